@@ -1,1 +1,57 @@
-//! An embeddable OAuth 2.0 and 2.1 authorization server.
+//! An OAuth 2.0 and 2.1 authorization server that you add to your own program.
+//!
+//! It holds the rules of OAuth and nothing else: the host brings HTTP, users, sessions and a database.
+//!
+//! # The tour
+//!
+//! A token request crosses these files, in this order:
+//!
+//! 1. `adapter/axum.rs` copies an HTTP request into a [`Request`](http::Request);
+//! 2. `server/token.rs` drives it: the only async code;
+//! 3. [`flow::token`] parses it into a chain of types, each lacking one fact;
+//! 4. `client/auth.rs` says who asks;
+//! 5. `flow/gate.rs` is the one gate before every token;
+//! 6. [`grant`] decides, as a pure state machine;
+//! 7. [`store`] proves the write, and only then does the answer open.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod adapter;
+pub mod audit;
+pub mod client;
+pub mod error;
+pub mod flow;
+pub mod form;
+pub mod grant;
+pub mod http;
+mod metadata;
+mod mint;
+pub mod pkce;
+pub mod policy;
+pub mod redirect;
+pub mod resource;
+mod scope;
+mod secret;
+pub mod server;
+pub mod store;
+mod system;
+
+pub use async_trait::async_trait;
+
+pub use audit::{Audit, Endpoint, Event, What};
+pub use client::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientRegistry};
+pub use client::{FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, ResponseType};
+pub use error::{ErrorCode, Fault, Reason, Refusal};
+pub use flow::{ResponseMode, Standing};
+pub use grant::{Grant, GrantId, Login, Subject};
+pub use http::{Request, Response};
+pub use metadata::Endpoints;
+pub use mint::Mint;
+pub use policy::{Policy, Profile, Rules};
+pub use resource::Access;
+pub use scope::{MAX_SCOPE_TOKENS, Scope};
+pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
+pub use server::{Authorization, AuthorizationServer, Consent, Detour, ErrorPage, ResourceOwner};
+pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
+pub use system::{Clock, Entropy, SystemClock, SystemEntropy};

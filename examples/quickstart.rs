@@ -1,0 +1,38 @@
+//! An authorization server in one screen: `cargo run --example quickstart`, then paste what it prints.
+use axum::{Router, extract::Request, extract::State, response::IntoResponse, routing::get};
+use grantor::adapter::axum::{read, router};
+use grantor::{AuthMethod, Authorization, AuthorizationServer, Client, Detour, GrantType, Login};
+use grantor::{MemoryRegistry, MemoryStore};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let app =
+        Client::builder("app").redirect_uri("http://127.0.0.1:9400/callback").auth_method(AuthMethod::None);
+    let app = app.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build()?;
+    let server = AuthorizationServer::builder("http://127.0.0.1:9400").allow_http_loopback();
+    let server = server.clients(MemoryRegistry::new([app])).store(MemoryStore::new()).scopes(["read"]);
+    let server = server.authorization_endpoint("/authorize").build()?;
+    let routes = Router::new().route("/authorize", get(authorize)).route("/hello", get(hello));
+    let routes = routes.with_state(server.clone()).merge(router(server));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:9400").await?;
+    println!("{CURL}");
+    Ok(axum::serve(listener, routes).await?)
+}
+
+/// Your login and consent pages go here. In this demonstration alice is signed in, and always says yes.
+async fn authorize(ask: Authorization) -> grantor::Response {
+    match ask.signed_in(Login::new("alice", std::time::SystemTime::now().into())) {
+        Ok(consent) => consent.approve().await,
+        Err(Detour::Answer(response)) => response,
+        Err(_) => unreachable!("alice has just signed in"),
+    }
+}
+
+/// A protected resource.
+async fn hello(State(server): State<AuthorizationServer>, request: Request) -> axum::response::Response {
+    match server.protect(&read(request).await, &["read"]).await {
+        Ok(access) => format!("hello, {}\n", access.user().unwrap_or("program")).into_response(),
+        Err(challenge) => challenge.into_response(),
+    }
+}
+const CURL: &str = include_str!("quickstart.txt");

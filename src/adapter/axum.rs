@@ -1,0 +1,107 @@
+//! The adapter for axum 0.8 (feature `axum`).
+//!
+//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`.
+
+use std::net::SocketAddr;
+
+use ::axum::body::{Body, Bytes, to_bytes};
+use ::axum::extract::{ConnectInfo, FromRef, FromRequest};
+use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
+use ::axum::response::{IntoResponse, Response as HttpResponse};
+use ::axum::{Router, routing};
+
+use crate::audit::Endpoint;
+use crate::http::{Headers, MAX_BODY, Method, Request, Response};
+use crate::server::{Authorization, AuthorizationServer, ErrorPage};
+
+/// The machine endpoints at their full paths, the issuer's own path included: merge it at the root of your
+/// app, do not nest it.
+///
+/// Serve with `into_make_service_with_connect_info::<SocketAddr>()`, or wrong client secrets are not limited by
+/// address.
+pub fn router<S: Clone + Send + Sync + 'static>(server: AuthorizationServer) -> Router<S> {
+    server.routes().into_iter().fold(Router::new(), |router, (endpoint, path)| {
+        let server = server.clone();
+        router.route(&path, routing::any(move |request| serve(server, endpoint, request)))
+    })
+}
+
+async fn serve(server: AuthorizationServer, endpoint: Endpoint, request: HttpRequest<Body>) -> Response {
+    let request = read(request).await;
+    server.handle(endpoint, &request).await
+}
+
+/// Copies out of an axum request what the protocol reads. A body that is too long is cut just behind the limit,
+/// for the core to refuse; one that breaks off is empty.
+pub async fn read(request: HttpRequest<Body>) -> Request {
+    let (parts, body) = request.into_parts();
+    let mut read = Request::new(Method::from(parts.method.as_str()));
+    read.query = parts.uri.query().map(str::to_owned);
+    read.headers = headers(&parts.headers);
+    read.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    read.body = match to_bytes(body, MAX_BODY).await {
+        Ok(bytes) => Bytes::into(bytes),
+        Err(error) if is_too_long(&error) => vec![0; MAX_BODY + 1],
+        Err(_) => Vec::new(),
+    };
+    read
+}
+
+fn is_too_long(error: &::axum::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    std::iter::from_fn(|| {
+        let this = cause?;
+        cause = this.source();
+        Some(this.to_string())
+    })
+    .any(|text| text.contains("length limit"))
+}
+
+/// A field that is not text stays there as an empty one, so that it is malformed and not absent.
+fn headers(map: &HeaderMap) -> Headers {
+    let mut headers = Headers::default();
+    for name in Headers::READ {
+        for value in map.get_all(*name) {
+            headers.push(*name, value.to_str().unwrap_or_default());
+        }
+    }
+    headers
+}
+
+impl IntoResponse for Response {
+    fn into_response(self) -> HttpResponse {
+        let mut response = HttpResponse::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers {
+            let value = match value {
+                std::borrow::Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
+                std::borrow::Cow::Owned(text) => HeaderValue::try_from(text),
+            };
+            if let Ok(value) = value {
+                response.headers_mut().append(HeaderName::from_static(name), value);
+            }
+        }
+        response
+    }
+}
+
+impl IntoResponse for ErrorPage {
+    fn into_response(self) -> HttpResponse {
+        IntoResponse::into_response(ErrorPage::into_response(self))
+    }
+}
+
+/// Reads the authorization request of your own handler. To show an [`ErrorPage`] of your own, take
+/// `Result<Authorization, ErrorPage>`.
+impl<S: Send + Sync> FromRequest<S> for Authorization
+where
+    AuthorizationServer: FromRef<S>,
+{
+    type Rejection = ErrorPage;
+
+    async fn from_request(request: HttpRequest<Body>, state: &S) -> Result<Self, Self::Rejection> {
+        let request = read(request).await;
+        AuthorizationServer::from_ref(state).authorize(&request).await
+    }
+}

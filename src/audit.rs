@@ -1,0 +1,113 @@
+//! What happened: one typed event for each state change, and for each refusal its reason.
+
+use std::fmt;
+
+use crate::client::ClientId;
+use crate::error::Reason;
+use crate::grant::{GrantId, Subject};
+
+/// Receives every event, after its write is proven and before its answer leaves.
+///
+/// It is called on the request's path: hand slow work to a queue. Events hold no secret; client and subject
+/// identifiers are personal data in some places.
+pub trait Audit: Send + Sync {
+    /// Something happened.
+    fn record(&self, event: &Event<'_>);
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// What.
+    pub what: What,
+    /// At which endpoint, or by a call of the host.
+    pub endpoint: Endpoint,
+    /// The client that asked. In a refusal it may be only claimed.
+    pub client: Option<&'a ClientId>,
+    /// The grant.
+    pub grant: Option<GrantId>,
+    /// In whose name.
+    pub subject: Option<&'a Subject>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// A user approved; a code is out.
+    CodeIssued,
+    /// Tokens were issued: for a code, for credentials, or in a fragment.
+    TokensIssued,
+    /// A refresh token was used.
+    Refreshed,
+    /// A lost answer was given once more; nothing changed.
+    AnswerRepeated,
+    /// A grant or one of its tokens was revoked.
+    Revoked,
+    /// A grant ended because something of it was replayed.
+    Ended(Reason),
+    /// A client was registered.
+    ClientRegistered,
+    /// A request was refused; nothing changed.
+    Refused(Reason),
+    /// The server could not answer.
+    Failed(Reason),
+}
+
+/// Where something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// RFC 6749 section 3.1; the host's own handler.
+    Authorization,
+    /// RFC 6749 section 3.2
+    Token,
+    /// RFC 7009
+    Revocation,
+    /// RFC 7662
+    Introspection,
+    /// RFC 8414
+    Metadata,
+    /// A request for a protected resource.
+    Resource,
+    /// A call of the host itself.
+    Host,
+}
+
+impl Endpoint {
+    /// A word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::Token => "token",
+            Self::Revocation => "revocation",
+            Self::Introspection => "introspection",
+            Self::Metadata => "metadata",
+            Self::Resource => "resource",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.endpoint.as_str(), self.what)?;
+        if let Some(client) = self.client {
+            write!(f, " client={:?}", client.as_str())?;
+        }
+        if let Some(grant) = self.grant {
+            write!(f, " grant={grant}")?;
+        }
+        if let Some(subject) = self.subject {
+            write!(f, " subject={subject:?}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tracing")]
+mod tracing_sink;
+#[cfg(feature = "tracing")]
+pub use tracing_sink::TracingAudit;

@@ -1,0 +1,170 @@
+//! Client authentication (RFC 6749 section 2.3): one way in, one exit, the same cost for every failure.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+
+use super::{AuthMethod, Client, ClientId, SecretHash};
+use crate::error::Reason;
+use crate::form::{self, Form};
+use crate::http::Request;
+use crate::secret::{Digest, SecretText};
+
+/// Who a request says it comes from, and by what it would prove that.
+#[derive(Debug)]
+pub(crate) struct Presented {
+    id: ClientId,
+    secret: SecretText,
+    method: AuthMethod,
+}
+
+/// A client that proved who it is, or a public one that named itself. Only [`Presented::authenticate`]
+/// makes one, and only from one can a grant be asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthenticatedClient(Arc<Client>);
+
+/// What becomes of an authentication.
+#[derive(Debug)]
+pub(crate) enum Authentication {
+    Done(AuthenticatedClient),
+    Failed(Reason),
+    /// The client has a slow hash, which is computed off the async threads.
+    Hash(AwaitHash),
+}
+
+impl Presented {
+    /// Reads credentials from the `Authorization` header or from the body, never from the URI.
+    pub(crate) fn parse(request: &Request, form: &Form<'_>) -> Result<Self, Reason> {
+        let query = request.query.as_deref().unwrap_or_default();
+        if query.contains("client_secret") || query.contains("client_assertion") {
+            return Err(Reason::ClientSecretInQuery);
+        }
+        let (id, secret) = (form.one("client_id")?, form.one("client_secret")?);
+        let assertion = form.one("client_assertion")?.or(form.one("client_assertion_type")?);
+        let header = request.headers.one("authorization")?;
+        if [header, secret, assertion].iter().flatten().count() > 1 {
+            return Err(Reason::ClientMethodsMixed);
+        }
+        if assertion.is_some() {
+            return Err(Reason::ClientMethodNotRegistered);
+        }
+        if let Some(header) = header {
+            let presented = Self::basic(header).ok_or(Reason::ClientCredentialsMalformed)?;
+            return match id {
+                Some(id) if id != presented.id.as_str() => Err(Reason::ClientMethodsMixed),
+                _ => Ok(presented),
+            };
+        }
+        let method = match secret {
+            Some(_) => AuthMethod::ClientSecretPost,
+            None => AuthMethod::None,
+        };
+        Ok(Self {
+            id: ClientId::new(id.ok_or(Reason::ClientMissing)?),
+            secret: SecretText::new(secret.unwrap_or_default()),
+            method,
+        })
+    }
+
+    /// `Basic base64(form(id):form(secret))`, RFC 6749 section 2.3.1.
+    fn basic(header: &str) -> Option<Self> {
+        let (scheme, rest) = header.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = STANDARD.decode(rest.trim()).ok()?;
+        let colon = decoded.iter().position(|b| *b == b':')?;
+        let id = form::decode(&decoded[..colon]).ok()?;
+        let secret = form::decode(&decoded[colon + 1..]).ok()?;
+        Some(Self {
+            id: ClientId::new(id.as_ref()),
+            secret: SecretText::new(secret),
+            method: AuthMethod::ClientSecretBasic,
+        })
+    }
+
+    /// The client that has to be looked up.
+    pub(crate) fn client_id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// The one exit. An unknown client costs what a wrong secret costs: one digest, one comparison.
+    pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
+        let presented = self.secret.digest();
+        let secrets = found.as_deref().map_or(&[][..], |c| &c.secrets);
+        let mut live = secrets.iter().filter(|s| s.expires.is_none_or(|until| now < until));
+        let right =
+            live.clone().fold(Digest::DECOY.matches(&presented), |right, secret| match &secret.hash {
+                SecretHash::Sha256(digest) => digest.matches(&presented) | right,
+                SecretHash::Phc(_) => right,
+            });
+        let slow = live.find_map(|secret| match &secret.hash {
+            SecretHash::Phc(phc) => Some(phc.clone()),
+            SecretHash::Sha256(_) => None,
+        });
+
+        let Some(client) = found else {
+            return Authentication::Failed(Reason::ClientUnknown);
+        };
+        if client.auth_method != self.method {
+            return Authentication::Failed(Reason::ClientMethodNotRegistered);
+        }
+        if right || self.method == AuthMethod::None {
+            return Authentication::Done(AuthenticatedClient(client));
+        }
+        match slow {
+            Some(phc) => Authentication::Hash(AwaitHash { client, phc, secret: self.secret }),
+            None => Authentication::Failed(Reason::ClientSecretWrong),
+        }
+    }
+}
+
+/// Waits for a slow hash to be computed.
+#[derive(Debug)]
+pub(crate) struct AwaitHash {
+    client: Arc<Client>,
+    phc: String,
+    secret: SecretText,
+}
+
+impl AwaitHash {
+    /// What has to be compared: the stored PHC string and the presented secret.
+    pub(crate) fn question(&self) -> (&str, &SecretText) {
+        (&self.phc, &self.secret)
+    }
+
+    /// Takes the answer.
+    pub(crate) fn with_answer(self, right: bool) -> Result<AuthenticatedClient, Reason> {
+        match right {
+            true => Ok(AuthenticatedClient(self.client)),
+            false => Err(Reason::ClientSecretWrong),
+        }
+    }
+}
+
+impl AuthenticatedClient {
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0
+    }
+
+    /// The client, if its authentication proves who it is.
+    pub(crate) fn confidential(&self) -> Result<&Arc<Client>, Reason> {
+        match self.0.is_confidential() {
+            true => Ok(&self.0),
+            false => Err(Reason::ClientNotConfidential),
+        }
+    }
+}
+
+/// Checks secrets that people chose, slowly and off the async threads. The feature `argon2` has one.
+#[async_trait]
+pub trait SlowHash: Send + Sync + fmt::Debug {
+    /// Whether `presented` is the secret of this PHC string; `None` if too many are being checked already.
+    ///
+    /// `presented` is hostile, `phc` comes from your registry. A false `true` lets anybody be this client.
+    async fn verify(&self, phc: &str, presented: &SecretText) -> Option<bool>;
+}

@@ -1,0 +1,278 @@
+//! [`ClientBuilder`]: collects what is registered and reports every mistake at once.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
+use super::{GrantType, ResponseType, SecretHash};
+use crate::redirect::{RedirectUri, RedirectUriError};
+use crate::scope::Scope;
+use crate::secret::SecretText;
+
+/// Builds a [`Client`].
+///
+/// ```
+/// use grantor::{Client, GrantType};
+/// let service = Client::builder("robot")
+///     .secret("dGhlIHNlY3JldCBvZiB0aGUgcm9ib3Q")
+///     .grant_types([GrantType::ClientCredentials])
+///     .scope("read")
+///     .build()?;
+/// assert!(service.is_confidential());
+/// # Ok::<(), grantor::client::ClientErrors>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    id: Option<ClientId>,
+    metadata: ClientMetadata,
+    scope: Option<String>,
+    secrets: Vec<ClientSecret>,
+    issued: Option<DateTime<Utc>>,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(id: Option<ClientId>) -> Self {
+        Self { id, metadata: ClientMetadata::default(), scope: None, secrets: Vec::new(), issued: None }
+    }
+
+    /// Takes all metadata at once, as from a file; what was set before is dropped.
+    pub fn metadata(mut self, metadata: ClientMetadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// `client_name`
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.metadata.client_name = Some(name.into());
+        self
+    }
+
+    /// Adds one of `redirect_uris`.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.metadata.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// `grant_types`; by default `authorization_code` alone.
+    pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
+        self.metadata.grant_types = Some(types.into_iter().collect());
+        self
+    }
+
+    /// `response_types`; by default those that the grant types need.
+    pub fn response_types(mut self, types: impl IntoIterator<Item = ResponseType>) -> Self {
+        self.metadata.response_types = Some(types.into_iter().collect());
+        self
+    }
+
+    /// `scope`: tokens between spaces; by default all that the server knows.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// `token_endpoint_auth_method`; by default `client_secret_basic`, and [`AuthMethod::None`] makes the client public.
+    pub fn auth_method(mut self, method: AuthMethod) -> Self {
+        self.metadata.token_endpoint_auth_method = Some(method);
+        self
+    }
+
+    /// `application_type`
+    pub fn application_type(mut self, kind: ApplicationType) -> Self {
+        self.metadata.application_type = Some(kind);
+        self
+    }
+
+    /// Adds a secret of which only a SHA-256 digest is kept. For generated secrets; one that a person
+    /// chose wants [`secret_phc`](Self::secret_phc).
+    pub fn secret(self, secret: impl Into<String>) -> Self {
+        let hash = SecretHash::Sha256(SecretText::new(secret).digest());
+        self.add_secret(hash, None)
+    }
+
+    /// Like [`secret`](Self::secret), valid until `expires`.
+    pub fn secret_until(self, secret: impl Into<String>, expires: DateTime<Utc>) -> Self {
+        let hash = SecretHash::Sha256(SecretText::new(secret).digest());
+        self.add_secret(hash, Some(expires))
+    }
+
+    /// Adds a secret by its PHC string (`$argon2id$…`). The server needs a
+    /// [`SlowHash`](super::SlowHash) to check it.
+    pub fn secret_phc(self, phc: impl Into<String>) -> Self {
+        self.add_secret(SecretHash::Phc(phc.into()), None)
+    }
+
+    /// Whether a confidential client must use PKCE; public ones always must.
+    pub fn require_pkce(mut self, required: bool) -> Self {
+        self.metadata.require_pkce = Some(required);
+        self
+    }
+
+    /// Whether a registered `http://localhost` stands for every port of it, as it does for `127.0.0.1`.
+    pub fn localhost_any_port(mut self, any: bool) -> Self {
+        self.metadata.localhost_any_port = Some(any);
+        self
+    }
+
+    /// Whether a confidential client's refresh tokens rotate; those of public ones always do.
+    pub fn rotate_refresh(mut self, rotate: bool) -> Self {
+        self.metadata.rotate_refresh_tokens = Some(rotate);
+        self
+    }
+
+    pub(super) fn id(mut self, id: ClientId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    pub(super) fn issued(mut self, at: Option<DateTime<Utc>>) -> Self {
+        self.issued = at;
+        self
+    }
+
+    pub(super) fn secrets(mut self, secrets: Vec<ClientSecret>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Whether a registration has to make a secret.
+    pub(super) fn wants_secret(&self) -> bool {
+        self.metadata.token_endpoint_auth_method != Some(AuthMethod::None) && self.secrets.is_empty()
+    }
+
+    fn add_secret(mut self, hash: SecretHash, expires: Option<DateTime<Utc>>) -> Self {
+        self.secrets.push(ClientSecret { hash, expires });
+        self
+    }
+
+    /// Checks that all of it fits together.
+    ///
+    /// # Errors
+    /// Every mistake, not only the first.
+    pub fn build(self) -> Result<Client, ClientErrors> {
+        let mut errors = Vec::new();
+        let Self { id, mut metadata, scope, secrets, issued } = self;
+
+        let id = id.unwrap_or_else(|| ClientId::new(""));
+        if id.as_str().is_empty() || !id.as_str().bytes().all(|b| matches!(b, 0x20..=0x7E)) {
+            errors.push(ClientError::Id);
+        }
+        match scope.as_deref().map(Scope::parse) {
+            Some(Ok(scope)) => metadata.scope = Some(scope),
+            Some(Err(_)) => errors.push(ClientError::Scope),
+            None => {}
+        }
+        let mut redirect_uris = Vec::new();
+        for uri in &metadata.redirect_uris {
+            match RedirectUri::register(uri) {
+                Ok(uri) => redirect_uris.push(uri),
+                Err(why) => errors.push(ClientError::RedirectUri { uri: uri.clone(), why }),
+            }
+        }
+
+        let defaults = || vec![GrantType::AuthorizationCode];
+        let grant_types = metadata.grant_types.clone().unwrap_or_else(defaults);
+        let needed = [ResponseType::Code, ResponseType::Token];
+        let needed = needed.into_iter().filter(|r| grant_types.contains(&r.grant_type()));
+        let needed: Vec<ResponseType> = needed.collect();
+        if metadata.redirect_uris.is_empty() && !needed.is_empty() {
+            errors.push(ClientError::RedirectUriMissing);
+        }
+        let response_types = metadata.response_types.clone().unwrap_or(needed);
+        for response in response_types.iter().filter(|r| !grant_types.contains(&r.grant_type())) {
+            errors.push(ClientError::ResponseTypeWithoutGrant(*response));
+        }
+
+        let default_method = AuthMethod::ClientSecretBasic;
+        let auth_method = metadata.token_endpoint_auth_method.unwrap_or(default_method);
+        match (auth_method, secrets.is_empty()) {
+            (AuthMethod::None, false) => errors.push(ClientError::PublicWithSecret),
+            (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, true) => {
+                errors.push(ClientError::SecretMissing);
+            }
+            _ => {}
+        }
+        let client =
+            Client { id, metadata, redirect_uris, grant_types, response_types, auth_method, secrets, issued };
+        if !client.is_confidential() {
+            errors.extend(mistakes_of_public(&client));
+        }
+        if errors.is_empty() { Ok(client) } else { Err(ClientErrors(errors)) }
+    }
+}
+
+fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
+    let metadata = &client.metadata;
+    let found = [
+        client.allows(GrantType::ClientCredentials).then_some(ClientError::PublicClientCredentials),
+        (metadata.require_pkce == Some(false)).then_some(ClientError::PublicWithoutPkce),
+        (metadata.rotate_refresh_tokens == Some(false)).then_some(ClientError::PublicWithoutRotation),
+    ];
+    found.into_iter().flatten()
+}
+
+/// One mistake in what was registered (`invalid_client_metadata` of RFC 7591).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// RFC 6749 appendix A.1.
+    #[error("client_id must be printable ASCII and not empty")]
+    Id,
+    /// RFC 6749 section 3.3.
+    #[error("scope is malformed")]
+    Scope,
+    /// One of them cannot be registered.
+    #[error("redirect_uri {uri:?}: {why}")]
+    RedirectUri {
+        /// What was to be registered.
+        uri: String,
+        /// What is wrong with it.
+        why: RedirectUriError,
+    },
+    /// Codes and implicit tokens have to go somewhere.
+    #[error("redirect_uris is empty, and a grant type needs one")]
+    RedirectUriMissing,
+    /// RFC 7591 section 2.1.
+    #[error("response_types has {:?} without the grant type {:?}", .0.as_str(), .0.grant_type().as_str())]
+    ResponseTypeWithoutGrant(ResponseType),
+    /// A public client has nothing to keep a secret in.
+    #[error("a client with token_endpoint_auth_method none cannot have a secret")]
+    PublicWithSecret,
+    /// The client could never authenticate.
+    #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
+    SecretMissing,
+    /// RFC 6749 section 4.4.
+    #[error("a public or native client cannot use client_credentials")]
+    PublicClientCredentials,
+    /// RFC 9700 section 2.1.1.
+    #[error("a public or native client cannot do without PKCE")]
+    PublicWithoutPkce,
+    /// RFC 9700 section 4.14.2.
+    #[error("the refresh tokens of a public or native client must rotate")]
+    PublicWithoutRotation,
+}
+
+/// Every mistake that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientErrors(pub(crate) Vec<ClientError>);
+
+impl ClientErrors {
+    /// The mistakes, at least one.
+    #[must_use]
+    pub fn all(&self) -> &[ClientError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ClientErrors {}

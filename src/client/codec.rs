@@ -1,0 +1,69 @@
+//! A client as versioned JSON, for files and databases.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Client, ClientErrors, ClientId, ClientMetadata, ClientSecret};
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    v: u32,
+    client_id: ClientId,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
+    client_id_issued_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<ClientSecret>,
+    metadata: ClientMetadata,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+impl Client {
+    /// The client as JSON, with digests in place of secrets.
+    #[must_use]
+    pub fn encode(&self) -> serde_json::Value {
+        let body = Body {
+            v: VERSION,
+            client_id: self.id.clone(),
+            client_id_issued_at: self.issued,
+            secrets: self.secrets.clone(),
+            metadata: self.metadata.clone(),
+        };
+        serde_json::to_value(body).unwrap_or_default()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, in this version or an earlier one, and checks it anew.
+    ///
+    /// # Errors
+    /// A body that is damaged, that a later version wrote, or that the rules of today refuse.
+    pub fn decode(body: &serde_json::Value) -> Result<Self, ClientDecodeError> {
+        let Version { v } = Version::deserialize(body)?;
+        if v > VERSION {
+            return Err(ClientDecodeError::Future(v));
+        }
+        let body = Body::deserialize(body)?;
+        let builder = Client::builder(body.client_id.as_str()).metadata(body.metadata);
+        Ok(builder.secrets(body.secrets).issued(body.client_id_issued_at).build()?)
+    }
+}
+
+/// Why a stored client could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientDecodeError {
+    /// Written by a later version.
+    #[error("the client was written in format {0}; this version reads up to {VERSION}: upgrade grantor")]
+    Future(u32),
+    /// Not what this crate writes.
+    #[error("the stored client is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    /// Its parts do not fit together.
+    #[error("the stored client is not valid: {0}")]
+    Invalid(#[from] ClientErrors),
+}

@@ -1,0 +1,121 @@
+//! [`FileRegistry`]: clients in one JSON file.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{Client, ClientDecodeError, ClientId, ClientRegistry, MemoryRegistry};
+use super::{Registrar, RegistryError};
+use crate::store::StoreError;
+
+/// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
+/// always the old one or the new one. For one process and some thousands of clients.
+///
+/// A change writes and syncs the file on the calling thread, some milliseconds; look-ups touch only memory.
+#[derive(Debug)]
+pub struct FileRegistry {
+    path: PathBuf,
+    clients: MemoryRegistry,
+    writing: Mutex<()>,
+}
+
+/// Why the file could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileRegistryError {
+    /// It could not be read.
+    #[error("cannot read the client file: {0}")]
+    Io(#[from] io::Error),
+    /// It is not a JSON array.
+    #[error("the client file is not a JSON array: {0}")]
+    Json(#[from] serde_json::Error),
+    /// One of its clients cannot be used.
+    #[error("client number {number} of the client file: {why}")]
+    Client {
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: ClientDecodeError,
+    },
+}
+
+impl FileRegistry {
+    /// Opens the file; one that does not exist is an empty registry.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds what is no client.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, FileRegistryError> {
+        let path = path.into();
+        let bodies: Vec<Value> = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut clients = Vec::with_capacity(bodies.len());
+        for (at, body) in bodies.iter().enumerate() {
+            let client = Client::decode(body);
+            clients.push(client.map_err(|why| FileRegistryError::Client { number: at + 1, why })?);
+        }
+        Ok(Self { path, clients: MemoryRegistry::new(clients), writing: Mutex::new(()) })
+    }
+
+    /// Every client, in the order of their ids.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.clients.all()
+    }
+
+    /// Writes the new state, then shows it; a write that fails shows nothing.
+    fn change(&self, id: &ClientId, client: Option<Client>, must_exist: bool) -> Result<(), RegistryError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = MemoryRegistry::new(self.clients.all().iter().map(|c| Client::clone(c)));
+        next.change(id.clone(), client.clone(), must_exist)?;
+        let bodies: Vec<Value> = next.all().iter().map(|c| c.encode()).collect();
+        let json = serde_json::to_vec_pretty(&bodies).map_err(StoreError::permanent)?;
+        replace_file(&self.path, &json).map_err(StoreError::transient)?;
+        self.clients.change(id.clone(), client, must_exist)
+    }
+}
+
+/// Readers of `path` see the old bytes or the new ones, through a crash, too.
+fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = directory.join(name);
+    let mut file = File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(directory)?.sync_all()
+}
+
+#[async_trait]
+impl ClientRegistry for FileRegistry {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+        Ok(self.clients.find(id))
+    }
+
+    fn client_now(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
+        Some(self.clients.find(id))
+    }
+}
+
+#[async_trait]
+impl Registrar for FileRegistry {
+    async fn insert(&self, client: Client) -> Result<(), RegistryError> {
+        self.change(&client.id.clone(), Some(client), false)
+    }
+
+    async fn replace(&self, client: Client) -> Result<(), RegistryError> {
+        self.change(&client.id.clone(), Some(client), true)
+    }
+
+    async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
+        self.change(id, None, true)
+    }
+}

@@ -1,0 +1,81 @@
+//! [`ClientMetadata`]: what is registered of a client, by the names of RFC 7591.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
+use crate::flow::ResponseMode;
+use crate::scope::Scope;
+
+/// Client metadata (RFC 7591 section 2), for configuration files and for storage.
+///
+/// A member that this version does not know is an error and not ignored: a misspelt restriction must
+/// not look like one that is in force.
+///
+/// ```
+/// let metadata: grantor::ClientMetadata = serde_json::from_str(
+///     r#"{ "redirect_uris": ["https://app.example/cb"], "scope": "read write" }"#,
+/// )?;
+/// let client = grantor::Client::builder("app").metadata(metadata).secret("s").build()?;
+/// assert_eq!(client.redirect_uris()[0].as_str(), "https://app.example/cb");
+/// assert!(serde_json::from_str::<grantor::ClientMetadata>(r#"{ "redirect_uri": [] }"#).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct ClientMetadata {
+    /// The name that people see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    /// Where answers may be sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redirect_uris: Vec<String>,
+    /// By default `authorization_code`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_types: Option<Vec<GrantType>>,
+    /// By default those that the grant types need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_types: Option<Vec<ResponseType>>,
+    /// The response modes that requests may name; by default all that fit the response type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_modes: Option<Vec<ResponseMode>>,
+    /// All that the client may ask for; by default all that the server knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// By default `client_secret_basic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// By default `web`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application_type: Option<ApplicationType>,
+    /// The application's home page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    /// A picture of it; grantor never fetches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_uri: Option<String>,
+    /// Ways to reach its makers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contacts: Option<Vec<String>>,
+    /// Its terms of service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tos_uri: Option<String>,
+    /// Its privacy policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
+    /// The software of which this client is one installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
+    /// Grantor's own: a confidential client may do without PKCE if this is `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_pkce: Option<bool>,
+    /// Grantor's own: a registered `http://localhost` stands for every port of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub localhost_any_port: Option<bool>,
+    /// Grantor's own: a confidential client's refresh tokens rotate, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate_refresh_tokens: Option<bool>,
+}

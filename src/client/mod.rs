@@ -1,0 +1,306 @@
+//! [`Client`]: an application that asks for tokens, in the terms of RFC 7591.
+
+pub(crate) mod auth;
+mod builder;
+mod codec;
+mod file;
+mod metadata;
+mod registration;
+mod registry;
+
+#[cfg(feature = "argon2")]
+pub mod argon2;
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use auth::SlowHash;
+pub use builder::{ClientBuilder, ClientError, ClientErrors};
+pub use codec::ClientDecodeError;
+pub use file::{FileRegistry, FileRegistryError};
+pub use metadata::ClientMetadata;
+pub use registration::{RegisterError, Registered};
+pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError};
+
+use crate::redirect::RedirectUri;
+use crate::scope::Scope;
+use crate::secret::Digest;
+
+/// A client's identifier (RFC 6749 section 2.2). It is public.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(Arc<str>);
+
+impl ClientId {
+    /// Takes the text as it is; only a registered one names a client.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientId({:?})", &*self.0)
+    }
+}
+
+/// How a client comes to a token (`grant_types` of RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GrantType {
+    /// RFC 6749 section 4.1
+    AuthorizationCode,
+    /// RFC 6749 section 4.2; only under [`Profile::Rfc6749`](crate::Profile::Rfc6749).
+    Implicit,
+    /// RFC 6749 section 6
+    RefreshToken,
+    /// RFC 6749 section 4.4
+    ClientCredentials,
+    /// RFC 6749 section 4.3; only under [`Profile::Rfc6749`](crate::Profile::Rfc6749).
+    Password,
+}
+
+impl GrantType {
+    /// The name in requests and metadata.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::Implicit => "implicit",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+        }
+    }
+}
+
+/// What an authorization request asks for (`response_types` of RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ResponseType {
+    /// A code (RFC 6749 section 4.1.1).
+    Code,
+    /// A token in the fragment (RFC 6749 section 4.2.1).
+    Token,
+}
+
+impl ResponseType {
+    /// The name in requests and metadata.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Token => "token",
+        }
+    }
+
+    /// The grant type that a client needs for it.
+    #[must_use]
+    pub const fn grant_type(self) -> GrantType {
+        match self {
+            Self::Code => GrantType::AuthorizationCode,
+            Self::Token => GrantType::Implicit,
+        }
+    }
+}
+
+/// How a client proves who it is (`token_endpoint_auth_method` of RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AuthMethod {
+    /// Not at all: a public client.
+    None,
+    /// HTTP Basic (RFC 6749 section 2.3.1).
+    ClientSecretBasic,
+    /// `client_id` and `client_secret` in the body.
+    ClientSecretPost,
+}
+
+impl AuthMethod {
+    /// The name in metadata.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+}
+
+/// Where a client runs (`application_type`, OpenID Connect Registration section 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ApplicationType {
+    /// On a server, or in a browser.
+    #[default]
+    Web,
+    /// On the user's device: whatever secret it has, its user has too (OAuth 2.1 section 8.1).
+    Native,
+}
+
+/// A registered client. Made by [`Client::builder`], which checks that its parts fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    pub(crate) id: ClientId,
+    pub(crate) metadata: ClientMetadata,
+    pub(crate) redirect_uris: Vec<RedirectUri>,
+    pub(crate) grant_types: Vec<GrantType>,
+    pub(crate) response_types: Vec<ResponseType>,
+    pub(crate) auth_method: AuthMethod,
+    pub(crate) secrets: Vec<ClientSecret>,
+    pub(crate) issued: Option<DateTime<Utc>>,
+}
+
+impl Client {
+    /// A client that has an id.
+    pub fn builder(id: impl Into<Arc<str>>) -> ClientBuilder {
+        ClientBuilder::new(Some(ClientId::new(id)))
+    }
+
+    /// A client whose id and secret the server is going to make, see
+    /// [`AuthorizationServer::register`](crate::AuthorizationServer::register).
+    pub fn application() -> ClientBuilder {
+        ClientBuilder::new(None)
+    }
+
+    /// `client_id`
+    #[must_use]
+    pub fn id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// `client_name`, for people; it is what the developer claims.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.metadata.client_name.as_deref()
+    }
+
+    /// Everything that was registered.
+    #[must_use]
+    pub fn metadata(&self) -> &ClientMetadata {
+        &self.metadata
+    }
+
+    /// `redirect_uris`
+    #[must_use]
+    pub fn redirect_uris(&self) -> &[RedirectUri] {
+        &self.redirect_uris
+    }
+
+    /// `grant_types`
+    #[must_use]
+    pub fn grant_types(&self) -> &[GrantType] {
+        &self.grant_types
+    }
+
+    /// `response_types`
+    #[must_use]
+    pub fn response_types(&self) -> &[ResponseType] {
+        &self.response_types
+    }
+
+    /// `scope`: all that it may ever ask for; `None` is all that the server knows.
+    #[must_use]
+    pub fn scope(&self) -> Option<&Scope> {
+        self.metadata.scope.as_ref()
+    }
+
+    /// `token_endpoint_auth_method`
+    #[must_use]
+    pub fn auth_method(&self) -> AuthMethod {
+        self.auth_method
+    }
+
+    /// When it was registered (`client_id_issued_at`).
+    #[must_use]
+    pub fn issued(&self) -> Option<DateTime<Utc>> {
+        self.issued
+    }
+
+    /// Whether its authentication proves who it is (RFC 6749 section 2.1). A native application has no
+    /// secret that its user could not read, so it is public whatever it sends.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.auth_method != AuthMethod::None && self.application_type() != ApplicationType::Native
+    }
+
+    /// `application_type`
+    #[must_use]
+    pub fn application_type(&self) -> ApplicationType {
+        self.metadata.application_type.unwrap_or_default()
+    }
+
+    /// Whether it may use this grant type.
+    #[must_use]
+    pub fn allows(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+
+    /// Whether each use of a refresh token replaces it: always for public clients, whose tokens anybody
+    /// who finds them can use (RFC 9700 section 4.14.2).
+    #[must_use]
+    pub fn rotates_refresh(&self) -> bool {
+        !self.is_confidential() || self.metadata.rotate_refresh_tokens.unwrap_or(false)
+    }
+
+    pub(crate) fn requires_pkce(&self) -> bool {
+        !self.is_confidential() || self.metadata.require_pkce.unwrap_or(true)
+    }
+
+    /// The registered redirect URI that covers the one that was asked for.
+    pub(crate) fn redirect_uri(&self, asked: &str) -> Option<RedirectUri> {
+        let any_port = self.metadata.localhost_any_port.unwrap_or(false);
+        let mut covering = self.redirect_uris.iter();
+        covering.find_map(|registered| registered.covers(asked, any_port))
+    }
+}
+
+/// One of a client's secrets; several may be valid at once, so that a secret can be replaced at leisure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSecret {
+    pub(crate) hash: SecretHash,
+    /// `client_secret_expires_at`; none is never.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
+    pub(crate) expires: Option<DateTime<Utc>>,
+}
+
+/// What is kept of a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SecretHash {
+    /// Of a generated secret: it has 256 bits, so there is nothing to slow down.
+    Sha256(Digest),
+    /// Of a secret that a person chose: a PHC string, such as Argon2's.
+    Phc(String),
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha256(_) => "Sha256(..)",
+            Self::Phc(_) => "Phc(..)",
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! A new application gets its id and its secret.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+
+use super::{Client, ClientBuilder, ClientErrors, ClientId, RegistryError};
+use crate::error::Fault;
+use crate::mint::Mint;
+use crate::secret::SecretText;
+
+/// A client that was just made. The secret is shown now or never: only its digest is kept.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Registered {
+    /// The client, with its new id.
+    pub client: Arc<Client>,
+    /// Its secret, unless it is public.
+    pub secret: Option<SecretText>,
+}
+
+impl ClientBuilder {
+    /// Makes an id of 128 random bits and, for a confidential client, a secret of 256. Both are base64url, so
+    /// that clients which encode Basic credentials and clients which do not agree on them.
+    pub(crate) fn register(self, mint: Mint, now: DateTime<Utc>) -> Result<Registered, ClientErrors> {
+        let builder = self.id(ClientId::new(mint.grant.to_string())).issued(Some(now));
+        let secret = builder.wants_secret().then(|| URL_SAFE_NO_PAD.encode(mint.first.bytes()));
+        let builder = match &secret {
+            Some(secret) => builder.secret(secret.clone()),
+            None => builder,
+        };
+        Ok(Registered { client: Arc::new(builder.build()?), secret: secret.map(SecretText::new) })
+    }
+}
+
+/// Why an application was not registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The metadata do not fit together.
+    #[error(transparent)]
+    Metadata(#[from] ClientErrors),
+    /// The registry did not take it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The registry did not answer in time.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The server was built without a registrar.
+    #[error("the server was built without a registrar")]
+    NotConfigured,
+}

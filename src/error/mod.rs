@@ -1,0 +1,96 @@
+//! A reason is private, an error is derived.
+//!
+//! [`Reason`] says why, for the host's log. [`Refusal`] carries it to the answer; the public error code
+//! follows by one exhaustive table. [`Fault`] is the host's own failure, of which the other side only
+//! learns that it should try again.
+
+mod reason;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+pub use reason::{ErrorCode, Reason};
+
+use crate::http::Response;
+
+/// A request that is refused, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("refused: {reason}")]
+pub struct Refusal {
+    reason: Reason,
+}
+
+impl Refusal {
+    /// Why; for the host's log.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What the other side is told.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.reason.code()
+    }
+
+    /// The JSON answer of a back-channel endpoint (RFC 6749 section 5.2).
+    pub fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: &'static str,
+            error_description: &'static str,
+        }
+        let body = Body { error: self.code().as_str(), error_description: self.reason.description() };
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let response = Response::secret_json(self.reason.status(), json);
+        match response.status {
+            401 => response.with("www-authenticate", BASIC),
+            429 => response.with("retry-after", "60"),
+            503 => response.with("retry-after", "1"),
+            _ => response,
+        }
+    }
+}
+
+/// RFC 6749 section 5.2 asks for the challenge where the header was used, RFC 9110 for one on every 401.
+const BASIC: Cow<'static, str> = Cow::Borrowed("Basic realm=\"oauth\", charset=\"UTF-8\"");
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason }
+    }
+}
+
+/// The host's own failure, for calls that the host makes itself (listing grants, revoking a subject).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The store did not answer in time; what it was asked for may have happened.
+    #[error("the store did not answer in time")]
+    Deadline,
+    /// Others changed the grant again and again.
+    #[error("the grant kept changing")]
+    Contended,
+}
+
+impl Fault {
+    /// The reason under which the fault is audited and answered.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Store(error) if error.is_permanent() => Reason::StoreBroken,
+            Self::Store(_) | Self::Deadline => Reason::StoreUnavailable,
+            Self::Contended => Reason::Contended,
+        }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        fault.reason().into()
+    }
+}

@@ -1,0 +1,368 @@
+//! [`Reason`]: why a request was refused, and the exhaustive table from reasons to public errors.
+
+use std::fmt;
+
+/// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    // The request as such.
+    /// More than 64 KiB, more than 64 parameters, or one of more than 8 KiB.
+    FormTooLarge,
+    /// A broken escape, or text that is not UTF-8.
+    FormMalformed,
+    /// The endpoint does not have this method.
+    MethodWrong,
+    /// The body does not say that it is a form.
+    ContentTypeWrong,
+    /// A parameter stands there twice (RFC 6749 section 3.1).
+    ParameterRepeated,
+    /// A header field stands there twice.
+    HeaderRepeated,
+    /// A parameter that this request needs is absent.
+    ParameterMissing,
+
+    // The client.
+    /// No client authenticated or named itself.
+    ClientMissing,
+    /// No client has this id.
+    ClientUnknown,
+    /// The `Authorization` header is not one that a client can authenticate by.
+    ClientCredentialsMalformed,
+    /// Two ways of authentication in one request (RFC 6749 section 2.3).
+    ClientMethodsMixed,
+    /// Credentials in the URI (RFC 6749 section 2.3.1).
+    ClientSecretInQuery,
+    /// Not the way of authentication that is registered.
+    ClientMethodNotRegistered,
+    /// The secret is wrong, or no longer valid.
+    ClientSecretWrong,
+    /// The client has a slow hash, and the server was built without one.
+    ClientSecretUnverifiable,
+    /// Too many wrong secrets from this address.
+    ClientThrottled,
+    /// The client may not use this grant type.
+    GrantTypeNotAllowed,
+    /// A public client asked for what needs authentication.
+    ClientNotConfidential,
+
+    // Token requests.
+    /// No grant type of this name, or one that the profile forbids.
+    GrantTypeUnsupported,
+    /// No code of this server, or one whose grant is long gone.
+    CodeUnknown,
+    /// The code's time is over.
+    CodeExpired,
+    /// The code was issued to another client.
+    CodeForAnotherClient,
+    /// The code was spent.
+    CodeReplayed,
+    /// Not the redirect URI of the authorization request.
+    RedirectUriMismatch,
+    /// A code challenge was made, and no verifier was sent.
+    VerifierMissing,
+    /// Not 43 to 128 unreserved characters.
+    VerifierMalformed,
+    /// The verifier is not the one of the challenge.
+    VerifierMismatch,
+    /// A verifier without a challenge (RFC 9700 section 2.1.1).
+    VerifierUnexpected,
+    /// No refresh token of this server, or one whose grant is long gone.
+    RefreshUnknown,
+    /// The refresh token was not used for too long, or its grant is at its end.
+    RefreshExpired,
+    /// The refresh token was issued to another client.
+    RefreshForAnotherClient,
+    /// A spent refresh token after its time.
+    RefreshReplayed,
+    /// A spent refresh token that came a moment too late; nothing ended.
+    RefreshSuperseded,
+    /// A retry that asks for something else than the request whose answer it repeats.
+    RefreshRetryDiffers,
+    /// The grant was revoked or ended.
+    GrantEnded,
+    /// The user name or the password is wrong.
+    OwnerCredentialsWrong,
+    /// The host says that this user may not go on.
+    SubjectBlocked,
+    /// Characters that no scope has (RFC 6749 section 3.3), or too many tokens.
+    ScopeMalformed,
+    /// More than the server knows, the client may have, or the user granted.
+    ScopeExceeded,
+    /// No scope was named, and the server has no default.
+    ScopeMissing,
+
+    // Authorization requests.
+    /// The redirect URI is not registered.
+    RedirectUriUnregistered,
+    /// Several are registered, and none was named.
+    RedirectUriMissing,
+    /// The request names no response type.
+    ResponseTypeMissing,
+    /// No response type of this name, or one that the profile forbids.
+    ResponseTypeUnsupported,
+    /// The client may not use this response type.
+    ResponseTypeNotAllowed,
+    /// No response mode of this name, or not one for this response type or client.
+    ResponseModeInvalid,
+    /// PKCE is required and the request has no challenge.
+    ChallengeMissing,
+    /// Not the base64url of a SHA-256 digest.
+    ChallengeMalformed,
+    /// Only `S256` is supported.
+    ChallengeMethodUnsupported,
+    /// `prompt` says `none` and something else.
+    PromptMalformed,
+    /// `max_age` is not a number of seconds.
+    MaxAgeMalformed,
+    /// Request objects are not supported (RFC 9101).
+    RequestObjectUnsupported,
+    /// Request URIs are not supported (RFC 9101).
+    RequestUriUnsupported,
+    /// `prompt=none`, and nobody is signed in.
+    LoginRequired,
+    /// `prompt=none`, and the user has to be asked.
+    ConsentRequired,
+    /// None of the asked `acr_values` was reached (RFC 9470).
+    AuthenticationUnmet,
+    /// The user said no.
+    ConsentDenied,
+
+    // Tokens at a resource, revocation and introspection.
+    /// No token was sent.
+    TokenMissing,
+    /// Two ways to send a token in one request (RFC 6750 section 2).
+    TokenMethodsMixed,
+    /// The `Authorization` header is not `Bearer` and one token.
+    TokenMalformed,
+    /// No live access token.
+    TokenInactive,
+    /// The token lacks a scope.
+    TokenScopeInsufficient,
+    /// Another client's token at the revocation endpoint.
+    TokenForAnotherClient,
+
+    // The server's own state; nothing of the request is wrong.
+    /// The store could not answer; a retry may work.
+    StoreUnavailable,
+    /// The store is broken, or holds what this version cannot read.
+    StoreBroken,
+    /// Others changed the grant again and again.
+    Contended,
+    /// Too many slow hashes at once.
+    Overloaded,
+    /// An endpoint that is switched off, or a host trait that is not there.
+    NotConfigured,
+}
+
+/// What the other side is told: an error code of the specifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// RFC 6749 section 4.1.2.1
+    AccessDenied,
+    /// OpenID Connect Core section 3.1.2.6
+    ConsentRequired,
+    /// RFC 6750 section 3.1
+    InsufficientScope,
+    /// RFC 6749 section 5.2
+    InvalidClient,
+    /// RFC 6749 section 5.2
+    InvalidGrant,
+    /// RFC 6749 section 5.2
+    InvalidRequest,
+    /// RFC 6749 section 5.2
+    InvalidScope,
+    /// RFC 6750 section 3.1
+    InvalidToken,
+    /// OpenID Connect Core section 3.1.2.6
+    LoginRequired,
+    /// OpenID Connect Core section 3.1.2.6
+    RequestNotSupported,
+    /// OpenID Connect Core section 3.1.2.6
+    RequestUriNotSupported,
+    /// RFC 6749 section 4.1.2.1
+    ServerError,
+    /// RFC 6749 section 4.1.2.1
+    TemporarilyUnavailable,
+    /// RFC 6749 section 5.2
+    UnauthorizedClient,
+    /// RFC 9470 section 5
+    UnmetAuthenticationRequirements,
+    /// RFC 6749 section 5.2
+    UnsupportedGrantType,
+    /// RFC 6749 section 4.1.2.1
+    UnsupportedResponseType,
+}
+
+impl ErrorCode {
+    /// The code as it stands in an answer.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access_denied",
+            Self::ConsentRequired => "consent_required",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidToken => "invalid_token",
+            Self::LoginRequired => "login_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Reason {
+    /// The public error. No wildcard arm: a new reason does not compile until someone chooses its public face.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        self.public().0
+    }
+
+    /// A sentence for the developer of the other side. Where a difference would help an attacker, the
+    /// sentence does not make it.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        self.public().1
+    }
+
+    /// The HTTP status of the back-channel answer (RFC 6749 section 5.2, RFC 6750 section 3.1).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        if matches!(self, Self::FormTooLarge) {
+            return 413;
+        }
+        if matches!(self, Self::MethodWrong) {
+            return 405;
+        }
+        if matches!(self, Self::ClientThrottled) {
+            return 429;
+        }
+        match self.code() {
+            ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
+            ErrorCode::InsufficientScope => 403,
+            ErrorCode::ServerError => 500,
+            ErrorCode::TemporarilyUnavailable => 503,
+            ErrorCode::AccessDenied
+            | ErrorCode::ConsentRequired
+            | ErrorCode::InvalidGrant
+            | ErrorCode::InvalidRequest
+            | ErrorCode::InvalidScope
+            | ErrorCode::LoginRequired
+            | ErrorCode::RequestNotSupported
+            | ErrorCode::RequestUriNotSupported
+            | ErrorCode::UnauthorizedClient
+            | ErrorCode::UnmetAuthenticationRequirements
+            | ErrorCode::UnsupportedGrantType
+            | ErrorCode::UnsupportedResponseType => 400,
+        }
+    }
+
+    /// The table: one row for each reason.
+    #[rustfmt::skip]
+    const fn public(self) -> (ErrorCode, &'static str) {
+        use ErrorCode as E;
+        use Reason as R;
+        match self {
+            R::FormTooLarge => (E::InvalidRequest, "the request is too large"),
+            R::FormMalformed => (E::InvalidRequest, "the parameters are not well-formed UTF-8 in form encoding"),
+            R::MethodWrong => (E::InvalidRequest, "the method is not allowed here"),
+            R::ContentTypeWrong => (E::InvalidRequest, "the content type must be application/x-www-form-urlencoded"),
+            R::ParameterRepeated => (E::InvalidRequest, "a parameter is repeated"),
+            R::HeaderRepeated => (E::InvalidRequest, "a header field is repeated"),
+            R::ParameterMissing => (E::InvalidRequest, "a required parameter is missing"),
+
+            R::ClientMissing => (E::InvalidClient, "client authentication is missing"),
+            R::ClientUnknown
+            | R::ClientCredentialsMalformed
+            | R::ClientMethodNotRegistered
+            | R::ClientSecretWrong => (E::InvalidClient, "client authentication failed"),
+            R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
+            R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
+            R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),
+            R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts, try again later"),
+            R::GrantTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this grant type"),
+            R::ClientNotConfidential => (E::UnauthorizedClient, "a public client may not do this"),
+
+            R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
+            R::CodeUnknown | R::CodeForAnotherClient | R::CodeReplayed =>
+                (E::InvalidGrant, "the authorization code is not valid"),
+            R::CodeExpired => (E::InvalidGrant, "the authorization code has expired"),
+            R::RedirectUriMismatch => (E::InvalidGrant, "redirect_uri is not that of the authorization request"),
+            R::VerifierMissing => (E::InvalidGrant, "code_verifier is missing"),
+            R::VerifierMalformed => (E::InvalidGrant, "code_verifier is not 43 to 128 unreserved characters"),
+            R::VerifierMismatch => (E::InvalidGrant, "code_verifier does not match the challenge"),
+            R::VerifierUnexpected => (E::InvalidGrant, "code_verifier without a code_challenge"),
+            R::RefreshUnknown
+            | R::RefreshForAnotherClient
+            | R::RefreshReplayed
+            | R::RefreshSuperseded => (E::InvalidGrant, "the refresh token is not valid"),
+            R::RefreshRetryDiffers => (E::InvalidGrant, "the refresh token was used with other parameters"),
+            R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
+            R::GrantEnded => (E::InvalidGrant, "the authorization has ended"),
+            R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
+            R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
+            R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),
+            R::ScopeExceeded => (E::InvalidScope, "the scope exceeds what may be granted"),
+            R::ScopeMissing => (E::InvalidScope, "a scope is required"),
+
+            R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
+            R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, for several are registered"),
+            R::ResponseTypeMissing => (E::InvalidRequest, "response_type is missing"),
+            R::ResponseTypeUnsupported => (E::UnsupportedResponseType, "the response type is not supported"),
+            R::ResponseTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this response type"),
+            R::ResponseModeInvalid => (E::InvalidRequest, "response_mode is not possible here"),
+            R::ChallengeMissing => (E::InvalidRequest, "code_challenge is required (PKCE)"),
+            R::ChallengeMalformed => (E::InvalidRequest, "code_challenge is not the base64url of a SHA-256 digest"),
+            R::ChallengeMethodUnsupported => (E::InvalidRequest, "code_challenge_method must be S256"),
+            R::PromptMalformed => (E::InvalidRequest, "prompt=none stands alone"),
+            R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
+            R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
+            R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
+            R::LoginRequired => (E::LoginRequired, "nobody is signed in"),
+            R::ConsentRequired => (E::ConsentRequired, "the user has to be asked"),
+            R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
+            R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
+
+            R::TokenMissing => (E::InvalidToken, "an access token is required"),
+            R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),
+            R::TokenMalformed => (E::InvalidRequest, "the Authorization header is malformed"),
+            R::TokenInactive => (E::InvalidToken, "the access token is unknown, expired or revoked"),
+            R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
+            R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
+
+            R::StoreUnavailable | R::Contended | R::Overloaded =>
+                (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
+            R::StoreBroken | R::NotConfigured => (E::ServerError, "the server has a fault of its own"),
+        }
+    }
+}
+
+impl From<Reason> for ErrorCode {
+    fn from(reason: Reason) -> Self {
+        reason.code()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Reason {}

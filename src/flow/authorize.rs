@@ -1,0 +1,391 @@
+//! The authorization request (RFC 6749 section 3.1).
+//!
+//! ```text
+//! Request ─▶ AwaitClient ─▶ AwaitLogin ─▶ AwaitConsent ─▶ approve | deny ─▶ Redirect
+//! ```
+//!
+//! Until the redirect URI has matched a registration, a failure is a page. Nothing of the rest is judged
+//! before a user is signed in, so that no stranger's link can bounce off this server (RFC 9700 section 4.11.2).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::gate::{Gate, Issuance, Standing};
+use super::redirect::{Redirect, Return, SealedRedirect};
+use super::response_mode::ResponseMode;
+use super::token::TokenReply;
+use crate::client::{Client, ClientId, ResponseType};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::grant::{Authentication, Grant, Handle, Kind, Login, Offer};
+use crate::http::{Method, Request};
+use crate::mint::Mint;
+use crate::pkce::CodeChallenge;
+use crate::policy::Rules;
+use crate::redirect::RedirectUri;
+use crate::scope::Scope;
+use crate::store::Write;
+
+/// Parsed. The redirect URI is only claimed, so every failure here is shown and none is redirected.
+#[derive(Debug)]
+pub struct AwaitClient {
+    client: ClientId,
+    redirect_uri: Option<String>,
+    asked: Asked,
+}
+
+/// What the request asks for, as it stands there; judged when a user is signed in.
+#[derive(Debug)]
+struct Asked {
+    repeats: Result<(), Reason>,
+    response_type: Option<String>,
+    response_mode: Option<String>,
+    state: Option<String>,
+    scope: Option<String>,
+    challenge: Option<String>,
+    challenge_method: Option<String>,
+    prompt: Option<String>,
+    max_age: Option<String>,
+    acr_values: Option<String>,
+    request: bool,
+    request_uri: bool,
+}
+
+impl AwaitClient {
+    /// Reads an authorization request from a query (`GET`) or a form (`POST`).
+    ///
+    /// # Errors
+    /// A request that cannot be read, or whose client or redirect URI is repeated or absent.
+    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+        let parameters = match request.method {
+            Method::Post => request.posted_form()?,
+            Method::Get | Method::Head | Method::Options | Method::Other => {
+                request.query.as_deref().unwrap_or_default().as_bytes()
+            }
+        };
+        let form = Form::parse(parameters)?;
+        let client = form.one("client_id")?.ok_or(Reason::ParameterMissing)?;
+        let redirect_uri = form.one("redirect_uri")?;
+        // A parameter that is repeated is refused as a whole later on; until then it counts as absent.
+        let text = |name| form.one(name).ok().flatten().map(str::to_owned);
+        Ok(Self {
+            client: ClientId::new(client),
+            redirect_uri: redirect_uri.map(str::to_owned),
+            asked: Asked {
+                repeats: form.check_repeats(),
+                response_type: text("response_type"),
+                response_mode: text("response_mode"),
+                state: text("state"),
+                scope: text("scope"),
+                challenge: text("code_challenge"),
+                challenge_method: text("code_challenge_method"),
+                prompt: text("prompt"),
+                max_age: text("max_age"),
+                acr_values: text("acr_values"),
+                request: text("request").is_some(),
+                request_uri: text("request_uri").is_some(),
+            },
+        })
+    }
+
+    /// The client that has to be looked up.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// Takes the client, and proves the redirect URI by what it registered.
+    ///
+    /// # Errors
+    /// An error page: there is no client, or no address that the answer may go to.
+    pub fn with_client(self, found: Option<Arc<Client>>, rules: &Rules) -> Result<AwaitLogin, Refusal> {
+        let Self { redirect_uri, asked, .. } = self;
+        let client = found.ok_or(Reason::ClientUnknown)?;
+        let named = redirect_uri.is_some();
+        let uri = match (redirect_uri, client.redirect_uris()) {
+            (Some(asked), _) => client.redirect_uri(&asked).ok_or(Reason::RedirectUriUnregistered)?,
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(Reason::RedirectUriMissing.into()),
+        };
+        let to = Return {
+            uri,
+            mode: asked.error_mode(),
+            state: asked.state.clone(),
+            issuer: rules.issuer.clone(),
+        };
+        Ok(AwaitLogin { client, to, named, asked })
+    }
+}
+
+impl Asked {
+    /// How an error travels, before the response type and mode have been judged.
+    fn error_mode(&self) -> ResponseMode {
+        let implicit = self.response_type.as_deref() == Some(ResponseType::Token.as_str());
+        let response_type = if implicit { ResponseType::Token } else { ResponseType::Code };
+        let mode = ResponseMode::choose(self.response_mode.as_deref(), response_type);
+        mode.unwrap_or(ResponseMode::default_of(response_type))
+    }
+
+    fn is_silent(&self) -> bool {
+        self.prompt.as_deref() == Some("none")
+    }
+}
+
+/// The address for the answer is proven. Waits for the host's word on who is signed in.
+#[derive(Debug)]
+pub struct AwaitLogin {
+    client: Arc<Client>,
+    to: Return,
+    /// Whether the request names the redirect URI; then the token request must, too.
+    named: bool,
+    asked: Asked,
+}
+
+/// What a signed-in user is faced with.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum SignedIn {
+    /// Everything is checked but the human.
+    Ask(Box<AwaitConsent>),
+    /// The request wants a more recent login (`max_age`): send the user to the login page again.
+    Stale(Box<AwaitLogin>),
+    /// The request is refused; the answer goes to the client.
+    Refused(Redirect),
+}
+
+/// A login counts as recent for this long even with `max_age=0`: the time that a user needs to get from the
+/// login page to the end of the consent page. In seconds.
+pub const FRESH_LOGIN: i64 = 60;
+
+impl AwaitLogin {
+    /// The client that asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The client whose authorization request forbids every page (`prompt=none`): nobody is signed in, and that
+    /// is the answer. For any other request, the state comes back and the user is sent to the login page.
+    ///
+    /// # Errors
+    /// The request lets the user sign in.
+    pub fn without_login(self) -> Result<Redirect, Self> {
+        match self.asked.is_silent() {
+            true => Ok(self.to.error(Reason::LoginRequired)),
+            false => Err(self),
+        }
+    }
+
+    /// Takes the user who is signed in, and judges the request.
+    pub fn with_login(self, login: Login, now: DateTime<Utc>, rules: &Rules) -> SignedIn {
+        let Login { subject, authentication } = login;
+        let age = (now - authentication.auth_time).num_seconds();
+        match self.check(&authentication, &subject, rules) {
+            Err(reason) => SignedIn::Refused(self.to.error(reason)),
+            Ok(checked) => match checked.max_age {
+                Some(max) if age > max.max(FRESH_LOGIN) && self.asked.is_silent() => {
+                    SignedIn::Refused(self.to.error(Reason::LoginRequired))
+                }
+                Some(max) if age > max.max(FRESH_LOGIN) => SignedIn::Stale(Box::new(self)),
+                _ => SignedIn::Ask(Box::new(self.asks(checked, authentication))),
+            },
+        }
+    }
+
+    /// Every check, in the order of RFC 6749 section 4.1.1, RFC 7636 section 4.4.1 and OpenID Connect Core
+    /// section 3.1.2.1.
+    #[rustfmt::skip]
+    fn check(&self, login: &Authentication, subject: &crate::grant::Subject, rules: &Rules) -> Result<CheckedRequest, Reason> {
+        let Self { client, asked, .. } = self;
+        asked.repeats?;
+        if asked.request     { return Err(Reason::RequestObjectUnsupported) }
+        if asked.request_uri { return Err(Reason::RequestUriUnsupported) }
+        let response_type = response_type(asked.response_type.as_deref(), client, rules)?;
+        let mode          = response_mode(asked.response_mode.as_deref(), response_type, client)?;
+        let challenge     = challenge(asked, response_type, client)?;
+        let scope         = asked.scope.as_deref().map(Scope::parse).transpose()?;
+        prompt(asked.prompt.as_deref())?;
+        let max_age       = asked.max_age.as_deref().map(max_age).transpose()?;
+        authentication_class(asked.acr_values.as_deref(), login)?;
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: scope.as_ref(), standing: Standing::Active, rules };
+        let issuance = gate.pass_new(subject)?;
+        Ok(CheckedRequest { response_type, mode, challenge, max_age, issuance })
+    }
+
+    fn asks(self, checked: CheckedRequest, authentication: Authentication) -> AwaitConsent {
+        let CheckedRequest { response_type, mode, challenge, issuance, .. } = checked;
+        AwaitConsent {
+            to: Return { mode, ..self.to },
+            named: self.named,
+            silent: self.asked.is_silent(),
+            response_type,
+            challenge,
+            authentication,
+            issuance,
+        }
+    }
+}
+
+struct CheckedRequest {
+    response_type: ResponseType,
+    mode: ResponseMode,
+    challenge: Option<CodeChallenge>,
+    max_age: Option<i64>,
+    issuance: Issuance,
+}
+
+fn response_type(asked: Option<&str>, client: &Client, rules: &Rules) -> Result<ResponseType, Reason> {
+    let known = match asked.ok_or(Reason::ResponseTypeMissing)? {
+        "code" => ResponseType::Code,
+        "token" => ResponseType::Token,
+        _ => return Err(Reason::ResponseTypeUnsupported),
+    };
+    if !rules.profile.answers(known) {
+        return Err(Reason::ResponseTypeUnsupported);
+    }
+    match client.response_types().contains(&known) {
+        true => Ok(known),
+        false => Err(Reason::ResponseTypeNotAllowed),
+    }
+}
+
+fn response_mode(
+    asked: Option<&str>,
+    response_type: ResponseType,
+    client: &Client,
+) -> Result<ResponseMode, Reason> {
+    let mode = ResponseMode::choose(asked, response_type)?;
+    match &client.metadata().response_modes {
+        Some(registered) if !registered.contains(&mode) => Err(Reason::ResponseModeInvalid),
+        _ => Ok(mode),
+    }
+}
+
+/// A method that is absent means `plain` (RFC 7636 section 4.3), which is not supported.
+fn challenge(
+    asked: &Asked,
+    response_type: ResponseType,
+    client: &Client,
+) -> Result<Option<CodeChallenge>, Reason> {
+    match (asked.challenge.as_deref(), asked.challenge_method.as_deref()) {
+        (None, Some(_)) => Err(Reason::ChallengeMissing),
+        (None, None) if response_type == ResponseType::Code && client.requires_pkce() => {
+            Err(Reason::ChallengeMissing)
+        }
+        (None, None) => Ok(None),
+        (Some(text), Some("S256")) => CodeChallenge::parse(text).map(Some),
+        (Some(_), _) => Err(Reason::ChallengeMethodUnsupported),
+    }
+}
+
+fn prompt(asked: Option<&str>) -> Result<(), Reason> {
+    let mut words = asked.unwrap_or_default().split(' ');
+    let count = words.clone().count();
+    match words.any(|word| word == "none") && count > 1 {
+        true => Err(Reason::PromptMalformed),
+        false => Ok(()),
+    }
+}
+
+fn max_age(asked: &str) -> Result<i64, Reason> {
+    let seconds: u32 = asked.parse().map_err(|_| Reason::MaxAgeMalformed)?;
+    Ok(i64::from(seconds))
+}
+
+/// RFC 9470 section 5: one of the classes must have been reached.
+fn authentication_class(asked: Option<&str>, login: &Authentication) -> Result<(), Reason> {
+    let Some(asked) = asked else { return Ok(()) };
+    let reached = login.acr.as_deref();
+    match asked.split(' ').any(|class| Some(class) == reached) {
+        true => Ok(()),
+        false => Err(Reason::AuthenticationUnmet),
+    }
+}
+
+/// Everything is checked but the human. Neither `Clone` nor serialisable: one question, one answer. Over a
+/// page that waits for the user, the host keeps the query string, and the request is checked again.
+#[derive(Debug)]
+pub struct AwaitConsent {
+    to: Return,
+    named: bool,
+    silent: bool,
+    response_type: ResponseType,
+    challenge: Option<CodeChallenge>,
+    authentication: Authentication,
+    issuance: Issuance,
+}
+
+impl AwaitConsent {
+    /// The client that asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.issuance.client
+    }
+
+    /// Where the answer goes.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &RedirectUri {
+        &self.to.uri
+    }
+
+    /// What the user is asked to grant.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.issuance.scope
+    }
+
+    /// What it is answered with.
+    #[must_use]
+    pub fn response_type(&self) -> ResponseType {
+        self.response_type
+    }
+
+    /// Whether no page may be shown (`prompt=none`): approve what the user approved before, or answer
+    /// [`cannot_ask`](Self::cannot_ask).
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    /// The user said no.
+    pub fn deny(self) -> Redirect {
+        self.to.error(Reason::ConsentDenied)
+    }
+
+    /// The user would have to be asked, and the request forbids that.
+    pub fn cannot_ask(self) -> Redirect {
+        self.to.error(Reason::ConsentRequired)
+    }
+
+    /// The user said yes, to all of it or to the part that is named.
+    pub fn approve(
+        self,
+        part: Option<&Scope>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> (Write, SealedRedirect) {
+        let Self { to, named, response_type, challenge, authentication, mut issuance, .. } = self;
+        if let Some(part) = part {
+            issuance.scope = issuance.scope.intersection(part);
+        }
+        let policy = &rules.policy;
+        let (grant, fields) = match response_type {
+            ResponseType::Code => {
+                let uri = named.then_some(&to.uri);
+                let terms = Offer::new(&mint.first, uri, challenge, now, policy);
+                let grant = Grant::offer(issuance, authentication, terms, &mint, now, policy);
+                let code = Handle::new(grant.id(), mint.first);
+                (grant, vec![("code", code.into_text(Kind::Code, &policy.prefixes))])
+            }
+            ResponseType::Token => {
+                let (grant, tokens) = Grant::issue(issuance, Some(authentication), mint, now, policy);
+                let reply = TokenReply::new(grant.id(), tokens, now);
+                (grant, reply.into_fields(&policy.prefixes))
+            }
+        };
+        (Write::insert(grant, now), SealedRedirect(to.success(fields)))
+    }
+}

@@ -1,0 +1,171 @@
+//! The introspection request (RFC 7662).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Checked, authenticate};
+use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::{Client, ClientId};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::grant::{Grant, GrantId, Handle, Kind};
+use crate::http::{Request, Response};
+use crate::policy::Rules;
+use crate::store::Record;
+
+/// Parsed; the client is only claimed.
+#[derive(Debug)]
+pub struct AwaitClient {
+    presented: Presented,
+    token: Option<(Kind, Handle)>,
+}
+
+impl AwaitClient {
+    /// Reads an introspection request. A hint is not needed: a token says what it is by its prefix.
+    ///
+    /// # Errors
+    /// Whatever is wrong with its form.
+    pub fn parse(request: &Request, rules: &Rules) -> Result<Self, Refusal> {
+        let form = Form::parse(request.posted_form()?)?;
+        form.check_repeats()?;
+        let presented = Presented::parse(request, &form)?;
+        let text = form.one("token")?.ok_or(Reason::ParameterMissing)?;
+        let prefixes = &rules.policy.prefixes;
+        let kinds = [Kind::Access, Kind::Refresh].into_iter();
+        let token = kinds.filter_map(|kind| Some((kind, Handle::parse(text, kind, prefixes)?))).next();
+        Ok(Self { presented, token })
+    }
+
+    /// The client that has to be looked up.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        self.presented.client_id()
+    }
+
+    /// Takes the client, which must be able to prove who it is (RFC 7662 section 2.1).
+    ///
+    /// # Errors
+    /// The client is not who it says, or is public.
+    pub fn with_client(
+        self,
+        found: Option<Arc<Client>>,
+        now: DateTime<Utc>,
+    ) -> Result<Checked<AwaitGrant>, Refusal> {
+        let Self { presented, token } = self;
+        authenticate(presented, found, now, move |client| {
+            // An id alone proves nothing, and the answer tells of other people.
+            client.confidential().map_err(|_| Reason::ClientMissing)?;
+            Ok(AwaitGrant { client, token })
+        })
+    }
+}
+
+/// Waits for the grant that the token names, if it names one.
+#[derive(Debug)]
+pub struct AwaitGrant {
+    client: AuthenticatedClient,
+    token: Option<(Kind, Handle)>,
+}
+
+impl AwaitGrant {
+    /// The grant that has to be loaded; none for what is no token.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<GrantId> {
+        self.token.as_ref().map(|(_, handle)| handle.grant)
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        self.client.client()
+    }
+
+    /// Answers: what the token is, or that it is nothing to this client. `sees_all` lets it see the access
+    /// tokens of others; a refresh token is shown to its own client only.
+    pub fn answer(
+        &self,
+        found: Option<&Record>,
+        sees_all: bool,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Response {
+        let seen = self.token.as_ref().zip(found).and_then(|((kind, handle), record)| {
+            let grant = record.grant();
+            let mine = grant.client() == self.client.client().id();
+            match kind {
+                Kind::Access if mine || sees_all => Active::access(grant, handle, now, rules),
+                Kind::Refresh if mine => Active::refresh(grant, handle, now, rules),
+                Kind::Access | Kind::Refresh | Kind::Code => None,
+            }
+        });
+        let json = match &seen {
+            Some(active) => serde_json::to_vec(active),
+            None => Ok(br#"{"active":false}"#.to_vec()),
+        };
+        match json {
+            Ok(json) => Response::secret_json(200, json),
+            Err(_) => Response::empty(500),
+        }
+    }
+}
+
+/// RFC 7662 section 2.2; `sub_type` is grantor's own and tells a user from a client.
+#[derive(Serialize)]
+struct Active<'a> {
+    active: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    sub: &'a str,
+    sub_type: &'static str,
+    aud: &'a str,
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+}
+
+impl<'a> Active<'a> {
+    fn access(grant: &'a Grant, handle: &Handle, now: DateTime<Utc>, rules: &'a Rules) -> Option<Self> {
+        let token = grant.access(&handle.secret, now)?;
+        let scope = token.scope(grant).as_str();
+        Some(Self {
+            scope,
+            token_type: Some("Bearer"),
+            iat: Some(token.issued().timestamp()),
+            ..Self::of(grant, token.expires(), rules)
+        })
+    }
+
+    /// Without a `token_type`: nobody shall take it for an access token.
+    fn refresh(grant: &'a Grant, handle: &Handle, now: DateTime<Utc>, rules: &'a Rules) -> Option<Self> {
+        let expires = grant.refresh_expires(&handle.secret, now)?;
+        Some(Self::of(grant, expires, rules))
+    }
+
+    fn of(grant: &'a Grant, expires: DateTime<Utc>, rules: &'a Rules) -> Self {
+        let authentication = grant.authentication();
+        Self {
+            active: true,
+            scope: grant.scope().as_str(),
+            client_id: grant.client().as_str(),
+            token_type: None,
+            exp: expires.timestamp(),
+            iat: None,
+            sub: grant.subject().id(),
+            sub_type: grant.subject().kind(),
+            aud: &rules.audience,
+            iss: &rules.issuer,
+            auth_time: authentication.map(|a| a.auth_time.timestamp()),
+            acr: authentication.and_then(|a| a.acr.as_deref()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! [`Redirect`]: an answer that goes to a registered address, and cannot go anywhere else.
+
+use sha2::{Digest as _, Sha256};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::ResponseMode;
+use crate::error::Reason;
+use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
+use crate::redirect::RedirectUri;
+use crate::store::Committed;
+
+/// Where an answer goes, and what travels with every one.
+#[derive(Clone, Debug)]
+pub(crate) struct Return {
+    pub(crate) uri: RedirectUri,
+    pub(crate) mode: ResponseMode,
+    pub(crate) state: Option<String>,
+    pub(crate) issuer: String,
+}
+
+/// An answer to the client by way of the browser. It has no public constructor: an open redirect is a value
+/// that cannot be made.
+#[derive(Debug)]
+pub struct Redirect {
+    to: Return,
+    reason: Option<Reason>,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Return {
+    pub(crate) fn error(self, reason: Reason) -> Redirect {
+        let error = ("error", reason.code().as_str().to_owned());
+        let description = ("error_description", reason.description().to_owned());
+        Redirect { to: self, reason: Some(reason), fields: vec![error, description] }
+    }
+
+    pub(crate) fn success(self, fields: Vec<(&'static str, String)>) -> Redirect {
+        Redirect { to: self, reason: None, fields }
+    }
+}
+
+impl Redirect {
+    /// Why it is an error, if it is one.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
+    /// A 303 to the client, or for `form_post` a page that posts itself there.
+    pub fn into_response(self) -> Response {
+        let Self { to, mut fields, .. } = self;
+        fields.extend(to.state.map(|state| ("state", state)));
+        fields.push(("iss", to.issuer));
+        let uri = to.uri.as_str();
+        let separator = match to.mode {
+            ResponseMode::FormPost => return form_post(uri, &fields),
+            ResponseMode::Fragment => '#',
+            ResponseMode::Query if uri.contains('?') => '&',
+            ResponseMode::Query => '?',
+        };
+        let encoded = serde_urlencoded::to_string(&fields).unwrap_or_default();
+        let mut response = Response::empty(303).with("location", format!("{uri}{separator}{encoded}"));
+        response.headers.extend([NO_STORE, NO_CACHE]);
+        response.with("referrer-policy", "no-referrer")
+    }
+}
+
+/// OAuth 2.0 Form Post Response Mode section 2. Without JavaScript, the button does it.
+fn form_post(uri: &str, fields: &[(&'static str, String)]) -> Response {
+    const SCRIPT: &str = "document.forms[0].submit()";
+    let inputs = fields.iter().map(|(name, value)| {
+        let value = escape_html(value);
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
+    });
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>One moment</title>\
+         <form method=\"post\" action=\"{}\">{}<noscript><button>Continue</button></noscript></form>\
+         <script>{SCRIPT}</script></html>",
+        escape_html(uri),
+        inputs.collect::<String>(),
+    );
+    let hash = STANDARD.encode(Sha256::digest(SCRIPT));
+    let csp =
+        format!("default-src 'none'; script-src 'sha256-{hash}'; frame-ancestors 'none'; base-uri 'none'");
+    Response::page(200, csp, html)
+}
+
+/// A redirect that carries a code or a token, until the store has proven that it holds the grant.
+#[derive(Debug)]
+pub struct SealedRedirect(pub(crate) Redirect);
+
+impl SealedRedirect {
+    /// Opens it with the proof of its write.
+    pub fn open(self, proof: Committed) -> Redirect {
+        drop(proof);
+        self.0
+    }
+}

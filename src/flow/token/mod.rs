@@ -1,0 +1,360 @@
+//! The token request (RFC 6749 section 3.2).
+//!
+//! ```text
+//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision     code, refresh token
+//!                       ├─▶ AwaitOwner ─▶ AwaitMint ─────▶ Decision     password
+//!                       └─▶ AwaitMint ───────────────────▶ Decision     client credentials
+//! ```
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::gate::{Gate, Standing};
+use super::{Checked, authenticate};
+use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::{Client, ClientId, GrantType};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::grant::{Authentication, CodeRedemption, Grant, GrantId, Handle, Issued};
+use crate::grant::{Kind, Prefixes, RefreshUse, Subject, Verdict};
+use crate::http::Request;
+use crate::mint::Mint;
+use crate::pkce::CodeVerifier;
+use crate::policy::Rules;
+use crate::scope::Scope;
+use crate::secret::SecretText;
+use crate::store::{Committed, Record, Write};
+
+mod reply;
+
+pub use reply::TokenReply;
+
+/// Parsed; the client is only claimed.
+#[derive(Debug)]
+pub struct AwaitClient {
+    presented: Presented,
+    ask: Ask,
+    scope: Option<Scope>,
+}
+
+/// What the request is made of, by grant type.
+#[derive(Debug)]
+enum Ask {
+    Code { code: Option<Handle>, verifier: Option<CodeVerifier>, redirect_uri: Option<String> },
+    Refresh { token: Option<Handle> },
+    Client,
+    Password { username: String, password: SecretText },
+}
+
+impl Ask {
+    fn parse(form: &Form<'_>, prefixes: &Prefixes) -> Result<Self, Reason> {
+        let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
+        match need("grant_type")? {
+            "authorization_code" => Ok(Self::Code {
+                code: Handle::parse(need("code")?, Kind::Code, prefixes),
+                verifier: form.one("code_verifier")?.map(CodeVerifier::parse).transpose()?,
+                redirect_uri: form.one("redirect_uri")?.map(str::to_owned),
+            }),
+            "refresh_token" => {
+                Ok(Self::Refresh { token: Handle::parse(need("refresh_token")?, Kind::Refresh, prefixes) })
+            }
+            "client_credentials" => Ok(Self::Client),
+            "password" => Ok(Self::Password {
+                username: need("username")?.to_owned(),
+                password: SecretText::new(need("password")?),
+            }),
+            _ => Err(Reason::GrantTypeUnsupported),
+        }
+    }
+
+    fn grant_type(&self) -> GrantType {
+        match self {
+            Self::Code { .. } => GrantType::AuthorizationCode,
+            Self::Refresh { .. } => GrantType::RefreshToken,
+            Self::Client => GrantType::ClientCredentials,
+            Self::Password { .. } => GrantType::Password,
+        }
+    }
+}
+
+impl AwaitClient {
+    /// Reads a token request.
+    ///
+    /// # Errors
+    /// Whatever is wrong with its form, before anybody is asked.
+    pub fn parse(request: &Request, rules: &Rules) -> Result<Self, Refusal> {
+        let form = Form::parse(request.posted_form()?)?;
+        form.check_repeats()?;
+        let presented = Presented::parse(request, &form)?;
+        let ask = Ask::parse(&form, &rules.policy.prefixes)?;
+        if !rules.profile.knows(ask.grant_type()) {
+            return Err(Reason::GrantTypeUnsupported.into());
+        }
+        let scope = form.one("scope")?.map(Scope::parse).transpose()?;
+        Ok(Self { presented, ask, scope })
+    }
+
+    /// The client that has to be looked up.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        self.presented.client_id()
+    }
+
+    /// Takes the client. An unknown one is an input like any other and costs the same time as a wrong secret.
+    ///
+    /// # Errors
+    /// The client is not who it says, or may not use this grant type.
+    pub fn with_client(
+        self,
+        found: Option<Arc<Client>>,
+        now: DateTime<Utc>,
+    ) -> Result<Checked<Authenticated>, Refusal> {
+        let Self { presented, ask, scope } = self;
+        authenticate(presented, found, now, move |client| Authenticated::new(client, ask, scope))
+    }
+}
+
+/// The client is who it says; what is lacking now depends on the grant type.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Authenticated {
+    /// A code or a refresh token: the grant that it names.
+    Grant(AwaitGrant),
+    /// A user name and a password: whose they are.
+    Owner(AwaitOwner),
+    /// Nothing but randomness.
+    Mint(AwaitMint),
+}
+
+impl Authenticated {
+    fn new(client: AuthenticatedClient, ask: Ask, scope: Option<Scope>) -> Result<Self, Refusal> {
+        let grant_type = ask.grant_type();
+        if !client.client().allows(grant_type) {
+            return Err(Reason::GrantTypeNotAllowed.into());
+        }
+        match ask {
+            Ask::Code { code, verifier, redirect_uri } => {
+                let handle = code.ok_or(Reason::CodeUnknown)?;
+                let proof = Proof::Code { verifier, redirect_uri };
+                Ok(Self::Grant(AwaitGrant { client, handle, proof, scope }))
+            }
+            Ask::Refresh { token } => {
+                let handle = token.ok_or(Reason::RefreshUnknown)?;
+                Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh, scope }))
+            }
+            Ask::Client => {
+                let subject = Subject::Client(client.confidential()?.id().clone());
+                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, scope }))
+            }
+            Ask::Password { username, password } => {
+                Ok(Self::Owner(AwaitOwner { client, username, password, scope }))
+            }
+        }
+    }
+}
+
+/// Waits for the grant that a code or a refresh token names.
+#[derive(Debug)]
+pub struct AwaitGrant {
+    client: AuthenticatedClient,
+    handle: Handle,
+    proof: Proof,
+    scope: Option<Scope>,
+}
+
+#[derive(Debug)]
+enum Proof {
+    Code { verifier: Option<CodeVerifier>, redirect_uri: Option<String> },
+    Refresh,
+}
+
+impl AwaitGrant {
+    /// The grant that has to be loaded.
+    #[must_use]
+    pub fn grant_id(&self) -> GrantId {
+        self.handle.grant
+    }
+
+    /// Whether a code is presented: its answer, unlike a refresh token's, can be asked for again only
+    /// where the server knows that it never left.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        matches!(self.proof, Proof::Code { .. })
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        self.client.client()
+    }
+
+    /// Takes what the store has. Borrows: whoever lost a race loads again and asks again.
+    ///
+    /// # Errors
+    /// There is no such grant.
+    pub fn with_record(&self, found: Option<Record>) -> Result<AwaitStanding<'_>, Refusal> {
+        let unknown = match self.proof {
+            Proof::Code { .. } => Reason::CodeUnknown,
+            Proof::Refresh => Reason::RefreshUnknown,
+        };
+        let record = found.ok_or(unknown)?;
+        Ok(AwaitStanding { request: self, record })
+    }
+}
+
+/// Waits for the host's word on the user of the grant.
+#[derive(Debug)]
+pub struct AwaitStanding<'a> {
+    request: &'a AwaitGrant,
+    record: Record,
+}
+
+impl AwaitStanding<'_> {
+    /// Of whom the host is asked.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        self.record.grant().subject()
+    }
+
+    /// Decides. `unanswered` says that the server knows of an answer to this code that never left, see
+    /// [`CodeRedemption::unanswered`].
+    pub fn decide(
+        self,
+        standing: Standing,
+        unanswered: bool,
+        mint: Mint,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Decision {
+        let AwaitGrant { client, handle, proof, scope } = self.request;
+        let (version, grant) = (self.record.version(), self.record.into_grant());
+        let grant_type = match proof {
+            Proof::Code { .. } => GrantType::AuthorizationCode,
+            Proof::Refresh => GrantType::RefreshToken,
+        };
+        let gate = &Gate { client: client.client(), grant_type, asked: scope.as_ref(), standing, rules };
+        let secret = &handle.secret;
+        let verdict = match proof {
+            Proof::Code { verifier, redirect_uri } => {
+                let (verifier, redirect_uri) = (verifier.as_ref(), redirect_uri.as_deref());
+                let presented = CodeRedemption { secret, verifier, redirect_uri, gate, unanswered };
+                grant.redeem_code(presented, mint, now, &rules.policy)
+            }
+            Proof::Refresh => {
+                let presented = RefreshUse { secret, gate };
+                grant.rotate_refresh(presented, mint, now, &rules.policy)
+            }
+        };
+        let reply = |id, tokens: Issued| TokenReply::new(id, tokens, now);
+        match verdict {
+            Verdict::Issue { next, tokens } => {
+                let sealed = Sealed(Ok(reply(next.id(), tokens)));
+                Decision::Commit(Write::replace(version, next, now), sealed)
+            }
+            Verdict::Repeat { tokens } => Decision::Repeat(reply(handle.grant, tokens)),
+            Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
+            Verdict::RefuseAndEnd { next, reason } => {
+                let sealed = Sealed(Err(reason.into()));
+                Decision::Commit(Write::replace(version, next, now), sealed)
+            }
+        }
+    }
+}
+
+/// Waits for the host's word on a user name and a password.
+#[derive(Debug)]
+pub struct AwaitOwner {
+    client: AuthenticatedClient,
+    username: String,
+    password: SecretText,
+    scope: Option<Scope>,
+}
+
+impl AwaitOwner {
+    /// What has to be checked, for which client.
+    #[must_use]
+    pub fn question(&self) -> (&str, &SecretText, &Client) {
+        (&self.username, &self.password, self.client.client())
+    }
+
+    /// Takes the user, if the password was right.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn with_owner(self, found: Option<Subject>, now: DateTime<Utc>) -> Result<AwaitMint, Refusal> {
+        Ok(AwaitMint {
+            client: self.client,
+            subject: found.ok_or(Reason::OwnerCredentialsWrong)?,
+            authentication: Some(Authentication { auth_time: now, acr: None }),
+            grant_type: GrantType::Password,
+            scope: self.scope,
+        })
+    }
+}
+
+/// Waits for randomness only.
+#[derive(Debug)]
+pub struct AwaitMint {
+    client: AuthenticatedClient,
+    subject: Subject,
+    authentication: Option<Authentication>,
+    grant_type: GrantType,
+    scope: Option<Scope>,
+}
+
+impl AwaitMint {
+    /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
+    pub fn decide(&self, mint: Mint, now: DateTime<Utc>, rules: &Rules) -> Decision {
+        let gate = Gate {
+            client: self.client.client(),
+            grant_type: self.grant_type,
+            asked: self.scope.as_ref(),
+            standing: Standing::Active,
+            rules,
+        };
+        match gate.pass_new(&self.subject) {
+            Ok(issuance) => {
+                let authentication = self.authentication.clone();
+                let (grant, tokens) = Grant::issue(issuance, authentication, mint, now, &rules.policy);
+                let sealed = Sealed(Ok(TokenReply::new(grant.id(), tokens, now)));
+                Decision::Commit(Write::insert(grant, now), sealed)
+            }
+            Err(reason) => Decision::Refuse(reason.into()),
+        }
+    }
+}
+
+/// What the driver does next.
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Answer; nothing changes.
+    Refuse(Refusal),
+    /// Answer with what an earlier write has proven.
+    Repeat(TokenReply),
+    /// Write, and open the answer with the proof.
+    Commit(Write, Sealed),
+}
+
+/// An answer that must not leave before its write is proven.
+///
+/// ```compile_fail,E0423
+/// # fn f(sealed: grantor::flow::token::Sealed) {
+/// let _ = sealed.open(grantor::store::Committed(()));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Sealed(Result<TokenReply, Refusal>);
+
+impl Sealed {
+    /// Opens it with the proof of its write.
+    ///
+    /// # Errors
+    /// The refusal whose consequence was written.
+    pub fn open(self, proof: Committed) -> Result<TokenReply, Refusal> {
+        drop(proof);
+        self.0
+    }
+}

@@ -1,0 +1,160 @@
+//! Strict parsing of `application/x-www-form-urlencoded` (RFC 6749 section 3.1 and appendix B).
+//!
+//! A lenient parser turns bad UTF-8 into U+FFFD and keeps the last of two values; an attacker uses
+//! both to show one thing to a check and another to what follows it. This one refuses.
+
+use std::borrow::Cow;
+
+use crate::error::Reason;
+use crate::http::MAX_BODY;
+
+/// A parameter's name or value may be this long, in bytes, before and after decoding.
+pub const MAX_PARAMETER: usize = 8 * 1024;
+/// A form may have this many parameters.
+pub const MAX_PARAMETERS: usize = 64;
+
+/// Names that may stand more than once: RFC 8707 section 2, RFC 8693 section 2.1.
+const REPEATABLE: &[&str] = &["resource", "audience"];
+
+/// The decoded parameters of a query or a body, borrowed from it where nothing was encoded.
+#[derive(Clone)]
+pub struct Form<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Form<'a> {
+    /// Decodes a form. Fails on one that is too large, on a broken escape, and on text that is not UTF-8.
+    ///
+    /// # Errors
+    /// [`Reason::FormTooLarge`] or [`Reason::FormMalformed`].
+    pub fn parse(input: &'a [u8]) -> Result<Self, Reason> {
+        if input.len() > MAX_BODY {
+            return Err(Reason::FormTooLarge);
+        }
+        let mut pairs = Vec::with_capacity(8);
+        for piece in input.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
+            if pairs.len() == MAX_PARAMETERS {
+                return Err(Reason::FormTooLarge);
+            }
+            let (name, value) = match piece.iter().position(|b| *b == b'=') {
+                Some(at) => (&piece[..at], &piece[at + 1..]),
+                None => (piece, &[][..]),
+            };
+            pairs.push((decode(name)?, decode(value)?));
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The value of a parameter; an empty one counts as absent (RFC 6749 section 3.1).
+    ///
+    /// # Errors
+    /// [`Reason::ParameterRepeated`] if it stands there twice.
+    pub fn one(&self, name: &str) -> Result<Option<&str>, Reason> {
+        let mut hits = self.pairs.iter().filter(|(n, _)| n == name);
+        match (hits.next(), hits.next()) {
+            (first, None) => Ok(first.map(|(_, v)| v.as_ref()).filter(|v| !v.is_empty())),
+            _ => Err(Reason::ParameterRepeated),
+        }
+    }
+
+    /// Every value of a parameter that may repeat, without empty ones.
+    pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+        let hits = self.pairs.iter().filter(move |(n, _)| n == name);
+        hits.map(|(_, v)| v.as_ref()).filter(|v| !v.is_empty())
+    }
+
+    /// Refuses any parameter that stands there twice, known or not, but for those that may repeat.
+    ///
+    /// # Errors
+    /// [`Reason::ParameterRepeated`].
+    pub fn check_repeats(&self) -> Result<(), Reason> {
+        for (at, (name, _)) in self.pairs.iter().enumerate() {
+            let earlier = &self.pairs[..at];
+            if earlier.iter().any(|(n, _)| n == name) && !REPEATABLE.contains(&name.as_ref()) {
+                return Err(Reason::ParameterRepeated);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Form<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.pairs.iter().map(|(n, _)| n)).finish()
+    }
+}
+
+/// Decodes one name or value: `+` is a space, `%XX` is a byte, all of it is UTF-8.
+pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, Reason> {
+    if raw.len() > MAX_PARAMETER {
+        return Err(Reason::FormTooLarge);
+    }
+    let Some(first) = raw.iter().position(|b| matches!(b, b'%' | b'+')) else {
+        let text = std::str::from_utf8(raw).map_err(|_| Reason::FormMalformed)?;
+        return Ok(Cow::Borrowed(text));
+    };
+    let mut out = Vec::with_capacity(raw.len());
+    out.extend_from_slice(&raw[..first]);
+    let mut rest = raw[first..].iter();
+    while let Some(&byte) = rest.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err(Reason::FormMalformed),
+            },
+            plain => plain,
+        });
+    }
+    let text = String::from_utf8(out).map_err(|_| Reason::FormMalformed)?;
+    Ok(Cow::Owned(text))
+}
+
+fn hex(digit: &u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_serde_urlencoded_writes_is_read_back() {
+        let pairs = [("a", "x y+z%&="), ("b", "é\u{1F511}"), ("c", "")];
+        let text = serde_urlencoded::to_string(pairs).unwrap();
+        let form = Form::parse(text.as_bytes()).unwrap();
+        assert_eq!(form.one("a"), Ok(Some("x y+z%&=")));
+        assert_eq!(form.one("b"), Ok(Some("é\u{1F511}")));
+        assert_eq!(form.one("c"), Ok(None));
+    }
+
+    #[test]
+    fn a_repeat_is_refused_unless_the_name_may_repeat() {
+        let form = Form::parse(b"a=1&a=2&resource=x&resource=y").unwrap();
+        assert_eq!(form.one("a"), Err(Reason::ParameterRepeated));
+        assert_eq!(form.check_repeats(), Err(Reason::ParameterRepeated));
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["x", "y"]);
+        let form = Form::parse(b"resource=x&resource=y").unwrap();
+        assert_eq!(form.check_repeats(), Ok(()));
+    }
+
+    #[test]
+    fn broken_escapes_and_bad_utf8_are_refused() {
+        for bad in ["a=%", "a=%4", "a=%G1", "%ZZ=1", "a=%FF", "a=%C3"] {
+            assert_eq!(Form::parse(bad.as_bytes()).err(), Some(Reason::FormMalformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_an_attacker_can_multiply_has_a_cap() {
+        let many = "a=1&".repeat(MAX_PARAMETERS + 1);
+        assert_eq!(Form::parse(many.as_bytes()).err(), Some(Reason::FormTooLarge));
+        let long = format!("a={}", "x".repeat(MAX_PARAMETER + 1));
+        assert_eq!(Form::parse(long.as_bytes()).err(), Some(Reason::FormTooLarge));
+    }
+}

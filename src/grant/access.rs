@@ -1,0 +1,134 @@
+//! The access tokens of a grant: records of what was handed out, at most eight live ones.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Grant, Kind};
+use crate::policy::{Policy, after};
+use crate::scope::Scope;
+use crate::secret::{Digest, Secret};
+
+/// A grant keeps this many live access tokens; one more drops the one that expires soonest.
+pub const MAX_LIVE_ACCESS_TOKENS: usize = 8;
+
+/// What a grant knows of one access token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRecord {
+    digest: Digest,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    issued: DateTime<Utc>,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    expires: DateTime<Utc>,
+    /// Where the token has less than its grant. Boxed, for it is rare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    narrowed: Option<Box<Narrowed>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Narrowed {
+    pub(super) scope: Scope,
+}
+
+/// Tokens that were minted and may leave once their grant is stored.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Issued {
+    /// The access token's secret.
+    pub access: Secret,
+    /// When the access token expires.
+    pub expires: DateTime<Utc>,
+    /// What it is good for.
+    pub scope: Scope,
+    /// The refresh token's secret, if there is one.
+    pub refresh: Option<Secret>,
+}
+
+impl AccessRecord {
+    /// A record that ends with its lifetime or with its grant, whichever comes first; and when that is.
+    pub(super) fn new(
+        secret: &Secret,
+        narrowed: Option<Scope>,
+        grant_ends: DateTime<Utc>,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> (Self, DateTime<Utc>) {
+        let expires = after(now, policy.access_token_lifetime).min(grant_ends);
+        let record = Self {
+            digest: secret.digest(Kind::Access.tag()),
+            issued: now,
+            expires,
+            narrowed: narrowed.map(|scope| Box::new(Narrowed { scope })),
+        };
+        (record, expires)
+    }
+
+    /// When it was issued.
+    #[must_use]
+    pub fn issued(&self) -> DateTime<Utc> {
+        self.issued
+    }
+
+    /// When it expires.
+    #[must_use]
+    pub fn expires(&self) -> DateTime<Utc> {
+        self.expires
+    }
+
+    /// What it is good for: what its grant is good for, unless it was narrowed.
+    #[must_use]
+    pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
+        match &self.narrowed {
+            Some(narrowed) => &narrowed.scope,
+            None => grant.scope(),
+        }
+    }
+}
+
+/// The records, in the order of their issue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct LiveTokens(Vec<AccessRecord>);
+
+impl LiveTokens {
+    pub(super) fn of(only: AccessRecord) -> Self {
+        Self(vec![only])
+    }
+
+    /// Adds a record and drops those that are over or too many.
+    pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
+        self.0.retain(|r| now < r.expires);
+        if self.0.len() >= MAX_LIVE_ACCESS_TOKENS {
+            let soonest = self.0.iter().enumerate().min_by_key(|(_, r)| r.expires);
+            if let Some((at, _)) = soonest {
+                self.0.remove(at);
+            }
+        }
+        self.0.push(record);
+    }
+
+    pub(super) fn find(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
+        let digest = presented.digest(Kind::Access.tag());
+        let hit = self.0.iter().find(|r| r.digest.matches(&digest));
+        hit.filter(|r| now < r.expires)
+    }
+
+    /// Whether there was such a live token, which is gone now.
+    pub(super) fn remove(&mut self, presented: &Secret, now: DateTime<Utc>) -> bool {
+        let digest = presented.digest(Kind::Access.tag());
+        let before = self.0.len();
+        self.0.retain(|r| now >= r.expires || !r.digest.matches(&digest));
+        self.0.len() < before
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When the last of them expires; the beginning of time if there is none.
+    pub(super) fn expires(&self) -> DateTime<Utc> {
+        let last = self.0.iter().map(|r| r.expires).max();
+        last.unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+}

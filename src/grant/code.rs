@@ -1,0 +1,171 @@
+//! The life of an authorization code: offered once, redeemed once, and dangerous ever after.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::access::{AccessRecord, Issued, LiveTokens};
+use super::refresh::{Bridge, Family, RefreshAsk};
+use super::{Grant, Kind, Live, Stage, Verdict, refuse};
+use crate::error::Reason;
+use crate::flow::Gate;
+use crate::mint::Mint;
+use crate::pkce::{CodeChallenge, CodeVerifier};
+use crate::policy::{Policy, after};
+use crate::redirect::RedirectUri;
+use crate::secret::{Digest, Secret};
+
+/// What a code was offered for; its redemption must fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// The code's digest.
+    pub(super) code: Digest,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    pub(super) expires: DateTime<Utc>,
+    /// The redirect URI, if the authorization request named it (RFC 6749 section 4.1.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) redirect_uri: Option<String>,
+    /// The PKCE challenge, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) challenge: Option<CodeChallenge>,
+}
+
+impl Offer {
+    /// The terms of a new code.
+    #[must_use]
+    pub fn new(
+        code: &Secret,
+        redirect_uri: Option<&RedirectUri>,
+        challenge: Option<CodeChallenge>,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Self {
+        Self {
+            code: code.digest(Kind::Code.tag()),
+            expires: after(now, policy.code_lifetime),
+            redirect_uri: redirect_uri.map(|uri| uri.as_str().to_owned()),
+            challenge,
+        }
+    }
+
+    /// RFC 6749 section 4.1.3, RFC 7636 section 4.6, in this order.
+    fn fits(&self, presented: &CodeRedemption<'_>) -> Result<(), Reason> {
+        if self.redirect_uri.is_some() && self.redirect_uri.as_deref() != presented.redirect_uri {
+            return Err(Reason::RedirectUriMismatch);
+        }
+        match (&self.challenge, presented.verifier) {
+            (Some(challenge), Some(verifier)) if challenge.accepts(verifier) => Ok(()),
+            (Some(_), Some(_)) => Err(Reason::VerifierMismatch),
+            (Some(_), None) => Err(Reason::VerifierMissing),
+            (None, Some(_)) => Err(Reason::VerifierUnexpected),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A code after its use: what a replay is measured by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SpentCode {
+    pub(super) offer: Offer,
+    /// The answer, readable with the code alone, while it may have been lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bridge: Option<Bridge>,
+}
+
+/// A code as a client presents it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CodeRedemption<'a> {
+    /// The half of the code that proves it.
+    pub secret: &'a Secret,
+    /// `code_verifier`
+    pub verifier: Option<&'a CodeVerifier>,
+    /// `redirect_uri`
+    pub redirect_uri: Option<&'a str>,
+    /// The one way to tokens.
+    pub gate: &'a Gate<'a>,
+    /// This server knows that the first answer never left: its future was dropped, or the store did not
+    /// say in time what became of the write. Then a replay is a retry.
+    pub unanswered: bool,
+}
+
+impl Grant {
+    /// A code works once. A replay that proves to come from the client itself ends the grant; one that
+    /// does not changes nothing, or whoever saw a code could end a session.
+    pub fn redeem_code(
+        self,
+        presented: CodeRedemption<'_>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Verdict {
+        let digest = presented.secret.digest(Kind::Code.tag());
+        let offer = match &self.stage {
+            Stage::Offered(offer) => offer,
+            Stage::Live(Live { code: Some(spent), .. }) => &spent.offer,
+            Stage::Live(_) => return refuse(Reason::CodeUnknown),
+            Stage::Ended(_) => return refuse(Reason::GrantEnded),
+        };
+        if !offer.code.matches(&digest) {
+            return refuse(Reason::CodeUnknown);
+        }
+        if self.client != *presented.gate.client().id() {
+            return refuse(Reason::CodeForAnotherClient);
+        }
+        if matches!(self.stage, Stage::Offered(_)) && offer.expires <= now {
+            return refuse(Reason::CodeExpired);
+        }
+        if let Err(reason) = offer.fits(&presented) {
+            return refuse(reason);
+        }
+        match &self.stage {
+            Stage::Live(live) => match live.unanswered(&presented, now) {
+                Some(tokens) => match presented.gate.pass(&self.subject, &self.scope) {
+                    Ok(_) => Verdict::Repeat { tokens },
+                    Err(reason) => refuse(reason),
+                },
+                None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
+            },
+            Stage::Offered(_) | Stage::Ended(_) => self.go_live(presented, mint, now, policy),
+        }
+    }
+
+    fn go_live(
+        mut self,
+        presented: CodeRedemption<'_>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Verdict {
+        let issuance = match presented.gate.pass(&self.subject, &self.scope) {
+            Ok(issuance) => issuance,
+            Err(reason) => return refuse(reason),
+        };
+        let Stage::Offered(offer) = self.stage else {
+            return refuse(Reason::CodeUnknown);
+        };
+        let narrowed = (issuance.scope != self.scope).then(|| issuance.scope.clone());
+        let (record, expires) = AccessRecord::new(&mint.first, narrowed, self.ends, now, policy);
+        let refresh = issuance.refreshable.then_some(mint.second);
+        let family = refresh.as_ref().map(|secret| {
+            let rotates = issuance.client.rotates_refresh();
+            Box::new(Family::new(secret, rotates, self.ends, now, policy))
+        });
+        let tokens = Issued { access: mint.first, expires, scope: issuance.scope, refresh };
+        let ask = RefreshAsk::new(presented.gate.asked_scope());
+        let bridge = Some(Bridge::over(presented.secret, &tokens, ask, now, policy));
+        let code = Some(Box::new(SpentCode { offer: *offer, bridge }));
+        self.stage = Stage::Live(Live { code, family, access: LiveTokens::of(record) });
+        Verdict::Issue { next: self, tokens }
+    }
+}
+
+impl Live {
+    /// The first answer once more, where the server knows that it never left and nothing of it was used.
+    fn unanswered(&self, presented: &CodeRedemption<'_>, now: DateTime<Utc>) -> Option<Issued> {
+        let bridge = self.code.as_ref()?.bridge.as_ref().filter(|_| presented.unanswered)?;
+        let ask = RefreshAsk::new(presented.gate.asked_scope());
+        bridge.cross(presented.secret, &ask, now)
+    }
+}

@@ -1,0 +1,127 @@
+//! A grant as versioned JSON that an operator can read. Golden files of every released version are
+//! decoded in the tests.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::access::LiveTokens;
+use super::code::SpentCode;
+use super::refresh::Family;
+use super::{Authentication, Ended, Grant, GrantId, Live, Offer, Stage, Subject};
+use crate::client::ClientId;
+use crate::scope::Scope;
+
+const VERSION: u32 = 1;
+
+/// The members of version 1. A member that is not known is refused: it could be a restriction, and to
+/// drop it at the next write would lift it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body<'a> {
+    v: u32,
+    client: ClientId,
+    subject: Subject,
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    scope: Scope,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    created: DateTime<Utc>,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    ends: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authentication: Option<Authentication>,
+    stage: StageBody<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StageBody<'a> {
+    Offered(Offer),
+    Live {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<Box<SpentCode>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        family: Option<Box<Family>>,
+        #[serde(default)]
+        access: std::borrow::Cow<'a, LiveTokens>,
+    },
+    Ended {
+        #[serde(with = "chrono::serde::ts_seconds")]
+        at: DateTime<Utc>,
+        #[serde(with = "chrono::serde::ts_seconds")]
+        until: DateTime<Utc>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+impl Grant {
+    /// The body that a store keeps. It holds digests and masked secrets, never a token.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let stage = match &self.stage {
+            Stage::Offered(offer) => StageBody::Offered(Offer::clone(offer)),
+            Stage::Live(live) => StageBody::Live {
+                code: live.code.clone(),
+                family: live.family.clone(),
+                access: std::borrow::Cow::Borrowed(&live.access),
+            },
+            Stage::Ended(ended) => StageBody::Ended { at: ended.at, until: ended.until },
+        };
+        let body = Body {
+            v: VERSION,
+            client: self.client.clone(),
+            subject: self.subject.clone(),
+            scope: self.scope.clone(),
+            created: self.created,
+            ends: self.ends,
+            authentication: self.authentication().cloned(),
+            stage,
+        };
+        // Nothing in it can fail to be written: every key is a text and every value finite.
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+
+    /// Reads the body of the grant with this id, written by this version or an earlier one.
+    ///
+    /// # Errors
+    /// A body that is damaged, or that a later version wrote.
+    pub fn decode(id: GrantId, body: &str) -> Result<Self, DecodeError> {
+        let Version { v } = serde_json::from_str(body)?;
+        if v != VERSION {
+            return Err(DecodeError::Version(v));
+        }
+        let body: Body<'_> = serde_json::from_str(body)?;
+        let stage = match body.stage {
+            StageBody::Offered(offer) => Stage::Offered(Box::new(offer)),
+            StageBody::Live { code, family, access } => {
+                Stage::Live(Live { code, family, access: access.into_owned() })
+            }
+            StageBody::Ended { at, until } => Stage::Ended(Ended { at, until }),
+        };
+        Ok(Self {
+            id,
+            client: body.client,
+            subject: body.subject,
+            scope: body.scope,
+            created: body.created,
+            ends: body.ends,
+            authentication: body.authentication.map(Box::new),
+            stage,
+        })
+    }
+}
+
+/// Why a stored grant could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Written by a later version of this crate.
+    #[error("the grant was written in format {0}, and this version reads format {VERSION}: upgrade grantor")]
+    Version(u32),
+    /// Not what this crate writes.
+    #[error("the stored grant is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+}

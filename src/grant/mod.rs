@@ -1,0 +1,317 @@
+//! [`Grant`]: the life of one authorization, and the only code that knows its rules.
+//!
+//! No traits, no clock, no I/O: a grant, what was presented, randomness and the time go in, a
+//! [`Verdict`] comes out.
+
+mod access;
+mod code;
+mod codec;
+mod handle;
+mod refresh;
+mod subject;
+
+use chrono::{DateTime, Utc};
+
+pub use access::{AccessRecord, Issued, MAX_LIVE_ACCESS_TOKENS};
+pub use code::{CodeRedemption, Offer};
+pub use codec::DecodeError;
+pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
+pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
+pub use subject::{Authentication, Login, Subject};
+
+use crate::client::ClientId;
+use crate::error::Reason;
+use crate::flow::Issuance;
+use crate::mint::Mint;
+use crate::policy::{Policy, after};
+use crate::scope::Scope;
+use crate::secret::Secret;
+use access::LiveTokens;
+use code::SpentCode;
+use refresh::Family;
+
+/// One authorization, from the code to its end.
+///
+/// ```text
+///            authorize
+///                │ approve
+///                ▼
+///    Offered (a code is out) ── redeem_code ──┐
+///                                             ▼
+///    client_credentials, password, ────────▶ Live  ⟲ rotate_refresh, issue another access token
+///    implicit                                 │
+///                                             │ revoke · replay detected
+///                                             ▼
+///                                           Ended (a tombstone until nothing can be replayed)
+/// ```
+///
+/// Waiting stages (a pushed request, a device's user code) come before `Offered` and `Live`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    id: GrantId,
+    client: ClientId,
+    subject: Subject,
+    /// All that was approved; no token ever has more.
+    scope: Scope,
+    created: DateTime<Utc>,
+    /// The absolute end, which no rotation moves.
+    ends: DateTime<Utc>,
+    /// How the user signed in; none for a client's own grant.
+    authentication: Option<Box<Authentication>>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A code is out; nothing has been issued.
+    Offered(Box<Offer>),
+    /// Tokens are out.
+    Live(Live),
+    /// Over. Kept so that a replay is recognised, not merely not found.
+    Ended(Ended),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+struct Live {
+    code: Option<Box<SpentCode>>,
+    family: Option<Box<Family>>,
+    access: LiveTokens,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ended {
+    at: DateTime<Utc>,
+    /// Until then, something that the grant issued may still be presented.
+    until: DateTime<Utc>,
+}
+
+/// What the rules say. Issuing without a next grant cannot be written down.
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// New tokens, once the next grant is stored.
+    Issue {
+        /// The grant that has to be stored first.
+        next: Grant,
+        /// What the client gets then.
+        tokens: Issued,
+    },
+    /// The answer that was lost, once more. It was stored before, so nothing has to be written.
+    Repeat {
+        /// The very same tokens.
+        tokens: Issued,
+    },
+    /// Nothing changes.
+    Refuse {
+        /// Why.
+        reason: Reason,
+    },
+    /// The refusal is itself a write.
+    RefuseAndEnd {
+        /// The ended grant, which has to be stored.
+        next: Grant,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Grant {
+    /// A grant whose code is out.
+    #[must_use]
+    pub fn offer(
+        issuance: Issuance,
+        authentication: Authentication,
+        terms: Offer,
+        mint: &Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Self {
+        let stage = Stage::Offered(Box::new(terms));
+        Self::new(issuance, Some(authentication), stage, mint, now, policy)
+    }
+
+    /// A grant that issues its first access token at once: client credentials, password, implicit.
+    #[must_use]
+    pub fn issue(
+        issuance: Issuance,
+        authentication: Option<Authentication>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> (Self, Issued) {
+        let (refreshable, rotates) = (issuance.refreshable, issuance.client.rotates_refresh());
+        let ends = after(now, policy.grant_lifetime);
+        let (access, expires) = AccessRecord::new(&mint.first, None, ends, now, policy);
+        let family = || Box::new(Family::new(&mint.second, rotates, ends, now, policy));
+        let live = Live { code: None, family: refreshable.then(family), access: LiveTokens::of(access) };
+        let grant = Self::new(issuance, authentication, Stage::Live(live), &mint, now, policy);
+        let tokens = Issued {
+            access: mint.first,
+            expires,
+            scope: grant.scope.clone(),
+            refresh: refreshable.then_some(mint.second),
+        };
+        (grant, tokens)
+    }
+
+    fn new(
+        issuance: Issuance,
+        authentication: Option<Authentication>,
+        stage: Stage,
+        mint: &Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Self {
+        Self {
+            id: mint.grant,
+            client: issuance.client.id().clone(),
+            subject: issuance.subject,
+            scope: issuance.scope,
+            created: now,
+            ends: after(now, policy.grant_lifetime),
+            authentication: authentication.map(Box::new),
+            stage,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> GrantId {
+        self.id
+    }
+
+    pub(crate) fn id_ref(&self) -> &GrantId {
+        &self.id
+    }
+
+    /// Whether it was ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended(_))
+    }
+
+    /// The client that it was made for.
+    #[must_use]
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// In whose name its tokens act.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// All that was approved.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// How the user signed in; none for a client's own grant.
+    #[must_use]
+    pub fn authentication(&self) -> Option<&Authentication> {
+        self.authentication.as_deref()
+    }
+
+    /// When it was approved.
+    #[must_use]
+    pub fn created(&self) -> DateTime<Utc> {
+        self.created
+    }
+
+    /// Whether something of it can still be used: a code, a refresh token or an access token.
+    #[must_use]
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        match &self.stage {
+            Stage::Offered(_) | Stage::Live(_) => now < self.expires(),
+            Stage::Ended(_) => false,
+        }
+    }
+
+    /// Whether tokens were issued and something of them can still be used.
+    #[must_use]
+    pub fn is_redeemed(&self, now: DateTime<Utc>) -> bool {
+        matches!(self.stage, Stage::Live(_)) && self.is_live(now)
+    }
+
+    /// From when on the record can be purged: nothing of it can be used or replayed any more.
+    #[must_use]
+    pub fn expires(&self) -> DateTime<Utc> {
+        match &self.stage {
+            Stage::Offered(offer) => offer.expires,
+            Stage::Live(live) => live.expires(),
+            Stage::Ended(ended) => ended.until,
+        }
+    }
+
+    /// The live access token with this secret.
+    #[must_use]
+    pub fn access(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
+        match &self.stage {
+            Stage::Live(live) => live.access.find(presented, now),
+            Stage::Offered(_) | Stage::Ended(_) => None,
+        }
+    }
+
+    /// Until when this refresh token could be used, if it is the current one.
+    #[must_use]
+    pub fn refresh_expires(&self, presented: &Secret, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let Stage::Live(Live { family: Some(family), .. }) = &self.stage else {
+            return None;
+        };
+        (family.is_current(presented) && now < family.idle_until).then_some(family.idle_until)
+    }
+
+    /// Ends the grant and all that it issued. A second end changes nothing.
+    #[must_use]
+    pub fn revoke(self, now: DateTime<Utc>) -> Self {
+        let until = match &self.stage {
+            Stage::Offered(offer) => offer.expires,
+            Stage::Live(live) => live.access.expires().max(now),
+            Stage::Ended(_) => return self,
+        };
+        Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
+    }
+
+    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code takes the
+    /// grant with it, an access token only itself. `None` if the secret is not one that is in use.
+    #[must_use]
+    pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
+        let digest = presented.digest(kind.tag());
+        match (kind, &self.stage) {
+            (Kind::Access, Stage::Live(_)) => self.without_access(presented, now),
+            (Kind::Refresh, Stage::Live(Live { family: Some(family), .. })) => {
+                family.knows(&digest).then(|| self.revoke(now))
+            }
+            (Kind::Code, Stage::Offered(offer)) => (offer.code == digest).then(|| self.revoke(now)),
+            (Kind::Access | Kind::Code | Kind::Refresh, _) => None,
+        }
+    }
+
+    fn without_access(mut self, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
+        let Stage::Live(live) = &mut self.stage else {
+            return None;
+        };
+        if !live.access.remove(presented, now) {
+            return None;
+        }
+        let nothing_left = live.family.is_none() && live.access.is_empty();
+        Some(if nothing_left { self.revoke(now) } else { self })
+    }
+}
+
+impl Live {
+    fn expires(&self) -> DateTime<Utc> {
+        let tokens = self.access.expires();
+        match &self.family {
+            Some(family) => tokens.max(family.idle_until),
+            None => tokens,
+        }
+    }
+}
+
+fn refuse(reason: Reason) -> Verdict {
+    Verdict::Refuse { reason }
+}

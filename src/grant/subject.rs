@@ -1,0 +1,110 @@
+//! In whose name a token acts, and how that was established.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::client::ClientId;
+
+/// In whose name a token acts. A client's own token is of another type than a user's, so that a client
+/// whose id is spelt like a user's can never pass as that user.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Subject {
+    /// A user, by the host's own stable identifier (`sub`).
+    User(Arc<str>),
+    /// The client itself.
+    Client(ClientId),
+}
+
+impl Subject {
+    /// A user, by the host's own stable identifier.
+    #[must_use]
+    pub fn user(id: impl Into<Arc<str>>) -> Self {
+        Self::User(id.into())
+    }
+
+    /// The identifier, which alone does not say whether it is a user's or a client's.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::User(id) => id,
+            Self::Client(id) => id.as_str(),
+        }
+    }
+
+    /// The user, if it is one.
+    #[must_use]
+    pub fn as_user(&self) -> Option<&str> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Client(_) => None,
+        }
+    }
+
+    /// `user` or `client`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Client(_) => "client",
+        }
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({:?})", self.kind(), self.id())
+    }
+}
+
+/// How a user proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Authentication {
+    /// When (`auth_time`, OpenID Connect Core section 2).
+    #[serde(with = "chrono::serde::ts_seconds")]
+    pub auth_time: DateTime<Utc>,
+    /// How well (`acr`, RFC 9470).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+}
+
+/// A user who is signed in at the host, as the host vouches for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub(crate) subject: Subject,
+    pub(crate) authentication: Authentication,
+}
+
+impl Login {
+    /// A user who proved at `auth_time` who they are. Both are trusted: whoever is named here is whom the
+    /// tokens act for.
+    #[must_use]
+    pub fn new(user: impl Into<Arc<str>>, auth_time: DateTime<Utc>) -> Self {
+        Self { subject: Subject::user(user), authentication: Authentication { auth_time, acr: None } }
+    }
+
+    /// Names the authentication context class that was reached.
+    #[must_use]
+    pub fn with_acr(mut self, acr: impl Into<String>) -> Self {
+        self.authentication.acr = Some(acr.into());
+        self
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// How, and when.
+    #[must_use]
+    pub fn authentication(&self) -> &Authentication {
+        &self.authentication
+    }
+}

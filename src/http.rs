@@ -1,0 +1,244 @@
+//! [`Request`] and [`Response`]: plain structs, so that any framework fits.
+//!
+//! An adapter copies in what the protocol reads and copies out what it answers; it decides nothing.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::error::Reason;
+
+/// A request body may be this long, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The request methods that the protocol tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `OPTIONS`, which a browser sends before a cross-origin request.
+    Options,
+    /// Anything else; every endpoint answers 405.
+    Other,
+}
+
+impl From<&str> for Method {
+    fn from(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "OPTIONS" => Self::Options,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// One HTTP request, as far as OAuth reads it.
+///
+/// The path is not a part of it: the host chooses the endpoint by the method that it calls.
+///
+/// ```
+/// use grantor::http::Request;
+/// let request = Request::post_form("grant_type=client_credentials").header("authorization", "Basic YTpi");
+/// ```
+#[non_exhaustive]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The query string without its `?`, still encoded.
+    pub query: Option<String>,
+    /// The header fields; an adapter needs to copy only those in [`Headers::READ`].
+    pub headers: Headers,
+    /// The body, at most [`MAX_BODY`] bytes; a longer one is answered with 413.
+    pub body: Vec<u8>,
+    /// The address of the peer, for the limit on wrong secrets. Trusted: pass the address of the
+    /// connection, or one that your own proxy vouches for, never a header that the client wrote.
+    /// Without it no limit applies.
+    pub peer: Option<IpAddr>,
+}
+
+impl Request {
+    /// A request with nothing but a method.
+    #[must_use]
+    pub fn new(method: Method) -> Self {
+        Self { method, query: None, headers: Headers::default(), body: Vec::new(), peer: None }
+    }
+
+    /// A `GET` with this query string.
+    #[must_use]
+    pub fn get(query: impl Into<String>) -> Self {
+        Self { query: Some(query.into()), ..Self::new(Method::Get) }
+    }
+
+    /// A `POST` of this form body, with its content type.
+    #[must_use]
+    pub fn post_form(body: impl Into<Vec<u8>>) -> Self {
+        let mut request = Self::new(Method::Post);
+        request.body = body.into();
+        request.header("content-type", FORM)
+    }
+
+    /// Adds a header field; the name in lower case.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push(name, value);
+        self
+    }
+
+    /// Names the peer's address, see [`Request::peer`].
+    #[must_use]
+    pub fn from_peer(mut self, peer: IpAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// The body of a `POST` that says that it is a form (RFC 6749 appendix B).
+    pub(crate) fn posted_form(&self) -> Result<&[u8], Reason> {
+        if self.method != Method::Post {
+            return Err(Reason::MethodWrong);
+        }
+        let kind = self.headers.one("content-type")?.unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case(FORM) {
+            return Err(Reason::ContentTypeWrong);
+        }
+        Ok(&self.body)
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Header fields, in order; names in lower case.
+#[derive(Default)]
+pub struct Headers(Vec<(Cow<'static, str>, String)>);
+
+impl Headers {
+    /// The fields that any endpoint reads.
+    pub const READ: &'static [&'static str] = &["authorization", "content-type", "origin"];
+
+    /// Adds a field.
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// The values of every field with this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let hits = self.0.iter().filter(move |(n, _)| n == name);
+        hits.map(|(_, value)| value.as_str())
+    }
+
+    /// The only value with this name; two of them are an error.
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Reason> {
+        let mut hits = self.0.iter().filter(|(n, _)| n == name);
+        match (hits.next(), hits.next()) {
+            (first, None) => Ok(first.map(|(_, value)| value.as_str())),
+            _ => Err(Reason::HeaderRepeated),
+        }
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(n, _)| n)).finish()
+    }
+}
+
+/// One HTTP response, ready to be sent.
+#[must_use]
+#[non_exhaustive]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The header fields; names in lower case.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// The body; it may hold tokens, so `Debug` does not show it.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first value of the field with this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let hit = self.headers.iter().find(|(n, _)| *n == name);
+        hit.map(|(_, value)| value.as_ref())
+    }
+
+    /// An empty response.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// JSON that no cache keeps (RFC 6749 section 5.1).
+    pub(crate) fn secret_json(status: u16, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![JSON, NO_STORE, NO_CACHE], body }
+    }
+
+    /// JSON that a cache may keep for `max_age` seconds.
+    pub(crate) fn public_json(body: Vec<u8>, max_age: u32) -> Self {
+        let cache = format!("public, max-age={max_age}");
+        Self { status: 200, headers: vec![JSON, ("cache-control", cache.into())], body }
+    }
+
+    /// A page that no cache keeps and no frame shows.
+    pub(crate) fn page(status: u16, csp: impl Into<Cow<'static, str>>, html: String) -> Self {
+        Self {
+            status,
+            headers: vec![
+                ("content-type", Cow::Borrowed("text/html; charset=utf-8")),
+                ("content-security-policy", csp.into()),
+                ("x-frame-options", Cow::Borrowed("DENY")),
+                ("x-content-type-options", Cow::Borrowed("nosniff")),
+                ("referrer-policy", Cow::Borrowed("no-referrer")),
+                NO_STORE,
+                NO_CACHE,
+            ],
+            body: html.into_bytes(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+pub(crate) const JSON: (&str, Cow<'static, str>) = ("content-type", Cow::Borrowed("application/json"));
+pub(crate) const NO_STORE: (&str, Cow<'static, str>) = ("cache-control", Cow::Borrowed("no-store"));
+pub(crate) const NO_CACHE: (&str, Cow<'static, str>) = ("pragma", Cow::Borrowed("no-cache"));
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Text made safe to stand in HTML, between tags or in a quoted attribute.
+pub(crate) fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,111 @@
+//! Authorization server metadata (RFC 8414), derived from the configuration: an advertised endpoint is one
+//! that works.
+
+use serde::Serialize;
+
+use crate::client::{AuthMethod, GrantType, ResponseType};
+use crate::flow::ResponseMode;
+use crate::policy::Rules;
+
+/// Where the endpoints are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoints {
+    /// The host's own handler; none on a server without users.
+    pub authorization: Option<String>,
+    /// By default `/token`.
+    pub token: String,
+    /// By default `/revoke`.
+    pub revocation: String,
+    /// By default `/introspect`.
+    pub introspection: String,
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self {
+            authorization: None,
+            token: "/token".to_owned(),
+            revocation: "/revoke".to_owned(),
+            introspection: "/introspect".to_owned(),
+        }
+    }
+}
+
+/// The document's members, in the order of RFC 8414 section 2. Empty ones are omitted.
+#[derive(Serialize)]
+struct Document<'a> {
+    issuer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_endpoint: Option<String>,
+    token_endpoint: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_supported: Vec<&'a str>,
+    /// Required, so it stands there even if it is empty.
+    response_types_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    response_modes_supported: Vec<&'static str>,
+    grant_types_supported: Vec<&'static str>,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    code_challenge_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "is_false")]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// The document as JSON.
+pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool) -> Vec<u8> {
+    let url = |path: &str| format!("{}{path}", rules.issuer.trim_end_matches('/'));
+    let has_users = endpoints.authorization.is_some();
+    let works = |grant_type: &GrantType| {
+        rules.profile.knows(*grant_type)
+            && match grant_type {
+                GrantType::AuthorizationCode | GrantType::Implicit => has_users,
+                GrantType::Password => has_owner,
+                GrantType::RefreshToken => has_users || has_owner,
+                GrantType::ClientCredentials => true,
+            }
+    };
+    let grant_types = [
+        GrantType::AuthorizationCode,
+        GrantType::Implicit,
+        GrantType::RefreshToken,
+        GrantType::ClientCredentials,
+        GrantType::Password,
+    ];
+    let response_types = [ResponseType::Code, ResponseType::Token].into_iter();
+    let answers = response_types.filter(|r| works(&r.grant_type())).map(ResponseType::as_str);
+    let modes = ResponseMode::ALL.map(ResponseMode::as_str);
+    let secret = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].map(AuthMethod::as_str);
+    let any = [&[AuthMethod::None.as_str()], &secret[..]].concat();
+    let document = Document {
+        issuer: &rules.issuer,
+        authorization_endpoint: endpoints.authorization.as_deref().map(url),
+        token_endpoint: url(&endpoints.token),
+        scopes_supported: rules.scope.iter().collect(),
+        response_types_supported: answers.collect(),
+        response_modes_supported: if has_users { modes.to_vec() } else { Vec::new() },
+        grant_types_supported: grant_types.into_iter().filter(works).map(GrantType::as_str).collect(),
+        token_endpoint_auth_methods_supported: any.clone(),
+        revocation_endpoint: url(&endpoints.revocation),
+        revocation_endpoint_auth_methods_supported: any,
+        introspection_endpoint: url(&endpoints.introspection),
+        introspection_endpoint_auth_methods_supported: secret.to_vec(),
+        code_challenge_methods_supported: if has_users { vec!["S256"] } else { Vec::new() },
+        authorization_response_iss_parameter_supported: has_users,
+    };
+    serde_json::to_vec(&document).unwrap_or_default()
+}
+
+/// The path of the document: the well-known name goes before the issuer's own path (RFC 8414 section 3.1).
+pub(crate) fn well_known_path(issuer_path: &str) -> String {
+    format!("/.well-known/oauth-authorization-server{issuer_path}")
+}

@@ -1,0 +1,154 @@
+//! Lifetimes, leeways and profiles: set once, validated once, read by every decision.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::client::{Client, GrantType, ResponseType};
+use crate::grant::Prefixes;
+use crate::scope::Scope;
+
+/// Which generation of OAuth the server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// No implicit and no password grant, for anybody (OAuth 2.1, RFC 9700 section 2).
+    #[default]
+    OAuth21,
+    /// Both exist for the clients that list them (RFC 6749).
+    Rfc6749,
+}
+
+impl Profile {
+    /// Whether any client can have this grant type.
+    #[must_use]
+    pub const fn knows(self, grant_type: GrantType) -> bool {
+        match grant_type {
+            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => true,
+            GrantType::Implicit | GrantType::Password => matches!(self, Self::Rfc6749),
+        }
+    }
+
+    /// Whether any client can have this response type.
+    #[must_use]
+    pub const fn answers(self, response_type: ResponseType) -> bool {
+        self.knows(response_type.grant_type())
+    }
+}
+
+/// What a request without `scope` gets (RFC 6749 section 3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OmittedScope {
+    /// All that is registered for the client; without a registration, all that the server knows.
+    #[default]
+    Registered,
+    /// The error `invalid_scope`.
+    Refused,
+}
+
+/// What the revocation endpoint answers for another client's token; the token stays as it is either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ForeignToken {
+    /// 200, as for a token that nobody knows, so that nobody learns whose it is.
+    #[default]
+    Ignored,
+    /// The error `unauthorized_client` (RFC 7009 section 2.1).
+    Refused,
+}
+
+/// The numbers of a server. [`Policy::default`] has those of the design; change the fields that you need.
+///
+/// ```
+/// let mut policy = grantor::Policy::default();
+/// policy.access_token_lifetime = std::time::Duration::from_secs(300);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long a code is good; 60 s.
+    pub code_lifetime: Duration,
+    /// How long an access token is good; 10 min.
+    pub access_token_lifetime: Duration,
+    /// How long a refresh token lives without being used; 14 days.
+    pub refresh_token_idle: Duration,
+    /// How long anything of one authorization lives, whatever is refreshed; 90 days.
+    pub grant_lifetime: Duration,
+    /// How long a lost answer can be asked for again; 60 s.
+    pub leeway: Duration,
+    /// What a request without `scope` gets.
+    pub omitted_scope: OmittedScope,
+    /// What the revocation endpoint says of another client's token.
+    pub foreign_token: ForeignToken,
+    /// Wrong client secrets that one address may send in a minute; 120, and 0 is any number.
+    pub secret_failures_per_minute: u32,
+    /// How long one call of a store, registry or resource owner may take; 3 s. After that the answer is 503.
+    pub store_deadline: Duration,
+    /// What handles begin with.
+    pub prefixes: Prefixes,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            code_lifetime: Duration::from_secs(60),
+            access_token_lifetime: Duration::from_secs(10 * 60),
+            refresh_token_idle: Duration::from_secs(14 * DAY),
+            grant_lifetime: Duration::from_secs(90 * DAY),
+            leeway: Duration::from_secs(60),
+            omitted_scope: OmittedScope::default(),
+            foreign_token: ForeignToken::default(),
+            secret_failures_per_minute: 120,
+            store_deadline: Duration::from_secs(3),
+            prefixes: Prefixes::default(),
+        }
+    }
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// What every decision may assume of its server.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rules {
+    /// The issuer identifier (RFC 8414 section 2).
+    pub issuer: String,
+    /// Which grants exist at all.
+    pub profile: Profile,
+    /// Every scope that the server knows.
+    pub scope: Scope,
+    /// Whom access tokens are for, unless a request says otherwise (`aud`); by default the issuer.
+    pub audience: String,
+    /// The numbers.
+    pub policy: Policy,
+}
+
+impl Rules {
+    /// The default rules of an issuer that knows this scope.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, scope: Scope) -> Self {
+        let issuer = issuer.into();
+        Self {
+            audience: issuer.clone(),
+            issuer,
+            profile: Profile::default(),
+            scope,
+            policy: Policy::default(),
+        }
+    }
+
+    /// All that a client may ever have: what it registered, of what the server knows.
+    pub(crate) fn ceiling(&self, client: &Client) -> Scope {
+        match client.scope() {
+            Some(registered) => registered.intersection(&self.scope),
+            None => self.scope.clone(),
+        }
+    }
+}
+
+/// The moment so much later; the end of time if there is none.
+pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+    start.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

@@ -1,0 +1,235 @@
+//! Redirect URIs: validated when they are registered, compared as strings when they are used
+//! (RFC 9700 section 4.1.3, RFC 8252 section 7.3).
+
+use std::fmt;
+use std::sync::Arc;
+
+use fluent_uri::Uri;
+
+/// A redirect URI may be this long, in bytes.
+pub const MAX_REDIRECT_URI: usize = 2048;
+
+/// An absolute URI that a client registered, or one that differs from it only in a loopback port.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RedirectUri(Arc<str>);
+
+impl RedirectUri {
+    /// Checks a URI that somebody wants to register.
+    ///
+    /// # Errors
+    /// A sentence for the developer: what is wrong with it.
+    pub fn register(text: &str) -> Result<Self, RedirectUriError> {
+        use RedirectUriError as E;
+        if text.len() > MAX_REDIRECT_URI {
+            return Err(E::TooLong);
+        }
+        let uri = Uri::parse(text).map_err(|_| E::NotAUri)?;
+        if text.contains('#') {
+            return Err(E::Fragment);
+        }
+        let host = uri.authority().map(|a| a.host()).unwrap_or_default();
+        if uri.authority().is_some_and(|a| a.userinfo().is_some()) {
+            return Err(E::UserInfo);
+        }
+        if host.contains('*') {
+            return Err(E::Wildcard);
+        }
+        match uri.scheme().as_str().to_ascii_lowercase().as_str() {
+            "https" if host.is_empty() => Err(E::NoHost),
+            "https" => Ok(Self(text.into())),
+            "http" if LOOPBACK_HOSTS.contains(&host) => Ok(Self(text.into())),
+            "http" => Err(E::PlainHttp),
+            private if private.contains('.') => Ok(Self(text.into())),
+            _ => Err(E::Scheme),
+        }
+    }
+
+    /// The URI that was asked for, if this registration covers it: the same string, or the same but for
+    /// the port of a loopback address. `localhost` counts as one only where the client says so.
+    #[must_use]
+    pub fn covers(&self, asked: &str, localhost_any_port: bool) -> Option<RedirectUri> {
+        if *self.0 == *asked {
+            return Some(self.clone());
+        }
+        let hosts = LOOPBACK_HOSTS.iter().filter(|h| localhost_any_port || **h != "localhost");
+        for host in hosts {
+            let registered = without_port(&self.0, host);
+            if registered.is_some() && registered == without_port(asked, host) {
+                return Some(Self(asked.into()));
+            }
+        }
+        None
+    }
+
+    /// The URI.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host, or the scheme of a private-use URI: what a consent page shows.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (scheme, rest) = self.0.split_once(':').unwrap_or((&self.0, ""));
+        let Some(authority) = rest.strip_prefix("//") else {
+            return scheme;
+        };
+        let end = authority.find(['/', '?']).unwrap_or(authority.len());
+        let authority = &authority[..end];
+        if authority.is_empty() { scheme } else { authority }
+    }
+
+    /// Whether it leads to a program on the user's own machine, which any other program there can imitate.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        !self.0.starts_with("https:")
+    }
+}
+
+/// The hosts for which plain http is safe: nothing leaves the machine.
+const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+/// What follows `http://host[:port]`; nothing if the URI has another host or a malformed port.
+fn without_port<'a>(uri: &'a str, host: &str) -> Option<&'a str> {
+    let rest = uri.strip_prefix("http://")?.strip_prefix(host)?;
+    let Some(rest) = rest.strip_prefix(':') else {
+        return Some(rest).filter(|r| starts_path(r));
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (port, path) = rest.split_at(digits);
+    let fits = digits <= 5 && port.parse::<u16>().is_ok();
+    Some(path).filter(|p| fits && starts_path(p))
+}
+
+fn starts_path(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/') || rest.starts_with('?')
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedirectUri({:?})", &*self.0)
+    }
+}
+
+/// Why a redirect URI cannot be registered (`invalid_redirect_uri` of RFC 7591).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedirectUriError {
+    /// Longer than [`MAX_REDIRECT_URI`].
+    #[error("it is longer than {MAX_REDIRECT_URI} bytes")]
+    TooLong,
+    /// Not an absolute URI by RFC 3986.
+    #[error("it is not an absolute URI")]
+    NotAUri,
+    /// RFC 6749 section 3.1.2.
+    #[error("it must not have a fragment")]
+    Fragment,
+    /// A user name before the host misleads people and parsers.
+    #[error("it must not have a user name or password")]
+    UserInfo,
+    /// Only complete URIs are registered (RFC 9700 section 4.1.3).
+    #[error("it must not have a wildcard")]
+    Wildcard,
+    /// `https:` without a host.
+    #[error("it has no host")]
+    NoHost,
+    /// RFC 9700 section 2.6.
+    #[error("plain http is only for 127.0.0.1, [::1] and localhost")]
+    PlainHttp,
+    /// RFC 8252 section 7.1; this also keeps `javascript:` and its like out.
+    #[error("a private-use scheme must be a reversed domain name, like com.example.app")]
+    Scheme,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> RedirectUri {
+        RedirectUri::register(text).unwrap()
+    }
+
+    #[test]
+    fn what_may_be_registered() {
+        for good in [
+            "https://app.example/cb",
+            "https://app.example:8443/cb?a=1",
+            "http://127.0.0.1/cb",
+            "http://[::1]:9000/cb",
+            "http://localhost/cb",
+            "com.example.app:/cb",
+            "com.example.app://host/cb",
+        ] {
+            assert!(RedirectUri::register(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_may_not() {
+        use RedirectUriError as E;
+        for (bad, why) in [
+            ("/cb", E::NotAUri),
+            ("", E::NotAUri),
+            ("https://app.example/cb#f", E::Fragment),
+            ("https://app.example/cb#", E::Fragment),
+            ("https://me@app.example/cb", E::UserInfo),
+            ("https://*.example/cb", E::Wildcard),
+            ("https:///cb", E::NoHost),
+            ("http://app.example/cb", E::PlainHttp),
+            ("http://127.0.0.1.evil.example/cb", E::PlainHttp),
+            ("http://127.0.0.2/cb", E::PlainHttp),
+            ("myapp:/cb", E::Scheme),
+            ("javascript:alert(1)", E::Scheme),
+            ("JaVaScRiPt:alert(1)", E::Scheme),
+            ("data:text/html,x", E::Scheme),
+            ("https://app.example/c b", E::NotAUri),
+            ("https://app.example/\r\nx", E::NotAUri),
+        ] {
+            assert_eq!(RedirectUri::register(bad), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_loopback_port_may_differ() {
+        let registered = uri("http://127.0.0.1:1234/cb?a=1");
+        for good in ["http://127.0.0.1/cb?a=1", "http://127.0.0.1:0/cb?a=1", "http://127.0.0.1:65535/cb?a=1"]
+        {
+            assert_eq!(registered.covers(good, false).unwrap().as_str(), good);
+        }
+        for bad in [
+            "http://127.0.0.1:65536/cb?a=1",
+            "http://127.0.0.1:1/cb",
+            "http://127.0.0.1:1/cb?a=1#x",
+            "http://127.0.0.1:1@evil.example/cb?a=1",
+            "http://127.0.0.1.evil.example/cb?a=1",
+            "http://127.0.0.1:/cb?a=1&",
+            "http://[::1]:1/cb?a=1",
+            "http://localhost:1/cb?a=1",
+            "https://127.0.0.1:1/cb?a=1",
+            "HTTP://127.0.0.1:1/cb?a=1",
+        ] {
+            assert_eq!(registered.covers(bad, true), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_a_loopback_only_by_request() {
+        let registered = uri("http://localhost/callback");
+        assert!(registered.covers("http://localhost:5000/callback", true).is_some());
+        assert!(registered.covers("http://localhost:5000/callback", false).is_none());
+        assert!(registered.covers("http://localhost/callback", false).is_some());
+    }
+
+    #[test]
+    fn the_host_is_what_a_person_should_read() {
+        assert_eq!(uri("https://app.example:8443/cb").host(), "app.example:8443");
+        assert_eq!(uri("com.example.app:/cb").host(), "com.example.app");
+        assert_eq!(uri("https://app.example?x").host(), "app.example");
+    }
+}

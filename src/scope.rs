@@ -1,0 +1,177 @@
+//! Scope: a set of case-sensitive tokens (RFC 6749 section 3.3).
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::Reason;
+
+/// A scope may name this many tokens.
+pub const MAX_SCOPE_TOKENS: usize = 128;
+
+/// A set of scope tokens. Order does not count; a token that is repeated counts once.
+///
+/// ```
+/// use grantor::Scope;
+/// let asked = Scope::parse("write read write")?;
+/// assert_eq!(asked, Scope::parse("read write")?);
+/// assert!(Scope::parse("read")?.is_subset(&asked));
+/// # Ok::<(), grantor::Reason>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Scope(Option<Arc<str>>);
+
+impl Scope {
+    /// The scope with no token.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(None)
+    }
+
+    /// Reads tokens between spaces.
+    ///
+    /// # Errors
+    /// [`Reason::ScopeMalformed`] on a character outside of `%x21 / %x23-5B / %x5D-7E`, or too many tokens.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let legal = |b: u8| matches!(b, b' ' | 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        if !text.bytes().all(legal) {
+            return Err(Reason::ScopeMalformed);
+        }
+        Self::collect(text.split(' ').filter(|t| !t.is_empty()))
+    }
+
+    /// The tokens, in the order in which they were first named.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let tokens = self.0.as_deref().map(|text| text.split(' '));
+        tokens.into_iter().flatten()
+    }
+
+    /// Whether this token is in the set.
+    #[must_use]
+    pub fn contains(&self, token: &str) -> bool {
+        self.iter().any(|t| t == token)
+    }
+
+    /// Whether every token of this scope is in `other`.
+    #[must_use]
+    pub fn is_subset(&self, other: &Scope) -> bool {
+        self.is_same_text(other) || self.iter().all(|t| other.contains(t))
+    }
+
+    /// The tokens that are in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Scope) -> Self {
+        if self.is_subset(other) {
+            return self.clone();
+        }
+        let shared: Vec<&str> = self.iter().filter(|t| other.contains(t)).collect();
+        Self::join(&shared)
+    }
+
+    /// Whether no token is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The tokens between single spaces.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    fn collect<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<Self, Reason> {
+        let mut seen: Vec<&str> = Vec::with_capacity(8);
+        for token in tokens {
+            if !seen.contains(&token) {
+                seen.push(token);
+            }
+            if seen.len() > MAX_SCOPE_TOKENS {
+                return Err(Reason::ScopeMalformed);
+            }
+        }
+        Ok(Self::join(&seen))
+    }
+
+    fn join(tokens: &[&str]) -> Self {
+        match tokens {
+            [] => Self(None),
+            [one] => Self(Some(Arc::from(*one))),
+            many => Self(Some(Arc::from(many.join(" ")))),
+        }
+    }
+
+    fn is_same_text(&self, other: &Scope) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same_text(other) || (self.is_subset(other) && other.is_subset(self))
+    }
+}
+impl Eq for Scope {}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({:?})", self.as_str())
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).map_err(|_| serde::de::Error::custom("not a scope"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        Scope::parse(text).unwrap()
+    }
+
+    #[test]
+    fn it_is_a_set() {
+        assert_eq!(scope("a b"), scope("b  a b"));
+        assert_ne!(scope("a b"), scope("a"));
+        assert_ne!(scope("a"), scope("A"));
+        assert_eq!(scope(" "), Scope::empty());
+    }
+
+    #[test]
+    fn narrowing_keeps_only_what_both_have() {
+        assert_eq!(scope("a b c").intersection(&scope("c a d")), scope("a c"));
+        assert!(scope("").is_subset(&scope("")));
+        assert!(!scope("a").is_subset(&scope("")));
+    }
+
+    #[test]
+    fn illegal_characters_are_refused() {
+        for bad in ["a\tb", "a\"b", "a\\b", "a\0", "é", "a\nb"] {
+            assert_eq!(Scope::parse(bad), Err(Reason::ScopeMalformed), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_tokens_has_a_cap() {
+        let many: Vec<String> = (0..=MAX_SCOPE_TOKENS).map(|n| n.to_string()).collect();
+        assert_eq!(Scope::parse(&many.join(" ")), Err(Reason::ScopeMalformed));
+    }
+}

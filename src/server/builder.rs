@@ -1,0 +1,338 @@
+//! [`Builder`]: configures a server and reports every mistake at once, at start.
+
+use std::fmt;
+use std::sync::Arc;
+
+use fluent_uri::Uri;
+
+use super::throttle::Throttle;
+use super::unanswered::Unanswered;
+use super::{AuthorizationServer, Inner, ResourceOwner};
+use crate::audit::Audit;
+use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
+use crate::metadata::{self, Endpoints};
+use crate::policy::{Policy, Profile, Rules};
+use crate::scope::Scope;
+use crate::store::TokenStore;
+use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
+
+/// Configures an [`AuthorizationServer`].
+#[must_use]
+pub struct Builder {
+    issuer: String,
+    loopback: bool,
+    profile: Profile,
+    policy: Policy,
+    scopes: Vec<String>,
+    audience: Option<String>,
+    endpoints: Endpoints,
+    introspect_all: Vec<ClientId>,
+    clients: Option<Arc<dyn ClientRegistry>>,
+    registrar: Option<Arc<dyn Registrar>>,
+    store: Option<Arc<dyn TokenStore>>,
+    owner: Option<Arc<dyn ResourceOwner>>,
+    slow_hash: Option<Arc<dyn SlowHash>>,
+    audit: Option<Arc<dyn Audit>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Builder {
+    pub(super) fn new(issuer: String) -> Self {
+        Self {
+            issuer,
+            loopback: false,
+            profile: Profile::default(),
+            policy: Policy::default(),
+            scopes: Vec::new(),
+            audience: None,
+            endpoints: Endpoints::default(),
+            introspect_all: Vec::new(),
+            clients: None,
+            registrar: None,
+            store: None,
+            owner: None,
+            slow_hash: None,
+            audit: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+
+    /// Where clients are looked up. Required.
+    pub fn clients(mut self, clients: impl ClientRegistry + 'static) -> Self {
+        self.clients = Some(Arc::new(clients));
+        self
+    }
+
+    /// Where grants are kept. Required.
+    pub fn store(mut self, store: impl TokenStore + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Every scope that the server knows; a request for another one is refused.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The generation of OAuth; by default [`Profile::OAuth21`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The numbers; by default those of [`Policy::default`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Whom access tokens are for (`aud`); by default the issuer.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// The path of your own `/authorize` handler below the issuer. With it, the server has users: codes are
+    /// issued, and the endpoint is advertised.
+    pub fn authorization_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.authorization = Some(path.into());
+        self
+    }
+
+    /// The path of the token endpoint below the issuer; by default `/token`.
+    pub fn token_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.token = path.into();
+        self
+    }
+
+    /// The path of the revocation endpoint below the issuer; by default `/revoke`.
+    pub fn revocation_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.revocation = path.into();
+        self
+    }
+
+    /// The path of the introspection endpoint below the issuer; by default `/introspect`.
+    pub fn introspection_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.introspection = path.into();
+        self
+    }
+
+    /// Clients that may introspect every access token, such as your resource servers; others see only their own.
+    pub fn introspect_all<S: AsRef<str>>(mut self, clients: impl IntoIterator<Item = S>) -> Self {
+        self.introspect_all = clients.into_iter().map(|id| ClientId::new(id.as_ref())).collect();
+        self
+    }
+
+    /// Lets the issuer be `http://` on a loopback address, for development.
+    pub fn allow_http_loopback(mut self) -> Self {
+        self.loopback = true;
+        self
+    }
+
+    /// Who knows the users: needed for the password grant, and asked whether a user may still be acted for.
+    pub fn resource_owner(mut self, owner: impl ResourceOwner + 'static) -> Self {
+        self.owner = Some(Arc::new(owner));
+        self
+    }
+
+    /// Where new clients are written, for [`AuthorizationServer::register`].
+    pub fn registrar(mut self, registrar: impl Registrar + 'static) -> Self {
+        self.registrar = Some(Arc::new(registrar));
+        self
+    }
+
+    /// Who checks the secrets that people chose.
+    pub fn slow_hash(mut self, hash: impl SlowHash + 'static) -> Self {
+        self.slow_hash = Some(Arc::new(hash));
+        self
+    }
+
+    /// Who is told of every event.
+    pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
+        self.audit = Some(Arc::new(audit));
+        self
+    }
+
+    /// Another clock than the machine's, for tests and replays.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Another source of randomness than the system's, for tests and replays.
+    pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// Checks the whole configuration.
+    ///
+    /// # Errors
+    /// Every mistake, not only the first.
+    pub fn build(self) -> Result<AuthorizationServer, ConfigErrors> {
+        let mut errors = Vec::new();
+        let issuer_path = issuer_path(&self.issuer, self.loopback).unwrap_or_else(|error| {
+            errors.push(error);
+            String::new()
+        });
+        let scope = Scope::parse(&self.scopes.join(" ")).unwrap_or_else(|_| {
+            errors.push(ConfigError::Scopes);
+            Scope::empty()
+        });
+        errors.extend(mistaken_paths(&self.endpoints));
+        errors.extend(mistaken_numbers(&self.policy));
+        if self.clients.is_none() {
+            errors.push(ConfigError::ClientsMissing);
+        }
+        if self.store.is_none() {
+            errors.push(ConfigError::StoreMissing);
+        }
+        let (Some(clients), Some(store), true) = (self.clients, self.store, errors.is_empty()) else {
+            return Err(ConfigErrors(errors));
+        };
+        let rules = Rules {
+            audience: self.audience.unwrap_or_else(|| self.issuer.clone()),
+            issuer: self.issuer,
+            profile: self.profile,
+            scope,
+            policy: self.policy,
+        };
+        let inner = Inner {
+            metadata: metadata::document(&rules, &self.endpoints, self.owner.is_some()),
+            throttle: Throttle::new(rules.policy.secret_failures_per_minute),
+            unanswered: Unanswered::new(rules.policy.leeway),
+            rules,
+            endpoints: self.endpoints,
+            issuer_path,
+            introspect_all: self.introspect_all,
+            clients,
+            registrar: self.registrar,
+            store,
+            owner: self.owner,
+            slow_hash: self.slow_hash,
+            audit: self.audit,
+            clock: self.clock,
+            entropy: self.entropy,
+        };
+        Ok(AuthorizationServer { inner: Arc::new(inner) })
+    }
+}
+
+/// The path of an issuer that RFC 8414 section 2 allows, without a slash at its end.
+fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
+    let uri = Uri::parse(issuer).map_err(|_| ConfigError::IssuerNotAUrl)?;
+    let authority = uri.authority().filter(|a| !a.host().is_empty());
+    let host = authority.ok_or(ConfigError::IssuerNotAUrl)?.host();
+    if uri.query().is_some() || uri.fragment().is_some() {
+        return Err(ConfigError::IssuerQuery);
+    }
+    let is_loopback = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
+    match uri.scheme().as_str() {
+        "https" => {}
+        "http" if loopback && is_loopback => {}
+        _ => return Err(ConfigError::IssuerNotHttps),
+    }
+    Ok(uri.path().as_str().trim_end_matches('/').to_owned())
+}
+
+fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
+    let Endpoints { authorization, token, revocation, introspection } = endpoints;
+    let paths: Vec<&String> = authorization.iter().chain([token, revocation, introspection]).collect();
+    let mut errors = Vec::new();
+    for (at, path) in paths.iter().enumerate() {
+        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
+        if !path.starts_with('/') || path.len() < 2 || !plain {
+            errors.push(ConfigError::EndpointPath((*path).clone()));
+        }
+        if paths[..at].contains(path) {
+            errors.push(ConfigError::EndpointTwice((*path).clone()));
+        }
+    }
+    errors
+}
+
+fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
+    let positive = [
+        ("code_lifetime", policy.code_lifetime),
+        ("access_token_lifetime", policy.access_token_lifetime),
+        ("refresh_token_idle", policy.refresh_token_idle),
+        ("grant_lifetime", policy.grant_lifetime),
+        ("store_deadline", policy.store_deadline),
+    ];
+    let zero = positive.into_iter().filter(|(_, value)| value.is_zero());
+    let zero = zero.map(|(name, _)| ConfigError::Zero(name));
+    let long_code = (policy.code_lifetime.as_secs() > 600).then_some(ConfigError::CodeLifetime);
+    let prefixes = (!policy.prefixes.are_distinct()).then_some(ConfigError::Prefixes);
+    zero.chain(long_code).chain(prefixes)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// One mistake in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// RFC 8414 section 2.
+    #[error("the issuer is not an absolute URL with a host")]
+    IssuerNotAUrl,
+    /// RFC 8414 section 2.
+    #[error("the issuer must be https (http is possible on a loopback address, by allow_http_loopback)")]
+    IssuerNotHttps,
+    /// RFC 8414 section 2.
+    #[error("the issuer must not have a query or a fragment")]
+    IssuerQuery,
+    /// RFC 6749 section 3.3.
+    #[error("a scope has a character that scopes cannot have")]
+    Scopes,
+    /// RFC 6749 sections 3.1 and 3.2.
+    #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
+    EndpointPath(String),
+    /// Two endpoints in one place.
+    #[error("two endpoints have the path {0:?}")]
+    EndpointTwice(String),
+    /// A lifetime of nothing.
+    #[error("{0} must not be zero")]
+    Zero(&'static str),
+    /// RFC 6749 section 4.1.2.
+    #[error("code_lifetime must be at most 10 minutes")]
+    CodeLifetime,
+    /// Handles could not be told apart.
+    #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
+    Prefixes,
+    /// No registry.
+    #[error("no client registry: call clients")]
+    ClientsMissing,
+    /// No store.
+    #[error("no token store: call store")]
+    StoreMissing,
+}
+
+/// Every mistake that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// The mistakes, at least one.
+    #[must_use]
+    pub fn all(&self) -> &[ConfigError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

@@ -1,0 +1,130 @@
+//! Calls of the host's parts, each under the deadline.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_timer::Delay;
+
+use super::AuthorizationServer;
+use crate::client::{Client, ClientId};
+use crate::error::{Fault, Reason, Refusal};
+use crate::flow::{Checked, Standing};
+use crate::grant::{GrantId, Subject};
+use crate::http::Request;
+use crate::mint::Mint;
+use crate::secret::SecretText;
+use crate::store::{CommitError, Committed, Record, Write};
+
+/// What became of a conditional write.
+pub(super) enum Outcome {
+    Committed(Committed),
+    /// Load again, decide again.
+    Conflict,
+    /// It did not happen.
+    Failed(Fault),
+    /// It may have happened.
+    Unknown(Fault),
+}
+
+impl AuthorizationServer {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
+    pub(super) fn mint(&self) -> Mint {
+        Mint::draw(&*self.inner.entropy)
+    }
+
+    pub(super) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
+        match self.inner.clients.client_now(id) {
+            Some(found) => Ok(found),
+            None => Ok(self.in_time(self.inner.clients.client(id)).await.ok_or(Fault::Deadline)??),
+        }
+    }
+
+    pub(super) async fn load(&self, id: GrantId) -> Result<Option<Record>, Fault> {
+        match self.inner.store.load_now(id) {
+            Some(found) => Ok(found),
+            None => Ok(self.in_time(self.inner.store.load(id)).await.ok_or(Fault::Deadline)??),
+        }
+    }
+
+    pub(super) async fn commit(&self, write: &Write) -> Outcome {
+        match self.in_time(self.inner.store.commit(write)).await {
+            Some(Ok(proof)) => Outcome::Committed(proof),
+            Some(Err(CommitError::Conflict)) => Outcome::Conflict,
+            Some(Err(CommitError::Store(error))) if error.is_unknown_outcome() => {
+                Outcome::Unknown(error.into())
+            }
+            Some(Err(CommitError::Store(error))) => Outcome::Failed(error.into()),
+            None => Outcome::Unknown(Fault::Deadline),
+        }
+    }
+
+    pub(super) async fn standing(&self, subject: &Subject) -> Result<Standing, Fault> {
+        match (&self.inner.owner, subject) {
+            (Some(owner), Subject::User(_)) => {
+                Ok(self.in_time(owner.standing(subject)).await.ok_or(Fault::Deadline)??)
+            }
+            (None, _) | (_, Subject::Client(_)) => Ok(Standing::Active),
+        }
+    }
+
+    pub(super) async fn authenticate_owner(
+        &self,
+        (username, password, client): (&str, &SecretText, &Client),
+    ) -> Result<Option<Subject>, Refusal> {
+        let owner = self.inner.owner.as_ref().ok_or(Reason::GrantTypeUnsupported)?;
+        let answer = self.in_time(owner.authenticate(username, password, client)).await;
+        Ok(answer.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
+    }
+
+    /// Looks up the client that a request claims to come from, and lets the flow judge its credentials.
+    pub(super) async fn authenticate<S>(
+        &self,
+        request: &Request,
+        id: &ClientId,
+        with_client: impl FnOnce(Option<Arc<Client>>, DateTime<Utc>) -> Result<Checked<S>, Refusal>,
+    ) -> Result<S, Refusal> {
+        let attempt = self.inner.throttle.check(request.peer, self.now())?;
+        let found = self.find_client(id).await?;
+        match with_client(found, self.now()) {
+            Ok(checked) => attempt.note(self.settle(checked).await),
+            Err(refusal) => attempt.note(Err(refusal)),
+        }
+    }
+
+    /// Computes a slow hash, where the client has one.
+    async fn settle<S>(&self, checked: Checked<S>) -> Result<S, Refusal> {
+        let waiting = match checked {
+            Checked::Ready(next) => return Ok(next),
+            Checked::Hash(waiting) => waiting,
+        };
+        let hash = self.inner.slow_hash.as_ref().ok_or(Reason::ClientSecretUnverifiable)?;
+        let (phc, presented) = waiting.question();
+        let right = hash.verify(phc, presented).await.ok_or(Reason::Overloaded)?;
+        waiting.with_answer(right)
+    }
+
+    /// The output of a future, unless the deadline passes first. What is ready at once costs no timer.
+    pub(super) async fn in_time<F: Future>(&self, future: F) -> Option<F::Output> {
+        in_time(future, self.inner.rules.policy.store_deadline).await
+    }
+}
+
+async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut timer: Option<Delay> = None;
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        let timer = timer.get_or_insert_with(|| Delay::new(limit));
+        pin!(timer).poll(context).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,80 @@
+//! What all machine endpoints share: the method, the size of the body, and who may read the answer.
+
+use std::borrow::Cow;
+
+use super::{About, AuthorizationServer};
+use crate::audit::Endpoint;
+use crate::error::{Reason, Refusal};
+use crate::http::{MAX_BODY, Method, Request, Response};
+use crate::metadata::well_known_path;
+
+impl AuthorizationServer {
+    /// The endpoints that an adapter routes to [`handle`](Self::handle), with their paths. The host's own
+    /// `/authorize` is not one of them.
+    #[must_use]
+    pub fn routes(&self) -> Vec<(Endpoint, String)> {
+        let base = &self.inner.issuer_path;
+        let endpoints = &self.inner.endpoints;
+        vec![
+            (Endpoint::Token, format!("{base}{}", endpoints.token)),
+            (Endpoint::Revocation, format!("{base}{}", endpoints.revocation)),
+            (Endpoint::Introspection, format!("{base}{}", endpoints.introspection)),
+            (Endpoint::Metadata, well_known_path(base)),
+        ]
+    }
+
+    /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
+    /// preflights, and lets other origins read what they may read.
+    pub async fn handle(&self, endpoint: Endpoint, request: &Request) -> Response {
+        let shared = is_shared(endpoint);
+        let response = match (endpoint, request.method) {
+            (_, Method::Options) if shared => return preflight(endpoint),
+            _ if request.body.len() > MAX_BODY => {
+                self.refuse(Reason::FormTooLarge.into(), endpoint, About::default())
+            }
+            (Endpoint::Token, Method::Post) => self.token(request).await,
+            (Endpoint::Revocation, Method::Post) => self.revoke(request).await,
+            (Endpoint::Introspection, Method::Post) => self.introspect(request).await,
+            (Endpoint::Metadata, Method::Get | Method::Head) => self.metadata(),
+            _ => method_not_allowed(endpoint),
+        };
+        if shared { response.with("access-control-allow-origin", ANY) } else { response }
+    }
+
+    /// The metadata document (RFC 8414).
+    pub fn metadata(&self) -> Response {
+        Response::public_json(self.inner.metadata.clone(), 300)
+    }
+}
+
+/// Browser programs of any origin use these; no answer depends on a cookie. Never the authorization endpoint
+/// (RFC 9700 section 2.6), and introspection is for servers.
+fn is_shared(endpoint: Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Token | Endpoint::Revocation | Endpoint::Metadata => true,
+        Endpoint::Authorization | Endpoint::Introspection | Endpoint::Resource | Endpoint::Host => false,
+    }
+}
+
+fn allowed(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Metadata => "GET, HEAD",
+        Endpoint::Token | Endpoint::Revocation | Endpoint::Introspection => "POST",
+        Endpoint::Authorization | Endpoint::Resource | Endpoint::Host => "",
+    }
+}
+
+fn method_not_allowed(endpoint: Endpoint) -> Response {
+    Refusal::from(Reason::MethodWrong).into_response().with("allow", allowed(endpoint))
+}
+
+/// `Authorization` has to be named: `*` does not cover it.
+fn preflight(endpoint: Endpoint) -> Response {
+    Response::empty(204)
+        .with("access-control-allow-origin", ANY)
+        .with("access-control-allow-methods", allowed(endpoint))
+        .with("access-control-allow-headers", "authorization, content-type, dpop, mcp-protocol-version")
+        .with("access-control-max-age", "600")
+}
+
+const ANY: Cow<'static, str> = Cow::Borrowed("*");

@@ -1,0 +1,167 @@
+//! The driver: the only async code in the core. It brings facts to the flows and proves their writes.
+
+mod authorize;
+mod builder;
+mod calls;
+mod endpoint;
+mod manage;
+mod throttle;
+mod token;
+mod unanswered;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use authorize::{Authorization, Consent, Detour, ErrorPage};
+pub use builder::{Builder, ConfigError, ConfigErrors};
+
+use crate::audit::{Audit, Endpoint, Event, What};
+use crate::client::{Client, ClientId, ClientRegistry, Registrar, SlowHash};
+use crate::error::{Reason, Refusal};
+use crate::flow::Standing;
+use crate::grant::{GrantId, Subject};
+use crate::http::Response;
+use crate::metadata::Endpoints;
+use crate::policy::Rules;
+use crate::secret::SecretText;
+use crate::store::{StoreError, TokenStore};
+use crate::system::{Clock, Entropy};
+use throttle::Throttle;
+use unanswered::Unanswered;
+
+/// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
+/// parameters, so it drops into any framework's state.
+///
+/// Dropping any of its futures at any await loses nothing: everything that matters is one conditional write,
+/// and a client that lost its answer may ask again.
+///
+/// ```
+/// use grantor::http::Request;
+/// use grantor::{AuthorizationServer, Client, GrantType, MemoryRegistry, MemoryStore};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let robot = Client::builder("robot").secret("sesame").grant_types([GrantType::ClientCredentials]).build()?;
+/// let server = AuthorizationServer::builder("https://as.example")
+///     .clients(MemoryRegistry::new([robot]))
+///     .store(MemoryStore::new())
+///     .scopes(["read"])
+///     .build()?;
+/// let request = Request::post_form("grant_type=client_credentials&scope=read")
+///     .header("authorization", "Basic cm9ib3Q6c2VzYW1l");
+/// let response = server.token(&request).await;
+/// assert_eq!(response.status, 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct AuthorizationServer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rules: Rules,
+    endpoints: Endpoints,
+    /// The path of the issuer, without a slash at its end.
+    issuer_path: String,
+    metadata: Vec<u8>,
+    introspect_all: Vec<ClientId>,
+    clients: Arc<dyn ClientRegistry>,
+    registrar: Option<Arc<dyn Registrar>>,
+    store: Arc<dyn TokenStore>,
+    owner: Option<Arc<dyn ResourceOwner>>,
+    slow_hash: Option<Arc<dyn SlowHash>>,
+    audit: Option<Arc<dyn Audit>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    throttle: Throttle,
+    unanswered: Unanswered,
+}
+
+/// Knows the users.
+#[async_trait]
+pub trait ResourceOwner: Send + Sync {
+    /// Whose user name and password these are (RFC 6749 section 4.3), if they are anybody's.
+    ///
+    /// Both are hostile, and this is the only limit on guessing them: throttle, and take the same time for
+    /// an unknown user as for a wrong password. A wrong `Some` hands over that user's account.
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        client: &Client,
+    ) -> Result<Option<Subject>, StoreError>;
+
+    /// Whether this user may still be acted for. Asked before every code and refresh token is redeemed. A wrong
+    /// `Active` keeps a disabled user's applications going until somebody revokes their grants.
+    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+        let _ = subject;
+        Ok(Standing::Active)
+    }
+}
+
+impl AuthorizationServer {
+    /// Starts to configure a server. The issuer is its https URL, without query or fragment; clients find
+    /// its metadata by it and compare it with every answer.
+    pub fn builder(issuer: impl Into<String>) -> Builder {
+        Builder::new(issuer.into())
+    }
+
+    /// The rules that it was built with.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    /// Where its endpoints are, relative to the issuer.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.inner.endpoints
+    }
+
+    fn audit(&self, what: What, endpoint: Endpoint, about: About<'_>) {
+        if let Some(audit) = &self.inner.audit {
+            let About { client, grant, subject } = about;
+            audit.record(&Event { what, endpoint, client, grant, subject });
+        }
+    }
+
+    /// The answer to a request that is not served, and the event.
+    fn refuse(&self, refusal: Refusal, endpoint: Endpoint, about: About<'_>) -> Response {
+        let reason = refusal.reason();
+        let what = if is_own_failure(reason) { What::Failed(reason) } else { What::Refused(reason) };
+        self.audit(what, endpoint, about);
+        refusal.into_response()
+    }
+}
+
+/// Whom an event is about.
+#[derive(Clone, Copy, Default)]
+struct About<'a> {
+    client: Option<&'a ClientId>,
+    grant: Option<GrantId>,
+    subject: Option<&'a Subject>,
+}
+
+impl<'a> About<'a> {
+    fn client(client: &'a ClientId) -> Self {
+        Self { client: Some(client), ..Self::default() }
+    }
+
+    fn grant(self, grant: GrantId) -> Self {
+        Self { grant: Some(grant), ..self }
+    }
+}
+
+fn is_own_failure(reason: Reason) -> bool {
+    matches!(reason.status(), 500 | 503)
+}
+
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuer = &self.inner.rules.issuer;
+        f.debug_struct("AuthorizationServer").field("issuer", issuer).finish_non_exhaustive()
+    }
+}

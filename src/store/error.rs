@@ -1,0 +1,78 @@
+//! How a store fails, and what that means for the request.
+
+use std::error::Error;
+use std::fmt;
+
+type Source = Box<dyn Error + Send + Sync>;
+
+/// A store's failure. Never `invalid_grant`: clients throw good tokens away on that.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: Kind,
+    source: Source,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Transient,
+    Permanent,
+    UnknownOutcome,
+}
+
+impl StoreError {
+    /// Nothing happened, and a retry may work: a lost connection before the write, a full pool.
+    pub fn transient(source: impl Into<Source>) -> Self {
+        Self { kind: Kind::Transient, source: source.into() }
+    }
+
+    /// Nothing happened, and no retry will help: a missing table, a body that cannot be read.
+    pub fn permanent(source: impl Into<Source>) -> Self {
+        Self { kind: Kind::Permanent, source: source.into() }
+    }
+
+    /// The write may have happened: a connection that was lost before the acknowledgement.
+    pub fn unknown_outcome(source: impl Into<Source>) -> Self {
+        Self { kind: Kind::UnknownOutcome, source: source.into() }
+    }
+
+    /// Whether no retry will help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.kind == Kind::Permanent
+    }
+
+    /// Whether the write may have happened.
+    #[must_use]
+    pub fn is_unknown_outcome(&self) -> bool {
+        self.kind == Kind::UnknownOutcome
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Transient => "the store failed for now",
+            Kind::Permanent => "the store is broken",
+            Kind::UnknownOutcome => "the store did not say whether it wrote",
+        };
+        write!(f, "{kind}: {}", self.source)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// Why a conditional write did not take effect.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The version was another one, or the id was not vacant.
+    #[error("the record has another version")]
+    Conflict,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

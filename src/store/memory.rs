@@ -1,0 +1,263 @@
+//! [`MemoryStore`]: grants in memory, gone with the process. Sharded, bounded, and purging as it goes.
+
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
+use super::{StoreError, TokenStore, UserCodeDigest, Write};
+use crate::grant::GrantId;
+
+/// With so many shards, a million grants are four thousand a shard, and no lock is held for long.
+const SHARDS: usize = 256;
+
+/// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
+///
+/// A shard drops what has expired when it has doubled since it last did, so memory follows the live grants
+/// without anybody calling [`purge`](TokenStore::purge). Listing walks all grants.
+pub struct MemoryStore {
+    shards: Box<[RwLock<Shard>]>,
+    replays: Box<[RwLock<HashMap<ReplayKey, DateTime<Utc>>>]>,
+    /// The most grants that a shard holds.
+    limit: usize,
+    /// The shard at which the next purge goes on.
+    next_purge: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Shard {
+    rows: HashSet<Row, BuildHasherDefault<IdHasher>>,
+    /// Purge when it holds so many.
+    purge_at: usize,
+}
+
+/// A record that is found by its id; the id is kept once, within it.
+struct Row(Record);
+
+impl Borrow<GrantId> for Row {
+    fn borrow(&self) -> &GrantId {
+        self.0.grant().id_ref()
+    }
+}
+
+impl Hash for Row {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        self.0.grant().id_ref().hash(to);
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.grant().id_ref() == other.0.grant().id_ref()
+    }
+}
+impl Eq for Row {}
+
+/// A grant id is random already: its bytes are its hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The least number of grants in a shard before it purges itself.
+const PURGE_FROM: usize = 64;
+
+impl MemoryStore {
+    /// A store for at most four million grants, a gigabyte or so.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(4_000_000)
+    }
+
+    /// A store for about `limit` live grants; beyond that, a new one is refused with a transient error, which
+    /// the client sees as 503.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            replays: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            limit: limit.div_ceil(SHARDS).max(1),
+            next_purge: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many grants it holds, the expired that were not purged yet among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let lengths = self.shards.iter().map(|s| s.read().unwrap_or_else(PoisonError::into_inner).rows.len());
+        lengths.sum()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn find(&self, id: GrantId) -> Option<Record> {
+        let shard = self.shards[shard_of(id)].read().unwrap_or_else(PoisonError::into_inner);
+        shard.rows.get(&id).map(|row| row.0.clone())
+    }
+
+    fn shard_mut(&self, at: usize) -> RwLockWriteGuard<'_, Shard> {
+        self.shards[at].write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The last byte: the first eight are the hash within the shard.
+fn shard_of(id: GrantId) -> usize {
+    usize::from(id.as_bytes()[GrantId::BYTES - 1]) % SHARDS
+}
+
+impl Shard {
+    /// Drops what has expired, if the shard has doubled since it last did.
+    fn make_room(&mut self, now: DateTime<Utc>) {
+        if self.rows.len() >= self.purge_at {
+            self.rows.retain(|row| now < row.0.grant().expires());
+            self.purge_at = (self.rows.len() * 2).max(PURGE_FROM);
+        }
+    }
+
+    fn purge(&mut self, before: DateTime<Utc>, limit: usize) -> usize {
+        let mut gone = 0;
+        self.rows.retain(|row| {
+            let goes = gone < limit && row.0.grant().expires() < before;
+            gone += usize::from(goes);
+            !goes
+        });
+        if self.rows.len() * 4 < self.rows.capacity() {
+            self.rows.shrink_to(self.rows.len() * 2);
+        }
+        self.purge_at = (self.rows.len() * 2).max(PURGE_FROM);
+        gone
+    }
+}
+
+#[async_trait]
+impl TokenStore for MemoryStore {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        Ok(self.find(id))
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        let id = write.id();
+        let mut shard = self.shard_mut(shard_of(id));
+        let version = shard.rows.get(&id).map(|row| row.0.version());
+        if version != write.expect() {
+            return Err(CommitError::Conflict);
+        }
+        if version.is_none() {
+            shard.make_room(write.at());
+            if shard.rows.len() >= self.limit {
+                return Err(StoreError::transient("the memory store is full").into());
+            }
+        }
+        let before = shard.rows.replace(Row(write.next().clone()));
+        // The record that was replaced is freed when the lock is.
+        drop(shard);
+        drop(before);
+        Ok(write.committed())
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let found = self.shards.iter().find_map(|shard| {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            let mut rows = shard.rows.iter();
+            rows.find(|row| row.0.index().user_code.as_ref() == Some(code)).map(|row| row.0.clone())
+        });
+        Ok(found)
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        let wanted = |record: &Record| {
+            let grant = record.grant();
+            page.after.is_none_or(|after| after < grant.id()) && filter.matches(grant)
+        };
+        let mut records = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            records.extend(shard.rows.iter().map(|row| &row.0).filter(|r| wanted(r)).cloned());
+        }
+        records.sort_unstable_by_key(|record| record.grant().id());
+        records.truncate(page.limit as usize + 1);
+        Ok(Listing::of(records, page))
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        let limit = limit as usize;
+        let mut gone = 0;
+        for _ in 0..SHARDS {
+            if gone == limit {
+                break;
+            }
+            let at = self.next_purge.load(Ordering::Relaxed) % SHARDS;
+            let purged = self.shard_mut(at).purge(before, limit - gone);
+            gone += purged;
+            if gone < limit {
+                self.next_purge.store(at + 1, Ordering::Relaxed);
+            }
+        }
+        Ok(gone as u64)
+    }
+
+    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
+        Some(self.find(id))
+    }
+}
+
+/// A shard of the replay guard holds so many keys that have not expired, four million in all.
+const REPLAY_KEYS: usize = 16 * 1024;
+
+#[async_trait]
+impl ReplayGuard for MemoryStore {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let shard = &self.replays[usize::from(key.as_bytes()[0]) % SHARDS];
+        let mut keys = shard.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.get(key).is_some_and(|until| now < *until) {
+            return Ok(false);
+        }
+        if keys.len() == keys.capacity() || keys.len() >= REPLAY_KEYS {
+            keys.retain(|_, until| now < *until);
+        }
+        if keys.len() >= REPLAY_KEYS {
+            return Err(StoreError::transient("the replay guard is full"));
+        }
+        keys.insert(*key, until);
+        Ok(true)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("grants", &self.len()).finish_non_exhaustive()
+    }
+}

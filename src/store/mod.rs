@@ -1,0 +1,368 @@
+//! What a store promises: a versioned map, and nothing about OAuth.
+//!
+//! A store loads one grant, and writes one grant *if its version is still the one that was read*. It
+//! enforces no rule of the protocol, so it cannot get one wrong. [`contract`] is the suite that proves a
+//! store honest; run it on your own.
+
+pub mod contract;
+mod error;
+mod memory;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub use error::{CommitError, StoreError};
+pub use memory::MemoryStore;
+
+use crate::client::ClientId;
+use crate::grant::{Grant, GrantId, Subject};
+use crate::secret::Digest;
+
+/// Keeps grants.
+///
+/// Everything that a store is given is made by this crate, but client and subject identifiers are what
+/// hosts and clients chose: bind them as parameters, never paste them into a query. What a store returns is
+/// trusted: a stale or forged record brings spent codes and revoked tokens back to life.
+#[async_trait]
+pub trait TokenStore: Send + Sync {
+    /// The latest committed record. A stale answer costs a conflict, or shows a revoked token as live for
+    /// as long as it is stale.
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError>;
+
+    /// One conditional write: if [`Write::expect`] is `None`, the id must be vacant; if it is `Some(v)`, the
+    /// id must still hold version `v`. The condition and the write are one atomic step. To confirm a
+    /// write that did not happen, or whose condition did not hold, lets one code be redeemed twice.
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
+
+    /// The grant that waits under a device user code.
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError>;
+
+    /// The grants of a subject or a client in the order of their ids, a page at a time. A record that is
+    /// there before the first page and after the last is on one of them. A missing record survives a revoke-all.
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError>;
+
+    /// Removes records that expired before `before`, at most `limit` of them, never under a long lock; how
+    /// many went. To remove one that has not expired loses a session.
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
+
+    /// The same as [`load`](Self::load) at once, where no waiting is needed. The outer `None`, which is the
+    /// default, sends the caller to `load`.
+    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
+        let _ = id;
+        None
+    }
+}
+
+/// Remembers one-time identifiers, such as the `jti` of a client assertion or of a DPoP proof.
+#[async_trait]
+pub trait ReplayGuard: Send + Sync {
+    /// `true` the first time that `key` is seen; a key that was seen counts until its `until` has passed.
+    ///
+    /// A false `true` lets one assertion be replayed; a false `false` only makes the client retry. The key
+    /// is a digest, so its length is fixed; `until` is bounded by the caller, and `now` is its clock.
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+}
+
+/// A grant and its version, as the store has them. A cheap handle: clones share one grant.
+#[derive(Clone, Debug)]
+pub struct Record(Arc<Row>);
+
+#[derive(Debug)]
+struct Row {
+    version: u64,
+    grant: Grant,
+}
+
+impl Record {
+    /// A record from its parts.
+    #[must_use]
+    pub fn new(grant: Grant, version: u64) -> Self {
+        Self(Arc::new(Row { version, grant }))
+    }
+
+    /// A record from what a database keeps: the primary key, the version and the body.
+    ///
+    /// # Errors
+    /// A body that this version cannot read; a permanent error.
+    pub fn decode(id: GrantId, version: u64, body: &str) -> Result<Self, StoreError> {
+        let grant = Grant::decode(id, body).map_err(StoreError::permanent)?;
+        Ok(Self::new(grant, version))
+    }
+
+    /// The grant.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.0.grant
+    }
+
+    /// The version that a conditional write has to name.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.0.version
+    }
+
+    /// The grant alone, moved out where nobody else holds it.
+    #[must_use]
+    pub fn into_grant(self) -> Grant {
+        match Arc::try_unwrap(self.0) {
+            Ok(row) => row.grant,
+            Err(shared) => shared.grant.clone(),
+        }
+    }
+
+    /// The columns beside the body.
+    #[must_use]
+    pub fn index(&self) -> Index<'_> {
+        let grant = self.grant();
+        Index { client: grant.client(), subject: grant.subject(), expires: grant.expires(), user_code: None }
+    }
+}
+
+/// Plain columns beside the encoded body, so that listing, revoke-all and purging are ordinary queries.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Index<'a> {
+    /// Whose grant it is.
+    pub client: &'a ClientId,
+    /// In whose name it acts.
+    pub subject: &'a Subject,
+    /// From when on the record can be purged.
+    pub expires: DateTime<Utc>,
+    /// Unique among the records that have one.
+    pub user_code: Option<UserCodeDigest>,
+}
+
+/// One conditional write.
+#[derive(Debug)]
+#[must_use]
+pub struct Write {
+    next: Record,
+    expect: Option<u64>,
+    at: DateTime<Utc>,
+}
+
+impl Write {
+    /// Writes a grant whose id must be vacant.
+    pub fn insert(grant: Grant, at: DateTime<Utc>) -> Self {
+        Self { next: Record::new(grant, 0), expect: None, at }
+    }
+
+    /// Writes a grant that must still have this version.
+    pub fn replace(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
+        let next = Record::new(grant, version.saturating_add(1));
+        Self { next, expect: Some(version), at }
+    }
+
+    /// The primary key.
+    #[must_use]
+    pub fn id(&self) -> GrantId {
+        self.next.grant().id()
+    }
+
+    /// The version that must be there now; `None` if the id must be vacant.
+    #[must_use]
+    pub fn expect(&self) -> Option<u64> {
+        self.expect
+    }
+
+    /// The record as it is after the write: its version, its index columns and its grant.
+    #[must_use]
+    pub fn next(&self) -> &Record {
+        &self.next
+    }
+
+    /// The encoded body of the grant.
+    #[must_use]
+    pub fn body(&self) -> String {
+        self.next.grant().encode()
+    }
+
+    /// When it was decided; a store without a clock knows by this what has expired.
+    #[must_use]
+    pub fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// Asserts that this write took effect, its condition included. Stores call it, and nothing else does.
+    pub fn committed(&self) -> Committed {
+        Committed(())
+    }
+}
+
+/// Proof that a [`Write`] took effect; tokens stay sealed without one.
+#[derive(Debug)]
+#[must_use]
+pub struct Committed(());
+
+/// Which grants to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Filter {
+    /// Only this subject's.
+    pub subject: Option<Subject>,
+    /// Only this client's.
+    pub client: Option<ClientId>,
+}
+
+impl Filter {
+    /// The grants in the name of this subject.
+    #[must_use]
+    pub fn subject(subject: Subject) -> Self {
+        Self { subject: Some(subject), client: None }
+    }
+
+    /// The grants of this client.
+    #[must_use]
+    pub fn client(client: ClientId) -> Self {
+        Self { subject: None, client: Some(client) }
+    }
+
+    /// The grants that this subject gave to this client.
+    #[must_use]
+    pub fn pair(subject: Subject, client: ClientId) -> Self {
+        Self { subject: Some(subject), client: Some(client) }
+    }
+
+    /// Whether a grant is one of them.
+    #[must_use]
+    pub fn matches(&self, grant: &Grant) -> bool {
+        self.subject.as_ref().is_none_or(|s| s == grant.subject())
+            && self.client.as_ref().is_none_or(|c| c == grant.client())
+    }
+}
+
+/// Which part of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// Behind this id; `None` is from the beginning.
+    pub after: Option<GrantId>,
+    /// At most so many records; at least one.
+    pub limit: u32,
+}
+
+impl Page {
+    /// The first `limit` records.
+    #[must_use]
+    pub fn first(limit: u32) -> Self {
+        Self { after: None, limit: limit.max(1) }
+    }
+
+    /// The records behind this one.
+    #[must_use]
+    pub fn after(self, id: GrantId) -> Self {
+        Self { after: Some(id), ..self }
+    }
+}
+
+/// A page of records.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Listing {
+    /// In the order of their ids.
+    pub records: Vec<Record>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<GrantId>,
+}
+
+impl Listing {
+    /// A page from at most `limit + 1` records in the order of their ids: the last one only tells that
+    /// another page follows.
+    #[must_use]
+    pub fn of(mut records: Vec<Record>, page: Page) -> Self {
+        let limit = page.limit as usize;
+        let more = records.len() > limit;
+        records.truncate(limit);
+        let last = records.last().map(|r| r.grant().id());
+        Self { next: last.filter(|_| more), records }
+    }
+}
+
+/// The digest of a device user code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserCodeDigest(Digest);
+
+impl UserCodeDigest {
+    /// The digest of a user code in its canonical spelling.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        Self(Digest::of("grantor:user-code:v1", code.as_bytes()))
+    }
+
+    /// The bytes, for a store's unique index.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+}
+
+/// The digest of a one-time identifier and of the space that it is unique in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplayKey([u8; 32]);
+
+impl ReplayKey {
+    /// The key of `id` in `space`, say the `jti` of one client's assertions.
+    #[must_use]
+    pub fn new(space: &str, id: &str) -> Self {
+        let text = format!("{}:{space}{id}", space.len());
+        Self(*Digest::of("grantor:replay:v1", text.as_bytes()).expose())
+    }
+
+    /// The bytes, for a store's primary key.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ReplayKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplayKey(..)")
+    }
+}
+
+#[async_trait]
+impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        (**self).load(id).await
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        (**self).commit(write).await
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        (**self).find_by_user_code(code).await
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        (**self).list(filter, page).await
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        (**self).purge(before, limit).await
+    }
+
+    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
+        (**self).load_now(id)
+    }
+}
+
+#[async_trait]
+impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        (**self).first_use(key, until, now).await
+    }
+}

@@ -1,0 +1,39 @@
+//! The one file that reads the clock and the system's random source. All else takes them as arguments.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use rand::Rng as _;
+
+/// Tells the time. Trusted: a clock that runs slow keeps tokens alive for longer; one that runs fast
+/// ends them early.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// Yields secrets. Trusted without limit: whoever can guess its bytes holds every token.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` from a cryptographically secure source.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The clock of this machine, in whole seconds.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now().trunc_subsecs(0)
+    }
+}
+
+/// The thread's cryptographically secure generator, seeded from the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        rand::rng().fill_bytes(bytes);
+    }
+}
