@@ -1,0 +1,22 @@
+//! Every test of the public API, in one binary. `tests/run.sh` adds real clients, a browser and fuzzing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod client_authentication;
+mod codec;
+mod compile_fail;
+mod configuration;
+mod every_endpoint;
+mod faults;
+mod lost_answers;
+mod metadata;
+mod races;
+mod reference_model;
+mod requirements;
+mod rfc6749_authorize;
+mod rfc6749_refresh;
+mod rfc6749_token;
+mod rfc7009_revoke;
+mod rfc7662_introspect;
+mod store_contract;
