@@ -171,7 +171,7 @@ impl AwaitLogin {
     ///
     /// # Errors
     /// The request lets the user sign in.
-    pub fn without_login(self) -> Result<Redirect, Self> {
+    pub fn without_login(self: Box<Self>) -> Result<Redirect, Box<Self>> {
         match self.asked.is_silent() {
             true => Ok(self.to.error(Reason::LoginRequired)),
             false => Err(self),

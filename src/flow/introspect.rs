@@ -5,11 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::inquiry::{Inquiry, Known};
 use super::{Checked, authenticate};
-use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
-use crate::form::Form;
 use crate::grant::{Grant, GrantId, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
@@ -17,31 +16,21 @@ use crate::store::Record;
 
 /// Parsed; the client is only claimed.
 #[derive(Debug)]
-pub struct AwaitClient {
-    presented: Presented,
-    token: Option<(Kind, Handle)>,
-}
+pub struct AwaitClient(Inquiry);
 
 impl AwaitClient {
-    /// Reads an introspection request. A hint is not needed: a token says what it is by its prefix.
+    /// Reads an introspection request.
     ///
     /// # Errors
     /// Whatever is wrong with its form.
     pub fn parse(request: &Request, rules: &Rules) -> Result<Self, Refusal> {
-        let form = Form::parse(request.posted_form()?)?;
-        form.check_repeats()?;
-        let presented = Presented::parse(request, &form)?;
-        let text = form.one("token")?.ok_or(Reason::ParameterMissing)?;
-        let prefixes = &rules.policy.prefixes;
-        let kinds = [Kind::Access, Kind::Refresh].into_iter();
-        let token = kinds.filter_map(|kind| Some((kind, Handle::parse(text, kind, prefixes)?))).next();
-        Ok(Self { presented, token })
+        Inquiry::parse(request, rules).map(Self)
     }
 
     /// The client that has to be looked up.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
-        self.presented.client_id()
+        self.0.client_id()
     }
 
     /// Takes the client, which must be able to prove who it is (RFC 7662 section 2.1).
@@ -53,33 +42,30 @@ impl AwaitClient {
         found: Option<Arc<Client>>,
         now: DateTime<Utc>,
     ) -> Result<Checked<AwaitGrant>, Refusal> {
-        let Self { presented, token } = self;
+        let Inquiry { presented, token } = self.0;
         authenticate(presented, found, now, move |client| {
             // An id alone proves nothing, and the answer tells of other people.
             client.confidential().map_err(|_| Reason::ClientMissing)?;
-            Ok(AwaitGrant { client, token })
+            Ok(AwaitGrant(Known { client, token }))
         })
     }
 }
 
 /// Waits for the grant that the token names, if it names one.
 #[derive(Debug)]
-pub struct AwaitGrant {
-    client: AuthenticatedClient,
-    token: Option<(Kind, Handle)>,
-}
+pub struct AwaitGrant(Known);
 
 impl AwaitGrant {
     /// The grant that has to be loaded; none for what is no token.
     #[must_use]
     pub fn grant_id(&self) -> Option<GrantId> {
-        self.token.as_ref().map(|(_, handle)| handle.grant)
+        self.0.grant_id()
     }
 
     /// Who asks.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
-        self.client.client()
+        self.0.client.client()
     }
 
     /// Answers: what the token is, or that it is nothing to this client. `sees_all` lets it see the access
@@ -91,9 +77,9 @@ impl AwaitGrant {
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Response {
-        let seen = self.token.as_ref().zip(found).and_then(|((kind, handle), record)| {
+        let seen = self.0.token.as_ref().zip(found).and_then(|((kind, handle), record)| {
             let grant = record.grant();
-            let mine = grant.client() == self.client.client().id();
+            let mine = self.0.owns(grant);
             match kind {
                 Kind::Access if mine || sees_all => Active::access(grant, handle, now, rules),
                 Kind::Refresh if mine => Active::refresh(grant, handle, now, rules),

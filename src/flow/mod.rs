@@ -6,6 +6,7 @@
 
 pub mod authorize;
 mod gate;
+mod inquiry;
 pub mod introspect;
 mod redirect;
 mod response_mode;

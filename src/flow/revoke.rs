@@ -4,42 +4,32 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::inquiry::{Inquiry, Known};
 use super::{Checked, authenticate};
-use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
-use crate::form::Form;
-use crate::grant::{GrantId, Handle, Kind};
+use crate::grant::GrantId;
 use crate::http::Request;
 use crate::policy::{ForeignToken, Rules};
 use crate::store::{Record, Write};
 
 /// Parsed; the client is only claimed.
 #[derive(Debug)]
-pub struct AwaitClient {
-    presented: Presented,
-    token: Option<(Kind, Handle)>,
-}
+pub struct AwaitClient(Inquiry);
 
 impl AwaitClient {
-    /// Reads a revocation request. A hint is not needed: a token says what it is by its prefix.
+    /// Reads a revocation request.
     ///
     /// # Errors
     /// Whatever is wrong with its form.
     pub fn parse(request: &Request, rules: &Rules) -> Result<Self, Refusal> {
-        let form = Form::parse(request.posted_form()?)?;
-        form.check_repeats()?;
-        let presented = Presented::parse(request, &form)?;
-        let text = form.one("token")?.ok_or(Reason::ParameterMissing)?;
-        let prefixes = &rules.policy.prefixes;
-        let token = Kind::ALL.into_iter().find_map(|kind| Some((kind, Handle::parse(text, kind, prefixes)?)));
-        Ok(Self { presented, token })
+        Inquiry::parse(request, rules).map(Self)
     }
 
     /// The client that has to be looked up.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
-        self.presented.client_id()
+        self.0.client_id()
     }
 
     /// Takes the client. Public clients revoke by their id alone (RFC 7009 section 2.1).
@@ -51,17 +41,14 @@ impl AwaitClient {
         found: Option<Arc<Client>>,
         now: DateTime<Utc>,
     ) -> Result<Checked<AwaitGrant>, Refusal> {
-        let Self { presented, token } = self;
-        authenticate(presented, found, now, move |client| Ok(AwaitGrant { client, token }))
+        let Inquiry { presented, token } = self.0;
+        authenticate(presented, found, now, move |client| Ok(AwaitGrant(Known { client, token })))
     }
 }
 
 /// Waits for the grant that the token names, if it names one.
 #[derive(Debug)]
-pub struct AwaitGrant {
-    client: AuthenticatedClient,
-    token: Option<(Kind, Handle)>,
-}
+pub struct AwaitGrant(Known);
 
 /// What the driver does next.
 #[must_use]
@@ -80,22 +67,22 @@ impl AwaitGrant {
     /// The grant that has to be loaded; none for what is no token.
     #[must_use]
     pub fn grant_id(&self) -> Option<GrantId> {
-        self.token.as_ref().map(|(_, handle)| handle.grant)
+        self.0.grant_id()
     }
 
     /// Who asks.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
-        self.client.client()
+        self.0.client.client()
     }
 
     /// Decides. Borrows: whoever lost a race loads again and asks again.
     pub fn decide(&self, found: Option<Record>, now: DateTime<Utc>, rules: &Rules) -> Decision {
-        let (Some((kind, handle)), Some(record)) = (&self.token, found) else {
+        let (Some((kind, handle)), Some(record)) = (&self.0.token, found) else {
             return Decision::Nothing;
         };
+        let mine = self.0.owns(record.grant());
         let (version, grant) = (record.version(), record.into_grant());
-        let mine = grant.client() == self.client.client().id();
         match (grant.revoke_token(*kind, &handle.secret, now), mine) {
             (Some(next), true) => Decision::Commit(Write::replace(version, next, now)),
             (Some(_), false) if rules.policy.foreign_token == ForeignToken::Refused => {

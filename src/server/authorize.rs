@@ -78,7 +78,7 @@ impl Authorization {
         let Self { server, state } = self;
         match state.without_login() {
             Ok(redirect) => Ok(server.refused(redirect, None)),
-            Err(state) => Err(Self { server, state: Box::new(state) }),
+            Err(state) => Err(Self { server, state }),
         }
     }
 

@@ -23,7 +23,7 @@ const SHARDS: usize = 256;
 /// without anybody calling [`purge`](TokenStore::purge). Listing walks all grants.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
-    replays: Box<[RwLock<HashMap<ReplayKey, DateTime<Utc>>>]>,
+    replays: Box<[RwLock<Replays>]>,
     /// The most grants that a shard holds.
     limit: usize,
     /// The shard at which the next purge goes on.
@@ -36,6 +36,9 @@ struct Shard {
     /// Purge when it holds so many.
     purge_at: usize,
 }
+
+/// Each key, and until when it counts as seen.
+type Replays = HashMap<ReplayKey, DateTime<Utc>>;
 
 /// A record that is found by its id; the id is kept once, within it.
 struct Row(Record);
