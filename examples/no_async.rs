@@ -1,0 +1,132 @@
+//! The pure core by hand: no runtime, no clock, no random source. Every line that it prints is the same
+//! each time: `cargo run --example no_async`.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use grantor::flow::authorize::{self, SignedIn};
+use grantor::flow::token::{self, Authenticated, Decision};
+use grantor::flow::{Checked, Standing};
+use grantor::store::{Record, Write};
+use grantor::{AuthMethod, Client, GrantType, Login, Mint, Request, Response, Rules, Scope};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let now = DateTime::from_timestamp(1_800_000_000, 0).ok_or("no such moment")?;
+    let rules = Rules::new("https://as.example", Scope::parse("read write")?);
+    let client = Client::builder("app")
+        .redirect_uri("https://app.example/cb")
+        .grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken])
+        .auth_method(AuthMethod::None)
+        .build()?;
+    let client = Arc::new(client);
+
+    let (record, code) = authorize(&rules, &client, now)?;
+    let (record, tokens) = redeem(&rules, &client, record, &code, now)?;
+    let refresh = member(&tokens, "refresh_token")?;
+    let soon = now + TimeDelta::seconds(300);
+    let (record, renewed) = refresh_with(&rules, &client, record, &refresh, Mint::fixed("2"), soon)?;
+
+    // The answer was lost on its way. The same question gets the very same answer, whatever is drawn now.
+    let later = soon + TimeDelta::seconds(30);
+    let (_, again) = refresh_with(&rules, &client, record, &refresh, Mint::fixed("3"), later)?;
+    assert_eq!(member(&renewed, "refresh_token")?, member(&again, "refresh_token")?);
+    println!("\nthe lost answer was given again");
+    Ok(())
+}
+
+/// Query ─▶ AwaitClient ─▶ AwaitLogin ─▶ AwaitConsent ─▶ a write, and a redirect that it opens.
+fn authorize(
+    rules: &Rules,
+    client: &Arc<Client>,
+    now: DateTime<Utc>,
+) -> Result<(Record, String), Box<dyn std::error::Error>> {
+    let query = "response_type=code&client_id=app&scope=read&state=s\
+        &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+    let state = authorize::AwaitClient::parse(&Request::get(query))?;
+    println!("authorize: parsed, lacks the client {:?}", state.client_id().as_str());
+    let state = state.with_client(Some(Arc::clone(client)), rules)?;
+    println!("authorize: the address is proven, lacks the user");
+    let SignedIn::Ask(state) = state.with_login(Login::new("alice", now), now, rules) else {
+        return Err("the request is in order".into());
+    };
+    println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
+    let (write, sealed) = state.approve(None, Mint::fixed("0"), now, rules);
+    let (record, proof) = store(&write);
+    let response = sealed.open(proof).into_response();
+    let location = response.header("location").ok_or("a redirect")?;
+    println!("authorize: {} {location}", response.status);
+    let code = location.split(['=', '&']).nth(1).ok_or("a code")?;
+    Ok((record, code.to_owned()))
+}
+
+fn redeem(
+    rules: &Rules,
+    client: &Arc<Client>,
+    record: Record,
+    code: &str,
+    now: DateTime<Utc>,
+) -> Result<(Record, Response), Box<dyn std::error::Error>> {
+    let form = format!(
+        "grant_type=authorization_code&client_id=app&code={code}\
+         &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    );
+    token(rules, client, record, form, Mint::fixed("1"), now)
+}
+
+fn refresh_with(
+    rules: &Rules,
+    client: &Arc<Client>,
+    record: Record,
+    refresh_token: &str,
+    mint: Mint,
+    now: DateTime<Utc>,
+) -> Result<(Record, Response), Box<dyn std::error::Error>> {
+    let form = format!("grant_type=refresh_token&client_id=app&refresh_token={refresh_token}");
+    token(rules, client, record, form, mint, now)
+}
+
+/// Form ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision.
+fn token(
+    rules: &Rules,
+    client: &Arc<Client>,
+    record: Record,
+    form: String,
+    mint: Mint,
+    now: DateTime<Utc>,
+) -> Result<(Record, Response), Box<dyn std::error::Error>> {
+    let state = token::AwaitClient::parse(&Request::post_form(form), rules)?;
+    println!("\ntoken: parsed, lacks the client {:?}", state.client_id().as_str());
+    let Checked::Ready(Authenticated::Grant(state)) = state.with_client(Some(Arc::clone(client)), now)?
+    else {
+        return Err("a public client with a code or a refresh token".into());
+    };
+    println!("token: the client is known, lacks the grant {}", state.grant_id());
+    let question = state.with_record(Some(record.clone()))?;
+    println!("token: version {} of the grant, lacks the word on {:?}", record.version(), question.subject());
+    let (record, reply) = match question.decide(Standing::Active, false, mint, now, rules) {
+        Decision::Refuse(refusal) => return Err(refusal.into()),
+        Decision::Repeat(reply) => {
+            println!("token: decided to give an answer once more; nothing to write");
+            (record, reply)
+        }
+        Decision::Commit(write, sealed) => {
+            println!("token: decided to write version {}", write.next().version());
+            let (record, proof) = store(&write);
+            (record, sealed.open(proof)?)
+        }
+        _ => return Err("no other decision".into()),
+    };
+    let response = reply.into_response(&rules.policy.prefixes);
+    println!("token: {} {}", response.status, String::from_utf8_lossy(&response.body));
+    Ok((record, response))
+}
+
+/// The most honest store: it has room for one record, and nobody else writes to it.
+fn store(write: &Write) -> (Record, grantor::store::Committed) {
+    (write.next().clone(), write.committed())
+}
+
+fn member(response: &Response, name: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let json: serde_json::Value = serde_json::from_slice(&response.body)?;
+    Ok(json[name].as_str().ok_or("a text")?.to_owned())
+}
