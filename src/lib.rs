@@ -6,7 +6,7 @@
 //!
 //! A token request crosses these files, in this order:
 //!
-//! 1. `adapter/axum.rs` copies an HTTP request into a [`Request`](http::Request);
+//! 1. `adapter/axum.rs` copies an HTTP request into a [`Request`];
 //! 2. `server/token.rs` drives it: the only async code;
 //! 3. [`flow::token`] parses it into a chain of types, each lacking one fact;
 //! 4. `client/auth.rs` says who asks;
@@ -25,6 +25,7 @@ pub mod flow;
 pub mod form;
 pub mod grant;
 pub mod http;
+pub mod manual;
 mod metadata;
 mod mint;
 pub mod pkce;
@@ -55,3 +56,8 @@ pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use server::{Authorization, AuthorizationServer, Consent, Detour, ErrorPage, ResourceOwner};
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

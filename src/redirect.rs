@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use fluent_uri::Uri;
+use serde::{Deserialize, Serialize};
 
 /// A redirect URI may be this long, in bytes.
 pub const MAX_REDIRECT_URI: usize = 2048;
 
 /// An absolute URI that a client registered, or one that differs from it only in a loopback port.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RedirectUri(Arc<str>);
 
 impl RedirectUri {

@@ -374,8 +374,7 @@ impl AwaitConsent {
         let policy = &rules.policy;
         let (grant, fields) = match response_type {
             ResponseType::Code => {
-                let uri = named.then_some(&to.uri);
-                let terms = Offer::new(&mint.first, uri, challenge, now, policy);
+                let terms = Offer::new(&mint.first, &to.uri, named, challenge, now, policy);
                 let grant = Grant::offer(issuance, authentication, terms, &mint, now, policy);
                 let code = Handle::new(grant.id(), mint.first);
                 (grant, vec![("code", code.into_text(Kind::Code, &policy.prefixes))])

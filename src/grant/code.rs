@@ -22,9 +22,10 @@ pub struct Offer {
     pub(super) code: Digest,
     #[serde(with = "chrono::serde::ts_seconds")]
     pub(super) expires: DateTime<Utc>,
-    /// The redirect URI, if the authorization request named it (RFC 6749 section 4.1.3).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) redirect_uri: Option<String>,
+    /// Where the code was sent.
+    pub(super) redirect_uri: RedirectUri,
+    /// Whether the authorization request named the redirect URI; then its redemption must, too.
+    pub(super) redirect_uri_named: bool,
     /// The PKCE challenge, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) challenge: Option<CodeChallenge>,
@@ -35,7 +36,8 @@ impl Offer {
     #[must_use]
     pub fn new(
         code: &Secret,
-        redirect_uri: Option<&RedirectUri>,
+        redirect_uri: &RedirectUri,
+        redirect_uri_named: bool,
         challenge: Option<CodeChallenge>,
         now: DateTime<Utc>,
         policy: &Policy,
@@ -43,15 +45,18 @@ impl Offer {
         Self {
             code: code.digest(Kind::Code.tag()),
             expires: after(now, policy.code_lifetime),
-            redirect_uri: redirect_uri.map(|uri| uri.as_str().to_owned()),
+            redirect_uri: redirect_uri.clone(),
+            redirect_uri_named,
             challenge,
         }
     }
 
     /// RFC 6749 section 4.1.3, RFC 7636 section 4.6, in this order.
     fn fits(&self, presented: &CodeRedemption<'_>) -> Result<(), Reason> {
-        if self.redirect_uri.is_some() && self.redirect_uri.as_deref() != presented.redirect_uri {
-            return Err(Reason::RedirectUriMismatch);
+        match presented.redirect_uri {
+            Some(uri) if uri != self.redirect_uri.as_str() => return Err(Reason::RedirectUriMismatch),
+            None if self.redirect_uri_named => return Err(Reason::RedirectUriMismatch),
+            Some(_) | None => {}
         }
         match (&self.challenge, presented.verifier) {
             (Some(challenge), Some(verifier)) if challenge.accepts(verifier) => Ok(()),

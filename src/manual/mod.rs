@@ -1,0 +1,13 @@
+//! The manual: prose that is compiled with the crate.
+
+#[doc = include_str!("defaults.md")]
+pub mod defaults {}
+
+#[doc = include_str!("storage.md")]
+pub mod storage {}
+
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
+#[doc = include_str!("migration.md")]
+pub mod migration {}
