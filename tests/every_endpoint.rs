@@ -1,1 +1,382 @@
-//! To be written.
+//! What every endpoint shares: HTTP, encoding, repeated and empty parameters, caches and origins.
+
+use grantor::policy::OmittedScope;
+use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Policy, Request};
+
+use crate::support::http::{bare, post, post_as, send};
+use crate::support::{Answer, Fixture, ISSUER, SECRET, basic, code_query, encode, redemption, request};
+
+/// The endpoints that take a form from a client.
+const BACK_CHANNEL: [&str; 3] = ["/token", "/revoke", "/introspect"];
+
+#[tokio::test]
+async fn h_01_unknown_parameters_are_ignored() {
+    let fixture = Fixture::new();
+    let mut query = code_query("conf", "read");
+    query.extend([("foo", "bar"), ("nonce", "n-1"), ("ui_locales", "fr")]);
+    let code = fixture.approve(&query).await.location_parameter("code").expect("a code");
+    let mut form = redemption(&code);
+    form.push(("foo", "bar"));
+    let tokens = fixture.token("conf", &form).await;
+    assert_eq!(tokens.status(), 200);
+
+    let (access, refresh) = (tokens.access_token(), tokens.refresh_token());
+    let again = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("foo", "bar")];
+    assert_eq!(fixture.token("conf", &again).await.status(), 200);
+    let asked = request("conf", &[("token", &access), ("foo", "bar"), ("token_type_hint", "banana")]);
+    assert_eq!(Answer(fixture.server.introspect(&asked).await).json()["active"], true);
+    assert_eq!(fixture.server.revoke(&asked).await.status, 200);
+    assert!(!fixture.is_live(&access).await);
+}
+
+#[tokio::test]
+async fn h_02_a_parameter_without_a_value_is_absent() {
+    let fixture = Fixture::new();
+    let mut query = code_query("conf", "");
+    query.retain(|(name, _)| *name != "state");
+    query.extend([("state", ""), ("response_mode", ""), ("prompt", ""), ("max_age", ""), ("acr_values", "")]);
+    let answer = fixture.approve(&query).await;
+    assert_eq!(answer.location_parameter("state"), None);
+    let code = answer.location_parameter("code").expect("a code");
+    let tokens = fixture.redeem("conf", &code).await;
+    assert_eq!(tokens.text("scope"), "read write", "the registered scope");
+
+    let (status, error) = fixture.token("conf", &[("grant_type", "")]).await.error();
+    assert_eq!((status, error.as_str()), (400, "invalid_request"));
+    let mut without_code = redemption("");
+    without_code[1].1 = "";
+    assert_eq!(fixture.token("conf", &without_code).await.error().1, "invalid_request");
+
+    let strict = Fixture::with(|builder| {
+        let mut policy = Policy::default();
+        policy.omitted_scope = OmittedScope::Refused;
+        builder.policy(policy)
+    });
+    let refused = strict.token("conf", &[("grant_type", "client_credentials"), ("scope", "")]).await;
+    assert_eq!(refused.error(), (400, "invalid_scope".to_owned()));
+}
+
+#[tokio::test]
+async fn h_03_no_parameter_of_a_form_stands_twice() {
+    let fixture = Fixture::legacy();
+    let live = fixture.tokens("conf", "read").await;
+    let (access, refresh) = (live.access_token(), live.refresh_token());
+    let code = fixture.code("conf", "read").await;
+    let code_form = redemption(&code);
+    let refresh_form =
+        [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("scope", "read")];
+    let forms: [&[(&str, &str)]; 5] = [
+        &code_form,
+        &refresh_form,
+        &[("grant_type", "client_credentials"), ("scope", "read")],
+        &[("grant_type", "password"), ("username", "alice"), ("password", "wonderland")],
+        &[("grant_type", "client_credentials"), ("client_id", "conf"), ("foo", "bar")],
+    ];
+    for form in forms {
+        for twice in form {
+            for other in [twice.1, "other", ""] {
+                let mut form = form.to_vec();
+                form.push((twice.0, other));
+                let answer = fixture.token("conf", &form).await;
+                assert_eq!(answer.error(), (400, "invalid_request".to_owned()), "{twice:?} twice");
+            }
+        }
+    }
+    let token = [("token", access.as_str()), ("token", access.as_str())];
+    assert_eq!(fixture.server.revoke(&request("conf", &token)).await.status, 400);
+    assert_eq!(fixture.server.introspect(&request("conf", &token)).await.status, 400);
+    let hints = [("token", access.as_str()), ("token_type_hint", "a"), ("token_type_hint", "a")];
+    assert_eq!(fixture.server.revoke(&request("conf", &hints)).await.status, 400);
+
+    assert!(fixture.is_live(&access).await, "nothing was revoked");
+    assert_eq!(fixture.redeem("conf", &code).await.status(), 200, "the code is still good");
+}
+
+#[tokio::test]
+async fn h_03_no_parameter_of_an_authorization_request_stands_twice() {
+    let fixture = Fixture::new();
+    let query = code_query("conf", "read");
+    for name in ["client_id", "redirect_uri"] {
+        for value in [query.iter().find(|(n, _)| *n == name).unwrap().1, "other", ""] {
+            let mut query = query.clone();
+            query.push((name, value));
+            let page = fixture.server.authorize(&Request::get(encode(&query))).await.expect_err(name);
+            assert_eq!((page.status(), page.code()), (400, "invalid_request"), "{name}={value}");
+        }
+    }
+    for name in ["response_type", "scope", "state", "code_challenge", "code_challenge_method", "foo"] {
+        let mut query = query.clone();
+        query.extend([(name, "one"), (name, "two")]);
+        let answer = fixture.approve(&query).await;
+        assert_eq!(answer.location_parameter("error").as_deref(), Some("invalid_request"), "{name}");
+        let state = answer.location_parameter("state");
+        assert_eq!(state.as_deref(), if name == "state" { None } else { Some("the state") });
+    }
+}
+
+#[tokio::test]
+async fn h_05_names_and_values_are_utf_8_in_form_encoding() {
+    let fixture = Fixture::new();
+    let query = encode(&code_query("conf", "read")).replace("the+state", "%C3%A9%F0%9F%94%91%20a+b%2B");
+    let ask = fixture.server.authorize(&Request::get(query)).await.expect("an address");
+    let answer = Answer(ask.signed_in(fixture.alice()).expect("a consent").approve().await);
+    assert_eq!(answer.location_parameter("state").as_deref(), Some("é🔑 a b+"));
+
+    for broken in ["%FF", "%", "%4", "%ZZ", "%C3", "%C0%AF", "%ED%A0%80", "\u{FFFD}%80"] {
+        let query = encode(&code_query("conf", "read"));
+        for bad in [format!("{query}&x={broken}"), format!("{query}&{broken}=x")] {
+            let page = fixture.server.authorize(&Request::get(bad)).await.expect_err(broken);
+            assert_eq!((page.status(), page.code()), (400, "invalid_request"), "{broken}");
+        }
+        let body = format!("grant_type=client_credentials&scope={broken}");
+        let reply = send(&fixture.server, post_as("/token", &basic("conf", SECRET), body)).await;
+        assert_eq!(
+            (reply.status, reply.json()["error"].as_str()),
+            (400, Some("invalid_request")),
+            "{broken}"
+        );
+    }
+    let raw = [b"grant_type=client_credentials&scope=".as_slice(), &[0xFF]].concat();
+    assert_eq!(send(&fixture.server, post_as("/token", &basic("conf", SECRET), raw)).await.status, 400);
+}
+
+#[tokio::test]
+async fn h_06_token_endpoint_is_post_only() {
+    let fixture = Fixture::new();
+    let uri = format!("/token?{}", encode(&[("grant_type", "client_credentials"), ("scope", "read")]));
+    for method in ["GET", "PUT", "HEAD", "DELETE", "PATCH", "TRACE", "post"] {
+        let mut request = bare(method, &uri);
+        request.headers_mut().insert("authorization", basic("conf", SECRET).parse().unwrap());
+        let reply = send(&fixture.server, request).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, Some("POST")), "{method}");
+        assert!(method == "HEAD" || reply.json()["error"] == "invalid_request", "{method}");
+    }
+    let reply = send(&fixture.server, post(&uri, &[])).await;
+    assert_eq!(reply.status, 400, "parameters of the query are not read");
+    assert!(fixture.store.is_empty());
+}
+
+#[tokio::test]
+async fn h_06_the_other_endpoints_have_their_methods_too() {
+    let fixture = Fixture::new();
+    for (path, good, bad) in [
+        ("/revoke", "POST", "GET"),
+        ("/introspect", "POST", "GET"),
+        ("/introspect", "POST", "OPTIONS"),
+        ("/.well-known/oauth-authorization-server", "GET, HEAD", "POST"),
+    ] {
+        let reply = send(&fixture.server, bare(bad, path)).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, Some(good)), "{bad} {path}");
+    }
+}
+
+#[tokio::test]
+async fn h_07_authorize_takes_a_query_or_a_form() {
+    let fixture = Fixture::new();
+    let query = encode(&code_query("conf", "read"));
+    let got = send(&fixture.server, bare("GET", &format!("/authorize?{query}"))).await;
+    let posted = send(&fixture.server, post("/authorize", &code_query("conf", "read"))).await;
+    for reply in [got, posted] {
+        assert_eq!(reply.status, 303);
+        assert!(reply.header("location").unwrap().starts_with("https://app.example/cb?code="));
+    }
+    let json = axum::http::Request::post("/authorize").header("content-type", "application/json");
+    let reply = send(&fixture.server, json.body(axum::body::Body::from(query)).unwrap()).await;
+    assert_eq!(reply.status, 400);
+}
+
+#[tokio::test]
+async fn h_08_no_cache_keeps_an_answer_with_secrets() {
+    let fixture = Fixture::new();
+    let access = fixture.tokens("conf", "read").await.access_token();
+    let good = [("grant_type", "client_credentials"), ("token", access.as_str())];
+    let mut replies = Vec::new();
+    for path in BACK_CHANNEL {
+        replies.push(send(&fixture.server, post(path, &good)).await);
+        replies.push(send(&fixture.server, post(path, &[])).await);
+        replies.push(send(&fixture.server, bare("GET", path)).await);
+        replies.push(send(&fixture.server, post_as(path, "Basic nonsense", "")).await);
+    }
+    let mut form_post = code_query("conf", "read");
+    form_post.push(("response_mode", "form_post"));
+    for query in [code_query("conf", "read"), code_query("conf", "unknown"), form_post, Vec::new()] {
+        replies.push(send(&fixture.server, bare("GET", &format!("/authorize?{}", encode(&query)))).await);
+    }
+    for reply in replies {
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{}", reply.status);
+        assert_eq!(reply.header("pragma"), Some("no-cache"), "{}", reply.status);
+    }
+}
+
+#[tokio::test]
+async fn h_09_every_back_channel_answer_is_json() {
+    let fixture = Fixture::new();
+    let large = "a".repeat(grantor::http::MAX_BODY + 1);
+    for path in BACK_CHANNEL {
+        let token = [("grant_type", "client_credentials"), ("token", "x")];
+        for (request, status) in [
+            (post(path, &token), 200),
+            (post(path, &[]), 400),
+            (post_as(path, "Basic nonsense", ""), 401),
+            (post_as(path, &basic("conf", "wrong"), encode(&token)), 401),
+            (bare("GET", path), 405),
+            (bare("POST", path), 400),
+            (post_as(path, &basic("conf", SECRET), large.clone()), 413),
+        ] {
+            let reply = send(&fixture.server, request).await;
+            assert_eq!(reply.status, status, "{path}");
+            assert_eq!(reply.header("content-type"), Some("application/json"), "{path} {status}");
+            assert!(reply.json().is_object(), "{path} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn h_09_a_body_has_a_limit_and_so_has_a_parameter() {
+    let fixture = Fixture::new();
+    let most = format!("grant_type=client_credentials&{}", "a&".repeat(32 * 1024));
+    for (body, status) in [
+        (format!("grant_type=client_credentials&x={}", "a".repeat(8 * 1024)), 200),
+        (format!("grant_type=client_credentials&x={}", "a".repeat(8 * 1024 + 1)), 413),
+        (format!("grant_type=client_credentials{}", "&".repeat(60 * 1024)), 200),
+        (most[..grantor::http::MAX_BODY].to_owned(), 413),
+        ((0..65).map(|n| format!("p{n}=1&")).collect(), 413),
+    ] {
+        let reply = send(&fixture.server, post_as("/token", &basic("conf", SECRET), body)).await;
+        assert_eq!(reply.status, status);
+    }
+}
+
+#[tokio::test]
+async fn h_10_error_texts_stay_in_their_alphabet() {
+    let fixture = Fixture::new();
+    let hostile = "\"\\\r\nX-Evil: 1\t\0é\u{202E}<script>";
+    let names = ["response_type", "response_mode", "scope", "code_challenge", "code_challenge_method"];
+    let more = ["max_age", "acr_values", "request", "request_uri"];
+    let mut texts = Vec::new();
+    for name in names.into_iter().chain(more) {
+        let mut query = code_query("conf", "read");
+        query.retain(|(n, _)| *n != name);
+        query.push((name, hostile));
+        let answer = fixture.approve(&query).await;
+        texts.push(answer.location_parameter("error").unwrap_or_else(|| panic!("{name} passed")));
+        texts.push(answer.location_parameter("error_description").expect("a description"));
+    }
+    for name in ["client_id", "redirect_uri"] {
+        let mut query = code_query("conf", "read");
+        query.retain(|(n, _)| *n != name);
+        query.push((name, hostile));
+        let page = fixture.server.authorize(&Request::get(encode(&query))).await.expect_err(name);
+        texts.extend([page.code().to_owned(), page.description().to_owned()]);
+    }
+    let form = redemption(hostile);
+    for (name, _) in form.iter().chain(&[("scope", ""), ("client_id", ""), ("client_secret", "")]) {
+        let mut form = redemption("gac_no");
+        form.push(("scope", "read"));
+        form.retain(|(n, _)| n != name);
+        form.push((name, hostile));
+        let answer = fixture.token("conf", &form).await;
+        texts.extend([answer.error().1, answer.text("error_description")]);
+        let challenge = answer.0.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.bytes().all(|b| matches!(b, 0x20..=0x7E)), "{challenge:?}");
+    }
+    let request = Request::get("").header("authorization", format!("Bearer {hostile}"));
+    let refused = Answer(fixture.server.protect(&request, &["read"]).await.expect_err("hostile"));
+    texts.extend([refused.error().1, refused.text("error_description")]);
+    for text in texts {
+        let legal = |b: u8| matches!(b, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        assert!(!text.is_empty() && text.bytes().all(legal), "{text:?}");
+    }
+}
+
+fn issuer(issuer: &str) -> grantor::server::Builder {
+    AuthorizationServer::builder(issuer)
+        .clients(MemoryRegistry::default())
+        .store(MemoryStore::new())
+        .authorization_endpoint("/authorize")
+}
+
+#[test]
+fn h_11_every_url_is_https() {
+    for bad in
+        ["http://as.example", "http://127.0.0.1:9400", "ftp://as.example", "as.example", "https://", ""]
+    {
+        assert!(issuer(bad).build().is_err(), "{bad:?}");
+    }
+    for bad in ["http://as.example", "http://127.0.0.1.evil.example", "http://10.0.0.1", "http://localhost.x"]
+    {
+        assert!(issuer(bad).allow_http_loopback().build().is_err(), "{bad:?}");
+    }
+    for good in ["http://127.0.0.1:9400", "http://[::1]:9400", "http://localhost:9400"] {
+        assert!(issuer(good).allow_http_loopback().build().is_ok(), "{good:?}");
+    }
+    let metadata = Answer(Fixture::new().server.metadata()).json();
+    let urls = metadata.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint"));
+    let urls: Vec<&str> =
+        urls.map(|(_, url)| url.as_str().unwrap()).chain(metadata["issuer"].as_str()).collect();
+    assert_eq!(urls.len(), 5);
+    assert!(urls.iter().all(|url| url.starts_with("https://as.example")), "{urls:?}");
+}
+
+#[test]
+fn h_12_no_endpoint_has_a_query_or_a_fragment() {
+    for bad in
+        ["https://as.example#", "https://as.example/#f", "https://as.example?t=1", "https://as.example/?"]
+    {
+        assert!(issuer(bad).build().is_err(), "{bad:?}");
+    }
+    for bad in
+        ["/token#f", "/token?tenant=1", "token", "", "/", "/a b", "/{x}", "/%2e", "https://x.example/t"]
+    {
+        assert!(issuer(ISSUER).token_endpoint(bad).build().is_err(), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn h_13_no_other_origin_reads_the_authorization_endpoint() {
+    let fixture = Fixture::new();
+    let uri = format!("/authorize?{}", encode(&code_query("conf", "read")));
+    for (method, uri) in [("GET", uri.as_str()), ("OPTIONS", &uri), ("GET", "/authorize"), ("POST", &uri)] {
+        let mut request = bare(method, uri);
+        request.headers_mut().insert("origin", "https://app.example".parse().unwrap());
+        request.headers_mut().insert("access-control-request-method", "GET".parse().unwrap());
+        let reply = send(&fixture.server, request).await;
+        assert!(!reply.speaks_of_origins(), "{method} {uri}: {:?}", reply.headers);
+    }
+    let routes = fixture.server.routes();
+    assert!(routes.iter().all(|(endpoint, _)| *endpoint != Endpoint::Authorization), "{routes:?}");
+}
+
+#[tokio::test]
+async fn h_13_browser_programs_read_token_revocation_and_metadata() {
+    let fixture = Fixture::new();
+    for path in ["/token", "/revoke", "/.well-known/oauth-authorization-server"] {
+        let reply = send(&fixture.server, bare("OPTIONS", path)).await;
+        assert_eq!((reply.status, reply.body.len()), (204, 0), "{path}");
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+        assert!(reply.header("access-control-allow-headers").unwrap().contains("authorization"));
+        assert_eq!(reply.header("access-control-allow-credentials"), None);
+    }
+    for (request, status) in [(post("/token", &[]), 400), (bare("GET", "/token"), 405)] {
+        let reply = send(&fixture.server, request).await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (status, Some("*")));
+    }
+    for method in ["OPTIONS", "POST"] {
+        assert!(!send(&fixture.server, bare(method, "/introspect")).await.speaks_of_origins());
+    }
+}
+
+#[tokio::test]
+async fn d_07_only_resource_and_audience_may_repeat() {
+    let fixture = Fixture::new();
+    let repeated = [("resource", "https://rs1.example"), ("resource", "https://rs2.example")];
+    let audiences = [("audience", "a"), ("audience", "b")];
+    let mut query = code_query("conf", "read");
+    query.extend(repeated.iter().chain(&audiences));
+    let code = fixture.approve(&query).await.location_parameter("code").expect("a code");
+    let mut form = redemption(&code);
+    form.extend(repeated.iter().chain(&audiences));
+    assert_eq!(fixture.token("conf", &form).await.status(), 200);
+    form.extend([("resources", "a"), ("resources", "a")]);
+    assert_eq!(fixture.token("conf", &form).await.error().1, "invalid_request");
+}

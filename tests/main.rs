@@ -1,5 +1,5 @@
 //! Every test of the public API, in one binary. `tests/run.sh` adds real clients, a browser and fuzzing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod support;
 
@@ -8,6 +8,7 @@ mod codec;
 mod compile_fail;
 mod configuration;
 mod every_endpoint;
+mod every_secret;
 mod faults;
 mod lost_answers;
 mod metadata;

@@ -1,5 +1,7 @@
 //! A server with a clock that stands still, and the fixtures that the requirements speak of.
 
+pub mod http;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
