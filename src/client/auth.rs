@@ -96,16 +96,17 @@ impl Presented {
     pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
         let presented = self.secret.digest();
         let secrets = found.as_deref().map_or(&[][..], |c| &c.secrets);
-        let mut live = secrets.iter().filter(|s| s.expires.is_none_or(|until| now < until));
+        let live = secrets.iter().filter(|s| s.expires.is_none_or(|until| now < until));
         let right =
             live.clone().fold(Digest::DECOY.matches(&presented), |right, secret| match &secret.hash {
                 SecretHash::Sha256(digest) => digest.matches(&presented) | right,
                 SecretHash::Phc(_) => right,
             });
-        let slow = live.find_map(|secret| match &secret.hash {
+        let slow = live.filter_map(|secret| match &secret.hash {
             SecretHash::Phc(phc) => Some(phc.clone()),
             SecretHash::Sha256(_) => None,
         });
+        let slow: Vec<String> = slow.collect();
 
         let Some(client) = found else {
             return Authentication::Failed(Reason::ClientUnknown);
@@ -116,9 +117,9 @@ impl Presented {
         if right || self.method == AuthMethod::None {
             return Authentication::Done(AuthenticatedClient(client));
         }
-        match slow {
-            Some(phc) => Authentication::Hash(AwaitHash { client, phc, secret: self.secret }),
-            None => Authentication::Failed(Reason::ClientSecretWrong),
+        match slow.is_empty() {
+            false => Authentication::Hash(AwaitHash { client, slow, secret: self.secret }),
+            true => Authentication::Failed(Reason::ClientSecretWrong),
         }
     }
 }
@@ -127,14 +128,14 @@ impl Presented {
 #[derive(Debug)]
 pub(crate) struct AwaitHash {
     client: Arc<Client>,
-    phc: String,
+    slow: Vec<String>,
     secret: SecretText,
 }
 
 impl AwaitHash {
-    /// What has to be compared: the stored PHC string and the presented secret.
-    pub(crate) fn question(&self) -> (&str, &SecretText) {
-        (&self.phc, &self.secret)
+    /// What has to be compared: the stored PHC strings, any of which will do, and the presented secret.
+    pub(crate) fn question(&self) -> (&[String], &SecretText) {
+        (&self.slow, &self.secret)
     }
 
     /// Takes the answer.

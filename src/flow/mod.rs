@@ -54,13 +54,13 @@ impl<S> std::fmt::Debug for Next<S> {
 }
 
 impl<S> AwaitSlowHash<S> {
-    /// The stored PHC string and the presented secret.
+    /// The stored PHC strings, at least one, and the presented secret.
     #[must_use]
-    pub fn question(&self) -> (&str, &SecretText) {
+    pub fn question(&self) -> (&[String], &SecretText) {
         self.hash.question()
     }
 
-    /// Takes the answer: whether the secret is that of the PHC string.
+    /// Takes the answer: whether the secret is that of one of the PHC strings.
     ///
     /// # Errors
     /// The refusal, if it is not.

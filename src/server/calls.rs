@@ -105,8 +105,11 @@ impl AuthorizationServer {
             Checked::Hash(waiting) => waiting,
         };
         let hash = self.inner.slow_hash.as_ref().ok_or(Reason::ClientSecretUnverifiable)?;
-        let (phc, presented) = waiting.question();
-        let right = hash.verify(phc, presented).await.ok_or(Reason::Overloaded)?;
+        let (stored, presented) = waiting.question();
+        let mut right = false;
+        for phc in stored {
+            right = right || hash.verify(phc, presented).await.ok_or(Reason::Overloaded)?;
+        }
         waiting.with_answer(right)
     }
 
