@@ -1,0 +1,95 @@
+//! `/account/grants`: who may act for the user, and the end of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use grantor::store::Filter;
+use grantor::{ClientId, ClientRegistry, Fault, Scope, Subject};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::applications::{Chosen, name_of, unavailable};
+use crate::forms::{PostedBy, see_other};
+use crate::login::sign_in_first;
+use crate::pages::Page;
+use crate::scopes::ScopeLine;
+use crate::session::Visitor;
+
+const PATH: &str = "/account/grants";
+
+/// `GET /account/grants`
+pub(crate) async fn list(State(app): State<App>, visitor: Visitor) -> Response {
+    let Some(signed_in) = visitor.signed_in() else {
+        return sign_in_first(&app, &app.site.path(PATH));
+    };
+    match grants_of(&app, &signed_in.user.sub).await {
+        Ok(page) => app.pages.show(visitor.session(), &page),
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+/// `POST /account/grants/revoke`: everything that the user ever allowed this application.
+pub(crate) async fn revoke(State(app): State<App>, posted: PostedBy<Chosen>) -> Response {
+    let subject = Subject::user(posted.by.user.sub.as_str());
+    let filter = Filter::pair(subject, ClientId::new(posted.fields.client_id));
+    match app.server.revoke_all(&filter).await {
+        Ok(_) => see_other(&app.site.path(PATH)),
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, Fault> {
+    let mut allowed: BTreeMap<ClientId, Allowed> = BTreeMap::new();
+    for record in app.server.grants_of(&Subject::user(sub)).await? {
+        let grant = record.grant();
+        allowed.entry(grant.client().clone()).or_default().add(grant.created(), grant.scope());
+    }
+    let mut grants = Vec::new();
+    for (id, allowed) in allowed {
+        let client = app.registry.client(&id).await?;
+        grants.push(GrantLine {
+            client_name: client.map_or_else(|| id.to_string(), |client| name_of(&client)),
+            client_id: id.to_string(),
+            since: allowed.since.map(|since| since.format("%-d %B %Y").to_string()).unwrap_or_default(),
+            count: allowed.count,
+            scopes: app.scopes.lines(allowed.scope.iter().map(String::as_str)),
+        });
+    }
+    Ok(GrantsPage { grants })
+}
+
+/// What one application was allowed, all times together.
+#[derive(Default)]
+struct Allowed {
+    since: Option<DateTime<Utc>>,
+    count: usize,
+    scope: BTreeSet<String>,
+}
+
+impl Allowed {
+    fn add(&mut self, created: DateTime<Utc>, scope: &Scope) {
+        self.since = Some(self.since.map_or(created, |since| since.min(created)));
+        self.count += 1;
+        self.scope.extend(scope.iter().map(str::to_owned));
+    }
+}
+
+#[derive(Serialize)]
+struct GrantsPage {
+    grants: Vec<GrantLine>,
+}
+
+impl Page for GrantsPage {
+    const TEMPLATE: &'static str = "grants.html";
+}
+
+#[derive(Serialize)]
+struct GrantLine {
+    client_name: String,
+    client_id: String,
+    since: String,
+    count: usize,
+    scopes: Vec<ScopeLine>,
+}

@@ -1,0 +1,88 @@
+//! The parts of the server, and the paths that lead to them.
+
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use grantor::{AuthorizationServer, MemoryRegistry};
+
+use crate::applications::Applications;
+use crate::limits::Attempts;
+use crate::pages::Pages;
+use crate::scopes::Scopes;
+use crate::session::Sessions;
+use crate::site::Site;
+use crate::users::Users;
+use crate::{account, api, applications, authorize, login, pages};
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+/// See [`App`].
+pub(crate) struct Parts {
+    pub(crate) server: AuthorizationServer,
+    pub(crate) registry: Arc<MemoryRegistry>,
+    pub(crate) applications: Applications,
+    pub(crate) users: Arc<Users>,
+    pub(crate) sessions: Sessions,
+    pub(crate) logins: Attempts<IpAddr>,
+    pub(crate) scopes: Scopes,
+    pub(crate) pages: Pages,
+    pub(crate) site: Site,
+    pub(crate) demo: bool,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Every path: the machine endpoints, which grantor answers, and the pages, which are ours.
+    pub(crate) fn router(self) -> Router {
+        let machine = grantor::adapter::axum::router(self.server.clone());
+        let at = |page| self.site.path(page);
+        let pages = Router::new()
+            .route(&at("/"), get(login::home))
+            .route(&at("/login"), get(login::login).post(login::sign_in))
+            .route(&at("/logout"), post(login::sign_out))
+            .route(&at("/authorize"), get(authorize::authorize).post(authorize::authorize))
+            .route(&at("/consent"), get(authorize::ask).post(authorize::decide))
+            .route(&at("/applications"), get(applications::list).post(applications::register))
+            .route(&at("/applications/delete"), post(applications::delete))
+            .route(&at("/account/grants"), get(account::list))
+            .route(&at("/account/grants/revoke"), post(account::revoke))
+            .route(&at("/api/me"), get(api::me))
+            .route(&at("/assets/style.css"), get(pages::style))
+            .route(&at("/assets/icon.svg"), get(pages::icon))
+            .layer(DefaultBodyLimit::max(grantor::http::MAX_BODY))
+            .fallback(not_found)
+            .layer(middleware::from_fn_with_state(self.clone(), page_headers))
+            .with_state(self);
+        pages.merge(machine)
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+async fn not_found(State(app): State<App>) -> Response {
+    app.pages.problem(StatusCode::NOT_FOUND, "There is no page at this address.")
+}
+
+async fn page_headers(State(app): State<App>, request: axum::extract::Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    pages::add_headers(response.headers_mut(), app.site.secure);
+    response
+}

@@ -1,0 +1,402 @@
+//! The configuration file: read whole, and every mistake reported at once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+
+use grantor::{Client, ClientMetadata, Profile, Scope};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::site::{Site, is_loopback};
+use crate::toml_reader::{Reader, names, syntax_error};
+use crate::users::User;
+
+const DEMO: &str = include_str!("demo.toml");
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9400);
+
+/// What one file says.
+pub(crate) struct Config {
+    /// `None` to take it from the address that the server gets, which has to be a loopback one.
+    pub(crate) issuer: Option<String>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) profile: Profile,
+    pub(crate) scopes: Vec<String>,
+    /// What a scope lets an application do, for the consent page.
+    pub(crate) scope_text: BTreeMap<String, String>,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) limits: Limits,
+    /// Clients that may introspect every token.
+    pub(crate) introspection: Vec<String>,
+    pub(crate) users: Vec<User>,
+    pub(crate) clients: Vec<Client>,
+    /// Whether this is the configuration that stands in for a missing file; its passwords are public.
+    pub(crate) demo: bool,
+}
+
+/// `[lifetimes]`, in seconds; what is missing keeps grantor's default.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Lifetimes {
+    pub(crate) code: Option<u32>,
+    pub(crate) access_token: Option<u32>,
+    pub(crate) refresh_idle: Option<u32>,
+    pub(crate) family: Option<u32>,
+    pub(crate) leeway: Option<u32>,
+}
+
+impl Lifetimes {
+    fn mistakes(&self) -> impl Iterator<Item = String> {
+        let Self { code, access_token, refresh_idle, family, leeway: _ } = *self;
+        let positive = [
+            ("code", code),
+            ("access_token", access_token),
+            ("refresh_idle", refresh_idle),
+            ("family", family),
+        ];
+        let zero = positive.into_iter().filter(|(_, seconds)| *seconds == Some(0));
+        let zero = zero.map(|(name, _)| format!("lifetimes.{name} must not be 0"));
+        let long = code.filter(|seconds| *seconds > LONGEST_CODE);
+        zero.chain(
+            long.map(|_| format!("lifetimes.code must be at most {LONGEST_CODE} (RFC 6749 section 4.1.2)")),
+        )
+    }
+}
+
+const LONGEST_CODE: u32 = 600;
+
+/// `[limits]`: wrong attempts per minute and address; 0 is off.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Passwords on the sign-in page.
+    pub(crate) login: u32,
+    /// Client secrets and other secrets at the machine endpoints; by default grantor's own limit.
+    pub(crate) secret: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { login: 20, secret: None }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Introspection {
+    clients: Vec<String>,
+}
+
+impl Config {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// One line for every mistake.
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let table = text.parse::<Table>().map_err(|error| vec![syntax_error(text, &error)])?;
+        let mut reader = Reader::default();
+        let config = reader.config(table);
+        match reader.mistakes.is_empty() {
+            true => Ok(config),
+            false => Err(reader.mistakes),
+        }
+    }
+
+    /// The configuration that is used when no file is given.
+    ///
+    /// # Errors
+    /// None, unless someone broke `demo.toml`.
+    pub(crate) fn demo() -> Result<Self, Vec<String>> {
+        Self::parse(DEMO).map(|config| Self { demo: true, ..config })
+    }
+}
+
+impl Reader {
+    fn config(&mut self, mut file: Table) -> Config {
+        let client_ids = names(&file, "clients", "client_id");
+        let users = self.each(&mut file, "users", Self::user);
+        let clients = self.each(&mut file, "clients", Self::client);
+        let issuer = self.take(&mut file, "issuer");
+        let config = Config {
+            listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
+            issuer,
+            profile: self.profile(&mut file),
+            scopes: self.take(&mut file, "scopes").unwrap_or_default(),
+            scope_text: self.take(&mut file, "scope_text").unwrap_or_default(),
+            lifetimes: self.take(&mut file, "lifetimes").unwrap_or_default(),
+            limits: self.take(&mut file, "limits").unwrap_or_default(),
+            introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
+            users,
+            clients,
+            demo: false,
+        };
+        self.store(&mut file);
+        let known = "issuer, listen, profile, store, scopes, scope_text, lifetimes, limits, introspection, users, clients";
+        for key in file.keys() {
+            self.mistakes.push(format!("unknown key `{key}`; this server knows {known}"));
+        }
+        self.whole(&config, &client_ids);
+        config
+    }
+
+    fn profile(&mut self, file: &mut Table) -> Profile {
+        match self.take::<String>(file, "profile").as_deref() {
+            None | Some("oauth21") => Profile::OAuth21,
+            Some("rfc6749") => Profile::Rfc6749,
+            Some(other) => {
+                self.mistakes.push(format!("profile: {other:?} is neither \"oauth21\" nor \"rfc6749\""));
+                Profile::OAuth21
+            }
+        }
+    }
+
+    fn store(&mut self, file: &mut Table) {
+        if let Some(other) = self.take::<String>(file, "store").filter(|store| store != "memory") {
+            self.mistakes.push(format!("store: {other:?} is unknown; this server has \"memory\""));
+        }
+    }
+
+    fn user(&mut self, place: &str, mut entry: Table) -> Option<User> {
+        let username: Option<String> = self.must(&mut entry, place, "username");
+        let sub: Option<String> = self.must(&mut entry, place, "sub");
+        let (key, password) = match entry.remove("password_hash") {
+            Some(hash) => ("password_hash", Some(hash)),
+            None => ("password", entry.remove("password")),
+        };
+        let password = match password {
+            Some(value) => self.secret(&format!("{place}.{key}"), value),
+            None => {
+                self.mistakes.push(format!("{place}: password is missing"));
+                None
+            }
+        };
+        self.nothing_left(&entry, place, "username, password, password_hash, sub");
+        let password = password?;
+        if key == "password_hash" && !password.starts_with("$argon2") {
+            self.mistakes.push(format!("{place}: password_hash is no hash of Argon2 ($argon2id$…)"));
+        }
+        match User::new(username?, sub?, &password) {
+            Ok(user) => Some(user),
+            Err(error) => {
+                self.mistakes.push(format!("{place}: the password hash is malformed: {error}"));
+                None
+            }
+        }
+    }
+
+    /// `client_id` and `client_secret` are ours; all else is [`ClientMetadata`], which knows its names.
+    fn client(&mut self, place: &str, mut entry: Table) -> Option<Client> {
+        let id: Option<String> = self.must(&mut entry, place, "client_id");
+        let secrets = match entry.remove("client_secret") {
+            None => Vec::new(),
+            Some(Value::Array(several)) => several,
+            Some(one) => vec![one],
+        };
+        let secret_place = format!("{place}.client_secret");
+        let secrets: Vec<String> =
+            secrets.into_iter().filter_map(|s| self.secret(&secret_place, s)).collect();
+        let metadata: ClientMetadata = self.decode(place, Value::Table(entry))?;
+        let builder = Client::builder(id?).metadata(metadata);
+        let builder =
+            secrets.into_iter().fold(builder, |builder, secret| match secret.starts_with("$argon2") {
+                true => builder.secret_phc(secret),
+                false => builder.secret(secret),
+            });
+        match builder.build() {
+            Ok(client) => Some(client),
+            Err(errors) => {
+                self.mistakes.extend(errors.all().iter().map(|error| format!("{place}: {error}")));
+                None
+            }
+        }
+    }
+
+    /// What no part of the file can see alone.
+    fn whole(&mut self, config: &Config, client_ids: &[String]) {
+        let (mut ids, mut names, mut subs) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for id in client_ids.iter().filter(|id| !ids.insert(id.as_str())) {
+            self.mistakes.push(format!("clients: client_id {id:?} is there twice"));
+        }
+        for User { username, sub, .. } in &config.users {
+            if username.is_empty() || sub.is_empty() {
+                self.mistakes.push("users: neither username nor sub may be empty".to_owned());
+            }
+            if !names.insert(username) {
+                self.mistakes.push(format!("users: username {username:?} is there twice"));
+            }
+            if !subs.insert(sub) {
+                self.mistakes.push(format!("users: sub {sub:?} is there twice"));
+            }
+            if ids.contains(sub.as_str()) {
+                self.mistakes.push(format!(
+                    "users: sub {sub:?} is also a client_id; a token could be taken for another's"
+                ));
+            }
+        }
+        for id in config.introspection.iter().filter(|id| !ids.contains(id.as_str())) {
+            self.mistakes.push(format!("introspection.clients: {id:?} is no client_id of this file"));
+        }
+        for scope in config.scope_text.keys().filter(|scope| !config.scopes.contains(scope)) {
+            self.mistakes.push(format!("scope_text: {scope:?} is not one of the scopes"));
+        }
+        for scope in config.scopes.iter().filter(|scope| !is_scope(scope)) {
+            self.mistakes
+                .push(format!("scopes: {scope:?} is not one token of the characters that scopes may have"));
+        }
+        self.mistakes.extend(config.lifetimes.mistakes());
+        self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
+    }
+}
+
+/// An http issuer names the address to listen on; an https one has a proxy in front.
+fn listen_of(issuer: Option<&str>) -> SocketAddr {
+    let authority =
+        issuer.and_then(|issuer| issuer.strip_prefix("http://")).and_then(|rest| rest.split('/').next());
+    authority.and_then(|authority| authority.parse().ok()).unwrap_or(DEFAULT_LISTEN)
+}
+
+fn mistake_of_issuer(issuer: Option<&str>, listen: SocketAddr) -> Option<String> {
+    let Some(issuer) = issuer else {
+        let derived = is_loopback(&listen.to_string());
+        return (!derived).then(|| {
+            format!(
+                "issuer is missing; it can be left out only where listen is a loopback address, not {listen}"
+            )
+        });
+    };
+    let Some(site) = Site::of(issuer) else {
+        return Some(format!("issuer: {issuer:?} is not an http or https URL"));
+    };
+    if site.host.ends_with(":0") {
+        return Some(
+            "issuer: port 0 is no address; leave issuer out to take the port that the server gets".to_owned(),
+        );
+    }
+    let open = !site.secure && !is_loopback(&site.host);
+    open.then(|| format!("issuer: {issuer:?} must be https; http is for loopback addresses only"))
+}
+
+fn is_scope(text: &str) -> bool {
+    Scope::parse(text).is_ok_and(|scope| !scope.is_empty() && scope.as_str() == text && !text.contains(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        Config::parse(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_demo_is_sound() {
+        assert_eq!(mistakes(DEMO), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let found = mistakes(
+            r#"
+            issuer = "http://127.0.0.1:0"
+            colour = "red"
+            profile = "oauth3"
+            store = "floppy"
+            scopes = ["read write"]
+            [lifetimes]
+            cod = 60
+            [introspection]
+            clients = ["nobody"]
+            [[users]]
+            username = "alice"
+            sub = "app"
+            pasword = "x"
+            [[users]]
+            username = "bob"
+            sub = "app"
+            password = "x"
+            [[clients]]
+            client_id = "app"
+            client_secret = "s"
+            redirect_uris = ["https://app.example/cb"]
+            [[clients]]
+            client_id = "typo"
+            redirect_uri = ["https://app.example/cb"]
+            "#,
+        );
+        for part in [
+            "port 0",
+            "unknown key `colour`",
+            "\"oauth3\"",
+            "\"floppy\"",
+            "\"read write\" is not one token",
+            "lifetimes: unknown field `cod`",
+            "\"nobody\" is no client_id",
+            "users 1 (alice): password is missing",
+            "users 1 (alice): unknown key `pasword`",
+            "sub \"app\" is also a client_id",
+            "clients 2 (typo): unknown field `redirect_uri`",
+        ] {
+            let lines = found.iter().filter(|line| line.contains(part)).count();
+            assert_eq!(lines, 1, "{part:?} in {found:#?}");
+        }
+        assert!(found.iter().all(|line| !line.contains('\n')));
+    }
+
+    #[test]
+    fn a_mistake_repeats_no_secret() {
+        let found = mistakes(
+            r#"
+            [[users]]
+            username = "alice"
+            sub = "a"
+            password = 4711
+            [[users]]
+            username = "bob"
+            sub = "b"
+            password_hash = "4711"
+            [[clients]]
+            client_id = "app"
+            client_secret = [4711]
+            grant_types = []
+            "#,
+        );
+        assert!(found.len() >= 3 && found.iter().all(|line| !line.contains("4711")), "{found:#?}");
+    }
+
+    #[test]
+    fn a_syntax_error_has_its_line() {
+        assert!(
+            mistakes("issuer = \"a\"\nlisten = \n").first().is_some_and(|line| line.starts_with("line 2: "))
+        );
+    }
+
+    #[test]
+    fn the_issuer_may_be_left_to_the_port_on_loopback_only() {
+        assert_eq!(mistakes("listen = \"127.0.0.1:0\""), Vec::<String>::new());
+        assert_eq!(mistakes("listen = \"0.0.0.0:80\"").len(), 1);
+    }
+
+    #[test]
+    fn an_issuer_is_https_or_on_loopback() {
+        let listen = "listen = \"127.0.0.1:0\"\n";
+        for good in
+            ["https://login.example", "https://login.example/a", "http://127.0.0.1:9400", "http://[::1]:1"]
+        {
+            assert_eq!(mistakes(&format!("{listen}issuer = {good:?}")), Vec::<String>::new());
+        }
+        for bad in ["http://login.example", "login.example", "http://127.0.0.1:0/a"] {
+            assert_eq!(mistakes(&format!("{listen}issuer = {bad:?}")).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_of_nothing_is_a_mistake_but_a_leeway_is_not() {
+        let text = "listen = \"127.0.0.1:0\"\n[lifetimes]\ncode = 601\nfamily = 0\nleeway = 0";
+        assert_eq!(mistakes(text).len(), 2);
+    }
+
+    #[test]
+    fn listen_follows_an_http_issuer() {
+        assert_eq!(listen_of(Some("http://127.0.0.1:9500/a")).port(), 9500);
+        assert_eq!(listen_of(Some("https://login.example")), DEFAULT_LISTEN);
+    }
+}

@@ -1,0 +1,120 @@
+//! What a page's form sends back.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::session::{Session, SignedIn};
+
+/// A form that a page of the same session wrote: nobody gets at the fields of another one.
+pub(crate) struct Posted<T> {
+    pub(crate) session: Arc<Session>,
+    pub(crate) fields: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        if !is_form(request.headers()) {
+            return Err(app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form."));
+        }
+        let session = app.sessions.find(request.headers());
+        let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+        let token: Option<Token> = serde_urlencoded::from_bytes(&body).ok();
+        let session = session
+            .zip(token)
+            .and_then(|(session, token)| session.wrote(&token.csrf).then_some(session))
+            .ok_or_else(|| app.pages.problem(StatusCode::FORBIDDEN, EXPIRED))?;
+        match serde_urlencoded::from_bytes(&body) {
+            Ok(fields) => Ok(Self { session, fields }),
+            Err(_) => Err(app.pages.problem(StatusCode::BAD_REQUEST, "The form is incomplete.")),
+        }
+    }
+}
+
+/// A form of someone who is signed in.
+pub(crate) struct PostedBy<T> {
+    pub(crate) session: Arc<Session>,
+    pub(crate) by: SignedIn,
+    pub(crate) fields: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for PostedBy<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let Posted { session, fields } = Posted::from_request(request, app).await?;
+        match session.signed_in().cloned() {
+            Some(by) => Ok(Self { session, by, fields }),
+            None => Err(app.pages.problem(StatusCode::FORBIDDEN, EXPIRED)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Token {
+    csrf: String,
+}
+
+const EXPIRED: &str =
+    "This form has expired, or it did not come from this site. Go back, reload the page, and try again.";
+
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// A 303 to a page of this server.
+///
+/// 303 and never 307: the next request must not carry the form, which may hold a password (RFC 9700 4.12).
+pub(crate) fn see_other(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}
+
+/// A path that came over the wire, if it leads to a page of this server and nowhere else.
+///
+/// Browsers read `//host` and `/\host` as another host, and skip tabs and line breaks first.
+pub(crate) fn local_path(path: &str) -> Option<&str> {
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (plain && path.len() <= LONGEST_PATH && path.starts_with('/') && !path.starts_with("//")).then_some(path)
+}
+
+const LONGEST_PATH: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_this_server_or_nowhere() {
+        for good in
+            ["/", "/applications", "/authorize?redirect_uri=https%3A%2F%2Fapp.example%2Fcb&state=a//b"]
+        {
+            assert_eq!(local_path(good), Some(good));
+        }
+        for bad in [
+            "",
+            "applications",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/\r\nSet-Cookie: a=b",
+            " //evil.example",
+            "/caf\u{e9}",
+        ] {
+            assert_eq!(local_path(bad), None, "{bad:?}");
+        }
+        assert_eq!(local_path(&format!("/{}", "a".repeat(LONGEST_PATH))), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! The start page, signing in and signing out.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::forms::{Posted, local_path, see_other};
+use crate::limits::network;
+use crate::pages::{Page, leads_to_an_application};
+use crate::session::{Session, Visitor};
+
+/// `GET /`
+pub(crate) async fn home(State(app): State<App>, visitor: Visitor) -> Response {
+    let page = HomePage {
+        demo: app.demo,
+        metadata_path: format!("/.well-known/oauth-authorization-server{}", app.site.base),
+        endpoints: ENDPOINTS,
+        scopes: &app.scopes.names,
+    };
+    app.pages.show(visitor.session(), &page)
+}
+
+#[derive(Serialize)]
+struct HomePage<'a> {
+    demo: bool,
+    metadata_path: String,
+    endpoints: &'a [Endpoint],
+    scopes: &'a [String],
+}
+
+impl Page for HomePage<'_> {
+    const TEMPLATE: &'static str = "home.html";
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    name: &'static str,
+    path: &'static str,
+}
+
+const ENDPOINTS: &[Endpoint] = &[
+    Endpoint { name: "Authorization", path: "/authorize" },
+    Endpoint { name: "Token", path: "/token" },
+    Endpoint { name: "Revocation", path: "/revoke" },
+    Endpoint { name: "Introspection", path: "/introspect" },
+    Endpoint { name: "Protected resource", path: "/api/me" },
+];
+
+/// `GET /login?return_to=…`
+pub(crate) async fn login(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let query = query.as_deref().and_then(|query| serde_urlencoded::from_str::<Wish>(query).ok());
+    let Wish { return_to, again } = query.unwrap_or_default();
+    let return_to = return_to.page(&app);
+    if visitor.signed_in().is_some() && again.is_none() {
+        return see_other(&return_to);
+    }
+    let page = LoginPage::new(&app, &return_to);
+    match visitor.session() {
+        Some(session) => page.show(&app, session),
+        None => {
+            let (session, cookie) = app.sessions.visit();
+            ([(header::SET_COOKIE, cookie)], page.show(&app, &session)).into_response()
+        }
+    }
+}
+
+/// `POST /login`: 303 to where the user wanted to go, or the form again.
+///
+/// Wrong credentials are a 200: a 401 has to name an HTTP authentication scheme (RFC 9110 section
+/// 15.5.2), and a form is none.
+pub(crate) async fn sign_in(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Posted { session, fields }: Posted<Credentials>,
+) -> Response {
+    let network = network(peer.ip());
+    if let Err(wait) = app.logins.begin(&network, Instant::now()) {
+        let seconds = wait.as_secs() + 1;
+        let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
+        let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);
+        return ([(header::RETRY_AFTER, seconds)], page).into_response();
+    }
+    let return_to = fields.return_to.page(&app);
+    match app.users.authenticate(&fields.username, &fields.password).await {
+        Some(user) => {
+            app.logins.succeeded(&network, Instant::now());
+            tracing::info!(sub = user.sub, "signed in");
+            ([(header::SET_COOKIE, app.sessions.sign_in(&session, user))], see_other(&return_to))
+                .into_response()
+        }
+        None => {
+            tracing::info!(peer = %peer.ip(), "sign-in failed");
+            let message = Some("The user name or the password is wrong.");
+            LoginPage { name: &fields.username, message, ..LoginPage::new(&app, &return_to) }
+                .show(&app, &session)
+        }
+    }
+}
+
+/// `POST /logout`
+pub(crate) async fn sign_out(
+    State(app): State<App>,
+    Posted { session, fields }: Posted<ReturnTo>,
+) -> Response {
+    app.sessions.end(&session);
+    ([(header::SET_COOKIE, app.sessions.forget())], see_other(&fields.page(&app))).into_response()
+}
+
+/// The way to the sign-in page and back to `path`.
+pub(crate) fn sign_in_first(app: &App, path: &str) -> Response {
+    to_login(app, &[("return_to", path)])
+}
+
+/// The same for someone whose sign-in is too long ago.
+pub(crate) fn sign_in_again(app: &App, path: &str) -> Response {
+    to_login(app, &[("return_to", path), ("again", "yes")])
+}
+
+fn to_login(app: &App, query: &[(&str, &str)]) -> Response {
+    let query = serde_urlencoded::to_string(query).unwrap_or_default();
+    see_other(&format!("{}?{query}", app.site.path("/login")))
+}
+
+/// What the address of the sign-in page asks for.
+#[derive(Default, Deserialize)]
+struct Wish {
+    #[serde(flatten)]
+    return_to: ReturnTo,
+    /// Whoever is signed in has to prove it once more.
+    again: Option<String>,
+}
+
+/// What the sign-in form sends.
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    username: String,
+    password: String,
+    #[serde(flatten)]
+    return_to: ReturnTo,
+}
+
+/// Where the user wants to go afterwards; the browser says it, so it may be anything.
+#[derive(Default, Deserialize)]
+pub(crate) struct ReturnTo {
+    #[serde(default)]
+    return_to: String,
+}
+
+impl ReturnTo {
+    fn page(&self, app: &App) -> String {
+        local_path(&self.return_to).map_or_else(|| app.site.path("/"), str::to_owned)
+    }
+}
+
+#[derive(Serialize)]
+struct LoginPage<'a> {
+    return_to: &'a str,
+    to_application: bool,
+    name: &'a str,
+    message: Option<&'a str>,
+    demo: bool,
+}
+
+impl Page for LoginPage<'_> {
+    const TEMPLATE: &'static str = "login.html";
+}
+
+impl<'a> LoginPage<'a> {
+    fn new(app: &App, return_to: &'a str) -> Self {
+        let to_application = return_to.starts_with(&app.site.path("/authorize"));
+        Self { return_to, to_application, name: "", message: None, demo: app.demo }
+    }
+
+    fn show(&self, app: &App, session: &Session) -> Response {
+        leads_to_an_application(app.pages.show(Some(session), self))
+    }
+}

@@ -1,0 +1,183 @@
+//! A complete authorization server in one file of configuration: sign-in, consent, applications, and
+//! every endpoint that grantor has.
+//!
+//! ```text
+//! cargo run --example server                   # the demonstration configuration
+//! cargo run --example server -- my-server.toml
+//! ```
+//!
+//! What is OAuth is grantor's. What is in this folder is what a host brings: users and their sessions,
+//! pages, and the address to listen on. `authorize.rs` is the place where the two meet.
+
+mod account;
+mod api;
+mod app;
+mod applications;
+mod authorize;
+mod config;
+mod expiring;
+mod forms;
+mod limits;
+mod login;
+mod pages;
+mod password;
+mod scopes;
+mod session;
+mod setup;
+mod site;
+mod toml_reader;
+mod users;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::app::App;
+use crate::config::Config;
+
+/// An OAuth authorization server with its pages, for one file of configuration.
+#[derive(Parser)]
+#[command(name = "server")]
+struct Arguments {
+    /// The configuration file (TOML); without one, a demonstration on http://127.0.0.1:9400.
+    config: Option<PathBuf>,
+    /// The same, by name.
+    #[arg(long = "config", value_name = "FILE", conflicts_with = "config")]
+    config_file: Option<PathBuf>,
+    /// Reads a password from standard input and prints the hash to put into the file.
+    #[arg(long)]
+    hash_password: bool,
+}
+
+/// The configuration is wrong, or the address is taken: nothing that another try would mend.
+const MISCONFIGURED: u8 = 2;
+
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Requests that are under way when the server is told to stop have this long to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.hash_password {
+        return hash_password();
+    }
+    log_to_stderr();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                eprintln!("error: {mistake}");
+            }
+            ExitCode::from(MISCONFIGURED)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
+    let config = match arguments.config.or(arguments.config_file) {
+        None => Config::demo()?,
+        Some(path) => {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| vec![format!("{}: {error}", path.display())])?;
+            let in_file = |mistakes: Vec<String>| {
+                mistakes.into_iter().map(|m| format!("{}: {m}", path.display())).collect::<Vec<_>>()
+            };
+            Config::parse(&text).map_err(in_file)?
+        }
+    };
+    let wanted = config.listen;
+    let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];
+    let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    let app = setup::app(config, address)?;
+    tokio::spawn(sweep(app.clone()));
+    serve(listener, address, app.router()).await.map_err(|error| vec![error.to_string()])
+}
+
+async fn serve(listener: TcpListener, address: SocketAddr, router: axum::Router) -> std::io::Result<()> {
+    // Only now, when a connection is accepted: whoever started this program waits for the line.
+    let mut out = std::io::stdout();
+    writeln!(out, "grantor example server listening on http://{address}")?;
+    out.flush()?;
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let until = async move {
+        asked_to_stop().await;
+        let _ = stopping.send(());
+    };
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(until);
+    let out_of_time = async move {
+        if stopped.await.is_ok() {
+            tokio::time::sleep(LAST_ANSWERS).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = serving => ended,
+        () = out_of_time => Ok(()),
+    }
+}
+
+/// Forgets grants of which nothing can be used any more.
+async fn sweep(app: App) {
+    let mut minutes = tokio::time::interval(SWEEP);
+    loop {
+        minutes.tick().await;
+        if let Err(error) = app.server.sweep().await {
+            tracing::warn!(%error, "the store was not swept");
+        }
+    }
+}
+
+/// SIGINT or SIGTERM.
+#[cfg(unix)]
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// `RUST_LOG` has the form `info` or `grantor=debug,info`.
+fn log_to_stderr() {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}
+
+fn hash_password() -> ExitCode {
+    let mut password = String::new();
+    let read = std::io::stdin().read_line(&mut password);
+    match read.map(|_| users::hash(password.trim_end_matches(['\r', '\n']))) {
+        Ok(Ok(phc)) => {
+            println!("{phc}");
+            ExitCode::SUCCESS
+        }
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}

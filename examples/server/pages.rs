@@ -1,0 +1,153 @@
+//! The pages: one struct for each template, and the headers that every answer carries.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use serde::Serialize;
+
+use crate::session::Session;
+use crate::site::Site;
+
+const STYLE: &str = include_str!("assets/style.css");
+const ICON: &str = include_str!("assets/icon.svg");
+
+const TEMPLATES: &[(&str, &str)] = &[
+    ("base.html", include_str!("templates/base.html")),
+    ("home.html", include_str!("templates/home.html")),
+    ("login.html", include_str!("templates/login.html")),
+    ("consent.html", include_str!("templates/consent.html")),
+    ("error.html", include_str!("templates/error.html")),
+    ("applications.html", include_str!("templates/applications.html")),
+    ("grants.html", include_str!("templates/grants.html")),
+];
+
+/// Everything that one template shows.
+pub(crate) trait Page: Serialize {
+    const TEMPLATE: &'static str;
+}
+
+/// The templates, parsed.
+pub(crate) struct Pages {
+    templates: Environment<'static>,
+}
+
+impl Pages {
+    pub(crate) fn new(site: &Site) -> Result<Self, minijinja::Error> {
+        let mut templates = Environment::new();
+        // Names and addresses on these pages come from strangers.
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.add_global("site", Serde(site.clone()));
+        for (name, source) in TEMPLATES {
+            templates.add_template(name, source)?;
+        }
+        Ok(Self { templates })
+    }
+
+    /// The page as the visitor of this session sees it.
+    pub(crate) fn show<P: Page>(&self, session: Option<&Session>, page: &P) -> Response {
+        let signed_in = session.and_then(Session::signed_in);
+        let values = context! {
+            page => Serde(page),
+            username => signed_in.map(|signed_in| signed_in.user.username.as_str()),
+            csrf => session.map(Session::csrf),
+        };
+        let html = self.templates.get_template(P::TEMPLATE).and_then(|template| template.render(values));
+        match html {
+            Ok(html) => Html(html).into_response(),
+            Err(error) => {
+                tracing::error!(template = P::TEMPLATE, %error, "a page does not render");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+
+    /// A page that says, in one sentence, why there is no other.
+    pub(crate) fn problem(&self, status: StatusCode, sentence: &str) -> Response {
+        let title = match status {
+            StatusCode::NOT_FOUND => "Page not found",
+            StatusCode::FORBIDDEN => "That did not work",
+            StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
+            StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
+            _ => "That request cannot be answered",
+        };
+        (status, self.show(None, &ErrorPage { title, sentence, code: None })).into_response()
+    }
+
+    /// A request of an application that leads nowhere safe: no link and no redirect, only words.
+    pub(crate) fn oauth_error(&self, status: StatusCode, code: &str, sentence: &str) -> Response {
+        let title = "This request has a mistake";
+        (status, self.show(None, &ErrorPage { title, sentence, code: Some(code) })).into_response()
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorPage<'a> {
+    title: &'a str,
+    sentence: &'a str,
+    code: Option<&'a str>,
+}
+
+impl Page for ErrorPage<'_> {
+    const TEMPLATE: &'static str = "error.html";
+}
+
+/// `GET /assets/style.css`
+pub(crate) async fn style() -> impl IntoResponse {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+/// `GET /assets/icon.svg`
+pub(crate) async fn icon() -> impl IntoResponse {
+    asset("image/svg+xml", ICON)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")], text)
+}
+
+/// Adds the headers of every page, where the answer has none of that name.
+pub(crate) fn add_headers(headers: &mut HeaderMap, secure: bool) {
+    for (name, value) in PAGE_HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if secure {
+        let hsts = HeaderValue::from_static("max-age=31536000");
+        headers.entry("strict-transport-security").or_insert(hsts);
+    }
+}
+
+const PAGE_HEADERS: [(HeaderName, &str); 5] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (HeaderName::from_static("x-frame-options"), "DENY"),
+    (HeaderName::from_static("x-content-type-options"), "nosniff"),
+    (HeaderName::from_static("referrer-policy"), "no-referrer"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+/// The page's form leads, over redirects, to an application.
+///
+/// Chromium holds `form-action` against every redirect that follows a form, and where an application
+/// goes on to is not known here; so sign-in and consent do without it.
+pub(crate) fn leads_to_an_application(mut page: Response) -> Response {
+    const POLICY: &str =
+        "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_parses() {
+        let site = Site::of("https://login.example").map(|site| Pages::new(&site).is_ok());
+        assert_eq!(site, Some(true));
+    }
+}

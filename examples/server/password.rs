@@ -1,0 +1,56 @@
+//! The password grant (RFC 6749 section 4.3): grantor asks, the users of the file answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use grantor::{Client, ResourceOwner, SecretText, Standing, StoreError, Subject, async_trait};
+
+use crate::limits::Attempts;
+use crate::users::Users;
+
+/// Users whose passwords applications may present.
+pub(crate) struct PasswordGrant {
+    users: Arc<Users>,
+    /// The address here is the application's and not the user's, so attempts are counted for each user name.
+    attempts: Attempts<String>,
+}
+
+impl PasswordGrant {
+    /// `per_minute` wrong passwords for one user name; 0 is no limit.
+    pub(crate) fn new(users: Arc<Users>, per_minute: u32) -> Self {
+        Self { users, attempts: Attempts::per_minute(per_minute) }
+    }
+}
+
+#[async_trait]
+impl ResourceOwner for PasswordGrant {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        _client: &Client,
+    ) -> Result<Option<Subject>, StoreError> {
+        let who: String = username.chars().take(LONGEST_NAME).collect();
+        if self.attempts.begin(&who, Instant::now()).is_err() {
+            return Err(StoreError::transient(TooManyAttempts));
+        }
+        let user = self.users.authenticate(username, password.reveal()).await;
+        if user.is_some() {
+            self.attempts.succeeded(&who, Instant::now());
+        }
+        Ok(user.map(|user| Subject::user(user.sub.as_str())))
+    }
+
+    /// A user who is no longer in the file is no longer acted for.
+    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+        let known = subject.as_user().is_none_or(|sub| self.users.by_sub(sub).is_some());
+        Ok(if known { Standing::Active } else { Standing::Blocked })
+    }
+}
+
+const LONGEST_NAME: usize = 256;
+
+/// Answered with 503: the right password will do in a minute.
+#[derive(Debug, thiserror::Error)]
+#[error("too many wrong passwords for this user name")]
+struct TooManyAttempts;

@@ -1,0 +1,82 @@
+//! From a configuration to a server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::audit::TracingAudit;
+use grantor::client::argon2::Argon2Secrets;
+use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Policy};
+
+use crate::app::{App, Parts};
+use crate::applications::Applications;
+use crate::config::{Config, Lifetimes};
+use crate::limits::Attempts;
+use crate::pages::Pages;
+use crate::password::PasswordGrant;
+use crate::scopes::Scopes;
+use crate::session::Sessions;
+use crate::site::Site;
+use crate::users::Users;
+
+/// Puts everything together; `address` is where the server listens.
+///
+/// # Errors
+/// One line for every mistake that grantor finds.
+pub(crate) fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
+    let issuer = config.issuer.unwrap_or_else(|| format!("http://{address}"));
+    let site =
+        Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
+    let pages = Pages::new(&site).map_err(|error| vec![error.to_string()])?;
+    let registry = Arc::new(MemoryRegistry::new(config.clients));
+    let users = Arc::new(Users::new(config.users));
+    let builder = AuthorizationServer::builder(&issuer)
+        .clients(Arc::clone(&registry))
+        .registrar(Arc::clone(&registry))
+        .store(MemoryStore::new())
+        .scopes(&config.scopes)
+        .profile(config.profile)
+        .authorization_endpoint("/authorize")
+        .allow_http_loopback()
+        .resource_owner(PasswordGrant::new(Arc::clone(&users), config.limits.login))
+        .slow_hash(Argon2Secrets::default())
+        .audit(TracingAudit::default())
+        .introspect_all(config.introspection)
+        .policy(policy(&config.lifetimes, config.limits.secret));
+    let server =
+        builder.build().map_err(|errors| errors.all().iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(App::new(Parts {
+        server,
+        registry,
+        applications: Applications::default(),
+        users,
+        sessions: Sessions::new(site.secure),
+        logins: Attempts::per_minute(config.limits.login),
+        scopes: Scopes::new(config.scopes, config.scope_text),
+        pages,
+        site,
+        demo: config.demo,
+    }))
+}
+
+/// What the file leaves out stays as grantor has it.
+fn policy(lifetimes: &Lifetimes, secret_failures: Option<u32>) -> Policy {
+    let mut policy = Policy::default();
+    let Policy { code_lifetime, access_token_lifetime, refresh_token_idle, grant_lifetime, leeway, .. } =
+        &mut policy;
+    for (setting, seconds) in [
+        (code_lifetime, lifetimes.code),
+        (access_token_lifetime, lifetimes.access_token),
+        (refresh_token_idle, lifetimes.refresh_idle),
+        (grant_lifetime, lifetimes.family),
+        (leeway, lifetimes.leeway),
+    ] {
+        if let Some(seconds) = seconds {
+            *setting = Duration::from_secs(seconds.into());
+        }
+    }
+    if let Some(failures) = secret_failures {
+        policy.secret_failures_per_minute = failures;
+    }
+    policy
+}

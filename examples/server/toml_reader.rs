@@ -1,0 +1,94 @@
+//! Takes a TOML file apart, entry by entry, so that one mistake does not hide the next.
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// Collects what is wrong with a file.
+#[derive(Default)]
+pub(crate) struct Reader {
+    pub(crate) mistakes: Vec<String>,
+}
+
+impl Reader {
+    /// What `key` has, if it is there.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, file: &mut Table, key: &str) -> Option<T> {
+        let value = file.remove(key)?;
+        self.decode(key, value)
+    }
+
+    /// What `key` has; it has to be there.
+    pub(crate) fn must<T: DeserializeOwned>(
+        &mut self,
+        entry: &mut Table,
+        place: &str,
+        key: &str,
+    ) -> Option<T> {
+        match entry.remove(key) {
+            Some(value) => self.decode(&format!("{place}.{key}"), value),
+            None => {
+                self.mistakes.push(format!("{place}: {key} is missing"));
+                None
+            }
+        }
+    }
+
+    /// A secret: what stands there is not repeated, whatever is wrong with it.
+    pub(crate) fn secret(&mut self, place: &str, value: Value) -> Option<String> {
+        match value {
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => {
+                self.mistakes.push(format!("{place} must be a text in quotes, and not empty"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<T> {
+        value.try_into().map_err(|error| self.mistakes.push(format!("{place}: {}", one_line(&error)))).ok()
+    }
+
+    /// Reads the entries of `[[key]]`, each under a name that people find: its place and its own name.
+    pub(crate) fn each<T>(
+        &mut self,
+        file: &mut Table,
+        key: &str,
+        read: fn(&mut Self, &str, Table) -> Option<T>,
+    ) -> Vec<T> {
+        let entries: Vec<Table> = self.take(file, key).unwrap_or_default();
+        let numbered = entries.into_iter().zip(1..);
+        numbered
+            .filter_map(|(entry, n)| {
+                let name = ["client_id", "username"].iter().find_map(|key| entry.get(*key)?.as_str());
+                let place = match name {
+                    Some(name) => format!("{key} {n} ({name})"),
+                    None => format!("{key} {n}"),
+                };
+                read(self, &place, entry)
+            })
+            .collect()
+    }
+
+    /// Whatever has not been taken by now is a name that nobody knows.
+    pub(crate) fn nothing_left(&mut self, entry: &Table, place: &str, known: &str) {
+        for key in entry.keys() {
+            self.mistakes.push(format!("{place}: unknown key `{key}`; known are {known}"));
+        }
+    }
+}
+
+/// The entries' own names, those of broken entries too.
+pub(crate) fn names(file: &Table, list: &str, key: &str) -> Vec<String> {
+    let entries = file.get(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    entries.iter().filter_map(|entry| Some(entry.get(key)?.as_str()?.to_owned())).collect()
+}
+
+/// Where the text is not TOML, and why.
+pub(crate) fn syntax_error(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;
+    format!("line {line}: {}", one_line(error))
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().split_whitespace().collect::<Vec<_>>().join(" ")
+}

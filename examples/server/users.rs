@@ -1,0 +1,148 @@
+//! The people of the configuration file, and their passwords.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, PasswordHash};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+/// Argon2 takes much memory: this many run at once, and the others wait.
+const SLOW_CHECKS: usize = 4;
+const LONGEST_PASSWORD: usize = 1024;
+
+/// Someone who can sign in.
+pub(crate) struct User {
+    pub(crate) username: String,
+    /// The name that tokens know the user by; it never changes and is never given to anybody else.
+    pub(crate) sub: String,
+    password: Password,
+}
+
+enum Password {
+    /// SHA-256 of a password that the file holds in the clear.
+    Plain([u8; 32]),
+    /// A PHC string.
+    Argon2(String),
+}
+
+impl User {
+    /// `password` is a PHC string of Argon2, or the password itself.
+    pub(crate) fn new(
+        username: String,
+        sub: String,
+        password: &str,
+    ) -> Result<Self, argon2::password_hash::phc::Error> {
+        let password = if password.starts_with("$argon2") {
+            PasswordHash::new(password)?;
+            Password::Argon2(password.to_owned())
+        } else {
+            Password::Plain(Sha256::digest(password).into())
+        };
+        Ok(Self { username, sub, password })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self { username: name.to_owned(), sub: name.to_owned(), password: Password::Plain([0; 32]) }
+    }
+}
+
+/// The PHC string to put into the configuration file.
+pub(crate) fn hash(password: &str) -> password_hash::Result<String> {
+    let salt: [u8; 16] = rand::random();
+    Ok(Argon2::default().hash_password_with_salt(password.as_bytes(), &salt)?.to_string())
+}
+
+/// All users.
+pub(crate) struct Users {
+    by_name: HashMap<String, Arc<User>>,
+    by_sub: HashMap<String, Arc<User>>,
+    /// Checked in place of a hash that is not there, so that the time tells nothing about a name.
+    decoy: Option<String>,
+    slow_checks: Semaphore,
+}
+
+impl Users {
+    pub(crate) fn new(users: impl IntoIterator<Item = User>) -> Self {
+        let users: Vec<Arc<User>> = users.into_iter().map(Arc::new).collect();
+        let decoy = users.iter().find_map(|user| match &user.password {
+            Password::Argon2(phc) => Some(phc.clone()),
+            Password::Plain(_) => None,
+        });
+        Self {
+            by_name: users.iter().map(|user| (user.username.clone(), Arc::clone(user))).collect(),
+            by_sub: users.into_iter().map(|user| (user.sub.clone(), user)).collect(),
+            decoy,
+            slow_checks: Semaphore::new(SLOW_CHECKS),
+        }
+    }
+
+    pub(crate) fn by_sub(&self, sub: &str) -> Option<&Arc<User>> {
+        self.by_sub.get(sub)
+    }
+
+    /// The user, if name and password are right. An unknown name costs what a wrong password costs.
+    pub(crate) async fn authenticate(&self, username: &str, password: &str) -> Option<Arc<User>> {
+        if password.len() > LONGEST_PASSWORD {
+            return None;
+        }
+        let user = self.by_name.get(username);
+        let (plain, phc) = match user.map(|user| &user.password) {
+            Some(Password::Plain(digest)) => (Some(digest), None),
+            Some(Password::Argon2(phc)) => (None, Some(phc)),
+            None => (None, None),
+        };
+        let digest: [u8; 32] = Sha256::digest(password).into();
+        let same: bool = digest.ct_eq(plain.unwrap_or(&[0; 32])).into();
+        let slow = match phc.or(self.decoy.as_ref()) {
+            Some(hash) => self.slow_check(hash.clone(), password.to_owned()).await,
+            None => false,
+        };
+        let right = if phc.is_some() { slow } else { plain.is_some() && same };
+        user.filter(|_| right).cloned()
+    }
+
+    async fn slow_check(&self, phc: String, password: String) -> bool {
+        let Ok(_slot) = self.slow_checks.acquire().await else { return false };
+        let check = move || {
+            let hash = PasswordHash::new(&phc);
+            hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        };
+        tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // "builder", m = 64 KiB, t = 1
+    const PHC: &str =
+        "$argon2id$v=19$m=64,t=1,p=1$u70sMuONsxsxhWh6vIQIag$jk0TN810C75NSSkz/Zt//JuOAywbQxfciCpjLs2kNZs";
+
+    fn user(name: &str, password: &str) -> User {
+        User::new(name.into(), format!("{name}-1"), password).unwrap_or(User::named("broken"))
+    }
+
+    #[tokio::test]
+    async fn both_kinds_of_password_are_checked() {
+        let users = Users::new([user("alice", "wonderland"), user("bob", PHC)]);
+        let sub =
+            async |name, password| users.authenticate(name, password).await.map(|user| user.sub.clone());
+        assert_eq!(sub("alice", "wonderland").await.as_deref(), Some("alice-1"));
+        assert_eq!(sub("bob", "builder").await.as_deref(), Some("bob-1"));
+        for (name, password) in
+            [("alice", "builder"), ("alice", ""), ("bob", "wonderland"), ("bob", PHC), ("carol", "builder")]
+        {
+            assert_eq!(sub(name, password).await, None, "{name} {password}");
+        }
+    }
+
+    #[test]
+    fn a_broken_hash_is_refused() {
+        assert!(User::new("bob".into(), "bob-1".into(), "$argon2id$v=19$nonsense").is_err());
+    }
+}
