@@ -37,6 +37,7 @@ mod secret;
 pub mod server;
 pub mod store;
 mod system;
+mod target;
 
 pub use async_trait::async_trait;
 
@@ -56,6 +57,7 @@ pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use server::{Authorization, AuthorizationServer, Consent, Detour, ErrorPage, ResourceOwner};
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use target::{MAX_RESOURCES, Resource, ResourceId, Targets};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::client::{Client, GrantType, ResponseType};
+use crate::client::{Client, ClientId, GrantType, ResponseType};
+use crate::error::Reason;
 use crate::grant::Prefixes;
 use crate::scope::Scope;
+use crate::target::{KnownResource, ResourceId, Targets};
 
 /// Which generation of OAuth the server speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -118,8 +120,12 @@ pub struct Rules {
     pub profile: Profile,
     /// Every scope that the server knows.
     pub scope: Scope,
-    /// Whom access tokens are for, unless a request says otherwise (`aud`); by default the issuer.
+    /// Whom access tokens are for where a request names no resource (`aud`).
     pub audience: String,
+    /// The resources that requests may name; without any, `resource` is ignored.
+    pub(crate) resources: Vec<KnownResource>,
+    /// The clients that may introspect every access token.
+    pub(crate) introspect_all: Vec<ClientId>,
     /// The numbers.
     pub policy: Policy,
 }
@@ -134,7 +140,35 @@ impl Rules {
             issuer,
             profile: Profile::default(),
             scope,
+            resources: Vec::new(),
+            introspect_all: Vec::new(),
             policy: Policy::default(),
+        }
+    }
+
+    /// The resources that a request names, if all of them are known.
+    pub(crate) fn known_targets(&self, asked: &Targets) -> Result<Targets, Reason> {
+        if self.resources.is_empty() {
+            return Ok(Targets::default());
+        }
+        let known = |id: &ResourceId| id.as_str() == self.audience || self.resource(id.as_str()).is_some();
+        match asked.as_slice().iter().all(known) {
+            true => Ok(asked.clone()),
+            false => Err(Reason::TargetUnknown),
+        }
+    }
+
+    /// The registered resource with this identifier.
+    pub(crate) fn resource(&self, id: &str) -> Option<&KnownResource> {
+        self.resources.iter().find(|resource| resource.id.as_str() == id)
+    }
+
+    /// What of a scope means something to this audience.
+    pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
+        match self.resource(audience).and_then(|resource| resource.scope.as_ref()) {
+            Some(understood) => scope.intersection(understood),
+            None => scope,
         }
     }
 

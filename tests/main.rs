@@ -20,4 +20,5 @@ mod rfc6749_refresh;
 mod rfc6749_token;
 mod rfc7009_revoke;
 mod rfc7662_introspect;
+mod rfc8707_resources;
 mod store_contract;

@@ -91,6 +91,14 @@ pub enum Reason {
     ScopeExceeded,
     /// No scope was named, and the server has no default.
     ScopeMissing,
+    /// Not an absolute URI without a fragment (RFC 8707 section 2), or too many of them.
+    TargetMalformed,
+    /// No resource of this name.
+    TargetUnknown,
+    /// A resource that was not granted.
+    TargetExceeded,
+    /// Several resources, and a token is for one.
+    TargetAmbiguous,
 
     // Authorization requests.
     /// The redirect URI is not registered.
@@ -137,6 +145,8 @@ pub enum Reason {
     TokenMalformed,
     /// No live access token.
     TokenInactive,
+    /// The token is for another resource.
+    TokenAudienceWrong,
     /// The token lacks a scope.
     TokenScopeInsufficient,
     /// Another client's token at the revocation endpoint.
@@ -173,6 +183,8 @@ pub enum ErrorCode {
     InvalidRequest,
     /// RFC 6749 section 5.2
     InvalidScope,
+    /// RFC 8707 section 2
+    InvalidTarget,
     /// RFC 6750 section 3.1
     InvalidToken,
     /// OpenID Connect Core section 3.1.2.6
@@ -207,6 +219,7 @@ impl ErrorCode {
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
             Self::LoginRequired => "login_required",
             Self::RequestNotSupported => "request_not_supported",
@@ -263,6 +276,7 @@ impl Reason {
             | ErrorCode::InvalidGrant
             | ErrorCode::InvalidRequest
             | ErrorCode::InvalidScope
+            | ErrorCode::InvalidTarget
             | ErrorCode::LoginRequired
             | ErrorCode::RequestNotSupported
             | ErrorCode::RequestUriNotSupported
@@ -320,6 +334,10 @@ impl Reason {
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),
             R::ScopeExceeded => (E::InvalidScope, "the scope exceeds what may be granted"),
             R::ScopeMissing => (E::InvalidScope, "a scope is required"),
+            R::TargetMalformed => (E::InvalidTarget, "resource is not an absolute URI without a fragment"),
+            R::TargetUnknown => (E::InvalidTarget, "the resource is not known here"),
+            R::TargetExceeded => (E::InvalidTarget, "the resource was not granted"),
+            R::TargetAmbiguous => (E::InvalidTarget, "an access token is for one resource: name one"),
 
             R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
             R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, for several are registered"),
@@ -342,6 +360,7 @@ impl Reason {
             R::TokenMissing => (E::InvalidToken, "an access token is required"),
             R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),
             R::TokenMalformed => (E::InvalidRequest, "the Authorization header is malformed"),
+            R::TokenAudienceWrong => (E::InvalidToken, "the access token is for another resource"),
             R::TokenInactive => (E::InvalidToken, "the access token is unknown, expired or revoked"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),

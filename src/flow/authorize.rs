@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::gate::{Gate, Issuance, Standing};
+use super::gate::{self, Gate, Issuance, Standing};
 use super::redirect::{Redirect, Return, SealedRedirect};
 use super::response_mode::ResponseMode;
 use super::token::TokenReply;
@@ -26,6 +26,7 @@ use crate::policy::Rules;
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::store::Write;
+use crate::target::Targets;
 
 /// Parsed. The redirect URI is only claimed, so every failure here is shown and none is redirected.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct AwaitClient {
 #[derive(Debug)]
 struct Asked {
     repeats: Result<(), Reason>,
+    targets: Result<Targets, Reason>,
     response_type: Option<String>,
     response_mode: Option<String>,
     state: Option<String>,
@@ -74,6 +76,7 @@ impl AwaitClient {
             redirect_uri: redirect_uri.map(str::to_owned),
             asked: Asked {
                 repeats: form.check_repeats(),
+                targets: Targets::parse(&form),
                 response_type: text("response_type"),
                 response_mode: text("response_mode"),
                 state: text("state"),
@@ -206,10 +209,11 @@ impl AwaitLogin {
         let mode          = response_mode(asked.response_mode.as_deref(), response_type, client)?;
         let challenge     = challenge(asked, response_type, client)?;
         let scope         = asked.scope.as_deref().map(Scope::parse).transpose()?;
+        let targets       = asked.targets.clone()?;
         prompt(asked.prompt.as_deref())?;
         let max_age       = asked.max_age.as_deref().map(max_age).transpose()?;
         authentication_class(asked.acr_values.as_deref(), login)?;
-        let gate = Gate { client, grant_type: response_type.grant_type(), asked: scope.as_ref(), standing: Standing::Active, rules };
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::Asked { scope, targets }, standing: Standing::Active, rules };
         let issuance = gate.pass_new(subject)?;
         Ok(CheckedRequest { response_type, mode, challenge, max_age, issuance })
     }
@@ -340,6 +344,12 @@ impl AwaitConsent {
     #[must_use]
     pub fn response_type(&self) -> ResponseType {
         self.response_type
+    }
+
+    /// The resources that its tokens will be for; none is the server's default audience.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.issuance.targets
     }
 
     /// Whether no page may be shown (`prompt=none`): approve what the user approved before, or answer

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use crate::client::{Client, GrantType};
 use crate::error::Reason;
+use crate::form::Form;
 use crate::grant::Subject;
 use crate::policy::{OmittedScope, Rules};
 use crate::scope::Scope;
+use crate::target::{ResourceId, Targets};
 
 /// Whether a user may go on, by the host's word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,9 +29,23 @@ pub enum Standing {
 pub struct Gate<'a> {
     pub(crate) client: &'a Arc<Client>,
     pub(crate) grant_type: GrantType,
-    pub(crate) asked: Option<&'a Scope>,
+    pub(crate) asked: &'a Asked,
     pub(crate) standing: Standing,
     pub(crate) rules: &'a Rules,
+}
+
+/// What a request says that its tokens should be good for.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) scope: Option<Scope>,
+    pub(crate) targets: Targets,
+}
+
+impl Asked {
+    /// `scope` and `resource` of a token request.
+    pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
+        Ok(Self { scope: form.one("scope")?.map(Scope::parse).transpose()?, targets: Targets::parse(form)? })
+    }
 }
 
 /// Permission to mint: for this client, in this name, with this scope.
@@ -37,7 +53,12 @@ pub struct Gate<'a> {
 pub struct Issuance {
     pub(crate) client: Arc<Client>,
     pub(crate) subject: Subject,
+    /// What the token is good for; of an offer, what the grant is good for.
     pub(crate) scope: Scope,
+    /// The resources of a new grant.
+    pub(crate) targets: Targets,
+    /// Whom the token is for, unless it is the server's default audience.
+    pub(crate) audience: Option<ResourceId>,
     /// Whether a refresh token goes with it.
     pub(crate) refreshable: bool,
 }
@@ -52,14 +73,31 @@ impl<'a> Gate<'a> {
     /// The scope that the request names, if it names one.
     #[must_use]
     pub fn asked_scope(&self) -> Option<&'a Scope> {
-        self.asked
+        self.asked.scope.as_ref()
+    }
+
+    /// The resources that the request names.
+    #[must_use]
+    pub fn asked_targets(&self) -> &'a Targets {
+        &self.asked.targets
     }
 
     /// Every check that stands before a token, in one place.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn pass(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
+    pub fn pass(&self, subject: &Subject, granted: &Scope, targets: &Targets) -> Result<Issuance, Reason> {
+        let offer = self.offer(subject, granted)?;
+        let audience = self.audience(targets)?;
+        let scope = self.rules.scope_for(audience.as_ref(), offer.scope);
+        match scope.is_empty() && self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty()) {
+            true => Err(Reason::ScopeExceeded),
+            false => Ok(Issuance { scope, targets: targets.clone(), audience, ..offer }),
+        }
+    }
+
+    /// The checks that do not depend on whom the token is for.
+    fn offer(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
         let client = self.client;
         let wants_client = self.grant_type == GrantType::ClientCredentials;
         if !self.rules.profile.knows(self.grant_type) {
@@ -77,7 +115,7 @@ impl<'a> Gate<'a> {
         if self.standing == Standing::Blocked {
             return Err(Reason::SubjectBlocked);
         }
-        let asked = self.asked.unwrap_or(granted);
+        let asked = self.asked.scope.as_ref().unwrap_or(granted);
         if !asked.is_subset(granted) {
             return Err(Reason::ScopeExceeded);
         }
@@ -85,17 +123,46 @@ impl<'a> Gate<'a> {
             client: Arc::clone(client),
             subject: subject.clone(),
             scope: asked.intersection(&self.rules.ceiling(client)),
+            targets: Targets::default(),
+            audience: None,
             refreshable: self.is_refreshable(),
         })
     }
 
     /// The gate of a new grant: the ceiling is what the client may ever have.
     pub(crate) fn pass_new(&self, subject: &Subject) -> Result<Issuance, Reason> {
-        if self.asked.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
+        if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
             return Err(Reason::ScopeMissing);
         }
         let ceiling = self.rules.ceiling(self.client);
-        self.pass(subject, &ceiling)
+        let targets = self.rules.known_targets(&self.asked.targets)?;
+        // A code may be for several resources; each of its tokens is for one.
+        match self.grant_type {
+            GrantType::AuthorizationCode => Ok(Issuance { targets, ..self.offer(subject, &ceiling)? }),
+            GrantType::Implicit
+            | GrantType::RefreshToken
+            | GrantType::ClientCredentials
+            | GrantType::Password => self.pass(subject, &ceiling, &targets),
+        }
+    }
+
+    /// Whom a token is for: one of the resources that were granted; none is the server's default audience.
+    fn audience(&self, granted: &Targets) -> Result<Option<ResourceId>, Reason> {
+        let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
+        let asked = self.rules.known_targets(&self.asked.targets)?;
+        let chosen = match (asked.as_slice(), granted.as_slice()) {
+            ([], []) => return Ok(None),
+            ([], [only]) => only,
+            ([one], []) if is_default(one) => one,
+            ([one], granted) if granted.contains(one) => one,
+            ([_], _) => return Err(Reason::TargetExceeded),
+            ([], _) | ([_, _, ..], _) => return Err(Reason::TargetAmbiguous),
+        };
+        match is_default(chosen) {
+            true => Ok(None),
+            false if self.rules.resource(chosen.as_str()).is_none() => Err(Reason::TargetUnknown),
+            false => Ok(Some(chosen.clone())),
+        }
     }
 
     /// RFC 6749 sections 4.2.2 and 4.4.3: neither implicit nor client credentials come with a refresh token.

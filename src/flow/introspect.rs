@@ -13,6 +13,7 @@ use crate::grant::{Grant, GrantId, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
 use crate::store::Record;
+use crate::target::ResourceId;
 
 /// Parsed; the client is only claimed.
 #[derive(Debug)]
@@ -68,22 +69,19 @@ impl AwaitGrant {
         self.0.client.client()
     }
 
-    /// Answers: what the token is, or that it is nothing to this client. `sees_all` lets it see the access
-    /// tokens of others; a refresh token is shown to its own client only.
-    pub fn answer(
-        &self,
-        found: Option<&Record>,
-        sees_all: bool,
-        now: DateTime<Utc>,
-        rules: &Rules,
-    ) -> Response {
+    /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
+    /// resource's own server sees that resource's access tokens.
+    pub fn answer(&self, found: Option<&Record>, now: DateTime<Utc>, rules: &Rules) -> Response {
         let seen = self.0.token.as_ref().zip(found).and_then(|((kind, handle), record)| {
             let grant = record.grant();
             let mine = self.0.owns(grant);
             match kind {
-                Kind::Access if mine || sees_all => Active::access(grant, handle, now, rules),
+                Kind::Access => {
+                    let active = Active::access(grant, handle, now, rules)?;
+                    (mine || self.serves(active.aud.unwrap_or_default(), rules)).then_some(active)
+                }
                 Kind::Refresh if mine => Active::refresh(grant, handle, now, rules),
-                Kind::Access | Kind::Refresh | Kind::Code => None,
+                Kind::Refresh | Kind::Code => None,
             }
         });
         let json = match &seen {
@@ -94,6 +92,15 @@ impl AwaitGrant {
             Ok(json) => Response::secret_json(200, json),
             Err(_) => Response::empty(500),
         }
+    }
+}
+
+impl AwaitGrant {
+    /// Whether the host named this client as a server of the audience.
+    fn serves(&self, audience: &str, rules: &Rules) -> bool {
+        let me = self.client().id();
+        let resource = rules.resource(audience);
+        rules.introspect_all.contains(me) || resource.is_some_and(|r| r.introspection_clients.contains(me))
     }
 }
 
@@ -111,7 +118,8 @@ struct Active<'a> {
     iat: Option<i64>,
     sub: &'a str,
     sub_type: &'static str,
-    aud: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
     iss: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
@@ -122,9 +130,10 @@ struct Active<'a> {
 impl<'a> Active<'a> {
     fn access(grant: &'a Grant, handle: &Handle, now: DateTime<Utc>, rules: &'a Rules) -> Option<Self> {
         let token = grant.access(&handle.secret, now)?;
-        let scope = token.scope(grant).as_str();
+        let audience = token.audience().map_or(rules.audience.as_str(), ResourceId::as_str);
         Some(Self {
-            scope,
+            scope: token.scope(grant).as_str(),
+            aud: Some(audience),
             token_type: Some("Bearer"),
             iat: Some(token.issued().timestamp()),
             ..Self::of(grant, token.expires(), rules)
@@ -148,7 +157,7 @@ impl<'a> Active<'a> {
             iat: None,
             sub: grant.subject().id(),
             sub_type: grant.subject().kind(),
-            aud: &rules.audience,
+            aud: None,
             iss: &rules.issuer,
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
             acr: authentication.and_then(|a| a.acr.as_deref()),

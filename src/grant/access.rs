@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Grant, Kind};
+use crate::flow::Issuance;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
+use crate::target::ResourceId;
 
 /// A grant keeps this many live access tokens; one more drops the one that expires soonest.
 pub const MAX_LIVE_ACCESS_TOKENS: usize = 8;
@@ -28,7 +30,19 @@ pub struct AccessRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Narrowed {
-    pub(super) scope: Scope,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<ResourceId>,
+}
+
+impl Narrowed {
+    /// What an issuance has less than its grant; none if it has all.
+    pub(super) fn of(issuance: &Issuance, granted: &Scope) -> Option<Self> {
+        let scope = (issuance.scope != *granted).then(|| issuance.scope.clone());
+        let audience = issuance.audience.clone();
+        (scope.is_some() || audience.is_some()).then_some(Self { scope, audience })
+    }
 }
 
 /// Tokens that were minted and may leave once their grant is stored.
@@ -41,6 +55,8 @@ pub struct Issued {
     pub expires: DateTime<Utc>,
     /// What it is good for.
     pub scope: Scope,
+    /// The resource that it is for; none is the server's default audience.
+    pub audience: Option<ResourceId>,
     /// The refresh token's secret, if there is one.
     pub refresh: Option<Secret>,
 }
@@ -49,7 +65,7 @@ impl AccessRecord {
     /// A record that ends with its lifetime or with its grant, whichever comes first; and when that is.
     pub(super) fn new(
         secret: &Secret,
-        narrowed: Option<Scope>,
+        narrowed: Option<Narrowed>,
         grant_ends: DateTime<Utc>,
         now: DateTime<Utc>,
         policy: &Policy,
@@ -59,7 +75,7 @@ impl AccessRecord {
             digest: secret.digest(Kind::Access.tag()),
             issued: now,
             expires,
-            narrowed: narrowed.map(|scope| Box::new(Narrowed { scope })),
+            narrowed: narrowed.map(Box::new),
         };
         (record, expires)
     }
@@ -79,10 +95,14 @@ impl AccessRecord {
     /// What it is good for: what its grant is good for, unless it was narrowed.
     #[must_use]
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
-        match &self.narrowed {
-            Some(narrowed) => &narrowed.scope,
-            None => grant.scope(),
-        }
+        let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.scope.as_ref());
+        narrowed.unwrap_or(grant.scope())
+    }
+
+    /// The resource that it is for; none is the server's default audience.
+    #[must_use]
+    pub fn audience(&self) -> Option<&ResourceId> {
+        self.narrowed.as_deref()?.audience.as_ref()
     }
 }
 

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessRecord, Issued, LiveTokens};
+use super::access::{AccessRecord, Issued, LiveTokens, Narrowed};
 use super::refresh::{Bridge, Family, RefreshAsk};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
 use crate::error::Reason;
-use crate::flow::Gate;
+use crate::flow::{Gate, Issuance};
 use crate::mint::Mint;
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, after};
@@ -126,7 +126,7 @@ impl Grant {
         }
         match &self.stage {
             Stage::Live(live) => match live.unanswered(&presented, now) {
-                Some(tokens) => match presented.gate.pass(&self.subject, &self.scope) {
+                Some(tokens) => match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
                     Ok(_) => Verdict::Repeat { tokens },
                     Err(reason) => refuse(reason),
                 },
@@ -143,22 +143,23 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
-        let issuance = match presented.gate.pass(&self.subject, &self.scope) {
+        let issuance = match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };
-        let narrowed = (issuance.scope != self.scope).then(|| issuance.scope.clone());
+        let narrowed = Narrowed::of(&issuance, &self.scope);
         let (record, expires) = AccessRecord::new(&mint.first, narrowed, self.ends, now, policy);
         let refresh = issuance.refreshable.then_some(mint.second);
         let family = refresh.as_ref().map(|secret| {
             let rotates = issuance.client.rotates_refresh();
             Box::new(Family::new(secret, rotates, self.ends, now, policy))
         });
-        let tokens = Issued { access: mint.first, expires, scope: issuance.scope, refresh };
-        let ask = RefreshAsk::new(presented.gate.asked_scope());
+        let Issuance { scope, audience, .. } = issuance;
+        let tokens = Issued { access: mint.first, expires, scope, audience, refresh };
+        let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask, now, policy));
         let code = Some(Box::new(SpentCode { offer: *offer, bridge }));
         self.stage = Stage::Live(Live { code, family, access: LiveTokens::of(record) });
@@ -170,7 +171,7 @@ impl Live {
     /// The first answer once more, where the server knows that it never left and nothing of it was used.
     fn unanswered(&self, presented: &CodeRedemption<'_>, now: DateTime<Utc>) -> Option<Issued> {
         let bridge = self.code.as_ref()?.bridge.as_ref().filter(|_| presented.unanswered)?;
-        let ask = RefreshAsk::new(presented.gate.asked_scope());
+        let ask = RefreshAsk::of(presented.gate);
         bridge.cross(presented.secret, &ask, now)
     }
 }

@@ -10,6 +10,7 @@ use super::refresh::Family;
 use super::{Authentication, Ended, Grant, GrantId, Live, Offer, Stage, Subject};
 use crate::client::ClientId;
 use crate::scope::Scope;
+use crate::target::Targets;
 
 const VERSION: u32 = 1;
 
@@ -23,6 +24,8 @@ struct Body<'a> {
     subject: Subject,
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     scope: Scope,
+    #[serde(default, skip_serializing_if = "Targets::is_empty")]
+    targets: Targets,
     #[serde(with = "chrono::serde::ts_seconds")]
     created: DateTime<Utc>,
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -75,6 +78,7 @@ impl Grant {
             client: self.client.clone(),
             subject: self.subject.clone(),
             scope: self.scope.clone(),
+            targets: self.targets.clone(),
             created: self.created,
             ends: self.ends,
             authentication: self.authentication().cloned(),
@@ -106,6 +110,7 @@ impl Grant {
             client: body.client,
             subject: body.subject,
             scope: body.scope,
+            targets: body.targets,
             created: body.created,
             ends: body.ends,
             authentication: body.authentication.map(Box::new),

@@ -26,7 +26,8 @@ use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
-use access::LiveTokens;
+use crate::target::Targets;
+use access::{LiveTokens, Narrowed};
 use code::SpentCode;
 use refresh::Family;
 
@@ -53,6 +54,8 @@ pub struct Grant {
     subject: Subject,
     /// All that was approved; no token ever has more.
     scope: Scope,
+    /// The resources that were approved; without any, its tokens are for the server's default audience.
+    targets: Targets,
     created: DateTime<Utc>,
     /// The absolute end, which no rotation moves.
     ends: DateTime<Utc>,
@@ -142,14 +145,17 @@ impl Grant {
     ) -> (Self, Issued) {
         let (refreshable, rotates) = (issuance.refreshable, issuance.client.rotates_refresh());
         let ends = after(now, policy.grant_lifetime);
-        let (access, expires) = AccessRecord::new(&mint.first, None, ends, now, policy);
+        let (scope, audience) = (issuance.scope.clone(), issuance.audience.clone());
+        let narrowed = Narrowed::of(&issuance, &issuance.scope);
+        let (access, expires) = AccessRecord::new(&mint.first, narrowed, ends, now, policy);
         let family = || Box::new(Family::new(&mint.second, rotates, ends, now, policy));
         let live = Live { code: None, family: refreshable.then(family), access: LiveTokens::of(access) };
         let grant = Self::new(issuance, authentication, Stage::Live(live), &mint, now, policy);
         let tokens = Issued {
             access: mint.first,
             expires,
-            scope: grant.scope.clone(),
+            scope,
+            audience,
             refresh: refreshable.then_some(mint.second),
         };
         (grant, tokens)
@@ -168,6 +174,7 @@ impl Grant {
             client: issuance.client.id().clone(),
             subject: issuance.subject,
             scope: issuance.scope,
+            targets: issuance.targets,
             created: now,
             ends: after(now, policy.grant_lifetime),
             authentication: authentication.map(Box::new),
@@ -207,6 +214,12 @@ impl Grant {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// The resources that were approved.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
 
     /// How the user signed in; none for a client's own grant.

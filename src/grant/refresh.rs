@@ -12,14 +12,15 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessRecord, Issued};
+use super::access::{AccessRecord, Issued, Narrowed};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
 use crate::error::Reason;
-use crate::flow::Gate;
+use crate::flow::{Gate, Issuance};
 use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Masked, Secret};
+use crate::target::{ResourceId, Targets};
 
 /// The digests of this many spent refresh tokens are kept, so that late replays are recognised.
 pub const MAX_SPENT_REFRESH_TOKENS: usize = 32;
@@ -56,11 +57,13 @@ struct Spent {
 pub struct RefreshAsk {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Targets::is_empty")]
+    targets: Targets,
 }
 
 impl RefreshAsk {
-    pub(super) fn new(scope: Option<&Scope>) -> Self {
-        Self { scope: scope.cloned() }
+    pub(super) fn of(gate: &Gate<'_>) -> Self {
+        Self { scope: gate.asked_scope().cloned(), targets: gate.asked_targets().clone() }
     }
 }
 
@@ -73,6 +76,8 @@ pub(super) struct Bridge {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh: Option<Masked>,
     scope: Scope,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<ResourceId>,
     #[serde(with = "chrono::serde::ts_seconds")]
     access_expires: DateTime<Utc>,
     ask: RefreshAsk,
@@ -98,6 +103,7 @@ impl Bridge {
             access: Masked::hide(&tokens.access, old, ACCESS_PAD),
             refresh: refresh.map(|secret| Masked::hide(secret, old, REFRESH_PAD)),
             scope: tokens.scope.clone(),
+            audience: tokens.audience.clone(),
             access_expires: tokens.expires,
             ask,
             until: after(now, policy.leeway),
@@ -110,6 +116,7 @@ impl Bridge {
             access: self.access.reveal(old, ACCESS_PAD),
             expires: self.access_expires,
             scope: self.scope.clone(),
+            audience: self.audience.clone(),
             refresh: self.refresh.map(|masked| masked.reveal(old, REFRESH_PAD)),
         })
     }
@@ -179,7 +186,7 @@ impl Family {
                 false => Presented::Replay,
             };
         }
-        let ask = RefreshAsk::new(presented.gate.asked_scope());
+        let ask = RefreshAsk::of(presented.gate);
         match &self.bridge {
             Some(bridge) if bridge.until < now => Presented::Replay,
             Some(bridge) => match bridge.cross(presented.secret, &ask, now) {
@@ -227,10 +234,12 @@ impl Grant {
             return self.renew(&presented, mint, now, policy);
         }
         match family.judge_spent(&digest, &presented, now, policy) {
-            Presented::Retry(tokens) => match presented.gate.pass(&self.subject, &self.scope) {
-                Ok(_) => Verdict::Repeat { tokens },
-                Err(reason) => refuse(reason),
-            },
+            Presented::Retry(tokens) => {
+                match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+                    Ok(_) => Verdict::Repeat { tokens },
+                    Err(reason) => refuse(reason),
+                }
+            }
             Presented::Different => refuse(Reason::RefreshRetryDiffers),
             Presented::Late => refuse(Reason::RefreshSuperseded),
             Presented::Replay => {
@@ -248,11 +257,11 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
-        let scope = match presented.gate.pass(&self.subject, &self.scope) {
-            Ok(issuance) => issuance.scope,
+        let issuance = match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+            Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let narrowed = (scope != self.scope).then(|| scope.clone());
+        let narrowed = Narrowed::of(&issuance, &self.scope);
         let (record, expires) = AccessRecord::new(&mint.first, narrowed, self.ends, now, policy);
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
@@ -267,9 +276,10 @@ impl Grant {
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
         family.idle_until = idle_until;
         let next = if family.rotates { mint.second } else { presented.secret.duplicate() };
-        let tokens = Issued { access: mint.first, expires, scope, refresh: Some(next) };
+        let Issuance { scope, audience, .. } = issuance;
+        let tokens = Issued { access: mint.first, expires, scope, audience, refresh: Some(next) };
         if let (true, Some(next)) = (family.rotates, &tokens.refresh) {
-            let ask = RefreshAsk::new(presented.gate.asked_scope());
+            let ask = RefreshAsk::of(presented.gate);
             let bridge = Bridge::over(presented.secret, &tokens, ask, now, policy);
             family.rotate(next, bridge, now);
         }

@@ -7,7 +7,8 @@ use crate::scope::Scope;
 use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
-    /// Lets a request pass that carries a live access token with all of these scopes.
+    /// Lets a request pass that carries a live access token for the server's default audience, with all of these
+    /// scopes.
     ///
     /// # Errors
     /// The answer to send: 401 without an error code where no token was sent, 401 `invalid_token`, 403
@@ -16,6 +17,9 @@ impl AuthorizationServer {
         let needed = Scope::parse(&scopes.join(" ")).unwrap_or_default();
         let token = bearer(request).map_err(|reason| challenge(reason, &needed))?;
         let access = self.check(token).await.map_err(|r: Refusal| challenge(r.reason(), &needed))?;
+        if access.audience().is_some() {
+            return Err(challenge(Reason::TokenAudienceWrong, &needed));
+        }
         match needed.is_subset(access.scope()) {
             true => Ok(access),
             false => Err(challenge(Reason::TokenScopeInsufficient, &needed)),

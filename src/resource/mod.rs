@@ -9,6 +9,7 @@ use crate::grant::{AccessRecord, Grant, GrantId, Subject};
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::store::Record;
+use crate::target::ResourceId;
 
 /// A live access token, and the grant that it belongs to.
 #[derive(Clone, Debug)]
@@ -45,6 +46,12 @@ impl Access {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         self.token.scope(self.record.grant())
+    }
+
+    /// The resource that the token is for; none is the server's default audience.
+    #[must_use]
+    pub fn audience(&self) -> Option<&ResourceId> {
+        self.token.audience()
     }
 
     /// When the token expires.

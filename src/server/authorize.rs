@@ -10,6 +10,7 @@ use crate::flow::authorize::{AwaitClient, AwaitConsent, AwaitLogin, SignedIn};
 use crate::grant::Login;
 use crate::http::{Request, Response, escape_html};
 use crate::scope::Scope;
+use crate::target::Targets;
 
 impl AuthorizationServer {
     /// Reads an authorization request (RFC 6749 section 3.1) and proves where its answer goes.
@@ -138,6 +139,12 @@ impl Consent {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         self.state.scope()
+    }
+
+    /// The resources that the client will reach; none is the server's default audience.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        self.state.targets()
     }
 
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or

@@ -15,6 +15,7 @@ use crate::policy::{Policy, Profile, Rules};
 use crate::scope::Scope;
 use crate::store::TokenStore;
 use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::target::{KnownResource, Resource};
 
 /// Configures an [`AuthorizationServer`].
 #[must_use]
@@ -25,6 +26,7 @@ pub struct Builder {
     policy: Policy,
     scopes: Vec<String>,
     audience: Option<String>,
+    resources: Vec<Resource>,
     endpoints: Endpoints,
     introspect_all: Vec<ClientId>,
     clients: Option<Arc<dyn ClientRegistry>>,
@@ -46,6 +48,7 @@ impl Builder {
             policy: Policy::default(),
             scopes: Vec::new(),
             audience: None,
+            resources: Vec::new(),
             endpoints: Endpoints::default(),
             introspect_all: Vec::new(),
             clients: None,
@@ -89,7 +92,14 @@ impl Builder {
         self
     }
 
-    /// Whom access tokens are for (`aud`); by default the issuer.
+    /// Adds a resource that requests may name (RFC 8707). Without any, `resource` is ignored.
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Whom access tokens are for where a request names no resource (`aud`); by default the only resource, and
+    /// without one, or with several, the issuer.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
@@ -182,6 +192,10 @@ impl Builder {
             errors.push(ConfigError::Scopes);
             Scope::empty()
         });
+        let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
+            errors.extend(mistakes);
+            Vec::new()
+        });
         errors.extend(mistaken_paths(&self.endpoints));
         errors.extend(mistaken_numbers(&self.policy));
         if self.clients.is_none() {
@@ -193,9 +207,15 @@ impl Builder {
         let (Some(clients), Some(store), true) = (self.clients, self.store, errors.is_empty()) else {
             return Err(ConfigErrors(errors));
         };
+        let only_resource = match resources.as_slice() {
+            [only] => Some(only.id.as_str().to_owned()),
+            _ => None,
+        };
         let rules = Rules {
-            audience: self.audience.unwrap_or_else(|| self.issuer.clone()),
+            audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
             issuer: self.issuer,
+            resources,
+            introspect_all: self.introspect_all,
             profile: self.profile,
             scope,
             policy: self.policy,
@@ -207,7 +227,6 @@ impl Builder {
             rules,
             endpoints: self.endpoints,
             issuer_path,
-            introspect_all: self.introspect_all,
             clients,
             registrar: self.registrar,
             store,
@@ -236,6 +255,26 @@ fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
         _ => return Err(ConfigError::IssuerNotHttps),
     }
     Ok(uri.path().as_str().trim_end_matches('/').to_owned())
+}
+
+/// The resources, each once, with scopes that the server knows.
+fn known_resources(resources: Vec<Resource>, scope: &Scope) -> Result<Vec<KnownResource>, Vec<ConfigError>> {
+    let mut known: Vec<KnownResource> = Vec::new();
+    let mut errors = Vec::new();
+    for resource in resources {
+        let identifier = resource.identifier.clone();
+        match KnownResource::check(resource) {
+            Err(_) => errors.push(ConfigError::Resource(identifier)),
+            Ok(resource) if known.iter().any(|k| k.id == resource.id) => {
+                errors.push(ConfigError::ResourceTwice(identifier));
+            }
+            Ok(resource) if resource.scope.as_ref().is_some_and(|s| !s.is_subset(scope)) => {
+                errors.push(ConfigError::ResourceScope(identifier));
+            }
+            Ok(resource) => known.push(resource),
+        }
+    }
+    if errors.is_empty() { Ok(known) } else { Err(errors) }
 }
 
 fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
@@ -291,6 +330,15 @@ pub enum ConfigError {
     /// RFC 6749 section 3.3.
     #[error("a scope has a character that scopes cannot have")]
     Scopes,
+    /// RFC 8707 section 2.
+    #[error("the resource {0:?} is not an absolute URI without a fragment, or has a scope that is malformed")]
+    Resource(String),
+    /// Two resources with one identifier.
+    #[error("the resource {0:?} stands there twice")]
+    ResourceTwice(String),
+    /// A scope that no client can ever have.
+    #[error("the resource {0:?} has a scope that the server does not know")]
+    ResourceScope(String),
     /// RFC 6749 sections 3.1 and 3.2.
     #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
     EndpointPath(String),

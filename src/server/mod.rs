@@ -67,7 +67,6 @@ struct Inner {
     /// The path of the issuer, without a slash at its end.
     issuer_path: String,
     metadata: Vec<u8>,
-    introspect_all: Vec<ClientId>,
     clients: Arc<dyn ClientRegistry>,
     registrar: Option<Arc<dyn Registrar>>,
     store: Arc<dyn TokenStore>,

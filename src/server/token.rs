@@ -169,8 +169,7 @@ impl AuthorizationServer {
             Some(id) => self.load(id).await?,
             None => None,
         };
-        let sees_all = self.inner.introspect_all.contains(flow.client().id());
-        Ok(flow.answer(record.as_ref(), sees_all, self.now(), self.rules()))
+        Ok(flow.answer(record.as_ref(), self.now(), self.rules()))
     }
 
     /// What an access token is good for.

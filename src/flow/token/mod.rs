@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::gate::{Gate, Standing};
+use super::gate::{Asked, Gate, Standing};
 use super::{Checked, authenticate};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
@@ -22,7 +22,6 @@ use crate::http::Request;
 use crate::mint::Mint;
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
-use crate::scope::Scope;
 use crate::secret::SecretText;
 use crate::store::{Committed, Record, Write};
 
@@ -35,7 +34,7 @@ pub use reply::TokenReply;
 pub struct AwaitClient {
     presented: Presented,
     ask: Ask,
-    scope: Option<Scope>,
+    asked: Asked,
 }
 
 /// What the request is made of, by grant type.
@@ -91,8 +90,7 @@ impl AwaitClient {
         if !rules.profile.knows(ask.grant_type()) {
             return Err(Reason::GrantTypeUnsupported.into());
         }
-        let scope = form.one("scope")?.map(Scope::parse).transpose()?;
-        Ok(Self { presented, ask, scope })
+        Ok(Self { presented, ask, asked: Asked::parse(&form)? })
     }
 
     /// The client that has to be looked up.
@@ -110,8 +108,8 @@ impl AwaitClient {
         found: Option<Arc<Client>>,
         now: DateTime<Utc>,
     ) -> Result<Checked<Authenticated>, Refusal> {
-        let Self { presented, ask, scope } = self;
-        authenticate(presented, found, now, move |client| Authenticated::new(client, ask, scope))
+        let Self { presented, ask, asked } = self;
+        authenticate(presented, found, now, move |client| Authenticated::new(client, ask, asked))
     }
 }
 
@@ -128,7 +126,7 @@ pub enum Authenticated {
 }
 
 impl Authenticated {
-    fn new(client: AuthenticatedClient, ask: Ask, scope: Option<Scope>) -> Result<Self, Refusal> {
+    fn new(client: AuthenticatedClient, ask: Ask, asked: Asked) -> Result<Self, Refusal> {
         let grant_type = ask.grant_type();
         if !client.client().allows(grant_type) {
             return Err(Reason::GrantTypeNotAllowed.into());
@@ -137,18 +135,18 @@ impl Authenticated {
             Ask::Code { code, verifier, redirect_uri } => {
                 let handle = code.ok_or(Reason::CodeUnknown)?;
                 let proof = Proof::Code { verifier, redirect_uri };
-                Ok(Self::Grant(AwaitGrant { client, handle, proof, scope }))
+                Ok(Self::Grant(AwaitGrant { client, handle, proof, asked }))
             }
             Ask::Refresh { token } => {
                 let handle = token.ok_or(Reason::RefreshUnknown)?;
-                Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh, scope }))
+                Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh, asked }))
             }
             Ask::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
-                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, scope }))
+                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, asked }))
             }
             Ask::Password { username, password } => {
-                Ok(Self::Owner(AwaitOwner { client, username, password, scope }))
+                Ok(Self::Owner(AwaitOwner { client, username, password, asked }))
             }
         }
     }
@@ -160,7 +158,7 @@ pub struct AwaitGrant {
     client: AuthenticatedClient,
     handle: Handle,
     proof: Proof,
-    scope: Option<Scope>,
+    asked: Asked,
 }
 
 #[derive(Debug)]
@@ -227,13 +225,13 @@ impl AwaitStanding<'_> {
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Decision {
-        let AwaitGrant { client, handle, proof, scope } = self.request;
+        let AwaitGrant { client, handle, proof, asked } = self.request;
         let (version, grant) = (self.record.version(), self.record.into_grant());
         let grant_type = match proof {
             Proof::Code { .. } => GrantType::AuthorizationCode,
             Proof::Refresh => GrantType::RefreshToken,
         };
-        let gate = &Gate { client: client.client(), grant_type, asked: scope.as_ref(), standing, rules };
+        let gate = &Gate { client: client.client(), grant_type, asked, standing, rules };
         let secret = &handle.secret;
         let verdict = match proof {
             Proof::Code { verifier, redirect_uri } => {
@@ -268,7 +266,7 @@ pub struct AwaitOwner {
     client: AuthenticatedClient,
     username: String,
     password: SecretText,
-    scope: Option<Scope>,
+    asked: Asked,
 }
 
 impl AwaitOwner {
@@ -288,7 +286,7 @@ impl AwaitOwner {
             subject: found.ok_or(Reason::OwnerCredentialsWrong)?,
             authentication: Some(Authentication { auth_time: now, acr: None }),
             grant_type: GrantType::Password,
-            scope: self.scope,
+            asked: self.asked,
         })
     }
 }
@@ -300,7 +298,7 @@ pub struct AwaitMint {
     subject: Subject,
     authentication: Option<Authentication>,
     grant_type: GrantType,
-    scope: Option<Scope>,
+    asked: Asked,
 }
 
 impl AwaitMint {
@@ -309,7 +307,7 @@ impl AwaitMint {
         let gate = Gate {
             client: self.client.client(),
             grant_type: self.grant_type,
-            asked: self.scope.as_ref(),
+            asked: &self.asked,
             standing: Standing::Active,
             rules,
         };

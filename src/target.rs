@@ -1,0 +1,159 @@
+//! Resources: whom access tokens are for (RFC 8707).
+
+use std::fmt;
+use std::sync::Arc;
+
+use fluent_uri::Uri;
+use serde::{Deserialize, Serialize};
+
+use crate::client::ClientId;
+use crate::error::Reason;
+use crate::form::Form;
+use crate::scope::Scope;
+
+/// A request may name this many resources.
+pub const MAX_RESOURCES: usize = 8;
+
+/// The identifier of a resource: an absolute URI without a fragment (RFC 8707 section 2). It is compared as
+/// the string that it is, and stands in tokens as their audience.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResourceId(Arc<str>);
+
+impl ResourceId {
+    /// Reads an identifier.
+    ///
+    /// # Errors
+    /// [`Reason::TargetMalformed`].
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let uri = Uri::parse(text).map_err(|_| Reason::TargetMalformed)?;
+        match uri.has_fragment() {
+            true => Err(Reason::TargetMalformed),
+            false => Ok(Self(text.into())),
+        }
+    }
+
+    /// The URI.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResourceId({:?})", &*self.0)
+    }
+}
+
+/// The resources that a request names, or that a user granted access to; mostly none or one.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Targets(Option<Arc<[ResourceId]>>);
+
+impl Targets {
+    /// The `resource` parameters of a form, each once.
+    pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
+        let mut named = Vec::new();
+        for text in form.all("resource") {
+            let resource = ResourceId::parse(text)?;
+            if !named.contains(&resource) {
+                named.push(resource);
+            }
+            if named.len() > MAX_RESOURCES {
+                return Err(Reason::TargetMalformed);
+            }
+        }
+        Ok(Self((!named.is_empty()).then(|| named.into())))
+    }
+
+    /// The identifiers, in the order in which they were named.
+    #[must_use]
+    pub fn as_slice(&self) -> &[ResourceId] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether none is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// A resource that the server issues access tokens for.
+///
+/// ```
+/// let api = grantor::Resource::new("https://api.example").scopes(["read", "write"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Resource {
+    pub(crate) identifier: String,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) introspection_clients: Vec<ClientId>,
+}
+
+impl Resource {
+    /// A resource by its identifier, an absolute URI without a fragment.
+    pub fn new(identifier: impl Into<String>) -> Self {
+        Self { identifier: identifier.into(), scopes: None, introspection_clients: Vec::new() }
+    }
+
+    /// The scopes that mean something there: its tokens have no other. By default all that the server knows.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The clients that may introspect its access tokens: its own servers.
+    pub fn introspection_clients<S: AsRef<str>>(mut self, clients: impl IntoIterator<Item = S>) -> Self {
+        self.introspection_clients = clients.into_iter().map(|id| ClientId::new(id.as_ref())).collect();
+        self
+    }
+}
+
+/// A resource after the configuration was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownResource {
+    pub(crate) id: ResourceId,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) introspection_clients: Vec<ClientId>,
+}
+
+impl KnownResource {
+    pub(crate) fn check(resource: Resource) -> Result<Self, Reason> {
+        let scope = resource.scopes.map(|scopes| Scope::parse(&scopes.join(" ")));
+        Ok(Self {
+            id: ResourceId::parse(&resource.identifier)?,
+            scope: scope.transpose()?,
+            introspection_clients: resource.introspection_clients,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_an_absolute_uri_without_a_fragment() {
+        for good in ["https://api.example", "https://api.example/v1?x=1", "urn:example:api"] {
+            assert!(ResourceId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "foo", "//rs", "/rs", "https://rs#x", "https://rs#", "https://r s"] {
+            assert_eq!(ResourceId::parse(bad), Err(Reason::TargetMalformed), "{bad}");
+        }
+    }
+}
