@@ -6,6 +6,9 @@
 //! cargo run --example server -- my-server.toml
 //! ```
 //!
+//! Its log goes to standard error; `RUST_LOG=grantor=debug` adds every token that is issued to what is
+//! refused, revoked or replayed.
+//!
 //! What is OAuth is grantor's. What is in this folder is what a host brings: users and their sessions,
 //! pages, and the address to listen on. `authorize.rs` is the place where the two meet.
 

@@ -1,6 +1,6 @@
 //! The pages: one struct for each template, and the headers that every answer carries.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use minijinja::value::Serde;
@@ -77,17 +77,30 @@ impl Pages {
     }
 
     /// A request of an application that leads nowhere safe: no link and no redirect, only words.
-    pub(crate) fn oauth_error(&self, status: StatusCode, code: &str, sentence: &str) -> Response {
-        let title = "This request has a mistake";
-        (status, self.show(None, &ErrorPage { title, sentence, code: Some(code) })).into_response()
+    pub(crate) fn oauth_error(&self, status: StatusCode, code: &str, description: &str) -> Response {
+        let (title, sentence) = match status.is_server_error() {
+            true => (
+                "Not available right now",
+                "This server cannot answer now. Go back, and try again in a moment.",
+            ),
+            false => ("This request has a mistake", UNSAFE),
+        };
+        let page = self.show(None, &ErrorPage { title, sentence, code: Some((code, description)) });
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => (status, [(RETRY_AFTER, "1")], page).into_response(),
+            _ => (status, page).into_response(),
+        }
     }
 }
+
+const UNSAFE: &str = "The application that sent you here asked for something that cannot be answered safely. Nothing was shared with it, and you can close this page.";
 
 #[derive(Serialize)]
 struct ErrorPage<'a> {
     title: &'a str,
     sentence: &'a str,
-    code: Option<&'a str>,
+    /// The error code and what it means, where an application's request was refused.
+    code: Option<(&'a str, &'a str)>,
 }
 
 impl Page for ErrorPage<'_> {
