@@ -51,6 +51,8 @@ impl Narrowed {
 pub struct Issued {
     /// The access token's secret.
     pub access: Secret,
+    /// When the access token was issued.
+    pub issued: DateTime<Utc>,
     /// When the access token expires.
     pub expires: DateTime<Utc>,
     /// What it is good for.

@@ -125,7 +125,7 @@ impl Grant {
             return refuse(reason);
         }
         match &self.stage {
-            Stage::Live(live) => match live.unanswered(&presented, now) {
+            Stage::Live(live) => match live.unanswered(&presented, now, policy) {
                 Some(tokens) => match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
                     Ok(_) => Verdict::Repeat { tokens },
                     Err(reason) => refuse(reason),
@@ -158,9 +158,9 @@ impl Grant {
             Box::new(Family::new(secret, rotates, self.ends, now, policy))
         });
         let Issuance { scope, audience, .. } = issuance;
-        let tokens = Issued { access: mint.first, expires, scope, audience, refresh };
+        let tokens = Issued { access: mint.first, issued: now, expires, scope, audience, refresh };
         let ask = RefreshAsk::of(presented.gate);
-        let bridge = Some(Bridge::over(presented.secret, &tokens, ask, now, policy));
+        let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
         let code = Some(Box::new(SpentCode { offer: *offer, bridge }));
         self.stage = Stage::Live(Live { code, family, access: LiveTokens::of(record) });
         Verdict::Issue { next: self, tokens }
@@ -169,9 +169,14 @@ impl Grant {
 
 impl Live {
     /// The first answer once more, where the server knows that it never left and nothing of it was used.
-    fn unanswered(&self, presented: &CodeRedemption<'_>, now: DateTime<Utc>) -> Option<Issued> {
+    fn unanswered(
+        &self,
+        presented: &CodeRedemption<'_>,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Option<Issued> {
         let bridge = self.code.as_ref()?.bridge.as_ref().filter(|_| presented.unanswered)?;
         let ask = RefreshAsk::of(presented.gate);
-        bridge.cross(presented.secret, &ask, now)
+        bridge.cross(presented.secret, &ask, now, policy)
     }
 }

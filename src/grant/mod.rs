@@ -153,6 +153,7 @@ impl Grant {
         let grant = Self::new(issuance, authentication, Stage::Live(live), &mint, now, policy);
         let tokens = Issued {
             access: mint.first,
+            issued: now,
             expires,
             scope,
             audience,

@@ -81,9 +81,9 @@ pub(super) struct Bridge {
     #[serde(with = "chrono::serde::ts_seconds")]
     access_expires: DateTime<Utc>,
     ask: RefreshAsk,
-    /// The last moment at which it may be crossed.
+    /// When the answer was given; it may be repeated for as long as the leeway after that.
     #[serde(with = "chrono::serde::ts_seconds")]
-    until: DateTime<Utc>,
+    at: DateTime<Utc>,
 }
 
 /// One pad for each secret, each used once.
@@ -91,13 +91,7 @@ const ACCESS_PAD: &str = "grantor:bridge-access:v1";
 const REFRESH_PAD: &str = "grantor:bridge-refresh:v1";
 
 impl Bridge {
-    pub(super) fn over(
-        old: &Secret,
-        tokens: &Issued,
-        ask: RefreshAsk,
-        now: DateTime<Utc>,
-        policy: &Policy,
-    ) -> Self {
+    pub(super) fn over(old: &Secret, tokens: &Issued, ask: RefreshAsk) -> Self {
         let refresh = tokens.refresh.as_ref();
         Self {
             access: Masked::hide(&tokens.access, old, ACCESS_PAD),
@@ -106,14 +100,26 @@ impl Bridge {
             audience: tokens.audience.clone(),
             access_expires: tokens.expires,
             ask,
-            until: after(now, policy.leeway),
+            at: tokens.issued,
         }
     }
 
+    /// Whether the leeway still runs.
+    fn stands(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
+        now <= after(self.at, policy.leeway)
+    }
+
     /// The very same tokens, for the same question, in time.
-    pub(super) fn cross(&self, old: &Secret, ask: &RefreshAsk, now: DateTime<Utc>) -> Option<Issued> {
-        (now <= self.until && self.ask == *ask).then(|| Issued {
+    pub(super) fn cross(
+        &self,
+        old: &Secret,
+        ask: &RefreshAsk,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Option<Issued> {
+        (self.stands(now, policy) && self.ask == *ask).then(|| Issued {
             access: self.access.reveal(old, ACCESS_PAD),
+            issued: self.at,
             expires: self.access_expires,
             scope: self.scope.clone(),
             audience: self.audience.clone(),
@@ -188,8 +194,8 @@ impl Family {
         }
         let ask = RefreshAsk::of(presented.gate);
         match &self.bridge {
-            Some(bridge) if bridge.until < now => Presented::Replay,
-            Some(bridge) => match bridge.cross(presented.secret, &ask, now) {
+            Some(bridge) if !bridge.stands(now, policy) => Presented::Replay,
+            Some(bridge) => match bridge.cross(presented.secret, &ask, now, policy) {
                 Some(tokens) => Presented::Retry(tokens),
                 None => Presented::Different,
             },
@@ -277,10 +283,11 @@ impl Grant {
         family.idle_until = idle_until;
         let next = if family.rotates { mint.second } else { presented.secret.duplicate() };
         let Issuance { scope, audience, .. } = issuance;
-        let tokens = Issued { access: mint.first, expires, scope, audience, refresh: Some(next) };
+        let tokens =
+            Issued { access: mint.first, issued: now, expires, scope, audience, refresh: Some(next) };
         if let (true, Some(next)) = (family.rotates, &tokens.refresh) {
             let ask = RefreshAsk::of(presented.gate);
-            let bridge = Bridge::over(presented.secret, &tokens, ask, now, policy);
+            let bridge = Bridge::over(presented.secret, &tokens, ask);
             family.rotate(next, bridge, now);
         }
         Verdict::Issue { next: self, tokens }
