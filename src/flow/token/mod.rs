@@ -40,10 +40,20 @@ pub struct AwaitClient {
 /// What the request is made of, by grant type.
 #[derive(Debug)]
 enum Ask {
-    Code { code: Option<Handle>, verifier: Option<CodeVerifier>, redirect_uri: Option<String> },
-    Refresh { token: Option<Handle> },
+    Code {
+        code: Option<Handle>,
+        verifier: Option<CodeVerifier>,
+        redirect_uri: Option<String>,
+    },
+    Refresh {
+        token: Option<Handle>,
+    },
     Client,
-    Password { username: String, password: SecretText },
+    /// Neither is shown: people type passwords into the other field, too.
+    Password {
+        username: SecretText,
+        password: SecretText,
+    },
 }
 
 impl Ask {
@@ -60,7 +70,7 @@ impl Ask {
             }
             "client_credentials" => Ok(Self::Client),
             "password" => Ok(Self::Password {
-                username: need("username")?.to_owned(),
+                username: SecretText::new(need("username")?),
                 password: SecretText::new(need("password")?),
             }),
             _ => Err(Reason::GrantTypeUnsupported),
@@ -264,7 +274,7 @@ impl AwaitStanding<'_> {
 #[derive(Debug)]
 pub struct AwaitOwner {
     client: AuthenticatedClient,
-    username: String,
+    username: SecretText,
     password: SecretText,
     asked: Asked,
 }
@@ -273,7 +283,7 @@ impl AwaitOwner {
     /// What has to be checked, for which client.
     #[must_use]
     pub fn question(&self) -> (&str, &SecretText, &Client) {
-        (&self.username, &self.password, self.client.client())
+        (self.username.reveal(), &self.password, self.client.client())
     }
 
     /// Takes the user, if the password was right.
