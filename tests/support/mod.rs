@@ -1,5 +1,6 @@
 //! A server with a clock that stands still, and the fixtures that the requirements speak of.
 
+pub mod faulty;
 pub mod http;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use grantor::server::Builder;
 use grantor::store::TokenStore;
 use grantor::{
-    ApplicationType, Audit, AuthMethod, AuthorizationServer, Client, Clock, Event, GrantType, Login,
+    ApplicationType, Audit, AuthMethod, AuthorizationServer, Client, Clock, Entropy, Event, GrantType, Login,
     MemoryRegistry, MemoryStore, Profile, Reason, Request, ResourceOwner, Response, SecretText, Standing,
     StoreError, Subject, What, async_trait,
 };
@@ -40,6 +41,22 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(Self::START + self.0.load(Ordering::SeqCst), 0).unwrap()
+    }
+}
+
+/// Randomness that is the same in every run, and never twice the same in one.
+#[derive(Clone, Default)]
+pub struct CountingEntropy(Arc<AtomicI64>);
+
+impl Entropy for CountingEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let count = self.0.fetch_add(1, Ordering::SeqCst);
+            let digest = SecretText::new(format!("entropy {count}")).digest();
+            let text = serde_json::to_string(&digest).unwrap();
+            let noise = URL_SAFE_NO_PAD.decode(text.trim_matches('"')).unwrap();
+            chunk.copy_from_slice(&noise[..chunk.len()]);
+        }
     }
 }
 

@@ -1,0 +1,157 @@
+//! The host's parts, with faults where a test wants them.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{
+    Client, ClientId, ClientRegistry, GrantId, MemoryRegistry, MemoryStore, ResourceOwner, SecretText,
+    Standing, StoreError, Subject, TokenStore, async_trait,
+};
+
+use super::Users;
+
+/// How a call of the host goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Transient,
+    Permanent,
+    /// Never answers, and does nothing.
+    Hang,
+    /// Never answers, but did what it was asked.
+    HangAfter,
+    /// Does not know what it did: nothing.
+    UnknownBefore,
+    /// Does not know what it did: all of it.
+    UnknownAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 6] = [
+        Self::Transient,
+        Self::Permanent,
+        Self::Hang,
+        Self::HangAfter,
+        Self::UnknownBefore,
+        Self::UnknownAfter,
+    ];
+}
+
+/// Which of the calls goes wrong, and how. Clones share it.
+#[derive(Clone, Default)]
+pub struct Plan(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    calls: usize,
+    fault: Option<(usize, Fault)>,
+    pauses: bool,
+}
+
+impl Plan {
+    /// From here on, the call number `at` goes wrong, once.
+    pub fn arm(&self, at: usize, fault: Fault) {
+        *self.0.lock().unwrap() = State { calls: 0, fault: Some((at, fault)), pauses: false };
+    }
+
+    /// From here on, every call is pending once before it does its work and once after.
+    pub fn pause(&self) {
+        *self.0.lock().unwrap() = State { pauses: true, ..State::default() };
+    }
+
+    /// From here on, nothing goes wrong. Whether anything had.
+    pub fn recover(&self) -> bool {
+        let before = std::mem::take(&mut *self.0.lock().unwrap());
+        before.fault.is_some_and(|(at, _)| at < before.calls)
+    }
+
+    fn next(&self) -> (Option<Fault>, bool) {
+        let mut state = self.0.lock().unwrap();
+        let fault = state.fault.filter(|(at, _)| *at == state.calls).map(|(_, fault)| fault);
+        state.calls += 1;
+        (fault, state.pauses)
+    }
+
+    async fn call<T, E: From<StoreError>>(&self, inner: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let (fault, pauses) = self.next();
+        match fault {
+            None if pauses => {
+                tokio::task::yield_now().await;
+                let output = inner.await;
+                tokio::task::yield_now().await;
+                output
+            }
+            None => inner.await,
+            Some(Fault::Transient) => Err(StoreError::transient("injected").into()),
+            Some(Fault::Permanent) => Err(StoreError::permanent("injected").into()),
+            Some(Fault::UnknownBefore) => Err(StoreError::unknown_outcome("injected").into()),
+            Some(Fault::UnknownAfter) => {
+                let _ = inner.await;
+                Err(StoreError::unknown_outcome("injected").into())
+            }
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::HangAfter) => {
+                let _ = inner.await;
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+/// A part of the host that goes wrong by plan.
+pub struct Faulty<T> {
+    inner: T,
+    plan: Plan,
+}
+
+impl<T> Faulty<T> {
+    pub fn new(inner: T, plan: &Plan) -> Self {
+        Self { inner, plan: plan.clone() }
+    }
+}
+
+#[async_trait]
+impl TokenStore for Faulty<Arc<MemoryStore>> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        self.plan.call(self.inner.load(id)).await
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        self.plan.call(self.inner.commit(write)).await
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        self.plan.call(self.inner.find_by_user_code(code)).await
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        self.plan.call(self.inner.list(filter, page)).await
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.plan.call(self.inner.purge(before, limit)).await
+    }
+}
+
+#[async_trait]
+impl ClientRegistry for Faulty<MemoryRegistry> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+        self.plan.call(self.inner.client(id)).await
+    }
+}
+
+#[async_trait]
+impl ResourceOwner for Faulty<Users> {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        client: &Client,
+    ) -> Result<Option<Subject>, StoreError> {
+        self.plan.call(self.inner.authenticate(username, password, client)).await
+    }
+
+    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+        self.plan.call(self.inner.standing(subject)).await
+    }
+}
