@@ -1,1 +1,361 @@
-//! To be written.
+//! Answers that never arrived: section 5 of the design, with clocks that stand still.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::store::{Filter, Page};
+use grantor::{MemoryStore, Policy, Reason, TokenStore, What};
+use serde_json::Value;
+
+use crate::support::faulty::{Fault, Faulty, Plan};
+use crate::support::{Answer, CountingEntropy, Fixture, redemption, request};
+
+const LEEWAY: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Fixture {
+    async fn refresh_asking(&self, token: &str, scope: &str) -> Answer {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", scope)];
+        self.token("pub", &form).await
+    }
+
+    async fn assert_refused(&self, token: &str, reason: Reason) {
+        assert_eq!(self.refresh("pub", token).await.error(), (400, "invalid_grant".to_owned()));
+        assert_eq!(self.log.last_reason(), Some(reason));
+    }
+
+    /// The stored grants, as their JSON.
+    async fn stored(&self) -> Vec<Value> {
+        let listing = self.store.list(&Filter::default(), Page::first(100)).await.unwrap();
+        listing.records.iter().map(|r| serde_json::from_str(&r.grant().encode()).unwrap()).collect()
+    }
+
+    async fn bridge(&self) -> Option<Value> {
+        self.stored().await[0]["stage"]["live"]["family"].get("bridge").cloned()
+    }
+}
+
+/// Access and refresh token, and the scope: all that an answer is.
+fn tokens(answer: &Answer) -> (String, String, String) {
+    (answer.access_token(), answer.refresh_token(), answer.text("scope"))
+}
+
+#[tokio::test]
+async fn d_13_the_same_refresh_token_within_the_leeway_gets_the_very_same_tokens() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read write").await;
+    let lost = fixture.refresh("pub", &first.refresh_token()).await;
+    for wait in [0, 1, 58, 1] {
+        fixture.clock.advance(SECOND * wait);
+        let again = fixture.refresh("pub", &first.refresh_token()).await;
+        assert_eq!(tokens(&again), tokens(&lost));
+        assert_eq!(fixture.log.whats().last(), Some(&What::AnswerRepeated));
+    }
+    let again = fixture.refresh("pub", &first.refresh_token()).await;
+    assert_eq!(again.json()["expires_in"], 540, "the same token, a minute older");
+    assert!(fixture.is_live(&lost.access_token()).await);
+    assert_eq!(fixture.refresh("pub", &lost.refresh_token()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_repeated_answer_writes_nothing() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read").await;
+    fixture.refresh("pub", &first.refresh_token()).await;
+    let before = fixture.stored().await;
+    fixture.clock.advance(SECOND * 30);
+    fixture.refresh("pub", &first.refresh_token()).await;
+    assert_eq!(fixture.stored().await, before);
+}
+
+#[tokio::test]
+async fn d_13_a_server_without_leeway_takes_the_first_late_retry_for_a_replay() {
+    let mut policy = Policy::default();
+    policy.leeway = Duration::ZERO;
+    let fixture = Fixture::with(|b| b.policy(policy));
+    let first = fixture.tokens("pub", "read").await;
+    let next = fixture.refresh("pub", &first.refresh_token()).await;
+    fixture.clock.advance(SECOND);
+    fixture.assert_refused(&first.refresh_token(), Reason::RefreshReplayed).await;
+    assert!(!fixture.is_live(&next.access_token()).await);
+}
+
+#[tokio::test]
+async fn a_retry_that_asks_for_something_else_is_refused_and_nothing_ends() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read write").await;
+    let lost = fixture.refresh_asking(&first.refresh_token(), "read").await;
+    for other in ["write", "read write", ""] {
+        let answer = fixture.refresh_asking(&first.refresh_token(), other).await;
+        assert_eq!(answer.error(), (400, "invalid_grant".to_owned()), "{other:?}");
+        assert_eq!(fixture.log.last_reason(), Some(Reason::RefreshRetryDiffers));
+    }
+    let right = fixture.refresh_asking(&first.refresh_token(), "read").await;
+    assert_eq!(tokens(&right), tokens(&lost));
+    assert!(fixture.is_live(&first.access_token()).await);
+    assert_eq!(fixture.refresh("pub", &lost.refresh_token()).await.text("scope"), "read write");
+}
+
+#[tokio::test]
+async fn after_the_successors_use_the_predecessor_is_refused_and_nothing_ends_for_a_while() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read").await;
+    let second = fixture.refresh("pub", &first.refresh_token()).await;
+    let third = fixture.refresh("pub", &second.refresh_token()).await;
+    fixture.clock.advance(LEEWAY);
+    fixture.assert_refused(&first.refresh_token(), Reason::RefreshSuperseded).await;
+    assert!(fixture.is_live(&third.access_token()).await);
+    assert_eq!(
+        fixture.refresh("pub", &second.refresh_token()).await.text("access_token"),
+        third.access_token()
+    );
+
+    fixture.clock.advance(SECOND);
+    fixture.assert_refused(&first.refresh_token(), Reason::RefreshReplayed).await;
+    assert!(!fixture.is_live(&third.access_token()).await);
+    fixture.assert_refused(&third.refresh_token(), Reason::GrantEnded).await;
+}
+
+#[tokio::test]
+async fn after_the_leeway_the_predecessor_ends_the_family_though_its_successor_is_unused() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read").await;
+    let second = fixture.refresh("pub", &first.refresh_token()).await;
+    fixture.clock.advance(LEEWAY + SECOND);
+    fixture.assert_refused(&first.refresh_token(), Reason::RefreshReplayed).await;
+    assert_eq!(fixture.log.whats().last(), Some(&What::Refused(Reason::RefreshReplayed)));
+    assert!(fixture.log.whats().contains(&What::Ended(Reason::RefreshReplayed)));
+    assert!(!fixture.is_live(&second.access_token()).await);
+}
+
+#[tokio::test]
+async fn a_grandparent_never_gets_tokens_again() {
+    let fixture = Fixture::new();
+    let mut line = vec![fixture.tokens("pub", "read").await];
+    for _ in 0..4 {
+        fixture.clock.advance(SECOND * 10);
+        line.push(fixture.refresh("pub", &line[line.len() - 1].refresh_token()).await);
+    }
+    for ancestor in &line[..3] {
+        fixture.assert_refused(&ancestor.refresh_token(), Reason::RefreshSuperseded).await;
+    }
+    let parent = fixture.refresh("pub", &line[3].refresh_token()).await;
+    assert_eq!(tokens(&parent), tokens(&line[4]));
+    assert!(fixture.is_live(&line[4].access_token()).await);
+}
+
+#[tokio::test]
+async fn the_last_32_spent_tokens_are_recognised_and_an_older_one_is_like_any_other_text() {
+    let fixture = Fixture::new();
+    let mut line = vec![fixture.tokens("pub", "read").await.refresh_token()];
+    for _ in 0..33 {
+        fixture.clock.advance(LEEWAY * 2);
+        line.push(fixture.refresh("pub", &line[line.len() - 1]).await.refresh_token());
+    }
+    fixture.assert_refused(&line[0], Reason::RefreshUnknown).await;
+    let current = fixture.refresh("pub", &line[32]).await;
+    assert_eq!(current.refresh_token(), line[33], "nothing ended");
+    fixture.assert_refused(&line[1], Reason::RefreshReplayed).await;
+    fixture.assert_refused(&line[33], Reason::GrantEnded).await;
+}
+
+#[tokio::test]
+async fn narrowing_one_answer_does_not_narrow_the_next_even_if_it_was_lost() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read write").await;
+    fixture.refresh_asking(&first.refresh_token(), "read").await;
+    let repeated = fixture.refresh_asking(&first.refresh_token(), "read").await;
+    assert_eq!(repeated.text("scope"), "read");
+    assert_eq!(fixture.refresh("pub", &repeated.refresh_token()).await.text("scope"), "read write");
+}
+
+#[tokio::test]
+async fn the_bridge_to_a_successor_is_gone_when_the_successor_was_used() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read").await;
+    assert!(fixture.bridge().await.is_none());
+    let second = fixture.refresh("pub", &first.refresh_token()).await;
+    let to_second = fixture.bridge().await.unwrap();
+    fixture.refresh("pub", &second.refresh_token()).await;
+    let to_third = fixture.bridge().await.unwrap();
+    let stored = fixture.stored().await[0].to_string();
+    for name in ["access", "refresh"] {
+        assert_ne!(to_second[name], to_third[name]);
+        assert!(!stored.contains(to_second[name].as_str().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn the_bridge_of_a_code_is_gone_when_its_refresh_token_was_used() {
+    for client in ["pub", "conf"] {
+        let fixture = Fixture::new();
+        let first = fixture.tokens(client, "read").await;
+        assert!(fixture.stored().await[0]["stage"]["live"]["code"].get("bridge").is_some());
+        fixture.refresh(client, &first.refresh_token()).await;
+        assert!(fixture.stored().await[0]["stage"]["live"]["code"].get("bridge").is_none());
+    }
+}
+
+/// The half of a handle that only its holder knows.
+fn secret(handle: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(&handle[4..]).unwrap()[16..].to_vec()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
+}
+
+fn xor(a: &[u8], b: &[u8]) -> Vec<u8> {
+    a.iter().zip(b).map(|(a, b)| a ^ b).collect()
+}
+
+#[tokio::test]
+async fn nothing_that_is_stored_reveals_a_token() {
+    let fixture = Fixture::new();
+    let code = fixture.code("pub", "read").await;
+    let mut stored = fixture.stored().await[0].to_string();
+    let first = fixture.redeem("pub", &code).await;
+    stored += &fixture.stored().await[0].to_string();
+    let second = fixture.refresh("pub", &first.refresh_token()).await;
+    stored += &fixture.stored().await[0].to_string();
+    let handles =
+        [code, first.access_token(), first.refresh_token(), second.access_token(), second.refresh_token()];
+    for handle in handles {
+        assert!(!stored.contains(&handle[4..]), "{handle}");
+        let secret = secret(&handle);
+        let hex: String = secret.iter().map(|b| format!("{b:02x}")).collect();
+        for spelling in [URL_SAFE_NO_PAD.encode(&secret), hex, format!("{secret:?}")] {
+            assert!(!stored.contains(&spelling), "{handle} as {spelling}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_the_bridge_without_the_old_token_learns_nothing() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read").await;
+    let second = fixture.refresh("pub", &first.refresh_token()).await;
+    let stored = fixture.stored().await[0].clone();
+    let bridge = fixture.bridge().await.unwrap();
+    let (access, refresh) = (secret(&second.access_token()), secret(&second.refresh_token()));
+    let pads = [xor(&bytes(&bridge["access"]), &access), xor(&bytes(&bridge["refresh"]), &refresh)];
+    assert_ne!(pads[0], pads[1], "each pad is used once");
+    // No pad is something that the store has, or that follows from it without the old token.
+    let old = secret(&first.refresh_token());
+    let family = &stored["stage"]["live"]["family"];
+    let known = [vec![0; 32], old, bytes(&family["current"]), bytes(&family["spent"][0]["digest"])];
+    for pad in pads {
+        assert!(known.iter().all(|known| *known != pad));
+    }
+}
+
+/// What an undisturbed redemption of the same code would have got.
+async fn undisturbed(client: &str) -> (String, String, String) {
+    let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()));
+    tokens(&fixture.tokens(client, "read").await)
+}
+
+fn disturbed(plan: &Plan) -> Fixture {
+    let store = Arc::new(MemoryStore::new());
+    let mut policy = Policy::default();
+    policy.store_deadline = Duration::from_millis(5);
+    Fixture::on(store.clone(), Faulty::new(store, plan), |b| {
+        b.entropy(CountingEntropy::default()).policy(policy)
+    })
+}
+
+#[tokio::test]
+async fn a_code_whose_outcome_is_unknown_gets_the_very_same_tokens_again() {
+    for client in ["pub", "conf"] {
+        for fault in [Fault::UnknownAfter, Fault::HangAfter] {
+            let plan = Plan::default();
+            let fixture = disturbed(&plan);
+            let code = fixture.code(client, "read").await;
+            plan.arm(1, fault);
+            assert_eq!(fixture.redeem(client, &code).await.status(), 503);
+            assert!(plan.recover());
+            let retry = fixture.redeem(client, &code).await;
+            assert_eq!(tokens(&retry), undisturbed(client).await);
+            assert_eq!(fixture.log.whats().last(), Some(&What::AnswerRepeated));
+            assert!(fixture.is_live(&retry.access_token()).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_whose_request_was_dropped_gets_the_very_same_tokens_again() {
+    let plan = Plan::default();
+    let fixture = disturbed(&plan);
+    let code = fixture.code("pub", "read").await;
+    drop_after_the_write(&fixture, &plan, &code).await;
+    let retry = fixture.redeem("pub", &code).await;
+    assert_eq!(tokens(&retry), undisturbed("pub").await);
+}
+
+/// Redeems a code up to the moment when it is written and not yet answered.
+async fn drop_after_the_write(fixture: &Fixture, plan: &Plan, code: &str) {
+    let redemption = request("pub", &redemption(code));
+    plan.arm(1, Fault::HangAfter);
+    {
+        let mut future = pin!(fixture.server.token(&redemption));
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    assert!(plan.recover());
+    assert!(fixture.stored().await[0]["stage"].get("live").is_some());
+}
+
+#[tokio::test]
+async fn a_replay_after_an_answered_redemption_ends_the_grant() {
+    let plan = Plan::default();
+    let fixture = disturbed(&plan);
+    let code = fixture.code("pub", "read").await;
+    drop_after_the_write(&fixture, &plan, &code).await;
+    let answered = fixture.redeem("pub", &code).await;
+    assert_eq!(fixture.redeem("pub", &code).await.error().1, "invalid_grant");
+    assert_eq!(fixture.log.last_reason(), Some(Reason::CodeReplayed));
+    assert!(!fixture.is_live(&answered.access_token()).await);
+}
+
+#[tokio::test]
+async fn the_lost_answer_to_a_code_is_for_its_client_and_its_verifier() {
+    let plan = Plan::default();
+    let fixture = disturbed(&plan);
+    let code = fixture.code("pub", "read").await;
+    drop_after_the_write(&fixture, &plan, &code).await;
+    let mut guess = redemption(&code);
+    guess.retain(|(name, _)| *name != "code_verifier");
+    assert_eq!(fixture.token("pub", &guess).await.error().1, "invalid_grant");
+    guess.push(("code_verifier", "aBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
+    assert_eq!(fixture.token("pub", &guess).await.error().1, "invalid_grant");
+    assert_eq!(fixture.redeem("other", &code).await.error().1, "invalid_grant");
+    // Whoever saw the code could not take the answer away from its client, either.
+    assert_eq!(tokens(&fixture.redeem("pub", &code).await), undisturbed("pub").await);
+}
+
+#[tokio::test]
+async fn the_lost_answer_to_a_code_can_be_asked_for_within_the_leeway_only() {
+    for (wait, status) in [(LEEWAY, 200), (LEEWAY + SECOND, 400)] {
+        let plan = Plan::default();
+        let fixture = disturbed(&plan);
+        let code = fixture.code("pub", "read").await;
+        drop_after_the_write(&fixture, &plan, &code).await;
+        fixture.clock.advance(wait);
+        assert_eq!(fixture.redeem("pub", &code).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn the_lost_answer_to_a_code_is_not_given_after_its_refresh_token_was_used() {
+    let plan = Plan::default();
+    let fixture = disturbed(&plan);
+    let code = fixture.code("pub", "read").await;
+    drop_after_the_write(&fixture, &plan, &code).await;
+    let (access, refresh, _) = undisturbed("pub").await;
+    assert_eq!(fixture.refresh("pub", &refresh).await.status(), 200);
+    assert_eq!(fixture.redeem("pub", &code).await.error().1, "invalid_grant");
+    assert!(!fixture.is_live(&access).await);
+}
