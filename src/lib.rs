@@ -42,7 +42,9 @@ mod target;
 pub use async_trait::async_trait;
 
 pub use audit::{Audit, Endpoint, Event, What};
-pub use client::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientRegistry};
+pub use client::{
+    ApplicationType, AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry,
+};
 pub use client::{FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, ResponseType};
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::{ResponseMode, Standing};

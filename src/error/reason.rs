@@ -27,6 +27,8 @@ pub enum Reason {
     ClientMissing,
     /// No client has this id.
     ClientUnknown,
+    /// An authorization request names a client that nobody registered.
+    ClientUnregistered,
     /// The `Authorization` header is not one that a client can authenticate by.
     ClientCredentialsMalformed,
     /// Two ways of authentication in one request (RFC 6749 section 2.3).
@@ -306,6 +308,7 @@ impl Reason {
             | R::ClientCredentialsMalformed
             | R::ClientMethodNotRegistered
             | R::ClientSecretWrong => (E::InvalidClient, "client authentication failed"),
+            R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id"),
             R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
             R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
             R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),

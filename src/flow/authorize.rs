@@ -104,7 +104,7 @@ impl AwaitClient {
     /// An error page: there is no client, or no address that the answer may go to.
     pub fn with_client(self, found: Option<Arc<Client>>, rules: &Rules) -> Result<AwaitLogin, Refusal> {
         let Self { redirect_uri, asked, .. } = self;
-        let client = found.ok_or(Reason::ClientUnknown)?;
+        let client = found.ok_or(Reason::ClientUnregistered)?;
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {
             (Some(asked), _) => client.redirect_uri(&asked).ok_or(Reason::RedirectUriUnregistered)?,

@@ -84,8 +84,8 @@ struct Inner {
 pub trait ResourceOwner: Send + Sync {
     /// Whose user name and password these are (RFC 6749 section 4.3), if they are anybody's.
     ///
-    /// Both are hostile, and this is the only limit on guessing them: throttle, and take the same time for
-    /// an unknown user as for a wrong password. A wrong `Some` hands over that user's account.
+    /// Both are hostile. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user, too,
+    /// and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over that user's account.
     async fn authenticate(
         &self,
         username: &str,
@@ -98,6 +98,22 @@ pub trait ResourceOwner: Send + Sync {
     async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
         let _ = subject;
         Ok(Standing::Active)
+    }
+}
+
+#[async_trait]
+impl<T: ResourceOwner + ?Sized> ResourceOwner for Arc<T> {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        client: &Client,
+    ) -> Result<Option<Subject>, StoreError> {
+        (**self).authenticate(username, password, client).await
+    }
+
+    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+        (**self).standing(subject).await
     }
 }
 

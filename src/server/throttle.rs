@@ -1,4 +1,5 @@
-//! A limit on wrong client secrets (RFC 6749 section 2.3.1): so many a minute from one address.
+//! A limit on wrong client secrets and passwords (RFC 6749 sections 2.3.1 and 4.3.2): so many a minute from
+//! one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -70,7 +71,13 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Counts the attempt if the secret was wrong.
     pub(super) fn note<T>(self, result: Result<T, Refusal>) -> Result<T, Refusal> {
-        let wrong = |r: &Refusal| matches!(r.reason(), Reason::ClientSecretWrong | Reason::ClientUnknown);
+        let wrong = |refusal: &Refusal| {
+            let reason = refusal.reason();
+            matches!(
+                reason,
+                Reason::ClientSecretWrong | Reason::ClientUnknown | Reason::OwnerCredentialsWrong
+            )
+        };
         if let (Some(peer), true) = (self.peer, result.as_ref().err().is_some_and(wrong)) {
             let mut window = self.throttle.window.lock().unwrap_or_else(PoisonError::into_inner);
             if window.minute != self.minute || window.failures.len() >= LIMIT {

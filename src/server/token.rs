@@ -36,8 +36,9 @@ impl AuthorizationServer {
             Authenticated::Grant(flow) => self.redeem(flow).await,
             Authenticated::Mint(flow) => self.grant(flow).await,
             Authenticated::Owner(flow) => {
+                let attempt = self.inner.throttle.check(request.peer, self.now())?;
                 let owner = self.authenticate_owner(flow.question()).await?;
-                self.grant(flow.with_owner(owner, self.now())?).await
+                self.grant(attempt.note(flow.with_owner(owner, self.now()))?).await
             }
         }
     }
