@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub(crate) use gate::Asked;
 pub use gate::{Gate, Issuance, Standing};
 pub use redirect::{Redirect, SealedRedirect};
 pub use response_mode::ResponseMode;

@@ -1,0 +1,97 @@
+//! A store of your own, and the suite that proves it: `cargo run --example own_store`.
+//!
+//! What stands here as a `BTreeMap` is a table in your database:
+//!
+//! ```sql
+//! CREATE TABLE grants (
+//!   id      BYTES(16) PRIMARY KEY,       -- GrantId::as_bytes, compared as bytes
+//!   version BIGINT, body TEXT,           -- what `commit` writes; `body` is JSON
+//!   subject_kind TEXT, subject TEXT,     -- for `list`: compared exactly, case and spaces too
+//!   client  TEXT, expires TIMESTAMP,     -- for `list` and `purge`
+//!   user_code BYTES(32) UNIQUE           -- for `find_by_user_code`; mostly NULL
+//! );
+//! ```
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use grantor::store::contract::Suite;
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{ClientId, GrantId, StoreError, Subject, TokenStore, async_trait};
+
+/// One row of the table.
+struct Row {
+    version: u64,
+    body: String,
+    subject: Subject,
+    client: ClientId,
+    expires: DateTime<Utc>,
+    user_code: Option<[u8; 32]>,
+}
+
+#[derive(Default)]
+struct OwnStore(Mutex<BTreeMap<GrantId, Row>>);
+
+impl OwnStore {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<GrantId, Row>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl TokenStore for OwnStore {
+    /// `SELECT version, body FROM grants WHERE id = $1`
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        self.rows().get(&id).map(|row| Record::decode(id, row.version, &row.body)).transpose()
+    }
+
+    /// `INSERT … ON CONFLICT DO NOTHING`, or `UPDATE … WHERE id = $1 AND version = $2`: if it did not touch one row,
+    /// it is a conflict. One statement, so nobody comes between the condition and the write.
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        let mut rows = self.rows();
+        if rows.get(&write.id()).map(|row| row.version) != write.expect() {
+            return Err(CommitError::Conflict);
+        }
+        let (index, version, body) = (write.next().index(), write.next().version(), write.body());
+        let (subject, client) = (index.subject.clone(), index.client.clone());
+        let user_code = index.user_code.map(|code| *code.as_bytes());
+        rows.insert(write.id(), Row { version, body, subject, client, expires: index.expires, user_code });
+        Ok(write.committed())
+    }
+
+    /// `SELECT id, version, body FROM grants WHERE user_code = $1`
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let rows = self.rows();
+        let found = rows.iter().find(|(_, row)| row.user_code.as_ref() == Some(code.as_bytes()));
+        found.map(|(id, row)| Record::decode(*id, row.version, &row.body)).transpose()
+    }
+
+    /// `SELECT … WHERE subject_kind = $1 AND subject = $2 AND client = $3 AND id > $4 ORDER BY id LIMIT $5 + 1`
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        let rows = self.rows();
+        let wanted = rows.iter().filter(|(id, row)| {
+            page.after.is_none_or(|after| after < **id)
+                && filter.subject.as_ref().is_none_or(|subject| *subject == row.subject)
+                && filter.client.as_ref().is_none_or(|client| *client == row.client)
+        });
+        let records = wanted.take(page.limit as usize + 1);
+        let records = records.map(|(id, row)| Record::decode(*id, row.version, &row.body));
+        Ok(Listing::of(records.collect::<Result<_, _>>()?, page))
+    }
+
+    /// `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires < $1 LIMIT $2)`
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        let mut rows = self.rows();
+        let expired = rows.iter().filter(|(_, row)| row.expires < before).map(|(id, _)| *id);
+        let expired: Vec<GrantId> = expired.take(limit as usize).collect();
+        Ok(expired.iter().filter(|id| rows.remove(*id).is_some()).count() as u64)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let suite = Suite::new(OwnStore::default()).tasks(16).rounds(50);
+    let report = suite.spawn(|task| drop(tokio::spawn(task))).run().await?;
+    println!("{report}");
+    Ok(())
+}

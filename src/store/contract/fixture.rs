@@ -1,0 +1,294 @@
+//! Grants in every stage, under names that nobody else has.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::report::Stop;
+use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, GrantType};
+use crate::error::Reason;
+use crate::flow::{Asked, Gate, Standing};
+use crate::form::Form;
+use crate::grant::{Authentication, CodeRedemption, Grant, GrantId, Issued, MAX_SPENT_REFRESH_TOKENS, Offer};
+use crate::grant::{RefreshUse, Subject, Verdict};
+use crate::mint::Mint;
+use crate::pkce::{CodeChallenge, CodeVerifier};
+use crate::policy::{Policy, Rules};
+use crate::redirect::RedirectUri;
+use crate::scope::Scope;
+use crate::secret::{Digest, Secret};
+use crate::system::{Clock, Entropy, SystemClock};
+use crate::target::{KnownResource, ResourceId, Targets};
+
+/// RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const CALLBACK: &str = "https://app.example/it's?a=100%25&b=%22";
+const API: &str = "https://api.example/it's?tenant=%25";
+const SCOPE: &str = "read write it's 100%_ {a:[b]}";
+
+/// All that is left behind has expired after so long.
+const LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+pub(super) struct Fixture {
+    seed: u64,
+    drawn: AtomicU64,
+    pub(super) now: DateTime<Utc>,
+    rules: Rules,
+    /// All scopes, for the API.
+    all: Asked,
+    /// One scope of them.
+    narrow: Asked,
+    /// What the request says nothing of.
+    silent: Asked,
+}
+
+/// Everything that is drawn follows from the seed.
+impl Entropy for Fixture {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+            let digest = Digest::of("grantor:contract", format!("{}:{drawn}", self.seed).as_bytes());
+            chunk.copy_from_slice(&digest.expose()[..chunk.len()]);
+        }
+    }
+}
+
+/// Who asks, and in whose name.
+#[derive(Clone)]
+pub(super) struct Pair {
+    pub(super) client: Arc<Client>,
+    pub(super) subject: Subject,
+}
+
+impl Fixture {
+    pub(super) fn new(seed: u64) -> Self {
+        let policy = Policy {
+            code_lifetime: LIFETIME,
+            access_token_lifetime: LIFETIME,
+            refresh_token_idle: LIFETIME,
+            grant_lifetime: LIFETIME,
+            leeway: LIFETIME,
+            ..Policy::default()
+        };
+        let scope = Scope::parse(SCOPE).unwrap_or_default();
+        let resource = |id| KnownResource { id, scope: None, introspection_clients: Vec::new() };
+        let resources = ResourceId::parse(API).map(resource).into_iter().collect();
+        let rules = Rules { policy, resources, ..Rules::new("https://as.example", scope) };
+        Self {
+            seed,
+            drawn: AtomicU64::new(0),
+            now: SystemClock.now(),
+            rules,
+            all: asked(&[("resource", API)]),
+            narrow: asked(&[("scope", "it's")]),
+            silent: Asked::default(),
+        }
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(super) fn mint(&self) -> Mint {
+        Mint::draw(self)
+    }
+
+    pub(super) fn id(&self) -> GrantId {
+        self.mint().grant
+    }
+
+    /// A text that no other run has.
+    pub(super) fn text(&self, name: &str) -> String {
+        format!("{name} #{:x}.{}", self.seed, self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn pair(&self) -> Pair {
+        self.named(&self.text("client"), Subject::user(self.text("subject")))
+    }
+
+    /// A client whose refresh tokens rotate.
+    pub(super) fn named(&self, client: &str, subject: Subject) -> Pair {
+        Pair { client: client_of(client, true), subject }
+    }
+
+    /// A grant whose code is out, and the code.
+    pub(super) fn offered(&self, pair: &Pair) -> Result<(Grant, Secret), Stop> {
+        self.offered_as(self.id(), pair, self.now)
+    }
+
+    /// The same under this id, at this time.
+    pub(super) fn offered_as(
+        &self,
+        id: GrantId,
+        pair: &Pair,
+        now: DateTime<Utc>,
+    ) -> Result<(Grant, Secret), Stop> {
+        let mint = Mint { grant: id, ..self.mint() };
+        let challenge = CodeChallenge::parse(CHALLENGE).ok();
+        let terms = Offer::new(&mint.first, &callback()?, true, challenge, now, &self.rules.policy);
+        let authentication = Authentication { auth_time: now, acr: Some("urn:é:\"1\"".to_owned()) };
+        let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.all);
+        let issuance = gate.pass_new(&pair.subject)?;
+        let grant = Grant::offer(issuance, authentication, terms, &mint, now, &self.rules.policy);
+        Ok((grant, mint.first))
+    }
+
+    /// A grant whose code was redeemed.
+    pub(super) fn live(&self, pair: &Pair) -> Result<(Grant, Issued), Stop> {
+        let (grant, code) = self.offered(pair)?;
+        issued(self.redeem(grant, &code, &pair.client))
+    }
+
+    /// What the rules say to a code.
+    pub(super) fn redeem(&self, grant: Grant, code: &Secret, client: &Arc<Client>) -> Verdict {
+        let verifier = CodeVerifier::parse(VERIFIER).ok();
+        let gate = self.gate(client, GrantType::AuthorizationCode, &self.silent);
+        let presented = CodeRedemption {
+            secret: code,
+            verifier: verifier.as_ref(),
+            redirect_uri: Some(CALLBACK),
+            gate: &gate,
+            unanswered: false,
+        };
+        grant.redeem_code(presented, self.mint(), self.now, &self.rules.policy)
+    }
+
+    /// What the rules say to a refresh token.
+    pub(super) fn refresh(&self, grant: Grant, token: &Secret, client: &Arc<Client>) -> Verdict {
+        self.refresh_for(grant, token, client, &self.silent)
+    }
+
+    fn refresh_for(&self, grant: Grant, token: &Secret, client: &Arc<Client>, asked: &Asked) -> Verdict {
+        let gate = self.gate(client, GrantType::RefreshToken, asked);
+        let presented = RefreshUse { secret: token, gate: &gate };
+        grant.rotate_refresh(presented, self.mint(), self.now, &self.rules.policy)
+    }
+
+    /// One grant of each stage, and of each shape of it.
+    pub(super) fn every_stage(&self, pair: &Pair) -> Result<Vec<(&'static str, Grant)>, Stop> {
+        let steady = Pair { client: client_of(pair.client.id().as_str(), false), ..pair.clone() };
+        Ok(vec![
+            ("offered", self.offered(pair)?.0),
+            ("offered without anything optional", self.offered_bare(pair)?),
+            ("redeemed", self.live(pair)?.0),
+            ("refreshed", self.refreshed(pair, 1)?),
+            ("refreshed as often as is remembered", self.refreshed(pair, MAX_SPENT_REFRESH_TOKENS + 1)?),
+            ("refreshed without rotation", self.refreshed(&steady, 1)?),
+            ("a client's own", self.own(pair)?),
+            ("ended before its code was redeemed", self.offered(pair)?.0.revoke(self.now)),
+            ("ended", self.live(pair)?.0.revoke(self.now)),
+        ])
+    }
+
+    fn offered_bare(&self, pair: &Pair) -> Result<Grant, Stop> {
+        let mint = self.mint();
+        let policy = &self.rules.policy;
+        let terms = Offer::new(&mint.first, &callback()?, false, None, self.now, policy);
+        let authentication = Authentication { auth_time: self.now, acr: None };
+        let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.silent);
+        let issuance = gate.pass(&pair.subject, &Scope::empty(), &Targets::default())?;
+        Ok(Grant::offer(issuance, authentication, terms, &mint, self.now, policy))
+    }
+
+    /// Every other time for a narrower scope.
+    fn refreshed(&self, pair: &Pair, times: usize) -> Result<Grant, Stop> {
+        let (mut grant, mut tokens) = self.live(pair)?;
+        for n in 0..times {
+            let Some(token) = &tokens.refresh else { return Ok(grant) };
+            let asked = if n % 2 == 0 { &self.narrow } else { &self.silent };
+            (grant, tokens) = issued(self.refresh_for(grant, token, &pair.client, asked))?;
+        }
+        Ok(grant)
+    }
+
+    /// A grant in the name of a client, of this one unless the pair says otherwise.
+    pub(super) fn own(&self, pair: &Pair) -> Result<Grant, Stop> {
+        let gate = self.gate(&pair.client, GrantType::ClientCredentials, &self.silent);
+        let subject = match &pair.subject {
+            Subject::User(_) => &Subject::Client(pair.client.id().clone()),
+            Subject::Client(_) => &pair.subject,
+        };
+        let issuance = gate.pass_new(subject)?;
+        Ok(Grant::issue(issuance, None, self.mint(), self.now, &self.rules.policy).0)
+    }
+
+    fn gate<'a>(&'a self, client: &'a Arc<Client>, grant_type: GrantType, asked: &'a Asked) -> Gate<'a> {
+        Gate { client, grant_type, asked, standing: Standing::Active, rules: &self.rules }
+    }
+}
+
+/// Texts that people choose, or that somebody chooses to break a query.
+pub(super) fn hostile_texts() -> [String; 8] {
+    [
+        "O'Brien \"Bob\" \\ `x`".to_owned(),
+        "'; DROP TABLE grants; --".to_owned(),
+        "100%_*?[a-z]".to_owned(),
+        "żółw 🐢 e\u{301} \u{202e}txt".to_owned(),
+        "{\"user\":\"root\"}".to_owned(),
+        "line\r\nbreak\ttab".to_owned(),
+        "a:b/c?d=e&f#g\u{1f}".to_owned(),
+        "long".repeat(250),
+    ]
+}
+
+pub(super) fn issued(verdict: Verdict) -> Result<(Grant, Issued), Stop> {
+    match verdict {
+        Verdict::Issue { next, tokens } => Ok((next, tokens)),
+        Verdict::Refuse { reason } | Verdict::RefuseAndEnd { reason, .. } => Err(reason.into()),
+        Verdict::Repeat { .. } => Err(Stop::Repeated),
+    }
+}
+
+fn callback() -> Result<RedirectUri, Stop> {
+    RedirectUri::register(CALLBACK).map_err(|_| Stop::Refused(Reason::RedirectUriMismatch))
+}
+
+/// As if it stood in a request.
+fn asked(parameters: &[(&str, &str)]) -> Asked {
+    let form = serde_urlencoded::to_string(parameters).unwrap_or_default();
+    Form::parse(form.as_bytes()).and_then(|form| Asked::parse(&form)).unwrap_or_default()
+}
+
+/// Not by the builder: a store has to take any text, not only what is registered today.
+fn client_of(id: &str, rotates: bool) -> Arc<Client> {
+    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
+    let metadata = ClientMetadata { rotate_refresh_tokens: Some(rotates), ..ClientMetadata::default() };
+    Arc::new(Client {
+        id: ClientId::new(id),
+        metadata,
+        redirect_uris: Vec::new(),
+        grant_types: vec![AuthorizationCode, ClientCredentials, RefreshToken],
+        response_types: Vec::new(),
+        auth_method: AuthMethod::ClientSecretBasic,
+        secrets: Vec::new(),
+        issued: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stages_have_everything_that_a_grant_can_have() {
+        let fixture = Fixture::new(1);
+        let stages = fixture.every_stage(&fixture.pair()).unwrap();
+        let body = |name| stages.iter().find(|(stage, _)| *stage == name).unwrap().1.encode();
+        for part in ["challenge", "acr", "targets", "100%_"] {
+            assert!(body("offered").contains(part), "{part}");
+            assert!(!body("offered without anything optional").contains(part), "{part}");
+        }
+        for part in ["spent", "bridge", "narrowed", "audience", "\"scope\":\"it's\"", "\"rotates\":true"] {
+            assert!(body("refreshed").contains(part), "{part}");
+        }
+        assert!(body("redeemed").contains("bridge"));
+        assert!(body("refreshed without rotation").contains("\"rotates\":false"));
+        assert!(body("a client's own").contains("\"subject\":{\"client\""));
+        assert!(body("ended").contains("until"));
+        let often = body("refreshed as often as is remembered");
+        assert!(often.matches("\"at\":").count() >= MAX_SPENT_REFRESH_TOKENS);
+    }
+}

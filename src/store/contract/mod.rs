@@ -1,0 +1,229 @@
+//! The contract of [`TokenStore`] and [`ReplayGuard`] as a suite that you run on your own store.
+//!
+//! ```
+//! use grantor::MemoryStore;
+//! use grantor::store::contract::{Clause, NaiveStore, Suite};
+//!
+//! let report = Suite::new(MemoryStore::new()).tasks(8).rounds(20).run_blocking();
+//! println!("{}", report.unwrap());
+//!
+//! // A store that looks at the version first and writes afterwards lets two tasks win.
+//! let violations = Suite::new(NaiveStore::new()).tasks(8).rounds(20).run_blocking().unwrap_err();
+//! assert!(violations.of(Clause::ReplaceRace).is_some());
+//! ```
+//!
+//! The store may hold other records, of a server that is running, even: the suite draws names of its own
+//! and leaves all others alone. Of its records, those that have not expired stay behind; they do within an hour.
+//!
+//! What it cannot see: whether a confirmed write survives a crash, and what a store answers when its
+//! connection is lost. An uncertain outcome has to be [`StoreError::unknown_outcome`].
+//!
+//! [`TokenStore`]: super::TokenStore
+//! [`ReplayGuard`]: super::ReplayGuard
+//! [`StoreError::unknown_outcome`]: super::StoreError::unknown_outcome
+
+mod cancellation;
+mod fixture;
+mod grant_races;
+mod listing;
+mod map;
+mod map_races;
+mod naive;
+mod purging;
+mod replay;
+mod report;
+mod task;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ReplayGuard, TokenStore};
+use crate::system::{Entropy, SystemEntropy};
+use fixture::Fixture;
+pub use naive::NaiveStore;
+pub use report::{Clause, Report, Violation, Violations};
+use report::{Findings, Stop};
+pub use task::Task;
+use task::{Spawn, block_on, in_time, on_threads};
+
+/// The suite: what it runs on, and how hard it tries.
+#[must_use]
+pub struct Suite<S> {
+    subject: Arc<S>,
+    tasks: usize,
+    rounds: usize,
+    seed: Option<u64>,
+    limit: Duration,
+    spawn: Spawn,
+}
+
+impl<S> std::fmt::Debug for Suite<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tasks, rounds, seed, limit, .. } = self;
+        let mut out = f.debug_struct("Suite");
+        out.field("tasks", tasks).field("rounds", rounds).field("seed", seed).field("limit", limit);
+        out.finish_non_exhaustive()
+    }
+}
+
+/// What the clauses work with.
+struct Context<S: ?Sized> {
+    store: Arc<S>,
+    fixture: Arc<Fixture>,
+    findings: Arc<Findings>,
+    spawn: Spawn,
+    tasks: usize,
+    rounds: usize,
+}
+
+impl<S: ?Sized> Clone for Context<S> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            fixture: Arc::clone(&self.fixture),
+            findings: Arc::clone(&self.findings),
+            spawn: Arc::clone(&self.spawn),
+            ..*self
+        }
+    }
+}
+
+/// What the clauses of a store work with.
+type Contract = Context<dyn TokenStore>;
+
+impl<S> Suite<S> {
+    /// A suite for a store or a replay guard, with 64 tasks and 200 rounds a race.
+    pub fn new(subject: S) -> Self {
+        Self {
+            subject: Arc::new(subject),
+            tasks: 64,
+            rounds: 200,
+            seed: None,
+            limit: Duration::from_secs(120),
+            spawn: on_threads(),
+        }
+    }
+
+    /// How many tasks race for one win; at least two.
+    pub fn tasks(mut self, tasks: usize) -> Self {
+        self.tasks = tasks.max(2);
+        self
+    }
+
+    /// How often each race is run; at least once. A store whose condition and write are two steps passes a
+    /// single round more often than not.
+    pub fn rounds(mut self, rounds: usize) -> Self {
+        self.rounds = rounds.max(1);
+        self
+    }
+
+    /// Draws the same names and secrets as the run of this seed. The store must not hold that run's records.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How long one clause may take; two minutes. A clause that waits for longer is violated.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Hands the racing tasks to your runtime: `|task| { tokio::spawn(task); }`. It must return before the
+    /// task has run to its end. Without one, each task gets a thread.
+    pub fn spawn(mut self, spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        self.spawn = Arc::new(spawn);
+        self
+    }
+
+    fn context<D: ?Sized>(&self, store: Arc<D>) -> Context<D> {
+        let seed = self.seed.unwrap_or_else(|| {
+            let mut bytes = [0; 8];
+            SystemEntropy.fill(&mut bytes);
+            u64::from_le_bytes(bytes)
+        });
+        Context {
+            store,
+            fixture: Arc::new(Fixture::new(seed)),
+            findings: Arc::default(),
+            spawn: Arc::clone(&self.spawn),
+            tasks: self.tasks,
+            rounds: self.rounds,
+        }
+    }
+
+    async fn check<F: Future<Output = Result<(), Stop>>>(&self, findings: &Findings, clause: Clause, run: F) {
+        findings.begin(clause);
+        match in_time(run, self.limit).await {
+            Some(Ok(())) => {}
+            Some(Err(stop)) => findings.stopped(clause, stop),
+            None => findings.stopped(clause, Stop::TooLong(self.limit)),
+        }
+    }
+}
+
+/// Runs clauses in the order in which they are named.
+macro_rules! clauses {
+    ($suite:ident, $context:ident, $($clause:ident: $run:path,)*) => {
+        $($suite.check(&$context.findings, Clause::$clause, $run(&$context)).await;)*
+    };
+}
+
+impl<S: TokenStore + 'static> Suite<S> {
+    /// Holds the store to every clause of [`TokenStore`].
+    ///
+    /// # Errors
+    /// Every clause that it broke.
+    pub async fn run(self) -> Result<Report, Violations> {
+        let contract: Contract = self.context(self.subject.clone() as Arc<dyn TokenStore>);
+        clauses! {
+            self, contract,
+            Vacant: map::vacant,
+            Insert: map::insert,
+            InsertOccupied: map::insert_occupied,
+            Replace: map::replace,
+            ReplaceStale: map::replace_stale,
+            ReplaceVacant: map::replace_vacant,
+            RoundTrip: map::round_trip,
+            LoadNow: map::load_now,
+            UserCode: map::user_code,
+            List: listing::list,
+            ListPages: listing::pages,
+            ListWhileWriting: listing::while_writing,
+            Purge: purging::purge,
+            InsertRace: map_races::insert,
+            ReplaceRace: map_races::replace,
+            CodeRace: grant_races::code,
+            RefreshRace: grant_races::refresh,
+            RevocationRace: grant_races::revocation,
+            Cancellation: cancellation::cancellation,
+        }
+        contract.findings.close(contract.fixture.seed())
+    }
+
+    /// The same as [`run`](Self::run) on this thread, for programs without an async runtime.
+    ///
+    /// # Errors
+    /// Every clause that it broke.
+    pub fn run_blocking(self) -> Result<Report, Violations> {
+        block_on(self.run())
+    }
+}
+
+impl<S: ReplayGuard + 'static> Suite<S> {
+    /// Holds the guard to every clause of [`ReplayGuard`].
+    ///
+    /// # Errors
+    /// Every clause that it broke.
+    pub async fn check_replay_guard(self) -> Result<Report, Violations> {
+        let guard = self.context(self.subject.clone() as Arc<dyn ReplayGuard>);
+        clauses! {
+            self, guard,
+            FirstUse: replay::first_use,
+            ReuseAfterExpiry: replay::reuse_after_expiry,
+            SpacesApart: replay::spaces_apart,
+            FirstUseRace: replay::first_use_race,
+        }
+        guard.findings.close(guard.fixture.seed())
+    }
+}

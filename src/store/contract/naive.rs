@@ -1,0 +1,92 @@
+//! [`NaiveStore`]: the negative control. It looks first and writes afterwards.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::task::yield_now;
+use crate::grant::GrantId;
+use crate::store::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
+use crate::store::{StoreError, TokenStore, UserCodeDigest, Write};
+
+/// A store with the commonest of all mistakes: `SELECT version`, a comparison, and then an `UPDATE` that names
+/// the id alone. Alone it is as good as any; of two tasks at a time, the last one wins, and so does the first.
+///
+/// The negative control of the [suite](super::Suite), which must fail it in every race. Never for tokens.
+#[derive(Debug, Default)]
+pub struct NaiveStore {
+    rows: Mutex<BTreeMap<GrantId, Record>>,
+    seen: Mutex<BTreeMap<ReplayKey, DateTime<Utc>>>,
+}
+
+impl NaiveStore {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl TokenStore for NaiveStore {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        Ok(lock(&self.rows).get(&id).cloned())
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        let version = lock(&self.rows).get(&write.id()).map(Record::version);
+        if version != write.expect() {
+            return Err(CommitError::Conflict);
+        }
+        // The way to the database and back.
+        yield_now().await;
+        lock(&self.rows).insert(write.id(), write.next().clone());
+        Ok(write.committed())
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let rows = lock(&self.rows);
+        Ok(rows.values().find(|record| record.index().user_code.as_ref() == Some(code)).cloned())
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        let rows = lock(&self.rows);
+        let behind = |id: &GrantId| page.after.is_none_or(|after| after < *id);
+        let wanted = rows.iter().filter(|(id, record)| behind(id) && filter.matches(record.grant()));
+        let records = wanted.map(|(_, record)| record.clone()).take(page.limit as usize + 1).collect();
+        Ok(Listing::of(records, page))
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        lock(&self.rows).retain(|_, record| {
+            let goes = gone < u64::from(limit) && record.grant().expires() < before;
+            gone += u64::from(goes);
+            !goes
+        });
+        Ok(gone)
+    }
+}
+
+#[async_trait]
+impl ReplayGuard for NaiveStore {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        if lock(&self.seen).get(key).is_some_and(|until| now < *until) {
+            return Ok(false);
+        }
+        yield_now().await;
+        lock(&self.seen).insert(*key, until);
+        Ok(true)
+    }
+}
