@@ -1,1 +1,172 @@
-//! To be written.
+//! Races against a whole server: 64 requests at a time, and the negative control.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use grantor::store::contract::NaiveStore;
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{GrantId, MemoryStore, StoreError, TokenStore, What, async_trait};
+use tokio::task::{JoinSet, yield_now};
+
+use crate::support::{Answer, Fixture};
+
+const TASKS: usize = 64;
+const ROUNDS: usize = 1000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_64_redemptions_of_one_code_one_wins() {
+    let fixture = far_away();
+    for round in 0..ROUNDS {
+        let code = fixture.code("conf", "read").await;
+        let answers = at_once(&fixture, |fixture, _| {
+            let code = code.clone();
+            async move { fixture.redeem("conf", &code).await }
+        })
+        .await;
+        let (won, lost) = split(answers);
+        assert_eq!(won.len(), 1, "round {round}");
+        assert!(lost.iter().all(|answer| answer.error() == (400, "invalid_grant".into())), "round {round}");
+        assert!(!fixture.is_live(&won[0].access_token()).await, "63 replays ended the grant");
+    }
+    assert_eq!(count(&fixture, |what| matches!(what, What::TokensIssued)), ROUNDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_64_uses_of_one_refresh_token_one_makes_the_successor_that_all_get() {
+    let fixture = far_away();
+    for round in 0..ROUNDS {
+        let first = fixture.tokens("pub", "read").await.refresh_token();
+        let answers = at_once(&fixture, |fixture, _| {
+            let token = first.clone();
+            async move { fixture.refresh("pub", &token).await }
+        })
+        .await;
+        let (won, lost) = split(answers);
+        assert_eq!((won.len(), lost.len()), (TASKS, 0), "round {round}");
+        let sets = token_sets(&won);
+        assert_eq!(sets.len(), 1, "round {round}");
+        let (access, refresh) = sets.into_iter().next().unwrap();
+        assert!(fixture.is_live(&access).await);
+        assert_ne!(refresh, first);
+        assert_eq!(fixture.refresh("pub", &refresh).await.status(), 200);
+    }
+    // One for the race, and one for the use of its successor.
+    assert_eq!(count(&fixture, |what| matches!(what, What::Refreshed)), 2 * ROUNDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_that_a_refresh_issued_outlives_a_revocation_at_the_same_time() {
+    let fixture = far_away();
+    for round in 0..200 {
+        let tokens = fixture.tokens("pub", "read").await;
+        let (access, first) = (tokens.access_token(), tokens.refresh_token());
+        let answers = at_once(&fixture, |fixture, n| {
+            let token = first.clone();
+            async move {
+                if n % 4 == 3 {
+                    fixture.revoke("pub", &token).await
+                } else {
+                    fixture.refresh("pub", &token).await
+                }
+            }
+        })
+        .await;
+        let (answered, lost) = split(answers);
+        assert!(lost.iter().all(|answer| answer.error() == (400, "invalid_grant".into())), "round {round}");
+        assert!(!fixture.is_live(&access).await, "round {round}");
+        for answer in answered.iter().filter(|answer| answer.json()["access_token"].is_string()) {
+            assert!(!fixture.is_live(&answer.access_token()).await, "round {round}");
+            let again = fixture.refresh("pub", &answer.refresh_token()).await;
+            assert_eq!(again.error(), (400, "invalid_grant".into()), "round {round}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_a_naive_store_many_redemptions_win() {
+    let fixture = Fixture::on(Arc::new(MemoryStore::new()), NaiveStore::new(), |builder| builder);
+    let mut most = 0;
+    for _ in 0..20 {
+        let code = fixture.code("conf", "read").await;
+        let answers = at_once(&fixture, |fixture, _| {
+            let code = code.clone();
+            async move { fixture.redeem("conf", &code).await }
+        })
+        .await;
+        most = most.max(split(answers).0.len());
+    }
+    assert!(most > 1, "the races above could not fail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_a_naive_store_one_refresh_token_has_many_successors() {
+    let fixture = Fixture::on(Arc::new(MemoryStore::new()), NaiveStore::new(), |builder| builder);
+    let mut most = 0;
+    for _ in 0..20 {
+        let first = fixture.tokens("pub", "read").await.refresh_token();
+        let answers = at_once(&fixture, |fixture, _| {
+            let token = first.clone();
+            async move { fixture.refresh("pub", &token).await }
+        })
+        .await;
+        most = most.max(token_sets(&split(answers).0).len());
+    }
+    assert!(most > 1, "the races above could not fail");
+}
+
+/// A server whose store is a network away, so that all tasks have read before one of them writes.
+fn far_away() -> Fixture {
+    let store = Arc::new(MemoryStore::new());
+    Fixture::on(store.clone(), FarAway(store), |builder| builder)
+}
+
+/// The answers of as many tasks as there are, which run at a time.
+async fn at_once<F>(fixture: &Fixture, ask: impl Fn(Fixture, usize) -> F) -> Vec<Answer>
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let tasks: JoinSet<Answer> = (0..TASKS).map(|n| ask(fixture.clone(), n)).collect();
+    tasks.join_all().await
+}
+
+/// The answers of status 200, and the others.
+fn split(answers: Vec<Answer>) -> (Vec<Answer>, Vec<Answer>) {
+    answers.into_iter().partition(|answer| answer.status() == 200)
+}
+
+fn token_sets(answers: &[Answer]) -> HashSet<(String, String)> {
+    answers.iter().map(|answer| (answer.access_token(), answer.refresh_token())).collect()
+}
+
+fn count(fixture: &Fixture, wanted: impl Fn(&What) -> bool) -> usize {
+    fixture.log.whats().iter().filter(|what| wanted(what)).count()
+}
+
+struct FarAway(Arc<MemoryStore>);
+
+#[async_trait]
+impl TokenStore for FarAway {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        let found = self.0.load(id).await;
+        yield_now().await;
+        found
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        yield_now().await;
+        self.0.commit(write).await
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        self.0.find_by_user_code(code).await
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        self.0.list(filter, page).await
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.0.purge(before, limit).await
+    }
+}
