@@ -159,9 +159,13 @@ impl Consent {
         self.answer(None).await
     }
 
-    /// The user said yes to a part of it; what was not asked for is not granted.
+    /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
     pub async fn approve_scope(self, part: &Scope) -> Response {
-        self.answer(Some(part)).await
+        let asked = self.state.scope();
+        match !asked.is_empty() && asked.intersection(part).is_empty() {
+            true => self.deny(),
+            false => self.answer(Some(part)).await,
+        }
     }
 
     /// The user said no.
