@@ -16,6 +16,7 @@ mod races;
 mod reference_model;
 mod requirements;
 mod rfc6749_authorize;
+mod rfc6749_authorize_answers;
 mod rfc6749_password;
 mod rfc6749_refresh;
 mod rfc6749_token;
