@@ -70,7 +70,9 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool) ->
             && match grant_type {
                 GrantType::AuthorizationCode | GrantType::Implicit => has_users,
                 GrantType::Password => has_owner,
-                GrantType::RefreshToken => has_users || has_owner,
+                GrantType::RefreshToken => {
+                    has_users || (has_owner && rules.profile.knows(GrantType::Password))
+                }
                 GrantType::ClientCredentials => true,
             }
     };
