@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::password_hash::PasswordHasher as _;
 use chrono::{DateTime, Utc};
 use grantor::client::argon2::Argon2Secrets;
 use grantor::client::{ClientError, SlowHash};
@@ -13,7 +12,7 @@ use grantor::{
     async_trait,
 };
 
-use crate::support::{Answer, Fixture, SECRET, TestClock, basic, encode, redemption, request};
+use crate::support::{Answer, Fixture, SECRET, TestClock, basic, encode, phc, redemption, request};
 
 const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
@@ -290,13 +289,6 @@ async fn two_secrets_are_valid_at_once_until_the_old_one_expires() {
     for (secret, status) in [("old", 401), ("new", 200)] {
         assert_eq!(with_header(&fixture, &basic("app", secret)).await.status(), status, "{secret}");
     }
-}
-
-/// A PHC string of little cost.
-fn phc(secret: &str) -> String {
-    let parameters = argon2::Params::new(8, 1, 1, None).unwrap();
-    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);
-    argon.hash_password_with_salt(secret.as_bytes(), b"some salt of ours").unwrap().to_string()
 }
 
 fn with_argon2(client: Client, hash: impl SlowHash + 'static) -> Fixture {

@@ -9,6 +9,7 @@ mod compile_fail;
 mod configuration;
 mod every_endpoint;
 mod every_secret;
+mod example_server;
 mod faults;
 mod lost_answers;
 mod metadata;

@@ -1,5 +1,6 @@
 //! A server with a clock that stands still, and the fixtures that the requirements speak of.
 
+pub mod browser;
 pub mod faulty;
 pub mod http;
 
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use argon2::password_hash::PasswordHasher as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -332,4 +334,11 @@ impl Answer {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parameters).unwrap();
         pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
+}
+
+/// The PHC string of a secret that a person chose, of little cost.
+pub fn phc(secret: &str) -> String {
+    let parameters = argon2::Params::new(8, 1, 1, None).unwrap();
+    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);
+    argon.hash_password_with_salt(secret.as_bytes(), b"some salt of ours").unwrap().to_string()
 }

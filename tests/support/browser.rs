@@ -1,0 +1,224 @@
+//! `examples/server` as a process of its own, and a browser without a screen.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use super::{encode, phc};
+
+/// A running server, which ends with this value.
+pub struct Server {
+    child: Child,
+    _stdout: BufReader<ChildStdout>,
+    pub base: String,
+}
+
+impl Server {
+    /// Alice and bob are its users, `conf` (secret), `pub` (public) and `native` its clients. `head` goes
+    /// before all that, say `issuer = "…"`.
+    pub fn start(head: &str) -> Self {
+        let mut file = Config::write(&format!("listen = \"127.0.0.1:0\"\n{head}\n{CLIENTS}\n{}", users()));
+        let mut child = Command::new(program()).arg(&file.0).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        file.remove();
+        let base =
+            line.trim().strip_prefix("grantor example server listening on ").expect("the line of a server");
+        Self { child, _stdout: stdout, base: base.to_owned() }
+    }
+
+    /// A browser without cookies.
+    pub fn browser(&self) -> Browser<'_> {
+        let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false);
+        Browser { server: self, agent: config.build().into(), cookie: None }
+    }
+
+    /// A browser in which this user has signed in.
+    pub fn signed_in(&self, username: &str, password: &str) -> Browser<'_> {
+        let mut browser = self.browser();
+        let answer = browser.sign_in(username, password, "/");
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        browser
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const CLIENTS: &str = r#"
+scopes = ["read", "write"]
+[scope_text]
+read = "See your <notes>"
+write = "Change your notes"
+[[clients]]
+client_id = "conf"
+client_name = "Notes <b>& more"
+client_secret = "c2VjcmV0LW9mLXRoZS1maXh0dXJl"
+redirect_uris = ["https://app.example/cb"]
+grant_types = ["authorization_code", "refresh_token", "client_credentials"]
+[[clients]]
+client_id = "pub"
+client_name = "Public"
+token_endpoint_auth_method = "none"
+redirect_uris = ["https://app.example/cb"]
+[[clients]]
+client_id = "native"
+client_name = "Native"
+token_endpoint_auth_method = "none"
+application_type = "native"
+redirect_uris = ["com.example.app:/cb"]
+"#;
+
+fn users() -> String {
+    let user = |name: &str, password: &str| {
+        let hash = phc(password);
+        format!("[[users]]\nusername = \"{name}\"\nsub = \"user-{name}\"\npassword_hash = \"{hash}\"\n")
+    };
+    user("alice", "wonderland") + &user("bob", "builder")
+}
+
+struct Config(PathBuf);
+
+impl Config {
+    fn write(text: &str) -> Self {
+        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("grantor-server-{}-{n}.toml", std::process::id()));
+        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        Self(path)
+    }
+
+    fn remove(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The example's binary, next to that of the tests; built if it is not there or older than its sources.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let tests = std::env::current_exe().unwrap();
+        let profile = tests.ancestors().nth(2).unwrap();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo.args(["build", "--quiet", "--example", "server", "--manifest-path"]);
+        cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+        cargo.arg("--target-dir").arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the example server does not build");
+        profile.join("examples").join(format!("server{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// Keeps one cookie and follows no redirect.
+pub struct Browser<'a> {
+    server: &'a Server,
+    agent: ureq::Agent,
+    pub cookie: Option<String>,
+}
+
+/// What a browser got.
+pub struct Answer {
+    pub status: u16,
+    headers: ureq::http::HeaderMap,
+    pub body: String,
+}
+
+impl Browser<'_> {
+    pub fn get(&mut self, path: &str) -> Answer {
+        let request = self.agent.get(format!("{}{path}", self.server.base));
+        let request = request.header("cookie", self.cookie.as_deref().unwrap_or("none=1"));
+        let response = request.call().unwrap();
+        self.take(response)
+    }
+
+    pub fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let request = self.agent.post(format!("{}{path}", self.server.base));
+        let request = request.header("cookie", self.cookie.as_deref().unwrap_or("none=1"));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let response = request.send(encode(form)).unwrap();
+        self.take(response)
+    }
+
+    /// A form from the client `conf`.
+    pub fn post_as_conf(&self, path: &str, form: &[(&str, &str)]) -> serde_json::Value {
+        let request = self.agent.post(format!("{}{path}", self.server.base));
+        let request = request.header("authorization", super::basic("conf", super::SECRET));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let mut text = String::new();
+        request.send(encode(form)).unwrap().into_body().as_reader().read_to_string(&mut text).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn take(&mut self, response: ureq::http::Response<ureq::Body>) -> Answer {
+        let (parts, mut body) = response.into_parts();
+        if let Some(cookie) = parts.headers.get("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next();
+            self.cookie = pair.map(str::to_owned);
+        }
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.read_to_string().unwrap() }
+    }
+
+    /// Fills in the login page.
+    pub fn sign_in(&mut self, username: &str, password: &str, return_to: &str) -> Answer {
+        let page = self.get(&format!("/login?{}", encode(&[("return_to", return_to)])));
+        let (csrf, return_to) = (page.hidden("csrf"), page.hidden("return_to"));
+        let form = [
+            ("csrf", csrf.as_str()),
+            ("return_to", &return_to),
+            ("username", username),
+            ("password", password),
+        ];
+        self.post("/login", &form)
+    }
+
+    /// Answers the consent page of a request.
+    pub fn decide(&mut self, query: &str, decision: &str) -> Answer {
+        let page = self.get(&format!("/consent?{query}"));
+        let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
+        self.post("/consent", &[("csrf", &csrf), ("request", &request), ("decision", decision)])
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The value of a hidden field, as a browser would send it.
+    pub fn hidden(&self, name: &str) -> String {
+        let start = format!("type=\"hidden\" name=\"{name}\" value=\"");
+        let (_, rest) = self.body.split_once(&start).unwrap_or_else(|| panic!("no {name} in {}", self.body));
+        unescape(rest.split('"').next().unwrap())
+    }
+
+    /// What stands in the element with this id, tags and all.
+    pub fn element(&self, id: &str) -> Option<&str> {
+        let (_, rest) = self.body.split_once(&format!("id=\"{id}\""))?;
+        let (_, rest) = rest.split_once('>')?;
+        let tag = self.body[..self.body.len() - rest.len()].rsplit('<').next()?.split([' ', '>']).next()?;
+        rest.split(&format!("</{tag}>")).next()
+    }
+
+    /// A parameter in the query of the redirect.
+    pub fn location_parameter(&self, name: &str) -> Option<String> {
+        let (_, query) = self.header("location")?.split_once('?')?;
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+        pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+}
+
+/// What a browser makes of a text in HTML.
+pub fn unescape(text: &str) -> String {
+    let pairs =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&#x2f;", "/")];
+    let text = pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    text.replace("&amp;", "&")
+}
