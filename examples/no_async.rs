@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::flow::authorize::{self, SignedIn};
-use grantor::flow::token::{self, Authenticated, Decision};
-use grantor::flow::{Checked, Standing};
+use grantor::flow::token::{self, Authenticated, Decision, Reply};
+use grantor::flow::{Checked, OpenedRedirect, Standing};
 use grantor::store::{Record, Write};
 use grantor::{AuthMethod, Client, GrantType, Login, Mint, Request, Response, Rules, Scope};
 
@@ -52,7 +52,10 @@ fn authorize(
     println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
     let (write, sealed) = state.approve(None, Mint::fixed("0"), now, rules);
     let (record, proof) = store(&write);
-    let response = sealed.open(proof).into_response();
+    let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes) else {
+        return Err("a code needs no signature".into());
+    };
+    let response = redirect.into_response();
     let location = response.header("location").ok_or("a redirect")?;
     println!("authorize: {} {location}", response.status);
     let code = location.split(['=', '&']).nth(1).ok_or("a code")?;
@@ -115,6 +118,9 @@ fn token(
             (record, sealed.open(proof)?)
         }
         _ => return Err("no other decision".into()),
+    };
+    let Reply::Ready(reply) = reply else {
+        return Err("an opaque token needs no signature".into());
     };
     let response = reply.into_response(&rules.policy.prefixes);
     println!("token: {} {}", response.status, String::from_utf8_lossy(&response.body));

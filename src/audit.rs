@@ -69,6 +69,8 @@ pub enum Endpoint {
     Introspection,
     /// RFC 8414
     Metadata,
+    /// RFC 7517
+    Jwks,
     /// A request for a protected resource.
     Resource,
     /// A call of the host itself.
@@ -85,6 +87,7 @@ impl Endpoint {
             Self::Revocation => "revocation",
             Self::Introspection => "introspection",
             Self::Metadata => "metadata",
+            Self::Jwks => "jwks",
             Self::Resource => "resource",
             Self::Host => "host",
         }

@@ -19,6 +19,8 @@ pub struct Endpoints {
     pub revocation: String,
     /// By default `/introspect`.
     pub introspection: String,
+    /// By default `/jwks`; there only on a server that signs.
+    pub jwks: String,
 }
 
 impl Default for Endpoints {
@@ -28,6 +30,7 @@ impl Default for Endpoints {
             token: "/token".to_owned(),
             revocation: "/revoke".to_owned(),
             introspection: "/introspect".to_owned(),
+            jwks: "/jwks".to_owned(),
         }
     }
 }
@@ -39,6 +42,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_endpoint: Option<String>,
     token_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<&'a str>,
     /// Required, so it stands there even if it is empty.
@@ -62,7 +67,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// The document as JSON.
-pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool) -> Vec<u8> {
+pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, has_keys: bool) -> Vec<u8> {
     let url = |path: &str| format!("{}{path}", rules.issuer.trim_end_matches('/'));
     let has_users = endpoints.authorization.is_some();
     let works = |grant_type: &GrantType| {
@@ -92,6 +97,7 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool) ->
         issuer: &rules.issuer,
         authorization_endpoint: endpoints.authorization.as_deref().map(url),
         token_endpoint: url(&endpoints.token),
+        jwks_uri: has_keys.then(|| url(&endpoints.jwks)),
         scopes_supported: rules.scope.iter().collect(),
         response_types_supported: answers.collect(),
         response_modes_supported: if has_users { modes.to_vec() } else { Vec::new() },

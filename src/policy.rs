@@ -8,6 +8,7 @@ use crate::client::{Client, ClientId, GrantType, ResponseType};
 use crate::error::Reason;
 use crate::grant::Prefixes;
 use crate::scope::Scope;
+use crate::signing::AccessTokens;
 use crate::target::{KnownResource, ResourceId, Targets};
 
 /// Which generation of OAuth the server speaks.
@@ -85,6 +86,9 @@ pub struct Policy {
     pub foreign_token: ForeignToken,
     /// Wrong client secrets that one address may send in a minute; 120, and 0 is any number.
     pub secret_failures_per_minute: u32,
+    /// Whether a signed access token of `client_credentials` is recorded; `true`. One that is not costs no write
+    /// to the store, and cannot be revoked before it expires.
+    pub record_client_jwts: bool,
     /// How long one call of a store, registry or resource owner may take; 3 s. After that the answer is 503.
     pub store_deadline: Duration,
     /// What handles begin with.
@@ -102,6 +106,7 @@ impl Default for Policy {
             omitted_scope: OmittedScope::default(),
             foreign_token: ForeignToken::default(),
             secret_failures_per_minute: 120,
+            record_client_jwts: true,
             store_deadline: Duration::from_secs(3),
             prefixes: Prefixes::default(),
         }
@@ -124,6 +129,8 @@ pub struct Rules {
     pub audience: String,
     /// The resources that requests may name; without any, `resource` is ignored.
     pub(crate) resources: Vec<KnownResource>,
+    /// How access tokens are written, unless a resource or a client says otherwise.
+    pub access_tokens: AccessTokens,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Vec<ClientId>,
     /// The numbers.
@@ -142,6 +149,7 @@ impl Rules {
             scope,
             resources: Vec::new(),
             introspect_all: Vec::new(),
+            access_tokens: AccessTokens::default(),
             policy: Policy::default(),
         }
     }
@@ -161,6 +169,13 @@ impl Rules {
     /// The registered resource with this identifier.
     pub(crate) fn resource(&self, id: &str) -> Option<&KnownResource> {
         self.resources.iter().find(|resource| resource.id.as_str() == id)
+    }
+
+    /// How a token for this audience and client is written: as the resource says, else the client, else the server.
+    pub(crate) fn format_for(&self, audience: Option<&ResourceId>, client: &Client) -> AccessTokens {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
+        let resource = self.resource(audience).and_then(|resource| resource.access_tokens);
+        resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
     }
 
     /// What of a scope means something to this audience.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::signing::Fingerprint;
+
 /// The length of a generated secret in bytes: 256 bits.
 pub const SECRET_BYTES: usize = 32;
 
@@ -106,6 +108,13 @@ impl Digest {
     #[must_use]
     pub fn matches(&self, other: &Digest) -> bool {
         self.0.ct_eq(&other.0).into()
+    }
+
+    /// Its first half: enough to tell tokens apart, and no proof of anything.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.0[..16]);
+        Fingerprint(bytes)
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {

@@ -10,6 +10,7 @@ use crate::client::ClientId;
 use crate::error::Reason;
 use crate::form::Form;
 use crate::scope::Scope;
+use crate::signing::AccessTokens;
 
 /// A request may name this many resources.
 pub const MAX_RESOURCES: usize = 8;
@@ -103,17 +104,29 @@ pub struct Resource {
     pub(crate) identifier: String,
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) introspection_clients: Vec<ClientId>,
+    pub(crate) access_tokens: Option<AccessTokens>,
 }
 
 impl Resource {
     /// A resource by its identifier, an absolute URI without a fragment.
     pub fn new(identifier: impl Into<String>) -> Self {
-        Self { identifier: identifier.into(), scopes: None, introspection_clients: Vec::new() }
+        Self {
+            identifier: identifier.into(),
+            scopes: None,
+            introspection_clients: Vec::new(),
+            access_tokens: None,
+        }
     }
 
     /// The scopes that mean something there: its tokens have no other. By default all that the server knows.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How its access tokens are written; by default as the client or the server says.
+    pub fn access_tokens(mut self, format: AccessTokens) -> Self {
+        self.access_tokens = Some(format);
         self
     }
 
@@ -130,6 +143,7 @@ pub(crate) struct KnownResource {
     pub(crate) id: ResourceId,
     pub(crate) scope: Option<Scope>,
     pub(crate) introspection_clients: Vec<ClientId>,
+    pub(crate) access_tokens: Option<AccessTokens>,
 }
 
 impl KnownResource {
@@ -139,6 +153,7 @@ impl KnownResource {
             id: ResourceId::parse(&resource.identifier)?,
             scope: scope.transpose()?,
             introspection_clients: resource.introspection_clients,
+            access_tokens: resource.access_tokens,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Resource indicators: RFC 8707.
 
-use grantor::{Grant, Request, Resource};
+use grantor::{Grant, Request, Resource, TokenStore};
 
 use crate::support::{Answer, Fixture, code_query, request};
 
@@ -167,7 +167,7 @@ async fn the_resources_of_a_grant_survive_its_storage() {
     let fixture = fixture();
     let code = code_for(&fixture, "conf", "read", &[RS1, RS2]).await.location_parameter("code").unwrap();
     let token = redeem(&fixture, "conf", &code, &[RS2]).await.access_token();
-    let access = fixture.server.check(&token).await.unwrap();
-    let body = access.grant().encode();
-    assert_eq!(&Grant::decode(access.grant_id(), &body).unwrap(), access.grant());
+    let id = fixture.server.check(&token).await.unwrap().grant_id().unwrap();
+    let record = fixture.store.load(id).await.unwrap().unwrap();
+    assert_eq!(&Grant::decode(id, &record.grant().encode()).unwrap(), record.grant());
 }

@@ -9,6 +9,7 @@ use super::{GrantType, ResponseType, SecretHash};
 use crate::redirect::{RedirectUri, RedirectUriError};
 use crate::scope::Scope;
 use crate::secret::SecretText;
+use crate::signing::AccessTokens;
 
 /// Builds a [`Client`].
 ///
@@ -102,6 +103,12 @@ impl ClientBuilder {
     /// [`SlowHash`](super::SlowHash) to check it.
     pub fn secret_phc(self, phc: impl Into<String>) -> Self {
         self.add_secret(SecretHash::Phc(phc.into()), None)
+    }
+
+    /// How its access tokens are written, unless their resource says otherwise.
+    pub fn access_tokens(mut self, format: AccessTokens) -> Self {
+        self.metadata.access_tokens = Some(format);
+        self
     }
 
     /// Whether a confidential client must use PKCE; public ones always must.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
 use crate::flow::ResponseMode;
 use crate::scope::Scope;
+use crate::signing::AccessTokens;
 
 /// Client metadata (RFC 7591 section 2), for configuration files and for storage.
 ///
@@ -69,6 +70,9 @@ pub struct ClientMetadata {
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
+    /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_tokens: Option<AccessTokens>,
     /// Grantor's own: a confidential client may do without PKCE if this is `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pkce: Option<bool>,

@@ -151,6 +151,8 @@ pub enum Reason {
     TokenAudienceWrong,
     /// The token lacks a scope.
     TokenScopeInsufficient,
+    /// A signed access token of which nothing is recorded: it lives until it expires.
+    TokenNotRevocable,
     /// Another client's token at the revocation endpoint.
     TokenForAnotherClient,
 
@@ -207,6 +209,8 @@ pub enum ErrorCode {
     UnsupportedGrantType,
     /// RFC 6749 section 4.1.2.1
     UnsupportedResponseType,
+    /// RFC 7009 section 2.2.1
+    UnsupportedTokenType,
 }
 
 impl ErrorCode {
@@ -232,6 +236,7 @@ impl ErrorCode {
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
         }
     }
 }
@@ -285,7 +290,8 @@ impl Reason {
             | ErrorCode::UnauthorizedClient
             | ErrorCode::UnmetAuthenticationRequirements
             | ErrorCode::UnsupportedGrantType
-            | ErrorCode::UnsupportedResponseType => 400,
+            | ErrorCode::UnsupportedResponseType
+            | ErrorCode::UnsupportedTokenType => 400,
         }
     }
 
@@ -366,6 +372,7 @@ impl Reason {
             R::TokenAudienceWrong => (E::InvalidToken, "the access token is for another resource"),
             R::TokenInactive => (E::InvalidToken, "the access token is unknown, expired or revoked"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
+            R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
 
             R::StoreUnavailable | R::Contended | R::Overloaded =>

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::gate::{self, Gate, Issuance, Standing};
-use super::redirect::{Redirect, Return, SealedRedirect};
+use super::redirect::{Answer, Redirect, Return, SealedRedirect};
 use super::response_mode::ResponseMode;
-use super::token::TokenReply;
+use super::token::Reply;
 use crate::client::{Client, ClientId, ResponseType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
@@ -382,19 +382,19 @@ impl AwaitConsent {
             issuance.scope = issuance.scope.intersection(part);
         }
         let policy = &rules.policy;
-        let (grant, fields) = match response_type {
+        let (grant, answer) = match response_type {
             ResponseType::Code => {
                 let terms = Offer::new(&mint.first, &to.uri, named, challenge, now, policy);
                 let grant = Grant::offer(issuance, authentication, terms, &mint, now, policy);
                 let code = Handle::new(grant.id(), mint.first);
-                (grant, vec![("code", code.into_text(Kind::Code, &policy.prefixes))])
+                (grant, Answer::Code(code.into_text(Kind::Code, &policy.prefixes)))
             }
             ResponseType::Token => {
                 let (grant, tokens) = Grant::issue(issuance, Some(authentication), mint, now, policy);
-                let reply = TokenReply::new(grant.id(), tokens, now);
-                (grant, reply.into_fields(&policy.prefixes))
+                let reply = Reply::new(&grant, tokens, now, rules);
+                (grant, Answer::Tokens(reply))
             }
         };
-        (Write::insert(grant, now), SealedRedirect(to.success(fields)))
+        (Write::insert(grant, now), SealedRedirect { to, answer })
     }
 }

@@ -9,8 +9,9 @@ use crate::client::{Client, GrantType};
 use crate::error::Reason;
 use crate::form::Form;
 use crate::grant::Subject;
-use crate::policy::{OmittedScope, Rules};
+use crate::policy::{OmittedScope, Policy, Rules};
 use crate::scope::Scope;
+use crate::signing::AccessTokens;
 use crate::target::{ResourceId, Targets};
 
 /// Whether a user may go on, by the host's word.
@@ -59,8 +60,18 @@ pub struct Issuance {
     pub(crate) targets: Targets,
     /// Whom the token is for, unless it is the server's default audience.
     pub(crate) audience: Option<ResourceId>,
+    /// How the access token is written.
+    pub(crate) format: AccessTokens,
     /// Whether a refresh token goes with it.
     pub(crate) refreshable: bool,
+}
+
+impl Issuance {
+    /// Whether nothing has to be stored: a client's own token that is signed, where policy says so.
+    pub(crate) fn is_unrecorded(&self, policy: &Policy) -> bool {
+        let own = matches!(self.subject, Subject::Client(_));
+        own && self.format == AccessTokens::Jwt && !policy.record_client_jwts
+    }
 }
 
 impl<'a> Gate<'a> {
@@ -92,7 +103,10 @@ impl<'a> Gate<'a> {
         let scope = self.rules.scope_for(audience.as_ref(), offer.scope);
         match scope.is_empty() && self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty()) {
             true => Err(Reason::ScopeExceeded),
-            false => Ok(Issuance { scope, targets: targets.clone(), audience, ..offer }),
+            false => {
+                let format = self.rules.format_for(audience.as_ref(), self.client);
+                Ok(Issuance { scope, targets: targets.clone(), audience, format, ..offer })
+            }
         }
     }
 
@@ -125,6 +139,7 @@ impl<'a> Gate<'a> {
             scope: asked.intersection(&self.rules.ceiling(client)),
             targets: Targets::default(),
             audience: None,
+            format: AccessTokens::Opaque,
             refreshable: self.is_refreshable(),
         })
     }

@@ -7,9 +7,20 @@ use crate::form::Form;
 use crate::grant::{GrantId, Handle, Kind};
 use crate::http::Request;
 use crate::policy::Rules;
+use crate::secret::SecretText;
+use crate::signing::{Claims, TokenName};
 
-/// A token that was taken apart; none if it is no token of this server.
-pub(super) type Token = Option<(Kind, Handle)>;
+/// A token, as far as it is known.
+#[derive(Debug)]
+pub(super) enum Token {
+    /// No token of this server.
+    Nothing,
+    Handle(Kind, Handle),
+    /// Perhaps a signed access token.
+    Unverified(SecretText),
+    /// A signed access token of this server, by its claims.
+    Signed(Box<Claims>),
+}
 
 /// Parsed; the client is only claimed.
 #[derive(Debug)]
@@ -27,8 +38,10 @@ impl Inquiry {
         let presented = Presented::parse(request, &form)?;
         let text = form.one("token")?.ok_or(Reason::ParameterMissing)?;
         let prefixes = &rules.policy.prefixes;
-        let read = |kind| Some((kind, Handle::parse(text, kind, prefixes)?));
-        Ok(Self { presented, token: Kind::ALL.into_iter().find_map(read) })
+        let read = |kind| Some(Token::Handle(kind, Handle::parse(text, kind, prefixes)?));
+        let handle = Kind::ALL.into_iter().find_map(read);
+        let signed = || text.contains('.').then(|| Token::Unverified(SecretText::new(text)));
+        Ok(Self { presented, token: handle.or_else(signed).unwrap_or(Token::Nothing) })
     }
 
     pub(super) fn client_id(&self) -> &ClientId {
@@ -45,7 +58,32 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn grant_id(&self) -> Option<GrantId> {
-        self.token.as_ref().map(|(_, handle)| handle.grant)
+        match &self.token {
+            Token::Handle(_, handle) => Some(handle.grant),
+            Token::Signed(claims) => match TokenName::parse(&claims.jti)? {
+                TokenName::Recorded { grant, .. } => Some(grant),
+                TokenName::Unrecorded(_) => None,
+            },
+            Token::Unverified(_) | Token::Nothing => None,
+        }
+    }
+
+    /// The text whose signature has to be checked.
+    pub(super) fn unverified(&self) -> Option<&str> {
+        match &self.token {
+            Token::Unverified(text) => Some(text.reveal()),
+            Token::Handle(..) | Token::Signed(_) | Token::Nothing => None,
+        }
+    }
+
+    /// Takes the claims of the text, if it has a signature of this server.
+    pub(super) fn with_claims(self, claims: Option<Claims>) -> Self {
+        let token = match (self.token, claims) {
+            (Token::Unverified(_), Some(claims)) => Token::Signed(Box::new(claims)),
+            (Token::Unverified(_), None) => Token::Nothing,
+            (token @ (Token::Handle(..) | Token::Signed(_) | Token::Nothing), _) => token,
+        };
+        Self { client: self.client, token }
     }
 
     /// Whether a grant is this client's own.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::inquiry::{Inquiry, Known};
+use super::inquiry::{Inquiry, Known, Token};
 use super::{Checked, authenticate};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
-use crate::grant::{Grant, GrantId, Handle, Kind};
+use crate::grant::{AccessRecord, Grant, GrantId, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
+use crate::signing::{Claims, TokenName};
 use crate::store::Record;
 use crate::target::ResourceId;
 
@@ -69,21 +70,33 @@ impl AwaitGrant {
         self.0.client.client()
     }
 
+    /// The text whose signature has to be checked, if it may be a signed access token.
+    #[must_use]
+    pub fn unverified(&self) -> Option<&str> {
+        self.0.unverified()
+    }
+
+    /// Takes the claims of that text, if this server signed it.
+    #[must_use]
+    pub fn with_claims(self, claims: Option<Claims>) -> Self {
+        Self(self.0.with_claims(claims))
+    }
+
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
     pub fn answer(&self, found: Option<&Record>, now: DateTime<Utc>, rules: &Rules) -> Response {
-        let seen = self.0.token.as_ref().zip(found).and_then(|((kind, handle), record)| {
-            let grant = record.grant();
-            let mine = self.0.owns(grant);
-            match kind {
-                Kind::Access => {
-                    let active = Active::access(grant, handle, now, rules)?;
-                    (mine || self.serves(active.aud.unwrap_or_default(), rules)).then_some(active)
-                }
-                Kind::Refresh if mine => Active::refresh(grant, handle, now, rules),
-                Kind::Refresh | Kind::Code => None,
+        let grant = found.map(Record::grant);
+        let seen = match (&self.0.token, grant) {
+            (Token::Handle(Kind::Access, handle), Some(grant)) => {
+                Active::access(grant, grant.access(&handle.secret, now), rules)
             }
-        });
+            (Token::Handle(Kind::Refresh, handle), Some(grant)) => {
+                Active::refresh(grant, handle, now, rules).filter(|_| self.0.owns(grant))
+            }
+            (Token::Signed(claims), grant) => Active::signed(claims, grant, now, rules),
+            (Token::Handle(..), _) | (Token::Unverified(_) | Token::Nothing, _) => None,
+        };
+        let seen = seen.filter(|active| self.may_see(active, rules));
         let json = match &seen {
             Some(active) => serde_json::to_vec(active),
             None => Ok(br#"{"active":false}"#.to_vec()),
@@ -96,11 +109,13 @@ impl AwaitGrant {
 }
 
 impl AwaitGrant {
-    /// Whether the host named this client as a server of the audience.
-    fn serves(&self, audience: &str, rules: &Rules) -> bool {
+    /// Whether the token is this client's own, or one for a resource that it serves.
+    fn may_see(&self, active: &Active<'_>, rules: &Rules) -> bool {
         let me = self.client().id();
-        let resource = rules.resource(audience);
-        rules.introspect_all.contains(me) || resource.is_some_and(|r| r.introspection_clients.contains(me))
+        let resource = active.aud.and_then(|audience| rules.resource(audience));
+        active.client_id == me.as_str()
+            || rules.introspect_all.contains(me)
+            || resource.is_some_and(|r| r.introspection_clients.contains(me))
     }
 }
 
@@ -128,8 +143,8 @@ struct Active<'a> {
 }
 
 impl<'a> Active<'a> {
-    fn access(grant: &'a Grant, handle: &Handle, now: DateTime<Utc>, rules: &'a Rules) -> Option<Self> {
-        let token = grant.access(&handle.secret, now)?;
+    fn access(grant: &'a Grant, token: Option<&'a AccessRecord>, rules: &'a Rules) -> Option<Self> {
+        let token = token?;
         let audience = token.audience().map_or(rules.audience.as_str(), ResourceId::as_str);
         Some(Self {
             scope: token.scope(grant).as_str(),
@@ -137,6 +152,36 @@ impl<'a> Active<'a> {
             token_type: Some("Bearer"),
             iat: Some(token.issued().timestamp()),
             ..Self::of(grant, token.expires(), rules)
+        })
+    }
+
+    /// A signed token is as live as the record of it; of one that has none, its own word counts.
+    fn signed(
+        claims: &'a Claims,
+        grant: Option<&'a Grant>,
+        now: DateTime<Utc>,
+        rules: &'a Rules,
+    ) -> Option<Self> {
+        let live = match (TokenName::parse(&claims.jti)?, grant) {
+            (TokenName::Recorded { fingerprint, .. }, Some(grant)) => {
+                grant.access_by_name(fingerprint, now).is_some()
+            }
+            (TokenName::Recorded { .. }, None) => false,
+            (TokenName::Unrecorded(_), _) => true,
+        };
+        (live && now < claims.expires()).then(|| Self {
+            active: true,
+            scope: claims.scope.as_str(),
+            client_id: &claims.client_id,
+            token_type: Some("Bearer"),
+            exp: claims.exp,
+            iat: Some(claims.iat),
+            sub: &claims.sub,
+            sub_type: claims.subject_kind(),
+            aud: Some(&claims.aud),
+            iss: &rules.issuer,
+            auth_time: claims.auth_time,
+            acr: claims.acr.as_deref(),
         })
     }
 

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use gate::Asked;
 pub use gate::{Gate, Issuance, Standing};
-pub use redirect::{Redirect, SealedRedirect};
+pub use redirect::{AwaitRedirectSignature, OpenedRedirect, Redirect, SealedRedirect};
 pub use response_mode::ResponseMode;
 
 use crate::client::Client;

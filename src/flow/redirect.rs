@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::ResponseMode;
+use super::token::{AwaitSignature, Reply};
 use crate::error::Reason;
+use crate::grant::Prefixes;
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
 use crate::redirect::RedirectUri;
 use crate::store::Committed;
@@ -89,12 +91,61 @@ fn form_post(uri: &str, fields: &[(&'static str, String)]) -> Response {
 
 /// A redirect that carries a code or a token, until the store has proven that it holds the grant.
 #[derive(Debug)]
-pub struct SealedRedirect(pub(crate) Redirect);
+pub struct SealedRedirect {
+    pub(crate) to: Return,
+    pub(crate) answer: Answer,
+}
+
+/// What an authorization request is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Code(String),
+    Tokens(Reply),
+}
+
+/// A redirect whose write is proven.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum OpenedRedirect {
+    /// Ready.
+    Ready(Redirect),
+    /// The access token in it has to be signed.
+    Sign(Box<AwaitRedirectSignature>),
+}
+
+/// Waits for the signature of the access token that a redirect carries.
+#[derive(Debug)]
+pub struct AwaitRedirectSignature {
+    to: Return,
+    signature: AwaitSignature,
+}
 
 impl SealedRedirect {
     /// Opens it with the proof of its write.
-    pub fn open(self, proof: Committed) -> Redirect {
+    pub fn open(self, proof: Committed, prefixes: &Prefixes) -> OpenedRedirect {
         drop(proof);
-        self.0
+        let Self { to, answer } = self;
+        match answer {
+            Answer::Code(code) => OpenedRedirect::Ready(to.success(vec![("code", code)])),
+            Answer::Tokens(Reply::Ready(reply)) => {
+                OpenedRedirect::Ready(to.success(reply.into_fields(prefixes)))
+            }
+            Answer::Tokens(Reply::Sign(signature)) => {
+                OpenedRedirect::Sign(Box::new(AwaitRedirectSignature { to, signature: *signature }))
+            }
+        }
+    }
+}
+
+impl AwaitRedirectSignature {
+    /// What has to be signed.
+    pub fn signature(&mut self) -> &mut AwaitSignature {
+        &mut self.signature
+    }
+
+    /// Takes the token that has the claims and a signature.
+    pub fn with_token(self, token: String, prefixes: &Prefixes) -> Redirect {
+        self.to.success(self.signature.with_token(token).into_fields(prefixes))
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::inquiry::{Inquiry, Known};
+use super::inquiry::{Inquiry, Known, Token};
 use super::{Checked, authenticate};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
 use crate::grant::GrantId;
 use crate::http::Request;
 use crate::policy::{ForeignToken, Rules};
+use crate::signing::{Claims, TokenName};
 use crate::store::{Record, Write};
 
 /// Parsed; the client is only claimed.
@@ -76,14 +77,47 @@ impl AwaitGrant {
         self.0.client.client()
     }
 
+    /// The text whose signature has to be checked, if it may be a signed access token.
+    #[must_use]
+    pub fn unverified(&self) -> Option<&str> {
+        self.0.unverified()
+    }
+
+    /// Takes the claims of that text, if this server signed it.
+    #[must_use]
+    pub fn with_claims(self, claims: Option<Claims>) -> Self {
+        Self(self.0.with_claims(claims))
+    }
+
+    /// The answer to a token of which nothing is recorded: there is nothing to revoke.
+    ///
+    /// # Errors
+    /// A signed access token that lives until it expires (`unsupported_token_type`).
+    pub fn answer_unrecorded(&self) -> Result<(), Refusal> {
+        match &self.0.token {
+            Token::Signed(claims) if claims.client_id == self.client().id().as_str() => {
+                Err(Reason::TokenNotRevocable.into())
+            }
+            Token::Signed(_) | Token::Handle(..) | Token::Unverified(_) | Token::Nothing => Ok(()),
+        }
+    }
+
     /// Decides. Borrows: whoever lost a race loads again and asks again.
     pub fn decide(&self, found: Option<Record>, now: DateTime<Utc>, rules: &Rules) -> Decision {
-        let (Some((kind, handle)), Some(record)) = (&self.0.token, found) else {
+        let Some(record) = found else {
             return Decision::Nothing;
         };
         let mine = self.0.owns(record.grant());
         let (version, grant) = (record.version(), record.into_grant());
-        match (grant.revoke_token(*kind, &handle.secret, now), mine) {
+        let next = match &self.0.token {
+            Token::Handle(kind, handle) => grant.revoke_token(*kind, &handle.secret, now),
+            Token::Signed(claims) => match TokenName::parse(&claims.jti) {
+                Some(TokenName::Recorded { fingerprint, .. }) => grant.without_access(fingerprint, now),
+                Some(TokenName::Unrecorded(_)) | None => None,
+            },
+            Token::Unverified(_) | Token::Nothing => None,
+        };
+        match (next, mine) {
             (Some(next), true) => Decision::Commit(Write::replace(version, next, now)),
             (Some(_), false) if rules.policy.foreign_token == ForeignToken::Refused => {
                 Decision::Refuse(Reason::TokenForAnotherClient.into())

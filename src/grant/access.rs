@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Grant, Kind};
+use super::{Grant, Kind, Subject};
 use crate::flow::Issuance;
-use crate::policy::{Policy, after};
+use crate::policy::{Policy, Rules, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
+use crate::signing::{AccessTokens, Claims, Fingerprint, SubjectType, TokenName};
 use crate::target::ResourceId;
 
 /// A grant keeps this many live access tokens; one more drops the one that expires soonest.
@@ -59,8 +60,55 @@ pub struct Issued {
     pub scope: Scope,
     /// The resource that it is for; none is the server's default audience.
     pub audience: Option<ResourceId>,
+    /// How the access token is written.
+    pub format: AccessTokens,
+    /// Whether nothing is stored of it.
+    pub(crate) unrecorded: bool,
     /// The refresh token's secret, if there is one.
     pub refresh: Option<Secret>,
+}
+
+impl Issued {
+    /// Whether nothing of it has to be stored.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.unrecorded
+    }
+
+    /// The same tokens, in the format that the rules ask for now.
+    pub(super) fn written_as(self, format: AccessTokens) -> Self {
+        Self { format, ..self }
+    }
+}
+
+impl Grant {
+    /// What a signed access token of this grant says (RFC 9068 section 2.2).
+    pub(crate) fn claims(&self, tokens: &Issued, rules: &Rules) -> Claims {
+        let name = match tokens.unrecorded {
+            true => TokenName::Unrecorded(self.id()),
+            false => {
+                let fingerprint = tokens.access.digest(Kind::Access.tag()).fingerprint();
+                TokenName::Recorded { grant: self.id(), fingerprint }
+            }
+        };
+        let authentication = self.authentication();
+        Claims {
+            iss: rules.issuer.clone(),
+            sub: self.subject().id().to_owned(),
+            sub_type: match self.subject() {
+                Subject::User(_) => SubjectType::User,
+                Subject::Client(_) => SubjectType::Client,
+            },
+            aud: tokens.audience.as_ref().map_or_else(|| rules.audience.clone(), ToString::to_string),
+            client_id: self.client().to_string(),
+            iat: tokens.issued.timestamp(),
+            exp: tokens.expires.timestamp(),
+            jti: name.to_string(),
+            scope: tokens.scope.clone(),
+            auth_time: authentication.map(|a| a.auth_time.timestamp()),
+            acr: authentication.and_then(|a| a.acr.clone()),
+            extra: serde_json::Map::new(),
+        }
+    }
 }
 
 impl AccessRecord {
@@ -136,11 +184,15 @@ impl LiveTokens {
         hit.filter(|r| now < r.expires)
     }
 
+    pub(super) fn by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
+        let hit = self.0.iter().find(|r| r.digest.fingerprint() == name);
+        hit.filter(|r| now < r.expires)
+    }
+
     /// Whether there was such a live token, which is gone now.
-    pub(super) fn remove(&mut self, presented: &Secret, now: DateTime<Utc>) -> bool {
-        let digest = presented.digest(Kind::Access.tag());
+    pub(super) fn remove(&mut self, name: Fingerprint, now: DateTime<Utc>) -> bool {
         let before = self.0.len();
-        self.0.retain(|r| now >= r.expires || !r.digest.matches(&digest));
+        self.0.retain(|r| now >= r.expires || r.digest.fingerprint() != name);
         self.0.len() < before
     }
 

@@ -127,7 +127,9 @@ impl Grant {
         match &self.stage {
             Stage::Live(live) => match live.unanswered(&presented, now, policy) {
                 Some(tokens) => match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
-                    Ok(_) => Verdict::Repeat { tokens },
+                    Ok(issuance) => {
+                        Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) }
+                    }
                     Err(reason) => refuse(reason),
                 },
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
@@ -157,8 +159,17 @@ impl Grant {
             let rotates = issuance.client.rotates_refresh();
             Box::new(Family::new(secret, rotates, self.ends, now, policy))
         });
-        let Issuance { scope, audience, .. } = issuance;
-        let tokens = Issued { access: mint.first, issued: now, expires, scope, audience, refresh };
+        let Issuance { scope, audience, format, .. } = issuance;
+        let tokens = Issued {
+            access: mint.first,
+            issued: now,
+            expires,
+            scope,
+            audience,
+            format,
+            unrecorded: false,
+            refresh,
+        };
         let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
         let code = Some(Box::new(SpentCode { offer: *offer, bridge }));

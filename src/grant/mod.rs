@@ -26,6 +26,7 @@ use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
+use crate::signing::Fingerprint;
 use crate::target::Targets;
 use access::{LiveTokens, Narrowed};
 use code::SpentCode;
@@ -102,6 +103,8 @@ pub enum Verdict {
     },
     /// The answer that was lost, once more. It was stored before, so nothing has to be written.
     Repeat {
+        /// The grant as it is.
+        grant: Grant,
         /// The very same tokens.
         tokens: Issued,
     },
@@ -146,6 +149,7 @@ impl Grant {
         let (refreshable, rotates) = (issuance.refreshable, issuance.client.rotates_refresh());
         let ends = after(now, policy.grant_lifetime);
         let (scope, audience) = (issuance.scope.clone(), issuance.audience.clone());
+        let (format, unrecorded) = (issuance.format, issuance.is_unrecorded(policy));
         let narrowed = Narrowed::of(&issuance, &issuance.scope);
         let (access, expires) = AccessRecord::new(&mint.first, narrowed, ends, now, policy);
         let family = || Box::new(Family::new(&mint.second, rotates, ends, now, policy));
@@ -157,6 +161,8 @@ impl Grant {
             expires,
             scope,
             audience,
+            format,
+            unrecorded,
             refresh: refreshable.then_some(mint.second),
         };
         (grant, tokens)
@@ -269,6 +275,14 @@ impl Grant {
         }
     }
 
+    /// The live access token with this name.
+    pub(crate) fn access_by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
+        match &self.stage {
+            Stage::Live(live) => live.access.by_name(name, now),
+            Stage::Offered(_) | Stage::Ended(_) => None,
+        }
+    }
+
     /// Until when this refresh token could be used, if it is the current one.
     #[must_use]
     pub fn refresh_expires(&self, presented: &Secret, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -295,7 +309,7 @@ impl Grant {
     pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
         let digest = presented.digest(kind.tag());
         match (kind, &self.stage) {
-            (Kind::Access, Stage::Live(_)) => self.without_access(presented, now),
+            (Kind::Access, Stage::Live(_)) => self.without_access(digest.fingerprint(), now),
             (Kind::Refresh, Stage::Live(Live { family: Some(family), .. })) => {
                 family.knows(&digest).then(|| self.revoke(now))
             }
@@ -304,11 +318,12 @@ impl Grant {
         }
     }
 
-    fn without_access(mut self, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
+    /// What the revocation of one access token leaves; `None` if it is not live.
+    pub(crate) fn without_access(mut self, name: Fingerprint, now: DateTime<Utc>) -> Option<Self> {
         let Stage::Live(live) = &mut self.stage else {
             return None;
         };
-        if !live.access.remove(presented, now) {
+        if !live.access.remove(name, now) {
             return None;
         }
         let nothing_left = live.family.is_none() && live.access.is_empty();

@@ -20,6 +20,7 @@ use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Masked, Secret};
+use crate::signing::AccessTokens;
 use crate::target::{ResourceId, Targets};
 
 /// The digests of this many spent refresh tokens are kept, so that late replays are recognised.
@@ -123,6 +124,8 @@ impl Bridge {
             expires: self.access_expires,
             scope: self.scope.clone(),
             audience: self.audience.clone(),
+            format: AccessTokens::default(),
+            unrecorded: false,
             refresh: self.refresh.map(|masked| masked.reveal(old, REFRESH_PAD)),
         })
     }
@@ -242,7 +245,9 @@ impl Grant {
         match family.judge_spent(&digest, &presented, now, policy) {
             Presented::Retry(tokens) => {
                 match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
-                    Ok(_) => Verdict::Repeat { tokens },
+                    Ok(issuance) => {
+                        Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) }
+                    }
                     Err(reason) => refuse(reason),
                 }
             }
@@ -282,9 +287,17 @@ impl Grant {
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
         family.idle_until = idle_until;
         let next = if family.rotates { mint.second } else { presented.secret.duplicate() };
-        let Issuance { scope, audience, .. } = issuance;
-        let tokens =
-            Issued { access: mint.first, issued: now, expires, scope, audience, refresh: Some(next) };
+        let Issuance { scope, audience, format, .. } = issuance;
+        let tokens = Issued {
+            access: mint.first,
+            issued: now,
+            expires,
+            scope,
+            audience,
+            format,
+            unrecorded: false,
+            refresh: Some(next),
+        };
         if let (true, Some(next)) = (family.rotates, &tokens.refresh) {
             let ask = RefreshAsk::of(presented.gate);
             let bridge = Bridge::over(presented.secret, &tokens, ask);

@@ -5,29 +5,59 @@ mod bearer;
 use chrono::{DateTime, Utc};
 
 use crate::client::ClientId;
-use crate::grant::{AccessRecord, Grant, GrantId, Subject};
+use crate::grant::{AccessRecord, GrantId, Subject};
+use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::Secret;
+use crate::signing::{Claims, TokenName};
 use crate::store::Record;
 use crate::target::ResourceId;
 
-/// A live access token, and the grant that it belongs to.
+/// A live access token: in whose name a request acts, and what it may do.
 #[derive(Clone, Debug)]
-pub struct Access {
-    record: Record,
-    token: AccessRecord,
+pub struct Access(Source);
+
+/// Where the knowledge comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The grant of an opaque token, in this process.
+    Grant { record: Record, token: AccessRecord },
+    /// What a token says of itself, or what its server says of it.
+    Claims(Box<Claimed>),
+}
+
+#[derive(Clone, Debug)]
+struct Claimed {
+    claims: Claims,
+    subject: Subject,
+    client: ClientId,
+    audience: Option<ResourceId>,
 }
 
 impl Access {
     pub(crate) fn of(record: Record, secret: &Secret, now: DateTime<Utc>) -> Option<Self> {
         let token = record.grant().access(secret, now)?.clone();
-        Some(Self { record, token })
+        Some(Self(Source::Grant { record, token }))
+    }
+
+    /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque tokens.
+    pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
+        let audience = ResourceId::parse(&claims.aud).ok();
+        Self(Source::Claims(Box::new(Claimed {
+            subject: claims.subject(),
+            client: ClientId::new(claims.client_id.as_str()),
+            audience: audience.filter(|audience| audience.as_str() != rules.audience),
+            claims,
+        })))
     }
 
     /// In whose name the request acts: a user, or the client itself.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        self.record.grant().subject()
+        match &self.0 {
+            Source::Grant { record, .. } => record.grant().subject(),
+            Source::Claims(claimed) => &claimed.subject,
+        }
     }
 
     /// The user, if the request acts for one.
@@ -39,36 +69,75 @@ impl Access {
     /// The client that sent the request.
     #[must_use]
     pub fn client(&self) -> &ClientId {
-        self.record.grant().client()
+        match &self.0 {
+            Source::Grant { record, .. } => record.grant().client(),
+            Source::Claims(claimed) => &claimed.client,
+        }
     }
 
     /// What the token is good for.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        self.token.scope(self.record.grant())
+        match &self.0 {
+            Source::Grant { record, token } => token.scope(record.grant()),
+            Source::Claims(claimed) => &claimed.claims.scope,
+        }
     }
 
     /// The resource that the token is for; none is the server's default audience.
     #[must_use]
     pub fn audience(&self) -> Option<&ResourceId> {
-        self.token.audience()
+        match &self.0 {
+            Source::Grant { token, .. } => token.audience(),
+            Source::Claims(claimed) => claimed.audience.as_ref(),
+        }
     }
 
     /// When the token expires.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
-        self.token.expires()
+        match &self.0 {
+            Source::Grant { token, .. } => token.expires(),
+            Source::Claims(claimed) => claimed.claims.expires(),
+        }
     }
 
-    /// The grant's name.
+    /// The grant's name; none for a signed token of which nothing is recorded.
     #[must_use]
-    pub fn grant_id(&self) -> GrantId {
-        self.record.grant().id()
+    pub fn grant_id(&self) -> Option<GrantId> {
+        match &self.0 {
+            Source::Grant { record, .. } => Some(record.grant().id()),
+            Source::Claims(claimed) => match TokenName::parse(&claimed.claims.jti)? {
+                TokenName::Recorded { grant, .. } => Some(grant),
+                TokenName::Unrecorded(_) => None,
+            },
+        }
     }
 
-    /// The grant.
+    /// When the user last signed in, in seconds since 1970.
     #[must_use]
-    pub fn grant(&self) -> &Grant {
-        self.record.grant()
+    pub fn auth_time(&self) -> Option<i64> {
+        match &self.0 {
+            Source::Grant { record, .. } => record.grant().authentication().map(|a| a.auth_time.timestamp()),
+            Source::Claims(claimed) => claimed.claims.auth_time,
+        }
+    }
+
+    /// How well the user signed in (`acr`).
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Grant { record, .. } => record.grant().authentication()?.acr.as_deref(),
+            Source::Claims(claimed) => claimed.claims.acr.as_deref(),
+        }
+    }
+
+    /// What a signed token says; none for an opaque one.
+    #[must_use]
+    pub fn claims(&self) -> Option<&Claims> {
+        match &self.0 {
+            Source::Grant { .. } => None,
+            Source::Claims(claimed) => Some(&claimed.claims),
+        }
     }
 }

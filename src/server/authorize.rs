@@ -193,7 +193,10 @@ impl Consent {
         let reason = match server.commit(&write).await {
             Outcome::Committed(proof) => {
                 server.audit(what, Endpoint::Authorization, about);
-                return sealed.open(proof).into_response();
+                match server.finish_redirect(sealed.open(proof, &server.rules().policy.prefixes)).await {
+                    Ok(redirect) => return redirect.into_response(),
+                    Err(refusal) => refusal.reason(),
+                }
             }
             Outcome::Conflict => Reason::Contended,
             Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.reason(),

@@ -13,6 +13,7 @@ use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
 use crate::metadata::{self, Endpoints};
 use crate::policy::{Policy, Profile, Rules};
 use crate::scope::Scope;
+use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::TokenStore;
 use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::target::{KnownResource, Resource};
@@ -34,6 +35,9 @@ pub struct Builder {
     store: Option<Arc<dyn TokenStore>>,
     owner: Option<Arc<dyn ResourceOwner>>,
     slow_hash: Option<Arc<dyn SlowHash>>,
+    access_tokens: AccessTokens,
+    signer: Option<Arc<dyn TokenSigner>>,
+    access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -56,6 +60,9 @@ impl Builder {
             store: None,
             owner: None,
             slow_hash: None,
+            access_tokens: AccessTokens::default(),
+            signer: None,
+            access_token_claims: None,
             audit: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -160,6 +167,30 @@ impl Builder {
         self
     }
 
+    /// How access tokens are written, unless a resource or a client says otherwise; by default opaque.
+    pub fn access_tokens(mut self, format: AccessTokens) -> Self {
+        self.access_tokens = format;
+        self
+    }
+
+    /// Who signs access tokens. With it, the server publishes its public keys at `/jwks`.
+    pub fn token_signer(mut self, signer: impl TokenSigner + 'static) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// The host's own claims for signed access tokens.
+    pub fn access_token_claims(mut self, claims: impl AccessTokenClaims + 'static) -> Self {
+        self.access_token_claims = Some(Arc::new(claims));
+        self
+    }
+
+    /// The path of the public keys below the issuer; by default `/jwks`.
+    pub fn jwks_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.jwks = path.into();
+        self
+    }
+
     /// Who is told of every event.
     pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
@@ -192,6 +223,11 @@ impl Builder {
             errors.push(ConfigError::Scopes);
             Scope::empty()
         });
+        let signed = self.resources.iter().map(|resource| resource.access_tokens);
+        let signed = signed.chain([Some(self.access_tokens)]).any(|format| format == Some(AccessTokens::Jwt));
+        if signed && self.signer.is_none() {
+            errors.push(ConfigError::SignerMissing);
+        }
         let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
             errors.extend(mistakes);
             Vec::new()
@@ -215,13 +251,19 @@ impl Builder {
             audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
             issuer: self.issuer,
             resources,
+            access_tokens: self.access_tokens,
             introspect_all: self.introspect_all,
             profile: self.profile,
             scope,
             policy: self.policy,
         };
         let inner = Inner {
-            metadata: metadata::document(&rules, &self.endpoints, self.owner.is_some()),
+            metadata: metadata::document(
+                &rules,
+                &self.endpoints,
+                self.owner.is_some(),
+                self.signer.is_some(),
+            ),
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),
             unanswered: Unanswered::new(rules.policy.leeway),
             rules,
@@ -232,6 +274,8 @@ impl Builder {
             store,
             owner: self.owner,
             slow_hash: self.slow_hash,
+            signer: self.signer,
+            access_token_claims: self.access_token_claims,
             audit: self.audit,
             clock: self.clock,
             entropy: self.entropy,
@@ -278,8 +322,8 @@ fn known_resources(resources: Vec<Resource>, scope: &Scope) -> Result<Vec<KnownR
 }
 
 fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
-    let Endpoints { authorization, token, revocation, introspection } = endpoints;
-    let paths: Vec<&String> = authorization.iter().chain([token, revocation, introspection]).collect();
+    let Endpoints { authorization, token, revocation, introspection, jwks } = endpoints;
+    let paths: Vec<&String> = authorization.iter().chain([token, revocation, introspection, jwks]).collect();
     let mut errors = Vec::new();
     for (at, path) in paths.iter().enumerate() {
         let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
@@ -354,6 +398,9 @@ pub enum ConfigError {
     /// Handles could not be told apart.
     #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
     Prefixes,
+    /// Signed access tokens, and nobody to sign them.
+    #[error("access tokens are to be signed, and there is no signer: call token_signer")]
+    SignerMissing,
     /// No registry.
     #[error("no client registry: call clients")]
     ClientsMissing,

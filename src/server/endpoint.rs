@@ -15,12 +15,15 @@ impl AuthorizationServer {
     pub fn routes(&self) -> Vec<(Endpoint, String)> {
         let base = &self.inner.issuer_path;
         let endpoints = &self.inner.endpoints;
-        vec![
+        let jwks = (Endpoint::Jwks, format!("{base}{}", endpoints.jwks));
+        let jwks = Some(jwks).filter(|_| self.inner.signer.is_some());
+        let always = [
             (Endpoint::Token, format!("{base}{}", endpoints.token)),
             (Endpoint::Revocation, format!("{base}{}", endpoints.revocation)),
             (Endpoint::Introspection, format!("{base}{}", endpoints.introspection)),
             (Endpoint::Metadata, well_known_path(base)),
-        ]
+        ];
+        always.into_iter().chain(jwks).collect()
     }
 
     /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
@@ -36,6 +39,7 @@ impl AuthorizationServer {
             (Endpoint::Revocation, Method::Post) => self.revoke(request).await,
             (Endpoint::Introspection, Method::Post) => self.introspect(request).await,
             (Endpoint::Metadata, Method::Get | Method::Head) => self.metadata(),
+            (Endpoint::Jwks, Method::Get | Method::Head) => self.jwks().await,
             _ => method_not_allowed(endpoint),
         };
         if shared { response.with("access-control-allow-origin", ANY) } else { response }
@@ -51,14 +55,14 @@ impl AuthorizationServer {
 /// (RFC 9700 section 2.6), and introspection is for servers.
 fn is_shared(endpoint: Endpoint) -> bool {
     match endpoint {
-        Endpoint::Token | Endpoint::Revocation | Endpoint::Metadata => true,
+        Endpoint::Token | Endpoint::Revocation | Endpoint::Metadata | Endpoint::Jwks => true,
         Endpoint::Authorization | Endpoint::Introspection | Endpoint::Resource | Endpoint::Host => false,
     }
 }
 
 fn allowed(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::Metadata => "GET, HEAD",
+        Endpoint::Metadata | Endpoint::Jwks => "GET, HEAD",
         Endpoint::Token | Endpoint::Revocation | Endpoint::Introspection => "POST",
         Endpoint::Authorization | Endpoint::Resource | Endpoint::Host => "",
     }

@@ -3,8 +3,10 @@
 mod authorize;
 mod builder;
 mod calls;
+mod check;
 mod endpoint;
 mod manage;
+mod signed;
 mod throttle;
 mod token;
 mod unanswered;
@@ -26,6 +28,7 @@ use crate::http::Response;
 use crate::metadata::Endpoints;
 use crate::policy::Rules;
 use crate::secret::SecretText;
+use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
 use throttle::Throttle;
@@ -72,6 +75,8 @@ struct Inner {
     store: Arc<dyn TokenStore>,
     owner: Option<Arc<dyn ResourceOwner>>,
     slow_hash: Option<Arc<dyn SlowHash>>,
+    signer: Option<Arc<dyn TokenSigner>>,
+    access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,

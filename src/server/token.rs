@@ -3,14 +3,11 @@
 use super::calls::Outcome;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitMint, Decision, TokenReply};
 use crate::flow::{introspect, revoke, token};
-use crate::grant::{Handle, Kind};
 use crate::http::Request;
 use crate::http::Response;
-use crate::resource::Access;
-use crate::store::Record;
 
 /// How often a request is decided anew because somebody else changed its grant meanwhile.
 const RACES: usize = 16;
@@ -24,7 +21,7 @@ impl AuthorizationServer {
         };
         let client = flow.client_id().clone();
         match self.issue(flow, request).await {
-            Ok(reply) => reply.into_response(&self.inner.rules.policy.prefixes),
+            Ok(reply) => reply.into_response(&self.rules().policy.prefixes),
             Err(refusal) => self.refuse(refusal, Endpoint::Token, About::client(&client)),
         }
     }
@@ -55,7 +52,8 @@ impl AuthorizationServer {
             let (write, sealed) =
                 match state.decide(standing, unanswered, self.mint(), self.now(), self.rules()) {
                     Decision::Refuse(refusal) => return Err(refusal),
-                    Decision::Repeat(reply) => {
+                    Decision::Repeat(reply) | Decision::Issue(reply) => {
+                        let reply = self.finish(reply).await?;
                         lost.into_iter().for_each(|watch| watch.answered());
                         self.audit(What::AnswerRepeated, Endpoint::Token, about);
                         return Ok(reply);
@@ -65,16 +63,20 @@ impl AuthorizationServer {
             lost.iter().for_each(|watch| watch.writes());
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
-                    lost.into_iter().for_each(|watch| watch.answered());
-                    let answer = sealed.open(proof);
-                    let what = match &answer {
+                    let opened = sealed.open(proof);
+                    let what = match &opened {
                         Ok(_) if flow.is_code() => What::TokensIssued,
                         Ok(_) => What::Refreshed,
                         Err(refusal) => What::Ended(refusal.reason()),
                     };
                     let subject = Some(write.next().grant().subject());
                     self.audit(what, Endpoint::Token, About { subject, ..about });
-                    return answer;
+                    let reply = match opened {
+                        Ok(reply) => Ok(self.finish(reply).await?),
+                        Err(refusal) => Err(refusal),
+                    };
+                    lost.into_iter().for_each(|watch| watch.answered());
+                    return reply;
                 }
                 Outcome::Conflict => lost.iter().for_each(|watch| watch.wrote_nothing()),
                 Outcome::Failed(fault) => {
@@ -92,7 +94,10 @@ impl AuthorizationServer {
         for _ in 0..RACES {
             let (write, sealed) = match flow.decide(self.mint(), self.now(), self.rules()) {
                 Decision::Refuse(refusal) => return Err(refusal),
-                Decision::Repeat(reply) => return Ok(reply),
+                Decision::Repeat(reply) | Decision::Issue(reply) => {
+                    self.audit(What::TokensIssued, Endpoint::Token, About::client(flow.client().id()));
+                    return self.finish(reply).await;
+                }
                 Decision::Commit(write, sealed) => (write, sealed),
             };
             match self.commit(&write).await {
@@ -104,7 +109,7 @@ impl AuthorizationServer {
                         subject: Some(grant.subject()),
                     };
                     self.audit(What::TokensIssued, Endpoint::Token, about);
-                    return sealed.open(proof);
+                    return self.finish(sealed.open(proof)?).await;
                 }
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
@@ -129,7 +134,9 @@ impl AuthorizationServer {
     async fn end(&self, flow: revoke::AwaitClient, request: &Request) -> Result<(), Refusal> {
         let id = flow.client_id().clone();
         let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
-        let Some(id) = flow.grant_id() else { return Ok(()) };
+        let claims = self.own_claims(flow.unverified()).await?;
+        let flow = flow.with_claims(claims);
+        let Some(id) = flow.grant_id() else { return Ok(flow.answer_unrecorded()?) };
         for _ in 0..RACES {
             let record = self.load(id).await?;
             let write = match flow.decide(record, self.now(), self.rules()) {
@@ -166,24 +173,12 @@ impl AuthorizationServer {
     async fn look(&self, flow: introspect::AwaitClient, request: &Request) -> Result<Response, Refusal> {
         let id = flow.client_id().clone();
         let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
+        let claims = self.own_claims(flow.unverified()).await?;
+        let flow = flow.with_claims(claims);
         let record = match flow.grant_id() {
             Some(id) => self.load(id).await?,
             None => None,
         };
         Ok(flow.answer(record.as_ref(), self.now(), self.rules()))
-    }
-
-    /// What an access token is good for.
-    ///
-    /// # Errors
-    /// [`Reason::TokenInactive`] for anything but a live access token of this server; a reason of status 503
-    /// if the store could not say.
-    pub async fn check(&self, token: &str) -> Result<Access, Refusal> {
-        let prefixes = &self.inner.rules.policy.prefixes;
-        let handle = Handle::parse(token, Kind::Access, prefixes).ok_or(Reason::TokenInactive)?;
-        let record: Option<Record> =
-            self.load(handle.grant).await.map_err(|fault: Fault| Refusal::from(fault))?;
-        let access = record.and_then(|record| Access::of(record, &handle.secret, self.now()));
-        Ok(access.ok_or(Reason::TokenInactive)?)
     }
 }

@@ -16,7 +16,7 @@ use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
-use crate::grant::{Authentication, CodeRedemption, Grant, GrantId, Handle, Issued};
+use crate::grant::{Authentication, CodeRedemption, Grant, GrantId, Handle};
 use crate::grant::{Kind, Prefixes, RefreshUse, Subject, Verdict};
 use crate::http::Request;
 use crate::mint::Mint;
@@ -27,7 +27,7 @@ use crate::store::{Committed, Record, Write};
 
 mod reply;
 
-pub use reply::TokenReply;
+pub use reply::{AwaitSignature, Reply, TokenReply};
 
 /// Parsed; the client is only claimed.
 #[derive(Debug)]
@@ -254,13 +254,12 @@ impl AwaitStanding<'_> {
                 grant.rotate_refresh(presented, mint, now, &rules.policy)
             }
         };
-        let reply = |id, tokens: Issued| TokenReply::new(id, tokens, now);
         match verdict {
             Verdict::Issue { next, tokens } => {
-                let sealed = Sealed(Ok(reply(next.id(), tokens)));
+                let sealed = Sealed(Ok(Reply::new(&next, tokens, now, rules)));
                 Decision::Commit(Write::replace(version, next, now), sealed)
             }
-            Verdict::Repeat { tokens } => Decision::Repeat(reply(handle.grant, tokens)),
+            Verdict::Repeat { grant, tokens } => Decision::Repeat(Reply::new(&grant, tokens, now, rules)),
             Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
             Verdict::RefuseAndEnd { next, reason } => {
                 let sealed = Sealed(Err(reason.into()));
@@ -312,6 +311,12 @@ pub struct AwaitMint {
 }
 
 impl AwaitMint {
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        self.client.client()
+    }
+
     /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
     pub fn decide(&self, mint: Mint, now: DateTime<Utc>, rules: &Rules) -> Decision {
         let gate = Gate {
@@ -325,8 +330,12 @@ impl AwaitMint {
             Ok(issuance) => {
                 let authentication = self.authentication.clone();
                 let (grant, tokens) = Grant::issue(issuance, authentication, mint, now, &rules.policy);
-                let sealed = Sealed(Ok(TokenReply::new(grant.id(), tokens, now)));
-                Decision::Commit(Write::insert(grant, now), sealed)
+                let unrecorded = tokens.is_unrecorded();
+                let reply = Reply::new(&grant, tokens, now, rules);
+                match unrecorded {
+                    true => Decision::Issue(reply),
+                    false => Decision::Commit(Write::insert(grant, now), Sealed(Ok(reply))),
+                }
             }
             Err(reason) => Decision::Refuse(reason.into()),
         }
@@ -341,7 +350,9 @@ pub enum Decision {
     /// Answer; nothing changes.
     Refuse(Refusal),
     /// Answer with what an earlier write has proven.
-    Repeat(TokenReply),
+    Repeat(Reply),
+    /// Answer with a signed token of which nothing is recorded.
+    Issue(Reply),
     /// Write, and open the answer with the proof.
     Commit(Write, Sealed),
 }
@@ -354,14 +365,14 @@ pub enum Decision {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Sealed(Result<TokenReply, Refusal>);
+pub struct Sealed(Result<Reply, Refusal>);
 
 impl Sealed {
     /// Opens it with the proof of its write.
     ///
     /// # Errors
     /// The refusal whose consequence was written.
-    pub fn open(self, proof: Committed) -> Result<TokenReply, Refusal> {
+    pub fn open(self, proof: Committed) -> Result<Reply, Refusal> {
         drop(proof);
         self.0
     }

@@ -1,18 +1,91 @@
 //! The answer to a token request (RFC 6749 section 5.1).
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::grant::{GrantId, Handle, Issued, Kind, Prefixes};
+use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
+use crate::policy::Rules;
+use crate::scope::Scope;
+use crate::secret::Secret;
+use crate::signing::{AccessTokens, Claims};
+
+/// Tokens that were decided: ready to leave, or still lacking a signature.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum Reply {
+    /// Ready.
+    Ready(TokenReply),
+    /// The access token has to be signed.
+    Sign(Box<AwaitSignature>),
+}
 
 /// Tokens on their way to the client.
 #[derive(Debug)]
 pub struct TokenReply {
     grant: GrantId,
-    tokens: Issued,
+    access: AccessToken,
+    refresh: Option<Secret>,
+    scope: Scope,
     /// In seconds.
     expires_in: u64,
+}
+
+enum AccessToken {
+    Opaque(Secret),
+    Signed(String),
+}
+
+/// Waits for the signature of the access token.
+#[derive(Debug)]
+pub struct AwaitSignature {
+    claims: Claims,
+    refresh: Option<Secret>,
+    grant: GrantId,
+    scope: Scope,
+    expires_in: u64,
+}
+
+impl Reply {
+    /// The answer with the tokens of this grant.
+    pub(crate) fn new(grant: &Grant, tokens: Issued, now: DateTime<Utc>, rules: &Rules) -> Self {
+        let left = (tokens.expires - now).num_seconds();
+        let expires_in = u64::try_from(left).unwrap_or_default();
+        match tokens.format {
+            AccessTokens::Opaque => {
+                let Issued { access, refresh, scope, .. } = tokens;
+                let access = AccessToken::Opaque(access);
+                Self::Ready(TokenReply { grant: grant.id(), access, refresh, scope, expires_in })
+            }
+            AccessTokens::Jwt => {
+                let claims = grant.claims(&tokens, rules);
+                let Issued { refresh, scope, .. } = tokens;
+                Self::Sign(Box::new(AwaitSignature { claims, refresh, grant: grant.id(), scope, expires_in }))
+            }
+        }
+    }
+}
+
+impl AwaitSignature {
+    /// What has to be signed.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    pub(crate) fn claims_mut(&mut self) -> &mut Claims {
+        &mut self.claims
+    }
+
+    /// Takes the token that has these claims and a signature.
+    #[must_use]
+    pub fn with_token(self, token: String) -> TokenReply {
+        let Self { refresh, grant, scope, expires_in, .. } = self;
+        TokenReply { grant, access: AccessToken::Signed(token), refresh, scope, expires_in }
+    }
 }
 
 #[derive(Serialize)]
@@ -27,11 +100,6 @@ struct Body<'a> {
 }
 
 impl TokenReply {
-    pub(crate) fn new(grant: GrantId, tokens: Issued, now: DateTime<Utc>) -> Self {
-        let left = (tokens.expires - now).num_seconds();
-        Self { grant, tokens, expires_in: u64::try_from(left).unwrap_or_default() }
-    }
-
     /// The grant that the tokens belong to.
     #[must_use]
     pub fn grant_id(&self) -> GrantId {
@@ -40,18 +108,17 @@ impl TokenReply {
 
     /// The JSON answer; the tokens leave here and nowhere else.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Self { grant, tokens, expires_in } = self;
-        let text = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
-        let access = text(tokens.access, Kind::Access);
-        let refresh = tokens.refresh.map(|secret| text(secret, Kind::Refresh));
+        let Self { grant, access, refresh, scope, expires_in } = self;
+        let access = access.into_text(grant, prefixes);
+        let refresh = refresh.map(|secret| Handle::new(grant, secret).into_text(Kind::Refresh, prefixes));
         let body = Body {
             access_token: &access,
             token_type: BEARER,
             expires_in,
             refresh_token: refresh.as_deref(),
-            scope: tokens.scope.as_str(),
+            scope: scope.as_str(),
         };
-        let mut json = Vec::with_capacity(320);
+        let mut json = Vec::with_capacity(240 + access.len());
         match serde_json::to_writer(&mut json, &body) {
             Ok(()) => Response::secret_json(200, json),
             Err(_) => Response::empty(500),
@@ -60,16 +127,30 @@ impl TokenReply {
 
     /// The parameters of an implicit answer (RFC 6749 section 4.2.2).
     pub(crate) fn into_fields(self, prefixes: &Prefixes) -> Vec<(&'static str, String)> {
-        let access = Handle::new(self.grant, self.tokens.access).into_text(Kind::Access, prefixes);
         let mut fields = vec![
-            ("access_token", access),
+            ("access_token", self.access.into_text(self.grant, prefixes)),
             ("token_type", BEARER.to_owned()),
             ("expires_in", self.expires_in.to_string()),
         ];
-        if !self.tokens.scope.is_empty() {
-            fields.push(("scope", self.tokens.scope.to_string()));
+        if !self.scope.is_empty() {
+            fields.push(("scope", self.scope.to_string()));
         }
         fields
+    }
+}
+
+impl AccessToken {
+    fn into_text(self, grant: GrantId, prefixes: &Prefixes) -> String {
+        match self {
+            Self::Opaque(secret) => Handle::new(grant, secret).into_text(Kind::Access, prefixes),
+            Self::Signed(token) => token,
+        }
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(..)")
     }
 }
 

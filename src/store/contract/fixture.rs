@@ -74,7 +74,8 @@ impl Fixture {
             ..Policy::default()
         };
         let scope = Scope::parse(SCOPE).unwrap_or_default();
-        let resource = |id| KnownResource { id, scope: None, introspection_clients: Vec::new() };
+        let resource =
+            |id| KnownResource { id, scope: None, introspection_clients: Vec::new(), access_tokens: None };
         let resources = ResourceId::parse(API).map(resource).into_iter().collect();
         let rules = Rules { policy, resources, ..Rules::new("https://as.example", scope) };
         Self {

@@ -148,7 +148,7 @@ impl Racer {
             let (next, outcome) = match decide(record.into_grant(), &self) {
                 Verdict::Issue { next, tokens } => (next, Outcome::Issued(tokens)),
                 Verdict::RefuseAndEnd { next, .. } => (next, Outcome::Ended),
-                Verdict::Repeat { tokens } => return Ok(Outcome::Repeated(tokens)),
+                Verdict::Repeat { tokens, .. } => return Ok(Outcome::Repeated(tokens)),
                 Verdict::Refuse { .. } => return Ok(Outcome::Refused),
             };
             if contract.commit(&Write::replace(version, next, now)).await? {

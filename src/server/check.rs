@@ -1,0 +1,48 @@
+//! The check of an access token, in the process that issued it.
+
+use super::AuthorizationServer;
+use crate::error::{Reason, Refusal};
+use crate::grant::{Handle, Kind};
+use crate::resource::Access;
+use crate::signing::TokenName;
+
+impl AuthorizationServer {
+    /// What an access token is good for, whoever it is for.
+    ///
+    /// # Errors
+    /// [`Reason::TokenInactive`] for anything but a live access token of this server; a reason of status 503
+    /// if the store could not say.
+    pub async fn check(&self, token: &str) -> Result<Access, Refusal> {
+        match Handle::parse(token, Kind::Access, &self.rules().policy.prefixes) {
+            Some(handle) => self.check_handle(handle).await,
+            None => self.check_signed(token).await,
+        }
+    }
+
+    async fn check_handle(&self, handle: Handle) -> Result<Access, Refusal> {
+        let record = self.load(handle.grant).await?;
+        let access = record.and_then(|record| Access::of(record, &handle.secret, self.now()));
+        Ok(access.ok_or(Reason::TokenInactive)?)
+    }
+
+    /// A signed token is as live as the grant that has a record of it.
+    async fn check_signed(&self, token: &str) -> Result<Access, Refusal> {
+        let claims = self.own_claims(Some(token)).await?.ok_or(Reason::TokenInactive)?;
+        let now = self.now();
+        if claims.expires() <= now {
+            return Err(Reason::TokenInactive.into());
+        }
+        let live = match TokenName::parse(&claims.jti) {
+            Some(TokenName::Recorded { grant, fingerprint }) => {
+                let record = self.load(grant).await?;
+                record.is_some_and(|record| record.grant().access_by_name(fingerprint, now).is_some())
+            }
+            Some(TokenName::Unrecorded(_)) => true,
+            None => false,
+        };
+        match live {
+            true => Ok(Access::claimed(claims, self.rules())),
+            false => Err(Reason::TokenInactive.into()),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Signed access tokens (RFC 9068): what they claim, and who signs them.
+//!
+//! The core knows claims and no cryptography. A [`TokenSigner`] turns claims into a token and back; the feature
+//! `jwt` has one with keys that rotate by themselves.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::client::ClientId;
+use crate::grant::{GrantId, Subject};
+use crate::scope::Scope;
+use crate::store::StoreError;
+
+/// The format of access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AccessTokens {
+    /// A handle, which means something to this server only.
+    #[default]
+    Opaque,
+    /// A signed JWT (RFC 9068), which a resource server reads by itself.
+    Jwt,
+}
+
+/// What a signed access token says (RFC 9068 section 2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Claims {
+    /// The issuer.
+    pub iss: String,
+    /// The user, or the client itself.
+    pub sub: String,
+    /// `user` or `client`: grantor's own, so that a client never passes as a user with the same id.
+    pub sub_type: SubjectType,
+    /// The resource that it is for.
+    pub aud: String,
+    /// The client.
+    pub client_id: String,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// When it expires.
+    pub exp: i64,
+    /// Its name, by which it is revoked and introspected.
+    pub jti: String,
+    /// What it is good for.
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    pub scope: Scope,
+    /// When the user signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// How well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// The host's own claims.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Whether a subject is a user or a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubjectType {
+    /// A user.
+    User,
+    /// The client itself.
+    Client,
+}
+
+impl Claims {
+    /// In whose name the token acts.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self.sub_type {
+            SubjectType::User => Subject::user(self.sub.as_str()),
+            SubjectType::Client => Subject::Client(ClientId::new(self.sub.as_str())),
+        }
+    }
+
+    pub(crate) const fn subject_kind(&self) -> &'static str {
+        match self.sub_type {
+            SubjectType::User => "user",
+            SubjectType::Client => "client",
+        }
+    }
+
+    /// When it expires.
+    #[must_use]
+    pub fn expires(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.exp, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+
+    /// The claims that a host cannot set by [`AccessTokenClaims`].
+    pub const RESERVED: &'static [&'static str] = &[
+        "iss",
+        "sub",
+        "sub_type",
+        "aud",
+        "client_id",
+        "iat",
+        "exp",
+        "nbf",
+        "jti",
+        "scope",
+        "auth_time",
+        "acr",
+        "amr",
+        "cnf",
+        "act",
+    ];
+
+    /// Adds the host's own claims; a reserved name is dropped.
+    pub(crate) fn add(&mut self, extra: Map<String, Value>) {
+        let allowed = extra.into_iter().filter(|(name, _)| !Self::RESERVED.contains(&name.as_str()));
+        self.extra.extend(allowed);
+    }
+}
+
+/// The host's own claims for signed access tokens.
+///
+/// What is returned is signed as it is and read by every resource server: no secrets. A name in
+/// [`Claims::RESERVED`] is dropped.
+pub trait AccessTokenClaims: Send + Sync {
+    /// The claims to add to this token.
+    fn claims(&self, token: &Claims) -> Map<String, Value>;
+}
+
+/// Signs access tokens, and knows its own again.
+#[async_trait]
+pub trait TokenSigner: Send + Sync {
+    /// A token of type `at+jwt` with these claims. The claims are this crate's own and are signed as they are.
+    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError>;
+
+    /// The claims of a token that this signer signed; `None` for any other text. The text is hostile. A wrong
+    /// `Some` lets anybody write their own tokens. Expiry and audience are the caller's to check.
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError>;
+
+    /// The public keys as a JWK set (RFC 7517 section 5).
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError>;
+
+    /// The names of the algorithms that it signs with, for the metadata.
+    fn algorithms(&self) -> Vec<&'static str>;
+}
+
+/// The name of a signed access token (`jti`). It is no secret: it proves nothing without the signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenName {
+    /// A grant has a record of it, found by the beginning of the record's digest.
+    Recorded { grant: GrantId, fingerprint: Fingerprint },
+    /// Nothing is stored of it.
+    Unrecorded(GrantId),
+}
+
+/// The beginning of a token's digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(..)")
+    }
+}
+
+impl TokenName {
+    pub(crate) fn parse(jti: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(jti).ok()?;
+        let (grant, rest) = bytes.split_first_chunk::<16>()?;
+        let grant = GrantId::new(*grant);
+        match rest {
+            [] => Some(Self::Unrecorded(grant)),
+            rest => Some(Self::Recorded { grant, fingerprint: Fingerprint(rest.try_into().ok()?) }),
+        }
+    }
+}
+
+impl fmt::Display for TokenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unrecorded(id) => id.fmt(f),
+            Self::Recorded { grant, fingerprint } => {
+                let bytes = [*grant.as_bytes(), fingerprint.0].concat();
+                f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_reads_back_as_what_it_was() {
+        let grant = GrantId::new([7; 16]);
+        let recorded = TokenName::Recorded { grant, fingerprint: Fingerprint([9; 16]) };
+        for name in [recorded, TokenName::Unrecorded(grant)] {
+            assert_eq!(TokenName::parse(&name.to_string()), Some(name));
+        }
+        for bad in ["", "x", "AAAA", &"A".repeat(44), "not base64url!"] {
+            assert_eq!(TokenName::parse(bad), None, "{bad}");
+        }
+    }
+}
