@@ -136,7 +136,7 @@ impl AuthorizationServer {
         let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
-        let Some(id) = flow.grant_id() else { return Ok(flow.answer_unrecorded()?) };
+        let Some(id) = flow.grant_id() else { return flow.answer_unrecorded() };
         for _ in 0..RACES {
             let record = self.load(id).await?;
             let write = match flow.decide(record, self.now(), self.rules()) {
