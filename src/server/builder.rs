@@ -298,7 +298,16 @@ fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
         "http" if loopback && is_loopback => {}
         _ => return Err(ConfigError::IssuerNotHttps),
     }
-    Ok(uri.path().as_str().trim_end_matches('/').to_owned())
+    let path = uri.path().as_str().trim_end_matches('/');
+    match is_plain(path) {
+        true => Ok(path.to_owned()),
+        false => Err(ConfigError::IssuerPath),
+    }
+}
+
+/// Whether every router takes the path as it is: one that has patterns would take `:a`, `*` or `{a}` for one.
+fn is_plain(path: &str) -> bool {
+    path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
 }
 
 /// The resources, each once, with scopes that the server knows.
@@ -326,8 +335,7 @@ fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
     let paths: Vec<&String> = authorization.iter().chain([token, revocation, introspection, jwks]).collect();
     let mut errors = Vec::new();
     for (at, path) in paths.iter().enumerate() {
-        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
-        if !path.starts_with('/') || path.len() < 2 || !plain {
+        if !path.starts_with('/') || path.len() < 2 || !is_plain(path) {
             errors.push(ConfigError::EndpointPath((*path).clone()));
         }
         if paths[..at].contains(path) {
@@ -371,6 +379,9 @@ pub enum ConfigError {
     /// RFC 8414 section 2.
     #[error("the issuer must not have a query or a fragment")]
     IssuerQuery,
+    /// A router would take it for a pattern.
+    #[error("the path of the issuer may have letters, digits and -._~ only")]
+    IssuerPath,
     /// RFC 6749 section 3.3.
     #[error("a scope has a character that scopes cannot have")]
     Scopes,
