@@ -37,15 +37,6 @@ pub(super) struct Narrowed {
     audience: Option<ResourceId>,
 }
 
-impl Narrowed {
-    /// What an issuance has less than its grant; none if it has all.
-    pub(super) fn of(issuance: &Issuance, granted: &Scope) -> Option<Self> {
-        let scope = (issuance.scope != *granted).then(|| issuance.scope.clone());
-        let audience = issuance.audience.clone();
-        (scope.is_some() || audience.is_some()).then_some(Self { scope, audience })
-    }
-}
-
 /// Tokens that were minted and may leave once their grant is stored.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -69,6 +60,25 @@ pub struct Issued {
 }
 
 impl Issued {
+    pub(super) fn of(
+        record: &AccessRecord,
+        issuance: &Issuance,
+        access: Secret,
+        refresh: Option<Secret>,
+        policy: &Policy,
+    ) -> Self {
+        Self {
+            access,
+            issued: record.issued,
+            expires: record.expires,
+            scope: issuance.scope.clone(),
+            audience: issuance.audience.clone(),
+            format: issuance.format,
+            unrecorded: issuance.is_unrecorded(policy),
+            refresh,
+        }
+    }
+
     /// Whether nothing of it has to be stored.
     pub(crate) fn is_unrecorded(&self) -> bool {
         self.unrecorded
@@ -112,22 +122,24 @@ impl Grant {
 }
 
 impl AccessRecord {
-    /// A record that ends with its lifetime or with its grant, whichever comes first; and when that is.
+    /// A record that ends with its lifetime or with its grant, whichever comes first.
     pub(super) fn new(
         secret: &Secret,
-        narrowed: Option<Narrowed>,
+        issuance: &Issuance,
+        granted: &Scope,
         grant_ends: DateTime<Utc>,
         now: DateTime<Utc>,
         policy: &Policy,
-    ) -> (Self, DateTime<Utc>) {
-        let expires = after(now, policy.access_token_lifetime).min(grant_ends);
-        let record = Self {
+    ) -> Self {
+        let scope = (issuance.scope != *granted).then(|| issuance.scope.clone());
+        let audience = issuance.audience.clone();
+        let is_narrowed = scope.is_some() || audience.is_some();
+        Self {
             digest: secret.digest(Kind::Access.tag()),
             issued: now,
-            expires,
-            narrowed: narrowed.map(Box::new),
-        };
-        (record, expires)
+            expires: after(now, policy.access_token_lifetime).min(grant_ends),
+            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, audience })),
+        }
     }
 
     /// When it was issued.

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessRecord, Issued, LiveTokens, Narrowed};
+use super::access::{AccessRecord, Issued, LiveTokens};
 use super::refresh::{Bridge, Family, RefreshAsk};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
 use crate::error::Reason;
-use crate::flow::{Gate, Issuance};
+use crate::flow::Gate;
 use crate::mint::Mint;
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, after};
@@ -152,24 +152,13 @@ impl Grant {
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };
-        let narrowed = Narrowed::of(&issuance, &self.scope);
-        let (record, expires) = AccessRecord::new(&mint.first, narrowed, self.ends, now, policy);
+        let record = AccessRecord::new(&mint.first, &issuance, &self.scope, self.ends, now, policy);
         let refresh = issuance.refreshable.then_some(mint.second);
         let family = refresh.as_ref().map(|secret| {
             let rotates = issuance.client.rotates_refresh();
             Box::new(Family::new(secret, rotates, self.ends, now, policy))
         });
-        let Issuance { scope, audience, format, .. } = issuance;
-        let tokens = Issued {
-            access: mint.first,
-            issued: now,
-            expires,
-            scope,
-            audience,
-            format,
-            unrecorded: false,
-            refresh,
-        };
+        let tokens = Issued::of(&record, &issuance, mint.first, refresh, policy);
         let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
         let code = Some(Box::new(SpentCode { offer: *offer, bridge }));

@@ -28,7 +28,7 @@ use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::signing::Fingerprint;
 use crate::target::Targets;
-use access::{LiveTokens, Narrowed};
+use access::LiveTokens;
 use code::SpentCode;
 use refresh::Family;
 
@@ -134,7 +134,7 @@ impl Grant {
         policy: &Policy,
     ) -> Self {
         let stage = Stage::Offered(Box::new(terms));
-        Self::new(issuance, Some(authentication), stage, mint, now, policy)
+        Self::new(issuance, Some(authentication), stage, mint.grant, now, policy)
     }
 
     /// A grant that issues its first access token at once: client credentials, password, implicit.
@@ -148,23 +148,13 @@ impl Grant {
     ) -> (Self, Issued) {
         let (refreshable, rotates) = (issuance.refreshable, issuance.client.rotates_refresh());
         let ends = after(now, policy.grant_lifetime);
-        let (scope, audience) = (issuance.scope.clone(), issuance.audience.clone());
-        let (format, unrecorded) = (issuance.format, issuance.is_unrecorded(policy));
-        let narrowed = Narrowed::of(&issuance, &issuance.scope);
-        let (access, expires) = AccessRecord::new(&mint.first, narrowed, ends, now, policy);
-        let family = || Box::new(Family::new(&mint.second, rotates, ends, now, policy));
-        let live = Live { code: None, family: refreshable.then(family), access: LiveTokens::of(access) };
-        let grant = Self::new(issuance, authentication, Stage::Live(live), &mint, now, policy);
-        let tokens = Issued {
-            access: mint.first,
-            issued: now,
-            expires,
-            scope,
-            audience,
-            format,
-            unrecorded,
-            refresh: refreshable.then_some(mint.second),
-        };
+        let record = AccessRecord::new(&mint.first, &issuance, &issuance.scope, ends, now, policy);
+        let Mint { grant: id, first, second } = mint;
+        let refresh = refreshable.then_some(second);
+        let family = refresh.as_ref().map(|secret| Box::new(Family::new(secret, rotates, ends, now, policy)));
+        let tokens = Issued::of(&record, &issuance, first, refresh, policy);
+        let live = Live { code: None, family, access: LiveTokens::of(record) };
+        let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
     }
 
@@ -172,12 +162,12 @@ impl Grant {
         issuance: Issuance,
         authentication: Option<Authentication>,
         stage: Stage,
-        mint: &Mint,
+        id: GrantId,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
         Self {
-            id: mint.grant,
+            id,
             client: issuance.client.id().clone(),
             subject: issuance.subject,
             scope: issuance.scope,

@@ -12,10 +12,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessRecord, Issued, Narrowed};
+use super::access::{AccessRecord, Issued};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
 use crate::error::Reason;
-use crate::flow::{Gate, Issuance};
+use crate::flow::Gate;
 use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
@@ -272,32 +272,21 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let narrowed = Narrowed::of(&issuance, &self.scope);
-        let (record, expires) = AccessRecord::new(&mint.first, narrowed, self.ends, now, policy);
+        let record = AccessRecord::new(&mint.first, &issuance, &self.scope, self.ends, now, policy);
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };
         let Some(family) = &mut live.family else {
             return refuse(Reason::RefreshUnknown);
         };
-        live.access.add(record, now);
         if let Some(spent) = &mut live.code {
             spent.bridge = None;
         }
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
         family.idle_until = idle_until;
         let next = if family.rotates { mint.second } else { presented.secret.duplicate() };
-        let Issuance { scope, audience, format, .. } = issuance;
-        let tokens = Issued {
-            access: mint.first,
-            issued: now,
-            expires,
-            scope,
-            audience,
-            format,
-            unrecorded: false,
-            refresh: Some(next),
-        };
+        let tokens = Issued::of(&record, &issuance, mint.first, Some(next), policy);
+        live.access.add(record, now);
         if let (true, Some(next)) = (family.rotates, &tokens.refresh) {
             let ask = RefreshAsk::of(presented.gate);
             let bridge = Bridge::over(presented.secret, &tokens, ask);
