@@ -262,7 +262,7 @@ async fn undisturbed(client: &str) -> (String, String, String) {
 fn disturbed(plan: &Plan) -> Fixture {
     let store = Arc::new(MemoryStore::new());
     let mut policy = Policy::default();
-    policy.store_deadline = Duration::from_millis(5);
+    policy.store_deadline = Duration::from_millis(250);
     Fixture::on(store.clone(), Faulty::new(store, plan), |b| {
         b.entropy(CountingEntropy::default()).policy(policy)
     })

@@ -299,15 +299,11 @@ fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
         _ => return Err(ConfigError::IssuerNotHttps),
     }
     let path = uri.path().as_str().trim_end_matches('/');
-    match is_plain(path) {
-        true => Ok(path.to_owned()),
-        false => Err(ConfigError::IssuerPath),
+    // A router would take such a segment for a pattern.
+    match path.split('/').any(|segment| segment.starts_with([':', '*'])) {
+        true => Err(ConfigError::IssuerPath),
+        false => Ok(path.to_owned()),
     }
-}
-
-/// Whether every router takes the path as it is: one that has patterns would take `:a`, `*` or `{a}` for one.
-fn is_plain(path: &str) -> bool {
-    path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
 }
 
 /// The resources, each once, with scopes that the server knows.
@@ -335,7 +331,8 @@ fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
     let paths: Vec<&String> = authorization.iter().chain([token, revocation, introspection, jwks]).collect();
     let mut errors = Vec::new();
     for (at, path) in paths.iter().enumerate() {
-        if !path.starts_with('/') || path.len() < 2 || !is_plain(path) {
+        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
+        if !path.starts_with('/') || path.len() < 2 || !plain {
             errors.push(ConfigError::EndpointPath((*path).clone()));
         }
         if paths[..at].contains(path) {
@@ -380,7 +377,7 @@ pub enum ConfigError {
     #[error("the issuer must not have a query or a fragment")]
     IssuerQuery,
     /// A router would take it for a pattern.
-    #[error("the path of the issuer may have letters, digits and -._~ only")]
+    #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
     IssuerPath,
     /// RFC 6749 section 3.3.
     #[error("a scope has a character that scopes cannot have")]
