@@ -54,7 +54,8 @@ fn every_lifetime_of_nothing_is_named() {
         let server = server.clients(MemoryRegistry::default()).store(grantor::MemoryStore::new());
         server.policy(policy).build().map_err(|errors| errors.all().to_vec())
     };
-    let changes: [(&str, fn(&mut Policy)); 5] = [
+    type Change = fn(&mut Policy);
+    let changes: [(&str, Change); 5] = [
         ("code_lifetime", |p| p.code_lifetime = Duration::ZERO),
         ("access_token_lifetime", |p| p.access_token_lifetime = Duration::ZERO),
         ("refresh_token_idle", |p| p.refresh_token_idle = Duration::ZERO),
