@@ -113,7 +113,7 @@ impl AwaitClient {
         };
         let to = Return {
             uri,
-            mode: asked.error_mode(),
+            mode: asked.error_mode(&client),
             state: asked.state.clone(),
             issuer: rules.issuer.clone(),
         };
@@ -122,11 +122,11 @@ impl AwaitClient {
 }
 
 impl Asked {
-    /// How an error travels, before the response type and mode have been judged.
-    fn error_mode(&self) -> ResponseMode {
+    /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it.
+    fn error_mode(&self, client: &Client) -> ResponseMode {
         let implicit = self.response_type.as_deref() == Some(ResponseType::Token.as_str());
         let response_type = if implicit { ResponseType::Token } else { ResponseType::Code };
-        let mode = ResponseMode::choose(self.response_mode.as_deref(), response_type);
+        let mode = response_mode(self.response_mode.as_deref(), response_type, client);
         mode.unwrap_or(ResponseMode::default_of(response_type))
     }
 
