@@ -12,6 +12,7 @@ mod every_secret;
 mod example_server;
 mod faults;
 mod lost_answers;
+mod memory_store;
 mod metadata;
 mod races;
 mod reference_model;

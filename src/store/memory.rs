@@ -20,7 +20,8 @@ const SHARDS: usize = 256;
 /// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
 ///
 /// A shard drops what has expired when it has doubled since it last did, so memory follows the live grants
-/// without anybody calling [`purge`](TokenStore::purge). Listing walks all grants.
+/// without anybody calling [`purge`](TokenStore::purge). There is no index: a page of a listing walks grants until
+/// it is full.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
     replays: Box<[RwLock<Replays>]>,
@@ -30,11 +31,18 @@ pub struct MemoryStore {
     next_purge: AtomicUsize,
 }
 
-#[derive(Default)]
 struct Shard {
     rows: HashSet<Row, BuildHasherDefault<IdHasher>>,
     /// Purge when it holds so many.
     purge_at: usize,
+    /// Nothing in it has expired before then, so there is no need to look.
+    soonest: DateTime<Utc>,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { rows: HashSet::default(), purge_at: PURGE_FROM, soonest: DateTime::<Utc>::MAX_UTC }
+    }
 }
 
 /// Each key, and until when it counts as seen.
@@ -68,8 +76,8 @@ struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*last);
         }
     }
 
@@ -125,29 +133,46 @@ impl MemoryStore {
     }
 }
 
-/// The last byte: the first eight are the hash within the shard.
+/// The first byte, so that the shards are in the order of the ids; the last eight are the hash within one.
 fn shard_of(id: GrantId) -> usize {
-    usize::from(id.as_bytes()[GrantId::BYTES - 1]) % SHARDS
+    usize::from(id.as_bytes()[0]) % SHARDS
 }
 
+/// What goes is handed to the caller, to be freed when the lock is.
 impl Shard {
-    /// Drops what has expired, if the shard has doubled since it last did.
-    fn make_room(&mut self, now: DateTime<Utc>) {
-        if self.rows.len() >= self.purge_at {
-            self.rows.retain(|row| now < row.0.grant().expires());
-            self.purge_at = (self.rows.len() * 2).max(PURGE_FROM);
+    /// Takes out what has expired, if the shard is full or has doubled since it last did.
+    fn make_room(&mut self, now: DateTime<Utc>, limit: usize) -> Vec<Row> {
+        match self.rows.len() < self.purge_at.min(limit) {
+            true => Vec::new(),
+            false => self.take(|expires| expires <= now, usize::MAX),
         }
     }
 
-    fn purge(&mut self, before: DateTime<Utc>, limit: usize) -> usize {
-        let mut gone = 0;
-        self.rows.retain(|row| {
-            let goes = gone < limit && row.0.grant().expires() < before;
-            gone += usize::from(goes);
-            !goes
-        });
+    fn purge(&mut self, before: DateTime<Utc>, limit: usize) -> Vec<Row> {
+        let gone = self.take(|expires| expires < before, limit);
         if self.rows.len() * 4 < self.rows.capacity() {
             self.rows.shrink_to(self.rows.len() * 2);
+        }
+        gone
+    }
+
+    fn take(&mut self, is_over: impl Fn(DateTime<Utc>) -> bool, limit: usize) -> Vec<Row> {
+        let mut gone = Vec::new();
+        if is_over(self.soonest) {
+            let mut soonest = DateTime::<Utc>::MAX_UTC;
+            let expired = self.rows.extract_if(|row| {
+                let expires = row.0.grant().expires();
+                let over = is_over(expires);
+                if !over {
+                    soonest = soonest.min(expires);
+                }
+                over
+            });
+            gone.extend(expired.take(limit));
+            // Only who has seen all of it knows.
+            if gone.len() < limit {
+                self.soonest = soonest;
+            }
         }
         self.purge_at = (self.rows.len() * 2).max(PURGE_FROM);
         gone
@@ -162,21 +187,21 @@ impl TokenStore for MemoryStore {
 
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         let id = write.id();
+        // Declared before the lock, so freed after it.
+        let mut gone = Vec::new();
         let mut shard = self.shard_mut(shard_of(id));
         let version = shard.rows.get(&id).map(|row| row.0.version());
         if version != write.expect() {
             return Err(CommitError::Conflict);
         }
         if version.is_none() {
-            shard.make_room(write.at());
+            gone = shard.make_room(write.at(), self.limit);
             if shard.rows.len() >= self.limit {
                 return Err(StoreError::transient("the memory store is full").into());
             }
         }
-        let before = shard.rows.replace(Row(write.next().clone()));
-        // The record that was replaced is freed when the lock is.
-        drop(shard);
-        drop(before);
+        shard.soonest = shard.soonest.min(write.next().grant().expires());
+        gone.extend(shard.rows.replace(Row(write.next().clone())));
         Ok(write.committed())
     }
 
@@ -194,12 +219,17 @@ impl TokenStore for MemoryStore {
             let grant = record.grant();
             page.after.is_none_or(|after| after < grant.id()) && filter.matches(grant)
         };
-        let mut records = Vec::new();
-        for shard in &self.shards {
+        let mut records: Vec<Record> = Vec::new();
+        for shard in &self.shards[page.after.map_or(0, shard_of)..] {
+            let sorted = records.len();
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             records.extend(shard.rows.iter().map(|row| &row.0).filter(|r| wanted(r)).cloned());
+            drop(shard);
+            records[sorted..].sort_unstable_by_key(|record| record.grant().id());
+            if records.len() > page.limit as usize {
+                break;
+            }
         }
-        records.sort_unstable_by_key(|record| record.grant().id());
         records.truncate(page.limit as usize + 1);
         Ok(Listing::of(records, page))
     }
@@ -213,7 +243,7 @@ impl TokenStore for MemoryStore {
             }
             let at = self.next_purge.load(Ordering::Relaxed) % SHARDS;
             let purged = self.shard_mut(at).purge(before, limit - gone);
-            gone += purged;
+            gone += purged.len();
             if gone < limit {
                 self.next_purge.store(at + 1, Ordering::Relaxed);
             }

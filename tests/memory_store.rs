@@ -1,0 +1,152 @@
+//! The memory store beyond its contract: bounded, purging as it goes, and never long under a lock.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use grantor::store::{CommitError, Filter, Page, Record, Write};
+use grantor::{ClientId, GrantId, MemoryStore, TokenStore};
+
+#[tokio::test]
+async fn a_full_store_refuses_new_grants_and_takes_changes() {
+    let store = MemoryStore::with_limit(256);
+    insert(&store, 1, at(60), at(0)).await.unwrap();
+    let full = insert(&store, 2, at(60), at(0)).await;
+    assert!(matches!(full, Err(CommitError::Store(error)) if !error.is_permanent()));
+    assert!(store.load_now(id(2)).unwrap().is_none());
+    let _ = store.commit(&Write::replace(0, grant(1, at(90)), at(0))).await.unwrap();
+    assert_eq!(version(&store, 1), Some(1));
+}
+
+#[tokio::test]
+async fn a_full_store_has_room_again_when_something_expired() {
+    let store = MemoryStore::with_limit(256);
+    insert(&store, 1, at(60), at(0)).await.unwrap();
+    assert!(insert(&store, 2, at(120), at(59)).await.is_err());
+    insert(&store, 2, at(120), at(60)).await.unwrap();
+    assert_eq!((version(&store, 1), version(&store, 2)), (None, Some(0)));
+}
+
+#[tokio::test]
+async fn a_grant_that_was_ended_early_makes_room_early() {
+    let store = MemoryStore::with_limit(256);
+    insert(&store, 1, at(1000), at(0)).await.unwrap();
+    assert!(insert(&store, 2, at(1000), at(10)).await.is_err());
+    let _ = store.commit(&Write::replace(0, grant(1, at(20)), at(10))).await.unwrap();
+    insert(&store, 2, at(1000), at(20)).await.unwrap();
+}
+
+#[tokio::test]
+async fn memory_follows_the_live_grants_and_no_live_one_goes() {
+    let store = MemoryStore::new();
+    let (per_second, lifetime) = (20, 60);
+    for n in 0..40_000_u128 {
+        let now = (n / per_second) as i64;
+        insert(&store, spread(n), at(now + lifetime), at(now)).await.unwrap();
+    }
+    let live = per_second as usize * lifetime as usize;
+    assert!(store.len() < live + 256 * 64, "{} grants for {live} live ones", store.len());
+    for n in 40_000 - live as u128..40_000 {
+        assert_eq!(version(&store, spread(n)), Some(0), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_purge_goes_on_where_the_last_one_stopped() {
+    let store = MemoryStore::new();
+    for n in 0..5_500_u128 {
+        let expires = if n % 11 == 0 { at(1000) } else { at(10) };
+        insert(&store, spread(n), expires, at(0)).await.unwrap();
+    }
+    let mut gone = Vec::new();
+    for _ in 0..7 {
+        gone.push(store.purge(at(11), 1000).await.unwrap());
+    }
+    assert_eq!(gone, [1000, 1000, 1000, 1000, 1000, 0, 0]);
+    assert_eq!(store.len(), 500);
+    assert_eq!(store.purge(at(1001), 1000).await.unwrap(), 500);
+    assert!(store.is_empty());
+}
+
+#[tokio::test]
+async fn pages_go_through_all_grants_in_the_order_of_their_ids() {
+    let store = MemoryStore::new();
+    let mut ids: Vec<GrantId> = (0..2_000).map(|n| id(spread(n))).collect();
+    for n in 0..2_000 {
+        insert(&store, spread(n), at(60), at(0)).await.unwrap();
+    }
+    ids.sort();
+    let (mut page, mut listed) = (Page::first(300), Vec::new());
+    loop {
+        let listing = store.list(&Filter::client(ClientId::new("c")), page).await.unwrap();
+        listed.extend(listing.records.iter().map(|record| record.grant().id()));
+        match listing.next {
+            Some(last) => page = page.after(last),
+            None => break,
+        }
+    }
+    assert_eq!(listed, ids);
+}
+
+/// A measurement: `cargo test --release -- --ignored a_million`.
+#[test]
+#[ignore = "a measurement, for a release build on a quiet machine"]
+fn while_a_million_grants_are_purged_nobody_waits_for_5_ms() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (store, done) = (MemoryStore::new(), AtomicBool::new(false));
+    for n in 0..1_000_000 {
+        runtime.block_on(insert(&store, spread(n), at(10), at(0))).unwrap();
+    }
+    let longest = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            for n in (0_u128..).take_while(|_| !done.load(Ordering::Relaxed)) {
+                let start = Instant::now();
+                store.load_now(id(spread(n)));
+                longest = longest.max(start.elapsed());
+            }
+            longest
+        });
+        assert_eq!(runtime.block_on(store.purge(at(11), u32::MAX)).unwrap(), 1_000_000);
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    println!("the longest wait: {longest:?}");
+    assert!(longest < Duration::from_millis(5), "{longest:?}");
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+}
+
+/// Small numbers share a shard.
+fn id(n: u128) -> GrantId {
+    GrantId::new(n.to_be_bytes())
+}
+
+/// As different from its neighbours as random ids are.
+fn spread(n: u128) -> u128 {
+    n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+}
+
+fn grant(n: u128, expires: DateTime<Utc>) -> grantor::Grant {
+    let body = format!(
+        r#"{{"v":1,"client":"c","subject":{{"user":"u"}},"created":0,"ends":0,
+            "stage":{{"ended":{{"at":0,"until":{}}}}}}}"#,
+        expires.timestamp()
+    );
+    Record::decode(id(n), 0, &body).unwrap().into_grant()
+}
+
+async fn insert(
+    store: &MemoryStore,
+    n: u128,
+    expires: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), CommitError> {
+    store.commit(&Write::insert(grant(n, expires), now)).await.map(drop)
+}
+
+fn version(store: &MemoryStore, n: u128) -> Option<u64> {
+    store.load_now(id(n)).flatten().map(|record| record.version())
+}
