@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::error::Reason;
 use crate::http::MAX_BODY;
 
-/// A parameter's name or value may be this long, in bytes, before and after decoding.
+/// A parameter's name or value may be this long, in bytes, after decoding.
 pub const MAX_PARAMETER: usize = 8 * 1024;
 /// A form may have this many parameters.
 pub const MAX_PARAMETERS: usize = 64;
@@ -86,7 +86,7 @@ impl std::fmt::Debug for Form<'_> {
 
 /// Decodes one name or value: `+` is a space, `%XX` is a byte, all of it is UTF-8.
 pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, Reason> {
-    if raw.len() > MAX_PARAMETER {
+    if raw.len() > MAX_PARAMETER && decoded_length(raw) > MAX_PARAMETER {
         return Err(Reason::FormTooLarge);
     }
     let Some(first) = raw.iter().position(|b| matches!(b, b'%' | b'+')) else {
@@ -108,6 +108,12 @@ pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, Reason> {
     }
     let text = String::from_utf8(out).map_err(|_| Reason::FormMalformed)?;
     Ok(Cow::Owned(text))
+}
+
+/// How long it will be: an escape is three bytes for one.
+fn decoded_length(raw: &[u8]) -> usize {
+    let escapes = raw.iter().filter(|b| **b == b'%').count();
+    raw.len().saturating_sub(2 * escapes)
 }
 
 fn hex(digit: &u8) -> Option<u8> {
@@ -156,5 +162,8 @@ mod tests {
         assert_eq!(Form::parse(many.as_bytes()).err(), Some(Reason::FormTooLarge));
         let long = format!("a={}", "x".repeat(MAX_PARAMETER + 1));
         assert_eq!(Form::parse(long.as_bytes()).err(), Some(Reason::FormTooLarge));
+        let escaped = |n| format!("a={}", "%20".repeat(n));
+        assert!(Form::parse(escaped(MAX_PARAMETER).as_bytes()).is_ok());
+        assert_eq!(Form::parse(escaped(MAX_PARAMETER + 1).as_bytes()).err(), Some(Reason::FormTooLarge));
     }
 }
