@@ -25,6 +25,10 @@ pub mod flow;
 pub mod form;
 pub mod grant;
 pub mod http;
+#[cfg(feature = "jwt")]
+pub mod jose;
+#[cfg(feature = "jwt")]
+pub mod keys;
 pub mod manual;
 mod metadata;
 mod mint;

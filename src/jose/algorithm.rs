@@ -1,0 +1,52 @@
+//! [`Algorithm`]: the signature algorithms there are.
+
+use std::fmt;
+
+/// A signature algorithm of RFC 7518 or RFC 8037. All are asymmetric: whoever can verify cannot sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8037): small, fast, and never in need of randomness.
+    EdDsa,
+    /// ECDSA over P-256 with SHA-256.
+    Es256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256: the one that every verifier knows.
+    Rs256,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Ps256, Self::Rs256];
+
+    /// The name in a header, a key and the metadata.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Ps256 => "PS256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
+    /// The algorithm of this name, spelled exactly so. `Ed25519` (RFC 9864) is `EdDSA` by its fully
+    /// specified name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
+            "ES256" => Some(Self::Es256),
+            "PS256" => Some(Self::Ps256),
+            "RS256" => Some(Self::Rs256),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,88 @@
+//! Making a signed token.
+
+use std::future::Future;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::jwk::Material;
+use super::{SignError, Signer};
+
+/// Signs `claims`, a JSON object, under a header of the signer's `alg` and `kid` and this `typ`.
+///
+/// # Errors
+/// The claims are no object, or the signer failed.
+pub fn encode<'s, T: Serialize + ?Sized>(
+    typ: &str,
+    claims: &T,
+    signer: &'s dyn Signer,
+) -> impl Future<Output = Result<String, SignError>> + Send + use<'s, T> {
+    let message = message(typ, claims, signer);
+    async move {
+        let message = message?;
+        let signature = match signer.sign_now(message.as_bytes()) {
+            Some(signature) => signature?,
+            None => signer.sign(message.as_bytes()).await?,
+        };
+        seal(message, &signature, signer)
+    }
+}
+
+/// The same as [`encode`] at once, for a signer that needs no waiting; `None` for one that does.
+///
+/// # Errors
+/// As of [`encode`].
+pub fn encode_now<T: Serialize + ?Sized>(
+    typ: &str,
+    claims: &T,
+    signer: &dyn Signer,
+) -> Option<Result<String, SignError>> {
+    let message = match message(typ, claims, signer) {
+        Ok(message) => message,
+        Err(error) => return Some(Err(error)),
+    };
+    let signature = signer.sign_now(message.as_bytes())?;
+    Some(signature.and_then(|signature| seal(message, &signature, signer)))
+}
+
+/// Header and payload, with room for the signature behind them.
+fn message<T: Serialize + ?Sized>(typ: &str, claims: &T, signer: &dyn Signer) -> Result<String, SignError> {
+    #[derive(Serialize)]
+    struct Header<'a> {
+        alg: &'static str,
+        typ: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kid: Option<&'a str>,
+    }
+    let header = Header { alg: signer.algorithm().as_str(), typ, kid: signer.key().kid() };
+    let mut json = Vec::with_capacity(512);
+    serde_json::to_writer(&mut json, &header).map_err(|_| SignError::Claims)?;
+    let header_ends = json.len();
+    serde_json::to_writer(&mut json, claims).map_err(|_| SignError::Claims)?;
+    let (header, payload) = json.split_at(header_ends);
+    if !payload.starts_with(b"{") {
+        return Err(SignError::Claims);
+    }
+    let mut text = String::with_capacity(json.len() * 4 / 3 + 8 + SIGNATURE_ROOM);
+    URL_SAFE_NO_PAD.encode_string(header, &mut text);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+    Ok(text)
+}
+
+/// A signature of RSA with 2048 bits, in base64url.
+const SIGNATURE_ROOM: usize = 344;
+
+fn seal(mut message: String, signature: &[u8], signer: &dyn Signer) -> Result<String, SignError> {
+    let expected = match signer.key().material() {
+        Material::Ed25519 { .. } | Material::P256 { .. } => 64,
+        Material::Rsa { n, .. } => n.len(),
+    };
+    if signature.len() != expected {
+        return Err(SignError::Malformed);
+    }
+    message.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut message);
+    Ok(message)
+}

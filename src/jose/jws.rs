@@ -1,0 +1,213 @@
+//! [`Jws`]: a signed token as it came in (RFC 7515, compact serialisation).
+//!
+//! ```text
+//! text ──Jws::parse──▶ Unverified ──verify(trusted keys)──▶ Verified ──claims──▶ your type
+//! ```
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Algorithm, VerifyingKey, strict};
+
+/// The door for signed tokens: see [`Jws::parse`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Jws;
+
+/// A well-formed token that nobody has vouched for. Its payload cannot be read before [`verify`](Self::verify).
+pub struct Unverified<'a> {
+    algorithm: Algorithm,
+    typ: Option<String>,
+    kid: Option<String>,
+    message: &'a str,
+    payload: String,
+    signature: Vec<u8>,
+}
+
+/// The payload of a token whose signature is right. Issuer, audience and expiry are still to be checked.
+pub struct Verified<'a> {
+    payload: &'a str,
+    key: &'a VerifyingKey,
+}
+
+/// Why a token is refused. It holds nothing of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwsError {
+    /// Longer than [`Jws::MAX_BYTES`].
+    #[error("the token is too long")]
+    TooLong,
+    /// Not three non-empty parts.
+    #[error("the token has not three parts")]
+    NotThreeParts,
+    /// A part is not base64url without padding, in its one spelling.
+    #[error("a part of the token is not base64url")]
+    NotBase64Url,
+    /// Header or payload is not a JSON object.
+    #[error("a part of the token is not a JSON object")]
+    NotAnObject,
+    /// A member is there twice.
+    #[error("a member of the token is there twice")]
+    DuplicateMember,
+    /// The header has a member that brings a key along, changes what is signed, or asks for an extension.
+    #[error("the token's header has the member {0}")]
+    ForbiddenMember(&'static str),
+    /// No `alg`, or one that is not ours: `none` in any spelling, and every symmetric one.
+    #[error("the token's algorithm is refused")]
+    Algorithm,
+    /// No trusted key has this `kid` and this algorithm. A fresh key set may have one.
+    #[error("no trusted key has the token's key identifier and algorithm")]
+    UnknownKey,
+    /// The signature is not of the key that the token names.
+    #[error("the token's signature is wrong")]
+    BadSignature,
+    /// The claims are not what the caller expects.
+    #[error("the token's claims have another shape")]
+    Claims,
+}
+
+impl Jws {
+    /// The longest token, in bytes.
+    pub const MAX_BYTES: usize = 16 * 1024;
+
+    /// Reads a token strictly, and believes nothing of it yet.
+    ///
+    /// Header and payload have to be JSON objects without a member twice. Of the header `alg`, `typ` and `kid`
+    /// count. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; others are ignored,
+    /// as RFC 7515 section 4 asks.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse(text: &str) -> Result<Unverified<'_>, JwsError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(JwsError::TooLong);
+        }
+        let (message, signature) = text.rsplit_once('.').ok_or(JwsError::NotThreeParts)?;
+        let (header, payload) = message.split_once('.').ok_or(JwsError::NotThreeParts)?;
+        let parts = [header, payload, signature];
+        if parts.iter().any(|part| part.is_empty()) || payload.contains('.') {
+            return Err(JwsError::NotThreeParts);
+        }
+        let Header { algorithm, typ, kid } = Header::parse(&decode_text(header)?)?;
+        let payload = decode_text(payload)?;
+        strict::check(&payload, &[])?;
+        Ok(Unverified { algorithm, typ, kid, message, payload, signature: decode(signature)? })
+    }
+}
+
+impl<'a> Unverified<'a> {
+    /// What the header says; unproven.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The name of the key; unproven.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whether the header's `typ` is this media type; `application/` may be left out, and the case of letters
+    /// does not count (RFC 7515 section 4.1.9).
+    #[must_use]
+    pub fn has_typ(&self, expected: &str) -> bool {
+        let Some(typ) = self.typ.as_deref() else { return false };
+        let prefixed = typ.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/"));
+        let bare = if prefixed { &typ[12..] } else { typ };
+        bare.eq_ignore_ascii_case(expected)
+    }
+
+    /// Checks the signature with the trusted keys. A key counts if it has the token's algorithm and, where
+    /// the token names one, its `kid`; if several do, one has to be right. The caller bounds their number, as
+    /// a [`JwkSet`](super::JwkSet) does.
+    ///
+    /// # Errors
+    /// [`JwsError::UnknownKey`] if no key counts, [`JwsError::BadSignature`] if none is right.
+    pub fn verify<'s>(
+        &'s self,
+        trusted: impl IntoIterator<Item = &'s VerifyingKey>,
+    ) -> Result<Verified<'s>, JwsError> {
+        let mut outcome = JwsError::UnknownKey;
+        for key in trusted {
+            if self.kid.is_some() && self.kid() != key.key().kid() {
+                continue;
+            }
+            match key.verify(self.algorithm, self.message.as_bytes(), &self.signature) {
+                Ok(()) => return Ok(Verified { payload: &self.payload, key }),
+                Err(JwsError::UnknownKey) => {}
+                Err(wrong) => outcome = wrong,
+            }
+        }
+        Err(outcome)
+    }
+}
+
+impl<'a> Verified<'a> {
+    /// The claims.
+    ///
+    /// # Errors
+    /// They have another shape than `T`.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
+        serde_json::from_str(self.payload).map_err(|_| JwsError::Claims)
+    }
+
+    /// The JSON object that was signed.
+    #[must_use]
+    pub fn payload(&self) -> &'a str {
+        self.payload
+    }
+
+    /// The key that signed it.
+    #[must_use]
+    pub fn key(&self) -> &'a VerifyingKey {
+        self.key
+    }
+}
+
+struct Header {
+    algorithm: Algorithm,
+    typ: Option<String>,
+    kid: Option<String>,
+}
+
+impl Header {
+    fn parse(json: &str) -> Result<Self, JwsError> {
+        #[derive(Deserialize)]
+        struct Json {
+            alg: Option<String>,
+            typ: Option<String>,
+            kid: Option<String>,
+        }
+        strict::check(json, &FORBIDDEN)?;
+        let Json { alg, typ, kid } = serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)?;
+        let algorithm = alg.as_deref().and_then(Algorithm::parse).ok_or(JwsError::Algorithm)?;
+        Ok(Self { algorithm, typ, kid })
+    }
+}
+
+/// A key or certificate from the attacker (`jwk`, `jku`, `x5u`, `x5c`), another signed text (`b64`, `zip`, `enc`), and
+/// extensions that we would have to understand (`crit`).
+const FORBIDDEN: [&str; 8] = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"];
+
+fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::NotBase64Url)
+}
+
+fn decode_text(part: &str) -> Result<String, JwsError> {
+    String::from_utf8(decode(part)?).map_err(|_| JwsError::NotAnObject)
+}
+
+impl std::fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unverified").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Verified<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verified").field("key", self.key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,41 @@
+//! Signed tokens and their keys: a thin, strict layer over a cryptographic library (feature `jwt`).
+//!
+//! It knows compact JWS (RFC 7515) over JSON objects and public JWKs (RFC 7517), four asymmetric
+//! [`Algorithm`]s, and nothing else. What is not here cannot be confused: there is no symmetric algorithm, no
+//! `none`, no key from a header, and no type that prints a private key.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use grantor::jose::{self, Algorithm, Jws, Signer as _, SigningKey, VerifyingKey};
+//!
+//! let key = SigningKey::generate(Algorithm::EdDsa)?;
+//! let token = jose::encode_now("at+jwt", &serde_json::json!({ "sub": "ada" }), &key).ok_or("remote")??;
+//!
+//! let trusted = [VerifyingKey::from_jwk(key.key())?];
+//! let unverified = Jws::parse(&token)?;
+//! assert!(unverified.has_typ("at+jwt"));
+//! let claims: serde_json::Value = unverified.verify(&trusted)?.claims()?;
+//! assert_eq!(claims["sub"], "ada");
+//! # Ok(())
+//! # }
+//! ```
+
+mod algorithm;
+mod encode;
+mod import;
+mod jwk;
+mod jwk_set;
+mod jws;
+mod signer;
+mod signing_key;
+mod strict;
+mod verifying_key;
+
+pub use algorithm::Algorithm;
+pub use encode::{encode, encode_now};
+pub use jwk::{Jwk, KeyError};
+pub use jwk_set::{JwkSet, JwkSetError};
+pub use jws::{Jws, JwsError, Unverified, Verified};
+pub use signer::{SignError, Signer};
+pub use signing_key::{Pkcs8, SigningKey};
+pub use verifying_key::VerifyingKey;

@@ -1,0 +1,75 @@
+//! [`VerifyingKey`]: a public key, parsed once.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    RsaPublicKeyComponents,
+};
+
+use super::jwk::Material;
+use super::{Algorithm, Jwk, JwsError, KeyError};
+
+/// A public key that is ready to verify. Make it once and keep it: to parse a key can cost as much as to verify.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    jwk: Jwk,
+    /// One for each algorithm: an RSA key that names none verifies two.
+    parsed: Vec<(Algorithm, ParsedPublicKey)>,
+}
+
+impl VerifyingKey {
+    /// Parses a key.
+    ///
+    /// # Errors
+    /// The numbers are no key, say a point that is not on the curve.
+    pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
+        let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| jwk.supports(*algorithm));
+        let parsed = algorithms.map(|algorithm| Ok((algorithm, parse(jwk.material(), algorithm)?)));
+        Ok(Self { jwk: jwk.clone(), parsed: parsed.collect::<Result<_, KeyError>>()? })
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    /// Checks a signature by this algorithm over `message`.
+    ///
+    /// # Errors
+    /// [`JwsError::UnknownKey`] if the key is not for this algorithm, [`JwsError::BadSignature`] if the
+    /// signature is not its own.
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), JwsError> {
+        let mut parsed = self.parsed.iter();
+        let (_, key) = parsed.find(|(own, _)| *own == algorithm).ok_or(JwsError::UnknownKey)?;
+        key.verify_sig(message, signature).map_err(|_| JwsError::BadSignature)
+    }
+}
+
+fn parse(material: &Material, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {
+    let parsed = match (material, algorithm) {
+        (Material::Ed25519 { x }, Algorithm::EdDsa) => ParsedPublicKey::new(&ED25519, x),
+        (Material::P256 { x, y }, Algorithm::Es256) => {
+            // An uncompressed point (SEC 1 section 2.3.3).
+            let point = [&[4][..], x, y].concat();
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        }
+        (Material::Rsa { n, e }, Algorithm::Ps256) => {
+            RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PSS_2048_8192_SHA256)
+        }
+        (Material::Rsa { n, e }, Algorithm::Rs256) => {
+            RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+        }
+        (Material::Ed25519 { .. } | Material::P256 { .. } | Material::Rsa { .. }, _) => {
+            return Err(KeyError::Mismatch);
+        }
+    };
+    parsed.map_err(|_| KeyError::Rejected)
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VerifyingKey").field(&self.jwk).finish()
+    }
+}

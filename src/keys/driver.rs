@@ -1,0 +1,270 @@
+//! [`Keys`]: the ring, its store and its schedule, driven.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ring::KeyRing;
+use super::schedule::KeySchedule;
+use super::store::KeyStore;
+use super::view::{KeyView, KeysError};
+use crate::error::Fault;
+use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
+use crate::store::{CommitError, StoreError};
+
+/// The keys of a server. A cheap handle: clones share one cache.
+///
+/// Ask it for the [`current`](Self::current) keys at each use; it looks into its store once a minute, and rotates when
+/// something is due. With `now` injected, it does in a test in milliseconds what it does in two years.
+#[derive(Clone)]
+pub struct Keys(Source);
+
+#[derive(Clone)]
+enum Source {
+    Ring(Arc<Rotating>),
+    Brought(Arc<KeyView>),
+}
+
+struct Rotating {
+    store: Arc<dyn KeyStore>,
+    schedule: KeySchedule,
+    algorithms: Vec<Algorithm>,
+    cache: RwLock<Option<Arc<Cached>>>,
+    /// One task at a time asks the store; the others go on with what is cached.
+    refreshing: AtomicBool,
+}
+
+struct Cached {
+    version: u64,
+    ring: KeyRing,
+    view: Arc<KeyView>,
+    /// The view is right in this span, both ends within the ring's own changes.
+    made: DateTime<Utc>,
+    changes: Option<DateTime<Utc>>,
+    /// The store is asked again at this time.
+    again: DateTime<Utc>,
+}
+
+impl Keys {
+    /// How long a node goes on with what it read, in seconds.
+    pub const CACHE_SECONDS: i64 = 60;
+
+    /// Keys of these algorithms that rotate by themselves.
+    ///
+    /// # Errors
+    /// No algorithm, or a schedule whose parts do not go together.
+    pub fn rotating(
+        store: impl KeyStore + 'static,
+        schedule: KeySchedule,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, KeysError> {
+        schedule.validate()?;
+        if algorithms.is_empty() {
+            return Err(KeysError::Empty);
+        }
+        Ok(Self(Source::Ring(Arc::new(Rotating {
+            store: Arc::new(store),
+            schedule,
+            algorithms: algorithms.to_vec(),
+            cache: RwLock::new(None),
+            refreshing: AtomicBool::new(false),
+        }))))
+    }
+
+    /// Keys that the host brings along and rotates itself. The first signer of an algorithm signs; all are
+    /// published, the next and the last one among them.
+    ///
+    /// # Errors
+    /// No signer, a key without a `kid` of its own, or one of another algorithm.
+    pub fn from_signers(signers: Vec<Arc<dyn Signer>>) -> Result<Self, KeysError> {
+        Self::from_signers_and(signers, Vec::new())
+    }
+
+    /// The same, with public keys that are published and do not sign here.
+    ///
+    /// # Errors
+    /// As of [`from_signers`](Self::from_signers).
+    pub fn from_signers_and(signers: Vec<Arc<dyn Signer>>, published: Vec<Jwk>) -> Result<Self, KeysError> {
+        Ok(Self(Source::Brought(Arc::new(KeyView::of_signers(signers, published)?))))
+    }
+
+    /// The schedule, if the keys rotate by themselves.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&KeySchedule> {
+        match &self.0 {
+            Source::Ring(rotating) => Some(&rotating.schedule),
+            Source::Brought(_) => None,
+        }
+    }
+
+    /// The algorithms that it signs with.
+    #[must_use]
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        match &self.0 {
+            Source::Ring(rotating) => rotating.algorithms.clone(),
+            Source::Brought(view) => view.algorithms().collect(),
+        }
+    }
+
+    /// The keys of this moment. Call it once before the server listens, so that the first request need not wait for a key.
+    ///
+    /// A store that fails does no harm while the keys that were read last can sign: it is asked again a
+    /// little later. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// The store failed, or others kept writing, and no key was ever read.
+    pub async fn current(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
+        if let Some(view) = self.current_now(now) {
+            return Ok(view);
+        }
+        match &self.0 {
+            Source::Ring(rotating) => rotating.refreshed(now).await,
+            Source::Brought(view) => Ok(Arc::clone(view)),
+        }
+    }
+
+    /// The same at once, where the store need not be asked; else `None`.
+    #[must_use]
+    pub fn current_now(&self, now: DateTime<Utc>) -> Option<Arc<KeyView>> {
+        match &self.0 {
+            Source::Ring(rotating) => rotating.cached(now),
+            Source::Brought(view) => Some(Arc::clone(view)),
+        }
+    }
+}
+
+/// How often a node tries again that loses the race for a write.
+const TRIES: u32 = 8;
+
+/// When the store failed, it is left alone for so many seconds.
+const RETRY_SECONDS: i64 = 5;
+
+impl Rotating {
+    fn cached(&self, now: DateTime<Utc>) -> Option<Arc<KeyView>> {
+        let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+        let cached = cache.as_ref()?;
+        cached.is_right(now).then(|| Arc::clone(&cached.view))
+    }
+
+    async fn refreshed(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
+        let last = self.cache.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(last) = last else {
+            return self.ask(None, now).await.map(|fresh| self.keep(fresh));
+        };
+        let Some(_turn) = Turn::take(&self.refreshing) else {
+            return last.view_at(now);
+        };
+        match self.ask(Some(&last), now).await {
+            Ok(fresh) => Ok(self.keep(fresh)),
+            Err(fault) => {
+                let view = last.view_at(now)?;
+                if !view.can_sign(&self.algorithms) {
+                    return Err(fault);
+                }
+                let again = now + TimeDelta::seconds(RETRY_SECONDS);
+                Ok(self.keep(Cached::new(last.version, last.ring.clone(), now, again)?))
+            }
+        }
+    }
+
+    /// What is in the store, after what was due has been written.
+    async fn ask(&self, last: Option<&Cached>, now: DateTime<Utc>) -> Result<Cached, Fault> {
+        let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
+        for _ in 0..TRIES {
+            let (version, ring) = match self.store.load().await? {
+                None => (None, KeyRing::new()),
+                Some(record) => match last {
+                    Some(last) if last.version == record.version() => (Some(last.version), last.ring.clone()),
+                    _ => {
+                        let ring = KeyRing::decode(record.body().reveal()).map_err(StoreError::permanent)?;
+                        (Some(record.version()), ring)
+                    }
+                },
+            };
+            let next = match self.step(&ring, now).await.map_err(StoreError::permanent)? {
+                Some(next) => next,
+                None => return Cached::new(version.unwrap_or(0), ring, now, again),
+            };
+            let body = next.encode().map_err(StoreError::permanent)?;
+            match self.store.commit(version, body.reveal()).await {
+                Ok(version) => return Cached::new(version, next, now, again),
+                // Whether or not it was this one's write, the store has a ring now.
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(error)) if error.is_unknown_outcome() => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Contended)
+    }
+
+    /// Making an RSA key takes a while, so it is done off the async threads.
+    async fn step(&self, ring: &KeyRing, now: DateTime<Utc>) -> Result<Option<KeyRing>, KeyError> {
+        if !ring.is_due(now, &self.schedule, &self.algorithms) {
+            return Ok(None);
+        }
+        let (ring, schedule, algorithms) = (ring.clone(), self.schedule, self.algorithms.clone());
+        blocking::unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
+    }
+
+    fn keep(&self, fresh: Cached) -> Arc<KeyView> {
+        let view = Arc::clone(&fresh.view);
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        // Of two first looks, the later version stays.
+        if cache.as_ref().is_none_or(|kept| kept.version <= fresh.version) {
+            *cache = Some(Arc::new(fresh));
+        }
+        view
+    }
+}
+
+impl Cached {
+    fn new(version: u64, ring: KeyRing, now: DateTime<Utc>, again: DateTime<Utc>) -> Result<Self, Fault> {
+        let view = KeyView::of_ring(&ring, now).map_err(StoreError::permanent)?;
+        let changes = ring.next_change(now);
+        Ok(Self { version, ring, view: Arc::new(view), made: now, changes, again })
+    }
+
+    /// Whether the store need not be asked and the view is that of `now`.
+    fn is_right(&self, now: DateTime<Utc>) -> bool {
+        self.made <= now && now < self.again && self.changes.is_none_or(|change| now < change)
+    }
+
+    /// The same ring at another time.
+    fn view_at(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
+        if self.made <= now && self.changes.is_none_or(|change| now < change) {
+            return Ok(Arc::clone(&self.view));
+        }
+        let view = KeyView::of_ring(&self.ring, now).map_err(StoreError::permanent)?;
+        Ok(Arc::new(view))
+    }
+}
+
+/// The turn to ask the store; it is given back when the task ends, or is dropped.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn take(flag: &'a AtomicBool) -> Option<Self> {
+        (!flag.swap(true, Ordering::AcqRel)).then_some(Self(flag))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Ring(rotating) => f
+                .debug_struct("Keys")
+                .field("schedule", &rotating.schedule)
+                .field("algorithms", &rotating.algorithms)
+                .finish_non_exhaustive(),
+            Source::Brought(view) => f.debug_tuple("Keys").field(view).finish(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! [`FileKeyStore`]: the ring in one file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::store::{KeyRecord, KeyStore};
+use crate::store::{CommitError, StoreError};
+
+/// Keys in one file that only its owner may read (mode 0600 on Unix), replaced as a whole: on disk is always the old
+/// one or the new one. Several processes on one machine may share it; a lock file beside it, `….lock`, makes
+/// the conditional write one step. Reading and writing happen on a thread pool for blocking work.
+///
+/// **The file holds private keys.** Keep it out of backups that others read. Network file systems whose locks
+/// or renames are not atomic are no place for it.
+#[derive(Clone, Debug)]
+pub struct FileKeyStore {
+    path: PathBuf,
+}
+
+impl FileKeyStore {
+    /// The store at this path. The file is made at the first commit; its directory has to exist.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+#[async_trait]
+impl KeyStore for FileKeyStore {
+    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+        let path = self.path.clone();
+        blocking::unblock(move || read(&path)).await
+    }
+
+    async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
+        let (path, body) = (self.path.clone(), body.to_owned());
+        blocking::unblock(move || commit(&path, expect, &body)).await
+    }
+}
+
+/// Far more than the largest ring.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+const MAGIC: &str = "grantor-keys";
+
+/// The first line names the version, the rest is the body.
+fn read(path: &Path) -> Result<Option<KeyRecord>, StoreError> {
+    let text = match fs::metadata(path).and_then(|about| match about.len() {
+        0..=MAX_BYTES => fs::read_to_string(path),
+        _ => Err(io::Error::other("the key file is too long")),
+    }) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::transient(error)),
+    };
+    let parts = text.split_once('\n').and_then(|(head, body)| {
+        let version = head.strip_prefix(MAGIC)?.strip_prefix(' ')?;
+        Some(KeyRecord::new(version.parse().ok()?, body))
+    });
+    parts.map(Some).ok_or_else(|| StoreError::permanent("the key file does not begin with its version"))
+}
+
+fn commit(path: &Path, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
+    let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
+        .open(beside(path, ".lock"))
+        .map_err(StoreError::transient)?;
+    // Held until `lock` is closed at the end of this function, or with the process.
+    lock.lock().map_err(StoreError::transient)?;
+    let version = read(path)?.map(|record| record.version());
+    if version != expect {
+        return Err(CommitError::Conflict);
+    }
+    let next = version.map_or(1, |v| v.saturating_add(1));
+    let fresh = beside(path, ".new");
+    write_fresh(&fresh, format!("{MAGIC} {next}\n{body}").as_bytes()).map_err(StoreError::transient)?;
+    fs::rename(&fresh, path).map_err(StoreError::transient)?;
+    // The new file is visible already; whether it survives a power cut is not known yet.
+    sync_directory(path).map_err(StoreError::unknown_outcome)?;
+    Ok(next)
+}
+
+fn write_fresh(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // One that a crash has left may have another mode.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private(OpenOptions::new().create_new(true).write(true)).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path).map(drop)
+}

@@ -1,0 +1,29 @@
+//! Signing keys that rotate without a restart (feature `jwt`).
+//!
+//! ```text
+//! Announced ── 14 days ──▶ Signing ── 90 days ──▶ Published ── 14 days ──▶ gone
+//! in the key set,          exactly one             no longer signs; its last
+//! does not sign yet        of each algorithm       tokens can still be verified
+//! ```
+//!
+//! [`KeyRing`] is that life as a pure function of time. [`KeyStore`] keeps it in one versioned cell, by whose
+//! conditional write several nodes agree. [`Keys`] drives both and hands out a [`KeyView`]: who signs now, and what is
+//! published. A successor is announced a whole `announce` before it signs, counted from the moment that it was
+//! written; so a verifier whose key set is not older than that never meets a key that it does not know, however late
+//! a server woke up.
+
+mod codec;
+mod driver;
+mod file;
+mod ring;
+mod schedule;
+mod store;
+mod view;
+
+pub use codec::KeyRingDecodeError;
+pub use driver::Keys;
+pub use file::FileKeyStore;
+pub use ring::{KeyRing, KeyStage, KeyState};
+pub use schedule::{KeySchedule, KeyScheduleError};
+pub use store::{KeyRecord, KeyStore, MemoryKeyStore};
+pub use view::{KeyView, KeysError};

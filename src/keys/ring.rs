@@ -1,0 +1,203 @@
+//! [`KeyRing`]: the life of signing keys, as a pure function of time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::schedule::{KeySchedule, later};
+use crate::jose::{Algorithm, Jwk, Signer as _, SigningKey};
+
+/// The keys of all algorithms, each with its place in time. It reads no clock and draws no randomness.
+///
+/// The keys of one algorithm form a chain: each begins to sign in the moment in which the one before it stops.
+/// A key without a successor goes on signing, so at every moment there is exactly one, and a server that wakes
+/// up after months goes on with the newest key that it had announced.
+#[derive(Clone, Debug, Default)]
+pub struct KeyRing {
+    /// In the order in which they were made.
+    pub(super) entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: Arc<SigningKey>,
+    /// Since when it is published.
+    pub(super) announced: DateTime<Utc>,
+    /// From when on it signs.
+    pub(super) signs: DateTime<Utc>,
+    /// Known when its successor is announced.
+    pub(super) end: Option<End>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) stops: DateTime<Utc>,
+    pub(super) gone: DateTime<Utc>,
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyStage {
+    /// Published, and does not sign yet.
+    Announced,
+    /// It signs.
+    Signing,
+    /// It signs no more, and its tokens can still be verified.
+    Published,
+    /// Its last token has expired.
+    Gone,
+}
+
+/// A key and where it is in its life, for a page that shows them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeyState {
+    /// The public key.
+    pub key: Jwk,
+    /// What it signs.
+    pub algorithm: Algorithm,
+    /// Where it is now.
+    pub stage: KeyStage,
+    /// Since when it is published.
+    pub announced: DateTime<Utc>,
+    /// From when on it signs.
+    pub signs: DateTime<Utc>,
+    /// Until when, if its successor is known.
+    pub stops: Option<DateTime<Utc>>,
+    /// Until when it is published, if its successor is known.
+    pub gone: Option<DateTime<Utc>>,
+}
+
+impl KeyRing {
+    /// A ring without keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The ring that has to be written now, or `None` if there is nothing to do:
+    ///
+    /// - an algorithm without a key gets one that signs at once;
+    /// - a key that will have signed long enough gets a successor, which signs when that time is over, and
+    ///   not before it was announced for `announce`;
+    /// - a key of an algorithm that is no longer wanted stops when it has signed long enough;
+    /// - a key that is gone is dropped.
+    ///
+    /// # Errors
+    /// Those of `fresh`, which makes a key.
+    pub fn step<E>(
+        &self,
+        now: DateTime<Utc>,
+        schedule: &KeySchedule,
+        algorithms: &[Algorithm],
+        mut fresh: impl FnMut(Algorithm) -> Result<SigningKey, E>,
+    ) -> Result<Option<Self>, E> {
+        if !self.is_due(now, schedule, algorithms) {
+            return Ok(None);
+        }
+        let mut entries: Vec<Entry> = self.entries.iter().filter(|e| !e.is_gone(now)).cloned().collect();
+        for entry in &mut entries {
+            if entry.is_over(now, schedule) && !algorithms.contains(&entry.key.algorithm()) {
+                entry.end = Some(End::at(now, schedule.retire));
+            }
+        }
+        for algorithm in wanted(algorithms) {
+            let last = entries.iter_mut().find(|e| e.key.algorithm() == algorithm && e.end.is_none());
+            let signs = match last {
+                Some(last) if schedule.announces(last.signs) > now => continue,
+                Some(last) => {
+                    let signs = later(last.signs, schedule.sign).max(later(now, schedule.announce));
+                    last.end = Some(End::at(signs, schedule.retire));
+                    signs
+                }
+                None => now,
+            };
+            let key = Arc::new(fresh(algorithm)?);
+            entries.push(Entry { key, announced: now, signs, end: None });
+        }
+        Ok(Some(Self { entries }))
+    }
+
+    /// Whether [`step`](Self::step) has something to do.
+    #[must_use]
+    pub fn is_due(&self, now: DateTime<Utc>, schedule: &KeySchedule, algorithms: &[Algorithm]) -> bool {
+        let obsolete = |entry: &Entry| {
+            let unwanted = !algorithms.contains(&entry.key.algorithm());
+            entry.is_gone(now) || (unwanted && entry.is_over(now, schedule))
+        };
+        let lacking = |algorithm: Algorithm| {
+            let last = self.entries.iter().find(|e| e.key.algorithm() == algorithm && e.end.is_none());
+            last.is_none_or(|last| schedule.announces(last.signs) <= now)
+        };
+        self.entries.iter().any(obsolete) || wanted(algorithms).any(lacking)
+    }
+
+    /// The key that signs now.
+    #[must_use]
+    pub fn signing(&self, algorithm: Algorithm, now: DateTime<Utc>) -> Option<&Arc<SigningKey>> {
+        let of_algorithm = || self.entries.iter().filter(|e| e.key.algorithm() == algorithm);
+        let current = of_algorithm().find(|e| e.stage(now) == KeyStage::Signing);
+        // The clock of the node that made the first key may be ahead of this one's.
+        let first = || of_algorithm().find(|e| e.stage(now) == KeyStage::Announced);
+        current.or_else(first).map(|entry| &entry.key)
+    }
+
+    /// The public keys that verifiers need now, in the order in which they were made: announced, signing, and
+    /// those of which a token may still live.
+    pub fn published(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Jwk> {
+        self.entries.iter().filter(move |e| !e.is_gone(now)).map(|e| e.key.key())
+    }
+
+    /// Every key and where it is in its life.
+    pub fn states(&self, now: DateTime<Utc>) -> impl Iterator<Item = KeyState> {
+        self.entries.iter().map(move |entry| KeyState {
+            key: entry.key.key().clone(),
+            algorithm: entry.key.algorithm(),
+            stage: entry.stage(now),
+            announced: entry.announced,
+            signs: entry.signs,
+            stops: entry.end.map(|end| end.stops),
+            gone: entry.end.map(|end| end.gone),
+        })
+    }
+
+    /// The next moment after `now` at which a key begins or ends a part of its life by itself.
+    #[must_use]
+    pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let moments = self.entries.iter().flat_map(|e| [Some(e.signs), e.end.map(|end| end.gone)]);
+        moments.flatten().filter(|moment| now < *moment).min()
+    }
+}
+
+impl Entry {
+    fn stage(&self, now: DateTime<Utc>) -> KeyStage {
+        match self.end {
+            Some(end) if end.gone <= now => KeyStage::Gone,
+            Some(end) if end.stops <= now => KeyStage::Published,
+            _ if self.signs <= now => KeyStage::Signing,
+            _ => KeyStage::Announced,
+        }
+    }
+
+    fn is_gone(&self, now: DateTime<Utc>) -> bool {
+        self.stage(now) == KeyStage::Gone
+    }
+
+    /// Whether it has signed long enough and nothing follows it.
+    fn is_over(&self, now: DateTime<Utc>, schedule: &KeySchedule) -> bool {
+        self.end.is_none() && later(self.signs, schedule.sign) <= now
+    }
+}
+
+impl End {
+    fn at(stops: DateTime<Utc>, retire: Duration) -> Self {
+        Self { stops, gone: later(stops, retire) }
+    }
+}
+
+/// The algorithms, each once.
+fn wanted(algorithms: &[Algorithm]) -> impl Iterator<Item = Algorithm> {
+    Algorithm::ALL.into_iter().filter(|algorithm| algorithms.contains(algorithm))
+}

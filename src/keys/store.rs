@@ -1,0 +1,100 @@
+//! [`KeyStore`]: one versioned cell for the ring.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::secret::SecretText;
+use crate::store::{CommitError, StoreError};
+
+/// Keeps the signing keys of all nodes in one versioned cell.
+///
+/// The body is made by this crate and **holds private keys**: protect it as such, encrypt it if you can, and log
+/// nothing of it. What is returned is trusted without limit: a forged body lets its author be any user.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// What was committed last; `None` before the first time. A stale answer costs a conflict; one that stays
+    /// stale for longer than the schedule's `announce` makes tokens that nobody can verify.
+    async fn load(&self) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// One conditional write; the new version. If `expect` is `None`, the cell must be vacant; if it is
+    /// `Some(v)`, it must still hold version `v`. The condition and the write are one atomic step. To confirm a
+    /// write whose condition did not hold lets two nodes sign with keys that the other does not publish.
+    async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError>;
+}
+
+/// The cell as it was read.
+#[derive(Debug)]
+pub struct KeyRecord {
+    version: u64,
+    body: SecretText,
+}
+
+impl KeyRecord {
+    /// What was committed, and the version that the commit returned.
+    #[must_use]
+    pub fn new(version: u64, body: impl Into<String>) -> Self {
+        Self { version, body: SecretText::new(body) }
+    }
+
+    /// The version that a conditional write has to name.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The encoded ring with its private keys.
+    #[must_use]
+    pub fn body(&self) -> &SecretText {
+        &self.body
+    }
+}
+
+/// Keys in memory: each start of the process makes new ones, and no token outlives it. For tests, and for servers
+/// whose tokens may die with them.
+#[derive(Default)]
+pub struct MemoryKeyStore(Mutex<Option<(u64, String)>>);
+
+impl MemoryKeyStore {
+    /// A vacant cell.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl KeyStore for MemoryKeyStore {
+    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+        let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(cell.as_ref().map(|(version, body)| KeyRecord::new(*version, body.as_str())))
+    }
+
+    async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
+        let mut cell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cell.as_ref().map(|(version, _)| *version) != expect {
+            return Err(CommitError::Conflict);
+        }
+        let version = expect.map_or(1, |v| v.saturating_add(1));
+        *cell = Some((version, body.to_owned()));
+        Ok(version)
+    }
+}
+
+impl fmt::Debug for MemoryKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryKeyStore(..)")
+    }
+}
+
+#[async_trait]
+impl<T: KeyStore + ?Sized> KeyStore for Arc<T> {
+    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+        (**self).load().await
+    }
+
+    async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
+        (**self).commit(expect, body).await
+    }
+}

@@ -1,0 +1,121 @@
+//! [`KeyView`]: the keys of one moment.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::ring::{KeyRing, KeyState};
+use crate::jose::{Algorithm, Jwk, JwkSet, JwkSetError, Signer};
+
+/// Who signs now, and what is published. Every key in it is parsed already.
+pub struct KeyView {
+    signers: Vec<(Algorithm, Arc<dyn Signer>)>,
+    jwks: JwkSet,
+    json: String,
+    states: Vec<KeyState>,
+}
+
+/// What is wrong with keys that the host brings along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// No signer, or no algorithm.
+    #[error("there is no key to sign with")]
+    Empty,
+    /// A signer's key is not for its algorithm.
+    #[error("a signer's key is not for its algorithm")]
+    Mismatch,
+    /// A key without a name, or two of one name.
+    #[error("every key needs a kid of its own")]
+    Kid,
+    /// More keys than a set may hold.
+    #[error(transparent)]
+    Set(#[from] JwkSetError),
+    /// The schedule's parts do not go together.
+    #[error(transparent)]
+    Schedule(#[from] super::KeyScheduleError),
+}
+
+impl KeyView {
+    pub(super) fn of_ring(ring: &KeyRing, now: DateTime<Utc>) -> Result<Self, JwkSetError> {
+        let signing = |algorithm| {
+            let key = Arc::clone(ring.signing(algorithm, now)?);
+            Some((algorithm, key as Arc<dyn Signer>))
+        };
+        let signers = Algorithm::ALL.into_iter().filter_map(signing).collect();
+        let jwks = JwkSet::new(ring.published(now).cloned())?;
+        Ok(Self::new(signers, jwks, ring.states(now).collect()))
+    }
+
+    /// The first signer of an algorithm signs; all are published, and `published` beside them.
+    pub(super) fn of_signers(
+        brought: Vec<Arc<dyn Signer>>,
+        published: Vec<Jwk>,
+    ) -> Result<Self, KeysError> {
+        if brought.is_empty() {
+            return Err(KeysError::Empty);
+        }
+        if brought.iter().any(|signer| !signer.key().supports(signer.algorithm())) {
+            return Err(KeysError::Mismatch);
+        }
+        let jwks = JwkSet::new(brought.iter().map(|signer| signer.key().clone()).chain(published))?;
+        let kids: Option<Vec<&str>> = jwks.keys().iter().map(Jwk::kid).collect();
+        let mut kids = kids.ok_or(KeysError::Kid)?;
+        kids.sort_unstable();
+        if kids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(KeysError::Kid);
+        }
+        let first = |algorithm| {
+            let signer = brought.iter().find(|signer| signer.algorithm() == algorithm)?;
+            Some((algorithm, Arc::clone(signer)))
+        };
+        Ok(Self::new(Algorithm::ALL.into_iter().filter_map(first).collect(), jwks, Vec::new()))
+    }
+
+    fn new(signers: Vec<(Algorithm, Arc<dyn Signer>)>, jwks: JwkSet, states: Vec<KeyState>) -> Self {
+        let json = serde_json::to_string(&jwks).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned());
+        Self { signers, jwks, json, states }
+    }
+
+    /// Who signs with this algorithm now.
+    #[must_use]
+    pub fn signer(&self, algorithm: Algorithm) -> Option<&Arc<dyn Signer>> {
+        self.signers.iter().find(|(own, _)| *own == algorithm).map(|(_, signer)| signer)
+    }
+
+    /// The algorithms that somebody signs with.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.signers.iter().map(|(algorithm, _)| *algorithm)
+    }
+
+    /// The public keys that verifiers need.
+    #[must_use]
+    pub fn jwks(&self) -> &JwkSet {
+        &self.jwks
+    }
+
+    /// The same as JSON, for the JWKS endpoint.
+    #[must_use]
+    pub fn jwks_json(&self) -> &str {
+        &self.json
+    }
+
+    /// Each key of a ring and where it is in its life; empty for keys that the host brought along.
+    #[must_use]
+    pub fn states(&self) -> &[KeyState] {
+        &self.states
+    }
+
+    /// Whether somebody signs with each of them.
+    pub(super) fn can_sign(&self, algorithms: &[Algorithm]) -> bool {
+        algorithms.iter().all(|algorithm| self.signer(*algorithm).is_some())
+    }
+}
+
+impl fmt::Debug for KeyView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signers: Vec<_> = self.signers.iter().map(|(algorithm, s)| (algorithm, s.key().kid())).collect();
+        f.debug_struct("KeyView").field("signers", &signers).field("jwks", &self.jwks).finish_non_exhaustive()
+    }
+}
