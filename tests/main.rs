@@ -11,6 +11,8 @@ mod every_endpoint;
 mod every_secret;
 mod example_server;
 mod faults;
+mod jose;
+mod keys;
 mod lost_answers;
 mod memory_store;
 mod metadata;

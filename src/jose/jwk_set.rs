@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Jwk;
+use super::{Jwk, VerifyingKey};
 
 /// At most 64 public keys. Two may have one `kid`: a key is chosen by `kid` *and* algorithm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -66,5 +66,11 @@ impl JwkSet {
     #[must_use]
     pub fn keys(&self) -> &[Jwk] {
         &self.keys
+    }
+
+    /// The keys, parsed once and ready to verify; one that the library refuses is skipped.
+    #[must_use]
+    pub fn verifying_keys(&self) -> Vec<VerifyingKey> {
+        self.keys.iter().filter_map(|key| VerifyingKey::from_jwk(key).ok()).collect()
     }
 }

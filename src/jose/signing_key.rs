@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::pkcs8::Document;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -78,15 +79,12 @@ impl SigningKey {
     /// # Errors
     /// The library failed.
     pub fn to_pkcs8(&self) -> Result<Pkcs8, KeyError> {
-        let der: Box<dyn AsRef<[u8]> + Send + Sync> = match &self.pair {
-            Pair::Ed25519(pair) => Box::new(pair.to_pkcs8().map_err(|_| KeyError::Library)?),
-            Pair::P256(pair) => Box::new(pair.to_pkcs8v1().map_err(|_| KeyError::Library)?),
-            Pair::Rsa(pair) => {
-                let der: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| KeyError::Library)?;
-                Box::new(der.as_ref().to_vec())
-            }
+        let der = match &self.pair {
+            Pair::Ed25519(pair) => pair.to_pkcs8().map(Der::Document),
+            Pair::P256(pair) => pair.to_pkcs8v1().map(Der::Document),
+            Pair::Rsa(pair) => pair.as_der().map(Der::Buffer),
         };
-        Ok(Pkcs8(der))
+        Ok(Pkcs8(der.map_err(|_| KeyError::Library)?))
     }
 
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
@@ -155,14 +153,22 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A private key as PKCS#8, on its way to a key store.
-pub struct Pkcs8(Box<dyn AsRef<[u8]> + Send + Sync>);
+/// A private key as PKCS#8, on its way to a key store; its bytes are zeroed when it is dropped.
+pub struct Pkcs8(Der);
+
+enum Der {
+    Document(Document),
+    Buffer(Pkcs8V1Der<'static>),
+}
 
 impl Pkcs8 {
     /// The bytes. Do not log them.
     #[must_use]
     pub fn reveal(&self) -> &[u8] {
-        (*self.0).as_ref()
+        match &self.0 {
+            Der::Document(document) => document.as_ref(),
+            Der::Buffer(buffer) => buffer.as_ref(),
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! [`Keys`]: the ring, its store and its schedule, driven.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_timer::Delay;
 
 use super::ring::KeyRing;
 use super::schedule::KeySchedule;
@@ -40,10 +45,10 @@ struct Cached {
     version: u64,
     ring: KeyRing,
     view: Arc<KeyView>,
-    /// The view is right in this span, both ends within the ring's own changes.
     made: DateTime<Utc>,
+    /// When the ring itself changes next.
     changes: Option<DateTime<Utc>>,
-    /// The store is asked again at this time.
+    /// When the store is asked again.
     again: DateTime<Utc>,
 }
 
@@ -154,17 +159,17 @@ impl Rotating {
             return self.ask(None, now).await.map(|fresh| self.keep(fresh));
         };
         let Some(_turn) = Turn::take(&self.refreshing) else {
-            return last.view_at(now);
+            return last.view_at(now, &self.algorithms);
         };
         match self.ask(Some(&last), now).await {
             Ok(fresh) => Ok(self.keep(fresh)),
             Err(fault) => {
-                let view = last.view_at(now)?;
-                if !view.can_sign(&self.algorithms) {
+                if !last.view_at(now, &self.algorithms)?.can_sign(&self.algorithms) {
                     return Err(fault);
                 }
                 let again = now + TimeDelta::seconds(RETRY_SECONDS);
-                Ok(self.keep(Cached::new(last.version, last.ring.clone(), now, again)?))
+                let ring = last.ring.clone();
+                Ok(self.keep(Cached::new(last.version, ring, &self.algorithms, now, again)?))
             }
         }
     }
@@ -173,7 +178,7 @@ impl Rotating {
     async fn ask(&self, last: Option<&Cached>, now: DateTime<Utc>) -> Result<Cached, Fault> {
         let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
         for _ in 0..TRIES {
-            let (version, ring) = match self.store.load().await? {
+            let (version, ring) = match in_time(self.store.load()).await?? {
                 None => (None, KeyRing::new()),
                 Some(record) => match last {
                     Some(last) if last.version == record.version() => (Some(last.version), last.ring.clone()),
@@ -185,11 +190,11 @@ impl Rotating {
             };
             let next = match self.step(&ring, now).await.map_err(StoreError::permanent)? {
                 Some(next) => next,
-                None => return Cached::new(version.unwrap_or(0), ring, now, again),
+                None => return Cached::new(version.unwrap_or(0), ring, &self.algorithms, now, again),
             };
             let body = next.encode().map_err(StoreError::permanent)?;
-            match self.store.commit(version, body.reveal()).await {
-                Ok(version) => return Cached::new(version, next, now, again),
+            match in_time(self.store.commit(version, body.reveal())).await? {
+                Ok(version) => return Cached::new(version, next, &self.algorithms, now, again),
                 // Whether or not it was this one's write, the store has a ring now.
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) if error.is_unknown_outcome() => {}
@@ -219,24 +224,52 @@ impl Rotating {
     }
 }
 
+/// A store that hangs is one that fails. What is ready at once costs no timer.
+async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
+    let (mut call, mut timer) = (pin!(call), None);
+    poll_fn(|context| {
+        if let Poll::Ready(answer) = call.as_mut().poll(context) {
+            return Poll::Ready(Ok(answer));
+        }
+        let timer = timer.get_or_insert_with(|| Delay::new(DEADLINE));
+        pin!(timer).poll(context).map(|()| Err(Fault::Deadline))
+    })
+    .await
+}
+
+/// How long the store may take for one call.
+const DEADLINE: Duration = Duration::from_secs(2);
+
 impl Cached {
-    fn new(version: u64, ring: KeyRing, now: DateTime<Utc>, again: DateTime<Utc>) -> Result<Self, Fault> {
-        let view = KeyView::of_ring(&ring, now).map_err(StoreError::permanent)?;
+    fn new(
+        version: u64,
+        ring: KeyRing,
+        algorithms: &[Algorithm],
+        now: DateTime<Utc>,
+        again: DateTime<Utc>,
+    ) -> Result<Self, Fault> {
+        let view = KeyView::of_ring(&ring, now, algorithms).map_err(StoreError::permanent)?;
         let changes = ring.next_change(now);
         Ok(Self { version, ring, view: Arc::new(view), made: now, changes, again })
     }
 
     /// Whether the store need not be asked and the view is that of `now`.
     fn is_right(&self, now: DateTime<Utc>) -> bool {
-        self.made <= now && now < self.again && self.changes.is_none_or(|change| now < change)
+        self.is_view_of(now) && now < self.again
+    }
+
+    /// Requests do not come in the order of their `now`: a little earlier is as good.
+    fn is_view_of(&self, now: DateTime<Utc>) -> bool {
+        let earliest = self.made - TimeDelta::seconds(Keys::CACHE_SECONDS);
+        earliest <= now && self.changes.is_none_or(|change| now < change)
     }
 
     /// The same ring at another time.
-    fn view_at(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
-        if self.made <= now && self.changes.is_none_or(|change| now < change) {
+    fn view_at(&self, now: DateTime<Utc>, algorithms: &[Algorithm]) -> Result<Arc<KeyView>, Fault> {
+        if self.is_view_of(now) {
             return Ok(Arc::clone(&self.view));
         }
-        let view = KeyView::of_ring(&self.ring, now).map_err(StoreError::permanent)?;
+        let view = KeyView::of_ring(&self.ring, now, algorithms).map_err(StoreError::permanent)?;
         Ok(Arc::new(view))
     }
 }

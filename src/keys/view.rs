@@ -38,12 +38,16 @@ pub enum KeysError {
 }
 
 impl KeyView {
-    pub(super) fn of_ring(ring: &KeyRing, now: DateTime<Utc>) -> Result<Self, JwkSetError> {
-        let signing = |algorithm| {
-            let key = Arc::clone(ring.signing(algorithm, now)?);
-            Some((algorithm, key as Arc<dyn Signer>))
+    pub(super) fn of_ring(
+        ring: &KeyRing,
+        now: DateTime<Utc>,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, JwkSetError> {
+        let signing = |algorithm: &Algorithm| {
+            let key = Arc::clone(ring.signing(*algorithm, now)?);
+            Some((*algorithm, key as Arc<dyn Signer>))
         };
-        let signers = Algorithm::ALL.into_iter().filter_map(signing).collect();
+        let signers = algorithms.iter().filter_map(signing).collect();
         let jwks = JwkSet::new(ring.published(now).cloned())?;
         Ok(Self::new(signers, jwks, ring.states(now).collect()))
     }
