@@ -278,9 +278,7 @@ impl Serialize for Jwk {
         let alg = self.alg.map(Algorithm::as_str);
         let common = Json { usage: "sig", alg, kid: self.kid(), ..Json::default() };
         let json = match &self.material {
-            Material::Ed25519 { x } => {
-                Json { kty: "OKP", crv: Some("Ed25519"), x: Some(text(x)), ..common }
-            }
+            Material::Ed25519 { x } => Json { kty: "OKP", crv: Some("Ed25519"), x: Some(text(x)), ..common },
             Material::P256 { x, y } => {
                 Json { kty: "EC", crv: Some("P-256"), x: Some(text(x)), y: Some(text(y)), ..common }
             }

@@ -8,8 +8,8 @@ use aws_lc_rs::pkcs8::Document;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
-    RsaEncoding, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 
 use super::jwk::Material;
@@ -115,7 +115,8 @@ impl Pair {
             Self::P256(pair) => {
                 // An uncompressed point: 4, x, y.
                 let point = pair.public_key().as_ref();
-                let (x, rest) = point.get(1..).and_then(<[u8]>::split_first_chunk).ok_or(KeyError::Library)?;
+                let (x, rest) =
+                    point.get(1..).and_then(<[u8]>::split_first_chunk).ok_or(KeyError::Library)?;
                 Ok(Material::P256 { x: *x, y: rest.try_into().map_err(|_| KeyError::Library)? })
             }
             Self::Rsa(pair) => {

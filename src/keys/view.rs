@@ -53,10 +53,7 @@ impl KeyView {
     }
 
     /// The first signer of an algorithm signs; all are published, and `published` beside them.
-    pub(super) fn of_signers(
-        brought: Vec<Arc<dyn Signer>>,
-        published: Vec<Jwk>,
-    ) -> Result<Self, KeysError> {
+    pub(super) fn of_signers(brought: Vec<Arc<dyn Signer>>, published: Vec<Jwk>) -> Result<Self, KeysError> {
         if brought.is_empty() {
             return Err(KeysError::Empty);
         }

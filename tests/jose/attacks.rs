@@ -46,9 +46,12 @@ fn an_algorithm_has_one_spelling() {
 
 #[test]
 fn hs256_with_the_public_key_is_refused() {
-    // The signature would be an HMAC under the published text; there is nothing that could compute one.
     let key = key(Algorithm::Rs256);
-    let token = forged(&key, r#"{"alg":"HS256"}"#, PAYLOAD);
+    let public = serde_json::to_vec(key.key()).unwrap();
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    header.kid = key.key().kid().map(str::to_owned);
+    let secret = jsonwebtoken::EncodingKey::from_secret(&public);
+    let token = jsonwebtoken::encode(&header, &claims(), &secret).unwrap();
     assert_eq!(outcome(&token, &trusted(&key)), Err(JwsError::Algorithm));
 }
 
@@ -60,12 +63,19 @@ fn a_header_that_brings_a_key_or_an_extension_is_refused() {
             assert_eq!(header(&json), Err(JwsError::ForbiddenMember(name)), "{json}");
         }
     }
-    assert_eq!(header(r#"{"alg":"EdDSA","\u006akujku":1,"\u006aku":1}"#), Err(JwsError::ForbiddenMember("jku")));
+    assert_eq!(
+        header(r#"{"alg":"EdDSA","\u006akujku":1,"\u006aku":1}"#),
+        Err(JwsError::ForbiddenMember("jku"))
+    );
 }
 
 #[test]
 fn a_member_that_is_there_twice_is_refused() {
-    for json in [r#"{"alg":"EdDSA","alg":"EdDSA"}"#, r#"{"alg":"EdDSA","\u0061lg":"none"}"#, r#"{"alg":"EdDSA","a":1,"a":1}"#] {
+    for json in [
+        r#"{"alg":"EdDSA","alg":"EdDSA"}"#,
+        r#"{"alg":"EdDSA","\u0061lg":"none"}"#,
+        r#"{"alg":"EdDSA","a":1,"a":1}"#,
+    ] {
         assert_eq!(header(json), Err(JwsError::DuplicateMember), "{json}");
     }
     let key = key(Algorithm::EdDsa);
@@ -90,7 +100,8 @@ fn a_part_that_is_no_object_is_refused() {
     }
     let not_utf8 = format!("{}.{}.AAAA", b64(br#"{"alg":"EdDSA"}"#), b64(b"{\"a\":\"\xff\"}"));
     assert_eq!(outcome(&not_utf8, &[]), Err(JwsError::NotAnObject));
-    let deep = forged(&key, r#"{"alg":"EdDSA"}"#, &format!(r#"{{"a":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)));
+    let deep =
+        forged(&key, r#"{"alg":"EdDSA"}"#, &format!(r#"{{"a":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)));
     let _no_overflow = outcome(&deep, &trusted(&key));
 }
 
@@ -148,7 +159,8 @@ fn three_parts_are_three_parts() {
 fn a_key_is_chosen_by_its_name_and_its_algorithm() {
     // Three keys of one name: an attacker who may choose among them gains nothing.
     let named = |algorithm| key(algorithm).with_kid("k");
-    let keys = [named(Algorithm::EdDsa), named(Algorithm::Es256), named(Algorithm::Rs256), named(Algorithm::EdDsa)];
+    let keys =
+        [named(Algorithm::EdDsa), named(Algorithm::Es256), named(Algorithm::Rs256), named(Algorithm::EdDsa)];
     let set = JwkSet::new(keys.iter().map(|k| k.key().clone())).unwrap();
     let trusted = set.verifying_keys();
     for key in &keys {
@@ -163,7 +175,9 @@ fn a_key_is_chosen_by_its_name_and_its_algorithm() {
 
 #[test]
 fn the_header_cannot_make_a_key_verify_another_algorithm() {
-    for (own, claimed) in [(Algorithm::Rs256, "PS256"), (Algorithm::Ps256, "RS256"), (Algorithm::EdDsa, "ES256")] {
+    for (own, claimed) in
+        [(Algorithm::Rs256, "PS256"), (Algorithm::Ps256, "RS256"), (Algorithm::EdDsa, "ES256")]
+    {
         let key = key(own);
         let token = forged(&key, &format!(r#"{{"alg":"{claimed}"}}"#), PAYLOAD);
         assert_eq!(outcome(&token, &trusted(&key)), Err(JwsError::UnknownKey));
