@@ -13,10 +13,11 @@ use futures_timer::Delay;
 
 use super::ring::KeyRing;
 use super::schedule::KeySchedule;
-use super::store::KeyStore;
+use super::store::{KeyRecord, KeyStore};
 use super::view::{KeyView, KeysError};
 use crate::error::Fault;
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
+use crate::secret::Digest;
 use crate::store::{CommitError, StoreError};
 
 /// The keys of a server. A cheap handle: clones share one cache.
@@ -42,8 +43,9 @@ struct Rotating {
 }
 
 struct Cached {
-    version: u64,
     ring: KeyRing,
+    /// Of its text: a cell that was emptied and filled anew may have the same version again.
+    body: Digest,
     view: Arc<KeyView>,
     made: DateTime<Utc>,
     /// When the ring itself changes next.
@@ -156,52 +158,67 @@ impl Rotating {
     async fn refreshed(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
         let last = self.cache.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(last) = last else {
-            return self.ask(None, now).await.map(|fresh| self.keep(fresh));
+            return self.ask(None, now).await.map(|first| self.keep_first(first));
         };
         let Some(_turn) = Turn::take(&self.refreshing) else {
             return last.view_at(now, &self.algorithms);
         };
-        match self.ask(Some(&last), now).await {
-            Ok(fresh) => Ok(self.keep(fresh)),
-            Err(fault) => {
-                if !last.view_at(now, &self.algorithms)?.can_sign(&self.algorithms) {
-                    return Err(fault);
-                }
-                let again = now + TimeDelta::seconds(RETRY_SECONDS);
-                let ring = last.ring.clone();
-                Ok(self.keep(Cached::new(last.version, ring, &self.algorithms, now, again)?))
-            }
-        }
+        let fresh = match self.ask(Some(&last), now).await {
+            Ok(fresh) => fresh,
+            Err(fault) => self.go_on_with(last.ring.clone(), last.body, now, fault)?,
+        };
+        Ok(self.keep(fresh))
     }
 
     /// What is in the store, after what was due has been written.
     async fn ask(&self, last: Option<&Cached>, now: DateTime<Utc>) -> Result<Cached, Fault> {
         let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
         for _ in 0..TRIES {
-            let (version, ring) = match in_time(self.store.load()).await?? {
-                None => (None, KeyRing::new()),
-                Some(record) => match last {
-                    Some(last) if last.version == record.version() => (Some(last.version), last.ring.clone()),
-                    _ => {
-                        let ring = KeyRing::decode(record.body().reveal()).map_err(StoreError::permanent)?;
-                        (Some(record.version()), ring)
-                    }
-                },
+            let record = in_time(self.store.load()).await??;
+            let version = record.as_ref().map(KeyRecord::version);
+            let (ring, body) = match &record {
+                None => (KeyRing::new(), digest("")),
+                Some(record) => self.decoded(record.body().reveal(), last)?,
             };
-            let next = match self.step(&ring, now).await.map_err(StoreError::permanent)? {
-                Some(next) => next,
-                None => return Cached::new(version.unwrap_or(0), ring, &self.algorithms, now, again),
+            let Some(next) = self.step(&ring, now).await.map_err(StoreError::permanent)? else {
+                return Cached::new(ring, body, &self.algorithms, now, again);
             };
-            let body = next.encode().map_err(StoreError::permanent)?;
-            match in_time(self.store.commit(version, body.reveal())).await? {
-                Ok(version) => return Cached::new(version, next, &self.algorithms, now, again),
-                // Whether or not it was this one's write, the store has a ring now.
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Store(error)) if error.is_unknown_outcome() => {}
-                Err(CommitError::Store(error)) => return Err(error.into()),
-            }
+            let text = next.encode().map_err(StoreError::permanent)?;
+            let fault = match in_time(self.store.commit(version, text.reveal())).await {
+                Ok(Ok(_version)) => {
+                    return Cached::new(next, digest(text.reveal()), &self.algorithms, now, again);
+                }
+                // Whether or not it was this one's write, the store has another ring now.
+                Ok(Err(CommitError::Conflict)) => continue,
+                Ok(Err(CommitError::Store(error))) if error.is_unknown_outcome() => continue,
+                Ok(Err(CommitError::Store(error))) => error.into(),
+                Err(fault) => fault,
+            };
+            return self.go_on_with(ring, body, now, fault);
         }
         Err(Fault::Contended)
+    }
+
+    /// The ring of this text; that of the last look, where nothing has changed.
+    fn decoded(&self, text: &str, last: Option<&Cached>) -> Result<(KeyRing, Digest), StoreError> {
+        let body = digest(text);
+        match last {
+            Some(last) if last.body == body => Ok((last.ring.clone(), body)),
+            _ => Ok((KeyRing::decode(text).map_err(StoreError::permanent)?, body)),
+        }
+    }
+
+    /// A ring that can sign does so, whatever the store says; the store is asked again a little later.
+    fn go_on_with(
+        &self,
+        ring: KeyRing,
+        body: Digest,
+        now: DateTime<Utc>,
+        fault: Fault,
+    ) -> Result<Cached, Fault> {
+        let again = now + TimeDelta::seconds(RETRY_SECONDS);
+        let cached = Cached::new(ring, body, &self.algorithms, now, again)?;
+        if cached.view.can_sign(&self.algorithms) { Ok(cached) } else { Err(fault) }
     }
 
     /// Making an RSA key takes a while, so it is done off the async threads.
@@ -215,13 +232,20 @@ impl Rotating {
 
     fn keep(&self, fresh: Cached) -> Arc<KeyView> {
         let view = Arc::clone(&fresh.view);
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        // Of two first looks, the later version stays.
-        if cache.as_ref().is_none_or(|kept| kept.version <= fresh.version) {
-            *cache = Some(Arc::new(fresh));
-        }
+        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fresh));
         view
     }
+
+    /// Of several first looks, one stays; the others may have been slower.
+    fn keep_first(&self, first: Cached) -> Arc<KeyView> {
+        let view = Arc::clone(&first.view);
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| Arc::new(first));
+        view
+    }
+}
+
+fn digest(body: &str) -> Digest {
+    Digest::of("grantor:key-ring:v1", body.as_bytes())
 }
 
 /// A store that hangs is one that fails. What is ready at once costs no timer.
@@ -242,15 +266,15 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 impl Cached {
     fn new(
-        version: u64,
         ring: KeyRing,
+        body: Digest,
         algorithms: &[Algorithm],
         now: DateTime<Utc>,
         again: DateTime<Utc>,
     ) -> Result<Self, Fault> {
         let view = KeyView::of_ring(&ring, now, algorithms).map_err(StoreError::permanent)?;
         let changes = ring.next_change(now);
-        Ok(Self { version, ring, view: Arc::new(view), made: now, changes, again })
+        Ok(Self { ring, body, view: Arc::new(view), made: now, changes, again })
     }
 
     /// Whether the store need not be asked and the view is that of `now`.

@@ -11,7 +11,8 @@ use crate::store::{CommitError, StoreError};
 /// Keeps the signing keys of all nodes in one versioned cell.
 ///
 /// The body is made by this crate and **holds private keys**: protect it as such, encrypt it if you can, and log
-/// nothing of it. What is returned is trusted without limit: a forged body lets its author be any user.
+/// nothing of it. To empty the cell is the emergency reset: within a minute all nodes agree on new keys that sign
+/// at once, and the old ones are published no more. What is returned is trusted without limit: a forged body lets its author be any user.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// What was committed last; `None` before the first time. A stale answer costs a conflict; one that stays

@@ -26,6 +26,7 @@ struct Faulty {
     loads: AtomicU32,
     commits: AtomicU32,
     down: AtomicBool,
+    read_only: AtomicBool,
     hangs: AtomicBool,
     /// The next commit is done, and not confirmed.
     loses_an_answer: AtomicBool,
@@ -50,6 +51,9 @@ impl KeyStore for Faulty {
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        if self.read_only.load(Ordering::SeqCst) {
+            return Err(StoreError::transient("read only").into());
+        }
         let rival = self.rival.lock().unwrap().take();
         if let Some(rival) = rival {
             self.inner.commit(expect, &rival).await.unwrap();
@@ -130,9 +134,6 @@ async fn nodes_that_rotate_at_once_agree() {
 
 #[tokio::test]
 async fn who_loses_the_race_takes_the_winners_keys() {
-    let winner = MemoryKeyStore::new();
-    let expected = kid(&node(Arc::new(winner)).current(start()).await.unwrap());
-    assert_ne!(expected, "");
     let (other, store) = (Arc::new(MemoryKeyStore::new()), Arc::new(Faulty::default()));
     let expected = kid(&node(Arc::clone(&other)).current(start()).await.unwrap());
     let body = other.load().await.unwrap().unwrap().body().reveal().to_owned();
@@ -200,6 +201,19 @@ async fn a_store_that_is_down_does_no_harm_to_keys_that_were_read() {
     store.down.store(false, Ordering::SeqCst);
     let back = keys.current(day(300) + TimeDelta::seconds(5)).await.unwrap();
     assert_eq!((kid(&back), back.jwks().keys().len()), (second, 2));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_serves_a_node_that_starts() {
+    let store = Arc::new(Faulty::default());
+    let first = kid(&node(Arc::clone(&store)).current(start()).await.unwrap());
+    store.read_only.store(true, Ordering::SeqCst);
+    let late = node(Arc::clone(&store));
+    assert_eq!(kid(&late.current(day(80)).await.unwrap()), first);
+    assert!(late.current_now(day(80) + TimeDelta::seconds(5)).is_none());
+    store.read_only.store(false, Ordering::SeqCst);
+    let view = late.current(day(80) + TimeDelta::seconds(5)).await.unwrap();
+    assert_eq!((kid(&view), view.jwks().keys().len()), (first, 2));
 }
 
 #[tokio::test]

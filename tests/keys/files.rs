@@ -45,6 +45,22 @@ async fn a_key_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn to_remove_the_file_resets_all_nodes() {
+    let directory = Directory::new();
+    let nodes = [(); 2].map(|()| Keys::rotating(directory.store(), KeySchedule::default(), ED).unwrap());
+    let old = nodes[0].current(start()).await.unwrap().jwks_json().to_owned();
+    assert_eq!(nodes[1].current(start()).await.unwrap().jwks_json(), old);
+    std::fs::remove_file(directory.0.join("keys")).unwrap();
+    let later = start() + chrono::TimeDelta::seconds(60);
+    let new = nodes[0].current(later).await.unwrap();
+    // The version is 1 again, and yet another ring.
+    assert_ne!(new.jwks_json(), old);
+    assert_eq!(nodes[1].current(later).await.unwrap().jwks_json(), new.jwks_json());
+    let after = later + chrono::TimeDelta::seconds(1);
+    assert_eq!(nodes[1].current(after).await.unwrap().jwks_json(), new.jwks_json());
+}
+
+#[tokio::test]
 async fn a_write_needs_the_version_that_was_read() {
     let directory = Directory::new();
     let store = directory.store();
