@@ -44,8 +44,8 @@ impl Client {
     /// A body that is damaged, that a later version wrote, or that the rules of today refuse.
     pub fn decode(body: &serde_json::Value) -> Result<Self, ClientDecodeError> {
         let Version { v } = Version::deserialize(body)?;
-        if v > VERSION {
-            return Err(ClientDecodeError::Future(v));
+        if v != VERSION {
+            return Err(ClientDecodeError::Version(v));
         }
         let body = Body::deserialize(body)?;
         let builder = Client::builder(body.client_id.as_str()).metadata(body.metadata);
@@ -57,9 +57,9 @@ impl Client {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientDecodeError {
-    /// Written by a later version.
-    #[error("the client was written in format {0}; this version reads up to {VERSION}: upgrade grantor")]
-    Future(u32),
+    /// Written by a later version of this crate.
+    #[error("the client was written in format {0}, and this version reads format {VERSION}: upgrade grantor")]
+    Version(u32),
     /// Not what this crate writes.
     #[error("the stored client is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
