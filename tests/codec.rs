@@ -1,1 +1,294 @@
-//! To be written.
+//! What is stored: golden files of every version are read and written back to the same bytes, and what cannot
+//! be read is refused, never guessed.
+
+use std::collections::HashMap;
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use grantor::client::ClientDecodeError;
+use grantor::grant::DecodeError;
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{
+    ApplicationType, AuthMethod, Client, ClientMetadata, Grant, GrantId, GrantType, Login, MemoryStore,
+    Reason, Request, Resource, StoreError, TokenStore, async_trait,
+};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, CALLBACK, CountingEntropy, Fixture, SECRET, TestClock, code_query, encode};
+
+const ID: GrantId = GrantId::new([7; 16]);
+
+const GRANTS: [&str; 5] = ["offered", "redeemed", "refreshed", "client_credentials", "ended"];
+const CLIENTS: [&str; 2] = ["confidential_client", "public_client"];
+
+fn path(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "golden", "v1", &format!("{name}.json")].iter().collect()
+}
+
+fn golden(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap().trim_end().to_owned()
+}
+
+fn client(text: &str) -> Result<Client, ClientDecodeError> {
+    Client::decode(&serde_json::from_str(text)?)
+}
+
+#[test]
+fn every_golden_grant_is_read_and_written_back_to_the_same_bytes() {
+    for name in GRANTS {
+        let grant = Grant::decode(ID, &golden(name)).unwrap();
+        assert_eq!(grant.encode(), golden(name), "{name}");
+        assert_eq!(Grant::decode(ID, &grant.encode()).unwrap(), grant, "{name}");
+    }
+}
+
+#[test]
+fn every_golden_client_is_read_and_written_back_to_the_same_bytes() {
+    for name in CLIENTS {
+        let client = client(&golden(name)).unwrap();
+        assert_eq!(client.encode().to_string(), golden(name), "{name}");
+    }
+}
+
+/// With `GRANTOR_WRITE_GOLDEN` set, the files are written instead; the files of a released version stay as
+/// they are.
+#[tokio::test]
+async fn what_is_written_today_is_what_the_golden_files_have() {
+    let today = grants().await.into_iter().map(|(name, grant)| (name, grant.encode()));
+    let clients = clients().into_iter().map(|(name, client)| (name, client.encode().to_string()));
+    for (name, text) in today.chain(clients) {
+        if std::env::var_os("GRANTOR_WRITE_GOLDEN").is_some() {
+            std::fs::write(path(name), format!("{text}\n")).unwrap();
+        }
+        assert_eq!(text, golden(name), "{name}");
+    }
+}
+
+/// A grant in every stage, with every member.
+async fn grants() -> Vec<(&'static str, Grant)> {
+    let api = Resource::new("https://api.example").scopes(["read", "write"]);
+    let files = Resource::new("https://files.example").scopes(["read"]);
+    let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()).resource(api).resource(files));
+    let mut query = code_query("pub", "read write");
+    query.extend([("resource", "https://api.example"), ("resource", "https://files.example")]);
+    let request = Request::get(encode(&query));
+    let login = Login::new("alice", fixture.alice().authentication().auth_time).with_acr("urn:example:gold");
+    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).unwrap();
+    let code = Answer(consent.approve().await).location_parameter("code").unwrap();
+    let offered = newest(&fixture).await;
+
+    let mut redemption = crate::support::redemption(&code);
+    redemption.push(("resource", "https://api.example"));
+    let first = fixture.token("pub", &redemption).await;
+    let redeemed = newest(&fixture).await;
+
+    let token = first.refresh_token();
+    let ask = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token.as_str()),
+        ("scope", "read"),
+        ("resource", "https://files.example"),
+    ];
+    assert_eq!(fixture.token("pub", &ask).await.status(), 200);
+    let refreshed = newest(&fixture).await;
+
+    fixture.revoke("pub", &token).await;
+    let ended = newest(&fixture).await;
+
+    let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()));
+    fixture.token("robot", &[("grant_type", "client_credentials")]).await;
+    let robot = newest(&fixture).await;
+    GRANTS.into_iter().zip([offered, redeemed, refreshed, robot, ended]).collect()
+}
+
+async fn newest(fixture: &Fixture) -> Grant {
+    let listing = fixture.store.list(&Filter::default(), Page::first(1)).await.unwrap();
+    listing.records[0].grant().clone()
+}
+
+fn clients() -> Vec<(&'static str, Client)> {
+    let metadata: ClientMetadata = serde_json::from_value(json!({
+        "client_name": "Example", "redirect_uris": [CALLBACK], "response_types": ["code"],
+        "grant_types": ["authorization_code", "refresh_token"], "response_modes": ["query", "form_post"],
+        "scope": "read write", "token_endpoint_auth_method": "client_secret_post", "application_type": "web",
+        "client_uri": "https://app.example", "logo_uri": "https://app.example/logo", "contacts": ["a@app.example"],
+        "tos_uri": "https://app.example/tos", "policy_uri": "https://app.example/policy", "software_id": "example",
+        "software_version": "1", "require_pkce": false, "localhost_any_port": true, "rotate_refresh_tokens": true,
+    }))
+    .unwrap();
+    let until = DateTime::from_timestamp(TestClock::START, 0).unwrap();
+    let confidential = Client::builder("app")
+        .metadata(metadata)
+        .secret_until(SECRET, until)
+        .secret_phc("$argon2id$v=19$x$y");
+    let public = Client::builder("phone")
+        .redirect_uri("com.example.app:/cb")
+        .grant_types([GrantType::AuthorizationCode])
+        .application_type(ApplicationType::Native)
+        .auth_method(AuthMethod::None);
+    CLIENTS.into_iter().zip([confidential, public].map(|builder| builder.build().unwrap())).collect()
+}
+
+#[test]
+fn a_later_version_is_named_and_not_guessed() {
+    for name in GRANTS {
+        for version in [0, 2, u32::MAX] {
+            let text = golden(name).replacen("\"v\":1", &format!("\"v\":{version}"), 1);
+            let error = Grant::decode(ID, &text).unwrap_err();
+            assert!(matches!(error, DecodeError::Version(v) if v == version));
+            assert!(error.to_string().contains("upgrade grantor"), "{error}");
+        }
+    }
+    for name in CLIENTS {
+        for version in [0, 2] {
+            let text = golden(name).replacen("\"v\":1", &format!("\"v\":{version}"), 1);
+            let error = client(&text).unwrap_err();
+            assert!(matches!(error, ClientDecodeError::Version(v) if v == version));
+            assert!(error.to_string().contains("upgrade grantor"), "{error}");
+        }
+    }
+}
+
+/// Every object within a value, by its JSON pointer.
+fn objects(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            found.push(at.to_owned());
+            members.iter().for_each(|(name, member)| objects(member, &format!("{at}/{name}"), found));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, item)| objects(item, &format!("{at}/{n}"), found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_member_that_is_unknown_is_refused_wherever_it_stands() {
+    for name in GRANTS.into_iter().chain(CLIENTS) {
+        let body: Value = serde_json::from_str(&golden(name)).unwrap();
+        let mut places = Vec::new();
+        objects(&body, "", &mut places);
+        for place in places {
+            let mut body = body.clone();
+            body.pointer_mut(&place).unwrap()["restricted_to"] = json!("weekdays");
+            let read = match CLIENTS.contains(&name) {
+                true => Client::decode(&body).is_ok(),
+                false => Grant::decode(ID, &body.to_string()).is_ok(),
+            };
+            assert!(!read, "{name} with another member at {place:?}");
+        }
+    }
+}
+
+#[test]
+fn no_prefix_is_a_grant_or_a_client() {
+    for name in GRANTS.into_iter().chain(CLIENTS) {
+        let text = golden(name);
+        for end in 0..text.len() {
+            let error = Grant::decode(ID, &text[..end]).unwrap_err();
+            assert!(matches!(error, DecodeError::Damaged(_)), "{name} up to {end}");
+            assert!(client(&text[..end]).is_err());
+        }
+        assert!(Grant::decode(ID, &format!("{text}{text}")).is_err());
+        assert!(Grant::decode(ID, &format!("{text}x")).is_err());
+    }
+}
+
+#[test]
+fn one_altered_byte_is_refused_or_read_as_what_it_says() {
+    for name in GRANTS.into_iter().chain(CLIENTS) {
+        let text = golden(name);
+        for at in 0..text.len() {
+            for byte in b"\x00\"-9A}" {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = *byte;
+                let altered = String::from_utf8(bytes).unwrap();
+                let what = altered.clone();
+                let differs = catch_unwind(move || match CLIENTS.contains(&name) {
+                    true => client(&altered).is_ok_and(|c| Client::decode(&c.encode()).unwrap() != c),
+                    false => Grant::decode(ID, &altered)
+                        .is_ok_and(|g| Grant::decode(ID, &g.encode()).unwrap() != g),
+                });
+                assert!(differs.is_ok_and(|differs| !differs), "{what}");
+            }
+        }
+    }
+}
+
+/// A store that keeps bodies, as a database does.
+#[derive(Clone, Default)]
+struct Bodies(Arc<Mutex<HashMap<GrantId, (u64, String)>>>);
+
+#[async_trait]
+impl TokenStore for Bodies {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        let rows = self.0.lock().unwrap();
+        rows.get(&id).map(|(version, body)| Record::decode(id, *version, body)).transpose()
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        let mut rows = self.0.lock().unwrap();
+        if rows.get(&write.id()).map(|row| row.0) != write.expect() {
+            return Err(CommitError::Conflict);
+        }
+        rows.insert(write.id(), (write.next().version(), write.body()));
+        Ok(write.committed())
+    }
+
+    async fn find_by_user_code(&self, _: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: &Filter, _: Page) -> Result<Listing, StoreError> {
+        Ok(Listing::default())
+    }
+
+    async fn purge(&self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_went_through_its_body_lives_on() {
+    let fixture = Fixture::on(Arc::new(MemoryStore::new()), Bodies::default(), |b| b);
+    let first = fixture.tokens("pub", "read write").await;
+    let lost = fixture.refresh("pub", &first.refresh_token()).await;
+    let again = fixture.refresh("pub", &first.refresh_token()).await;
+    assert_eq!(again.json(), lost.json());
+    assert!(fixture.is_live(&lost.access_token()).await);
+    fixture.revoke("pub", &lost.refresh_token()).await;
+    assert!(!fixture.is_live(&lost.access_token()).await);
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_the_servers_own_fault() {
+    let damages: [fn(&str) -> String; 4] = [
+        |body| body.replacen("\"v\":1", "\"v\":2", 1),
+        |body| body.replacen("\"v\":1", "\"v\":1,\"restricted_to\":\"weekdays\"", 1),
+        |body| body[..body.len() / 2].to_owned(),
+        |_| String::new(),
+    ];
+    for damage in damages {
+        let bodies = Bodies::default();
+        let fixture = Fixture::on(Arc::new(MemoryStore::new()), bodies.clone(), |b| b);
+        let tokens = fixture.tokens("conf", "read").await;
+        for (_, body) in bodies.0.lock().unwrap().values_mut() {
+            *body = damage(body);
+        }
+        let before = bodies.0.lock().unwrap().clone();
+        for answer in [
+            fixture.refresh("conf", &tokens.refresh_token()).await,
+            fixture.revoke("conf", &tokens.refresh_token()).await,
+            fixture.introspect("conf", &tokens.access_token()).await,
+        ] {
+            assert_eq!(answer.error(), (500, "server_error".to_owned()));
+            assert_eq!(fixture.log.last_reason(), Some(Reason::StoreBroken));
+        }
+        let refusal = fixture.server.check(&tokens.access_token()).await.unwrap_err();
+        assert_eq!(refusal.reason(), Reason::StoreBroken);
+        assert_eq!(*bodies.0.lock().unwrap(), before, "nothing is written over it");
+    }
+}
