@@ -11,3 +11,6 @@ pub mod threats {}
 
 #[doc = include_str!("migration.md")]
 pub mod migration {}
+
+#[doc = include_str!("misuse.md")]
+pub mod misuse {}
