@@ -259,10 +259,11 @@ async fn undisturbed(client: &str) -> (String, String, String) {
     tokens(&fixture.tokens(client, "read").await)
 }
 
-fn disturbed(plan: &Plan) -> Fixture {
+/// A call that hangs is given up after `deadline`.
+fn disturbed(plan: &Plan, deadline: Duration) -> Fixture {
     let store = Arc::new(MemoryStore::new());
     let mut policy = Policy::default();
-    policy.store_deadline = Duration::from_millis(250);
+    policy.store_deadline = deadline;
     Fixture::on(store.clone(), Faulty::new(store, plan), |b| {
         b.entropy(CountingEntropy::default()).policy(policy)
     })
@@ -273,7 +274,7 @@ async fn a_code_whose_outcome_is_unknown_gets_the_very_same_tokens_again() {
     for client in ["pub", "conf"] {
         for fault in [Fault::UnknownAfter, Fault::HangAfter] {
             let plan = Plan::default();
-            let fixture = disturbed(&plan);
+            let fixture = disturbed(&plan, Duration::from_millis(5));
             let code = fixture.code(client, "read").await;
             plan.arm(1, fault);
             assert_eq!(fixture.redeem(client, &code).await.status(), 503);
@@ -289,7 +290,7 @@ async fn a_code_whose_outcome_is_unknown_gets_the_very_same_tokens_again() {
 #[tokio::test]
 async fn a_code_whose_request_was_dropped_gets_the_very_same_tokens_again() {
     let plan = Plan::default();
-    let fixture = disturbed(&plan);
+    let fixture = disturbed(&plan, LEEWAY);
     let code = fixture.code("pub", "read").await;
     drop_after_the_write(&fixture, &plan, &code).await;
     let retry = fixture.redeem("pub", &code).await;
@@ -311,7 +312,7 @@ async fn drop_after_the_write(fixture: &Fixture, plan: &Plan, code: &str) {
 #[tokio::test]
 async fn a_replay_after_an_answered_redemption_ends_the_grant() {
     let plan = Plan::default();
-    let fixture = disturbed(&plan);
+    let fixture = disturbed(&plan, LEEWAY);
     let code = fixture.code("pub", "read").await;
     drop_after_the_write(&fixture, &plan, &code).await;
     let answered = fixture.redeem("pub", &code).await;
@@ -323,7 +324,7 @@ async fn a_replay_after_an_answered_redemption_ends_the_grant() {
 #[tokio::test]
 async fn the_lost_answer_to_a_code_is_for_its_client_and_its_verifier() {
     let plan = Plan::default();
-    let fixture = disturbed(&plan);
+    let fixture = disturbed(&plan, LEEWAY);
     let code = fixture.code("pub", "read").await;
     drop_after_the_write(&fixture, &plan, &code).await;
     let mut guess = redemption(&code);
@@ -340,7 +341,7 @@ async fn the_lost_answer_to_a_code_is_for_its_client_and_its_verifier() {
 async fn the_lost_answer_to_a_code_can_be_asked_for_within_the_leeway_only() {
     for (wait, status) in [(LEEWAY, 200), (LEEWAY + SECOND, 400)] {
         let plan = Plan::default();
-        let fixture = disturbed(&plan);
+        let fixture = disturbed(&plan, LEEWAY);
         let code = fixture.code("pub", "read").await;
         drop_after_the_write(&fixture, &plan, &code).await;
         fixture.clock.advance(wait);
@@ -351,7 +352,7 @@ async fn the_lost_answer_to_a_code_can_be_asked_for_within_the_leeway_only() {
 #[tokio::test]
 async fn the_lost_answer_to_a_code_is_not_given_after_its_refresh_token_was_used() {
     let plan = Plan::default();
-    let fixture = disturbed(&plan);
+    let fixture = disturbed(&plan, LEEWAY);
     let code = fixture.code("pub", "read").await;
     drop_after_the_write(&fixture, &plan, &code).await;
     let (access, refresh, _) = undisturbed("pub").await;
