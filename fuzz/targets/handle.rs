@@ -1,0 +1,16 @@
+//! Handles: a text that is one has no other spelling, and is of one kind.
+#![no_main]
+
+use grantor::grant::{Handle, Kind, Prefixes};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let prefixes = Prefixes::default();
+    let read = Kind::ALL.map(|kind| Handle::parse(text, kind, &prefixes).map(|handle| (kind, handle)));
+    let mut read = read.into_iter().flatten();
+    if let Some((kind, handle)) = read.next() {
+        assert_eq!(handle.into_text(kind, &prefixes), text);
+        assert!(read.next().is_none(), "a handle of two kinds");
+    }
+    let _ = text.parse::<grantor::GrantId>().inspect(|id| assert_eq!(id.to_string(), text));
+});
