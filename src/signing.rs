@@ -4,6 +4,8 @@
 //! `jwt` has one with keys that rotate by themselves.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -145,8 +147,29 @@ pub trait TokenSigner: Send + Sync {
     /// The public keys as a JWK set (RFC 7517 section 5).
     async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError>;
 
-    /// The names of the algorithms that it signs with, for the metadata.
-    fn algorithms(&self) -> Vec<&'static str>;
+    /// How long a token may live so that its key is published until then; `None` is any time.
+    fn longest_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+#[async_trait]
+impl<T: TokenSigner + ?Sized> TokenSigner for Arc<T> {
+    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError> {
+        (**self).sign(claims, now).await
+    }
+
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {
+        (**self).verify(token, now).await
+    }
+
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError> {
+        (**self).jwks(now).await
+    }
+
+    fn longest_lifetime(&self) -> Option<Duration> {
+        (**self).longest_lifetime()
+    }
 }
 
 /// The name of a signed access token (`jti`). It is no secret: it proves nothing without the signature.

@@ -27,4 +27,5 @@ mod rfc6749_token;
 mod rfc7009_revoke;
 mod rfc7662_introspect;
 mod rfc8707_resources;
+mod rfc9068_jwt;
 mod store_contract;

@@ -18,6 +18,7 @@ mod file;
 mod ring;
 mod schedule;
 mod store;
+mod token_signer;
 mod view;
 
 pub use codec::KeyRingDecodeError;
@@ -26,4 +27,5 @@ pub use file::FileKeyStore;
 pub use ring::{KeyRing, KeyStage, KeyState};
 pub use schedule::{KeySchedule, KeyScheduleError};
 pub use store::{KeyRecord, KeyStore, MemoryKeyStore};
+pub use token_signer::JwtSigner;
 pub use view::{KeyView, KeysError};

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::ring::{KeyRing, KeyState};
-use crate::jose::{Algorithm, Jwk, JwkSet, JwkSetError, Signer};
+use crate::jose::{Algorithm, Jwk, JwkSet, JwkSetError, Signer, VerifyingKey};
 
 /// Who signs now, and what is published. Every key in it is parsed already.
 pub struct KeyView {
     signers: Vec<(Algorithm, Arc<dyn Signer>)>,
     jwks: JwkSet,
+    verifying: Vec<VerifyingKey>,
     json: String,
     states: Vec<KeyState>,
 }
@@ -76,7 +77,7 @@ impl KeyView {
 
     fn new(signers: Vec<(Algorithm, Arc<dyn Signer>)>, jwks: JwkSet, states: Vec<KeyState>) -> Self {
         let json = serde_json::to_string(&jwks).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned());
-        Self { signers, jwks, json, states }
+        Self { signers, verifying: jwks.verifying_keys(), jwks, json, states }
     }
 
     /// Who signs with this algorithm now.
@@ -94,6 +95,12 @@ impl KeyView {
     #[must_use]
     pub fn jwks(&self) -> &JwkSet {
         &self.jwks
+    }
+
+    /// The same, ready to verify with.
+    #[must_use]
+    pub fn verifying_keys(&self) -> &[VerifyingKey] {
+        &self.verifying
     }
 
     /// The same as JSON, for the JWKS endpoint.

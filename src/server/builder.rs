@@ -228,6 +228,10 @@ impl Builder {
         if signed && self.signer.is_none() {
             errors.push(ConfigError::SignerMissing);
         }
+        let longest = self.signer.as_ref().and_then(|signer| signer.longest_lifetime());
+        if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
+            errors.push(ConfigError::KeysRetireEarly);
+        }
         let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
             errors.extend(mistakes);
             Vec::new()
@@ -409,6 +413,9 @@ pub enum ConfigError {
     /// Signed access tokens, and nobody to sign them.
     #[error("access tokens are to be signed, and there is no signer: call token_signer")]
     SignerMissing,
+    /// Tokens that nobody could verify any more.
+    #[error("access tokens live longer than the keys that signed them are published")]
+    KeysRetireEarly,
     /// No registry.
     #[error("no client registry: call clients")]
     ClientsMissing,

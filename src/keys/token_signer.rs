@@ -1,0 +1,111 @@
+//! [`JwtSigner`]: access tokens signed with these keys (RFC 9068).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{KeyView, Keys, KeysError};
+use crate::error::Fault;
+use crate::jose::{Algorithm, Jws, SignError, encode};
+use crate::signing::{Claims, TokenSigner};
+use crate::store::StoreError;
+
+/// Signs access tokens, and knows its own again.
+///
+/// ```
+/// use grantor::jose::Algorithm;
+/// use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
+/// use grantor::{AccessTokens, AuthorizationServer, MemoryRegistry, MemoryStore};
+///
+/// let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa])?;
+/// let server = AuthorizationServer::builder("https://as.example")
+///     .clients(MemoryRegistry::default())
+///     .store(MemoryStore::new())
+///     .token_signer(JwtSigner::new(keys)?)
+///     .access_tokens(AccessTokens::Jwt)
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct JwtSigner {
+    keys: Keys,
+    algorithm: Algorithm,
+}
+
+/// RFC 9068 section 2.1.
+const ACCESS_TOKEN: &str = "at+jwt";
+
+impl JwtSigner {
+    /// Signs with the first algorithm of the keys.
+    ///
+    /// # Errors
+    /// The keys have no algorithm.
+    pub fn new(keys: Keys) -> Result<Self, KeysError> {
+        let first = keys.algorithms().first().copied();
+        first.map(|algorithm| Self { keys, algorithm }).ok_or(KeysError::Empty)
+    }
+
+    /// Signs with this algorithm.
+    ///
+    /// # Errors
+    /// It is not one of the keys' own.
+    pub fn with_algorithm(keys: Keys, algorithm: Algorithm) -> Result<Self, KeysError> {
+        match keys.algorithms().contains(&algorithm) {
+            true => Ok(Self { keys, algorithm }),
+            false => Err(KeysError::Mismatch),
+        }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The claims of a text that one of these keys signed as an access token.
+    fn read(view: &KeyView, token: &str) -> Option<Claims> {
+        let unverified = Jws::parse(token).ok().filter(|jws| jws.has_typ(ACCESS_TOKEN))?;
+        let verified = unverified.verify(view.verifying_keys()).ok()?;
+        verified.claims().ok()
+    }
+}
+
+#[async_trait]
+impl TokenSigner for JwtSigner {
+    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError> {
+        let view = self.keys.current(now).await.map_err(unavailable)?;
+        let signer = view.signer(self.algorithm).ok_or_else(no_key)?;
+        encode(ACCESS_TOKEN, claims, &**signer).await.map_err(|error| match error {
+            SignError::Transient(_) => StoreError::transient(error),
+            SignError::Permanent(_) | SignError::Malformed | SignError::Claims => {
+                StoreError::permanent(error)
+            }
+        })
+    }
+
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {
+        let view = self.keys.current(now).await.map_err(unavailable)?;
+        Ok(Self::read(&view, token))
+    }
+
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError> {
+        let view = self.keys.current(now).await.map_err(unavailable)?;
+        Ok(view.jwks_json().as_bytes().to_vec())
+    }
+
+    fn longest_lifetime(&self) -> Option<Duration> {
+        self.keys.schedule().map(|schedule| schedule.retire)
+    }
+}
+
+fn unavailable(fault: Fault) -> StoreError {
+    match fault {
+        Fault::Store(error) => error,
+        Fault::Deadline | Fault::Contended => StoreError::transient(fault),
+    }
+}
+
+fn no_key() -> StoreError {
+    StoreError::permanent("no key signs with this algorithm")
+}
