@@ -38,7 +38,10 @@ impl Scope {
         if !text.bytes().all(legal) {
             return Err(Reason::ScopeMalformed);
         }
-        Self::collect(text.split(' ').filter(|t| !t.is_empty()))
+        match is_canonical(text) {
+            true => Ok(Self(Some(text.into()))),
+            false => Self::collect(text.split(' ').filter(|t| !t.is_empty())),
+        }
     }
 
     /// The tokens, in the order in which they were first named.
@@ -105,6 +108,14 @@ impl Scope {
     fn is_same_text(&self, other: &Scope) -> bool {
         self.as_str() == other.as_str()
     }
+}
+
+/// Whether a text is what [`Scope::as_str`] gives: few tokens, each once, between single spaces.
+fn is_canonical(text: &str) -> bool {
+    const FEW: usize = 8;
+    let tokens = || text.split(' ');
+    tokens().nth(FEW).is_none()
+        && tokens().enumerate().all(|(at, token)| !token.is_empty() && !tokens().take(at).any(|t| t == token))
 }
 
 impl PartialEq for Scope {

@@ -1,6 +1,8 @@
 //! The one file that reads the clock and the system's random source. All else takes them as arguments.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
 use rand::Rng as _;
 
 /// Tells the time. Trusted: a clock that runs slow keeps tokens alive for longer; one that runs fast
@@ -23,7 +25,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now().trunc_subsecs(0)
+        // Before 1970 there were no tokens.
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+        DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }
 

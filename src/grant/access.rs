@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 use super::{Grant, Kind, Subject};
 use crate::flow::Issuance;
@@ -168,14 +169,14 @@ impl AccessRecord {
     }
 }
 
-/// The records, in the order of their issue.
+/// The records, in the order of their issue. Most grants have one, so it lies in the grant itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct LiveTokens(Vec<AccessRecord>);
+pub(super) struct LiveTokens(SmallVec<[AccessRecord; 1]>);
 
 impl LiveTokens {
     pub(super) fn of(only: AccessRecord) -> Self {
-        Self(vec![only])
+        Self(smallvec![only])
     }
 
     /// Adds a record and drops those that are over or too many.

@@ -90,9 +90,10 @@ impl AuthorizationServer {
         id: &ClientId,
         with_client: impl FnOnce(Option<Arc<Client>>, DateTime<Utc>) -> Result<Checked<S>, Refusal>,
     ) -> Result<S, Refusal> {
-        let attempt = self.inner.throttle.check(request.peer, self.now())?;
+        let now = self.now();
+        let attempt = self.inner.throttle.check(request.peer, now)?;
         let found = self.find_client(id).await?;
-        match with_client(found, self.now()) {
+        match with_client(found, now) {
             Ok(checked) => attempt.note(self.settle(checked).await),
             Err(refusal) => attempt.note(Err(refusal)),
         }

@@ -39,14 +39,14 @@ struct Shard {
     soonest: DateTime<Utc>,
 }
 
+/// Each key, and until when it counts as seen.
+type Replays = HashMap<ReplayKey, DateTime<Utc>>;
+
 impl Default for Shard {
     fn default() -> Self {
         Self { rows: HashSet::default(), purge_at: PURGE_FROM, soonest: DateTime::<Utc>::MAX_UTC }
     }
 }
-
-/// Each key, and until when it counts as seen.
-type Replays = HashMap<ReplayKey, DateTime<Utc>>;
 
 /// A record that is found by its id; the id is kept once, within it.
 struct Row(Record);
@@ -188,20 +188,22 @@ impl TokenStore for MemoryStore {
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         let id = write.id();
         // Declared before the lock, so freed after it.
-        let mut gone = Vec::new();
+        let mut _gone = Vec::new();
         let mut shard = self.shard_mut(shard_of(id));
         let version = shard.rows.get(&id).map(|row| row.0.version());
         if version != write.expect() {
             return Err(CommitError::Conflict);
         }
         if version.is_none() {
-            gone = shard.make_room(write.at(), self.limit);
+            _gone = shard.make_room(write.at(), self.limit);
             if shard.rows.len() >= self.limit {
                 return Err(StoreError::transient("the memory store is full").into());
             }
         }
         shard.soonest = shard.soonest.min(write.next().grant().expires());
-        gone.extend(shard.rows.replace(Row(write.next().clone())));
+        let before = shard.rows.replace(Row(write.next().clone()));
+        drop(shard);
+        drop(before);
         Ok(write.committed())
     }
 
