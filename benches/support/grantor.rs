@@ -1,0 +1,156 @@
+//! The same jobs by this crate: a `Request` in, a `Response` out, over a `MemoryStore`.
+
+use std::iter::repeat_n;
+use std::time::Duration;
+
+use grantor::{
+    AuthMethod, AuthorizationServer, Client, Clock, GrantType, Login, MemoryRegistry, MemoryStore, Request,
+    Response, SystemClock, TokenStore,
+};
+
+use super::{Contender, Job, Population, ready};
+
+pub struct Contestant {
+    server: AuthorizationServer,
+    login: Login,
+    refresh_tokens: Vec<String>,
+    population: Population,
+}
+
+impl Contestant {
+    pub fn new() -> Self {
+        Self::over(MemoryStore::new())
+    }
+
+    pub fn over(store: impl TokenStore + 'static) -> Self {
+        Self::with(store, SystemClock::default())
+    }
+
+    pub fn with(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Self {
+        Self {
+            server: server(store, clock),
+            login: Login::new(super::SUBJECT, std::time::SystemTime::now().into()),
+            refresh_tokens: Vec::new(),
+            population: Population::default(),
+        }
+    }
+
+    fn token(&self, request: &Request) -> Response {
+        succeeded(ready(self.server.token(request)), 200)
+    }
+
+    fn authorize(&self, request: &Request) -> Response {
+        let authorization = ready(self.server.authorize(request)).unwrap();
+        let consent = authorization.signed_in(self.login.clone()).unwrap();
+        succeeded(ready(consent.approve()), 303)
+    }
+
+    fn introspect(&self, request: &Request) -> Response {
+        succeeded(ready(self.server.introspect(request)), 200)
+    }
+
+    fn code(&self) -> String {
+        code(&self.authorize(&Request::get(super::AUTHORIZE)))
+    }
+
+    fn access_token(&self) -> String {
+        let response = self.token(&Request::post_form(super::CLIENT_CREDENTIALS));
+        super::member(&response.body, "access_token")
+    }
+}
+
+pub fn router() -> axum::Router {
+    grantor::adapter::axum::router(server(MemoryStore::new(), SystemClock::default()))
+}
+
+fn server(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> AuthorizationServer {
+    let client = Client::builder(super::CLIENT_ID)
+        .secret(super::CLIENT_SECRET)
+        .auth_method(AuthMethod::ClientSecretPost)
+        .redirect_uri(super::REDIRECT_URI)
+        .scope(super::SCOPE)
+        .grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials])
+        .rotate_refresh(true)
+        .build()
+        .unwrap();
+    AuthorizationServer::builder(super::ISSUER)
+        .clients(MemoryRegistry::new([client]))
+        .store(store)
+        .clock(clock)
+        .scopes(super::SCOPE.split(' '))
+        .authorization_endpoint("/authorize")
+        .build()
+        .unwrap()
+}
+
+fn succeeded(response: Response, status: u16) -> Response {
+    assert_eq!(response.status, status);
+    response
+}
+
+fn code(response: &Response) -> String {
+    super::code_of(response.header("location").unwrap())
+}
+
+impl Contender for Contestant {
+    fn name(&self) -> &'static str {
+        "grantor"
+    }
+
+    fn has(&self, _: Job) -> bool {
+        true
+    }
+
+    fn reset(&mut self) {
+        *self = Self::new();
+        self.population = Population::issued_by(|| self.access_token());
+    }
+
+    fn chunk(&mut self, job: Job, times: usize) -> Duration {
+        match job {
+            Job::ClientCredentials => {
+                let request = Request::post_form(super::CLIENT_CREDENTIALS);
+                super::timed(repeat_n(&request, times), |request| self.token(request)).0
+            }
+            Job::Authorize => {
+                let request = Request::get(super::AUTHORIZE);
+                let (spent, answer) =
+                    super::timed(repeat_n(&request, times), |request| self.authorize(request));
+                code(&answer);
+                spent
+            }
+            Job::Redeem => {
+                let bodies = (0..times).map(|_| super::redeem_body(&self.code()));
+                let requests: Vec<_> = bodies.map(Request::post_form).collect();
+                let (spent, answer) = super::timed(&requests, |request| self.token(request));
+                super::member(&answer.body, "refresh_token");
+                spent
+            }
+            Job::Refresh => {
+                while self.refresh_tokens.len() < times {
+                    let response = self.token(&Request::post_form(super::redeem_body(&self.code())));
+                    self.refresh_tokens.push(super::member(&response.body, "refresh_token"));
+                }
+                let tokens = self.refresh_tokens.drain(..times);
+                let bodies = tokens.map(|token| super::refresh_body(&token));
+                let requests: Vec<_> = bodies.map(Request::post_form).collect();
+                let (spent, answers) = super::timed_keeping(&requests, |request| self.token(request));
+                let rotated = answers.iter().map(|answer| super::member(&answer.body, "refresh_token"));
+                self.refresh_tokens.extend(rotated);
+                spent
+            }
+            Job::Introspect => {
+                let tokens = self.population.sample(times);
+                let bodies = tokens.iter().map(|token| super::introspect_body(token));
+                let requests: Vec<_> = bodies.map(Request::post_form).collect();
+                let (spent, answer) = super::timed(&requests, |request| self.introspect(request));
+                super::member(&answer.body, "client_id");
+                spent
+            }
+            Job::Bearer => {
+                let tokens = self.population.sample(times);
+                super::timed(&tokens, |token| ready(self.server.check(token)).unwrap()).0
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The contenders side by side, measured in turns so that a noisy machine is noisy for all.
+
+use super::{CHUNK, Job, Runner};
+
+/// Turns that every contender gets at every job.
+const TURNS: usize = 101;
+/// Targets: times the floor, and times the faster peer.
+const TARGET_FLOOR: f64 = 1.5;
+
+/// Nanoseconds an operation, over the turns of one contender at one job.
+struct Figures {
+    median: f64,
+    least: f64,
+}
+
+/// Measures all jobs and prints the table. Returns `false` if a target was missed.
+pub fn compare(contenders: &mut [Runner], turns: usize) -> bool {
+    println!("\nCPU ns per operation: median of {turns} interleaved turns (least)");
+    print!("{:20}", "");
+    for contender in &*contenders {
+        print!("{:>19}", contender.name());
+    }
+    println!("{:>13}{:>14}", "ours/floor", "ours/best peer");
+    let mut all_met = true;
+    for job in Job::ALL {
+        let figures = measure(contenders, job, turns);
+        print!("{:20}", job.name());
+        for figures in &figures {
+            match figures {
+                Some(figures) => print!("{:>11.0} ({:>5.0})", figures.median, figures.least),
+                None => print!("{:>19}", "-"),
+            }
+        }
+        all_met &= verdict(&figures);
+    }
+    all_met
+}
+
+pub fn turns() -> usize {
+    TURNS
+}
+
+fn measure(contenders: &mut [Runner], job: Job, turns: usize) -> Vec<Option<Figures>> {
+    let mut samples = vec![Vec::with_capacity(turns); contenders.len()];
+    for turn in 0..=turns {
+        for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
+            if contender.has(job) {
+                let spent = contender.run(job, CHUNK as u64);
+                if turn > 0 {
+                    // the first turn is for the caches
+                    samples.push(spent.as_nanos() as f64 / CHUNK as f64);
+                }
+            }
+        }
+    }
+    samples.into_iter().map(figures).collect()
+}
+
+fn figures(mut samples: Vec<f64>) -> Option<Figures> {
+    samples.sort_by(f64::total_cmp);
+    Some(Figures { median: *samples.get(samples.len() / 2)?, least: *samples.first()? })
+}
+
+/// Prints the ratios of the least times, which a busy neighbour disturbs the least.
+fn verdict(figures: &[Option<Figures>]) -> bool {
+    let [floor, ours, peers @ ..] = figures else { unreachable!("the floor, grantor, the peers") };
+    let (Some(floor), Some(ours)) = (floor, ours) else {
+        println!("{:>13}{:>14}", "-", "-");
+        return true;
+    };
+    let peer = peers.iter().flatten().map(|peer| peer.least).fold(f64::INFINITY, f64::min);
+    let (to_floor, to_peer) = (ours.least / floor.least, ours.least / peer);
+    let mark = |met| if met { ' ' } else { '!' };
+    let (below, faster) = (to_floor <= TARGET_FLOOR, to_peer < 1.0);
+    println!("{to_floor:>12.2}{}{to_peer:>13.2}{}", mark(below), mark(faster));
+    below && faster
+}
