@@ -1,0 +1,180 @@
+//! Heap per live client-credentials grant, and how long a purge holds a lock.
+//!
+//! See `benches/README.md`.
+
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // nobody depends on a bench
+#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(unsafe_code)] // a global allocator that counts cannot be written without
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cpu_time::ThreadTime;
+use grantor::{Clock, MemoryStore, TokenStore as _};
+
+use support::{Contender, Job, ready};
+use support::{floor, grantor as ours, oauth_as, oxide_auth};
+
+const TARGET_BYTES: usize = 256;
+const TARGET_PURGE: Duration = Duration::from_millis(5);
+const STEP: usize = 1_000;
+
+fn main() {
+    let full = std::env::args().any(|argument| argument == "--bench");
+    let grants = if full { 1_000_000 } else { 1_000 };
+    allocations();
+    println!("\nheap bytes per live client-credentials grant, {grants} grants");
+    heap_per_grant(grants, floor::Contestant::new);
+    heap_per_grant(grants, oauth_as::Contestant::new);
+    heap_per_grant(grants, oxide_auth::Contestant::new);
+    let each = heap_per_grant(grants, ours::Contestant::new);
+    println!("target for grantor: at most {TARGET_BYTES}{}", verdict(each <= TARGET_BYTES));
+    purge(grants);
+}
+
+/// How many blocks one operation allocates. A chunk is few enough operations for what grows with the number
+/// of grants to show as a fraction.
+fn allocations() {
+    const OPERATIONS: usize = 512;
+    let mut contenders: [Box<dyn Contender>; 4] = [
+        Box::new(floor::Contestant::new()),
+        Box::new(ours::Contestant::new()),
+        Box::new(oauth_as::Contestant::new()),
+        Box::new(oxide_auth::Contestant::new()),
+    ];
+    contenders.iter_mut().for_each(|contender| contender.reset());
+    print!("\nallocations per operation\n{:20}", "");
+    contenders.iter().for_each(|contender| print!("{:>12}", contender.name()));
+    for job in Job::ALL {
+        print!("\n{:20}", job.name());
+        for contender in &mut contenders {
+            if contender.has(job) {
+                contender.chunk(job, OPERATIONS);
+                contender.chunk(job, OPERATIONS);
+                let blocks = support::LAP_ALLOCATIONS.load(Ordering::Relaxed);
+                print!("{:>12.1}", blocks as f64 / OPERATIONS as f64);
+            } else {
+                print!("{:>12}", "-");
+            }
+        }
+    }
+    println!();
+}
+
+/// How long whoever purges 1,000,000 expired grants keeps others waiting. A purge locks one shard after another, so
+/// what a call takes is an upper bound of how long it holds a lock.
+fn purge(grants: usize) {
+    println!("\npurging {grants} expired grants, longest single call");
+    let store = filled(grants);
+    let mut gone = 0;
+    let mut longest = Duration::ZERO;
+    while gone < grants {
+        let call = || ready(store.purge(long_after(), 1_000)).unwrap();
+        let (spent, purged) = timed(call);
+        longest = longest.max(spent);
+        gone += purged as usize;
+    }
+    println!("purge(.., 1000)             {longest:>12.1?}{}", verdict(longest <= TARGET_PURGE));
+
+    // The store purges by itself, too, when a shard has doubled.
+    let store = filled(grants);
+    let mut contender = ours::Contestant::with(Arc::clone(&store), Later);
+    let mut longest = Duration::ZERO;
+    while store.len() >= grants / 2 {
+        longest = longest.max(contender.chunk(Job::ClientCredentials, 1));
+    }
+    println!("a token request that purges {longest:>12.1?}{}", verdict(longest <= TARGET_PURGE));
+
+    let store = filled(grants);
+    let (spent, gone) = timed(|| ready(store.purge(long_after(), u32::MAX)).unwrap());
+    println!("purge(.., all) of {gone} in {spent:.1?}, a lock for each of its shards");
+}
+
+/// How long a call takes, without what a busy neighbour takes away.
+fn timed<T>(call: impl FnOnce() -> T) -> (Duration, T) {
+    let start = ThreadTime::now();
+    let result = call();
+    (start.elapsed(), result)
+}
+
+fn filled(grants: usize) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    let mut contender = ours::Contestant::over(Arc::clone(&store));
+    for _ in 0..grants / STEP {
+        contender.chunk(Job::ClientCredentials, STEP);
+    }
+    assert_eq!(store.len(), grants);
+    store
+}
+
+fn long_after() -> DateTime<Utc> {
+    Utc::now() + TimeDelta::days(3_650)
+}
+
+/// A clock by which everything has expired.
+struct Later;
+
+impl Clock for Later {
+    fn now(&self) -> DateTime<Utc> {
+        long_after()
+    }
+}
+
+/// What a contender with `grants` grants has allocated and not freed, divided by `grants`: the
+/// spare capacity of its maps included, the allocator's own overhead not.
+fn heap_per_grant<C: Contender>(grants: usize, new: impl FnOnce() -> C) -> usize {
+    let before = Counting::live();
+    let mut contender = new();
+    for _ in 0..grants / STEP {
+        contender.chunk(Job::ClientCredentials, STEP);
+    }
+    let each = (Counting::live() - before) / grants;
+    println!("{:12}{each:>8}", contender.name());
+    each
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "   met" } else { "   MISSED" }
+}
+
+/// The system's allocator, counting the bytes that are out.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+impl Counting {
+    fn live() -> usize {
+        LIVE.load(Ordering::Relaxed)
+    }
+}
+
+// SAFETY: every call goes to `System` unchanged; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        support::ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are `System`'s.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are `System`'s.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        LIVE.fetch_add(size, Ordering::Relaxed);
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are `System`'s.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
