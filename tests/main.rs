@@ -5,7 +5,6 @@ mod support;
 
 mod client_authentication;
 mod codec;
-mod compile_fail;
 mod configuration;
 mod every_endpoint;
 mod every_secret;
