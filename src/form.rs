@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use crate::error::Reason;
 use crate::http::MAX_BODY;
 
@@ -19,8 +21,11 @@ const REPEATABLE: &[&str] = &["resource", "audience"];
 /// The decoded parameters of a query or a body, borrowed from it where nothing was encoded.
 #[derive(Clone)]
 pub struct Form<'a> {
-    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Most forms have few parameters, so these lie in the form itself.
+    pairs: SmallVec<[Pair<'a>; 8]>,
 }
+
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 impl<'a> Form<'a> {
     /// Decodes a form. Fails on one that is too large, on a broken escape, and on text that is not UTF-8.
@@ -31,7 +36,7 @@ impl<'a> Form<'a> {
         if input.len() > MAX_BODY {
             return Err(Reason::FormTooLarge);
         }
-        let mut pairs = Vec::with_capacity(8);
+        let mut pairs = SmallVec::new();
         for piece in input.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
             if pairs.len() == MAX_PARAMETERS {
                 return Err(Reason::FormTooLarge);

@@ -129,7 +129,7 @@ pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
     /// The fields that any endpoint reads.
-    pub const READ: &'static [&'static str] = &["authorization", "content-type", "origin"];
+    pub const READ: &'static [&'static str] = &["authorization", "content-type"];
 
     /// Adds a field.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {

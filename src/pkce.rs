@@ -47,9 +47,11 @@ impl CodeChallenge {
         if text.len() != 43 {
             return Err(Reason::ChallengeMalformed);
         }
-        let decoded = URL_SAFE_NO_PAD.decode(text).map_err(|_| Reason::ChallengeMalformed)?;
-        let exact = decoded.try_into();
-        exact.map(Self).map_err(|_| Reason::ChallengeMalformed)
+        let mut bytes = [0; 33]; // the engine asks for room for whole groups
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(32) => bytes.first_chunk().copied().map(Self).ok_or(Reason::ChallengeMalformed),
+            Ok(_) | Err(_) => Err(Reason::ChallengeMalformed),
+        }
     }
 
     /// Whether this is the challenge of `verifier` (RFC 7636 section 4.6), in constant time.

@@ -65,6 +65,10 @@ impl Scope {
     /// The tokens that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Scope) -> Self {
+        // The text that is kept already, so that equal scopes share one.
+        if self.is_same_text(other) {
+            return other.clone();
+        }
         if self.is_subset(other) {
             return self.clone();
         }

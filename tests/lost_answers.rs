@@ -92,7 +92,7 @@ async fn a_retry_that_asks_for_something_else_is_refused_and_nothing_ends() {
     for other in ["write", "read write", ""] {
         let answer = fixture.refresh_asking(&first.refresh_token(), other).await;
         assert_eq!(answer.error(), (400, "invalid_grant".to_owned()), "{other:?}");
-        assert_eq!(fixture.log.last_reason(), Some(Reason::RefreshRetryDiffers));
+        assert_eq!(fixture.log.last_reason(), Some(Reason::RetryDiffers));
     }
     let right = fixture.refresh_asking(&first.refresh_token(), "read").await;
     assert_eq!(tokens(&right), tokens(&lost));
@@ -359,4 +359,17 @@ async fn the_lost_answer_to_a_code_is_not_given_after_its_refresh_token_was_used
     assert_eq!(fixture.refresh("pub", &refresh).await.status(), 200);
     assert_eq!(fixture.redeem("pub", &code).await.error().1, "invalid_grant");
     assert!(!fixture.is_live(&access).await);
+}
+
+#[tokio::test]
+async fn a_retry_of_a_code_that_asks_for_something_else_is_refused_and_ends_nothing() {
+    let plan = Plan::default();
+    let fixture = disturbed(&plan, LEEWAY);
+    let code = fixture.code("pub", "read write").await;
+    drop_after_the_write(&fixture, &plan, &code).await;
+    let mut other = redemption(&code);
+    other.push(("scope", "read"));
+    assert_eq!(fixture.token("pub", &other).await.error().1, "invalid_grant");
+    assert_eq!(fixture.log.last_reason(), Some(Reason::RetryDiffers));
+    assert_eq!(fixture.redeem("pub", &code).await.status(), 200);
 }

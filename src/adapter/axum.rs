@@ -73,6 +73,7 @@ impl IntoResponse for Response {
         let mut response = HttpResponse::new(Body::from(self.body));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().reserve(self.headers.len() + 2);
         for (name, value) in self.headers {
             let value = match value {
                 std::borrow::Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),

@@ -80,7 +80,7 @@ pub enum Reason {
     /// A spent refresh token that came a moment too late; nothing ended.
     RefreshSuperseded,
     /// A retry that asks for something else than the request whose answer it repeats.
-    RefreshRetryDiffers,
+    RetryDiffers,
     /// The grant was revoked or ended.
     GrantEnded,
     /// The user name or the password is wrong.
@@ -335,7 +335,7 @@ impl Reason {
             | R::RefreshForAnotherClient
             | R::RefreshReplayed
             | R::RefreshSuperseded => (E::InvalidGrant, "the refresh token is not valid"),
-            R::RefreshRetryDiffers => (E::InvalidGrant, "the refresh token was used with other parameters"),
+            R::RetryDiffers => (E::InvalidGrant, "the refresh token was used with other parameters"),
             R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
             R::GrantEnded => (E::InvalidGrant, "the authorization has ended"),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),

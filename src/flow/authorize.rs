@@ -33,25 +33,31 @@ use crate::target::Targets;
 pub struct AwaitClient {
     client: ClientId,
     redirect_uri: Option<String>,
+    state: Option<String>,
     asked: Asked,
 }
 
-/// What the request asks for, as it stands there; judged when a user is signed in.
+/// What the request asks for: read at once, judged when a user is signed in.
 #[derive(Debug)]
 struct Asked {
     repeats: Result<(), Reason>,
     targets: Result<Targets, Reason>,
-    response_type: Option<String>,
-    response_mode: Option<String>,
-    state: Option<String>,
-    scope: Option<String>,
-    challenge: Option<String>,
-    challenge_method: Option<String>,
-    prompt: Option<String>,
-    max_age: Option<String>,
+    response_type: Option<Result<ResponseType, Reason>>,
+    response_mode: Option<Result<ResponseMode, Reason>>,
+    scope: Option<Result<Scope, Reason>>,
+    challenge: Option<Result<CodeChallenge, Reason>>,
+    challenge_method: Option<ChallengeMethod>,
+    silent: Result<bool, Reason>,
+    max_age: Option<Result<i64, Reason>>,
     acr_values: Option<String>,
     request: bool,
     request_uri: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChallengeMethod {
+    S256,
+    Unsupported,
 }
 
 impl AwaitClient {
@@ -69,26 +75,11 @@ impl AwaitClient {
         let form = Form::parse(parameters)?;
         let client = form.one("client_id")?.ok_or(Reason::ParameterMissing)?;
         let redirect_uri = form.one("redirect_uri")?;
-        // A parameter that is repeated is refused as a whole later on; until then it counts as absent.
-        let text = |name| form.one(name).ok().flatten().map(str::to_owned);
         Ok(Self {
             client: ClientId::new(client),
             redirect_uri: redirect_uri.map(str::to_owned),
-            asked: Asked {
-                repeats: form.check_repeats(),
-                targets: Targets::parse(&form),
-                response_type: text("response_type"),
-                response_mode: text("response_mode"),
-                state: text("state"),
-                scope: text("scope"),
-                challenge: text("code_challenge"),
-                challenge_method: text("code_challenge_method"),
-                prompt: text("prompt"),
-                max_age: text("max_age"),
-                acr_values: text("acr_values"),
-                request: text("request").is_some(),
-                request_uri: text("request_uri").is_some(),
-            },
+            state: form.one("state").ok().flatten().map(str::to_owned),
+            asked: Asked::parse(&form),
         })
     }
 
@@ -103,7 +94,7 @@ impl AwaitClient {
     /// # Errors
     /// An error page: there is no client, or no address that the answer may go to.
     pub fn with_client(self, found: Option<Arc<Client>>, rules: &Rules) -> Result<AwaitLogin, Refusal> {
-        let Self { redirect_uri, asked, .. } = self;
+        let Self { redirect_uri, state, asked, .. } = self;
         let client = found.ok_or(Reason::ClientUnregistered)?;
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {
@@ -111,27 +102,40 @@ impl AwaitClient {
             (None, [only]) => only.clone(),
             (None, _) => return Err(Reason::RedirectUriMissing.into()),
         };
-        let to = Return {
-            uri,
-            mode: asked.error_mode(&client),
-            state: asked.state.clone(),
-            issuer: rules.issuer.clone(),
-        };
+        let to = Return { uri, mode: asked.error_mode(&client), state, issuer: rules.issuer.clone() };
         Ok(AwaitLogin { client, to, named, asked })
     }
 }
 
 impl Asked {
+    /// A parameter that is repeated is refused as a whole later on; until then it counts as absent.
+    fn parse(form: &Form<'_>) -> Self {
+        let text = |name| form.one(name).ok().flatten();
+        Self {
+            repeats: form.check_repeats(),
+            targets: Targets::parse(form),
+            response_type: text("response_type").map(response_type),
+            response_mode: text("response_mode").map(ResponseMode::parse),
+            scope: text("scope").map(Scope::parse),
+            challenge: text("code_challenge").map(CodeChallenge::parse),
+            challenge_method: text("code_challenge_method").map(challenge_method),
+            silent: is_silent(text("prompt")),
+            max_age: text("max_age").map(max_age),
+            acr_values: text("acr_values").map(str::to_owned),
+            request: text("request").is_some(),
+            request_uri: text("request_uri").is_some(),
+        }
+    }
+
     /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it.
     fn error_mode(&self, client: &Client) -> ResponseMode {
-        let implicit = self.response_type.as_deref() == Some(ResponseType::Token.as_str());
-        let response_type = if implicit { ResponseType::Token } else { ResponseType::Code };
-        let mode = response_mode(self.response_mode.as_deref(), response_type, client);
+        let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
+        let mode = response_mode(self.response_mode, response_type, client);
         mode.unwrap_or(ResponseMode::default_of(response_type))
     }
 
     fn is_silent(&self) -> bool {
-        self.prompt.as_deref() == Some("none")
+        self.silent == Ok(true)
     }
 }
 
@@ -205,13 +209,14 @@ impl AwaitLogin {
         asked.repeats?;
         if asked.request     { return Err(Reason::RequestObjectUnsupported) }
         if asked.request_uri { return Err(Reason::RequestUriUnsupported) }
-        let response_type = response_type(asked.response_type.as_deref(), client, rules)?;
-        let mode          = response_mode(asked.response_mode.as_deref(), response_type, client)?;
+        let response_type = asked.response_type.ok_or(Reason::ResponseTypeMissing)??;
+        may_answer(response_type, client, rules)?;
+        let mode          = response_mode(asked.response_mode, response_type, client)?;
         let challenge     = challenge(asked, response_type, client)?;
-        let scope         = asked.scope.as_deref().map(Scope::parse).transpose()?;
+        let scope         = asked.scope.clone().transpose()?;
         let targets       = asked.targets.clone()?;
-        prompt(asked.prompt.as_deref())?;
-        let max_age       = asked.max_age.as_deref().map(max_age).transpose()?;
+        asked.silent?;
+        let max_age       = asked.max_age.transpose()?;
         authentication_class(asked.acr_values.as_deref(), login)?;
         let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::Asked { scope, targets }, standing: Standing::Active, rules };
         let issuance = gate.pass_new(subject)?;
@@ -240,23 +245,24 @@ struct CheckedRequest {
     issuance: Issuance,
 }
 
-fn response_type(asked: Option<&str>, client: &Client, rules: &Rules) -> Result<ResponseType, Reason> {
-    let known = match asked.ok_or(Reason::ResponseTypeMissing)? {
-        "code" => ResponseType::Code,
-        "token" => ResponseType::Token,
-        _ => return Err(Reason::ResponseTypeUnsupported),
-    };
-    if !rules.profile.answers(known) {
-        return Err(Reason::ResponseTypeUnsupported);
+fn response_type(asked: &str) -> Result<ResponseType, Reason> {
+    match asked {
+        "code" => Ok(ResponseType::Code),
+        "token" => Ok(ResponseType::Token),
+        _ => Err(Reason::ResponseTypeUnsupported),
     }
-    match client.response_types().contains(&known) {
-        true => Ok(known),
-        false => Err(Reason::ResponseTypeNotAllowed),
+}
+
+fn may_answer(asked: ResponseType, client: &Client, rules: &Rules) -> Result<(), Reason> {
+    match (rules.profile.answers(asked), client.response_types().contains(&asked)) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Reason::ResponseTypeNotAllowed),
+        (false, _) => Err(Reason::ResponseTypeUnsupported),
     }
 }
 
 fn response_mode(
-    asked: Option<&str>,
+    asked: Option<Result<ResponseMode, Reason>>,
     response_type: ResponseType,
     client: &Client,
 ) -> Result<ResponseMode, Reason> {
@@ -273,23 +279,27 @@ fn challenge(
     response_type: ResponseType,
     client: &Client,
 ) -> Result<Option<CodeChallenge>, Reason> {
-    match (asked.challenge.as_deref(), asked.challenge_method.as_deref()) {
+    match (asked.challenge, asked.challenge_method) {
         (None, Some(_)) => Err(Reason::ChallengeMissing),
         (None, None) if response_type == ResponseType::Code && client.requires_pkce() => {
             Err(Reason::ChallengeMissing)
         }
         (None, None) => Ok(None),
-        (Some(text), Some("S256")) => CodeChallenge::parse(text).map(Some),
-        (Some(_), _) => Err(Reason::ChallengeMethodUnsupported),
+        (Some(challenge), Some(ChallengeMethod::S256)) => challenge.map(Some),
+        (Some(_), Some(ChallengeMethod::Unsupported) | None) => Err(Reason::ChallengeMethodUnsupported),
     }
 }
 
-fn prompt(asked: Option<&str>) -> Result<(), Reason> {
-    let mut words = asked.unwrap_or_default().split(' ');
-    let count = words.clone().count();
-    match words.any(|word| word == "none") && count > 1 {
-        true => Err(Reason::PromptMalformed),
-        false => Ok(()),
+fn challenge_method(asked: &str) -> ChallengeMethod {
+    if asked == "S256" { ChallengeMethod::S256 } else { ChallengeMethod::Unsupported }
+}
+
+/// Whether `prompt` is `none`, which stands alone.
+fn is_silent(asked: Option<&str>) -> Result<bool, Reason> {
+    match asked {
+        Some("none") => Ok(true),
+        Some(words) if words.split(' ').any(|word| word == "none") => Err(Reason::PromptMalformed),
+        Some(_) | None => Ok(false),
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`Redirect`]: an answer that goes to a registered address, and cannot go anywhere else.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 
 use base64::Engine as _;
@@ -62,10 +64,23 @@ impl Redirect {
             ResponseMode::Query if uri.contains('?') => '&',
             ResponseMode::Query => '?',
         };
-        let encoded = serde_urlencoded::to_string(&fields).unwrap_or_default();
-        let mut response = Response::empty(303).with("location", format!("{uri}{separator}{encoded}"));
-        response.headers.extend([NO_STORE, NO_CACHE]);
-        response.with("referrer-policy", "no-referrer")
+        let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        let mut location = String::with_capacity(uri.len() + length + 16);
+        location.push_str(uri);
+        location.push(separator);
+        let start = location.len();
+        let location =
+            form_urlencoded::Serializer::for_suffix(location, start).extend_pairs(&fields).finish();
+        Response {
+            status: 303,
+            headers: vec![
+                ("location", location.into()),
+                NO_STORE,
+                NO_CACHE,
+                ("referrer-policy", Cow::Borrowed("no-referrer")),
+            ],
+            body: Vec::new(),
+        }
     }
 }
 

@@ -41,14 +41,19 @@ impl ResponseMode {
         }
     }
 
+    pub(crate) fn parse(name: &str) -> Result<Self, Reason> {
+        let known = Self::ALL.into_iter().find(|mode| mode.as_str() == name);
+        known.ok_or(Reason::ResponseModeInvalid)
+    }
+
     /// The mode that was asked for. A token never travels in a query, where servers log it.
-    pub(crate) fn choose(asked: Option<&str>, response_type: ResponseType) -> Result<Self, Reason> {
-        let Some(asked) = asked else {
-            return Ok(Self::default_of(response_type));
-        };
-        let known = Self::ALL.into_iter().find(|mode| mode.as_str() == asked);
-        match (known, response_type) {
-            (None, _) | (Some(Self::Query), ResponseType::Token) => Err(Reason::ResponseModeInvalid),
+    pub(crate) fn choose(
+        asked: Option<Result<Self, Reason>>,
+        response_type: ResponseType,
+    ) -> Result<Self, Reason> {
+        match (asked.transpose()?, response_type) {
+            (None, _) => Ok(Self::default_of(response_type)),
+            (Some(Self::Query), ResponseType::Token) => Err(Reason::ResponseModeInvalid),
             (Some(mode), _) => Ok(mode),
         }
     }

@@ -1,5 +1,7 @@
 //! The life of an authorization code: offered once, redeemed once, and dangerous ever after.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +128,8 @@ impl Grant {
         }
         match &self.stage {
             Stage::Live(live) => match live.unanswered(&presented, now, policy) {
-                Some(tokens) => match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+                Some(None) => refuse(Reason::RetryDiffers),
+                Some(Some(tokens)) => match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
                     Ok(issuance) => {
                         Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) }
                     }
@@ -161,22 +164,23 @@ impl Grant {
         let tokens = Issued::of(&record, &issuance, mint.first, refresh, policy);
         let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
-        let code = Some(Box::new(SpentCode { offer: *offer, bridge }));
+        let code = Some(Arc::new(SpentCode { offer: *offer, bridge }));
         self.stage = Stage::Live(Live { code, family, access: LiveTokens::of(record) });
         Verdict::Issue { next: self, tokens }
     }
 }
 
 impl Live {
-    /// The first answer once more, where the server knows that it never left and nothing of it was used.
+    /// Where the server knows that the first answer never left and nothing of it was used: that answer once more,
+    /// or nothing for a retry that asks for something else. `None` is a replay.
     fn unanswered(
         &self,
         presented: &CodeRedemption<'_>,
         now: DateTime<Utc>,
         policy: &Policy,
-    ) -> Option<Issued> {
-        let bridge = self.code.as_ref()?.bridge.as_ref().filter(|_| presented.unanswered)?;
-        let ask = RefreshAsk::of(presented.gate);
-        bridge.cross(presented.secret, &ask, now, policy)
+    ) -> Option<Option<Issued>> {
+        let bridge = self.code.as_ref()?.bridge.as_ref();
+        let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
+        Some(bridge.cross(presented.secret, &RefreshAsk::of(presented.gate), now, policy))
     }
 }

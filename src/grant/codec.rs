@@ -1,6 +1,8 @@
 //! A grant as versioned JSON that an operator can read. Golden files of every released version are
 //! decoded in the tests.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +43,7 @@ enum StageBody<'a> {
     Offered(Offer),
     Live {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        code: Option<Box<SpentCode>>,
+        code: Option<Arc<SpentCode>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         family: Option<Box<Family>>,
         #[serde(default)]
@@ -113,7 +115,7 @@ impl Grant {
             targets: body.targets,
             created: body.created,
             ends: body.ends,
-            authentication: body.authentication.map(Box::new),
+            authentication: body.authentication.map(Arc::new),
             stage,
         })
     }

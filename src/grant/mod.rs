@@ -10,6 +10,8 @@ mod handle;
 mod refresh;
 mod subject;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 pub use access::{AccessRecord, Issued, MAX_LIVE_ACCESS_TOKENS};
@@ -61,7 +63,7 @@ pub struct Grant {
     /// The absolute end, which no rotation moves.
     ends: DateTime<Utc>,
     /// How the user signed in; none for a client's own grant.
-    authentication: Option<Box<Authentication>>,
+    authentication: Option<Arc<Authentication>>,
     stage: Stage,
 }
 
@@ -77,7 +79,8 @@ enum Stage {
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 struct Live {
-    code: Option<Box<SpentCode>>,
+    /// Shared by the versions of a grant, for it hardly ever changes.
+    code: Option<Arc<SpentCode>>,
     family: Option<Box<Family>>,
     access: LiveTokens,
 }
@@ -174,7 +177,7 @@ impl Grant {
             targets: issuance.targets,
             created: now,
             ends: after(now, policy.grant_lifetime),
-            authentication: authentication.map(Box::new),
+            authentication: authentication.map(Arc::new),
             stage,
         }
     }

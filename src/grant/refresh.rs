@@ -9,6 +9,8 @@
 //!   R0 again, later                                    a replay: the family ends
 //! ```
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +108,7 @@ impl Bridge {
     }
 
     /// Whether the leeway still runs.
-    fn stands(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
+    pub(super) fn stands(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
         now <= after(self.at, policy.leeway)
     }
 
@@ -251,7 +253,7 @@ impl Grant {
                     Err(reason) => refuse(reason),
                 }
             }
-            Presented::Different => refuse(Reason::RefreshRetryDiffers),
+            Presented::Different => refuse(Reason::RetryDiffers),
             Presented::Late => refuse(Reason::RefreshSuperseded),
             Presented::Replay => {
                 let next = self.revoke(now);
@@ -279,8 +281,8 @@ impl Grant {
         let Some(family) = &mut live.family else {
             return refuse(Reason::RefreshUnknown);
         };
-        if let Some(spent) = &mut live.code {
-            spent.bridge = None;
+        if let Some(spent) = live.code.as_mut().filter(|spent| spent.bridge.is_some()) {
+            Arc::make_mut(spent).bridge = None;
         }
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
         family.idle_until = idle_until;

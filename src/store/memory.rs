@@ -14,8 +14,8 @@ use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, 
 use super::{StoreError, TokenStore, UserCodeDigest, Write};
 use crate::grant::GrantId;
 
-/// With so many shards, a million grants are four thousand a shard, and no lock is held for long.
-const SHARDS: usize = 256;
+/// With so many shards, a million grants are a thousand a shard, and no lock is held for long.
+const SHARDS: usize = 1024;
 
 /// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
 ///
@@ -104,7 +104,7 @@ impl MemoryStore {
     pub fn with_limit(limit: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            replays: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            replays: (0..REPLAY_SHARDS).map(|_| RwLock::default()).collect(),
             limit: limit.div_ceil(SHARDS).max(1),
             next_purge: AtomicUsize::new(0),
         }
@@ -133,9 +133,10 @@ impl MemoryStore {
     }
 }
 
-/// The first byte, so that the shards are in the order of the ids; the last eight are the hash within one.
+/// The first ten bits, so that the shards are in the order of the ids; the last eight bytes are the hash within one.
 fn shard_of(id: GrantId) -> usize {
-    usize::from(id.as_bytes()[0]) % SHARDS
+    let [first, second, ..] = id.as_bytes();
+    (usize::from(u16::from_be_bytes([*first, *second])) * SHARDS) >> 16
 }
 
 /// What goes is handed to the caller, to be freed when the lock is.
@@ -258,6 +259,9 @@ impl TokenStore for MemoryStore {
     }
 }
 
+/// Keys are digests, so their first byte spreads them.
+const REPLAY_SHARDS: usize = 256;
+
 /// A shard of the replay guard holds so many keys that have not expired, four million in all.
 const REPLAY_KEYS: usize = 16 * 1024;
 
@@ -269,7 +273,7 @@ impl ReplayGuard for MemoryStore {
         until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let shard = &self.replays[usize::from(key.as_bytes()[0]) % SHARDS];
+        let shard = &self.replays[usize::from(key.as_bytes()[0]) % REPLAY_SHARDS];
         let mut keys = shard.write().unwrap_or_else(PoisonError::into_inner);
         if keys.get(key).is_some_and(|until| now < *until) {
             return Ok(false);
