@@ -89,7 +89,7 @@ impl Hasher for IdHasher {
 }
 
 /// The least number of grants in a shard before it purges itself.
-const PURGE_FROM: usize = 64;
+const PURGE_FROM: usize = 16;
 
 impl MemoryStore {
     /// A store for at most four million grants, a gigabyte or so.
