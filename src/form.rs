@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use crate::error::Reason;
 use crate::http::MAX_BODY;
 
@@ -21,8 +19,7 @@ const REPEATABLE: &[&str] = &["resource", "audience"];
 /// The decoded parameters of a query or a body, borrowed from it where nothing was encoded.
 #[derive(Clone)]
 pub struct Form<'a> {
-    /// Most forms have few parameters, so these lie in the form itself.
-    pairs: SmallVec<[Pair<'a>; 8]>,
+    pairs: Vec<Pair<'a>>,
 }
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -36,7 +33,7 @@ impl<'a> Form<'a> {
         if input.len() > MAX_BODY {
             return Err(Reason::FormTooLarge);
         }
-        let mut pairs = SmallVec::new();
+        let mut pairs = Vec::with_capacity(8);
         for piece in input.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
             if pairs.len() == MAX_PARAMETERS {
                 return Err(Reason::FormTooLarge);

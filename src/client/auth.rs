@@ -39,8 +39,8 @@ pub(crate) enum Authentication {
 impl Presented {
     /// Reads credentials from the `Authorization` header or from the body, never from the URI.
     pub(crate) fn parse(request: &Request, form: &Form<'_>) -> Result<Self, Reason> {
-        let query = request.query.as_deref().unwrap_or_default();
-        if query.contains("client_secret") || query.contains("client_assertion") {
+        let in_query = |query: &str| query.contains("client_secret") || query.contains("client_assertion");
+        if request.query.as_deref().is_some_and(in_query) {
             return Err(Reason::ClientSecretInQuery);
         }
         let (id, secret) = (form.one("client_id")?, form.one("client_secret")?);
