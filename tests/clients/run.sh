@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Clients that nobody here wrote, and a browser, against `examples/server`: each meets a server of its own, on a free port.
+# `tests/clients/run.sh [NAME…]` runs those whose name is given, or all of them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/clients/lib.sh
+
+work=$(mktemp -d)
+trap 'stop_program; rm -rf "$work"' EXIT
+
+# name, configuration, command
+clients=(
+    "authlib server.toml $VENV/bin/python tests/clients/python/authlib_client.py"
+    "requests-oauthlib server.toml $VENV/bin/python tests/clients/python/requests_oauthlib_client.py"
+    "openid-client server.toml node $NODE_DIR/openid-client.mjs"
+    "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
+    "lifetimes short.toml $VENV/bin/python tests/clients/python/lifetimes.py"
+    "oauth21 oauth21.toml $VENV/bin/python tests/clients/python/oauth21.py"
+    "limits limits.toml $VENV/bin/python tests/clients/python/limits.py"
+    "browser server.toml node $NODE_DIR/pages.mjs"
+)
+
+install_packages
+install_python
+install_node
+cargo build --quiet --example server
+export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
+export PYTHONDONTWRITEBYTECODE=1
+
+# Every token and code, every secret and password of the configurations.
+secrets='(gat|grt|gac)_[A-Za-z0-9_-]{16}|-secret-|percent%41|battery staple|battery\+staple|tr0ub4dor'
+
+passed=0 failed=0
+for line in "${clients[@]}"; do
+    read -r name config command <<<"$line"
+    [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+    echo "--- $name"
+    status=1
+    if start_program "$work/$name.log" env RUST_LOG=trace "$TARGET/debug/examples/server" "tests/clients/$config"; then
+        status=0
+        # shellcheck disable=SC2086 # the command is words
+        GRANTOR_ISSUER="$program_address" timeout 240 $command || status=$?
+        if [ $status -ne 0 ]; then
+            echo "$name: exit code $status; the server said:"
+            tail -n 40 "$work/$name.log"
+        fi
+        stop_program
+        if grep -nE "$secrets" "$work/$name.log" | cut -c 1-200; then
+            echo "$name: FAILED  the log above names a secret"
+            status=1
+        else
+            echo "ok      no secret in $(wc -l <"$work/$name.log") lines of log"
+        fi
+    fi
+    [ $status -eq 0 ] && passed=$((passed + 1)) || failed=$((failed + 1))
+done
+[ $((passed + failed)) -gt 0 ] || { echo "no client is called $*"; exit 2; }
+echo "real clients: $passed passed, $failed failed"
+[ $failed -eq 0 ]
