@@ -16,6 +16,7 @@ mod lost_answers;
 mod memory_store;
 mod metadata;
 mod races;
+mod real_clients;
 mod reference_model;
 mod requirements;
 mod rfc6749_authorize;
