@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Every example runs, and what the quickstart prints works when it is pasted.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tests/clients/lib.sh
+
+work=$(mktemp -d)
+trap 'stop_program; rm -rf "$work"' EXIT
+cargo build --quiet --examples
+
+failed=0
+expect() { # what, actual, pattern
+    if [[ $2 =~ $3 ]]; then
+        echo "ok      $1"
+    else
+        echo "FAILED  $1: expected $3, got: $2"
+        failed=$((failed + 1))
+    fi
+}
+
+lines=$(wc -l <examples/quickstart.rs)
+expect "quickstart: at most 40 lines" "$((lines <= 40))" '^1$'
+
+# The commands as they are printed, the refresh pasted twice as the text says.
+start_program "$work/quickstart.log" "$TARGET/debug/examples/quickstart"
+sed -n '2,$p' "$work/quickstart.log" >"$work/pasted"
+sed -i '/^TOKENS2=/{p;}' "$work/pasted"
+bash "$work/pasted" >"$work/output" 2>&1 || true
+stop_program
+mapfile -t output <"$work/output"
+token='gat_[A-Za-z0-9_-]{64}'
+expect "quickstart: tokens for a code" "${output[0]:-}" "\"access_token\":\"$token\""
+expect "quickstart: the token is used" "${output[1]:-}" '^hello, alice$'
+expect "quickstart: tokens for a refresh token" "${output[2]:-}" "\"access_token\":\"$token\""
+expect "quickstart: a lost answer is given again" "$([ "${output[2]:-2}" = "${output[3]:-3}" ] && echo same)" '^same$'
+expect "quickstart: revoked" "${output[4]:-}" '^HTTP/1.1 200 OK'
+expect "quickstart: and over" "${output[5]:-}" '^HTTP/1.1 401 Unauthorized'
+expect "quickstart: nothing else is printed" "${#output[@]}" '^6$'
+
+for example in no_async own_store; do
+    status=0
+    "$TARGET/debug/examples/$example" >"$work/output" 2>&1 || status=$?
+    expect "$example: runs" "$status: $(tail -n 5 "$work/output")" '^0: .'
+done
+
+# The server without a configuration is a demonstration.
+start_program "$work/server.log" "$TARGET/debug/examples/server"
+expect "server: the demonstration" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
+    "^\{\"issuer\":\"$program_address\""
+stop_program
+
+[ $failed -eq 0 ]
