@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use chrono::{DateTime, Utc};
 use grantor::http::Method;
 use grantor::{
-    AuthMethod, AuthorizationServer, Client, Clock, Detour, Endpoint, GrantType, Login, MemoryRegistry, MemoryStore,
-    Profile, Request, Response,
+    AuthMethod, AuthorizationServer, Client, Clock, Detour, Endpoint, GrantType, Login, MemoryRegistry,
+    MemoryStore, Profile, Request, Response,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -110,12 +110,8 @@ impl Clock for Ticking {
 fn server() -> &'static AuthorizationServer {
     static SERVER: OnceLock<AuthorizationServer> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let types = [
-            GrantType::AuthorizationCode,
-            GrantType::RefreshToken,
-            GrantType::Implicit,
-            GrantType::Password,
-        ];
+        let types =
+            [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::Implicit, GrantType::Password];
         let app = Client::builder("app")
             .secret("s")
             .redirect_uri("https://app.example/cb")
