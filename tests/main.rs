@@ -9,6 +9,7 @@ mod configuration;
 mod every_endpoint;
 mod every_secret;
 mod example_server;
+mod example_server_tokens;
 mod faults;
 mod jose;
 mod keys;

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use grantor::keys::Keys;
 use grantor::{AuthorizationServer, MemoryRegistry};
 
 use crate::applications::Applications;
@@ -19,7 +20,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
-use crate::{account, api, applications, authorize, login, pages};
+use crate::{account, api, applications, authorize, key_page, login, pages};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct App(Arc<Parts>);
 /// See [`App`].
 pub(crate) struct Parts {
     pub(crate) server: AuthorizationServer,
+    /// What signs access tokens, if anything does.
+    pub(crate) keys: Option<Keys>,
     pub(crate) registry: Arc<MemoryRegistry>,
     pub(crate) applications: Applications,
     pub(crate) users: Arc<Users>,
@@ -58,6 +61,7 @@ impl App {
             .route(&at("/applications/delete"), post(applications::delete))
             .route(&at("/account/grants"), get(account::list))
             .route(&at("/account/grants/revoke"), post(account::revoke))
+            .route(&at("/keys"), get(key_page::list))
             .route(&at("/api/me"), get(api::me))
             .route(&at("/assets/style.css"), get(pages::style))
             .route(&at("/assets/icon.svg"), get(pages::icon))
@@ -77,7 +81,7 @@ impl Deref for App {
     }
 }
 
-async fn not_found(State(app): State<App>) -> Response {
+pub(crate) async fn not_found(State(app): State<App>) -> Response {
     app.pages.problem(StatusCode::NOT_FOUND, "There is no page at this address.")
 }
 

@@ -200,7 +200,7 @@ async fn show(app: &App, session: &Session, by: &SignedIn, form: Form, mistakes:
 }
 
 pub(crate) fn unavailable(app: &App, error: &dyn std::fmt::Display) -> Response {
-    tracing::error!(%error, "the registry failed");
+    tracing::error!(%error, "what a page shows could not be read");
     let page = app.pages.problem(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment.");
     ([("retry-after", "5")], page).into_response()
 }

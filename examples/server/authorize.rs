@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::http::{Method, Request};
-use grantor::{Consent, Detour, Login};
+use grantor::{Consent, Detour, Login, ResourceId};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -130,6 +130,8 @@ struct ConsentPage<'a> {
     developer: Option<String>,
     home: Option<&'a str>,
     scopes: Vec<ScopeLine>,
+    /// Where it will use the access, if it names that.
+    resources: Vec<&'a str>,
     redirect_host: &'a str,
     warnings: Vec<&'static str>,
     request: Cow<'a, str>,
@@ -154,6 +156,7 @@ impl<'a> ConsentPage<'a> {
             developer,
             home: client.metadata().client_uri.as_deref(),
             scopes: app.scopes.lines(consent.scope().iter()),
+            resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
             redirect_host: consent.redirect_host(),
             request: query(request),
             return_to: in_a_path(app, "/authorize", request),

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use grantor::{Client, ClientMetadata, Profile, Scope};
+use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::site::{Site, is_loopback};
+use crate::tokens::Tokens;
 use crate::toml_reader::{Reader, names, syntax_error};
 use crate::users::User;
 
@@ -24,6 +26,7 @@ pub(crate) struct Config {
     /// What a scope lets an application do, for the consent page.
     pub(crate) scope_text: BTreeMap<String, String>,
     pub(crate) lifetimes: Lifetimes,
+    pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
     /// Clients that may introspect every token.
     pub(crate) introspection: Vec<String>,
@@ -45,6 +48,12 @@ pub(crate) struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// How long an access token lives.
+    pub(crate) fn of_access_tokens(&self) -> Duration {
+        let here = self.access_token.map(|seconds| Duration::from_secs(seconds.into()));
+        here.unwrap_or(Policy::default().access_token_lifetime)
+    }
+
     fn mistakes(&self) -> impl Iterator<Item = String> {
         let Self { code, access_token, refresh_idle, family, leeway: _ } = *self;
         let positive = [
@@ -110,6 +119,9 @@ impl Config {
     }
 }
 
+const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_token, audience, lifetimes, \
+    limits, keys, introspection, resources, users, clients";
+
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
         let client_ids = names(&file, "clients", "client_id");
@@ -123,6 +135,7 @@ impl Reader {
             scopes: self.take(&mut file, "scopes").unwrap_or_default(),
             scope_text: self.take(&mut file, "scope_text").unwrap_or_default(),
             lifetimes: self.take(&mut file, "lifetimes").unwrap_or_default(),
+            tokens: self.tokens(&mut file),
             limits: self.take(&mut file, "limits").unwrap_or_default(),
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
             users,
@@ -130,9 +143,8 @@ impl Reader {
             demo: false,
         };
         self.store(&mut file);
-        let known = "issuer, listen, profile, store, scopes, scope_text, lifetimes, limits, introspection, users, clients";
         for key in file.keys() {
-            self.mistakes.push(format!("unknown key `{key}`; this server knows {known}"));
+            self.mistakes.push(format!("unknown key `{key}`; this server knows {KNOWN}"));
         }
         self.whole(&config, &client_ids);
         config
@@ -243,6 +255,7 @@ impl Reader {
                 .push(format!("scopes: {scope:?} is not one token of the characters that scopes may have"));
         }
         self.mistakes.extend(config.lifetimes.mistakes());
+        self.whole_tokens(config, &ids);
         self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
     }
 }

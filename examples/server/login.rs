@@ -21,6 +21,7 @@ pub(crate) async fn home(State(app): State<App>, visitor: Visitor) -> Response {
         metadata_path: format!("/.well-known/oauth-authorization-server{}", app.site.base),
         endpoints: ENDPOINTS,
         scopes: &app.scopes.names,
+        signs: app.keys.is_some(),
     };
     app.pages.show(visitor.session(), &page)
 }
@@ -31,6 +32,8 @@ struct HomePage<'a> {
     metadata_path: String,
     endpoints: &'a [Endpoint],
     scopes: &'a [String],
+    /// Whether there are keys to show.
+    signs: bool,
 }
 
 impl Page for HomePage<'_> {

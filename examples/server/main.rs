@@ -20,6 +20,7 @@ mod authorize;
 mod config;
 mod expiring;
 mod forms;
+mod key_page;
 mod limits;
 mod login;
 mod pages;
@@ -28,6 +29,7 @@ mod scopes;
 mod session;
 mod setup;
 mod site;
+mod tokens;
 mod toml_reader;
 mod users;
 
@@ -102,7 +104,7 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
-    let app = setup::app(config, address)?;
+    let app = setup::app(config, address).await?;
     tokio::spawn(sweep(app.clone()));
     serve(listener, address, app.router()).await.map_err(|error| vec![error.to_string()])
 }

@@ -21,6 +21,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("error.html", include_str!("templates/error.html")),
     ("applications.html", include_str!("templates/applications.html")),
     ("grants.html", include_str!("templates/grants.html")),
+    ("keys.html", include_str!("templates/keys.html")),
 ];
 
 /// Everything that one template shows.

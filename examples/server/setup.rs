@@ -1,11 +1,14 @@
 //! From a configuration to a server.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use grantor::audit::TracingAudit;
 use grantor::client::argon2::Argon2Secrets;
+use grantor::keys::{JwtSigner, Keys};
 use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Policy};
 
 use crate::app::{App, Parts};
@@ -22,8 +25,9 @@ use crate::users::Users;
 /// Puts everything together; `address` is where the server listens.
 ///
 /// # Errors
-/// One line for every mistake that grantor finds.
-pub(crate) fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
+/// One line for every mistake that grantor finds; the one thing that is wrong with the file of keys.
+pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
+    let keys = keys(&config).await?;
     let issuer = config.issuer.unwrap_or_else(|| format!("http://{address}"));
     let site =
         Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
@@ -42,11 +46,23 @@ pub(crate) fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String
         .slow_hash(Argon2Secrets::default())
         .audit(TracingAudit::default())
         .introspect_all(config.introspection)
-        .policy(policy(&config.lifetimes, config.limits.secret));
+        .policy(policy(&config.lifetimes, config.limits.secret))
+        .access_tokens(config.tokens.format);
+    let builder =
+        config.tokens.resources.iter().fold(builder, |builder, entry| builder.resource(entry.resource()));
+    let builder = match config.tokens.audience {
+        Some(audience) => builder.audience(audience),
+        None => builder,
+    };
+    let builder = match &keys {
+        Some(keys) => builder.token_signer(JwtSigner::new(keys.clone()).map_err(one_line)?),
+        None => builder,
+    };
     let server =
         builder.build().map_err(|errors| errors.all().iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(App::new(Parts {
         server,
+        keys,
         registry,
         applications: Applications::default(),
         users,
@@ -57,6 +73,24 @@ pub(crate) fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String
         site,
         demo: config.demo,
     }))
+}
+
+/// The keys, if anything is signed: made or read now, so that no request has to wait for them.
+async fn keys(config: &Config) -> Result<Option<Keys>, Vec<String>> {
+    if !config.signs() {
+        return Ok(None);
+    }
+    let settings = &config.tokens.keys;
+    let keys = settings.keys().map_err(one_line)?;
+    match (keys.current(Utc::now()).await, &settings.file) {
+        (Ok(_), _) => Ok(Some(keys)),
+        (Err(fault), Some(file)) => Err(vec![format!("keys.file: {}: {fault}", file.display())]),
+        (Err(fault), None) => Err(vec![format!("keys: {fault}")]),
+    }
+}
+
+fn one_line(error: impl Display) -> Vec<String> {
+    vec![error.to_string()]
 }
 
 /// What the file leaves out stays as grantor has it.

@@ -23,13 +23,21 @@ impl Reader {
         place: &str,
         key: &str,
     ) -> Option<T> {
-        match entry.remove(key) {
-            Some(value) => self.decode(&format!("{place}.{key}"), value),
-            None => {
-                self.mistakes.push(format!("{place}: {key} is missing"));
-                None
-            }
+        if !entry.contains_key(key) {
+            self.mistakes.push(format!("{place}: {key} is missing"));
         }
+        self.may(entry, place, key)
+    }
+
+    /// What `key` of an entry has, if it is there.
+    pub(crate) fn may<T: DeserializeOwned>(
+        &mut self,
+        entry: &mut Table,
+        place: &str,
+        key: &str,
+    ) -> Option<T> {
+        let value = entry.remove(key)?;
+        self.decode(&format!("{place}.{key}"), value)
     }
 
     /// A secret: what stands there is not repeated, whatever is wrong with it.
@@ -58,7 +66,8 @@ impl Reader {
         let numbered = entries.into_iter().zip(1..);
         numbered
             .filter_map(|(entry, n)| {
-                let name = ["client_id", "username"].iter().find_map(|key| entry.get(*key)?.as_str());
+                let name =
+                    ["client_id", "username", "identifier"].iter().find_map(|key| entry.get(*key)?.as_str());
                 let place = match name {
                     Some(name) => format!("{key} {n} ({name})"),
                     None => format!("{key} {n}"),

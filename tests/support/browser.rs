@@ -18,7 +18,12 @@ impl Server {
     /// Alice and bob are its users, `conf` (secret), `pub` (public) and `native` its clients. `head` goes
     /// before all that, say `issuer = "…"`.
     pub fn start(head: &str) -> Self {
-        let mut file = Config::write(&format!("listen = \"127.0.0.1:0\"\n{head}\n{CLIENTS}\n{}", users()));
+        Self::start_with(head, "")
+    }
+
+    /// The same; `tail` goes after all that, say `[[resources]]`.
+    pub fn start_with(head: &str, tail: &str) -> Self {
+        let mut file = Config::with(head, tail);
         let mut child = Command::new(program()).arg(&file.0).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -27,6 +32,14 @@ impl Server {
         let base =
             line.trim().strip_prefix("grantor example server listening on ").expect("the line of a server");
         Self { child, _stdout: stdout, base: base.to_owned() }
+    }
+
+    /// The exit code of a server that does not start, and what it writes to standard error.
+    pub fn refused(head: &str, tail: &str) -> (Option<i32>, String) {
+        let mut file = Config::with(head, tail);
+        let output = Command::new(program()).arg(&file.0).output().unwrap();
+        file.remove();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
     /// A browser without cookies.
@@ -86,6 +99,10 @@ fn users() -> String {
 struct Config(PathBuf);
 
 impl Config {
+    fn with(head: &str, tail: &str) -> Self {
+        Self::write(&format!("listen = \"127.0.0.1:0\"\n{head}\n{CLIENTS}\n{}\n{tail}", users()))
+    }
+
     fn write(text: &str) -> Self {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -149,12 +166,24 @@ impl Browser<'_> {
 
     /// A form from the client `conf`.
     pub fn post_as_conf(&self, path: &str, form: &[(&str, &str)]) -> serde_json::Value {
+        self.post_as("conf", path, form)
+    }
+
+    /// A form from a client whose secret is that of `conf`.
+    pub fn post_as(&self, client: &str, path: &str, form: &[(&str, &str)]) -> serde_json::Value {
         let request = self.agent.post(format!("{}{path}", self.server.base));
-        let request = request.header("authorization", super::basic("conf", super::SECRET));
+        let request = request.header("authorization", super::basic(client, super::SECRET));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let mut text = String::new();
         request.send(encode(form)).unwrap().into_body().as_reader().read_to_string(&mut text).unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// An API call with an access token.
+    pub fn get_with(&mut self, path: &str, token: &str) -> Answer {
+        let request = self.agent.get(format!("{}{path}", self.server.base));
+        let response = request.header("authorization", format!("Bearer {token}")).call().unwrap();
+        self.take(response)
     }
 
     fn take(&mut self, response: ureq::http::Response<ureq::Body>) -> Answer {

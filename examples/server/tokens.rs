@@ -1,0 +1,248 @@
+//! What access tokens are, whom they are for, and the keys that sign them: `access_token`, `audience`,
+//! `[[resources]]` and `[keys]` of the configuration file.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use grantor::jose::Algorithm;
+use grantor::keys::{FileKeyStore, KeySchedule, Keys, KeysError, MemoryKeyStore};
+use grantor::{AccessTokens, Resource, ResourceId};
+use toml::Table;
+
+use crate::config::Config;
+use crate::toml_reader::Reader;
+
+/// What the file says of access tokens.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    /// How they are written, unless a resource or a client says otherwise.
+    pub(crate) format: AccessTokens,
+    /// Whom they are for where a request names no resource.
+    pub(crate) audience: Option<String>,
+    pub(crate) resources: Vec<ResourceEntry>,
+    pub(crate) keys: KeySettings,
+}
+
+/// One of `[[resources]]`.
+pub(crate) struct ResourceEntry {
+    identifier: String,
+    scopes: Option<Vec<String>>,
+    access_token: Option<AccessTokens>,
+    introspection_clients: Vec<String>,
+}
+
+impl ResourceEntry {
+    pub(crate) fn resource(&self) -> Resource {
+        let mut resource = Resource::new(&self.identifier).introspection_clients(&self.introspection_clients);
+        if let Some(scopes) = &self.scopes {
+            resource = resource.scopes(scopes);
+        }
+        match self.access_token {
+            Some(format) => resource.access_tokens(format),
+            None => resource,
+        }
+    }
+}
+
+/// `[keys]`: what signs, and for how long. Nothing of it matters where nothing is signed.
+pub(crate) struct KeySettings {
+    algorithm: Algorithm,
+    /// Where the keys are kept; `None` is in memory, and every start makes new ones.
+    pub(crate) file: Option<PathBuf>,
+    schedule: KeySchedule,
+}
+
+impl Default for KeySettings {
+    fn default() -> Self {
+        Self { algorithm: Algorithm::EdDsa, file: None, schedule: KeySchedule::default() }
+    }
+}
+
+impl KeySettings {
+    pub(crate) fn keys(&self) -> Result<Keys, KeysError> {
+        let algorithms = [self.algorithm];
+        match &self.file {
+            Some(path) => Keys::rotating(FileKeyStore::new(path), self.schedule, &algorithms),
+            None => Keys::rotating(MemoryKeyStore::new(), self.schedule, &algorithms),
+        }
+    }
+}
+
+impl Config {
+    /// Whether any access token of this server is signed.
+    pub(crate) fn signs(&self) -> bool {
+        let resources = self.tokens.resources.iter().map(|resource| resource.access_token);
+        let clients = self.clients.iter().map(|client| client.metadata().access_tokens);
+        let mut formats = resources.chain(clients).chain([Some(self.tokens.format)]);
+        formats.any(|format| format == Some(AccessTokens::Jwt))
+    }
+}
+
+impl Reader {
+    pub(crate) fn tokens(&mut self, file: &mut Table) -> Tokens {
+        Tokens {
+            format: self.take(file, "access_token").unwrap_or_default(),
+            audience: self.take(file, "audience"),
+            resources: self.each(file, "resources", Self::resource),
+            keys: self.keys(file),
+        }
+    }
+
+    fn resource(&mut self, place: &str, mut entry: Table) -> Option<ResourceEntry> {
+        let identifier = self.must(&mut entry, place, "identifier");
+        let scopes = self.may(&mut entry, place, "scopes");
+        let access_token = self.may(&mut entry, place, "access_token");
+        let introspection_clients = self.may(&mut entry, place, "introspection_clients").unwrap_or_default();
+        self.nothing_left(&entry, place, "identifier, scopes, access_token, introspection_clients");
+        Some(ResourceEntry { identifier: identifier?, scopes, access_token, introspection_clients })
+    }
+
+    fn keys(&mut self, file: &mut Table) -> KeySettings {
+        let mut entry: Table = self.take(file, "keys").unwrap_or_default();
+        let KeySettings { algorithm, file: _, mut schedule } = KeySettings::default();
+        let algorithm = self.algorithm(&mut entry).unwrap_or(algorithm);
+        let file: Option<PathBuf> = self.may(&mut entry, "keys", "file");
+        if file.as_ref().is_some_and(|path| path.file_name().is_none()) {
+            self.mistakes.push("keys.file must name a file".to_owned());
+        }
+        let KeySchedule { announce, sign, retire, .. } = &mut schedule;
+        for (part, name) in [(announce, "announce"), (sign, "sign"), (retire, "retire")] {
+            if let Some(seconds) = self.may(&mut entry, "keys", name) {
+                *part = Duration::from_secs(seconds);
+            }
+        }
+        self.nothing_left(&entry, "keys", "algorithm, file, announce, sign, retire");
+        if let Err(error) = schedule.validate() {
+            self.mistakes.push(format!("keys: {error}"));
+        }
+        KeySettings { algorithm, file, schedule }
+    }
+
+    fn algorithm(&mut self, entry: &mut Table) -> Option<Algorithm> {
+        let name: String = self.may(entry, "keys", "algorithm")?;
+        let algorithm = Algorithm::parse(&name);
+        if algorithm.is_none() {
+            let known = Algorithm::ALL.map(Algorithm::as_str).join(", ");
+            self.mistakes.push(format!("keys.algorithm: {name:?} is none of {known}"));
+        }
+        algorithm
+    }
+
+    /// What the tokens' part of the file cannot see alone.
+    pub(crate) fn whole_tokens(&mut self, config: &Config, client_ids: &HashSet<&str>) {
+        let Tokens { audience, resources, keys, .. } = &config.tokens;
+        let mut seen = HashSet::new();
+        for ResourceEntry { identifier, scopes, introspection_clients, .. } in resources {
+            let place = format!("resources ({identifier})");
+            if ResourceId::parse(identifier).is_err() {
+                self.mistakes.push(format!("{place}: identifier is not an absolute URI without a fragment"));
+            }
+            if !seen.insert(identifier) {
+                self.mistakes.push(format!("{place}: it is there twice"));
+            }
+            for scope in scopes.iter().flatten().filter(|scope| !config.scopes.contains(scope)) {
+                self.mistakes.push(format!("{place}.scopes: {scope:?} is not one of the scopes"));
+            }
+            for id in introspection_clients.iter().filter(|id| !client_ids.contains(id.as_str())) {
+                self.mistakes
+                    .push(format!("{place}.introspection_clients: {id:?} is no client_id of this file"));
+            }
+        }
+        if audience.as_ref().is_some_and(|audience| ResourceId::parse(audience).is_err()) {
+            self.mistakes.push("audience is not an absolute URI without a fragment".to_owned());
+        }
+        if config.signs() && !keys.schedule.covers(config.lifetimes.of_access_tokens()) {
+            self.mistakes.push(
+                "keys.retire must be at least lifetimes.access_token, or a token outlives its key".to_owned(),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "listen = \"127.0.0.1:0\"\nscopes = [\"read\"]\n";
+
+    fn read(text: &str) -> Result<Config, Vec<String>> {
+        Config::parse(&format!("{HEAD}{text}"))
+    }
+
+    fn mistakes(text: &str) -> Vec<String> {
+        read(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn every_mistake_about_tokens_is_named_at_once() {
+        let found = mistakes(
+            r#"
+            access_token = "paper"
+            audience = "api"
+            [keys]
+            algorithm = "HS256"
+            announce = 7200
+            sign = 3600
+            colour = "red"
+            [[resources]]
+            identifier = "api.example"
+            scopes = ["admin"]
+            introspection_clients = ["nobody"]
+            [[resources]]
+            identifier = "https://api.example"
+            access_token = "saml"
+            [[resources]]
+            identifier = "https://api.example"
+            scope = ["read"]
+            [[resources]]
+            scopes = ["read"]
+            "#,
+        );
+        for part in [
+            "access_token: unknown variant `paper`, expected `opaque` or `jwt`",
+            "audience is not an absolute URI",
+            "keys.algorithm: \"HS256\" is none of EdDSA, ES256, PS256, RS256",
+            "keys: `announce` may not be longer than `sign`",
+            "keys: unknown key `colour`",
+            "resources (api.example): identifier is not an absolute URI",
+            "resources (api.example).scopes: \"admin\" is not one of the scopes",
+            "resources (api.example).introspection_clients: \"nobody\" is no client_id",
+            "resources 2 (https://api.example).access_token: unknown variant `saml`",
+            "resources 3 (https://api.example): unknown key `scope`",
+            "resources (https://api.example): it is there twice",
+            "resources 4: identifier is missing",
+        ] {
+            assert_eq!(found.iter().filter(|line| line.contains(part)).count(), 1, "{part:?} in {found:#?}");
+        }
+        assert_eq!(found.len(), 12, "{found:#?}");
+    }
+
+    #[test]
+    fn nothing_is_signed_unless_somebody_asks_for_it() {
+        let client = "[[clients]]\nclient_id = \"a\"\nclient_secret = \"s\"\ngrant_types = []\n";
+        let signs = |text: &str| read(text).map(|config| config.signs());
+        for text in ["", "[keys]\nalgorithm = \"RS256\"", "[[resources]]\nidentifier = \"urn:a\"", client] {
+            assert_eq!(signs(text), Ok(false), "{text}");
+        }
+        for text in [
+            "access_token = \"jwt\"",
+            "[[resources]]\nidentifier = \"urn:a\"\naccess_token = \"jwt\"",
+            &format!("{client}access_tokens = \"jwt\""),
+        ] {
+            assert_eq!(signs(text), Ok(true), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_stays_published_as_long_as_a_token_lives() {
+        let file = |format: &str, retire: u32| {
+            mistakes(&format!(
+                "access_token = {format:?}\n[lifetimes]\naccess_token = 600\n[keys]\nretire = {retire}"
+            ))
+        };
+        assert_eq!(file("jwt", 600), Vec::<String>::new());
+        assert_eq!(file("jwt", 599).len(), 1);
+        assert_eq!(file("opaque", 0), Vec::<String>::new());
+    }
+}

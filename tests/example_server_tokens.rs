@@ -1,0 +1,248 @@
+//! `examples/server` with resources, signed access tokens and keys, over HTTP.
+
+use std::path::PathBuf;
+
+use grantor::jose::{JwkSet, Jws};
+use serde_json::{Value, json};
+
+use crate::support::browser::{Answer, Server, unescape};
+use crate::support::{code_query, encode, redemption};
+
+/// Every character of it may stand in a URI.
+const SIGNED: &str = "https://signed.example/?a='b'&lt;c";
+const OPAQUE: &str = "https://opaque.example";
+
+/// One resource whose tokens are signed and one whose are not, each with a server that may ask about them.
+const RESOURCES: &str = r#"
+[[resources]]
+identifier = "https://signed.example/?a='b'&lt;c"
+scopes = ["read"]
+access_token = "jwt"
+introspection_clients = ["signed-api"]
+[[resources]]
+identifier = "https://opaque.example"
+access_token = "opaque"
+introspection_clients = ["opaque-api"]
+[[clients]]
+client_id = "signed-api"
+client_secret = "c2VjcmV0LW9mLXRoZS1maXh0dXJl"
+grant_types = []
+[[clients]]
+client_id = "opaque-api"
+client_secret = "c2VjcmV0LW9mLXRoZS1maXh0dXJl"
+grant_types = []
+[[clients]]
+client_id = "robot"
+client_secret = "c2VjcmV0LW9mLXRoZS1maXh0dXJl"
+grant_types = ["client_credentials"]
+access_tokens = "jwt"
+"#;
+
+fn token(server: &Server, client: &str, resource: Option<&str>) -> String {
+    let mut form = vec![("grant_type", "client_credentials")];
+    form.extend(resource.map(|resource| ("resource", resource)));
+    let answer = server.browser().post_as(client, "/token", &form);
+    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// The published keys, from where the metadata says.
+fn published(server: &Server) -> JwkSet {
+    let metadata = server.browser().get("/.well-known/oauth-authorization-server");
+    let metadata: Value = serde_json::from_str(&metadata.body).unwrap();
+    let path = metadata["jwks_uri"].as_str().unwrap().strip_prefix(&server.base).unwrap();
+    JwkSet::parse(&server.browser().get(path).body).unwrap()
+}
+
+/// What a signed token claims, by the published keys alone, and the key that it is signed with.
+fn verified(server: &Server, token: &str) -> (String, Value) {
+    let keys = published(server).verifying_keys();
+    let jws = Jws::parse(token).unwrap();
+    assert!(jws.has_typ("at+jwt"));
+    (jws.kid().unwrap().to_owned(), jws.verify(&keys).unwrap().claims().unwrap())
+}
+
+/// The keys on the page: the name and the stage of each.
+fn shown(page: &Answer) -> Vec<(String, String)> {
+    let between = |text: &str, from: &str, to: &str| {
+        let (_, rest) = text.split_once(from).unwrap();
+        rest.split(to).next().unwrap().to_owned()
+    };
+    let keys = page.body.split("<li class=\"card key\">").skip(1);
+    keys.map(|key| {
+        let stage = between(&between(key, "<span class=\"stage", "</span>"), ">", "<");
+        (between(key, "<h2><code>", "</code>"), stage)
+    })
+    .collect()
+}
+
+#[test]
+fn a_token_is_written_as_its_resource_says() {
+    let server = Server::start_with("", RESOURCES);
+    let (_, claims) = verified(&server, &token(&server, "conf", Some(SIGNED)));
+    assert_eq!((&claims["iss"], &claims["aud"]), (&json!(server.base), &json!(SIGNED)));
+    assert_eq!((&claims["sub_type"], &claims["scope"]), (&json!("client"), &json!("read")));
+    assert!(Jws::parse(&token(&server, "robot", Some(OPAQUE))).is_err(), "whatever the client says");
+    assert!(Jws::parse(&token(&server, "robot", None)).is_ok(), "as the client says");
+    assert!(Jws::parse(&token(&server, "conf", None)).is_err(), "as the server says");
+    let form = [("grant_type", "client_credentials"), ("resource", "https://other.example")];
+    assert_eq!(server.browser().post_as_conf("/token", &form)["error"], "invalid_target");
+}
+
+#[test]
+fn the_servers_of_a_resource_introspect_its_tokens_and_no_others() {
+    let server = Server::start_with("", RESOURCES);
+    let (signed, opaque) = (token(&server, "conf", Some(SIGNED)), token(&server, "conf", Some(OPAQUE)));
+    let seen =
+        |client: &str, token: &str| server.browser().post_as(client, "/introspect", &[("token", token)]);
+    for (client, token, audience) in [("signed-api", &signed, SIGNED), ("opaque-api", &opaque, OPAQUE)] {
+        let answer = seen(client, token);
+        assert_eq!((&answer["active"], &answer["aud"]), (&json!(true), &json!(audience)), "{client}");
+    }
+    assert_eq!(seen("signed-api", &opaque), json!({ "active": false }));
+    assert_eq!(seen("opaque-api", &signed), json!({ "active": false }));
+}
+
+#[test]
+fn the_api_beside_the_server_takes_either_format_and_no_other_audience() {
+    let server = Server::start_with("access_token = \"jwt\"", RESOURCES);
+    let mut alice = server.signed_in("alice", "wonderland");
+    let code = alice.decide(&encode(&code_query("conf", "read")), "approve");
+    let code = code.location_parameter("code").unwrap();
+    let signed = alice.post_as_conf("/token", &redemption(&code));
+    let signed = signed["access_token"].as_str().unwrap();
+    assert!(Jws::parse(signed).is_ok());
+    let me = server.browser().get_with("/api/me", signed);
+    let me: Value = serde_json::from_str(&me.body).unwrap();
+    assert_eq!((&me["sub"], &me["username"]), (&json!("user-alice"), &json!("alice")));
+
+    let mixed = Server::start_with("", RESOURCES);
+    let status = |token: &str| mixed.browser().get_with("/api/me", token).status;
+    let (opaque, signed) = (token(&mixed, "conf", None), token(&mixed, "robot", None));
+    assert!(Jws::parse(&opaque).is_err() && Jws::parse(&signed).is_ok());
+    assert_eq!((status(&opaque), status(&signed)), (200, 200));
+    for resource in [SIGNED, OPAQUE] {
+        assert_eq!(status(&token(&mixed, "conf", Some(resource))), 401, "{resource}");
+    }
+}
+
+#[test]
+fn without_resources_the_audience_of_the_file_is_that_of_every_token() {
+    let server = Server::start("access_token = \"jwt\"\naudience = \"https://api.example\"");
+    let (_, claims) = verified(&server, &token(&server, "conf", None));
+    assert_eq!(claims["aud"], "https://api.example");
+}
+
+#[test]
+fn anybody_sees_which_key_signs() {
+    let server = Server::start_with("", RESOURCES);
+    let page = server.browser().get("/keys");
+    assert_eq!(page.status, 200);
+    let (kid, _) = verified(&server, &token(&server, "conf", Some(SIGNED)));
+    assert_eq!(shown(&page), [(kid, "Signing".to_owned())]);
+    assert!(page.body.contains("EdDSA") && page.body.contains("<time datetime=\""));
+    assert!(unescape(&page.body).contains(&format!("<code>{}/jwks</code>", server.base)));
+    assert!(!page.body.contains("<script"));
+    assert_eq!(page.header("x-frame-options"), Some("DENY"));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none';"));
+    assert!(server.browser().get("/").element("signing-keys").is_some());
+}
+
+#[test]
+fn a_server_that_signs_nothing_has_no_keys() {
+    let server = Server::start("");
+    assert_eq!(server.browser().get("/keys").status, 404);
+    assert!(server.browser().get("/").element("signing-keys").is_none());
+    let metadata = server.browser().get("/.well-known/oauth-authorization-server");
+    assert!(!metadata.body.contains("jwks_uri"), "{}", metadata.body);
+}
+
+#[test]
+fn the_consent_page_names_the_resources_as_text() {
+    let server = Server::start_with("", RESOURCES);
+    let mut alice = server.signed_in("alice", "wonderland");
+    let mut query = code_query("conf", "read");
+    let without = alice.get(&format!("/consent?{}", encode(&query)));
+    assert!(without.element("consent-approve").is_some() && without.element("consent-resources").is_none());
+    query.extend([("resource", SIGNED), ("resource", OPAQUE)]);
+    let page = alice.get(&format!("/consent?{}", encode(&query)));
+    let resources = page.element("consent-resources").unwrap();
+    assert_eq!(unescape(resources), format!("<bdi>{SIGNED}</bdi><bdi>{OPAQUE}</bdi>"));
+    assert!(!resources.contains("&lt;") && !resources.contains('\''), "{resources}");
+}
+
+/// A folder for a file of keys, empty and gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("grantor-keys-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn toml(&self) -> String {
+        format!(
+            "[keys]\nalgorithm = \"ES256\"\nfile = '{}'\nannounce = 3600\nsign = 3600\nretire = 3600",
+            self.file().display()
+        )
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn keys_in_a_file_survive_a_restart() {
+    let folder = Folder::new("restart");
+    let start = || Server::start_with("access_token = \"jwt\"", &folder.toml());
+    let first = start();
+    let issued = token(&first, "conf", None);
+    let (kid, _) = verified(&first, &issued);
+    assert_eq!(shown(&first.browser().get("/keys")), [(kid.clone(), "Signing".to_owned())]);
+    drop(first);
+
+    let second = start();
+    assert_eq!(verified(&second, &issued).0, kid, "a token of before is still good for its readers");
+    assert_eq!(verified(&second, &token(&second, "conf", None)).0, kid);
+    let stages = shown(&second.browser().get("/keys"));
+    assert_eq!(stages[0], (kid, "Signing".to_owned()));
+    assert_eq!((stages.len(), stages[1].1.as_str()), (2, "Announced"), "its successor was due");
+}
+
+#[test]
+fn no_page_shows_what_the_file_of_keys_keeps_secret() {
+    let folder = Folder::new("secret");
+    let server = Server::start_with("access_token = \"jwt\"", &folder.toml());
+    let pages = ["/keys", "/jwks", "/"].map(|path| unescape(&server.browser().get(path).body));
+    let kept = std::fs::read_to_string(folder.file()).unwrap();
+    let (_, ring) = kept.split_once('\n').unwrap();
+    let ring: Value = serde_json::from_str(ring).unwrap();
+    let secret = ring["keys"][0]["pkcs8"].as_str().unwrap_or_else(|| panic!("the form of the file"));
+    assert!(secret.len() > 40);
+    assert!(pages.iter().all(|page| !page.contains(secret)));
+    let jwks: Value = serde_json::from_str(&pages[1]).unwrap();
+    assert!(jwks["keys"][0].get("x").is_some() && jwks["keys"][0].get("d").is_none());
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_one_clear_line() {
+    let (code, lines) = Server::refused("", "[keys]\nalgorithm = \"HS256\"");
+    let expected = "keys.algorithm: \"HS256\" is none of EdDSA, ES256, PS256, RS256\n";
+    assert!(lines.starts_with("error: ") && lines.ends_with(expected), "{lines}");
+    assert_eq!((code, lines.lines().count()), (Some(2), 1), "{lines}");
+
+    let folder = Folder::new("broken");
+    std::fs::write(folder.file(), "no keys").unwrap();
+    let (code, lines) = Server::refused("access_token = \"jwt\"", &folder.toml());
+    let expected = format!("error: keys.file: {}: ", folder.file().display());
+    assert!(lines.starts_with(&expected), "{lines}");
+    assert_eq!((code, lines.lines().count()), (Some(2), 1), "{lines}");
+    assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), "no keys");
+}
