@@ -14,6 +14,8 @@ clients=(
     "requests-oauthlib server.toml $VENV/bin/python tests/clients/python/requests_oauthlib_client.py"
     "openid-client server.toml node $NODE_DIR/openid-client.mjs"
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
+    "joserfc jwt.toml $VENV/bin/python tests/clients/python/verify_jwt.py"
+    "jose jwt.toml node $NODE_DIR/verify_jwt.mjs"
     "lifetimes short.toml $VENV/bin/python tests/clients/python/lifetimes.py"
     "oauth21 oauth21.toml $VENV/bin/python tests/clients/python/oauth21.py"
     "limits limits.toml $VENV/bin/python tests/clients/python/limits.py"
