@@ -1,14 +1,20 @@
 //! The adapter for axum 0.8 (feature `axum`).
 //!
-//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`.
+//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an
+//! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer; [`guard_routes`] serves its metadata.
+
+mod guard;
 
 use std::net::SocketAddr;
 
 use ::axum::body::{Body, Bytes, to_bytes};
 use ::axum::extract::{ConnectInfo, FromRef, FromRequest};
+use ::axum::http::request::Parts;
 use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 use ::axum::response::{IntoResponse, Response as HttpResponse};
 use ::axum::{Router, routing};
+
+pub use guard::{AnyToken, Authorized, GuardLayer, Guarded, Required, guard_routes};
 
 use crate::audit::Endpoint;
 use crate::http::{Headers, MAX_BODY, Method, Request, Response};
@@ -35,15 +41,21 @@ async fn serve(server: AuthorizationServer, endpoint: Endpoint, request: HttpReq
 /// for the core to refuse; one that breaks off is empty.
 pub async fn read(request: HttpRequest<Body>) -> Request {
     let (parts, body) = request.into_parts();
-    let mut read = Request::new(Method::from(parts.method.as_str()));
-    read.query = parts.uri.query().map(str::to_owned);
-    read.headers = headers(&parts.headers);
-    read.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let mut read = read_parts(&parts);
     read.body = match to_bytes(body, MAX_BODY).await {
         Ok(bytes) => Bytes::into(bytes),
         Err(error) if is_too_long(&error) => vec![0; MAX_BODY + 1],
         Err(_) => Vec::new(),
     };
+    read
+}
+
+/// The same without the body.
+pub fn read_parts(parts: &Parts) -> Request {
+    let mut read = Request::new(Method::from(parts.method.as_str()));
+    read.query = parts.uri.query().map(str::to_owned);
+    read.headers = headers(&parts.headers);
+    read.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     read
 }
 
@@ -70,21 +82,25 @@ fn headers(map: &HeaderMap) -> Headers {
 
 impl IntoResponse for Response {
     fn into_response(self) -> HttpResponse {
-        let mut response = HttpResponse::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().reserve(self.headers.len() + 2);
-        for (name, value) in self.headers {
-            let value = match value {
-                std::borrow::Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
-                std::borrow::Cow::Owned(text) => HeaderValue::try_from(text),
-            };
-            if let Ok(value) = value {
-                response.headers_mut().append(HeaderName::from_static(name), value);
-            }
-        }
-        response
+        respond(self)
     }
+}
+
+/// The response with any kind of body.
+fn respond<B: From<Vec<u8>>>(answer: Response) -> ::axum::http::Response<B> {
+    let mut response = ::axum::http::Response::new(B::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().reserve(answer.headers.len() + 2);
+    for (name, value) in answer.headers {
+        let value = match value {
+            std::borrow::Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
+            std::borrow::Cow::Owned(text) => HeaderValue::try_from(text),
+        };
+        if let Ok(value) = value {
+            response.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    response
 }
 
 impl IntoResponse for ErrorPage {

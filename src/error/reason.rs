@@ -149,8 +149,22 @@ pub enum Reason {
     TokenInactive,
     /// The token is for another resource.
     TokenAudienceWrong,
+    /// Not a signed access token: no JWS, another `typ`, claims that are missing or of another type (RFC 9068).
+    TokenUnreadable,
+    /// No trusted key has signed the token.
+    TokenSignatureWrong,
+    /// The token is of another issuer.
+    TokenIssuerWrong,
+    /// The signed token's time is over.
+    TokenExpired,
+    /// The signed token's time lies ahead.
+    TokenTooEarly,
+    /// The token is bound to a key that was not proven (`cnf`).
+    TokenBound,
     /// The token lacks a scope.
     TokenScopeInsufficient,
+    /// The user signed in not well enough, or too long ago (RFC 9470).
+    TokenAuthenticationInsufficient,
     /// A signed access token of which nothing is recorded: it lives until it expires.
     TokenNotRevocable,
     /// Another client's token at the revocation endpoint.
@@ -179,6 +193,8 @@ pub enum ErrorCode {
     ConsentRequired,
     /// RFC 6750 section 3.1
     InsufficientScope,
+    /// RFC 9470 section 3
+    InsufficientUserAuthentication,
     /// RFC 6749 section 5.2
     InvalidClient,
     /// RFC 6749 section 5.2
@@ -221,6 +237,7 @@ impl ErrorCode {
             Self::AccessDenied => "access_denied",
             Self::ConsentRequired => "consent_required",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
@@ -274,7 +291,9 @@ impl Reason {
             return 429;
         }
         match self.code() {
-            ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
+            ErrorCode::InvalidClient
+            | ErrorCode::InvalidToken
+            | ErrorCode::InsufficientUserAuthentication => 401,
             ErrorCode::InsufficientScope => 403,
             ErrorCode::ServerError => 500,
             ErrorCode::TemporarilyUnavailable => 503,
@@ -370,8 +389,16 @@ impl Reason {
             R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),
             R::TokenMalformed => (E::InvalidRequest, "the Authorization header is malformed"),
             R::TokenAudienceWrong => (E::InvalidToken, "the access token is for another resource"),
-            R::TokenInactive => (E::InvalidToken, "the access token is unknown, expired or revoked"),
+            R::TokenInactive
+            | R::TokenUnreadable
+            | R::TokenSignatureWrong
+            | R::TokenIssuerWrong
+            | R::TokenExpired
+            | R::TokenTooEarly
+            | R::TokenBound => (E::InvalidToken, "the access token is unknown, expired or revoked"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
+            R::TokenAuthenticationInsufficient =>
+                (E::InsufficientUserAuthentication, "the user has to sign in anew or in another way"),
             R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
 

@@ -1,6 +1,25 @@
 //! The other half: a request for a protected resource, and what its access token is good for (RFC 6750).
+//!
+//! [`Guard`] stands in front of an API, in the process of the server or in another. It asks a [`TokenVerifier`] what
+//! a token is good for, compares that with a [`Requirement`], and answers whoever does not pass.
 
 mod bearer;
+mod builder;
+mod challenge;
+mod guard;
+#[cfg(feature = "jwt")]
+mod jwt;
+mod metadata;
+mod protect;
+mod requirement;
+mod verifier;
+
+pub use builder::{GuardBuilder, GuardError, GuardErrors};
+pub use guard::Guard;
+#[cfg(feature = "jwt")]
+pub use jwt::{Fetch, Fetched, FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
+pub use requirement::Requirement;
+pub use verifier::TokenVerifier;
 
 use chrono::{DateTime, Utc};
 
@@ -47,6 +66,18 @@ impl Access {
             subject: claims.subject(),
             client: ClientId::new(claims.client_id.as_str()),
             audience: audience.filter(|audience| audience.as_str() != rules.audience),
+            claims,
+        })))
+    }
+
+    /// What verified claims say, at a resource that is among their audiences: for a [`TokenVerifier`] of the host's
+    /// own. Nothing is checked here.
+    #[must_use]
+    pub fn of_claims(claims: Claims, resource: &ResourceId) -> Self {
+        Self(Source::Claims(Box::new(Claimed {
+            subject: claims.subject(),
+            client: ClientId::new(claims.client_id.as_str()),
+            audience: Some(resource.clone()),
             claims,
         })))
     }

@@ -31,7 +31,7 @@ pub(super) enum Outcome {
 }
 
 impl AuthorizationServer {
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.inner.clock.now()
     }
 
@@ -120,7 +120,8 @@ impl AuthorizationServer {
     }
 }
 
-async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+/// The output of a future, unless so much time passes first.
+pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut timer: Option<Delay> = None;
     poll_fn(|context| {

@@ -31,6 +31,7 @@ use crate::secret::SecretText;
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
+pub(crate) use calls::in_time;
 use throttle::Throttle;
 use unanswered::Unanswered;
 

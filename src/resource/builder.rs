@@ -1,0 +1,271 @@
+//! [`GuardBuilder`]: configures a guard and reports every mistake at once, at start.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fluent_uri::Uri;
+
+use super::guard::{Guard, Inner};
+use super::metadata;
+use super::requirement::Implied;
+use super::verifier::{Local, TokenVerifier};
+use crate::audit::Audit;
+use crate::scope::Scope;
+use crate::server::AuthorizationServer;
+use crate::system::{Clock, SystemClock};
+use crate::target::ResourceId;
+
+/// Configures a [`Guard`].
+#[must_use]
+pub struct GuardBuilder {
+    resource: String,
+    loopback: bool,
+    realm: String,
+    verifiers: Vec<Arc<dyn TokenVerifier>>,
+    local: Vec<AuthorizationServer>,
+    authorization_servers: Option<Vec<String>>,
+    scopes: Option<Vec<String>>,
+    implied: Vec<(String, Vec<String>)>,
+    audit: Option<Arc<dyn Audit>>,
+    clock: Arc<dyn Clock>,
+    deadline: Duration,
+}
+
+impl GuardBuilder {
+    pub(super) fn new(resource: String) -> Self {
+        Self {
+            resource,
+            loopback: false,
+            realm: "api".to_owned(),
+            verifiers: Vec::new(),
+            local: Vec::new(),
+            authorization_servers: None,
+            scopes: None,
+            implied: Vec::new(),
+            audit: None,
+            clock: Arc::new(SystemClock),
+            deadline: Duration::from_secs(5),
+        }
+    }
+
+    /// Believes the server in this process, whose store knows at once what is revoked. The resource has to be the
+    /// server's audience or one of its resources.
+    pub fn local(mut self, server: AuthorizationServer) -> Self {
+        self.local.push(server.clone());
+        self.verifier(Local(server))
+    }
+
+    /// Believes this verifier, too. Several are asked in their order until one knows the token.
+    pub fn verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
+        self.verifiers.push(Arc::new(verifier));
+        self
+    }
+
+    /// Holding a scope means holding these others, and what those imply. Call it once for each scope that implies some.
+    pub fn scope_implies<S: Into<String>>(
+        mut self,
+        scope: impl Into<String>,
+        implied: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.implied.push((scope.into(), implied.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// The scopes that the metadata name; by default those that a local server knows for this resource.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The issuers that the metadata name, where clients get tokens; by default those of the verifiers.
+    pub fn authorization_servers<S: Into<String>>(mut self, issuers: impl IntoIterator<Item = S>) -> Self {
+        self.authorization_servers = Some(issuers.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The `realm` of the challenges; by default `api`.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = realm.into();
+        self
+    }
+
+    /// Lets the resource and its issuers be `http://` on a loopback address, for development.
+    pub fn allow_http_loopback(mut self) -> Self {
+        self.loopback = true;
+        self
+    }
+
+    /// Who is told of every request that does not pass, and why.
+    pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
+        self.audit = Some(Arc::new(audit));
+        self
+    }
+
+    /// Another clock than the machine's, for tests. A local server goes by its own.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How long one verifier may take; by default 5 s. After that the answer is 503.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Checks the whole configuration.
+    ///
+    /// # Errors
+    /// Every mistake, not only the first.
+    pub fn build(self) -> Result<Guard, GuardErrors> {
+        let mut errors = Vec::new();
+        let mut note = |error| errors.push(error);
+        let own = place(&self.resource, self.loopback).map_err(&mut note).ok();
+        let resource = ResourceId::parse(&self.resource).ok();
+        if self.verifiers.is_empty() {
+            note(GuardError::VerifierMissing);
+        }
+        if !self.realm.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)) {
+            note(GuardError::Realm);
+        }
+        if self.deadline.is_zero() {
+            note(GuardError::Deadline);
+        }
+        let mut known = self.scopes;
+        for server in &self.local {
+            match resource.as_ref().map(|resource| server.scopes_at(resource)) {
+                Some(Some(scopes)) => known = known.or(Some(scopes)),
+                Some(None) => note(GuardError::ResourceUnknown(server.rules().issuer.clone())),
+                None => {}
+            }
+        }
+        let scopes = known.unwrap_or_default();
+        let implied = self.implied.iter().flat_map(|(scope, implied)| implied.iter().chain([scope]));
+        for scope in scopes.iter().chain(implied).filter(|scope| !is_scope_token(scope)) {
+            note(GuardError::Scope(scope.clone()));
+        }
+        let of_verifiers = || self.verifiers.iter().filter_map(|v| v.issuer().map(str::to_owned)).collect();
+        let issuers: Vec<String> = self.authorization_servers.unwrap_or_else(of_verifiers);
+        // A local server's own issuer was checked by its builder, loopback and all.
+        let vouched = |issuer: &String| self.local.iter().any(|server| server.rules().issuer == *issuer);
+        for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
+            note(GuardError::AuthorizationServer(issuer.clone()));
+        }
+        let (Some(place), Some(resource), true) = (own, resource, errors.is_empty()) else {
+            return Err(GuardErrors(errors));
+        };
+        let inner = Inner {
+            metadata: metadata::document(&resource, &issuers, &scopes),
+            metadata_url: format!("{}{}{}", place.origin, metadata::WELL_KNOWN, place.path),
+            path: place.path,
+            resource,
+            realm: self.realm,
+            verifiers: self.verifiers,
+            implied: Implied::of(&self.implied),
+            audit: self.audit,
+            clock: self.clock,
+            deadline: self.deadline,
+        };
+        Ok(Guard { inner: Arc::new(inner) })
+    }
+}
+
+/// Where a resource is.
+struct Place {
+    origin: String,
+    path: String,
+}
+
+/// An https URL without query and fragment, as RFC 9728 section 1.2 wants it.
+fn place(url: &str, loopback: bool) -> Result<Place, GuardError> {
+    let uri = Uri::parse(url).map_err(|_| GuardError::ResourceNotAUrl)?;
+    let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
+    let authority = authority.ok_or(GuardError::ResourceNotAUrl)?;
+    if uri.query().is_some() || uri.fragment().is_some() {
+        return Err(GuardError::ResourceQuery);
+    }
+    let is_loopback = matches!(authority.host(), "127.0.0.1" | "[::1]" | "localhost");
+    match uri.scheme().as_str() {
+        "https" => {}
+        "http" if loopback && is_loopback => {}
+        _ => return Err(GuardError::ResourceNotHttps),
+    }
+    let path = uri.path().as_str();
+    // A router would take such a segment for a pattern.
+    if path.split('/').any(|segment| segment.starts_with([':', '*'])) {
+        return Err(GuardError::ResourcePath);
+    }
+    // RFC 9728 section 3.1: the slash right behind the host goes.
+    let path = if path == "/" { "" } else { path };
+    Ok(Place { origin: format!("{}://{}", uri.scheme(), authority), path: path.to_owned() })
+}
+
+fn is_scope_token(text: &str) -> bool {
+    !text.is_empty() && !text.contains(' ') && Scope::parse(text).is_ok()
+}
+
+impl fmt::Debug for GuardBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardBuilder").field("resource", &self.resource).finish_non_exhaustive()
+    }
+}
+
+/// One mistake in the configuration of a guard.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// RFC 9728 section 1.2.
+    #[error("the resource is not an absolute URL with a host")]
+    ResourceNotAUrl,
+    /// RFC 9728 section 1.2.
+    #[error("the resource must be https (http is possible on a loopback address, by allow_http_loopback)")]
+    ResourceNotHttps,
+    /// RFC 9728 section 1.2.
+    #[error("the resource must not have a query or a fragment")]
+    ResourceQuery,
+    /// A router would take it for a pattern.
+    #[error("no segment of the resource's path may begin with a colon or an asterisk")]
+    ResourcePath,
+    /// No token would ever pass.
+    #[error("the local server {0:?} issues no tokens for this resource: see resource and audience")]
+    ResourceUnknown(String),
+    /// RFC 8414 section 2.
+    #[error("the authorization server {0:?} is not an https URL without query and fragment")]
+    AuthorizationServer(String),
+    /// RFC 6749 section 3.3.
+    #[error("{0:?} is not one scope")]
+    Scope(String),
+    /// RFC 9110 section 5.6.4.
+    #[error("the realm must be printable ASCII without quotes and backslashes")]
+    Realm,
+    /// A deadline of nothing.
+    #[error("the deadline must not be zero")]
+    Deadline,
+    /// Nobody to ask.
+    #[error("nobody verifies tokens: call local, jwks or verifier")]
+    VerifierMissing,
+}
+
+/// Every mistake that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardErrors(Vec<GuardError>);
+
+impl GuardErrors {
+    /// The mistakes, at least one.
+    #[must_use]
+    pub fn all(&self) -> &[GuardError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for GuardErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for GuardErrors {}

@@ -1,0 +1,158 @@
+//! [`Guard`]: lets requests for a protected resource pass, or answers them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bearer::presented;
+use super::challenge::Challenge;
+use super::requirement::Implied;
+use super::{Access, GuardBuilder, Requirement, TokenVerifier};
+use crate::audit::{Audit, Endpoint, Event, What};
+use crate::error::{Reason, Refusal};
+use crate::http::{Request, Response};
+use crate::server::in_time;
+use crate::system::Clock;
+use crate::target::ResourceId;
+
+/// Stands in front of an API. Cheap to clone, without type parameters.
+///
+/// ```
+/// use grantor::http::Request;
+/// use grantor::resource::{Guard, Requirement};
+/// # use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Resource};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let server = AuthorizationServer::builder("https://as.example")
+/// #     .clients(MemoryRegistry::default())
+/// #     .store(MemoryStore::new())
+/// #     .scopes(["read", "admin"])
+/// #     .resource(Resource::new("https://api.example"))
+/// #     .build()?;
+/// let guard = Guard::builder("https://api.example")
+///     .local(server)
+///     .scope_implies("admin", ["read"])
+///     .build()?;
+/// let request = Request::get("").header("authorization", "Bearer made-up");
+/// let refused = guard.check(&request, &Requirement::scopes(["read"])).await.unwrap_err();
+/// assert_eq!(refused.status, 401);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Guard {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) resource: ResourceId,
+    pub(super) realm: String,
+    /// The path of the resource, none for a single slash.
+    pub(super) path: String,
+    /// The URL of the document.
+    pub(super) metadata_url: String,
+    pub(super) metadata: Vec<u8>,
+    pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
+    pub(super) implied: Implied,
+    pub(super) audit: Option<Arc<dyn Audit>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) deadline: Duration,
+}
+
+impl Guard {
+    /// Starts to configure the guard of a resource. The resource is its https URL: the audience that its tokens name,
+    /// and the `resource` of its metadata (RFC 9728), compared as the string that it is.
+    pub fn builder(resource: impl Into<String>) -> GuardBuilder {
+        GuardBuilder::new(resource.into())
+    }
+
+    /// The resource that it guards.
+    #[must_use]
+    pub fn resource(&self) -> &ResourceId {
+        &self.inner.resource
+    }
+
+    /// Lets a request pass that has what is required.
+    ///
+    /// # Errors
+    /// The answer to send, with the challenge of RFC 6750 section 3: 401 without an error code where no token was
+    /// sent, 401 `invalid_token`, 401 `insufficient_user_authentication` (RFC 9470), 403 `insufficient_scope` with every
+    /// scope that is needed, 400 for two tokens. 503, or 500 for a permanent fault, if a token could not be checked.
+    pub async fn check(&self, request: &Request, needed: &Requirement) -> Result<Access, Response> {
+        match self.pass(request, needed).await {
+            Ok(access) => Ok(access),
+            Err((refusal, access)) => {
+                self.record(refusal.reason(), access.as_deref());
+                let Inner { realm, metadata_url, .. } = &*self.inner;
+                let challenge = Challenge { realm, metadata: Some(metadata_url) };
+                Err(challenge.answer(refusal.reason(), needed))
+            }
+        }
+    }
+
+    /// Whether this access has the scope, itself or by one that implies it.
+    #[must_use]
+    pub fn permits(&self, access: &Access, scope: &str) -> bool {
+        self.inner.implied.grants(access.scope(), scope)
+    }
+
+    async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
+        let without_access = |reason: Reason| (Refusal::from(reason), None);
+        needed.check_itself().map_err(without_access)?;
+        let token = presented(request).map_err(without_access)?;
+        let access = self.verify(token).await.map_err(|refusal| (refusal, None))?;
+        match needed.check(&access, &self.inner.implied, self.inner.clock.now()) {
+            Ok(()) => Ok(access),
+            Err(reason) => Err((reason.into(), Some(Box::new(access)))),
+        }
+    }
+
+    /// Asks each verifier until one knows the token. If none does, a fault of one counts for more than the refusal of
+    /// another: the token might be its own.
+    async fn verify(&self, token: &str) -> Result<Access, Refusal> {
+        let Inner { resource, verifiers, clock, deadline, .. } = &*self.inner;
+        let mut worst = Refusal::from(Reason::TokenInactive);
+        for verifier in verifiers {
+            let answer = in_time(verifier.verify(token, resource, clock.now()), *deadline).await;
+            match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
+                Ok(access) => return Ok(access),
+                Err(refusal) if weight(refusal) > weight(worst) => worst = refusal,
+                Err(_) => {}
+            }
+        }
+        Err(worst)
+    }
+
+    fn record(&self, reason: Reason, access: Option<&Access>) {
+        let Some(audit) = &self.inner.audit else { return };
+        let what = if reason.status() >= 500 { What::Failed(reason) } else { What::Refused(reason) };
+        audit.record(&Event {
+            what,
+            endpoint: Endpoint::Resource,
+            client: access.map(Access::client),
+            grant: access.and_then(Access::grant_id),
+            subject: access.map(Access::subject),
+        });
+    }
+}
+
+/// Why, and of whose access, if the token was good.
+type Refused = (Refusal, Option<Box<Access>>);
+
+/// How much a refusal says about the token.
+fn weight(refusal: Refusal) -> u8 {
+    match refusal.reason() {
+        reason if reason.status() >= 500 => 4,
+        Reason::TokenExpired | Reason::TokenTooEarly | Reason::TokenAudienceWrong | Reason::TokenBound => 3,
+        Reason::TokenIssuerWrong => 2,
+        Reason::TokenInactive | Reason::TokenUnreadable => 0,
+        _ => 1,
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("resource", &self.inner.resource).finish_non_exhaustive()
+    }
+}

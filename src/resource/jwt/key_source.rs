@@ -1,0 +1,80 @@
+//! [`KeySource`]: where the public keys of an issuer come from.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::jose::{JwkSet, JwkSetError, VerifyingKey};
+use crate::store::StoreError;
+
+/// Has the public keys of one issuer.
+#[async_trait]
+pub trait KeySource: Send + Sync {
+    /// The keys that are trusted now. A wrong key among them lets its owner write tokens of this issuer.
+    ///
+    /// `unknown_kid` says that a token named a key that was not there. Anybody can write such a token: ask
+    /// elsewhere for it only so often.
+    ///
+    /// # Errors
+    /// The keys could not be had; the request is answered with 503.
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError>;
+}
+
+#[async_trait]
+impl<T: KeySource + ?Sized> KeySource for Arc<T> {
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+        (**self).keys(unknown_kid, now).await
+    }
+}
+
+/// Public keys, parsed once; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedKeys(Arc<[VerifyingKey]>);
+
+impl TrustedKeys {
+    /// The keys of a set that can verify.
+    #[must_use]
+    pub fn of(set: &JwkSet) -> Self {
+        Self(set.verifying_keys().into())
+    }
+
+    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; a set without any trusts nobody.
+    ///
+    /// # Errors
+    /// It is no key set, or one beyond the limits.
+    pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
+        let text = std::str::from_utf8(json).map_err(|_| JwkSetError::NotJson)?;
+        Ok(Self::of(&JwkSet::parse(text)?))
+    }
+
+    /// Whether both are one and the same; two that were read apart are not.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn as_slice(&self) -> &[VerifyingKey] {
+        &self.0
+    }
+}
+
+/// Keys that never change.
+#[derive(Clone, Debug)]
+pub struct StaticKeys(TrustedKeys);
+
+impl StaticKeys {
+    /// The keys of this set.
+    #[must_use]
+    pub fn new(set: &JwkSet) -> Self {
+        Self(TrustedKeys::of(set))
+    }
+}
+
+#[async_trait]
+impl KeySource for StaticKeys {
+    async fn keys(&self, _: bool, _: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+        Ok(self.0.clone())
+    }
+}

@@ -1,0 +1,160 @@
+//! Signed access tokens by their signatures (RFC 9068 section 4), without a question to anybody.
+
+mod claims;
+mod fetched;
+mod file;
+mod key_source;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::requirement::CLOCK_SKEW;
+use super::{Access, GuardBuilder, TokenVerifier};
+use crate::error::{Fault, Reason, Refusal};
+use crate::jose::{Jws, JwsError, Unverified};
+use crate::store::StoreError;
+use crate::target::ResourceId;
+use claims::Wire;
+
+pub use fetched::{Fetch, Fetched, FetchedKeys};
+pub use file::FileKeys;
+pub use key_source::{KeySource, StaticKeys, TrustedKeys};
+
+/// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
+/// asking nobody.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use grantor::jose::{Algorithm, JwkSet, Signer as _, SigningKey};
+/// use grantor::resource::{Guard, StaticKeys};
+///
+/// # let key = SigningKey::generate(Algorithm::EdDsa)?;
+/// let published = JwkSet::new([key.key().clone()])?;
+/// let guard = Guard::builder("https://api.example")
+///     .jwks("https://as.example", StaticKeys::new(&published))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct JwtVerifier {
+    issuer: String,
+    keys: Box<dyn KeySource>,
+    untyped: bool,
+}
+
+impl GuardBuilder {
+    /// Believes the access tokens that this issuer signed with these keys.
+    pub fn jwks(self, issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
+        self.verifier(JwtVerifier::new(issuer, keys))
+    }
+}
+
+/// RFC 9068 section 2.1.
+const ACCESS_TOKEN: &str = "at+jwt";
+
+/// How long a token is good past its `exp`, in seconds, for clocks that differ.
+const EXPIRY_LEEWAY: i64 = 10;
+
+impl JwtVerifier {
+    /// The tokens of this issuer, by exactly this name, signed with one of these keys.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
+        Self { issuer: issuer.into(), keys: Box::new(keys), untyped: false }
+    }
+
+    /// Also takes tokens that do not say whether their subject is a user (`sub_type`, grantor's own claim): then it is
+    /// the client where `sub` is `client_id`, and else a user.
+    ///
+    /// Only for an issuer whose clients can never be named as its users are, and whose tokens for clients
+    /// have `sub` and `client_id` alike (RFC 9068 section 2.2): else a client passes as the user of its name.
+    #[must_use]
+    pub fn allow_untyped_subjects(mut self) -> Self {
+        self.untyped = true;
+        self
+    }
+
+    /// The claims under a signature of one of the keys. A key that is not there may be new: then the keys are asked for
+    /// once more.
+    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Wire, Refusal> {
+        let keys = self.keys.keys(false, now).await.map_err(unavailable)?;
+        match read(jws, &keys) {
+            Err(Unread::KeyMissing) => {
+                let fresh = self.keys.keys(true, now).await.map_err(unavailable)?;
+                let read = if fresh.is(&keys) { Err(Unread::KeyMissing) } else { read(jws, &fresh) };
+                read.map_err(|unread| match unread {
+                    Unread::KeyMissing => Reason::TokenSignatureWrong.into(),
+                    Unread::Refused(reason) => reason.into(),
+                })
+            }
+            Err(Unread::Refused(reason)) => Err(reason.into()),
+            Ok(wire) => Ok(wire),
+        }
+    }
+}
+
+#[async_trait]
+impl TokenVerifier for JwtVerifier {
+    async fn verify(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Result<Access, Refusal> {
+        let jws = Jws::parse(token).map_err(|_| Reason::TokenUnreadable)?;
+        if !jws.has_typ(ACCESS_TOKEN) {
+            return Err(Reason::TokenUnreadable.into());
+        }
+        let wire = self.signed(&jws, now).await?;
+        if wire.iss != self.issuer {
+            return Err(Reason::TokenIssuerWrong.into());
+        }
+        if !wire.aud.names(resource.as_str()) {
+            return Err(Reason::TokenAudienceWrong.into());
+        }
+        let now = now.timestamp();
+        if wire.exp.saturating_add(EXPIRY_LEEWAY) <= now {
+            return Err(Reason::TokenExpired.into());
+        }
+        let ahead = now.saturating_add(CLOCK_SKEW);
+        if wire.iat > ahead || wire.nbf.is_some_and(|nbf| nbf > ahead) {
+            return Err(Reason::TokenTooEarly.into());
+        }
+        if wire.cnf.is_some() {
+            return Err(Reason::TokenBound.into());
+        }
+        let claims = wire.into_claims(resource, self.untyped).ok_or(Reason::TokenUnreadable)?;
+        Ok(Access::of_claims(claims, resource))
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        Some(&self.issuer)
+    }
+}
+
+enum Unread {
+    /// A fresh key set may have the key.
+    KeyMissing,
+    Refused(Reason),
+}
+
+fn read(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Wire, Unread> {
+    // A token that names no key was tried with all of them.
+    let may_be_new = |error| error == JwsError::UnknownKey || jws.kid().is_none();
+    let verified = jws.verify(keys.as_slice()).map_err(|error| match may_be_new(error) {
+        true => Unread::KeyMissing,
+        false => Unread::Refused(Reason::TokenSignatureWrong),
+    })?;
+    verified.claims().map_err(|_| Unread::Refused(Reason::TokenUnreadable))
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    Fault::from(error).into()
+}
+
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! Protected resource metadata (RFC 9728), derived from the guard's configuration.
+
+use serde::Serialize;
+
+use super::Guard;
+use crate::error::{Reason, Refusal};
+use crate::http::{Method, Response};
+use crate::target::ResourceId;
+
+/// Goes between the host of a resource and its path (RFC 9728 section 3.1).
+pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The members that have a value; RFC 9728 section 3.2 wants no empty ones.
+#[derive(Serialize)]
+struct Document<'a> {
+    resource: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    authorization_servers: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    scopes_supported: &'a [String],
+    bearer_methods_supported: [&'static str; 1],
+}
+
+/// The document as JSON.
+pub(super) fn document(resource: &ResourceId, issuers: &[String], scopes: &[String]) -> Vec<u8> {
+    let document = Document {
+        resource: resource.as_str(),
+        authorization_servers: issuers,
+        scopes_supported: scopes,
+        bearer_methods_supported: ["header"],
+    };
+    serde_json::to_vec(&document).unwrap_or_default()
+}
+
+impl Guard {
+    /// The document that says how to get in, for programs of any origin.
+    pub fn metadata(&self) -> Response {
+        shared(Response::public_json(self.inner.metadata.clone(), 300))
+    }
+
+    /// Answers any request at the document's path: the method is checked, and preflights are answered.
+    pub fn serve_metadata(&self, method: Method) -> Response {
+        match method {
+            Method::Get | Method::Head => self.metadata(),
+            Method::Options => shared(Response::empty(204))
+                .with("access-control-allow-methods", ALLOWED)
+                .with("access-control-allow-headers", "authorization, content-type, mcp-protocol-version")
+                .with("access-control-max-age", "600"),
+            Method::Post | Method::Other => {
+                let refused = Refusal::from(Reason::MethodWrong).into_response();
+                shared(refused).with("allow", ALLOWED)
+            }
+        }
+    }
+
+    /// Where the document belongs: the well-known name goes before the path of the resource (RFC 9728 section 3.1).
+    #[must_use]
+    pub fn metadata_path(&self) -> String {
+        format!("{WELL_KNOWN}{}", self.inner.path)
+    }
+
+    /// Where clients look that know a host and no path; [`metadata_path`](Self::metadata_path) itself for a resource
+    /// without a path.
+    #[must_use]
+    pub const fn root_metadata_path() -> &'static str {
+        WELL_KNOWN
+    }
+
+    /// The URL of the document, as it stands in every challenge.
+    #[must_use]
+    pub fn metadata_url(&self) -> &str {
+        &self.inner.metadata_url
+    }
+}
+
+const ALLOWED: &str = "GET, HEAD";
+
+fn shared(response: Response) -> Response {
+    response.with("access-control-allow-origin", "*")
+}
