@@ -112,16 +112,18 @@ impl Guard {
     /// another: the token might be its own.
     async fn verify(&self, token: &str) -> Result<Access, Refusal> {
         let Inner { resource, verifiers, clock, deadline, .. } = &*self.inner;
-        let mut worst = Refusal::from(Reason::TokenInactive);
+        let mut worst: Option<Refusal> = None;
         for verifier in verifiers {
             let answer = in_time(verifier.verify(token, resource, clock.now()), *deadline).await;
             match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
                 Ok(access) => return Ok(access),
-                Err(refusal) if weight(refusal) > weight(worst) => worst = refusal,
+                Err(refusal) if worst.is_none_or(|worst| weight(refusal) > weight(worst)) => {
+                    worst = Some(refusal);
+                }
                 Err(_) => {}
             }
         }
-        Err(worst)
+        Err(worst.unwrap_or_else(|| Reason::TokenInactive.into()))
     }
 
     fn record(&self, reason: Reason, access: Option<&Access>) {

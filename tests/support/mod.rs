@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod faulty;
+pub mod guarded;
 pub mod http;
 
 use std::sync::atomic::{AtomicI64, Ordering};

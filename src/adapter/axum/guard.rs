@@ -1,5 +1,6 @@
 //! The guard in axum: an extractor, a layer for any tower service, and the route of the metadata.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -171,17 +172,10 @@ where
 /// path, else for the first.
 pub fn guard_routes<S: Clone + Send + Sync + 'static>(guards: impl IntoIterator<Item = Guard>) -> Router<S> {
     let guards: Vec<Guard> = guards.into_iter().collect();
-    let root = Guard::root_metadata_path();
-    let at_root = guards.iter().find(|guard| guard.metadata_path() == root).or(guards.first()).cloned();
-    let mut served = vec![];
-    for (path, guard) in at_root
-        .map(|guard| (root.to_owned(), guard))
-        .into_iter()
-        .chain(guards.into_iter().map(|guard| (guard.metadata_path(), guard)))
-    {
-        if !served.iter().any(|(known, _)| *known == path) {
-            served.push((path, guard));
-        }
+    let mut served: BTreeMap<String, Guard> =
+        guards.iter().rev().map(|guard| (guard.metadata_path(), guard.clone())).collect();
+    if let Some(first) = guards.into_iter().next() {
+        served.entry(Guard::root_metadata_path().to_owned()).or_insert(first);
     }
     served.into_iter().fold(Router::new(), |router, (path, guard)| {
         let serve = move |method: ::axum::http::Method| {

@@ -1,0 +1,93 @@
+//! An API behind a guard, and tokens for it by a key of the test's own.
+
+use grantor::http::{Request, Response};
+use grantor::jose::{self, Algorithm, JwkSet, Signer as _, SigningKey};
+use grantor::resource::{Guard, GuardBuilder, KeySource, Requirement, StaticKeys};
+use grantor::{Access, Reason};
+use serde_json::{Value, json};
+
+use super::{ISSUER, Log, TestClock};
+
+pub const API: &str = "https://api.example/v1";
+
+/// A guard in another process than the server's, with its clock and its log.
+pub struct Api {
+    pub guard: Guard,
+    pub clock: TestClock,
+    pub log: Log,
+}
+
+impl Api {
+    /// Believes [`ISSUER`] by these keys.
+    pub fn by(keys: impl KeySource + 'static) -> Self {
+        Self::with(|builder| builder.jwks(ISSUER, keys))
+    }
+
+    /// Believes [`ISSUER`] by this one key.
+    pub fn trusting(key: &SigningKey) -> Self {
+        Self::by(StaticKeys::new(&set([key])))
+    }
+
+    pub fn with(configure: impl FnOnce(GuardBuilder) -> GuardBuilder) -> Self {
+        let (clock, log) = (TestClock::default(), Log::default());
+        let builder = Guard::builder(API).clock(clock.clone()).audit(log.clone());
+        Self { guard: configure(builder).build().unwrap(), clock, log }
+    }
+
+    pub async fn check(&self, token: &str, needed: &Requirement) -> Result<Access, Response> {
+        self.guard.check(&call(token), needed).await
+    }
+
+    /// Status and reason of a token that needs nothing in particular; 200 and none if it passes.
+    pub async fn outcome(&self, token: &str) -> (u16, Option<Reason>) {
+        match self.check(token, &Requirement::any()).await {
+            Ok(_) => (200, None),
+            Err(response) => (response.status, self.log.last_reason()),
+        }
+    }
+}
+
+/// A request with this token.
+pub fn call(token: &str) -> Request {
+    Request::get("").header("authorization", format!("Bearer {token}"))
+}
+
+pub fn key() -> SigningKey {
+    SigningKey::generate(Algorithm::EdDsa).unwrap()
+}
+
+pub fn set<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> JwkSet {
+    JwkSet::new(keys.into_iter().map(|key| key.key().clone())).unwrap()
+}
+
+pub fn jwks_json(keys: &JwkSet) -> Vec<u8> {
+    serde_json::to_vec(keys).unwrap()
+}
+
+/// The claims of a token for [`API`] that is in order, with these changes; `null` takes a claim away.
+pub fn claims(changes: Value) -> Value {
+    let mut claims = json!({
+        "iss": ISSUER, "sub": "alice", "sub_type": "user", "aud": API, "client_id": "conf", "jti": "a",
+        "iat": TestClock::START, "exp": TestClock::START + 600, "scope": "read write",
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    claims
+}
+
+/// A signed access token with these changes.
+pub fn token(key: &SigningKey, changes: Value) -> String {
+    jose::encode_now("at+jwt", &claims(changes), key).unwrap().unwrap()
+}
+
+/// What stands in a challenge under this name, if anything.
+pub fn parameter(response: &Response, name: &str) -> Option<String> {
+    let challenge = response.header("www-authenticate")?;
+    let start = format!("{name}=\"");
+    let at = challenge.match_indices(&start).map(|(at, _)| at).find(|at| challenge[..*at].ends_with(' '))?;
+    challenge[at + start.len()..].split('"').next().map(str::to_owned)
+}
