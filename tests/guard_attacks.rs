@@ -89,7 +89,7 @@ async fn rs_07_another_kind_of_token_is_no_access_token() {
     // An ID token of the same issuer and key, even one that is for this API.
     let key = key();
     let id_token =
-        json!({ "iss": ISSUER, "sub": "alice", "aud": API, "nonce": "n", "iat": 1, "exp": 1 << 40 });
+        json!({ "iss": ISSUER, "sub": "alice", "aud": API, "nonce": "n", "iat": 1, "exp": 1_i64 << 40 });
     let token = jose::encode_now("JWT", &id_token, &key).unwrap().unwrap();
     assert_eq!(Api::trusting(&key).outcome(&token).await.0, REFUSED);
     let disguised = jose::encode_now("at+jwt", &id_token, &key).unwrap().unwrap();
