@@ -53,10 +53,11 @@ impl fmt::Debug for ResourceId {
     }
 }
 
-/// The resources that a request names, or that a user granted access to; mostly none or one.
+/// The resources that a request names, or that a user granted access to; mostly none or one. A thin pointer, for
+/// every grant has one.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Targets(Option<Arc<[ResourceId]>>);
+pub struct Targets(Option<Arc<Box<[ResourceId]>>>);
 
 impl Targets {
     /// The `resource` parameters of a form, each once.
@@ -71,13 +72,13 @@ impl Targets {
                 return Err(Reason::TargetMalformed);
             }
         }
-        Ok(Self((!named.is_empty()).then(|| named.into())))
+        Ok(Self((!named.is_empty()).then(|| Arc::new(named.into()))))
     }
 
     /// The identifiers, in the order in which they were named.
     #[must_use]
     pub fn as_slice(&self) -> &[ResourceId] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_deref().map_or(&[], |named| named)
     }
 
     /// Whether none is named.
