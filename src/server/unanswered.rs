@@ -29,11 +29,15 @@ impl Unanswered {
         Self { leeway, grants: Mutex::default() }
     }
 
-    /// Watches one redemption. Of two at a time, one takes the knowledge.
+    /// Watches one redemption. Of two retries at a time, both know, and both get the very same tokens.
     pub(super) fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Watch<'_> {
-        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = grants.remove(&grant).is_some_and(|until| now <= until);
-        Watch { all: self, grant, now, known, pending: AtomicBool::new(known) }
+        let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = grants.get(&grant).is_some_and(|until| now <= *until);
+        Watch { all: self, grant, now, known, pending: AtomicBool::new(false) }
+    }
+
+    fn forget(&self, grant: GrantId) {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner).remove(&grant);
     }
 
     fn remember(&self, grant: GrantId, now: DateTime<Utc>) {
@@ -70,12 +74,15 @@ impl Watch<'_> {
 
     /// The write did not happen.
     pub(super) fn wrote_nothing(&self) {
-        self.pending.store(self.known, Ordering::Relaxed);
+        self.pending.store(false, Ordering::Relaxed);
     }
 
     /// The answer is on its way.
     pub(super) fn answered(self) {
         self.pending.store(false, Ordering::Relaxed);
+        if self.known {
+            self.all.forget(self.grant);
+        }
     }
 }
 
@@ -84,5 +91,61 @@ impl Drop for Watch<'_> {
         if self.pending.load(Ordering::Relaxed) {
             self.all.remember(self.grant, self.now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRANT: GrantId = GrantId::new([7; 16]);
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    /// A store of knowledge in which the answer to [`GRANT`] was lost at second 0.
+    fn lost() -> Unanswered {
+        let all = Unanswered::new(Duration::from_secs(60));
+        all.watch(GRANT, at(0)).writes();
+        all
+    }
+
+    #[test]
+    fn what_was_written_and_not_answered_is_known_within_the_leeway() {
+        assert!(lost().watch(GRANT, at(60)).was_unanswered());
+        assert!(!lost().watch(GRANT, at(61)).was_unanswered());
+        assert!(!lost().watch(GrantId::new([8; 16]), at(1)).was_unanswered());
+    }
+
+    #[test]
+    fn what_was_answered_or_never_written_is_not() {
+        let all = Unanswered::new(Duration::from_secs(60));
+        let watch = all.watch(GRANT, at(0));
+        watch.writes();
+        watch.answered();
+        assert!(!all.watch(GRANT, at(1)).was_unanswered());
+        let watch = all.watch(GRANT, at(1));
+        watch.writes();
+        watch.wrote_nothing();
+        drop(watch);
+        assert!(!all.watch(GRANT, at(2)).was_unanswered());
+    }
+
+    #[test]
+    fn two_retries_at_a_time_both_know_and_a_third_comes_too_late() {
+        let all = lost();
+        let (one, two) = (all.watch(GRANT, at(1)), all.watch(GRANT, at(1)));
+        assert!(one.was_unanswered() && two.was_unanswered());
+        one.answered();
+        two.answered();
+        assert!(!all.watch(GRANT, at(2)).was_unanswered());
+    }
+
+    #[test]
+    fn a_retry_that_is_dropped_too_loses_nothing() {
+        let all = lost();
+        drop(all.watch(GRANT, at(1)));
+        assert!(all.watch(GRANT, at(2)).was_unanswered());
     }
 }
