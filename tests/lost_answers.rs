@@ -373,3 +373,16 @@ async fn a_retry_of_a_code_that_asks_for_something_else_is_refused_and_ends_noth
     assert_eq!(fixture.log.last_reason(), Some(Reason::RetryDiffers));
     assert_eq!(fixture.redeem("pub", &code).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_replay_whose_end_may_not_have_been_written_is_still_a_replay() {
+    let plan = Plan::default();
+    let fixture = disturbed(&plan, LEEWAY);
+    let code = fixture.code("pub", "read").await;
+    let answered = fixture.redeem("pub", &code).await;
+    plan.arm(1, Fault::UnknownBefore);
+    assert_eq!(fixture.redeem("pub", &code).await.status(), 503);
+    assert!(plan.recover());
+    assert_eq!(fixture.redeem("pub", &code).await.error().1, "invalid_grant");
+    assert!(!fixture.is_live(&answered.access_token()).await);
+}

@@ -60,7 +60,9 @@ impl AuthorizationServer {
                     }
                     Decision::Commit(write, sealed) => (write, sealed),
                 };
-            lost.iter().for_each(|watch| watch.writes());
+            if sealed.issues() {
+                lost.iter().for_each(|watch| watch.writes());
+            }
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let opened = sealed.open(proof);

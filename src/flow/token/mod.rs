@@ -368,6 +368,11 @@ pub enum Decision {
 pub struct Sealed(Result<Reply, Refusal>);
 
 impl Sealed {
+    /// Whether tokens are in it, and not a refusal.
+    pub(crate) fn issues(&self) -> bool {
+        self.0.is_ok()
+    }
+
     /// Opens it with the proof of its write.
     ///
     /// # Errors
