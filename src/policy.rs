@@ -1,5 +1,6 @@
 //! Lifetimes, leeways and profiles: set once, validated once, read by every decision.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -120,7 +121,7 @@ const DAY: u64 = 24 * 60 * 60;
 #[non_exhaustive]
 pub struct Rules {
     /// The issuer identifier (RFC 8414 section 2).
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// Which grants exist at all.
     pub profile: Profile,
     /// Every scope that the server knows.
@@ -140,10 +141,10 @@ pub struct Rules {
 impl Rules {
     /// The default rules of an issuer that knows this scope.
     #[must_use]
-    pub fn new(issuer: impl Into<String>, scope: Scope) -> Self {
+    pub fn new(issuer: impl Into<Arc<str>>, scope: Scope) -> Self {
         let issuer = issuer.into();
         Self {
-            audience: issuer.clone(),
+            audience: issuer.to_string(),
             issuer,
             profile: Profile::default(),
             scope,

@@ -1,8 +1,10 @@
 //! [`Redirect`]: an answer that goes to a registered address, and cannot go anywhere else.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +23,7 @@ pub(crate) struct Return {
     pub(crate) uri: RedirectUri,
     pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
-    pub(crate) issuer: String,
+    pub(crate) issuer: Arc<str>,
 }
 
 /// An answer to the client by way of the browser. It has no public constructor: an open redirect is a value
@@ -54,9 +56,13 @@ impl Redirect {
 
     /// A 303 to the client, or for `form_post` a page that posts itself there.
     pub fn into_response(self) -> Response {
-        let Self { to, mut fields, .. } = self;
-        fields.extend(to.state.map(|state| ("state", state)));
-        fields.push(("iss", to.issuer));
+        let Self { to, fields, .. } = self;
+        let common = [to.state.as_deref().map(|state| ("state", state)), Some(("iss", &*to.issuer))];
+        let fields: SmallVec<[(&str, &str); 8]> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(common.into_iter().flatten())
+            .collect();
         let uri = to.uri.as_str();
         let separator = match to.mode {
             ResponseMode::FormPost => return form_post(uri, &fields),
@@ -85,7 +91,7 @@ impl Redirect {
 }
 
 /// OAuth 2.0 Form Post Response Mode section 2. Without JavaScript, the button does it.
-fn form_post(uri: &str, fields: &[(&'static str, String)]) -> Response {
+fn form_post(uri: &str, fields: &[(&str, &str)]) -> Response {
     const SCRIPT: &str = "document.forms[0].submit()";
     let inputs = fields.iter().map(|(name, value)| {
         let value = escape_html(value);

@@ -103,7 +103,7 @@ impl Grant {
         };
         let authentication = self.authentication();
         Claims {
-            iss: rules.issuer.clone(),
+            iss: rules.issuer.to_string(),
             sub: self.subject().id().to_owned(),
             sub_type: match self.subject() {
                 Subject::User(_) => SubjectType::User,

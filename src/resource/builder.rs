@@ -136,7 +136,7 @@ impl GuardBuilder {
         for server in &self.local {
             match resource.as_ref().map(|resource| server.scopes_at(resource)) {
                 Some(Some(scopes)) => known = known.or(Some(scopes)),
-                Some(None) => note(GuardError::ResourceUnknown(server.rules().issuer.clone())),
+                Some(None) => note(GuardError::ResourceUnknown(server.rules().issuer.to_string())),
                 None => {}
             }
         }
@@ -148,7 +148,7 @@ impl GuardBuilder {
         let of_verifiers = || self.verifiers.iter().filter_map(|v| v.issuer().map(str::to_owned)).collect();
         let issuers: Vec<String> = self.authorization_servers.unwrap_or_else(of_verifiers);
         // A local server's own issuer was checked by its builder, loopback and all.
-        let vouched = |issuer: &String| self.local.iter().any(|server| server.rules().issuer == *issuer);
+        let vouched = |issuer: &String| self.local.iter().any(|server| *server.rules().issuer == **issuer);
         for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
             note(GuardError::AuthorizationServer(issuer.clone()));
         }

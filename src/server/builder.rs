@@ -253,7 +253,7 @@ impl Builder {
         };
         let rules = Rules {
             audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
-            issuer: self.issuer,
+            issuer: self.issuer.into(),
             resources,
             access_tokens: self.access_tokens,
             introspect_all: self.introspect_all,

@@ -58,6 +58,6 @@ impl AuthorizationServer {
         };
         let claims = self.in_time(signer.verify(token, self.now())).await;
         let claims = claims.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
-        Ok(claims.filter(|claims| claims.iss == self.rules().issuer))
+        Ok(claims.filter(|claims| *claims.iss == *self.rules().issuer))
     }
 }
