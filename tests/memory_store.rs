@@ -1,8 +1,5 @@
 //! The memory store beyond its contract: bounded, purging as it goes, and never long under a lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
 use chrono::{DateTime, Utc};
 use grantor::store::{CommitError, Filter, Page, Record, Write};
 use grantor::{ClientId, GrantId, MemoryStore, TokenStore};
@@ -86,33 +83,6 @@ async fn pages_go_through_all_grants_in_the_order_of_their_ids() {
         }
     }
     assert_eq!(listed, ids);
-}
-
-/// A measurement: `cargo test --release -- --ignored a_million`.
-#[test]
-#[ignore = "a measurement, for a release build on a quiet machine"]
-fn while_a_million_grants_are_purged_nobody_waits_for_5_ms() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (store, done) = (MemoryStore::new(), AtomicBool::new(false));
-    for n in 0..1_000_000 {
-        runtime.block_on(insert(&store, spread(n), at(10), at(0))).unwrap();
-    }
-    let longest = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let mut longest = Duration::ZERO;
-            for n in (0_u128..).take_while(|_| !done.load(Ordering::Relaxed)) {
-                let start = Instant::now();
-                store.load_now(id(spread(n)));
-                longest = longest.max(start.elapsed());
-            }
-            longest
-        });
-        assert_eq!(runtime.block_on(store.purge(at(11), u32::MAX)).unwrap(), 1_000_000);
-        done.store(true, Ordering::Relaxed);
-        reader.join().unwrap()
-    });
-    println!("the longest wait: {longest:?}");
-    assert!(longest < Duration::from_millis(5), "{longest:?}");
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {

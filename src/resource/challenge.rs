@@ -22,11 +22,9 @@ impl Challenge<'_> {
         if !matches!(refused.status, 400 | 401 | 403) {
             return refused;
         }
-        let mut response = match reason {
-            // RFC 6750 section 3.1: no error code where no token was sent.
-            Reason::TokenMissing => Response::secret_json(401, b"{}".to_vec()),
-            _ => refused,
-        };
+        // RFC 6750 section 3.1: no error code where no token was sent.
+        let says_nothing = reason == Reason::TokenMissing;
+        let mut response = if says_nothing { Response::secret_json(401, b"{}".to_vec()) } else { refused };
         let value = self.value(reason, needed);
         response.headers.retain(|(name, _)| *name != "www-authenticate");
         response.with("www-authenticate", value)
