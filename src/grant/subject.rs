@@ -53,6 +53,12 @@ impl Subject {
             Self::Client(_) => "client",
         }
     }
+
+    /// Kind and identifier in one text, for a store's index: `user:alice`. No user's is a client's.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.kind(), self.id())
+    }
 }
 
 impl fmt::Debug for Subject {

@@ -36,6 +36,18 @@ pub trait TokenStore: Send + Sync {
     /// write that did not happen, or whose condition did not hold, lets one code be redeemed twice.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
+    /// Several writes of grants that have nothing to do with each other, to end the many grants of a user say: the
+    /// outcome of each, in their order. One may fail, or meet a conflict, and the others take effect all the same.
+    ///
+    /// By default one after the other; a store that needs one round trip or one flush for all of them overrides it.
+    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            outcomes.push(self.commit(write).await);
+        }
+        outcomes
+    }
+
     /// The grant that waits under a device user code.
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError>;
 
@@ -126,7 +138,7 @@ impl Record {
 }
 
 /// Plain columns beside the encoded body, so that listing, revoke-all and purging are ordinary queries.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Index<'a> {
     /// Whose grant it is.
@@ -139,25 +151,39 @@ pub struct Index<'a> {
     pub user_code: Option<UserCodeDigest>,
 }
 
+impl Index<'_> {
+    /// The subject as one text, [`Subject::key`].
+    #[must_use]
+    pub fn subject_key(&self) -> String {
+        self.subject.key()
+    }
+}
+
 /// One conditional write.
 #[derive(Debug)]
 #[must_use]
 pub struct Write {
     next: Record,
     expect: Option<u64>,
+    reindexes: bool,
     at: DateTime<Utc>,
 }
 
 impl Write {
     /// Writes a grant whose id must be vacant.
     pub fn insert(grant: Grant, at: DateTime<Utc>) -> Self {
-        Self { next: Record::new(grant, 0), expect: None, at }
+        Self { next: Record::new(grant, 0), expect: None, reindexes: true, at }
     }
 
-    /// Writes a grant that must still have this version.
+    /// Writes a grant that must still have this version, under the same client, subject and user code.
     pub fn replace(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
         let next = Record::new(grant, version.saturating_add(1));
-        Self { next, expect: Some(version), at }
+        Self { next, expect: Some(version), reindexes: false, at }
+    }
+
+    /// Writes a grant that must still have this version, under another subject or user code.
+    pub fn reindex(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
+        Self { reindexes: true, ..Self::replace(version, grant, at) }
     }
 
     /// The primary key.
@@ -176,6 +202,13 @@ impl Write {
     #[must_use]
     pub fn next(&self) -> &Record {
         &self.next
+    }
+
+    /// Whether client, subject or user code are new or may have changed; `expires` changes with any write. For a store
+    /// that keeps its indexes apart from its records.
+    #[must_use]
+    pub fn reindexes(&self) -> bool {
+        self.reindexes
     }
 
     /// The encoded body of the grant.
@@ -336,6 +369,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         (**self).commit(write).await
+    }
+
+    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
+        (**self).commit_all(writes).await
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
