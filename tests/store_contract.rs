@@ -14,7 +14,7 @@ use grantor::{GrantId, MemoryStore, ReplayGuard, StoreError, TokenStore, async_t
 #[test]
 fn the_memory_store_keeps_the_contract_on_threads() {
     let report = Suite::new(MemoryStore::new()).tasks(8).rounds(20).run_blocking().unwrap();
-    assert_eq!(report.clauses().count(), 19);
+    assert_eq!(report.clauses().count(), 20);
     assert!(report.clauses().all(|(_, checks)| checks > 0), "{report}");
 }
 
@@ -81,6 +81,8 @@ async fn each_lie_is_caught_under_its_own_clause() {
         (Lie::WritesLatin1, C::RoundTrip),
         (Lie::CutsBodies, C::RoundTrip),
         (Lie::IsStaleAtOnce, C::LoadNow),
+        (Lie::BatchesStopAtAConflict, C::CommitAll),
+        (Lie::BatchesAreAllConfirmed, C::CommitAll),
         (Lie::FindsAnyUserCode, C::UserCode),
         (Lie::ListsNotTheLast, C::List),
         (Lie::ListsTheEndedNot, C::List),
@@ -166,6 +168,8 @@ enum Lie {
     WritesLatin1,
     CutsBodies,
     IsStaleAtOnce,
+    BatchesStopAtAConflict,
+    BatchesAreAllConfirmed,
     FindsAnyUserCode,
     ListsNotTheLast,
     ListsTheEndedNot,
@@ -297,6 +301,21 @@ impl TokenStore for Liar {
             self.first.lock().unwrap().entry(id).or_insert_with(|| write.next().clone());
         }
         Ok(write.committed())
+    }
+
+    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
+        let mut outcomes = Vec::new();
+        for write in writes {
+            let stopped = matches!(outcomes.last(), Some(Err(_))) && self.lie == Lie::BatchesStopAtAConflict;
+            outcomes.push(match stopped {
+                true => Err(CommitError::Conflict),
+                false => self.commit(write).await,
+            });
+            if self.lie == Lie::BatchesAreAllConfirmed {
+                *outcomes.last_mut().unwrap() = Ok(write.committed());
+            }
+        }
+        outcomes
     }
 
     async fn find_by_user_code(&self, _code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

@@ -22,6 +22,7 @@
 //! [`ReplayGuard`]: super::ReplayGuard
 //! [`StoreError::unknown_outcome`]: super::StoreError::unknown_outcome
 
+mod batch;
 mod cancellation;
 mod fixture;
 mod grant_races;
@@ -186,6 +187,7 @@ impl<S: TokenStore + 'static> Suite<S> {
             ReplaceVacant: map::replace_vacant,
             RoundTrip: map::round_trip,
             LoadNow: map::load_now,
+            CommitAll: batch::commit_all,
             UserCode: map::user_code,
             List: listing::list,
             ListPages: listing::pages,

@@ -28,6 +28,8 @@ pub enum Clause {
     RoundTrip,
     /// `load_now` says what `load` says.
     LoadNow,
+    /// `commit_all` gives each write its own condition and its own outcome.
+    CommitAll,
     /// A user code that nobody was given finds nothing.
     UserCode,
     /// A listing has all records that match, in the order of their ids, each once, and no other.
