@@ -94,6 +94,11 @@ impl Digest {
     /// The digest of nothing that anybody can present: something to compare with where nothing is known.
     pub(crate) const DECOY: Self = Self([0xA5; 32]);
 
+    /// A digest that came back from somewhere.
+    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// SHA-256 over `tag`, a zero byte, and `bytes`.
     #[must_use]
     pub fn of(tag: &'static str, bytes: &[u8]) -> Self {

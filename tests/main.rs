@@ -11,6 +11,7 @@ mod every_secret;
 mod example_server;
 mod example_server_tokens;
 mod faults;
+mod grant_management;
 mod guard_attacks;
 mod guard_keys;
 mod jose;

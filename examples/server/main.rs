@@ -45,7 +45,6 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::app::App;
 use crate::config::Config;
 
 /// An OAuth authorization server with its pages, for one file of configuration.
@@ -65,6 +64,7 @@ struct Arguments {
 /// The configuration is wrong, or the address is taken: nothing that another try would mend.
 const MISCONFIGURED: u8 = 2;
 
+/// Grants of which nothing can be used any more are forgotten so often.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// Requests that are under way when the server is told to stop have this long to end.
@@ -105,7 +105,7 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     let app = setup::app(config, address).await?;
-    tokio::spawn(sweep(app.clone()));
+    tokio::spawn(app.server.clone().keep_sweeping(SWEEP));
     serve(listener, address, app.router()).await.map_err(|error| vec![error.to_string()])
 }
 
@@ -131,17 +131,6 @@ async fn serve(listener: TcpListener, address: SocketAddr, router: axum::Router)
     tokio::select! {
         ended = serving => ended,
         () = out_of_time => Ok(()),
-    }
-}
-
-/// Forgets grants of which nothing can be used any more.
-async fn sweep(app: App) {
-    let mut minutes = tokio::time::interval(SWEEP);
-    loop {
-        minutes.tick().await;
-        if let Err(error) = app.server.sweep().await {
-            tracing::warn!(%error, "the store was not swept");
-        }
     }
 }
 

@@ -213,6 +213,10 @@ impl LiveTokens {
         self.0.is_empty()
     }
 
+    pub(super) fn last_issued(&self) -> Option<DateTime<Utc>> {
+        self.0.iter().map(|r| r.issued).max()
+    }
+
     /// When the last of them expires; the beginning of time if there is none.
     pub(super) fn expires(&self) -> DateTime<Utc> {
         let last = self.0.iter().map(|r| r.expires).max();

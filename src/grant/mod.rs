@@ -234,6 +234,16 @@ impl Grant {
         self.created
     }
 
+    /// When it last issued a token; when it was approved, if it has issued none.
+    #[must_use]
+    pub fn last_used(&self) -> DateTime<Utc> {
+        let issued = match &self.stage {
+            Stage::Live(live) => live.access.last_issued(),
+            Stage::Offered(_) | Stage::Ended(_) => None,
+        };
+        issued.unwrap_or(self.created)
+    }
+
     /// Whether something of it can still be used: a code, a refresh token or an access token.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {

@@ -13,6 +13,7 @@ use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
 use crate::metadata::{self, Endpoints};
 use crate::policy::{Policy, Profile, Rules};
 use crate::scope::Scope;
+use crate::secret::{SECRET_BYTES, Secret};
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::TokenStore;
 use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -41,6 +42,7 @@ pub struct Builder {
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    cursor_key: Option<Secret>,
 }
 
 impl Builder {
@@ -66,6 +68,7 @@ impl Builder {
             audit: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            cursor_key: None,
         }
     }
 
@@ -209,6 +212,13 @@ impl Builder {
         self
     }
 
+    /// What authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the same one; without it,
+    /// each start draws its own, and a cursor is good at the node that wrote it. Whoever knows it can begin a listing anywhere.
+    pub fn cursor_key(mut self, key: Secret) -> Self {
+        self.cursor_key = Some(key);
+        self
+    }
+
     /// Checks the whole configuration.
     ///
     /// # Errors
@@ -282,6 +292,7 @@ impl Builder {
             access_token_claims: self.access_token_claims,
             audit: self.audit,
             clock: self.clock,
+            cursor_key: self.cursor_key.unwrap_or_else(|| drawn(&*self.entropy)),
             entropy: self.entropy,
         };
         Ok(AuthorizationServer { inner: Arc::new(inner) })
@@ -365,6 +376,12 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("issuer", &self.issuer).finish_non_exhaustive()
     }
+}
+
+fn drawn(entropy: &dyn Entropy) -> Secret {
+    let mut bytes = [0; SECRET_BYTES];
+    entropy.fill(&mut bytes);
+    Secret::new(bytes)
 }
 
 /// One mistake in a configuration.

@@ -1,20 +1,34 @@
-//! What a host does itself: register applications, list and end grants, sweep.
+//! What a host does itself: register applications, list grants, sweep.
 
 use std::time::Duration;
 
-use super::calls::Outcome;
-use super::{About, AuthorizationServer};
-use crate::audit::{Endpoint, What};
-use crate::client::{Client, ClientBuilder, ClientId, RegisterError, Registered};
-use crate::error::Fault;
-use crate::grant::{GrantId, Subject};
-use crate::store::{Filter, Listing, Page, Write};
+use futures_timer::Delay;
 
-/// How often a grant is loaded anew because somebody else changed it meanwhile.
-const RACES: usize = 16;
+use super::{About, AuthorizationServer, Cursor};
+use crate::audit::{Endpoint, What};
+use crate::client::{Client, ClientBuilder, RegisterError, Registered};
+use crate::error::Fault;
+use crate::grant::Subject;
+use crate::store::{Filter, Listing, Page, Record};
+
+/// A page of grants for the host.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Grants {
+    /// The grants, those that have ended or expired but were not purged yet among them.
+    pub records: Vec<Record>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+}
 
 /// So many grants are read at a time.
-const SLICE: u32 = 200;
+pub(super) const SLICE: u32 = 200;
+
+/// A purge removes so many records at a time.
+const PURGE: u32 = 500;
+
+/// Requests come first: the pause between two purges.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl AuthorizationServer {
     /// Registers an application: makes its id and, unless it is public, its secret, which is in the answer and
@@ -31,24 +45,35 @@ impl AuthorizationServer {
         Ok(registered)
     }
 
-    /// A page of grants, those that have ended or expired but were not purged yet among them.
+    /// A page of at most `limit` grants, from the beginning or from where a [`Cursor`] stands.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn grants(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
-        Ok(self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??)
+    pub async fn grants(&self, filter: &Filter, from: Option<&Cursor>, limit: u32) -> Result<Grants, Fault> {
+        let first = Page::first(limit);
+        let page = from.map_or(first, |cursor| first.after(cursor.after()));
+        let Listing { records, next } = self.page(filter, page).await?;
+        let next = next.map(|after| Cursor::new(after, filter, &self.inner.cursor_key));
+        Ok(Grants { records, next })
+    }
+
+    /// The place that a text names in the listing of this filter. `None` if it was written for another filter, by a
+    /// server with another [`cursor_key`](super::Builder::cursor_key), or by somebody else.
+    #[must_use]
+    pub fn cursor(&self, filter: &Filter, text: &str) -> Option<Cursor> {
+        Cursor::parse(text, filter, &self.inner.cursor_key)
     }
 
     /// The live grants that this user gave, all pages of them.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn grants_of(&self, subject: &Subject) -> Result<Vec<crate::store::Record>, Fault> {
+    pub async fn grants_of(&self, subject: &Subject) -> Result<Vec<Record>, Fault> {
         let filter = Filter::subject(subject.clone());
         let mut page = Page::first(SLICE);
         let mut live = Vec::new();
         loop {
-            let listing = self.grants(&filter, page).await?;
+            let listing = self.page(&filter, page).await?;
             let now = self.now();
             live.extend(listing.records.into_iter().filter(|r| r.grant().is_redeemed(now)));
             match listing.next {
@@ -58,86 +83,36 @@ impl AuthorizationServer {
         }
     }
 
-    /// Ends a grant and all that it issued. `false` if there is none, or it had ended.
-    ///
-    /// # Errors
-    /// The store failed; ask again.
-    pub async fn revoke_grant(&self, id: GrantId) -> Result<bool, Fault> {
-        for _ in 0..RACES {
-            let Some(record) = self.load(id).await?.filter(|r| !r.grant().is_ended()) else {
-                return Ok(false);
-            };
-            let (version, grant) = (record.version(), record.into_grant());
-            let now = self.now();
-            let write = Write::replace(version, grant.revoke(now), now);
-            match self.commit(&write).await {
-                Outcome::Committed(_) => {
-                    let grant = write.next().grant();
-                    let about = About {
-                        client: Some(grant.client()),
-                        grant: Some(id),
-                        subject: Some(grant.subject()),
-                    };
-                    self.audit(What::Revoked, Endpoint::Host, about);
-                    return Ok(true);
-                }
-                Outcome::Conflict => {}
-                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault),
-            }
-        }
-        Err(Fault::Contended)
+    pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
+        Ok(self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??)
     }
 
-    /// Ends every grant of a subject; how many. After an error, ask again: what has ended stays so.
-    ///
-    /// # Errors
-    /// The store failed midway.
-    pub async fn revoke_subject(&self, subject: &Subject) -> Result<u64, Fault> {
-        self.revoke_all(&Filter::subject(subject.clone())).await
-    }
-
-    /// Ends every grant of a client; how many. After an error, ask again: what has ended stays so.
-    ///
-    /// # Errors
-    /// The store failed midway.
-    pub async fn revoke_client(&self, client: &ClientId) -> Result<u64, Fault> {
-        self.revoke_all(&Filter::client(client.clone())).await
-    }
-
-    /// Ends every grant that the filter finds; how many.
-    ///
-    /// # Errors
-    /// The store failed midway.
-    pub async fn revoke_all(&self, filter: &Filter) -> Result<u64, Fault> {
-        let mut page = Page::first(SLICE);
-        let mut ended = 0;
-        loop {
-            let listing = self.grants(filter, page).await?;
-            for record in &listing.records {
-                ended += u64::from(self.revoke_grant(record.grant().id()).await?);
-            }
-            match listing.next {
-                Some(last) => page = page.after(last),
-                None => return Ok(ended),
-            }
-        }
-    }
-
-    /// Removes what can no longer be used or replayed, in slices; how many records went. Call it from a task of
-    /// your own, every minute or so.
+    /// Removes what can no longer be used or replayed, in slices with pauses between them; how many records went.
     ///
     /// # Errors
     /// The store failed; what went is gone.
     pub async fn sweep(&self) -> Result<u64, Fault> {
-        const MAX_SLICE: u32 = 1000;
         let mut gone = 0;
         loop {
-            let purge = self.inner.store.purge(self.now() - Duration::from_secs(1), MAX_SLICE);
+            let purge = self.inner.store.purge(self.now() - Duration::from_secs(1), PURGE);
             let slice = self.in_time(purge).await.ok_or(Fault::Deadline)??;
             gone += slice;
-            if slice < u64::from(MAX_SLICE) {
+            if slice < u64::from(PURGE) {
                 return Ok(gone);
             }
+            Delay::new(PAUSE).await;
+        }
+    }
+
+    /// Sweeps now and then after each pause of this length, for as long as it is polled: a task for your runtime,
+    /// `tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60)))`. One node is enough, and several do no
+    /// harm. A sweep that failed is an audit event, and the next one goes on where it stopped.
+    pub async fn keep_sweeping(self, every: Duration) {
+        loop {
+            if let Err(fault) = self.sweep().await {
+                self.audit(What::Failed(fault.reason()), Endpoint::Host, About::default());
+            }
+            Delay::new(every).await;
         }
     }
 }

@@ -4,8 +4,10 @@ mod authorize;
 mod builder;
 mod calls;
 mod check;
+mod cursor;
 mod endpoint;
 mod manage;
+mod revoke_all;
 mod signed;
 mod throttle;
 mod token;
@@ -18,6 +20,8 @@ use async_trait::async_trait;
 
 pub use authorize::{Authorization, Consent, Detour, ErrorPage};
 pub use builder::{Builder, ConfigError, ConfigErrors};
+pub use cursor::Cursor;
+pub use manage::Grants;
 
 use crate::audit::{Audit, Endpoint, Event, What};
 use crate::client::{Client, ClientId, ClientRegistry, Registrar, SlowHash};
@@ -27,7 +31,7 @@ use crate::grant::{GrantId, Subject};
 use crate::http::Response;
 use crate::metadata::Endpoints;
 use crate::policy::Rules;
-use crate::secret::SecretText;
+use crate::secret::{Secret, SecretText};
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
@@ -81,6 +85,8 @@ struct Inner {
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// What authenticates cursors.
+    cursor_key: Secret,
     throttle: Throttle,
     unanswered: Unanswered,
 }
