@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cpu_time::ThreadTime;
-use grantor::{Clock, MemoryStore, TokenStore as _};
+use grantor::tenants::{Destination, TenantMap, Tenants as _};
+use grantor::{AuthorizationServer, Client, Clock, GrantType, MemoryRegistry, MemoryStore, TokenStore as _};
 
 use support::{Contender, Job, ready};
 use support::{floor, grantor as ours, oauth_as, oxide_auth};
 
 const TARGET_BYTES: usize = 256;
 const TARGET_PURGE: Duration = Duration::from_millis(5);
+const TARGET_TENANT: usize = 2 * 1024;
 const STEP: usize = 1_000;
 
 fn main() {
@@ -35,6 +37,29 @@ fn main() {
     let each = heap_per_grant(grants, ours::Contestant::new);
     println!("target for grantor: at most {TARGET_BYTES}{}", verdict(each <= TARGET_BYTES));
     purge(grants);
+    tenants(if full { 10_000 } else { 100 });
+}
+
+/// Tenants at rest: each with its own clients (one), store and rules, all with one clock and one set of scopes.
+fn tenants(count: usize) {
+    let tenants = TenantMap::by_path();
+    let before = Counting::live();
+    for n in 0..count {
+        let robot = Client::builder("robot").secret("sesame").grant_types([GrantType::ClientCredentials]);
+        let server = AuthorizationServer::builder(format!("https://as.example/tenant-{n}"))
+            .clients(MemoryRegistry::new([robot.build().unwrap()]))
+            .store(MemoryStore::small())
+            .scopes(["read", "write"])
+            .authorization_endpoint("/authorize");
+        tenants.insert(server.build().unwrap()).unwrap();
+    }
+    let each = (Counting::live() - before) / count;
+    println!("\nheap bytes per tenant at rest, {count} tenants: {each}{}", verdict(each <= TARGET_TENANT));
+
+    let path = format!("/tenant-{}/token", count / 2);
+    let to = Destination::new("as.example", &path);
+    let (spent, found) = timed(|| (0..STEP).filter(|_| ready(tenants.find(&to)).unwrap().is_some()).count());
+    println!("to find one of them takes {:?}", spent / u32::try_from(found).unwrap());
 }
 
 /// How many blocks one operation allocates. A chunk is few enough operations for what grows with the number

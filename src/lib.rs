@@ -43,6 +43,7 @@ mod signing;
 pub mod store;
 mod system;
 mod target;
+pub mod tenants;
 
 pub use async_trait::async_trait;
 

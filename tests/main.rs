@@ -35,3 +35,4 @@ mod rfc8707_resources;
 mod rfc9068_jwt;
 mod rfc9728_metadata;
 mod store_contract;
+mod tenants;

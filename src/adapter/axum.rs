@@ -1,9 +1,11 @@
 //! The adapter for axum 0.8 (feature `axum`).
 //!
 //! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an
-//! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer; [`guard_routes`] serves its metadata.
+//! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer; [`guard_routes`] serves its metadata. For several
+//! issuers there are [`tenant_router`] and [`Tenant`].
 
 mod guard;
+mod tenants;
 
 use std::net::SocketAddr;
 
@@ -15,6 +17,7 @@ use ::axum::response::{IntoResponse, Response as HttpResponse};
 use ::axum::{Router, routing};
 
 pub use guard::{AnyToken, Authorized, GuardLayer, Guarded, Required, guard_routes};
+pub use tenants::{Tenant, tenant_router};
 
 use crate::audit::Endpoint;
 use crate::http::{Headers, MAX_BODY, Method, Request, Response};

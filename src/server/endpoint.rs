@@ -26,6 +26,12 @@ impl AuthorizationServer {
         always.into_iter().chain(jwks).collect()
     }
 
+    /// The machine endpoint at this path, if there is one.
+    #[must_use]
+    pub fn endpoint_at(&self, path: &str) -> Option<Endpoint> {
+        self.routes().into_iter().find(|(_, route)| route == path).map(|(endpoint, _)| endpoint)
+    }
+
     /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
     /// preflights, and lets other origins read what they may read.
     pub async fn handle(&self, endpoint: Endpoint, request: &Request) -> Response {

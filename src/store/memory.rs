@@ -102,10 +102,21 @@ impl MemoryStore {
     /// the client sees as 503.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
+        Self::sharded(SHARDS, REPLAY_SHARDS, limit)
+    }
+
+    /// A store for at most sixty thousand grants under one lock, which takes next to no memory while it is empty: for one
+    /// of many [tenants](crate::tenants).
+    #[must_use]
+    pub fn small() -> Self {
+        Self::sharded(1, 1, 60_000)
+    }
+
+    fn sharded(shards: usize, replay_shards: usize, limit: usize) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            replays: (0..REPLAY_SHARDS).map(|_| RwLock::default()).collect(),
-            limit: limit.div_ceil(SHARDS).max(1),
+            shards: (0..shards).map(|_| RwLock::default()).collect(),
+            replays: (0..replay_shards).map(|_| RwLock::default()).collect(),
+            limit: limit.div_ceil(shards).max(1),
             next_purge: AtomicUsize::new(0),
         }
     }
@@ -124,19 +135,19 @@ impl MemoryStore {
     }
 
     fn find(&self, id: GrantId) -> Option<Record> {
-        let shard = self.shards[shard_of(id)].read().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shards[self.shard_of(id)].read().unwrap_or_else(PoisonError::into_inner);
         shard.rows.get(&id).map(|row| row.0.clone())
+    }
+
+    /// By the first bits, so that the shards are in the order of the ids; the last eight bytes are the hash within one.
+    fn shard_of(&self, id: GrantId) -> usize {
+        let [first, second, ..] = id.as_bytes();
+        (usize::from(u16::from_be_bytes([*first, *second])) * self.shards.len()) >> 16
     }
 
     fn shard_mut(&self, at: usize) -> RwLockWriteGuard<'_, Shard> {
         self.shards[at].write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The first ten bits, so that the shards are in the order of the ids; the last eight bytes are the hash within one.
-fn shard_of(id: GrantId) -> usize {
-    let [first, second, ..] = id.as_bytes();
-    (usize::from(u16::from_be_bytes([*first, *second])) * SHARDS) >> 16
 }
 
 /// What goes is handed to the caller, to be freed when the lock is.
@@ -190,7 +201,7 @@ impl TokenStore for MemoryStore {
         let id = write.id();
         // Declared before the lock, so freed after it.
         let mut _gone = Vec::new();
-        let mut shard = self.shard_mut(shard_of(id));
+        let mut shard = self.shard_mut(self.shard_of(id));
         let version = shard.rows.get(&id).map(|row| row.0.version());
         if version != write.expect() {
             return Err(CommitError::Conflict);
@@ -223,7 +234,7 @@ impl TokenStore for MemoryStore {
             page.after.is_none_or(|after| after < grant.id()) && filter.matches(grant)
         };
         let mut records: Vec<Record> = Vec::new();
-        for shard in &self.shards[page.after.map_or(0, shard_of)..] {
+        for shard in &self.shards[page.after.map_or(0, |after| self.shard_of(after))..] {
             let sorted = records.len();
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             records.extend(shard.rows.iter().map(|row| &row.0).filter(|r| wanted(r)).cloned());
@@ -240,11 +251,11 @@ impl TokenStore for MemoryStore {
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
         let limit = limit as usize;
         let mut gone = 0;
-        for _ in 0..SHARDS {
+        for _ in 0..self.shards.len() {
             if gone == limit {
                 break;
             }
-            let at = self.next_purge.load(Ordering::Relaxed) % SHARDS;
+            let at = self.next_purge.load(Ordering::Relaxed) % self.shards.len();
             let purged = self.shard_mut(at).purge(before, limit - gone);
             gone += purged.len();
             if gone < limit {
@@ -273,7 +284,7 @@ impl ReplayGuard for MemoryStore {
         until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let shard = &self.replays[usize::from(key.as_bytes()[0]) % REPLAY_SHARDS];
+        let shard = &self.replays[usize::from(key.as_bytes()[0]) % self.replays.len()];
         let mut keys = shard.write().unwrap_or_else(PoisonError::into_inner);
         if keys.get(key).is_some_and(|until| now < *until) {
             return Ok(false);

@@ -1,0 +1,63 @@
+//! Several issuers in axum: the machine endpoints of all of them, and an extractor for pages.
+
+use std::sync::Arc;
+
+use ::axum::Router;
+use ::axum::body::Body;
+use ::axum::extract::{FromRef, FromRequestParts};
+use ::axum::http::header::HOST;
+use ::axum::http::request::Parts;
+use ::axum::http::{Request as HttpRequest, StatusCode};
+use ::axum::response::{IntoResponse, Response as HttpResponse};
+
+use super::serve;
+use crate::error::{Reason, Refusal};
+use crate::server::AuthorizationServer;
+use crate::tenants::{Destination, Tenants};
+
+/// The machine endpoints of every tenant, as the fallback of a router: merge it at the root of your app. Your own routes
+/// go first; what is no endpoint of any tenant is a 404.
+pub fn tenant_router<S: Clone + Send + Sync + 'static>(tenants: impl Tenants + 'static) -> Router<S> {
+    let tenants: Arc<dyn Tenants> = Arc::new(tenants);
+    Router::new().fallback(move |request| answer(Arc::clone(&tenants), request))
+}
+
+async fn answer(tenants: Arc<dyn Tenants>, request: HttpRequest<Body>) -> HttpResponse {
+    let (parts, body) = request.into_parts();
+    let server = match find(&*tenants, &parts).await {
+        Ok(Tenant(server)) => server,
+        Err(response) => return response,
+    };
+    match server.endpoint_at(parts.uri.path()) {
+        Some(endpoint) => serve(server, endpoint, HttpRequest::from_parts(parts, body)).await.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// An extractor for your own pages: the server of the tenant that a request is for, by the `Arc<dyn Tenants>` in the
+/// app's state. Where there is none, the answer is 404.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
+pub struct Tenant(pub AuthorizationServer);
+
+impl<S: Send + Sync> FromRequestParts<S> for Tenant
+where
+    Arc<dyn Tenants>: FromRef<S>,
+{
+    type Rejection = HttpResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpResponse> {
+        find(&*Arc::<dyn Tenants>::from_ref(state), parts).await
+    }
+}
+
+async fn find(tenants: &dyn Tenants, parts: &Parts) -> Result<Tenant, HttpResponse> {
+    let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = parts.uri.authority().map(|authority| authority.as_str()).or_else(header);
+    let to = Destination::new(authority.unwrap_or_default(), parts.uri.path());
+    match tenants.find(&to).await {
+        Ok(Some(server)) => Ok(Tenant(server)),
+        Ok(None) => Err(StatusCode::NOT_FOUND.into_response()),
+        Err(_) => Err(Refusal::from(Reason::StoreUnavailable).into_response().into_response()),
+    }
+}

@@ -1,0 +1,201 @@
+//! Several issuers in one server: which of them a request is for.
+//!
+//! Each tenant is an [`AuthorizationServer`] of its own, with its issuer, keys, policy, clients and store, so nothing
+//! leaks from one to another: what they share is what the host gives to both. Give each its own store, or its own
+//! space of one store.
+//!
+//! ```
+//! use grantor::tenants::{Destination, TenantMap, Tenants as _};
+//! use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let tenants = TenantMap::by_path();
+//! for name in ["acme", "globex"] {
+//!     let server = AuthorizationServer::builder(format!("https://as.example/{name}"))
+//!         .clients(MemoryRegistry::default())
+//!         .store(MemoryStore::small())
+//!         .build()?;
+//!     tenants.insert(server)?;
+//! }
+//! let acme = tenants.find(&Destination::new("as.example", "/acme/token")).await?;
+//! assert_eq!(&*acme.unwrap().rules().issuer, "https://as.example/acme");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use fluent_uri::Uri;
+
+use crate::server::AuthorizationServer;
+use crate::store::StoreError;
+
+/// Where a request went, as far as it tells issuers apart. Whoever sends the request writes both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Destination<'a> {
+    /// The host, and the port if there is one: the `Host` header, or `:authority` of HTTP/2. Behind a proxy it is what
+    /// the proxy says.
+    pub authority: &'a str,
+    /// The path as it was sent, not decoded.
+    pub path: &'a str,
+}
+
+const WELL_KNOWN: &str = "/.well-known/";
+
+impl<'a> Destination<'a> {
+    /// Where a request went.
+    #[must_use]
+    pub fn new(authority: &'a str, path: &'a str) -> Self {
+        Self { authority, path }
+    }
+
+    /// The path from where the issuer's own path begins: without the well-known name that goes before it (RFC 8414
+    /// section 3.1, RFC 9728 section 3.1).
+    #[must_use]
+    pub fn issuer_path(&self) -> &'a str {
+        match self.path.strip_prefix(WELL_KNOWN) {
+            Some(name) => name.find('/').map_or("", |slash| &name[slash..]),
+            None => self.path,
+        }
+    }
+
+    /// The first segment of the issuer's path, empty if there is none.
+    #[must_use]
+    pub fn first_segment(&self) -> &'a str {
+        let path = self.issuer_path();
+        path.strip_prefix('/').unwrap_or(path).split('/').next().unwrap_or_default()
+    }
+}
+
+/// Finds the tenant that a request is for.
+///
+/// Both parts of the destination are hostile input. A wrong server answers for another issuer, with its keys and its
+/// users' grants.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// The server of this issuer; `None` is a 404.
+    ///
+    /// # Errors
+    /// It could not be found out; the answer is 503.
+    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError>;
+}
+
+#[async_trait]
+impl<T: Tenants + ?Sized> Tenants for Arc<T> {
+    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError> {
+        (**self).find(to).await
+    }
+}
+
+/// Tenants in a map, by the host or the first segment of their issuer: one hash lookup a request. They come and go
+/// while it serves.
+pub struct TenantMap {
+    by: By,
+    servers: RwLock<HashMap<Box<str>, AuthorizationServer>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Host,
+    Path,
+}
+
+impl TenantMap {
+    /// Issuers such as `https://acme.example`, without a path.
+    #[must_use]
+    pub fn by_host() -> Self {
+        Self { by: By::Host, servers: RwLock::default() }
+    }
+
+    /// Issuers such as `https://as.example/acme`, with a path of one segment. The host is not looked at.
+    #[must_use]
+    pub fn by_path() -> Self {
+        Self { by: By::Path, servers: RwLock::default() }
+    }
+
+    /// Adds a tenant, or replaces the one of the same place, which is returned. Requests under way go on with that one.
+    ///
+    /// # Errors
+    /// The issuer has not the form that the map goes by.
+    pub fn insert(&self, server: AuthorizationServer) -> Result<Option<AuthorizationServer>, TenantError> {
+        let key = self.key_of(&server.rules().issuer).ok_or(TenantError)?;
+        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(servers.insert(key, server))
+    }
+
+    /// Takes a tenant out by its issuer. What it issued stays in its store.
+    pub fn remove(&self, issuer: &str) -> Option<AuthorizationServer> {
+        let key = self.key_of(issuer)?;
+        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+        servers.remove(&key)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.servers.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn get(&self, to: &Destination<'_>) -> Option<AuthorizationServer> {
+        let key = match self.by {
+            By::Host => host(to.authority),
+            By::Path => Cow::Borrowed(to.first_segment()),
+        };
+        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
+        servers.get(&*key).cloned()
+    }
+
+    fn key_of(&self, issuer: &str) -> Option<Box<str>> {
+        let uri = Uri::parse(issuer).ok()?;
+        let path = uri.path().as_str().trim_end_matches('/');
+        match self.by {
+            By::Host => path
+                .is_empty()
+                .then(|| uri.authority())?
+                .map(|host_and_port| host(host_and_port.as_str()).into()),
+            By::Path => {
+                path.strip_prefix('/').filter(|path| !path.is_empty() && !path.contains('/')).map(Into::into)
+            }
+        }
+    }
+}
+
+/// As it is compared: in lower case, without a default port.
+fn host(authority: &str) -> Cow<'_, str> {
+    let host = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80")).unwrap_or(authority);
+    match host.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => Cow::Borrowed(host),
+    }
+}
+
+#[async_trait]
+impl Tenants for TenantMap {
+    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError> {
+        Ok(self.get(to))
+    }
+}
+
+impl fmt::Debug for TenantMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantMap").field("by", &self.by).field("tenants", &self.len()).finish()
+    }
+}
+
+/// The issuer has not the form that the map goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tenants by host have issuers without a path, tenants by path those with one segment")]
+#[non_exhaustive]
+pub struct TenantError;
