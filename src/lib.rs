@@ -48,10 +48,11 @@ pub mod tenants;
 pub use async_trait::async_trait;
 
 pub use audit::{Audit, Endpoint, Event, What};
+pub use client::ResponseType;
 pub use client::{
     ApplicationType, AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry,
 };
-pub use client::{FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, ResponseType};
+pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::{ResponseMode, Standing};
 pub use grant::{Grant, GrantId, Login, Subject};

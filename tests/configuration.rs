@@ -9,7 +9,7 @@ use grantor::client::{ClientError, FileRegistryError, RegisterError, RegistryErr
 use grantor::server::ConfigError;
 use grantor::{
     ApplicationType, AuthMethod, AuthorizationServer, Client, ClientId, ClientMetadata, ClientRegistry,
-    FileRegistry, GrantType, MemoryRegistry, Policy, Registrar, Request, ResponseType,
+    FileRegistry, GrantType, MemoryRegistry, Policy, Registrar, Replacement, Request, ResponseType,
 };
 
 use crate::support::{
@@ -184,16 +184,26 @@ async fn behaves_as_a_registrar(registry: &impl Registrar) {
     let app =
         |name: &str| Client::builder("app").name(name).redirect_uri(CALLBACK).secret(SECRET).build().unwrap();
     let id = ClientId::new("app");
-    assert!(matches!(registry.replace(app("none")).await, Err(RegistryError::Missing)));
+    let (first, second, third) = (app("first"), app("second"), app("third"));
+    let vacant = Replacement::of(&first, app("none"));
+    assert!(matches!(registry.replace(vacant).await, Err(RegistryError::Missing)));
     assert!(matches!(registry.remove(&id).await, Err(RegistryError::Missing)));
     assert_eq!(registry.client(&id).await.unwrap(), None);
 
-    registry.insert(app("first")).await.unwrap();
-    assert!(matches!(registry.insert(app("second")).await, Err(RegistryError::Exists)));
+    registry.insert(first.clone()).await.unwrap();
+    assert!(matches!(registry.insert(second.clone()).await, Err(RegistryError::Exists)));
     assert_eq!(registry.client(&id).await.unwrap().unwrap().name(), Some("first"));
     assert_eq!(registry.client(&ClientId::new("APP")).await.unwrap(), None);
-    registry.replace(app("third")).await.unwrap();
-    assert_eq!(registry.client(&id).await.unwrap().unwrap().name(), Some("third"));
+    registry.replace(Replacement::of(&first, third)).await.unwrap();
+    let stored = registry.client(&id).await.unwrap().unwrap();
+    assert_eq!((stored.name(), stored.revision()), (Some("third"), 1));
+
+    let late = Replacement::of(&first, second);
+    assert!(
+        matches!(registry.replace(late).await, Err(RegistryError::Changed)),
+        "a lost race changes nothing"
+    );
+    assert_eq!(registry.client(&id).await.unwrap().unwrap(), stored);
     registry.remove(&id).await.unwrap();
     assert_eq!(registry.client(&id).await.unwrap(), None);
 }
@@ -249,6 +259,7 @@ fn a_file_that_is_damaged_or_of_the_future_is_not_opened() {
         (format!("[{good}, {{}}]"), "client number 2"),
         (format!("[{}]", good.replace("\"v\":1", "\"v\":2")), "upgrade grantor"),
         (format!("[{}]", good.replace("\"v\":1", "\"v\":1,\"locked\":true")), "locked"),
+        (format!("[{}]", good.replace("\"v\":1", "\"v\":1,\"state\":\"asleep\"")), "asleep"),
         (format!("[{}]", good.replace("https://app", "http://app")), "plain http"),
         (format!("[{}]", good.replace("\"secrets\"", "\"secret\"")), "secret"),
     ] {

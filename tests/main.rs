@@ -4,6 +4,7 @@
 mod support;
 
 mod client_authentication;
+mod client_state;
 mod codec;
 mod configuration;
 mod every_endpoint;

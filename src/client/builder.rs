@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
-use super::{GrantType, ResponseType, SecretHash};
+use super::{ClientState, GrantType, ResponseType, SecretHash, SelfRegistration};
 use crate::redirect::{RedirectUri, RedirectUriError};
 use crate::scope::Scope;
 use crate::secret::SecretText;
@@ -31,11 +31,23 @@ pub struct ClientBuilder {
     scope: Option<String>,
     secrets: Vec<ClientSecret>,
     issued: Option<DateTime<Utc>>,
+    revision: u64,
+    state: ClientState,
+    self_registration: Option<Box<SelfRegistration>>,
 }
 
 impl ClientBuilder {
     pub(super) fn new(id: Option<ClientId>) -> Self {
-        Self { id, metadata: ClientMetadata::default(), scope: None, secrets: Vec::new(), issued: None }
+        Self {
+            id,
+            metadata: ClientMetadata::default(),
+            scope: None,
+            secrets: Vec::new(),
+            issued: None,
+            revision: 0,
+            state: ClientState::default(),
+            self_registration: None,
+        }
     }
 
     /// Takes all metadata at once, as from a file; what was set before is dropped.
@@ -129,6 +141,22 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether it is served; by default it is.
+    pub fn state(mut self, state: ClientState) -> Self {
+        self.state = state;
+        self
+    }
+
+    pub(super) fn revision(mut self, revision: u64) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    pub(super) fn self_registration(mut self, own: Option<Box<SelfRegistration>>) -> Self {
+        self.self_registration = own;
+        self
+    }
+
     pub(super) fn id(mut self, id: ClientId) -> Self {
         self.id = Some(id);
         self
@@ -160,7 +188,7 @@ impl ClientBuilder {
     /// Every mistake, not only the first.
     pub fn build(self) -> Result<Client, ClientErrors> {
         let mut errors = Vec::new();
-        let Self { id, mut metadata, scope, secrets, issued } = self;
+        let Self { id, mut metadata, scope, secrets, issued, revision, state, self_registration } = self;
 
         let id = id.unwrap_or_else(|| ClientId::new(""));
         if id.as_str().is_empty() || !id.as_str().bytes().all(|b| matches!(b, 0x20..=0x7E)) {
@@ -201,8 +229,19 @@ impl ClientBuilder {
             }
             _ => {}
         }
-        let client =
-            Client { id, metadata, redirect_uris, grant_types, response_types, auth_method, secrets, issued };
+        let client = Client {
+            id,
+            metadata,
+            redirect_uris,
+            grant_types,
+            response_types,
+            auth_method,
+            secrets,
+            issued,
+            revision,
+            state,
+            self_registration,
+        };
         if !client.is_confidential() {
             errors.extend(mistakes_of_public(&client));
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Client, ClientErrors, ClientId, ClientMetadata, ClientSecret};
+use super::{Client, ClientErrors, ClientId, ClientMetadata, ClientSecret, ClientState, SelfRegistration};
 
 const VERSION: u32 = 1;
 
@@ -16,7 +16,17 @@ struct Body {
     client_id_issued_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<ClientSecret>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    revision: u64,
+    #[serde(default, skip_serializing_if = "ClientState::is_active")]
+    state: ClientState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    self_registration: Option<Box<SelfRegistration>>,
     metadata: ClientMetadata,
+}
+
+fn is_zero(revision: &u64) -> bool {
+    *revision == 0
 }
 
 #[derive(Deserialize)]
@@ -33,6 +43,9 @@ impl Client {
             client_id: self.id.clone(),
             client_id_issued_at: self.issued,
             secrets: self.secrets.clone(),
+            revision: self.revision,
+            state: self.state,
+            self_registration: self.self_registration.clone(),
             metadata: self.metadata.clone(),
         };
         serde_json::to_value(body).unwrap_or_default()
@@ -49,7 +62,9 @@ impl Client {
         }
         let body = Body::deserialize(body)?;
         let builder = Client::builder(body.client_id.as_str()).metadata(body.metadata);
-        Ok(builder.secrets(body.secrets).issued(body.client_id_issued_at).build()?)
+        let builder = builder.secrets(body.secrets).issued(body.client_id_issued_at);
+        let builder = builder.revision(body.revision).state(body.state);
+        Ok(builder.self_registration(body.self_registration).build()?)
     }
 }
 

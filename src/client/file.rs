@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::registry::Change;
 use super::{Client, ClientDecodeError, ClientId, ClientRegistry, MemoryRegistry};
-use super::{Registrar, RegistryError};
+use super::{Registrar, RegistryError, Replacement};
 use crate::store::StoreError;
 
 /// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
@@ -70,14 +71,14 @@ impl FileRegistry {
     }
 
     /// Writes the new state, then shows it; a write that fails shows nothing.
-    fn change(&self, id: &ClientId, client: Option<Client>, must_exist: bool) -> Result<(), RegistryError> {
+    fn change(&self, change: Change) -> Result<(), RegistryError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = MemoryRegistry::new(self.clients.all().iter().map(|c| Client::clone(c)));
-        next.change(id.clone(), client.clone(), must_exist)?;
+        next.change(change.clone())?;
         let bodies: Vec<Value> = next.all().iter().map(|c| c.encode()).collect();
         let json = serde_json::to_vec_pretty(&bodies).map_err(StoreError::permanent)?;
         replace_file(&self.path, &json).map_err(StoreError::transient)?;
-        self.clients.change(id.clone(), client, must_exist)
+        self.clients.change(change)
     }
 }
 
@@ -108,14 +109,14 @@ impl ClientRegistry for FileRegistry {
 #[async_trait]
 impl Registrar for FileRegistry {
     async fn insert(&self, client: Client) -> Result<(), RegistryError> {
-        self.change(&client.id.clone(), Some(client), false)
+        self.change(Change::Insert(client))
     }
 
-    async fn replace(&self, client: Client) -> Result<(), RegistryError> {
-        self.change(&client.id.clone(), Some(client), true)
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError> {
+        self.change(Change::Replace(change))
     }
 
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
-        self.change(id, None, true)
+        self.change(Change::Remove(id.clone()))
     }
 }

@@ -7,6 +7,7 @@ mod file;
 mod metadata;
 mod registration;
 mod registry;
+mod state;
 
 #[cfg(feature = "argon2")]
 pub mod argon2;
@@ -23,7 +24,9 @@ pub use codec::ClientDecodeError;
 pub use file::{FileRegistry, FileRegistryError};
 pub use metadata::ClientMetadata;
 pub use registration::{RegisterError, Registered};
-pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError};
+pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
+pub use state::ClientState;
+pub(crate) use state::SelfRegistration;
 
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
@@ -170,6 +173,9 @@ pub struct Client {
     pub(crate) auth_method: AuthMethod,
     pub(crate) secrets: Vec<ClientSecret>,
     pub(crate) issued: Option<DateTime<Utc>>,
+    pub(crate) revision: u64,
+    pub(crate) state: ClientState,
+    pub(crate) self_registration: Option<Box<SelfRegistration>>,
 }
 
 impl Client {
@@ -236,6 +242,38 @@ impl Client {
     #[must_use]
     pub fn issued(&self) -> Option<DateTime<Utc>> {
         self.issued
+    }
+
+    /// How often it was changed; a [`Registrar`] stores a change if this is still what the change expects.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether it is served.
+    #[must_use]
+    pub fn state(&self) -> ClientState {
+        self.state
+    }
+
+    /// The same client in another state.
+    #[must_use]
+    pub fn in_state(self, state: ClientState) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Whether it registered itself (RFC 7591): its name, its pictures and all else that it says of itself is then
+    /// an unproven claim, and a consent page should say so.
+    #[must_use]
+    pub fn is_self_registered(&self) -> bool {
+        self.self_registration.is_some()
+    }
+
+    /// Whether anything is issued to it: it is active, and its registration has not run out.
+    #[must_use]
+    pub fn is_served(&self, now: DateTime<Utc>) -> bool {
+        let expires = self.self_registration.as_ref().and_then(|own| own.expires);
+        self.state == ClientState::Active && expires.is_none_or(|until| now < until)
     }
 
     /// Whether its authentication proves who it is (RFC 6749 section 2.1). A native application has no

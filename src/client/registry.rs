@@ -32,11 +32,49 @@ pub trait ClientRegistry: Send + Sync {
 pub trait Registrar: ClientRegistry {
     /// Adds a client whose id must be vacant.
     async fn insert(&self, client: Client) -> Result<(), RegistryError>;
-    /// Replaces a client, as a whole.
-    async fn replace(&self, client: Client) -> Result<(), RegistryError>;
+    /// Replaces a client, as a whole, if the stored one still has the revision
+    /// [`change.expect()`](Replacement::expect); in one step, like every conditional write.
+    ///
+    /// A change that goes in over another one lifts what that one restricted: a client that was disabled meanwhile
+    /// is back.
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError>;
     /// Removes a client. What was issued to it ends by
     /// [`revoke_client`](crate::AuthorizationServer::revoke_client), not by this.
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
+}
+
+/// A change of a client, on the condition that nobody else changed it meanwhile.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Replacement {
+    expect: u64,
+    client: Client,
+}
+
+impl Replacement {
+    /// Puts `next` in the place of `current`, whose id it gets, too.
+    pub fn of(current: &Client, next: Client) -> Self {
+        let client = Client { id: current.id.clone(), revision: current.revision + 1, ..next };
+        Self { expect: current.revision, client }
+    }
+
+    /// The [`revision`](Client::revision) that the stored client must have.
+    #[must_use]
+    pub fn expect(&self) -> u64 {
+        self.expect
+    }
+
+    /// What is stored then; its revision is another one.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn into_client(self) -> Client {
+        self.client
+    }
 }
 
 /// Why a registry did not change.
@@ -49,6 +87,9 @@ pub enum RegistryError {
     /// No client has this id.
     #[error("no client has this id")]
     Missing,
+    /// Somebody else changed the client meanwhile: load it again, decide again.
+    #[error("the client was changed meanwhile")]
+    Changed,
     /// The registry failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,8 +112,8 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
         (**self).insert(client).await
     }
 
-    async fn replace(&self, client: Client) -> Result<(), RegistryError> {
-        (**self).replace(client).await
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError> {
+        (**self).replace(change).await
     }
 
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
@@ -108,24 +149,47 @@ impl MemoryRegistry {
         clients.get(id).cloned()
     }
 
-    /// Changes the map by `change` if `allowed` says so of the client that is there.
-    pub(super) fn change(
-        &self,
-        id: ClientId,
-        client: Option<Client>,
-        must_exist: bool,
-    ) -> Result<(), RegistryError> {
+    /// Makes a change, if what is there allows it.
+    pub(super) fn change(&self, change: Change) -> Result<(), RegistryError> {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        match (clients.contains_key(&id), must_exist) {
-            (true, false) => return Err(RegistryError::Exists),
-            (false, true) => return Err(RegistryError::Missing),
-            (true, true) | (false, false) => {}
-        }
-        match client {
-            Some(client) => clients.insert(id, Arc::new(client)),
-            None => clients.remove(&id),
+        change.check(clients.get(change.id()).map(Arc::as_ref))?;
+        match change {
+            Change::Insert(client) => clients.insert(client.id.clone(), Arc::new(client)),
+            Change::Replace(Replacement { client, .. }) => {
+                clients.insert(client.id.clone(), Arc::new(client))
+            }
+            Change::Remove(id) => clients.remove(&id),
         };
         Ok(())
+    }
+}
+
+/// What a registrar is asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Insert(Client),
+    Replace(Replacement),
+    Remove(ClientId),
+}
+
+impl Change {
+    fn id(&self) -> &ClientId {
+        match self {
+            Self::Insert(client) | Self::Replace(Replacement { client, .. }) => &client.id,
+            Self::Remove(id) => id,
+        }
+    }
+
+    /// Whether it fits the client that is there.
+    fn check(&self, stored: Option<&Client>) -> Result<(), RegistryError> {
+        match (self, stored) {
+            (Self::Insert(_), Some(_)) => Err(RegistryError::Exists),
+            (Self::Replace(_) | Self::Remove(_), None) => Err(RegistryError::Missing),
+            (Self::Replace(change), Some(stored)) if stored.revision != change.expect => {
+                Err(RegistryError::Changed)
+            }
+            (Self::Insert(_), None) | (Self::Replace(_) | Self::Remove(_), Some(_)) => Ok(()),
+        }
     }
 }
 
@@ -143,15 +207,15 @@ impl ClientRegistry for MemoryRegistry {
 #[async_trait]
 impl Registrar for MemoryRegistry {
     async fn insert(&self, client: Client) -> Result<(), RegistryError> {
-        self.change(client.id.clone(), Some(client), false)
+        self.change(Change::Insert(client))
     }
 
-    async fn replace(&self, client: Client) -> Result<(), RegistryError> {
-        self.change(client.id.clone(), Some(client), true)
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError> {
+        self.change(Change::Replace(change))
     }
 
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
-        self.change(id.clone(), None, true)
+        self.change(Change::Remove(id.clone()))
     }
 }
 

@@ -39,7 +39,15 @@ impl AuthorizationServer {
         Mint::draw(&*self.inner.entropy)
     }
 
+    /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
+    /// disabled is unknown at all of them.
     pub(super) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
+        let found = self.find_any_client(id).await?;
+        Ok(found.filter(|client| client.is_served(self.now())))
+    }
+
+    /// The client with this id, served or not.
+    pub(super) async fn find_any_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
         match self.inner.clients.client_now(id) {
             Some(found) => Ok(found),
             None => Ok(self.in_time(self.inner.clients.client(id)).await.ok_or(Fault::Deadline)??),

@@ -266,6 +266,9 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         auth_method: AuthMethod::ClientSecretBasic,
         secrets: Vec::new(),
         issued: None,
+        revision: 0,
+        state: crate::client::ClientState::Active,
+        self_registration: None,
     })
 }
 
