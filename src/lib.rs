@@ -32,6 +32,7 @@ pub mod keys;
 pub mod manual;
 mod metadata;
 mod mint;
+pub mod outbound;
 pub mod pkce;
 pub mod policy;
 pub mod redirect;

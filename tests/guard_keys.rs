@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use grantor::jose::{Algorithm, JwkSet, Signer as _, SigningKey};
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
-use grantor::resource::{Fetch, Fetched, FetchedKeys, FileKeys, KeySource, TokenVerifier, TrustedKeys};
+use grantor::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use grantor::resource::{FetchedKeys, FileKeys, KeySource, TokenVerifier, TrustedKeys};
 use grantor::{
     Access, AccessTokens, Clock as _, Reason, Refusal, Resource, ResourceId, StoreError, async_trait,
 };
@@ -20,7 +21,7 @@ const JWKS: &str = "https://as.example/jwks";
 /// An issuer whose answer can be changed.
 #[derive(Clone, Default)]
 struct Issuer {
-    answer: Arc<Mutex<Option<Fetched>>>,
+    answer: Arc<Mutex<Option<OutboundResponse>>>,
     calls: Arc<AtomicUsize>,
     hangs: Arc<Mutex<bool>>,
 }
@@ -28,11 +29,11 @@ struct Issuer {
 impl Issuer {
     fn publishing(keys: &JwkSet) -> Self {
         let issuer = Self::default();
-        issuer.answers(Fetched::new(200, jwks_json(keys)));
+        issuer.answers(OutboundResponse::new(200, jwks_json(keys)));
         issuer
     }
 
-    fn answers(&self, answer: Fetched) {
+    fn answers(&self, answer: OutboundResponse) {
         *self.answer.lock().unwrap() = Some(answer);
     }
 
@@ -50,16 +51,17 @@ impl Issuer {
 }
 
 #[async_trait]
-impl Fetch for Issuer {
-    async fn get(&self, url: &str) -> Result<Fetched, StoreError> {
-        assert_eq!(url, JWKS);
+impl Outbound for Issuer {
+    async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        assert_eq!((request.url(), request.form()), (JWKS, None));
+        assert_eq!((request.chosen_by(), request.max_bytes()), (ChosenBy::Host, JwkSet::MAX_BYTES));
         self.calls.fetch_add(1, Ordering::SeqCst);
         let hangs = *self.hangs.lock().unwrap();
         tokio::task::yield_now().await;
         if hangs {
             std::future::pending::<()>().await;
         }
-        self.answer.lock().unwrap().clone().ok_or_else(|| StoreError::transient("unreachable"))
+        self.answer.lock().unwrap().clone().ok_or(OutboundError::Unreachable)
     }
 }
 
@@ -81,7 +83,8 @@ fn now(api: &Api, key: &SigningKey) -> String {
 async fn a_set_is_fetched_once_for_as_long_as_it_says() {
     let key = key();
     let issuer = Issuer::publishing(&set([&key]));
-    issuer.answers(Fetched::new(200, jwks_json(&set([&key]))).with_max_age(120));
+    issuer
+        .answers(OutboundResponse::new(200, jwks_json(&set([&key]))).header("cache-control", "max-age=120"));
     let api = fetching(&issuer);
     assert_eq!(issuer.calls(), 0);
     for (wait, calls) in [(0, 1), (119, 1), (1, 2), (119, 2)] {
@@ -95,8 +98,10 @@ async fn a_set_is_fetched_once_for_as_long_as_it_says() {
 async fn how_long_a_set_is_kept_has_bounds() {
     let key = key();
     for (says, shortest, longest) in [(Some(0), 29, 30), (Some(u64::MAX), 3599, 3600), (None, 299, 300)] {
-        let mut answer = Fetched::new(200, jwks_json(&set([&key])));
-        answer.max_age = says;
+        let mut answer = OutboundResponse::new(200, jwks_json(&set([&key])));
+        if let Some(seconds) = says {
+            answer = answer.header("cache-control", &format!("max-age={seconds}"));
+        }
         let issuer = Issuer::default();
         issuer.answers(answer);
         let api = fetching(&issuer);
@@ -115,7 +120,7 @@ async fn an_unknown_key_has_the_set_fetched_at_most_every_30_seconds() {
     let api = fetching(&issuer);
     assert_eq!(api.outcome(&now(&api, &old)).await.0, 200);
     api.clock.advance(seconds(31));
-    issuer.answers(Fetched::new(200, jwks_json(&set([&old, &new]))));
+    issuer.answers(OutboundResponse::new(200, jwks_json(&set([&old, &new]))));
     assert_eq!(api.outcome(&now(&api, &new)).await, (200, None), "the new key is fetched");
     assert_eq!(issuer.calls(), 2);
     for _ in 0..100 {
@@ -138,7 +143,7 @@ async fn a_token_that_names_no_key_finds_a_new_one_too() {
     let issuer = Issuer::publishing(&set([&old]));
     let api = fetching(&issuer);
     assert_eq!(api.outcome(&now(&api, &old)).await.0, 200);
-    issuer.answers(Fetched::new(200, jwks_json(&set([&new]))));
+    issuer.answers(OutboundResponse::new(200, jwks_json(&set([&new]))));
     api.clock.advance(seconds(30));
     let named = now(&api, &new);
     let payload = named.split('.').nth(1).unwrap();
@@ -156,8 +161,8 @@ async fn an_unreachable_issuer_is_503_until_it_is_back() {
     let refused = api.check(&now(&api, &key), &grantor::resource::Requirement::any()).await.unwrap_err();
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(refused.header("www-authenticate"), None);
-    issuer.answers(Fetched::new(200, jwks_json(&set([&key]))));
-    assert_eq!(api.outcome(&now(&api, &key)).await, (503, Some(Reason::StoreUnavailable)), "not at once");
+    issuer.answers(OutboundResponse::new(200, jwks_json(&set([&key]))));
+    assert_eq!(api.outcome(&now(&api, &key)).await, (503, Some(Reason::IssuerUnavailable)), "not at once");
     assert_eq!(issuer.calls(), 1);
     api.clock.advance(seconds(5));
     assert_eq!(api.outcome(&now(&api, &key)).await, (200, None));
@@ -173,9 +178,9 @@ async fn the_last_set_bridges_an_outage_but_not_for_ever() {
     api.clock.advance(seconds(300 + 3599));
     assert_eq!(api.outcome(&now(&api, &key)).await, (200, None));
     let unknown = api.outcome(&now(&api, &stranger)).await;
-    assert_eq!(unknown, (503, Some(Reason::StoreUnavailable)), "it may be a new key");
+    assert_eq!(unknown, (503, Some(Reason::IssuerUnavailable)), "it may be a new key");
     api.clock.advance(seconds(1));
-    assert_eq!(api.outcome(&now(&api, &key)).await, (503, Some(Reason::StoreUnavailable)));
+    assert_eq!(api.outcome(&now(&api, &key)).await, (503, Some(Reason::IssuerUnavailable)));
 
     let issuer = Issuer::publishing(&set([&key]));
     let strict = Api::by(FetchedKeys::new(JWKS, issuer.clone()).stale_for(Duration::ZERO));
@@ -193,20 +198,20 @@ async fn what_is_no_key_set_is_503_and_never_acceptance() {
     let jwk = serde_json::to_value(key.key()).unwrap();
     let many = serde_json::to_vec(&json!({ "keys": vec![jwk; JwkSet::MAX_KEYS + 1] })).unwrap();
     for answer in [
-        Fetched::new(200, huge),
-        Fetched::new(200, many),
-        Fetched::new(200, b"<html>sign in to the network</html>".as_slice()),
-        Fetched::new(200, b"".as_slice()),
-        Fetched::new(200, b"{}".as_slice()),
-        Fetched::new(200, b"\xff\xfe".as_slice()),
-        Fetched::new(500, good.clone()),
-        Fetched::new(404, good.clone()),
-        Fetched::new(302, good.clone()),
+        OutboundResponse::new(200, huge),
+        OutboundResponse::new(200, many),
+        OutboundResponse::new(200, b"<html>sign in to the network</html>".as_slice()),
+        OutboundResponse::new(200, b"".as_slice()),
+        OutboundResponse::new(200, b"{}".as_slice()),
+        OutboundResponse::new(200, b"\xff\xfe".as_slice()),
+        OutboundResponse::new(500, good.clone()),
+        OutboundResponse::new(404, good.clone()),
+        OutboundResponse::new(302, good.clone()),
     ] {
         let issuer = Issuer::default();
         issuer.answers(answer);
         let api = fetching(&issuer);
-        assert_eq!(api.outcome(&now(&api, &key)).await, (503, Some(Reason::StoreUnavailable)));
+        assert_eq!(api.outcome(&now(&api, &key)).await, (503, Some(Reason::IssuerUnavailable)));
     }
 }
 
@@ -214,7 +219,7 @@ async fn what_is_no_key_set_is_503_and_never_acceptance() {
 async fn an_empty_set_trusts_nobody_and_a_mixed_one_only_what_it_can() {
     let (good, weak) = (key(), key());
     let issuer = Issuer::default();
-    issuer.answers(Fetched::new(200, br#"{"keys":[]}"#.as_slice()));
+    issuer.answers(OutboundResponse::new(200, br#"{"keys":[]}"#.as_slice()));
     let api = fetching(&issuer);
     assert_eq!(api.outcome(&now(&api, &good)).await, (401, Some(Reason::TokenSignatureWrong)));
 
@@ -224,7 +229,7 @@ async fn an_empty_set_trusts_nobody_and_a_mixed_one_only_what_it_can() {
         { "kty": "oct", "k": "c2VjcmV0", "alg": "HS256" }, { "kty": "EC", "crv": "P-521" }, 7, null,
         published, serde_json::to_value(good.key()).unwrap(),
     ] });
-    issuer.answers(Fetched::new(200, serde_json::to_vec(&mixed).unwrap()));
+    issuer.answers(OutboundResponse::new(200, serde_json::to_vec(&mixed).unwrap()));
     api.clock.advance(seconds(300));
     assert_eq!(api.outcome(&now(&api, &good)).await, (200, None));
     assert_eq!(api.outcome(&now(&api, &weak)).await.0, 401, "its private part is out");
@@ -236,7 +241,7 @@ async fn a_key_that_is_withdrawn_is_not_trusted_when_its_set_is_over() {
     let issuer = Issuer::publishing(&set([&old]));
     let api = fetching(&issuer);
     assert_eq!(api.outcome(&now(&api, &old)).await.0, 200);
-    issuer.answers(Fetched::new(200, jwks_json(&set([&new]))));
+    issuer.answers(OutboundResponse::new(200, jwks_json(&set([&new]))));
     api.clock.advance(seconds(300));
     assert_eq!(api.outcome(&now(&api, &old)).await, (401, Some(Reason::TokenSignatureWrong)));
 }
@@ -318,7 +323,7 @@ async fn a_file_is_read_again_when_it_changes() {
     let path = std::env::temp_dir().join(format!("grantor-guard-{}.jwks", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let api = Api::by(FileKeys::new(&path));
-    assert_eq!(api.outcome(&now(&api, &old)).await, (503, Some(Reason::StoreUnavailable)), "no file yet");
+    assert_eq!(api.outcome(&now(&api, &old)).await, (503, Some(Reason::IssuerUnavailable)), "no file yet");
     std::fs::write(&path, jwks_json(&set([&old]))).unwrap();
     assert_eq!(api.outcome(&now(&api, &old)).await, (200, None));
     std::fs::write(&path, jwks_json(&set([&new]))).unwrap();
@@ -329,7 +334,7 @@ async fn a_file_is_read_again_when_it_changes() {
     for broken in [b"{".to_vec(), vec![b' '; JwkSet::MAX_BYTES + 1]] {
         std::fs::write(&path, broken).unwrap();
         api.clock.advance(seconds(1));
-        assert_eq!(api.outcome(&now(&api, &new)).await, (503, Some(Reason::StoreUnavailable)));
+        assert_eq!(api.outcome(&now(&api, &new)).await, (503, Some(Reason::IssuerUnavailable)));
     }
     std::fs::write(&path, jwks_json(&set([&new]))).unwrap();
     assert_eq!(api.outcome(&now(&api, &new)).await, (200, None));

@@ -20,6 +20,7 @@ mod keys;
 mod lost_answers;
 mod memory_store;
 mod metadata;
+mod outbound;
 mod races;
 mod real_clients;
 mod reference_model;

@@ -181,6 +181,10 @@ pub enum Reason {
     Overloaded,
     /// An endpoint that is switched off, or a host trait that is not there.
     NotConfigured,
+    /// The server that issues the tokens could not be asked: for its keys, its metadata, or about a token.
+    IssuerUnavailable,
+    /// The server that issues the tokens does not let this resource ask: its credentials are wrong, or the address is.
+    IssuerRefused,
 }
 
 /// What the other side is told: an error code of the specifications.
@@ -402,9 +406,9 @@ impl Reason {
             R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
 
-            R::StoreUnavailable | R::Contended | R::Overloaded =>
+            R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
-            R::StoreBroken | R::NotConfigured => (E::ServerError, "the server has a fault of its own"),
+            R::StoreBroken | R::NotConfigured | R::IssuerRefused => (E::ServerError, "the server has a fault of its own"),
         }
     }
 }

@@ -9,15 +9,19 @@ mod challenge;
 mod guard;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "jwt")]
+mod kept;
 mod metadata;
 mod protect;
+#[cfg(feature = "jwt")]
+mod remote;
 mod requirement;
 mod verifier;
 
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
 pub use guard::Guard;
 #[cfg(feature = "jwt")]
-pub use jwt::{Fetch, Fetched, FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
+pub use jwt::{FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;
 

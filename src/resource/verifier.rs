@@ -18,7 +18,8 @@ pub trait TokenVerifier: Send + Sync {
     ///
     /// # Errors
     /// [`Reason::TokenInactive`] or another reason of a token for one that is not good;
-    /// [`Reason::StoreUnavailable`] or [`Reason::StoreBroken`] if it could not be known, never one of the former.
+    /// [`Reason::IssuerUnavailable`], [`Reason::StoreUnavailable`] or [`Reason::StoreBroken`] if it could not be known, never
+    /// one of the former.
     async fn verify(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>)
     -> Result<Access, Refusal>;
 

@@ -4,6 +4,7 @@ pub mod browser;
 pub mod faulty;
 pub mod guarded;
 pub mod http;
+pub mod remote;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};

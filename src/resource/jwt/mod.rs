@@ -12,13 +12,13 @@ use chrono::{DateTime, Utc};
 
 use super::requirement::CLOCK_SKEW;
 use super::{Access, GuardBuilder, TokenVerifier};
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, JwsError, Unverified};
 use crate::store::StoreError;
 use crate::target::ResourceId;
 use claims::Wire;
 
-pub use fetched::{Fetch, Fetched, FetchedKeys};
+pub use fetched::FetchedKeys;
 pub use file::FileKeys;
 pub use key_source::{KeySource, StaticKeys, TrustedKeys};
 
@@ -149,8 +149,8 @@ fn read(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Wire, Unread> {
     verified.claims().map_err(|_| Unread::Refused(Reason::TokenUnreadable))
 }
 
-fn unavailable(error: StoreError) -> Refusal {
-    Fault::from(error).into()
+fn unavailable(_: StoreError) -> Refusal {
+    Reason::IssuerUnavailable.into()
 }
 
 impl fmt::Debug for JwtVerifier {

@@ -1,0 +1,196 @@
+//! [`Kept`]: what another server says, asked for by one request on behalf of all, and kept for as long as it is good.
+
+use std::future::{Future, poll_fn};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::error::Reason;
+use crate::outbound::OutboundResponse;
+use crate::policy::after;
+
+/// A value that another server has.
+///
+/// One request asks and the others go on with what is there; they wait only if there is nothing. Where there is no answer,
+/// the last one is good for a while longer, and then the failure is everybody's.
+pub(super) struct Kept<T> {
+    state: Mutex<State<T>>,
+}
+
+/// A question that failed is asked again after this.
+const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
+
+/// Whoever hopes for another answer has it asked for at most so often.
+const RENEW_EVERY: TimeDelta = TimeDelta::seconds(30);
+
+/// A value as it was answered.
+pub(super) struct Answer<T> {
+    pub(super) value: T,
+    /// Until then nobody asks again.
+    pub(super) fresh_until: DateTime<Utc>,
+    /// Until then it bridges an outage.
+    pub(super) stale_until: DateTime<Utc>,
+}
+
+struct State<T> {
+    answer: Option<Answer<T>>,
+    /// When it was asked for last.
+    asked: Option<DateTime<Utc>>,
+    /// Why that came to nothing.
+    failed: Option<Reason>,
+    /// Whether somebody is asking.
+    asking: bool,
+    waiting: Vec<Waker>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        let state = State { answer: None, asked: None, failed: None, asking: false, waiting: Vec::new() };
+        Self { state: Mutex::new(state) }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    /// The value that is there, or else what `ask` brings; it is polled only if it is this caller's turn. With `renew`,
+    /// what is there was not good enough.
+    pub(super) async fn latest(
+        &self,
+        renew: bool,
+        now: DateTime<Utc>,
+        ask: impl Future<Output = Result<Answer<T>, Reason>>,
+    ) -> Result<T, Reason> {
+        let turn = poll_fn(|context| {
+            let mut state = self.state();
+            let turn = state.turn(renew, now);
+            if matches!(turn, Turn::Wait) {
+                state.waiting.push(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(turn)
+        });
+        match turn.await {
+            Turn::Use(value) => return Ok(value),
+            Turn::Fail(reason) => return Err(reason),
+            Turn::Wait => return Err(Reason::IssuerUnavailable),
+            Turn::Ask => {}
+        }
+        let asking = Asking { state: &self.state, settled: false };
+        let answer = ask.await;
+        asking.settle(answer, renew, now)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a request does about the value.
+enum Turn<T> {
+    Use(T),
+    Ask,
+    Wait,
+    Fail(Reason),
+}
+
+impl<T: Clone> State<T> {
+    fn turn(&mut self, renew: bool, now: DateTime<Utc>) -> Turn<T> {
+        let usable = self.usable(now);
+        let is_fresh = self.answer.as_ref().is_some_and(|answer| now < answer.fresh_until);
+        match &usable {
+            Some(value) if !renew && (is_fresh || self.asking) => return Turn::Use(value.clone()),
+            _ if self.asking => return Turn::Wait,
+            _ => {}
+        }
+        let pause = if renew && usable.is_some() { RENEW_EVERY } else { RETRY_AFTER };
+        let is_over = self.answer.is_some() && usable.is_none() && self.failed.is_none();
+        // A clock that was set back is no reason to wait.
+        if is_over || self.asked.is_none_or(|asked| now < asked || now - asked >= pause) {
+            (self.asking, self.asked) = (true, Some(now));
+            return Turn::Ask;
+        }
+        match (usable, self.failed) {
+            // Whether there is something better is not known.
+            (Some(_), Some(reason)) if renew => Turn::Fail(reason),
+            (Some(value), _) => Turn::Use(value),
+            (None, reason) => Turn::Fail(reason.unwrap_or(Reason::IssuerUnavailable)),
+        }
+    }
+
+    fn usable(&self, now: DateTime<Utc>) -> Option<T> {
+        let answer = self.answer.as_ref().filter(|answer| now < answer.stale_until);
+        answer.map(|answer| answer.value.clone())
+    }
+}
+
+/// Whoever asks for all. Dropped midway, it makes room for the next.
+struct Asking<'a, T> {
+    state: &'a Mutex<State<T>>,
+    settled: bool,
+}
+
+impl<T: Clone> Asking<'_, T> {
+    fn settle(
+        mut self,
+        answer: Result<Answer<T>, Reason>,
+        renew: bool,
+        now: DateTime<Utc>,
+    ) -> Result<T, Reason> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settled = true;
+        state.asking = false;
+        state.failed = answer.as_ref().err().copied();
+        match answer {
+            Ok(answer) => {
+                let value = answer.value.clone();
+                state.answer = Some(answer);
+                Ok(value)
+            }
+            Err(reason) => state.usable(now).filter(|_| !renew).ok_or(reason),
+        }
+    }
+}
+
+impl<T> Drop for Asking<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.settled {
+            state.asking = false;
+            // Who has nothing asks at once. Who has something waits, or whoever hangs up could have it asked for at will.
+            if state.answer.is_none() {
+                state.asked = None;
+            }
+        }
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// How long what a server publishes is good: as long as its answer says, within bounds.
+#[derive(Clone, Copy)]
+pub(super) struct Freshness {
+    pub(super) longest: Duration,
+    pub(super) stale: Duration,
+}
+
+/// For an answer that does not say.
+const DEFAULT_MAX_AGE: u64 = 300;
+
+/// However short the answer says that it is good.
+const SHORTEST_MAX_AGE: u64 = 30;
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self { longest: Duration::from_secs(60 * 60), stale: Duration::from_secs(60 * 60) }
+    }
+}
+
+impl Freshness {
+    pub(super) fn of<T>(self, value: T, response: &OutboundResponse, now: DateTime<Utc>) -> Answer<T> {
+        let fresh = response.fresh_for().unwrap_or(DEFAULT_MAX_AGE).max(SHORTEST_MAX_AGE);
+        let fresh_until = after(now, Duration::from_secs(fresh).min(self.longest));
+        Answer { value, fresh_until, stale_until: after(fresh_until, self.stale) }
+    }
+}
