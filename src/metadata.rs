@@ -19,6 +19,10 @@ pub struct Endpoints {
     pub revocation: String,
     /// By default `/introspect`.
     pub introspection: String,
+    /// By default `/device_authorization`; there only on a server that has a page for user codes.
+    pub device_authorization: String,
+    /// The host's own page for user codes (RFC 8628 section 3.3), if it has one.
+    pub device_verification: Option<String>,
     /// By default `/jwks`; there only on a server that signs.
     pub jwks: String,
 }
@@ -30,6 +34,8 @@ impl Default for Endpoints {
             token: "/token".to_owned(),
             revocation: "/revoke".to_owned(),
             introspection: "/introspect".to_owned(),
+            device_authorization: "/device_authorization".to_owned(),
+            device_verification: None,
             jwks: "/jwks".to_owned(),
         }
     }
@@ -56,6 +62,8 @@ struct Document<'a> {
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_authorization_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     code_challenge_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "is_false")]
@@ -70,19 +78,22 @@ fn is_false(value: &bool) -> bool {
 pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, has_keys: bool) -> Vec<u8> {
     let url = |path: &str| format!("{}{path}", rules.issuer.trim_end_matches('/'));
     let has_users = endpoints.authorization.is_some();
+    let has_devices = endpoints.device_verification.is_some();
     let works = |grant_type: &GrantType| {
         rules.profile.knows(*grant_type)
             && match grant_type {
                 GrantType::AuthorizationCode | GrantType::Implicit => has_users,
+                GrantType::DeviceCode => has_devices,
                 GrantType::Password => has_owner,
                 GrantType::RefreshToken => {
-                    has_users || (has_owner && rules.profile.knows(GrantType::Password))
+                    has_users || has_devices || (has_owner && rules.profile.knows(GrantType::Password))
                 }
                 GrantType::ClientCredentials => true,
             }
     };
     let grant_types = [
         GrantType::AuthorizationCode,
+        GrantType::DeviceCode,
         GrantType::Implicit,
         GrantType::RefreshToken,
         GrantType::ClientCredentials,
@@ -107,6 +118,7 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, ha
         revocation_endpoint_auth_methods_supported: any,
         introspection_endpoint: url(&endpoints.introspection),
         introspection_endpoint_auth_methods_supported: secret.to_vec(),
+        device_authorization_endpoint: has_devices.then(|| url(&endpoints.device_authorization)),
         code_challenge_methods_supported: if has_users { vec!["S256"] } else { Vec::new() },
         authorization_response_iss_parameter_supported: has_users,
     };

@@ -28,7 +28,10 @@ impl Profile {
     #[must_use]
     pub const fn knows(self, grant_type: GrantType) -> bool {
         match grant_type {
-            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => true,
+            GrantType::AuthorizationCode
+            | GrantType::DeviceCode
+            | GrantType::RefreshToken
+            | GrantType::ClientCredentials => true,
             GrantType::Implicit | GrantType::Password => matches!(self, Self::Rfc6749),
         }
     }
@@ -73,6 +76,13 @@ pub enum ForeignToken {
 pub struct Policy {
     /// How long a code is good; 60 s.
     pub code_lifetime: Duration,
+    /// How long a device code and its user code are good; 10 min.
+    pub device_code_lifetime: Duration,
+    /// How long a device waits from one poll to the next, in seconds; 5. One that does not waits for longer.
+    pub device_poll_seconds: u32,
+    /// Wrong user codes that one address, and one browser session, may enter within the lifetime of a device code; 5,
+    /// and 0 is any number. With 5, the code of a device is guessed once in 2^32 times.
+    pub user_code_failures: u32,
     /// How long an access token is good; 10 min.
     pub access_token_lifetime: Duration,
     /// How long a refresh token lives without being used; 14 days.
@@ -100,6 +110,9 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             code_lifetime: Duration::from_secs(60),
+            device_code_lifetime: Duration::from_secs(10 * 60),
+            device_poll_seconds: 5,
+            user_code_failures: 5,
             access_token_lifetime: Duration::from_secs(10 * 60),
             refresh_token_idle: Duration::from_secs(14 * DAY),
             grant_lifetime: Duration::from_secs(90 * DAY),

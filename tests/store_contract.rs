@@ -14,7 +14,7 @@ use grantor::{GrantId, MemoryStore, ReplayGuard, StoreError, TokenStore, async_t
 #[test]
 fn the_memory_store_keeps_the_contract_on_threads() {
     let report = Suite::new(MemoryStore::new()).tasks(8).rounds(20).run_blocking().unwrap();
-    assert_eq!(report.clauses().count(), 20);
+    assert_eq!(report.clauses().count(), 22);
     assert!(report.clauses().all(|(_, checks)| checks > 0), "{report}");
 }
 
@@ -39,8 +39,15 @@ async fn a_store_that_many_runs_share_passes_each() {
     }
 }
 
-const RACES: [Clause; 5] =
-    [Clause::InsertRace, Clause::ReplaceRace, Clause::CodeRace, Clause::RefreshRace, Clause::RevocationRace];
+const RACES: [Clause; 7] = [
+    Clause::InsertRace,
+    Clause::ReplaceRace,
+    Clause::CodeRace,
+    Clause::UserCodeRace,
+    Clause::DeviceRace,
+    Clause::RefreshRace,
+    Clause::RevocationRace,
+];
 
 #[test]
 fn the_naive_store_fails_every_race_on_threads_and_nothing_else() {
@@ -84,6 +91,12 @@ async fn each_lie_is_caught_under_its_own_clause() {
         (Lie::BatchesStopAtAConflict, C::CommitAll),
         (Lie::BatchesAreAllConfirmed, C::CommitAll),
         (Lie::FindsAnyUserCode, C::UserCode),
+        (Lie::ForgetsUserCodes, C::UserCode),
+        (Lie::KeepsUserCodes, C::UserCode),
+        (Lie::FindsTheFirstVersion, C::UserCode),
+        (Lie::SharesUserCodes, C::UserCode),
+        (Lie::SharesUserCodes, C::UserCodeRace),
+        (Lie::IgnoresTheVersion, C::DeviceRace),
         (Lie::ListsNotTheLast, C::List),
         (Lie::ListsTheEndedNot, C::List),
         (Lie::ListsWithoutCase, C::List),
@@ -171,6 +184,10 @@ enum Lie {
     BatchesStopAtAConflict,
     BatchesAreAllConfirmed,
     FindsAnyUserCode,
+    ForgetsUserCodes,
+    KeepsUserCodes,
+    FindsTheFirstVersion,
+    SharesUserCodes,
     ListsNotTheLast,
     ListsTheEndedNot,
     ListsWithoutCase,
@@ -222,7 +239,7 @@ impl Liar {
     fn write_half(&self, write: &Write) -> Result<(), CommitError> {
         let mut rows = self.rows();
         let id = write.id();
-        if rows.get(&id).map(Record::version) != write.expect() {
+        if rows.get(&id).map(Record::version) != write.expect() || self.has_a_rival(write, &rows) {
             return Err(CommitError::Conflict);
         }
         rows.remove(&id);
@@ -231,6 +248,13 @@ impl Liar {
             rows.insert(id, Record::new(half, write.next().version()));
         }
         Ok(())
+    }
+
+    fn has_a_rival(&self, write: &Write, rows: &BTreeMap<GrantId, Record>) -> bool {
+        let code = write.next().index().user_code;
+        let mut rivals =
+            rows.iter().filter(|(id, record)| **id != write.id() && record.index().user_code == code);
+        code.is_some() && self.lie != Lie::SharesUserCodes && rivals.next().is_some()
     }
 
     fn condition_holds(&self, write: &Write, found: Option<u64>) -> bool {
@@ -287,7 +311,7 @@ impl TokenStore for Liar {
         }
         let mut rows = self.rows();
         let found = rows.get(&id).map(Record::version);
-        if !self.condition_holds(write, found) {
+        if !self.condition_holds(write, found) || self.has_a_rival(write, &rows) {
             let in_a_race = tokio::task::try_id().is_some();
             assert!(self.lie != Lie::PanicsInRaces || !in_a_race, "a conflict brings it down");
             return Err(CommitError::Conflict);
@@ -318,8 +342,21 @@ impl TokenStore for Liar {
         outcomes
     }
 
-    async fn find_by_user_code(&self, _code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
-        Ok(self.rows().values().next().filter(|_| self.lie == Lie::FindsAnyUserCode).cloned())
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let (rows, first) = (self.rows(), self.first.lock().unwrap());
+        let waits = |record: &&Record| record.index().user_code.as_ref() == Some(code);
+        let found = match self.lie {
+            Lie::FindsAnyUserCode => rows.values().next(),
+            Lie::ForgetsUserCodes => None,
+            Lie::FindsTheFirstVersion => {
+                rows.values().find(waits).and_then(|record| first.get(&record.grant().id()))
+            }
+            Lie::KeepsUserCodes => {
+                first.values().find(waits).and_then(|record| rows.get(&record.grant().id()))
+            }
+            _ => rows.values().find(waits),
+        };
+        Ok(found.cloned())
     }
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {

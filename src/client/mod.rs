@@ -70,6 +70,9 @@ impl fmt::Debug for ClientId {
 pub enum GrantType {
     /// RFC 6749 section 4.1
     AuthorizationCode,
+    /// RFC 8628 section 3.4
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
     /// RFC 6749 section 4.2; only under [`Profile::Rfc6749`](crate::Profile::Rfc6749).
     Implicit,
     /// RFC 6749 section 6
@@ -86,6 +89,7 @@ impl GrantType {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AuthorizationCode => "authorization_code",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::Implicit => "implicit",
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",

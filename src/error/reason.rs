@@ -83,6 +83,20 @@ pub enum Reason {
     RetryDiffers,
     /// The grant was revoked or ended.
     GrantEnded,
+    /// No device code of this server, or one whose grant is long gone.
+    DeviceCodeUnknown,
+    /// The device code was issued to another client.
+    DeviceCodeForAnotherClient,
+    /// The device code's time is over.
+    DeviceCodeExpired,
+    /// The device code was redeemed.
+    DeviceCodeSpent,
+    /// The user of the device has not answered yet.
+    DevicePending,
+    /// The device polls more often than it may.
+    DevicePollsTooFast,
+    /// The user of the device said no.
+    DeviceDenied,
     /// The user name or the password is wrong.
     OwnerCredentialsWrong,
     /// The host says that this user may not go on.
@@ -137,6 +151,20 @@ pub enum Reason {
     AuthenticationUnmet,
     /// The user said no.
     ConsentDenied,
+
+    // User codes, as people enter them.
+    /// No device waits under this user code.
+    UserCodeUnknown,
+    /// The user code's time is over.
+    UserCodeExpired,
+    /// Another browser session entered the user code.
+    UserCodeClaimed,
+    /// No browser session has entered the user code.
+    UserCodeUnclaimed,
+    /// A user has answered.
+    UserCodeAnswered,
+    /// Too many wrong user codes from this address or browser session.
+    UserCodeThrottled,
 
     // Tokens at a resource, revocation and introspection.
     /// No token was sent.
@@ -193,8 +221,12 @@ pub enum Reason {
 pub enum ErrorCode {
     /// RFC 6749 section 4.1.2.1
     AccessDenied,
+    /// RFC 8628 section 3.5
+    AuthorizationPending,
     /// OpenID Connect Core section 3.1.2.6
     ConsentRequired,
+    /// RFC 8628 section 3.5
+    ExpiredToken,
     /// RFC 6750 section 3.1
     InsufficientScope,
     /// RFC 9470 section 3
@@ -219,6 +251,8 @@ pub enum ErrorCode {
     RequestUriNotSupported,
     /// RFC 6749 section 4.1.2.1
     ServerError,
+    /// RFC 8628 section 3.5
+    SlowDown,
     /// RFC 6749 section 4.1.2.1
     TemporarilyUnavailable,
     /// RFC 6749 section 5.2
@@ -239,7 +273,9 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
             Self::ConsentRequired => "consent_required",
+            Self::ExpiredToken => "expired_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::InvalidClient => "invalid_client",
@@ -252,6 +288,7 @@ impl ErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::ServerError => "server_error",
+            Self::SlowDown => "slow_down",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
@@ -291,7 +328,7 @@ impl Reason {
         if matches!(self, Self::MethodWrong) {
             return 405;
         }
-        if matches!(self, Self::ClientThrottled) {
+        if matches!(self, Self::ClientThrottled | Self::UserCodeThrottled) {
             return 429;
         }
         match self.code() {
@@ -302,7 +339,9 @@ impl Reason {
             ErrorCode::ServerError => 500,
             ErrorCode::TemporarilyUnavailable => 503,
             ErrorCode::AccessDenied
+            | ErrorCode::AuthorizationPending
             | ErrorCode::ConsentRequired
+            | ErrorCode::ExpiredToken
             | ErrorCode::InvalidGrant
             | ErrorCode::InvalidRequest
             | ErrorCode::InvalidScope
@@ -310,6 +349,7 @@ impl Reason {
             | ErrorCode::LoginRequired
             | ErrorCode::RequestNotSupported
             | ErrorCode::RequestUriNotSupported
+            | ErrorCode::SlowDown
             | ErrorCode::UnauthorizedClient
             | ErrorCode::UnmetAuthenticationRequirements
             | ErrorCode::UnsupportedGrantType
@@ -361,6 +401,12 @@ impl Reason {
             R::RetryDiffers => (E::InvalidGrant, "the refresh token was used with other parameters"),
             R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
             R::GrantEnded => (E::InvalidGrant, "the authorization has ended"),
+            R::DeviceCodeUnknown | R::DeviceCodeForAnotherClient | R::DeviceCodeSpent =>
+                (E::InvalidGrant, "the device code is not valid"),
+            R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: begin anew"),
+            R::DevicePending => (E::AuthorizationPending, "the user has not answered yet"),
+            R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer from one poll to the next"),
+            R::DeviceDenied => (E::AccessDenied, "the user denied the request"),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
             R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),
@@ -388,6 +434,12 @@ impl Reason {
             R::ConsentRequired => (E::ConsentRequired, "the user has to be asked"),
             R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
             R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
+
+            R::UserCodeUnknown | R::UserCodeClaimed | R::UserCodeUnclaimed =>
+                (E::InvalidRequest, "no device waits under this code, or it was entered in another browser"),
+            R::UserCodeExpired => (E::InvalidRequest, "the code has expired: begin anew on the device"),
+            R::UserCodeAnswered => (E::InvalidRequest, "the code was used"),
+            R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes, try again later"),
 
             R::TokenMissing => (E::InvalidToken, "an access token is required"),
             R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),

@@ -112,18 +112,23 @@ impl<'a> Gate<'a> {
 
     /// The checks that do not depend on whom the token is for.
     fn offer(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
-        let client = self.client;
         let wants_client = self.grant_type == GrantType::ClientCredentials;
+        if wants_client && !self.client.is_confidential() {
+            return Err(Reason::ClientNotConfidential);
+        }
+        if wants_client != matches!(subject, Subject::Client(_)) {
+            return Err(Reason::GrantTypeNotAllowed);
+        }
+        self.permit(subject, granted)
+    }
+
+    /// The checks that do not depend on the subject either.
+    fn permit(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
+        let client = self.client;
         if !self.rules.profile.knows(self.grant_type) {
             return Err(Reason::GrantTypeUnsupported);
         }
         if !client.allows(self.grant_type) {
-            return Err(Reason::GrantTypeNotAllowed);
-        }
-        if wants_client && !client.is_confidential() {
-            return Err(Reason::ClientNotConfidential);
-        }
-        if wants_client != matches!(subject, Subject::Client(_)) {
             return Err(Reason::GrantTypeNotAllowed);
         }
         if self.standing == Standing::Blocked {
@@ -154,6 +159,8 @@ impl<'a> Gate<'a> {
         // A code may be for several resources; each of its tokens is for one.
         match self.grant_type {
             GrantType::AuthorizationCode => Ok(Issuance { targets, ..self.offer(subject, &ceiling)? }),
+            // Nobody's yet; whose it is, is judged when the code is redeemed.
+            GrantType::DeviceCode => Ok(Issuance { targets, ..self.permit(subject, &ceiling)? }),
             GrantType::Implicit
             | GrantType::RefreshToken
             | GrantType::ClientCredentials
@@ -183,7 +190,10 @@ impl<'a> Gate<'a> {
     /// RFC 6749 sections 4.2.2 and 4.4.3: neither implicit nor client credentials come with a refresh token.
     fn is_refreshable(&self) -> bool {
         let user_is_away = match self.grant_type {
-            GrantType::AuthorizationCode | GrantType::Password | GrantType::RefreshToken => true,
+            GrantType::AuthorizationCode
+            | GrantType::DeviceCode
+            | GrantType::Password
+            | GrantType::RefreshToken => true,
             GrantType::Implicit | GrantType::ClientCredentials => false,
         };
         user_is_away && self.client.allows(GrantType::RefreshToken)

@@ -108,7 +108,8 @@ impl AwaitGrant {
             return Decision::Nothing;
         };
         let mine = self.0.owns(record.grant());
-        let (version, grant) = (record.version(), record.into_grant());
+        let (version, waited) = (record.version(), record.index().user_code.is_some());
+        let grant = record.into_grant();
         let next = match &self.0.token {
             Token::Handle(kind, handle) => grant.revoke_token(*kind, &handle.secret, now),
             Token::Signed(claims) => match TokenName::parse(&claims.jti) {
@@ -118,7 +119,7 @@ impl AwaitGrant {
             Token::Unverified(_) | Token::Nothing => None,
         };
         match (next, mine) {
-            (Some(next), true) => Decision::Commit(Write::replace(version, next, now)),
+            (Some(next), true) => Decision::Commit(Write::end(version, waited, next, now)),
             (Some(_), false) if rules.policy.foreign_token == ForeignToken::Refused => {
                 Decision::Refuse(Reason::TokenForAnotherClient.into())
             }

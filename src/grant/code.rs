@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessRecord, Issued, LiveTokens};
-use super::refresh::{Bridge, Family, RefreshAsk};
+use super::access::Issued;
+use super::refresh::{Bridge, RefreshAsk};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
 use crate::error::Reason;
 use crate::flow::Gate;
@@ -111,7 +111,7 @@ impl Grant {
         let offer = match &self.stage {
             Stage::Offered(offer) => offer,
             Stage::Live(Live { code: Some(spent), .. }) => &spent.offer,
-            Stage::Live(_) => return refuse(Reason::CodeUnknown),
+            Stage::Live(_) | Stage::Waiting(_) => return refuse(Reason::CodeUnknown),
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         if !offer.code.matches(&digest) {
@@ -137,7 +137,9 @@ impl Grant {
                 },
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
             },
-            Stage::Offered(_) | Stage::Ended(_) => self.go_live(presented, mint, now, policy),
+            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {
+                self.go_live(presented, mint, now, policy)
+            }
         }
     }
 
@@ -155,17 +157,11 @@ impl Grant {
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };
-        let record = AccessRecord::new(&mint.first, &issuance, &self.scope, self.ends, now, policy);
-        let refresh = issuance.refreshable.then_some(mint.second);
-        let family = refresh.as_ref().map(|secret| {
-            let rotates = issuance.client.rotates_refresh();
-            Box::new(Family::new(secret, rotates, self.ends, now, policy))
-        });
-        let tokens = Issued::of(&record, &issuance, mint.first, refresh, policy);
+        let (mut live, tokens) = Live::begin(&issuance, &self.scope, self.ends, mint, now, policy);
         let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
-        let code = Some(Arc::new(SpentCode { offer: *offer, bridge }));
-        self.stage = Stage::Live(Live { code, family, access: LiveTokens::of(record) });
+        live.code = Some(Arc::new(SpentCode { offer: *offer, bridge }));
+        self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
     }
 }

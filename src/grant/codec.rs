@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::LiveTokens;
 use super::code::SpentCode;
+use super::device::{SpentDeviceCode, Waiting};
 use super::refresh::Family;
 use super::{Authentication, Ended, Grant, GrantId, Live, Offer, Stage, Subject};
 use crate::client::ClientId;
@@ -40,10 +41,13 @@ struct Body<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum StageBody<'a> {
+    Waiting(Waiting),
     Offered(Offer),
     Live {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<Arc<SpentCode>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<Arc<SpentDeviceCode>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         family: Option<Box<Family>>,
         #[serde(default)]
@@ -67,9 +71,11 @@ impl Grant {
     #[must_use]
     pub fn encode(&self) -> String {
         let stage = match &self.stage {
+            Stage::Waiting(waiting) => StageBody::Waiting(Waiting::clone(waiting)),
             Stage::Offered(offer) => StageBody::Offered(Offer::clone(offer)),
             Stage::Live(live) => StageBody::Live {
                 code: live.code.clone(),
+                device: live.device.clone(),
                 family: live.family.clone(),
                 access: std::borrow::Cow::Borrowed(&live.access),
             },
@@ -101,9 +107,10 @@ impl Grant {
         }
         let body: Body<'_> = serde_json::from_str(body)?;
         let stage = match body.stage {
+            StageBody::Waiting(waiting) => Stage::Waiting(Box::new(waiting)),
             StageBody::Offered(offer) => Stage::Offered(Box::new(offer)),
-            StageBody::Live { code, family, access } => {
-                Stage::Live(Live { code, family, access: access.into_owned() })
+            StageBody::Live { code, device, family, access } => {
+                Stage::Live(Live { code, device, family, access: access.into_owned() })
             }
             StageBody::Ended { at, until } => Stage::Ended(Ended { at, until }),
         };

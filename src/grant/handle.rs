@@ -84,17 +84,20 @@ pub enum Kind {
     Access,
     /// A refresh token.
     Refresh,
+    /// A device code.
+    Device,
 }
 
 impl Kind {
     /// The kinds, in the order in which a token of unknown kind is tried.
-    pub const ALL: [Kind; 3] = [Kind::Access, Kind::Refresh, Kind::Code];
+    pub const ALL: [Kind; 4] = [Kind::Access, Kind::Refresh, Kind::Code, Kind::Device];
 
     pub(crate) const fn tag(self) -> &'static str {
         match self {
             Kind::Code => "grantor:code:v1",
             Kind::Access => "grantor:access:v1",
             Kind::Refresh => "grantor:refresh:v1",
+            Kind::Device => "grantor:device:v1",
         }
     }
 }
@@ -111,11 +114,18 @@ pub struct Prefixes {
     pub access: Cow<'static, str>,
     /// Before a refresh token; `grt_` by default.
     pub refresh: Cow<'static, str>,
+    /// Before a device code; `gdc_` by default.
+    pub device: Cow<'static, str>,
 }
 
 impl Default for Prefixes {
     fn default() -> Self {
-        Self { code: Cow::Borrowed("gac_"), access: Cow::Borrowed("gat_"), refresh: Cow::Borrowed("grt_") }
+        Self {
+            code: Cow::Borrowed("gac_"),
+            access: Cow::Borrowed("gat_"),
+            refresh: Cow::Borrowed("grt_"),
+            device: Cow::Borrowed("gdc_"),
+        }
     }
 }
 
@@ -127,6 +137,7 @@ impl Prefixes {
             Kind::Code => &self.code,
             Kind::Access => &self.access,
             Kind::Refresh => &self.refresh,
+            Kind::Device => &self.device,
         }
     }
 

@@ -6,9 +6,11 @@
 mod access;
 mod code;
 mod codec;
+mod device;
 mod handle;
 mod refresh;
 mod subject;
+mod user_code;
 
 use std::sync::Arc;
 
@@ -17,9 +19,11 @@ use chrono::{DateTime, Utc};
 pub use access::{AccessRecord, Issued, MAX_LIVE_ACCESS_TOKENS};
 pub use code::{CodeRedemption, Offer};
 pub use codec::DecodeError;
+pub use device::{Claimant, DeviceCodeUse};
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
 pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
 pub use subject::{Authentication, Login, Subject};
+pub use user_code::UserCode;
 
 use crate::client::ClientId;
 use crate::error::Reason;
@@ -32,28 +36,32 @@ use crate::signing::Fingerprint;
 use crate::target::Targets;
 use access::LiveTokens;
 use code::SpentCode;
+use device::{SpentDeviceCode, Waiting};
 use refresh::Family;
 
 /// One authorization, from the code to its end.
 ///
 /// ```text
-///            authorize
-///                │ approve
-///                ▼
-///    Offered (a code is out) ── redeem_code ──┐
-///                                             ▼
-///    client_credentials, password, ────────▶ Live  ⟲ rotate_refresh, issue another access token
+///            authorize                  device_authorization
+///                │ approve                       │
+///                ▼                               ▼
+///    Offered (a code is out)        Waiting (for the user of a device) ⟲ claim, poll, deny
+///                │ redeem_code                   │ approve, redeem_device_code
+///                └────────────────────────┐      │
+///                                         ▼      ▼
+///    client_credentials, password, ───────▶ Live  ⟲ rotate_refresh, issue another access token
 ///    implicit                                 │
 ///                                             │ revoke · replay detected
 ///                                             ▼
 ///                                           Ended (a tombstone until nothing can be replayed)
 /// ```
 ///
-/// Waiting stages (a pushed request, a device's user code) come before `Offered` and `Live`.
+/// A pushed request is going to come before `Offered`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     id: GrantId,
     client: ClientId,
+    /// The client itself, as long as it waits for its user.
     subject: Subject,
     /// All that was approved; no token ever has more.
     scope: Scope,
@@ -69,6 +77,8 @@ pub struct Grant {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
+    /// A device's user code is out; nobody has approved, or the device has not asked since.
+    Waiting(Box<Waiting>),
     /// A code is out; nothing has been issued.
     Offered(Box<Offer>),
     /// Tokens are out.
@@ -81,6 +91,7 @@ enum Stage {
 struct Live {
     /// Shared by the versions of a grant, for it hardly ever changes.
     code: Option<Arc<SpentCode>>,
+    device: Option<Arc<SpentDeviceCode>>,
     family: Option<Box<Family>>,
     access: LiveTokens,
 }
@@ -113,6 +124,13 @@ pub enum Verdict {
     },
     /// Nothing changes.
     Refuse {
+        /// Why.
+        reason: Reason,
+    },
+    /// Not yet. That it was asked for is a write, and nothing else changes.
+    RefuseAndNote {
+        /// The grant with its last poll, which has to be stored.
+        next: Grant,
         /// Why.
         reason: Reason,
     },
@@ -149,14 +167,8 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Self, Issued) {
-        let (refreshable, rotates) = (issuance.refreshable, issuance.client.rotates_refresh());
-        let ends = after(now, policy.grant_lifetime);
-        let record = AccessRecord::new(&mint.first, &issuance, &issuance.scope, ends, now, policy);
-        let Mint { grant: id, first, second } = mint;
-        let refresh = refreshable.then_some(second);
-        let family = refresh.as_ref().map(|secret| Box::new(Family::new(secret, rotates, ends, now, policy)));
-        let tokens = Issued::of(&record, &issuance, first, refresh, policy);
-        let live = Live { code: None, family, access: LiveTokens::of(record) };
+        let (id, ends) = (mint.grant, after(now, policy.grant_lifetime));
+        let (live, tokens) = Live::begin(&issuance, &issuance.scope, ends, mint, now, policy);
         let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
     }
@@ -204,7 +216,7 @@ impl Grant {
         &self.client
     }
 
-    /// In whose name its tokens act.
+    /// In whose name its tokens act; as long as it waits for its user, the client.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject
@@ -239,7 +251,7 @@ impl Grant {
     pub fn last_used(&self) -> DateTime<Utc> {
         let issued = match &self.stage {
             Stage::Live(live) => live.access.last_issued(),
-            Stage::Offered(_) | Stage::Ended(_) => None,
+            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
         };
         issued.unwrap_or(self.created)
     }
@@ -248,6 +260,7 @@ impl Grant {
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         match &self.stage {
+            Stage::Waiting(waiting) => waiting.is_live(now),
             Stage::Offered(_) | Stage::Live(_) => now < self.expires(),
             Stage::Ended(_) => false,
         }
@@ -263,6 +276,7 @@ impl Grant {
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
         match &self.stage {
+            Stage::Waiting(waiting) => waiting.kept_until(),
             Stage::Offered(offer) => offer.expires,
             Stage::Live(live) => live.expires(),
             Stage::Ended(ended) => ended.until,
@@ -274,7 +288,7 @@ impl Grant {
     pub fn access(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
         match &self.stage {
             Stage::Live(live) => live.access.find(presented, now),
-            Stage::Offered(_) | Stage::Ended(_) => None,
+            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
         }
     }
 
@@ -282,7 +296,7 @@ impl Grant {
     pub(crate) fn access_by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
         match &self.stage {
             Stage::Live(live) => live.access.by_name(name, now),
-            Stage::Offered(_) | Stage::Ended(_) => None,
+            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
         }
     }
 
@@ -299,6 +313,7 @@ impl Grant {
     #[must_use]
     pub fn revoke(self, now: DateTime<Utc>) -> Self {
         let until = match &self.stage {
+            Stage::Waiting(waiting) => waiting.kept_until(),
             Stage::Offered(offer) => offer.expires,
             Stage::Live(live) => live.access.expires().max(now),
             Stage::Ended(_) => return self,
@@ -306,7 +321,7 @@ impl Grant {
         Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
-    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code takes the
+    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code of either kind takes the
     /// grant with it, an access token only itself. `None` if the secret is not one that is in use.
     #[must_use]
     pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
@@ -317,7 +332,8 @@ impl Grant {
                 family.knows(&digest).then(|| self.revoke(now))
             }
             (Kind::Code, Stage::Offered(offer)) => (offer.code == digest).then(|| self.revoke(now)),
-            (Kind::Access | Kind::Code | Kind::Refresh, _) => None,
+            (Kind::Device, Stage::Waiting(waiting)) => waiting.is_code(&digest).then(|| self.revoke(now)),
+            (Kind::Access | Kind::Code | Kind::Refresh | Kind::Device, _) => None,
         }
     }
 
@@ -335,6 +351,25 @@ impl Grant {
 }
 
 impl Live {
+    /// The first tokens of a grant.
+    fn begin(
+        issuance: &Issuance,
+        granted: &Scope,
+        ends: DateTime<Utc>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> (Self, Issued) {
+        let record = AccessRecord::new(&mint.first, issuance, granted, ends, now, policy);
+        let refresh = issuance.refreshable.then_some(mint.second);
+        let family = refresh.as_ref().map(|secret| {
+            let rotates = issuance.client.rotates_refresh();
+            Box::new(Family::new(secret, rotates, ends, now, policy))
+        });
+        let tokens = Issued::of(&record, issuance, mint.first, refresh, policy);
+        (Self { code: None, device: None, family, access: LiveTokens::of(record) }, tokens)
+    }
+
     fn expires(&self) -> DateTime<Utc> {
         let tokens = self.access.expires();
         match &self.family {

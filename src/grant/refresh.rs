@@ -229,7 +229,7 @@ impl Grant {
         let digest = presented.secret.digest(Kind::Refresh.tag());
         let family = match &self.stage {
             Stage::Live(Live { family: Some(family), .. }) => family,
-            Stage::Live(_) | Stage::Offered(_) => return refuse(Reason::RefreshUnknown),
+            Stage::Live(_) | Stage::Waiting(_) | Stage::Offered(_) => return refuse(Reason::RefreshUnknown),
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         if !family.knows(&digest) {
@@ -282,6 +282,9 @@ impl Grant {
             return refuse(Reason::RefreshUnknown);
         };
         if let Some(spent) = live.code.as_mut().filter(|spent| spent.bridge.is_some()) {
+            Arc::make_mut(spent).bridge = None;
+        }
+        if let Some(spent) = live.device.as_mut().filter(|spent| spent.bridge.is_some()) {
             Arc::make_mut(spent).bridge = None;
         }
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);

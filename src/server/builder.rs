@@ -342,8 +342,11 @@ fn known_resources(resources: Vec<Resource>, scope: &Scope) -> Result<Vec<KnownR
 }
 
 fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
-    let Endpoints { authorization, token, revocation, introspection, jwks } = endpoints;
-    let paths: Vec<&String> = authorization.iter().chain([token, revocation, introspection, jwks]).collect();
+    let Endpoints { authorization, token, revocation, introspection, .. } = endpoints;
+    let Endpoints { device_authorization, device_verification, jwks, .. } = endpoints;
+    let hosts_own = authorization.iter().chain(device_verification);
+    let machine = [token, revocation, introspection, device_authorization, jwks];
+    let paths: Vec<&String> = hosts_own.chain(machine).collect();
     let mut errors = Vec::new();
     for (at, path) in paths.iter().enumerate() {
         let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
@@ -360,6 +363,7 @@ fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
 fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
     let positive = [
         ("code_lifetime", policy.code_lifetime),
+        ("device_code_lifetime", policy.device_code_lifetime),
         ("access_token_lifetime", policy.access_token_lifetime),
         ("refresh_token_idle", policy.refresh_token_idle),
         ("grant_lifetime", policy.grant_lifetime),

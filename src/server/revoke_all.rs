@@ -90,7 +90,8 @@ impl AuthorizationServer {
 
     fn end_of(&self, record: Record) -> Write {
         let now = self.now();
-        Write::replace(record.version(), record.into_grant().revoke(now), now)
+        let (version, waited) = (record.version(), record.index().user_code.is_some());
+        Write::end(version, waited, record.into_grant().revoke(now), now)
     }
 
     fn audit_end(&self, grant: &Grant) {

@@ -40,7 +40,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// A code or a refresh token: load, decide, write; after a lost race, once more.
+    /// A code of either kind or a refresh token: load, decide, write; after a lost race, once more.
     async fn redeem(&self, flow: AwaitGrant) -> Result<TokenReply, Refusal> {
         let about = About::client(flow.client().id()).grant(flow.grant_id());
         let lost = flow.is_code().then(|| self.inner.unanswered.watch(flow.grant_id(), self.now()));
@@ -66,13 +66,16 @@ impl AuthorizationServer {
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let opened = sealed.open(proof);
+                    let next = write.next().grant();
                     let what = match &opened {
-                        Ok(_) if flow.is_code() => What::TokensIssued,
-                        Ok(_) => What::Refreshed,
-                        Err(refusal) => What::Ended(refusal.reason()),
+                        Ok(_) if flow.is_code() => Some(What::TokensIssued),
+                        Ok(_) => Some(What::Refreshed),
+                        Err(refusal) if next.is_ended() => Some(What::Ended(refusal.reason())),
+                        // A poll too early to be answered, which changed nothing but the time of the next one.
+                        Err(_) => None,
                     };
-                    let subject = Some(write.next().grant().subject());
-                    self.audit(what, Endpoint::Token, About { subject, ..about });
+                    let about = About { subject: Some(next.subject()), ..about };
+                    what.into_iter().for_each(|what| self.audit(what, Endpoint::Token, about));
                     let reply = match opened {
                         Ok(reply) => Ok(self.finish(reply).await?),
                         Err(refusal) => Err(refusal),

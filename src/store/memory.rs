@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -20,10 +20,12 @@ const SHARDS: usize = 1024;
 /// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
 ///
 /// A shard drops what has expired when it has doubled since it last did, so memory follows the live grants
-/// without anybody calling [`purge`](TokenStore::purge). There is no index: a page of a listing walks grants until
-/// it is full.
+/// without anybody calling [`purge`](TokenStore::purge). There is no index but that of user codes: a page of a
+/// listing walks grants until it is full.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
+    /// Which grant waits under a user code. Locked within a shard, never around one.
+    waiting: Mutex<HashMap<UserCodeDigest, GrantId>>,
     replays: Box<[RwLock<Replays>]>,
     /// The most grants that a shard holds.
     limit: usize,
@@ -115,6 +117,7 @@ impl MemoryStore {
     fn sharded(shards: usize, replay_shards: usize, limit: usize) -> Self {
         Self {
             shards: (0..shards).map(|_| RwLock::default()).collect(),
+            waiting: Mutex::default(),
             replays: (0..replay_shards).map(|_| RwLock::default()).collect(),
             limit: limit.div_ceil(shards).max(1),
             next_purge: AtomicUsize::new(0),
@@ -143,6 +146,31 @@ impl MemoryStore {
     fn shard_of(&self, id: GrantId) -> usize {
         let [first, second, ..] = id.as_bytes();
         (usize::from(u16::from_be_bytes([*first, *second])) * self.shards.len()) >> 16
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<UserCodeDigest, GrantId>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves a grant from one user code to another; `false` if another grant waits under that one.
+    fn moved(&self, id: GrantId, from: Option<UserCodeDigest>, to: Option<UserCodeDigest>) -> bool {
+        if from == to {
+            return true;
+        }
+        let mut waiting = self.waiting();
+        if to.is_some_and(|to| waiting.contains_key(&to)) {
+            return false;
+        }
+        from.map(|from| waiting.remove(&from));
+        waiting.extend(to.map(|to| (to, id)));
+        true
+    }
+
+    /// Frees the user codes of records that are gone.
+    fn freed(&self, gone: &[Row]) {
+        for row in gone {
+            self.moved(row.0.grant().id(), row.0.grant().user_code(), None);
+        }
     }
 
     fn shard_mut(&self, at: usize) -> RwLockWriteGuard<'_, Shard> {
@@ -202,15 +230,20 @@ impl TokenStore for MemoryStore {
         // Declared before the lock, so freed after it.
         let mut _gone = Vec::new();
         let mut shard = self.shard_mut(self.shard_of(id));
-        let version = shard.rows.get(&id).map(|row| row.0.version());
-        if version != write.expect() {
+        let before = shard.rows.get(&id).map(|row| (row.0.version(), row.0.grant().user_code()));
+        if before.map(|(version, _)| version) != write.expect() {
             return Err(CommitError::Conflict);
         }
-        if version.is_none() {
+        if before.is_none() {
             _gone = shard.make_room(write.at(), self.limit);
+            self.freed(&_gone);
             if shard.rows.len() >= self.limit {
                 return Err(StoreError::transient("the memory store is full").into());
             }
+        }
+        let user_code = before.and_then(|(_, user_code)| user_code);
+        if !self.moved(id, user_code, write.next().grant().user_code()) {
+            return Err(CommitError::Conflict);
         }
         shard.soonest = shard.soonest.min(write.next().grant().expires());
         let before = shard.rows.replace(Row(write.next().clone()));
@@ -220,12 +253,10 @@ impl TokenStore for MemoryStore {
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
-        let found = self.shards.iter().find_map(|shard| {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let mut rows = shard.rows.iter();
-            rows.find(|row| row.0.index().user_code.as_ref() == Some(code)).map(|row| row.0.clone())
-        });
-        Ok(found)
+        let id = self.waiting().get(code).copied();
+        let found = id.and_then(|id| self.find(id));
+        // It may have been answered in between.
+        Ok(found.filter(|record| record.index().user_code.as_ref() == Some(code)))
     }
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
@@ -256,7 +287,10 @@ impl TokenStore for MemoryStore {
                 break;
             }
             let at = self.next_purge.load(Ordering::Relaxed) % self.shards.len();
-            let purged = self.shard_mut(at).purge(before, limit - gone);
+            let mut shard = self.shard_mut(at);
+            let purged = shard.purge(before, limit - gone);
+            self.freed(&purged);
+            drop(shard);
             gone += purged.len();
             if gone < limit {
                 self.next_purge.store(at + 1, Ordering::Relaxed);

@@ -8,10 +8,12 @@ pub mod contract;
 mod error;
 mod memory;
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 pub use error::{CommitError, StoreError};
 pub use memory::MemoryStore;
@@ -34,6 +36,11 @@ pub trait TokenStore: Send + Sync {
     /// One conditional write: if [`Write::expect`] is `None`, the id must be vacant; if it is `Some(v)`, the
     /// id must still hold version `v`. The condition and the write are one atomic step. To confirm a
     /// write that did not happen, or whose condition did not hold, lets one code be redeemed twice.
+    ///
+    /// A user code is a second key ([`Index::user_code`]): an insert whose user code another record has conflicts, too,
+    /// and changes nothing. A record has its user code from its insert on, never gets another one, and gives it up in a
+    /// write that [reindexes](Write::reindexes), or when it is purged; then the code is free. An expired record may hold
+    /// its code until it is purged. Two records under one user code let a user approve what somebody else asked for.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
     /// Several writes of grants that have nothing to do with each other, to end the many grants of a user say: the
@@ -48,7 +55,8 @@ pub trait TokenStore: Send + Sync {
         outcomes
     }
 
-    /// The grant that waits under a device user code.
+    /// The record whose [`Index::user_code`] this is, as [`load`](Self::load) has it. People guess these, so it must
+    /// not cost more than a look into an index. A stale answer costs a conflict.
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError>;
 
     /// The grants of a subject or a client in the order of their ids, a page at a time. A record that is
@@ -133,7 +141,12 @@ impl Record {
     #[must_use]
     pub fn index(&self) -> Index<'_> {
         let grant = self.grant();
-        Index { client: grant.client(), subject: grant.subject(), expires: grant.expires(), user_code: None }
+        Index {
+            client: grant.client(),
+            subject: grant.subject(),
+            expires: grant.expires(),
+            user_code: grant.user_code(),
+        }
     }
 }
 
@@ -143,11 +156,11 @@ impl Record {
 pub struct Index<'a> {
     /// Whose grant it is.
     pub client: &'a ClientId,
-    /// In whose name it acts.
+    /// In whose name it acts; as long as it waits for its user, the client.
     pub subject: &'a Subject,
     /// From when on the record can be purged.
     pub expires: DateTime<Utc>,
-    /// Unique among the records that have one.
+    /// Of a grant that waits for its user. Unique among the records that have one.
     pub user_code: Option<UserCodeDigest>,
 }
 
@@ -184,6 +197,11 @@ impl Write {
     /// Writes a grant that must still have this version, under another subject or user code.
     pub fn reindex(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
         Self { reindexes: true, ..Self::replace(version, grant, at) }
+    }
+
+    /// Writes a grant that was ended; one that waited for its user has no user code any more.
+    pub(crate) fn end(version: u64, waited: bool, grant: Grant, at: DateTime<Utc>) -> Self {
+        Self { reindexes: waited, ..Self::replace(version, grant, at) }
     }
 
     /// The primary key.
@@ -319,8 +337,15 @@ impl Listing {
 }
 
 /// The digest of a device user code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct UserCodeDigest(Digest);
+
+impl Hash for UserCodeDigest {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        self.0.expose().hash(to);
+    }
+}
 
 impl UserCodeDigest {
     /// The digest of a user code in its canonical spelling.

@@ -1,7 +1,7 @@
 //! The token request (RFC 6749 section 3.2).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision     code, refresh token
+//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision     code, device code, refresh token
 //!                       ├─▶ AwaitOwner ─▶ AwaitMint ─────▶ Decision     password
 //!                       └─▶ AwaitMint ───────────────────▶ Decision     client credentials
 //! ```
@@ -16,7 +16,7 @@ use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
-use crate::grant::{Authentication, CodeRedemption, Grant, GrantId, Handle};
+use crate::grant::{Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
 use crate::grant::{Kind, Prefixes, RefreshUse, Subject, Verdict};
 use crate::http::Request;
 use crate::mint::Mint;
@@ -45,6 +45,9 @@ enum Ask {
         verifier: Option<CodeVerifier>,
         redirect_uri: Option<String>,
     },
+    Device {
+        code: Option<Handle>,
+    },
     Refresh {
         token: Option<Handle>,
     },
@@ -65,6 +68,9 @@ impl Ask {
                 verifier: form.one("code_verifier")?.map(CodeVerifier::parse).transpose()?,
                 redirect_uri: form.one("redirect_uri")?.map(str::to_owned),
             }),
+            "urn:ietf:params:oauth:grant-type:device_code" => {
+                Ok(Self::Device { code: Handle::parse(need("device_code")?, Kind::Device, prefixes) })
+            }
             "refresh_token" => {
                 Ok(Self::Refresh { token: Handle::parse(need("refresh_token")?, Kind::Refresh, prefixes) })
             }
@@ -80,6 +86,7 @@ impl Ask {
     fn grant_type(&self) -> GrantType {
         match self {
             Self::Code { .. } => GrantType::AuthorizationCode,
+            Self::Device { .. } => GrantType::DeviceCode,
             Self::Refresh { .. } => GrantType::RefreshToken,
             Self::Client => GrantType::ClientCredentials,
             Self::Password { .. } => GrantType::Password,
@@ -127,7 +134,7 @@ impl AwaitClient {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Authenticated {
-    /// A code or a refresh token: the grant that it names.
+    /// A code, a device code or a refresh token: the grant that it names.
     Grant(AwaitGrant),
     /// A user name and a password: whose they are.
     Owner(AwaitOwner),
@@ -147,6 +154,10 @@ impl Authenticated {
                 let proof = Proof::Code { verifier, redirect_uri };
                 Ok(Self::Grant(AwaitGrant { client, handle, proof, asked }))
             }
+            Ask::Device { code } => {
+                let handle = code.ok_or(Reason::DeviceCodeUnknown)?;
+                Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Device, asked }))
+            }
             Ask::Refresh { token } => {
                 let handle = token.ok_or(Reason::RefreshUnknown)?;
                 Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh, asked }))
@@ -162,7 +173,7 @@ impl Authenticated {
     }
 }
 
-/// Waits for the grant that a code or a refresh token names.
+/// Waits for the grant that a code, a device code or a refresh token names.
 #[derive(Debug)]
 pub struct AwaitGrant {
     client: AuthenticatedClient,
@@ -174,6 +185,7 @@ pub struct AwaitGrant {
 #[derive(Debug)]
 enum Proof {
     Code { verifier: Option<CodeVerifier>, redirect_uri: Option<String> },
+    Device,
     Refresh,
 }
 
@@ -184,11 +196,14 @@ impl AwaitGrant {
         self.handle.grant
     }
 
-    /// Whether a code is presented: its answer, unlike a refresh token's, can be asked for again only
+    /// Whether a code of either kind is presented: its answer, unlike a refresh token's, can be asked for again only
     /// where the server knows that it never left.
     #[must_use]
     pub fn is_code(&self) -> bool {
-        matches!(self.proof, Proof::Code { .. })
+        match self.proof {
+            Proof::Code { .. } | Proof::Device => true,
+            Proof::Refresh => false,
+        }
     }
 
     /// Who asks.
@@ -204,6 +219,7 @@ impl AwaitGrant {
     pub fn with_record(&self, found: Option<Record>) -> Result<AwaitStanding<'_>, Refusal> {
         let unknown = match self.proof {
             Proof::Code { .. } => Reason::CodeUnknown,
+            Proof::Device => Reason::DeviceCodeUnknown,
             Proof::Refresh => Reason::RefreshUnknown,
         };
         let record = found.ok_or(unknown)?;
@@ -239,6 +255,7 @@ impl AwaitStanding<'_> {
         let (version, grant) = (self.record.version(), self.record.into_grant());
         let grant_type = match proof {
             Proof::Code { .. } => GrantType::AuthorizationCode,
+            Proof::Device => GrantType::DeviceCode,
             Proof::Refresh => GrantType::RefreshToken,
         };
         let gate = &Gate { client: client.client(), grant_type, asked, standing, rules };
@@ -248,6 +265,10 @@ impl AwaitStanding<'_> {
                 let (verifier, redirect_uri) = (verifier.as_ref(), redirect_uri.as_deref());
                 let presented = CodeRedemption { secret, verifier, redirect_uri, gate, unanswered };
                 grant.redeem_code(presented, mint, now, &rules.policy)
+            }
+            Proof::Device => {
+                let presented = DeviceCodeUse { secret, gate, unanswered };
+                grant.redeem_device_code(presented, mint, now, &rules.policy)
             }
             Proof::Refresh => {
                 let presented = RefreshUse { secret, gate };
@@ -261,7 +282,7 @@ impl AwaitStanding<'_> {
             }
             Verdict::Repeat { grant, tokens } => Decision::Repeat(Reply::new(&grant, tokens, now, rules)),
             Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
-            Verdict::RefuseAndEnd { next, reason } => {
+            Verdict::RefuseAndNote { next, reason } | Verdict::RefuseAndEnd { next, reason } => {
                 let sealed = Sealed(Err(reason.into()));
                 Decision::Commit(Write::replace(version, next, now), sealed)
             }

@@ -11,8 +11,8 @@ use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, GrantType};
 use crate::error::Reason;
 use crate::flow::{Asked, Gate, Standing};
 use crate::form::Form;
-use crate::grant::{Authentication, CodeRedemption, Grant, GrantId, Issued, MAX_SPENT_REFRESH_TOKENS, Offer};
-use crate::grant::{RefreshUse, Subject, Verdict};
+use crate::grant::{Authentication, Claimant, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued};
+use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, Offer, RefreshUse, Subject, UserCode, Verdict};
 use crate::mint::Mint;
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, Rules};
@@ -63,10 +63,20 @@ pub(super) struct Pair {
     pub(super) subject: Subject,
 }
 
+/// A grant that waits for its user.
+pub(super) struct Wait {
+    pub(super) grant: Grant,
+    /// The device's half.
+    pub(super) code: Secret,
+    /// The user's.
+    pub(super) user_code: UserCode,
+}
+
 impl Fixture {
     pub(super) fn new(seed: u64) -> Self {
         let policy = Policy {
             code_lifetime: LIFETIME,
+            device_code_lifetime: LIFETIME,
             access_token_lifetime: LIFETIME,
             refresh_token_idle: LIFETIME,
             grant_lifetime: LIFETIME,
@@ -157,6 +167,38 @@ impl Fixture {
         grant.redeem_code(presented, self.mint(), self.now, &self.rules.policy)
     }
 
+    /// A grant that waits for its user, under a user code that is drawn for it.
+    pub(super) fn waiting(&self, pair: &Pair) -> Result<Wait, Stop> {
+        self.waiting_under(self.mint().second, pair, self.now)
+    }
+
+    /// The same under the user code that was drawn so, since that time.
+    pub(super) fn waiting_under(&self, drawn: Secret, pair: &Pair, now: DateTime<Utc>) -> Result<Wait, Stop> {
+        let mint = Mint { second: drawn, ..self.mint() };
+        let gate = self.gate(&pair.client, GrantType::DeviceCode, &self.all);
+        let issuance = gate.pass_new(&Subject::Client(pair.client.id().clone()))?;
+        let (grant, user_code) = Grant::wait(issuance, &mint, now, &self.rules.policy);
+        Ok(Wait { grant, code: mint.first, user_code })
+    }
+
+    /// The same after this browser session has entered the user code.
+    pub(super) fn claimed(&self, wait: &Wait, claimant: &Claimant) -> Result<Grant, Stop> {
+        Ok(wait.grant.claim(&wait.user_code.digest(), claimant, self.now)?.unwrap_or(wait.grant.clone()))
+    }
+
+    /// What the rules say to a user who approves.
+    pub(super) fn approve(&self, grant: Grant, pair: &Pair, claimant: &Claimant) -> Result<Grant, Reason> {
+        let login = Login::new(pair.subject.id(), self.now).with_acr("urn:é:\"1\"");
+        grant.approve(claimant, &login, None, self.now, &self.rules.policy)
+    }
+
+    /// What the rules say to a device code.
+    pub(super) fn poll(&self, grant: Grant, code: &Secret, client: &Arc<Client>) -> Verdict {
+        let gate = self.gate(client, GrantType::DeviceCode, &self.silent);
+        let presented = DeviceCodeUse { secret: code, gate: &gate, unanswered: false };
+        grant.redeem_device_code(presented, self.mint(), self.now, &self.rules.policy)
+    }
+
     /// What the rules say to a refresh token.
     pub(super) fn refresh(&self, grant: Grant, token: &Secret, client: &Arc<Client>) -> Verdict {
         self.refresh_for(grant, token, client, &self.silent)
@@ -170,6 +212,7 @@ impl Fixture {
 
     /// One grant of each stage, and of each shape of it.
     pub(super) fn every_stage(&self, pair: &Pair) -> Result<Vec<(&'static str, Grant)>, Stop> {
+        let claimant = Claimant::session("it's");
         let steady = Pair { client: client_of(pair.client.id().as_str(), false), ..pair.clone() };
         Ok(vec![
             ("offered", self.offered(pair)?.0),
@@ -179,9 +222,37 @@ impl Fixture {
             ("refreshed as often as is remembered", self.refreshed(pair, MAX_SPENT_REFRESH_TOKENS + 1)?),
             ("refreshed without rotation", self.refreshed(&steady, 1)?),
             ("a client's own", self.own(pair)?),
+            ("waiting for its user", self.waiting(pair)?.grant),
+            ("claimed and polled", self.polled(pair)?),
+            ("approved on a page", self.approved(pair)?.0),
+            ("denied", self.claimed(&self.waiting(pair)?, &claimant)?.deny(&claimant, self.now)?),
+            ("redeemed by a device", self.redeemed_by_a_device(pair)?),
+            ("ended while it waited", self.waiting(pair)?.grant.revoke(self.now)),
             ("ended before its code was redeemed", self.offered(pair)?.0.revoke(self.now)),
             ("ended", self.live(pair)?.0.revoke(self.now)),
         ])
+    }
+
+    /// A grant that a user approved, and its device code.
+    pub(super) fn approved(&self, pair: &Pair) -> Result<(Grant, Secret), Stop> {
+        let claimant = Claimant::session("it's");
+        let wait = self.waiting(pair)?;
+        let claimed = self.claimed(&wait, &claimant)?;
+        Ok((self.approve(claimed, pair, &claimant)?, wait.code))
+    }
+
+    fn redeemed_by_a_device(&self, pair: &Pair) -> Result<Grant, Stop> {
+        let (grant, code) = self.approved(pair)?;
+        Ok(issued(self.poll(grant, &code, &pair.client))?.0)
+    }
+
+    fn polled(&self, pair: &Pair) -> Result<Grant, Stop> {
+        let wait = self.waiting(pair)?;
+        let claimed = self.claimed(&wait, &Claimant::session("it's"))?;
+        match self.poll(claimed, &wait.code, &pair.client) {
+            Verdict::RefuseAndNote { next, .. } => Ok(next),
+            verdict => issued(verdict).map(|(grant, _)| grant),
+        }
     }
 
     fn offered_bare(&self, pair: &Pair) -> Result<Grant, Stop> {
@@ -238,7 +309,9 @@ pub(super) fn hostile_texts() -> [String; 8] {
 pub(super) fn issued(verdict: Verdict) -> Result<(Grant, Issued), Stop> {
     match verdict {
         Verdict::Issue { next, tokens } => Ok((next, tokens)),
-        Verdict::Refuse { reason } | Verdict::RefuseAndEnd { reason, .. } => Err(reason.into()),
+        Verdict::Refuse { reason }
+        | Verdict::RefuseAndNote { reason, .. }
+        | Verdict::RefuseAndEnd { reason, .. } => Err(reason.into()),
         Verdict::Repeat { .. } => Err(Stop::Repeated),
     }
 }
@@ -255,13 +328,13 @@ fn asked(parameters: &[(&str, &str)]) -> Asked {
 
 /// Not by the builder: a store has to take any text, not only what is registered today.
 fn client_of(id: &str, rotates: bool) -> Arc<Client> {
-    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
     let metadata = ClientMetadata { rotate_refresh_tokens: Some(rotates), ..ClientMetadata::default() };
     Arc::new(Client {
         id: ClientId::new(id),
         metadata,
         redirect_uris: Vec::new(),
-        grant_types: vec![AuthorizationCode, ClientCredentials, RefreshToken],
+        grant_types: vec![AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken],
         response_types: Vec::new(),
         auth_method: AuthMethod::ClientSecretBasic,
         secrets: Vec::new(),
@@ -292,6 +365,12 @@ mod tests {
         assert!(body("refreshed without rotation").contains("\"rotates\":false"));
         assert!(body("a client's own").contains("\"subject\":{\"client\""));
         assert!(body("ended").contains("until"));
+        assert!(body("waiting for its user").contains("\"subject\":{\"client\""));
+        for part in ["claimant", "polled"] {
+            assert!(body("claimed and polled").contains(part), "{part}");
+            assert!(!body("waiting for its user").contains(part), "{part}");
+        }
+        assert!(body("redeemed by a device").contains("\"device\":{\"code\""));
         let often = body("refreshed as often as is remembered");
         assert!(often.matches("\"at\":").count() >= MAX_SPENT_REFRESH_TOKENS);
     }

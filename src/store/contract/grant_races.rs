@@ -91,7 +91,7 @@ impl Contract {
         Ok((record, Arc::new(tokens.refresh.ok_or(Stop::Vanished)?)))
     }
 
-    async fn stored(&self, id: GrantId) -> Result<Record, Stop> {
+    pub(super) async fn stored(&self, id: GrantId) -> Result<Record, Stop> {
         self.load(id).await?.ok_or(Stop::Vanished)
     }
 }
@@ -104,13 +104,13 @@ fn are_current(tokens: &Issued, grant: &Grant, contract: &Contract) -> bool {
 }
 
 /// One task of a race. All of them begin with the same record.
-struct Racer {
-    contract: Contract,
-    pair: Pair,
+pub(super) struct Racer {
+    pub(super) contract: Contract,
+    pub(super) pair: Pair,
     record: Record,
 }
 
-enum Outcome {
+pub(super) enum Outcome {
     Issued(Issued),
     Repeated(Issued),
     Refused,
@@ -118,7 +118,7 @@ enum Outcome {
 }
 
 impl Racer {
-    fn new(contract: &Contract, pair: &Pair, record: &Record) -> Self {
+    pub(super) fn new(contract: &Contract, pair: &Pair, record: &Record) -> Self {
         Self { contract: contract.clone(), pair: pair.clone(), record: record.clone() }
     }
 
@@ -138,7 +138,10 @@ impl Racer {
         }
     }
 
-    async fn go(self, decide: impl Fn(Grant, &Self) -> Verdict + Send + Sync) -> Result<Outcome, Stop> {
+    pub(super) async fn go(
+        self,
+        decide: impl Fn(Grant, &Self) -> Verdict + Send + Sync,
+    ) -> Result<Outcome, Stop> {
         let Self { contract, record, .. } = &self;
         let (id, now) = (record.grant().id(), contract.fixture.now);
         let mut record = record.clone();
@@ -147,7 +150,9 @@ impl Racer {
             let version = record.version();
             let (next, outcome) = match decide(record.into_grant(), &self) {
                 Verdict::Issue { next, tokens } => (next, Outcome::Issued(tokens)),
-                Verdict::RefuseAndEnd { next, .. } => (next, Outcome::Ended),
+                Verdict::RefuseAndEnd { next, .. } | Verdict::RefuseAndNote { next, .. } => {
+                    (next, Outcome::Ended)
+                }
                 Verdict::Repeat { tokens, .. } => return Ok(Outcome::Repeated(tokens)),
                 Verdict::Refuse { .. } => return Ok(Outcome::Refused),
             };
@@ -161,15 +166,15 @@ impl Racer {
 }
 
 #[derive(Default)]
-struct Outcomes {
-    issued: Vec<Issued>,
+pub(super) struct Outcomes {
+    pub(super) issued: Vec<Issued>,
     repeated: Vec<Issued>,
     refused: usize,
     ended: usize,
 }
 
 impl Outcomes {
-    fn of(outcomes: Vec<Option<Result<Outcome, Stop>>>) -> Result<Self, Stop> {
+    pub(super) fn of(outcomes: Vec<Option<Result<Outcome, Stop>>>) -> Result<Self, Stop> {
         let mut all = Self::default();
         for outcome in outcomes {
             match outcome.ok_or(Stop::LostTask)?? {
@@ -183,7 +188,13 @@ impl Outcomes {
     }
 
     /// A version counts the writes since the insert; a write that was lost is missing.
-    fn expect_all_written(&self, contract: &Contract, clause: Clause, before: &Record, after: &Record) {
+    pub(super) fn expect_all_written(
+        &self,
+        contract: &Contract,
+        clause: Clause,
+        before: &Record,
+        after: &Record,
+    ) {
         let confirmed = (self.issued.len() + self.ended) as u64;
         let written = after.version() - before.version();
         contract.expect(clause, confirmed == written, "a version for each confirmed write", || {

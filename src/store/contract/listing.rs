@@ -11,7 +11,7 @@ use crate::grant::{GrantId, Subject};
 use crate::store::{Filter, Page, Record};
 
 /// All that a listing could have found.
-type Written = BTreeMap<GrantId, Record>;
+pub(super) type Written = BTreeMap<GrantId, Record>;
 
 pub(super) async fn list(contract: &Contract) -> Result<(), Stop> {
     let (written, filters) = neighbours(contract).await?;
@@ -130,7 +130,12 @@ async fn expect_unfiltered(contract: &Contract, written: &Written) -> Result<(),
 
 impl Contract {
     /// The records of all pages.
-    async fn pages(&self, filter: &Filter, first: Page, written: &Written) -> Result<Vec<Record>, Stop> {
+    pub(super) async fn pages(
+        &self,
+        filter: &Filter,
+        first: Page,
+        written: &Written,
+    ) -> Result<Vec<Record>, Stop> {
         let mut page = first;
         let mut found = Vec::new();
         // Room for what others write meanwhile, and for pages that a filter has left empty.

@@ -5,7 +5,7 @@ use super::report::{Clause, Stop};
 use super::task::yield_now;
 use super::{Context, Contract};
 use crate::grant::{Grant, GrantId, Subject};
-use crate::store::{CommitError, Record, StoreError, TokenStore, UserCodeDigest, Write};
+use crate::store::{CommitError, Record, StoreError, TokenStore, Write};
 
 /// How often what failed for now is tried again.
 const PATIENCE: usize = 32;
@@ -98,13 +98,6 @@ pub(super) async fn load_now(contract: &Contract) -> Result<(), Stop> {
     contract.expect_load_now(id).await?;
     contract.replace(&record, record.grant().clone().revoke(contract.fixture.now)).await?;
     contract.expect_load_now(id).await
-}
-
-pub(super) async fn user_code(contract: &Contract) -> Result<(), Stop> {
-    let code = UserCodeDigest::of(&contract.fixture.text("user code"));
-    let found = contract.store.find_by_user_code(&code).await?;
-    contract.expect(Clause::UserCode, found.is_none(), "nothing", || shown(found.as_ref()));
-    Ok(())
 }
 
 impl<S: ?Sized> Context<S> {

@@ -34,6 +34,7 @@ mod purging;
 mod replay;
 mod report;
 mod task;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,7 +189,7 @@ impl<S: TokenStore + 'static> Suite<S> {
             RoundTrip: map::round_trip,
             LoadNow: map::load_now,
             CommitAll: batch::commit_all,
-            UserCode: map::user_code,
+            UserCode: waiting::user_code,
             List: listing::list,
             ListPages: listing::pages,
             ListWhileWriting: listing::while_writing,
@@ -196,6 +197,8 @@ impl<S: TokenStore + 'static> Suite<S> {
             InsertRace: map_races::insert,
             ReplaceRace: map_races::replace,
             CodeRace: grant_races::code,
+            UserCodeRace: waiting::user_code_race,
+            DeviceRace: waiting::device_race,
             RefreshRace: grant_races::refresh,
             RevocationRace: grant_races::revocation,
             Cancellation: cancellation::cancellation,

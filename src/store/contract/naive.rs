@@ -29,6 +29,17 @@ impl NaiveStore {
     }
 }
 
+impl NaiveStore {
+    fn condition_holds(&self, write: &Write) -> bool {
+        let rows = lock(&self.rows);
+        let code = write.next().index().user_code;
+        let holds_it =
+            |(id, record): (&GrantId, &Record)| *id != write.id() && record.index().user_code == code;
+        let is_taken = code.is_some() && rows.iter().any(holds_it);
+        !is_taken && rows.get(&write.id()).map(Record::version) == write.expect()
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -40,8 +51,7 @@ impl TokenStore for NaiveStore {
     }
 
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
-        let version = lock(&self.rows).get(&write.id()).map(Record::version);
-        if version != write.expect() {
+        if !self.condition_holds(write) {
             return Err(CommitError::Conflict);
         }
         // The way to the database and back.

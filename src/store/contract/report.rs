@@ -30,7 +30,7 @@ pub enum Clause {
     LoadNow,
     /// `commit_all` gives each write its own condition and its own outcome.
     CommitAll,
-    /// A user code that nobody was given finds nothing.
+    /// A user code finds the grant that waits under it, as long as it waits, and no second one can wait under it.
     UserCode,
     /// A listing has all records that match, in the order of their ids, each once, and no other.
     List,
@@ -46,6 +46,10 @@ pub enum Clause {
     ReplaceRace,
     /// Of many redemptions of one code, one yields tokens.
     CodeRace,
+    /// Of many grants that would wait under one user code, one does.
+    UserCodeRace,
+    /// Of many redemptions of one device code, one yields tokens, and of approvals and denials one sticks.
+    DeviceRace,
     /// Of many uses of one refresh token, one yields a successor, and all answers have that one.
     RefreshRace,
     /// A grant that was revoked while it was refreshed is over.

@@ -1,0 +1,319 @@
+//! The life of a device code (RFC 8628): it waits for a user, is answered once, and is redeemed once.
+//!
+//! ```text
+//!   pending ──approve──▶ approved ──poll──▶ the grant is live
+//!      │ ⟲ claim, poll
+//!      └────deny───▶ denied
+//! ```
+//!
+//! Whatever the answer is, it is good until the code expires. The browser session that enters the user code
+//! claims it; from then on no other one can answer, so nobody can slip an approval under another user's eyes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::refresh::{Bridge, RefreshAsk};
+use super::{Grant, Kind, Live, Login, Stage, UserCode, Verdict, refuse};
+use crate::error::Reason;
+use crate::flow::{Gate, Issuance};
+use crate::mint::Mint;
+use crate::policy::{Policy, after};
+use crate::scope::Scope;
+use crate::secret::{Digest, Secret};
+use crate::store::UserCodeDigest;
+
+/// Each poll that comes too early makes the device wait for so many seconds more (RFC 8628 section 3.5).
+const SLOWER: u32 = 5;
+
+/// No interval grows beyond so many seconds, so that a burst of polls does not lock a device out.
+const SLOWEST: u32 = 60;
+
+/// A code is kept for so long after it expired, for the device to be told so.
+const KEPT: Duration = Duration::from_secs(2 * SLOWEST as u64);
+
+/// A code that waits for its user, or for its device to ask for what the user said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waiting {
+    /// The device code's digest.
+    code: Digest,
+    user_code: UserCodeDigest,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    expires: DateTime<Utc>,
+    /// From one poll to the next, in seconds.
+    interval: u32,
+    /// The last poll that found no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
+    polled: Option<DateTime<Utc>>,
+    /// Who entered the user code, and alone can answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimant: Option<Claimant>,
+    answer: Answer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Pending,
+    Approved,
+    Denied,
+}
+
+/// A device code after its use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SpentDeviceCode {
+    code: Digest,
+    /// The answer, readable with the code alone, while it may have been lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bridge: Option<Bridge>,
+}
+
+/// The browser session of whoever entered a user code, as a digest of the host's own identifier of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Claimant(Digest);
+
+impl Claimant {
+    /// The session with this identifier. It is trusted: two browsers that share one can answer for each other.
+    #[must_use]
+    pub fn session(id: &str) -> Self {
+        Self(Digest::of("grantor:claimant:v1", id.as_bytes()))
+    }
+}
+
+/// A device code as a client presents it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DeviceCodeUse<'a> {
+    /// The half of the code that proves it.
+    pub secret: &'a Secret,
+    /// The one way to tokens.
+    pub gate: &'a Gate<'a>,
+    /// This server knows that the first answer never left, see
+    /// [`CodeRedemption::unanswered`](super::CodeRedemption::unanswered).
+    pub unanswered: bool,
+}
+
+impl Waiting {
+    /// While nobody has answered, a browser finds the grant by it.
+    pub(super) fn user_code(&self) -> Option<UserCodeDigest> {
+        (self.answer == Answer::Pending).then_some(self.user_code)
+    }
+
+    pub(super) fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.answer != Answer::Denied && now < self.expires
+    }
+
+    pub(super) fn kept_until(&self) -> DateTime<Utc> {
+        after(self.expires, KEPT)
+    }
+
+    pub(super) fn is_code(&self, digest: &Digest) -> bool {
+        self.code.matches(digest)
+    }
+
+    /// Whether this session may answer now.
+    fn may_answer(&self, claimant: &Claimant, now: DateTime<Utc>) -> Result<(), Reason> {
+        match (self.answer, self.claimant) {
+            (Answer::Approved | Answer::Denied, _) => Err(Reason::UserCodeAnswered),
+            (Answer::Pending, _) if self.expires <= now => Err(Reason::UserCodeExpired),
+            (Answer::Pending, Some(first)) if first == *claimant => Ok(()),
+            (Answer::Pending, Some(_)) => Err(Reason::UserCodeClaimed),
+            (Answer::Pending, None) => Err(Reason::UserCodeUnclaimed),
+        }
+    }
+
+    /// A poll that finds no answer. One that comes too early slows down all that follow.
+    fn poll(&mut self, now: DateTime<Utc>) -> Reason {
+        let interval = Duration::from_secs(self.interval.into());
+        let early = self.polled.is_some_and(|last| now < after(last, interval));
+        self.polled = Some(now);
+        if early {
+            self.interval = self.interval.max(self.interval.saturating_add(SLOWER).min(SLOWEST));
+            return Reason::DevicePollsTooFast;
+        }
+        Reason::DevicePending
+    }
+}
+
+impl Grant {
+    /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts for
+    /// nobody and is listed under its client.
+    #[must_use]
+    pub fn wait(issuance: Issuance, mint: &Mint, now: DateTime<Utc>, policy: &Policy) -> (Self, UserCode) {
+        let user_code = UserCode::of(&mint.second);
+        let waiting = Waiting {
+            code: mint.first.digest(Kind::Device.tag()),
+            user_code: user_code.digest(),
+            expires: after(now, policy.device_code_lifetime),
+            interval: policy.device_poll_seconds,
+            polled: None,
+            claimant: None,
+            answer: Answer::Pending,
+        };
+        let stage = Stage::Waiting(Box::new(waiting));
+        (Self::new(issuance, None, stage, mint.grant, now, policy), user_code)
+    }
+
+    /// Claims it for the session that entered its user code. `None` if that was this session before, so that
+    /// nothing has to be written.
+    ///
+    /// # Errors
+    /// Not the code, not any more, or not this session's.
+    pub fn claim(
+        &self,
+        code: &UserCodeDigest,
+        claimant: &Claimant,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>, Reason> {
+        let waiting = self.waiting().filter(|waiting| waiting.user_code == *code);
+        let waiting = waiting.ok_or(Reason::UserCodeUnknown)?;
+        match waiting.may_answer(claimant, now) {
+            Ok(()) => Ok(None),
+            Err(Reason::UserCodeUnclaimed) => {
+                let waiting = Waiting { claimant: Some(*claimant), ..waiting.clone() };
+                Ok(Some(Self { stage: Stage::Waiting(Box::new(waiting)), ..self.clone() }))
+            }
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// The user said yes, to all of it or to the part that is named. From now on it is a grant of this user.
+    ///
+    /// # Errors
+    /// It was answered before, its time is over, or another session entered its user code.
+    pub fn approve(
+        mut self,
+        claimant: &Claimant,
+        login: &Login,
+        part: Option<&Scope>,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Result<Self, Reason> {
+        self.answer(Answer::Approved, claimant, now)?;
+        if let Some(part) = part {
+            self.scope = self.scope.intersection(part);
+        }
+        self.subject = login.subject().clone();
+        self.authentication = Some(Arc::new(login.authentication().clone()));
+        self.created = now;
+        self.ends = after(now, policy.grant_lifetime);
+        Ok(self)
+    }
+
+    /// The user said no.
+    ///
+    /// # Errors
+    /// As those of [`approve`](Self::approve).
+    pub fn deny(mut self, claimant: &Claimant, now: DateTime<Utc>) -> Result<Self, Reason> {
+        self.answer(Answer::Denied, claimant, now)?;
+        Ok(self)
+    }
+
+    /// What a device gets that asks for its tokens: `authorization_pending` and the like, once tokens, and nothing
+    /// after that. A spent code ends nothing: it never was in a browser, and a device in a hurry polls twice.
+    pub fn redeem_device_code(
+        mut self,
+        presented: DeviceCodeUse<'_>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Verdict {
+        let digest = presented.secret.digest(Kind::Device.tag());
+        let known = match &self.stage {
+            Stage::Waiting(waiting) => waiting.is_code(&digest),
+            Stage::Live(Live { device: Some(spent), .. }) => spent.code.matches(&digest),
+            Stage::Live(_) | Stage::Offered(_) => false,
+            Stage::Ended(_) => return refuse(Reason::GrantEnded),
+        };
+        if !known {
+            return refuse(Reason::DeviceCodeUnknown);
+        }
+        if self.client != *presented.gate.client().id() {
+            return refuse(Reason::DeviceCodeForAnotherClient);
+        }
+        let waiting = match &mut self.stage {
+            Stage::Waiting(waiting) => waiting,
+            Stage::Live(_) | Stage::Offered(_) | Stage::Ended(_) => {
+                return self.repeat(&presented, now, policy);
+            }
+        };
+        match waiting.answer {
+            _ if waiting.expires <= now => refuse(Reason::DeviceCodeExpired),
+            Answer::Denied => refuse(Reason::DeviceDenied),
+            Answer::Pending => {
+                let reason = waiting.poll(now);
+                Verdict::RefuseAndNote { next: self, reason }
+            }
+            Answer::Approved => {
+                let code = waiting.code;
+                self.begin(code, &presented, mint, now, policy)
+            }
+        }
+    }
+
+    fn begin(
+        mut self,
+        code: Digest,
+        presented: &DeviceCodeUse<'_>,
+        mint: Mint,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Verdict {
+        let issuance = match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+            Ok(issuance) => issuance,
+            Err(reason) => return refuse(reason),
+        };
+        let (mut live, tokens) = Live::begin(&issuance, &self.scope, self.ends, mint, now, policy);
+        let bridge = Some(Bridge::over(presented.secret, &tokens, RefreshAsk::of(presented.gate)));
+        live.device = Some(Arc::new(SpentDeviceCode { code, bridge }));
+        self.stage = Stage::Live(live);
+        Verdict::Issue { next: self, tokens }
+    }
+
+    /// The answer to a spent code: the first one once more, where it is known to be lost.
+    fn repeat(self, presented: &DeviceCodeUse<'_>, now: DateTime<Utc>, policy: &Policy) -> Verdict {
+        let spent = match &self.stage {
+            Stage::Live(live) => live.device.as_deref(),
+            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
+        };
+        let bridge = spent.and_then(|spent| spent.bridge.as_ref());
+        let Some(bridge) = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy)) else {
+            return refuse(Reason::DeviceCodeSpent);
+        };
+        let Some(tokens) = bridge.cross(presented.secret, &RefreshAsk::of(presented.gate), now, policy)
+        else {
+            return refuse(Reason::RetryDiffers);
+        };
+        match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+            Ok(issuance) => Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) },
+            Err(reason) => refuse(reason),
+        }
+    }
+
+    /// What a browser finds it by, while it waits for its user.
+    #[must_use]
+    pub fn user_code(&self) -> Option<UserCodeDigest> {
+        self.waiting().and_then(Waiting::user_code)
+    }
+
+    fn waiting(&self) -> Option<&Waiting> {
+        match &self.stage {
+            Stage::Waiting(waiting) => Some(waiting),
+            Stage::Offered(_) | Stage::Live(_) | Stage::Ended(_) => None,
+        }
+    }
+
+    fn answer(&mut self, answer: Answer, claimant: &Claimant, now: DateTime<Utc>) -> Result<(), Reason> {
+        let Stage::Waiting(waiting) = &mut self.stage else {
+            return Err(Reason::UserCodeAnswered);
+        };
+        waiting.may_answer(claimant, now)?;
+        waiting.answer = answer;
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! User codes: short enough to be typed, and good only while their grant waits.
+
+use std::fmt;
+
+use crate::secret::Secret;
+use crate::store::UserCodeDigest;
+
+/// Letters of which no two look alike, and which make no words (RFC 8628 section 6.1).
+const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+
+const LETTERS: usize = 8;
+
+/// A device's user code: 8 of 20 letters, 25.6 thousand million codes. Its `Display` is the text that people see,
+/// `WDJB-MJHT`; its `Debug` does not show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct UserCode([u8; LETTERS]);
+
+impl UserCode {
+    /// The code that a secret was drawn for. Of 256 bits, those that a code has are uniform but for one part in
+    /// 2^90, so nothing has to be drawn again.
+    pub(crate) fn of(drawn: &Secret) -> Self {
+        let mut number = drawn.bytes().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+        Self([(); LETTERS].map(|()| {
+            let letter = ALPHABET[(number % ALPHABET.len() as u128) as usize];
+            number /= ALPHABET.len() as u128;
+            letter
+        }))
+    }
+
+    /// Reads what a person typed: in either case, with dashes and spaces or without. `None` if it is no code.
+    #[must_use]
+    pub fn parse(typed: &str) -> Option<Self> {
+        let mut letters = [0; LETTERS];
+        let mut read = 0;
+        for c in typed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}')) {
+            let letter = u8::try_from(c).ok()?.to_ascii_uppercase();
+            *letters.get_mut(read).filter(|_| ALPHABET.contains(&letter))? = letter;
+            read += 1;
+        }
+        (read == LETTERS).then_some(Self(letters))
+    }
+
+    /// What is kept of it.
+    #[must_use]
+    pub fn digest(&self) -> UserCodeDigest {
+        UserCodeDigest::of(&self.0.map(char::from).iter().collect::<String>())
+    }
+}
+
+impl fmt::Display for UserCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, letter) in self.0.iter().enumerate() {
+            let dash = if at == LETTERS / 2 { "-" } else { "" };
+            write!(f, "{dash}{}", char::from(*letter))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for UserCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserCode(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Digest;
+
+    #[test]
+    fn a_code_is_read_as_it_is_shown_and_as_people_type_it() {
+        let code = UserCode::of(&Secret::new([0x9C; 32]));
+        let shown = code.to_string();
+        let bare = shown.replace('-', "");
+        assert_eq!(shown.len(), 9);
+        for typed in [
+            shown.clone(),
+            bare.clone(),
+            bare.to_lowercase(),
+            format!("  {} \u{2013} {}\t", &bare[..4], &bare[4..]),
+            bare.chars().flat_map(|c| [c, '-']).collect(),
+        ] {
+            assert_eq!(UserCode::parse(&typed), Some(code), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_has_other_letters_or_another_length_is_no_code() {
+        for typed in
+            ["", "-", "BCDF-GHJ", "BCDF-GHJK-L", "BCDF-GHJA", "BCDF-GHJ1", "BCDFGHJ\u{212a}", "BCDF_GHJK"]
+        {
+            assert_eq!(UserCode::parse(typed), None, "{typed}");
+        }
+    }
+
+    #[test]
+    fn every_letter_is_as_likely_as_any_other_at_every_place() {
+        let mut seen = [[0_u32; 20]; LETTERS];
+        for n in 0..20_000_u32 {
+            let drawn = Secret::new(*Digest::of("drawn", &n.to_be_bytes()).expose());
+            for (place, letter) in UserCode::of(&drawn).0.iter().enumerate() {
+                seen[place][ALPHABET.iter().position(|l| l == letter).unwrap()] += 1;
+            }
+        }
+        // A thousand each; six standard deviations are 185.
+        assert!(seen.iter().flatten().all(|times| (815..=1185).contains(times)), "{seen:?}");
+    }
+}
