@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -208,8 +209,11 @@ impl fmt::Display for TokenName {
         match self {
             Self::Unrecorded(id) => id.fmt(f),
             Self::Recorded { grant, fingerprint } => {
-                let bytes = [*grant.as_bytes(), fingerprint.0].concat();
-                f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+                let mut bytes = [0; 32];
+                let (head, tail) = bytes.split_at_mut(16);
+                head.copy_from_slice(grant.as_bytes());
+                tail.copy_from_slice(&fingerprint.0);
+                Base64Display::new(&bytes, &URL_SAFE_NO_PAD).fmt(f)
             }
         }
     }

@@ -103,14 +103,14 @@ impl Grant {
         };
         let authentication = self.authentication();
         Claims {
-            iss: rules.issuer.to_string(),
+            iss: rules.issuer.as_ref().to_owned(),
             sub: self.subject().id().to_owned(),
             sub_type: match self.subject() {
                 Subject::User(_) => SubjectType::User,
                 Subject::Client(_) => SubjectType::Client,
             },
-            aud: tokens.audience.as_ref().map_or_else(|| rules.audience.clone(), ToString::to_string),
-            client_id: self.client().to_string(),
+            aud: tokens.audience.as_ref().map_or(rules.audience.as_str(), ResourceId::as_str).to_owned(),
+            client_id: self.client().as_str().to_owned(),
             iat: tokens.issued.timestamp(),
             exp: tokens.expires.timestamp(),
             jti: name.to_string(),
