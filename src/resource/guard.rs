@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::bearer::presented;
 use super::challenge::Challenge;
 use super::requirement::Implied;
@@ -101,8 +103,9 @@ impl Guard {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
         let token = presented(request).map_err(without_access)?;
-        let access = self.verify(token).await.map_err(|refusal| (refusal, None))?;
-        match needed.check(&access, &self.inner.implied, self.inner.clock.now()) {
+        let now = self.inner.clock.now();
+        let access = self.verify(token, now).await.map_err(|refusal| (refusal, None))?;
+        match needed.check(&access, &self.inner.implied, now) {
             Ok(()) => Ok(access),
             Err(reason) => Err((reason.into(), Some(Box::new(access)))),
         }
@@ -110,11 +113,11 @@ impl Guard {
 
     /// Asks each verifier until one knows the token. If none does, a fault of one counts for more than the refusal of
     /// another: the token might be its own.
-    async fn verify(&self, token: &str) -> Result<Access, Refusal> {
-        let Inner { resource, verifiers, clock, deadline, .. } = &*self.inner;
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Access, Refusal> {
+        let Inner { resource, verifiers, deadline, .. } = &*self.inner;
         let mut worst: Option<Refusal> = None;
         for verifier in verifiers {
-            let answer = in_time(verifier.verify(token, resource, clock.now()), *deadline).await;
+            let answer = in_time(verifier.verify(token, resource, now), *deadline).await;
             match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
                 Ok(access) => return Ok(access),
                 Err(refusal) if worst.is_none_or(|worst| weight(refusal) > weight(worst)) => {
