@@ -15,6 +15,7 @@ mod faults;
 mod grant_management;
 mod guard_attacks;
 mod guard_keys;
+mod guard_remembered;
 mod jose;
 mod keys;
 mod lost_answers;

@@ -9,11 +9,13 @@ use aws_lc_rs::signature::{
 
 use super::jwk::Material;
 use super::{Algorithm, Jwk, JwsError, KeyError};
+use crate::secret::Digest;
 
 /// A public key that is ready to verify. Make it once and keep it: to parse a key can cost as much as to verify.
 #[derive(Clone)]
 pub struct VerifyingKey {
     jwk: Jwk,
+    digest: Digest,
     /// One for each algorithm: an RSA key that names none verifies two.
     parsed: Vec<(Algorithm, ParsedPublicKey)>,
 }
@@ -26,7 +28,14 @@ impl VerifyingKey {
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| jwk.supports(*algorithm));
         let parsed = algorithms.map(|algorithm| Ok((algorithm, parse(jwk.material(), algorithm)?)));
-        Ok(Self { jwk: jwk.clone(), parsed: parsed.collect::<Result<_, KeyError>>()? })
+        let parsed = parsed.collect::<Result<_, KeyError>>()?;
+        let json = serde_json::to_vec(jwk).map_err(|_| KeyError::Malformed)?;
+        Ok(Self { jwk: jwk.clone(), digest: Digest::of("grantor:public-key:v1", &json), parsed })
+    }
+
+    /// Over all of the key: another name or another algorithm makes it another one.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The key.

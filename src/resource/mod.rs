@@ -25,6 +25,8 @@ pub use jwt::{FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, Trusted
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::client::ClientId;
@@ -46,7 +48,7 @@ enum Source {
     /// The grant of an opaque token, in this process.
     Grant { record: Record, token: AccessRecord },
     /// What a token says of itself, or what its server says of it.
-    Claims(Box<Claimed>),
+    Claims(Arc<Claimed>),
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +68,7 @@ impl Access {
     /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque tokens.
     pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
         let audience = ResourceId::parse(&claims.aud).ok();
-        Self(Source::Claims(Box::new(Claimed {
+        Self(Source::Claims(Arc::new(Claimed {
             subject: claims.subject(),
             client: ClientId::new(claims.client_id.as_str()),
             audience: audience.filter(|audience| audience.as_str() != rules.audience),
@@ -78,7 +80,7 @@ impl Access {
     /// own. Nothing is checked here.
     #[must_use]
     pub fn of_claims(claims: Claims, resource: &ResourceId) -> Self {
-        Self(Source::Claims(Box::new(Claimed {
+        Self(Source::Claims(Arc::new(Claimed {
             subject: claims.subject(),
             client: ClientId::new(claims.client_id.as_str()),
             audience: Some(resource.clone()),

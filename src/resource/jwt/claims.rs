@@ -1,9 +1,12 @@
 //! The claims of an access token as any issuer may write them (RFC 9068 section 2.2).
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::error::Reason;
+use crate::resource::requirement::CLOCK_SKEW;
 use crate::scope::Scope;
 use crate::signing::{Claims, SubjectType};
 use crate::target::ResourceId;
@@ -12,9 +15,9 @@ use crate::target::ResourceId;
 pub(super) struct Wire {
     pub(super) iss: String,
     pub(super) aud: Audience,
-    pub(super) exp: i64,
-    pub(super) iat: i64,
-    pub(super) nbf: Option<i64>,
+    exp: i64,
+    iat: i64,
+    nbf: Option<i64>,
     pub(super) cnf: Option<IgnoredAny>,
     sub: String,
     client_id: String,
@@ -45,7 +48,36 @@ impl Audience {
     }
 }
 
+/// From when until when a token is good, in seconds since 1970.
+#[derive(Clone, Copy)]
+pub(super) struct Validity {
+    exp: i64,
+    iat: i64,
+    nbf: Option<i64>,
+}
+
+/// How long a token is good past its `exp`, in seconds, for clocks that differ.
+const EXPIRY_LEEWAY: i64 = 10;
+
+impl Validity {
+    pub(super) fn check(self, now: DateTime<Utc>) -> Result<(), Reason> {
+        let now = now.timestamp();
+        if self.exp.saturating_add(EXPIRY_LEEWAY) <= now {
+            return Err(Reason::TokenExpired);
+        }
+        let ahead = now.saturating_add(CLOCK_SKEW);
+        match self.iat > ahead || self.nbf.is_some_and(|nbf| nbf > ahead) {
+            true => Err(Reason::TokenTooEarly),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Wire {
+    pub(super) fn validity(&self) -> Validity {
+        Validity { exp: self.exp, iat: self.iat, nbf: self.nbf }
+    }
+
     /// The claims for this resource, if they say in whose name the token acts.
     pub(super) fn into_claims(self, resource: &ResourceId, untyped: bool) -> Option<Claims> {
         if self.sub.is_empty() || self.client_id.is_empty() {

@@ -4,19 +4,21 @@ mod claims;
 mod fetched;
 mod file;
 mod key_source;
+mod passed;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::requirement::CLOCK_SKEW;
 use super::{Access, GuardBuilder, TokenVerifier};
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, JwsError, Unverified};
+use crate::secret::Digest;
 use crate::store::StoreError;
 use crate::target::ResourceId;
 use claims::Wire;
+use passed::{Passed, PassedTokens, TokenDigest};
 
 pub use fetched::FetchedKeys;
 pub use file::FileKeys;
@@ -24,6 +26,9 @@ pub use key_source::{KeySource, StaticKeys, TrustedKeys};
 
 /// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
 /// asking nobody.
+///
+/// A token that passed is remembered by its digest, so that its signature need not be checked again, which is most of the
+/// work. All else is: its times, its audience, and that the key which signed it is still trusted.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,6 +47,7 @@ pub struct JwtVerifier {
     issuer: String,
     keys: Box<dyn KeySource>,
     untyped: bool,
+    passed: Option<PassedTokens>,
 }
 
 impl GuardBuilder {
@@ -54,14 +60,23 @@ impl GuardBuilder {
 /// RFC 9068 section 2.1.
 const ACCESS_TOKEN: &str = "at+jwt";
 
-/// How long a token is good past its `exp`, in seconds, for clocks that differ.
-const EXPIRY_LEEWAY: i64 = 10;
+/// Tokens that are remembered.
+const REMEMBERED: usize = 10_000;
 
 impl JwtVerifier {
     /// The tokens of this issuer, by exactly this name, signed with one of these keys.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
-        Self { issuer: issuer.into(), keys: Box::new(keys), untyped: false }
+        let passed = Some(PassedTokens::with_limit(REMEMBERED));
+        Self { issuer: issuer.into(), keys: Box::new(keys), untyped: false, passed }
+    }
+
+    /// How many of the tokens that passed are remembered, about; by default 10,000, and none by 0. One takes a KiB, and
+    /// one with larger claims counts for several, so it is a bound of the memory, too. The least used go first.
+    #[must_use]
+    pub fn remember(mut self, tokens: usize) -> Self {
+        self.passed = (tokens > 0).then(|| PassedTokens::with_limit(tokens));
+        self
     }
 
     /// Also takes tokens that do not say whether their subject is a user (`sub_type`, grantor's own claim): then it is
@@ -75,9 +90,50 @@ impl JwtVerifier {
         self
     }
 
+    /// Every check, the signature first.
+    async fn check(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>) -> Result<Passed, Refusal> {
+        let jws = Jws::parse(token).map_err(|_| Reason::TokenUnreadable)?;
+        if !jws.has_typ(ACCESS_TOKEN) {
+            return Err(Reason::TokenUnreadable.into());
+        }
+        let Signed { wire, key } = self.signed(&jws, now).await?;
+        if wire.iss != self.issuer {
+            return Err(Reason::TokenIssuerWrong.into());
+        }
+        if !wire.aud.names(resource.as_str()) {
+            return Err(Reason::TokenAudienceWrong.into());
+        }
+        let validity = wire.validity();
+        validity.check(now)?;
+        if wire.cnf.is_some() {
+            return Err(Reason::TokenBound.into());
+        }
+        let claims = wire.into_claims(resource, self.untyped).ok_or(Reason::TokenUnreadable)?;
+        Ok(Passed { access: Access::of_claims(claims, resource), validity, key })
+    }
+
+    /// The checks of a token that has passed before; none if it has to pass all of them again.
+    async fn check_again(
+        &self,
+        passed: Passed,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Access>, Refusal> {
+        let Passed { access, validity, key } = passed;
+        if access.audience() != Some(resource) {
+            return Ok(None);
+        }
+        let keys = self.keys.keys(false, now).await.map_err(unavailable)?;
+        if !keys.as_slice().iter().any(|trusted| trusted.digest() == key) {
+            return Ok(None);
+        }
+        validity.check(now)?;
+        Ok(Some(access))
+    }
+
     /// The claims under a signature of one of the keys. A key that is not there may be new: then the keys are asked for
     /// once more.
-    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Wire, Refusal> {
+    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed, Refusal> {
         let keys = self.keys.keys(false, now).await.map_err(unavailable)?;
         match read(jws, &keys) {
             Err(Unread::KeyMissing) => {
@@ -89,7 +145,7 @@ impl JwtVerifier {
                 })
             }
             Err(Unread::Refused(reason)) => Err(reason.into()),
-            Ok(wire) => Ok(wire),
+            Ok(signed) => Ok(signed),
         }
     }
 }
@@ -102,35 +158,29 @@ impl TokenVerifier for JwtVerifier {
         resource: &ResourceId,
         now: DateTime<Utc>,
     ) -> Result<Access, Refusal> {
-        let jws = Jws::parse(token).map_err(|_| Reason::TokenUnreadable)?;
-        if !jws.has_typ(ACCESS_TOKEN) {
-            return Err(Reason::TokenUnreadable.into());
+        let Some(remembered) = self.passed.as_ref().filter(|_| token.len() <= Jws::MAX_BYTES) else {
+            return Ok(self.check(token, resource, now).await?.access);
+        };
+        let digest = TokenDigest::of(token);
+        if let Some(passed) = remembered.find(&digest)
+            && let Some(access) = self.check_again(passed, resource, now).await?
+        {
+            return Ok(access);
         }
-        let wire = self.signed(&jws, now).await?;
-        if wire.iss != self.issuer {
-            return Err(Reason::TokenIssuerWrong.into());
-        }
-        if !wire.aud.names(resource.as_str()) {
-            return Err(Reason::TokenAudienceWrong.into());
-        }
-        let now = now.timestamp();
-        if wire.exp.saturating_add(EXPIRY_LEEWAY) <= now {
-            return Err(Reason::TokenExpired.into());
-        }
-        let ahead = now.saturating_add(CLOCK_SKEW);
-        if wire.iat > ahead || wire.nbf.is_some_and(|nbf| nbf > ahead) {
-            return Err(Reason::TokenTooEarly.into());
-        }
-        if wire.cnf.is_some() {
-            return Err(Reason::TokenBound.into());
-        }
-        let claims = wire.into_claims(resource, self.untyped).ok_or(Reason::TokenUnreadable)?;
-        Ok(Access::of_claims(claims, resource))
+        let passed = self.check(token, resource, now).await?;
+        remembered.insert(digest, passed.clone());
+        Ok(passed.access)
     }
 
     fn issuer(&self) -> Option<&str> {
         Some(&self.issuer)
     }
+}
+
+/// Claims, and the key that signed them.
+struct Signed {
+    wire: Wire,
+    key: Digest,
 }
 
 enum Unread {
@@ -139,14 +189,15 @@ enum Unread {
     Refused(Reason),
 }
 
-fn read(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Wire, Unread> {
+fn read(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Signed, Unread> {
     // A token that names no key was tried with all of them.
     let may_be_new = |error| error == JwsError::UnknownKey || jws.kid().is_none();
     let verified = jws.verify(keys.as_slice()).map_err(|error| match may_be_new(error) {
         true => Unread::KeyMissing,
         false => Unread::Refused(Reason::TokenSignatureWrong),
     })?;
-    verified.claims().map_err(|_| Unread::Refused(Reason::TokenUnreadable))
+    let wire = verified.claims().map_err(|_| Unread::Refused(Reason::TokenUnreadable))?;
+    Ok(Signed { wire, key: verified.key().digest() })
 }
 
 fn unavailable(_: StoreError) -> Refusal {

@@ -1,0 +1,210 @@
+//! [`PassedTokens`]: tokens whose signature was right, remembered for a while.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::claims::Validity;
+use crate::resource::Access;
+use crate::secret::Digest;
+use crate::signing::Claims;
+
+/// A token that passed, with all that has to be looked at again when it comes back.
+#[derive(Clone)]
+pub(super) struct Passed {
+    /// At the resource where it passed.
+    pub(super) access: Access,
+    pub(super) validity: Validity,
+    /// The key that signed it.
+    pub(super) key: Digest,
+}
+
+/// Tokens that passed, by their digests; the tokens themselves are not kept.
+///
+/// Whoever wants to get in here needs a right signature, so strangers cannot push others out. Each shard is two
+/// halves: what is asked for moves to the young one, and when that is full the old one goes.
+pub(super) struct PassedTokens {
+    shards: Box<[Mutex<Shard>]>,
+    /// What half a shard holds, in KiB.
+    half: usize,
+}
+
+#[derive(Default)]
+struct Shard {
+    young: Half,
+    old: Half,
+    /// What the young half holds, in KiB.
+    filled: usize,
+}
+
+type Half = HashMap<TokenDigest, Passed>;
+
+/// SHA-256 over a whole token, its signature included.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    pub(super) fn of(token: &str) -> Self {
+        Self(*Digest::of("grantor:passed-token:v1", token.as_bytes()).expose())
+    }
+}
+
+/// A shard of so many KiB is emptied in a moment.
+const SHARD_KIB: usize = 512;
+
+impl PassedTokens {
+    /// Room for so many KiB.
+    pub(super) fn with_limit(kib: usize) -> Self {
+        let shards = kib.div_ceil(SHARD_KIB).max(1);
+        let half = (kib / shards / 2).max(1);
+        Self { shards: (0..shards).map(|_| Mutex::default()).collect(), half }
+    }
+
+    pub(super) fn find(&self, token: &TokenDigest) -> Option<Passed> {
+        // Declared before the lock, so freed after it.
+        let _gone;
+        let mut shard = self.shard(token);
+        if let Some(passed) = shard.young.get(token) {
+            return Some(passed.clone());
+        }
+        let passed = shard.old.remove(token)?;
+        _gone = shard.insert(*token, passed.clone(), self.half);
+        Some(passed)
+    }
+
+    pub(super) fn insert(&self, token: TokenDigest, passed: Passed) {
+        let _gone = self.shard(&token).insert(token, passed, self.half);
+    }
+
+    fn shard(&self, token: &TokenDigest) -> MutexGuard<'_, Shard> {
+        let [first, second, ..] = token.0;
+        let at = usize::from(u16::from_be_bytes([first, second])) % self.shards.len();
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    /// What goes is handed to the caller, to be freed when the lock is.
+    fn insert(&mut self, token: TokenDigest, passed: Passed, half: usize) -> Half {
+        let size = passed.kib();
+        if size > half {
+            return Half::new();
+        }
+        let gone = match self.filled + size > half {
+            true => {
+                self.filled = 0;
+                mem::replace(&mut self.old, mem::take(&mut self.young))
+            }
+            false => Half::new(),
+        };
+        if self.young.insert(token, passed).is_none() {
+            self.filled += size;
+        }
+        gone
+    }
+}
+
+impl Passed {
+    /// About how much memory it takes, in KiB.
+    fn kib(&self) -> usize {
+        self.access.claims().map_or(0, heap).div_ceil(1024).max(1)
+    }
+}
+
+/// About how many bytes of heap claims take, as part of an entry: some stand there twice.
+fn heap(claims: &Claims) -> usize {
+    let Claims { iss, sub, aud, client_id, jti, scope, acr, extra, .. } = claims;
+    let texts = [iss, sub, sub, aud, aud, client_id, client_id, jti, scope.as_str()];
+    let text: usize = texts.iter().map(|text| text.len()).sum();
+    640 + text + acr.as_deref().map_or(0, str::len) + members(extra)
+}
+
+/// A growing array has room for twice its items; a map comes in nodes of eleven.
+fn members(map: &serde_json::Map<String, Value>) -> usize {
+    let members = map.iter().map(|(name, value)| 112 + name.len() + of_value(value));
+    if map.is_empty() { 0 } else { 640 + members.sum::<usize>() }
+}
+
+fn of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| 64 + of_value(item)).sum(),
+        Value::Object(map) => members(map),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::target::ResourceId;
+    use serde_json::json;
+
+    fn passed(extra: Value) -> Passed {
+        let mut claims = json!({
+            "iss": "https://as.example", "sub": "alice", "sub_type": "user", "aud": "https://api.example",
+            "client_id": "app", "iat": 0, "exp": 600, "jti": "a",
+        });
+        claims["extra"] = extra;
+        let wire: super::super::Wire = serde_json::from_value(claims.clone()).unwrap();
+        let resource = ResourceId::parse("https://api.example").unwrap();
+        let access = Access::of_claims(serde_json::from_value(claims).unwrap(), &resource);
+        Passed { access, validity: wire.validity(), key: Digest::of("test", b"") }
+    }
+
+    fn name(n: usize) -> TokenDigest {
+        TokenDigest::of(&n.to_string())
+    }
+
+    /// How many of the first `n` are there, without asking for any: that would keep them.
+    fn held(tokens: &PassedTokens, n: usize) -> usize {
+        let holds = |n: &usize| {
+            let shard = tokens.shard(&name(*n));
+            shard.young.contains_key(&name(*n)) || shard.old.contains_key(&name(*n))
+        };
+        (0..n).filter(holds).count()
+    }
+
+    #[test]
+    fn no_more_are_held_than_there_is_room_for() {
+        let small = passed(Value::Null);
+        for limit in [2, 64, 512, 1_000, 5_000] {
+            let tokens = PassedTokens::with_limit(limit);
+            (0..limit * 3).for_each(|n| tokens.insert(name(n), small.clone()));
+            let held = held(&tokens, limit * 3);
+            assert!((limit / 3..=limit).contains(&held), "{held} of {limit}");
+        }
+    }
+
+    #[test]
+    fn one_with_large_claims_counts_for_several() {
+        let (tokens, large) = (PassedTokens::with_limit(100), passed(json!("x".repeat(9_000))));
+        (0..200).for_each(|n| tokens.insert(name(n), large.clone()));
+        let large = held(&tokens, 200);
+        assert!((3..=10).contains(&large), "{large}");
+        let huge = json!(vec![json!({}); 2_000]);
+        tokens.insert(name(1_000), passed(huge));
+        assert!(tokens.find(&name(1_000)).is_none(), "one that fills more than half is not held at all");
+    }
+
+    #[test]
+    fn one_that_is_asked_for_again_stays() {
+        let tokens = PassedTokens::with_limit(100);
+        tokens.insert(name(0), passed(Value::Null));
+        for n in 1..1_000 {
+            tokens.insert(name(n), passed(Value::Null));
+            assert!(tokens.find(&name(0)).is_some(), "after {n} others");
+        }
+    }
+
+    #[test]
+    fn the_same_token_again_takes_no_more_room() {
+        let tokens = PassedTokens::with_limit(100);
+        (0..40).for_each(|n| tokens.insert(name(n), passed(Value::Null)));
+        (0..1_000).for_each(|_| tokens.insert(name(0), passed(Value::Null)));
+        assert_eq!(held(&tokens, 40), 40);
+    }
+}
