@@ -37,5 +37,6 @@ mod rfc7662_introspect;
 mod rfc8707_resources;
 mod rfc9068_jwt;
 mod rfc9728_metadata;
+mod rotation_under_load;
 mod store_contract;
 mod tenants;
