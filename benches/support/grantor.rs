@@ -3,9 +3,12 @@
 use std::iter::repeat_n;
 use std::time::Duration;
 
+use grantor::jose::Algorithm;
+use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
+use grantor::server::Builder;
 use grantor::{
-    AuthMethod, AuthorizationServer, Client, Clock, GrantType, Login, MemoryRegistry, MemoryStore, Request,
-    Response, SystemClock, TokenStore,
+    AccessTokens, AuthMethod, AuthorizationServer, Client, Clock, GrantType, Login, MemoryRegistry,
+    MemoryStore, Policy, Request, Response, SystemClock, TokenStore,
 };
 
 use super::{Contender, Job, Population, ready};
@@ -33,6 +36,19 @@ impl Contestant {
             refresh_tokens: Vec::new(),
             population: Population::default(),
         }
+    }
+
+    pub fn server(&self) -> &AuthorizationServer {
+        &self.server
+    }
+
+    /// Issues those that are live before anything is measured.
+    pub fn populate(&mut self) {
+        self.population = Population::issued_by(|| self.access_token());
+    }
+
+    pub fn sample(&self, times: usize) -> Vec<String> {
+        self.population.sample(times)
     }
 
     fn token(&self, request: &Request) -> Response {
@@ -63,7 +79,30 @@ pub fn router() -> axum::Router {
     grantor::adapter::axum::router(server(MemoryStore::new(), SystemClock::default()))
 }
 
+/// The same server with signed access tokens, under keys that rotate by themselves.
+pub fn signing_server(
+    store: impl TokenStore + 'static,
+    algorithm: Algorithm,
+    record_client_jwts: bool,
+) -> AuthorizationServer {
+    let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[algorithm]).unwrap();
+    // The first key is made off this thread, and nothing waits afterwards.
+    tokio::runtime::Runtime::new().unwrap().block_on(keys.current(SystemClock::default().now())).unwrap();
+    let mut policy = Policy::default();
+    policy.record_client_jwts = record_client_jwts;
+    builder(store, SystemClock::default())
+        .policy(policy)
+        .token_signer(JwtSigner::new(keys).unwrap())
+        .access_tokens(AccessTokens::Jwt)
+        .build()
+        .unwrap()
+}
+
 fn server(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> AuthorizationServer {
+    builder(store, clock).build().unwrap()
+}
+
+fn builder(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Builder {
     let client = Client::builder(super::CLIENT_ID)
         .secret(super::CLIENT_SECRET)
         .auth_method(AuthMethod::ClientSecretPost)
@@ -79,8 +118,6 @@ fn server(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Auth
         .clock(clock)
         .scopes(super::SCOPE.split(' '))
         .authorization_endpoint("/authorize")
-        .build()
-        .unwrap()
 }
 
 fn succeeded(response: Response, status: u16) -> Response {
@@ -103,7 +140,7 @@ impl Contender for Contestant {
 
     fn reset(&mut self) {
         *self = Self::new();
-        self.population = Population::issued_by(|| self.access_token());
+        self.populate();
     }
 
     fn chunk(&mut self, job: Job, times: usize) -> Duration {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each bench uses a part of it
 
+pub mod bare;
 pub mod floor;
 pub mod grantor;
 pub mod oauth_as;
@@ -109,7 +110,11 @@ impl Population {
             Err(_) if cfg!(debug_assertions) => 1_000, // `cargo test --benches`
             Err(_) => 100_000,
         };
-        Self { tokens: repeat_with(issue).take(size).collect(), turn: Cell::new(0) }
+        Self::of(repeat_with(issue).take(size).collect())
+    }
+
+    pub fn of(tokens: Vec<String>) -> Self {
+        Self { tokens, turn: Cell::new(0) }
     }
 
     /// Copies of some, as if they had just come in, hopping about so that no two neighbours follow each other.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use grantor::jose::Algorithm;
 use http::{Method, StatusCode, Uri};
+use oauth_as::Ed25519Signer;
 use oauth_as::client::{Client, ClientAuth, ClientId, SecretHash};
 use oauth_as::grant::GrantType;
 use oauth_as::http::{ApprovalDecision, AuthorizationService, Body, ServiceBuilder};
+use oauth_as::jwt::{AccessTokenFormat, EcdsaP256Key, JwtConfig};
 use oauth_as::scope::ScopeSet;
 use oauth_as::server::{AuthorizationServer, ServerConfig, SystemClock};
 use oauth_as::store::MemoryStorage;
@@ -26,7 +29,28 @@ pub struct Contestant {
 
 impl Contestant {
     pub fn new() -> Self {
-        let config = ServerConfig::new(super::ISSUER, format!("{}/device", super::ISSUER));
+        Self::with(AccessTokenFormat::Opaque)
+    }
+
+    /// With signed access tokens, by the fast tables of its own backend. Its RSA is the `rsa` crate, whose timing leaks
+    /// the key (RUSTSEC-2023-0071): nobody builds that here.
+    pub fn signing(algorithm: Algorithm) -> Option<Self> {
+        let secret: [u8; 32] = rand::random();
+        let config = match algorithm {
+            Algorithm::EdDsa => {
+                JwtConfig::new(Ed25519Signer::from_seed_bytes("k", &secret).unwrap(), super::ISSUER)
+            }
+            Algorithm::Es256 => {
+                JwtConfig::new(EcdsaP256Key::from_scalar_bytes("k", &secret).unwrap(), super::ISSUER)
+            }
+            _ => return None,
+        };
+        Some(Self::with(AccessTokenFormat::Jwt(Box::new(config))))
+    }
+
+    fn with(access_token_format: AccessTokenFormat) -> Self {
+        let mut config = ServerConfig::new(super::ISSUER, format!("{}/device", super::ISSUER));
+        config.access_token_format = access_token_format;
         let server = Arc::new(AuthorizationServer::new(config, MemoryStorage::new()));
         ready(server.register_client(client())).unwrap();
         let service = ServiceBuilder::new(Arc::clone(&server))
@@ -36,6 +60,11 @@ impl Contestant {
             .build()
             .unwrap();
         Self { server, service, refresh_tokens: Cell::default(), population: Population::default() }
+    }
+
+    /// Issues so many tokens that are live.
+    pub fn populate(&mut self, size: usize) {
+        self.population = Population::of(std::iter::repeat_with(|| self.access_token()).take(size).collect());
     }
 
     fn answer(&self, request: Request, expected: StatusCode) -> oauth_as::http::Response {

@@ -95,7 +95,7 @@ impl PasswordPolicy for CheapSecret {
     }
 
     fn check(&self, _: &str, passphrase: &[u8], stored: &[u8]) -> Result<(), RegistrarError> {
-        let same: bool = Sha256::digest(passphrase).ct_eq(stored).into();
+        let same: bool = Sha256::digest(passphrase).as_slice().ct_eq(stored).into();
         same.then_some(()).ok_or(RegistrarError::Unspecified)
     }
 }

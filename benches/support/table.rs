@@ -8,9 +8,9 @@ const TURNS: usize = 101;
 const TARGET_FLOOR: f64 = 1.5;
 
 /// Nanoseconds an operation, over the turns of one contender at one job.
-struct Figures {
-    median: f64,
-    least: f64,
+pub struct Figures {
+    pub median: f64,
+    pub least: f64,
 }
 
 /// Measures all jobs and prints the table. Returns `false` if a target was missed.
@@ -25,12 +25,7 @@ pub fn compare(contenders: &mut [Runner], turns: usize) -> bool {
     for job in Job::ALL {
         let figures = measure(contenders, job, turns);
         print!("{:20}", job.name());
-        for figures in &figures {
-            match figures {
-                Some(figures) => print!("{:>11.0} ({:>5.0})", figures.median, figures.least),
-                None => print!("{:>19}", "-"),
-            }
-        }
+        figures.iter().for_each(|figures| print(figures.as_ref()));
         all_met &= verdict(&figures);
     }
     all_met
@@ -41,19 +36,34 @@ pub fn turns() -> usize {
 }
 
 fn measure(contenders: &mut [Runner], job: Job, turns: usize) -> Vec<Option<Figures>> {
-    let mut samples = vec![Vec::with_capacity(turns); contenders.len()];
+    in_turns(contenders.len(), turns, |at| {
+        let contender = contenders.get_mut(at).filter(|contender| contender.has(job))?;
+        Some(contender.run(job, CHUNK as u64).as_nanos() as f64 / CHUNK as f64)
+    })
+}
+
+/// What each of so many contenders takes, in turns.
+pub fn in_turns(
+    contenders: usize,
+    turns: usize,
+    mut take: impl FnMut(usize) -> Option<f64>,
+) -> Vec<Option<Figures>> {
+    let mut samples = vec![Vec::with_capacity(turns); contenders];
     for turn in 0..=turns {
-        for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
-            if contender.has(job) {
-                let spent = contender.run(job, CHUNK as u64);
-                if turn > 0 {
-                    // the first turn is for the caches
-                    samples.push(spent.as_nanos() as f64 / CHUNK as f64);
-                }
-            }
+        for (at, samples) in samples.iter_mut().enumerate() {
+            let taken = take(at);
+            // the first turn is for the caches
+            samples.extend(taken.filter(|_| turn > 0));
         }
     }
     samples.into_iter().map(figures).collect()
+}
+
+pub fn print(figures: Option<&Figures>) {
+    match figures {
+        Some(figures) => print!("{:>11.0} ({:>5.0})", figures.median, figures.least),
+        None => print!("{:>19}", "-"),
+    }
 }
 
 fn figures(mut samples: Vec<f64>) -> Option<Figures> {
