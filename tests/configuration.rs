@@ -7,9 +7,10 @@ use std::time::Duration;
 use chrono::DateTime;
 use grantor::client::{ClientError, FileRegistryError, RegisterError, RegistryError};
 use grantor::server::ConfigError;
+use grantor::store::contract::Suite;
 use grantor::{
-    ApplicationType, AuthMethod, AuthorizationServer, Client, ClientId, ClientMetadata, ClientRegistry,
-    FileRegistry, GrantType, MemoryRegistry, Policy, Registrar, Replacement, Request, ResponseType,
+    ApplicationType, AuthMethod, AuthorizationServer, Client, ClientMetadata, ClientRegistry, FileRegistry,
+    GrantType, MemoryRegistry, Policy, Registrar, Request, ResponseType,
 };
 
 use crate::support::{
@@ -179,40 +180,14 @@ impl Drop for Folder {
     }
 }
 
-/// What any registry does; the file-backed one and the one in memory alike.
-async fn behaves_as_a_registrar(registry: &impl Registrar) {
-    let app =
-        |name: &str| Client::builder("app").name(name).redirect_uri(CALLBACK).secret(SECRET).build().unwrap();
-    let id = ClientId::new("app");
-    let (first, second, third) = (app("first"), app("second"), app("third"));
-    let vacant = Replacement::of(&first, app("none"));
-    assert!(matches!(registry.replace(vacant).await, Err(RegistryError::Missing)));
-    assert!(matches!(registry.remove(&id).await, Err(RegistryError::Missing)));
-    assert_eq!(registry.client(&id).await.unwrap(), None);
-
-    registry.insert(first.clone()).await.unwrap();
-    assert!(matches!(registry.insert(second.clone()).await, Err(RegistryError::Exists)));
-    assert_eq!(registry.client(&id).await.unwrap().unwrap().name(), Some("first"));
-    assert_eq!(registry.client(&ClientId::new("APP")).await.unwrap(), None);
-    registry.replace(Replacement::of(&first, third)).await.unwrap();
-    let stored = registry.client(&id).await.unwrap().unwrap();
-    assert_eq!((stored.name(), stored.revision()), (Some("third"), 1));
-
-    let late = Replacement::of(&first, second);
-    assert!(
-        matches!(registry.replace(late).await, Err(RegistryError::Changed)),
-        "a lost race changes nothing"
-    );
-    assert_eq!(registry.client(&id).await.unwrap().unwrap(), stored);
-    registry.remove(&id).await.unwrap();
-    assert_eq!(registry.client(&id).await.unwrap(), None);
-}
-
 #[tokio::test]
-async fn registries_insert_replace_and_remove() {
-    behaves_as_a_registrar(&MemoryRegistry::default()).await;
+async fn registries_keep_their_contract() {
+    let suite = Suite::new(MemoryRegistry::new(clients())).tasks(8).rounds(5);
+    let report = suite.check_registrar().await.unwrap();
+    assert!(report.clauses().count() == 6 && report.clauses().all(|(_, checks)| checks > 0), "{report}");
     let folder = Folder::new("registrar");
-    behaves_as_a_registrar(&FileRegistry::open(folder.file()).unwrap()).await;
+    let registry = FileRegistry::open(folder.file()).unwrap();
+    Suite::new(registry).tasks(4).rounds(2).check_registrar().await.unwrap();
     assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), "[]");
 }
 

@@ -34,6 +34,7 @@ pub struct ClientBuilder {
     revision: u64,
     state: ClientState,
     self_registration: Option<Box<SelfRegistration>>,
+    owner: Option<String>,
 }
 
 impl ClientBuilder {
@@ -47,6 +48,7 @@ impl ClientBuilder {
             revision: 0,
             state: ClientState::default(),
             self_registration: None,
+            owner: None,
         }
     }
 
@@ -157,6 +159,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Who registers it, in the host's own words: the user's identifier, say, for a page of "your applications"
+    /// ([`ClientPage::owned_by`](super::ClientPage::owned_by)). It is no metadata, and means nothing to the protocol.
+    pub fn owner(self, owner: impl Into<String>) -> Self {
+        self.owned_by(Some(owner.into()))
+    }
+
+    pub(super) fn owned_by(mut self, owner: Option<String>) -> Self {
+        self.owner = owner;
+        self
+    }
+
     pub(super) fn id(mut self, id: ClientId) -> Self {
         self.id = Some(id);
         self
@@ -188,7 +201,8 @@ impl ClientBuilder {
     /// Every mistake, not only the first.
     pub fn build(self) -> Result<Client, ClientErrors> {
         let mut errors = Vec::new();
-        let Self { id, mut metadata, scope, secrets, issued, revision, state, self_registration } = self;
+        let Self { id, mut metadata, scope, secrets, issued, revision, state, self_registration, owner } =
+            self;
 
         let id = id.unwrap_or_else(|| ClientId::new(""));
         if id.as_str().is_empty() || !id.as_str().bytes().all(|b| matches!(b, 0x20..=0x7E)) {
@@ -241,6 +255,7 @@ impl ClientBuilder {
             revision,
             state,
             self_registration,
+            owner,
         };
         if !client.is_confidential() {
             errors.extend(mistakes_of_public(&client));

@@ -22,6 +22,8 @@ struct Body {
     state: ClientState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     self_registration: Option<Box<SelfRegistration>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
     metadata: ClientMetadata,
 }
 
@@ -46,6 +48,7 @@ impl Client {
             revision: self.revision,
             state: self.state,
             self_registration: self.self_registration.clone(),
+            owner: self.owner.clone(),
             metadata: self.metadata.clone(),
         };
         serde_json::to_value(body).unwrap_or_default()
@@ -63,7 +66,7 @@ impl Client {
         let body = Body::deserialize(body)?;
         let builder = Client::builder(body.client_id.as_str()).metadata(body.metadata);
         let builder = builder.secrets(body.secrets).issued(body.client_id_issued_at);
-        let builder = builder.revision(body.revision).state(body.state);
+        let builder = builder.revision(body.revision).state(body.state).owned_by(body.owner);
         Ok(builder.self_registration(body.self_registration).build()?)
     }
 }

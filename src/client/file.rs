@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::registry::Change;
-use super::{Client, ClientDecodeError, ClientId, ClientRegistry, MemoryRegistry};
+use super::{Client, ClientDecodeError, ClientId, ClientListing, ClientPage, ClientRegistry, MemoryRegistry};
 use super::{Registrar, RegistryError, Replacement};
 use crate::store::StoreError;
 
@@ -118,5 +118,9 @@ impl Registrar for FileRegistry {
 
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
         self.change(Change::Remove(id.clone()))
+    }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+        Ok(self.clients.page(page))
     }
 }

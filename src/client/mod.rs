@@ -4,6 +4,7 @@ pub(crate) mod auth;
 mod builder;
 mod codec;
 mod file;
+mod listing;
 mod metadata;
 mod registration;
 mod registry;
@@ -22,6 +23,7 @@ pub use auth::SlowHash;
 pub use builder::{ClientBuilder, ClientError, ClientErrors};
 pub use codec::ClientDecodeError;
 pub use file::{FileRegistry, FileRegistryError};
+pub use listing::{ClientListing, ClientPage};
 pub use metadata::ClientMetadata;
 pub use registration::{RegisterError, Registered};
 pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
@@ -180,6 +182,7 @@ pub struct Client {
     pub(crate) revision: u64,
     pub(crate) state: ClientState,
     pub(crate) self_registration: Option<Box<SelfRegistration>>,
+    pub(crate) owner: Option<String>,
 }
 
 impl Client {
@@ -278,6 +281,12 @@ impl Client {
     pub fn is_served(&self, now: DateTime<Utc>) -> bool {
         let expires = self.self_registration.as_ref().and_then(|own| own.expires);
         self.state == ClientState::Active && expires.is_none_or(|until| now < until)
+    }
+
+    /// Who registered it, in the host's own words. No request can set it, and no answer shows it.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
     }
 
     /// Whether its authentication proves who it is (RFC 6749 section 2.1). A native application has no

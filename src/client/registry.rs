@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
-use super::{Client, ClientId};
+use super::{Client, ClientId, ClientListing, ClientPage};
 use crate::store::StoreError;
 
 /// Finds clients.
@@ -41,6 +41,9 @@ pub trait Registrar: ClientRegistry {
     /// Removes a client. What was issued to it ends by
     /// [`revoke_client`](crate::AuthorizationServer::revoke_client), not by this.
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
+    /// The clients in the order of their ids, a page at a time, for the host's own pages. A client that is there
+    /// before the first page and after the last is on one of them.
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError>;
 }
 
 /// A change of a client, on the condition that nobody else changed it meanwhile.
@@ -52,9 +55,10 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Puts `next` in the place of `current`, whose id it gets, too.
+    /// Puts `next` in the place of `current`, whose id it gets, too; and its owner, unless it names another one.
     pub fn of(current: &Client, next: Client) -> Self {
-        let client = Client { id: current.id.clone(), revision: current.revision + 1, ..next };
+        let owner = next.owner.clone().or_else(|| current.owner.clone());
+        let client = Client { id: current.id.clone(), revision: current.revision + 1, owner, ..next };
         Self { expect: current.revision, client }
     }
 
@@ -119,6 +123,10 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
         (**self).remove(id).await
     }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+        (**self).clients(page).await
+    }
 }
 
 /// Clients in memory, gone with the process.
@@ -142,6 +150,11 @@ impl MemoryRegistry {
         let mut all: Vec<_> = clients.values().cloned().collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
+    }
+
+    pub(super) fn page(&self, page: &ClientPage) -> ClientListing {
+        let wanted = self.all().into_iter().filter(|client| page.wants(client));
+        ClientListing::of(wanted.take(page.limit as usize + 1).collect(), page)
     }
 
     pub(super) fn find(&self, id: &ClientId) -> Option<Arc<Client>> {
@@ -216,6 +229,10 @@ impl Registrar for MemoryRegistry {
 
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
         self.change(Change::Remove(id.clone()))
+    }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+        Ok(self.page(page))
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use grantor::jose::Algorithm;
-use grantor::keys::{FileKeyStore, KeySchedule, KeyStore, Keys};
+use grantor::keys::{FileKeyStore, KeySchedule, KeyStore, Keys, MemoryKeyStore};
 use grantor::store::CommitError;
+use grantor::store::contract::Suite;
 
 use super::{ED, start};
 
@@ -30,6 +31,14 @@ impl Drop for Directory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+#[tokio::test]
+async fn key_stores_keep_their_contract() {
+    let directory = Directory::new();
+    Suite::new(directory.store()).tasks(4).rounds(5).check_key_store().await.unwrap();
+    let report = Suite::new(MemoryKeyStore::new()).tasks(8).rounds(50).check_key_store().await.unwrap();
+    assert!(report.clauses().count() == 2 && report.clauses().all(|(_, checks)| checks > 0), "{report}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::report::Stop;
-use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, GrantType};
+use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
 use crate::error::Reason;
 use crate::flow::{Asked, Gate, Standing};
 use crate::form::Form;
@@ -326,6 +326,19 @@ fn asked(parameters: &[(&str, &str)]) -> Asked {
     Form::parse(form.as_bytes()).and_then(|form| Asked::parse(&form)).unwrap_or_default()
 }
 
+/// One that the builder takes, for a registry that reads it back by its rules.
+pub(super) fn client_named(id: &str, name: &str) -> Client {
+    let grant_types = vec![GrantType::ClientCredentials];
+    let metadata = ClientMetadata {
+        client_name: Some(name.to_owned()),
+        grant_types: Some(grant_types.clone()),
+        ..ClientMetadata::default()
+    };
+    let hash = SecretHash::Sha256(Digest::of("grantor:contract", b""));
+    let secrets = vec![ClientSecret { hash, expires: None }];
+    Client { metadata, grant_types, secrets, ..Client::clone(&client_of(id, true)) }
+}
+
 /// Not by the builder: a store has to take any text, not only what is registered today.
 fn client_of(id: &str, rotates: bool) -> Arc<Client> {
     use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
@@ -342,6 +355,7 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         revision: 0,
         state: crate::client::ClientState::Active,
         self_registration: None,
+        owner: None,
     })
 }
 

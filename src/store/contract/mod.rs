@@ -1,4 +1,5 @@
-//! The contract of [`TokenStore`] and [`ReplayGuard`] as a suite that you run on your own store.
+//! The contract of [`TokenStore`] and [`ReplayGuard`] as a suite that you run on your own store, and those of a
+//! registry and of a key store.
 //!
 //! ```
 //! use grantor::MemoryStore;
@@ -22,15 +23,25 @@
 //! [`ReplayGuard`]: super::ReplayGuard
 //! [`StoreError::unknown_outcome`]: super::StoreError::unknown_outcome
 
+/// Runs clauses in the order in which they are named.
+macro_rules! clauses {
+    ($suite:ident, $context:ident, $($clause:ident: $run:path,)*) => {
+        $($suite.check(&$context.findings, Clause::$clause, $run(&$context)).await;)*
+    };
+}
+
 mod batch;
 mod cancellation;
 mod fixture;
 mod grant_races;
+#[cfg(feature = "jwt")]
+mod key_store;
 mod listing;
 mod map;
 mod map_races;
 mod naive;
 mod purging;
+mod registrar;
 mod replay;
 mod report;
 mod task;
@@ -162,13 +173,6 @@ impl<S> Suite<S> {
             None => findings.stopped(clause, Stop::TooLong(self.limit)),
         }
     }
-}
-
-/// Runs clauses in the order in which they are named.
-macro_rules! clauses {
-    ($suite:ident, $context:ident, $($clause:ident: $run:path,)*) => {
-        $($suite.check(&$context.findings, Clause::$clause, $run(&$context)).await;)*
-    };
 }
 
 impl<S: TokenStore + 'static> Suite<S> {

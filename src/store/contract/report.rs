@@ -64,6 +64,22 @@ pub enum Clause {
     SpacesApart,
     /// Of many uses of one key at a time, one is the first.
     FirstUseRace,
+    /// A client is found as it was registered, and its id is taken.
+    Register,
+    /// A client of the expected revision is replaced as a whole, and no other.
+    ReplaceClient,
+    /// A client that was removed is gone at once.
+    RemoveClient,
+    /// A listing in pages has all clients, or all of an owner, in the order of their ids.
+    ListClients,
+    /// Of many registrations of one id, one takes effect.
+    RegisterRace,
+    /// Of many changes of one revision of a client, one takes effect.
+    ChangeRace,
+    /// The cell takes a write of the version that it holds, and no other.
+    KeyCell,
+    /// Of many writes of one version of the cell, one takes effect.
+    KeyRace,
 }
 
 /// One way in which a clause was broken.

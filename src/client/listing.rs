@@ -1,0 +1,65 @@
+//! Listings of clients, for the host's own pages.
+
+use std::sync::Arc;
+
+use super::{Client, ClientId};
+
+/// Which clients to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct ClientPage {
+    /// Only this owner's; `None` is every client's, those of no owner included.
+    pub owner: Option<String>,
+    /// Behind this id; `None` is from the beginning.
+    pub after: Option<ClientId>,
+    /// At most so many clients; at least one.
+    pub limit: u32,
+}
+
+impl ClientPage {
+    /// The first `limit` clients.
+    pub fn first(limit: u32) -> Self {
+        Self { owner: None, after: None, limit: limit.max(1) }
+    }
+
+    /// Only the clients that were registered with this [`owner`](super::ClientBuilder::owner).
+    pub fn owned_by(self, owner: impl Into<String>) -> Self {
+        Self { owner: Some(owner.into()), ..self }
+    }
+
+    /// The clients behind this one.
+    pub fn after(self, id: ClientId) -> Self {
+        Self { after: Some(id), ..self }
+    }
+
+    /// Whether a client is one of them, the limit aside.
+    #[must_use]
+    pub fn wants(&self, client: &Client) -> bool {
+        self.owner.as_deref().is_none_or(|owner| client.owner() == Some(owner))
+            && self.after.as_ref().is_none_or(|after| after < client.id())
+    }
+}
+
+/// A page of clients.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ClientListing {
+    /// In the order of their ids.
+    pub clients: Vec<Arc<Client>>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ClientId>,
+}
+
+impl ClientListing {
+    /// A page from at most `limit + 1` clients in the order of their ids: the last one only tells that
+    /// another page follows.
+    #[must_use]
+    pub fn of(mut clients: Vec<Arc<Client>>, page: &ClientPage) -> Self {
+        let limit = page.limit as usize;
+        let more = clients.len() > limit;
+        clients.truncate(limit);
+        let last = clients.last().map(|client| client.id().clone());
+        Self { next: last.filter(|_| more), clients }
+    }
+}
