@@ -43,6 +43,11 @@ stage_tests() {
     cargo test --quiet --all-features
 }
 
+# On databases that the tests start themselves.
+stage_stores() {
+    cargo test --quiet --test stores
+}
+
 stage_dependencies() {
     local crates
     crates=$(cargo tree --quiet --edges normal,build --prefix none --format '{p}' | sed 's/ .*//' | sort -u | grep -vcx grantor)
@@ -69,7 +74,7 @@ stage_fuzz() {
     return "$status"
 }
 
-stages=(install format lint features documentation dependencies tests examples clients fuzz)
+stages=(install format lint features documentation dependencies tests stores examples clients fuzz)
 [ $# -eq 0 ] || stages=("$@")
 
 passed=0 failed=()

@@ -7,6 +7,14 @@
 pub mod contract;
 mod error;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -17,6 +25,14 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{CommitError, StoreError};
 pub use memory::MemoryStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use open::OpenError;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::SqlStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteStore};
 
 use crate::client::ClientId;
 use crate::grant::{Grant, GrantId, Subject};

@@ -12,6 +12,8 @@ install_packages() {
     command -v curl >/dev/null || missing+=(curl)
     command -v git >/dev/null || missing+=(git)
     command -v chromium >/dev/null || missing+=(chromium)
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+    command -v redis-server >/dev/null || missing+=(redis-server redis-tools)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     [ ${#missing[@]} -eq 0 ] && return
     echo "installing ${missing[*]}"

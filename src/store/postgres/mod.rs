@@ -1,0 +1,138 @@
+//! [`PostgresStore`]: a database server, for as many nodes as you like.
+
+mod error;
+mod open;
+mod schema;
+mod statement;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::Arguments as _;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
+
+use super::sql::{Columns as _, Engine, Replacement, SqlStore, Value, arguments, unreadable};
+use super::{CommitError, OpenError, StoreError};
+use error::{read_error, write_error};
+pub use open::PostgresOptions;
+use statement::{Answer, Kind, Statement};
+
+/// Everything in a PostgreSQL database, or in one that speaks its protocol.
+///
+/// READ COMMITTED, the default of the server, is enough, because every change is one conditional statement. What a
+/// distributed database refuses with a serialization failure is tried again. What was confirmed is as durable as the
+/// server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a fail-over may forget it.
+///
+/// When the server was away, the next call connects anew; nothing has to be restarted. PostgreSQL keeps no text with a NUL
+/// character, and indexes none of more than 2600 bytes: such a subject is refused. It needs a tokio runtime.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use grantor::AuthorizationServer;
+/// use grantor::store::PostgresStore;
+///
+/// let store = PostgresStore::connect("postgres://login@db.example/login").await?;
+/// let server = AuthorizationServer::builder("https://login.example").clients(store.clone()).store(store).build()?;
+/// # Ok(())
+/// # }
+/// ```
+pub type PostgresStore = SqlStore<PostgresEngine>;
+
+impl PostgresStore {
+    /// Connects, and creates the tables if they are missing. The address is
+    /// `postgres://user:password@host:port/database?sslmode=verify-full`; without `sslmode`, TLS is used where the server has it,
+    /// and its certificate is not checked.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        PostgresOptions::new(url).connect().await
+    }
+}
+
+/// The connections to one database.
+#[derive(Debug)]
+pub struct PostgresEngine {
+    pool: PgPool,
+    /// The longest that a statement may take with all its tries, once it has a connection.
+    timeout: Duration,
+}
+
+#[async_trait]
+impl Engine for PostgresEngine {
+    type Row = PgRow;
+
+    /// Sweepers of several nodes step around each other's rows.
+    const PURGE_GRANTS: &'static str = "WITH gone AS MATERIALIZED (SELECT id FROM grantor_grants \
+         WHERE space = $1 AND expires < $2 LIMIT $3 FOR UPDATE SKIP LOCKED) \
+         DELETE FROM grantor_grants USING gone WHERE grantor_grants.space = $1 AND grantor_grants.id = gone.id";
+    const PURGE_REPLAYS: &'static str = "WITH gone AS MATERIALIZED (SELECT id FROM grantor_replays \
+         WHERE space = $1 AND until <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED) \
+         DELETE FROM grantor_replays USING gone WHERE grantor_replays.space = $1 AND grantor_replays.id = gone.id";
+
+    async fn rows(&self, statement: &'static str, values: &[Value<'_>]) -> Result<Vec<PgRow>, StoreError> {
+        let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
+        match self.run(Kind::Rows, statement, arguments).await? {
+            Answer::Done(done) => Ok(done.rows),
+            Answer::Failed(error) => Err(read_error(error)),
+            Answer::TooLate => Err(StoreError::transient("PostgreSQL did not answer in time")),
+        }
+    }
+
+    async fn change(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, CommitError> {
+        let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
+        match self.run(Kind::Count, statement, arguments).await? {
+            Answer::Done(done) => Ok(done.changed),
+            Answer::Failed(error) => Err(write_error(error)),
+            Answer::TooLate => Err(too_late().into()),
+        }
+    }
+
+    async fn replace_all(&self, rows: &[Replacement<'_>]) -> Result<Vec<bool>, CommitError> {
+        let arguments = replacements(rows).map_err(unreadable)?;
+        match self.run(Kind::Rows, REPLACE_ALL, arguments).await? {
+            Answer::Done(done) => {
+                let ids = done.rows.iter().map(|row| row.bytes(0)).collect::<Result<HashSet<_>, _>>()?;
+                Ok(rows.iter().map(|row| ids.contains(row.id.as_slice())).collect())
+            }
+            Answer::Failed(error) => Err(write_error(error)),
+            Answer::TooLate => Err(too_late().into()),
+        }
+    }
+}
+
+/// In the order of the ids, so that two of them at a time seldom wait for each other; if they do, one is tried again.
+const REPLACE_ALL: &str = "UPDATE grantor_grants SET version = next.version, body = next.body, expires = next.expires \
+     FROM (SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[]) \
+           AS given (id, expect, version, body, expires) ORDER BY id) AS next \
+     WHERE grantor_grants.space = $1 AND grantor_grants.id = next.id AND grantor_grants.version = next.expect \
+     RETURNING grantor_grants.id";
+
+fn replacements(rows: &[Replacement<'_>]) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    arguments.add(rows.first().map_or("", |row| row.space))?;
+    arguments.add(rows.iter().map(|row| row.id.to_vec()).collect::<Vec<_>>())?;
+    arguments.add(rows.iter().map(|row| row.expect).collect::<Vec<_>>())?;
+    arguments.add(rows.iter().map(|row| row.version).collect::<Vec<_>>())?;
+    arguments.add(rows.iter().map(|row| row.body.as_str()).collect::<Vec<_>>())?;
+    arguments.add(rows.iter().map(|row| row.expires).collect::<Vec<_>>())?;
+    Ok(arguments)
+}
+
+fn too_late() -> StoreError {
+    StoreError::unknown_outcome("PostgreSQL did not answer in time")
+}
+
+impl PostgresEngine {
+    async fn run(
+        &self,
+        kind: Kind,
+        text: &'static str,
+        arguments: PgArguments,
+    ) -> Result<Answer, StoreError> {
+        let connection = self.pool.acquire().await.map_err(StoreError::transient)?;
+        Statement { kind, text, arguments }.run(connection, self.timeout).await
+    }
+}

@@ -1,0 +1,146 @@
+//! How a database is connected to.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+
+use super::super::OpenError;
+use super::error::{code, code_of};
+use super::schema::{self, VERSION};
+use super::{PostgresEngine, PostgresStore};
+
+/// How to connect a [`PostgresStore`].
+#[derive(Clone)]
+#[must_use]
+pub struct PostgresOptions {
+    url: String,
+    connections: u32,
+    acquire_timeout: Duration,
+    statement_timeout: Duration,
+}
+
+impl PostgresOptions {
+    /// `postgres://user:password@host:port/database`
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: 16,
+            acquire_timeout: Duration::from_secs(1),
+            statement_timeout: Duration::from_millis(1500),
+        }
+    }
+
+    /// How many connections there are at most; 16. All nodes together need fewer than the server's `max_connections`.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections.max(1);
+        self
+    }
+
+    /// How long a call waits for a connection; 1 s. Nothing has happened then. Together with
+    /// [`statement_timeout`](Self::statement_timeout) it should be less than
+    /// [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is known.
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.acquire_timeout = timeout;
+        self
+    }
+
+    /// After so long the server gives a statement up; 1.5 s. The connection is closed if it does not say so a quarter of a second
+    /// later.
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = timeout;
+        self
+    }
+
+    /// Connects, and creates the tables if they are missing.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub async fn connect(self) -> Result<PostgresStore, OpenError> {
+        let options = self.connect_options()?;
+        let place = place(&options);
+        // One connection without the pool, which would go on trying where nobody listens.
+        let first = tokio::time::timeout(STARTING, prepare(&options)).await;
+        let found = match first {
+            Ok(answer) => answer.map_err(|error| open_error(&place, error))?,
+            Err(error) => return Err(OpenError::Unreachable { place, source: error.into() }),
+        };
+        if found > VERSION {
+            return Err(OpenError::Newer { place, found, known: VERSION });
+        }
+        let pool = PgPoolOptions::new()
+            .max_connections(self.connections)
+            .acquire_timeout(self.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for > FRESH {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(PostgresStore::new(PostgresEngine { pool, timeout: self.statement_timeout + GRACE }))
+    }
+
+    fn connect_options(&self) -> Result<PgConnectOptions, OpenError> {
+        let known = ["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme));
+        let wrong = || OpenError::Address("give postgres://user:password@host:port/database".to_owned());
+        // What is wrong with it is not said: its parts are a password.
+        let options: PgConnectOptions = self.url.parse().ok().filter(|_| known).ok_or_else(wrong)?;
+        let timeout = format!("{}ms", self.statement_timeout.as_millis());
+        let options = options.options([("statement_timeout", timeout)]).disable_statement_logging();
+        Ok(match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("grantor"),
+        })
+    }
+}
+
+impl std::fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { connections, acquire_timeout, statement_timeout, url: _ } = self;
+        let mut out = f.debug_struct("PostgresOptions");
+        out.field("connections", connections).field("acquire_timeout", acquire_timeout);
+        out.field("statement_timeout", statement_timeout).finish_non_exhaustive()
+    }
+}
+
+/// A connection that was used so recently is not asked whether it is still there.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// The answer that a statement was given up needs some time to arrive.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A migration waits for those of other nodes.
+const STARTING: Duration = Duration::from_secs(30);
+
+/// For people: no password.
+fn place(options: &PgConnectOptions) -> String {
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("{database} on {host}:{}", options.get_port())
+}
+
+async fn prepare(options: &PgConnectOptions) -> Result<i64, sqlx::Error> {
+    // A migration may take longer than a request.
+    let mut connection = options.clone().options([("statement_timeout", "0")]).connect().await?;
+    let found = schema::migrate(&mut connection).await;
+    let _ = connection.close().await;
+    found
+}
+
+fn open_error(place: &str, error: sqlx::Error) -> OpenError {
+    let place = place.to_owned();
+    match code_of(&error).as_deref() {
+        Some(code::NO_DATABASE) => OpenError::NoDatabase(place),
+        Some(code::WRONG_USER | code::WRONG_PASSWORD) => OpenError::Refused(place),
+        Some(code::NO_PRIVILEGE) => OpenError::Forbidden(place),
+        Some(code::READ_ONLY) => OpenError::ReadOnly(place),
+        Some(code::DISK_FULL) => OpenError::Full(place),
+        Some(_) => OpenError::Failed { place, source: error.into() },
+        None => OpenError::Unreachable { place, source: error.into() },
+    }
+}

@@ -1,0 +1,147 @@
+//! The table `grantor_grants`: a versioned map, with the columns that listing and purging ask for.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::super::{CommitError, Committed, Filter, Listing, Page, Record, StoreError};
+use super::super::{TokenStore, UserCodeDigest, Write};
+use super::{Columns, Engine, SqlStore, Value};
+use crate::grant::GrantId;
+
+pub(in crate::store) const LOAD: &str =
+    "SELECT version, body FROM grantor_grants WHERE space = $1 AND id = $2";
+
+/// In the order of [`inserted`].
+pub(in crate::store) const INSERT: &str = "INSERT INTO grantor_grants (space, id, version, body, expires, client, subject, user_code) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+
+/// Touches no index but that of `expires`.
+pub(in crate::store) const REPLACE: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5 \
+     WHERE space = $1 AND id = $2 AND version = $6";
+
+pub(in crate::store) const REINDEX: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5, client = $6, subject = $7, user_code = $8 \
+     WHERE space = $1 AND id = $2 AND version = $9";
+
+pub(in crate::store) const FIND_BY_USER_CODE: &str =
+    "SELECT id, version, body FROM grantor_grants WHERE space = $1 AND user_code = $2";
+
+pub(in crate::store) const LIST: &str = "SELECT id, version, body FROM grantor_grants \
+     WHERE space = $1 AND id > $2 ORDER BY id LIMIT $3";
+
+pub(in crate::store) const LIST_OF_SUBJECT: &str = "SELECT id, version, body FROM grantor_grants \
+     WHERE space = $1 AND id > $2 AND subject = $4 ORDER BY id LIMIT $3";
+
+pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body FROM grantor_grants \
+     WHERE space = $1 AND id > $2 AND client = $4 ORDER BY id LIMIT $3";
+
+/// By the index of the subject: no user has as many grants as a client may have. An expression is in no index.
+pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body FROM grantor_grants \
+     WHERE space = $1 AND id > $2 AND subject = $4 AND client || '' = $5 ORDER BY id LIMIT $3";
+
+#[async_trait]
+impl<E: Engine> TokenStore for SqlStore<E> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        let values = [Value::Text(&self.space), Value::Bytes(id.as_bytes())];
+        let rows = self.engine.rows(LOAD, &values).await?;
+        rows.first().map(|row| Record::decode(id, version(row.integer(0)?), &row.text(1)?)).transpose()
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        let (index, body) = (write.next().index(), write.body());
+        let subject = index.subject_key();
+        let user_code = index.user_code.as_ref().map(|code| code.as_bytes().as_slice());
+        let id = write.id();
+        let expect = Value::Integer(number(write.expect().unwrap_or_default()));
+        let record = [
+            Value::Text(&self.space),
+            Value::Bytes(id.as_bytes()),
+            Value::Integer(number(write.next().version())),
+            Value::Text(&body),
+            Value::Integer(index.expires.timestamp()),
+        ];
+        let names = [Value::Text(index.client.as_str()), Value::Text(&subject), Value::MaybeBytes(user_code)];
+        let changed = match (write.expect(), write.reindexes()) {
+            (None, _) => self.engine.change(INSERT, &[&record[..], &names].concat()).await?,
+            (Some(_), false) => self.engine.change(REPLACE, &[&record[..], &[expect]].concat()).await?,
+            (Some(_), true) => {
+                self.engine.change(REINDEX, &[&record[..], &names, &[expect]].concat()).await?
+            }
+        };
+        match changed {
+            0 => Err(CommitError::Conflict),
+            _ => Ok(write.committed()),
+        }
+    }
+
+    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
+        self.commit_batch(writes).await
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let values = [Value::Text(&self.space), Value::Bytes(code.as_bytes())];
+        let rows = self.engine.rows(FIND_BY_USER_CODE, &values).await?;
+        rows.first().map(record).transpose()
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        let after = page.after.as_ref().map_or(&[][..], |id| id.as_bytes());
+        let subject = filter.subject.as_ref().map(|subject| subject.key());
+        let statement = match (&subject, &filter.client) {
+            (None, None) => LIST,
+            (Some(_), None) => LIST_OF_SUBJECT,
+            (None, Some(_)) => LIST_OF_CLIENT,
+            (Some(_), Some(_)) => LIST_OF_PAIR,
+        };
+        let mut values = vec![
+            Value::Text(&self.space),
+            Value::Bytes(after),
+            // One more tells whether another page follows.
+            Value::Integer(i64::from(page.limit) + 1),
+        ];
+        values.extend(subject.as_deref().map(Value::Text));
+        values.extend(filter.client.as_ref().map(|client| Value::Text(client.as_str())));
+        let rows = self.engine.rows(statement, &values).await?;
+        let records = rows.iter().map(record).collect::<Result<_, _>>()?;
+        Ok(Listing::of(records, page))
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        let gone = self.purge_rows(E::PURGE_GRANTS, up(before), limit).await?;
+        // Identifiers are not counted: nobody asked for them.
+        while self.purge_rows(E::PURGE_REPLAYS, before.timestamp(), limit).await? == u64::from(limit) {}
+        Ok(gone)
+    }
+}
+
+impl<E: Engine> SqlStore<E> {
+    async fn purge_rows(&self, statement: &'static str, before: i64, limit: u32) -> Result<u64, StoreError> {
+        let values = [Value::Text(&self.space), Value::Integer(before), Value::Integer(limit.into())];
+        self.engine.change(statement, &values).await.map_err(|error| match error {
+            CommitError::Store(error) => error,
+            CommitError::Conflict => StoreError::transient("rows were not deleted for a conflict"),
+        })
+    }
+}
+
+fn record(row: &impl Columns) -> Result<Record, StoreError> {
+    let id: [u8; GrantId::BYTES] =
+        row.bytes(0)?.try_into().map_err(|_| StoreError::permanent("a grant id has not 16 bytes"))?;
+    Record::decode(GrantId::new(id), version(row.integer(1)?), &row.text(2)?)
+}
+
+/// No version grows as far as the end of either type.
+pub(super) fn number(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+pub(super) fn version(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// The next whole second: a stored time is a whole one, and before that one exactly if it is before this one.
+pub(super) fn up(time: DateTime<Utc>) -> i64 {
+    time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0)
+}

@@ -1,0 +1,35 @@
+//! The table `grantor_replays`: one-time identifiers that were seen.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::super::{CommitError, ReplayGuard, ReplayKey, StoreError};
+use super::grants::up;
+use super::{Engine, SqlStore, Value};
+
+/// A row that counts no more is taken over, whether or not it was purged.
+pub(in crate::store) const FIRST_USE: &str = "INSERT INTO grantor_replays (space, id, until) VALUES ($1, $2, $3) \
+     ON CONFLICT (space, id) DO UPDATE SET until = excluded.until WHERE grantor_replays.until <= $4";
+
+#[async_trait]
+impl<E: Engine> ReplayGuard for SqlStore<E> {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        // Rounded so that it counts a little longer, never shorter.
+        let values = [
+            Value::Text(&self.space),
+            Value::Bytes(key.as_bytes()),
+            Value::Integer(up(until)),
+            Value::Integer(now.timestamp()),
+        ];
+        match self.engine.change(FIRST_USE, &values).await {
+            Ok(changed) => Ok(changed > 0),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(CommitError::Store(error)) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How a file is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sqlx::ConnectOptions;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use super::super::OpenError;
+use super::error::{code, code_of};
+use super::schema::{self, VERSION};
+use super::{SqliteEngine, SqliteStore};
+
+/// How to open a [`SqliteStore`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteOptions {
+    address: String,
+    readers: u32,
+    busy_timeout: Duration,
+}
+
+impl SqliteOptions {
+    /// A path, as it is or after `sqlite:`.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into(), readers: 4, busy_timeout: Duration::from_secs(2) }
+    }
+
+    /// How many reads run at a time, each on a thread of its own; 4. At least one.
+    pub fn readers(mut self, readers: u32) -> Self {
+        self.readers = readers.max(1);
+        self
+    }
+
+    /// How long a call waits for its turn among the writers, here and in other processes; 2 s. It should end before
+    /// [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is known.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Opens the file, and creates it and its tables if they are missing.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub async fn open(self) -> Result<SqliteStore, OpenError> {
+        let path = path(&self.address)?;
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        if directory.is_some_and(|directory| !directory.is_dir()) {
+            return Err(OpenError::NoDirectory(path.display().to_string()));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(self.busy_timeout)
+            .disable_statement_logging();
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(self.busy_timeout)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                // A file does not hang up.
+                .test_before_acquire(false)
+        };
+        let writer = pool(1).connect_lazy_with(options.clone());
+        let readers = pool(self.readers).connect_lazy_with(options.pragma("query_only", "ON"));
+        let mut first = prepared(&writer).await.map_err(|error| open_error(&path, error))?;
+        let found = schema::migrate(&mut first).await.map_err(|error| open_error(&path, error))?;
+        if found > VERSION {
+            return Err(OpenError::Newer { place: path.display().to_string(), found, known: VERSION });
+        }
+        Ok(SqliteStore::new(SqliteEngine { writer, readers }))
+    }
+}
+
+fn path(address: &str) -> Result<PathBuf, OpenError> {
+    let wrong = |why: &str| Err(OpenError::Address(format!("{why}: give a path, or sqlite:PATH")));
+    let path = match address.split_once(':') {
+        Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
+        Some((scheme, rest)) if rest.starts_with("//") => {
+            return wrong(&format!("{scheme:?} is not SQLite"));
+        }
+        _ => address,
+    };
+    match path {
+        "" => wrong("it names no file"),
+        ":memory:" => Err(OpenError::Address("a database in memory is MemoryStore".to_owned())),
+        path if path.ends_with('/') => wrong("it names a directory"),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start
+/// together have to try again.
+async fn prepared(writer: &sqlx::SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        match writer.acquire().await {
+            Err(error) if code_of(&error) == Some(code::BUSY) && Instant::now() < until => {
+                futures_timer::Delay::new(Duration::from_millis(20)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn open_error(path: &Path, error: sqlx::Error) -> OpenError {
+    let place = path.display().to_string();
+    match code_of(&error) {
+        Some(code::READONLY) => OpenError::ReadOnly(place),
+        Some(code::CANTOPEN) => OpenError::ReadOnly(place),
+        Some(code::FULL) => OpenError::Full(place),
+        Some(code::NOTADB) => OpenError::NotADatabase(place),
+        _ => OpenError::Failed { place, source: error.into() },
+    }
+}

@@ -1,0 +1,4 @@
+//! Private servers on free loopback ports, in directories that go with them. Nothing outlives the test process, however it ends.
+
+pub mod postgres;
+pub mod watched;

@@ -1,0 +1,194 @@
+//! A PostgreSQL server of our own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::watched::{Watched, free_port, fresh_directory, soon};
+
+const START: Duration = Duration::from_secs(60);
+
+/// It is stopped, and what it wrote removed, when this is dropped or the process ends. PostgreSQL does not run as root, so
+/// that root runs it as `postgres`, or as `nobody`.
+pub struct Postgres {
+    pub port: u16,
+    directory: PathBuf,
+    user: Option<&'static str>,
+    watchers: Vec<Watched>,
+}
+
+impl Postgres {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings as of `postgresql.conf`: `["fsync=on"]`.
+    pub fn with(settings: &[&str]) -> Self {
+        let mut server = Self {
+            port: free_port(),
+            directory: fresh_directory("postgres"),
+            user: other_user(),
+            watchers: Vec::new(),
+        };
+        server.initialize(settings);
+        // Somebody else may take the port before the server does.
+        for _ in 0..5 {
+            server.run();
+            if server.answers() {
+                return server;
+            }
+            server.port = free_port();
+        }
+        panic!("PostgreSQL does not start: {}", server.log());
+    }
+
+    /// The URL of its database `postgres`.
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://grantor@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A new and empty database; its URL.
+    pub fn database(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.sql(&format!("CREATE DATABASE {name}"));
+        self.url_of(&name)
+    }
+
+    /// What `psql` prints, without headings.
+    pub fn sql(&self, statement: &str) -> String {
+        self.sql_in("postgres", statement)
+    }
+
+    pub fn sql_in(&self, database: &str, statement: &str) -> String {
+        let output = self.psql(database, statement);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// `pg_dump` of the database of this URL, as text.
+    pub fn dump(&self, url: &str) -> String {
+        let output = Command::new(binary("pg_dump")).arg(url).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// `pg_ctl stop -m immediate`: no checkpoint, as in a crash. The next start recovers.
+    pub fn stop_at_once(&mut self) {
+        let data = self.data();
+        let stop = self
+            .as_user(&binary("pg_ctl"), &["stop", "-m", "immediate", "-w", "-D", &data])
+            .output()
+            .unwrap();
+        assert!(stop.status.success(), "{}", String::from_utf8_lossy(&stop.stderr));
+    }
+
+    /// Again on the same port and with the same data.
+    pub fn start_again(&mut self) {
+        self.run();
+        assert!(self.answers(), "PostgreSQL does not start again: {}", self.log());
+    }
+
+    /// Ends every other connection, each in the midst of whatever it does; how many.
+    pub fn kill_backends(&self) -> usize {
+        let ended = self.sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        );
+        ended.parse().unwrap()
+    }
+
+    fn initialize(&self, settings: &[&str]) {
+        let directory = self.directory.to_str().unwrap();
+        if let Some(user) = self.user {
+            assert!(Command::new("chown").args([user, directory]).status().unwrap().success());
+        }
+        let data = self.data();
+        let arguments =
+            ["-D", &data, "-U", "grantor", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
+        let output = self.as_user(&binary("initdb"), &arguments).output().unwrap();
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let sockets = format!("unix_socket_directories='{directory}'");
+        let all = [&sockets as &str, "listen_addresses='127.0.0.1'", "max_connections=200"];
+        let text = all.iter().chain(settings).map(|line| format!("{line}\n")).collect::<String>();
+        let path = Path::new(&data).join("postgresql.auto.conf");
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn run(&mut self) {
+        let (server, data, port) = (binary("postgres"), self.data(), self.port.to_string());
+        let run = [&server as &str, "-D", &data, "-p", &port];
+        let before = self.before();
+        let command: Vec<&str> = before.iter().map(String::as_str).chain(run).collect();
+        self.watchers.push(Watched::run(&self.directory, "QUIT", &command));
+    }
+
+    /// Whether it takes statements before long.
+    fn answers(&self) -> bool {
+        let watcher = self.watchers.last().unwrap();
+        let answers = || self.psql("postgres", "SELECT 1").status.success();
+        soon(START, || answers() || !watcher.is_running()) && answers()
+    }
+
+    /// A run of `psql` that may fail.
+    pub fn psql(&self, database: &str, statement: &str) -> Output {
+        let mut psql = Command::new(binary("psql"));
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, &self.url_of(database)]);
+        psql.output().unwrap()
+    }
+
+    fn data(&self) -> String {
+        self.directory.join("data").to_str().unwrap().to_owned()
+    }
+
+    /// What the server wrote so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+
+    /// What stands before a command to run it as another user, in the same process.
+    fn before(&self) -> Vec<String> {
+        let ids =
+            |user: &str| [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()];
+        self.user.map_or_else(Vec::new, |user| ["setpriv".to_owned()].into_iter().chain(ids(user)).collect())
+    }
+
+    fn as_user(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut words = self.before();
+        words.push(program.to_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(arguments).current_dir(&self.directory);
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.watchers.clear();
+    }
+}
+
+/// Whom root runs it as.
+fn other_user() -> Option<&'static str> {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    let known = |user: &&str| Command::new("id").arg(user).output().unwrap().status.success();
+    (id.stdout.trim_ascii() == b"0").then(|| ["postgres", "nobody"].into_iter().find(known).unwrap())
+}
+
+/// In `PATH`, or where Debian puts it; of several versions the latest.
+fn binary(name: &str) -> String {
+    let in_path =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    debian.sort_by_key(|path| path.parent().and_then(|v| v.file_name()?.to_str()?.parse::<u32>().ok()));
+    let places: Vec<PathBuf> = debian.into_iter().rev().chain::<Vec<PathBuf>>(in_path).collect();
+    let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
+    let found = found.unwrap_or_else(|| panic!("{name} is missing: install Debian's package postgresql"));
+    found.to_str().unwrap().to_owned()
+}

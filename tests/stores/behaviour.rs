@@ -1,0 +1,129 @@
+//! What the stores on a database have in common.
+
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use grantor::client::ClientPage;
+use grantor::keys::KeyStore;
+use grantor::store::{Filter, Page, ReplayKey, SqlStore, UserCodeDigest, Write};
+use grantor::{
+    Client, ClientId, ClientRegistry as _, Grant, GrantId, GrantType, Registrar, Replacement, ReplayGuard,
+    Subject, TokenStore,
+};
+
+pub fn client(id: &str) -> Client {
+    let service = Client::builder(id).secret("c2VjcmV0").grant_types([GrantType::ClientCredentials]);
+    service.owner("user-alice").build().unwrap()
+}
+
+/// Of a client that was not changed yet.
+pub fn change(id: &str) -> Replacement {
+    Replacement::of(&client(id), client(id))
+}
+
+const BODY: &str = include_str!("../golden/v1/refreshed.json");
+
+/// A grant that is in use, under the id of this number.
+pub fn grant(number: u8) -> Grant {
+    Grant::decode(GrantId::new([number; 16]), BODY).unwrap()
+}
+
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+pub async fn spaces_know_nothing_of_each_other<E: Send + Sync + 'static>(store: SqlStore<E>)
+where
+    SqlStore<E>: TokenStore + Registrar + ReplayGuard + KeyStore,
+{
+    let (here, there) = (store.space("tenant-a"), store.space("tenant-b"));
+    let (id, page, seen) = (ClientId::new("app"), ClientPage::first(9), ReplayKey::new("jti", "1"));
+    let soon = now() + TimeDelta::minutes(5);
+
+    // The same names on both sides.
+    let _ = TokenStore::commit(&here, &Write::insert(grant(1), now())).await.unwrap();
+    here.insert(client("app")).await.unwrap();
+    assert!(here.first_use(&seen, soon, now()).await.unwrap());
+    KeyStore::commit(&here, None, "keys of a").await.unwrap();
+    for other in [&there, &store] {
+        assert!(TokenStore::load(other, grant(1).id()).await.unwrap().is_none());
+        let filter = Filter::subject(grant(1).subject().clone());
+        assert!(other.list(&filter, Page::first(9)).await.unwrap().records.is_empty());
+        assert!(other.list(&Filter::default(), Page::first(9)).await.unwrap().records.is_empty());
+        let replace = Write::replace(0, grant(1), now());
+        TokenStore::commit(other, &replace).await.unwrap_err();
+        assert!(other.client(&id).await.unwrap().is_none());
+        assert!(other.clients(&page).await.unwrap().clients.is_empty());
+        other.remove(&id).await.unwrap_err();
+        assert!(KeyStore::load(other).await.unwrap().is_none());
+        assert_eq!(other.purge(DateTime::<Utc>::MAX_UTC, 100).await.unwrap(), 0);
+    }
+    let _ = TokenStore::commit(&there, &Write::insert(grant(1), now())).await.unwrap();
+    there.insert(client("app")).await.unwrap();
+    assert!(there.first_use(&seen, soon, now()).await.unwrap());
+    assert!(!here.first_use(&seen, soon, now()).await.unwrap());
+    KeyStore::commit(&there, None, "keys of b").await.unwrap();
+    assert_eq!(KeyStore::load(&here).await.unwrap().unwrap().body().reveal(), "keys of a");
+    assert_eq!(there.purge(DateTime::<Utc>::MAX_UTC, 100).await.unwrap(), 1);
+    assert!(TokenStore::load(&here, grant(1).id()).await.unwrap().is_some());
+}
+
+/// For a store with one connection, which the next call needs.
+pub async fn a_dropped_future_leaves_nothing_behind<E: Send + Sync + 'static>(store: SqlStore<E>)
+where
+    SqlStore<E>: TokenStore,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    for number in 0..100 {
+        // Dropped after so many polls, at whatever await it is then.
+        let write = Write::insert(grant(number), now());
+        {
+            let mut commit = pin!(store.commit(&write));
+            for _ in 0..number % 7 {
+                if commit.as_mut().poll(&mut cx).is_ready() {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_micros(u64::from(number) * 10)).await;
+            }
+        }
+        // It has happened or it has not, and the store goes on.
+        let found = store.load(grant(number).id()).await.unwrap();
+        assert!(found.is_none_or(|record| *record.grant() == grant(number)));
+    }
+    store.list(&Filter::default(), Page::first(100)).await.unwrap();
+}
+
+/// Every statement that there is, once. What is in the database may be no grant and no client.
+pub async fn asks_everything<E: Send + Sync + 'static>(store: &SqlStore<E>)
+where
+    SqlStore<E>: TokenStore + Registrar + ReplayGuard + KeyStore,
+{
+    let (id, owner) = (ClientId::new("client-1"), "user-2");
+    let (subject, client_id) = (Subject::user("7"), ClientId::new("client-7"));
+    let filters = [
+        Filter::default(),
+        Filter::subject(subject.clone()),
+        Filter::client(client_id.clone()),
+        Filter::pair(subject, client_id),
+    ];
+    for filter in &filters {
+        let _ = store.list(filter, Page::first(20).after(GrantId::new([7; 16]))).await;
+    }
+    let _ = TokenStore::load(store, grant(1).id()).await;
+    let _ = store.find_by_user_code(&UserCodeDigest::of("ABCD")).await;
+    let _ = TokenStore::commit(store, &Write::insert(grant(1), now())).await;
+    let _ = TokenStore::commit(store, &Write::replace(0, grant(1), now())).await;
+    let _ = TokenStore::commit(store, &Write::reindex(1, grant(1), now())).await;
+    let _ = store.commit_all(&[Write::replace(2, grant(1), now()), Write::replace(2, grant(2), now())]).await;
+    let _ = store.first_use(&ReplayKey::new("a", "b"), now() + TimeDelta::days(400), now()).await;
+    let _ = store.client(&id).await;
+    let _ = store.clients(&ClientPage::first(20).after(id.clone())).await;
+    let _ = store.clients(&ClientPage::first(20).owned_by(owner).after(id.clone())).await;
+    let _ = store.insert(client("app")).await;
+    let _ = store.replace(change("app")).await;
+    let _ = store.remove(&ClientId::new("app")).await;
+    let _ = KeyStore::load(store).await;
+    let _ = KeyStore::commit(store, None, "{}").await;
+    let _ = store.purge(now() + TimeDelta::seconds(100), 20).await;
+}

@@ -1,0 +1,31 @@
+//! The contract suites, run on a store as its user would.
+
+use grantor::keys::KeyStore;
+use grantor::store::contract::{Clause, Suite};
+use grantor::{Registrar, ReplayGuard, TokenStore};
+
+/// So many tasks race, so often; `GRANTOR_ROUNDS` says otherwise.
+const TASKS: usize = 32;
+const ROUNDS: usize = 20;
+
+/// Holds a store to everything that it promises. Its cell of keys must be vacant.
+pub async fn keeps_every_contract<S>(store: S)
+where
+    S: TokenStore + ReplayGuard + Registrar + KeyStore + Clone + 'static,
+{
+    let rounds = std::env::var("GRANTOR_ROUNDS").ok().map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let suite = || {
+        let suite = Suite::new(store.clone()).tasks(TASKS).rounds(rounds);
+        suite.spawn(|task| drop(tokio::spawn(task)))
+    };
+    let reports = [
+        suite().run().await.unwrap(),
+        suite().check_replay_guard().await.unwrap(),
+        suite().check_registrar().await.unwrap(),
+        suite().check_key_store().await.unwrap(),
+    ];
+    for (clause, checks) in reports.iter().flat_map(|report| report.clauses()) {
+        // A database answers nothing at once.
+        assert!(checks > 0 || clause == Clause::LoadNow, "{clause:?}");
+    }
+}

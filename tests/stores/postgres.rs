@@ -1,0 +1,253 @@
+//! [`PostgresStore`] on a server of our own.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use grantor::client::RegistryError;
+use grantor::store::{Filter, OpenError, Page, PostgresOptions, PostgresStore};
+use grantor::{ClientId, ClientRegistry as _, Registrar as _, TokenStore as _};
+
+use crate::behaviour;
+use crate::contract::keeps_every_contract;
+use crate::secrets;
+use crate::servers::postgres::Postgres;
+use crate::servers::watched::{free_port, soon};
+
+/// One for all tests that do not stop it.
+fn server() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(Postgres::start)
+}
+
+async fn connect(url: &str) -> PostgresStore {
+    PostgresStore::connect(url).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_keeps_every_contract() {
+    keeps_every_contract(connect(&server().database()).await).await;
+}
+
+/// As distributed databases do, it refuses what cannot be put in a row; the caller sees nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_for_serialization_is_tried_again() {
+    let url = format!("{}?options=-c%20default_transaction_isolation%3Dserializable", server().database());
+    keeps_every_contract(connect(&url).await).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_server_is_said_in_one_line_at_start() {
+    let server = server();
+    server.sql("CREATE ROLE guest LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    let nobody_listens = free_port();
+    let cases = [
+        ("mysql://localhost/grants".to_owned(), "give postgres://user:password@host:port/database"),
+        (
+            "postgres://user:hunter2@host:port/db".to_owned(),
+            "give postgres://user:password@host:port/database",
+        ),
+        (server.url_of("nowhere"), "nowhere on 127.0.0.1:"),
+        (server.url_of("nowhere"), "there is no such database: create it, or name another one"),
+        (server.url().replace("grantor@", "stranger:hunter2@"), "user name or password were refused"),
+        (server.url().replace("grantor@", "guest@"), "the tables cannot be created"),
+        (
+            format!("postgres://user:hunter2@127.0.0.1:{nobody_listens}/db"),
+            "start it, or correct the address",
+        ),
+    ];
+    for (url, expected) in cases {
+        let error = PostgresStore::connect(&url).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{url}: {error}");
+        assert!(!error.contains('\n') && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nodes_that_start_together_migrate_once() {
+    let server = server();
+    for _ in 0..3 {
+        let url = server.database();
+        let starting: Vec<_> = (0..8)
+            .map(|_| {
+                let url = url.clone();
+                tokio::spawn(
+                    async move { connect(&url).await.list(&Filter::default(), Page::first(1)).await },
+                )
+            })
+            .collect();
+        for started in starting {
+            started.await.unwrap().unwrap();
+        }
+        let database = url.rsplit('/').next().unwrap();
+        assert_eq!(server.sql_in(database, "SELECT version FROM grantor_schema"), "1");
+    }
+}
+
+#[tokio::test]
+async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
+    let url = server().database();
+    let database = url.rsplit('/').next().unwrap();
+    connect(&url).await;
+    server().sql_in(database, "INSERT INTO grantor_schema VALUES (99)");
+    let error = PostgresStore::connect(&url).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert_eq!(server().sql_in(database, "SELECT max(version) FROM grantor_schema"), "99");
+}
+
+#[tokio::test]
+async fn spaces_know_nothing_of_each_other() {
+    behaviour::spaces_know_nothing_of_each_other(connect(&server().database()).await).await;
+}
+
+#[tokio::test]
+async fn a_user_who_may_only_use_the_tables_can_start() {
+    let url = server().database();
+    let database = url.rsplit('/').next().unwrap();
+    connect(&url).await;
+    server().sql_in(
+        database,
+        "CREATE ROLE worker LOGIN; GRANT SELECT ON grantor_schema TO worker; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON grantor_grants, grantor_clients, grantor_replays, grantor_keys TO worker; \
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    );
+    let store = connect(&url.replace("grantor@", "worker@")).await;
+    store.insert(behaviour::client("app")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_future_gives_its_connection_back() {
+    let store = PostgresOptions::new(server().database()).connections(1).connect().await.unwrap();
+    behaviour::a_dropped_future_leaves_nothing_behind(store).await;
+}
+
+#[tokio::test]
+async fn h_18_no_secret_stands_in_a_dump() {
+    let url = server().database();
+    let secrets = secrets::full_flow(connect(&url).await).await;
+    secrets::assert_none_of(&secrets, server().dump(&url).as_bytes());
+}
+
+/// The server itself writes down how it ran what the store asked for.
+#[tokio::test]
+async fn no_statement_scans_a_table() {
+    let settings =
+        ["session_preload_libraries='auto_explain'", "auto_explain.log_min_duration=0", "fsync=off"];
+    let server = Postgres::with(&settings);
+    let store = PostgresOptions::new(server.url()).connections(1).connect().await.unwrap();
+    let rows = std::env::var("GRANTOR_ROWS").unwrap_or_else(|_| "100000".to_owned());
+    server.sql(&format!(
+        "INSERT INTO grantor_grants SELECT '', decode(md5(n::text), 'hex'), 0, 'client-' || n % 50, 'user:' || n % 5000, \
+           1800000000 + n, CASE WHEN n % 10 = 0 THEN sha256(n::text::bytea) END, '{{}}' FROM generate_series(1, {rows}) n; \
+         INSERT INTO grantor_clients SELECT '', 'client-' || n, 0, CASE WHEN n % 2 = 0 THEN 'user-' || n % 5000 END, '{{}}' \
+           FROM generate_series(1, {rows}) n; \
+         INSERT INTO grantor_replays SELECT '', sha256(n::text::bytea), 1800000000 + n FROM generate_series(1, {rows}) n; \
+         ANALYZE"
+    ));
+    let begin = server.log().len();
+    // A statement that is asked often is planned anew, for any values.
+    for _ in 0..8 {
+        behaviour::asks_everything(&store).await;
+    }
+    let log = server.log().split_off(begin);
+    let plans = log.matches("plan:").count();
+    assert!(plans >= 8 * 15, "{plans} plans");
+    // Of the keys there is one row for each issuer.
+    let scans = |line: &&str| line.contains("Seq Scan") && !line.contains("grantor_keys");
+    let line = log.lines().find(|line| scans(line) || line.contains("Sort Key: id"));
+    assert!(line.is_none(), "{line:?} in {log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_away_is_found_again_within_a_second() {
+    let mut server = Postgres::start();
+    let store = PostgresOptions::new(server.url()).connections(8).connect().await.unwrap();
+    store.insert(behaviour::client("app")).await.unwrap();
+    let id = ClientId::new("app");
+    let reads = || async {
+        let store = store.clone();
+        let read = |_| {
+            let (store, id) = (store.clone(), id.clone());
+            tokio::spawn(async move { store.client(&id).await })
+        };
+        let mut answers = Vec::new();
+        for task in (0..8).map(read).collect::<Vec<_>>() {
+            answers.push(task.await.unwrap());
+        }
+        answers
+    };
+    assert!(reads().await.iter().all(Result::is_ok));
+    for round in 0..3 {
+        server.stop_at_once();
+        let asked = Instant::now();
+        for answer in reads().await {
+            let error = answer.unwrap_err();
+            assert!(!error.is_permanent() && !error.is_unknown_outcome(), "{error}");
+        }
+        let refused = store.insert(behaviour::client("late")).await.unwrap_err();
+        assert!(!refused.to_string().contains("exists"), "{refused}");
+        assert!(asked.elapsed() < Duration::from_secs(6), "an answer in time: {:?}", asked.elapsed());
+
+        server.start_again();
+        let back = Instant::now();
+        while !reads().await.iter().all(Result::is_ok) {}
+        assert!(back.elapsed() < Duration::from_secs(1), "after {:?}", back.elapsed());
+        store.insert(behaviour::client(&format!("app-{round}"))).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_backend_is_an_unknown_outcome_and_its_place_is_filled() {
+    const LOCK: &str = "BEGIN; LOCK TABLE grantor_clients IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)";
+    const LOCKED: &str = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted \
+         AND relation = 'grantor_clients'::regclass";
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let server = Arc::new(Postgres::start());
+    let store = PostgresOptions::new(server.url()).connections(2).statement_timeout(Duration::from_secs(60));
+    let store = store.connect().await.unwrap();
+    let (filter, page, id) = (Filter::default(), Page::first(1), ClientId::new("app"));
+    store.insert(behaviour::client("app")).await.unwrap();
+    for _ in 0..5 {
+        let blocker = {
+            let server = Arc::clone(&server);
+            std::thread::spawn(move || server.psql("postgres", LOCK))
+        };
+        assert!(soon(Duration::from_secs(20), || server.sql(LOCKED) == "1"));
+        let removal = {
+            let (store, id) = (store.clone(), id.clone());
+            tokio::spawn(async move { store.remove(&id).await })
+        };
+        assert!(soon(Duration::from_secs(20), || server.sql(WAITING) == "1"));
+        server.kill_backends();
+        let outcome = removal.await.unwrap();
+        assert!(
+            matches!(&outcome, Err(RegistryError::Store(error)) if error.is_unknown_outcome()),
+            "{outcome:?}"
+        );
+        assert!(!blocker.join().unwrap().status.success());
+        // Both places are free again at once.
+        let (one, other) = tokio::join!(store.list(&filter, page), store.list(&filter, page));
+        assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+        assert!(store.client(&id).await.unwrap().is_some(), "the lock outlived the statement");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_waits_too_long_is_given_up_and_did_not_happen() {
+    let url = server().database();
+    let options = PostgresOptions::new(&url).statement_timeout(Duration::from_millis(200));
+    let store = options.connect().await.unwrap();
+    let database = url.rsplit('/').next().unwrap().to_owned();
+    let blocker = std::thread::spawn({
+        let database = database.clone();
+        move || server().sql_in(&database, "BEGIN; LOCK TABLE grantor_clients; SELECT pg_sleep(2)")
+    });
+    let locked = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'grantor_clients'::regclass";
+    assert!(soon(Duration::from_secs(20), || server().sql_in(&database, locked) == "1"));
+    let outcome = store.insert(behaviour::client("app")).await;
+    assert!(
+        matches!(&outcome, Err(RegistryError::Store(e)) if !e.is_unknown_outcome() && !e.is_permanent()),
+        "{outcome:?}"
+    );
+    blocker.join().unwrap();
+    store.insert(behaviour::client("app")).await.unwrap();
+}

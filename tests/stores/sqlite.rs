@@ -1,0 +1,191 @@
+//! [`SqliteStore`] on a file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::client::RegistryError;
+use grantor::store::{Filter, OpenError, Page, SqliteOptions, SqliteStore, Write};
+use grantor::{ClientId, ClientRegistry as _, Registrar as _, TokenStore as _};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::behaviour::{self, client};
+use crate::contract::keeps_every_contract;
+use crate::folder::Folder;
+use crate::secrets;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_keeps_every_contract() {
+    let folder = Folder::new();
+    keeps_every_contract(SqliteStore::open(&folder.file("grants.db")).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_file_is_said_in_one_line_at_start() {
+    let folder = Folder::new();
+    std::fs::write(
+        folder.path().join("text.db"),
+        "no database, but long enough to be taken for one".repeat(99),
+    )
+    .unwrap();
+    std::fs::create_dir(folder.path().join("directory")).unwrap();
+    let cases = [
+        ("mysql://localhost/grants".to_owned(), "\"mysql\" is not SQLite: give a path, or sqlite:PATH"),
+        ("sqlite:".to_owned(), "it names no file"),
+        ("sqlite::memory:".to_owned(), "a database in memory is MemoryStore"),
+        (folder.file("none/grants.db"), "its directory does not exist: create it, or name another file"),
+        (folder.file("text.db"), "not an SQLite database: name another file"),
+        (folder.file("directory"), "cannot be written"),
+    ];
+    for (address, expected) in cases {
+        let error = SqliteStore::open(&address).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{address}: {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    assert!(!folder.path().join("none").exists(), "no directory is created");
+}
+
+#[tokio::test]
+async fn an_address_is_a_path_or_a_path_after_sqlite() {
+    let folder = Folder::new();
+    let path = folder.file("spaces & 100%?#.db");
+    for address in [path.clone(), format!("sqlite:{path}"), format!("sqlite://{path}")] {
+        let store = SqliteStore::open(&address).await.unwrap();
+        let found = store.client(&ClientId::new("app")).await.unwrap();
+        assert_eq!(found.is_some(), address != path, "{address}");
+        if found.is_none() {
+            store.insert(client("app")).await.unwrap();
+        }
+    }
+    assert!(Path::new(&path).exists());
+}
+
+#[tokio::test]
+async fn processes_that_start_together_migrate_once() {
+    let folder = Folder::new();
+    for round in 0..5 {
+        let path: Arc<str> = folder.file(&format!("{round}.db")).into();
+        let opened = (0..8).map(|_| {
+            let path = Arc::clone(&path);
+            // A thread and a runtime of its own, as a process has.
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let store = SqliteStore::open(&path).await.unwrap();
+                    store.list(&Filter::default(), Page::first(1)).await.unwrap();
+                });
+            })
+        });
+        for thread in opened.collect::<Vec<_>>() {
+            thread.join().unwrap();
+        }
+        assert_eq!(query(&path, "SELECT count(*) FROM grantor_schema").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    SqliteStore::open(&path).await.unwrap();
+    query(&path, "INSERT INTO grantor_schema VALUES (99) RETURNING version").await;
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(
+        error.to_string().ends_with("has version 99, and this version of grantor knows 1: upgrade grantor")
+    );
+    assert_eq!(query(&path, "SELECT max(version) FROM grantor_schema").await, 99);
+}
+
+#[tokio::test]
+async fn what_is_written_survives_the_store() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteOptions::new(&path).readers(1).open().await.unwrap();
+    store.insert(client("app")).await.unwrap();
+    drop(store);
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.client(&ClientId::new("app")).await.unwrap().as_deref(), Some(&client("app")));
+}
+
+#[tokio::test]
+async fn a_client_that_another_process_deleted_is_gone_at_once() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let (one, other) = (SqliteStore::open(&path).await.unwrap(), SqliteStore::open(&path).await.unwrap());
+    let id = ClientId::new("app");
+    one.insert(client("app")).await.unwrap();
+    assert!(other.client(&id).await.unwrap().is_some());
+    one.remove(&id).await.unwrap();
+    assert!(other.client(&id).await.unwrap().is_none() && other.client_now(&id).is_none());
+}
+
+#[tokio::test]
+async fn spaces_know_nothing_of_each_other() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(&folder.file("grants.db")).await.unwrap();
+    behaviour::spaces_know_nothing_of_each_other(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_future_gives_its_connection_back() {
+    let folder = Folder::new();
+    let store = SqliteOptions::new(folder.file("grants.db")).readers(1).open().await.unwrap();
+    behaviour::a_dropped_future_leaves_nothing_behind(store).await;
+}
+
+#[tokio::test]
+async fn h_18_no_secret_stands_in_the_file() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(&folder.file("grants.db")).await.unwrap();
+    let secrets = secrets::full_flow(store.clone()).await;
+    let files =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    secrets::assert_none_of(&secrets, &files.collect::<Vec<_>>().concat());
+}
+
+#[tokio::test]
+async fn a_body_of_a_later_version_is_a_permanent_error_that_says_so() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let _ = store.commit(&Write::insert(behaviour::grant(1), behaviour::now())).await.unwrap();
+    store.insert(client("app")).await.unwrap();
+    query(&path, "UPDATE grantor_grants SET body = json_set(body, '$.v', 2) RETURNING 1").await;
+    query(&path, "UPDATE grantor_clients SET body = json_set(body, '$.v', 2) RETURNING 1").await;
+    let grant = store.load(behaviour::grant(1).id()).await.unwrap_err();
+    let client = store.client(&ClientId::new("app")).await.unwrap_err();
+    for error in [grant, client] {
+        assert!(error.is_permanent() && error.to_string().ends_with("upgrade grantor"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_table_is_permanent_and_a_locked_file_is_not() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteOptions::new(&path).busy_timeout(Duration::from_millis(50)).open().await.unwrap();
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut other = options.connect().await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let busy = store.insert(client("app")).await.unwrap_err();
+    assert!(
+        matches!(&busy, RegistryError::Store(e) if !e.is_permanent() && !e.is_unknown_outcome()),
+        "{busy:?}"
+    );
+    assert!(store.client(&ClientId::new("app")).await.unwrap().is_none(), "readers do not wait");
+    lock.rollback().await.unwrap();
+    store.insert(client("app")).await.unwrap();
+    sqlx::raw_sql("DROP TABLE grantor_clients").execute(&mut other).await.unwrap();
+    assert!(store.client(&ClientId::new("app")).await.unwrap_err().is_permanent());
+    let missing = store.insert(client("other")).await.unwrap_err();
+    assert!(matches!(&missing, RegistryError::Store(error) if error.is_permanent()), "{missing:?}");
+}
+
+/// One number, by a connection of the test's own.
+async fn query(path: &str, statement: &'static str) -> i64 {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::query_scalar(statement).fetch_one(&mut connection).await.unwrap()
+}
