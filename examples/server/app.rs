@@ -10,10 +10,10 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use grantor::AuthorizationServer;
 use grantor::keys::Keys;
-use grantor::{AuthorizationServer, MemoryRegistry};
 
-use crate::applications::Applications;
+use crate::clients::Clients;
 use crate::limits::Attempts;
 use crate::pages::Pages;
 use crate::scopes::Scopes;
@@ -31,8 +31,7 @@ pub(crate) struct Parts {
     pub(crate) server: AuthorizationServer,
     /// What signs access tokens, if anything does.
     pub(crate) keys: Option<Keys>,
-    pub(crate) registry: Arc<MemoryRegistry>,
-    pub(crate) applications: Applications,
+    pub(crate) registry: Arc<Clients>,
     pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
     pub(crate) logins: Attempts<IpAddr>,

@@ -1,13 +1,12 @@
 //! `/applications`: where a developer gets an id and a secret.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use grantor::client::{ClientBuilder, RegisterError};
-use grantor::{ApplicationType, AuthMethod, Client, ClientId, ClientRegistry, GrantType, Registrar};
+use grantor::client::{ClientBuilder, ClientPage, RegisterError};
+use grantor::{ApplicationType, AuthMethod, Client, ClientId, ClientRegistry, GrantType, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -16,30 +15,15 @@ use crate::login::sign_in_first;
 use crate::pages::Page;
 use crate::session::{Session, SignedIn, Visitor};
 
-const PER_DEVELOPER: usize = 20;
+const PER_DEVELOPER: u32 = 20;
 const LONGEST_NAME: usize = 80;
 const CALLBACKS: usize = 10;
 const PATH: &str = "/applications";
 
-/// Which user registered which application; the clients themselves are in the registry.
-#[derive(Default)]
-pub(crate) struct Applications {
-    owners: Mutex<HashMap<ClientId, String>>,
-}
-
-impl Applications {
-    /// The `sub` of the developer, or `None` for a client of the configuration file.
-    pub(crate) fn owner(&self, client: &ClientId) -> Option<String> {
-        self.lock().get(client).cloned()
-    }
-
-    fn of(&self, sub: &str) -> Vec<ClientId> {
-        self.lock().iter().filter(|(_, owner)| *owner == sub).map(|(id, _)| id.clone()).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, String>> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a developer has registered.
+async fn applications_of(app: &App, sub: &str) -> Result<Vec<Arc<Client>>, StoreError> {
+    let page = ClientPage::first(PER_DEVELOPER).owned_by(sub);
+    Ok(app.registry.registered.clients(&page).await?.clients)
 }
 
 /// The credentials of an application that was just registered: shown on the next page, and never again.
@@ -61,7 +45,11 @@ pub(crate) async fn list(State(app): State<App>, visitor: Visitor) -> Response {
 /// `POST /applications`
 pub(crate) async fn register(State(app): State<App>, posted: PostedBy<Form>) -> Response {
     let PostedBy { session, by, fields: form } = posted;
-    if app.applications.of(&by.user.sub).len() >= PER_DEVELOPER {
+    let count = match applications_of(&app, &by.user.sub).await {
+        Ok(applications) => applications.len(),
+        Err(error) => return unavailable(&app, &error),
+    };
+    if count >= PER_DEVELOPER as usize {
         let full = format!("You have {PER_DEVELOPER} applications. Delete one that you no longer need.");
         return show(&app, &session, &by, form, vec![full]).await;
     }
@@ -69,10 +57,9 @@ pub(crate) async fn register(State(app): State<App>, posted: PostedBy<Form>) -> 
         Ok(application) => application,
         Err(mistakes) => return show(&app, &session, &by, form, mistakes).await,
     };
-    match app.server.register(application).await {
+    match app.server.register(application.owner(by.user.sub.as_str())).await {
         Ok(registered) => {
             let client = registered.client;
-            app.applications.lock().insert(client.id().clone(), by.user.sub.clone());
             session.show_once(NewApplication {
                 name: name_of(&client),
                 client_id: client.id().to_string(),
@@ -91,13 +78,14 @@ pub(crate) async fn register(State(app): State<App>, posted: PostedBy<Form>) -> 
 /// `POST /applications/delete`
 pub(crate) async fn delete(State(app): State<App>, posted: PostedBy<Chosen>) -> Response {
     let id = ClientId::new(posted.fields.client_id);
-    if app.applications.owner(&id).as_ref() != Some(&posted.by.user.sub) {
-        return app.pages.problem(StatusCode::NOT_FOUND, "You have no application with this id.");
+    match app.registry.client(&id).await {
+        Ok(Some(client)) if client.owner() == Some(&posted.by.user.sub) => {}
+        Ok(_) => return app.pages.problem(StatusCode::NOT_FOUND, "You have no application with this id."),
+        Err(error) => return unavailable(&app, &error),
     }
-    if let Err(error) = app.registry.remove(&id).await {
+    if let Err(error) = app.registry.registered.remove(&id).await {
         return unavailable(&app, &error);
     }
-    app.applications.lock().remove(&id);
     match app.server.revoke_client(&id).await {
         Ok(_) => see_other(&app.site.path(PATH)),
         Err(error) => unavailable(&app, &error),
@@ -181,13 +169,10 @@ fn is_deceptive(c: char) -> bool {
 }
 
 async fn show(app: &App, session: &Session, by: &SignedIn, form: Form, mistakes: Vec<String>) -> Response {
-    let mut applications = Vec::new();
-    for id in app.applications.of(&by.user.sub) {
-        match app.registry.client(&id).await {
-            Ok(client) => applications.extend(client),
-            Err(error) => return unavailable(app, &error),
-        }
-    }
+    let mut applications = match applications_of(app, &by.user.sub).await {
+        Ok(applications) => applications,
+        Err(error) => return unavailable(app, &error),
+    };
     applications.sort_by_key(|client| (client.issued(), client.id().clone()));
     let page = ApplicationsPage {
         new: session.take_new(),

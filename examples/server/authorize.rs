@@ -146,8 +146,7 @@ impl<'a> ConsentPage<'a> {
     fn new(app: &App, consent: &'a Consent, request: &'a Request) -> Self {
         let client = consent.client();
         let client_name = name_of(client);
-        let owner = app.applications.owner(client.id());
-        let developer = owner.and_then(|sub| Some(app.users.by_sub(&sub)?.username.clone()));
+        let developer = client.owner().and_then(|sub| Some(app.users.by_sub(sub)?.username.clone()));
         let initial = client_name.chars().find(|c| c.is_alphanumeric());
         Self {
             initial: initial.into_iter().flat_map(char::to_uppercase).collect(),

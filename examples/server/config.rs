@@ -21,6 +21,8 @@ pub(crate) struct Config {
     /// `None` to take it from the address that the server gets, which has to be a loopback one.
     pub(crate) issuer: Option<String>,
     pub(crate) listen: SocketAddr,
+    /// Where everything is kept, see `stores.rs`.
+    pub(crate) store: String,
     pub(crate) profile: Profile,
     pub(crate) scopes: Vec<String>,
     /// What a scope lets an application do, for the consent page.
@@ -131,6 +133,7 @@ impl Reader {
         let config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
             issuer,
+            store: self.take(&mut file, "store").unwrap_or_else(|| "memory".to_owned()),
             profile: self.profile(&mut file),
             scopes: self.take(&mut file, "scopes").unwrap_or_default(),
             scope_text: self.take(&mut file, "scope_text").unwrap_or_default(),
@@ -142,7 +145,6 @@ impl Reader {
             clients,
             demo: false,
         };
-        self.store(&mut file);
         for key in file.keys() {
             self.mistakes.push(format!("unknown key `{key}`; this server knows {KNOWN}"));
         }
@@ -158,12 +160,6 @@ impl Reader {
                 self.mistakes.push(format!("profile: {other:?} is neither \"oauth21\" nor \"rfc6749\""));
                 Profile::OAuth21
             }
-        }
-    }
-
-    fn store(&mut self, file: &mut Table) {
-        if let Some(other) = self.take::<String>(file, "store").filter(|store| store != "memory") {
-            self.mistakes.push(format!("store: {other:?} is unknown; this server has \"memory\""));
         }
     }
 
@@ -312,7 +308,7 @@ mod tests {
             issuer = "http://127.0.0.1:0"
             colour = "red"
             profile = "oauth3"
-            store = "floppy"
+            store = 4711
             scopes = ["read write"]
             [lifetimes]
             cod = 60
@@ -339,7 +335,7 @@ mod tests {
             "port 0",
             "unknown key `colour`",
             "\"oauth3\"",
-            "\"floppy\"",
+            "store: ",
             "\"read write\" is not one token",
             "lifetimes: unknown field `cod`",
             "\"nobody\" is no client_id",

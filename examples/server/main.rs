@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --example server                   # the demonstration configuration
 //! cargo run --example server -- my-server.toml
+//! cargo run --example server -- my-server.toml --store sqlite:grants.db
 //! ```
 //!
 //! Its log goes to standard error; `RUST_LOG=grantor=debug` adds every token that is issued to what is
@@ -17,6 +18,7 @@ mod api;
 mod app;
 mod applications;
 mod authorize;
+mod clients;
 mod config;
 mod expiring;
 mod forms;
@@ -29,6 +31,7 @@ mod scopes;
 mod session;
 mod setup;
 mod site;
+mod stores;
 mod tokens;
 mod toml_reader;
 mod users;
@@ -56,6 +59,10 @@ struct Arguments {
     /// The same, by name.
     #[arg(long = "config", value_name = "FILE", conflicts_with = "config")]
     config_file: Option<PathBuf>,
+    /// Where grants, registered applications and signing keys are kept: memory, sqlite:PATH or
+    /// postgres://USER:PASSWORD@HOST/DATABASE. It goes before `store` in the file.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
     /// Reads a password from standard input and prints the hash to put into the file.
     #[arg(long)]
     hash_password: bool,
@@ -89,7 +96,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
-    let config = match arguments.config.or(arguments.config_file) {
+    let mut config = match arguments.config.or(arguments.config_file) {
         None => Config::demo()?,
         Some(path) => {
             let text = std::fs::read_to_string(&path)
@@ -100,6 +107,7 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
             Config::parse(&text).map_err(in_file)?
         }
     };
+    config.store = arguments.store.unwrap_or(config.store);
     let wanted = config.listen;
     let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;

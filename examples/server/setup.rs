@@ -8,11 +8,11 @@ use std::time::Duration;
 use chrono::Utc;
 use grantor::audit::TracingAudit;
 use grantor::client::argon2::Argon2Secrets;
-use grantor::keys::{JwtSigner, Keys};
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Policy};
+use grantor::keys::{JwtSigner, KeyStore, Keys};
+use grantor::{AuthorizationServer, Policy};
 
 use crate::app::{App, Parts};
-use crate::applications::Applications;
+use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
 use crate::limits::Attempts;
 use crate::pages::Pages;
@@ -20,24 +20,26 @@ use crate::password::PasswordGrant;
 use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
+use crate::stores::Stores;
 use crate::users::Users;
 
 /// Puts everything together; `address` is where the server listens.
 ///
 /// # Errors
-/// One line for every mistake that grantor finds; the one thing that is wrong with the file of keys.
+/// One line for every mistake that grantor finds; the one thing that is wrong with the store, or with the keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
-    let keys = keys(&config).await?;
+    let stores = Stores::open(&config.store).await.map_err(one_line)?;
+    let keys = keys(&config, stores.keys).await?;
     let issuer = config.issuer.unwrap_or_else(|| format!("http://{address}"));
     let site =
         Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
     let pages = Pages::new(&site).map_err(|error| vec![error.to_string()])?;
-    let registry = Arc::new(MemoryRegistry::new(config.clients));
+    let registry = Arc::new(Clients::new(config.clients, Arc::clone(&stores.clients)));
     let users = Arc::new(Users::new(config.users));
     let builder = AuthorizationServer::builder(&issuer)
         .clients(Arc::clone(&registry))
-        .registrar(Arc::clone(&registry))
-        .store(MemoryStore::new())
+        .registrar(stores.clients)
+        .store(stores.grants)
         .scopes(&config.scopes)
         .profile(config.profile)
         .authorization_endpoint("/authorize")
@@ -64,7 +66,6 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         server,
         keys,
         registry,
-        applications: Applications::default(),
         users,
         sessions: Sessions::new(site.secure),
         logins: Attempts::per_minute(config.limits.login),
@@ -76,12 +77,12 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
 }
 
 /// The keys, if anything is signed: made or read now, so that no request has to wait for them.
-async fn keys(config: &Config) -> Result<Option<Keys>, Vec<String>> {
+async fn keys(config: &Config, store: Arc<dyn KeyStore>) -> Result<Option<Keys>, Vec<String>> {
     if !config.signs() {
         return Ok(None);
     }
     let settings = &config.tokens.keys;
-    let keys = settings.keys().map_err(one_line)?;
+    let keys = settings.keys(store).map_err(one_line)?;
     match (keys.current(Utc::now()).await, &settings.file) {
         (Ok(_), _) => Ok(Some(keys)),
         (Err(fault), Some(file)) => Err(vec![format!("keys.file: {}: {fault}", file.display())]),

@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::jose::Algorithm;
-use grantor::keys::{FileKeyStore, KeySchedule, Keys, KeysError, MemoryKeyStore};
+use grantor::keys::{FileKeyStore, KeySchedule, KeyStore, Keys, KeysError};
 use grantor::{AccessTokens, Resource, ResourceId};
 use toml::Table;
 
@@ -48,7 +49,7 @@ impl ResourceEntry {
 /// `[keys]`: what signs, and for how long. Nothing of it matters where nothing is signed.
 pub(crate) struct KeySettings {
     algorithm: Algorithm,
-    /// Where the keys are kept; `None` is in memory, and every start makes new ones.
+    /// The file of the keys; `None` is where everything else is kept.
     pub(crate) file: Option<PathBuf>,
     schedule: KeySchedule,
 }
@@ -60,11 +61,11 @@ impl Default for KeySettings {
 }
 
 impl KeySettings {
-    pub(crate) fn keys(&self) -> Result<Keys, KeysError> {
+    pub(crate) fn keys(&self, store: Arc<dyn KeyStore>) -> Result<Keys, KeysError> {
         let algorithms = [self.algorithm];
         match &self.file {
             Some(path) => Keys::rotating(FileKeyStore::new(path), self.schedule, &algorithms),
-            None => Keys::rotating(MemoryKeyStore::new(), self.schedule, &algorithms),
+            None => Keys::rotating(store, self.schedule, &algorithms),
         }
     }
 }

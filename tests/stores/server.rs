@@ -10,10 +10,13 @@ use crate::folder::Folder;
 use crate::servers::postgres::Postgres;
 use crate::support::browser::{Browser, Server, program};
 
+const ISSUER: &str = "https://login.example";
 const SERVICE: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
 fn start(store: &str) -> Server {
-    Server::start(&format!("store = {store:?}\naccess_token = \"jwt\"\naudience = \"https://api.example\""))
+    let tokens = "access_token = \"jwt\"\naudience = \"https://api.example\"";
+    // The address changes with each start, and a token says who issued it.
+    Server::start(&format!("issuer = {ISSUER:?}\nstore = {store:?}\n{tokens}"))
 }
 
 fn json(browser: &mut Browser<'_>, path: &str) -> Value {
@@ -22,9 +25,9 @@ fn json(browser: &mut Browser<'_>, path: &str) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-fn key_set(browser: &mut Browser<'_>, base: &str) -> Value {
+fn key_set(browser: &mut Browser<'_>) -> Value {
     let metadata = json(browser, "/.well-known/oauth-authorization-server");
-    let keys = json(browser, metadata["jwks_uri"].as_str().unwrap().strip_prefix(base).unwrap());
+    let keys = json(browser, metadata["jwks_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap());
     assert!(!keys["keys"].as_array().unwrap().is_empty());
     keys
 }
@@ -39,7 +42,7 @@ fn everything_survives_a_restart(store: &str) {
     let id = bob.get("/applications").element("client-id").unwrap().trim().to_owned();
     let tokens = bob.post_as_conf("/token", &SERVICE);
     let token = tokens["access_token"].as_str().unwrap();
-    let keys = key_set(&mut bob, &first.base);
+    let keys = key_set(&mut bob);
     drop(first);
 
     let second = start(store);
@@ -47,7 +50,7 @@ fn everything_survives_a_restart(store: &str) {
     let page = bob.get("/applications");
     assert!(page.body.contains(&id), "the application");
     assert_eq!(bob.post_as_conf("/introspect", &[("token", token)])["active"], true, "the grant");
-    assert_eq!(key_set(&mut bob, &second.base), keys, "the keys");
+    assert_eq!(key_set(&mut bob), keys, "the keys");
 
     let alice = second.signed_in("alice", "wonderland").get("/applications");
     assert!(!alice.body.contains(&id), "it is bob's");
@@ -74,7 +77,7 @@ fn what_needs_no_store_is_served_while_the_database_is_away() {
     let mut database = Postgres::start();
     let server = start(&database.url());
     let mut browser = server.browser();
-    let keys = key_set(&mut browser, &server.base);
+    let keys = key_set(&mut browser);
     let issued = |browser: &Browser<'_>| browser.post_as_conf("/token", &SERVICE)["error"].clone();
     assert_eq!(issued(&browser), Value::Null);
     for _ in 0..2 {
@@ -82,7 +85,7 @@ fn what_needs_no_store_is_served_while_the_database_is_away() {
         let asked = Instant::now();
         assert_eq!(issued(&browser), "temporarily_unavailable");
         assert!(asked.elapsed() < Duration::from_secs(4), "in time");
-        assert_eq!(key_set(&mut browser, &server.base), keys);
+        assert_eq!(key_set(&mut browser), keys);
 
         database.start_again();
         let back = Instant::now();

@@ -117,7 +117,7 @@ impl Config {
 }
 
 /// The example's binary, next to that of the tests; built if it is not there or older than its sources.
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let tests = std::env::current_exe().unwrap();

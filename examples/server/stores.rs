@@ -1,0 +1,49 @@
+//! `--store`: from an address to everything that is kept there.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use grantor::keys::{KeyStore, MemoryKeyStore};
+use grantor::store::{PostgresStore, SqliteStore};
+use grantor::{MemoryRegistry, MemoryStore, Registrar, TokenStore};
+
+/// What this server keeps.
+pub(crate) struct Stores {
+    pub(crate) grants: Arc<dyn TokenStore>,
+    /// The applications that developers register; those of the configuration file stay there.
+    pub(crate) clients: Arc<dyn Registrar>,
+    /// Where the signing keys are, unless `[keys]` names a file.
+    pub(crate) keys: Arc<dyn KeyStore>,
+}
+
+/// The addresses that there are, for people.
+pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE";
+
+impl Stores {
+    /// # Errors
+    /// One line that says what is wrong and what to do. It repeats no password.
+    pub(crate) async fn open(address: &str) -> Result<Self, String> {
+        let scheme = address.split(':').next().unwrap_or_default();
+        match scheme {
+            "memory" => Ok(Self {
+                grants: Arc::new(MemoryStore::new()),
+                clients: Arc::new(MemoryRegistry::default()),
+                keys: Arc::new(MemoryKeyStore::new()),
+            }),
+            "sqlite" => SqliteStore::open(address).await.map(Self::of).map_err(one_line),
+            "postgres" | "postgresql" => {
+                PostgresStore::connect(address).await.map(Self::of).map_err(one_line)
+            }
+            _ => Err(format!("store: {scheme:?} is unknown; this server has {KNOWN}")),
+        }
+    }
+
+    /// One database for all of it.
+    fn of(store: impl TokenStore + Registrar + KeyStore + Clone + 'static) -> Self {
+        Self { grants: Arc::new(store.clone()), clients: Arc::new(store.clone()), keys: Arc::new(store) }
+    }
+}
+
+fn one_line(error: impl Display) -> String {
+    format!("store: {error}")
+}
