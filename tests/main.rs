@@ -14,6 +14,8 @@ mod example_server_tokens;
 mod faults;
 mod grant_management;
 mod guard_attacks;
+mod guard_discovery;
+mod guard_introspection;
 mod guard_keys;
 mod guard_remembered;
 mod jose;

@@ -14,3 +14,6 @@ pub mod migration {}
 
 #[doc = include_str!("misuse.md")]
 pub mod misuse {}
+
+#[doc = include_str!("protecting.md")]
+pub mod protecting {}

@@ -9,7 +9,6 @@ mod exchange;
 mod http;
 
 use std::sync::Arc;
-#[cfg(feature = "jwt")]
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +17,6 @@ pub use exchange::{ChosenBy, OutboundRequest, OutboundResponse};
 #[cfg(feature = "reqwest")]
 pub use http::{HttpOutbound, HttpOutboundBuilder, Lookup, OutboundSetupError};
 
-#[cfg(feature = "jwt")]
 use crate::server::in_time;
 
 /// Sends requests to other servers.
@@ -75,7 +73,6 @@ pub enum OutboundError {
 }
 
 /// Sends a request and holds the other side to its limits, whatever it is made of.
-#[cfg(feature = "jwt")]
 pub(crate) async fn ask(
     outbound: &dyn Outbound,
     request: &OutboundRequest,

@@ -22,14 +22,14 @@ pub(super) fn presented(request: &Request) -> Result<&str, Reason> {
         return Err(Reason::TokenMissing);
     }
     let token = token.trim();
-    match is_b64token(token) {
+    match is_token(token) {
         true => Ok(token),
         false => Err(Reason::TokenMalformed),
     }
 }
 
 /// RFC 6750 section 2.1. Without a branch, so that the processor looks at many characters at once.
-fn is_b64token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let is_alphanumeric = |b: u8| (b.wrapping_sub(b'0') < 10) | ((b | 0x20).wrapping_sub(b'a') < 26);
     let is_sign = |b: u8| b"-._~+/=".iter().fold(false, |any, sign| any | (b == *sign));
     !text.is_empty() & text.bytes().fold(true, |all, b| all & (is_alphanumeric(b) | is_sign(b)))

@@ -30,6 +30,7 @@ pub struct GuardBuilder {
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     deadline: Duration,
+    refuses_in_doubt: bool,
 }
 
 impl GuardBuilder {
@@ -46,6 +47,7 @@ impl GuardBuilder {
             audit: None,
             clock: Arc::new(SystemClock),
             deadline: Duration::from_secs(5),
+            refuses_in_doubt: false,
         }
     }
 
@@ -114,6 +116,13 @@ impl GuardBuilder {
         self
     }
 
+    /// Answers 401 `invalid_token` in the place of 503 and 500 where a token could not be checked. A client throws a good token
+    /// away on that; the audit still has the true reason.
+    pub fn refuse_in_doubt(mut self) -> Self {
+        self.refuses_in_doubt = true;
+        self
+    }
+
     /// Checks the whole configuration.
     ///
     /// # Errors
@@ -166,6 +175,7 @@ impl GuardBuilder {
             audit: self.audit,
             clock: self.clock,
             deadline: self.deadline,
+            refuses_in_doubt: self.refuses_in_doubt,
         };
         Ok(Guard { inner: Arc::new(inner) })
     }
@@ -243,7 +253,7 @@ pub enum GuardError {
     #[error("the deadline must not be zero")]
     Deadline,
     /// Nobody to ask.
-    #[error("nobody verifies tokens: call local, jwks or verifier")]
+    #[error("nobody verifies tokens: call local, issuer, jwks or verifier")]
     VerifierMissing,
 }
 

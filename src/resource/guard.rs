@@ -60,6 +60,7 @@ pub(super) struct Inner {
     pub(super) audit: Option<Arc<dyn Audit>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) deadline: Duration,
+    pub(super) refuses_in_doubt: bool,
 }
 
 impl Guard {
@@ -88,7 +89,7 @@ impl Guard {
                 self.record(refusal.reason(), access.as_deref());
                 let Inner { realm, metadata_url, .. } = &*self.inner;
                 let challenge = Challenge { realm, metadata: Some(metadata_url) };
-                Err(challenge.answer(refusal.reason(), needed))
+                Err(challenge.answer(self.told(refusal.reason()), needed))
             }
         }
     }
@@ -127,6 +128,12 @@ impl Guard {
             }
         }
         Err(worst.unwrap_or_else(|| Reason::TokenInactive.into()))
+    }
+
+    /// What the other side hears of a reason.
+    fn told(&self, reason: Reason) -> Reason {
+        let in_doubt = reason.status() >= 500 && reason != Reason::NotConfigured;
+        if in_doubt && self.inner.refuses_in_doubt { Reason::TokenInactive } else { reason }
     }
 
     fn record(&self, reason: Reason, access: Option<&Access>) {

@@ -19,6 +19,9 @@ pub(super) struct Kept<T> {
     state: Mutex<State<T>>,
 }
 
+/// For one question; below the guard's own for all of a verifier.
+pub(super) const DEADLINE: Duration = Duration::from_secs(3);
+
 /// A question that failed is asked again after this.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
 

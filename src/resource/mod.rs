@@ -3,25 +3,27 @@
 //! [`Guard`] stands in front of an API, in the process of the server or in another. It asks a [`TokenVerifier`] what
 //! a token is good for, compares that with a [`Requirement`], and answers whoever does not pass.
 
+mod audience;
 mod bearer;
 mod builder;
 mod challenge;
+mod discovery;
 mod guard;
+mod introspection;
 #[cfg(feature = "jwt")]
 mod jwt;
-#[cfg(feature = "jwt")]
 mod kept;
 mod metadata;
 mod protect;
-#[cfg(feature = "jwt")]
-mod remote;
 mod requirement;
 mod verifier;
 
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
+pub use discovery::Discovery;
 pub use guard::Guard;
+pub use introspection::{Credentials, Introspection};
 #[cfg(feature = "jwt")]
-pub use jwt::{FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
+pub use jwt::{DiscoveredKeys, FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;
 

@@ -5,6 +5,7 @@ pub mod faulty;
 pub mod guarded;
 pub mod http;
 pub mod remote;
+pub mod scripted;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};

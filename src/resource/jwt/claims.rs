@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::error::Reason;
+use crate::resource::audience::Audience;
 use crate::resource::requirement::CLOCK_SKEW;
 use crate::scope::Scope;
 use crate::signing::{Claims, SubjectType};
@@ -29,23 +30,6 @@ pub(super) struct Wire {
     acr: Option<String>,
     #[serde(flatten)]
     extra: Map<String, Value>,
-}
-
-/// RFC 7519 section 4.1.3.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    pub(super) fn names(&self, resource: &str) -> bool {
-        match self {
-            Self::One(own) => own == resource,
-            Self::Several(all) => all.iter().any(|own| own == resource),
-        }
-    }
 }
 
 /// From when until when a token is good, in seconds since 1970.

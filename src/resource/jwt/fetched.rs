@@ -9,9 +9,8 @@ use chrono::{DateTime, Utc};
 use super::key_source::{KeySource, TrustedKeys};
 use crate::error::Reason;
 use crate::jose::JwkSet;
-use crate::outbound::{ChosenBy, Outbound, OutboundRequest};
-use crate::resource::kept::{Answer, Freshness, Kept};
-use crate::resource::remote::{DEADLINE, published};
+use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
+use crate::resource::kept::{Answer, DEADLINE, Freshness, Kept};
 use crate::store::StoreError;
 
 /// The key set at an address, kept for as long as its answer says, within bounds.
@@ -59,7 +58,9 @@ impl FetchedKeys {
         let request = OutboundRequest::get(self.url.as_str(), ChosenBy::Host)
             .header("accept", "application/jwk-set+json, application/json")
             .limits(JwkSet::MAX_BYTES, DEADLINE);
-        let response = published(&*self.outbound, &request).await?;
+        let answer = outbound::ask(&*self.outbound, &request).await;
+        let response = answer.ok().filter(|response| response.status() == 200);
+        let response = response.ok_or(Reason::IssuerUnavailable)?;
         let keys = TrustedKeys::parse(response.body()).map_err(|_| Reason::IssuerUnavailable)?;
         Ok(self.freshness.of(keys, &response, now))
     }

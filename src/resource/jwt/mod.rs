@@ -1,6 +1,7 @@
 //! Signed access tokens by their signatures (RFC 9068 section 4), without a question to anybody.
 
 mod claims;
+mod discovered;
 mod fetched;
 mod file;
 mod key_source;
@@ -20,6 +21,7 @@ use crate::target::ResourceId;
 use claims::Wire;
 use passed::{Passed, PassedTokens, TokenDigest};
 
+pub use discovered::DiscoveredKeys;
 pub use fetched::FetchedKeys;
 pub use file::FileKeys;
 pub use key_source::{KeySource, StaticKeys, TrustedKeys};

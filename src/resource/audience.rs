@@ -1,0 +1,19 @@
+//! Whom a token is for, in either spelling of RFC 7519 section 4.1.3.
+
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    pub(super) fn names(&self, resource: &str) -> bool {
+        match self {
+            Self::One(own) => own == resource,
+            Self::Several(all) => all.iter().any(|own| own == resource),
+        }
+    }
+}

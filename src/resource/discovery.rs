@@ -1,0 +1,135 @@
+//! [`Discovery`]: what an issuer publishes of itself (RFC 8414), fetched and kept.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::kept::{Answer, DEADLINE, Freshness, Kept};
+use crate::error::Reason;
+use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
+
+/// Finds the endpoints of an issuer by its name alone. Cheap to clone; clones share what was found.
+///
+/// The document is looked for where RFC 8414 section 3.1 puts it, then where OpenID Connect Discovery does. Its `issuer` has to
+/// be the very string that was asked for, or it is none. It is kept as long as its answer says, between 30 s and an hour, and for
+/// another hour while the issuer cannot be reached.
+#[derive(Clone)]
+pub struct Discovery(Arc<Inner>);
+
+struct Inner {
+    issuer: String,
+    outbound: Arc<dyn Outbound>,
+    kept: Kept<Arc<Published>>,
+}
+
+/// The members that a resource server needs.
+#[derive(Deserialize)]
+pub(super) struct Published {
+    issuer: String,
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only signatures need keys"))]
+    pub(super) jwks_uri: Option<String>,
+    pub(super) introspection_endpoint: Option<String>,
+}
+
+impl Discovery {
+    /// What this issuer publishes, asked for when it is needed. The issuer is the host's configuration: whoever it
+    /// names is believed.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
+        let outbound: Arc<dyn Outbound> = Arc::new(outbound);
+        Self(Arc::new(Inner { issuer: issuer.into(), outbound, kept: Kept::default() }))
+    }
+
+    /// Whom it asks.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    pub(super) fn outbound(&self) -> &Arc<dyn Outbound> {
+        &self.0.outbound
+    }
+
+    /// What is published now, as far as it is known.
+    pub(super) async fn published(&self, now: DateTime<Utc>) -> Result<Arc<Published>, Reason> {
+        self.0.kept.latest(false, now, self.fetch(now)).await
+    }
+
+    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<Published>>, Reason> {
+        for place in places(&self.0.issuer) {
+            let request = OutboundRequest::get(place, ChosenBy::Host)
+                .header("accept", "application/json")
+                .limits(MAX_DOCUMENT, DEADLINE);
+            match outbound::ask(&*self.0.outbound, &request).await {
+                Ok(response) if response.status() == 200 => {
+                    let published = self.read(&response).ok_or(Reason::IssuerUnavailable)?;
+                    return Ok(Freshness::default().of(Arc::new(published), &response, now));
+                }
+                // Not here; another failure says nothing of the next place.
+                Ok(response) if matches!(response.status(), 400 | 401 | 403 | 404 | 405 | 410) => {}
+                Ok(_) | Err(_) => return Err(Reason::IssuerUnavailable),
+            }
+        }
+        Err(Reason::IssuerUnavailable)
+    }
+
+    /// RFC 8414 section 3.3.
+    fn read(&self, response: &OutboundResponse) -> Option<Published> {
+        let published: Published = serde_json::from_slice(response.body()).ok()?;
+        Some(published).filter(|published| published.issuer == self.0.issuer)
+    }
+}
+
+const MAX_DOCUMENT: usize = 64 * 1024;
+
+/// Where the document of an issuer may be, the best place first.
+fn places(issuer: &str) -> Vec<String> {
+    let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+    let host = issuer.find("://").map_or(0, |at| at + "://".len());
+    let path = issuer[host..].find('/').map_or(issuer.len(), |at| host + at);
+    let (origin, path) = issuer.split_at(path);
+    let mut places = vec![
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        format!("{issuer}/.well-known/openid-configuration"),
+    ];
+    if !path.is_empty() {
+        places.push(format!("{origin}/.well-known/openid-configuration{path}"));
+    }
+    places
+}
+
+impl fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discovery").field("issuer", &self.0.issuer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_well_known_name_goes_before_the_path_and_openids_also_behind_it() {
+        assert_eq!(
+            places("https://as.example"),
+            [
+                "https://as.example/.well-known/oauth-authorization-server",
+                "https://as.example/.well-known/openid-configuration"
+            ]
+        );
+        assert_eq!(places("https://as.example/"), places("https://as.example"));
+        assert_eq!(
+            places("https://as.example:8443/tenant/one/"),
+            [
+                "https://as.example:8443/.well-known/oauth-authorization-server/tenant/one",
+                "https://as.example:8443/tenant/one/.well-known/openid-configuration",
+                "https://as.example:8443/.well-known/openid-configuration/tenant/one",
+            ]
+        );
+        for odd in ["", "/", "as.example", "://", "https://é/é"] {
+            assert!(!places(odd).is_empty(), "{odd}");
+        }
+    }
+}

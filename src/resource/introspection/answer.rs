@@ -1,0 +1,118 @@
+//! What a server says of a token that is active (RFC 7662 section 2.2).
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use crate::error::Reason;
+use crate::resource::audience::Audience;
+use crate::resource::requirement::CLOCK_SKEW;
+use crate::scope::Scope;
+use crate::signing::{Claims, SubjectType};
+use crate::target::ResourceId;
+
+/// The members as any server may write them; only `active` has to be there.
+#[derive(Deserialize)]
+pub(super) struct Active {
+    #[serde(rename = "active")]
+    _active: IgnoredAny,
+    iss: Option<String>,
+    sub: Option<String>,
+    sub_type: Option<SubjectType>,
+    aud: Option<Audience>,
+    client_id: Option<String>,
+    exp: Option<i64>,
+    iat: Option<i64>,
+    nbf: Option<i64>,
+    jti: Option<String>,
+    scope: Option<Scope>,
+    auth_time: Option<i64>,
+    acr: Option<String>,
+    token_type: Option<String>,
+    token_use: Option<String>,
+    cnf: Option<IgnoredAny>,
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Whether {
+    active: bool,
+}
+
+impl Active {
+    /// The outer `None` is no answer, the inner one that the token is not active.
+    pub(super) fn read(json: &[u8]) -> Option<Option<Self>> {
+        let Whether { active } = serde_json::from_slice(json).ok()?;
+        if !active {
+            return Some(None);
+        }
+        serde_json::from_slice(json).ok().map(Some)
+    }
+
+    pub(super) fn expires(&self) -> Option<DateTime<Utc>> {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        self.exp.map(at)
+    }
+
+    /// What has to hold at any resource.
+    pub(super) fn check(&self, issuer: Option<&str>, now: DateTime<Utc>) -> Result<(), Reason> {
+        if self.iss.is_some() && issuer.is_some() && self.iss.as_deref() != issuer {
+            return Err(Reason::TokenIssuerWrong);
+        }
+        if self.expires().is_some_and(|end| end <= now) {
+            return Err(Reason::TokenExpired);
+        }
+        if self.nbf.is_some_and(|nbf| nbf > now.timestamp().saturating_add(CLOCK_SKEW)) {
+            return Err(Reason::TokenTooEarly);
+        }
+        let is = |said: &Option<String>, names: &[&str]| {
+            said.as_ref().is_none_or(|said| names.iter().any(|name| said.eq_ignore_ascii_case(name)))
+        };
+        // Some servers say what kind of token it is, and a refresh token is no access token.
+        if !is(&self.token_use, &["access_token", "access"]) {
+            return Err(Reason::TokenInactive);
+        }
+        if self.cnf.is_some() || !is(&self.token_type, &["bearer", "access_token"]) {
+            return Err(Reason::TokenBound);
+        }
+        Ok(())
+    }
+
+    /// Whether it is for this resource, if the answer says for whom it is.
+    pub(super) fn is_for(&self, resource: &ResourceId) -> Option<bool> {
+        self.aud.as_ref().map(|audience| audience.names(resource.as_str()))
+    }
+
+    /// What it says as the claims of a signed token, if it says in whose name the token acts. Where it has no expiry, `until`
+    /// stands for it.
+    pub(super) fn claims(
+        &self,
+        resource: &ResourceId,
+        untyped: bool,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Option<Claims> {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let client_id = said(&self.client_id)?;
+        let sub = said(&self.sub);
+        let is_client = sub.as_ref().is_none_or(|sub| *sub == client_id);
+        let guessed = if is_client { SubjectType::Client } else { SubjectType::User };
+        let sub = sub.or_else(|| untyped.then(|| client_id.clone()))?;
+        Some(Claims {
+            iss: self.iss.clone().unwrap_or_default(),
+            sub,
+            sub_type: self.sub_type.or(untyped.then_some(guessed))?,
+            aud: resource.as_str().to_owned(),
+            client_id,
+            iat: self.iat.unwrap_or_else(|| now.timestamp()),
+            exp: self.exp.unwrap_or_else(|| until.timestamp()),
+            jti: self.jti.clone().unwrap_or_default(),
+            scope: self.scope.clone().unwrap_or_default(),
+            auth_time: self.auth_time,
+            acr: self.acr.clone(),
+            extra: self.extra.clone(),
+        })
+    }
+}

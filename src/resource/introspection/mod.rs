@@ -1,0 +1,243 @@
+//! [`Introspection`]: tokens by a question to the server that issued them (RFC 7662).
+
+mod answer;
+mod cache;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use form_urlencoded::byte_serialize;
+
+use super::bearer::is_token;
+use super::kept::{Answer, DEADLINE};
+use super::{Access, Discovery, TokenVerifier};
+use crate::error::{Reason, Refusal};
+use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
+use crate::policy::after;
+use crate::secret::{Digest, SecretText};
+use crate::target::ResourceId;
+use answer::Active;
+use cache::Cache;
+
+/// Asks the server that issued a token what it is good for (RFC 7662). It works for any kind of token, and it knows what is
+/// revoked, at most [`max_age`](Self::max_age) late.
+///
+/// An answer is kept under a digest of the token, never beyond the token's expiry; of the same token one question is under way at
+/// a time. An inactive token is remembered for some seconds. If the server cannot be asked, the answer is 503.
+///
+/// ```
+/// # use grantor::outbound::Outbound;
+/// # fn guard(outbound: std::sync::Arc<dyn Outbound>) -> Result<(), grantor::resource::GuardErrors> {
+/// use grantor::resource::{Credentials, Guard, Introspection};
+///
+/// let credentials = Credentials::secret("resource-server", "the secret from your configuration");
+/// let guard = Guard::builder("https://api.example")
+///     .verifier(
+///         Introspection::at("https://as.example/introspect", outbound, credentials).issuer("https://as.example"),
+///     )
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Introspection {
+    endpoint: Endpoint,
+    outbound: Arc<dyn Outbound>,
+    credentials: Credentials,
+    issuer: Option<String>,
+    max_age: Duration,
+    untyped: bool,
+    unaddressed: bool,
+    cache: Cache,
+}
+
+enum Endpoint {
+    At(String),
+    Of(Discovery),
+}
+
+/// By what a resource server proves to the other server who it is.
+pub struct Credentials(SecretText);
+
+impl Credentials {
+    /// A client's id and secret (`client_secret_basic`, RFC 6749 section 2.3.1).
+    #[must_use]
+    pub fn secret(id: &str, secret: &str) -> Self {
+        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encoded(id), encoded(secret));
+        Self(SecretText::new(format!("Basic {}", STANDARD.encode(pair))))
+    }
+
+    /// An access token for the introspection endpoint.
+    #[must_use]
+    pub fn bearer(token: &str) -> Self {
+        Self(SecretText::new(format!("Bearer {token}")))
+    }
+}
+
+impl Introspection {
+    /// Asks at this endpoint, as this client.
+    #[must_use]
+    pub fn at(
+        endpoint: impl Into<String>,
+        outbound: impl Outbound + 'static,
+        credentials: Credentials,
+    ) -> Self {
+        Self::new(Endpoint::At(endpoint.into()), Arc::new(outbound), credentials)
+    }
+
+    /// Asks at the `introspection_endpoint` that the issuer publishes.
+    #[must_use]
+    pub fn of(discovery: Discovery, credentials: Credentials) -> Self {
+        let (issuer, outbound) = (discovery.issuer().to_owned(), Arc::clone(discovery.outbound()));
+        Self::new(Endpoint::Of(discovery), outbound, credentials).issuer(issuer)
+    }
+
+    fn new(endpoint: Endpoint, outbound: Arc<dyn Outbound>, credentials: Credentials) -> Self {
+        Self {
+            endpoint,
+            outbound,
+            credentials,
+            issuer: None,
+            max_age: Duration::from_secs(30),
+            untyped: false,
+            unaddressed: false,
+            cache: Cache::new(10_000),
+        }
+    }
+
+    /// Whose tokens they are: an answer that names another issuer counts for nothing, and the metadata of the resource name
+    /// this one.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// How long an answer is believed, and so how long a token passes that has been revoked; by default 30 s. With zero,
+    /// every request is a question.
+    #[must_use]
+    pub fn max_age(mut self, longest: Duration) -> Self {
+        self.max_age = longest;
+        self
+    }
+
+    /// How many answers are kept, at least; by default 10,000. There are never more than twice as many.
+    #[must_use]
+    pub fn keep(mut self, answers: usize) -> Self {
+        self.cache = Cache::new(answers);
+        self
+    }
+
+    /// Believes answers without grantor's own `sub_type`, as other servers give them: a subject that is missing or equals the
+    /// client's id is the client, any other a user. On a server where clients choose their id or users their name, this
+    /// lets one pass as the other.
+    #[must_use]
+    pub fn allow_untyped_subjects(mut self) -> Self {
+        self.untyped = true;
+        self
+    }
+
+    /// Believes answers without `aud`. Only for a server that answers each resource for its own tokens alone: otherwise a
+    /// token for another resource passes here.
+    #[must_use]
+    pub fn allow_missing_audience(mut self) -> Self {
+        self.unaddressed = true;
+        self
+    }
+
+    /// What the server says of a token; none of one that is not active.
+    async fn known(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Arc<Active>>, Reason> {
+        if self.max_age.is_zero() {
+            return self.ask(token, now).await.map(|answer| answer.value);
+        }
+        let entry = self.cache.entry(Digest::of("grantor:introspected:v1", token.as_bytes()));
+        entry.latest(false, now, self.ask(token, now)).await
+    }
+
+    async fn ask(&self, token: &str, now: DateTime<Utc>) -> Result<Answer<Option<Arc<Active>>>, Reason> {
+        let found;
+        let endpoint = match &self.endpoint {
+            Endpoint::At(url) => url,
+            Endpoint::Of(discovery) => {
+                found = discovery.published(now).await?;
+                found.introspection_endpoint.as_ref().ok_or(Reason::IssuerRefused)?
+            }
+        };
+        let form = [("token", token), ("token_type_hint", "access_token")];
+        let form = serde_urlencoded::to_string(form).map_err(|_| Reason::TokenUnreadable)?;
+        let request = OutboundRequest::post(endpoint.as_str(), ChosenBy::Host, form)
+            .header("authorization", self.credentials.0.reveal())
+            .header("accept", "application/json")
+            .limits(MAX_ANSWER, DEADLINE);
+        let response = outbound::ask(&*self.outbound, &request).await;
+        let response = response.map_err(|_| Reason::IssuerUnavailable)?;
+        match response.status() {
+            200 => {}
+            400 | 401 | 403 | 404 | 405 => return Err(Reason::IssuerRefused),
+            _ => return Err(Reason::IssuerUnavailable),
+        }
+        let value = Active::read(response.body()).ok_or(Reason::IssuerUnavailable)?.map(Arc::new);
+        let until = self.believed_until(value.as_deref(), now);
+        Ok(Answer { value, fresh_until: until, stale_until: until })
+    }
+
+    /// How long an answer is kept: never past the expiry of the token.
+    fn believed_until(&self, active: Option<&Active>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let longest = after(now, self.max_age);
+        match active.map(|active| active.expires().unwrap_or(longest)) {
+            Some(expiry) if expiry > now => expiry.min(longest),
+            Some(_) | None => after(now, self.max_age.min(INACTIVE_FOR)),
+        }
+    }
+}
+
+/// Longer tokens are not asked about; a parameter of ours may have as many bytes.
+const MAX_TOKEN: usize = 8 * 1024;
+
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// For so long, whoever repeats a bad token is answered without a question.
+const INACTIVE_FOR: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl TokenVerifier for Introspection {
+    async fn verify(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Result<Access, Refusal> {
+        if token.len() > MAX_TOKEN || !is_token(token) {
+            return Err(Reason::TokenUnreadable.into());
+        }
+        let active = self.known(token, now).await?.ok_or(Reason::TokenInactive)?;
+        active.check(self.issuer.as_deref(), now)?;
+        if !active.is_for(resource).unwrap_or(self.unaddressed) {
+            return Err(Reason::TokenAudienceWrong.into());
+        }
+        let until = after(now, self.max_age);
+        let claims = active.claims(resource, self.untyped, now, until).ok_or(Reason::TokenUnreadable)?;
+        Ok(Access::of_claims(claims, resource))
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspection").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! [`DiscoveredKeys`]: the key set of an issuer, by the issuer's name alone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::JwtVerifier;
+use super::fetched::FetchedKeys;
+use super::key_source::{KeySource, TrustedKeys};
+use crate::error::Reason;
+use crate::outbound::Outbound;
+use crate::resource::{Discovery, GuardBuilder};
+use crate::store::StoreError;
+
+/// The key set at the `jwks_uri` that an issuer publishes (RFC 8414), kept as [`FetchedKeys`] keeps it. If the issuer moves it, that
+/// is seen when its metadata are fetched again.
+#[derive(Debug)]
+pub struct DiscoveredKeys {
+    discovery: Discovery,
+    /// Those of the address that was published last.
+    current: Mutex<Option<(String, Arc<FetchedKeys>)>>,
+}
+
+impl DiscoveredKeys {
+    /// The keys of the issuer that is discovered.
+    #[must_use]
+    pub fn new(discovery: Discovery) -> Self {
+        Self { discovery, current: Mutex::new(None) }
+    }
+
+    fn at(&self, url: &str) -> Arc<FetchedKeys> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*current {
+            Some((known, keys)) if known == url => Arc::clone(keys),
+            Some(_) | None => {
+                let keys = Arc::new(FetchedKeys::new(url, Arc::clone(self.discovery.outbound())));
+                *current = Some((url.to_owned(), Arc::clone(&keys)));
+                keys
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl KeySource for DiscoveredKeys {
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+        let published = self.discovery.published(now).await.map_err(StoreError::transient)?;
+        let url = published.jwks_uri.as_deref();
+        let url = url.ok_or_else(|| StoreError::transient(Reason::IssuerUnavailable))?;
+        self.at(url).keys(unknown_kid, now).await
+    }
+}
+
+impl GuardBuilder {
+    /// Believes the access tokens that this issuer signs, by the keys that it publishes: found by discovery (RFC 8414),
+    /// fetched and kept. What is revoked passes until it expires.
+    pub fn issuer(self, issuer: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
+        let discovery = Discovery::new(issuer, outbound);
+        self.verifier(JwtVerifier::new(discovery.issuer().to_owned(), DiscoveredKeys::new(discovery)))
+    }
+}
