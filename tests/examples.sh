@@ -43,6 +43,21 @@ for example in no_async own_store; do
     expect "$example: runs" "$status: $(tail -n 5 "$work/output")" '^0: .'
 done
 
+# The commands at the head of resource_server, but for the port that it takes.
+start_program "$work/server.log" "$TARGET/debug/examples/server" examples/resource_server/server.toml
+server_pid=$program_pid
+start_program "$work/resource_server.log" "$TARGET/debug/examples/resource_server" --listen 127.0.0.1:0 \
+    --resource http://127.0.0.1:9402/api --introspection http://127.0.0.1:9400/introspect \
+    --issuer http://127.0.0.1:9400 --client-id notes-api --client-secret notes-api-secret
+TOKEN=$(curl -s -u robot:robot-secret -d grant_type=client_credentials http://127.0.0.1:9400/token |
+    sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+notes="$program_address/api/notes"
+expect "resource_server: a note" "$(curl -s -d 'buy milk' -H "Authorization: Bearer $TOKEN" "$notes")" '"buy milk"'
+expect "resource_server: the challenge" "$(curl -si "$notes")" 'resource_metadata="http://127.0.0.1:9402/'
+stop_program
+program_pid=$server_pid
+stop_program
+
 # The server without a configuration is a demonstration.
 start_program "$work/server.log" "$TARGET/debug/examples/server"
 expect "server: the demonstration" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \

@@ -1,0 +1,100 @@
+//! What the API does: notes, each under the name of whom its token speaks for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{DefaultBodyLimit, FromRef, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use grantor::adapter::axum::{Authorized, Required, guard_routes};
+use grantor::resource::{Guard, Requirement};
+use grantor::{Access, Subject};
+use serde_json::{Value, json};
+
+/// A note has at most so many bytes, and everybody so many notes; the oldest goes.
+const MAX_NOTE: usize = 1024;
+const MAX_NOTES: usize = 20;
+
+#[derive(Clone)]
+struct Api {
+    guard: Guard,
+    notes: Arc<Mutex<HashMap<Subject, Vec<String>>>>,
+}
+
+impl FromRef<Api> for Guard {
+    fn from_ref(api: &Api) -> Guard {
+        api.guard.clone()
+    }
+}
+
+/// To see notes.
+struct Read;
+
+impl Required for Read {
+    fn requirement() -> Requirement {
+        Requirement::scopes(["read"])
+    }
+}
+
+/// To add one.
+struct Write;
+
+impl Required for Write {
+    fn requirement() -> Requirement {
+        Requirement::scopes(["write"])
+    }
+}
+
+/// To throw all away: a user who signed in within the last five minutes (RFC 9470).
+struct Clear;
+
+impl Required for Clear {
+    fn requirement() -> Requirement {
+        Requirement::scopes(["write"]).max_age(300)
+    }
+}
+
+/// The API, and the metadata that say where its tokens come from.
+pub(crate) fn router(guard: Guard) -> Router {
+    let metadata = guard_routes([guard.clone()]);
+    let api = Api { guard, notes: Arc::default() };
+    let notes = get(list).post(add).delete(clear).layer(DefaultBodyLimit::max(MAX_NOTE));
+    Router::new().route("/api/notes", notes).with_state(api).merge(metadata)
+}
+
+async fn list(State(api): State<Api>, access: Authorized<Read>) -> Json<Value> {
+    Json(told(&access, api.with(&access, |notes| notes.clone())))
+}
+
+async fn add(State(api): State<Api>, access: Authorized<Write>, note: String) -> (StatusCode, Json<Value>) {
+    let notes = api.with(&access, |notes| {
+        notes.push(note);
+        let surplus = notes.len().saturating_sub(MAX_NOTES);
+        notes.drain(..surplus);
+        notes.clone()
+    });
+    (StatusCode::CREATED, Json(told(&access, notes)))
+}
+
+async fn clear(State(api): State<Api>, access: Authorized<Clear>) -> StatusCode {
+    api.with(&access, Vec::clear);
+    StatusCode::NO_CONTENT
+}
+
+impl Api {
+    /// The notes of whom a token speaks for: a client's are never a user's of the same name.
+    fn with<T>(&self, access: &Access, change: impl FnOnce(&mut Vec<String>) -> T) -> T {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        change(notes.entry(access.subject().clone()).or_default())
+    }
+}
+
+fn told(access: &Access, notes: Vec<String>) -> Value {
+    json!({
+        "subject": access.subject().id(),
+        "subject_type": access.subject().kind(),
+        "client_id": access.client(),
+        "notes": notes,
+    })
+}

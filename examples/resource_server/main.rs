@@ -1,0 +1,94 @@
+//! A small API in a process of its own, which trusts the tokens of an authorization server.
+//!
+//! In one terminal, the server, with a configuration that knows this API:
+//!
+//! ```text
+//! cargo run --example server -- examples/resource_server/server.toml
+//! ```
+//!
+//! In another, the API, which trusts it in one of three ways:
+//!
+//! ```text
+//! cargo run --example resource_server -- --discovery http://127.0.0.1:9400
+//! cargo run --example resource_server -- --jwks http://127.0.0.1:9400/jwks --issuer http://127.0.0.1:9400
+//! cargo run --example resource_server -- --introspection http://127.0.0.1:9400/introspect \
+//!     --issuer http://127.0.0.1:9400 --client-id notes-api --client-secret notes-api-secret
+//! ```
+//!
+//! In a third, a program that writes a note and reads it:
+//!
+//! ```text
+//! TOKEN=$(curl -s -u robot:robot-secret -d grant_type=client_credentials http://127.0.0.1:9400/token \
+//!     | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+//! curl -d 'buy milk' -H "Authorization: Bearer $TOKEN" http://127.0.0.1:9402/api/notes
+//! curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:9402/api/notes
+//! curl -i http://127.0.0.1:9402/api/notes                                # the challenge without a token
+//! curl -i -X DELETE -H "Authorization: Bearer $TOKEN" http://127.0.0.1:9402/api/notes  # a user has to sign in
+//! curl http://127.0.0.1:9402/.well-known/oauth-protected-resource/api   # where to get one
+//! ```
+//!
+//! After `curl -u robot:robot-secret -d token=$TOKEN http://127.0.0.1:9400/revoke` the API with `--introspection` refuses the token
+//! within `--max-age` seconds; the other two ask nobody, and take it until it expires.
+
+mod api;
+mod trust;
+
+use std::error::Error;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::trust::Trust;
+
+/// A small API that trusts an authorization server.
+#[derive(Parser)]
+#[command(name = "resource_server")]
+struct Arguments {
+    /// Where to listen; port 0 is any free one.
+    #[arg(long, default_value = "127.0.0.1:9402")]
+    listen: SocketAddr,
+    /// The URL of the API as its clients know it, and the audience of its tokens; by default where it listens, and /api.
+    #[arg(long, value_name = "URL")]
+    resource: Option<String>,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(arguments.listen).await?;
+    let address = listener.local_addr()?;
+    let resource = arguments.resource.unwrap_or_else(|| format!("http://{address}/api"));
+    let guard = arguments.trust.guard(resource)?;
+    // Only now, when a connection is accepted: whoever started this program waits for the line.
+    let mut out = std::io::stdout();
+    writeln!(out, "grantor example resource server listening on http://{address}")?;
+    out.flush()?;
+    Ok(axum::serve(listener, api::router(guard)).await?)
+}
+
+/// `RUST_LOG` has the form `info` or `grantor=debug,info`.
+fn log_to_stderr() {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}

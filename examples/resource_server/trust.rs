@@ -1,0 +1,71 @@
+//! Whose tokens the API believes, and how it checks them.
+
+use std::error::Error;
+use std::time::Duration;
+
+use clap::Args;
+use grantor::audit::TracingAudit;
+use grantor::outbound::HttpOutbound;
+use grantor::resource::{Credentials, FetchedKeys, Guard, Introspection};
+
+/// One of the three ways to trust a server.
+#[derive(Args)]
+pub(crate) struct Trust {
+    /// Trusts this issuer's signed tokens; its keys are found by its metadata.
+    #[arg(long, value_name = "ISSUER", required_unless_present_any = ["jwks", "introspection"])]
+    discovery: Option<String>,
+    /// Trusts tokens that are signed by the keys at this URL.
+    #[arg(long, value_name = "URL", requires = "issuer", conflicts_with = "discovery")]
+    jwks: Option<String>,
+    /// The issuer that the tokens name.
+    #[arg(long, value_name = "ISSUER")]
+    issuer: Option<String>,
+    /// Asks at this URL what a token is good for.
+    #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"], conflicts_with_all = ["discovery", "jwks"])]
+    introspection: Option<String>,
+    /// Who asks.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// The secret of whoever asks. Other users of this machine see it: a program of your own reads it from a file.
+    #[arg(long, value_name = "SECRET")]
+    client_secret: Option<String>,
+    /// For how many seconds an answer is believed, and so a token that was revoked passes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    max_age: u64,
+}
+
+impl Trust {
+    /// A guard of this resource.
+    pub(crate) fn guard(self, resource: String) -> Result<Guard, Box<dyn Error>> {
+        let outbound = HttpOutbound::builder()
+            .allow_loopback() // the example server is on this machine
+            .on_failure(
+                |host, error| tracing::warn!(host, %error, "the authorization server was not reached"),
+            )
+            .build()?;
+        let builder = Guard::builder(resource)
+            .allow_http_loopback()
+            .realm("notes")
+            .scopes(["read", "write"])
+            .scope_implies("write", ["read"])
+            .audit(TracingAudit::default());
+        let builder = match (self.discovery, self.jwks, self.introspection) {
+            (Some(issuer), _, _) => builder.issuer(issuer, outbound),
+            (None, Some(url), _) => {
+                builder.jwks(self.issuer.unwrap_or_default(), FetchedKeys::new(url, outbound))
+            }
+            (None, None, url) => {
+                let (id, secret) =
+                    (self.client_id.unwrap_or_default(), self.client_secret.unwrap_or_default());
+                let credentials = Credentials::secret(&id, &secret);
+                let asking = Introspection::at(url.unwrap_or_default(), outbound, credentials)
+                    .max_age(Duration::from_secs(self.max_age));
+                builder.verifier(match self.issuer {
+                    Some(issuer) => asking.issuer(issuer),
+                    None => asking,
+                })
+            }
+        };
+        Ok(builder.build()?)
+    }
+}
