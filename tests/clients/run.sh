@@ -16,6 +16,8 @@ clients=(
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
     "joserfc jwt.toml $VENV/bin/python tests/clients/python/verify_jwt.py"
     "jose jwt.toml node $NODE_DIR/verify_jwt.mjs"
+    "pyjwt guard.toml $VENV/bin/python tests/clients/python/verify_pyjwt.py"
+    "guard guard.toml node $NODE_DIR/guard.mjs"
     "lifetimes short.toml $VENV/bin/python tests/clients/python/lifetimes.py"
     "oauth21 oauth21.toml $VENV/bin/python tests/clients/python/oauth21.py"
     "limits limits.toml $VENV/bin/python tests/clients/python/limits.py"
@@ -25,7 +27,8 @@ clients=(
 install_packages
 install_python
 install_node
-cargo build --quiet --example server
+cargo build --quiet --example server --example resource_server
+export GRANTOR_RESOURCE_SERVER="$TARGET/debug/examples/resource_server"
 export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
 
