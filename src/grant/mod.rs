@@ -283,6 +283,17 @@ impl Grant {
         }
     }
 
+    /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires) beyond this: for
+    /// a store whose indexes are to change as seldom as possible.
+    #[must_use]
+    pub fn latest_expiry(&self) -> DateTime<Utc> {
+        match &self.stage {
+            Stage::Waiting(_) => self.ends.max(self.expires()),
+            Stage::Offered(_) | Stage::Live(Live { family: Some(_), .. }) => self.ends,
+            Stage::Live(Live { family: None, .. }) | Stage::Ended(_) => self.expires(),
+        }
+    }
+
     /// The live access token with this secret.
     #[must_use]
     pub fn access(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {

@@ -6,6 +6,9 @@ pub mod defaults {}
 #[doc = include_str!("storage.md")]
 pub mod storage {}
 
+#[doc = include_str!("storage_redis.md")]
+pub mod storage_redis {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

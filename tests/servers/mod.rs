@@ -1,4 +1,5 @@
 //! Private servers on free loopback ports, in directories that go with them. Nothing outlives the test process, however it ends.
 
 pub mod postgres;
+pub mod redis;
 pub mod watched;

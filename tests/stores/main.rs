@@ -12,6 +12,7 @@ mod behaviour;
 mod contract;
 mod folder;
 mod postgres;
+mod redis;
 mod secrets;
 mod server;
 mod sqlite;

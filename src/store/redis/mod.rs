@@ -1,0 +1,88 @@
+//! [`RedisStore`]: grants, replay guard, clients and signing keys in Redis, on one server or in a Cluster (feature `redis`).
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use grantor::AuthorizationServer;
+//! use grantor::store::RedisStore;
+//!
+//! let store = RedisStore::connect("redis://127.0.0.1").await?;
+//! let server = AuthorizationServer::builder("https://as.example").clients(store.clone()).store(store).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A grant is one key, and whatever happens to it is one script on it. What Redis promises and what it does not is in
+//! [`manual::storage_redis`](crate::manual::storage_redis); read it before you choose.
+
+mod answer;
+mod clients;
+mod failure;
+mod grants;
+mod index;
+#[cfg(feature = "jwt")]
+mod keys;
+mod link;
+mod names;
+mod options;
+mod replay;
+mod scripts;
+mod server;
+mod setup;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use options::RedisOptions;
+pub use setup::RedisOpenError;
+
+use names::Names;
+use server::Server;
+
+/// How much longer than by the caller's clock a key lives by the server's: so far may the two differ.
+const MARGIN: TimeDelta = TimeDelta::minutes(10);
+
+/// Grants, replay guard, clients and signing keys in Redis. A cheap handle: clones share their connections.
+///
+/// It needs a tokio runtime. Every record expires by itself some minutes after its time, so nothing is lost by a host
+/// that never purges but memory for that long; a purge frees it at once.
+#[derive(Clone)]
+pub struct RedisStore {
+    server: Arc<Server>,
+    names: Names,
+}
+
+impl RedisStore {
+    /// Connects by [`RedisOptions::connect`] with all its defaults.
+    ///
+    /// # Errors
+    /// The one thing that is wrong with the URL or the server, and what to do about it.
+    pub async fn connect(url: &str) -> Result<Self, RedisOpenError> {
+        Self::options().connect(url).await
+    }
+
+    /// Connects to a cluster by the URLs of some of its nodes, with all defaults.
+    ///
+    /// # Errors
+    /// The one thing that is wrong with a URL or a server, and what to do about it.
+    pub async fn cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Result<Self, RedisOpenError> {
+        Self::options().cluster(urls).await
+    }
+
+    /// A prefix, timeouts, replicas.
+    pub fn options() -> RedisOptions {
+        RedisOptions::default()
+    }
+
+    /// The same server for another issuer: what is in one space does not exist in another. The first one is `""`.
+    #[must_use]
+    pub fn space(&self, name: &str) -> Self {
+        Self { server: Arc::clone(&self.server), names: self.names.space(name) }
+    }
+}
+
+/// For the server, in ms: until then, and the margin.
+fn time_to_live(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let left = until.signed_duration_since(now).max(TimeDelta::zero());
+    left.checked_add(&MARGIN).unwrap_or(left).num_milliseconds().to_string()
+}

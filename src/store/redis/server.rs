@@ -1,0 +1,100 @@
+//! [`Server`]: how calls are made, and made again where that is safe.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use tokio::time::sleep;
+
+use super::failure::Failure;
+use super::link::{Link, Wait};
+use super::scripts::Call;
+use crate::store::StoreError;
+
+/// Between two attempts; doubled each time, up to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// One server or one cluster.
+pub(super) struct Server {
+    /// Reads are not to queue behind writes that wait for their replicas.
+    pub(super) reads: Link,
+    /// The same link as for reads if none waits.
+    pub(super) writes: Vec<Link>,
+    pub(super) wait: Option<Wait>,
+    /// How long attempts are repeated.
+    pub(super) patience: Duration,
+    pub(super) turn: AtomicUsize,
+}
+
+/// What a second attempt would do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Read,
+    /// A write that changes nothing the second time.
+    Repeatable,
+    /// A write that would meet its own first attempt and take it for somebody else's.
+    Once,
+}
+
+impl Server {
+    /// Reads.
+    pub(super) async fn read(&self, call: Call) -> Result<Value, StoreError> {
+        self.call(Manner::Read, call).await
+    }
+
+    /// Makes a change that changes nothing the second time. After an error, it may have been made.
+    pub(super) async fn settle(&self, call: Call) -> Result<Value, StoreError> {
+        self.call(Manner::Repeatable, call).await
+    }
+
+    /// Makes a change that is never sent again once it may have arrived.
+    pub(super) async fn write(&self, call: Call) -> Result<Value, StoreError> {
+        self.call(Manner::Once, call).await
+    }
+
+    async fn call(&self, manner: Manner, call: Call) -> Result<Value, StoreError> {
+        let give_up = Instant::now() + self.patience;
+        let mut pause = FIRST_PAUSE;
+        let mut lost = false;
+        loop {
+            let failure = match self.attempt(manner, &call).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            let again = match &failure {
+                Failure::NotDone(_) | Failure::UnknownScript => true,
+                Failure::Lost(_) => manner != Manner::Once,
+                Failure::Refused(_) => false,
+            };
+            if !again || Instant::now() + pause > give_up {
+                return Err(match manner {
+                    Manner::Read => failure.of_read(),
+                    Manner::Repeatable | Manner::Once => failure.of_write(lost),
+                });
+            }
+            lost |= matches!(failure, Failure::Lost(_));
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn attempt(&self, manner: Manner, call: &Call) -> Result<Value, Failure> {
+        let (link, wait) = match manner {
+            Manner::Read => (&self.reads, None),
+            Manner::Repeatable | Manner::Once => (self.next_writer(), self.wait),
+        };
+        match call {
+            Call::Command(command) => link.send(command, wait).await,
+            Call::Script { by_hash, script } => match link.send(by_hash, wait).await {
+                Err(Failure::UnknownScript) => link.send(&script.whole(by_hash), wait).await,
+                answer => answer,
+            },
+        }
+    }
+
+    fn next_writer(&self) -> &Link {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.writes.get(turn % self.writes.len().max(1)).unwrap_or(&self.reads)
+    }
+}

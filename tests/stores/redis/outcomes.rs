@@ -1,0 +1,156 @@
+//! What a failure says: nothing happened, nothing will, or nobody knows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use grantor::store::{CommitError, Filter, Page, Record, RedisStore, Write};
+use grantor::{Clock as _, MemoryStore, StoreError, TokenStore};
+
+use crate::servers::redis::{RedisServer, wait_until};
+use crate::support::Fixture;
+
+const SOON: Duration = Duration::from_millis(300);
+
+/// A store that gives up early, a server of ours on it, and a grant.
+async fn with_a_grant(server: &RedisServer) -> (RedisStore, Fixture, Record) {
+    let store = RedisStore::options().response_timeout(SOON).connect(&server.url()).await.unwrap();
+    let fixture = Fixture::on(Arc::new(MemoryStore::new()), store.clone(), |builder| builder);
+    fixture.code("conf", "read").await;
+    let mut records = store.list(&Filter::default(), Page::first(1)).await.unwrap().records;
+    (store, fixture, records.remove(0))
+}
+
+/// The end of the grant, as a write.
+fn end(record: &Record, fixture: &Fixture) -> Write {
+    let now = fixture.clock.now();
+    Write::replace(record.version(), record.grant().clone().revoke(now), now)
+}
+
+async fn failed(store: &RedisStore, write: &Write) -> StoreError {
+    match store.commit(write).await {
+        Err(CommitError::Store(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_transient(error: &StoreError) -> bool {
+    !error.is_permanent() && !error.is_unknown_outcome()
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_for_now_did_not_happen() {
+    let server = RedisServer::start();
+    let (store, fixture, record) = with_a_grant(&server).await;
+    let write = end(&record, &fixture);
+    for (refuse, allow, code) in [
+        (["maxmemory", "1"], ["maxmemory", "0"], "OOM"),
+        (["min-replicas-to-write", "1"], ["min-replicas-to-write", "0"], "NOREPLICAS"),
+    ] {
+        server.cli(&["CONFIG", "SET", refuse[0], refuse[1]]);
+        let error = failed(&store, &write).await;
+        assert!(is_transient(&error) && error.to_string().contains(code), "{error}");
+        server.cli(&["CONFIG", "SET", allow[0], allow[1]]);
+        assert_eq!(store.load(write.id()).await.unwrap().unwrap().version(), record.version());
+    }
+
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let error = failed(&store, &write).await;
+    assert!(is_transient(&error) && error.to_string().contains("READONLY"), "{error}");
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    let _ = store.commit(&write).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_that_passes_in_time_is_not_seen_at_all() {
+    let server = RedisServer::start();
+    let (store, fixture, record) = with_a_grant(&server).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let write = end(&record, &fixture);
+    let (committed, ()) = tokio::join!(store.commit(&write), async {
+        tokio::time::sleep(SOON / 3).await;
+        server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    });
+    let _ = committed.unwrap();
+}
+
+#[tokio::test]
+async fn what_no_retry_mends_is_permanent() {
+    let server = RedisServer::start();
+    let (store, fixture, record) = with_a_grant(&server).await;
+    let key = format!("grantor::g:{{{}}}", record.grant().id());
+    assert_eq!(server.cli(&["EXISTS", &key]), "1");
+    for spoil in [&["SET", &key, "no record"][..], &["DEL", &key], &["LPUSH", &key, "no record"]] {
+        server.cli(spoil);
+        if spoil[0] == "DEL" {
+            continue;
+        }
+        assert!(failed(&store, &end(&record, &fixture)).await.is_permanent());
+        assert!(store.load(record.grant().id()).await.unwrap_err().is_permanent());
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_answered_may_have_happened_and_is_not_sent_again() {
+    let server = RedisServer::start();
+    let (store, fixture, record) = with_a_grant(&server).await;
+    let write = end(&record, &fixture);
+    server.freeze(true);
+    let error = failed(&store, &write).await;
+    assert!(error.is_unknown_outcome(), "{error}");
+    // A read that is not answered did nothing.
+    assert!(is_transient(&store.load(write.id()).await.unwrap_err()));
+    server.freeze(false);
+
+    // It had arrived, once: the version is the next one, and a second try is a conflict.
+    let stored = || async { store.load(write.id()).await.unwrap().unwrap() };
+    assert_eq!(stored().await.version(), record.version() + 1);
+    assert!(matches!(store.commit(&write).await, Err(CommitError::Conflict)));
+}
+
+#[tokio::test]
+async fn a_new_grant_whose_indexes_are_uncertain_is_not_confirmed() {
+    let server = RedisServer::start();
+    let (store, fixture, _) = with_a_grant(&server).await;
+    // The index of all grants cannot take an entry; the grants themselves can.
+    for part in 0..16 {
+        let key = format!("grantor::a:{{{part:x}}}");
+        server.cli(&["DEL", &key]);
+        server.cli(&["SET", &key, "no index"]);
+    }
+    let ask = fixture.token("robot", &[("grant_type", "client_credentials")]).await;
+    assert_eq!(ask.error(), (503, "temporarily_unavailable".to_owned()));
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_write_that_its_replica_does_not_have_may_be_lost() {
+    let master = RedisServer::start();
+    let replica = RedisServer::with(&["--replicaof", &format!("127.0.0.1 {}", master.port)]);
+    wait_until("a replica", || master.cli(&["INFO", "replication"]).contains("state=online"));
+    let options = RedisStore::options().wait_replicas(1, SOON);
+    let store = options.response_timeout(SOON).connect(&master.url()).await.unwrap();
+    let fixture = Fixture::on(Arc::new(MemoryStore::new()), store.clone(), |builder| builder);
+    fixture.code("conf", "read").await;
+    let record = store.list(&Filter::default(), Page::first(1)).await.unwrap().records.remove(0);
+
+    replica.freeze(true);
+    let error = failed(&store, &end(&record, &fixture)).await;
+    assert!(error.is_unknown_outcome() && error.to_string().contains("reached 0 of 1 replicas"), "{error}");
+    replica.freeze(false);
+    let answer = fixture.token("robot", &[("grant_type", "client_credentials")]).await;
+    assert_eq!(answer.status(), 200, "{:?}", answer.json());
+}
+
+#[tokio::test]
+async fn a_killed_server_is_back_within_a_second_of_its_return() {
+    let mut server = RedisServer::start();
+    let (store, _, record) = with_a_grant(&server).await;
+    server.kill();
+    assert!(is_transient(&store.load(record.grant().id()).await.unwrap_err()));
+    assert!(is_transient(&store.load(record.grant().id()).await.unwrap_err()));
+    server.restart();
+    let back = Instant::now();
+    while store.load(record.grant().id()).await.is_err() {}
+    assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
+    assert_eq!(store.load(record.grant().id()).await.unwrap().unwrap().version(), record.version());
+}

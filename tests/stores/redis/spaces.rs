@@ -1,0 +1,46 @@
+//! Several issuers on one server.
+
+use std::time::Duration;
+
+use grantor::keys::KeyStore;
+use grantor::store::{CommitError, Filter, Page, RedisStore, ReplayKey};
+use grantor::{Client, ClientId, ClientRegistry, GrantType, MemoryStore, Registrar, ReplayGuard, TokenStore};
+
+use crate::servers::redis::RedisServer;
+use crate::support::Fixture;
+
+#[tokio::test]
+async fn nothing_of_one_space_exists_in_another() {
+    let server = RedisServer::start();
+    let first = RedisStore::connect(&server.url()).await.unwrap();
+    // None of these names may be taken for another, or for a part of a key.
+    let others = ["a", "a:b", "{a}", "A", "%61", "*", "ż"].map(|name| first.space(name));
+
+    let fixture = Fixture::on(MemoryStore::new().into(), first.clone(), |builder| builder);
+    let access = fixture.tokens("conf", "read").await.access_token();
+    assert!(fixture.is_live(&access).await);
+    let app = Client::builder("app").grant_types([GrantType::ClientCredentials]).secret("s").build().unwrap();
+    first.insert(app.clone()).await.unwrap();
+    let (key, now) = (ReplayKey::new("space", "jti"), chrono::Utc::now());
+    assert!(first.first_use(&key, now + Duration::from_secs(60), now).await.unwrap());
+    assert_eq!(KeyStore::commit(&first, None, "ring").await.unwrap(), 1);
+
+    for (n, other) in others.iter().enumerate() {
+        let elsewhere = Fixture::on(MemoryStore::new().into(), other.clone(), |builder| builder);
+        assert!(!elsewhere.is_live(&access).await, "space {n}");
+        assert!(
+            other.list(&Filter::default(), Page::first(10)).await.unwrap().records.is_empty(),
+            "space {n}"
+        );
+        assert!(other.client(&ClientId::new("app")).await.unwrap().is_none(), "space {n}");
+        other.insert(app.clone()).await.unwrap();
+        assert!(other.first_use(&key, now + Duration::from_secs(60), now).await.unwrap(), "space {n}");
+        assert!(KeyStore::load(other).await.unwrap().is_none(), "space {n}");
+        assert!(
+            matches!(KeyStore::commit(other, Some(1), "ring").await, Err(CommitError::Conflict)),
+            "space {n}"
+        );
+        other.purge(now + Duration::from_secs(1 << 30), 100).await.unwrap();
+    }
+    assert!(fixture.is_live(&access).await, "a purge elsewhere removes nothing here");
+}
