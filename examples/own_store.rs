@@ -55,6 +55,11 @@ impl TokenStore for OwnStore {
         let (index, version, body) = (write.next().index(), write.next().version(), write.body());
         let (subject, client) = (index.subject.clone(), index.client.clone());
         let user_code = index.user_code.map(|code| *code.as_bytes());
+        // What `UNIQUE` does.
+        let mut others = rows.iter().filter(|(id, _)| **id != write.id());
+        if user_code.is_some() && others.any(|(_, row)| row.user_code == user_code) {
+            return Err(CommitError::Conflict);
+        }
         rows.insert(write.id(), Row { version, body, subject, client, expires: index.expires, user_code });
         Ok(write.committed())
     }

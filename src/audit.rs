@@ -37,7 +37,15 @@ pub struct Event<'a> {
 pub enum What {
     /// A user approved; a code is out.
     CodeIssued,
-    /// Tokens were issued: for a code, for credentials, or in a fragment.
+    /// A device waits for its user; its codes are out.
+    DeviceCodeIssued,
+    /// A browser session entered the user code of a device.
+    DeviceClaimed,
+    /// A user approved what a device asked for.
+    DeviceApproved,
+    /// A user denied what a device asked for.
+    DeviceDenied,
+    /// Tokens were issued: for a code of either kind, for credentials, or in a fragment.
     TokensIssued,
     /// A refresh token was used.
     Refreshed,
@@ -63,6 +71,10 @@ pub enum Endpoint {
     Authorization,
     /// RFC 6749 section 3.2
     Token,
+    /// RFC 8628 section 3.1
+    DeviceAuthorization,
+    /// RFC 8628 section 3.3; the host's own page.
+    DeviceVerification,
     /// RFC 7009
     Revocation,
     /// RFC 7662
@@ -84,6 +96,8 @@ impl Endpoint {
         match self {
             Self::Authorization => "authorization",
             Self::Token => "token",
+            Self::DeviceAuthorization => "device authorization",
+            Self::DeviceVerification => "device verification",
             Self::Revocation => "revocation",
             Self::Introspection => "introspection",
             Self::Metadata => "metadata",

@@ -56,7 +56,7 @@ pub use client::{
 pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::{ResponseMode, Standing};
-pub use grant::{Grant, GrantId, Login, Subject};
+pub use grant::{Claimant, Grant, GrantId, Login, Subject, UserCode};
 pub use http::{Request, Response};
 pub use metadata::Endpoints;
 pub use mint::Mint;
@@ -65,6 +65,7 @@ pub use resource::Access;
 pub use scope::{MAX_SCOPE_TOKENS, Scope};
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use server::{Authorization, AuthorizationServer, Consent, Detour, ErrorPage, ResourceOwner};
+pub use server::{DeviceConsent, DeviceRequest};
 pub use signing::{AccessTokenClaims, AccessTokens, Claims, SubjectType, TokenSigner};
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};

@@ -11,8 +11,8 @@ use grantor::client::ClientDecodeError;
 use grantor::grant::DecodeError;
 use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
 use grantor::{
-    ApplicationType, AuthMethod, Client, ClientMetadata, Grant, GrantId, GrantType, Login, MemoryStore,
-    Reason, Request, Resource, StoreError, TokenStore, async_trait,
+    ApplicationType, AuthMethod, Claimant, Client, ClientMetadata, Grant, GrantId, GrantType, Login,
+    MemoryStore, Reason, Request, Resource, StoreError, TokenStore, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,16 @@ use crate::support::{Answer, CALLBACK, CountingEntropy, Fixture, SECRET, TestClo
 
 const ID: GrantId = GrantId::new([7; 16]);
 
-const GRANTS: [&str; 5] = ["offered", "redeemed", "refreshed", "client_credentials", "ended"];
+const GRANTS: [&str; 8] = [
+    "offered",
+    "redeemed",
+    "refreshed",
+    "client_credentials",
+    "ended",
+    "waiting",
+    "approved_on_a_page",
+    "redeemed_by_a_device",
+];
 const CLIENTS: [&str; 2] = ["confidential_client", "public_client"];
 
 fn path(name: &str) -> PathBuf {
@@ -100,7 +109,26 @@ async fn grants() -> Vec<(&'static str, Grant)> {
     let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()));
     fixture.token("robot", &[("grant_type", "client_credentials")]).await;
     let robot = newest(&fixture).await;
-    GRANTS.into_iter().zip([offered, redeemed, refreshed, robot, ended]).collect()
+    let [waiting, approved, by_a_device] = device_grants().await;
+    let all = [offered, redeemed, refreshed, robot, ended, waiting, approved, by_a_device];
+    GRANTS.into_iter().zip(all).collect()
+}
+
+async fn device_grants() -> [Grant; 3] {
+    let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()).device_verification("/device"));
+    let asked = crate::support::request("tv", &[("scope", "read write")]);
+    let codes = Answer(fixture.server.device_authorization(&asked).await);
+    let session = Claimant::session("the browser's");
+    let entered = fixture.server.device(&codes.text("user_code"), &session, None).await.unwrap();
+    let device_code = codes.text("device_code");
+    let grant_type = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+    let poll = [grant_type, ("device_code", device_code.as_str())];
+    fixture.token("tv", &poll).await;
+    let waiting = newest(&fixture).await;
+    entered.signed_in(fixture.alice()).approve().await.unwrap();
+    let approved = newest(&fixture).await;
+    fixture.token("tv", &poll).await;
+    [waiting, approved, newest(&fixture).await]
 }
 
 async fn newest(fixture: &Fixture) -> Grant {

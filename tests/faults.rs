@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use grantor::{MemoryRegistry, MemoryStore, Policy, Profile, Reason, Request, Response, What};
+use grantor::{Claimant, MemoryRegistry, MemoryStore, Policy, Profile, Reason, Request, Response, What};
 use serde_json::{Value, json};
 
 use crate::support::faulty::{Fault, Faulty, Plan};
@@ -23,11 +23,14 @@ enum Flow {
     RevokeRefresh,
     Introspect,
     Approve,
+    BeginDevice,
+    EnterUserCode,
+    PollDevice,
     Check,
     Protect,
 }
 
-const FLOWS: [Flow; 12] = [
+const FLOWS: [Flow; 15] = [
     Flow::Code("pub"),
     Flow::Code("conf"),
     Flow::Refresh("pub"),
@@ -38,6 +41,9 @@ const FLOWS: [Flow; 12] = [
     Flow::RevokeRefresh,
     Flow::Introspect,
     Flow::Approve,
+    Flow::BeginDevice,
+    Flow::EnterUserCode,
+    Flow::PollDevice,
     Flow::Check,
     Flow::Protect,
 ];
@@ -52,7 +58,15 @@ impl Flow {
             Self::RevokeAccess | Self::Introspect | Self::Check | Self::Protect => {
                 fixture.tokens("conf", "read").await.access_token()
             }
-            Self::ClientCredentials | Self::Password | Self::Approve => String::new(),
+            Self::EnterUserCode => waits(fixture).await.text("user_code"),
+            Self::PollDevice => {
+                let codes = waits(fixture).await;
+                let session = Claimant::session("one");
+                let entered = fixture.server.device(&codes.text("user_code"), &session, None).await.unwrap();
+                entered.signed_in(fixture.alice()).approve().await.unwrap();
+                codes.text("device_code")
+            }
+            Self::ClientCredentials | Self::Password | Self::Approve | Self::BeginDevice => String::new(),
         }
     }
 
@@ -71,6 +85,12 @@ impl Flow {
             Self::RevokeRefresh => server.revoke(&request("pub", &[("token", held)])).await,
             Self::Introspect => server.introspect(&request("conf", &[("token", held)])).await,
             Self::Approve => return approve(fixture).await,
+            Self::BeginDevice => server.device_authorization(&request("tv", &[])).await,
+            Self::EnterUserCode => {
+                let entered = server.device(held, &Claimant::session("one"), None).await;
+                return entered.map(|_| json!({})).map_err(|page| page.into_response());
+            }
+            Self::PollDevice => server.token(&request("tv", &poll(held))).await,
             Self::Check => {
                 let checked = server.check(held).await;
                 return checked.map(|_| json!({})).map_err(|refusal| refusal.into_response());
@@ -110,10 +130,35 @@ impl Flow {
                 assert_eq!(fixture.refresh("pub", held).await.error().1, "invalid_grant");
             }
             Self::Introspect => assert_eq!(got["active"], true),
+            Self::BeginDevice => {
+                let polled = fixture.token("tv", &poll(text("device_code"))).await;
+                assert_eq!(polled.error().1, "authorization_pending");
+            }
+            Self::EnterUserCode => {
+                let another = fixture.server.device(held, &Claimant::session("two"), None).await;
+                assert_eq!(another.unwrap_err().reason(), Reason::UserCodeClaimed);
+                let mine = fixture.server.device(held, &Claimant::session("one"), None).await.unwrap();
+                mine.signed_in(fixture.alice()).approve().await.unwrap();
+            }
+            Self::PollDevice => {
+                assert!(fixture.is_live(text("access_token")).await);
+                assert_eq!(fixture.refresh("tv", text("refresh_token")).await.status(), 200);
+                assert_eq!(fixture.store.len(), 1);
+                assert_eq!(fixture.token("tv", &poll(held)).await.error().1, "invalid_grant");
+            }
             Self::Approve => assert_eq!(fixture.redeem("pub", text("code")).await.status(), 200),
             Self::Check | Self::Protect => {}
         }
     }
+}
+
+/// The codes of a device that waits.
+async fn waits(fixture: &Fixture) -> Answer {
+    Answer(fixture.server.device_authorization(&request("tv", &[("scope", "read")])).await)
+}
+
+fn poll(device_code: &str) -> [(&str, &str); 2] {
+    [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", device_code)]
 }
 
 async fn approve(fixture: &Fixture) -> Result<Value, Response> {
@@ -141,6 +186,7 @@ fn fixture(plan: &Plan, deadline: Duration) -> Fixture {
             .clients(Faulty::new(MemoryRegistry::new(clients()), plan))
             .resource_owner(Faulty::new(Users::default(), plan))
             .profile(Profile::Rfc6749)
+            .device_verification("/device")
             .policy(policy)
     })
 }

@@ -163,6 +163,22 @@ fn code_of(reply: &Reply) -> Option<String> {
 }
 
 #[tokio::test]
+async fn md_04_devices_are_advertised_where_they_are_served() {
+    for served in [false, true] {
+        let builder = builder("https://as.example/tenant").device_authorization_endpoint("/devices");
+        let server = if served { builder.device_verification("/tv") } else { builder }.build().unwrap();
+        let metadata = Answer(server.metadata()).json();
+        let endpoint = served.then(|| json!("https://as.example/tenant/devices"));
+        assert_eq!(metadata.get("device_authorization_endpoint"), endpoint.as_ref());
+        for grant_type in ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"] {
+            assert_eq!(lists(&metadata, "grant_types_supported", grant_type), served, "{grant_type}");
+        }
+        let begun = send(&server, post_as("/tenant/devices", &basic("conf", SECRET), String::new())).await;
+        assert_eq!(begun.status, if served { 200 } else { 404 });
+    }
+}
+
+#[tokio::test]
 async fn md_04_what_is_advertised_works_and_nothing_else_does() {
     for server in every_server() {
         let metadata = Answer(server.metadata()).json();

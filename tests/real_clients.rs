@@ -12,16 +12,18 @@ use oauth2::basic::{
     BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenResponse,
 };
 use oauth2::{
-    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, IntrospectionUrl, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RefreshToken, RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername,
-    RevocationErrorResponseType, RevocationUrl, Scope, StandardRevocableToken, TokenIntrospectionResponse,
-    TokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    DeviceAuthorizationUrl, DeviceCodeErrorResponseType, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IntrospectionUrl, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername, RevocationErrorResponseType,
+    RevocationUrl, Scope, StandardDeviceAuthorizationResponse, StandardRevocableToken,
+    TokenIntrospectionResponse, TokenResponse, TokenUrl,
 };
 
 use self::program::Server;
 use self::user::{User, exchange};
 
+type Television = BasicClient<EndpointNotSet, EndpointSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointSet, EndpointSet, EndpointSet>;
 type TokenResult = Result<BasicTokenResponse, RequestTokenError<std::io::Error, BasicErrorResponse>>;
 
@@ -224,6 +226,63 @@ fn an_implicit_grant_answers_in_the_fragment() {
     );
     let token = AccessToken::new(callback.one("access_token").to_owned());
     assert_eq!(me(&server, &token), (200, "user-alice".to_owned()));
+}
+
+#[test]
+fn a_device_gets_tokens_when_its_user_has_said_yes_in_a_browser() {
+    let server = Server::start();
+    let device = television(&server);
+    let codes: StandardDeviceAuthorizationResponse = device
+        .exchange_device_code()
+        .add_scope(Scope::new("read".to_owned()))
+        .request(&server.http())
+        .unwrap();
+    assert_eq!((codes.interval().as_secs(), codes.expires_in().as_secs()), (5, 600));
+    let link = codes.verification_uri_complete().unwrap().secret().clone();
+    let waits = std::cell::RefCell::new(Vec::new());
+    // Instead of sleeping between the first poll and the second, its user answers.
+    let user = |wait: std::time::Duration| {
+        waits.borrow_mut().push(wait.as_secs());
+        let done = User::new(&server.issuer).connect(&link, "approve");
+        assert!(done.contains("device-done"), "{done}");
+    };
+    let tokens = device.exchange_device_access_token(&codes).request(&server.http(), user, None).unwrap();
+    assert_eq!(*waits.borrow(), [5], "one authorization_pending, and then the answer");
+    assert_eq!(scope_of(&tokens), "read");
+    assert_eq!(me(&server, tokens.access_token()), (200, "user-alice".to_owned()));
+}
+
+#[test]
+fn a_device_learns_of_a_denial_and_slows_down_when_it_is_told() {
+    let server = Server::start();
+    let device = television(&server);
+    let codes: StandardDeviceAuthorizationResponse =
+        device.exchange_device_code().request(&server.http()).unwrap();
+    let link = codes.verification_uri_complete().unwrap().secret().clone();
+    let waits = std::cell::RefCell::new(Vec::new());
+    // The first two waits take no time at all, so the second and third poll come too early.
+    let user = |wait: std::time::Duration| {
+        waits.borrow_mut().push(wait.as_secs());
+        if waits.borrow().len() == 3 {
+            User::new(&server.issuer).connect(&link, "deny");
+        }
+    };
+    let denied = device.exchange_device_access_token(&codes).request(&server.http(), user, None);
+    match denied {
+        Err(RequestTokenError::ServerResponse(error)) => {
+            assert_eq!(error.error(), &DeviceCodeErrorResponseType::AccessDenied);
+        }
+        other => panic!("a denial was expected, not {other:?}"),
+    }
+    assert_eq!(*waits.borrow(), [5, 10, 15]);
+}
+
+fn television(server: &Server) -> Television {
+    let at = |path: &str| format!("{}{path}", server.issuer);
+    BasicClient::new(ClientId::new("television".to_owned()))
+        .set_auth_type(AuthType::RequestBody)
+        .set_device_authorization_url(DeviceAuthorizationUrl::new(at("/device_authorization")).unwrap())
+        .set_token_uri(TokenUrl::new(at("/token")).unwrap())
 }
 
 impl Server {

@@ -20,7 +20,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
-use crate::{account, api, applications, authorize, key_page, login, pages};
+use crate::{account, api, applications, authorize, device, key_page, login, pages};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -56,6 +56,8 @@ impl App {
             .route(&at("/logout"), post(login::sign_out))
             .route(&at("/authorize"), get(authorize::authorize).post(authorize::authorize))
             .route(&at("/consent"), get(authorize::ask).post(authorize::decide))
+            .route(&at("/device"), get(device::form).post(device::enter))
+            .route(&at("/device/consent"), get(device::ask).post(device::decide))
             .route(&at("/applications"), get(applications::list).post(applications::register))
             .route(&at("/applications/delete"), post(applications::delete))
             .route(&at("/account/grants"), get(account::list))

@@ -43,6 +43,7 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Lifetimes {
     pub(crate) code: Option<u32>,
+    pub(crate) device_code: Option<u32>,
     pub(crate) access_token: Option<u32>,
     pub(crate) refresh_idle: Option<u32>,
     pub(crate) family: Option<u32>,
@@ -57,9 +58,10 @@ impl Lifetimes {
     }
 
     fn mistakes(&self) -> impl Iterator<Item = String> {
-        let Self { code, access_token, refresh_idle, family, leeway: _ } = *self;
+        let Self { code, device_code, access_token, refresh_idle, family, leeway: _ } = *self;
         let positive = [
             ("code", code),
+            ("device_code", device_code),
             ("access_token", access_token),
             ("refresh_idle", refresh_idle),
             ("family", family),

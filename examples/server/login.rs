@@ -48,6 +48,7 @@ struct Endpoint {
 
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint { name: "Authorization", path: "/authorize" },
+    Endpoint { name: "Device authorization", path: "/device_authorization" },
     Endpoint { name: "Token", path: "/token" },
     Endpoint { name: "Revocation", path: "/revoke" },
     Endpoint { name: "Introspection", path: "/introspect" },

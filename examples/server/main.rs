@@ -20,6 +20,7 @@ mod applications;
 mod authorize;
 mod clients;
 mod config;
+mod device;
 mod expiring;
 mod forms;
 mod key_page;

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use grantor::UserCode;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -66,13 +67,19 @@ impl Sessions {
 
     /// A session for a visitor who has none, and the `Set-Cookie` that names it.
     pub(crate) fn visit(&self) -> (Arc<Session>, HeaderValue) {
-        self.open(None)
+        self.open(None, Arc::default())
     }
 
     /// The visitor is `user`: the old session ends, and a new one begins.
+    ///
+    /// What a visitor did in this browser goes along; what another user did does not.
     pub(crate) fn sign_in(&self, old: &Session, user: Arc<User>) -> HeaderValue {
         self.end(old);
-        self.open(Some(SignedIn { user, since: Utc::now() })).1
+        let browser = match old.signed_in {
+            None => Arc::clone(&old.browser),
+            Some(_) => Arc::default(),
+        };
+        self.open(Some(SignedIn { user, since: Utc::now() }), browser).1
     }
 
     pub(crate) fn end(&self, session: &Session) {
@@ -85,7 +92,7 @@ impl Sessions {
         self.set_cookie("", "; Max-Age=0")
     }
 
-    fn open(&self, signed_in: Option<SignedIn>) -> (Arc<Session>, HeaderValue) {
+    fn open(&self, signed_in: Option<SignedIn>, browser: Arc<Browser>) -> (Arc<Session>, HeaderValue) {
         let id: [u8; 32] = rand::random();
         let csrf: [u8; 32] = rand::random();
         let pool = if signed_in.is_some() { &self.signed_in } else { &self.visitors };
@@ -93,6 +100,7 @@ impl Sessions {
             key: Sha256::digest(id).into(),
             csrf: URL_SAFE_NO_PAD.encode(csrf),
             signed_in,
+            browser,
             once: Mutex::new(None),
         });
         lock(pool).insert(session.key, Arc::clone(&session), Instant::now());
@@ -119,7 +127,37 @@ pub(crate) struct Session {
     key: Key,
     csrf: String,
     signed_in: Option<SignedIn>,
+    browser: Arc<Browser>,
     once: Mutex<Option<NewApplication>>,
+}
+
+/// What stays as it is while a visitor signs in.
+pub(crate) struct Browser {
+    id: String,
+    entered: Mutex<Option<UserCode>>,
+}
+
+impl Default for Browser {
+    fn default() -> Self {
+        let id: [u8; 32] = rand::random();
+        Self { id: URL_SAFE_NO_PAD.encode(id), entered: Mutex::new(None) }
+    }
+}
+
+impl Browser {
+    /// 256 random bits that nobody outside this server knows.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Keeps the user code of a device, for the pages that follow.
+    pub(crate) fn enter(&self, code: Option<UserCode>) {
+        *lock(&self.entered) = code;
+    }
+
+    pub(crate) fn entered(&self) -> Option<UserCode> {
+        *lock(&self.entered)
+    }
 }
 
 /// The user behind a session.
@@ -133,6 +171,10 @@ pub(crate) struct SignedIn {
 impl Session {
     pub(crate) fn signed_in(&self) -> Option<&SignedIn> {
         self.signed_in.as_ref()
+    }
+
+    pub(crate) fn browser(&self) -> &Browser {
+        &self.browser
     }
 
     /// The token that this session's forms carry.
@@ -218,6 +260,19 @@ mod tests {
             session.and_then(|s| s.signed_in().map(|s| s.user.username.clone())).as_deref(),
             Some("alice")
         );
+    }
+
+    #[test]
+    fn what_a_visitor_did_goes_along_and_what_another_user_did_does_not() {
+        let sessions = Sessions::new(false);
+        let (visitor, _) = sessions.visit();
+        let find = |cookie| sessions.find(&sent_back(&cookie));
+        let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
+        let ids = alice.as_deref().map(|alice| alice.browser().id() == visitor.browser().id());
+        assert_eq!(ids, Some(true));
+        let bob =
+            alice.as_deref().and_then(|alice| find(sessions.sign_in(alice, Arc::new(User::named("bob")))));
+        assert_eq!(bob.map(|bob| bob.browser().id() == visitor.browser().id()), Some(false));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .scopes(&config.scopes)
         .profile(config.profile)
         .authorization_endpoint("/authorize")
+        .device_verification("/device")
         .allow_http_loopback()
         .resource_owner(PasswordGrant::new(Arc::clone(&users), config.limits.login))
         .slow_hash(Argon2Secrets::default())
@@ -97,10 +98,18 @@ fn one_line(error: impl Display) -> Vec<String> {
 /// What the file leaves out stays as grantor has it.
 fn policy(lifetimes: &Lifetimes, secret_failures: Option<u32>) -> Policy {
     let mut policy = Policy::default();
-    let Policy { code_lifetime, access_token_lifetime, refresh_token_idle, grant_lifetime, leeway, .. } =
-        &mut policy;
+    let Policy {
+        code_lifetime,
+        device_code_lifetime,
+        access_token_lifetime,
+        refresh_token_idle,
+        grant_lifetime,
+        leeway,
+        ..
+    } = &mut policy;
     for (setting, seconds) in [
         (code_lifetime, lifetimes.code),
+        (device_code_lifetime, lifetimes.device_code),
         (access_token_lifetime, lifetimes.access_token),
         (refresh_token_idle, lifetimes.refresh_idle),
         (grant_lifetime, lifetimes.family),

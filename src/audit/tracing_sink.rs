@@ -15,6 +15,10 @@ impl Audit for TracingAudit {
             What::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
             What::Refused(_) => tracing::info!(target: "grantor", "{event}"),
             What::CodeIssued
+            | What::DeviceCodeIssued
+            | What::DeviceClaimed
+            | What::DeviceApproved
+            | What::DeviceDenied
             | What::TokensIssued
             | What::Refreshed
             | What::AnswerRepeated

@@ -5,6 +5,7 @@
 //! [`server`](crate::server) brings facts and proves writes.
 
 pub mod authorize;
+pub mod device;
 mod gate;
 mod inquiry;
 pub mod introspect;

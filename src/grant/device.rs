@@ -83,6 +83,10 @@ impl Claimant {
     pub fn session(id: &str) -> Self {
         Self(Digest::of("grantor:claimant:v1", id.as_bytes()))
     }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
 }
 
 /// A device code as a client presents it.

@@ -216,12 +216,12 @@ impl AuthorizationServer {
     }
 }
 
-/// An authorization request that cannot be answered to its client: nobody knows that the address is the client's.
-/// Show it to the user; never redirect.
+/// An authorization request that cannot be answered to its client, for nobody knows that the address is the client's; or
+/// a user code that leads to no device. Show it to the user; never redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ErrorPage {
-    reason: Reason,
+    pub(super) reason: Reason,
 }
 
 impl ErrorPage {
@@ -243,11 +243,11 @@ impl ErrorPage {
         self.reason.description()
     }
 
-    /// The HTTP status: 400, or what tells of the server's own failure.
+    /// The HTTP status: 400, or what tells of too many tries or the server's own failure.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.reason.status() {
-            status @ (413 | 500 | 503) => status,
+            status @ (413 | 429 | 500 | 503) => status,
             _ => 400,
         }
     }
@@ -263,6 +263,10 @@ impl ErrorPage {
         );
         const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
         let page = Response::page(self.status(), CSP, html);
-        if self.status() == 503 { page.with("retry-after", "1") } else { page }
+        match self.status() {
+            429 => page.with("retry-after", "60"),
+            503 => page.with("retry-after", "1"),
+            _ => page,
+        }
     }
 }

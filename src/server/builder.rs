@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fluent_uri::Uri;
 
 use super::throttle::Throttle;
+use super::tries::Tries;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, Inner, ResourceOwner};
 use crate::audit::Audit;
@@ -119,6 +120,19 @@ impl Builder {
     /// issued, and the endpoint is advertised.
     pub fn authorization_endpoint(mut self, path: impl Into<String>) -> Self {
         self.endpoints.authorization = Some(path.into());
+        self
+    }
+
+    /// The path of your own page for user codes below the issuer (RFC 8628 section 3.3). With it, devices are served:
+    /// their endpoint is there and advertised. See [`AuthorizationServer::device`].
+    pub fn device_verification(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.device_verification = Some(path.into());
+        self
+    }
+
+    /// The path of the device authorization endpoint below the issuer; by default `/device_authorization`.
+    pub fn device_authorization_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.device_authorization = path.into();
         self
     }
 
@@ -279,6 +293,7 @@ impl Builder {
                 self.signer.is_some(),
             ),
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),
+            user_codes: Tries::new(&rules.policy),
             unanswered: Unanswered::new(rules.policy.leeway),
             rules,
             endpoints: self.endpoints,

@@ -17,7 +17,7 @@ use crate::grant::{GrantId, Subject};
 use crate::http::Request;
 use crate::mint::Mint;
 use crate::secret::SecretText;
-use crate::store::{CommitError, Committed, Record, Write};
+use crate::store::{CommitError, Committed, Record, UserCodeDigest, Write};
 
 /// What became of a conditional write.
 pub(super) enum Outcome {
@@ -59,6 +59,12 @@ impl AuthorizationServer {
             Some(found) => Ok(found),
             None => Ok(self.in_time(self.inner.store.load(id)).await.ok_or(Fault::Deadline)??),
         }
+    }
+
+    /// The grant that waits under a user code.
+    pub(super) async fn find_waiting(&self, code: &UserCodeDigest) -> Result<Option<Record>, Fault> {
+        let found = self.in_time(self.inner.store.find_by_user_code(code)).await;
+        Ok(found.ok_or(Fault::Deadline)??)
     }
 
     pub(super) async fn commit(&self, write: &Write) -> Outcome {

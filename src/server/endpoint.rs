@@ -23,7 +23,9 @@ impl AuthorizationServer {
             (Endpoint::Introspection, format!("{base}{}", endpoints.introspection)),
             (Endpoint::Metadata, well_known_path(base)),
         ];
-        always.into_iter().chain(jwks).collect()
+        let devices = (Endpoint::DeviceAuthorization, format!("{base}{}", endpoints.device_authorization));
+        let devices = Some(devices).filter(|_| endpoints.device_verification.is_some());
+        always.into_iter().chain(jwks).chain(devices).collect()
     }
 
     /// The machine endpoint at this path, if there is one.
@@ -44,6 +46,7 @@ impl AuthorizationServer {
             (Endpoint::Token, Method::Post) => self.token(request).await,
             (Endpoint::Revocation, Method::Post) => self.revoke(request).await,
             (Endpoint::Introspection, Method::Post) => self.introspect(request).await,
+            (Endpoint::DeviceAuthorization, Method::Post) => self.device_authorization(request).await,
             (Endpoint::Metadata, Method::Get | Method::Head) => self.metadata(),
             (Endpoint::Jwks, Method::Get | Method::Head) => self.jwks().await,
             _ => method_not_allowed(endpoint),
@@ -61,16 +64,26 @@ impl AuthorizationServer {
 /// (RFC 9700 section 2.6), and introspection is for servers.
 fn is_shared(endpoint: Endpoint) -> bool {
     match endpoint {
-        Endpoint::Token | Endpoint::Revocation | Endpoint::Metadata | Endpoint::Jwks => true,
-        Endpoint::Authorization | Endpoint::Introspection | Endpoint::Resource | Endpoint::Host => false,
+        Endpoint::Token
+        | Endpoint::Revocation
+        | Endpoint::DeviceAuthorization
+        | Endpoint::Metadata
+        | Endpoint::Jwks => true,
+        Endpoint::Authorization
+        | Endpoint::DeviceVerification
+        | Endpoint::Introspection
+        | Endpoint::Resource
+        | Endpoint::Host => false,
     }
 }
 
 fn allowed(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Metadata | Endpoint::Jwks => "GET, HEAD",
-        Endpoint::Token | Endpoint::Revocation | Endpoint::Introspection => "POST",
-        Endpoint::Authorization | Endpoint::Resource | Endpoint::Host => "",
+        Endpoint::Token | Endpoint::Revocation | Endpoint::Introspection | Endpoint::DeviceAuthorization => {
+            "POST"
+        }
+        Endpoint::Authorization | Endpoint::DeviceVerification | Endpoint::Resource | Endpoint::Host => "",
     }
 }
 

@@ -5,12 +5,14 @@ mod builder;
 mod calls;
 mod check;
 mod cursor;
+mod device;
 mod endpoint;
 mod manage;
 mod revoke_all;
 mod signed;
 mod throttle;
 mod token;
+mod tries;
 mod unanswered;
 
 use std::fmt;
@@ -21,6 +23,7 @@ use async_trait::async_trait;
 pub use authorize::{Authorization, Consent, Detour, ErrorPage};
 pub use builder::{Builder, ConfigError, ConfigErrors};
 pub use cursor::Cursor;
+pub use device::{DeviceConsent, DeviceRequest};
 pub use manage::Grants;
 
 use crate::audit::{Audit, Endpoint, Event, What};
@@ -37,6 +40,7 @@ use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
 pub(crate) use calls::in_time;
 use throttle::Throttle;
+use tries::Tries;
 use unanswered::Unanswered;
 
 /// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
@@ -88,6 +92,7 @@ struct Inner {
     /// What authenticates cursors.
     cursor_key: Secret,
     throttle: Throttle,
+    user_codes: Tries,
     unanswered: Unanswered,
 }
 

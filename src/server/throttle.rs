@@ -49,7 +49,7 @@ impl Throttle {
 }
 
 /// Whoever has one IPv6 address has a /64 of them.
-fn network(peer: IpAddr) -> IpAddr {
+pub(super) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

@@ -33,7 +33,7 @@ export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
 
 # Every token and code, every secret and password of the configurations.
-secrets='(gat|grt|gac)_[A-Za-z0-9_-]{16}|-secret-|percent%41|battery staple|battery\+staple|tr0ub4dor'
+secrets='(gat|grt|gac|gdc)_[A-Za-z0-9_-]{16}|-secret-|percent%41|battery staple|battery\+staple|tr0ub4dor'
 
 passed=0 failed=0
 for line in "${clients[@]}"; do

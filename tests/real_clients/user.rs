@@ -56,6 +56,22 @@ impl User {
         }
     }
 
+    /// Enters the code that a device's address brings along, signs in, presses the button of this decision, and
+    /// stays on the page that says what became of it.
+    pub(crate) fn connect(mut self, url: &str, decision: &str) -> String {
+        let mut place = self.go("GET", Url::parse(url).unwrap(), Vec::new());
+        let signed_in = [("username", "alice"), ("password", "correct horse battery staple")];
+        let consent = format!("consent-{decision}");
+        for (button, typed) in [("device-submit", &[][..]), ("login-submit", &signed_in), (&consent, &[])] {
+            let Place::Here(page) = &place else { panic!("sent away before {button}") };
+            place = self.submit(page, button, typed);
+        }
+        match place {
+            Place::Here(page) => page.html,
+            Place::Away(url) => panic!("sent away to {url}"),
+        }
+    }
+
     fn submit(&mut self, page: &Page, button: &str, typed: &[(&str, &str)]) -> Place {
         let form = page.form_with(button);
         assert_eq!(attribute(form, "method").unwrap_or_default().to_lowercase(), "post");

@@ -119,11 +119,11 @@ impl ResourceOwner for Users {
 
 /// The fixtures: `pub` (public, PKCE, rotating), `conf` and `other` (client_secret_basic), `post`
 /// (client_secret_post), `native` (native with a secret), `robot` (client credentials only), `legacy`
-/// (implicit and password, no PKCE), `bare` (a code and no refresh token). Secrets are all [`SECRET`].
+/// (implicit and password, no PKCE), `bare` (a code and no refresh token), `tv` (a public device). Secrets are all [`SECRET`].
 pub fn clients() -> Vec<Client> {
-    use GrantType::{AuthorizationCode, ClientCredentials, Implicit, Password, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Implicit, Password, RefreshToken};
     let code = [AuthorizationCode, RefreshToken];
-    let all = [AuthorizationCode, RefreshToken, ClientCredentials];
+    let all = [AuthorizationCode, DeviceCode, RefreshToken, ClientCredentials];
     let conf =
         |id| Client::builder(id).name("Confidential").redirect_uri(CALLBACK).grant_types(all).secret(SECRET);
     let public =
@@ -145,6 +145,11 @@ pub fn clients() -> Vec<Client> {
             .grant_types([AuthorizationCode, Implicit, Password, RefreshToken])
             .secret(SECRET)
             .require_pkce(false)
+            .build(),
+        Client::builder("tv")
+            .name("Television")
+            .grant_types([DeviceCode, RefreshToken])
+            .auth_method(AuthMethod::None)
             .build(),
         Client::builder("bare").redirect_uri(CALLBACK).secret(SECRET).build(),
     ];
@@ -291,7 +296,7 @@ pub fn basic(id: &str, secret: &str) -> String {
 pub fn request(client: &str, form: &[(&str, &str)]) -> Request {
     let mut form = form.to_vec();
     match client {
-        "pub" => form.push(("client_id", "pub")),
+        "pub" | "tv" => form.push(("client_id", client)),
         "post" => form.extend([("client_id", "post"), ("client_secret", SECRET)]),
         id => return Request::post_form(encode(&form)).header("authorization", basic(id, SECRET)),
     }

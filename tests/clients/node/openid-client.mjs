@@ -271,4 +271,26 @@ for (const [what, more] of [
   check.equal(`authorize: ${what} gets no redirect`, [page.status, page.redirect, page.has('oauth-error')], [400, undefined, true])
 }
 
+// A device, and its user's browser (RFC 8628).
+const television = await discover('television', client.None())
+const began = await client.initiateDeviceAuthorization(television, { scope: 'read write' })
+check.equal('device: where its user goes', began.verification_uri, `${ISSUER}/device`)
+check.matches('device: what its user enters', began.user_code, /^[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}$/)
+const entered = await new User(ISSUER).connect(began.verification_uri_complete)
+check.equal('device: the last page', [entered.status, entered.has('device-done')], [200, true])
+const connected = await client.pollDeviceAuthorizationGrant(television, began)
+check.equal('device: scope', connected.scope, 'read write')
+check.equal('device: whose', (await (await me(television, connected.access_token)).json()).sub, 'user-alice')
+const later = await client.refreshTokenGrant(television, connected.refresh_token)
+check.matches('device: a new access token', later.access_token, /^gat_[\w-]{64}$/)
+const refused = await client.initiateDeviceAuthorization(television, {})
+await new User(ISSUER).connect(refused.verification_uri, 'deny', refused.user_code.toLowerCase())
+await check.rejects('device: a denial', client.pollDeviceAuthorizationGrant(television, refused), code, 'access_denied')
+await check.rejects(
+  'device: a client that is none',
+  client.initiateDeviceAuthorization(await discover('service'), {}),
+  status,
+  [400, 'unauthorized_client'],
+)
+
 check.done()

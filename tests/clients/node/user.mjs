@@ -95,6 +95,14 @@ export class User {
     return page
   }
 
+  /** Enters the code of a device, signs in on the way if asked to, and decides. */
+  async connect(url, decision = 'approve', user_code) {
+    let page = await this.open(String(url))
+    page = await this.submit(page, page.formWith('device-submit'), 'device-submit', user_code ? { user_code } : {})
+    if (page.has('login-submit')) page = await this.signIn(page)
+    return page.has('consent-approve') ? this.decide(page, decision) : page
+  }
+
   /** The callback that the browser is sent to. */
   async authorize(url, decision = 'approve') {
     const page = await this.walk(url, decision)

@@ -1,0 +1,192 @@
+//! `/device`: where the user of a device enters its code, and says whether it may go on (RFC 8628).
+//!
+//! A code that comes with the address is only filled in: it takes a click to enter it, so that nobody's link does.
+//! From then on it is this browser's, through its sign-in, and the consent page shows it for comparison.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use grantor::{Claimant, DeviceConsent, ErrorPage, Login, ResourceId, UserCode};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::applications::name_of;
+use crate::forms::{Posted, PostedBy, see_other};
+use crate::login::sign_in_first;
+use crate::pages::Page;
+use crate::scopes::ScopeLine;
+use crate::session::{Session, SignedIn, Visitor};
+
+/// `GET /device`, perhaps with the code in the query (`verification_uri_complete`).
+pub(crate) async fn form(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let code = code_in(query.as_deref()).map(|code| code.to_string()).unwrap_or_default();
+    let page = FormPage { code: &code, message: None };
+    match visitor.session() {
+        Some(session) => app.pages.show(Some(session), &page),
+        None => {
+            let (session, cookie) = app.sessions.visit();
+            ([(header::SET_COOKIE, cookie)], app.pages.show(Some(&session), &page)).into_response()
+        }
+    }
+}
+
+/// `POST /device`: 303 to the consent page, over the sign-in page if need be; or the form again.
+pub(crate) async fn enter(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Posted { session, fields }: Posted<Entered>,
+) -> Response {
+    match app.server.device(&fields.user_code, &claimant(&session), Some(peer.ip())).await {
+        Ok(_) => {
+            session.browser().enter(UserCode::parse(&fields.user_code));
+            see_other(&app.site.path("/device/consent"))
+        }
+        Err(refused) => form_again(&app, &session, &fields.user_code, refused),
+    }
+}
+
+/// `GET /device/consent`: the code that was entered in this browser.
+pub(crate) async fn ask(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    visitor: Visitor,
+) -> Response {
+    let Some((session, code)) = visitor.session().and_then(|s| Some((s, s.browser().entered()?))) else {
+        return see_other(&app.site.path("/device"));
+    };
+    let Some(by) = session.signed_in() else {
+        return sign_in_first(&app, &app.site.path("/device/consent"));
+    };
+    match waiting(&app, session, by, code, peer).await {
+        Ok(consent) => app.pages.show(Some(session), &ConsentPage::new(&app, &consent)),
+        Err(response) => response,
+    }
+}
+
+/// `POST /device/consent`
+pub(crate) async fn decide(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    PostedBy { session, by, fields }: PostedBy<Answer>,
+) -> Response {
+    // The code that the page showed, which another tab may have replaced since.
+    let Some(code) = session.browser().entered().filter(|code| code.to_string() == fields.user_code) else {
+        return see_other(&app.site.path("/device"));
+    };
+    let consent = match waiting(&app, &session, &by, code, peer).await {
+        Ok(consent) => consent,
+        Err(response) => return response,
+    };
+    let client_name = name_of(consent.client());
+    let allowed = fields.decision == Decision::Approve;
+    let said = if allowed { consent.approve().await } else { consent.deny().await };
+    match said {
+        Ok(()) => {
+            session.browser().enter(None);
+            app.pages.show(Some(&session), &DonePage { allowed, client_name })
+        }
+        Err(refused) => form_again(&app, &session, "", refused),
+    }
+}
+
+async fn waiting(
+    app: &App,
+    session: &Session,
+    by: &SignedIn,
+    code: UserCode,
+    peer: SocketAddr,
+) -> Result<DeviceConsent, Response> {
+    let found = app.server.device(&code.to_string(), &claimant(session), Some(peer.ip())).await;
+    let request = found.map_err(|refused| form_again(app, session, "", refused))?;
+    Ok(request.signed_in(Login::new(by.user.sub.as_str(), by.since)))
+}
+
+fn claimant(session: &Session) -> Claimant {
+    Claimant::session(session.browser().id())
+}
+
+fn code_in(query: Option<&str>) -> Option<UserCode> {
+    let entered: Entered = serde_urlencoded::from_str(query?).ok()?;
+    UserCode::parse(&entered.user_code)
+}
+
+fn form_again(app: &App, session: &Session, typed: &str, refused: ErrorPage) -> Response {
+    let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let message = match status {
+        StatusCode::BAD_REQUEST => WRONG,
+        StatusCode::TOO_MANY_REQUESTS => TOO_MANY,
+        _ => return app.pages.oauth_error(status, refused.code(), refused.description()),
+    };
+    let typed: String = typed.chars().take(LONGEST_SHOWN).collect();
+    (status, app.pages.show(Some(session), &FormPage { code: &typed, message: Some(message) }))
+        .into_response()
+}
+
+const WRONG: &str = "No device waits under this code. Compare it with the one on your device; it is good for a few minutes, and in one browser.";
+const TOO_MANY: &str = "Too many wrong codes were entered from here. Wait ten minutes, then try again.";
+const LONGEST_SHOWN: usize = 40;
+
+/// What the form of the page sends, and the query of `verification_uri_complete`.
+#[derive(Deserialize)]
+pub(crate) struct Entered {
+    user_code: String,
+}
+
+/// What the consent form sends.
+#[derive(Deserialize)]
+pub(crate) struct Answer {
+    user_code: String,
+    decision: Decision,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    Approve,
+    Deny,
+}
+
+#[derive(Serialize)]
+struct FormPage<'a> {
+    code: &'a str,
+    message: Option<&'a str>,
+}
+
+impl Page for FormPage<'_> {
+    const TEMPLATE: &'static str = "device.html";
+}
+
+#[derive(Serialize)]
+struct ConsentPage<'a> {
+    client_name: String,
+    scopes: Vec<ScopeLine>,
+    resources: Vec<&'a str>,
+    code: String,
+}
+
+impl Page for ConsentPage<'_> {
+    const TEMPLATE: &'static str = "device_consent.html";
+}
+
+impl<'a> ConsentPage<'a> {
+    fn new(app: &App, consent: &'a DeviceConsent) -> Self {
+        Self {
+            client_name: name_of(consent.client()),
+            scopes: app.scopes.lines(consent.scope().iter()),
+            resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
+            code: consent.user_code().to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DonePage {
+    allowed: bool,
+    client_name: String,
+}
+
+impl Page for DonePage {
+    const TEMPLATE: &'static str = "device_done.html";
+}

@@ -1,0 +1,143 @@
+//! The device authorization request (RFC 8628 section 3.1).
+//!
+//! ```text
+//! Request ─▶ AwaitClient ─▶ AwaitMint ─▶ (Write, SealedCodes) ─▶ Codes
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::gate::{Asked, Gate, Standing};
+use super::{Checked, authenticate};
+use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::{Client, ClientId, GrantType};
+use crate::error::Refusal;
+use crate::form::Form;
+use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
+use crate::http::{Request, Response};
+use crate::mint::Mint;
+use crate::policy::{Policy, Rules};
+use crate::store::{Committed, Write};
+
+/// Parsed; the client is only claimed.
+#[derive(Debug)]
+pub struct AwaitClient {
+    presented: Presented,
+    asked: Asked,
+}
+
+impl AwaitClient {
+    /// Reads a device authorization request.
+    ///
+    /// # Errors
+    /// Whatever is wrong with its form, before anybody is asked.
+    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+        let form = Form::parse(request.posted_form()?)?;
+        form.check_repeats()?;
+        Ok(Self { presented: Presented::parse(request, &form)?, asked: Asked::parse(&form)? })
+    }
+
+    /// The client that has to be looked up.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        self.presented.client_id()
+    }
+
+    /// Takes the client, which has to prove who it is as at the token endpoint.
+    ///
+    /// # Errors
+    /// The client is not who it says.
+    pub fn with_client(
+        self,
+        found: Option<Arc<Client>>,
+        now: DateTime<Utc>,
+    ) -> Result<Checked<AwaitMint>, Refusal> {
+        let Self { presented, asked } = self;
+        authenticate(presented, found, now, |client| Ok(AwaitMint { client, asked }))
+    }
+}
+
+/// Waits for randomness only.
+#[derive(Debug)]
+pub struct AwaitMint {
+    client: AuthenticatedClient,
+    asked: Asked,
+}
+
+impl AwaitMint {
+    /// Decides. Borrows: should the user code be taken, or the name of the grant, the driver asks again with others.
+    ///
+    /// # Errors
+    /// What the client may not ask for.
+    pub fn decide(
+        &self,
+        mint: Mint,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<(Write, SealedCodes), Refusal> {
+        let client = self.client.client();
+        let grant_type = GrantType::DeviceCode;
+        let gate = Gate { client, grant_type, asked: &self.asked, standing: Standing::Active, rules };
+        let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
+        let (grant, user_code) = Grant::wait(issuance, &mint, now, &rules.policy);
+        let device_code = Handle::new(grant.id(), mint.first);
+        Ok((Write::insert(grant, now), SealedCodes(Codes { device_code, user_code })))
+    }
+}
+
+/// Codes that must not leave before their write is proven.
+#[derive(Debug)]
+pub struct SealedCodes(Codes);
+
+impl SealedCodes {
+    /// Opens it with the proof of its write.
+    #[must_use]
+    pub fn open(self, proof: Committed) -> Codes {
+        drop(proof);
+        self.0
+    }
+}
+
+/// Codes on their way to the device.
+pub struct Codes {
+    device_code: Handle,
+    user_code: UserCode,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    device_code: String,
+    user_code: String,
+    verification_uri: &'a str,
+    verification_uri_complete: String,
+    expires_in: u64,
+    interval: u32,
+}
+
+impl Codes {
+    /// The JSON answer (RFC 8628 section 3.2); the codes leave here and nowhere else.
+    pub fn into_response(self, verification_uri: &str, policy: &Policy) -> Response {
+        let user_code = self.user_code.to_string();
+        let body = Body {
+            device_code: self.device_code.into_text(Kind::Device, &policy.prefixes),
+            verification_uri,
+            verification_uri_complete: format!("{verification_uri}?user_code={user_code}"),
+            user_code,
+            expires_in: policy.device_code_lifetime.as_secs(),
+            interval: policy.device_poll_seconds,
+        };
+        match serde_json::to_vec(&body) {
+            Ok(json) => Response::secret_json(200, json),
+            Err(_) => Response::empty(500),
+        }
+    }
+}
+
+impl fmt::Debug for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Codes(..)")
+    }
+}

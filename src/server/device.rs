@@ -1,0 +1,297 @@
+//! The device authorization endpoint, and what a host's own page for user codes is given (RFC 8628).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::calls::Outcome;
+use super::{About, AuthorizationServer, ErrorPage};
+use crate::audit::{Endpoint, What};
+use crate::client::{Client, GrantType};
+use crate::error::{Reason, Refusal};
+use crate::flow::device;
+use crate::grant::{Claimant, Grant, GrantId, Login, UserCode};
+use crate::http::{Request, Response};
+use crate::scope::Scope;
+use crate::store::{Record, Write};
+use crate::target::Targets;
+
+/// How often something is decided anew: a code drawn again, or a grant loaded that somebody else changed.
+const RACES: usize = 16;
+
+impl AuthorizationServer {
+    /// Answers a device authorization request (RFC 8628 section 3.1).
+    pub async fn device_authorization(&self, request: &Request) -> Response {
+        let refuse = |refusal, about: About<'_>| self.refuse(refusal, Endpoint::DeviceAuthorization, about);
+        let Some(verification_uri) = self.verification_uri() else {
+            return refuse(Reason::NotConfigured.into(), About::default());
+        };
+        let flow = match device::AwaitClient::parse(request) {
+            Ok(flow) => flow,
+            Err(refusal) => return refuse(refusal, About::default()),
+        };
+        let client = flow.client_id().clone();
+        match self.wait_for_user(flow, request).await {
+            Ok(codes) => codes.into_response(&verification_uri, &self.rules().policy),
+            Err(refusal) => refuse(refusal, About::client(&client)),
+        }
+    }
+
+    async fn wait_for_user(
+        &self,
+        flow: device::AwaitClient,
+        request: &Request,
+    ) -> Result<device::Codes, Refusal> {
+        let id = flow.client_id().clone();
+        let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
+        for _ in 0..RACES {
+            let (write, sealed) = flow.decide(self.mint(), self.now(), self.rules())?;
+            match self.commit(&write).await {
+                Outcome::Committed(proof) => {
+                    let about = About::client(&id).grant(write.id());
+                    self.audit(What::DeviceCodeIssued, Endpoint::DeviceAuthorization, about);
+                    return Ok(sealed.open(proof));
+                }
+                Outcome::Conflict => {}
+                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+
+    fn verification_uri(&self) -> Option<String> {
+        let path = self.inner.endpoints.device_verification.as_deref()?;
+        Some(format!("{}{path}", self.rules().issuer.trim_end_matches('/')))
+    }
+
+    /// The device that waits under a user code, which somebody entered on your page and sent with a click: from now
+    /// on only this browser session can answer. Call it for a form and never for a mere address, or whoever sends
+    /// a link enters the code for its reader.
+    ///
+    /// The code is hostile, and people guess: wrong ones are limited by session and by address
+    /// ([`Policy::user_code_failures`](crate::Policy::user_code_failures)), so `peer` must be the browser's.
+    ///
+    /// # Errors
+    /// An [`ErrorPage`]: with [`Reason::UserCodeUnknown`], show your form again; 429 after too many wrong codes.
+    pub async fn device(
+        &self,
+        user_code: &str,
+        claimant: &Claimant,
+        peer: Option<IpAddr>,
+    ) -> Result<DeviceRequest, ErrorPage> {
+        match self.claim(user_code, claimant, peer).await {
+            Ok(request) => Ok(request),
+            Err(refusal) => Err(self.device_page(refusal, About::default())),
+        }
+    }
+
+    async fn claim(
+        &self,
+        typed: &str,
+        claimant: &Claimant,
+        peer: Option<IpAddr>,
+    ) -> Result<DeviceRequest, Refusal> {
+        if self.inner.endpoints.device_verification.is_none() {
+            return Err(Reason::NotConfigured.into());
+        }
+        // What cannot be a code is no guess.
+        let code = UserCode::parse(typed).ok_or(Reason::UserCodeUnknown)?;
+        let attempt = self.inner.user_codes.begin(peer, claimant, self.now())?;
+        let claimed = self.claim_waiting(code, claimant).await;
+        let wrong = [Reason::UserCodeUnknown, Reason::UserCodeClaimed];
+        if !claimed.as_ref().is_err_and(|refusal| wrong.contains(&refusal.reason())) {
+            attempt.was_not_wrong();
+        }
+        claimed
+    }
+
+    async fn claim_waiting(&self, code: UserCode, claimant: &Claimant) -> Result<DeviceRequest, Refusal> {
+        let digest = code.digest();
+        for _ in 0..RACES {
+            let record = self.find_waiting(&digest).await?.ok_or(Reason::UserCodeUnknown)?;
+            let now = self.now();
+            let next = record.grant().claim(&digest, claimant, now)?;
+            let client = self.find_client(record.grant().client()).await?;
+            let client = client.ok_or(Reason::ClientUnregistered)?;
+            if !client.allows(GrantType::DeviceCode) {
+                return Err(Reason::GrantTypeNotAllowed.into());
+            }
+            let request = |grant: &Grant| {
+                DeviceRequest(Waiting {
+                    server: self.clone(),
+                    grant: grant.id(),
+                    scope: grant.scope().clone(),
+                    targets: grant.targets().clone(),
+                    client: Arc::clone(&client),
+                    code,
+                    claimant: *claimant,
+                })
+            };
+            let Some(next) = next else { return Ok(request(record.grant())) };
+            let write = Write::replace(record.version(), next, now);
+            match self.commit(&write).await {
+                Outcome::Committed(_) => {
+                    let about = About::client(client.id()).grant(write.id());
+                    self.audit(What::DeviceClaimed, Endpoint::DeviceVerification, about);
+                    return Ok(request(write.next().grant()));
+                }
+                Outcome::Conflict => {}
+                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+
+    fn device_page(&self, refusal: Refusal, about: About<'_>) -> ErrorPage {
+        let reason = refusal.reason();
+        let _ = self.refuse(refusal, Endpoint::DeviceVerification, about);
+        ErrorPage { reason }
+    }
+}
+
+/// What a page needs to know of a device that waits.
+#[derive(Debug)]
+struct Waiting {
+    server: AuthorizationServer,
+    grant: GrantId,
+    client: Arc<Client>,
+    scope: Scope,
+    targets: Targets,
+    code: UserCode,
+    claimant: Claimant,
+}
+
+/// A device that waits for its user, claimed by one browser session. Say next who is signed in there.
+///
+/// A signed-out visitor is the normal case: send them to your login page, keep the user code, and enter it again for
+/// them afterwards, in the same session.
+#[derive(Debug)]
+#[must_use]
+pub struct DeviceRequest(Waiting);
+
+impl DeviceRequest {
+    /// The client that runs on the device.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// This user is signed in.
+    pub fn signed_in(self, login: Login) -> DeviceConsent {
+        DeviceConsent { waiting: self.0, login }
+    }
+}
+
+/// Everything is known but what the human says. Show a page with the client, the scope and the user code, and ask
+/// whether that code is on a device that the user holds: whoever is tricked into entering another one's code gives that
+/// device their account (RFC 8628 section 5.4). Never approve without asking.
+///
+/// It cannot be stored. If the choice comes with a later request, keep the user code, and ask
+/// [`device`](AuthorizationServer::device) anew.
+#[derive(Debug)]
+#[must_use]
+pub struct DeviceConsent {
+    waiting: Waiting,
+    login: Login,
+}
+
+impl DeviceConsent {
+    /// The client that runs on the device. Its name is what its developer claims.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.waiting.client
+    }
+
+    /// What the user is asked to grant.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.waiting.scope
+    }
+
+    /// The resources that the device will reach; none is the server's default audience.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.waiting.targets
+    }
+
+    /// What the device shows, for the user to compare.
+    #[must_use]
+    pub fn user_code(&self) -> UserCode {
+        self.waiting.code
+    }
+
+    /// The user said yes to all of it.
+    ///
+    /// # Errors
+    /// The device no longer waits, or the answer could not be stored.
+    pub async fn approve(self) -> Result<(), ErrorPage> {
+        self.say_yes(None).await
+    }
+
+    /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
+    ///
+    /// # Errors
+    /// As those of [`approve`](Self::approve).
+    pub async fn approve_scope(self, part: &Scope) -> Result<(), ErrorPage> {
+        let asked = self.scope();
+        match !asked.is_empty() && asked.intersection(part).is_empty() {
+            true => self.deny().await,
+            false => self.say_yes(Some(part)).await,
+        }
+    }
+
+    /// The user said no.
+    ///
+    /// # Errors
+    /// As those of [`approve`](Self::approve).
+    pub async fn deny(self) -> Result<(), ErrorPage> {
+        let claimant = self.waiting.claimant;
+        self.answer(What::DeviceDenied, |grant, now| grant.deny(&claimant, now)).await
+    }
+
+    async fn say_yes(self, part: Option<&Scope>) -> Result<(), ErrorPage> {
+        let (login, claimant) = (self.login.clone(), self.waiting.claimant);
+        let policy = self.waiting.server.rules().policy.clone();
+        let approve = |grant: Grant, now| grant.approve(&claimant, &login, part, now, &policy);
+        self.answer(What::DeviceApproved, approve).await
+    }
+
+    async fn answer(
+        self,
+        what: What,
+        answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
+    ) -> Result<(), ErrorPage> {
+        let Waiting { server, grant, client, .. } = &self.waiting;
+        let subject = Some(self.login.subject());
+        let about = About { subject, ..About::client(client.id()).grant(*grant) };
+        match server.write_answer(*grant, answered).await {
+            Ok(()) => {
+                server.audit(what, Endpoint::DeviceVerification, about);
+                Ok(())
+            }
+            Err(refusal) => Err(server.device_page(refusal, about)),
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// Writes what a user said, on whatever version of the grant the device's polls have left.
+    async fn write_answer(
+        &self,
+        id: GrantId,
+        answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
+    ) -> Result<(), Refusal> {
+        for _ in 0..RACES {
+            let record: Record = self.load(id).await?.ok_or(Reason::UserCodeExpired)?;
+            let (version, now) = (record.version(), self.now());
+            let write = Write::reindex(version, answered(record.into_grant(), now)?, now);
+            match self.commit(&write).await {
+                Outcome::Committed(_) => return Ok(()),
+                Outcome::Conflict => {}
+                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+}

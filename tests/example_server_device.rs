@@ -1,0 +1,153 @@
+//! The page for user codes of `examples/server`, over HTTP: RFC 8628 section 3.3.
+
+use serde_json::Value;
+
+use crate::support::browser::{Answer, Browser, Server};
+use crate::support::encode;
+
+const TELEVISION: &str = r#"
+[[clients]]
+client_id = "tv"
+client_name = "Tele <b>vision"
+token_endpoint_auth_method = "none"
+grant_types = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+"#;
+
+struct Device {
+    device_code: String,
+    user_code: String,
+    link: String,
+}
+
+fn json(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+impl Device {
+    fn begin(server: &Server) -> Self {
+        let answer =
+            server.browser().post("/device_authorization", &[("client_id", "tv"), ("scope", "read")]);
+        let text = |name: &str| json(&answer)[name].as_str().unwrap().to_owned();
+        let complete = text("verification_uri_complete");
+        let link = complete.strip_prefix(&server.base).unwrap().to_owned();
+        Self { device_code: text("device_code"), user_code: text("user_code"), link }
+    }
+
+    /// The error of a poll, or `tokens`.
+    fn poll(&self, server: &Server) -> String {
+        let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+        let form = [("grant_type", grant_type), ("device_code", &self.device_code), ("client_id", "tv")];
+        let answer = json(&server.browser().post("/token", &form));
+        match answer["access_token"].is_string() {
+            true => "tokens".to_owned(),
+            false => answer["error"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
+fn enter(browser: &mut Browser<'_>, code: &str) -> Answer {
+    let csrf = browser.get("/device").hidden("csrf");
+    browser.post("/device", &[("csrf", &csrf), ("user_code", code)])
+}
+
+fn decide(browser: &mut Browser<'_>, decision: &str) -> Answer {
+    let page = browser.get("/device/consent");
+    let (csrf, code) = (page.hidden("csrf"), page.hidden("user_code"));
+    browser.post("/device/consent", &[("csrf", &csrf), ("user_code", &code), ("decision", decision)])
+}
+
+#[test]
+fn dg_03_a_link_fills_the_code_in_and_a_click_enters_it() {
+    let server = Server::start_with("", TELEVISION);
+    let device = Device::begin(&server);
+    let mut browser = server.browser();
+    let page = browser.get(&device.link);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains(&format!("value=\"{}\"", device.user_code)), "{}", page.body);
+    assert_eq!(device.poll(&server), "authorization_pending");
+    // The link alone entered nothing, so that another browser still can.
+    let mut alice = server.signed_in("alice", "wonderland");
+    assert_eq!(enter(&mut alice, &device.user_code).header("location"), Some("/device/consent"));
+    for hostile in ["%3Cb%3E", "BCDF-GHJ1", "", "BCDF-GHJK%22%3E"] {
+        let page = browser.get(&format!("/device?user_code={hostile}"));
+        assert!(page.body.contains("value=\"\""), "{hostile}");
+    }
+}
+
+#[test]
+fn dg_03_a_visitor_signs_in_on_the_way_and_sees_code_client_and_scope() {
+    let server = Server::start_with("", TELEVISION);
+    let device = Device::begin(&server);
+    let mut browser = server.browser();
+    let entered = enter(&mut browser, &device.user_code.to_lowercase().replace('-', " "));
+    assert_eq!((entered.status, entered.header("location")), (303, Some("/device/consent")));
+    let to_login = browser.get("/device/consent");
+    assert!(to_login.header("location").unwrap().starts_with("/login?"));
+    let back = to_login.location_parameter("return_to").unwrap();
+    assert_eq!(browser.sign_in("alice", "wonderland", &back).header("location"), Some("/device/consent"));
+
+    let page = browser.get("/device/consent");
+    assert_eq!(page.element("consent-code"), Some(device.user_code.as_str()));
+    assert_eq!(page.element("consent-client"), Some("Tele &lt;b&gt;vision"));
+    assert!(page.body.contains("<code>read</code>") && page.element("consent-warnings").is_some());
+    assert!(page.body.contains("they would get into your account"), "it warns of strangers' codes");
+    assert_eq!(device.poll(&server), "authorization_pending");
+
+    let done = decide(&mut browser, "approve");
+    assert_eq!(done.status, 200);
+    assert!(done.element("device-done").is_some(), "{}", done.body);
+    assert_eq!(device.poll(&server), "tokens");
+    assert!(browser.get("/account/grants").body.contains("vision"));
+    assert_eq!(browser.get("/device/consent").header("location"), Some("/device"), "it is over");
+}
+
+#[test]
+fn dg_03_a_denial_is_one() {
+    let server = Server::start_with("", TELEVISION);
+    let device = Device::begin(&server);
+    let mut alice = server.signed_in("alice", "wonderland");
+    enter(&mut alice, &device.user_code);
+    assert!(decide(&mut alice, "deny").body.contains("refused"));
+    assert_eq!(device.poll(&server), "access_denied");
+}
+
+#[test]
+fn dg_07_wrong_codes_are_limited() {
+    let server = Server::start_with("", TELEVISION);
+    let device = Device::begin(&server);
+    let mut alice = server.signed_in("alice", "wonderland");
+    for guess in ["BCDF-GHJK", "CDFG-HJKL", "DFGH-JKLM", "FGHJ-KLMN", "GHJK-LMNP"] {
+        let page = enter(&mut alice, guess);
+        assert_eq!(page.status, 400);
+        assert!(page.element("device-message").unwrap().contains("No device waits"));
+    }
+    assert_eq!(enter(&mut alice, &device.user_code).status, 429);
+    let mut bob = server.signed_in("bob", "builder");
+    assert_eq!(enter(&mut bob, &device.user_code).status, 429, "the same address");
+    assert_eq!(device.poll(&server), "authorization_pending");
+}
+
+#[test]
+fn dg_09_only_the_browser_that_entered_the_code_answers() {
+    let server = Server::start_with("", TELEVISION);
+    let device = Device::begin(&server);
+    let mut alice = server.signed_in("alice", "wonderland");
+    let mut bob = server.signed_in("bob", "builder");
+    assert_eq!(enter(&mut alice, &device.user_code).status, 303);
+    assert_eq!(enter(&mut bob, &device.user_code).status, 400);
+    assert_eq!(bob.get("/device/consent").header("location"), Some("/device"));
+    let csrf = bob.get("/device").hidden("csrf");
+    for decision in ["approve", "deny"] {
+        let form = [("csrf", csrf.as_str()), ("user_code", &device.user_code), ("decision", decision)];
+        assert_eq!(bob.post("/device/consent", &form).header("location"), Some("/device"));
+        let crossed = alice.get(&format!("/device/consent?{}", encode(&form)));
+        assert_eq!(crossed.status, 200, "a link answers nothing");
+        assert_eq!(alice.post("/device/consent", &form).status, 403, "another's form answers nothing");
+    }
+    assert_eq!(device.poll(&server), "authorization_pending");
+    // Nor does another user in the same browser.
+    let csrf = alice.get("/login?again=yes").hidden("csrf");
+    let login = [("csrf", csrf.as_str()), ("username", "bob"), ("password", "builder")];
+    assert_eq!(alice.post("/login", &login).status, 303);
+    assert_eq!(alice.get("/device/consent").header("location"), Some("/device"));
+}

@@ -1,0 +1,577 @@
+//! The device authorization grant: RFC 8628.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{
+    Claimant, ClientId, DeviceConsent, ErrorPage, GrantId, MemoryStore, Policy, Reason, Request, Resource,
+    StoreError, Subject, TokenStore, What, async_trait,
+};
+use serde_json::json;
+use tokio::task::{JoinSet, yield_now};
+
+use crate::support::http::{bare, post, send};
+use crate::support::{Answer, Fixture, SECRET, basic, request};
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Those of the device and of its user.
+struct Codes {
+    device: String,
+    user: String,
+}
+
+fn fixture() -> Fixture {
+    Fixture::with(|builder| builder.device_verification("/device"))
+}
+
+fn browser(name: &str) -> Claimant {
+    Claimant::session(name)
+}
+
+impl Fixture {
+    async fn begin(&self, client: &str, form: &[(&str, &str)]) -> Answer {
+        Answer(self.server.device_authorization(&request(client, form)).await)
+    }
+
+    /// A device of the public client that waits.
+    async fn waits(&self) -> Codes {
+        let answer = self.begin("tv", &[("scope", "read write")]).await;
+        Codes { device: answer.text("device_code"), user: answer.text("user_code") }
+    }
+
+    async fn poll(&self, client: &str, device_code: &str) -> Answer {
+        self.token(client, &[("grant_type", DEVICE_CODE), ("device_code", device_code)]).await
+    }
+
+    async fn enter(&self, user_code: &str, session: &str) -> Result<DeviceConsent, ErrorPage> {
+        let entered = self.server.device(user_code, &browser(session), None).await?;
+        Ok(entered.signed_in(self.alice()))
+    }
+
+    async fn says_yes(&self, codes: &Codes) {
+        self.enter(&codes.user, "browser").await.unwrap().approve().await.unwrap();
+    }
+
+    fn after(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+#[tokio::test]
+async fn dg_01_a_client_authenticates_as_at_the_token_endpoint() {
+    let fixture = fixture();
+    assert_eq!(fixture.begin("tv", &[]).await.status(), 200);
+    assert_eq!(fixture.begin("conf", &[]).await.status(), 200);
+    assert_eq!(fixture.begin("post", &[]).await.status(), 200);
+    let written = fixture.store.len();
+    for (body, authorization, error) in [
+        ("client_id=conf", None, (401, "invalid_client")),
+        ("client_id=nobody", None, (401, "invalid_client")),
+        ("scope=read", None, (401, "invalid_client")),
+        ("", Some(basic("conf", "wrong")), (401, "invalid_client")),
+        ("client_id=tv", Some(basic("conf", SECRET)), (400, "invalid_request")),
+        ("", Some(basic("robot", SECRET)), (400, "unauthorized_client")),
+        ("client_id=tv&scope=read&scope=read", None, (400, "invalid_request")),
+        ("client_id=tv&scope=everything", None, (400, "invalid_scope")),
+        ("client_id=tv&scope=%22", None, (400, "invalid_scope")),
+        ("client_id=tv&scope=%", None, (400, "invalid_request")),
+    ] {
+        let mut request = Request::post_form(body);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let answer = Answer(fixture.server.device_authorization(&request).await);
+        assert_eq!(answer.error(), (error.0, error.1.to_owned()), "{body}");
+    }
+    assert_eq!(fixture.store.len(), written, "nothing waits of what was refused");
+}
+
+#[tokio::test]
+async fn dg_02_the_answer_has_all_codes_and_addresses_and_no_cache_keeps_it() {
+    let fixture = fixture();
+    let reply = send(&fixture.server, post("/device_authorization", &[("scope", "read")])).await;
+    assert_eq!((reply.status, reply.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    let mut body = reply.json();
+    let device_code = body["device_code"].take();
+    let user_code = body["user_code"].take();
+    let user_code = user_code.as_str().unwrap();
+    assert!(device_code.as_str().unwrap().starts_with("gdc_"));
+    assert_eq!(
+        body,
+        json!({
+            "device_code": null,
+            "user_code": null,
+            "verification_uri": "https://as.example/device",
+            "verification_uri_complete": format!("https://as.example/device?user_code={user_code}"),
+            "expires_in": 600,
+            "interval": 5,
+        })
+    );
+    for method in ["GET", "PUT"] {
+        let reply = send(&fixture.server, bare(method, "/device_authorization?client_id=tv")).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, Some("POST")), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn dg_02_the_numbers_are_those_of_the_policy() {
+    let mut policy = Policy::default();
+    policy.device_code_lifetime = Duration::from_secs(900);
+    policy.device_poll_seconds = 7;
+    let fixture = Fixture::with(|builder| builder.device_verification("/tv").policy(policy));
+    let answer = fixture.begin("tv", &[]).await.json();
+    assert_eq!((&answer["expires_in"], &answer["interval"]), (&json!(900), &json!(7)));
+    assert_eq!(answer["verification_uri"], "https://as.example/tv");
+}
+
+#[tokio::test]
+async fn dg_02_without_a_page_for_user_codes_there_is_no_endpoint() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.begin("tv", &[]).await.status(), 500);
+    assert_eq!(fixture.log.last_reason(), Some(Reason::NotConfigured));
+    let reply = send(&fixture.server, post("/device_authorization", &[("client_id", "tv")])).await;
+    assert_eq!(reply.status, 404);
+    assert!(fixture.server.device("BCDF-GHJK", &browser("one"), None).await.is_err());
+    assert!(fixture.store.is_empty());
+}
+
+#[tokio::test]
+async fn dg_03_nothing_is_granted_before_the_user_says_so() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let entered = fixture.server.device(&codes.user, &browser("browser"), None).await.unwrap();
+    assert_eq!(entered.client().id().as_str(), "tv");
+    let consent = entered.signed_in(fixture.alice());
+    assert_eq!(consent.client().name(), Some("Television"));
+    assert_eq!(consent.scope().as_str(), "read write");
+    assert_eq!(consent.user_code().to_string(), codes.user);
+    let debug = format!("{consent:?}");
+    assert!(!debug.contains(&codes.user), "{debug}");
+    drop(consent);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
+    assert!(fixture.server.grants_of(&Subject::user("alice")).await.unwrap().is_empty());
+
+    fixture.says_yes(&codes).await;
+    let tokens = fixture.poll("tv", &codes.device).await;
+    assert_eq!((tokens.status(), tokens.text("scope")), (200, "read write".to_owned()));
+    assert_eq!(tokens.0.header("cache-control"), Some("no-store"));
+    let access = fixture.server.check(&tokens.access_token()).await.unwrap();
+    assert_eq!(access.subject(), &Subject::user("alice"));
+    assert_eq!(fixture.refresh("tv", &tokens.refresh_token()).await.status(), 200);
+    assert_eq!(fixture.server.grants_of(&Subject::user("alice")).await.unwrap().len(), 1);
+    let own = Filter::subject(Subject::Client(ClientId::new("tv")));
+    assert!(fixture.store.list(&own, Page::first(9)).await.unwrap().records.is_empty());
+    assert_eq!(
+        fixture.log.whats()[..5],
+        [
+            What::DeviceCodeIssued,
+            What::DeviceClaimed,
+            What::Refused(Reason::DevicePending),
+            What::DeviceApproved,
+            What::TokensIssued
+        ]
+    );
+}
+
+#[tokio::test]
+async fn dg_03_a_part_can_be_granted_and_nothing_is_no() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let part = grantor::Scope::parse("read admin").unwrap();
+    fixture.enter(&codes.user, "one").await.unwrap().approve_scope(&part).await.unwrap();
+    assert_eq!(fixture.poll("tv", &codes.device).await.text("scope"), "read");
+
+    let codes = fixture.waits().await;
+    let nothing = grantor::Scope::parse("admin").unwrap();
+    fixture.enter(&codes.user, "one").await.unwrap().approve_scope(&nothing).await.unwrap();
+    assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "access_denied".to_owned()));
+}
+
+#[tokio::test]
+async fn dg_03_a_device_asks_for_resources_like_anybody() {
+    let api = Resource::new("https://api.example").scopes(["read"]);
+    let files = Resource::new("https://files.example");
+    let fixture = Fixture::with(|b| b.device_verification("/device").resource(api).resource(files));
+    let unknown = fixture.begin("tv", &[("resource", "https://other.example")]).await;
+    assert_eq!(unknown.error(), (400, "invalid_target".to_owned()));
+    let answer = fixture.begin("tv", &[("resource", "https://api.example"), ("scope", "read")]).await;
+    let codes = Codes { device: answer.text("device_code"), user: answer.text("user_code") };
+    fixture.says_yes(&codes).await;
+    let tokens = fixture.poll("tv", &codes.device).await;
+    let access = fixture.server.check(&tokens.access_token()).await.unwrap();
+    assert_eq!(access.audience().map(ToString::to_string).as_deref(), Some("https://api.example"));
+}
+
+#[tokio::test]
+async fn dg_04_a_device_code_is_good_for_its_own_client_and_as_nothing_else() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    fixture.says_yes(&codes).await;
+    assert_eq!(fixture.poll("other", &codes.device).await.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(fixture.log.last_reason(), Some(Reason::DeviceCodeForAnotherClient));
+    let other_half = format!("{}{}", &codes.device[..30], "A".repeat(codes.device.len() - 30));
+    for wrong in
+        [&codes.user, "", "gdc_", &other_half, &codes.device[..60], &codes.device.replace("gdc_", "gac_")]
+    {
+        let error = fixture.poll("tv", wrong).await.error().1;
+        assert_eq!(error, if wrong.is_empty() { "invalid_request" } else { "invalid_grant" }, "{wrong}");
+    }
+    let as_code = codes.device.replace("gdc_", "gac_");
+    let form = [("grant_type", "authorization_code"), ("code", as_code.as_str())];
+    assert_eq!(fixture.token("conf", &form).await.error().1, "invalid_grant");
+    let as_refresh = codes.device.replace("gdc_", "grt_");
+    assert_eq!(fixture.refresh("tv", &as_refresh).await.error().1, "invalid_grant");
+    assert!(!fixture.is_live(&codes.device.replace("gdc_", "gat_")).await);
+    assert_eq!(fixture.introspect("conf", &codes.device).await.json()["active"], false);
+    assert_eq!(fixture.poll("tv", &codes.device).await.status(), 200, "none of it changed anything");
+}
+
+#[tokio::test]
+async fn dg_05_a_device_that_polls_too_fast_is_slowed_down_and_stays_slow() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let poll_after = async |seconds| {
+        fixture.after(seconds);
+        fixture.poll("tv", &codes.device).await.error()
+    };
+    let (pending, slow) = ((400, "authorization_pending".to_owned()), (400, "slow_down".to_owned()));
+    assert_eq!(poll_after(0).await, pending);
+    assert_eq!(poll_after(5).await, pending);
+    assert_eq!(poll_after(4).await, slow, "5 s were too short: 10 s from now on");
+    assert_eq!(poll_after(9).await, slow, "and 15 s from now on");
+    assert_eq!(poll_after(14).await, slow);
+    assert_eq!(poll_after(20).await, pending, "20 s are enough");
+    assert_eq!(poll_after(20).await, pending);
+    assert_eq!(poll_after(19).await, slow, "it was kept with the grant");
+}
+
+#[tokio::test]
+async fn dg_05_a_burst_of_polls_does_not_lock_a_device_out() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    for _ in 0..40 {
+        fixture.poll("tv", &codes.device).await;
+    }
+    fixture.after(60);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
+}
+
+#[tokio::test]
+async fn dg_05_a_denial_is_told_until_the_code_expires() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    fixture.enter(&codes.user, "one").await.unwrap().deny().await.unwrap();
+    assert_eq!(fixture.log.whats().last(), Some(&What::DeviceDenied));
+    for wait in [0, 0, 599] {
+        fixture.after(wait);
+        assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "access_denied".to_owned()));
+    }
+    fixture.after(1);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "expired_token".to_owned()));
+}
+
+#[tokio::test]
+async fn dg_05_a_code_expires_whether_or_not_somebody_answered() {
+    for answered in [false, true] {
+        let fixture = fixture();
+        let codes = fixture.waits().await;
+        if answered {
+            fixture.says_yes(&codes).await;
+        }
+        fixture.after(600);
+        assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "expired_token".to_owned()));
+        assert!(fixture.enter(&codes.user, "one").await.is_err());
+        // A device that polls as slowly as may be still learns of it, and then it is forgotten.
+        fixture.after(60);
+        fixture.server.sweep().await.unwrap();
+        assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "expired_token");
+        fixture.after(120);
+        fixture.server.sweep().await.unwrap();
+        assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "invalid_grant");
+        assert!(fixture.store.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn dg_06_whoever_was_answered_is_not_slowed_down() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    for _ in 0..5 {
+        fixture.poll("tv", &codes.device).await;
+    }
+    fixture.says_yes(&codes).await;
+    assert_eq!(fixture.poll("tv", &codes.device).await.status(), 200);
+
+    let codes = fixture.waits().await;
+    fixture.poll("tv", &codes.device).await;
+    fixture.enter(&codes.user, "one").await.unwrap().deny().await.unwrap();
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "access_denied");
+}
+
+#[tokio::test]
+async fn dg_07_user_codes_are_of_an_alphabet_without_look_alikes_and_read_as_typed() {
+    let fixture = fixture();
+    for _ in 0..200 {
+        let codes = fixture.waits().await;
+        let (left, right) = codes.user.split_once('-').unwrap();
+        assert_eq!((left.len(), right.len()), (4, 4));
+        let letters = |text: &str| text.chars().all(|c| "BCDFGHJKLMNPQRSTVWXZ".contains(c));
+        assert!(letters(left) && letters(right), "{}", codes.user);
+    }
+    for (n, spelling) in [
+        |code: &str| code.to_lowercase(),
+        |code: &str| code.replace('-', ""),
+        |code: &str| code.replace('-', " "),
+        |code: &str| format!("  {}\n", code.replace('-', "--").to_lowercase()),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let codes = fixture.waits().await;
+        let entered = fixture.enter(&spelling(&codes.user), &n.to_string()).await;
+        assert_eq!(entered.unwrap().user_code().to_string(), codes.user);
+    }
+}
+
+#[tokio::test]
+async fn dg_07_after_five_wrong_codes_a_session_and_an_address_have_to_wait() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let here: Option<IpAddr> = Some([192, 0, 2, 1].into());
+    let there: Option<IpAddr> = Some([192, 0, 2, 2].into());
+    let enter = async |code: &str, session: &str, peer| {
+        let entered = fixture.server.device(code, &browser(session), peer).await;
+        entered.map(drop).map_err(|page| (page.status(), page.reason()))
+    };
+    for _ in 0..9 {
+        let typo = enter("BCDF-GH", "one", here).await;
+        assert_eq!(typo, Err((400, Reason::UserCodeUnknown)), "no code at all is no guess");
+    }
+    for guess in ["BCDF-GHJK", "CDFG-HJKL", "DFGH-JKLM", "FGHJ-KLMN", "GHJK-LMNP"] {
+        assert_eq!(enter(guess, "one", here).await, Err((400, Reason::UserCodeUnknown)));
+    }
+    let throttled = Err((429, Reason::UserCodeThrottled));
+    assert_eq!(enter(&codes.user, "one", there).await, throttled, "the session");
+    assert_eq!(enter(&codes.user, "two", here).await, throttled, "the address");
+    assert_eq!(enter(&codes.user, "two", there).await, Ok(()));
+    assert_eq!(enter(&codes.user, "two", there).await, Ok(()));
+    fixture.after(600);
+    let codes = fixture.waits().await;
+    assert_eq!(enter(&codes.user, "one", here).await, Ok(()));
+}
+
+#[tokio::test]
+async fn dg_07_a_code_that_is_taken_is_drawn_anew() {
+    /// Keeps only its first secret, so that every user code is the same.
+    struct Stuck(std::sync::atomic::AtomicU8);
+    impl grantor::Entropy for Stuck {
+        fn fill(&self, bytes: &mut [u8]) {
+            let drawn = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            bytes.fill(drawn);
+            // Of the third mint on, another user code.
+            if bytes.len() == 80 {
+                bytes[48..].fill(if drawn < 4 { 7 } else { drawn });
+            }
+        }
+    }
+    let fixture = Fixture::with(|b| b.device_verification("/device").entropy(Stuck(0.into())));
+    let (first, second) = (fixture.waits().await, fixture.waits().await);
+    assert_ne!(first.user, second.user);
+    assert_eq!(fixture.store.len(), 2);
+    fixture.says_yes(&first).await;
+    assert_eq!(fixture.poll("tv", &second.device).await.error().1, "authorization_pending");
+    assert_eq!(fixture.poll("tv", &first.device).await.status(), 200);
+}
+
+#[tokio::test]
+async fn dg_08_a_device_code_has_256_random_bits_and_only_its_digest_is_kept() {
+    let fixture = fixture();
+    let (one, two) = (fixture.waits().await, fixture.waits().await);
+    assert_eq!(one.device.len(), "gdc_".len() + 64, "a name of 128 bits and a secret of 256");
+    assert!(one.device[26..] != two.device[26..]);
+    for record in fixture.store.list(&Filter::default(), Page::first(9)).await.unwrap().records {
+        let body = record.grant().encode();
+        for secret in [&one, &two]
+            .iter()
+            .flat_map(|c| [&c.device[26..], &c.user, &c.user.replace('-', "")].map(str::to_owned))
+        {
+            assert!(!body.contains(&secret), "{body}");
+        }
+    }
+    let log = fixture.log.texts().join("\n");
+    assert!(!log.contains(&one.user) && !log.contains(&one.device[26..]));
+}
+
+#[tokio::test]
+async fn dg_09_only_the_session_that_entered_the_code_can_answer() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let mine = fixture.enter(&codes.user, "mine").await.unwrap();
+    let refused = fixture.enter(&codes.user, "another").await.unwrap_err();
+    assert_eq!((refused.status(), refused.reason()), (400, Reason::UserCodeClaimed));
+    assert_eq!(
+        refused.description(),
+        "no device waits under this code, or it was entered in another browser"
+    );
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
+    mine.approve().await.unwrap();
+    let late = fixture.enter(&codes.user, "another").await.unwrap_err();
+    assert_eq!(late.reason(), Reason::UserCodeUnknown, "an answered code leads nowhere");
+    assert_eq!(fixture.poll("tv", &codes.device).await.status(), 200);
+}
+
+#[tokio::test]
+async fn dg_09_two_answers_of_one_session_are_one() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let first = fixture.enter(&codes.user, "one").await.unwrap();
+    let second = fixture.enter(&codes.user, "one").await.unwrap();
+    first.deny().await.unwrap();
+    let refused = second.approve().await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::UserCodeAnswered);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "access_denied");
+}
+
+#[tokio::test]
+async fn dg_09_a_user_who_may_not_go_on_gets_nothing_on_a_device_either() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    fixture.says_yes(&codes).await;
+    fixture.users.blocked.lock().unwrap().push("alice".to_owned());
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "invalid_grant");
+    assert_eq!(fixture.log.last_reason(), Some(Reason::SubjectBlocked));
+}
+
+#[tokio::test]
+async fn dg_09_what_the_host_ends_while_it_waits_is_over() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    let consent = fixture.enter(&codes.user, "one").await.unwrap();
+    assert_eq!(fixture.server.revoke_client(&ClientId::new("tv")).await.unwrap(), 1);
+    assert_eq!(consent.approve().await.unwrap_err().reason(), Reason::UserCodeAnswered);
+    assert_eq!(fixture.enter(&codes.user, "one").await.unwrap_err().reason(), Reason::UserCodeUnknown);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "invalid_grant");
+
+    let codes = fixture.waits().await;
+    assert_eq!(fixture.revoke("other", &codes.device).await.status(), 200);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
+    assert_eq!(fixture.revoke("tv", &codes.device).await.status(), 200, "the device gives up");
+    assert_eq!(fixture.enter(&codes.user, "one").await.unwrap_err().reason(), Reason::UserCodeUnknown);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "invalid_grant");
+}
+
+#[tokio::test]
+async fn dg_10_a_spent_code_yields_nothing_and_ends_nothing() {
+    let fixture = fixture();
+    let codes = fixture.waits().await;
+    fixture.says_yes(&codes).await;
+    let tokens = fixture.poll("tv", &codes.device).await;
+    for _ in 0..3 {
+        assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "invalid_grant".to_owned()));
+        assert_eq!(fixture.log.last_reason(), Some(Reason::DeviceCodeSpent));
+    }
+    assert!(fixture.is_live(&tokens.access_token()).await);
+    assert_eq!(fixture.refresh("tv", &tokens.refresh_token()).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dg_10_of_64_polls_one_has_the_tokens() {
+    let fixture = far_away();
+    for round in 0..200 {
+        let codes = Arc::new(fixture.waits().await);
+        fixture.says_yes(&codes).await;
+        let polls: JoinSet<Answer> = (0..64)
+            .map(|_| {
+                let (fixture, codes) = (fixture.clone(), codes.clone());
+                async move { fixture.poll("tv", &codes.device).await }
+            })
+            .collect();
+        let (won, lost): (Vec<_>, Vec<_>) =
+            polls.join_all().await.into_iter().partition(|a| a.status() == 200);
+        assert_eq!(won.len(), 1, "round {round}");
+        assert!(lost.iter().all(|answer| answer.error() == (400, "invalid_grant".into())), "round {round}");
+        assert!(fixture.is_live(&won[0].access_token()).await, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dg_10_of_approval_and_denial_at_once_one_sticks() {
+    let fixture = far_away();
+    for round in 0..200 {
+        let codes = fixture.waits().await;
+        let mut consents = Vec::new();
+        for _ in 0..16 {
+            consents.push(fixture.enter(&codes.user, "one").await.unwrap());
+        }
+        let answers = consents.into_iter().enumerate().map(|(n, consent)| answer(n % 2 == 0, consent));
+        let answers: JoinSet<Option<bool>> = answers.collect();
+        let said: Vec<bool> = answers.join_all().await.into_iter().flatten().collect();
+        let poll = fixture.poll("tv", &codes.device).await;
+        assert_eq!(said, [poll.status() == 200], "round {round}: {}", poll.json());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dg_10_an_approval_finds_its_way_between_polls() {
+    let fixture = far_away();
+    for round in 0..100 {
+        let codes = Arc::new(fixture.waits().await);
+        let consent = fixture.enter(&codes.user, "one").await.unwrap();
+        let polls: JoinSet<Answer> = (0..8)
+            .map(|_| {
+                let (fixture, codes) = (fixture.clone(), codes.clone());
+                async move { fixture.poll("tv", &codes.device).await }
+            })
+            .collect();
+        consent.approve().await.unwrap();
+        let won = polls.join_all().await.iter().filter(|answer| answer.status() == 200).count();
+        let last = fixture.poll("tv", &codes.device).await;
+        assert_eq!(won + usize::from(last.status() == 200), 1, "round {round}");
+    }
+}
+
+/// Says yes or no; which, if it was the first answer.
+async fn answer(approves: bool, consent: DeviceConsent) -> Option<bool> {
+    let said = if approves { consent.approve().await } else { consent.deny().await };
+    said.ok().map(|()| approves)
+}
+
+/// A server whose store is a network away, so that all tasks have read before one of them writes.
+fn far_away() -> Fixture {
+    let store = Arc::new(MemoryStore::new());
+    Fixture::on(store.clone(), FarAway(store), |builder| builder.device_verification("/device"))
+}
+
+struct FarAway(Arc<MemoryStore>);
+
+#[async_trait]
+impl TokenStore for FarAway {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        let found = self.0.load(id).await;
+        yield_now().await;
+        found
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        yield_now().await;
+        self.0.commit(write).await
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let found = self.0.find_by_user_code(code).await;
+        yield_now().await;
+        found
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        self.0.list(filter, page).await
+    }
+
+    async fn purge(&self, before: chrono::DateTime<chrono::Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.0.purge(before, limit).await
+    }
+}
