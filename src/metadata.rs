@@ -74,8 +74,19 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// Which parts of the host a server was built with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// Who knows users by their passwords.
+    pub(crate) owner: bool,
+    /// What signs.
+    pub(crate) signer: bool,
+    /// Who decides on the exchange of tokens.
+    pub(crate) exchange: bool,
+}
+
 /// The document as JSON.
-pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, has_keys: bool) -> Vec<u8> {
+pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, parts: Parts) -> Vec<u8> {
     let url = |path: &str| format!("{}{path}", rules.issuer.trim_end_matches('/'));
     let has_users = endpoints.authorization.is_some();
     let has_devices = endpoints.device_verification.is_some();
@@ -84,9 +95,10 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, ha
             && match grant_type {
                 GrantType::AuthorizationCode | GrantType::Implicit => has_users,
                 GrantType::DeviceCode => has_devices,
-                GrantType::Password => has_owner,
+                GrantType::Password => parts.owner,
+                GrantType::TokenExchange => parts.exchange,
                 GrantType::RefreshToken => {
-                    has_users || has_devices || (has_owner && rules.profile.knows(GrantType::Password))
+                    has_users || has_devices || (parts.owner && rules.profile.knows(GrantType::Password))
                 }
                 GrantType::ClientCredentials => true,
             }
@@ -98,6 +110,7 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, ha
         GrantType::RefreshToken,
         GrantType::ClientCredentials,
         GrantType::Password,
+        GrantType::TokenExchange,
     ];
     let response_types = [ResponseType::Code, ResponseType::Token].into_iter();
     let answers = response_types.filter(|r| works(&r.grant_type())).map(ResponseType::as_str);
@@ -108,7 +121,7 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, has_owner: bool, ha
         issuer: &rules.issuer,
         authorization_endpoint: endpoints.authorization.as_deref().map(url),
         token_endpoint: url(&endpoints.token),
-        jwks_uri: has_keys.then(|| url(&endpoints.jwks)),
+        jwks_uri: parts.signer.then(|| url(&endpoints.jwks)),
         scopes_supported: rules.scope.iter().collect(),
         response_types_supported: answers.collect(),
         response_modes_supported: if has_users { modes.to_vec() } else { Vec::new() },

@@ -31,7 +31,8 @@ impl Profile {
             GrantType::AuthorizationCode
             | GrantType::DeviceCode
             | GrantType::RefreshToken
-            | GrantType::ClientCredentials => true,
+            | GrantType::ClientCredentials
+            | GrantType::TokenExchange => true,
             GrantType::Implicit | GrantType::Password => matches!(self, Self::Rfc6749),
         }
     }

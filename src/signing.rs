@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::ClientId;
-use crate::grant::{GrantId, Subject};
+use crate::grant::{Actor, GrantId, Subject};
 use crate::scope::Scope;
 use crate::store::StoreError;
 
@@ -61,6 +61,9 @@ pub struct Claims {
     /// How well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
+    /// Who acts for the subject (RFC 8693 section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// The host's own claims.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

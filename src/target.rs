@@ -62,17 +62,41 @@ pub struct Targets(Option<Arc<Box<[ResourceId]>>>);
 impl Targets {
     /// The `resource` parameters of a form, each once.
     pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
+        Self::named(form, "resource")
+    }
+
+    /// The parameters of this name, each once.
+    pub(crate) fn named(form: &Form<'_>, name: &str) -> Result<Self, Reason> {
+        let ids: Result<Vec<_>, _> = form.all(name).map(ResourceId::parse).collect();
+        Self::of(ids?)
+    }
+
+    /// Only this one.
+    pub(crate) fn one(id: ResourceId) -> Self {
+        Self(Some(Arc::new([id].into())))
+    }
+
+    /// These and those, each once.
+    pub(crate) fn and(&self, others: &Self) -> Result<Self, Reason> {
+        match (self.is_empty(), others.is_empty()) {
+            (_, true) => Ok(self.clone()),
+            (true, false) => Ok(others.clone()),
+            (false, false) => Self::of(self.as_slice().iter().chain(others.as_slice()).cloned()),
+        }
+    }
+
+    fn of(ids: impl IntoIterator<Item = ResourceId>) -> Result<Self, Reason> {
         let mut named = Vec::new();
-        for text in form.all("resource") {
-            let resource = ResourceId::parse(text)?;
-            if !named.contains(&resource) {
-                named.push(resource);
-            }
-            if named.len() > MAX_RESOURCES {
-                return Err(Reason::TargetMalformed);
+        for id in ids {
+            if !named.contains(&id) {
+                named.push(id);
             }
         }
-        Ok(Self((!named.is_empty()).then(|| Arc::new(named.into()))))
+        match named.len() {
+            0 => Ok(Self::default()),
+            1..=MAX_RESOURCES => Ok(Self(Some(Arc::new(named.into())))),
+            _ => Err(Reason::TargetMalformed),
+        }
     }
 
     /// The identifiers, in the order in which they were named.

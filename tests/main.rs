@@ -38,6 +38,7 @@ mod rfc6750_guard;
 mod rfc7009_revoke;
 mod rfc7662_introspect;
 mod rfc8628_device;
+mod rfc8693_exchange;
 mod rfc8707_resources;
 mod rfc9068_jwt;
 mod rfc9728_metadata;

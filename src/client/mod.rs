@@ -83,6 +83,9 @@ pub enum GrantType {
     ClientCredentials,
     /// RFC 6749 section 4.3; only under [`Profile::Rfc6749`](crate::Profile::Rfc6749).
     Password,
+    /// RFC 8693
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
 }
 
 impl GrantType {
@@ -96,6 +99,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 }

@@ -97,6 +97,18 @@ pub enum Reason {
     DevicePollsTooFast,
     /// The user of the device said no.
     DeviceDenied,
+    /// The subject token is not a live access token of this server.
+    SubjectTokenInvalid,
+    /// The actor token is not a live access token of this server.
+    ActorTokenInvalid,
+    /// The type of an actor token, and no actor token.
+    ActorTokenMissing,
+    /// A type of token that cannot be exchanged here, or not be had.
+    TokenTypeUnsupported,
+    /// A chain of delegation that is too long.
+    ActorsTooMany,
+    /// The host does not allow this exchange.
+    ExchangeDenied,
     /// The user name or the password is wrong.
     OwnerCredentialsWrong,
     /// The host says that this user may not go on.
@@ -407,6 +419,12 @@ impl Reason {
             R::DevicePending => (E::AuthorizationPending, "the user has not answered yet"),
             R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer from one poll to the next"),
             R::DeviceDenied => (E::AccessDenied, "the user denied the request"),
+            R::SubjectTokenInvalid => (E::InvalidRequest, "the subject token is unknown, expired or revoked"),
+            R::ActorTokenInvalid => (E::InvalidRequest, "the actor token is unknown, expired or revoked"),
+            R::ActorTokenMissing => (E::InvalidRequest, "actor_token_type without an actor_token"),
+            R::TokenTypeUnsupported => (E::InvalidRequest, "only access tokens are exchanged, and for access tokens"),
+            R::ActorsTooMany => (E::InvalidRequest, "the token was passed on too often"),
+            R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
             R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),

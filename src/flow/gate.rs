@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::client::{Client, GrantType};
 use crate::error::Reason;
 use crate::form::Form;
-use crate::grant::Subject;
+use crate::grant::{Actor, Subject};
 use crate::policy::{OmittedScope, Policy, Rules};
 use crate::scope::Scope;
 use crate::signing::AccessTokens;
@@ -64,6 +66,10 @@ pub struct Issuance {
     pub(crate) format: AccessTokens,
     /// Whether a refresh token goes with it.
     pub(crate) refreshable: bool,
+    /// Nothing of it lives longer than this.
+    pub(crate) until: DateTime<Utc>,
+    /// Who acts for the subject.
+    pub(crate) actor: Option<Actor>,
 }
 
 impl Issuance {
@@ -116,7 +122,9 @@ impl<'a> Gate<'a> {
         if wants_client && !self.client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
         }
-        if wants_client != matches!(subject, Subject::Client(_)) {
+        // In whose name a token is exchanged, the token says.
+        let any = self.grant_type == GrantType::TokenExchange;
+        if !any && wants_client != matches!(subject, Subject::Client(_)) {
             return Err(Reason::GrantTypeNotAllowed);
         }
         self.permit(subject, granted)
@@ -146,6 +154,8 @@ impl<'a> Gate<'a> {
             audience: None,
             format: AccessTokens::Opaque,
             refreshable: self.is_refreshable(),
+            until: DateTime::<Utc>::MAX_UTC,
+            actor: None,
         })
     }
 
@@ -164,8 +174,23 @@ impl<'a> Gate<'a> {
             GrantType::Implicit
             | GrantType::RefreshToken
             | GrantType::ClientCredentials
+            | GrantType::TokenExchange
             | GrantType::Password => self.pass(subject, &ceiling, &targets),
         }
+    }
+
+    /// The gate of a new grant that comes from another one: it has no more scope and no more time than that.
+    pub(crate) fn pass_on(
+        &self,
+        subject: &Subject,
+        scope: &Scope,
+        until: DateTime<Utc>,
+        actor: Option<&Actor>,
+    ) -> Result<Issuance, Reason> {
+        let granted = scope.intersection(&self.rules.ceiling(self.client));
+        let targets = self.rules.known_targets(&self.asked.targets)?;
+        let issuance = self.pass(subject, &granted, &targets)?;
+        Ok(Issuance { until, actor: actor.cloned(), ..issuance })
     }
 
     /// Whom a token is for: one of the resources that were granted; none is the server's default audience.
@@ -194,7 +219,7 @@ impl<'a> Gate<'a> {
             | GrantType::DeviceCode
             | GrantType::Password
             | GrantType::RefreshToken => true,
-            GrantType::Implicit | GrantType::ClientCredentials => false,
+            GrantType::Implicit | GrantType::ClientCredentials | GrantType::TokenExchange => false,
         };
         user_is_away && self.client.allows(GrantType::RefreshToken)
     }

@@ -9,7 +9,7 @@ use super::inquiry::{Inquiry, Known, Token};
 use super::{Checked, authenticate};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
-use crate::grant::{AccessRecord, Grant, GrantId, Handle, Kind};
+use crate::grant::{AccessRecord, Actor, Grant, GrantId, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
 use crate::signing::{Claims, TokenName};
@@ -140,6 +140,8 @@ struct Active<'a> {
     auth_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'a Actor>,
 }
 
 impl<'a> Active<'a> {
@@ -182,6 +184,7 @@ impl<'a> Active<'a> {
             iss: &rules.issuer,
             auth_time: claims.auth_time,
             acr: claims.acr.as_deref(),
+            act: claims.act.as_ref(),
         })
     }
 
@@ -206,6 +209,7 @@ impl<'a> Active<'a> {
             iss: &rules.issuer,
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
             acr: authentication.and_then(|a| a.acr.as_deref()),
+            act: grant.actor(),
         }
     }
 }

@@ -117,6 +117,7 @@ impl Grant {
             scope: tokens.scope.clone(),
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
             acr: authentication.and_then(|a| a.acr.clone()),
+            act: self.actor().cloned(),
             extra: serde_json::Map::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::refresh::Family;
-use super::{Authentication, Ended, Grant, GrantId, Live, Offer, Stage, Subject};
+use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Offer, Origin, Stage, Subject};
 use crate::client::ClientId;
 use crate::scope::Scope;
 use crate::target::Targets;
@@ -35,6 +35,8 @@ struct Body<'a> {
     ends: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authentication: Option<Authentication>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actor: Option<Actor>,
     stage: StageBody<'a>,
 }
 
@@ -90,6 +92,7 @@ impl Grant {
             created: self.created,
             ends: self.ends,
             authentication: self.authentication().cloned(),
+            actor: self.actor().cloned(),
             stage,
         };
         // Nothing in it can fail to be written: every key is a text and every value finite.
@@ -122,7 +125,7 @@ impl Grant {
             targets: body.targets,
             created: body.created,
             ends: body.ends,
-            authentication: body.authentication.map(Arc::new),
+            origin: Origin::new(body.authentication, body.actor),
             stage,
         })
     }

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::refresh::{Bridge, RefreshAsk};
-use super::{Grant, Kind, Live, Login, Stage, UserCode, Verdict, refuse};
+use super::{Grant, Kind, Live, Login, Origin, Stage, UserCode, Verdict, refuse};
 use crate::error::Reason;
 use crate::flow::{Gate, Issuance};
 use crate::mint::Mint;
@@ -203,7 +203,7 @@ impl Grant {
             self.scope = self.scope.intersection(part);
         }
         self.subject = login.subject().clone();
-        self.authentication = Some(Arc::new(login.authentication().clone()));
+        self.origin = Origin::new(Some(login.authentication().clone()), None);
         self.created = now;
         self.ends = after(now, policy.grant_lifetime);
         Ok(self)

@@ -4,6 +4,7 @@
 //! [`Verdict`] comes out.
 
 mod access;
+mod actor;
 mod code;
 mod codec;
 mod device;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use access::{AccessRecord, Issued, MAX_LIVE_ACCESS_TOKENS};
+pub use actor::Actor;
+pub(crate) use actor::MAX_ACTORS;
 pub use code::{CodeRedemption, Offer};
 pub use codec::DecodeError;
 pub use device::{Claimant, DeviceCodeUse};
@@ -70,9 +73,25 @@ pub struct Grant {
     created: DateTime<Utc>,
     /// The absolute end, which no rotation moves.
     ends: DateTime<Utc>,
-    /// How the user signed in; none for a client's own grant.
-    authentication: Option<Arc<Authentication>>,
+    /// How it came about; none for a client's own grant.
+    origin: Option<Arc<Origin>>,
     stage: Stage,
+}
+
+/// What of a grant never changes once its user is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    /// How the user signed in.
+    authentication: Option<Authentication>,
+    /// Who acts for the subject, where a token was exchanged.
+    actor: Option<Actor>,
+}
+
+impl Origin {
+    fn new(authentication: Option<Authentication>, actor: Option<Actor>) -> Option<Arc<Self>> {
+        let is_there = authentication.is_some() || actor.is_some();
+        is_there.then(|| Arc::new(Self { authentication, actor }))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +177,7 @@ impl Grant {
         Self::new(issuance, Some(authentication), stage, mint.grant, now, policy)
     }
 
-    /// A grant that issues its first access token at once: client credentials, password, implicit.
+    /// A grant that issues its first access token at once: client credentials, password, implicit, token exchange.
     #[must_use]
     pub fn issue(
         issuance: Issuance,
@@ -167,7 +186,7 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Self, Issued) {
-        let (id, ends) = (mint.grant, after(now, policy.grant_lifetime));
+        let (id, ends) = (mint.grant, after(now, policy.grant_lifetime).min(issuance.until));
         let (live, tokens) = Live::begin(&issuance, &issuance.scope, ends, mint, now, policy);
         let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
@@ -188,8 +207,8 @@ impl Grant {
             scope: issuance.scope,
             targets: issuance.targets,
             created: now,
-            ends: after(now, policy.grant_lifetime),
-            authentication: authentication.map(Arc::new),
+            ends: after(now, policy.grant_lifetime).min(issuance.until),
+            origin: Origin::new(authentication, issuance.actor),
             stage,
         }
     }
@@ -237,7 +256,13 @@ impl Grant {
     /// How the user signed in; none for a client's own grant.
     #[must_use]
     pub fn authentication(&self) -> Option<&Authentication> {
-        self.authentication.as_deref()
+        self.origin.as_ref()?.authentication.as_ref()
+    }
+
+    /// Who acts for the subject, where a token was exchanged for another (RFC 8693 section 4.1).
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        self.origin.as_ref()?.actor.as_ref()
     }
 
     /// When it was approved.

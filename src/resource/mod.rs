@@ -32,7 +32,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::client::ClientId;
-use crate::grant::{AccessRecord, GrantId, Subject};
+use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::Secret;
@@ -168,6 +168,26 @@ impl Access {
         match &self.0 {
             Source::Grant { record, .. } => record.grant().authentication()?.acr.as_deref(),
             Source::Claims(claimed) => claimed.claims.acr.as_deref(),
+        }
+    }
+
+    /// How and when the user signed in, as far as it is known.
+    pub(crate) fn authentication(&self) -> Option<Authentication> {
+        match &self.0 {
+            Source::Grant { record, .. } => record.grant().authentication().cloned(),
+            Source::Claims(claimed) => {
+                let auth_time = DateTime::from_timestamp(claimed.claims.auth_time?, 0)?;
+                Some(Authentication { auth_time, acr: claimed.claims.acr.clone() })
+            }
+        }
+    }
+
+    /// Who acts for the subject, where the token was exchanged for another (RFC 8693 section 4.1).
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        match &self.0 {
+            Source::Grant { record, .. } => record.grant().actor(),
+            Source::Claims(claimed) => claimed.claims.act.as_ref(),
         }
     }
 

@@ -8,7 +8,7 @@ use fluent_uri::Uri;
 use super::throttle::Throttle;
 use super::tries::Tries;
 use super::unanswered::Unanswered;
-use super::{AuthorizationServer, Inner, ResourceOwner};
+use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::Audit;
 use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
 use crate::metadata::{self, Endpoints};
@@ -36,6 +36,7 @@ pub struct Builder {
     registrar: Option<Arc<dyn Registrar>>,
     store: Option<Arc<dyn TokenStore>>,
     owner: Option<Arc<dyn ResourceOwner>>,
+    exchange: Option<Arc<dyn ExchangePolicy>>,
     slow_hash: Option<Arc<dyn SlowHash>>,
     access_tokens: AccessTokens,
     signer: Option<Arc<dyn TokenSigner>>,
@@ -62,6 +63,7 @@ impl Builder {
             registrar: None,
             store: None,
             owner: None,
+            exchange: None,
             slow_hash: None,
             access_tokens: AccessTokens::default(),
             signer: None,
@@ -226,6 +228,12 @@ impl Builder {
         self
     }
 
+    /// Who may exchange which access token for which (RFC 8693). Without it there is no such grant type.
+    pub fn token_exchange(mut self, policy: impl ExchangePolicy + 'static) -> Self {
+        self.exchange = Some(Arc::new(policy));
+        self
+    }
+
     /// What authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the same one; without it,
     /// each start draws its own, and a cursor is good at the node that wrote it. Whoever knows it can begin a listing anywhere.
     pub fn cursor_key(mut self, key: Secret) -> Self {
@@ -285,13 +293,13 @@ impl Builder {
             scope,
             policy: self.policy,
         };
+        let parts = metadata::Parts {
+            owner: self.owner.is_some(),
+            signer: self.signer.is_some(),
+            exchange: self.exchange.is_some(),
+        };
         let inner = Inner {
-            metadata: metadata::document(
-                &rules,
-                &self.endpoints,
-                self.owner.is_some(),
-                self.signer.is_some(),
-            ),
+            metadata: metadata::document(&rules, &self.endpoints, parts),
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),
             user_codes: Tries::new(&rules.policy),
             unanswered: Unanswered::new(rules.policy.leeway),
@@ -302,6 +310,7 @@ impl Builder {
             registrar: self.registrar,
             store,
             owner: self.owner,
+            exchange: self.exchange,
             slow_hash: self.slow_hash,
             signer: self.signer,
             access_token_claims: self.access_token_claims,

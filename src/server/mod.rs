@@ -7,6 +7,7 @@ mod check;
 mod cursor;
 mod device;
 mod endpoint;
+mod exchange;
 mod manage;
 mod revoke_all;
 mod signed;
@@ -24,6 +25,7 @@ pub use authorize::{Authorization, Consent, Detour, ErrorPage};
 pub use builder::{Builder, ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
+pub use exchange::ExchangePolicy;
 pub use manage::Grants;
 
 use crate::audit::{Audit, Endpoint, Event, What};
@@ -83,6 +85,7 @@ struct Inner {
     registrar: Option<Arc<dyn Registrar>>,
     store: Arc<dyn TokenStore>,
     owner: Option<Arc<dyn ResourceOwner>>,
+    exchange: Option<Arc<dyn ExchangePolicy>>,
     slow_hash: Option<Arc<dyn SlowHash>>,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,

@@ -32,6 +32,7 @@ impl AuthorizationServer {
         match state {
             Authenticated::Grant(flow) => self.redeem(flow).await,
             Authenticated::Mint(flow) => self.grant(flow).await,
+            Authenticated::Exchange(flow) => self.exchange(*flow).await,
             Authenticated::Owner(flow) => {
                 let attempt = self.inner.throttle.check(request.peer, self.now())?;
                 let owner = self.authenticate_owner(flow.question()).await?;
@@ -95,7 +96,7 @@ impl AuthorizationServer {
     }
 
     /// A new grant that issues at once.
-    async fn grant(&self, flow: AwaitMint) -> Result<TokenReply, Refusal> {
+    pub(super) async fn grant(&self, flow: AwaitMint) -> Result<TokenReply, Refusal> {
         for _ in 0..RACES {
             let (write, sealed) = match flow.decide(self.mint(), self.now(), self.rules()) {
                 Decision::Refuse(refusal) => return Err(refusal),

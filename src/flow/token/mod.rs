@@ -3,6 +3,7 @@
 //! ```text
 //! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision     code, device code, refresh token
 //!                       ├─▶ AwaitOwner ─▶ AwaitMint ─────▶ Decision     password
+//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitMint ▶ Decision     token exchange
 //!                       └─▶ AwaitMint ───────────────────▶ Decision     client credentials
 //! ```
 
@@ -16,17 +17,21 @@ use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
-use crate::grant::{Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
+use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
 use crate::grant::{Kind, Prefixes, RefreshUse, Subject, Verdict};
 use crate::http::Request;
 use crate::mint::Mint;
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
+use crate::scope::Scope;
 use crate::secret::SecretText;
 use crate::store::{Committed, Record, Write};
 
+mod exchange;
 mod reply;
 
+use exchange::Exchanged;
+pub use exchange::{AwaitPermission, AwaitTokens, Exchange, ExchangeAsk};
 pub use reply::{AwaitSignature, Reply, TokenReply};
 
 /// Parsed; the client is only claimed.
@@ -52,6 +57,7 @@ enum Ask {
         token: Option<Handle>,
     },
     Client,
+    Exchange(Box<Exchanged>),
     /// Neither is shown: people type passwords into the other field, too.
     Password {
         username: SecretText,
@@ -75,6 +81,9 @@ impl Ask {
                 Ok(Self::Refresh { token: Handle::parse(need("refresh_token")?, Kind::Refresh, prefixes) })
             }
             "client_credentials" => Ok(Self::Client),
+            "urn:ietf:params:oauth:grant-type:token-exchange" => {
+                Ok(Self::Exchange(Box::new(Exchanged::parse(form)?)))
+            }
             "password" => Ok(Self::Password {
                 username: SecretText::new(need("username")?),
                 password: SecretText::new(need("password")?),
@@ -89,6 +98,7 @@ impl Ask {
             Self::Device { .. } => GrantType::DeviceCode,
             Self::Refresh { .. } => GrantType::RefreshToken,
             Self::Client => GrantType::ClientCredentials,
+            Self::Exchange(_) => GrantType::TokenExchange,
             Self::Password { .. } => GrantType::Password,
         }
     }
@@ -138,6 +148,8 @@ pub enum Authenticated {
     Grant(AwaitGrant),
     /// A user name and a password: whose they are.
     Owner(AwaitOwner),
+    /// Access tokens: what they are good for.
+    Exchange(Box<AwaitTokens>),
     /// Nothing but randomness.
     Mint(AwaitMint),
 }
@@ -164,7 +176,11 @@ impl Authenticated {
             }
             Ask::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
-                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, asked }))
+                let parent = None;
+                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, asked, parent }))
+            }
+            Ask::Exchange(exchanged) => {
+                Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, asked)?)))
             }
             Ask::Password { username, password } => {
                 Ok(Self::Owner(AwaitOwner { client, username, password, asked }))
@@ -317,6 +333,7 @@ impl AwaitOwner {
             authentication: Some(Authentication { auth_time: now, acr: None }),
             grant_type: GrantType::Password,
             asked: self.asked,
+            parent: None,
         })
     }
 }
@@ -329,6 +346,16 @@ pub struct AwaitMint {
     authentication: Option<Authentication>,
     grant_type: GrantType,
     asked: Asked,
+    parent: Option<Parent>,
+}
+
+/// What a new grant may not exceed, beside the ceiling of its client.
+#[derive(Debug)]
+struct Parent {
+    scope: Scope,
+    expires: DateTime<Utc>,
+    actor: Option<Actor>,
+    standing: Standing,
 }
 
 impl AwaitMint {
@@ -344,15 +371,21 @@ impl AwaitMint {
             client: self.client.client(),
             grant_type: self.grant_type,
             asked: &self.asked,
-            standing: Standing::Active,
+            standing: self.parent.as_ref().map_or(Standing::Active, |parent| parent.standing),
             rules,
         };
-        match gate.pass_new(&self.subject) {
+        let issuance = match &self.parent {
+            None => gate.pass_new(&self.subject),
+            Some(Parent { scope, expires, actor, .. }) => {
+                gate.pass_on(&self.subject, scope, *expires, actor.as_ref())
+            }
+        };
+        match issuance {
             Ok(issuance) => {
                 let authentication = self.authentication.clone();
                 let (grant, tokens) = Grant::issue(issuance, authentication, mint, now, &rules.policy);
                 let unrecorded = tokens.is_unrecorded();
-                let reply = Reply::new(&grant, tokens, now, rules);
+                let reply = Reply::new(&grant, tokens, now, rules).for_grant_type(self.grant_type);
                 match unrecorded {
                     true => Decision::Issue(reply),
                     false => Decision::Commit(Write::insert(grant, now), Sealed(Ok(reply))),

@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::exchange::ACCESS_TOKEN;
+use crate::client::GrantType;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
 use crate::policy::Rules;
@@ -32,6 +34,7 @@ pub struct TokenReply {
     scope: Scope,
     /// In seconds.
     expires_in: u64,
+    issued_token_type: Option<&'static str>,
 }
 
 enum AccessToken {
@@ -47,6 +50,7 @@ pub struct AwaitSignature {
     grant: GrantId,
     scope: Scope,
     expires_in: u64,
+    issued_token_type: Option<&'static str>,
 }
 
 impl Reply {
@@ -58,14 +62,30 @@ impl Reply {
             AccessTokens::Opaque => {
                 let Issued { access, refresh, scope, .. } = tokens;
                 let access = AccessToken::Opaque(access);
-                Self::Ready(TokenReply { grant: grant.id(), access, refresh, scope, expires_in })
+                let grant = grant.id();
+                let issued_token_type = None;
+                Self::Ready(TokenReply { grant, access, refresh, scope, expires_in, issued_token_type })
             }
             AccessTokens::Jwt => {
                 let claims = grant.claims(&tokens, rules);
                 let Issued { refresh, scope, .. } = tokens;
-                Self::Sign(Box::new(AwaitSignature { claims, refresh, grant: grant.id(), scope, expires_in }))
+                let grant = grant.id();
+                let issued_token_type = None;
+                let signature =
+                    AwaitSignature { claims, refresh, grant, scope, expires_in, issued_token_type };
+                Self::Sign(Box::new(signature))
             }
         }
+    }
+
+    /// With what the answer of this grant type has besides (RFC 8693 section 2.2.1).
+    pub(super) fn for_grant_type(mut self, grant_type: GrantType) -> Self {
+        let issued = (grant_type == GrantType::TokenExchange).then_some(ACCESS_TOKEN);
+        match &mut self {
+            Self::Ready(reply) => reply.issued_token_type = issued,
+            Self::Sign(signature) => signature.issued_token_type = issued,
+        }
+        self
     }
 }
 
@@ -83,14 +103,17 @@ impl AwaitSignature {
     /// Takes the token that has these claims and a signature.
     #[must_use]
     pub fn with_token(self, token: String) -> TokenReply {
-        let Self { refresh, grant, scope, expires_in, .. } = self;
-        TokenReply { grant, access: AccessToken::Signed(token), refresh, scope, expires_in }
+        let Self { refresh, grant, scope, expires_in, issued_token_type, .. } = self;
+        let access = AccessToken::Signed(token);
+        TokenReply { grant, access, refresh, scope, expires_in, issued_token_type }
     }
 }
 
 #[derive(Serialize)]
 struct Body<'a> {
     access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,11 +131,12 @@ impl TokenReply {
 
     /// The JSON answer; the tokens leave here and nowhere else.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Self { grant, access, refresh, scope, expires_in } = self;
+        let Self { grant, access, refresh, scope, expires_in, issued_token_type } = self;
         let access = access.into_text(grant, prefixes);
         let refresh = refresh.map(|secret| Handle::new(grant, secret).into_text(Kind::Refresh, prefixes));
         let body = Body {
             access_token: &access,
+            issued_token_type,
             token_type: BEARER,
             expires_in,
             refresh_token: refresh.as_deref(),

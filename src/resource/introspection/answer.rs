@@ -29,6 +29,7 @@ pub(super) struct Active {
     scope: Option<Scope>,
     auth_time: Option<i64>,
     acr: Option<String>,
+    act: Option<Value>,
     token_type: Option<String>,
     token_use: Option<String>,
     cnf: Option<IgnoredAny>,
@@ -112,6 +113,7 @@ impl Active {
             scope: self.scope.clone().unwrap_or_default(),
             auth_time: self.auth_time,
             acr: self.acr.clone(),
+            act: self.act.clone().and_then(|act| serde_json::from_value(act).ok()),
             extra: self.extra.clone(),
         })
     }

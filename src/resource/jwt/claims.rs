@@ -28,6 +28,8 @@ pub(super) struct Wire {
     scope: Scope,
     auth_time: Option<i64>,
     acr: Option<String>,
+    /// Other issuers may write more into it than [`Actor`](crate::grant::Actor) has; then it is not shown.
+    act: Option<Value>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
@@ -80,6 +82,7 @@ impl Wire {
             scope: self.scope,
             auth_time: self.auth_time,
             acr: self.acr,
+            act: self.act.and_then(|act| serde_json::from_value(act).ok()),
             extra: self.extra,
         })
     }

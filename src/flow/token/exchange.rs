@@ -1,0 +1,212 @@
+//! Token exchange (RFC 8693): an access token for one that is good for less, somewhere else, in the same name.
+//!
+//! ```text
+//! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitMint ─▶ Decision
+//! ```
+
+use std::sync::Arc;
+
+use super::{AwaitMint, Parent};
+use crate::client::auth::AuthenticatedClient;
+use crate::client::{Client, GrantType};
+use crate::error::{Reason, Refusal};
+use crate::flow::{Asked, Standing};
+use crate::form::Form;
+use crate::grant::{Actor, MAX_ACTORS};
+use crate::policy::Rules;
+use crate::resource::Access;
+use crate::scope::Scope;
+use crate::secret::SecretText;
+use crate::target::{ResourceId, Targets};
+
+pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// The tokens of a request, before anybody has looked at them.
+#[derive(Debug)]
+pub(super) struct Exchanged {
+    subject: SecretText,
+    actor: Option<SecretText>,
+    /// `audience`, by the names of resources.
+    audiences: Targets,
+}
+
+impl Exchanged {
+    /// RFC 8693 section 2.1. The only tokens that this server knows are its own access tokens.
+    pub(super) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
+        let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
+        let subject = SecretText::new(need("subject_token")?);
+        check_type(need("subject_token_type")?)?;
+        let actor = match (form.one("actor_token")?, form.one("actor_token_type")?) {
+            (Some(token), Some(kind)) => {
+                check_type(kind)?;
+                Some(SecretText::new(token))
+            }
+            (None, None) => None,
+            (Some(_), None) => return Err(Reason::ParameterMissing),
+            (None, Some(_)) => return Err(Reason::ActorTokenMissing),
+        };
+        match form.one("requested_token_type")? {
+            None | Some(ACCESS_TOKEN) => {}
+            Some(_) => return Err(Reason::TokenTypeUnsupported),
+        }
+        Ok(Self { subject, actor, audiences: Targets::named(form, "audience")? })
+    }
+}
+
+fn check_type(kind: &str) -> Result<(), Reason> {
+    match kind {
+        ACCESS_TOKEN | JWT => Ok(()),
+        _ => Err(Reason::TokenTypeUnsupported),
+    }
+}
+
+/// Waits for what the tokens are good for.
+#[derive(Debug)]
+pub struct AwaitTokens {
+    client: AuthenticatedClient,
+    exchanged: Exchanged,
+    asked: Asked,
+}
+
+impl AwaitTokens {
+    pub(super) fn new(
+        client: AuthenticatedClient,
+        exchanged: Exchanged,
+        asked: Asked,
+    ) -> Result<Self, Refusal> {
+        client.confidential()?;
+        Ok(Self { client, exchanged, asked })
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        self.client.client()
+    }
+
+    /// The token in whose subject's name the new one acts.
+    #[must_use]
+    pub fn subject_token(&self) -> &SecretText {
+        &self.exchanged.subject
+    }
+
+    /// The token of the party that will act, if it is not the client itself.
+    #[must_use]
+    pub fn actor_token(&self) -> Option<&SecretText> {
+        self.exchanged.actor.as_ref()
+    }
+
+    /// Takes what the tokens are good for: the checked access of each that was presented, `None` for one that is not a
+    /// live access token of this server.
+    ///
+    /// # Errors
+    /// A token that is not good, a target that nobody knows, or a scope that the token has not.
+    pub fn with_tokens(
+        self,
+        subject: Option<Access>,
+        actor: Option<Access>,
+        rules: &Rules,
+    ) -> Result<AwaitPermission, Refusal> {
+        let subject = subject.ok_or(Reason::SubjectTokenInvalid)?;
+        if self.exchanged.actor.is_some() && actor.is_none() {
+            return Err(Reason::ActorTokenInvalid.into());
+        }
+        if subject.actor().is_some_and(|actor| actor.links() >= MAX_ACTORS) {
+            return Err(Reason::ActorsTooMany.into());
+        }
+        let named = self.asked.targets.and(&self.exchanged.audiences)?;
+        let named = match (named.as_slice(), subject.audience()) {
+            ([], Some(same)) => Targets::one(same.clone()),
+            _ => named,
+        };
+        let known = |id: &ResourceId| id.as_str() == rules.audience || rules.resource(id.as_str()).is_some();
+        if !named.as_slice().iter().all(known) {
+            return Err(Reason::TargetUnknown.into());
+        }
+        if self.asked.scope.as_ref().is_some_and(|asked| !asked.is_subset(subject.scope())) {
+            return Err(Reason::ScopeExceeded.into());
+        }
+        let asked = Asked { targets: named, ..self.asked };
+        Ok(AwaitPermission { client: self.client, subject, actor, asked })
+    }
+}
+
+/// Waits for the host's word: who may exchange what for what is its own business.
+#[derive(Debug)]
+pub struct AwaitPermission {
+    client: AuthenticatedClient,
+    subject: Access,
+    actor: Option<Access>,
+    asked: Asked,
+}
+
+/// A new token by an old one, if the host allows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exchange {
+    /// No.
+    #[default]
+    Denied,
+    /// The new token acts as its subject, and says of nobody else.
+    Impersonation,
+    /// The new token says who acts for its subject (`act`): the subject of the actor token, else the client.
+    Delegation,
+}
+
+/// What is asked of the host.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ExchangeAsk<'a> {
+    /// The client that asks; it is authenticated, and the grant type is registered for it.
+    pub client: &'a Client,
+    /// What the subject token is good for. Whether the client was meant to have it is yours to judge: it may be for a
+    /// resource of another party.
+    pub subject: &'a Access,
+    /// What the actor token is good for, if there is one.
+    pub actor: Option<&'a Access>,
+    /// The resources that the new token is asked for, all of them known; none is the server's default audience.
+    pub targets: &'a Targets,
+    /// The scope that is asked for, within that of the subject token; none is all of it.
+    pub scope: Option<&'a Scope>,
+}
+
+impl AwaitPermission {
+    /// What the host has to judge.
+    #[must_use]
+    pub fn question(&self) -> ExchangeAsk<'_> {
+        ExchangeAsk {
+            client: self.client.client(),
+            subject: &self.subject,
+            actor: self.actor.as_ref(),
+            targets: &self.asked.targets,
+            scope: self.asked.scope.as_ref(),
+        }
+    }
+
+    /// Takes the host's word on the exchange, and on the user.
+    ///
+    /// # Errors
+    /// The exchange is denied.
+    pub fn with_permission(self, exchange: Exchange, standing: Standing) -> Result<AwaitMint, Refusal> {
+        let Self { client, subject, actor, asked } = self;
+        let actor = match exchange {
+            Exchange::Denied => return Err(Reason::ExchangeDenied.into()),
+            Exchange::Impersonation => subject.actor().cloned(),
+            Exchange::Delegation => {
+                let own = crate::grant::Subject::Client(client.client().id().clone());
+                let acting = actor.as_ref().map_or(&own, Access::subject);
+                Some(Actor::taking_over(acting, subject.actor()))
+            }
+        };
+        let parent = Parent { scope: subject.scope().clone(), expires: subject.expires(), actor, standing };
+        Ok(AwaitMint {
+            client,
+            subject: subject.subject().clone(),
+            authentication: subject.authentication(),
+            grant_type: GrantType::TokenExchange,
+            asked,
+            parent: Some(parent),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! Token exchange, driven (RFC 8693).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::AuthorizationServer;
+use crate::error::{Fault, Reason, Refusal};
+use crate::flow::token::{AwaitTokens, Exchange, ExchangeAsk, TokenReply};
+use crate::resource::Access;
+use crate::secret::SecretText;
+use crate::store::StoreError;
+
+/// Decides who may exchange which token for which.
+#[async_trait]
+pub trait ExchangePolicy: Send + Sync {
+    /// Whether this exchange is allowed, and whether the new token names the party that acts.
+    ///
+    /// Everything in the question is checked: the tokens are live, the targets known, the scope within that of the
+    /// subject token. **A wrong permission lets a client carry a token that it was sent to a place that it was not
+    /// meant for**: name the clients and the targets, and answer [`Exchange::Denied`] to all else.
+    ///
+    /// # Errors
+    /// It could not be found out; the answer is 503.
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError>;
+}
+
+#[async_trait]
+impl<T: ExchangePolicy + ?Sized> ExchangePolicy for Arc<T> {
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError> {
+        (**self).exchange(ask).await
+    }
+}
+
+impl AuthorizationServer {
+    pub(super) async fn exchange(&self, flow: AwaitTokens) -> Result<TokenReply, Refusal> {
+        let policy = self.inner.exchange.as_ref().ok_or(Reason::GrantTypeUnsupported)?;
+        let subject = self.own_access(flow.subject_token()).await?;
+        let actor = match flow.actor_token() {
+            Some(token) => self.own_access(token).await?,
+            None => None,
+        };
+        let flow = flow.with_tokens(subject, actor, self.rules())?;
+        let question = flow.question();
+        let standing = self.standing(question.subject.subject()).await?;
+        let permission = self.in_time(policy.exchange(&question)).await;
+        let permission = permission.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+        self.grant(flow.with_permission(permission, standing)?).await
+    }
+
+    /// What a token is good for, if it is a live access token of this server.
+    async fn own_access(&self, token: &SecretText) -> Result<Option<Access>, Refusal> {
+        match self.check(token.reveal()).await {
+            Ok(access) => Ok(Some(access)),
+            Err(refusal) if refusal.reason() == Reason::TokenInactive => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Token exchange: a token for one that is good for less, somewhere else, in the same name.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use grantor::flow::token::{Exchange, ExchangeAsk};
+use grantor::jose::Algorithm;
+use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
+use grantor::server::{Builder, ExchangePolicy};
+use grantor::{
+    AccessTokens, AuthMethod, Client, Clock as _, GrantType, MemoryRegistry, Reason, Resource, StoreError,
+    async_trait,
+};
+use serde_json::json;
+
+use crate::support::{Answer, CALLBACK, Fixture, SECRET, clients, request};
+
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const ORDERS: &str = "https://orders.example";
+const BILLING: &str = "https://billing.example";
+
+/// The client `orders` may pass its tokens on to billing, as the host decides.
+#[derive(Clone, Default)]
+struct Policy(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    answer: Exchange,
+    fails: bool,
+    asked: usize,
+}
+
+#[async_trait]
+impl ExchangePolicy for Policy {
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError> {
+        let mut state = self.0.lock().unwrap();
+        state.asked += 1;
+        if state.fails {
+            return Err(StoreError::transient("no directory"));
+        }
+        let billing = ask.targets.as_slice().iter().all(|target| target.as_str() == BILLING);
+        Ok(if billing { state.answer } else { Exchange::Denied })
+    }
+}
+
+struct Bench {
+    fixture: Fixture,
+    policy: Policy,
+}
+
+impl Bench {
+    fn new(answer: Exchange) -> Self {
+        Self::with(answer, |builder| builder)
+    }
+
+    fn with(answer: Exchange, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let policy = Policy::default();
+        policy.0.lock().unwrap().answer = answer;
+        let orders = Client::builder("orders").grant_types([GrantType::TokenExchange]).secret(SECRET);
+        let thief = Client::builder("thief")
+            .redirect_uri(CALLBACK)
+            .auth_method(AuthMethod::None)
+            .grant_types([GrantType::AuthorizationCode, GrantType::TokenExchange]);
+        let registered = clients().into_iter().chain([orders.build().unwrap(), thief.build().unwrap()]);
+        let registry = MemoryRegistry::new(registered);
+        let fixture = Fixture::with(|builder| {
+            let builder = builder
+                .clients(registry)
+                .resource(Resource::new(ORDERS))
+                .resource(Resource::new(BILLING).scopes(["read"]))
+                .token_exchange(policy.clone());
+            configure(builder)
+        });
+        Self { fixture, policy }
+    }
+
+    /// alice's token for orders, by way of the web application.
+    async fn subject_token(&self, scope: &str) -> String {
+        let mut query = crate::support::code_query("conf", scope);
+        query.push(("resource", ORDERS));
+        let code = self.fixture.approve(&query).await.location_parameter("code").unwrap();
+        self.fixture.redeem("conf", &code).await.access_token()
+    }
+
+    async fn exchange(&self, subject_token: &str, more: &[(&str, &str)]) -> Answer {
+        let mut form = vec![
+            ("grant_type", EXCHANGE),
+            ("subject_token", subject_token),
+            ("subject_token_type", ACCESS_TOKEN),
+        ];
+        form.extend(more);
+        self.fixture.token("orders", &form).await
+    }
+
+    async fn introspected(&self, client: &str, token: &str) -> serde_json::Value {
+        Answer(self.fixture.server.introspect(&request(client, &[("token", token)])).await).json()
+    }
+}
+
+#[tokio::test]
+async fn a_service_passes_its_caller_on_to_another_service() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read write").await;
+    let answer = bench.exchange(&token, &[("resource", BILLING), ("scope", "read")]).await;
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    let seen = bench.introspected("orders", &answer.access_token()).await;
+    assert_eq!(
+        (&seen["sub"], &seen["sub_type"], &seen["client_id"]),
+        (&json!("alice"), &json!("user"), &json!("orders"))
+    );
+    assert_eq!((&seen["aud"], &seen["scope"]), (&json!(BILLING), &json!("read")));
+    assert_eq!(seen["act"], json!({ "sub": "orders", "sub_type": "client" }));
+    let access = bench.fixture.server.check(&answer.access_token()).await.unwrap();
+    assert_eq!(access.actor().unwrap().sub, "orders");
+    assert_eq!(access.user(), Some("alice"));
+    assert!(bench.fixture.is_live(&token).await, "the exchange spends nothing");
+}
+
+#[tokio::test]
+async fn an_impersonation_names_no_actor_but_those_before() {
+    let bench = Bench::new(Exchange::Impersonation);
+    let token = bench.subject_token("read").await;
+    let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(bench.introspected("orders", &answer.access_token()).await["act"], json!(null));
+
+    bench.policy.0.lock().unwrap().answer = Exchange::Delegation;
+    let delegated = bench.exchange(&token, &[("resource", BILLING)]).await.access_token();
+    bench.policy.0.lock().unwrap().answer = Exchange::Impersonation;
+    let answer = bench.exchange(&delegated, &[]).await;
+    let seen = bench.introspected("orders", &answer.access_token()).await;
+    assert_eq!(seen["act"], json!({ "sub": "orders", "sub_type": "client" }));
+}
+
+#[tokio::test]
+async fn a_chain_of_actors_grows_and_ends() {
+    let bench = Bench::new(Exchange::Delegation);
+    let mut token = bench.subject_token("read").await;
+    for links in 1..=8 {
+        let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+        assert_eq!(answer.status(), 200, "{links}");
+        token = answer.access_token();
+    }
+    let mut chain = &bench.introspected("orders", &token).await["act"];
+    let mut links = 0;
+    while !chain.is_null() {
+        (chain, links) = (&chain["act"], links + 1);
+    }
+    assert_eq!(links, 8);
+    let refused = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(refused.error(), (400, "invalid_request".into()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::ActorsTooMany));
+}
+
+#[tokio::test]
+async fn an_actor_token_names_who_acts() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read").await;
+    let robot = bench.fixture.token("robot", &[("grant_type", "client_credentials")]).await.access_token();
+    let actor = [("resource", BILLING), ("actor_token", robot.as_str()), ("actor_token_type", ACCESS_TOKEN)];
+    let answer = bench.exchange(&token, &actor).await;
+    let seen = bench.introspected("orders", &answer.access_token()).await;
+    assert_eq!(seen["act"], json!({ "sub": "robot", "sub_type": "client" }));
+
+    bench.fixture.revoke("robot", &robot).await;
+    assert_eq!(bench.exchange(&token, &actor).await.error(), (400, "invalid_request".into()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::ActorTokenInvalid));
+}
+
+#[tokio::test]
+async fn tx_01_what_is_missing_or_too_much_is_refused() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read").await;
+    let all =
+        [("grant_type", EXCHANGE), ("subject_token", token.as_str()), ("subject_token_type", ACCESS_TOKEN)];
+    for missing in ["subject_token", "subject_token_type"] {
+        let form: Vec<_> = all.into_iter().filter(|(name, _)| *name != missing).collect();
+        assert_eq!(
+            bench.fixture.token("orders", &form).await.error(),
+            (400, "invalid_request".into()),
+            "{missing}"
+        );
+    }
+    for more in [
+        &[("actor_token", token.as_str())][..],
+        &[("actor_token_type", ACCESS_TOKEN)],
+        &[("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")],
+        &[("requested_token_type", "urn:ietf:params:oauth:token-type:saml2")],
+    ] {
+        let answer = bench.exchange(&token, &[&[("resource", BILLING)], more].concat()).await;
+        assert_eq!(answer.error(), (400, "invalid_request".into()), "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn tx_02_a_subject_token_is_a_live_access_token_of_this_server() {
+    let bench = Bench::new(Exchange::Delegation);
+    let elsewhere = Bench::new(Exchange::Delegation);
+    let tokens = bench.fixture.tokens("conf", "read").await;
+    let code = bench.fixture.code("conf", "read").await;
+    let (revoked, expired) = (bench.subject_token("read").await, bench.subject_token("read").await);
+    bench.fixture.revoke("conf", &revoked).await;
+    let foreign = elsewhere.subject_token("read").await;
+    for bad in [revoked.as_str(), &foreign, &tokens.refresh_token(), &code, "x", "a.b.c"] {
+        let answer = bench.exchange(bad, &[("resource", BILLING)]).await;
+        assert_eq!(answer.error(), (400, "invalid_request".into()), "{bad}");
+        assert_eq!(bench.fixture.log.last_reason(), Some(Reason::SubjectTokenInvalid));
+    }
+    assert_eq!(bench.exchange(&expired, &[("resource", BILLING)]).await.status(), 200);
+    bench.fixture.clock.advance(Duration::from_secs(600));
+    assert_eq!(bench.exchange(&expired, &[("resource", BILLING)]).await.status(), 400);
+
+    for kind in ["id_token", "refresh_token", "saml2", "access_token "] {
+        let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+        let form = [("grant_type", EXCHANGE), ("subject_token", &expired), ("subject_token_type", &kind)];
+        assert_eq!(
+            bench.fixture.token("orders", &form).await.error(),
+            (400, "invalid_request".into()),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tx_03_the_answer_says_what_was_issued() {
+    let bench = Bench::new(Exchange::Impersonation);
+    let token = bench.subject_token("read write").await;
+    let answer = bench.exchange(&token, &[("audience", BILLING)]).await.json();
+    assert_eq!(answer["issued_token_type"], ACCESS_TOKEN);
+    assert_eq!((&answer["token_type"], &answer["scope"]), (&json!("Bearer"), &json!("read")));
+    assert_eq!(answer["refresh_token"], json!(null));
+    assert!(answer["expires_in"].as_u64().unwrap() <= 600);
+    let ordinary = bench.fixture.token("robot", &[("grant_type", "client_credentials")]).await.json();
+    assert_eq!(ordinary["issued_token_type"], json!(null));
+}
+
+#[tokio::test]
+async fn tx_04_an_unknown_target_and_one_that_the_host_denies_are_refused() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read").await;
+    for target in
+        ["https://evil.example", ORDERS, "https://as.example", "not a URI", "https://billing.example/"]
+    {
+        for name in ["resource", "audience"] {
+            let answer = bench.exchange(&token, &[(name, target)]).await;
+            assert_eq!(answer.error(), (400, "invalid_target".into()), "{name} {target}");
+        }
+    }
+    // Without a target it would be for the same resource as before, which the host denies, too.
+    assert_eq!(bench.exchange(&token, &[]).await.error(), (400, "invalid_target".into()));
+    let both = bench.exchange(&token, &[("resource", BILLING), ("audience", ORDERS)]).await;
+    assert_eq!(both.error(), (400, "invalid_target".into()));
+}
+
+#[tokio::test]
+async fn tx_05_nothing_gets_wider_or_longer() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read").await;
+    let wider = bench.exchange(&token, &[("resource", BILLING), ("scope", "read write")]).await;
+    assert_eq!(wider.error(), (400, "invalid_scope".into()));
+    let asked_before = bench.policy.0.lock().unwrap().asked;
+    assert_eq!(asked_before, 0, "the host is not asked for what can never be");
+
+    bench.fixture.clock.advance(Duration::from_secs(400));
+    let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(answer.json()["expires_in"], 200);
+    let expires = bench.fixture.server.check(&token).await.unwrap().expires();
+    let exchanged = bench.fixture.server.check(&answer.access_token()).await.unwrap();
+    assert_eq!(exchanged.expires(), expires);
+    assert_eq!(
+        exchanged.auth_time(),
+        Some((bench.fixture.clock.now() - Duration::from_secs(400)).timestamp())
+    );
+}
+
+#[tokio::test]
+async fn tx_06_only_a_client_that_authenticates_and_is_registered_for_it_exchanges() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read").await;
+    let form = [
+        ("grant_type", EXCHANGE),
+        ("subject_token", token.as_str()),
+        ("subject_token_type", ACCESS_TOKEN),
+        ("resource", BILLING),
+    ];
+    assert_eq!(bench.fixture.token("conf", &form).await.error(), (400, "unauthorized_client".into()));
+    let public =
+        grantor::Request::post_form(crate::support::encode(&[&form[..], &[("client_id", "thief")]].concat()));
+    let answer = Answer(bench.fixture.server.token(&public).await);
+    assert_eq!(answer.error(), (400, "unauthorized_client".into()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::ClientNotConfidential));
+}
+
+#[tokio::test]
+async fn by_default_nothing_is_exchanged() {
+    let bench = Bench::new(Exchange::default());
+    let token = bench.subject_token("read").await;
+    let denied = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(denied.error(), (400, "invalid_target".into()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::ExchangeDenied));
+
+    let without = Fixture::new();
+    let form = [("grant_type", EXCHANGE), ("subject_token", "x"), ("subject_token_type", ACCESS_TOKEN)];
+    let answer = without.token("conf", &form).await;
+    assert_eq!(answer.status(), 400);
+    let document = String::from_utf8(without.server.metadata().body).unwrap();
+    assert!(!document.contains(EXCHANGE));
+    assert!(String::from_utf8(bench.fixture.server.metadata().body).unwrap().contains(EXCHANGE));
+}
+
+#[tokio::test]
+async fn a_blocked_user_is_not_passed_on_and_a_fault_of_the_host_is_503() {
+    let bench = Bench::new(Exchange::Delegation);
+    let token = bench.subject_token("read").await;
+    bench.policy.0.lock().unwrap().fails = true;
+    let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.0.header("retry-after").is_some());
+    bench.policy.0.lock().unwrap().fails = false;
+    bench.fixture.users.blocked.lock().unwrap().push("alice".into());
+    assert_eq!(bench.exchange(&token, &[("resource", BILLING)]).await.error(), (400, "invalid_grant".into()));
+}
+
+#[tokio::test]
+async fn signed_tokens_are_exchanged_and_name_their_actors() {
+    let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa]).unwrap();
+    let bench = Bench::with(Exchange::Delegation, |builder| {
+        builder.token_signer(JwtSigner::new(keys).unwrap()).access_tokens(AccessTokens::Jwt)
+    });
+    let token = bench.subject_token("read").await;
+    let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+    let access = bench.fixture.server.check(&answer.access_token()).await.unwrap();
+    let claims = access.claims().unwrap();
+    assert_eq!((claims.sub.as_str(), claims.aud.as_str()), ("alice", BILLING));
+    assert_eq!(serde_json::to_value(&claims.act).unwrap(), json!({ "sub": "orders", "sub_type": "client" }));
+    let again = bench.exchange(&answer.access_token(), &[("resource", BILLING)]).await.access_token();
+    let access = bench.fixture.server.check(&again).await.unwrap();
+    assert!(access.actor().unwrap().act.is_some());
+    assert_eq!(answer.json()["issued_token_type"], ACCESS_TOKEN);
+}
