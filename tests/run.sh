@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 source tests/clients/lib.sh
 
-FUZZ_SECONDS=20      # for each target
+FUZZ_SECONDS=15      # for each target
 MOST_CRATES=45       # in the tree of the default features
 
 stage_install() {
