@@ -4,18 +4,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use redis::Value;
 
 use super::RedisStore;
 use super::answer::{list, record, text, unexpected};
 use super::scripts::{Call, REMOVE_CLIENT, SET_CLIENT, command};
-use crate::client::{Client, ClientId, ClientListing, ClientPage, ClientRegistry};
-use crate::client::{Registrar, RegistryError, Replacement};
+use crate::client::{
+    Client, ClientId, ClientListing, ClientPage, ClientRegistry, Registrar, RegistryError, Replacement,
+};
 use crate::secret::Digest;
 use crate::store::StoreError;
 
 const PARTS: u8 = 16;
+
+/// The most clients on a page, however many are asked for.
+const LONGEST_PAGE: u32 = 1000;
 
 #[async_trait]
 impl ClientRegistry for RedisStore {
@@ -47,36 +51,22 @@ impl Registrar for RedisStore {
         outcome(&self.server.write(call).await?)
     }
 
-    /// The first ids of every part, merged; one that was removed meanwhile is left out.
     async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
-        let wanted = page.limit as usize + 1;
-        let parts = join_all((0..PARTS).map(|part| self.ids(part, page, wanted))).await;
-        let mut ids = parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        ids.sort();
-        ids.truncate(wanted);
-        let next = ids.get(page.limit as usize - 1).filter(|_| ids.len() == wanted).cloned();
-        ids.truncate(page.limit as usize);
-        let found = join_all(ids.iter().map(|id| self.client(id))).await;
-        let clients = found.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-        let mut listing = ClientListing::of(clients, page);
-        listing.next = next;
-        Ok(listing)
+        let limit = page.limit.clamp(1, LONGEST_PAGE) as usize;
+        let parts = (0..PARTS).map(|part| self.ids(part, page, limit + 1));
+        let mut ids = try_join_all(parts).await?.concat();
+        ids.sort_unstable();
+        ids.truncate(limit + 1);
+        // One that was removed meanwhile is no longer on the page, and no reason for it to be the last.
+        let more = ids.len() > limit;
+        let last = ids.get(limit - 1).filter(|_| more).cloned();
+        ids.truncate(limit);
+        let clients = try_join_all(ids.iter().map(|id| self.client(id))).await?;
+        Ok(ClientListing { clients: clients.into_iter().flatten().collect(), next: last })
     }
 }
 
 impl RedisStore {
-    async fn ids(&self, part: u8, page: &ClientPage, limit: usize) -> Result<Vec<ClientId>, StoreError> {
-        let key = match &page.owner {
-            Some(owner) => self.names.clients_of(part, owner),
-            None => self.names.clients(part),
-        };
-        let from = page.after.as_ref().map_or_else(|| "-".to_owned(), |after| format!("({after}"));
-        let range = command("ZRANGEBYLEX", (key, from, "+", "LIMIT", 0, limit));
-        let ids = list(self.server.read(range).await?)?;
-        let damaged = |_| StoreError::permanent("an index of clients is damaged");
-        ids.into_iter().map(|id| Ok(ClientId::new(String::from_utf8(id).map_err(damaged)?))).collect()
-    }
-
     /// Writes a client over the one of this revision; if it is empty, there must be none.
     async fn set(&self, client: &Client, expect: &str) -> Result<(), RegistryError> {
         let (id, part) = (client.id(), part_of(client.id()));
@@ -87,6 +77,19 @@ impl RedisStore {
         let keys: Vec<&str> = [&*key, &*all].into_iter().chain(owner.as_deref()).collect();
         let arguments = [expect.as_bytes(), value.as_bytes(), id.as_str().as_bytes()];
         outcome(&self.server.write(Call::script(&SET_CLIENT, &keys, &arguments)).await?)
+    }
+
+    /// The first ids of a part behind the page's.
+    async fn ids(&self, part: u8, page: &ClientPage, limit: usize) -> Result<Vec<ClientId>, StoreError> {
+        let index = match &page.owner {
+            Some(owner) => self.names.clients_of(part, owner),
+            None => self.names.clients(part),
+        };
+        let from = page.after.as_ref().map_or_else(|| "-".to_owned(), |id| format!("({}", id.as_str()));
+        let ids =
+            list(self.server.read(command("ZRANGEBYLEX", (index, from, "+", "LIMIT", 0, limit))).await?)?;
+        let id = |bytes| String::from_utf8(bytes).map(ClientId::new).map_err(StoreError::permanent);
+        ids.into_iter().map(id).collect()
     }
 }
 
