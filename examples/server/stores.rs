@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use grantor::keys::{KeyStore, MemoryKeyStore};
-use grantor::store::{PostgresStore, SqliteStore};
+use grantor::store::{PostgresStore, RedisStore, SqliteStore};
 use grantor::{MemoryRegistry, MemoryStore, Registrar, TokenStore};
 
 /// What this server keeps.
@@ -17,7 +17,8 @@ pub(crate) struct Stores {
 }
 
 /// The addresses that there are, for people.
-pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE";
+pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST, \
+    redis-cluster://HOST:PORT,HOST:PORT";
 
 impl Stores {
     /// # Errors
@@ -33,6 +34,9 @@ impl Stores {
             "sqlite" => SqliteStore::open(address).await.map(Self::of).map_err(one_line),
             "postgres" | "postgresql" => {
                 PostgresStore::connect(address).await.map(Self::of).map_err(one_line)
+            }
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
+                RedisStore::connect(address).await.map(Self::of).map_err(one_line)
             }
             _ => Err(format!("store: {scheme:?} is unknown; this server has {KNOWN}")),
         }

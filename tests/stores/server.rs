@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::folder::Folder;
 use crate::servers::postgres::Postgres;
+use crate::servers::redis::{RedisCluster, RedisServer};
 use crate::support::browser::{Browser, Server, program};
 
 const ISSUER: &str = "https://login.example";
@@ -73,6 +74,16 @@ fn everything_survives_a_restart_on_postgres() {
 }
 
 #[test]
+fn everything_survives_a_restart_on_redis() {
+    everything_survives_a_restart(&RedisServer::start().url());
+}
+
+#[test]
+fn everything_survives_a_restart_on_a_redis_cluster() {
+    everything_survives_a_restart(&RedisCluster::start().url());
+}
+
+#[test]
 fn what_needs_no_store_is_served_while_the_database_is_away() {
     let mut database = Postgres::start();
     let server = start(&database.url());
@@ -101,6 +112,7 @@ fn a_store_that_cannot_be_opened_is_one_line_at_start() {
         ("floppy:1".to_owned(), "error: store: \"floppy\" is unknown; this server has memory, sqlite:PATH"),
         ("sqlite:/nowhere/grants.db".to_owned(), "its directory does not exist: create it"),
         (format!("postgres://u:hunter2@127.0.0.1:{nobody_listens}/db"), "cannot be reached"),
+        (format!("redis://:hunter2@127.0.0.1:{nobody_listens}"), "no Redis server answers at"),
     ] {
         let (code, written) = Server::refused(&format!("store = {store:?}"), "");
         assert_eq!(code, Some(2), "{written}");
