@@ -1,12 +1,12 @@
 //! `redis-server`, alone and as a cluster of three masters with a replica each.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use super::watched::{self, Watched, fresh_directory, signal};
 
 const START: Duration = Duration::from_secs(20);
 
@@ -15,15 +15,8 @@ pub struct RedisServer {
     pub port: u16,
     directory: PathBuf,
     options: Vec<String>,
-    /// Each start has a shell that watches over it.
-    watchers: Vec<Watcher>,
-}
-
-struct Watcher {
-    shell: Child,
-    /// The shell stops the server when this is closed.
-    open: Option<ChildStdin>,
-    server: u32,
+    /// One for each start; only the last one runs.
+    starts: Vec<Watched>,
 }
 
 impl RedisServer {
@@ -37,9 +30,9 @@ impl RedisServer {
         for _ in 0..5 {
             let mut server = Self {
                 port: free_port(),
-                directory: fresh_directory(),
+                directory: fresh_directory("redis"),
                 options: options.iter().map(ToString::to_string).collect(),
-                watchers: Vec::new(),
+                starts: Vec::new(),
             };
             server.run();
             if server.answers() {
@@ -55,14 +48,13 @@ impl RedisServer {
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        let watcher = self.watchers.last().unwrap();
-        signal("-KILL", watcher.server);
+        assert!(signal("-KILL", self.last().process()));
         wait_until("a killed server to be gone", || TcpStream::connect(("127.0.0.1", self.port)).is_err());
     }
 
     /// Stops it in the midst of whatever it does, or lets it go on.
     pub fn freeze(&self, frozen: bool) {
-        signal(if frozen { "-STOP" } else { "-CONT" }, self.watchers.last().unwrap().server);
+        assert!(signal(if frozen { "-STOP" } else { "-CONT" }, self.last().process()));
     }
 
     /// Again on the same port and with the same data.
@@ -84,17 +76,15 @@ impl RedisServer {
     }
 
     fn run(&mut self) {
-        let mut command = Command::new("sh");
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/watch.sh"));
-        command.arg(&self.directory).args(["redis-server", "--bind", "127.0.0.1"]);
-        command.arg("--port").arg(self.port.to_string()).arg("--dir").arg(&self.directory);
-        command.args(["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]);
-        command.args(&self.options).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut shell = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (open, server) = (shell.stdin.take(), line.trim().parse().unwrap());
-        self.watchers.push(Watcher { shell, open, server });
+        let (port, directory) = (self.port.to_string(), self.directory.to_str().unwrap());
+        let mut command = vec!["redis-server", "--bind", "127.0.0.1", "--port", &port, "--dir", directory];
+        command.extend(["--appendonly", "yes", "--save", ""]);
+        command.extend(self.options.iter().map(String::as_str));
+        self.starts.push(Watched::run(&self.directory, "KILL", &command));
+    }
+
+    fn last(&self) -> &Watched {
+        self.starts.last().unwrap()
     }
 
     /// Whether it takes commands before long.
@@ -106,25 +96,12 @@ impl RedisServer {
             if answer.contains("PONG") || answer.contains("NOAUTH") {
                 return true;
             }
-            let gone =
-                Command::new("kill").arg("-0").arg(self.watchers.last().unwrap().server.to_string()).output();
-            if !gone.unwrap().status.success() {
+            if !self.last().is_running() {
                 return false;
             }
             sleep(Duration::from_millis(20));
         }
         false
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        for watcher in &mut self.watchers {
-            drop(watcher.open.take());
-        }
-        for watcher in &mut self.watchers {
-            let _ = watcher.shell.wait();
-        }
     }
 }
 
@@ -228,24 +205,12 @@ fn cli(port: u16, arguments: &[&str]) -> Output {
     command.output().expect("redis-cli, of Debian's package redis-tools")
 }
 
-fn signal(name: &str, process: u32) {
-    assert!(Command::new("kill").arg(name).arg(process.to_string()).status().unwrap().success());
-}
-
 /// One whose cluster bus, ten thousand above, is free, too.
 fn free_port() -> u16 {
     loop {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = watched::free_port();
         if port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
             return port;
         }
     }
-}
-
-fn fresh_directory() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("grantor-redis-{}-{number}", std::process::id()));
-    std::fs::create_dir_all(&path).unwrap();
-    path
 }

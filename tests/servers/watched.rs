@@ -33,6 +33,10 @@ impl Watched {
         Self { shell, open, server }
     }
 
+    pub fn process(&self) -> u32 {
+        self.server
+    }
+
     pub fn is_running(&self) -> bool {
         signal("-0", self.server)
     }
