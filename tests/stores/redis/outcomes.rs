@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use grantor::store::{CommitError, Filter, Page, Record, RedisStore, Write};
 use grantor::{Clock as _, MemoryStore, StoreError, TokenStore};
 
-use crate::servers::redis::{RedisServer, wait_until};
+use crate::servers::redis::{RedisCluster, RedisServer, wait_until};
 use crate::support::Fixture;
 
 const SOON: Duration = Duration::from_millis(300);
 
 /// A store that gives up early, a server of ours on it, and a grant.
 async fn with_a_grant(server: &RedisServer) -> (RedisStore, Fixture, Record) {
-    let store = RedisStore::options().response_timeout(SOON).connect(&server.url()).await.unwrap();
+    with_a_grant_at(&server.url()).await
+}
+
+async fn with_a_grant_at(url: &str) -> (RedisStore, Fixture, Record) {
+    let store = RedisStore::options().response_timeout(SOON).connect(url).await.unwrap();
     let fixture = Fixture::on(Arc::new(MemoryStore::new()), store.clone(), |builder| builder);
     fixture.code("conf", "read").await;
     let mut records = store.list(&Filter::default(), Page::first(1)).await.unwrap().records;
@@ -95,16 +99,46 @@ async fn a_write_that_is_not_answered_may_have_happened_and_is_not_sent_again() 
     let (store, fixture, record) = with_a_grant(&server).await;
     let write = end(&record, &fixture);
     server.freeze(true);
-    let error = failed(&store, &write).await;
-    assert!(error.is_unknown_outcome(), "{error}");
     // A read that is not answered did nothing.
     assert!(is_transient(&store.load(write.id()).await.unwrap_err()));
     server.freeze(false);
+    store.load(write.id()).await.unwrap();
+
+    server.freeze(true);
+    // The server is back while a second attempt could still be made.
+    let (error, ()) = tokio::join!(failed(&store, &write), async {
+        tokio::time::sleep(SOON * 3 / 2).await;
+        server.freeze(false);
+    });
+    assert!(error.is_unknown_outcome(), "{error}");
 
     // It had arrived, once: the version is the next one, and a second try is a conflict.
-    let stored = || async { store.load(write.id()).await.unwrap().unwrap() };
-    assert_eq!(stored().await.version(), record.version() + 1);
+    let stored = store.load(write.id()).await.unwrap().unwrap();
+    assert_eq!(stored.version(), record.version() + 1);
     assert!(matches!(store.commit(&write).await, Err(CommitError::Conflict)));
+}
+
+#[tokio::test]
+async fn a_write_whose_connection_is_cut_is_not_sent_again() {
+    let (single, cluster) = (RedisServer::start(), RedisCluster::start());
+    for url in [single.url(), cluster.url()] {
+        let (store, fixture, record) = with_a_grant_at(&url).await;
+        let key = format!("grantor::g:{{{}}}", record.grant().id());
+        let server = if url == single.url() { &single } else { &cluster.nodes[cluster.master_of(&key)] };
+        // The server has read the write, and has not begun with it, when the connection goes.
+        server.cli(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+        let write = end(&record, &fixture);
+        let (error, ()) = tokio::join!(failed(&store, &write), async {
+            tokio::time::sleep(SOON / 3).await;
+            server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+            server.cli(&["CLIENT", "UNPAUSE"]);
+        });
+        assert!(error.is_unknown_outcome(), "{url}: {error}");
+        tokio::time::sleep(SOON).await;
+        let stored = store.load(write.id()).await.unwrap().unwrap();
+        assert_eq!(stored.version(), record.version(), "{url}");
+        let _ = store.commit(&write).await.unwrap();
+    }
 }
 
 #[tokio::test]
