@@ -60,8 +60,8 @@ struct Arguments {
     /// The same, by name.
     #[arg(long = "config", value_name = "FILE", conflicts_with = "config")]
     config_file: Option<PathBuf>,
-    /// Where grants, registered applications and signing keys are kept: memory, sqlite:PATH or
-    /// postgres://USER:PASSWORD@HOST/DATABASE. It goes before `store` in the file.
+    /// Where grants, registered applications and signing keys are kept: memory, sqlite:PATH,
+    /// postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST or redis-cluster://HOST:PORT,HOST:PORT. It goes before `store` in the file.
     #[arg(long, value_name = "ADDRESS")]
     store: Option<String>,
     /// Reads a password from standard input and prints the hash to put into the file.
