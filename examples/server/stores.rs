@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use grantor::keys::{KeyStore, MemoryKeyStore};
 use grantor::store::{PostgresStore, RedisStore, SqliteStore};
@@ -20,6 +21,9 @@ pub(crate) struct Stores {
 pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST, \
     redis-cluster://HOST:PORT,HOST:PORT";
 
+/// A write that waits for replicas waits no longer; then its outcome is unknown.
+const REPLICATION: Duration = Duration::from_millis(500);
+
 impl Stores {
     /// # Errors
     /// One line that says what is wrong and what to do. It repeats no password.
@@ -35,9 +39,7 @@ impl Stores {
             "postgres" | "postgresql" => {
                 PostgresStore::connect(address).await.map(Self::of).map_err(one_line)
             }
-            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
-                RedisStore::connect(address).await.map(Self::of).map_err(one_line)
-            }
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => redis(address).await.map(Self::of),
             _ => Err(format!("store: {scheme:?} is unknown; this server has {KNOWN}")),
         }
     }
@@ -46,6 +48,18 @@ impl Stores {
     fn of(store: impl TokenStore + Registrar + KeyStore + Clone + 'static) -> Self {
         Self { grants: Arc::new(store.clone()), clients: Arc::new(store.clone()), keys: Arc::new(store) }
     }
+}
+
+/// `?wait_replicas=1` behind the address makes each write wait for so many replicas.
+async fn redis(address: &str) -> Result<RedisStore, String> {
+    let (address, replicas) = match address.split_once("?wait_replicas=") {
+        None => (address, 0),
+        Some((address, replicas)) => {
+            (address, replicas.parse().map_err(|_| "store: wait_replicas takes a number".to_owned())?)
+        }
+    };
+    let options = RedisStore::options().wait_replicas(replicas, REPLICATION);
+    options.connect(address).await.map_err(one_line)
 }
 
 fn one_line(error: impl Display) -> String {

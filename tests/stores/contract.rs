@@ -4,18 +4,18 @@ use grantor::keys::KeyStore;
 use grantor::store::contract::{Clause, Suite};
 use grantor::{Registrar, ReplayGuard, TokenStore};
 
-/// So many tasks race, so often; `GRANTOR_ROUNDS` says otherwise.
+use crate::scale::rounds;
+
+/// So many tasks race.
 const TASKS: usize = 32;
-const ROUNDS: usize = 20;
 
 /// Holds a store to everything that it promises. Its cell of keys must be vacant.
 pub async fn keeps_every_contract<S>(store: S)
 where
     S: TokenStore + ReplayGuard + Registrar + KeyStore + Clone + 'static,
 {
-    let rounds = std::env::var("GRANTOR_ROUNDS").ok().map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let suite = || {
-        let suite = Suite::new(store.clone()).tasks(TASKS).rounds(rounds);
+        let suite = Suite::new(store.clone()).tasks(TASKS).rounds(rounds(20, 200));
         suite.spawn(|task| drop(tokio::spawn(task)))
     };
     let reports = [

@@ -4,15 +4,22 @@
 
 #[path = "../servers/mod.rs"]
 mod servers;
-#[allow(dead_code)]
+#[allow(dead_code)] // the other binary uses all of it
 #[path = "../support/mod.rs"]
 mod support;
 
 mod behaviour;
 mod contract;
+mod crash;
+mod cuts;
+mod faults;
 mod folder;
+mod future;
+mod places;
 mod postgres;
+mod race;
 mod redis;
+mod scale;
 mod secrets;
 mod server;
 mod sqlite;

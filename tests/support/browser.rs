@@ -96,11 +96,17 @@ fn users() -> String {
     user("alice", "wonderland") + &user("bob", "builder")
 }
 
-struct Config(PathBuf);
+/// A file of configuration.
+pub struct Config(pub PathBuf);
 
 impl Config {
     fn with(head: &str, tail: &str) -> Self {
-        Self::write(&format!("listen = \"127.0.0.1:0\"\n{head}\n{CLIENTS}\n{}\n{tail}", users()))
+        Self::listening("127.0.0.1:0", head, tail)
+    }
+
+    /// With the users and clients of [`Server::start`], at this address.
+    pub fn listening(address: &str, head: &str, tail: &str) -> Self {
+        Self::write(&format!("listen = \"{address}\"\n{head}\n{CLIENTS}\n{}\n{tail}", users()))
     }
 
     fn write(text: &str) -> Self {
@@ -111,7 +117,7 @@ impl Config {
         Self(path)
     }
 
-    fn remove(&mut self) {
+    pub fn remove(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
@@ -221,11 +227,8 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The value of a hidden field, as a browser would send it.
     pub fn hidden(&self, name: &str) -> String {
-        let start = format!("type=\"hidden\" name=\"{name}\" value=\"");
-        let (_, rest) = self.body.split_once(&start).unwrap_or_else(|| panic!("no {name} in {}", self.body));
-        unescape(rest.split('"').next().unwrap())
+        hidden(&self.body, name)
     }
 
     /// What stands in the element with this id, tags and all.
@@ -242,6 +245,13 @@ impl Answer {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
         pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
+}
+
+/// The value of a hidden field of a page, as a browser would send it.
+pub fn hidden(page: &str, name: &str) -> String {
+    let start = format!("type=\"hidden\" name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("no {name} in {page}"));
+    unescape(rest.split('"').next().unwrap())
 }
 
 /// What a browser makes of a text in HTML.

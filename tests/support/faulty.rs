@@ -5,11 +5,9 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
 use grantor::{
-    Client, ClientId, ClientRegistry, GrantId, MemoryRegistry, MemoryStore, ResourceOwner, SecretText,
-    Standing, StoreError, Subject, TokenStore, async_trait,
+    Client, ClientId, ClientRegistry, GrantId, ResourceOwner, SecretText, Standing, StoreError, Subject,
+    TokenStore, async_trait,
 };
-
-use super::Users;
 
 /// How a call of the host goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +109,7 @@ impl<T> Faulty<T> {
 }
 
 #[async_trait]
-impl TokenStore for Faulty<Arc<MemoryStore>> {
+impl<T: TokenStore> TokenStore for Faulty<T> {
     async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
         self.plan.call(self.inner.load(id)).await
     }
@@ -134,14 +132,14 @@ impl TokenStore for Faulty<Arc<MemoryStore>> {
 }
 
 #[async_trait]
-impl ClientRegistry for Faulty<MemoryRegistry> {
+impl<T: ClientRegistry> ClientRegistry for Faulty<T> {
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
         self.plan.call(self.inner.client(id)).await
     }
 }
 
 #[async_trait]
-impl ResourceOwner for Faulty<Users> {
+impl<T: ResourceOwner> ResourceOwner for Faulty<T> {
     async fn authenticate(
         &self,
         username: &str,

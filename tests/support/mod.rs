@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod faulty;
+pub mod flows;
 pub mod guarded;
 pub mod http;
 pub mod remote;
@@ -16,13 +17,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use grantor::server::Builder;
-use grantor::store::TokenStore;
+use grantor::store::{Filter, TokenStore};
 use grantor::{
     ApplicationType, Audit, AuthMethod, AuthorizationServer, Client, Clock, Entropy, Event, GrantType, Login,
-    MemoryRegistry, MemoryStore, Profile, Reason, Request, ResourceOwner, Response, SecretText, Standing,
-    StoreError, Subject, What, async_trait,
+    MemoryRegistry, MemoryStore, Policy, Profile, Reason, Request, ResourceOwner, Response, SecretText,
+    Standing, StoreError, Subject, What, async_trait,
 };
 use serde_json::Value;
+
+use faulty::{Faulty, Plan};
 
 /// RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -37,6 +40,11 @@ pub struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
     pub const START: i64 = 1_800_000_000;
+
+    #[allow(dead_code)] // for the stores, which have clocks of their own
+    pub fn set(&self, now: DateTime<Utc>) {
+        self.0.store(now.timestamp() - Self::START, Ordering::SeqCst);
+    }
 
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_secs() as i64, Ordering::SeqCst);
@@ -200,6 +208,38 @@ impl Fixture {
             .clock(clock.clone());
         let server = configure(builder).build().unwrap();
         Self { server, clock, log, users, store }
+    }
+
+    /// A server all of whose parts go wrong by this plan.
+    pub fn failing(
+        store: Arc<MemoryStore>,
+        used: impl TokenStore + 'static,
+        plan: &Plan,
+        deadline: Duration,
+    ) -> Self {
+        let mut policy = Policy::default();
+        policy.store_deadline = deadline;
+        Self::on(store, Faulty::new(used, plan), |builder| {
+            builder
+                .clients(Faulty::new(MemoryRegistry::new(clients()), plan))
+                .resource_owner(Faulty::new(Users::default(), plan))
+                .profile(Profile::Rfc6749)
+                .device_verification("/device")
+                .policy(policy)
+        })
+    }
+
+    /// How many grants its store keeps.
+    pub async fn count(&self) -> usize {
+        let (filter, mut count, mut from) = (Filter::default(), 0, None);
+        loop {
+            let page = self.server.grants(&filter, from.as_ref(), 1000).await.unwrap();
+            count += page.records.len();
+            from = page.next;
+            if from.is_none() {
+                return count;
+            }
+        }
     }
 
     /// alice, who signed in just now.
