@@ -55,6 +55,8 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<i64, sq
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS grantor_schema (version INTEGER NOT NULL) STRICT")
         .execute(&mut *transaction)
         .await?;
+    // On a file that it may only read, SQLite begins a transaction for reading, and says so at the first write.
+    sqlx::raw_sql("UPDATE grantor_schema SET version = version").execute(&mut *transaction).await?;
     let found = sqlx::query("SELECT max(version) FROM grantor_schema").fetch_one(&mut *transaction).await?;
     let found: i64 = found.try_get::<Option<i64>, _>(0)?.unwrap_or_default();
     let done = usize::try_from(found).unwrap_or_default();
