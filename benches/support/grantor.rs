@@ -98,6 +98,11 @@ pub fn signing_server(
         .unwrap()
 }
 
+/// By the clock of this machine.
+pub fn server_over(store: impl TokenStore + 'static) -> AuthorizationServer {
+    server(store, SystemClock::default())
+}
+
 fn server(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> AuthorizationServer {
     builder(store, clock).build().unwrap()
 }

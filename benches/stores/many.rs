@@ -1,0 +1,93 @@
+//! What a million rows ask for: to be written quickly, ended by the thousand, and purged while requests come in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use grantor::store::Write;
+use grantor::{Grant, GrantId, Subject, TokenStore};
+
+use crate::Figures;
+use crate::bare::Bare;
+use crate::flows::{Flow, Server};
+
+const AT_ONCE: usize = 1_000;
+
+/// Writes so many live grants of as many users.
+pub async fn seed(store: &dyn TokenStore, bare: &Bare, count: usize) {
+    let begun = Instant::now();
+    fill(store, bare, count, Utc::now().timestamp() + 86_400).await;
+    if count > 0 {
+        println!("{:>10}  rows written in {:.1?}", count, begun.elapsed());
+    }
+}
+
+/// Ends all grants of one subject, and purges under load.
+pub async fn report(server: Server, bare: &Bare, (grants, expired): (usize, usize)) {
+    let server = Arc::new(server);
+    write(&*server.store, grants, |_| "busy".to_owned(), Utc::now().timestamp() + 86_400).await;
+    let begun = Instant::now();
+    let ended = server.server.revoke_subject(&Subject::user("busy")).await.unwrap();
+    println!("revoke-all: {ended} grants of one subject in {:.2?}", begun.elapsed());
+    assert_eq!(ended as usize, grants);
+
+    fill(&*server.store, bare, expired, Utc::now().timestamp() - 3_600).await;
+    let idle = traffic(&server, &Arc::new(AtomicBool::new(false)), Duration::from_secs(5)).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let sweeping = {
+        let (server, done) = (server.clone(), done.clone());
+        tokio::spawn(async move {
+            let begun = Instant::now();
+            let gone = server.server.sweep().await.unwrap();
+            done.store(true, Ordering::Relaxed);
+            (gone, begun.elapsed())
+        })
+    };
+    let busy = traffic(&server, &done, Duration::from_secs(600)).await;
+    let (gone, took) = sweeping.await.unwrap();
+    println!(
+        "purge: {gone} rows in {took:.1?}; client_credentials meanwhile {}, idle {}: p99 {:.2} times idle",
+        busy.text(),
+        idle.text(),
+        busy.late / idle.late
+    );
+}
+
+/// One request after the other, ten milliseconds apart, until it is done or the time is over.
+async fn traffic(server: &Server, done: &AtomicBool, limit: Duration) -> Figures {
+    let (begun, mut samples) = (Instant::now(), Vec::new());
+    while begun.elapsed() < limit && !done.load(Ordering::Relaxed) || samples.is_empty() {
+        let form = Flow::ClientCredentials.prepare(server).await;
+        let asked = Instant::now();
+        Flow::ClientCredentials.run(server, &form).await;
+        samples.push(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Figures::of(samples)
+}
+
+/// Grants of as many users, that end at this second.
+async fn fill(store: &dyn TokenStore, bare: &Bare, count: usize, ends: i64) {
+    if count > 0 && !bare.fill(count, &BODY.replace("1899999999", &ends.to_string()), ends).await {
+        write(store, count, |number| format!("user-{number}"), ends).await;
+    }
+}
+
+/// Grants in use, that end at this second.
+async fn write(store: &dyn TokenStore, count: usize, user: impl Fn(usize) -> String, ends: i64) {
+    // When it was written, each was live.
+    let at = Utc::now().min(DateTime::from_timestamp(ends - 100, 0).unwrap());
+    for first in (0..count).step_by(AT_ONCE) {
+        let grant = |number| {
+            let body = BODY.replace("USER", &user(number)).replace("1899999999", &ends.to_string());
+            Grant::decode(GrantId::new(rand::random()), &body).unwrap()
+        };
+        let writes: Vec<Write> =
+            (first..count.min(first + AT_ONCE)).map(|number| Write::insert(grant(number), at)).collect();
+        assert!(store.commit_all(&writes).await.iter().all(Result::is_ok));
+    }
+}
+
+/// A grant with one access token, as this crate writes it.
+const BODY: &str = r#"{"v":1,"client":"bench-client","subject":{"user":"USER"},"scope":"read write","created":1700000000,"ends":1899999999,"stage":{"live":{"access":[{"digest":"ND-YLIvyr69RRbw_5DgPmMorHpFZsG2NQy1WnrSe9WM","issued":1700000000,"expires":1899999999}]}}}"#;
