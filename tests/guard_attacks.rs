@@ -252,6 +252,18 @@ async fn a_client_never_passes_as_the_user_of_its_name() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_passed_on_never_hides_who_acts() {
+    let passed_on = json!({ "act": { "sub": "service", "iss": "https://elsewhere.example" } });
+    assert_eq!(changed(passed_on).await, (200, None));
+    for act in
+        [json!("service"), json!({}), json!({ "sub": 1 }), json!({ "sub": "s", "act": [] }), json!([1])]
+    {
+        let outcome = changed(json!({ "act": act })).await;
+        assert_eq!(outcome, (REFUSED, Some(Reason::TokenUnreadable)), "{act}");
+    }
+}
+
+#[tokio::test]
 async fn rs_02_a_token_in_the_query_is_not_looked_at() {
     let key = key();
     let (api, token) = (Api::trusting(&key), token(&key, json!({})));

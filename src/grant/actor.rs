@@ -7,13 +7,13 @@ use crate::signing::SubjectType;
 
 /// The party that acts for the subject of a token: the `act` claim. It may act for another actor in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Actor {
     /// The user or the client that acts.
     pub sub: String,
-    /// `user` or `client`: grantor's own.
-    pub sub_type: SubjectType,
+    /// Which of them: grantor's own, and missing in the tokens of other issuers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_type: Option<SubjectType>,
     /// For whom it took over: the actor before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
@@ -29,7 +29,7 @@ impl Actor {
             Subject::User(_) => SubjectType::User,
             Subject::Client(_) => SubjectType::Client,
         };
-        Self { sub: subject.id().to_owned(), sub_type, act: from.cloned().map(Box::new) }
+        Self { sub: subject.id().to_owned(), sub_type: Some(sub_type), act: from.cloned().map(Box::new) }
     }
 
     /// How many links the chain has.

@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::error::Reason;
+use crate::grant::Actor;
 use crate::resource::audience::Audience;
 use crate::resource::requirement::CLOCK_SKEW;
 use crate::scope::Scope;
@@ -29,7 +30,7 @@ pub(super) struct Active {
     scope: Option<Scope>,
     auth_time: Option<i64>,
     acr: Option<String>,
-    act: Option<Value>,
+    act: Option<Actor>,
     token_type: Option<String>,
     token_use: Option<String>,
     cnf: Option<IgnoredAny>,
@@ -113,7 +114,7 @@ impl Active {
             scope: self.scope.clone().unwrap_or_default(),
             auth_time: self.auth_time,
             acr: self.acr.clone(),
-            act: self.act.clone().and_then(|act| serde_json::from_value(act).ok()),
+            act: self.act.clone(),
             extra: self.extra.clone(),
         })
     }

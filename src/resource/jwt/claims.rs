@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::error::Reason;
+use crate::grant::Actor;
 use crate::resource::audience::Audience;
 use crate::resource::requirement::CLOCK_SKEW;
 use crate::scope::Scope;
@@ -28,8 +29,8 @@ pub(super) struct Wire {
     scope: Scope,
     auth_time: Option<i64>,
     acr: Option<String>,
-    /// Other issuers may write more into it than [`Actor`](crate::grant::Actor) has; then it is not shown.
-    act: Option<Value>,
+    /// One that cannot be read makes the token unreadable: it must not pass as the subject's own.
+    act: Option<Actor>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
@@ -82,7 +83,7 @@ impl Wire {
             scope: self.scope,
             auth_time: self.auth_time,
             acr: self.acr,
-            act: self.act.and_then(|act| serde_json::from_value(act).ok()),
+            act: self.act,
             extra: self.extra,
         })
     }
