@@ -12,7 +12,7 @@ use crate::store::StoreError;
 type Clients = Context<dyn Registrar>;
 
 impl<S: Registrar + 'static> Suite<S> {
-    /// Holds the registry to every clause of [`Registrar`](crate::Registrar). Other clients may be in it.
+    /// Holds the registry to every clause of [`Registrar`]. Other clients may be in it.
     ///
     /// # Errors
     /// Every clause that it broke.

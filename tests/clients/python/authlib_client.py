@@ -54,7 +54,14 @@ for name, values in [
     ("response_modes_supported", ["form_post", "fragment", "query"]),
     (
         "grant_types_supported",
-        ["authorization_code", "client_credentials", "implicit", "password", "refresh_token"],
+        [
+            "authorization_code",
+            "client_credentials",
+            "implicit",
+            "password",
+            "refresh_token",
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ],
     ),
     ("code_challenge_methods_supported", ["S256"]),
     ("token_endpoint_auth_methods_supported", ["client_secret_basic", "client_secret_post", "none"]),

@@ -14,13 +14,14 @@ from user import PASSWORD, USERNAME, User
 ISSUER = os.environ["GRANTOR_ISSUER"]
 SECRET = "web-secret-Zk3vQm81xNfT0aYc7LrUe5Hb"
 CALLBACK = "https://web.example/callback"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 check = Checks("OAuth 2.1")
 
 metadata = requests.get(ISSUER + "/.well-known/oauth-authorization-server", timeout=10).json()
 for name, values in [
     ("response_types_supported", ["code"]),
-    ("grant_types_supported", ["authorization_code", "client_credentials", "refresh_token"]),
+    ("grant_types_supported", ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE]),
     ("code_challenge_methods_supported", ["S256"]),
 ]:
     check.equal(f"metadata: {name}", sorted(metadata.get(name, [])), values)
