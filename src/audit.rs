@@ -57,6 +57,10 @@ pub enum What {
     Ended(Reason),
     /// A client was registered.
     ClientRegistered,
+    /// A client changed its registration (RFC 7592).
+    ClientChanged,
+    /// A client is gone, and all its grants.
+    ClientRemoved,
     /// A request was refused; nothing changed.
     Refused(Reason),
     /// The server could not answer.
@@ -83,6 +87,8 @@ pub enum Endpoint {
     Metadata,
     /// RFC 7517
     Jwks,
+    /// RFC 7591 and 7592
+    Registration,
     /// A request for a protected resource.
     Resource,
     /// A call of the host itself.
@@ -102,6 +108,7 @@ impl Endpoint {
             Self::Introspection => "introspection",
             Self::Metadata => "metadata",
             Self::Jwks => "jwks",
+            Self::Registration => "registration",
             Self::Resource => "resource",
             Self::Host => "host",
         }

@@ -21,6 +21,10 @@ pub enum Method {
     Head,
     /// `POST`
     Post,
+    /// `PUT`, for a registered client that changes itself (RFC 7592).
+    Put,
+    /// `DELETE`, for one that goes.
+    Delete,
     /// `OPTIONS`, which a browser sends before a cross-origin request.
     Options,
     /// Anything else; every endpoint answers 405.
@@ -33,6 +37,8 @@ impl From<&str> for Method {
             "GET" => Self::Get,
             "HEAD" => Self::Head,
             "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
             "OPTIONS" => Self::Options,
             _ => Self::Other,
         }
@@ -84,6 +90,14 @@ impl Request {
         request.header("content-type", FORM)
     }
 
+    /// A `POST` or a `PUT` of this JSON body, with its content type.
+    #[must_use]
+    pub fn json(method: Method, body: impl Into<Vec<u8>>) -> Self {
+        let mut request = Self::new(method);
+        request.body = body.into();
+        request.header("content-type", "application/json")
+    }
+
     /// Adds a header field; the name in lower case.
     #[must_use]
     pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
@@ -98,17 +112,29 @@ impl Request {
         self
     }
 
+    /// The body, which says that it is JSON (RFC 7591 section 3.1).
+    pub(crate) fn json_body(&self) -> Result<&[u8], Reason> {
+        match self.content_type()?.eq_ignore_ascii_case("application/json") {
+            true => Ok(&self.body),
+            false => Err(Reason::RegistrationNotJson),
+        }
+    }
+
     /// The body of a `POST` that says that it is a form (RFC 6749 appendix B).
     pub(crate) fn posted_form(&self) -> Result<&[u8], Reason> {
         if self.method != Method::Post {
             return Err(Reason::MethodWrong);
         }
-        let kind = self.headers.one("content-type")?.unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case(FORM) {
-            return Err(Reason::ContentTypeWrong);
+        match self.content_type()?.eq_ignore_ascii_case(FORM) {
+            true => Ok(&self.body),
+            false => Err(Reason::ContentTypeWrong),
         }
-        Ok(&self.body)
+    }
+
+    /// The media type without its parameters.
+    fn content_type(&self) -> Result<&str, Reason> {
+        let kind = self.headers.one("content-type")?.unwrap_or_default();
+        Ok(kind.split(';').next().unwrap_or_default().trim())
     }
 }
 

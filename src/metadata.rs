@@ -23,6 +23,8 @@ pub struct Endpoints {
     pub device_authorization: String,
     /// The host's own page for user codes (RFC 8628 section 3.3), if it has one.
     pub device_verification: Option<String>,
+    /// By default `/register`; there only on a server with [`Registration`](crate::Registration).
+    pub registration: String,
     /// By default `/jwks`; there only on a server that signs.
     pub jwks: String,
 }
@@ -36,6 +38,7 @@ impl Default for Endpoints {
             introspection: "/introspect".to_owned(),
             device_authorization: "/device_authorization".to_owned(),
             device_verification: None,
+            registration: "/register".to_owned(),
             jwks: "/jwks".to_owned(),
         }
     }
@@ -48,6 +51,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_endpoint: Option<String>,
     token_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks_uri: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -83,6 +88,8 @@ pub(crate) struct Parts {
     pub(crate) signer: bool,
     /// Who decides on the exchange of tokens.
     pub(crate) exchange: bool,
+    /// The terms on which clients register themselves.
+    pub(crate) registration: bool,
 }
 
 /// The document as JSON.
@@ -121,6 +128,7 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, parts: Parts) -> Ve
         issuer: &rules.issuer,
         authorization_endpoint: endpoints.authorization.as_deref().map(url),
         token_endpoint: url(&endpoints.token),
+        registration_endpoint: parts.registration.then(|| url(&endpoints.registration)),
         jwks_uri: parts.signer.then(|| url(&endpoints.jwks)),
         scopes_supported: rules.scope.iter().collect(),
         response_types_supported: answers.collect(),

@@ -23,7 +23,9 @@ impl Audit for TracingAudit {
             | What::Refreshed
             | What::AnswerRepeated
             | What::Revoked
-            | What::ClientRegistered => tracing::debug!(target: "grantor", "{event}"),
+            | What::ClientRegistered
+            | What::ClientChanged
+            | What::ClientRemoved => tracing::debug!(target: "grantor", "{event}"),
         }
     }
 }

@@ -96,7 +96,7 @@ impl Presented {
     pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
         let presented = self.secret.digest();
         let secrets = found.as_deref().map_or(&[][..], |c| &c.secrets);
-        let live = secrets.iter().filter(|s| s.expires.is_none_or(|until| now < until));
+        let live = secrets.iter().filter(|secret| secret.is_live(now));
         let right =
             live.clone().fold(Digest::DECOY.matches(&presented), |right, secret| match &secret.hash {
                 SecretHash::Sha256(digest) => digest.matches(&presented) | right,

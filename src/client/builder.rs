@@ -149,12 +149,18 @@ impl ClientBuilder {
         self
     }
 
+    /// A change of this client: what stays whatever its metadata become.
+    pub(crate) fn keeping(current: &Client) -> Self {
+        let builder = Self::new(Some(current.id.clone())).issued(current.issued);
+        builder.state(current.state).owned_by(current.owner.clone())
+    }
+
     pub(super) fn revision(mut self, revision: u64) -> Self {
         self.revision = revision;
         self
     }
 
-    pub(super) fn self_registration(mut self, own: Option<Box<SelfRegistration>>) -> Self {
+    pub(crate) fn self_registration(mut self, own: Option<Box<SelfRegistration>>) -> Self {
         self.self_registration = own;
         self
     }
@@ -165,28 +171,28 @@ impl ClientBuilder {
         self.owned_by(Some(owner.into()))
     }
 
-    pub(super) fn owned_by(mut self, owner: Option<String>) -> Self {
+    pub(crate) fn owned_by(mut self, owner: Option<String>) -> Self {
         self.owner = owner;
         self
     }
 
-    pub(super) fn id(mut self, id: ClientId) -> Self {
+    pub(crate) fn id(mut self, id: ClientId) -> Self {
         self.id = Some(id);
         self
     }
 
-    pub(super) fn issued(mut self, at: Option<DateTime<Utc>>) -> Self {
+    pub(crate) fn issued(mut self, at: Option<DateTime<Utc>>) -> Self {
         self.issued = at;
         self
     }
 
-    pub(super) fn secrets(mut self, secrets: Vec<ClientSecret>) -> Self {
+    pub(crate) fn secrets(mut self, secrets: Vec<ClientSecret>) -> Self {
         self.secrets = secrets;
         self
     }
 
     /// Whether a registration has to make a secret.
-    pub(super) fn wants_secret(&self) -> bool {
+    pub(crate) fn wants_secret(&self) -> bool {
         self.metadata.token_endpoint_auth_method != Some(AuthMethod::None) && self.secrets.is_empty()
     }
 

@@ -32,7 +32,7 @@ pub(crate) use state::SelfRegistration;
 
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
-use crate::secret::Digest;
+use crate::secret::{Digest, SecretText};
 
 /// A client's identifier (RFC 6749 section 2.2). It is public.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -319,6 +319,22 @@ impl Client {
         !self.is_confidential() || self.metadata.rotate_refresh_tokens.unwrap_or(false)
     }
 
+    /// The secrets that have not expired.
+    pub(crate) fn live_secrets(&self, now: DateTime<Utc>) -> Vec<ClientSecret> {
+        let live = self.secrets.iter().filter(|secret| secret.is_live(now));
+        live.cloned().collect()
+    }
+
+    /// Whether this is one of its generated secrets that have not expired.
+    pub(crate) fn has_secret(&self, presented: &SecretText, now: DateTime<Utc>) -> bool {
+        let presented = presented.digest();
+        let live = self.secrets.iter().filter(|secret| secret.is_live(now));
+        live.fold(false, |right, secret| match &secret.hash {
+            SecretHash::Sha256(digest) => digest.matches(&presented) | right,
+            SecretHash::Phc(_) => right,
+        })
+    }
+
     pub(crate) fn requires_pkce(&self) -> bool {
         !self.is_confidential() || self.metadata.require_pkce.unwrap_or(true)
     }
@@ -339,6 +355,12 @@ pub struct ClientSecret {
     /// `client_secret_expires_at`; none is never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) expires: Option<DateTime<Utc>>,
+}
+
+impl ClientSecret {
+    pub(crate) fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.expires.is_none_or(|until| now < until)
+    }
 }
 
 /// What is kept of a secret.

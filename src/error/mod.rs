@@ -4,13 +4,15 @@
 //! follows by one exhaustive table. [`Fault`] is the host's own failure, of which the other side only
 //! learns that it should try again.
 
+mod code;
 mod reason;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-pub use reason::{ErrorCode, Reason};
+pub use code::ErrorCode;
+pub use reason::Reason;
 
 use crate::http::Response;
 
@@ -45,7 +47,7 @@ impl Refusal {
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let response = Response::secret_json(self.reason.status(), json);
         match response.status {
-            401 => response.with("www-authenticate", BASIC),
+            401 => response.with("www-authenticate", self.challenge()),
             429 => response.with("retry-after", "60"),
             503 => response.with("retry-after", "1"),
             _ => response,
@@ -53,6 +55,20 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// What a 401 asks for: a client's credentials, or a bearer token (RFC 6750 section 3).
+    fn challenge(self) -> Cow<'static, str> {
+        match (self.code(), self.reason) {
+            (ErrorCode::InvalidToken, Reason::InitialTokenMissing) => BEARER,
+            (ErrorCode::InvalidToken, _) => BEARER_INVALID,
+            _ => BASIC,
+        }
+    }
+}
+
+/// RFC 6750 section 3.1: no error code for who sent no token.
+const BEARER: Cow<'static, str> = Cow::Borrowed("Bearer realm=\"oauth\"");
+const BEARER_INVALID: Cow<'static, str> = Cow::Borrowed("Bearer realm=\"oauth\", error=\"invalid_token\"");
 /// RFC 6749 section 5.2 asks for the challenge where the header was used, RFC 9110 for one on every 401.
 const BASIC: Cow<'static, str> = Cow::Borrowed("Basic realm=\"oauth\", charset=\"UTF-8\"");
 

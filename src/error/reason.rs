@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::ErrorCode;
+
 /// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -210,6 +212,52 @@ pub enum Reason {
     /// Another client's token at the revocation endpoint.
     TokenForAnotherClient,
 
+    // Registrations.
+    /// The body does not say that it is JSON.
+    RegistrationNotJson,
+    /// Not a JSON object of metadata, or a member of the wrong type or that stands there twice.
+    RegistrationMalformed,
+    /// A text that is too long, or a list of too many.
+    RegistrationTooLarge,
+    /// Control characters, or such that hide or turn others, in a text for people.
+    RegistrationText,
+    /// The address of a page that is no http or https URL.
+    RegistrationUri,
+    /// A redirect URI that cannot be registered.
+    RegistrationRedirectUri,
+    /// A grant type needs a redirect URI.
+    RegistrationRedirectUriMissing,
+    /// No way of client authentication that is known here.
+    RegistrationAuthMethod,
+    /// Of the grant types none that can be used may be registered.
+    RegistrationGrantTypes,
+    /// Response types that do not belong to the grant types (RFC 7591 section 2.1), or what a public client cannot do.
+    RegistrationInconsistent,
+    /// A malformed scope, or one of which nothing may be registered.
+    RegistrationScope,
+    /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
+    RegistrationKeysTwice,
+    /// A change that names another client, or not its secret (RFC 7592 section 2.2).
+    RegistrationOfAnother,
+    /// A change that has what only the server says (RFC 7592 section 2.2).
+    RegistrationMemberForbidden,
+    /// A software statement that is malformed, forged or out of date.
+    SoftwareStatementInvalid,
+    /// A software statement of nobody who is trusted.
+    SoftwareStatementUnapproved,
+    /// A registration needs an initial access token.
+    InitialTokenMissing,
+    /// Not one of the initial access tokens.
+    InitialTokenWrong,
+    /// No registration access token of this client, or no such client (RFC 7592 section 2).
+    RegistrationTokenWrong,
+    /// The host's policy says no.
+    RegistrationRefused,
+    /// Too many registrations from this address.
+    RegistrationThrottled,
+    /// The host disabled the client; it cannot change that.
+    ClientDisabled,
+
     // The server's own state; nothing of the request is wrong.
     /// The store could not answer; a retry may work.
     StoreUnavailable,
@@ -225,96 +273,6 @@ pub enum Reason {
     IssuerUnavailable,
     /// The server that issues the tokens does not let this resource ask: its credentials are wrong, or the address is.
     IssuerRefused,
-}
-
-/// What the other side is told: an error code of the specifications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// RFC 6749 section 4.1.2.1
-    AccessDenied,
-    /// RFC 8628 section 3.5
-    AuthorizationPending,
-    /// OpenID Connect Core section 3.1.2.6
-    ConsentRequired,
-    /// RFC 8628 section 3.5
-    ExpiredToken,
-    /// RFC 6750 section 3.1
-    InsufficientScope,
-    /// RFC 9470 section 3
-    InsufficientUserAuthentication,
-    /// RFC 6749 section 5.2
-    InvalidClient,
-    /// RFC 6749 section 5.2
-    InvalidGrant,
-    /// RFC 6749 section 5.2
-    InvalidRequest,
-    /// RFC 6749 section 5.2
-    InvalidScope,
-    /// RFC 8707 section 2
-    InvalidTarget,
-    /// RFC 6750 section 3.1
-    InvalidToken,
-    /// OpenID Connect Core section 3.1.2.6
-    LoginRequired,
-    /// OpenID Connect Core section 3.1.2.6
-    RequestNotSupported,
-    /// OpenID Connect Core section 3.1.2.6
-    RequestUriNotSupported,
-    /// RFC 6749 section 4.1.2.1
-    ServerError,
-    /// RFC 8628 section 3.5
-    SlowDown,
-    /// RFC 6749 section 4.1.2.1
-    TemporarilyUnavailable,
-    /// RFC 6749 section 5.2
-    UnauthorizedClient,
-    /// RFC 9470 section 5
-    UnmetAuthenticationRequirements,
-    /// RFC 6749 section 5.2
-    UnsupportedGrantType,
-    /// RFC 6749 section 4.1.2.1
-    UnsupportedResponseType,
-    /// RFC 7009 section 2.2.1
-    UnsupportedTokenType,
-}
-
-impl ErrorCode {
-    /// The code as it stands in an answer.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AccessDenied => "access_denied",
-            Self::AuthorizationPending => "authorization_pending",
-            Self::ConsentRequired => "consent_required",
-            Self::ExpiredToken => "expired_token",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidGrant => "invalid_grant",
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidScope => "invalid_scope",
-            Self::InvalidTarget => "invalid_target",
-            Self::InvalidToken => "invalid_token",
-            Self::LoginRequired => "login_required",
-            Self::RequestNotSupported => "request_not_supported",
-            Self::RequestUriNotSupported => "request_uri_not_supported",
-            Self::ServerError => "server_error",
-            Self::SlowDown => "slow_down",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UnsupportedResponseType => "unsupported_response_type",
-            Self::UnsupportedTokenType => "unsupported_token_type",
-        }
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Reason {
@@ -340,8 +298,11 @@ impl Reason {
         if matches!(self, Self::MethodWrong) {
             return 405;
         }
-        if matches!(self, Self::ClientThrottled | Self::UserCodeThrottled) {
+        if matches!(self, Self::ClientThrottled | Self::UserCodeThrottled | Self::RegistrationThrottled) {
             return 429;
+        }
+        if matches!(self, Self::RegistrationRefused | Self::ClientDisabled) {
+            return 403;
         }
         match self.code() {
             ErrorCode::InvalidClient
@@ -354,14 +315,18 @@ impl Reason {
             | ErrorCode::AuthorizationPending
             | ErrorCode::ConsentRequired
             | ErrorCode::ExpiredToken
+            | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidGrant
+            | ErrorCode::InvalidRedirectUri
             | ErrorCode::InvalidRequest
             | ErrorCode::InvalidScope
+            | ErrorCode::InvalidSoftwareStatement
             | ErrorCode::InvalidTarget
             | ErrorCode::LoginRequired
             | ErrorCode::RequestNotSupported
             | ErrorCode::RequestUriNotSupported
             | ErrorCode::SlowDown
+            | ErrorCode::UnapprovedSoftwareStatement
             | ErrorCode::UnauthorizedClient
             | ErrorCode::UnmetAuthenticationRequirements
             | ErrorCode::UnsupportedGrantType
@@ -476,16 +441,39 @@ impl Reason {
             R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
 
+            R::RegistrationNotJson => (E::InvalidClientMetadata, "the content type must be application/json"),
+            R::RegistrationMalformed =>
+                (E::InvalidClientMetadata, "the body must be a JSON object of client metadata, each member once and of its type"),
+            R::RegistrationTooLarge => (E::InvalidClientMetadata, "a member is too long, or has too many entries"),
+            R::RegistrationText => (E::InvalidClientMetadata, "a text has characters that cannot be shown"),
+            R::RegistrationUri => (E::InvalidClientMetadata, "a page's address must be an http or https URL"),
+            R::RegistrationRedirectUri =>
+                (E::InvalidRedirectUri, "a redirect URI must be https, http on a loopback address, or of a private scheme with a dot, without fragment, user or wildcard"),
+            R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
+            R::RegistrationAuthMethod =>
+                (E::InvalidClientMetadata, "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post"),
+            R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant types may be registered"),
+            R::RegistrationInconsistent =>
+                (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method do not fit together"),
+            R::RegistrationScope => (E::InvalidClientMetadata, "none of the scopes may be registered"),
+            R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
+            R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
+            R::RegistrationMemberForbidden =>
+                (E::InvalidClientMetadata, "a change must not have registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at"),
+            R::SoftwareStatementInvalid => (E::InvalidSoftwareStatement, "the software statement is not valid"),
+            R::SoftwareStatementUnapproved =>
+                (E::UnapprovedSoftwareStatement, "the software statement is of an issuer that is not trusted here"),
+            R::InitialTokenMissing => (E::InvalidToken, "an initial access token is required"),
+            R::InitialTokenWrong => (E::InvalidToken, "the initial access token is not valid"),
+            R::RegistrationTokenWrong => (E::InvalidToken, "the registration access token is not valid for this client"),
+            R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
+            R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations, try again later"),
+            R::ClientDisabled => (E::AccessDenied, "the client is disabled"),
+
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
             R::StoreBroken | R::NotConfigured | R::IssuerRefused => (E::ServerError, "the server has a fault of its own"),
         }
-    }
-}
-
-impl From<Reason> for ErrorCode {
-    fn from(reason: Reason) -> Self {
-        reason.code()
     }
 }
 

@@ -68,7 +68,7 @@ impl AwaitClient {
     pub fn parse(request: &Request) -> Result<Self, Refusal> {
         let parameters = match request.method {
             Method::Post => request.posted_form()?,
-            Method::Get | Method::Head | Method::Options | Method::Other => {
+            Method::Get | Method::Head | Method::Put | Method::Delete | Method::Options | Method::Other => {
                 request.query.as_deref().unwrap_or_default().as_bytes()
             }
         };

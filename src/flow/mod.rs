@@ -5,11 +5,13 @@
 //! [`server`](crate::server) brings facts and proves writes.
 
 pub mod authorize;
+pub mod configure;
 pub mod device;
 mod gate;
 mod inquiry;
 pub mod introspect;
 mod redirect;
+pub mod register;
 mod response_mode;
 pub mod revoke;
 pub mod token;

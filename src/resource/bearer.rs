@@ -7,7 +7,7 @@ use crate::http::Request;
 ///
 /// A token in the query or in a form is not looked at (OAuth 2.1 section 5.1), but next to one in the header it
 /// is an error (RFC 6750 section 2).
-pub(super) fn presented(request: &Request) -> Result<&str, Reason> {
+pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
     let mut headers = request.headers.all("authorization");
     let header = match (headers.next(), headers.next()) {
         (None, _) => return Err(Reason::TokenMissing),

@@ -46,7 +46,7 @@ impl Guard {
                 .with("access-control-allow-methods", ALLOWED)
                 .with("access-control-allow-headers", "authorization, content-type, mcp-protocol-version")
                 .with("access-control-max-age", "600"),
-            Method::Post | Method::Other => {
+            Method::Post | Method::Put | Method::Delete | Method::Other => {
                 let refused = Refusal::from(Reason::MethodWrong).into_response();
                 shared(refused).with("allow", ALLOWED)
             }

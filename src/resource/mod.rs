@@ -5,6 +5,7 @@
 
 mod audience;
 mod bearer;
+pub(crate) use bearer::presented;
 mod builder;
 mod challenge;
 mod discovery;

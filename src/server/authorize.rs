@@ -186,6 +186,7 @@ impl Consent {
             ResponseType::Code => What::CodeIssued,
             ResponseType::Token => What::TokensIssued,
         };
+        let is_self_registered = state.client().is_self_registered();
         let (write, sealed) = state.approve(part, server.mint(), server.now(), server.rules());
         let grant = write.next().grant();
         let about =
@@ -193,7 +194,13 @@ impl Consent {
         let reason = match server.commit(&write).await {
             Outcome::Committed(proof) => {
                 server.audit(what, Endpoint::Authorization, about);
-                match server.finish_redirect(sealed.open(proof, &server.rules().policy.prefixes)).await {
+                let confirmed = server.confirm_client(is_self_registered, grant).await;
+                let opened = sealed.open(proof, &server.rules().policy.prefixes);
+                let redirect = match confirmed {
+                    Ok(()) => server.finish_redirect(opened).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match redirect {
                     Ok(redirect) => return redirect.into_response(),
                     Err(refusal) => refusal.reason(),
                 }

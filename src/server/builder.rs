@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use fluent_uri::Uri;
 
+use super::config_error::{ConfigError, ConfigErrors};
 use super::throttle::Throttle;
 use super::tries::Tries;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::Audit;
 use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
-use crate::metadata::{self, Endpoints};
+use crate::metadata::{self, Endpoints, Parts};
 use crate::policy::{Policy, Profile, Rules};
+use crate::registration::Registration;
 use crate::scope::Scope;
 use crate::secret::{SECRET_BYTES, Secret};
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
@@ -31,6 +33,7 @@ pub struct Builder {
     audience: Option<String>,
     resources: Vec<Resource>,
     endpoints: Endpoints,
+    registration: Option<Registration>,
     introspect_all: Vec<ClientId>,
     clients: Option<Arc<dyn ClientRegistry>>,
     registrar: Option<Arc<dyn Registrar>>,
@@ -58,6 +61,7 @@ impl Builder {
             audience: None,
             resources: Vec::new(),
             endpoints: Endpoints::default(),
+            registration: None,
             introspect_all: Vec::new(),
             clients: None,
             registrar: None,
@@ -153,6 +157,19 @@ impl Builder {
     /// The path of the introspection endpoint below the issuer; by default `/introspect`.
     pub fn introspection_endpoint(mut self, path: impl Into<String>) -> Self {
         self.endpoints.introspection = path.into();
+        self
+    }
+
+    /// Lets strangers register clients over HTTP, on these terms (RFC 7591). Needs a [`registrar`](Self::registrar) that
+    /// writes where [`clients`](Self::clients) reads.
+    pub fn registration(mut self, terms: Registration) -> Self {
+        self.registration = Some(terms);
+        self
+    }
+
+    /// The path of the registration endpoint below the issuer; by default `/register`.
+    pub fn registration_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.registration = path.into();
         self
     }
 
@@ -270,6 +287,9 @@ impl Builder {
         });
         errors.extend(mistaken_paths(&self.endpoints));
         errors.extend(mistaken_numbers(&self.policy));
+        if let Some(terms) = &self.registration {
+            errors.extend(mistaken_terms(terms, self.profile, &scope, self.registrar.is_some()));
+        }
         if self.clients.is_none() {
             errors.push(ConfigError::ClientsMissing);
         }
@@ -293,13 +313,16 @@ impl Builder {
             scope,
             policy: self.policy,
         };
-        let parts = metadata::Parts {
+        let parts = Parts {
             owner: self.owner.is_some(),
             signer: self.signer.is_some(),
             exchange: self.exchange.is_some(),
+            registration: self.registration.is_some(),
         };
         let inner = Inner {
             metadata: metadata::document(&rules, &self.endpoints, parts),
+            registrations: Throttle::new(self.registration.as_ref().map_or(0, |terms| terms.per_minute)),
+            registration: self.registration,
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),
             user_codes: Tries::new(&rules.policy),
             unanswered: Unanswered::new(rules.policy.leeway),
@@ -367,9 +390,9 @@ fn known_resources(resources: Vec<Resource>, scope: &Scope) -> Result<Vec<KnownR
 
 fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
     let Endpoints { authorization, token, revocation, introspection, .. } = endpoints;
-    let Endpoints { device_authorization, device_verification, jwks, .. } = endpoints;
+    let Endpoints { device_authorization, device_verification, registration, jwks, .. } = endpoints;
     let hosts_own = authorization.iter().chain(device_verification);
-    let machine = [token, revocation, introspection, device_authorization, jwks];
+    let machine = [token, revocation, introspection, device_authorization, registration, jwks];
     let paths: Vec<&String> = hosts_own.chain(machine).collect();
     let mut errors = Vec::new();
     for (at, path) in paths.iter().enumerate() {
@@ -382,6 +405,23 @@ fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
         }
     }
     errors
+}
+
+fn mistaken_terms(
+    terms: &Registration,
+    profile: Profile,
+    scope: &Scope,
+    has_registrar: bool,
+) -> impl Iterator<Item = ConfigError> {
+    let named = Scope::parse(&terms.scopes.as_deref().unwrap_or_default().join(" "));
+    let unknown = !named.is_ok_and(|named| named.is_subset(scope));
+    let useless = !terms.grant_types.iter().all(|grant_type| profile.knows(*grant_type));
+    let found = [
+        (!has_registrar).then_some(ConfigError::RegistrarMissing),
+        unknown.then_some(ConfigError::RegistrationScope),
+        useless.then_some(ConfigError::RegistrationGrantType),
+    ];
+    found.into_iter().flatten()
 }
 
 fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
@@ -411,83 +451,3 @@ fn drawn(entropy: &dyn Entropy) -> Secret {
     entropy.fill(&mut bytes);
     Secret::new(bytes)
 }
-
-/// One mistake in a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// RFC 8414 section 2.
-    #[error("the issuer is not an absolute URL with a host")]
-    IssuerNotAUrl,
-    /// RFC 8414 section 2.
-    #[error("the issuer must be https (http is possible on a loopback address, by allow_http_loopback)")]
-    IssuerNotHttps,
-    /// RFC 8414 section 2.
-    #[error("the issuer must not have a query or a fragment")]
-    IssuerQuery,
-    /// A router would take it for a pattern.
-    #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
-    IssuerPath,
-    /// RFC 6749 section 3.3.
-    #[error("a scope has a character that scopes cannot have")]
-    Scopes,
-    /// RFC 8707 section 2.
-    #[error("the resource {0:?} is not an absolute URI without a fragment, or has a scope that is malformed")]
-    Resource(String),
-    /// Two resources with one identifier.
-    #[error("the resource {0:?} stands there twice")]
-    ResourceTwice(String),
-    /// A scope that no client can ever have.
-    #[error("the resource {0:?} has a scope that the server does not know")]
-    ResourceScope(String),
-    /// RFC 6749 sections 3.1 and 3.2.
-    #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
-    EndpointPath(String),
-    /// Two endpoints in one place.
-    #[error("two endpoints have the path {0:?}")]
-    EndpointTwice(String),
-    /// A lifetime of nothing.
-    #[error("{0} must not be zero")]
-    Zero(&'static str),
-    /// RFC 6749 section 4.1.2.
-    #[error("code_lifetime must be at most 10 minutes")]
-    CodeLifetime,
-    /// Handles could not be told apart.
-    #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
-    Prefixes,
-    /// Signed access tokens, and nobody to sign them.
-    #[error("access tokens are to be signed, and there is no signer: call token_signer")]
-    SignerMissing,
-    /// Tokens that nobody could verify any more.
-    #[error("access tokens live longer than the keys that signed them are published")]
-    KeysRetireEarly,
-    /// No registry.
-    #[error("no client registry: call clients")]
-    ClientsMissing,
-    /// No store.
-    #[error("no token store: call store")]
-    StoreMissing,
-}
-
-/// Every mistake that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<ConfigError>);
-
-impl ConfigErrors {
-    /// The mistakes, at least one.
-    #[must_use]
-    pub fn all(&self) -> &[ConfigError] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}

@@ -17,6 +17,8 @@ impl AuthorizationServer {
         let endpoints = &self.inner.endpoints;
         let jwks = (Endpoint::Jwks, format!("{base}{}", endpoints.jwks));
         let jwks = Some(jwks).filter(|_| self.inner.signer.is_some());
+        let registration = (Endpoint::Registration, format!("{base}{}", endpoints.registration));
+        let registration = Some(registration).filter(|_| self.inner.registration.is_some());
         let always = [
             (Endpoint::Token, format!("{base}{}", endpoints.token)),
             (Endpoint::Revocation, format!("{base}{}", endpoints.revocation)),
@@ -25,7 +27,7 @@ impl AuthorizationServer {
         ];
         let devices = (Endpoint::DeviceAuthorization, format!("{base}{}", endpoints.device_authorization));
         let devices = Some(devices).filter(|_| endpoints.device_verification.is_some());
-        always.into_iter().chain(jwks).chain(devices).collect()
+        always.into_iter().chain(jwks).chain(devices).chain(registration).collect()
     }
 
     /// The machine endpoint at this path, if there is one.
@@ -49,6 +51,9 @@ impl AuthorizationServer {
             (Endpoint::DeviceAuthorization, Method::Post) => self.device_authorization(request).await,
             (Endpoint::Metadata, Method::Get | Method::Head) => self.metadata(),
             (Endpoint::Jwks, Method::Get | Method::Head) => self.jwks().await,
+            (Endpoint::Registration, Method::Post | Method::Get | Method::Put | Method::Delete) => {
+                self.registration(request).await
+            }
             _ => method_not_allowed(endpoint),
         };
         if shared { response.with("access-control-allow-origin", ANY) } else { response }
@@ -68,7 +73,8 @@ fn is_shared(endpoint: Endpoint) -> bool {
         | Endpoint::Revocation
         | Endpoint::DeviceAuthorization
         | Endpoint::Metadata
-        | Endpoint::Jwks => true,
+        | Endpoint::Jwks
+        | Endpoint::Registration => true,
         Endpoint::Authorization
         | Endpoint::DeviceVerification
         | Endpoint::Introspection
@@ -83,6 +89,7 @@ fn allowed(endpoint: Endpoint) -> &'static str {
         Endpoint::Token | Endpoint::Revocation | Endpoint::Introspection | Endpoint::DeviceAuthorization => {
             "POST"
         }
+        Endpoint::Registration => "POST, GET, PUT, DELETE",
         Endpoint::Authorization | Endpoint::DeviceVerification | Endpoint::Resource | Endpoint::Host => "",
     }
 }

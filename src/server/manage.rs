@@ -6,8 +6,8 @@ use futures_timer::Delay;
 
 use super::{About, AuthorizationServer, Cursor};
 use crate::audit::{Endpoint, What};
-use crate::client::{Client, ClientBuilder, RegisterError, Registered};
-use crate::error::Fault;
+use crate::client::{Client, ClientBuilder, ClientId, ClientState, RegisterError, Registered};
+use crate::error::{Fault, Refusal};
 use crate::grant::Subject;
 use crate::store::{Filter, Listing, Page, Record};
 
@@ -27,6 +27,9 @@ pub(super) const SLICE: u32 = 200;
 /// A purge removes so many records at a time.
 const PURGE: u32 = 500;
 
+/// Clients are looked through so often: it reads them all.
+const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Requests come first: the pause between two purges.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -43,6 +46,28 @@ impl AuthorizationServer {
         self.in_time(insert).await.ok_or(Fault::Deadline)??;
         self.audit(What::ClientRegistered, Endpoint::Host, About::client(registered.client.id()));
         Ok(registered)
+    }
+
+    /// Stops serving a client, or serves it again; `false` if there is none. Its grants and its access tokens stay as
+    /// they are: [`revoke_client`](Self::revoke_client) ends them. No client undoes that by itself, and a client whose
+    /// deletion has begun stays as it is.
+    ///
+    /// # Errors
+    /// The registry failed, or the server was built without a registrar.
+    pub async fn set_client_state(&self, id: &ClientId, state: ClientState) -> Result<bool, Refusal> {
+        self.put_state(id, state).await
+    }
+
+    /// Deletes a client: first nobody serves it, then its grants end, then its record goes. After an error, ask again: it
+    /// goes on from there, and the client does not come back. `false` if there is none.
+    ///
+    /// # Errors
+    /// The registry or the store failed midway.
+    pub async fn delete_client(&self, id: &ClientId) -> Result<bool, Refusal> {
+        match self.find_any_client(id).await? {
+            Some(client) => self.end_client(&client, Endpoint::Host).await.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// A page of at most `limit` grants, from the beginning or from where a [`Cursor`] stands.
@@ -108,11 +133,19 @@ impl AuthorizationServer {
     /// `tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60)))`. One node is enough, and several do no
     /// harm. A sweep that failed is an audit event, and the next one goes on where it stopped.
     pub async fn keep_sweeping(self, every: Duration) {
+        let mut since_clients = CLIENTS_EVERY;
         loop {
             if let Err(fault) = self.sweep().await {
                 self.audit(What::Failed(fault.reason()), Endpoint::Host, About::default());
             }
+            if self.inner.registration.is_some() && since_clients >= CLIENTS_EVERY {
+                since_clients = Duration::ZERO;
+                if let Err(refusal) = self.sweep_clients().await {
+                    self.audit(What::Failed(refusal.reason()), Endpoint::Host, About::default());
+                }
+            }
             Delay::new(every).await;
+            since_clients = since_clients.saturating_add(every);
         }
     }
 }

@@ -4,17 +4,20 @@ mod authorize;
 mod builder;
 mod calls;
 mod check;
+mod config_error;
 mod cursor;
 mod device;
 mod endpoint;
 mod exchange;
 mod manage;
+mod registration;
 mod revoke_all;
 mod signed;
 mod throttle;
 mod token;
 mod tries;
 mod unanswered;
+mod unused;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +25,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use authorize::{Authorization, Consent, Detour, ErrorPage};
-pub use builder::{Builder, ConfigError, ConfigErrors};
+pub use builder::Builder;
+pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
 pub use exchange::ExchangePolicy;
@@ -36,6 +40,7 @@ use crate::grant::{GrantId, Subject};
 use crate::http::Response;
 use crate::metadata::Endpoints;
 use crate::policy::Rules;
+use crate::registration::Registration;
 use crate::secret::{Secret, SecretText};
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{StoreError, TokenStore};
@@ -94,8 +99,10 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     /// What authenticates cursors.
     cursor_key: Secret,
+    registration: Option<Registration>,
     throttle: Throttle,
     user_codes: Tries,
+    registrations: Throttle,
     unanswered: Unanswered,
 }
 

@@ -1,5 +1,5 @@
-//! A limit on wrong client secrets and passwords (RFC 6749 sections 2.3.1 and 4.3.2): so many a minute from
-//! one address.
+//! A limit on wrong client secrets and passwords (RFC 6749 sections 2.3.1 and 4.3.2), and another one on
+//! registrations: so many a minute from one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -69,6 +69,18 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// Counts the attempt, whatever comes of it.
+    pub(super) fn count(self) {
+        let Some(peer) = self.peer else { return };
+        let mut window = self.throttle.window.lock().unwrap_or_else(PoisonError::into_inner);
+        if window.minute != self.minute || window.failures.len() >= LIMIT {
+            *window = Window { minute: self.minute, failures: HashMap::new() };
+        }
+        let failures = window.failures.entry(peer).or_default();
+        *failures = failures.saturating_add(1);
+        self.throttle.failing.store(window.failures.len(), Ordering::Relaxed);
+    }
+
     /// Counts the attempt if the secret was wrong.
     pub(super) fn note<T>(self, result: Result<T, Refusal>) -> Result<T, Refusal> {
         let wrong = |refusal: &Refusal| {
@@ -78,14 +90,8 @@ impl Attempt<'_> {
                 Reason::ClientSecretWrong | Reason::ClientUnknown | Reason::OwnerCredentialsWrong
             )
         };
-        if let (Some(peer), true) = (self.peer, result.as_ref().err().is_some_and(wrong)) {
-            let mut window = self.throttle.window.lock().unwrap_or_else(PoisonError::into_inner);
-            if window.minute != self.minute || window.failures.len() >= LIMIT {
-                *window = Window { minute: self.minute, failures: HashMap::new() };
-            }
-            let failures = window.failures.entry(peer).or_default();
-            *failures = failures.saturating_add(1);
-            self.throttle.failing.store(window.failures.len(), Ordering::Relaxed);
+        if result.as_ref().err().is_some_and(wrong) {
+            self.count();
         }
         result
     }

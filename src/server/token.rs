@@ -66,6 +66,7 @@ impl AuthorizationServer {
             }
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
+                    self.confirm_client(flow.client().is_self_registered(), write.next().grant()).await?;
                     let opened = sealed.open(proof);
                     let next = write.next().grant();
                     let what = match &opened {
@@ -115,6 +116,7 @@ impl AuthorizationServer {
                         subject: Some(grant.subject()),
                     };
                     self.audit(What::TokensIssued, Endpoint::Token, about);
+                    self.confirm_client(flow.client().is_self_registered(), grant).await?;
                     return self.finish(sealed.open(proof)?).await;
                 }
                 Outcome::Conflict => {}

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use grantor::client::{ClientListing, ClientPage, RegistryError};
 use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
 use grantor::{
-    Client, ClientId, ClientRegistry, GrantId, ResourceOwner, SecretText, Standing, StoreError, Subject,
-    TokenStore, async_trait,
+    Client, ClientId, ClientRegistry, GrantId, Registrar, Replacement, ResourceOwner, SecretText, Standing,
+    StoreError, Subject, TokenStore, async_trait,
 };
 
 /// How a call of the host goes wrong.
@@ -135,6 +136,25 @@ impl<T: TokenStore> TokenStore for Faulty<T> {
 impl<T: ClientRegistry> ClientRegistry for Faulty<T> {
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
         self.plan.call(self.inner.client(id)).await
+    }
+}
+
+#[async_trait]
+impl<T: Registrar> Registrar for Faulty<T> {
+    async fn insert(&self, client: Client) -> Result<(), RegistryError> {
+        self.plan.call(self.inner.insert(client)).await
+    }
+
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError> {
+        self.plan.call(self.inner.replace(change)).await
+    }
+
+    async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
+        self.plan.call(self.inner.remove(id)).await
+    }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+        self.plan.call(self.inner.clients(page)).await
     }
 }
 

@@ -5,6 +5,7 @@ pub mod faulty;
 pub mod flows;
 pub mod guarded;
 pub mod http;
+pub mod registering;
 pub mod remote;
 pub mod scripted;
 
@@ -240,6 +241,11 @@ impl Fixture {
                 return count;
             }
         }
+    }
+
+    /// The time by the clock, as in JSON.
+    pub fn clock_seconds(&self) -> i64 {
+        self.clock.now().timestamp()
     }
 
     /// alice, who signed in just now.

@@ -1,0 +1,194 @@
+//! A client that manages its own registration (RFC 7592): who it is, and what it is told.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::client::{Client, ClientId, ClientMetadata, ClientState};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::http::{Request, Response};
+use crate::resource::presented;
+use crate::secret::{Digest, SECRET_BYTES, Secret, SecretText};
+
+/// A registration access token: a prefix for secret scanners, and 256 bits.
+#[derive(Debug)]
+pub struct RegistrationToken(Secret);
+
+const PREFIX: &str = "grg_";
+
+impl RegistrationToken {
+    pub(crate) fn new(secret: Secret) -> Self {
+        Self(secret)
+    }
+
+    /// Anything but its one spelling is no token.
+    fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        let bytes: [u8; SECRET_BYTES] = bytes.try_into().ok()?;
+        Some(Self(Secret::new(bytes)))
+    }
+
+    /// What the client's record keeps of it.
+    pub(crate) fn digest(&self) -> Digest {
+        self.0.digest("grantor:registration:v1")
+    }
+
+    fn reveal(&self) -> String {
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0.bytes()))
+    }
+}
+
+/// Parsed; the client is only claimed.
+#[derive(Debug)]
+pub struct AwaitClient {
+    id: ClientId,
+    token: RegistrationToken,
+}
+
+impl AwaitClient {
+    /// Reads who asks: the `client_id` of the configuration URI, and the registration access token.
+    ///
+    /// # Errors
+    /// Either is missing or malformed; the answer is that to a wrong token.
+    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+        let query = Form::parse(request.query.as_deref().unwrap_or_default().as_bytes())?;
+        let id = query.one("client_id")?.ok_or(Reason::RegistrationTokenWrong)?;
+        let token = presented(request).ok().and_then(RegistrationToken::parse);
+        Ok(Self { id: ClientId::new(id), token: token.ok_or(Reason::RegistrationTokenWrong)? })
+    }
+
+    /// The client that has to be looked up, served or not.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// Takes the client. An unknown one, one of another token and one that the host registered are answered alike.
+    ///
+    /// # Errors
+    /// The token is not this client's, or the host disabled the client.
+    pub fn with_client(&self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Result<Managed, Refusal> {
+        let kept = found.as_deref().and_then(|client| client.self_registration.as_ref()?.token);
+        let right = kept.unwrap_or(Digest::DECOY).matches(&self.token.digest());
+        let client = found.filter(|_| right && kept.is_some()).ok_or(Reason::RegistrationTokenWrong)?;
+        match client.state() {
+            ClientState::Disabled => Err(Reason::ClientDisabled.into()),
+            ClientState::Ending => Ok(Managed { client, is_served: false }),
+            ClientState::Active => Ok(Managed { is_served: client.is_served(now), client }),
+        }
+    }
+}
+
+/// A client that proved to be the one that registered.
+#[derive(Debug)]
+pub struct Managed {
+    client: Arc<Client>,
+    is_served: bool,
+}
+
+impl Managed {
+    /// The client, to be read or changed.
+    ///
+    /// # Errors
+    /// Its deletion has begun, or its registration has run out: it can only be deleted.
+    pub fn served(&self) -> Result<&Arc<Client>, Refusal> {
+        match self.is_served {
+            true => Ok(&self.client),
+            false => Err(Reason::RegistrationTokenWrong.into()),
+        }
+    }
+
+    /// The client, to be deleted: also to go on with a deletion that broke off.
+    #[must_use]
+    pub fn any(&self) -> &Arc<Client> {
+        &self.client
+    }
+}
+
+impl AwaitClient {
+    /// The answer to a client that reads itself: all but the secret, of which only a digest is kept. The token is the one
+    /// that it presented.
+    pub fn read(self, client: &Client, now: DateTime<Utc>) -> Information {
+        Information::new(client, None, Some(self.token), now)
+    }
+}
+
+/// What a client is told of itself (RFC 7591 section 3.2.1, RFC 7592 section 3).
+#[derive(Debug)]
+#[must_use]
+pub struct Information {
+    id: ClientId,
+    issued: Option<DateTime<Utc>>,
+    secret: Option<SecretText>,
+    /// In seconds, 0 is never; none is a client without a secret.
+    secret_expires: Option<i64>,
+    token: Option<RegistrationToken>,
+    statement: Option<String>,
+    metadata: ClientMetadata,
+}
+
+impl Information {
+    pub(super) fn new(
+        client: &Client,
+        secret: Option<SecretText>,
+        token: Option<RegistrationToken>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let secrets = client.live_secrets(now);
+        let newest = secrets.last().or(client.secrets.last());
+        let mut metadata = client.metadata().clone();
+        metadata.scope = metadata.scope.filter(|scope| !scope.is_empty());
+        // Grantor's own members are the host's terms and no metadata of the client.
+        metadata.access_tokens = None;
+        metadata.require_pkce = None;
+        metadata.localhost_any_port = None;
+        metadata.rotate_refresh_tokens = None;
+        Self {
+            id: client.id().clone(),
+            issued: client.issued(),
+            secret,
+            secret_expires: newest.map(|newest| newest.expires.map_or(0, |until| until.timestamp())),
+            token,
+            statement: client.self_registration.as_ref().and_then(|own| own.software_statement.clone()),
+            metadata,
+        }
+    }
+
+    /// The answer; `endpoint` is the URL of the registration endpoint.
+    pub fn into_response(self, status: u16, endpoint: &str) -> Response {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            client_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_id_issued_at: Option<i64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_secret: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_secret_expires_at: Option<i64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            registration_access_token: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            registration_client_uri: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            software_statement: Option<&'a str>,
+            #[serde(flatten)]
+            metadata: &'a ClientMetadata,
+        }
+        let id = self.id.as_str();
+        let body = Body {
+            client_id: id,
+            client_id_issued_at: self.issued.map(|at| at.timestamp()),
+            client_secret: self.secret.as_ref().map(SecretText::reveal),
+            client_secret_expires_at: self.secret_expires,
+            registration_client_uri: self.token.as_ref().map(|_| format!("{endpoint}?client_id={id}")),
+            registration_access_token: self.token.as_ref().map(RegistrationToken::reveal),
+            software_statement: self.statement.as_deref(),
+            metadata: &self.metadata,
+        };
+        Response::secret_json(status, serde_json::to_vec(&body).unwrap_or_default())
+    }
+}

@@ -1,0 +1,164 @@
+//! [`Registration`]: on what terms strangers register clients by themselves (RFC 7591) and manage them (RFC 7592).
+//!
+//! All that such a client says of itself is a claim. What is registered is what the profile, the terms and the host's
+//! policy allow; the answer says what that is, and nothing else is enforced.
+//!
+//! | what a client asks for | what it gets by default |
+//! | --- | --- |
+//! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
+//! | `scope` | what it asks for of the server's scopes, all of them if it names none; the others are dropped |
+//! | `redirect_uris` | at most 16: https, http on a loopback address, private-use schemes with a dot |
+//! | `token_endpoint_auth_method` | `none`, `client_secret_basic` or `client_secret_post`; every other one is refused |
+//! | `jwks`, `jwks_uri` | both at once are refused; one alone is ignored, for nothing here reads it |
+//! | a software statement | refused, until the host trusts an issuer |
+//! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
+
+mod policy;
+mod statement;
+#[cfg(feature = "jwt")]
+mod trusted_issuers;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use policy::{Allowance, Applicant, RegistrationPolicy, Review};
+pub use statement::{StatementError, StatementVerifier};
+#[cfg(feature = "jwt")]
+pub use trusted_issuers::TrustedIssuers;
+pub(crate) use wire::{Asked, Wire};
+
+use crate::client::GrantType;
+use crate::secret::{Digest, SecretText};
+
+/// The terms of registration over HTTP. Give them to
+/// [`Builder::registration`](crate::server::Builder::registration), which switches the endpoint on.
+///
+/// ```
+/// use std::time::Duration;
+/// use grantor::registration::Registration;
+/// let terms = Registration::open()
+///     .scopes(["read", "write"])
+///     .unused_after(Duration::from_secs(30 * 24 * 60 * 60));
+/// ```
+#[must_use]
+pub struct Registration {
+    /// Digests of the initial access tokens; empty is open to everybody.
+    pub(crate) tokens: Vec<Digest>,
+    pub(crate) policy: Option<Arc<dyn RegistrationPolicy>>,
+    pub(crate) statements: Option<Arc<dyn StatementVerifier>>,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) grant_types: Vec<GrantType>,
+    pub(crate) localhost_any_port: bool,
+    pub(crate) is_managed: bool,
+    pub(crate) secret_lifetime: Option<Duration>,
+    pub(crate) unused_after: Option<Duration>,
+    pub(crate) per_minute: u32,
+}
+
+impl Registration {
+    /// Anybody may register a client (RFC 7591 section 3, "open registration").
+    pub fn open() -> Self {
+        Self {
+            tokens: Vec::new(),
+            policy: None,
+            statements: None,
+            scopes: None,
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            localhost_any_port: false,
+            is_managed: true,
+            secret_lifetime: None,
+            unused_after: None,
+            per_minute: 20,
+        }
+    }
+
+    /// Only who has this initial access token may register, as often as the limit allows. Make it of 128 random bits or
+    /// more: only its digest is kept, and it is a fast one.
+    pub fn with_initial_access_token(token: impl Into<String>) -> Self {
+        Self::open().initial_access_token(token)
+    }
+
+    /// The host decides about each registration and each change.
+    pub fn by_policy(policy: impl RegistrationPolicy + 'static) -> Self {
+        Self { policy: Some(Arc::new(policy)), ..Self::open() }
+    }
+
+    /// One more initial access token.
+    pub fn initial_access_token(mut self, token: impl Into<String>) -> Self {
+        self.tokens.push(initial_token_digest(&SecretText::new(token)));
+        self
+    }
+
+    /// The scopes that these clients may have at most; by default all that the server knows. Name them where some are
+    /// for your own applications only.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The grant types that these clients may have at most; by default `authorization_code` and `refresh_token`. With
+    /// `client_credentials`, whoever may register gets tokens without any user.
+    pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
+        self.grant_types = types.into_iter().collect();
+        self
+    }
+
+    /// Lets a registered `http://localhost` stand for every port of it, as it does for `127.0.0.1`: native clients that
+    /// register a fixed URI and listen on any port need it.
+    pub fn localhost_any_port(mut self) -> Self {
+        self.localhost_any_port = true;
+        self
+    }
+
+    /// Gives out no registration access tokens: what is registered stays as it is.
+    pub fn without_management(mut self) -> Self {
+        self.is_managed = false;
+        self
+    }
+
+    /// Client secrets are good for so long; by default for ever (`client_secret_expires_at` 0). A client whose secret
+    /// has expired gets a new one by the next `PUT`.
+    pub fn secret_lifetime(mut self, lifetime: Duration) -> Self {
+        self.secret_lifetime = Some(lifetime);
+        self
+    }
+
+    /// A client that was registered so long ago and has no grant, because nobody ever connected it or what it had is
+    /// over and purged, is removed by [`sweep_clients`](crate::AuthorizationServer::sweep_clients). By default none is. No
+    /// request pays for it, and no client of the host is ever removed.
+    pub fn unused_after(mut self, idle: Duration) -> Self {
+        self.unused_after = Some(idle);
+        self
+    }
+
+    /// So many registrations a minute from one address, refused ones included; by default 20, and 0 is no limit. It needs
+    /// [`Request::peer`](crate::Request::peer).
+    pub fn per_minute(mut self, limit: u32) -> Self {
+        self.per_minute = limit;
+        self
+    }
+
+    /// Who checks software statements (RFC 7591 section 2.3). Without it every statement is refused.
+    pub fn software_statements(mut self, verifier: impl StatementVerifier + 'static) -> Self {
+        self.statements = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Whether a bearer of this token may register. Every kept digest is compared.
+    pub(crate) fn admits(&self, token: &SecretText) -> bool {
+        let presented = initial_token_digest(token);
+        self.tokens.iter().fold(false, |right, kept| kept.matches(&presented) | right)
+    }
+}
+
+fn initial_token_digest(token: &SecretText) -> Digest {
+    Digest::of("grantor:initial-access-token:v1", token.reveal().as_bytes())
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("tokens", &self.tokens.len()).finish_non_exhaustive()
+    }
+}

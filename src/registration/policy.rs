@@ -1,0 +1,92 @@
+//! The host's say in a registration.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::client::{Client, ClientMetadata, GrantType};
+use crate::scope::Scope;
+use crate::secret::SecretText;
+use crate::store::StoreError;
+
+/// Decides who may register what.
+///
+/// Everything in the [`Applicant`] but `peer` and `current` is what a stranger says of itself, unless `is_attested`. A
+/// wrong `Allow` lets a program under any name ask your users for consent; it never gets more than the terms allow.
+#[async_trait]
+pub trait RegistrationPolicy: Send + Sync {
+    /// Asked before a client is registered, and before it changes itself.
+    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, StoreError>;
+}
+
+/// Who wants to register, and what.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Applicant<'a> {
+    /// What the client asks for, well-formed but not yet limited by the terms.
+    pub metadata: &'a ClientMetadata,
+    /// The initial access token, if one was presented; compare it in constant time. None at a change.
+    pub token: Option<&'a SecretText>,
+    /// See [`Request::peer`](crate::Request::peer).
+    pub peer: Option<IpAddr>,
+    /// Whether a software statement of a trusted issuer vouches for what it names.
+    pub is_attested: bool,
+    /// The client as it is, at a change that its registration access token allows (RFC 7592).
+    pub current: Option<&'a Client>,
+}
+
+/// What the host says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Review {
+    /// Yes, within these limits and those of the terms.
+    Allow(Allowance),
+    /// No: 403.
+    Refuse,
+    /// The initial access token is missing or wrong: 401.
+    RefuseToken,
+}
+
+/// Limits of one client, beside those of the terms.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Allowance {
+    pub(crate) scope: Option<Scope>,
+    pub(crate) grant_types: Option<Vec<GrantType>>,
+    pub(crate) expires: Option<DateTime<Utc>>,
+    pub(crate) owner: Option<String>,
+}
+
+impl Allowance {
+    /// Everything that the terms allow.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// At most this scope.
+    #[must_use]
+    pub fn scope(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
+    }
+
+    /// At most these grant types.
+    #[must_use]
+    pub fn grant_types(self, types: impl IntoIterator<Item = GrantType>) -> Self {
+        Self { grant_types: Some(types.into_iter().collect()), ..self }
+    }
+
+    /// Whose client it is, in the host's own words; see [`ClientBuilder::owner`](crate::ClientBuilder::owner). A change
+    /// keeps the owner.
+    #[must_use]
+    pub fn owner(self, owner: impl Into<String>) -> Self {
+        Self { owner: Some(owner.into()), ..self }
+    }
+
+    /// Until then; the client is not served any more from then on.
+    #[must_use]
+    pub fn expires(self, at: DateTime<Utc>) -> Self {
+        Self { expires: Some(at), ..self }
+    }
+}

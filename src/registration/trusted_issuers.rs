@@ -1,0 +1,73 @@
+//! [`TrustedIssuers`]: software statements by fixed keys (feature `jwt`).
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{StatementError, StatementVerifier};
+use crate::jose::{JwkSet, Jws, JwsError, VerifyingKey};
+
+/// Takes the statements of the issuers that it was given, each by its own keys.
+///
+/// A statement is a signed JWT that says who issued it (`iss`). Where it says `exp` and `nbf`, they count; one without
+/// `exp` is good for as long as its key is trusted (RFC 7591 section 2.3 asks for none).
+#[derive(Debug, Default)]
+pub struct TrustedIssuers {
+    issuers: Vec<(String, Vec<VerifyingKey>)>,
+}
+
+impl TrustedIssuers {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts this issuer's statements by these keys.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>, keys: &JwkSet) -> Self {
+        self.issuers.push((issuer.into(), keys.verifying_keys()));
+        self
+    }
+
+    fn check(&self, statement: &str, now: DateTime<Utc>) -> Result<Map<String, Value>, StatementError> {
+        let unverified = Jws::parse(statement).map_err(|_| StatementError::Invalid)?;
+        let mut outcome = StatementError::Unapproved;
+        for (issuer, keys) in &self.issuers {
+            match unverified.verify(keys) {
+                Ok(verified) => {
+                    let claims: Map<String, Value> =
+                        verified.claims().map_err(|_| StatementError::Invalid)?;
+                    // A key speaks for its own issuer alone.
+                    if claims.get("iss").and_then(Value::as_str) == Some(issuer) {
+                        return is_timely(&claims, now).then_some(claims).ok_or(StatementError::Invalid);
+                    }
+                }
+                Err(JwsError::BadSignature) => outcome = StatementError::Invalid,
+                Err(_) => {}
+            }
+        }
+        Err(outcome)
+    }
+}
+
+/// A date that is no number makes it untimely.
+fn is_timely(claims: &Map<String, Value>, now: DateTime<Utc>) -> bool {
+    let now = now.timestamp() as f64;
+    let holds = |name: &str, test: &dyn Fn(f64) -> bool| match claims.get(name) {
+        None => true,
+        Some(date) => date.as_f64().is_some_and(test),
+    };
+    holds("exp", &|until| now < until) && holds("nbf", &|from| from <= now)
+}
+
+#[async_trait]
+impl StatementVerifier for TrustedIssuers {
+    async fn verify(
+        &self,
+        statement: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, StatementError> {
+        self.check(statement, now)
+    }
+}

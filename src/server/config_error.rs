@@ -1,0 +1,92 @@
+//! What can be wrong with a configuration.
+
+use std::fmt;
+
+/// One mistake in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// RFC 8414 section 2.
+    #[error("the issuer is not an absolute URL with a host")]
+    IssuerNotAUrl,
+    /// RFC 8414 section 2.
+    #[error("the issuer must be https (http is possible on a loopback address, by allow_http_loopback)")]
+    IssuerNotHttps,
+    /// RFC 8414 section 2.
+    #[error("the issuer must not have a query or a fragment")]
+    IssuerQuery,
+    /// A router would take it for a pattern.
+    #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
+    IssuerPath,
+    /// RFC 6749 section 3.3.
+    #[error("a scope has a character that scopes cannot have")]
+    Scopes,
+    /// RFC 8707 section 2.
+    #[error("the resource {0:?} is not an absolute URI without a fragment, or has a scope that is malformed")]
+    Resource(String),
+    /// Two resources with one identifier.
+    #[error("the resource {0:?} stands there twice")]
+    ResourceTwice(String),
+    /// A scope that no client can ever have.
+    #[error("the resource {0:?} has a scope that the server does not know")]
+    ResourceScope(String),
+    /// RFC 6749 sections 3.1 and 3.2.
+    #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
+    EndpointPath(String),
+    /// Two endpoints in one place.
+    #[error("two endpoints have the path {0:?}")]
+    EndpointTwice(String),
+    /// A lifetime of nothing.
+    #[error("{0} must not be zero")]
+    Zero(&'static str),
+    /// RFC 6749 section 4.1.2.
+    #[error("code_lifetime must be at most 10 minutes")]
+    CodeLifetime,
+    /// Handles could not be told apart.
+    #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
+    Prefixes,
+    /// Signed access tokens, and nobody to sign them.
+    #[error("access tokens are to be signed, and there is no signer: call token_signer")]
+    SignerMissing,
+    /// Tokens that nobody could verify any more.
+    #[error("access tokens live longer than the keys that signed them are published")]
+    KeysRetireEarly,
+    /// Registration over HTTP, and nowhere to write.
+    #[error("clients are to register themselves, and there is no registrar: call registrar")]
+    RegistrarMissing,
+    /// A scope that no client can ever have.
+    #[error("the terms of registration have a scope that the server does not know")]
+    RegistrationScope,
+    /// A grant type that no client can ever use.
+    #[error("the terms of registration have a grant type that the profile forbids")]
+    RegistrationGrantType,
+    /// No registry.
+    #[error("no client registry: call clients")]
+    ClientsMissing,
+    /// No store.
+    #[error("no token store: call store")]
+    StoreMissing,
+}
+
+/// Every mistake that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub(super) Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// The mistakes, at least one.
+    #[must_use]
+    pub fn all(&self) -> &[ConfigError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

@@ -1,0 +1,210 @@
+//! The registration endpoint: clients that register themselves (RFC 7591), and what they do with their registration
+//! (RFC 7592).
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{About, AuthorizationServer};
+use crate::audit::{Endpoint, What};
+use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
+use crate::error::{Fault, Reason, Refusal};
+use crate::flow::configure::AwaitClient;
+use crate::flow::register::{Approved, AwaitClaims};
+use crate::grant::Grant;
+use crate::http::{Method, Request, Response};
+use crate::registration::{Allowance, Registration, Review, StatementError};
+
+/// How often a change is decided anew because somebody else changed the client meanwhile.
+const RACES: usize = 16;
+
+impl AuthorizationServer {
+    /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration access
+    /// token a client reads (`GET`), replaces (`PUT`) or deletes (`DELETE`) itself.
+    pub async fn registration(&self, request: &Request) -> Response {
+        let id = claimed_id(request);
+        let answer = match request.method {
+            Method::Post => self.register_itself(request).await,
+            Method::Get => self.read_itself(request).await,
+            Method::Put => self.change_itself(request).await,
+            Method::Delete => self.delete_itself(request).await,
+            Method::Head | Method::Options | Method::Other => Err(Reason::MethodWrong.into()),
+        };
+        let about = About { client: id.as_ref(), ..About::default() };
+        answer.unwrap_or_else(|refusal| self.refuse(refusal, Endpoint::Registration, about))
+    }
+
+    async fn register_itself(&self, request: &Request) -> Result<Response, Refusal> {
+        let terms = self.terms()?;
+        let attempt = self.inner.registrations.check(request.peer, self.now());
+        attempt.map_err(|_| Reason::RegistrationThrottled)?.count();
+        let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;
+        let (client, information) = approved.create(self.mint(), self.now(), terms)?;
+        let id = client.id().clone();
+        self.in_time(self.registrar()?.insert(client)).await.ok_or(Fault::Deadline)?.map_err(refusal_of)?;
+        self.audit(What::ClientRegistered, Endpoint::Registration, About::client(&id));
+        Ok(information.into_response(201, &self.registration_url()))
+    }
+
+    async fn read_itself(&self, request: &Request) -> Result<Response, Refusal> {
+        self.managed_terms()?;
+        let flow = AwaitClient::parse(request)?;
+        let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
+        let information = flow.read(managed.served()?, self.now());
+        Ok(information.into_response(200, &self.registration_url()))
+    }
+
+    /// Load, decide, write; after a lost race, once more. Then the token is a spent one.
+    async fn change_itself(&self, request: &Request) -> Result<Response, Refusal> {
+        let terms = self.managed_terms()?;
+        let flow = AwaitClient::parse(request)?;
+        for _ in 0..RACES {
+            let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
+            let current = managed.served()?;
+            let claims = AwaitClaims::parse_change(request, current, self.now())?;
+            let approved = self.approve_metadata(claims, Some(current)).await?;
+            let (change, information) = approved.change(current, self.mint(), self.now(), terms)?;
+            match self.replace_client(change).await {
+                Ok(()) => {
+                    let about = About::client(current.id());
+                    self.audit(What::ClientChanged, Endpoint::Registration, about);
+                    return Ok(information.into_response(200, &self.registration_url()));
+                }
+                Err(RegistryError::Changed | RegistryError::Missing) => {}
+                Err(error) => return Err(refusal_of(error)),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+
+    async fn delete_itself(&self, request: &Request) -> Result<Response, Refusal> {
+        self.managed_terms()?;
+        let flow = AwaitClient::parse(request)?;
+        let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
+        self.end_client(managed.any(), Endpoint::Registration).await?;
+        Ok(Response::empty(204).with("cache-control", "no-store"))
+    }
+
+    /// The software statement, the host's policy, the terms: what may be registered.
+    async fn approve_metadata(
+        &self,
+        flow: AwaitClaims,
+        current: Option<&Client>,
+    ) -> Result<Approved, Refusal> {
+        let terms = self.terms()?;
+        let claims = match flow.statement() {
+            Some(statement) => self.statement_claims(statement, terms, self.now()).await?,
+            None => None,
+        };
+        let flow = flow.with_claims(claims)?;
+        let review = match &terms.policy {
+            Some(policy) => {
+                let review = self.in_time(policy.review(&flow.applicant(current))).await;
+                review.ok_or(Fault::Deadline)?.map_err(Fault::from)?
+            }
+            None => Review::Allow(Allowance::all()),
+        };
+        flow.with_review(review, terms, self.rules())
+    }
+
+    async fn statement_claims(
+        &self,
+        statement: &str,
+        terms: &Registration,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Map<String, Value>>, Refusal> {
+        let Some(verifier) = &terms.statements else { return Ok(None) };
+        match self.in_time(verifier.verify(statement, now)).await.ok_or(Fault::Deadline)? {
+            Ok(claims) => Ok(Some(claims)),
+            Err(StatementError::Invalid) => Err(Reason::SoftwareStatementInvalid.into()),
+            Err(StatementError::Unapproved) => Err(Reason::SoftwareStatementUnapproved.into()),
+            Err(StatementError::Store(error)) => Err(Fault::from(error).into()),
+        }
+    }
+
+    /// Ends a client for good: first nobody serves it, then its grants end, then its record goes. Whatever fails, what is
+    /// done stays done, and asking again goes on from there.
+    pub(super) async fn end_client(&self, client: &Client, endpoint: Endpoint) -> Result<(), Refusal> {
+        let id = client.id();
+        self.put_state(id, ClientState::Ending).await?;
+        self.revoke_client(id).await?;
+        let removed = self.in_time(self.registrar()?.remove(id)).await.ok_or(Fault::Deadline)?;
+        match removed {
+            Ok(()) | Err(RegistryError::Missing) => {
+                self.audit(What::ClientRemoved, endpoint, About::client(id));
+                Ok(())
+            }
+            Err(error) => Err(refusal_of(error)),
+        }
+    }
+
+    /// Puts a client in another state, unless its deletion has begun; `false` if there is no such client.
+    pub(super) async fn put_state(&self, id: &ClientId, state: ClientState) -> Result<bool, Refusal> {
+        self.registrar()?;
+        for _ in 0..RACES {
+            let Some(current) = self.find_any_client(id).await? else { return Ok(false) };
+            if current.state() == state || current.state() == ClientState::Ending {
+                return Ok(true);
+            }
+            let next = Client::clone(&current).in_state(state);
+            match self.replace_client(Replacement::of(&current, next)).await {
+                Ok(()) => return Ok(true),
+                Err(RegistryError::Changed | RegistryError::Missing) => {}
+                Err(error) => return Err(refusal_of(error)),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+
+    /// Whether the client that this grant was just written for is still served. One that registered itself may have
+    /// deleted itself meanwhile: between its look-up and this write its grants may all have been ended, so this one ends
+    /// here, and nothing of it leaves.
+    pub(super) async fn confirm_client(
+        &self,
+        is_self_registered: bool,
+        written: &Grant,
+    ) -> Result<(), Refusal> {
+        if !is_self_registered || self.find_client(written.client()).await?.is_some() {
+            return Ok(());
+        }
+        self.revoke_grant(written.id()).await?;
+        Err(Reason::ClientUnknown.into())
+    }
+
+    async fn replace_client(&self, change: Replacement) -> Result<(), RegistryError> {
+        let registrar = self.inner.registrar.as_ref().ok_or(RegistryError::Missing)?;
+        let deadline = || RegistryError::Store(crate::store::StoreError::unknown_outcome(Fault::Deadline));
+        self.in_time(registrar.replace(change)).await.unwrap_or_else(|| Err(deadline()))
+    }
+
+    fn terms(&self) -> Result<&Registration, Refusal> {
+        self.inner.registration.as_ref().ok_or(Reason::NotConfigured.into())
+    }
+
+    fn managed_terms(&self) -> Result<&Registration, Refusal> {
+        match self.terms()? {
+            terms if terms.is_managed => Ok(terms),
+            _ => Err(Reason::MethodWrong.into()),
+        }
+    }
+
+    fn registrar(&self) -> Result<&dyn Registrar, Refusal> {
+        self.inner.registrar.as_deref().ok_or(Reason::NotConfigured.into())
+    }
+
+    fn registration_url(&self) -> String {
+        let issuer = self.rules().issuer.trim_end_matches('/');
+        format!("{issuer}{}", self.inner.endpoints.registration)
+    }
+}
+
+/// For the log: the client that a request names.
+fn claimed_id(request: &Request) -> Option<ClientId> {
+    AwaitClient::parse(request).ok().map(|flow| flow.client_id().clone())
+}
+
+fn refusal_of(error: RegistryError) -> Refusal {
+    match error {
+        RegistryError::Store(error) => Fault::from(error).into(),
+        RegistryError::Exists | RegistryError::Missing | RegistryError::Changed => Reason::Contended.into(),
+    }
+}

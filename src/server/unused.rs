@@ -1,0 +1,59 @@
+//! The end of clients that are over: those that nobody uses, and deletions that broke off.
+
+use chrono::TimeDelta;
+
+use super::AuthorizationServer;
+use super::manage::SLICE;
+use crate::audit::Endpoint;
+use crate::client::{Client, ClientPage, ClientState};
+use crate::error::{Fault, Reason, Refusal};
+use crate::store::{Filter, Page};
+
+impl AuthorizationServer {
+    /// Removes the clients that are over: those whose deletion broke off, and of those that registered themselves the ones
+    /// that have run out or are [unused](crate::Registration::unused_after); how many. It reads every client, so once an
+    /// hour is often enough; [`keep_sweeping`](Self::keep_sweeping) does that.
+    ///
+    /// A client that is connected for the first time at this very moment may go, too; its user connects it again.
+    ///
+    /// # Errors
+    /// The registry or the store failed; what went is gone.
+    pub async fn sweep_clients(&self) -> Result<u64, Refusal> {
+        let registrar = self.inner.registrar.as_ref().ok_or(Reason::NotConfigured)?;
+        let mut page = ClientPage::first(SLICE);
+        let mut gone = 0;
+        loop {
+            let listing = self.in_time(registrar.clients(&page)).await;
+            let listing = listing.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+            for client in &listing.clients {
+                if self.is_over(client).await? {
+                    self.end_client(client, Endpoint::Host).await?;
+                    gone += 1;
+                }
+            }
+            match listing.next {
+                Some(last) => page = page.after(last),
+                None => return Ok(gone),
+            }
+        }
+    }
+
+    async fn is_over(&self, client: &Client) -> Result<bool, Refusal> {
+        match client.state() {
+            ClientState::Ending => return Ok(true),
+            // The host's decision stays on record.
+            ClientState::Disabled => return Ok(false),
+            ClientState::Active if !client.is_self_registered() => return Ok(false),
+            ClientState::Active if !client.is_served(self.now()) => return Ok(true),
+            ClientState::Active => {}
+        }
+        let idle = self.inner.registration.as_ref().and_then(|terms| terms.unused_after);
+        let idle = idle.and_then(|idle| TimeDelta::from_std(idle).ok());
+        let due = idle.zip(client.issued()).and_then(|(idle, issued)| issued.checked_add_signed(idle));
+        if due.is_none_or(|due| self.now() < due) {
+            return Ok(false);
+        }
+        let grants = self.page(&Filter::client(client.id().clone()), Page::first(1)).await?;
+        Ok(grants.records.is_empty())
+    }
+}

@@ -1,0 +1,504 @@
+//! Clients that register themselves: RFC 7591.
+
+use std::time::Duration;
+
+use grantor::http::Method;
+use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
+use grantor::server::ConfigError;
+use grantor::{
+    AuthorizationServer, Client, GrantType, MemoryRegistry, MemoryStore, Profile, Reason, Registration,
+    Request, Scope, StoreError, async_trait,
+};
+use serde_json::{Value, json};
+
+use crate::support::http::{bare, send};
+use crate::support::registering::{Registering, app, app_with};
+use crate::support::{Answer, CALLBACK, Fixture, code_query, encode};
+
+const METADATA: &str = "invalid_client_metadata";
+const REDIRECT: &str = "invalid_redirect_uri";
+
+impl Registering {
+    fn open() -> Self {
+        Self::on(Registration::open())
+    }
+
+    async fn refusal(&self, changes: Value) -> (u16, String) {
+        let before = self.registry.all().len();
+        let answer = self.post(&app_with(changes)).await;
+        assert_eq!(self.registry.all().len(), before, "what is refused is not kept");
+        answer.error()
+    }
+}
+
+#[tokio::test]
+async fn rg_01_a_redirect_uri_is_https_loopback_or_a_private_scheme() {
+    let server = Registering::open();
+    for good in [
+        "https://app.example/cb?x=1",
+        "http://127.0.0.1:8080/cb",
+        "http://[::1]/cb",
+        "http://localhost/callback",
+        "com.example.app:/cb",
+    ] {
+        let own = server.registered(&app_with(json!({ "redirect_uris": [good] }))).await;
+        assert_eq!(own.0["redirect_uris"], json!([good]));
+    }
+    for bad in [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "javascript://app.example/%0aalert(1)",
+        "java\tscript:alert(1)",
+        " javascript:alert(1)",
+        "\u{1}javascript:alert(1)",
+        "java\nscript:alert(1)",
+        "javascript&colon;alert(1)",
+        "data:text/html,<script>",
+        "DATA:text/html,x",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "about:blank",
+        "blob:https://app.example/x",
+        "view-source:https://app.example",
+        "filesystem:https://app.example/x",
+        "ms-settings:x",
+        "intent://x#Intent;end",
+        "myapp://cb",
+        "http://app.example/cb",
+        "http://127.0.0.1.evil.example/cb",
+        "http://2130706433/cb",
+        "https://app.example/cb#f",
+        "https://user@app.example/cb",
+        "https://*.example/cb",
+        "https:///cb",
+        "https:app.example",
+        "//app.example/cb",
+        "/cb",
+        "",
+        "https://app.example/c\u{e9}",
+    ] {
+        for uris in [json!([bad]), json!([CALLBACK, bad])] {
+            let error = server.refusal(json!({ "redirect_uris": uris })).await;
+            assert_eq!(error, (400, REDIRECT.to_owned()), "{bad:?}");
+        }
+    }
+    for missing in [json!(null), json!([])] {
+        let error = server.refusal(json!({ "redirect_uris": missing })).await;
+        assert_eq!(error, (400, REDIRECT.to_owned()), "a code has to go somewhere");
+    }
+    let long = format!("https://app.example/{}", "a".repeat(2048));
+    assert_eq!(server.refusal(json!({ "redirect_uris": [long] })).await.1, REDIRECT);
+    let many = vec![CALLBACK; 17];
+    assert_eq!(server.refusal(json!({ "redirect_uris": many })).await.1, METADATA);
+}
+
+#[tokio::test]
+async fn rg_02_metadata_have_to_fit_together_and_unknown_ones_are_ignored() {
+    let server = Registering::open();
+    for inconsistent in [
+        json!({ "jwks": { "keys": [] }, "jwks_uri": "https://app.example/jwks" }),
+        json!({ "response_types": ["token"] }),
+        json!({ "response_types": ["code", "token"] }),
+        json!({ "grant_types": ["refresh_token"], "response_types": ["code"] }),
+        json!({ "grant_types": ["implicit"], "response_types": ["code"] }),
+        json!({ "grant_types": ["authorization_code", "implicit"], "response_types": ["code"] }),
+        json!({ "grant_types": ["refresh_token"] }),
+        json!({ "grant_types": ["password"] }),
+        json!({ "grant_types": ["client_credentials"] }),
+        json!({ "grant_types": ["telepathy"] }),
+    ] {
+        let error = server.refusal(inconsistent.clone()).await;
+        assert_eq!(error, (400, METADATA.to_owned()), "{inconsistent}");
+    }
+    let own = server
+        .registered(&app_with(json!({
+            "client_name#de": "Anwendung",
+            "jwks_uri": "https://app.example/jwks",
+            "dpop_bound_access_tokens": true,
+            "require_pkce": false,
+            "access_tokens": "jwt",
+            "rotate_refresh_tokens": true,
+            "localhost_any_port": true,
+            "client_id": "conf",
+            "client_secret": "chosen",
+            "registration_access_token": "chosen",
+            "anything": { "deep": [[[]]] },
+            "tos_uri": null,
+            "logo_uri": "",
+        })))
+        .await;
+    let stored = server.stored(own.id()).await.unwrap();
+    for name in
+        ["client_name#de", "jwks_uri", "require_pkce", "access_tokens", "anything", "tos_uri", "logo_uri"]
+    {
+        assert_eq!(own.0.get(name), None, "{name}");
+    }
+    let metadata = stored.metadata();
+    assert_eq!((metadata.require_pkce, metadata.access_tokens), (None, None));
+    assert_eq!((metadata.rotate_refresh_tokens, metadata.localhost_any_port), (None, None));
+    assert_ne!(own.text("client_secret"), "chosen");
+    assert_ne!(own.text("registration_access_token"), "chosen");
+}
+
+#[tokio::test]
+async fn rg_03_a_software_statement_of_a_trusted_issuer_comes_first() {
+    use grantor::jose::{self, Algorithm, JwkSet, Signer as _, SigningKey};
+    use grantor::registration::TrustedIssuers;
+
+    let signed = |key: &SigningKey, claims: &Value| jose::encode_now("JWT", claims, key).unwrap().unwrap();
+    let (publisher, other, stranger) = (
+        SigningKey::generate(Algorithm::EdDsa).unwrap(),
+        SigningKey::generate(Algorithm::Es256).unwrap(),
+        SigningKey::generate(Algorithm::EdDsa).unwrap(),
+    );
+    let keys = |key: &SigningKey| JwkSet::new([key.key().clone()]).unwrap();
+    let trusted = TrustedIssuers::new()
+        .issuer("https://publisher.example", &keys(&publisher))
+        .issuer("https://other.example", &keys(&other));
+    let server = Registering::on(Registration::open().software_statements(trusted));
+    let now = server.fixture.clock_seconds();
+    let claims = |changes: Value| {
+        let mut claims = json!({
+            "iss": "https://publisher.example", "software_id": "4NRB1", "client_name": "Attested",
+            "redirect_uris": ["https://attested.example/cb"], "exp": now + 60,
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    };
+
+    let statement = signed(&publisher, &claims(json!({})));
+    let own = server.registered(&app_with(json!({ "software_statement": statement }))).await;
+    assert_eq!(own.text("client_name"), "Attested");
+    assert_eq!(own.text("software_id"), "4NRB1");
+    assert_eq!(own.0["redirect_uris"], json!(["https://attested.example/cb"]), "not what the client says");
+    assert_eq!(own.text("scope"), "read write", "of which the statement says nothing");
+    assert_eq!(own.text("software_statement"), statement);
+
+    let forged = {
+        let (message, signature) = statement.rsplit_once('.').unwrap();
+        format!("{message}.{}", signature.chars().rev().collect::<String>())
+    };
+    let unsigned = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL3B1Ymxpc2hlci5leGFtcGxlIn0.";
+    let symmetric = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL3B1Ymxpc2hlci5leGFtcGxlIn0.AAAA";
+    for (statement, error) in [
+        (forged, "invalid_software_statement"),
+        (unsigned.to_owned(), "invalid_software_statement"),
+        (symmetric.to_owned(), "invalid_software_statement"),
+        ("nonsense".to_owned(), "invalid_software_statement"),
+        (signed(&publisher, &claims(json!({ "exp": now }))), "invalid_software_statement"),
+        (signed(&publisher, &claims(json!({ "exp": "never" }))), "invalid_software_statement"),
+        (signed(&publisher, &claims(json!({ "nbf": now + 1 }))), "invalid_software_statement"),
+        (signed(&publisher, &claims(json!({ "client_name": 7 }))), "invalid_software_statement"),
+        (
+            signed(&publisher, &claims(json!({ "iss": "https://other.example" }))),
+            "unapproved_software_statement",
+        ),
+        (signed(&stranger, &claims(json!({}))), "unapproved_software_statement"),
+        (signed(&publisher, &claims(json!({ "redirect_uris": ["javascript:x"] }))), REDIRECT),
+    ] {
+        let refused = server.refusal(json!({ "software_statement": statement })).await;
+        assert_eq!(refused, (400, error.to_owned()), "{statement}");
+    }
+    let nobody = Registering::open().refusal(json!({ "software_statement": statement })).await;
+    assert_eq!(
+        nobody,
+        (400, "unapproved_software_statement".to_owned()),
+        "who trusts nobody trusts no statement"
+    );
+}
+
+#[tokio::test]
+async fn rg_04_registration_is_open_only_where_the_host_says_so() {
+    let server = Registering::on(Registration::with_initial_access_token("one").initial_access_token("two"));
+    let with = |token: &str| {
+        Request::json(Method::Post, app().to_string()).header("authorization", format!("Bearer {token}"))
+    };
+    let missing = server.post(&app()).await;
+    assert_eq!(missing.error(), (401, "invalid_token".to_owned()));
+    assert_eq!(missing.0.header("www-authenticate"), Some("Bearer realm=\"oauth\""));
+    for wrong in ["three", "One", "on", "onee"] {
+        let refused = server.send(with(wrong)).await;
+        assert_eq!(refused.error(), (401, "invalid_token".to_owned()), "{wrong}");
+        assert_eq!(
+            refused.0.header("www-authenticate"),
+            Some("Bearer realm=\"oauth\", error=\"invalid_token\"")
+        );
+    }
+    for right in ["one", "two", "two"] {
+        assert_eq!(server.send(with(right)).await.status(), 201, "{right}");
+    }
+    let closed = Fixture::new();
+    let answer = send(&closed.server, bare("POST", "/register")).await;
+    assert_eq!(answer.status, 404, "by default there is no such endpoint");
+    let metadata = Answer(closed.server.metadata()).json();
+    assert_eq!(metadata.get("registration_endpoint"), None);
+    let open = Registering::open();
+    let metadata = Answer(open.fixture.server.metadata()).json();
+    assert_eq!(metadata["registration_endpoint"], "https://as.example/register");
+}
+
+#[tokio::test]
+async fn rg_04_the_body_is_json_in_a_post() {
+    let server = Registering::open();
+    let positional = format!("[[\"{CALLBACK}\"]]");
+    for body in [
+        positional.as_str(),
+        "",
+        "[]",
+        "\"x\"",
+        "{",
+        "{\"redirect_uris\":\"x\"}",
+        "{\"scope\":[\"read\"]}",
+        "null",
+    ] {
+        let answer = server.send(Request::json(Method::Post, body)).await;
+        assert_eq!(answer.error(), (400, METADATA.to_owned()), "{body}");
+    }
+    let twice = format!("{{\"redirect_uris\":[\"{CALLBACK}\"],\"redirect_uris\":[\"{CALLBACK}\"]}}");
+    assert_eq!(server.send(Request::json(Method::Post, twice)).await.error().1, METADATA);
+    let (open, close) = ("[".repeat(30_000), "]".repeat(30_000));
+    let deep = format!("{{\"redirect_uris\":[\"{CALLBACK}\"],\"x\":{open}{close}}}");
+    let ignored = server.send(Request::json(Method::Post, deep)).await;
+    assert_eq!(ignored.status(), 201, "what is ignored is not built, however deep it is");
+    let form = server.send(Request::post_form("redirect_uris=x")).await;
+    assert_eq!(form.error(), (400, METADATA.to_owned()));
+    let patch = send(&server.fixture.server, bare("PATCH", "/register")).await;
+    assert_eq!((patch.status, patch.header("allow")), (405, Some("POST, GET, PUT, DELETE")));
+}
+
+#[tokio::test]
+async fn rg_05_the_answer_tells_everything_that_is_registered() {
+    let server = Registering::open();
+    let asked = json!({
+        "client_name": "App", "redirect_uris": [CALLBACK], "client_uri": "https://app.example",
+        "logo_uri": "https://app.example/logo.png", "contacts": ["dev@app.example"], "tos_uri": "https://app.example/tos",
+        "policy_uri": "https://app.example/privacy", "software_id": "app", "software_version": "1.0",
+    });
+    let answer = server.post(&asked).await;
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.0.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.0.header("content-type"), Some("application/json"));
+    let told = answer.json();
+    for (name, value) in asked.as_object().unwrap() {
+        assert_eq!(&told[name], value, "{name}");
+    }
+    assert_eq!(told["grant_types"], json!(["authorization_code"]), "the defaults of RFC 7591 are told, too");
+    assert_eq!(told["response_types"], json!(["code"]));
+    assert_eq!(told["token_endpoint_auth_method"], "client_secret_basic");
+    assert_eq!(told["scope"], "read write admin");
+    assert_eq!(told["client_secret_expires_at"], 0);
+    assert_eq!(told["client_id_issued_at"], server.fixture.clock_seconds());
+    assert_eq!(told["client_secret"].as_str().unwrap().len(), 43, "256 bits");
+    let id = told["client_id"].as_str().unwrap();
+    let uri = format!("https://as.example/register?client_id={id}");
+    assert_eq!(told["registration_client_uri"], uri);
+
+    let public = server.registered(&app_with(json!({ "token_endpoint_auth_method": "none" }))).await;
+    for absent in ["client_secret", "client_secret_expires_at"] {
+        assert_eq!(public.0.get(absent), None, "{absent}");
+    }
+    assert_ne!(public.id(), id);
+    let unmanaged = Registering::on(Registration::open().without_management());
+    let own = unmanaged.registered(&app()).await;
+    for absent in ["registration_access_token", "registration_client_uri"] {
+        assert_eq!(own.0.get(absent), None, "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn rg_05_a_client_works_as_it_was_told() {
+    let server = Registering::open();
+    for method in ["none", "client_secret_basic"] {
+        let own = server.registered(&app_with(json!({ "token_endpoint_auth_method": method }))).await;
+        let tokens = server.tokens(&own, "read").await;
+        assert_eq!(server.refresh(&own, &tokens.refresh_token()).await.status(), 200, "{method}");
+        let stored = server.stored(own.id()).await.unwrap();
+        assert!(stored.is_self_registered() && !server.stored("conf").await.unwrap().is_self_registered());
+        assert_eq!(Client::decode(&stored.encode()).unwrap(), *stored, "and survives a restart");
+    }
+    let lasting = Registering::on(Registration::open().secret_lifetime(Duration::from_secs(60)));
+    let own = lasting.registered(&app()).await;
+    assert_eq!(own.0["client_secret_expires_at"], lasting.fixture.clock_seconds() + 60);
+    let tokens = lasting.tokens(&own, "read").await;
+    lasting.fixture.clock.advance(Duration::from_secs(60));
+    let expired = lasting.refresh(&own, &tokens.refresh_token()).await;
+    assert_eq!(expired.error(), (401, "invalid_client".to_owned()));
+}
+
+#[tokio::test]
+async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
+    let server = Registering::open();
+    for hostile in [
+        json!({ "client_name": "x".repeat(129) }),
+        json!({ "client_name": "App\u{202e}gnp.exe" }),
+        json!({ "client_name": "Ap\u{200b}p" }),
+        json!({ "client_name": "App\r\nSet-Cookie: x" }),
+        json!({ "client_name": "App\u{0}" }),
+        json!({ "client_uri": "javascript:alert(1)" }),
+        json!({ "logo_uri": "data:image/svg+xml,<svg onload=alert(1)>" }),
+        json!({ "tos_uri": "https://user@app.example" }),
+        json!({ "policy_uri": "https:///x" }),
+        json!({ "policy_uri": format!("https://app.example/{}", "a".repeat(2048)) }),
+        json!({ "contacts": vec!["dev@app.example"; 9] }),
+        json!({ "contacts": ["x".repeat(257)] }),
+        json!({ "software_id": "x".repeat(257) }),
+        json!({ "software_version": "1\n2" }),
+        json!({ "software_statement": "x".repeat(16 * 1024 + 1) }),
+        json!({ "token_endpoint_auth_method": "private_key_jwt" }),
+        json!({ "token_endpoint_auth_method": "tls_client_auth" }),
+        json!({ "token_endpoint_auth_method": "NONE" }),
+        json!({ "application_type": "toaster" }),
+        json!({ "scope": "re\"ad" }),
+        json!({ "scope": "nothing that is known" }),
+        json!({ "client_name": ["App"] }),
+        json!({ "redirect_uris": { "0": CALLBACK } }),
+    ] {
+        let error = server.refusal(hostile.clone()).await;
+        assert_eq!(error, (400, METADATA.to_owned()), "{hostile}");
+    }
+    let log = server.fixture.log.last_reason();
+    assert_eq!(log, Some(Reason::RegistrationMalformed), "the host's log has the reason");
+}
+
+#[tokio::test]
+async fn rg_07_scopes_and_grants_are_limited_by_the_terms() {
+    let server = Registering::on(Registration::open().scopes(["read", "write"]));
+    let own = server
+        .registered(&app_with(json!({
+            "scope": "read admin openid",
+            "grant_types": ["authorization_code", "client_credentials", "password", "refresh_token"],
+        })))
+        .await;
+    assert_eq!(own.text("scope"), "read", "what may not be had is dropped");
+    assert_eq!(own.0["grant_types"], json!(["authorization_code", "refresh_token"]));
+    let asked = server.fixture.approve(&code_query(own.id(), "admin")).await;
+    assert_eq!(asked.location_parameter("error").as_deref(), Some("invalid_scope"), "and is not had");
+    let robot = server.token(&own, &[("grant_type", "client_credentials")]).await;
+    assert_eq!(robot.error(), (400, "unauthorized_client".to_owned()));
+    assert_eq!(server.refusal(json!({ "scope": "admin" })).await, (400, METADATA.to_owned()));
+    let silent = server.registered(&app_with(json!({ "scope": null }))).await;
+    assert_eq!(silent.text("scope"), "read write");
+
+    let robots = [GrantType::ClientCredentials];
+    let server = Registering::on(Registration::open().grant_types(robots).scopes(["read"]));
+    let own = server.registered(&json!({ "grant_types": ["client_credentials"] })).await;
+    let tokens = server.token(&own, &[("grant_type", "client_credentials")]).await;
+    assert_eq!(tokens.text("scope"), "read");
+    let public = json!({ "grant_types": ["client_credentials"], "token_endpoint_auth_method": "none" });
+    assert_eq!(server.post(&public).await.error(), (400, METADATA.to_owned()));
+}
+
+/// Lets `partner` register readers, until tomorrow.
+struct Partners;
+
+#[async_trait]
+impl RegistrationPolicy for Partners {
+    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, StoreError> {
+        if applicant.metadata.client_name.as_deref() == Some("Store") {
+            return Err(StoreError::transient("down"));
+        }
+        let known = applicant.token.is_some_and(|token| token.reveal() == "partner");
+        if !known && applicant.current.is_none() {
+            return Ok(Review::RefuseToken);
+        }
+        if applicant.metadata.client_name.as_deref() == Some("Evil") {
+            return Ok(Review::Refuse);
+        }
+        let tomorrow = chrono::DateTime::from_timestamp(crate::support::TestClock::START + 86400, 0).unwrap();
+        Ok(Review::Allow(
+            Allowance::all().scope(Scope::parse("read admin").unwrap()).expires(tomorrow).owner("partner"),
+        ))
+    }
+}
+
+#[tokio::test]
+async fn rg_07_a_host_decides_about_each_registration() {
+    let server = Registering::on(Registration::by_policy(Partners).scopes(["read", "write"]));
+    let with = |name: &str| {
+        Request::json(Method::Post, app_with(json!({ "client_name": name })).to_string())
+            .header("authorization", "Bearer partner")
+    };
+    assert_eq!(server.post(&app()).await.error(), (401, "invalid_token".to_owned()));
+    assert_eq!(server.send(with("Evil")).await.error(), (403, "access_denied".to_owned()));
+    assert_eq!(server.send(with("Store")).await.error(), (503, "temporarily_unavailable".to_owned()));
+    let own = crate::support::registering::Own(server.send(with("App")).await.json());
+    assert_eq!(own.text("scope"), "read", "a policy narrows the terms and never widens them");
+    let tokens = server.tokens(&own, "read").await;
+    let renamed = server.put(&own, &app_with(json!({ "client_name": "Renamed" }))).await;
+    let stored = server.stored(own.id()).await.unwrap();
+    assert_eq!(
+        (stored.name(), stored.owner()),
+        (Some("Renamed"), Some("partner")),
+        "a change keeps the owner"
+    );
+    let mut own = own;
+    own.0["registration_access_token"] = renamed.json()["registration_access_token"].clone();
+
+    let evil = server.put(&own, &app_with(json!({ "client_name": "Evil" }))).await;
+    assert_eq!(evil.error(), (403, "access_denied".to_owned()), "a change is judged like a registration");
+    server.fixture.clock.advance(Duration::from_secs(86400));
+    assert_eq!(
+        server.refresh(&own, &tokens.refresh_token()).await.error(),
+        (401, "invalid_client".to_owned())
+    );
+    assert_eq!(server.get(&own).await.status(), 401, "what has run out is gone");
+    assert_eq!(server.delete(&own).await.status(), 204);
+}
+
+#[tokio::test]
+async fn az_24_a_client_that_registers_itself_does_not_choose_its_id() {
+    let server = Registering::open();
+    for id in ["alice", "conf", "https://app.example/client"] {
+        let own = server.registered(&app_with(json!({ "client_id": id, "client_secret": "chosen" }))).await;
+        assert_eq!(own.id().len(), 22, "128 random bits, and no URL");
+        assert_ne!(own.id(), id);
+    }
+}
+
+#[tokio::test]
+async fn registrations_are_limited_by_address() {
+    let server = Registering::on(Registration::open().per_minute(2));
+    let from = |peer: &str| Request::json(Method::Post, app().to_string()).from_peer(peer.parse().unwrap());
+    assert_eq!(server.send(from("192.0.2.1")).await.status(), 201);
+    let mut bad = from("192.0.2.1");
+    bad.body = b"{".to_vec();
+    assert_eq!(server.send(bad).await.status(), 400);
+    let third = server.send(from("192.0.2.1")).await;
+    assert_eq!((third.status(), third.0.header("retry-after")), (429, Some("60")));
+    assert_eq!(server.send(from("192.0.2.2")).await.status(), 201);
+    server.fixture.clock.advance(Duration::from_secs(60));
+    assert_eq!(server.send(from("192.0.2.1")).await.status(), 201);
+}
+
+#[tokio::test]
+async fn localhost_stands_for_every_port_where_the_host_says_so() {
+    let native =
+        json!({ "redirect_uris": ["http://localhost/callback"], "token_endpoint_auth_method": "none" });
+    for (terms, proven) in [(Registration::open(), false), (Registration::open().localhost_any_port(), true)]
+    {
+        let server = Registering::on(terms);
+        let own = server.registered(&native).await;
+        assert_eq!(own.0.get("localhost_any_port"), None, "the host's terms are no metadata");
+        let mut query = code_query(own.id(), "read");
+        query[2].1 = "http://localhost:50123/callback";
+        let request = Request::get(encode(&query));
+        assert_eq!(server.fixture.server.authorize(&request).await.is_ok(), proven);
+    }
+}
+
+#[test]
+fn terms_that_cannot_be_kept_are_a_mistake() {
+    let build = |terms: Registration, profile: Profile| {
+        let builder = AuthorizationServer::builder("https://as.example").scopes(["read"]).profile(profile);
+        let builder = builder.clients(MemoryRegistry::default()).store(MemoryStore::new());
+        builder.registration(terms).build().unwrap_err().all().to_vec()
+    };
+    let terms = Registration::open().scopes(["admin"]).grant_types([GrantType::Password]);
+    let mistakes =
+        [ConfigError::RegistrarMissing, ConfigError::RegistrationScope, ConfigError::RegistrationGrantType];
+    assert_eq!(build(terms, Profile::OAuth21), mistakes);
+    let terms = Registration::open().grant_types([GrantType::Password]);
+    assert_eq!(build(terms, Profile::Rfc6749), [ConfigError::RegistrarMissing]);
+}

@@ -1,0 +1,480 @@
+//! Clients that manage their own registration: RFC 7592.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use grantor::http::Method;
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{
+    ClientId, ClientState, GrantId, MemoryRegistry, MemoryStore, Registrar, Registration, Request,
+    StoreError, TokenStore, async_trait,
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::faulty::{Fault, Faulty, Plan};
+use crate::support::registering::{Own, Registering, app, app_with};
+use crate::support::{CALLBACK, Fixture, clients, redemption};
+
+const ELSEWHERE: &str = "https://elsewhere.example/cb";
+
+fn unauthorized() -> (u16, String) {
+    (401, "invalid_token".to_owned())
+}
+
+fn unknown_client() -> (u16, String) {
+    (401, "invalid_client".to_owned())
+}
+
+fn open() -> Registering {
+    Registering::on(Registration::open())
+}
+
+/// The client after a change: its new token.
+fn after(own: &Own, answer: &Value) -> Own {
+    let mut next = own.0.clone();
+    for (name, value) in answer.as_object().unwrap() {
+        next[name] = value.clone();
+    }
+    Own(next)
+}
+
+#[tokio::test]
+async fn rg_08_a_client_reads_itself() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let answer = server.get(&own).await;
+    assert_eq!((answer.status(), answer.0.header("cache-control")), (200, Some("no-store")));
+    let told = answer.json();
+    for (name, value) in own.0.as_object().unwrap() {
+        match name.as_str() {
+            "client_secret" => assert_eq!(told.get(name), None, "of which only a digest is kept"),
+            _ => assert_eq!(&told[name], value, "{name}"),
+        }
+    }
+    assert_eq!(server.get(&own).await.status(), 200, "reading rotates nothing");
+}
+
+#[tokio::test]
+async fn rg_08_a_change_replaces_everything() {
+    let server = open();
+    let own = server.registered(&app_with(json!({ "client_uri": "https://app.example" }))).await;
+    let tokens = server.tokens(&own, "read write").await;
+    let changed = json!({
+        "client_id": own.id(), "client_secret": own.text("client_secret"), "client_name": null,
+        "redirect_uris": [ELSEWHERE], "grant_types": ["authorization_code", "refresh_token"], "scope": "read",
+    });
+    let answer = server.put(&own, &changed).await;
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    let told = answer.json();
+    assert_eq!(told["redirect_uris"], json!([ELSEWHERE]));
+    for gone in ["client_name", "client_uri", "client_secret"] {
+        assert_eq!(told.get(gone), None, "{gone}");
+    }
+    assert_eq!(told["client_id_issued_at"], own.0["client_id_issued_at"]);
+    let stored = server.stored(own.id()).await.unwrap();
+    assert_eq!(stored.redirect_uris()[0].as_str(), ELSEWHERE);
+    assert!(stored.is_self_registered());
+    let narrower = server.refresh(&own, &tokens.refresh_token()).await;
+    assert_eq!(
+        narrower.text("scope"),
+        "read",
+        "what is stored is what is enforced, and the secret still works"
+    );
+}
+
+#[tokio::test]
+async fn rg_08_a_change_names_its_own_client_and_nothing_that_the_server_says() {
+    let server = open();
+    let (own, other) = (server.registered(&app()).await, server.registered(&app()).await);
+    for violation in [
+        json!({ "client_id": other.id() }),
+        json!({ "client_id": "" }),
+        json!({ "client_secret": other.text("client_secret") }),
+        json!({ "client_secret": "" }),
+        json!({ "registration_access_token": own.text("registration_access_token") }),
+        json!({ "registration_client_uri": own.text("registration_client_uri") }),
+        json!({ "client_secret_expires_at": 0 }),
+        json!({ "client_id_issued_at": own.0["client_id_issued_at"] }),
+    ] {
+        let before = server.stored(own.id()).await;
+        let answer = server.put(&own, &app_with(violation.clone())).await;
+        assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{violation}");
+        assert_eq!(server.stored(own.id()).await, before);
+    }
+    assert_eq!(server.get(&own).await.status(), 200, "a change that is refused rotates nothing");
+}
+
+#[tokio::test]
+async fn rg_08_a_token_is_bound_to_one_client() {
+    let server = open();
+    let (own, other) = (server.registered(&app()).await, server.registered(&app()).await);
+    let stolen = other.text("registration_access_token");
+    for method in [Method::Get, Method::Put, Method::Delete] {
+        let request = own.asks_with(Request::json(method, app().to_string()), stolen);
+        assert_eq!(server.send(request).await.error(), unauthorized(), "{method:?}");
+    }
+    assert!(server.stored(own.id()).await.is_some());
+}
+
+#[tokio::test]
+async fn rg_08_the_authentication_method_may_change_and_brings_its_secret() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let public = server.put(&own, &app_with(json!({ "token_endpoint_auth_method": "none" }))).await;
+    assert_eq!(public.json().get("client_secret"), None);
+    assert_eq!(public.json().get("client_secret_expires_at"), None);
+    let own = after(&own, &public.json());
+    assert_eq!(server.tokens(&own, "read").await.status(), 200);
+    let secret =
+        server.put(&own, &app_with(json!({ "token_endpoint_auth_method": "client_secret_basic" }))).await;
+    let own = after(&own, &secret.json());
+    assert_eq!(own.text("client_secret"), secret.text("client_secret"));
+    assert_eq!(server.tokens(&own, "read").await.status(), 200);
+}
+
+#[tokio::test]
+async fn rg_08_an_expired_secret_is_replaced_by_the_next_change() {
+    let server = Registering::on(Registration::open().secret_lifetime(Duration::from_secs(60)));
+    let own = server.registered(&app()).await;
+    assert_eq!(server.put(&own, &app()).await.json().get("client_secret"), None, "it is still good");
+    let own = server.registered(&app()).await;
+    server.fixture.clock.advance(Duration::from_secs(61));
+    let answer = server.put(&own, &app()).await.json();
+    assert_ne!(answer["client_secret"], own.0["client_secret"]);
+    assert_eq!(answer["client_secret_expires_at"], server.fixture.clock_seconds() + 60);
+    assert_eq!(server.tokens(&after(&own, &answer), "read").await.status(), 200);
+}
+
+#[tokio::test]
+async fn rg_09_a_wrong_token_and_an_unknown_client_are_answered_alike() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let token = own.text("registration_access_token").to_owned();
+    let mut answers = Vec::new();
+    for (id, token) in [
+        (own.id(), "grg_AAAA"),
+        (own.id(), ""),
+        (own.id(), &token[..token.len() - 1]),
+        (own.id(), &format!("{token}A")),
+        (own.id(), &token.replace("grg_", "gat_")),
+        ("nobody", &token),
+        ("conf", &token),
+        ("", &token),
+    ] {
+        for method in [Method::Get, Method::Put, Method::Delete] {
+            let mut request = Request::json(method, app().to_string());
+            request.query = Some(format!("client_id={id}"));
+            answers.push(server.send(request.header("authorization", format!("Bearer {token}"))).await);
+        }
+    }
+    let mut bare = Request::new(Method::Get);
+    bare.query = Some(format!("client_id={}", own.id()));
+    answers.push(server.send(bare).await);
+    assert!(answers.iter().all(|answer| answer.error() == unauthorized()));
+    let challenge = |answer: &crate::support::Answer| answer.0.header("www-authenticate").map(str::to_owned);
+    assert!(answers.iter().all(|a| challenge(a).is_some_and(|c| c.starts_with("Bearer "))));
+    assert!(answers.iter().all(|answer| answer.0.body == answers[0].0.body));
+    assert_eq!(server.get(&own).await.status(), 200);
+}
+
+#[tokio::test]
+async fn rg_09_a_client_that_deletes_itself_is_gone_with_all_that_it_had() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let (first, second) = (server.tokens(&own, "read").await, server.tokens(&own, "read").await);
+    let code = server.code(&own, "read").await;
+    let answer = server.delete(&own).await;
+    assert_eq!((answer.status(), answer.0.body.len()), (204, 0));
+    for tokens in [&first, &second] {
+        assert!(!server.fixture.is_live(&tokens.access_token()).await);
+        assert_eq!(server.refresh(&own, &tokens.refresh_token()).await.error(), unknown_client());
+    }
+    assert_eq!(server.token(&own, &redemption(&code)).await.error(), unknown_client());
+    assert_eq!(server.get(&own).await.error(), unauthorized());
+    assert_eq!(server.put(&own, &app()).await.error(), unauthorized());
+    assert_eq!(server.delete(&own).await.error(), unauthorized());
+    assert_eq!(server.stored(own.id()).await, None);
+}
+
+/// A registration whose parts go wrong by plan.
+fn faulty() -> (Fixture, Arc<MemoryRegistry>, Plan) {
+    let (plan, registry) = (Plan::default(), Arc::new(MemoryRegistry::new(clients())));
+    let store = Arc::new(MemoryStore::new());
+    let parts = (Faulty::new(store.clone(), &plan), Faulty::new(registry.clone(), &plan));
+    let fixture = Fixture::on(store, parts.0, |builder| {
+        let mut policy = grantor::Policy::default();
+        policy.store_deadline = Duration::from_millis(20);
+        builder.clients(registry.clone()).registrar(parts.1).registration(Registration::open()).policy(policy)
+    });
+    (fixture, registry, plan)
+}
+
+#[tokio::test]
+async fn rg_09_a_deletion_that_breaks_off_goes_on_and_never_turns_back() {
+    for fault in Fault::ALL {
+        for at in 0.. {
+            let (fixture, registry, plan) = faulty();
+            let server = Registering { fixture, registry };
+            let own = server.registered(&app()).await;
+            let tokens = server.tokens(&own, "read").await;
+            plan.arm(at, fault);
+            let broken = server.delete(&own).await;
+            if !plan.recover() {
+                assert!(at >= 4, "state, list, revoke and remove can all fail");
+                break;
+            }
+            let status = broken.status();
+            assert!([204, 500, 503].contains(&status), "{fault:?} {at}: {status}");
+            let stored = server.stored(own.id()).await;
+            if stored.is_some_and(|client| client.state() != ClientState::Active) {
+                assert_eq!(server.refresh(&own, &tokens.refresh_token()).await.error(), unknown_client());
+                assert_eq!(server.put(&own, &app()).await.error(), unauthorized(), "it does not come back");
+            }
+            if server.delete(&own).await.status() != 204 {
+                assert_eq!(server.stored(own.id()).await, None, "{fault:?} {at}: it was gone already");
+            }
+            assert_eq!(server.stored(own.id()).await, None, "{fault:?} {at}");
+            assert!(!server.fixture.is_live(&tokens.access_token()).await, "{fault:?} {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_registration_whose_write_fails_is_not_answered_as_done() {
+    for fault in Fault::ALL {
+        let (fixture, registry, plan) = faulty();
+        let server = Registering { fixture, registry };
+        plan.arm(0, fault);
+        let status = server.post(&app()).await.status();
+        assert!([500, 503].contains(&status), "{fault:?}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn rg_10_a_change_rotates_the_token_and_the_old_one_is_dead() {
+    let server = open();
+    let first = server.registered(&app()).await;
+    let second = after(&first, &server.put(&first, &app()).await.json());
+    let (old, new) = (first.text("registration_access_token"), second.text("registration_access_token"));
+    assert_ne!(old, new);
+    assert_eq!((old.len(), &old[..4]), (4 + 43, "grg_"), "256 bits");
+    assert_eq!(server.get(&first).await.error(), unauthorized());
+    assert_eq!(server.put(&first, &app()).await.error(), unauthorized());
+    assert_eq!(server.delete(&first).await.error(), unauthorized());
+    assert_eq!(server.get(&second).await.status(), 200);
+    let kept = server.stored(first.id()).await.unwrap().encode().to_string();
+    for secret in [old, new, first.text("client_secret")] {
+        assert!(!kept.contains(secret) && !kept.contains(&secret[4..]), "only digests are kept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_changes_at_once_one_wins() {
+    let server = Arc::new(Registering::on(Registration::open().per_minute(0)));
+    for round in 0..200 {
+        let own = Arc::new(server.registered(&app()).await);
+        let changes = (0..8).map(|n| {
+            let (server, own) = (server.clone(), own.clone());
+            let name = json!({ "client_name": format!("App {n}") });
+            tokio::spawn(async move { server.put(&own, &app_with(name)).await })
+        });
+        let mut won = Vec::new();
+        for change in changes.collect::<Vec<_>>() {
+            let answer = change.await.unwrap();
+            match answer.status() {
+                200 => won.push(answer.json()),
+                status => assert_eq!(status, 401, "round {round}: the loser's token is a spent one"),
+            }
+        }
+        assert_eq!(won.len(), 1, "round {round}");
+        let stored = server.stored(own.id()).await.unwrap();
+        assert_eq!(stored.name(), won[0]["client_name"].as_str());
+        assert_eq!(server.get(&after(&own, &won[0])).await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn rg_11_a_change_is_checked_like_a_registration() {
+    let server = Registering::on(Registration::open().scopes(["read"]));
+    let own = server.registered(&app_with(json!({ "scope": "read" }))).await;
+    for (changes, error) in [
+        (json!({ "redirect_uris": ["javascript:alert(1)"] }), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": ["https://app.example/#x"] }), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": null }), "invalid_redirect_uri"),
+        (json!({ "client_name": "App\u{202e}" }), "invalid_client_metadata"),
+        (json!({ "client_uri": "javascript:alert(1)" }), "invalid_client_metadata"),
+        (json!({ "grant_types": ["password"] }), "invalid_client_metadata"),
+        (json!({ "grant_types": ["client_credentials"] }), "invalid_client_metadata"),
+        (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "invalid_client_metadata"),
+        (json!({ "scope": "admin" }), "invalid_client_metadata"),
+        (json!({ "jwks": {}, "jwks_uri": "https://app.example" }), "invalid_client_metadata"),
+        (json!({ "software_statement": "a.b.c" }), "unapproved_software_statement"),
+    ] {
+        let answer = server.put(&own, &app_with(changes.clone())).await;
+        assert_eq!(answer.error(), (400, error.to_owned()), "{changes}");
+    }
+    let wider = json!({ "scope": "read write admin", "require_pkce": false, "localhost_any_port": true });
+    let own = after(&own, &server.put(&own, &app_with(wider)).await.json());
+    assert_eq!(own.text("scope"), "read", "a change gets no more than a registration does");
+    let stored = server.stored(own.id()).await.unwrap();
+    assert_eq!((stored.metadata().require_pkce, stored.metadata().localhost_any_port), (None, None));
+}
+
+#[tokio::test]
+async fn rg_11_a_client_that_the_host_disabled_stays_disabled() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let id = ClientId::new(own.id());
+    let authorization_server = &server.fixture.server;
+    assert!(authorization_server.set_client_state(&id, ClientState::Disabled).await.unwrap());
+    let refused = (403, "access_denied".to_owned());
+    assert_eq!(server.get(&own).await.error(), refused);
+    assert_eq!(server.put(&own, &app()).await.error(), refused);
+    assert_eq!(server.delete(&own).await.error(), refused, "nor is the host's decision deleted");
+    assert_eq!(server.stored(own.id()).await.unwrap().state(), ClientState::Disabled);
+
+    assert!(authorization_server.set_client_state(&id, ClientState::Active).await.unwrap());
+    assert_eq!(server.put(&own, &app()).await.status(), 200);
+    assert_eq!(server.stored(own.id()).await.unwrap().state(), ClientState::Active);
+    let nobody = ClientId::new("nobody");
+    assert!(!authorization_server.set_client_state(&nobody, ClientState::Disabled).await.unwrap());
+    assert!(!authorization_server.delete_client(&nobody).await.unwrap());
+    assert!(authorization_server.delete_client(&id).await.unwrap());
+    assert_eq!(server.get(&own).await.error(), unauthorized());
+}
+
+#[tokio::test]
+async fn rg_11_a_change_that_meets_the_hosts_decision_does_not_undo_it() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let stale = server.stored(own.id()).await.unwrap();
+    let id = ClientId::new(own.id());
+    server.fixture.server.set_client_state(&id, ClientState::Disabled).await.unwrap();
+    let late = grantor::Replacement::of(&stale, grantor::Client::clone(&stale));
+    assert!(server.registry.replace(late).await.is_err(), "the write is conditional");
+    assert_eq!(server.stored(own.id()).await.unwrap().state(), ClientState::Disabled);
+}
+
+#[tokio::test]
+async fn without_management_there_is_no_configuration_endpoint() {
+    let managed = open();
+    let own = managed.registered(&app()).await;
+    let server = Registering::on(Registration::open().without_management());
+    for method in [Method::Get, Method::Put, Method::Delete] {
+        let answer = server.send(own.asks(Request::json(method, app().to_string()))).await;
+        assert_eq!(answer.status(), 405, "{method:?}");
+    }
+}
+
+/// A store where one commit waits in front of the door until it is told to go on.
+struct Gate {
+    inner: Arc<MemoryStore>,
+    armed: Arc<AtomicBool>,
+    reached: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+#[async_trait]
+impl TokenStore for Gate {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        self.inner.load(id).await
+    }
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        if self.armed.swap(false, Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.open.notified().await;
+        }
+        self.inner.commit(write).await
+    }
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        self.inner.find_by_user_code(code).await
+    }
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        self.inner.list(filter, page).await
+    }
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.inner.purge(before, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_deleted_during_a_token_request_leaves_no_live_token() {
+    let (armed, reached, go) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let inner = Arc::new(MemoryStore::new());
+    let gate =
+        Gate { inner: inner.clone(), armed: armed.clone(), reached: reached.clone(), open: go.clone() };
+    let terms = Registration::open().grant_types([
+        grantor::GrantType::AuthorizationCode,
+        grantor::GrantType::RefreshToken,
+        grantor::GrantType::ClientCredentials,
+    ]);
+    let server = Arc::new(Registering::with_store(terms, inner.clone(), gate));
+    let all = json!({ "grant_types": ["authorization_code", "refresh_token", "client_credentials"] });
+    for way in ["authorization_code", "refresh_token", "client_credentials"] {
+        let own = server.registered(&app_with(all.clone())).await;
+        let refresh_token = server.tokens(&own, "read").await.refresh_token();
+        let code = server.code(&own, "read").await;
+        let form: Vec<(&str, &str)> = match way {
+            "authorization_code" => redemption(&code),
+            "refresh_token" => vec![("grant_type", way), ("refresh_token", &refresh_token)],
+            _ => vec![("grant_type", way)],
+        };
+        armed.store(true, Ordering::SeqCst);
+        let delete = async {
+            reached.notified().await;
+            let deleted = server.delete(&own).await;
+            go.notify_one();
+            deleted
+        };
+        let (answer, deleted) = tokio::join!(server.token(&own, &form), delete);
+        assert_eq!(deleted.status(), 204, "{way}");
+        assert_ne!(answer.status(), 200, "{way}: {}", answer.json());
+        let filter = Filter::client(ClientId::new(own.id()));
+        let left = inner.list(&filter, Page::first(100)).await.unwrap().records;
+        assert!(!left.is_empty() && left.iter().all(|record| record.grant().is_ended()), "{way}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_interleaving_of_a_deletion_and_token_requests_leaves_a_live_token() {
+    let server = Arc::new(Registering::on(
+        Registration::open().per_minute(0).grant_types([grantor::GrantType::ClientCredentials]),
+    ));
+    for round in 0..300 {
+        let metadata = json!({ "grant_types": ["client_credentials"] });
+        let own = Arc::new(server.registered(&metadata).await);
+        let requests: Vec<_> = (0..8)
+            .map(|_| {
+                let (server, own) = (server.clone(), own.clone());
+                tokio::spawn(async move { server.token(&own, &[("grant_type", "client_credentials")]).await })
+            })
+            .collect();
+        assert_eq!(server.delete(&own).await.status(), 204);
+        for request in requests {
+            let answer = request.await.unwrap();
+            if answer.status() == 200 {
+                assert!(!server.fixture.is_live(&answer.access_token()).await, "round {round}");
+            }
+        }
+        let filter = Filter::client(ClientId::new(own.id()));
+        let left = server.fixture.store.list(&filter, Page::first(100)).await.unwrap().records;
+        assert!(left.iter().all(|record| record.grant().is_ended()), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_uri_that_is_registered_later_is_no_way_around_the_user() {
+    let server = open();
+    let own = server.registered(&app()).await;
+    let code = server.code(&own, "read").await;
+    let own = after(&own, &server.put(&own, &app_with(json!({ "redirect_uris": [ELSEWHERE] }))).await.json());
+    let mut form = redemption(&code);
+    form.retain(|(name, _)| *name != "redirect_uri");
+    form.push(("redirect_uri", ELSEWHERE));
+    assert_eq!(server.token(&own, &form).await.error(), (400, "invalid_grant".to_owned()));
+    assert_ne!(CALLBACK, ELSEWHERE);
+}
