@@ -7,6 +7,7 @@ mod client_authentication;
 mod client_state;
 mod codec;
 mod configuration;
+mod device_races;
 mod every_endpoint;
 mod every_secret;
 mod example_server;

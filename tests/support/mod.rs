@@ -1,6 +1,7 @@
 //! A server with a clock that stands still, and the fixtures that the requirements speak of.
 
 pub mod browser;
+pub mod device;
 pub mod faulty;
 pub mod flows;
 pub mod guarded;
