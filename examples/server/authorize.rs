@@ -167,12 +167,20 @@ impl<'a> ConsentPage<'a> {
 fn warnings(consent: &Consent, registered_by_a_user: bool) -> Vec<&'static str> {
     let local = consent.redirect_is_local();
     let public = !consent.client().is_confidential();
-    [(registered_by_a_user, UNREVIEWED), (local, LOCAL), (public && !local, PUBLIC)]
-        .into_iter()
-        .filter_map(|(applies, text)| applies.then_some(text))
-        .collect()
+    let by_itself = consent.client().is_self_registered();
+    [
+        (by_itself, SELF_REGISTERED),
+        (registered_by_a_user, UNREVIEWED),
+        (local, LOCAL),
+        (public && !local, PUBLIC),
+    ]
+    .into_iter()
+    .filter_map(|(applies, text)| applies.then_some(text))
+    .collect()
 }
 
+const SELF_REGISTERED: &str =
+    "This application registered itself. Nobody has checked its name, or anything else that it says.";
 const UNREVIEWED: &str = "Its name was chosen by the person who registered it. Nobody has checked it.";
 const LOCAL: &str = "A program on this device gets the answer, and any program here can claim this name. Allow it only if you just started it.";
 const PUBLIC: &str = "It has no secret to prove its name with. Allow it only if you came from it just now.";

@@ -8,6 +8,7 @@ use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
 use crate::tokens::Tokens;
 use crate::toml_reader::{Reader, names, syntax_error};
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Clients that may introspect every token.
     pub(crate) introspection: Vec<String>,
+    /// Whether applications register themselves.
+    pub(crate) registration: Option<SelfRegistration>,
     pub(crate) users: Vec<User>,
     pub(crate) clients: Vec<Client>,
     /// Whether this is the configuration that stands in for a missing file; its passwords are public.
@@ -124,7 +127,7 @@ impl Config {
 }
 
 const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_token, audience, lifetimes, \
-    limits, keys, introspection, resources, users, clients";
+    limits, keys, introspection, registration, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -143,6 +146,7 @@ impl Reader {
             tokens: self.tokens(&mut file),
             limits: self.take(&mut file, "limits").unwrap_or_default(),
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
+            registration: self.registration(&mut file),
             users,
             clients,
             demo: false,
@@ -252,6 +256,8 @@ impl Reader {
             self.mistakes
                 .push(format!("scopes: {scope:?} is not one token of the characters that scopes may have"));
         }
+        let terms = config.registration.iter();
+        self.mistakes.extend(terms.flat_map(|terms| terms.mistakes(&config.scopes)));
         self.mistakes.extend(config.lifetimes.mistakes());
         self.whole_tokens(config, &ids);
         self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
@@ -371,6 +377,25 @@ mod tests {
             "#,
         );
         assert!(found.len() >= 3 && found.iter().all(|line| !line.contains("4711")), "{found:#?}");
+    }
+
+    #[test]
+    fn the_terms_of_registration_are_checked_with_the_rest() {
+        let listen = "listen = \"127.0.0.1:0\"\nscopes = [\"read\"]\n[registration]\n";
+        for good in ["mode = \"open\"", "mode = \"token\"\ntokens = [\"t\"]\nscopes = [\"read\"]"] {
+            assert_eq!(mistakes(&format!("{listen}{good}")), Vec::<String>::new());
+        }
+        for bad in [
+            "mode = \"closed\"",
+            "tokens = [\"t\"]",
+            "mode = \"token\"",
+            "mode = \"open\"\ntokens = [\"t\"]",
+            "mode = \"open\"\nscopes = [\"admin\"]",
+            "mode = \"open\"\ngrants = [\"telepathy\"]",
+            "mode = \"open\"\nscope = \"read\"",
+        ] {
+            assert_eq!(mistakes(&format!("{listen}{bad}")).len(), 1, "{bad}");
+        }
     }
 
     #[test]

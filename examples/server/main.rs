@@ -28,6 +28,7 @@ mod limits;
 mod login;
 mod pages;
 mod password;
+mod registration;
 mod scopes;
 mod session;
 mod setup;

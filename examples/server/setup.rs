@@ -57,6 +57,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         Some(audience) => builder.audience(audience),
         None => builder,
     };
+    let builder = match config.registration {
+        Some(terms) => builder.registration(terms.terms()),
+        None => builder,
+    };
     let builder = match &keys {
         Some(keys) => builder.token_signer(JwtSigner::new(keys.clone()).map_err(one_line)?),
         None => builder,

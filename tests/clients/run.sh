@@ -21,6 +21,7 @@ clients=(
     "lifetimes short.toml $VENV/bin/python tests/clients/python/lifetimes.py"
     "oauth21 oauth21.toml $VENV/bin/python tests/clients/python/oauth21.py"
     "limits limits.toml $VENV/bin/python tests/clients/python/limits.py"
+    "registration registration.toml node $NODE_DIR/registration.mjs"
     "browser server.toml node $NODE_DIR/pages.mjs"
 )
 
@@ -33,7 +34,7 @@ export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
 
 # Every token and code, every secret and password of the configurations.
-secrets='(gat|grt|gac|gdc)_[A-Za-z0-9_-]{16}|-secret-|percent%41|battery staple|battery\+staple|tr0ub4dor'
+secrets='(gat|grt|gac|gdc|grg)_[A-Za-z0-9_-]{16}|-secret-|percent%41|battery staple|battery\+staple|tr0ub4dor'
 
 passed=0 failed=0
 for line in "${clients[@]}"; do

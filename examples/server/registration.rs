@@ -1,0 +1,71 @@
+//! `[registration]`: whether, and on what terms, applications register themselves over HTTP.
+
+use grantor::{GrantType, Registration, Scope};
+use serde::Deserialize;
+use toml::Table;
+
+use crate::toml_reader::Reader;
+
+/// What the file says.
+pub(crate) struct SelfRegistration {
+    /// Initial access tokens; empty is open to everybody.
+    tokens: Vec<String>,
+    scopes: Option<Vec<String>>,
+    grants: Option<Vec<GrantType>>,
+    localhost_any_port: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Open,
+    Token,
+}
+
+impl SelfRegistration {
+    /// The same for grantor.
+    pub(crate) fn terms(self) -> Registration {
+        let terms = self.tokens.into_iter().fold(Registration::open(), Registration::initial_access_token);
+        let terms = match self.scopes {
+            Some(scopes) => terms.scopes(scopes),
+            None => terms,
+        };
+        let terms = match self.grants {
+            Some(grants) => terms.grant_types(grants),
+            None => terms,
+        };
+        if self.localhost_any_port { terms.localhost_any_port() } else { terms }
+    }
+
+    /// The scopes that the server does not know.
+    pub(crate) fn mistakes(&self, known: &[String]) -> Vec<String> {
+        let named = self.scopes.iter().flatten();
+        let strange = named.filter(|scope| !known.contains(scope) || Scope::parse(scope).is_err());
+        strange.map(|scope| format!("registration.scopes: {scope:?} is not one of the scopes")).collect()
+    }
+}
+
+impl Reader {
+    /// `None` where nobody may register an application but the users, on their page.
+    pub(crate) fn registration(&mut self, file: &mut Table) -> Option<SelfRegistration> {
+        const PLACE: &str = "registration";
+        let mut table: Table = self.take(file, PLACE)?;
+        let mode: Option<Mode> = self.must(&mut table, PLACE, "mode");
+        let tokens: Vec<toml::Value> = self.may(&mut table, PLACE, "tokens").unwrap_or_default();
+        let place = format!("{PLACE}.tokens");
+        let tokens: Vec<String> = tokens.into_iter().filter_map(|token| self.secret(&place, token)).collect();
+        let read = SelfRegistration {
+            scopes: self.may(&mut table, PLACE, "scopes"),
+            grants: self.may(&mut table, PLACE, "grants"),
+            localhost_any_port: self.may(&mut table, PLACE, "localhost_any_port").unwrap_or(false),
+            tokens,
+        };
+        self.nothing_left(&table, PLACE, "mode, tokens, scopes, grants, localhost_any_port");
+        match (mode?, read.tokens.is_empty()) {
+            (Mode::Token, true) => self.mistakes.push("registration: mode token needs tokens".to_owned()),
+            (Mode::Open, false) => self.mistakes.push("registration: mode open has no tokens".to_owned()),
+            (Mode::Token, false) | (Mode::Open, true) => {}
+        }
+        Some(read)
+    }
+}
