@@ -20,6 +20,7 @@
 pub mod adapter;
 pub mod audit;
 pub mod client;
+pub mod documents;
 pub mod error;
 pub mod flow;
 pub mod form;
@@ -55,6 +56,7 @@ pub use client::{
     ApplicationType, AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry,
 };
 pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
+pub use documents::MetadataDocuments;
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::{ResponseMode, Standing};
 pub use grant::{Claimant, Grant, GrantId, Login, Subject, UserCode};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::client::{AuthMethod, GrantType, ResponseType};
 use crate::flow::ResponseMode;
-use crate::policy::Rules;
+use crate::policy::{Profile, Rules};
 
 /// Where the endpoints are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ struct Document<'a> {
     code_challenge_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "is_false")]
     authorization_response_iss_parameter_supported: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    client_id_metadata_document_supported: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -90,6 +92,7 @@ pub(crate) struct Parts {
     pub(crate) exchange: bool,
     /// The terms on which clients register themselves.
     pub(crate) registration: bool,
+    pub(crate) documents: bool,
 }
 
 /// The document as JSON.
@@ -142,11 +145,19 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, parts: Parts) -> Ve
         device_authorization_endpoint: has_devices.then(|| url(&endpoints.device_authorization)),
         code_challenge_methods_supported: if has_users { vec!["S256"] } else { Vec::new() },
         authorization_response_iss_parameter_supported: has_users,
+        client_id_metadata_document_supported: has_users && parts.documents,
     };
     serde_json::to_vec(&document).unwrap_or_default()
 }
 
-/// The path of the document: the well-known name goes before the issuer's own path (RFC 8414 section 3.1).
-pub(crate) fn well_known_path(issuer_path: &str) -> String {
-    format!("/.well-known/oauth-authorization-server{issuer_path}")
+/// Where the document is: the well-known name goes before the issuer's own path (RFC 8414 section 3.1). Clients that
+/// look where OpenID Connect has it find it there under [`Profile::Mcp`], before and behind that path.
+pub(crate) fn well_known_paths(issuer_path: &str, profile: Profile) -> Vec<String> {
+    let mut paths = vec![format!("/.well-known/oauth-authorization-server{issuer_path}")];
+    if profile.is_mcp() {
+        paths.push(format!("/.well-known/openid-configuration{issuer_path}"));
+        paths.push(format!("{issuer_path}/.well-known/openid-configuration"));
+    }
+    paths.dedup();
+    paths
 }

@@ -21,6 +21,12 @@ pub enum Profile {
     OAuth21,
     /// Both exist for the clients that list them (RFC 6749).
     Rfc6749,
+    /// OAuth 2.1 as the clients of the Model Context Protocol speak it, which nobody registers by hand.
+    ///
+    /// They are known by their metadata documents, or register themselves: the server needs both. The metadata also stand
+    /// at `openid-configuration`, where some of them look. A registered `http://localhost` stands for every port of it. Whether a
+    /// `resource` stands in both requests or in one of them, and whether it ends with a slash, makes no difference.
+    Mcp,
 }
 
 impl Profile {
@@ -35,6 +41,16 @@ impl Profile {
             | GrantType::TokenExchange => true,
             GrantType::Implicit | GrantType::Password => matches!(self, Self::Rfc6749),
         }
+    }
+
+    /// Whether a registered `http://localhost` stands for every port of it, unless the client says otherwise.
+    #[must_use]
+    pub const fn frees_localhost_ports(self) -> bool {
+        self.is_mcp()
+    }
+
+    pub(crate) const fn is_mcp(self) -> bool {
+        matches!(self, Self::Mcp)
     }
 
     /// Whether any client can have this response type.
@@ -175,10 +191,22 @@ impl Rules {
             return Ok(Targets::default());
         }
         let known = |id: &ResourceId| id.as_str() == self.audience || self.resource(id.as_str()).is_some();
-        match asked.as_slice().iter().all(known) {
-            true => Ok(asked.clone()),
-            false => Err(Reason::TargetUnknown),
+        if asked.as_slice().iter().all(known) {
+            return Ok(asked.clone());
         }
+        let lenient = asked.as_slice().iter().map(|id| self.but_for_a_slash(id));
+        lenient.collect::<Option<Targets>>().filter(|_| self.profile.is_mcp()).ok_or(Reason::TargetUnknown)
+    }
+
+    /// The known identifier that differs at most by a slash at its end: URL libraries put one behind a bare origin.
+    fn but_for_a_slash(&self, asked: &ResourceId) -> Option<ResourceId> {
+        let plain = |id: &str| id.strip_suffix('/').unwrap_or(id).to_owned();
+        let known = self.resources.iter().map(|resource| &resource.id);
+        let found = known.clone().find(|id| *id == asked).or_else(|| {
+            let mut known = known;
+            known.find(|id| plain(id.as_str()) == plain(asked.as_str()))
+        });
+        found.cloned()
     }
 
     /// The registered resource with this identifier.

@@ -112,6 +112,19 @@ impl Targets {
     }
 }
 
+/// Each once.
+impl FromIterator<ResourceId> for Targets {
+    fn from_iter<I: IntoIterator<Item = ResourceId>>(resources: I) -> Self {
+        let mut named = Vec::new();
+        for resource in resources {
+            if !named.contains(&resource) {
+                named.push(resource);
+            }
+        }
+        Self((!named.is_empty()).then(|| Arc::new(named.into())))
+    }
+}
+
 impl fmt::Debug for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()

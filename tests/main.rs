@@ -4,6 +4,8 @@
 mod support;
 
 mod client_authentication;
+mod client_document_cache;
+mod client_documents;
 mod client_state;
 mod codec;
 mod configuration;
@@ -26,6 +28,7 @@ mod lost_answers;
 mod memory_store;
 mod metadata;
 mod outbound;
+mod profile_mcp;
 mod races;
 mod real_clients;
 mod reference_model;

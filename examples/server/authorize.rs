@@ -128,6 +128,8 @@ struct ConsentPage<'a> {
     client_name: String,
     initial: String,
     developer: Option<String>,
+    /// Where its metadata document is.
+    host: Option<&'a str>,
     home: Option<&'a str>,
     scopes: Vec<ScopeLine>,
     /// Where it will use the access, if it names that.
@@ -153,6 +155,7 @@ impl<'a> ConsentPage<'a> {
             client_name,
             warnings: warnings(consent, developer.is_some()),
             developer,
+            host: client.document_host(),
             home: client.metadata().client_uri.as_deref(),
             scopes: app.scopes.lines(consent.scope().iter()),
             resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
@@ -170,6 +173,7 @@ fn warnings(consent: &Consent, registered_by_a_user: bool) -> Vec<&'static str> 
     let by_itself = consent.client().is_self_registered();
     [
         (by_itself, SELF_REGISTERED),
+        (consent.client().document_host().is_some(), BY_DOCUMENT),
         (registered_by_a_user, UNREVIEWED),
         (local, LOCAL),
         (public && !local, PUBLIC),
@@ -181,6 +185,7 @@ fn warnings(consent: &Consent, registered_by_a_user: bool) -> Vec<&'static str> 
 
 const SELF_REGISTERED: &str =
     "This application registered itself. Nobody has checked its name, or anything else that it says.";
+const BY_DOCUMENT: &str = "Nobody here knows this application. The site named below vouches for it; its name is what it says of itself.";
 const UNREVIEWED: &str = "Its name was chosen by the person who registered it. Nobody has checked it.";
 const LOCAL: &str = "A program on this device gets the answer, and any program here can claim this name. Allow it only if you just started it.";
 const PUBLIC: &str = "It has no secret to prove its name with. Allow it only if you came from it just now.";

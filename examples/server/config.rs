@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use grantor::outbound::HttpOutbound;
 use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) introspection: Vec<String>,
     /// Whether applications register themselves.
     pub(crate) registration: Option<SelfRegistration>,
+    /// What asks for the documents of applications that nobody registered.
+    pub(crate) documents: Option<HttpOutbound>,
     pub(crate) users: Vec<User>,
     pub(crate) clients: Vec<Client>,
     /// Whether this is the configuration that stands in for a missing file; its passwords are public.
@@ -127,7 +130,7 @@ impl Config {
 }
 
 const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_token, audience, lifetimes, \
-    limits, keys, introspection, registration, resources, users, clients";
+    limits, keys, introspection, registration, client_id_metadata_documents, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -135,11 +138,12 @@ impl Reader {
         let users = self.each(&mut file, "users", Self::user);
         let clients = self.each(&mut file, "clients", Self::client);
         let issuer = self.take(&mut file, "issuer");
+        let profile = self.profile(&mut file);
         let config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
             issuer,
             store: self.take(&mut file, "store").unwrap_or_else(|| "memory".to_owned()),
-            profile: self.profile(&mut file),
+            profile,
             scopes: self.take(&mut file, "scopes").unwrap_or_default(),
             scope_text: self.take(&mut file, "scope_text").unwrap_or_default(),
             lifetimes: self.take(&mut file, "lifetimes").unwrap_or_default(),
@@ -147,6 +151,7 @@ impl Reader {
             limits: self.take(&mut file, "limits").unwrap_or_default(),
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
             registration: self.registration(&mut file),
+            documents: self.documents(&mut file, profile),
             users,
             clients,
             demo: false,
@@ -162,8 +167,10 @@ impl Reader {
         match self.take::<String>(file, "profile").as_deref() {
             None | Some("oauth21") => Profile::OAuth21,
             Some("rfc6749") => Profile::Rfc6749,
+            Some("mcp") => Profile::Mcp,
             Some(other) => {
-                self.mistakes.push(format!("profile: {other:?} is neither \"oauth21\" nor \"rfc6749\""));
+                self.mistakes
+                    .push(format!("profile: {other:?} is none of \"oauth21\", \"mcp\" and \"rfc6749\""));
                 Profile::OAuth21
             }
         }
@@ -393,6 +400,21 @@ mod tests {
             "mode = \"open\"\nscopes = [\"admin\"]",
             "mode = \"open\"\ngrants = [\"telepathy\"]",
             "mode = \"open\"\nscope = \"read\"",
+        ] {
+            assert_eq!(mistakes(&format!("{listen}{bad}")).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_mapped_to_this_machine_alone() {
+        let listen = "listen = \"127.0.0.1:0\"\nclient_id_metadata_documents = true\n[outbound]\n";
+        let good = "map = { \"https://client.example\" = \"127.0.0.1:1234\" }";
+        assert_eq!(mistakes(&format!("{listen}{good}")), Vec::<String>::new());
+        for bad in [
+            "map = { \"https://client.example\" = \"10.0.0.1:1234\" }",
+            "map = { \"http://client.example\" = \"127.0.0.1:1234\" }",
+            "map = { \"https://client.example\" = \"localhost\" }",
+            "maps = {}",
         ] {
             assert_eq!(mistakes(&format!("{listen}{bad}")).len(), 1, "{bad}");
         }

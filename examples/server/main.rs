@@ -26,6 +26,7 @@ mod forms;
 mod key_page;
 mod limits;
 mod login;
+mod outbound;
 mod pages;
 mod password;
 mod registration;

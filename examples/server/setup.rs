@@ -61,6 +61,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         Some(terms) => builder.registration(terms.terms()),
         None => builder,
     };
+    let builder = match config.documents {
+        Some(outbound) => builder.client_id_metadata_documents(outbound),
+        None => builder,
+    };
     let builder = match &keys {
         Some(keys) => builder.token_signer(JwtSigner::new(keys.clone()).map_err(one_line)?),
         None => builder,

@@ -262,6 +262,7 @@ impl ClientBuilder {
             state,
             self_registration,
             owner,
+            of_document: false,
         };
         if !client.is_confidential() {
             errors.extend(mistakes_of_public(&client));

@@ -30,6 +30,8 @@ pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Rep
 pub use state::ClientState;
 pub(crate) use state::SelfRegistration;
 
+use crate::documents::DocumentUrl;
+use crate::policy::Profile;
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::secret::{Digest, SecretText};
@@ -187,6 +189,8 @@ pub struct Client {
     pub(crate) state: ClientState,
     pub(crate) self_registration: Option<Box<SelfRegistration>>,
     pub(crate) owner: Option<String>,
+    /// Whether it was made from a metadata document; such a client is never stored.
+    pub(crate) of_document: bool,
 }
 
 impl Client {
@@ -280,6 +284,25 @@ impl Client {
         self.self_registration.is_some()
     }
 
+    /// The host that its metadata document is at, where its id is the URL of one
+    /// ([`MetadataDocuments`](crate::documents::MetadataDocuments)). It is the one thing about such a client that is
+    /// proven, so a consent page shows it; the name and the pictures are an unproven claim.
+    #[must_use]
+    pub fn document_host(&self) -> Option<&str> {
+        self.of_document.then(|| DocumentUrl::parse(&self.id).ok()).flatten().map(DocumentUrl::host)
+    }
+
+    /// Whether every answer to it goes to the user's own device. Any program there can then pose as this client, whatever
+    /// its name and its host are, so a consent page should warn (RFC 8252 section 8.6).
+    #[must_use]
+    pub fn is_local_only(&self) -> bool {
+        !self.redirect_uris.is_empty() && self.redirect_uris.iter().all(RedirectUri::is_local)
+    }
+
+    pub(crate) fn from_document(self) -> Self {
+        Self { of_document: true, ..self }
+    }
+
     /// Whether anything is issued to it: it is active, and its registration has not run out.
     #[must_use]
     pub fn is_served(&self, now: DateTime<Utc>) -> bool {
@@ -340,8 +363,8 @@ impl Client {
     }
 
     /// The registered redirect URI that covers the one that was asked for.
-    pub(crate) fn redirect_uri(&self, asked: &str) -> Option<RedirectUri> {
-        let any_port = self.metadata.localhost_any_port.unwrap_or(false);
+    pub(crate) fn redirect_uri(&self, asked: &str, profile: Profile) -> Option<RedirectUri> {
+        let any_port = self.metadata.localhost_any_port.unwrap_or(profile.frees_localhost_ports());
         let mut covering = self.redirect_uris.iter();
         covering.find_map(|registered| registered.covers(asked, any_port))
     }

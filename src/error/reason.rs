@@ -50,6 +50,42 @@ pub enum Reason {
     /// A public client asked for what needs authentication.
     ClientNotConfidential,
 
+    // The metadata document of a client.
+    /// The id is an https URL, but not one that a document may have.
+    DocumentUrlRefused,
+    /// The document's host is at an address that is not public.
+    DocumentAddressRefused,
+    /// The document's host has no address.
+    DocumentNameUnknown,
+    /// No connection to the document's host, or one that broke.
+    DocumentUnreachable,
+    /// The document took too long.
+    DocumentTimeout,
+    /// The document's host has a fault of its own: 5xx, or 429.
+    DocumentServerFailed,
+    /// The answer sends elsewhere.
+    DocumentRedirected,
+    /// The answer is not 200.
+    DocumentStatusWrong,
+    /// The document has more than 5 KiB.
+    DocumentTooLarge,
+    /// The document's media type is not one of JSON.
+    DocumentTypeWrong,
+    /// Not a JSON object of client metadata, each member once and of its type.
+    DocumentMalformed,
+    /// The document's `client_id` is not its own URL.
+    DocumentOfAnother,
+    /// The document has a client secret, or an authentication method that needs one.
+    DocumentHasSecret,
+    /// The client would have to prove a key, which is not supported.
+    DocumentNeedsKeys,
+    /// A redirect URI of the document could not be registered.
+    DocumentRedirectUri,
+    /// Metadata of the document that could not be registered, or of which the terms leave nothing.
+    DocumentMetadata,
+    /// Too many documents are being asked for.
+    DocumentsBusy,
+
     // Token requests.
     /// No grant type of this name, or one that the profile forbids.
     GrantTypeUnsupported,
@@ -361,6 +397,26 @@ impl Reason {
             R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts, try again later"),
             R::GrantTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this grant type"),
             R::ClientNotConfidential => (E::UnauthorizedClient, "a public client may not do this"),
+
+            R::DocumentUrlRefused =>
+                (E::InvalidClient, "this URL cannot be a client_id: https, a path, no user, fragment or dot segments"),
+            // Nobody learns which names are known inside.
+            R::DocumentAddressRefused | R::DocumentNameUnknown =>
+                (E::InvalidClient, "the client's metadata document cannot be had"),
+            R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
+                (E::TemporarilyUnavailable, "the client's metadata document cannot be had now, try again"),
+            R::DocumentsBusy => (E::TemporarilyUnavailable, "too many metadata documents are being asked for, try again"),
+            R::DocumentRedirected | R::DocumentStatusWrong =>
+                (E::InvalidClient, "the client's metadata document must be answered with 200, without a redirect"),
+            R::DocumentTooLarge => (E::InvalidClient, "the client's metadata document is larger than 5 KiB"),
+            R::DocumentTypeWrong => (E::InvalidClient, "the client's metadata document must be application/json"),
+            R::DocumentMalformed =>
+                (E::InvalidClient, "the client's metadata document must be a JSON object, each member once and of its type"),
+            R::DocumentOfAnother => (E::InvalidClient, "the client_id of the metadata document is not its own URL"),
+            R::DocumentHasSecret => (E::InvalidClient, "a metadata document has no client secret and no method that needs one"),
+            R::DocumentNeedsKeys => (E::InvalidClient, "clients with keys in their metadata document are not supported"),
+            R::DocumentRedirectUri => (E::InvalidClient, "a redirect URI of the metadata document is not acceptable"),
+            R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what cannot be had"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
             R::CodeUnknown | R::CodeForAnotherClient | R::CodeReplayed =>

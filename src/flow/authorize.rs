@@ -98,7 +98,9 @@ impl AwaitClient {
         let client = found.ok_or(Reason::ClientUnregistered)?;
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {
-            (Some(asked), _) => client.redirect_uri(&asked).ok_or(Reason::RedirectUriUnregistered)?,
+            (Some(asked), _) => {
+                client.redirect_uri(&asked, rules.profile).ok_or(Reason::RedirectUriUnregistered)?
+            }
             (None, [only]) => only.clone(),
             (None, _) => return Err(Reason::RedirectUriMissing.into()),
         };

@@ -200,7 +200,8 @@ impl<'a> Gate<'a> {
         let chosen = match (asked.as_slice(), granted.as_slice()) {
             ([], []) => return Ok(None),
             ([], [only]) => only,
-            ([one], []) if is_default(one) => one,
+            // Nothing was named when the user was asked.
+            ([one], []) if is_default(one) || self.rules.profile.is_mcp() => one,
             ([one], granted) if granted.contains(one) => one,
             ([_], _) => return Err(Reason::TargetExceeded),
             ([], _) | ([_, _, ..], _) => return Err(Reason::TargetAmbiguous),

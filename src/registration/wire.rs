@@ -26,8 +26,8 @@ const MAX_URI: usize = 2048;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Wire {
-    redirect_uris: Option<Vec<String>>,
-    token_endpoint_auth_method: Option<String>,
+    pub(crate) redirect_uris: Option<Vec<String>>,
+    pub(crate) token_endpoint_auth_method: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_name: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) struct Wire {
     pub(crate) client_secret: Option<String>,
     registration_access_token: Option<IgnoredAny>,
     registration_client_uri: Option<IgnoredAny>,
-    client_secret_expires_at: Option<IgnoredAny>,
+    pub(crate) client_secret_expires_at: Option<IgnoredAny>,
     client_id_issued_at: Option<IgnoredAny>,
 }
 
@@ -66,6 +66,11 @@ impl Wire {
             || self.registration_client_uri.is_some()
             || self.client_secret_expires_at.is_some()
             || self.client_id_issued_at.is_some()
+    }
+
+    /// Whether it would sign what it sends.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.jwks.is_some() || self.jwks_uri.is_some()
     }
 
     /// The claims of a software statement come before what the client says itself (RFC 7591 section 2.3).

@@ -4,7 +4,7 @@ use super::calls::Outcome;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, ResponseType};
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::flow::Redirect;
 use crate::flow::authorize::{AwaitClient, AwaitConsent, AwaitLogin, SignedIn};
 use crate::grant::Login;
@@ -31,7 +31,7 @@ impl AuthorizationServer {
             Err(refusal) => return Err(page(refusal, About::default())),
         };
         let id = flow.client_id().clone();
-        let found = self.find_client(&id).await.map_err(|fault: Fault| Refusal::from(fault));
+        let found = self.find_client(&id).await;
         let state = found.and_then(|found| flow.with_client(found, self.rules()));
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state: Box::new(state) }),

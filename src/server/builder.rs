@@ -12,6 +12,7 @@ use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::Audit;
 use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
+use crate::documents::{Documents, MetadataDocuments};
 use crate::metadata::{self, Endpoints, Parts};
 use crate::policy::{Policy, Profile, Rules};
 use crate::registration::Registration;
@@ -37,6 +38,7 @@ pub struct Builder {
     introspect_all: Vec<ClientId>,
     clients: Option<Arc<dyn ClientRegistry>>,
     registrar: Option<Arc<dyn Registrar>>,
+    documents: Option<MetadataDocuments>,
     store: Option<Arc<dyn TokenStore>>,
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
@@ -65,6 +67,7 @@ impl Builder {
             introspect_all: Vec::new(),
             clients: None,
             registrar: None,
+            documents: None,
             store: None,
             owner: None,
             exchange: None,
@@ -167,6 +170,13 @@ impl Builder {
         self
     }
 
+    /// Lets clients that nobody registered be known by the https URL of a document about them. Takes an
+    /// [`Outbound`](crate::outbound::Outbound), which asks for the documents, or terms of your own.
+    pub fn client_id_metadata_documents(mut self, terms: impl Into<MetadataDocuments>) -> Self {
+        self.documents = Some(terms.into());
+        self
+    }
+
     /// The path of the registration endpoint below the issuer; by default `/register`.
     pub fn registration_endpoint(mut self, path: impl Into<String>) -> Self {
         self.endpoints.registration = path.into();
@@ -262,8 +272,12 @@ impl Builder {
     ///
     /// # Errors
     /// Every mistake, not only the first.
-    pub fn build(self) -> Result<AuthorizationServer, ConfigErrors> {
+    pub fn build(mut self) -> Result<AuthorizationServer, ConfigErrors> {
         let mut errors = Vec::new();
+        if self.profile.is_mcp() {
+            self.registration.get_or_insert_with(Registration::open);
+            errors.extend(self.documents.is_none().then_some(ConfigError::DocumentsMissing));
+        }
         let issuer_path = issuer_path(&self.issuer, self.loopback).unwrap_or_else(|error| {
             errors.push(error);
             String::new()
@@ -289,6 +303,9 @@ impl Builder {
         errors.extend(mistaken_numbers(&self.policy));
         if let Some(terms) = &self.registration {
             errors.extend(mistaken_terms(terms, self.profile, &scope, self.registrar.is_some()));
+        }
+        if let Some(terms) = &self.documents {
+            errors.extend(mistaken_documents(terms, self.profile, &scope));
         }
         if self.clients.is_none() {
             errors.push(ConfigError::ClientsMissing);
@@ -318,6 +335,7 @@ impl Builder {
             signer: self.signer.is_some(),
             exchange: self.exchange.is_some(),
             registration: self.registration.is_some(),
+            documents: self.documents.is_some(),
         };
         let inner = Inner {
             metadata: metadata::document(&rules, &self.endpoints, parts),
@@ -331,6 +349,7 @@ impl Builder {
             issuer_path,
             clients,
             registrar: self.registrar,
+            documents: self.documents.map(Documents::new),
             store,
             owner: self.owner,
             exchange: self.exchange,
@@ -422,6 +441,18 @@ fn mistaken_terms(
         useless.then_some(ConfigError::RegistrationGrantType),
     ];
     found.into_iter().flatten()
+}
+
+fn mistaken_documents(
+    documents: &MetadataDocuments,
+    profile: Profile,
+    scope: &Scope,
+) -> impl Iterator<Item = ConfigError> {
+    let zero = [("entries", documents.entries), ("at_once", documents.at_once)];
+    let zero = zero.into_iter().filter(|(_, number)| *number == 0);
+    let zero = zero.map(|(name, _)| ConfigError::Zero(name));
+    let disorder = (documents.shortest > documents.longest).then_some(ConfigError::DocumentsKept);
+    zero.chain(disorder).chain(mistaken_terms(&documents.terms, profile, scope, true))
 }
 
 fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {

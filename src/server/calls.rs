@@ -11,6 +11,7 @@ use futures_timer::Delay;
 
 use super::AuthorizationServer;
 use crate::client::{Client, ClientId};
+use crate::documents::DocumentUrl;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::{Checked, Standing};
 use crate::grant::{GrantId, Subject};
@@ -40,9 +41,14 @@ impl AuthorizationServer {
     }
 
     /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
-    /// disabled is unknown at all of them.
-    pub(super) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
-        let found = self.find_any_client(id).await?;
+    /// disabled is unknown at all of them. What the host registered comes before what a document says.
+    pub(super) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Refusal> {
+        let found = match (self.find_any_client(id).await?, &self.inner.documents) {
+            (None, Some(documents)) if DocumentUrl::is_claimed_by(id) => {
+                Some(documents.client(id, self.now(), self.rules()).await?)
+            }
+            (found, _) => found,
+        };
         Ok(found.filter(|client| client.is_served(self.now())))
     }
 

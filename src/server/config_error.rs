@@ -60,6 +60,12 @@ pub enum ConfigError {
     /// A grant type that no client can ever use.
     #[error("the terms of registration have a grant type that the profile forbids")]
     RegistrationGrantType,
+    /// Clients that are known by their documents, and nothing to ask for those.
+    #[error("Profile::Mcp needs client_id_metadata_documents: give it an Outbound")]
+    DocumentsMissing,
+    /// A document would be kept for longer than at most.
+    #[error("the shortest time that metadata documents are kept is longer than the longest")]
+    DocumentsKept,
     /// No registry.
     #[error("no client registry: call clients")]
     ClientsMissing,

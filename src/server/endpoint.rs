@@ -6,7 +6,7 @@ use super::{About, AuthorizationServer};
 use crate::audit::Endpoint;
 use crate::error::{Reason, Refusal};
 use crate::http::{MAX_BODY, Method, Request, Response};
-use crate::metadata::well_known_path;
+use crate::metadata::well_known_paths;
 
 impl AuthorizationServer {
     /// The endpoints that an adapter routes to [`handle`](Self::handle), with their paths. The host's own
@@ -23,11 +23,12 @@ impl AuthorizationServer {
             (Endpoint::Token, format!("{base}{}", endpoints.token)),
             (Endpoint::Revocation, format!("{base}{}", endpoints.revocation)),
             (Endpoint::Introspection, format!("{base}{}", endpoints.introspection)),
-            (Endpoint::Metadata, well_known_path(base)),
         ];
+        let metadata = well_known_paths(base, self.rules().profile).into_iter();
+        let metadata = metadata.map(|path| (Endpoint::Metadata, path));
         let devices = (Endpoint::DeviceAuthorization, format!("{base}{}", endpoints.device_authorization));
         let devices = Some(devices).filter(|_| endpoints.device_verification.is_some());
-        always.into_iter().chain(jwks).chain(devices).chain(registration).collect()
+        always.into_iter().chain(metadata).chain(jwks).chain(devices).chain(registration).collect()
     }
 
     /// The machine endpoint at this path, if there is one.

@@ -34,6 +34,7 @@ pub use manage::Grants;
 
 use crate::audit::{Audit, Endpoint, Event, What};
 use crate::client::{Client, ClientId, ClientRegistry, Registrar, SlowHash};
+use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
 use crate::flow::Standing;
 use crate::grant::{GrantId, Subject};
@@ -88,6 +89,7 @@ struct Inner {
     metadata: Vec<u8>,
     clients: Arc<dyn ClientRegistry>,
     registrar: Option<Arc<dyn Registrar>>,
+    documents: Option<Documents>,
     store: Arc<dyn TokenStore>,
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
@@ -197,8 +199,16 @@ impl<'a> About<'a> {
     }
 }
 
+/// A remote that a stranger chose is no part of this server.
 fn is_own_failure(reason: Reason) -> bool {
-    matches!(reason.status(), 500 | 503)
+    let of_a_stranger = matches!(
+        reason,
+        Reason::DocumentUnreachable
+            | Reason::DocumentTimeout
+            | Reason::DocumentServerFailed
+            | Reason::DocumentsBusy
+    );
+    matches!(reason.status(), 500 | 503) && !of_a_stranger
 }
 
 impl fmt::Debug for AuthorizationServer {

@@ -9,6 +9,7 @@ pub mod http;
 pub mod registering;
 pub mod remote;
 pub mod scripted;
+pub mod site;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -356,6 +356,7 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         state: crate::client::ClientState::Active,
         self_registration: None,
         owner: None,
+        of_document: false,
     })
 }
 

@@ -1,0 +1,132 @@
+//! [`MetadataDocuments`]: clients that nobody registered, whose id is the https URL of a document about them (OAuth Client
+//! ID Metadata Document, draft-ietf-oauth-client-id-metadata-document).
+//!
+//! Whoever can put a document under a URL *is* that client, so the host of the URL is the one part of its identity that is
+//! proven. All else it says is a claim.
+//!
+//! | what a document says | what counts |
+//! | --- | --- |
+//! | `client_id` | must be its own URL, byte by byte |
+//! | a client secret, or a method that needs one | the document is refused: it is public |
+//! | `jwks`, `jwks_uri`, `private_key_jwt` | refused: such a client has to prove its key, and nothing here can check it yet |
+//! | no `token_endpoint_auth_method` | `none` |
+//! | `redirect_uris` | as in a registration, and every one has to be in order |
+//! | `grant_types`, `scope` | what the profile and these terms let strangers have; others are dropped |
+//! | any other member, grantor's own ones included | ignored |
+//!
+//! A document is good for as long as its HTTP header says, between 5 minutes and a day. While nobody can say what became of it
+//! (no connection, an answer of 5xx) the last one bridges another hour; one that is gone, moved or broken ends its client
+//! at the next look. So a client whose document vanished is gone after 25 hours at most.
+//!
+//! A failure is never kept in the place of a document: the next request asks again, and a client recovers at once. Only
+//! after three failures in a row is a URL left alone, for 10 seconds. One request asks for all who wait, and so that slow
+//! remotes hold up few, at most 16 documents are asked for at once, 4 of them at one host, while at most 256 requests wait, 64
+//! for one host; whoever comes beyond that is told to try again.
+//!
+//! A client that the host registered under such a URL comes before its document: register one as
+//! [`Disabled`](crate::ClientState::Disabled) to keep it out.
+
+mod document;
+mod fetch;
+mod shelf;
+mod url;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use fetch::Documents;
+pub(crate) use url::DocumentUrl;
+
+use crate::client::GrantType;
+use crate::outbound::Outbound;
+use crate::registration::Registration;
+
+/// The terms on which documents make clients. Give them to
+/// [`Builder::client_id_metadata_documents`](crate::server::Builder::client_id_metadata_documents); an
+/// [`Outbound`] alone is turned into the default terms.
+///
+/// The outbound is trusted to reach no internal address: URLs of documents are chosen by strangers
+/// ([`ChosenBy::Client`](crate::outbound::ChosenBy)), as `HttpOutbound` (feature `cimd`) knows.
+#[must_use]
+pub struct MetadataDocuments {
+    pub(crate) outbound: Arc<dyn Outbound>,
+    /// What a document may ask for is what a registration may.
+    pub(crate) terms: Registration,
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+    pub(crate) bridge: Duration,
+    pub(crate) entries: usize,
+    pub(crate) at_once: usize,
+}
+
+impl MetadataDocuments {
+    /// The default terms, over this way out.
+    pub fn over(outbound: impl Outbound + 'static) -> Self {
+        Self {
+            outbound: Arc::new(outbound),
+            terms: Registration::open(),
+            shortest: Duration::from_secs(5 * 60),
+            longest: Duration::from_secs(24 * 60 * 60),
+            bridge: Duration::from_secs(60 * 60),
+            entries: 1000,
+            at_once: 16,
+        }
+    }
+
+    /// The scopes that these clients may have at most; by default all that the server knows. Name them where some are
+    /// for your own applications only.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.terms = self.terms.scopes(scopes);
+        self
+    }
+
+    /// The grant types that these clients may have at most; by default `authorization_code` and `refresh_token`.
+    pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
+        self.terms = self.terms.grant_types(types);
+        self
+    }
+
+    /// Lets an `http://localhost` stand for every port of it, as it does for `127.0.0.1`;
+    /// [`Profile::Mcp`](crate::Profile::Mcp) does so anyway.
+    pub fn localhost_any_port(mut self) -> Self {
+        self.terms = self.terms.localhost_any_port();
+        self
+    }
+
+    /// How long a document is kept at least and at most, whatever its HTTP header says; by default 5 minutes and a day.
+    pub fn kept_between(mut self, shortest: Duration, longest: Duration) -> Self {
+        (self.shortest, self.longest) = (shortest, longest);
+        self
+    }
+
+    /// How long the last document is used when nobody can say what became of it; by default an hour.
+    pub fn bridge(mut self, outage: Duration) -> Self {
+        self.bridge = outage;
+        self
+    }
+
+    /// How many documents are kept, each of at most 5 KiB; by default 1,000. The one that was used least recently goes first.
+    pub fn entries(mut self, most: usize) -> Self {
+        self.entries = most;
+        self
+    }
+
+    /// How many documents may be asked for at once; by default 16. One host gets at most 4 of them.
+    pub fn at_once(mut self, requests: usize) -> Self {
+        self.at_once = requests;
+        self
+    }
+}
+
+impl<T: Outbound + 'static> From<T> for MetadataDocuments {
+    fn from(outbound: T) -> Self {
+        Self::over(outbound)
+    }
+}
+
+impl fmt::Debug for MetadataDocuments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetadataDocuments").field("entries", &self.entries).finish_non_exhaustive()
+    }
+}
