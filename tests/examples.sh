@@ -58,6 +58,14 @@ stop_program
 program_pid=$server_pid
 stop_program
 
+# The MCP server tells a client without a token where to get one.
+start_program "$work/mcp_server.log" "$TARGET/debug/examples/mcp_server" 127.0.0.1:0
+expect "mcp_server: the challenge" "$(curl -si -X POST "$program_address/mcp")" \
+    "resource_metadata=\"$program_address/.well-known/oauth-protected-resource/mcp\""
+expect "mcp_server: its metadata" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
+    '"client_id_metadata_document_supported":true'
+stop_program
+
 # The server without a configuration is a demonstration.
 start_program "$work/server.log" "$TARGET/debug/examples/server"
 expect "server: the demonstration" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \

@@ -67,6 +67,11 @@ start_program() {
     return 1
 }
 
+# A port that nobody listens on.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
 stop_program() {
     [ -n "${program_pid:-}" ] || return 0
     kill "$program_pid" 2>/dev/null || true

@@ -8,7 +8,7 @@ source tests/clients/lib.sh
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
 
-# name, configuration, command
+# name, configuration (`mcp_server` is an example of its own), command
 clients=(
     "authlib server.toml $VENV/bin/python tests/clients/python/authlib_client.py"
     "requests-oauthlib server.toml $VENV/bin/python tests/clients/python/requests_oauthlib_client.py"
@@ -22,13 +22,15 @@ clients=(
     "oauth21 oauth21.toml $VENV/bin/python tests/clients/python/oauth21.py"
     "limits limits.toml $VENV/bin/python tests/clients/python/limits.py"
     "registration registration.toml node $NODE_DIR/registration.mjs"
+    "mcp-node mcp_server node $NODE_DIR/mcp.mjs"
+    "mcp-python mcp_server $VENV/bin/python tests/clients/python/mcp_client.py"
     "browser server.toml node $NODE_DIR/pages.mjs"
 )
 
 install_packages
 install_python
 install_node
-cargo build --quiet --example server --example resource_server
+cargo build --quiet --example server --example resource_server --example mcp_server
 export GRANTOR_RESOURCE_SERVER="$TARGET/debug/examples/resource_server"
 export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
@@ -42,7 +44,14 @@ for line in "${clients[@]}"; do
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     echo "--- $name"
     status=1
-    if start_program "$work/$name.log" env RUST_LOG=trace "$TARGET/debug/examples/server" "tests/clients/$config"; then
+    program=("$TARGET/debug/examples/server" "tests/clients/$config")
+    if [ "$config" = mcp_server ]; then
+        # The documents of the client are at `https://client.example`, which is the client's own program.
+        GRANTOR_DOCUMENTS="127.0.0.1:$(free_port)"
+        export GRANTOR_DOCUMENTS
+        program=("$TARGET/debug/examples/mcp_server" 127.0.0.1:0 "https://client.example=$GRANTOR_DOCUMENTS")
+    fi
+    if start_program "$work/$name.log" env RUST_LOG=trace "${program[@]}"; then
         status=0
         # shellcheck disable=SC2086 # the command is words
         GRANTOR_ISSUER="$program_address" timeout 240 $command || status=$?

@@ -1,4 +1,4 @@
-//! `examples/server` as a program of its own, on a free port, for as long as the value lives.
+//! `examples/server` and `examples/mcp_server` as programs of their own, on a free port, for as long as the value lives.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -16,8 +16,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let mut command = Command::new(program());
-        command.arg(CONFIGURATION).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of("server", &[CONFIGURATION])
+    }
+
+    pub(crate) fn of(example: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(examples().join(example));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -50,20 +54,20 @@ fn all_of(stderr: &mut ChildStderr) -> String {
 }
 
 /// `cargo test` builds the examples beside the tests, but `cargo test --test all` does not.
-fn program() -> PathBuf {
+fn examples() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let tests = std::env::current_exe().unwrap();
         let profile = tests.ancestors().nth(2).unwrap();
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--example", "server", "--target-dir"])
+            .args(["build", "--quiet", "--example", "server", "--example", "mcp_server", "--target-dir"])
             .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");
         }
         assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        profile.join("examples/server")
+        profile.join("examples")
     });
     built.clone()
 }

@@ -9,6 +9,7 @@ use oauth2::url::{Url, form_urlencoded};
 
 pub(crate) struct User {
     issuer: Url,
+    password: &'static str,
     cookies: BTreeMap<String, String>,
 }
 
@@ -33,7 +34,11 @@ enum Place {
 
 impl User {
     pub(crate) fn new(issuer: &str) -> Self {
-        Self { issuer: Url::parse(issuer).unwrap(), cookies: BTreeMap::new() }
+        Self::with_password(issuer, "correct horse battery staple")
+    }
+
+    pub(crate) fn with_password(issuer: &str, password: &'static str) -> Self {
+        Self { issuer: Url::parse(issuer).unwrap(), password, cookies: BTreeMap::new() }
     }
 
     /// Signs in, presses the button of this decision, and stops where the server hands over to the client.
@@ -42,7 +47,7 @@ impl User {
         if let Place::Here(page) = &place
             && page.has("login-submit")
         {
-            let typed = [("username", "alice"), ("password", "correct horse battery staple")];
+            let typed = [("username", "alice"), ("password", self.password)];
             place = self.submit(page, "login-submit", &typed);
         }
         if let Place::Here(page) = &place {

@@ -1,0 +1,131 @@
+//! An MCP server that Claude, ChatGPT, VS Code and every other MCP client can log in to: its tools and the authorization
+//! server for them, in one process. `cargo run --example mcp_server`, and give a client `http://127.0.0.1:9480/mcp`.
+
+mod pages;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use grantor::adapter::axum::{guard_routes, read_parts, router};
+use grantor::outbound::HttpOutbound;
+use grantor::resource::{Access, Guard, Requirement};
+use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Profile, Resource};
+use rmcp::handler::server::{common::Extension, wrapper::Parameters};
+use rmcp::transport::streamable_http_server::{StreamableHttpService, session::local::LocalSessionManager};
+use rmcp::{schemars, tool, tool_router};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9480".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    let issuer = format!("http://{}", listener.local_addr()?);
+    let resource = format!("{issuer}/mcp");
+
+    // Clients are known by the URL of a document about them, or register themselves: nobody does it by hand.
+    let registry = Arc::new(MemoryRegistry::default());
+    let server = AuthorizationServer::builder(&issuer)
+        .allow_http_loopback() // in production the issuer is https
+        .profile(Profile::Mcp)
+        .clients(registry.clone())
+        .registrar(registry)
+        .client_id_metadata_documents(outbound(arguments)?)
+        .store(MemoryStore::new())
+        .scopes(["notes:read", "notes:write"])
+        .resource(Resource::new(&resource))
+        .authorization_endpoint("/authorize")
+        .build()?;
+    let guard = Guard::builder(&resource)
+        .allow_http_loopback()
+        .local(server.clone())
+        .scope_implies("notes:write", ["notes:read"])
+        .build()?;
+
+    let notes = Notes::default();
+    let tools = move || Ok(notes.clone());
+    let tools =
+        StreamableHttpService::new(tools, Arc::new(LocalSessionManager::default()), Default::default());
+    let app = Router::new()
+        .route_service("/mcp", tools)
+        .layer(from_fn_with_state(guard.clone(), admit))
+        .merge(pages::routes(server.clone())) // your login and your consent page
+        .merge(guard_routes([guard])) // RFC 9728
+        .merge(router(server)); // token, revocation, registration, metadata
+    println!("grantor example MCP server listening on {issuer}/mcp");
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
+}
+
+/// Every request needs a token, and the tool that writes a further scope: the challenge says which, and the client comes
+/// back with it. What was judged is what goes on, so that no two readings of one body can differ.
+async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, 1 << 20).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let call: Option<Value> = serde_json::from_slice(&body).ok();
+    let writes = call.as_ref().is_some_and(|call| call.is_array() || call["params"]["name"] == "add_note");
+    let needed = Requirement::scopes([if writes { "notes:write" } else { "notes:read" }]);
+    match guard.check(&read_parts(&parts), &needed).await {
+        Ok(access) => {
+            parts.extensions.insert(access);
+            parts.headers.remove("content-length");
+            let body = call.map_or_else(Body::empty, |call| Body::from(call.to_string()));
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(challenge) => challenge.into_response(),
+    }
+}
+
+/// The tools: each user has notes of their own.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<(String, String)>>>);
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Note {
+    text: String,
+}
+
+#[tool_router(server_handler)]
+impl Notes {
+    #[tool(description = "Lists the user's notes.")]
+    fn list_notes(&self, Extension(request): Extension<axum::http::request::Parts>) -> String {
+        let notes = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let own = notes.iter().filter(|(of, _)| *of == user(&request));
+        own.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tool(description = "Adds a note.")]
+    fn add_note(
+        &self,
+        Parameters(Note { text }): Parameters<Note>,
+        Extension(request): Extension<axum::http::request::Parts>,
+    ) -> String {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((user(&request), text));
+        "added".to_owned()
+    }
+}
+
+/// Who the token stands for.
+fn user(request: &axum::http::request::Parts) -> String {
+    let access = request.extensions.get::<Access>();
+    access.and_then(Access::user).unwrap_or_default().to_owned()
+}
+
+/// What asks for the documents of clients. Arguments of the form `https://client.example=127.0.0.1:8080` put a server on this
+/// machine in the place of an origin, for tests.
+fn outbound(mapped: impl Iterator<Item = String>) -> Result<HttpOutbound, Box<dyn Error>> {
+    let mut outbound = HttpOutbound::builder();
+    for argument in mapped {
+        let (origin, address) = argument.split_once('=').ok_or("expected ORIGIN=ADDRESS")?;
+        outbound = outbound.map(origin, address.parse::<SocketAddr>()?);
+    }
+    Ok(outbound.build()?)
+}
