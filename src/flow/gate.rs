@@ -201,7 +201,7 @@ impl<'a> Gate<'a> {
             ([], []) => return Ok(None),
             ([], [only]) => only,
             // Nothing was named when the user was asked.
-            ([one], []) if is_default(one) || self.rules.profile.is_mcp() => one,
+            ([one], []) if is_default(one) || self.may_name_late() => one,
             ([one], granted) if granted.contains(one) => one,
             ([_], _) => return Err(Reason::TargetExceeded),
             ([], _) | ([_, _, ..], _) => return Err(Reason::TargetAmbiguous),
@@ -211,6 +211,16 @@ impl<'a> Gate<'a> {
             false if self.rules.resource(chosen.as_str()).is_none() => Err(Reason::TargetUnknown),
             false => Ok(Some(chosen.clone())),
         }
+    }
+
+    /// Whether a token request may name a resource where the authorization request named none. Not for an exchange, whose
+    /// audiences the host decides on.
+    fn may_name_late(&self) -> bool {
+        let follows_a_user = matches!(
+            self.grant_type,
+            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode
+        );
+        self.rules.profile.is_mcp() && follows_a_user
     }
 
     /// RFC 6749 sections 4.2.2 and 4.4.3: neither implicit nor client credentials come with a refresh token.
