@@ -25,7 +25,9 @@ pub enum Profile {
     ///
     /// They are known by their metadata documents, or register themselves: the server needs both. The metadata also stand
     /// at `openid-configuration`, where some of them look. A registered `http://localhost` stands for every port of it. Whether a
-    /// `resource` stands in both requests or in one of them, and whether it ends with a slash, makes no difference.
+    /// `resource` stands in both requests or in one of them, and whether it ends with a slash, makes no difference. Whoever
+    /// registers itself may ask for every scope that the terms allow: the SDKs register with the scope of the first challenge
+    /// and ask users for further ones later (RFC 7591 section 2 lets a server replace what was named, and the answer says so).
     Mcp,
 }
 
@@ -46,6 +48,12 @@ impl Profile {
     /// Whether a registered `http://localhost` stands for every port of it, unless the client says otherwise.
     #[must_use]
     pub const fn frees_localhost_ports(self) -> bool {
+        self.is_mcp()
+    }
+
+    /// Whether whoever registers itself is registered for every scope that its kind may have, whatever it names.
+    #[must_use]
+    pub const fn registers_every_scope(self) -> bool {
         self.is_mcp()
     }
 

@@ -251,6 +251,34 @@ async fn a_client_registers_itself_and_logs_in() {
     assert_eq!(tokens.status(), 200, "{}", tokens.json());
 }
 
+/// <https://github.com/modelcontextprotocol/typescript-sdk>, `registerClient`: the scope of the first challenge is what it
+/// registers with, and a later challenge asks for more.
+#[tokio::test]
+async fn a_client_that_registers_with_its_first_scope_may_ask_for_a_further_one() {
+    let fixture = served(&Site::new());
+    let mut request = Request::new(Method::Post).header("content-type", "application/json");
+    request.body = json!({
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "none",
+        "scope": "read",
+    })
+    .to_string()
+    .into_bytes();
+    let made = Answer(fixture.server.registration(&request).await);
+    assert_eq!(made.text("scope"), "read write admin", "the answer says what is enforced");
+    let id = made.text("client_id");
+    let query = [
+        ("response_type", "code"),
+        ("client_id", &*id),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+        ("redirect_uri", CALLBACK),
+        ("scope", "write"),
+    ];
+    let answer = fixture.approve(&query).await;
+    assert!(answer.location_parameter("code").is_some(), "{}", answer.location());
+}
+
 #[test]
 fn what_the_profile_needs_is_missed_at_the_start() {
     let bare = || {

@@ -6,7 +6,7 @@
 //! | what a client asks for | what it gets by default |
 //! | --- | --- |
 //! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
-//! | `scope` | what it asks for of the server's scopes, all of them if it names none; the others are dropped |
+//! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`](crate::Profile::Mcp) anyway |
 //! | `redirect_uris` | at most 16: https, http on a loopback address, private-use schemes with a dot |
 //! | `token_endpoint_auth_method` | `none`, `client_secret_basic` or `client_secret_post`; every other one is refused |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone is ignored, for nothing here reads it |

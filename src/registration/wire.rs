@@ -166,7 +166,8 @@ impl Asked {
     }
 }
 
-/// The part of the asked scope that may be had; all that may be had, if nothing was asked for.
+/// The part of the asked scope that may be had; all that may be had, if nothing was asked for or the profile takes what
+/// is asked here for no more than a beginning.
 fn scope(
     asked: Option<Scope>,
     terms: &Registration,
@@ -178,7 +179,7 @@ fn scope(
         None => rules.scope.clone(),
     };
     let ceiling = allowance.scope.as_ref().map_or(ceiling.clone(), |scope| scope.intersection(&ceiling));
-    let Some(asked) = asked else { return Ok(ceiling) };
+    let Some(asked) = asked.filter(|_| !rules.profile.registers_every_scope()) else { return Ok(ceiling) };
     let had = asked.intersection(&ceiling);
     match had.is_empty() && !ceiling.is_empty() {
         true => Err(Reason::RegistrationScope),

@@ -75,14 +75,15 @@ check.equal('deleted: its tokens are dead', (await me(tokens.access_token)).stat
 await check.rejects(
   'deleted: no refresh',
   client.refreshTokenGrant(app, tokens.refresh_token),
-  ({ error }) => error,
-  'invalid_client',
+  ({ status, cause }) => [status, cause[0]?.scheme],
+  [401, 'basic'],
 )
 
 // A confidential client authenticates with the secret that it was given.
 const web = await register(
   { ...METADATA, token_endpoint_auth_method: 'client_secret_basic' },
   INITIAL_TOKEN,
+  client.ClientSecretBasic(),
 )
 check.equal('confidential: the secret does not expire', web.clientMetadata().client_secret_expires_at, 0)
 await check.rejects(
