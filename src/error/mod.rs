@@ -5,6 +5,7 @@
 //! learns that it should try again.
 
 mod code;
+mod public;
 mod reason;
 
 use std::borrow::Cow;

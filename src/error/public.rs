@@ -1,0 +1,225 @@
+//! What the other side is told: the exhaustive table from reasons to public errors.
+
+use super::{ErrorCode, Reason};
+
+impl Reason {
+    /// The public error. No wildcard arm: a new reason does not compile until someone chooses its public face.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        self.public().0
+    }
+
+    /// A sentence for the developer of the other side. Where a difference would help an attacker, the
+    /// sentence does not make it.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        self.public().1
+    }
+
+    /// The HTTP status of the back-channel answer (RFC 6749 section 5.2, RFC 6750 section 3.1).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        if matches!(self, Self::FormTooLarge) {
+            return 413;
+        }
+        if matches!(self, Self::MethodWrong) {
+            return 405;
+        }
+        if matches!(self, Self::ClientThrottled | Self::UserCodeThrottled | Self::RegistrationThrottled) {
+            return 429;
+        }
+        if matches!(self, Self::RegistrationRefused | Self::ClientDisabled) {
+            return 403;
+        }
+        match self.code() {
+            ErrorCode::InvalidClient
+            | ErrorCode::InvalidToken
+            | ErrorCode::InsufficientUserAuthentication => 401,
+            ErrorCode::InsufficientScope => 403,
+            ErrorCode::ServerError => 500,
+            ErrorCode::TemporarilyUnavailable => 503,
+            ErrorCode::AccessDenied
+            | ErrorCode::AuthorizationPending
+            | ErrorCode::ConsentRequired
+            | ErrorCode::ExpiredToken
+            | ErrorCode::InvalidClientMetadata
+            | ErrorCode::InvalidGrant
+            | ErrorCode::InvalidRedirectUri
+            | ErrorCode::InvalidRequest
+            | ErrorCode::InvalidScope
+            | ErrorCode::InvalidSoftwareStatement
+            | ErrorCode::InvalidTarget
+            | ErrorCode::LoginRequired
+            | ErrorCode::RequestNotSupported
+            | ErrorCode::RequestUriNotSupported
+            | ErrorCode::SlowDown
+            | ErrorCode::UnapprovedSoftwareStatement
+            | ErrorCode::UnauthorizedClient
+            | ErrorCode::UnmetAuthenticationRequirements
+            | ErrorCode::UnsupportedGrantType
+            | ErrorCode::UnsupportedResponseType
+            | ErrorCode::UnsupportedTokenType => 400,
+        }
+    }
+
+    /// The table: one row for each reason.
+    #[rustfmt::skip]
+    const fn public(self) -> (ErrorCode, &'static str) {
+        use ErrorCode as E;
+        use Reason as R;
+        match self {
+            R::FormTooLarge => (E::InvalidRequest, "the request is too large"),
+            R::FormMalformed => (E::InvalidRequest, "the parameters are not well-formed UTF-8 in form encoding"),
+            R::MethodWrong => (E::InvalidRequest, "the method is not allowed here"),
+            R::ContentTypeWrong => (E::InvalidRequest, "the content type must be application/x-www-form-urlencoded"),
+            R::ParameterRepeated => (E::InvalidRequest, "a parameter is repeated"),
+            R::HeaderRepeated => (E::InvalidRequest, "a header field is repeated"),
+            R::ParameterMissing => (E::InvalidRequest, "a required parameter is missing"),
+
+            R::ClientMissing => (E::InvalidClient, "client authentication is missing"),
+            R::ClientUnknown
+            | R::ClientCredentialsMalformed
+            | R::ClientMethodNotRegistered
+            | R::ClientSecretWrong => (E::InvalidClient, "client authentication failed"),
+            R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id"),
+            R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
+            R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
+            R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),
+            R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts, try again later"),
+            R::GrantTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this grant type"),
+            R::ClientNotConfidential => (E::UnauthorizedClient, "a public client may not do this"),
+
+            R::DocumentUrlRefused =>
+                (E::InvalidClient, "this URL cannot be a client_id: https, a path, no user, fragment or dot segments"),
+            // Nobody learns which names are known inside.
+            R::DocumentAddressRefused | R::DocumentNameUnknown =>
+                (E::InvalidClient, "the client's metadata document cannot be had"),
+            R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
+                (E::TemporarilyUnavailable, "the client's metadata document cannot be had now, try again"),
+            R::DocumentsBusy => (E::TemporarilyUnavailable, "too many metadata documents are being asked for, try again"),
+            R::DocumentRedirected | R::DocumentStatusWrong =>
+                (E::InvalidClient, "the client's metadata document must be answered with 200, without a redirect"),
+            R::DocumentTooLarge => (E::InvalidClient, "the client's metadata document is larger than 5 KiB"),
+            R::DocumentTypeWrong => (E::InvalidClient, "the client's metadata document must be application/json"),
+            R::DocumentMalformed =>
+                (E::InvalidClient, "the client's metadata document must be a JSON object, each member once and of its type"),
+            R::DocumentOfAnother => (E::InvalidClient, "the client_id of the metadata document is not its own URL"),
+            R::DocumentHasSecret => (E::InvalidClient, "a metadata document has no client secret and no method that needs one"),
+            R::DocumentNeedsKeys => (E::InvalidClient, "clients with keys in their metadata document are not supported"),
+            R::DocumentRedirectUri => (E::InvalidClient, "a redirect URI of the metadata document is not acceptable"),
+            R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what cannot be had"),
+
+            R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
+            R::CodeUnknown | R::CodeForAnotherClient | R::CodeReplayed =>
+                (E::InvalidGrant, "the authorization code is not valid"),
+            R::CodeExpired => (E::InvalidGrant, "the authorization code has expired"),
+            R::RedirectUriMismatch => (E::InvalidGrant, "redirect_uri is not that of the authorization request"),
+            R::VerifierMissing => (E::InvalidGrant, "code_verifier is missing"),
+            R::VerifierMalformed => (E::InvalidGrant, "code_verifier is not 43 to 128 unreserved characters"),
+            R::VerifierMismatch => (E::InvalidGrant, "code_verifier does not match the challenge"),
+            R::VerifierUnexpected => (E::InvalidGrant, "code_verifier without a code_challenge"),
+            R::RefreshUnknown
+            | R::RefreshForAnotherClient
+            | R::RefreshReplayed
+            | R::RefreshSuperseded => (E::InvalidGrant, "the refresh token is not valid"),
+            R::RetryDiffers => (E::InvalidGrant, "the refresh token was used with other parameters"),
+            R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
+            R::GrantEnded => (E::InvalidGrant, "the authorization has ended"),
+            R::DeviceCodeUnknown | R::DeviceCodeForAnotherClient | R::DeviceCodeSpent =>
+                (E::InvalidGrant, "the device code is not valid"),
+            R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: begin anew"),
+            R::DevicePending => (E::AuthorizationPending, "the user has not answered yet"),
+            R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer from one poll to the next"),
+            R::DeviceDenied => (E::AccessDenied, "the user denied the request"),
+            R::SubjectTokenInvalid => (E::InvalidRequest, "the subject token is unknown, expired or revoked"),
+            R::ActorTokenInvalid => (E::InvalidRequest, "the actor token is unknown, expired or revoked"),
+            R::ActorTokenMissing => (E::InvalidRequest, "actor_token_type without an actor_token"),
+            R::TokenTypeUnsupported => (E::InvalidRequest, "only access tokens are exchanged, and for access tokens"),
+            R::ActorsTooMany => (E::InvalidRequest, "the token was passed on too often"),
+            R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),
+            R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
+            R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
+            R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),
+            R::ScopeExceeded => (E::InvalidScope, "the scope exceeds what may be granted"),
+            R::ScopeMissing => (E::InvalidScope, "a scope is required"),
+            R::TargetMalformed => (E::InvalidTarget, "resource is not an absolute URI without a fragment"),
+            R::TargetUnknown => (E::InvalidTarget, "the resource is not known here"),
+            R::TargetExceeded => (E::InvalidTarget, "the resource was not granted"),
+            R::TargetAmbiguous => (E::InvalidTarget, "an access token is for one resource: name one"),
+
+            R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
+            R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, for several are registered"),
+            R::ResponseTypeMissing => (E::InvalidRequest, "response_type is missing"),
+            R::ResponseTypeUnsupported => (E::UnsupportedResponseType, "the response type is not supported"),
+            R::ResponseTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this response type"),
+            R::ResponseModeInvalid => (E::InvalidRequest, "response_mode is not possible here"),
+            R::ChallengeMissing => (E::InvalidRequest, "code_challenge is required (PKCE)"),
+            R::ChallengeMalformed => (E::InvalidRequest, "code_challenge is not the base64url of a SHA-256 digest"),
+            R::ChallengeMethodUnsupported => (E::InvalidRequest, "code_challenge_method must be S256"),
+            R::PromptMalformed => (E::InvalidRequest, "prompt=none stands alone"),
+            R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
+            R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
+            R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
+            R::LoginRequired => (E::LoginRequired, "nobody is signed in"),
+            R::ConsentRequired => (E::ConsentRequired, "the user has to be asked"),
+            R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
+            R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
+
+            R::UserCodeUnknown | R::UserCodeClaimed | R::UserCodeUnclaimed =>
+                (E::InvalidRequest, "no device waits under this code, or it was entered in another browser"),
+            R::UserCodeExpired => (E::InvalidRequest, "the code has expired: begin anew on the device"),
+            R::UserCodeAnswered => (E::InvalidRequest, "the code was used"),
+            R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes, try again later"),
+
+            R::TokenMissing => (E::InvalidToken, "an access token is required"),
+            R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),
+            R::TokenMalformed => (E::InvalidRequest, "the Authorization header is malformed"),
+            R::TokenAudienceWrong => (E::InvalidToken, "the access token is for another resource"),
+            R::TokenInactive
+            | R::TokenUnreadable
+            | R::TokenSignatureWrong
+            | R::TokenIssuerWrong
+            | R::TokenExpired
+            | R::TokenTooEarly
+            | R::TokenBound => (E::InvalidToken, "the access token is unknown, expired or revoked"),
+            R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
+            R::TokenAuthenticationInsufficient =>
+                (E::InsufficientUserAuthentication, "the user has to sign in anew or in another way"),
+            R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
+            R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
+
+            R::RegistrationNotJson => (E::InvalidClientMetadata, "the content type must be application/json"),
+            R::RegistrationMalformed =>
+                (E::InvalidClientMetadata, "the body must be a JSON object of client metadata, each member once and of its type"),
+            R::RegistrationTooLarge => (E::InvalidClientMetadata, "a member is too long, or has too many entries"),
+            R::RegistrationText => (E::InvalidClientMetadata, "a text has characters that cannot be shown"),
+            R::RegistrationUri => (E::InvalidClientMetadata, "a page's address must be an http or https URL"),
+            R::RegistrationRedirectUri =>
+                (E::InvalidRedirectUri, "a redirect URI must be https, http on a loopback address, or of a private scheme with a dot, without fragment, user or wildcard"),
+            R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
+            R::RegistrationAuthMethod =>
+                (E::InvalidClientMetadata, "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post"),
+            R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant types may be registered"),
+            R::RegistrationInconsistent =>
+                (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method do not fit together"),
+            R::RegistrationScope => (E::InvalidClientMetadata, "none of the scopes may be registered"),
+            R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
+            R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
+            R::RegistrationMemberForbidden =>
+                (E::InvalidClientMetadata, "a change must not have registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at"),
+            R::SoftwareStatementInvalid => (E::InvalidSoftwareStatement, "the software statement is not valid"),
+            R::SoftwareStatementUnapproved =>
+                (E::UnapprovedSoftwareStatement, "the software statement is of an issuer that is not trusted here"),
+            R::InitialTokenMissing => (E::InvalidToken, "an initial access token is required"),
+            R::InitialTokenWrong => (E::InvalidToken, "the initial access token is not valid"),
+            R::RegistrationTokenWrong => (E::InvalidToken, "the registration access token is not valid for this client"),
+            R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
+            R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations, try again later"),
+            R::ClientDisabled => (E::AccessDenied, "the client is disabled"),
+
+            R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
+                (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
+            R::StoreBroken | R::NotConfigured | R::IssuerRefused => (E::ServerError, "the server has a fault of its own"),
+        }
+    }
+}
