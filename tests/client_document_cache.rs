@@ -63,17 +63,18 @@ async fn ci_04_a_document_is_kept_as_its_header_says_within_bounds() {
 async fn ci_04_no_error_and_no_invalid_document_is_kept() {
     let site = Site::new();
     let fixture = served(&site);
-    let failures: [(&dyn Fn(&Site), Reason); 4] = [
+    type Fail = fn(&Site);
+    let failures: [(Fail, Reason); 4] = [
         (
-            &|site| site.answer(DOCUMENT, 500, &[JSON, ("cache-control", "max-age=3600")], ""),
+            |site| site.answer(DOCUMENT, 500, &[JSON, ("cache-control", "max-age=3600")], ""),
             Reason::DocumentServerFailed,
         ),
         (
-            &|site| site.answer(DOCUMENT, 404, &[JSON, ("cache-control", "max-age=3600")], ""),
+            |site| site.answer(DOCUMENT, 404, &[JSON, ("cache-control", "max-age=3600")], ""),
             Reason::DocumentStatusWrong,
         ),
-        (&|site| site.put(DOCUMENT, changed(&[("client_id", json!("x"))])), Reason::DocumentOfAnother),
-        (&|site| site.fail(DOCUMENT, OutboundError::Unreachable), Reason::DocumentUnreachable),
+        (|site| site.put(DOCUMENT, changed(&[("client_id", json!("x"))])), Reason::DocumentOfAnother),
+        (|site| site.fail(DOCUMENT, OutboundError::Unreachable), Reason::DocumentUnreachable),
     ];
     for (fail, reason) in failures {
         fail(&site);

@@ -77,13 +77,13 @@ pub enum GrantType {
     /// RFC 8628 section 3.4
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
-    /// RFC 6749 section 4.2; only under [`Profile::Rfc6749`](crate::Profile::Rfc6749).
+    /// RFC 6749 section 4.2; only under [`Profile::Rfc6749`].
     Implicit,
     /// RFC 6749 section 6
     RefreshToken,
     /// RFC 6749 section 4.4
     ClientCredentials,
-    /// RFC 6749 section 4.3; only under [`Profile::Rfc6749`](crate::Profile::Rfc6749).
+    /// RFC 6749 section 4.3; only under [`Profile::Rfc6749`].
     Password,
     /// RFC 8693
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
@@ -299,7 +299,7 @@ impl Client {
         !self.redirect_uris.is_empty() && self.redirect_uris.iter().all(RedirectUri::is_local)
     }
 
-    pub(crate) fn from_document(self) -> Self {
+    pub(crate) fn of_document(self) -> Self {
         Self { of_document: true, ..self }
     }
 

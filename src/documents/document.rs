@@ -44,7 +44,7 @@ fn client(id: &ClientId, mut wire: Wire, documents: &MetadataDocuments, rules: &
     let asked = wire.check().ok()?;
     let metadata = asked.within(&documents.terms, &Allowance::all(), rules).ok()?;
     let client = Client::builder(id.as_str()).metadata(metadata).build().ok()?;
-    Some(client.from_document())
+    Some(client.of_document())
 }
 
 /// `application/json`, or JSON of a kind of its own.

@@ -53,7 +53,8 @@ install_node() {
 start_program() {
     local log=$1
     shift
-    "$@" >"$log" 2>&1 </dev/null &
+    : >"$log"
+    "$@" >>"$log" 2>&1 </dev/null &
     program_pid=$!
     program_address=
     for _ in $(seq 150); do
