@@ -65,6 +65,12 @@ impl<'a> Form<'a> {
         hits.map(|(_, v)| v.as_ref()).filter(|v| !v.is_empty())
     }
 
+    /// Every parameter that has a value, in the order of the form.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        pairs.filter(|(_, value)| !value.is_empty())
+    }
+
     /// Refuses any parameter that stands there twice, known or not, but for those that may repeat.
     ///
     /// # Errors

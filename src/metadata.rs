@@ -61,7 +61,9 @@ struct Document<'a> {
     response_types_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     response_modes_supported: Vec<&'static str>,
-    grant_types_supported: Vec<&'static str>,
+    grant_types_supported: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_grant_profiles_supported: Vec<&'a str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
@@ -101,27 +103,25 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, parts: Parts) -> Ve
     let has_users = endpoints.authorization.is_some();
     let has_devices = endpoints.device_verification.is_some();
     let works = |grant_type: &GrantType| {
-        rules.profile.knows(*grant_type)
+        rules.serves(grant_type)
             && match grant_type {
                 GrantType::AuthorizationCode | GrantType::Implicit => has_users,
                 GrantType::DeviceCode => has_devices,
                 GrantType::Password => parts.owner,
                 GrantType::TokenExchange => parts.exchange,
                 GrantType::RefreshToken => {
-                    has_users || has_devices || (parts.owner && rules.profile.knows(GrantType::Password))
+                    has_users
+                        || has_devices
+                        || (parts.owner && rules.profile.knows(&GrantType::Password))
+                        || rules.extensions.iter().any(|own| own.terms.refresh_tokens)
                 }
-                GrantType::ClientCredentials => true,
+                GrantType::ClientCredentials | GrantType::Extension(_) => true,
             }
     };
-    let grant_types = [
-        GrantType::AuthorizationCode,
-        GrantType::DeviceCode,
-        GrantType::Implicit,
-        GrantType::RefreshToken,
-        GrantType::ClientCredentials,
-        GrantType::Password,
-        GrantType::TokenExchange,
-    ];
+    let extensions = rules.extensions.iter();
+    let built_in = GrantType::BUILT_IN;
+    let grant_types = built_in.iter().chain(extensions.clone().map(|own| &own.grant_type));
+    let profiles = extensions.flat_map(|own| own.terms.profiles.iter().copied());
     let response_types = [ResponseType::Code, ResponseType::Token].into_iter();
     let answers = response_types.filter(|r| works(&r.grant_type())).map(ResponseType::as_str);
     let modes = ResponseMode::ALL.map(ResponseMode::as_str);
@@ -136,7 +136,8 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, parts: Parts) -> Ve
         scopes_supported: rules.scope.iter().collect(),
         response_types_supported: answers.collect(),
         response_modes_supported: if has_users { modes.to_vec() } else { Vec::new() },
-        grant_types_supported: grant_types.into_iter().filter(works).map(GrantType::as_str).collect(),
+        grant_types_supported: grant_types.filter(|own| works(own)).map(GrantType::as_str).collect(),
+        authorization_grant_profiles_supported: profiles.collect(),
         token_endpoint_auth_methods_supported: any.clone(),
         revocation_endpoint: url(&endpoints.revocation),
         revocation_endpoint_auth_methods_supported: any,

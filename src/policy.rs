@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::client::{Client, ClientId, GrantType, ResponseType};
 use crate::error::Reason;
+use crate::flow::token::KnownExtension;
 use crate::grant::Prefixes;
 use crate::scope::Scope;
 use crate::signing::AccessTokens;
@@ -32,15 +33,16 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Whether any client can have this grant type.
+    /// Whether any client can have this grant type. An extension, besides, has to be one that the server was given.
     #[must_use]
-    pub const fn knows(self, grant_type: GrantType) -> bool {
+    pub const fn knows(self, grant_type: &GrantType) -> bool {
         match grant_type {
             GrantType::AuthorizationCode
             | GrantType::DeviceCode
             | GrantType::RefreshToken
             | GrantType::ClientCredentials
-            | GrantType::TokenExchange => true,
+            | GrantType::TokenExchange
+            | GrantType::Extension(_) => true,
             GrantType::Implicit | GrantType::Password => matches!(self, Self::Rfc6749),
         }
     }
@@ -63,8 +65,8 @@ impl Profile {
 
     /// Whether any client can have this response type.
     #[must_use]
-    pub const fn answers(self, response_type: ResponseType) -> bool {
-        self.knows(response_type.grant_type())
+    pub fn answers(self, response_type: ResponseType) -> bool {
+        self.knows(&response_type.grant_type())
     }
 }
 
@@ -168,6 +170,8 @@ pub struct Rules {
     pub audience: String,
     /// The resources that requests may name; without any, `resource` is ignored.
     pub(crate) resources: Vec<KnownResource>,
+    /// The grant types that the host brings along.
+    pub(crate) extensions: Vec<KnownExtension>,
     /// How access tokens are written, unless a resource or a client says otherwise.
     pub access_tokens: AccessTokens,
     /// The clients that may introspect every access token.
@@ -187,10 +191,22 @@ impl Rules {
             profile: Profile::default(),
             scope,
             resources: Vec::new(),
+            extensions: Vec::new(),
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
             policy: Policy::default(),
         }
+    }
+
+    /// Whether any client can have this grant type here.
+    #[must_use]
+    pub fn serves(&self, grant_type: &GrantType) -> bool {
+        is_served(grant_type, self.profile, &self.extensions)
+    }
+
+    /// The terms of a grant type that the host brings along.
+    pub(crate) fn extension(&self, grant_type: &GrantType) -> Option<&KnownExtension> {
+        self.extensions.iter().find(|own| own.grant_type == *grant_type)
     }
 
     /// The resources that a request names, if all of them are known.
@@ -245,6 +261,13 @@ impl Rules {
             None => self.scope.clone(),
         }
     }
+}
+
+/// Whether any client can have this grant type: the profile has it, and an extension is one that the host brings along.
+pub(crate) fn is_served(grant_type: &GrantType, profile: Profile, extensions: &[KnownExtension]) -> bool {
+    let is_extension = matches!(grant_type, GrantType::Extension(_));
+    let is_there = !is_extension || extensions.iter().any(|own| own.grant_type == *grant_type);
+    profile.knows(grant_type) && is_there
 }
 
 /// The moment so much later; the end of time if there is none.

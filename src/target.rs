@@ -85,7 +85,7 @@ impl Targets {
         }
     }
 
-    fn of(ids: impl IntoIterator<Item = ResourceId>) -> Result<Self, Reason> {
+    pub(crate) fn of(ids: impl IntoIterator<Item = ResourceId>) -> Result<Self, Reason> {
         let mut named = Vec::new();
         for id in ids {
             if !named.contains(&id) {

@@ -15,6 +15,8 @@ mod every_secret;
 mod example_server;
 mod example_server_device;
 mod example_server_tokens;
+mod extension_grants;
+mod extension_grants_once;
 mod faults;
 mod grant_management;
 mod guard_attacks;

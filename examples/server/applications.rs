@@ -217,7 +217,7 @@ struct Line {
 
 impl Line {
     fn of(client: &Client) -> Self {
-        let kind = match (client.allows(GrantType::ClientCredentials), client.application_type()) {
+        let kind = match (client.allows(&GrantType::ClientCredentials), client.application_type()) {
             (true, _) => "Service",
             (false, ApplicationType::Native) => "On the user’s device",
             (false, _) => "Web application",

@@ -274,7 +274,7 @@ impl ClientBuilder {
 fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
     let metadata = &client.metadata;
     let found = [
-        client.allows(GrantType::ClientCredentials).then_some(ClientError::PublicClientCredentials),
+        client.allows(&GrantType::ClientCredentials).then_some(ClientError::PublicClientCredentials),
         (metadata.require_pkce == Some(false)).then_some(ClientError::PublicWithoutPkce),
         (metadata.rotate_refresh_tokens == Some(false)).then_some(ClientError::PublicWithoutRotation),
     ];

@@ -4,6 +4,7 @@ pub(crate) mod auth;
 mod builder;
 mod codec;
 mod file;
+mod grant_type;
 mod listing;
 mod metadata;
 mod registration;
@@ -23,6 +24,7 @@ pub use auth::SlowHash;
 pub use builder::{ClientBuilder, ClientError, ClientErrors};
 pub use codec::ClientDecodeError;
 pub use file::{FileRegistry, FileRegistryError};
+pub use grant_type::{ExtensionUri, GrantType, NotAGrantType};
 pub use listing::{ClientListing, ClientPage};
 pub use metadata::ClientMetadata;
 pub use registration::{RegisterError, Registered};
@@ -64,45 +66,6 @@ impl fmt::Display for ClientId {
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientId({:?})", &*self.0)
-    }
-}
-
-/// How a client comes to a token (`grant_types` of RFC 7591 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum GrantType {
-    /// RFC 6749 section 4.1
-    AuthorizationCode,
-    /// RFC 8628 section 3.4
-    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
-    DeviceCode,
-    /// RFC 6749 section 4.2; only under [`Profile::Rfc6749`].
-    Implicit,
-    /// RFC 6749 section 6
-    RefreshToken,
-    /// RFC 6749 section 4.4
-    ClientCredentials,
-    /// RFC 6749 section 4.3; only under [`Profile::Rfc6749`].
-    Password,
-    /// RFC 8693
-    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
-    TokenExchange,
-}
-
-impl GrantType {
-    /// The name in requests and metadata.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization_code",
-            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
-            Self::Implicit => "implicit",
-            Self::RefreshToken => "refresh_token",
-            Self::ClientCredentials => "client_credentials",
-            Self::Password => "password",
-            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
-        }
     }
 }
 
@@ -331,8 +294,8 @@ impl Client {
 
     /// Whether it may use this grant type.
     #[must_use]
-    pub fn allows(&self, grant_type: GrantType) -> bool {
-        self.grant_types.contains(&grant_type)
+    pub fn allows(&self, grant_type: &GrantType) -> bool {
+        self.grant_types.contains(grant_type)
     }
 
     /// Whether each use of a refresh token replaces it: always for public clients, whose tokens anybody

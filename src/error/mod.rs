@@ -5,6 +5,7 @@
 //! learns that it should try again.
 
 mod code;
+mod extension;
 mod public;
 mod reason;
 
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 pub use code::ErrorCode;
+pub use extension::ExtensionRefusal;
 pub use reason::Reason;
 
 use crate::http::Response;

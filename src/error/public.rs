@@ -137,6 +137,7 @@ impl Reason {
             R::TokenTypeUnsupported => (E::InvalidRequest, "only access tokens are exchanged, and for access tokens"),
             R::ActorsTooMany => (E::InvalidRequest, "the token was passed on too often"),
             R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),
+            R::Extension(refusal) => refusal.public(),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
             R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::ExtensionRefusal;
+
 /// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -145,6 +147,8 @@ pub enum Reason {
     ActorsTooMany,
     /// The host does not allow this exchange.
     ExchangeDenied,
+    /// A grant type of the host gives nothing.
+    Extension(ExtensionRefusal),
     /// The user name or the password is wrong.
     OwnerCredentialsWrong,
     /// The host says that this user may not go on.

@@ -51,6 +51,16 @@ impl Asked {
     }
 }
 
+/// What a host allows at most, of what it vouches for.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) scope: Scope,
+    /// None is any that the server knows.
+    pub(crate) targets: Option<Targets>,
+    pub(crate) until: DateTime<Utc>,
+    pub(crate) is_refreshable: bool,
+}
+
 /// Permission to mint: for this client, in this name, with this scope.
 #[derive(Debug)]
 pub struct Issuance {
@@ -122,8 +132,8 @@ impl<'a> Gate<'a> {
         if wants_client && !self.client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
         }
-        // In whose name a token is exchanged, the token says.
-        let any = self.grant_type == GrantType::TokenExchange;
+        // In whose name a token is exchanged, the token says; of an extension grant, the host.
+        let any = matches!(self.grant_type, GrantType::TokenExchange | GrantType::Extension(_));
         if !any && wants_client != matches!(subject, Subject::Client(_)) {
             return Err(Reason::GrantTypeNotAllowed);
         }
@@ -133,10 +143,10 @@ impl<'a> Gate<'a> {
     /// The checks that do not depend on the subject either.
     fn permit(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
         let client = self.client;
-        if !self.rules.profile.knows(self.grant_type) {
+        if !self.rules.serves(&self.grant_type) {
             return Err(Reason::GrantTypeUnsupported);
         }
-        if !client.allows(self.grant_type) {
+        if !client.allows(&self.grant_type) {
             return Err(Reason::GrantTypeNotAllowed);
         }
         if self.standing == Standing::Blocked {
@@ -175,6 +185,7 @@ impl<'a> Gate<'a> {
             | GrantType::RefreshToken
             | GrantType::ClientCredentials
             | GrantType::TokenExchange
+            | GrantType::Extension(_)
             | GrantType::Password => self.pass(subject, &ceiling, &targets),
         }
     }
@@ -191,6 +202,19 @@ impl<'a> Gate<'a> {
         let targets = self.rules.known_targets(&self.asked.targets)?;
         let issuance = self.pass(subject, &granted, &targets)?;
         Ok(Issuance { until, actor: actor.cloned(), ..issuance })
+    }
+
+    /// The gate of a new grant that the host vouches for: no more scope, no other resources and no more time than it says.
+    pub(crate) fn pass_entitled(&self, subject: &Subject, limits: &Limits) -> Result<Issuance, Reason> {
+        let is_user = matches!(subject, Subject::User(_));
+        if !is_user && !self.client.is_confidential() {
+            return Err(Reason::ClientNotConfidential);
+        }
+        let granted = limits.scope.intersection(&self.rules.ceiling(self.client));
+        let targets = limits.targets.as_ref().unwrap_or(&self.asked.targets);
+        let issuance = self.pass(subject, &granted, &self.rules.known_targets(targets)?)?;
+        let refreshable = is_user && limits.is_refreshable && self.client.allows(&GrantType::RefreshToken);
+        Ok(Issuance { until: limits.until, refreshable, ..issuance })
     }
 
     /// Whom a token is for: one of the resources that were granted; none is the server's default audience.
@@ -230,8 +254,12 @@ impl<'a> Gate<'a> {
             | GrantType::DeviceCode
             | GrantType::Password
             | GrantType::RefreshToken => true,
-            GrantType::Implicit | GrantType::ClientCredentials | GrantType::TokenExchange => false,
+            // Of an extension grant, the host says whether.
+            GrantType::Implicit
+            | GrantType::ClientCredentials
+            | GrantType::TokenExchange
+            | GrantType::Extension(_) => false,
         };
-        user_is_away && self.client.allows(GrantType::RefreshToken)
+        user_is_away && self.client.allows(&GrantType::RefreshToken)
     }
 }

@@ -144,7 +144,7 @@ impl Asked {
     ) -> Result<ClientMetadata, Reason> {
         let mut metadata = self.metadata;
         let may_have = |grant_type: &GrantType| {
-            rules.profile.knows(*grant_type)
+            rules.serves(grant_type)
                 && terms.grant_types.contains(grant_type)
                 && allowance.grant_types.as_ref().is_none_or(|types| types.contains(grant_type))
         };

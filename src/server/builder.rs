@@ -6,20 +6,22 @@ use std::sync::Arc;
 use fluent_uri::Uri;
 
 use super::config_error::{ConfigError, ConfigErrors};
+use super::extension::Extensions;
+use super::one_time::OneTime;
 use super::throttle::Throttle;
 use super::tries::Tries;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::Audit;
-use crate::client::{ClientId, ClientRegistry, Registrar, SlowHash};
+use crate::client::{ClientId, ClientRegistry, GrantType, Registrar, SlowHash};
 use crate::documents::{Documents, MetadataDocuments};
 use crate::metadata::{self, Endpoints, Parts};
-use crate::policy::{Policy, Profile, Rules};
+use crate::policy::{Policy, Profile, Rules, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
 use crate::secret::{SECRET_BYTES, Secret};
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
-use crate::store::TokenStore;
+use crate::store::{ReplayGuard, TokenStore};
 use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::target::{KnownResource, Resource};
 
@@ -42,6 +44,8 @@ pub struct Builder {
     store: Option<Arc<dyn TokenStore>>,
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
+    pub(super) extensions: Extensions,
+    pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     slow_hash: Option<Arc<dyn SlowHash>>,
     access_tokens: AccessTokens,
     signer: Option<Arc<dyn TokenSigner>>,
@@ -71,6 +75,8 @@ impl Builder {
             store: None,
             owner: None,
             exchange: None,
+            extensions: Extensions::default(),
+            replay_guard: None,
             slow_hash: None,
             access_tokens: AccessTokens::default(),
             signer: None,
@@ -301,11 +307,14 @@ impl Builder {
         });
         errors.extend(mistaken_paths(&self.endpoints));
         errors.extend(mistaken_numbers(&self.policy));
+        let extensions = self.extensions.known();
+        let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
+        errors.extend(self.extensions.mistakes(self.replay_guard.is_some()));
         if let Some(terms) = &self.registration {
-            errors.extend(mistaken_terms(terms, self.profile, &scope, self.registrar.is_some()));
+            errors.extend(mistaken_terms(terms, &serves, &scope, self.registrar.is_some()));
         }
         if let Some(terms) = &self.documents {
-            errors.extend(mistaken_documents(terms, self.profile, &scope));
+            errors.extend(mistaken_documents(terms, &serves, &scope));
         }
         if self.clients.is_none() {
             errors.push(ConfigError::ClientsMissing);
@@ -327,6 +336,7 @@ impl Builder {
             access_tokens: self.access_tokens,
             introspect_all: self.introspect_all,
             profile: self.profile,
+            extensions,
             scope,
             policy: self.policy,
         };
@@ -353,6 +363,8 @@ impl Builder {
             store,
             owner: self.owner,
             exchange: self.exchange,
+            extensions: self.extensions,
+            one_time: OneTime::new(self.replay_guard),
             slow_hash: self.slow_hash,
             signer: self.signer,
             access_token_claims: self.access_token_claims,
@@ -428,13 +440,13 @@ fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
 
 fn mistaken_terms(
     terms: &Registration,
-    profile: Profile,
+    serves: &impl Fn(&GrantType) -> bool,
     scope: &Scope,
     has_registrar: bool,
 ) -> impl Iterator<Item = ConfigError> {
     let named = Scope::parse(&terms.scopes.as_deref().unwrap_or_default().join(" "));
     let unknown = !named.is_ok_and(|named| named.is_subset(scope));
-    let useless = !terms.grant_types.iter().all(|grant_type| profile.knows(*grant_type));
+    let useless = !terms.grant_types.iter().all(serves);
     let found = [
         (!has_registrar).then_some(ConfigError::RegistrarMissing),
         unknown.then_some(ConfigError::RegistrationScope),
@@ -445,14 +457,14 @@ fn mistaken_terms(
 
 fn mistaken_documents(
     documents: &MetadataDocuments,
-    profile: Profile,
+    serves: &impl Fn(&GrantType) -> bool,
     scope: &Scope,
 ) -> impl Iterator<Item = ConfigError> {
     let zero = [("entries", documents.entries), ("at_once", documents.at_once)];
     let zero = zero.into_iter().filter(|(_, number)| *number == 0);
     let zero = zero.map(|(name, _)| ConfigError::Zero(name));
     let disorder = (documents.shortest > documents.longest).then_some(ConfigError::DocumentsKept);
-    zero.chain(disorder).chain(mistaken_terms(&documents.terms, profile, scope, true))
+    zero.chain(disorder).chain(mistaken_terms(&documents.terms, serves, scope, true))
 }
 
 fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {

@@ -51,6 +51,15 @@ pub enum ConfigError {
     /// Tokens that nobody could verify any more.
     #[error("access tokens live longer than the keys that signed them are published")]
     KeysRetireEarly,
+    /// A grant type of the host whose name is not an absolute URI (RFC 6749 section 4.5).
+    #[error("the name of the grant type {0:?} is not an absolute URI")]
+    GrantTypeName(String),
+    /// A grant type of the host that is there already.
+    #[error("there is a grant type {0:?} already")]
+    GrantTypeTwice(String),
+    /// Something is good once, and nothing remembers it.
+    #[error("what the grant type {0:?} takes is good once, and nothing remembers it: call replay_guard")]
+    ReplayGuardMissing(String),
     /// Registration over HTTP, and nowhere to write.
     #[error("clients are to register themselves, and there is no registrar: call registrar")]
     RegistrarMissing,
@@ -58,7 +67,7 @@ pub enum ConfigError {
     #[error("the terms of registration have a scope that the server does not know")]
     RegistrationScope,
     /// A grant type that no client can ever use.
-    #[error("the terms of registration have a grant type that the profile forbids")]
+    #[error("the terms of registration have a grant type that the profile forbids, or that is not there")]
     RegistrationGrantType,
     /// Clients that are known by their documents, and nothing to ask for those.
     #[error("Profile::Mcp needs client_id_metadata_documents: give it an Outbound")]

@@ -114,7 +114,7 @@ impl AuthorizationServer {
             let next = record.grant().claim(&digest, claimant, now)?;
             let client = self.find_client(record.grant().client()).await?;
             let client = client.ok_or(Reason::ClientUnregistered)?;
-            if !client.allows(GrantType::DeviceCode) {
+            if !client.allows(&GrantType::DeviceCode) {
                 return Err(Reason::GrantTypeNotAllowed.into());
             }
             let request = |grant: &Grant| {

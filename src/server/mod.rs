@@ -9,7 +9,9 @@ mod cursor;
 mod device;
 mod endpoint;
 mod exchange;
+mod extension;
 mod manage;
+mod one_time;
 mod registration;
 mod revoke_all;
 mod signed;
@@ -30,6 +32,8 @@ pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
 pub use exchange::ExchangePolicy;
+pub use extension::ExtensionGrant;
+use extension::Extensions;
 pub use manage::Grants;
 
 use crate::audit::{Audit, Endpoint, Event, What};
@@ -47,6 +51,7 @@ use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
 pub(crate) use calls::in_time;
+use one_time::OneTime;
 use throttle::Throttle;
 use tries::Tries;
 use unanswered::Unanswered;
@@ -93,6 +98,8 @@ struct Inner {
     store: Arc<dyn TokenStore>,
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
+    extensions: Extensions,
+    one_time: OneTime,
     slow_hash: Option<Arc<dyn SlowHash>>,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{Reason, Refusal};
+use crate::error::{ExtensionRefusal, Reason, Refusal};
 
 /// So many addresses are watched at a time; the counters of the minute start anew beyond that.
 const LIMIT: usize = 64 * 1024;
@@ -87,7 +87,10 @@ impl Attempt<'_> {
             let reason = refusal.reason();
             matches!(
                 reason,
-                Reason::ClientSecretWrong | Reason::ClientUnknown | Reason::OwnerCredentialsWrong
+                Reason::ClientSecretWrong
+                    | Reason::ClientUnknown
+                    | Reason::OwnerCredentialsWrong
+                    | Reason::Extension(ExtensionRefusal::SecretWrong)
             )
         };
         if result.as_ref().err().is_some_and(wrong) {

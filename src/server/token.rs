@@ -33,6 +33,7 @@ impl AuthorizationServer {
             Authenticated::Grant(flow) => self.redeem(flow).await,
             Authenticated::Mint(flow) => self.grant(flow).await,
             Authenticated::Exchange(flow) => self.exchange(*flow).await,
+            Authenticated::Extension(flow) => self.extension(*flow, request).await,
             Authenticated::Owner(flow) => {
                 let attempt = self.inner.throttle.check(request.peer, self.now())?;
                 let owner = self.authenticate_owner(flow.question()).await?;

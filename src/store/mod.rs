@@ -393,6 +393,12 @@ impl ReplayKey {
         Self(*Digest::of("grantor:replay:v1", text.as_bytes()).expose())
     }
 
+    /// The same, unique in a wider space as well.
+    pub(crate) fn within(&self, space: &str) -> Self {
+        let id: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self::new(space, &id)
+    }
+
     /// The bytes, for a store's primary key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

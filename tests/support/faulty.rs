@@ -71,7 +71,10 @@ impl Plan {
         (fault, state.pauses)
     }
 
-    async fn call<T, E: From<StoreError>>(&self, inner: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub async fn call<T, E: From<StoreError>>(
+        &self,
+        inner: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let (fault, pauses) = self.next();
         match fault {
             None if pauses => {

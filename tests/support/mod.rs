@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod device;
+pub mod extending;
 pub mod faulty;
 pub mod flows;
 pub mod guarded;
@@ -135,10 +136,16 @@ pub fn clients() -> Vec<Client> {
     use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Implicit, Password, RefreshToken};
     let code = [AuthorizationCode, RefreshToken];
     let all = [AuthorizationCode, DeviceCode, RefreshToken, ClientCredentials];
-    let conf =
-        |id| Client::builder(id).name("Confidential").redirect_uri(CALLBACK).grant_types(all).secret(SECRET);
-    let public =
-        |id| Client::builder(id).redirect_uri(CALLBACK).grant_types(code).auth_method(AuthMethod::None);
+    let conf = |id| {
+        Client::builder(id)
+            .name("Confidential")
+            .redirect_uri(CALLBACK)
+            .grant_types(all.clone())
+            .secret(SECRET)
+    };
+    let public = |id| {
+        Client::builder(id).redirect_uri(CALLBACK).grant_types(code.clone()).auth_method(AuthMethod::None)
+    };
     let built = [
         public("pub").redirect_uri("http://127.0.0.1/cb").build(),
         conf("conf").scope("read write").build(),
@@ -146,7 +153,7 @@ pub fn clients() -> Vec<Client> {
         conf("post").auth_method(AuthMethod::ClientSecretPost).build(),
         Client::builder("native")
             .redirect_uri("com.example.app:/cb")
-            .grant_types(code)
+            .grant_types(code.clone())
             .application_type(ApplicationType::Native)
             .secret(SECRET)
             .build(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use grantor::http::Method;
+use grantor::server::Builder;
 use grantor::{
     Client, ClientId, ClientRegistry, MemoryRegistry, MemoryStore, Registration, Request, TokenStore,
 };
@@ -24,10 +25,26 @@ impl Registering {
         Self::with_store(terms, store.clone(), store)
     }
 
+    /// A server that was configured further.
+    pub fn configured(terms: Registration, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        Self::build(terms, store.clone(), store, configure)
+    }
+
     pub fn with_store(terms: Registration, store: Arc<MemoryStore>, used: impl TokenStore + 'static) -> Self {
+        Self::build(terms, store, used, |builder| builder)
+    }
+
+    fn build(
+        terms: Registration,
+        store: Arc<MemoryStore>,
+        used: impl TokenStore + 'static,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let registry = Arc::new(MemoryRegistry::new(clients()));
         let fixture = Fixture::on(store, used, |builder| {
-            builder.clients(registry.clone()).registrar(registry.clone()).registration(terms)
+            let builder = builder.clients(registry.clone()).registrar(registry.clone()).registration(terms);
+            configure(builder)
         });
         Self { fixture, registry }
     }

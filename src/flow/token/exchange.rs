@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{AwaitMint, Parent};
+use super::{AwaitMint, Bounds, Parent};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
@@ -206,7 +206,7 @@ impl AwaitPermission {
             authentication: subject.authentication(),
             grant_type: GrantType::TokenExchange,
             asked,
-            parent: Some(parent),
+            bounds: Bounds::Token(parent),
         })
     }
 }

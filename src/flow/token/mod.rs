@@ -4,6 +4,7 @@
 //! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision     code, device code, refresh token
 //!                       ├─▶ AwaitOwner ─▶ AwaitMint ─────▶ Decision     password
 //!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitMint ▶ Decision     token exchange
+//!                       ├─▶ AwaitEntitlement ─▶ AwaitMint ▶ Decision     the host's own grant types
 //!                       └─▶ AwaitMint ───────────────────▶ Decision     client credentials
 //! ```
 
@@ -11,27 +12,33 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::gate::{Asked, Gate, Standing};
+use super::gate::{Asked, Gate, Limits, Standing};
 use super::{Checked, authenticate};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
-use crate::grant::{Kind, Prefixes, RefreshUse, Subject, Verdict};
+use crate::grant::{Kind, RefreshUse, Subject, Verdict};
 use crate::http::Request;
 use crate::mint::Mint;
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::SecretText;
-use crate::store::{Committed, Record, Write};
+use crate::store::{Committed, Record, ReplayKey, Write};
 
+mod entitlement;
 mod exchange;
+mod extension;
 mod reply;
 
+pub use entitlement::{Denial, Entitlement};
 use exchange::Exchanged;
 pub use exchange::{AwaitPermission, AwaitTokens, Exchange, ExchangeAsk};
+use extension::Extended;
+pub(crate) use extension::KnownExtension;
+pub use extension::{AwaitEntitlement, ExtensionAsk, ExtensionTerms, Parameters};
 pub use reply::{AwaitSignature, Reply, TokenReply};
 
 /// Parsed; the client is only claimed.
@@ -58,6 +65,7 @@ enum Ask {
     },
     Client,
     Exchange(Box<Exchanged>),
+    Extension(Box<Extended>),
     /// Neither is shown: people type passwords into the other field, too.
     Password {
         username: SecretText,
@@ -66,7 +74,8 @@ enum Ask {
 }
 
 impl Ask {
-    fn parse(form: &Form<'_>, prefixes: &Prefixes) -> Result<Self, Reason> {
+    fn parse(form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
+        let prefixes = &rules.policy.prefixes;
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
         match need("grant_type")? {
             "authorization_code" => Ok(Self::Code {
@@ -88,7 +97,7 @@ impl Ask {
                 username: SecretText::new(need("username")?),
                 password: SecretText::new(need("password")?),
             }),
-            _ => Err(Reason::GrantTypeUnsupported),
+            other => Ok(Self::Extension(Box::new(Extended::parse(other, form, rules)?))),
         }
     }
 
@@ -99,6 +108,7 @@ impl Ask {
             Self::Refresh { .. } => GrantType::RefreshToken,
             Self::Client => GrantType::ClientCredentials,
             Self::Exchange(_) => GrantType::TokenExchange,
+            Self::Extension(extended) => extended.grant_type().clone(),
             Self::Password { .. } => GrantType::Password,
         }
     }
@@ -113,8 +123,8 @@ impl AwaitClient {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
-        let ask = Ask::parse(&form, &rules.policy.prefixes)?;
-        if !rules.profile.knows(ask.grant_type()) {
+        let ask = Ask::parse(&form, rules)?;
+        if !rules.serves(&ask.grant_type()) {
             return Err(Reason::GrantTypeUnsupported.into());
         }
         Ok(Self { presented, ask, asked: Asked::parse(&form)? })
@@ -150,6 +160,8 @@ pub enum Authenticated {
     Owner(AwaitOwner),
     /// Access tokens: what they are good for.
     Exchange(Box<AwaitTokens>),
+    /// A grant type of the host: its word.
+    Extension(Box<AwaitEntitlement>),
     /// Nothing but randomness.
     Mint(AwaitMint),
 }
@@ -157,7 +169,7 @@ pub enum Authenticated {
 impl Authenticated {
     fn new(client: AuthenticatedClient, ask: Ask, asked: Asked) -> Result<Self, Refusal> {
         let grant_type = ask.grant_type();
-        if !client.client().allows(grant_type) {
+        if !client.client().allows(&grant_type) {
             return Err(Reason::GrantTypeNotAllowed.into());
         }
         match ask {
@@ -176,11 +188,14 @@ impl Authenticated {
             }
             Ask::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
-                let parent = None;
-                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, asked, parent }))
+                let bounds = Bounds::Client;
+                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, asked, bounds }))
             }
             Ask::Exchange(exchanged) => {
                 Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, asked)?)))
+            }
+            Ask::Extension(extended) => {
+                Ok(Self::Extension(Box::new(AwaitEntitlement::new(client, *extended, asked)?)))
             }
             Ask::Password { username, password } => {
                 Ok(Self::Owner(AwaitOwner { client, username, password, asked }))
@@ -333,7 +348,7 @@ impl AwaitOwner {
             authentication: Some(Authentication { auth_time: now, acr: None }),
             grant_type: GrantType::Password,
             asked: self.asked,
-            parent: None,
+            bounds: Bounds::Client,
         })
     }
 }
@@ -346,16 +361,36 @@ pub struct AwaitMint {
     authentication: Option<Authentication>,
     grant_type: GrantType,
     asked: Asked,
-    parent: Option<Parent>,
+    bounds: Bounds,
 }
 
-/// What a new grant may not exceed, beside the ceiling of its client.
+/// What a new grant may not exceed.
+#[derive(Debug)]
+enum Bounds {
+    /// The ceiling of its client alone.
+    Client,
+    /// Nor the token that it comes from.
+    Token(Parent),
+    /// Nor what the host says.
+    Host(Box<Entitled>),
+}
+
+/// A token that another one is exchanged for.
 #[derive(Debug)]
 struct Parent {
     scope: Scope,
     expires: DateTime<Utc>,
     actor: Option<Actor>,
     standing: Standing,
+}
+
+/// What the host says of a grant.
+#[derive(Debug)]
+struct Entitled {
+    limits: Limits,
+    standing: Standing,
+    /// What works once, and until when it would.
+    once: Option<(ReplayKey, DateTime<Utc>)>,
 }
 
 impl AwaitMint {
@@ -365,27 +400,41 @@ impl AwaitMint {
         self.client.client()
     }
 
+    /// What has to be used up before the answer leaves, and until when it would be good.
+    #[must_use]
+    pub fn one_time(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
+        match &self.bounds {
+            Bounds::Host(entitled) => entitled.once,
+            Bounds::Client | Bounds::Token(_) => None,
+        }
+    }
+
     /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
     pub fn decide(&self, mint: Mint, now: DateTime<Utc>, rules: &Rules) -> Decision {
         let gate = Gate {
             client: self.client.client(),
-            grant_type: self.grant_type,
+            grant_type: self.grant_type.clone(),
             asked: &self.asked,
-            standing: self.parent.as_ref().map_or(Standing::Active, |parent| parent.standing),
+            standing: match &self.bounds {
+                Bounds::Client => Standing::Active,
+                Bounds::Token(parent) => parent.standing,
+                Bounds::Host(entitled) => entitled.standing,
+            },
             rules,
         };
-        let issuance = match &self.parent {
-            None => gate.pass_new(&self.subject),
-            Some(Parent { scope, expires, actor, .. }) => {
+        let issuance = match &self.bounds {
+            Bounds::Client => gate.pass_new(&self.subject),
+            Bounds::Token(Parent { scope, expires, actor, .. }) => {
                 gate.pass_on(&self.subject, scope, *expires, actor.as_ref())
             }
+            Bounds::Host(entitled) => gate.pass_entitled(&self.subject, &entitled.limits),
         };
         match issuance {
             Ok(issuance) => {
                 let authentication = self.authentication.clone();
                 let (grant, tokens) = Grant::issue(issuance, authentication, mint, now, &rules.policy);
                 let unrecorded = tokens.is_unrecorded();
-                let reply = Reply::new(&grant, tokens, now, rules).for_grant_type(self.grant_type);
+                let reply = Reply::new(&grant, tokens, now, rules).for_grant_type(&self.grant_type);
                 match unrecorded {
                     true => Decision::Issue(reply),
                     false => Decision::Commit(Write::insert(grant, now), Sealed(Ok(reply))),

@@ -79,8 +79,8 @@ impl Reply {
     }
 
     /// With what the answer of this grant type has besides (RFC 8693 section 2.2.1).
-    pub(super) fn for_grant_type(mut self, grant_type: GrantType) -> Self {
-        let issued = (grant_type == GrantType::TokenExchange).then_some(ACCESS_TOKEN);
+    pub(super) fn for_grant_type(mut self, grant_type: &GrantType) -> Self {
+        let issued = (*grant_type == GrantType::TokenExchange).then_some(ACCESS_TOKEN);
         match &mut self {
             Self::Ready(reply) => reply.issued_token_type = issued,
             Self::Sign(signature) => signature.issued_token_type = issued,

@@ -1,0 +1,196 @@
+//! [`Entitlement`] and [`Denial`]: what a host says to a request of one of its own grant types.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Entitled, ExtensionTerms};
+use crate::client::{Client, GrantType};
+use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
+use crate::flow::Standing;
+use crate::flow::gate::Limits;
+use crate::grant::{Authentication, Subject};
+use crate::policy::after;
+use crate::scope::Scope;
+use crate::store::{ReplayKey, StoreError};
+use crate::target::{ResourceId, Targets};
+
+/// In whose name tokens may be issued, and what they may be good for at most.
+///
+/// All of it is a ceiling. The tokens have the scope that is in this one, in the client's registration and in the request; a
+/// resource that the server does not know, or a user who [may not go on](crate::ResourceOwner::standing), gets none.
+///
+/// ```
+/// use grantor::Scope;
+/// use grantor::flow::token::Entitlement;
+/// let entitlement = Entitlement::user("alice", Scope::parse("read")?);
+/// # Ok::<(), grantor::Reason>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Entitlement {
+    holder: Holder,
+    scope: Scope,
+    targets: Option<Vec<ResourceId>>,
+    authentication: Option<Authentication>,
+    lifetime: Option<Duration>,
+    wants_refresh: bool,
+    once: Option<(ReplayKey, DateTime<Utc>)>,
+}
+
+#[derive(Clone, Debug)]
+enum Holder {
+    User(Arc<str>),
+    Client,
+}
+
+impl Entitlement {
+    /// A user, by the host's own stable identifier. Whoever is named here is whom the tokens act for.
+    pub fn user(user: impl Into<Arc<str>>, scope: Scope) -> Self {
+        Self::of(Holder::User(user.into()), scope)
+    }
+
+    /// The client itself, which must have proven who it is; it never gets a refresh token.
+    pub fn client(scope: Scope) -> Self {
+        Self::of(Holder::Client, scope)
+    }
+
+    fn of(holder: Holder, scope: Scope) -> Self {
+        let (targets, authentication, lifetime, once) = (None, None, None, None);
+        Self { holder, scope, targets, authentication, lifetime, wants_refresh: false, once }
+    }
+
+    /// Only for these resources; by default for any that the server knows. If it is one, a request need not name it.
+    pub fn resources(self, resources: impl IntoIterator<Item = ResourceId>) -> Self {
+        Self { targets: Some(resources.into_iter().collect()), ..self }
+    }
+
+    /// How well the user proved who they are, and when (`auth_time`, `acr`).
+    pub fn authenticated(self, auth_time: DateTime<Utc>, acr: Option<String>) -> Self {
+        Self { authentication: Some(Authentication { auth_time, acr }), ..self }
+    }
+
+    /// Nothing of it lives for longer; by default as long as the server's policy says.
+    pub fn lifetime(self, longest: Duration) -> Self {
+        Self { lifetime: Some(longest), ..self }
+    }
+
+    /// With a refresh token, if the [terms](ExtensionTerms::refresh_tokens) have them; by default without.
+    pub fn with_refresh_token(self) -> Self {
+        Self { wants_refresh: true, ..self }
+    }
+
+    /// What the request presented is good once: `id`, unique in `space`, say the number of a voucher in its series.
+    ///
+    /// The server uses it up last of all, right before the tokens are written: a request that is refused spends nothing, and of
+    /// several at once one wins. `until` is when the host itself would refuse it; it is remembered no longer.
+    pub fn single_use(self, space: &str, id: &str, until: DateTime<Utc>) -> Self {
+        Self { once: Some((ReplayKey::new(space, id), until)), ..self }
+    }
+
+    /// The ceiling of its scope.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The same with no more scope than this.
+    pub fn within(self, scope: &Scope) -> Self {
+        Self { scope: self.scope.intersection(scope), ..self }
+    }
+
+    pub(crate) fn subject(&self, client: &Client) -> Subject {
+        match &self.holder {
+            Holder::User(user) => Subject::User(Arc::clone(user)),
+            Holder::Client => Subject::Client(client.id().clone()),
+        }
+    }
+
+    pub(super) fn bounds(
+        self,
+        grant_type: &GrantType,
+        terms: &ExtensionTerms,
+        standing: Standing,
+        now: DateTime<Utc>,
+    ) -> Result<(Entitled, Option<Authentication>), Reason> {
+        let limits = Limits {
+            scope: self.scope,
+            targets: self.targets.map(Targets::of).transpose()?,
+            until: self.lifetime.map_or(DateTime::<Utc>::MAX_UTC, |longest| after(now, longest)),
+            is_refreshable: self.wants_refresh && terms.refresh_tokens,
+        };
+        // What one grant type has spent is not spent in another.
+        let once = self.once.map(|(key, until)| (key.within(grant_type.as_str()), until));
+        Ok((Entitled { limits, standing, once }, self.authentication))
+    }
+}
+
+/// Why a host's grant type gives nothing. The other side learns the error; the log has the reason.
+#[derive(Debug)]
+pub struct Denial(Why);
+
+#[derive(Debug)]
+enum Why {
+    Refused(Reason),
+    Failed(StoreError),
+}
+
+impl Denial {
+    /// `invalid_request`: a parameter is missing or malformed.
+    #[must_use]
+    pub fn invalid_request() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::RequestMalformed))
+    }
+
+    /// `invalid_grant`: what was presented is unknown, expired, used, or for somebody else.
+    #[must_use]
+    pub fn invalid_grant() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::GrantInvalid))
+    }
+
+    /// `invalid_grant`, and it counts as one of the wrong secrets that an address may send in a minute
+    /// ([`Policy::secret_failures_per_minute`](crate::Policy)): for what could be guessed.
+    #[must_use]
+    pub fn wrong_secret() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::SecretWrong))
+    }
+
+    /// `unauthorized_client`: not for this client.
+    #[must_use]
+    pub fn unauthorized_client() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::ClientRefused))
+    }
+
+    /// `invalid_scope`: not this scope.
+    #[must_use]
+    pub fn invalid_scope() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::ScopeRefused))
+    }
+
+    /// `invalid_target`: not this resource (RFC 8707 section 2).
+    #[must_use]
+    pub fn invalid_target() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::TargetRefused))
+    }
+
+    pub(crate) fn because(reason: Reason) -> Self {
+        Self(Why::Refused(reason))
+    }
+}
+
+/// It could not be found out: 503.
+impl From<StoreError> for Denial {
+    fn from(error: StoreError) -> Self {
+        Self(Why::Failed(error))
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(Denial(why): Denial) -> Self {
+        match why {
+            Why::Refused(reason) => reason.into(),
+            Why::Failed(error) => Fault::from(error).into(),
+        }
+    }
+}

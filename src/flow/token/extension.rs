@@ -1,0 +1,213 @@
+//! Grant types that the host brings along (RFC 6749 section 4.5).
+//!
+//! ```text
+//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitMint ─▶ Decision
+//! ```
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::entitlement::Entitlement;
+use super::{AwaitMint, Bounds};
+use crate::client::auth::AuthenticatedClient;
+use crate::client::{Client, GrantType};
+use crate::error::{Reason, Refusal};
+use crate::flow::{Asked, Standing};
+use crate::form::Form;
+use crate::policy::Rules;
+use crate::scope::Scope;
+use crate::target::Targets;
+
+/// What a host's grant type may do, said once, when the server is built. By default it has none of this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct ExtensionTerms {
+    pub(crate) public_clients: bool,
+    pub(crate) refresh_tokens: bool,
+    pub(crate) single_use: bool,
+    pub(crate) profiles: Vec<&'static str>,
+}
+
+impl ExtensionTerms {
+    /// Also for clients that cannot prove who they are, if the grant type is registered for them. Then whatever the request
+    /// carries is all that stands between a stranger and a token.
+    pub fn public_clients(self) -> Self {
+        Self { public_clients: true, ..self }
+    }
+
+    /// An [`Entitlement`] may ask for a refresh token; it is given to clients that registered `refresh_token`.
+    pub fn refresh_tokens(self) -> Self {
+        Self { refresh_tokens: true, ..self }
+    }
+
+    /// Entitlements are [good once](Entitlement::single_use), so the server needs a
+    /// [replay guard](crate::server::Builder::replay_guard).
+    pub fn single_use(self) -> Self {
+        Self { single_use: true, ..self }
+    }
+
+    /// A profile of the grant type, for `authorization_grant_profiles_supported` of the metadata
+    /// (draft-ietf-oauth-identity-assertion-authz-grant section 7.2).
+    pub fn profile(mut self, name: &'static str) -> Self {
+        self.profiles.push(name);
+        self
+    }
+}
+
+/// A grant type of the host, after the configuration was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownExtension {
+    pub(crate) grant_type: GrantType,
+    pub(crate) terms: ExtensionTerms,
+}
+
+/// A request of such a grant type, before anybody has looked at it.
+#[derive(Debug)]
+pub(super) struct Extended {
+    known: KnownExtension,
+    parameters: Parameters,
+}
+
+impl Extended {
+    pub(super) fn parse(name: &str, form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
+        let grant_type = GrantType::parse(name).map_err(|_| Reason::GrantTypeUnsupported)?;
+        let known = rules.extension(&grant_type).ok_or(Reason::GrantTypeUnsupported)?;
+        Ok(Self { known: known.clone(), parameters: Parameters::of(form) })
+    }
+
+    pub(super) fn grant_type(&self) -> &GrantType {
+        &self.known.grant_type
+    }
+}
+
+/// The parameters of a request but for the client's credentials, each with a value, and none there twice but `resource`
+/// and `audience`. Its `Debug` shows names only.
+pub struct Parameters(Vec<(String, String)>);
+
+/// What proves the client is nobody's business but the client authentication's.
+const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
+impl Parameters {
+    fn of(form: &Form<'_>) -> Self {
+        let others = form.iter().filter(|(name, _)| !CREDENTIALS.contains(name));
+        Self(others.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// The value of a parameter; never empty.
+    #[must_use]
+    pub fn one(&self, name: &str) -> Option<&str> {
+        let hit = self.0.iter().find(|(own, _)| own == name);
+        hit.map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter that may repeat.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let hits = self.0.iter().filter(move |(own, _)| own == name);
+        hits.map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Waits for the host's word: in whose name, and for how much at most.
+#[derive(Debug)]
+pub struct AwaitEntitlement {
+    client: AuthenticatedClient,
+    extended: Extended,
+    asked: Asked,
+}
+
+/// What is asked of the host.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ExtensionAsk<'a> {
+    /// The client that asks. It is authenticated, or a public one that the terms let in and that only named itself; the grant
+    /// type is registered for it.
+    pub client: &'a Client,
+    /// What the request carries, as a stranger may have written it.
+    pub parameters: &'a Parameters,
+    /// The scope that is asked for; none is all that may be had. Well-formed, and not yet within anything.
+    pub scope: Option<&'a Scope>,
+    /// The resources that are asked for; none is the server's default audience. Not yet known to be there.
+    pub targets: &'a Targets,
+    /// The server's own name, which an assertion should be for.
+    pub issuer: &'a str,
+    /// The address of the token endpoint, which an assertion may be for, too (RFC 7523 section 3).
+    pub token_endpoint: &'a str,
+    /// See [`Request::peer`](crate::Request::peer).
+    pub peer: Option<IpAddr>,
+    /// The time by the server's clock.
+    pub now: DateTime<Utc>,
+}
+
+impl AwaitEntitlement {
+    pub(super) fn new(
+        client: AuthenticatedClient,
+        extended: Extended,
+        asked: Asked,
+    ) -> Result<Self, Refusal> {
+        if !extended.known.terms.public_clients {
+            client.confidential()?;
+        }
+        Ok(Self { client, extended, asked })
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        self.client.client()
+    }
+
+    /// Which of the host's grant types it is.
+    #[must_use]
+    pub fn grant_type(&self) -> &GrantType {
+        self.extended.grant_type()
+    }
+
+    /// What the host has to judge, of a request that came from `peer` to the token endpoint at this address.
+    #[must_use]
+    pub fn question<'a>(
+        &'a self,
+        token_endpoint: &'a str,
+        peer: Option<IpAddr>,
+        now: DateTime<Utc>,
+        rules: &'a Rules,
+    ) -> ExtensionAsk<'a> {
+        ExtensionAsk {
+            client: self.client.client(),
+            parameters: &self.extended.parameters,
+            scope: self.asked.scope.as_ref(),
+            targets: &self.asked.targets,
+            issuer: &rules.issuer,
+            token_endpoint,
+            peer,
+            now,
+        }
+    }
+
+    /// Takes the host's word on the request, and on the user whom it names. What it allows is a ceiling: the gate has the
+    /// last word.
+    ///
+    /// # Errors
+    /// It names more resources than a grant can have.
+    pub fn with_entitlement(
+        self,
+        entitlement: Entitlement,
+        standing: Standing,
+        now: DateTime<Utc>,
+    ) -> Result<AwaitMint, Refusal> {
+        let Self { client, extended: Extended { known, .. }, asked } = self;
+        let KnownExtension { grant_type, terms } = known;
+        let subject = entitlement.subject(client.client());
+        let (entitled, authentication) = entitlement.bounds(&grant_type, &terms, standing, now)?;
+        let bounds = Bounds::Host(Box::new(entitled));
+        Ok(AwaitMint { client, subject, authentication, grant_type, asked, bounds })
+    }
+}

@@ -1,0 +1,176 @@
+//! Grant types that the host brings along, driven (RFC 6749 section 4.5).
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::config_error::ConfigError;
+use super::{AuthorizationServer, Builder};
+use crate::client::GrantType;
+use crate::error::{Fault, Reason, Refusal};
+use crate::flow::token::{
+    AwaitEntitlement, Denial, Entitlement, ExtensionAsk, ExtensionTerms, KnownExtension, TokenReply,
+};
+use crate::http::Request;
+use crate::store::ReplayGuard;
+
+/// A grant type of your own (RFC 6749 section 4.5): what a request must bring, and whom its tokens are for.
+///
+/// The server does the rest, as for every other grant type: it authenticates the client, wants the grant type registered for
+/// it, holds the tokens to its scope and to resources that there are, and writes before it answers. None of that is in the
+/// hands of an implementation, and none of it can be left out by one.
+///
+/// ```
+/// use grantor::flow::token::{Denial, Entitlement, ExtensionAsk};
+/// use grantor::server::ExtensionGrant;
+/// use grantor::{AuthorizationServer, Client, GrantType, MemoryRegistry, MemoryStore, Request, Scope, async_trait};
+///
+/// /// A one-time password from the key fob of a user.
+/// struct KeyFob;
+///
+/// #[async_trait]
+/// impl ExtensionGrant for KeyFob {
+///     async fn entitle(&self, ask: &ExtensionAsk<'_>) -> Result<Entitlement, Denial> {
+///         let user = ask.parameters.one("user").ok_or_else(Denial::invalid_request)?;
+///         let password = ask.parameters.one("password").ok_or_else(Denial::invalid_request)?;
+///         match (user, password) {
+///             ("alice", "492039") => Ok(Entitlement::user("alice", Scope::parse("read").unwrap_or_default())),
+///             _ => Err(Denial::wrong_secret()),
+///         }
+///     }
+/// }
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let fob = GrantType::parse("urn:example:key-fob")?;
+/// let desk = Client::builder("desk").secret("sesame").grant_types([fob]).build()?;
+/// let server = AuthorizationServer::builder("https://as.example")
+///     .clients(MemoryRegistry::new([desk]))
+///     .store(MemoryStore::new())
+///     .scopes(["read", "write"])
+///     .extension_grant("urn:example:key-fob", KeyFob)
+///     .build()?;
+/// let request = Request::post_form("grant_type=urn:example:key-fob&user=alice&password=492039")
+///     .header("authorization", "Basic ZGVzazpzZXNhbWU=");
+/// assert_eq!(server.token(&request).await.status, 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[async_trait]
+pub trait ExtensionGrant: Send + Sync {
+    /// In whose name the tokens are, and what they may be good for at most.
+    ///
+    /// The client and the time are to be relied on; the parameters are what a stranger sent. **A wrong entitlement hands over
+    /// that user's account**, within the scope that it names, so name no more than what was proven. Limit guesses by what is
+    /// guessed; the server limits them by address ([`Denial::wrong_secret`]).
+    ///
+    /// # Errors
+    /// Nothing is given, or (from a [`StoreError`](crate::StoreError)) it could not be found out; then the answer is 503.
+    async fn entitle(&self, ask: &ExtensionAsk<'_>) -> Result<Entitlement, Denial>;
+
+    /// What it may do; asked once, when the server is built. By default it is for confidential clients and gives no
+    /// refresh tokens.
+    fn terms(&self) -> ExtensionTerms {
+        ExtensionTerms::default()
+    }
+}
+
+#[async_trait]
+impl<T: ExtensionGrant + ?Sized> ExtensionGrant for Arc<T> {
+    async fn entitle(&self, ask: &ExtensionAsk<'_>) -> Result<Entitlement, Denial> {
+        (**self).entitle(ask).await
+    }
+
+    fn terms(&self) -> ExtensionTerms {
+        (**self).terms()
+    }
+}
+
+impl Builder {
+    /// Adds a grant type of your own, by its absolute URI. It is for the clients that registered it.
+    pub fn extension_grant(mut self, uri: impl Into<String>, grant: impl ExtensionGrant + 'static) -> Self {
+        self.extensions.0.push((uri.into(), Arc::new(grant)));
+        self
+    }
+
+    /// What remembers that something was used which is good once, such as an assertion. Every store of this crate does; all
+    /// nodes need the same one.
+    pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
+        self.replay_guard = Some(Arc::new(guard));
+        self
+    }
+}
+
+/// The grant types of the host, by the names that it gave them.
+#[derive(Default)]
+pub(super) struct Extensions(Vec<(String, Arc<dyn ExtensionGrant>)>);
+
+impl Extensions {
+    /// Those with a name that a grant type can have.
+    pub(super) fn known(&self) -> Vec<KnownExtension> {
+        let known = self.0.iter().filter_map(|(name, grant)| match GrantType::parse(name) {
+            Ok(grant_type @ GrantType::Extension(_)) => {
+                Some(KnownExtension { grant_type, terms: grant.terms() })
+            }
+            Ok(_) | Err(_) => None,
+        });
+        known.collect()
+    }
+
+    pub(super) fn mistakes(&self, has_replay_guard: bool) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for (at, (name, grant)) in self.0.iter().enumerate() {
+            let is_built_in = match GrantType::parse(name) {
+                Err(_) => {
+                    errors.push(ConfigError::GrantTypeName(name.clone()));
+                    false
+                }
+                Ok(grant_type) => !matches!(grant_type, GrantType::Extension(_)),
+            };
+            if is_built_in || self.0[..at].iter().any(|(earlier, _)| earlier == name) {
+                errors.push(ConfigError::GrantTypeTwice(name.clone()));
+            }
+            if grant.terms().single_use && !has_replay_guard {
+                errors.push(ConfigError::ReplayGuardMissing(name.clone()));
+            }
+        }
+        errors
+    }
+
+    fn find(&self, grant_type: &GrantType) -> Option<&dyn ExtensionGrant> {
+        let hit = self.0.iter().find(|(name, _)| name == grant_type.as_str());
+        hit.map(|(_, grant)| &**grant)
+    }
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl AuthorizationServer {
+    pub(super) async fn extension(
+        &self,
+        flow: AwaitEntitlement,
+        request: &Request,
+    ) -> Result<TokenReply, Refusal> {
+        let grant = self.inner.extensions.find(flow.grant_type()).ok_or(Reason::GrantTypeUnsupported)?;
+        let attempt = self.inner.throttle.check(request.peer, self.now())?;
+        let endpoint = self.token_endpoint_url();
+        let question = flow.question(&endpoint, request.peer, self.now(), self.rules());
+        let answer = self.in_time(grant.entitle(&question)).await.ok_or(Fault::Deadline)?;
+        let entitlement = attempt.note(answer.map_err(Refusal::from))?;
+        let standing = self.standing(&entitlement.subject(flow.client())).await?;
+        let flow = flow.with_entitlement(entitlement, standing, self.now())?;
+        match flow.one_time() {
+            Some((key, until)) => self.grant_once(flow, key, until).await,
+            None => self.grant(flow).await,
+        }
+    }
+
+    fn token_endpoint_url(&self) -> String {
+        format!("{}{}", self.rules().issuer.trim_end_matches('/'), self.inner.endpoints.token)
+    }
+}

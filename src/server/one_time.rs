@@ -1,0 +1,115 @@
+//! What is good once: used up last of all, and given back where the server knows that nothing came of it.
+//!
+//! The order is: every check, then the mark that it was used, then the write, then the answer. Were it marked before the
+//! checks, a request that is refused would spend it. Were it marked after the write, two requests at once would both get
+//! tokens. Between the mark and the answer the write may still fail, and then the client tries again with what is marked: this
+//! process remembers that nothing left, and lets that retry pass. It is the same knowledge as of a code whose answer never left
+//! (`unanswered.rs`), so on another node the retry counts as a replay, and the client needs something new.
+//!
+//! A guard that does not say whether it marked is not asked again behind its back, for another request may have been first:
+//! the answer is 503, and the retry passes if the guard says that it is the first.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::AuthorizationServer;
+use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
+use crate::flow::token::{AwaitMint, Decision, TokenReply};
+use crate::store::{ReplayGuard, ReplayKey};
+
+/// So many are remembered as given back; beyond that, a retry counts as a replay.
+const LIMIT: usize = 16 * 1024;
+
+pub(super) struct OneTime {
+    guard: Option<Arc<dyn ReplayGuard>>,
+    /// What was marked for nothing, and until when it would be good.
+    given_back: Mutex<HashMap<ReplayKey, DateTime<Utc>>>,
+}
+
+impl OneTime {
+    pub(super) fn new(guard: Option<Arc<dyn ReplayGuard>>) -> Self {
+        Self { guard, given_back: Mutex::default() }
+    }
+
+    /// Takes what was given back, if it was; one of several takes it.
+    fn take_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) -> Option<Use<'_>> {
+        let good = self.given_back().remove(&key)?;
+        (now < good).then(|| Use::new(self, key, until, now))
+    }
+
+    fn give_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) {
+        let mut given_back = self.given_back();
+        if given_back.len() >= LIMIT {
+            given_back.retain(|_, until| now < *until);
+        }
+        if given_back.len() < LIMIT {
+            given_back.insert(key, until);
+        }
+    }
+
+    fn given_back(&self) -> MutexGuard<'_, HashMap<ReplayKey, DateTime<Utc>>> {
+        self.given_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one use of something. Dropped without an answer, it gives it back.
+struct Use<'a> {
+    all: &'a OneTime,
+    key: ReplayKey,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+    is_answered: bool,
+}
+
+impl<'a> Use<'a> {
+    fn new(all: &'a OneTime, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self { all, key, until, now, is_answered: false }
+    }
+
+    /// The answer is on its way.
+    fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Use<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.all.give_back(self.key, self.until, self.now);
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// A new grant by something that is good once.
+    pub(super) async fn grant_once(
+        &self,
+        flow: AwaitMint,
+        key: ReplayKey,
+        until: DateTime<Utc>,
+    ) -> Result<TokenReply, Refusal> {
+        // Decided once for nothing: what is going to be refused spends nothing.
+        if let Decision::Refuse(refusal) = flow.decide(self.mint(), self.now(), self.rules()) {
+            return Err(refusal);
+        }
+        let only_use = self.use_once(key.within(&self.rules().issuer), until).await?;
+        let reply = self.grant(flow).await?;
+        only_use.answered();
+        Ok(reply)
+    }
+
+    async fn use_once(&self, key: ReplayKey, until: DateTime<Utc>) -> Result<Use<'_>, Refusal> {
+        let (all, now) = (&self.inner.one_time, self.now());
+        if let Some(retry) = all.take_back(key, until, now) {
+            return Ok(retry);
+        }
+        let guard = all.guard.as_ref().ok_or(Reason::NotConfigured)?;
+        let first = self.in_time(guard.first_use(&key, until, now)).await;
+        match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
+            true => Ok(Use::new(all, key, until, now)),
+            false => Err(Reason::Extension(ExtensionRefusal::Replayed).into()),
+        }
+    }
+}

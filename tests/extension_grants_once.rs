@@ -1,0 +1,221 @@
+//! What is good once: one winner, and no honest retry that is lost where the server knows that nothing came of the first.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use grantor::error::ExtensionRefusal;
+use grantor::flow::token::{Entitlement, ExtensionTerms};
+use grantor::store::ReplayKey;
+use grantor::{MemoryStore, Policy, Reason, ReplayGuard, StoreError, async_trait};
+
+use crate::support::extending::{Extending, VOUCHER, scope};
+use crate::support::faulty::{Fault, Faulty, Plan};
+use crate::support::request;
+
+const REPLAYED: Reason = Reason::Extension(ExtensionRefusal::Replayed);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A replay guard that goes wrong by plan.
+struct FaultyGuard(Arc<MemoryStore>, Plan);
+
+#[async_trait]
+impl ReplayGuard for FaultyGuard {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.1.call(self.0.first_use(key, until, now)).await
+    }
+}
+
+/// A server for vouchers that are good once, for a minute.
+struct Bench {
+    extending: Extending,
+    store: Plan,
+    guard: Plan,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::sharing(&Arc::new(MemoryStore::new()))
+    }
+
+    /// One node of several with the same store.
+    fn sharing(memory: &Arc<MemoryStore>) -> Self {
+        let (store, guard) = (Plan::default(), Plan::default());
+        let mut policy = Policy::default();
+        policy.store_deadline = Duration::from_millis(100);
+        let used = Faulty::new(memory.clone(), &store);
+        let replays = FaultyGuard(memory.clone(), guard.clone());
+        let extending =
+            Extending::on(memory.clone(), used, ExtensionTerms::default().single_use(), |builder| {
+                builder.replay_guard(replays).policy(policy)
+            });
+        extending.host.answers(|ask| {
+            let voucher = ask.parameters.one("voucher").unwrap_or_default();
+            Ok(Entitlement::user("alice", scope("read")).single_use("series", voucher, ask.now + MINUTE))
+        });
+        Self { extending, store, guard }
+    }
+
+    async fn redeem(&self, voucher: &str) -> u16 {
+        self.extending.redeem("shop", &[("voucher", voucher)]).await.status()
+    }
+
+    async fn assert_replayed(&self, voucher: &str) {
+        let answer = self.extending.redeem("shop", &[("voucher", voucher)]).await;
+        assert_eq!(answer.error(), (400, "invalid_grant".into()));
+        assert_eq!(self.extending.fixture.log.last_reason(), Some(REPLAYED));
+    }
+}
+
+#[tokio::test]
+async fn the_second_use_is_refused_and_others_are_not() {
+    let bench = Bench::new();
+    assert_eq!(bench.redeem("1").await, 200);
+    bench.assert_replayed("1").await;
+    assert_eq!(bench.redeem("2").await, 200);
+    assert_eq!(bench.extending.fixture.count().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_64_uses_at_once_one_wins() {
+    let bench = Arc::new(Bench::new());
+    bench.store.pause();
+    bench.guard.pause();
+    let uses = (0..64).map(|_| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move { bench.redeem("1").await })
+    });
+    let mut won = 0;
+    for status in futures_util::future::join_all(uses).await {
+        match status.unwrap() {
+            200 => won += 1,
+            other => assert_eq!(other, 400),
+        }
+    }
+    assert_eq!(won, 1);
+    assert_eq!(bench.extending.fixture.count().await, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_spends_nothing() {
+    let bench = Bench::new();
+    for (wrong, code) in
+        [(("scope", "admin"), "invalid_scope"), (("resource", "https://evil.example"), "invalid_target")]
+    {
+        let answer = bench.extending.redeem("shop", &[("voucher", "1"), wrong]).await;
+        assert_eq!(answer.error(), (400, code.into()));
+    }
+    let blocked = &bench.extending.fixture.users.blocked;
+    blocked.lock().unwrap().push("alice".into());
+    assert_eq!(bench.redeem("1").await, 400);
+    blocked.lock().unwrap().clear();
+    assert_eq!(bench.redeem("1").await, 200);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_gives_back_what_was_used_once() {
+    for fault in Fault::ALL {
+        let bench = Bench::new();
+        bench.store.arm(0, fault);
+        let status = bench.redeem("1").await;
+        assert_eq!(status, if fault == Fault::Permanent { 500 } else { 503 }, "{fault:?}");
+        assert!(bench.store.recover());
+        assert_eq!(bench.redeem("1").await, 200, "{fault:?}: nothing of the first had left");
+        bench.assert_replayed("1").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_64_retries_at_once_one_wins() {
+    let bench = Arc::new(Bench::new());
+    bench.store.arm(0, Fault::Transient);
+    assert_eq!(bench.redeem("1").await, 503);
+    bench.store.pause();
+    let retries = (0..64).map(|_| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move { bench.redeem("1").await })
+    });
+    let statuses = futures_util::future::join_all(retries).await;
+    assert_eq!(statuses.into_iter().filter(|status| matches!(status, Ok(200))).count(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_gives_back_what_it_used() {
+    // Pending once before and once after the mark, and the same around the write: dropped at each of them.
+    for polls in 1..=4 {
+        let bench = Bench::new();
+        bench.guard.pause();
+        bench.store.pause();
+        let request = request("shop", &[("grant_type", VOUCHER), ("voucher", "1")]);
+        {
+            let mut token = pin!(bench.extending.fixture.server.token(&request));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                assert!(token.as_mut().poll(&mut context).is_pending(), "{polls}");
+            }
+        }
+        bench.guard.recover();
+        bench.store.recover();
+        let status = bench.redeem("1").await;
+        // Whether the guard had marked it is not known where it was dropped in its midst, so it is not used twice.
+        assert_eq!(status, if polls == 2 { 400 } else { 200 }, "{polls}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_fails_is_503_and_decides_about_the_retry() {
+    for fault in Fault::ALL {
+        let bench = Bench::new();
+        bench.guard.arm(0, fault);
+        let status = bench.redeem("1").await;
+        assert_eq!(status, if fault == Fault::Permanent { 500 } else { 503 }, "{fault:?}");
+        assert_eq!(
+            bench.extending.fixture.count().await,
+            0,
+            "{fault:?}: nothing is written without the mark"
+        );
+        bench.guard.recover();
+        let marked = matches!(fault, Fault::HangAfter | Fault::UnknownAfter);
+        assert_eq!(bench.redeem("1").await, if marked { 400 } else { 200 }, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn on_another_node_the_retry_is_a_replay() {
+    let memory = Arc::new(MemoryStore::new());
+    let (one, other) = (Bench::sharing(&memory), Bench::sharing(&memory));
+    one.store.arm(0, Fault::Transient);
+    assert_eq!(one.redeem("1").await, 503);
+    other.assert_replayed("1").await;
+    assert_eq!(one.redeem("1").await, 200, "the node that knows lets it pass");
+    other.assert_replayed("1").await;
+}
+
+#[tokio::test]
+async fn what_was_given_back_is_good_no_longer_than_before() {
+    let bench = Bench::new();
+    bench.store.arm(0, Fault::Transient);
+    assert_eq!(bench.redeem("1").await, 503);
+    bench.extending.fixture.clock.advance(MINUTE);
+    // The host would refuse it by now; the guard has forgotten it, and is asked again.
+    assert_eq!(bench.redeem("1").await, 200);
+    bench.assert_replayed("1").await;
+}
+
+#[tokio::test]
+async fn without_a_guard_nothing_that_is_good_once_is_taken() {
+    let extending = Extending::new();
+    extending.host.answers(|ask| {
+        Ok(Entitlement::user("alice", scope("read")).single_use("series", "1", ask.now + MINUTE))
+    });
+    let answer = extending.redeem("shop", &[]).await;
+    assert_eq!(answer.error(), (500, "server_error".into()));
+    assert_eq!(extending.fixture.log.last_reason(), Some(Reason::NotConfigured));
+}
