@@ -115,7 +115,7 @@ fn server() -> &'static AuthorizationServer {
         let app = Client::builder("app")
             .secret("s")
             .redirect_uri("https://app.example/cb")
-            .grant_types(types.into_iter().chain([GrantType::ClientCredentials]))
+            .grant_types(types.clone().into_iter().chain([GrantType::ClientCredentials]))
             .require_pkce(false);
         let phone = Client::builder("phone")
             .redirect_uri("http://127.0.0.1/cb")
