@@ -18,6 +18,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod adapter;
+#[cfg(feature = "jwt")]
+pub mod assertions;
 pub mod audit;
 pub mod client;
 pub mod documents;

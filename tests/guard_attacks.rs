@@ -1,28 +1,15 @@
 //! The attack table of the guard: whatever is forged, borrowed, late or odd does not pass.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::http::Request;
 use grantor::jose::{self, Algorithm, Jws, Signer as _, SigningKey};
 use grantor::resource::{Guard, JwtVerifier, Requirement, StaticKeys};
 use grantor::{Reason, Resource};
 use serde_json::{Value, json};
 
-use crate::support::guarded::{API, Api, call, claims, key, parameter, set, token};
+use crate::support::guarded::{API, Api, b64, call, claims, forged, key, parameter, set, token};
 use crate::support::{Fixture, ISSUER, encode};
 
 const REFUSED: u16 = 401;
-
-fn b64(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(text)
-}
-
-/// A token of this very header and payload, whose signature is right.
-fn forged(key: &SigningKey, header: &str, payload: &str) -> String {
-    let message = format!("{}.{}", b64(header), b64(payload));
-    let signature = key.sign_now(message.as_bytes()).unwrap().unwrap();
-    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
 
 /// What becomes of good claims under this header.
 async fn header(json: &str) -> (u16, Option<Reason>) {

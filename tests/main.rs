@@ -3,6 +3,7 @@
 
 mod support;
 
+mod assertion_attacks;
 mod client_authentication;
 mod client_document_cache;
 mod client_documents;
@@ -42,6 +43,7 @@ mod rfc6749_refresh;
 mod rfc6749_token;
 mod rfc6750_guard;
 mod rfc7009_revoke;
+mod rfc7523_bearer;
 mod rfc7591_register;
 mod rfc7592_manage;
 mod rfc7662_introspect;

@@ -14,6 +14,8 @@ pub enum ExtensionRefusal {
     SecretWrong,
     /// What was presented was used.
     Replayed,
+    /// The user would have to agree first.
+    ConsentMissing,
     /// Not for this client.
     ClientRefused,
     /// Not this scope.
@@ -32,6 +34,7 @@ impl ExtensionRefusal {
             Self::GrantInvalid | Self::SecretWrong | Self::Replayed => {
                 (E::InvalidGrant, "what was presented is not valid, not any more, or not for this client")
             }
+            Self::ConsentMissing => (E::InvalidGrant, "the user has not agreed to this"),
             Self::ClientRefused => (E::UnauthorizedClient, "the client may not have this grant"),
             Self::ScopeRefused => (E::InvalidScope, "this scope may not be granted"),
             Self::TargetRefused => (E::InvalidTarget, "a token for this resource may not be granted"),

@@ -4,6 +4,7 @@
 //! follows by one exhaustive table. [`Fault`] is the host's own failure, of which the other side only
 //! learns that it should try again.
 
+mod assertion;
 mod code;
 mod extension;
 mod public;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+pub use assertion::AssertionFlaw;
 pub use code::ErrorCode;
 pub use extension::ExtensionRefusal;
 pub use reason::Reason;

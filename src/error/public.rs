@@ -138,6 +138,7 @@ impl Reason {
             R::ActorsTooMany => (E::InvalidRequest, "the token was passed on too often"),
             R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),
             R::Extension(refusal) => refusal.public(),
+            R::Assertion(flaw) => flaw.public(),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
             R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),

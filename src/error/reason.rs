@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ExtensionRefusal;
+use super::{AssertionFlaw, ExtensionRefusal};
 
 /// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,6 +149,8 @@ pub enum Reason {
     ExchangeDenied,
     /// A grant type of the host gives nothing.
     Extension(ExtensionRefusal),
+    /// An assertion is not believed.
+    Assertion(AssertionFlaw),
     /// The user name or the password is wrong.
     OwnerCredentialsWrong,
     /// The host says that this user may not go on.

@@ -211,10 +211,25 @@ impl<'a> Gate<'a> {
             return Err(Reason::ClientNotConfidential);
         }
         let granted = limits.scope.intersection(&self.rules.ceiling(self.client));
-        let targets = limits.targets.as_ref().unwrap_or(&self.asked.targets);
-        let issuance = self.pass(subject, &granted, &self.rules.known_targets(targets)?)?;
+        let targets = match &limits.targets {
+            Some(targets) => self.limited_targets(targets)?,
+            None => self.rules.known_targets(&self.asked.targets)?,
+        };
+        let issuance = self.pass(subject, &granted, &targets)?;
         let refreshable = is_user && limits.is_refreshable && self.client.allows(&GrantType::RefreshToken);
         Ok(Issuance { until: limits.until, refreshable, ..issuance })
+    }
+
+    /// The resources that a host limits a grant to. A limit to nothing must not become the default audience, which is what a
+    /// request that names nothing is for, nor may a server without resources pass over it.
+    fn limited_targets(&self, limit: &Targets) -> Result<Targets, Reason> {
+        let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
+        match self.rules.resources.is_empty() {
+            _ if limit.is_empty() => Err(Reason::TargetExceeded),
+            true if limit.as_slice().iter().any(is_default) => Ok(Targets::default()),
+            true => Err(Reason::TargetUnknown),
+            false => self.rules.known_targets(limit),
+        }
     }
 
     /// Whom a token is for: one of the resources that were granted; none is the server's default audience.

@@ -110,6 +110,21 @@ impl<'a> Unverified<'a> {
         self.kid.as_deref()
     }
 
+    /// Whose it claims to be (`iss`); unproven. It tells whose keys to try, and nothing else: no key but those of that issuer makes
+    /// it true.
+    pub(crate) fn claimed_issuer(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Json {
+            iss: String,
+        }
+        serde_json::from_str::<Json>(&self.payload).ok().map(|Json { iss }| iss)
+    }
+
+    /// Whether the header has no `typ`.
+    pub(crate) fn is_untyped(&self) -> bool {
+        self.typ.is_none()
+    }
+
     /// Whether the header's `typ` is this media type; `application/` may be left out, and the case of letters
     /// does not count (RFC 7515 section 4.1.9).
     #[must_use]

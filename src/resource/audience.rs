@@ -4,12 +4,21 @@ use serde::Deserialize;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
     One(String),
     Several(Vec<String>),
 }
 
 impl Audience {
+    /// All of them.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(own) => std::slice::from_ref(own),
+            Self::Several(all) => all,
+        }
+    }
+
     pub(super) fn names(&self, resource: &str) -> bool {
         match self {
             Self::One(own) => own == resource,

@@ -19,12 +19,18 @@ mod protect;
 mod requirement;
 mod verifier;
 
+#[cfg(feature = "jwt")]
+pub(crate) use audience::Audience;
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
 pub use discovery::Discovery;
 pub use guard::Guard;
 pub use introspection::{Credentials, Introspection};
 #[cfg(feature = "jwt")]
 pub use jwt::{DiscoveredKeys, FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
+#[cfg(feature = "jwt")]
+pub(crate) use jwt::{EXPIRY_LEEWAY, Unsigned, signed_claims};
+#[cfg(feature = "jwt")]
+pub(crate) use requirement::CLOCK_SKEW;
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;
 

@@ -96,7 +96,7 @@ impl Requirement {
 }
 
 /// How far the clocks of two machines may differ, in seconds.
-pub(super) const CLOCK_SKEW: i64 = 30;
+pub(crate) const CLOCK_SKEW: i64 = 30;
 
 /// Which scopes include which others, all the way down.
 #[derive(Clone, Debug, Default)]

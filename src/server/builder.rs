@@ -309,7 +309,7 @@ impl Builder {
         errors.extend(mistaken_numbers(&self.policy));
         let extensions = self.extensions.known();
         let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
-        errors.extend(self.extensions.mistakes(self.replay_guard.is_some()));
+        errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
         if let Some(terms) = &self.registration {
             errors.extend(mistaken_terms(terms, &serves, &scope, self.registrar.is_some()));
         }

@@ -57,6 +57,9 @@ pub enum ConfigError {
     /// A grant type of the host that is there already.
     #[error("there is a grant type {0:?} already")]
     GrantTypeTwice(String),
+    /// What a grant type of the host says is wrong with it.
+    #[error("the grant type {0:?} cannot work: {1}")]
+    GrantType(String, String),
     /// Something is good once, and nothing remembers it.
     #[error("what the grant type {0:?} takes is good once, and nothing remembers it: call replay_guard")]
     ReplayGuardMissing(String),

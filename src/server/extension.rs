@@ -74,6 +74,12 @@ pub trait ExtensionGrant: Send + Sync {
     fn terms(&self) -> ExtensionTerms {
         ExtensionTerms::default()
     }
+
+    /// What is wrong with how it was set up, for a server of this issuer; [`Builder::build`] reports it.
+    fn mistakes(&self, issuer: &str) -> Vec<String> {
+        let _ = issuer;
+        Vec::new()
+    }
 }
 
 #[async_trait]
@@ -84,6 +90,10 @@ impl<T: ExtensionGrant + ?Sized> ExtensionGrant for Arc<T> {
 
     fn terms(&self) -> ExtensionTerms {
         (**self).terms()
+    }
+
+    fn mistakes(&self, issuer: &str) -> Vec<String> {
+        (**self).mistakes(issuer)
     }
 }
 
@@ -118,7 +128,7 @@ impl Extensions {
         known.collect()
     }
 
-    pub(super) fn mistakes(&self, has_replay_guard: bool) -> Vec<ConfigError> {
+    pub(super) fn mistakes(&self, issuer: &str, has_replay_guard: bool) -> Vec<ConfigError> {
         let mut errors = Vec::new();
         for (at, (name, grant)) in self.0.iter().enumerate() {
             let is_built_in = match GrantType::parse(name) {
@@ -134,6 +144,8 @@ impl Extensions {
             if grant.terms().single_use && !has_replay_guard {
                 errors.push(ConfigError::ReplayGuardMissing(name.clone()));
             }
+            let own = grant.mistakes(issuer).into_iter();
+            errors.extend(own.map(|mistake| ConfigError::GrantType(name.clone(), mistake)));
         }
         errors
     }

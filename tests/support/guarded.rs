@@ -1,5 +1,7 @@
 //! An API behind a guard, and tokens for it by a key of the test's own.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::http::{Request, Response};
 use grantor::jose::{self, Algorithm, JwkSet, Signer as _, SigningKey};
 use grantor::resource::{Guard, GuardBuilder, KeySource, Requirement, StaticKeys};
@@ -66,10 +68,15 @@ pub fn jwks_json(keys: &JwkSet) -> Vec<u8> {
 
 /// The claims of a token for [`API`] that is in order, with these changes; `null` takes a claim away.
 pub fn claims(changes: Value) -> Value {
-    let mut claims = json!({
+    let claims = json!({
         "iss": ISSUER, "sub": "alice", "sub_type": "user", "aud": API, "client_id": "conf", "jti": "a",
         "iat": TestClock::START, "exp": TestClock::START + 600, "scope": "read write",
     });
+    changed(claims, changes)
+}
+
+/// The claims with these changes; `null` takes a claim away.
+pub fn changed(mut claims: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value {
             Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
@@ -77,6 +84,17 @@ pub fn claims(changes: Value) -> Value {
         }
     }
     claims
+}
+
+pub fn b64(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// A token of this very header and payload, whose signature is right.
+pub fn forged(key: &SigningKey, header: &str, payload: &str) -> String {
+    let message = format!("{}.{}", b64(header), b64(payload));
+    let signature = key.sign_now(message.as_bytes()).unwrap().unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// A signed access token with these changes.

@@ -11,6 +11,7 @@ pub mod registering;
 pub mod remote;
 pub mod scripted;
 pub mod site;
+pub mod vouching;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -61,7 +61,7 @@ impl Entitlement {
         Self { holder, scope, targets, authentication, lifetime, wants_refresh: false, once }
     }
 
-    /// Only for these resources; by default for any that the server knows. If it is one, a request need not name it.
+    /// Only for these resources, which the server has to know; by default for any. If it is one, a request need not name it.
     pub fn resources(self, resources: impl IntoIterator<Item = ResourceId>) -> Self {
         Self { targets: Some(resources.into_iter().collect()), ..self }
     }
@@ -98,6 +98,21 @@ impl Entitlement {
     /// The same with no more scope than this.
     pub fn within(self, scope: &Scope) -> Self {
         Self { scope: self.scope.intersection(scope), ..self }
+    }
+
+    /// The same for no other resources than these.
+    pub fn within_resources(self, resources: &[ResourceId]) -> Self {
+        let targets = match self.targets {
+            Some(own) => own.into_iter().filter(|own| resources.contains(own)).collect(),
+            None => resources.to_vec(),
+        };
+        Self { targets: Some(targets), ..self }
+    }
+
+    /// How well the user proved who they are, unless that was said.
+    pub fn or_authenticated(self, auth_time: DateTime<Utc>, acr: Option<String>) -> Self {
+        let otherwise = Authentication { auth_time, acr };
+        Self { authentication: self.authentication.or(Some(otherwise)), ..self }
     }
 
     pub(crate) fn subject(&self, client: &Client) -> Subject {
@@ -154,6 +169,12 @@ impl Denial {
     #[must_use]
     pub fn wrong_secret() -> Self {
         Self::because(Reason::Extension(ExtensionRefusal::SecretWrong))
+    }
+
+    /// `invalid_grant`: the user would have to agree first, on a page, by another grant.
+    #[must_use]
+    pub fn consent_missing() -> Self {
+        Self::because(Reason::Extension(ExtensionRefusal::ConsentMissing))
     }
 
     /// `unauthorized_client`: not for this client.

@@ -44,7 +44,7 @@ pub(super) struct Validity {
 }
 
 /// How long a token is good past its `exp`, in seconds, for clocks that differ.
-const EXPIRY_LEEWAY: i64 = 10;
+pub(crate) const EXPIRY_LEEWAY: i64 = 10;
 
 impl Validity {
     pub(super) fn check(self, now: DateTime<Utc>) -> Result<(), Reason> {

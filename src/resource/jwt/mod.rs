@@ -6,6 +6,7 @@ mod fetched;
 mod file;
 mod key_source;
 mod passed;
+mod signed;
 
 use std::fmt;
 
@@ -14,17 +15,18 @@ use chrono::{DateTime, Utc};
 
 use super::{Access, GuardBuilder, TokenVerifier};
 use crate::error::{Reason, Refusal};
-use crate::jose::{Jws, JwsError, Unverified};
-use crate::secret::Digest;
+use crate::jose::{Jws, Unverified};
 use crate::store::StoreError;
 use crate::target::ResourceId;
 use claims::Wire;
 use passed::{Passed, PassedTokens, TokenDigest};
 
+pub(crate) use claims::EXPIRY_LEEWAY;
 pub use discovered::DiscoveredKeys;
 pub use fetched::FetchedKeys;
 pub use file::FileKeys;
 pub use key_source::{KeySource, StaticKeys, TrustedKeys};
+pub(crate) use signed::{Signed, Unsigned, signed_claims};
 
 /// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
 /// asking nobody.
@@ -98,7 +100,7 @@ impl JwtVerifier {
         if !jws.has_typ(ACCESS_TOKEN) {
             return Err(Reason::TokenUnreadable.into());
         }
-        let Signed { wire, key } = self.signed(&jws, now).await?;
+        let Signed { claims: wire, key } = self.signed(&jws, now).await?;
         if wire.iss != self.issuer {
             return Err(Reason::TokenIssuerWrong.into());
         }
@@ -133,22 +135,12 @@ impl JwtVerifier {
         Ok(Some(access))
     }
 
-    /// The claims under a signature of one of the keys. A key that is not there may be new: then the keys are asked for
-    /// once more.
-    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed, Refusal> {
-        let keys = self.keys.keys(false, now).await.map_err(unavailable)?;
-        match read(jws, &keys) {
-            Err(Unread::KeyMissing) => {
-                let fresh = self.keys.keys(true, now).await.map_err(unavailable)?;
-                let read = if fresh.is(&keys) { Err(Unread::KeyMissing) } else { read(jws, &fresh) };
-                read.map_err(|unread| match unread {
-                    Unread::KeyMissing => Reason::TokenSignatureWrong.into(),
-                    Unread::Refused(reason) => reason.into(),
-                })
-            }
-            Err(Unread::Refused(reason)) => Err(reason.into()),
-            Ok(signed) => Ok(signed),
-        }
+    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed<Wire>, Reason> {
+        signed_claims(&*self.keys, jws, now).await.map_err(|unsigned| match unsigned {
+            Unsigned::NoKey => Reason::TokenSignatureWrong,
+            Unsigned::Claims => Reason::TokenUnreadable,
+            Unsigned::KeysUnavailable => Reason::IssuerUnavailable,
+        })
     }
 }
 
@@ -177,29 +169,6 @@ impl TokenVerifier for JwtVerifier {
     fn issuer(&self) -> Option<&str> {
         Some(&self.issuer)
     }
-}
-
-/// Claims, and the key that signed them.
-struct Signed {
-    wire: Wire,
-    key: Digest,
-}
-
-enum Unread {
-    /// A fresh key set may have the key.
-    KeyMissing,
-    Refused(Reason),
-}
-
-fn read(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Signed, Unread> {
-    // A token that names no key was tried with all of them.
-    let may_be_new = |error| error == JwsError::UnknownKey || jws.kid().is_none();
-    let verified = jws.verify(keys.as_slice()).map_err(|error| match may_be_new(error) {
-        true => Unread::KeyMissing,
-        false => Unread::Refused(Reason::TokenSignatureWrong),
-    })?;
-    let wire = verified.claims().map_err(|_| Unread::Refused(Reason::TokenUnreadable))?;
-    Ok(Signed { wire, key: verified.key().digest() })
 }
 
 fn unavailable(_: StoreError) -> Refusal {

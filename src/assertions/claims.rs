@@ -1,0 +1,190 @@
+//! The claims of an assertion, and what they have to be (RFC 7523 section 3).
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny};
+use serde_json::{Map, Value};
+
+use super::{Assertion, AssertionIssuer};
+use crate::error::{AssertionFlaw as Flaw, Reason};
+use crate::flow::token::{Entitlement, ExtensionAsk};
+use crate::resource::{Audience, CLOCK_SKEW, EXPIRY_LEEWAY};
+use crate::scope::Scope;
+use crate::secret::Digest;
+use crate::target::ResourceId;
+
+#[derive(Deserialize)]
+struct Wire {
+    iss: String,
+    sub: Option<String>,
+    aud: Option<Audience>,
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    jti: Option<String>,
+    client_id: Option<String>,
+    scope: Option<Scope>,
+    resource: Option<Audience>,
+    auth_time: Option<NumericDate>,
+    acr: Option<String>,
+    cnf: Option<IgnoredAny>,
+    act: Option<IgnoredAny>,
+    authorization_details: Option<IgnoredAny>,
+}
+
+/// Seconds since 1970, which may have a fraction (RFC 7519 section 2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct NumericDate(i64);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        // Within what a clock can show, so that no sum overflows.
+        match (0.0..=253_402_300_799.0).contains(&seconds) {
+            true => Ok(Self(seconds as i64)),
+            false => Err(de::Error::custom("not a date")),
+        }
+    }
+}
+
+/// What is to be believed of an assertion.
+pub(super) struct Believed {
+    claims: Map<String, Value>,
+    subject: String,
+    /// Until when it counts, the leeway included.
+    until: DateTime<Utc>,
+    jti: Option<String>,
+    scope: Option<Scope>,
+    resources: Option<Vec<ResourceId>>,
+    authentication: Option<(DateTime<Utc>, Option<String>)>,
+}
+
+impl Believed {
+    /// Every check of the claims, in the order of RFC 7523 section 3.
+    #[rustfmt::skip]
+    pub(super) fn check(claims: Map<String, Value>, issuer: &AssertionIssuer, ask: &ExtensionAsk<'_>) -> Result<Self, Reason> {
+        let claims = Value::Object(claims);
+        let wire = Wire::deserialize(&claims).map_err(|_| Flaw::ClaimMissing)?;
+        let Value::Object(claims) = claims else { return Err(Flaw::ClaimMissing.into()) };
+        let given_to_asker = wire.client_id.as_deref().map(|id| id == ask.client.id().as_str());
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let jti = filled(wire.jti);
+
+        if wire.iss != issuer.name()                             { return Err(Flaw::IssuerUnknown.into()) }
+        let subject = filled(wire.sub).ok_or(Flaw::ClaimMissing)?;
+        let audience = wire.aud.ok_or(Flaw::ClaimMissing)?;
+        if !is_for_us(&audience, issuer, ask)                    { return Err(Flaw::AudienceWrong.into()) }
+        let exp = wire.exp.ok_or(Flaw::ClaimMissing)?;
+        check_times(exp, wire.nbf, wire.iat, issuer.longest(), ask.now)?;
+        if issuer.is_id_jag() && (jti.is_none() || wire.iat.is_none() || given_to_asker.is_none())
+                                                                 { return Err(Flaw::ClaimMissing.into()) }
+        if given_to_asker == Some(false)                         { return Err(Flaw::ForAnotherClient.into()) }
+        // What limits the assertion in a way that is not understood here, makes it good for nothing.
+        if wire.cnf.is_some()                                    { return Err(Flaw::Bound.into()) }
+        if wire.act.is_some()                                    { return Err(Flaw::Delegated.into()) }
+        if wire.authorization_details.is_some()                  { return Err(Flaw::DetailsUnsupported.into()) }
+
+        let signed_in = wire.auth_time.and_then(moment).map(|at| (at.min(ask.now), wire.acr));
+        Ok(Self {
+            claims, subject, jti,
+            until: moment(NumericDate(exp.0.saturating_add(EXPIRY_LEEWAY))).ok_or(Flaw::TooLongLived)?,
+            scope: wire.scope,
+            resources: wire.resource.map(resources).transpose()?,
+            authentication: signed_in,
+        })
+    }
+
+    /// What the host is asked.
+    pub(super) fn assertion<'a>(
+        &'a self,
+        issuer: &'a AssertionIssuer,
+        ask: &ExtensionAsk<'a>,
+    ) -> Assertion<'a> {
+        Assertion {
+            issuer: issuer.name(),
+            subject: &self.subject,
+            client: ask.client,
+            scope: self.scope.as_ref(),
+            resources: self.resources.as_deref(),
+            asked_scope: ask.scope,
+            claims: &self.claims,
+        }
+    }
+
+    /// What the host allows, within what the issuer allows.
+    pub(super) fn limit(&self, entitlement: Entitlement) -> Result<Entitlement, Reason> {
+        let entitlement = match &self.scope {
+            Some(scope) => entitlement.within(scope),
+            None => entitlement,
+        };
+        // The issuer allowed something, and nothing of it is left.
+        if self.scope.as_ref().is_some_and(|scope| !scope.is_empty()) && entitlement.scope().is_empty() {
+            return Err(Reason::ScopeExceeded);
+        }
+        let entitlement = match &self.resources {
+            Some(resources) => entitlement.within_resources(resources),
+            None => entitlement,
+        };
+        Ok(match &self.authentication {
+            Some((at, acr)) => entitlement.or_authenticated(*at, acr.clone()),
+            None => entitlement,
+        })
+    }
+
+    /// By what it is known when it comes back: its `jti`, or all of it but the signature, of which there may be several.
+    pub(super) fn one_time(&self, text: &str) -> (String, DateTime<Utc>) {
+        let id = match &self.jti {
+            Some(jti) => format!("jti {jti}"),
+            None => {
+                let signed = text.rsplit_once('.').map_or(text, |(signed, _)| signed);
+                let digest = Digest::of("grantor:assertion:v1", signed.as_bytes());
+                let hex: String = digest.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("signed {hex}")
+            }
+        };
+        (id, self.until)
+    }
+}
+
+/// Whether it is for this server and for nobody else, so that no other one can use it here.
+fn is_for_us(audience: &Audience, issuer: &AssertionIssuer, ask: &ExtensionAsk<'_>) -> bool {
+    let names = audience.as_slice();
+    match issuer.is_id_jag() {
+        true => matches!(names, [only] if only == ask.issuer),
+        false => {
+            let is_ours = |name: &String| name == ask.issuer || name == ask.token_endpoint;
+            !names.is_empty() && names.iter().all(is_ours)
+        }
+    }
+}
+
+fn check_times(
+    exp: NumericDate,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    longest: i64,
+    now: DateTime<Utc>,
+) -> Result<(), Flaw> {
+    let now = now.timestamp();
+    if exp.0 + EXPIRY_LEEWAY <= now {
+        return Err(Flaw::Expired);
+    }
+    let ahead = |date: NumericDate| date.0 > now + CLOCK_SKEW;
+    if iat.is_some_and(ahead) || nbf.is_some_and(ahead) {
+        return Err(Flaw::TooEarly);
+    }
+    // One that does not say since when counts from now.
+    let since = iat.map_or(now, |iat| iat.0.min(now));
+    match exp.0 - since > longest.saturating_add(CLOCK_SKEW) {
+        true => Err(Flaw::TooLongLived),
+        false => Ok(()),
+    }
+}
+
+fn moment(date: NumericDate) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(date.0, 0)
+}
+
+fn resources(named: Audience) -> Result<Vec<ResourceId>, Reason> {
+    named.as_slice().iter().map(|name| ResourceId::parse(name)).collect()
+}

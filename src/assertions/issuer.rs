@@ -1,0 +1,112 @@
+//! [`AssertionIssuer`]: whose assertions are taken, and by which keys.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::error::{AssertionFlaw, Reason};
+use crate::jose::{Algorithm, Unverified};
+use crate::resource::{KeySource, Unsigned, signed_claims};
+
+/// An issuer whose assertions are taken, by exactly this name and by its own keys alone.
+///
+/// Keys are fixed ([`StaticKeys`](crate::resource::StaticKeys)), in a file ([`FileKeys`](crate::resource::FileKeys)), at a
+/// `jwks_uri` ([`FetchedKeys`](crate::resource::FetchedKeys)) or found by discovery
+/// ([`DiscoveredKeys`](crate::resource::DiscoveredKeys)). Whoever has one of them can be any user of that issuer.
+#[must_use]
+pub struct AssertionIssuer {
+    name: String,
+    keys: Box<dyn KeySource>,
+    kind: Kind,
+    algorithms: Vec<Algorithm>,
+    longest: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// RFC 7523 as it is.
+    Plain,
+    /// draft-ietf-oauth-identity-assertion-authz-grant.
+    IdJag,
+}
+
+/// RFC 7519 section 5.1.
+const JWT: &str = "JWT";
+
+/// draft-ietf-oauth-identity-assertion-authz-grant section 3.1.
+const ID_JAG: &str = "oauth-id-jag+jwt";
+
+impl AssertionIssuer {
+    /// Whose assertions are those of RFC 7523 section 3: a JWT without `typ` or with the one of that name, for this server by its
+    /// issuer or its token endpoint.
+    pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
+        Self::of(Kind::Plain, issuer.into(), keys)
+    }
+
+    /// Whose assertions are ID-JAGs: an identity provider that vouches for its users. Beyond RFC 7523 they say so (`typ`), are for
+    /// this server by its issuer alone, name the client that they were given to (`client_id`), and have `jti` and `iat`.
+    pub fn id_jag(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
+        Self::of(Kind::IdJag, issuer.into(), keys)
+    }
+
+    fn of(kind: Kind, name: String, keys: impl KeySource + 'static) -> Self {
+        let (algorithms, longest) = (Algorithm::ALL.to_vec(), Duration::from_secs(60 * 60));
+        Self { name, keys: Box::new(keys), kind, algorithms, longest }
+    }
+
+    /// Only these algorithms; by default every [`Algorithm`] that a key of the issuer is for. There is no symmetric one.
+    pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        Self { algorithms: algorithms.into_iter().collect(), ..self }
+    }
+
+    /// Its assertions may be good for so long at most; by default an hour. So long each has to be remembered.
+    pub fn longest_lifetime(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn is_id_jag(&self) -> bool {
+        self.kind == Kind::IdJag
+    }
+
+    /// In seconds.
+    pub(super) fn longest(&self) -> i64 {
+        i64::try_from(self.longest.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// What it signed; nothing of it but the signature has been checked.
+    pub(super) async fn verified_claims(
+        &self,
+        jws: &Unverified<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, Reason> {
+        if !self.algorithms.contains(&jws.algorithm()) {
+            return Err(AssertionFlaw::AlgorithmRefused.into());
+        }
+        let is_right = match self.kind {
+            Kind::Plain => jws.is_untyped() || jws.has_typ(JWT),
+            Kind::IdJag => jws.has_typ(ID_JAG),
+        };
+        if !is_right {
+            return Err(AssertionFlaw::TypeWrong.into());
+        }
+        let signed = signed_claims(&*self.keys, jws, now).await;
+        signed.map(|signed| signed.claims).map_err(|unsigned| match unsigned {
+            Unsigned::NoKey => AssertionFlaw::SignatureWrong.into(),
+            Unsigned::Claims => AssertionFlaw::ClaimMissing.into(),
+            Unsigned::KeysUnavailable => Reason::IssuerUnavailable,
+        })
+    }
+}
+
+impl fmt::Debug for AssertionIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("AssertionIssuer");
+        shown.field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}

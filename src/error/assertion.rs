@@ -1,0 +1,67 @@
+//! [`AssertionFlaw`]: why an assertion is not believed.
+
+use super::{ErrorCode, Reason};
+
+/// Why an assertion is not believed (RFC 7521 section 4.1.1, RFC 7523 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum AssertionFlaw {
+    /// Not a signed JWT, or its algorithm is none that there is: `none` and every symmetric one are not.
+    Unreadable,
+    /// Of an issuer that is not trusted here.
+    IssuerUnknown,
+    /// An algorithm that the issuer does not use.
+    AlgorithmRefused,
+    /// Another kind of token (`typ`).
+    TypeWrong,
+    /// No key of its issuer has signed it.
+    SignatureWrong,
+    /// A claim is missing or of another type.
+    ClaimMissing,
+    /// For another server, or for others as well.
+    AudienceWrong,
+    /// Its time is over.
+    Expired,
+    /// Its time lies ahead.
+    TooEarly,
+    /// It is good for longer than it may be.
+    TooLongLived,
+    /// Given to another client.
+    ForAnotherClient,
+    /// Bound to a key that was not proven (`cnf`).
+    Bound,
+    /// Somebody else acts for its subject (`act`).
+    Delegated,
+    /// Limited by `authorization_details`, which are not understood here.
+    DetailsUnsupported,
+}
+
+impl AssertionFlaw {
+    /// Whose signature is wrong and who is not trusted is not told apart.
+    #[rustfmt::skip]
+    pub(super) const fn public(self) -> (ErrorCode, &'static str) {
+        let text = match self {
+            Self::Unreadable
+            | Self::IssuerUnknown
+            | Self::AlgorithmRefused
+            | Self::SignatureWrong     => "the assertion is not a JWT that an issuer signed who is trusted here",
+            Self::TypeWrong            => "the assertion's typ is not the one that its issuer is known for",
+            Self::ClaimMissing         => "a claim of the assertion is missing or malformed",
+            Self::AudienceWrong        => "the assertion's aud is not this server alone",
+            Self::Expired              => "the assertion has expired",
+            Self::TooEarly             => "the assertion is not good yet",
+            Self::TooLongLived         => "the assertion is good for longer than is allowed",
+            Self::ForAnotherClient     => "the assertion was given to another client",
+            Self::Bound                => "the assertion is bound to a key, which is not supported",
+            Self::Delegated            => "the assertion has an actor, which is not supported",
+            Self::DetailsUnsupported   => "the assertion has authorization_details, which are not supported",
+        };
+        (ErrorCode::InvalidGrant, text)
+    }
+}
+
+impl From<AssertionFlaw> for Reason {
+    fn from(flaw: AssertionFlaw) -> Self {
+        Self::Assertion(flaw)
+    }
+}
