@@ -9,6 +9,7 @@ use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::assertions::AssertionEntry;
 use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
 use crate::tokens::Tokens;
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) introspection: Vec<String>,
     /// Whether applications register themselves.
     pub(crate) registration: Option<SelfRegistration>,
+    /// Whose assertions are as good as a sign-in.
+    pub(crate) assertion_issuers: Vec<AssertionEntry>,
     /// What asks for the documents of applications that nobody registered.
     pub(crate) documents: Option<HttpOutbound>,
     pub(crate) users: Vec<User>,
@@ -130,7 +133,7 @@ impl Config {
 }
 
 const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_token, audience, lifetimes, \
-    limits, keys, introspection, registration, client_id_metadata_documents, outbound, resources, users, clients";
+    limits, keys, introspection, registration, assertion_issuers, client_id_metadata_documents, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -151,6 +154,7 @@ impl Reader {
             limits: self.take(&mut file, "limits").unwrap_or_default(),
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
             registration: self.registration(&mut file),
+            assertion_issuers: self.assertion_issuers(&mut file),
             documents: self.documents(&mut file, profile),
             users,
             clients,

@@ -12,6 +12,7 @@ use grantor::keys::{JwtSigner, KeyStore, Keys};
 use grantor::{AuthorizationServer, Policy};
 
 use crate::app::{App, Parts};
+use crate::assertions;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
 use crate::limits::Attempts;
@@ -40,6 +41,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .clients(Arc::clone(&registry))
         .registrar(stores.clients)
         .store(stores.grants)
+        .replay_guard(stores.replays)
         .scopes(&config.scopes)
         .profile(config.profile)
         .authorization_endpoint("/authorize")
@@ -59,6 +61,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     };
     let builder = match config.registration {
         Some(terms) => builder.registration(terms.terms()),
+        None => builder,
+    };
+    let builder = match assertions::grant(config.assertion_issuers) {
+        Some(grant) => builder.jwt_bearer(grant),
         None => builder,
     };
     let builder = match config.documents {

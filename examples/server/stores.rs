@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use grantor::keys::{KeyStore, MemoryKeyStore};
 use grantor::store::{PostgresStore, RedisStore, SqliteStore};
-use grantor::{MemoryRegistry, MemoryStore, Registrar, TokenStore};
+use grantor::{MemoryRegistry, MemoryStore, Registrar, ReplayGuard, TokenStore};
 
 /// What this server keeps.
 pub(crate) struct Stores {
     pub(crate) grants: Arc<dyn TokenStore>,
     /// The applications that developers register; those of the configuration file stay there.
     pub(crate) clients: Arc<dyn Registrar>,
+    /// What was used that is good once.
+    pub(crate) replays: Arc<dyn ReplayGuard>,
     /// Where the signing keys are, unless `[keys]` names a file.
     pub(crate) keys: Arc<dyn KeyStore>,
 }
@@ -30,11 +32,15 @@ impl Stores {
     pub(crate) async fn open(address: &str) -> Result<Self, String> {
         let scheme = address.split(':').next().unwrap_or_default();
         match scheme {
-            "memory" => Ok(Self {
-                grants: Arc::new(MemoryStore::new()),
-                clients: Arc::new(MemoryRegistry::default()),
-                keys: Arc::new(MemoryKeyStore::new()),
-            }),
+            "memory" => {
+                let store = Arc::new(MemoryStore::new());
+                Ok(Self {
+                    grants: store.clone(),
+                    clients: Arc::new(MemoryRegistry::default()),
+                    replays: store,
+                    keys: Arc::new(MemoryKeyStore::new()),
+                })
+            }
             "sqlite" => SqliteStore::open(address).await.map(Self::of).map_err(one_line),
             "postgres" | "postgresql" => {
                 PostgresStore::connect(address).await.map(Self::of).map_err(one_line)
@@ -45,8 +51,13 @@ impl Stores {
     }
 
     /// One database for all of it.
-    fn of(store: impl TokenStore + Registrar + KeyStore + Clone + 'static) -> Self {
-        Self { grants: Arc::new(store.clone()), clients: Arc::new(store.clone()), keys: Arc::new(store) }
+    fn of(store: impl TokenStore + Registrar + ReplayGuard + KeyStore + Clone + 'static) -> Self {
+        Self {
+            grants: Arc::new(store.clone()),
+            clients: Arc::new(store.clone()),
+            replays: Arc::new(store.clone()),
+            keys: Arc::new(store),
+        }
     }
 }
 

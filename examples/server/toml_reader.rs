@@ -66,8 +66,9 @@ impl Reader {
         let numbered = entries.into_iter().zip(1..);
         numbered
             .filter_map(|(entry, n)| {
-                let name =
-                    ["client_id", "username", "identifier"].iter().find_map(|key| entry.get(*key)?.as_str());
+                let name = ["client_id", "username", "identifier", "issuer"]
+                    .iter()
+                    .find_map(|key| entry.get(*key)?.as_str());
                 let place = match name {
                     Some(name) => format!("{key} {n} ({name})"),
                     None => format!("{key} {n}"),

@@ -11,6 +11,7 @@ trap 'stop_program; rm -rf "$work"' EXIT
 # name, configuration (`mcp_server` is an example of its own), command
 clients=(
     "authlib server.toml $VENV/bin/python tests/clients/python/authlib_client.py"
+    "assertions assertions.toml $VENV/bin/python tests/clients/python/assertions.py"
     "requests-oauthlib server.toml $VENV/bin/python tests/clients/python/requests_oauthlib_client.py"
     "openid-client server.toml node $NODE_DIR/openid-client.mjs"
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
