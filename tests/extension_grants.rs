@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use grantor::error::ExtensionRefusal;
 use grantor::flow::token::{Denial, Entitlement, ExtensionTerms};
-use grantor::server::ConfigError;
-use grantor::{AuthorizationServer, GrantType, Policy, Reason, Registration, Request, StoreError, Subject};
+use grantor::server::{Builder, ConfigError};
+use grantor::{
+    AuthorizationServer, Client, GrantType, Policy, Reason, Registration, Request, StoreError, Subject,
+};
 use grantor::{GrantId, MemoryRegistry, MemoryStore, TokenStore as _};
 use serde_json::{Value, json};
 
 use crate::support::extending::{API, Extending, Host, OTHER_API, VOUCHER, scope};
 use crate::support::registering::Registering;
-use crate::support::{Answer, SECRET, basic, encode, request};
+use crate::support::{Answer, Fixture, SECRET, basic, encode, request};
 
 fn terms() -> ExtensionTerms {
     ExtensionTerms::default()
@@ -141,6 +143,26 @@ async fn the_token_is_for_a_resource_that_there_is_and_that_the_host_allows() {
     only("https://unknown.example");
     let answer = bench.redeem("shop", &[]).await;
     bench.assert_refused(&answer, "invalid_target", Reason::TargetUnknown);
+}
+
+#[tokio::test]
+async fn a_server_without_resources_does_not_pass_over_a_limit_to_one() {
+    let host = Host::new(terms());
+    let server = |builder: Builder| {
+        let voucher = GrantType::parse(VOUCHER).unwrap();
+        let shop = Client::builder("shop").grant_types([voucher]).secret(SECRET).build().unwrap();
+        builder.clients(MemoryRegistry::new([shop])).extension_grant(VOUCHER, host.clone())
+    };
+    host.answers(|_| {
+        let api = grantor::ResourceId::parse(API).unwrap();
+        Ok(Entitlement::user("alice", scope("read")).resources([api]))
+    });
+    let nameless = Fixture::with(server);
+    let answer = nameless.token("shop", &[("grant_type", VOUCHER)]).await;
+    assert_eq!(answer.error(), (400, "invalid_target".into()));
+    assert_eq!(nameless.log.last_reason(), Some(Reason::TargetUnknown));
+    let named = Fixture::with(|builder| server(builder).audience(API));
+    assert_eq!(named.token("shop", &[("grant_type", VOUCHER)]).await.status(), 200);
 }
 
 #[tokio::test]
@@ -339,7 +361,7 @@ fn the_metadata_say_what_there_is() {
     let json = metadata(&bench);
     assert!(names(&json, "grant_types_supported").iter().any(|name| name == VOUCHER), "{json}");
     assert_eq!(names(&json, "authorization_grant_profiles_supported"), ["urn:example:profile"]);
-    let without = Answer(crate::support::Fixture::new().server.metadata()).json();
+    let without = Answer(Fixture::new().server.metadata()).json();
     assert!(!names(&without, "grant_types_supported").iter().any(|name| name == VOUCHER));
     assert_eq!(without["authorization_grant_profiles_supported"], Value::Null);
 }

@@ -47,9 +47,18 @@ impl Bench {
 
     /// One node of several with the same store.
     fn sharing(memory: &Arc<MemoryStore>) -> Self {
-        let (store, guard) = (Plan::default(), Plan::default());
+        Self::with(memory, Policy::default())
+    }
+
+    /// One that does not wait long for what hangs.
+    fn impatient() -> Self {
         let mut policy = Policy::default();
-        policy.store_deadline = Duration::from_millis(100);
+        policy.store_deadline = Duration::from_millis(200);
+        Self::with(&Arc::new(MemoryStore::new()), policy)
+    }
+
+    fn with(memory: &Arc<MemoryStore>, policy: Policy) -> Self {
+        let (store, guard) = (Plan::default(), Plan::default());
         let used = Faulty::new(memory.clone(), &store);
         let replays = FaultyGuard(memory.clone(), guard.clone());
         let extending =
@@ -123,7 +132,7 @@ async fn a_request_that_is_refused_spends_nothing_on_any_node() {
 #[tokio::test]
 async fn a_write_that_fails_gives_back_what_was_used_once() {
     for fault in Fault::ALL {
-        let bench = Bench::new();
+        let bench = Bench::impatient();
         bench.store.arm(0, fault);
         let status = bench.redeem("1").await;
         assert_eq!(status, if fault == Fault::Permanent { 500 } else { 503 }, "{fault:?}");
@@ -173,7 +182,7 @@ async fn a_request_that_is_dropped_gives_back_what_it_used() {
 #[tokio::test]
 async fn a_guard_that_fails_is_503_and_decides_about_the_retry() {
     for fault in Fault::ALL {
-        let bench = Bench::new();
+        let bench = Bench::impatient();
         bench.guard.arm(0, fault);
         let status = bench.redeem("1").await;
         assert_eq!(status, if fault == Fault::Permanent { 500 } else { 503 }, "{fault:?}");
