@@ -22,6 +22,7 @@ pub mod adapter;
 pub mod assertions;
 pub mod audit;
 pub mod client;
+pub mod details;
 pub mod documents;
 pub mod error;
 pub mod flow;
@@ -58,6 +59,7 @@ pub use client::{
     ApplicationType, AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry,
 };
 pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
+pub use details::{AuthorizationDetail, AuthorizationDetails};
 pub use documents::MetadataDocuments;
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::{ResponseMode, Standing};

@@ -73,6 +73,8 @@ struct Document<'a> {
     device_authorization_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     code_challenge_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details_types_supported: Vec<&'a str>,
     #[serde(skip_serializing_if = "is_false")]
     authorization_response_iss_parameter_supported: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -145,6 +147,7 @@ pub(crate) fn document(rules: &Rules, endpoints: &Endpoints, parts: Parts) -> Ve
         introspection_endpoint_auth_methods_supported: secret.to_vec(),
         device_authorization_endpoint: has_devices.then(|| url(&endpoints.device_authorization)),
         code_challenge_methods_supported: if has_users { vec!["S256"] } else { Vec::new() },
+        authorization_details_types_supported: rules.detail_types.names().collect(),
         authorization_response_iss_parameter_supported: has_users,
         client_id_metadata_document_supported: has_users && parts.documents,
     };

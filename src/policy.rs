@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::client::{Client, ClientId, GrantType, ResponseType};
+use crate::details::{AuthorizationDetails, DetailTypes};
 use crate::error::Reason;
 use crate::flow::token::KnownExtension;
 use crate::grant::Prefixes;
@@ -172,6 +173,8 @@ pub struct Rules {
     pub(crate) resources: Vec<KnownResource>,
     /// The grant types that the host brings along.
     pub(crate) extensions: Vec<KnownExtension>,
+    /// The types of authorization details that requests may name.
+    pub(crate) detail_types: DetailTypes,
     /// How access tokens are written, unless a resource or a client says otherwise.
     pub access_tokens: AccessTokens,
     /// The clients that may introspect every access token.
@@ -192,6 +195,7 @@ impl Rules {
             scope,
             resources: Vec::new(),
             extensions: Vec::new(),
+            detail_types: DetailTypes::default(),
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
             policy: Policy::default(),
@@ -252,6 +256,26 @@ impl Rules {
             Some(understood) => scope.intersection(understood),
             None => scope,
         }
+    }
+
+    /// The details that mean something to this audience, of those that the client may still have.
+    pub(crate) fn details_for(
+        &self,
+        audience: Option<&ResourceId>,
+        client: &Client,
+        details: &AuthorizationDetails,
+    ) -> AuthorizationDetails {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
+        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_ref());
+        let registered = client.metadata().authorization_details_types.as_ref();
+        let may = |types: Option<&Vec<String>>, kind: &str| {
+            types.is_none_or(|types| types.iter().any(|t| t == kind))
+        };
+        details.filtered(|detail| {
+            let kind = detail.kind();
+            let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
+            known && detail.is_for(audience)
+        })
     }
 
     /// All that a client may ever have: what it registered, of what the server knows.

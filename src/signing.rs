@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::ClientId;
+use crate::details::AuthorizationDetails;
 use crate::grant::{Actor, GrantId, Subject};
 use crate::scope::Scope;
 use crate::store::StoreError;
@@ -64,6 +65,9 @@ pub struct Claims {
     /// Who acts for the subject (RFC 8693 section 4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// What it is good for that a scope cannot say (RFC 9396 section 9.1).
+    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
+    pub authorization_details: AuthorizationDetails,
     /// The host's own claims.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -120,6 +124,7 @@ impl Claims {
         "amr",
         "cnf",
         "act",
+        "authorization_details",
     ];
 
     /// Adds the host's own claims; a reserved name is dropped.

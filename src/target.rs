@@ -141,6 +141,7 @@ impl fmt::Debug for Targets {
 pub struct Resource {
     pub(crate) identifier: String,
     pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) detail_types: Option<Vec<String>>,
     pub(crate) introspection_clients: Vec<ClientId>,
     pub(crate) access_tokens: Option<AccessTokens>,
 }
@@ -151,6 +152,7 @@ impl Resource {
         Self {
             identifier: identifier.into(),
             scopes: None,
+            detail_types: None,
             introspection_clients: Vec::new(),
             access_tokens: None,
         }
@@ -159,6 +161,16 @@ impl Resource {
     /// The scopes that mean something there: its tokens have no other. By default all that the server knows.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The types of authorization details that mean something there: its tokens have no other. By default all that the
+    /// server knows.
+    pub fn authorization_details_types<S: Into<String>>(
+        mut self,
+        types: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.detail_types = Some(types.into_iter().map(Into::into).collect());
         self
     }
 
@@ -180,6 +192,7 @@ impl Resource {
 pub(crate) struct KnownResource {
     pub(crate) id: ResourceId,
     pub(crate) scope: Option<Scope>,
+    pub(crate) detail_types: Option<Vec<String>>,
     pub(crate) introspection_clients: Vec<ClientId>,
     pub(crate) access_tokens: Option<AccessTokens>,
 }
@@ -190,6 +203,7 @@ impl KnownResource {
         Ok(Self {
             id: ResourceId::parse(&resource.identifier)?,
             scope: scope.transpose()?,
+            detail_types: resource.detail_types,
             introspection_clients: resource.introspection_clients,
             access_tokens: resource.access_tokens,
         })

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use grantor::client::ClientDecodeError;
+use grantor::details::Fields;
 use grantor::grant::DecodeError;
 use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
 use grantor::{
@@ -20,7 +21,7 @@ use crate::support::{Answer, CALLBACK, CountingEntropy, Fixture, SECRET, TestClo
 
 const ID: GrantId = GrantId::new([7; 16]);
 
-const GRANTS: [&str; 8] = [
+const GRANTS: [&str; 9] = [
     "offered",
     "redeemed",
     "refreshed",
@@ -29,6 +30,7 @@ const GRANTS: [&str; 8] = [
     "waiting",
     "approved_on_a_page",
     "redeemed_by_a_device",
+    "with_details",
 ];
 const CLIENTS: [&str; 2] = ["confidential_client", "public_client"];
 
@@ -110,8 +112,29 @@ async fn grants() -> Vec<(&'static str, Grant)> {
     fixture.token("robot", &[("grant_type", "client_credentials")]).await;
     let robot = newest(&fixture).await;
     let [waiting, approved, by_a_device] = device_grants().await;
-    let all = [offered, redeemed, refreshed, robot, ended, waiting, approved, by_a_device];
+    let detailed = detailed_grant().await;
+    let all = [offered, redeemed, refreshed, robot, ended, waiting, approved, by_a_device, detailed];
     GRANTS.into_iter().zip(all).collect()
+}
+
+/// Its token has fewer details than it.
+async fn detailed_grant() -> Grant {
+    let any = || Fields::<HashMap<String, Value>>::new();
+    let fixture = Fixture::with(|b| {
+        b.entropy(CountingEntropy::default())
+            .authorization_details_type("file", any())
+            .authorization_details_type("account", any())
+    });
+    let mut query = code_query("pub", "read");
+    query.push((
+        "authorization_details",
+        r#"[{"type":"file","name":"a"},{"type":"account","amount":[1,0.5,null]}]"#,
+    ));
+    let code = fixture.approve(&query).await.location_parameter("code").unwrap();
+    let mut redemption = crate::support::redemption(&code);
+    redemption.push(("authorization_details", r#"[{"type":"file","name":"a"}]"#));
+    assert_eq!(fixture.token("pub", &redemption).await.status(), 200);
+    newest(&fixture).await
 }
 
 async fn device_grants() -> [Grant; 3] {
@@ -140,7 +163,7 @@ fn clients() -> Vec<(&'static str, Client)> {
     let metadata: ClientMetadata = serde_json::from_value(json!({
         "client_name": "Example", "redirect_uris": [CALLBACK], "response_types": ["code"],
         "grant_types": ["authorization_code", "refresh_token"], "response_modes": ["query", "form_post"],
-        "scope": "read write", "token_endpoint_auth_method": "client_secret_post", "application_type": "web",
+        "scope": "read write", "authorization_details_types": ["payment"], "token_endpoint_auth_method": "client_secret_post", "application_type": "web",
         "client_uri": "https://app.example", "logo_uri": "https://app.example/logo", "contacts": ["a@app.example"],
         "tos_uri": "https://app.example/tos", "policy_uri": "https://app.example/policy", "software_id": "example",
         "software_version": "1", "require_pkce": false, "localhost_any_port": true, "rotate_refresh_tokens": true,
@@ -199,7 +222,8 @@ fn a_member_that_is_unknown_is_refused_wherever_it_stands() {
         let body: Value = serde_json::from_str(&golden(name)).unwrap();
         let mut places = Vec::new();
         objects(&body, "", &mut places);
-        for place in places {
+        // What a detail holds is its type's own.
+        for place in places.into_iter().filter(|place| !place.contains("/details/")) {
             let mut body = body.clone();
             body.pointer_mut(&place).unwrap()["restricted_to"] = json!("weekdays");
             let read = match CLIENTS.contains(&name) {

@@ -51,6 +51,7 @@ mod rfc8628_device;
 mod rfc8693_exchange;
 mod rfc8707_resources;
 mod rfc9068_jwt;
+mod rfc9396_details;
 mod rfc9728_metadata;
 mod rotation_under_load;
 mod store_contract;

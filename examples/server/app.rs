@@ -14,6 +14,7 @@ use grantor::AuthorizationServer;
 use grantor::keys::Keys;
 
 use crate::clients::Clients;
+use crate::details::DetailEntry;
 use crate::limits::Attempts;
 use crate::pages::Pages;
 use crate::scopes::Scopes;
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Sessions,
     pub(crate) logins: Attempts<IpAddr>,
     pub(crate) scopes: Scopes,
+    pub(crate) details: Vec<DetailEntry>,
     pub(crate) pages: Pages,
     pub(crate) site: Site,
     pub(crate) demo: bool,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::applications::name_of;
+use crate::details::{self, DetailLines};
 use crate::forms::{PostedBy, local_path, see_other};
 use crate::login::{sign_in_again, sign_in_first};
 use crate::pages::{Page, leads_to_an_application};
@@ -132,6 +133,7 @@ struct ConsentPage<'a> {
     host: Option<&'a str>,
     home: Option<&'a str>,
     scopes: Vec<ScopeLine>,
+    details: Vec<DetailLines>,
     /// Where it will use the access, if it names that.
     resources: Vec<&'a str>,
     redirect_host: &'a str,
@@ -158,6 +160,7 @@ impl<'a> ConsentPage<'a> {
             host: client.document_host(),
             home: client.metadata().client_uri.as_deref(),
             scopes: app.scopes.lines(consent.scope().iter()),
+            details: details::lines(&app.details, consent.details()),
             resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
             redirect_host: consent.redirect_host(),
             request: query(request),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::assertions::AssertionEntry;
+use crate::details::DetailEntry;
 use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
 use crate::tokens::Tokens;
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Clients that may introspect every token.
     pub(crate) introspection: Vec<String>,
+    /// What applications may ask for beyond scopes.
+    pub(crate) details: Vec<DetailEntry>,
     /// Whether applications register themselves.
     pub(crate) registration: Option<SelfRegistration>,
     /// Whose assertions are as good as a sign-in.
@@ -133,7 +136,8 @@ impl Config {
 }
 
 const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_token, audience, lifetimes, \
-    limits, keys, introspection, registration, assertion_issuers, client_id_metadata_documents, outbound, resources, users, clients";
+    limits, keys, introspection, registration, authorization_details, assertion_issuers, \
+    client_id_metadata_documents, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -153,6 +157,7 @@ impl Reader {
             tokens: self.tokens(&mut file),
             limits: self.take(&mut file, "limits").unwrap_or_default(),
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
+            details: self.each(&mut file, "authorization_details", Self::detail),
             registration: self.registration(&mut file),
             assertion_issuers: self.assertion_issuers(&mut file),
             documents: self.documents(&mut file, profile),

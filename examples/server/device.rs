@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::applications::name_of;
+use crate::details::{self, DetailLines};
 use crate::forms::{Posted, PostedBy, see_other};
 use crate::login::sign_in_first;
 use crate::pages::Page;
@@ -162,6 +163,7 @@ impl Page for FormPage<'_> {
 struct ConsentPage<'a> {
     client_name: String,
     scopes: Vec<ScopeLine>,
+    details: Vec<DetailLines>,
     resources: Vec<&'a str>,
     code: String,
 }
@@ -175,6 +177,7 @@ impl<'a> ConsentPage<'a> {
         Self {
             client_name: name_of(consent.client()),
             scopes: app.scopes.lines(consent.scope().iter()),
+            details: details::lines(&app.details, consent.details()),
             resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
             code: consent.user_code().to_string(),
         }

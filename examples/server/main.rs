@@ -21,6 +21,7 @@ mod assertions;
 mod authorize;
 mod clients;
 mod config;
+mod details;
 mod device;
 mod expiring;
 mod forms;

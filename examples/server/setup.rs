@@ -55,6 +55,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .access_tokens(config.tokens.format);
     let builder =
         config.tokens.resources.iter().fold(builder, |builder, entry| builder.resource(entry.resource()));
+    let builder = config
+        .details
+        .iter()
+        .fold(builder, |builder, of| builder.authorization_details_type(&of.name, of.clone()));
     let builder = match config.tokens.audience {
         Some(audience) => builder.audience(audience),
         None => builder,
@@ -85,6 +89,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         sessions: Sessions::new(site.secure),
         logins: Attempts::per_minute(config.limits.login),
         scopes: Scopes::new(config.scopes, config.scope_text),
+        details: config.details,
         pages,
         site,
         demo: config.demo,

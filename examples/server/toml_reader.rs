@@ -66,7 +66,7 @@ impl Reader {
         let numbered = entries.into_iter().zip(1..);
         numbered
             .filter_map(|(entry, n)| {
-                let name = ["client_id", "username", "identifier", "issuer"]
+                let name = ["client_id", "username", "identifier", "issuer", "type"]
                     .iter()
                     .find_map(|key| entry.get(*key)?.as_str());
                 let place = match name {

@@ -88,6 +88,15 @@ impl ClientBuilder {
         self
     }
 
+    /// `authorization_details_types`; by default all that the server knows, where a user is asked, and none where nobody is.
+    pub fn authorization_details_types<S: Into<String>>(
+        mut self,
+        types: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.metadata.authorization_details_types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// `token_endpoint_auth_method`; by default `client_secret_basic`, and [`AuthMethod::None`] makes the client public.
     pub fn auth_method(mut self, method: AuthMethod) -> Self {
         self.metadata.token_endpoint_auth_method = Some(method);

@@ -43,6 +43,10 @@ pub struct ClientMetadata {
     /// All that the client may ask for; by default all that the server knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The types of authorization details that the client may ask for (RFC 9396 section 10); by default all that the
+    /// server knows, where a user is asked, and none where nobody is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details_types: Option<Vec<String>>,
     /// By default `client_secret_basic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,

@@ -20,6 +20,8 @@ pub enum ErrorCode {
     InsufficientScope,
     /// RFC 9470 section 3
     InsufficientUserAuthentication,
+    /// RFC 9396 section 5
+    InvalidAuthorizationDetails,
     /// RFC 6749 section 5.2
     InvalidClient,
     /// RFC 7591 section 3.2.2
@@ -75,6 +77,7 @@ impl ErrorCode {
             Self::ExpiredToken => "expired_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidClient => "invalid_client",
             Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::InvalidGrant => "invalid_grant",

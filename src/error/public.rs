@@ -42,6 +42,7 @@ impl Reason {
             | ErrorCode::AuthorizationPending
             | ErrorCode::ConsentRequired
             | ErrorCode::ExpiredToken
+            | ErrorCode::InvalidAuthorizationDetails
             | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidGrant
             | ErrorCode::InvalidRedirectUri
@@ -148,6 +149,13 @@ impl Reason {
             R::TargetUnknown => (E::InvalidTarget, "the resource is not known here"),
             R::TargetExceeded => (E::InvalidTarget, "the resource was not granted"),
             R::TargetAmbiguous => (E::InvalidTarget, "an access token is for one resource: name one"),
+
+            R::DetailsMalformed =>
+                (E::InvalidAuthorizationDetails, "authorization_details is not an array of objects with a type, each member once"),
+            R::DetailsTypeUnknown => (E::InvalidAuthorizationDetails, "a type of authorization details is not known here"),
+            R::DetailsRefused => (E::InvalidAuthorizationDetails, "an authorization detail is not of its type's form"),
+            R::DetailsNotAllowed => (E::InvalidAuthorizationDetails, "the client may not ask for this type of authorization details"),
+            R::DetailsExceeded => (E::InvalidAuthorizationDetails, "the authorization details exceed what was granted"),
 
             R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
             R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, for several are registered"),

@@ -169,6 +169,16 @@ pub enum Reason {
     TargetExceeded,
     /// Several resources, and a token is for one.
     TargetAmbiguous,
+    /// Authorization details that are not an array of objects with a type, or more than 16.
+    DetailsMalformed,
+    /// No type of authorization details of this name.
+    DetailsTypeUnknown,
+    /// A detail that is not of its type's form.
+    DetailsRefused,
+    /// A type that the client did not register, in a request that would need it.
+    DetailsNotAllowed,
+    /// More than was granted.
+    DetailsExceeded,
 
     // Authorization requests.
     /// The redirect URI is not registered.

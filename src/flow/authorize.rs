@@ -16,6 +16,7 @@ use super::redirect::{Answer, Redirect, Return, SealedRedirect};
 use super::response_mode::ResponseMode;
 use super::token::Reply;
 use crate::client::{Client, ClientId, ResponseType};
+use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Authentication, Grant, Handle, Kind, Login, Offer};
@@ -42,6 +43,7 @@ pub struct AwaitClient {
 struct Asked {
     repeats: Result<(), Reason>,
     targets: Result<Targets, Reason>,
+    details: Result<AuthorizationDetails, Reason>,
     response_type: Option<Result<ResponseType, Reason>>,
     response_mode: Option<Result<ResponseMode, Reason>>,
     scope: Option<Result<Scope, Reason>>,
@@ -116,6 +118,8 @@ impl Asked {
         Self {
             repeats: form.check_repeats(),
             targets: Targets::parse(form),
+            details: text("authorization_details")
+                .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse),
             response_type: text("response_type").map(response_type),
             response_mode: text("response_mode").map(ResponseMode::parse),
             scope: text("scope").map(Scope::parse),
@@ -217,10 +221,11 @@ impl AwaitLogin {
         let challenge     = challenge(asked, response_type, client)?;
         let scope         = asked.scope.clone().transpose()?;
         let targets       = asked.targets.clone()?;
+        let details       = asked.details.clone()?;
         asked.silent?;
         let max_age       = asked.max_age.transpose()?;
         authentication_class(asked.acr_values.as_deref(), login)?;
-        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::Asked { scope, targets }, standing: Standing::Active, rules };
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::Asked { scope, targets, details }, standing: Standing::Active, rules };
         let issuance = gate.pass_new(subject)?;
         Ok(CheckedRequest { response_type, mode, challenge, max_age, issuance })
     }
@@ -362,6 +367,26 @@ impl AwaitConsent {
     #[must_use]
     pub fn targets(&self) -> &Targets {
         &self.issuance.targets
+    }
+
+    /// What the user is asked to grant that a scope cannot say (RFC 9396).
+    #[must_use]
+    pub fn details(&self) -> &AuthorizationDetails {
+        &self.issuance.details
+    }
+
+    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section 7.1).
+    ///
+    /// # Errors
+    /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
+    pub fn set_details(&mut self, details: AuthorizationDetails, rules: &Rules) -> Result<(), Reason> {
+        rules.detail_types.check(&details, &self.issuance.client, true)?;
+        let was_asked = |kind| self.details().as_slice().iter().any(|asked| asked.kind() == kind);
+        if !details.as_slice().iter().all(|detail| was_asked(detail.kind())) {
+            return Err(Reason::DetailsExceeded);
+        }
+        self.issuance.details = details;
+        Ok(())
     }
 
     /// Whether no page may be shown (`prompt=none`): approve what the user approved before, or answer

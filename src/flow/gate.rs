@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::client::{Client, GrantType};
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::form::Form;
 use crate::grant::{Actor, Subject};
@@ -42,12 +43,17 @@ pub struct Gate<'a> {
 pub(crate) struct Asked {
     pub(crate) scope: Option<Scope>,
     pub(crate) targets: Targets,
+    pub(crate) details: AuthorizationDetails,
 }
 
 impl Asked {
-    /// `scope` and `resource` of a token request.
+    /// `scope`, `resource` and `authorization_details` of a token request.
     pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
-        Ok(Self { scope: form.one("scope")?.map(Scope::parse).transpose()?, targets: Targets::parse(form)? })
+        Ok(Self {
+            scope: form.one("scope")?.map(Scope::parse).transpose()?,
+            targets: Targets::parse(form)?,
+            details: AuthorizationDetails::of(form)?,
+        })
     }
 }
 
@@ -61,6 +67,19 @@ pub(crate) struct Limits {
     pub(crate) is_refreshable: bool,
 }
 
+/// What may be had: of a grant, or of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted<'a> {
+    /// In whose name.
+    pub subject: &'a Subject,
+    /// All that its tokens may be good for.
+    pub scope: &'a Scope,
+    /// What a scope cannot say.
+    pub details: &'a AuthorizationDetails,
+    /// Whom its tokens may be for.
+    pub targets: &'a Targets,
+}
+
 /// Permission to mint: for this client, in this name, with this scope.
 #[derive(Debug)]
 pub struct Issuance {
@@ -68,6 +87,8 @@ pub struct Issuance {
     pub(crate) subject: Subject,
     /// What the token is good for; of an offer, what the grant is good for.
     pub(crate) scope: Scope,
+    /// What a scope cannot say, of the token or of the grant as well.
+    pub(crate) details: AuthorizationDetails,
     /// The resources of a new grant.
     pub(crate) targets: Targets,
     /// Whom the token is for, unless it is the server's default audience.
@@ -83,6 +104,12 @@ pub struct Issuance {
 }
 
 impl Issuance {
+    /// All of it, for the grant that begins with it.
+    pub(crate) fn granted(&self) -> Granted<'_> {
+        let Self { subject, scope, details, targets, .. } = self;
+        Granted { subject, scope, details, targets }
+    }
+
     /// Whether nothing has to be stored: a client's own token that is signed, where policy says so.
     pub(crate) fn is_unrecorded(&self, policy: &Policy) -> bool {
         let own = matches!(self.subject, Subject::Client(_));
@@ -109,21 +136,31 @@ impl<'a> Gate<'a> {
         &self.asked.targets
     }
 
+    /// The details that the request names.
+    #[must_use]
+    pub fn asked_details(&self) -> &'a AuthorizationDetails {
+        &self.asked.details
+    }
+
     /// Every check that stands before a token, in one place.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn pass(&self, subject: &Subject, granted: &Scope, targets: &Targets) -> Result<Issuance, Reason> {
-        let offer = self.offer(subject, granted)?;
-        let audience = self.audience(targets)?;
+    pub fn pass(&self, granted: Granted<'_>) -> Result<Issuance, Reason> {
+        let offer = self.offer(granted.subject, granted.scope)?;
+        let targets = granted.targets.clone();
+        let audience = self.audience(&targets)?;
         let scope = self.rules.scope_for(audience.as_ref(), offer.scope);
-        match scope.is_empty() && self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty()) {
-            true => Err(Reason::ScopeExceeded),
-            false => {
-                let format = self.rules.format_for(audience.as_ref(), self.client);
-                Ok(Issuance { scope, targets: targets.clone(), audience, format, ..offer })
-            }
+        if scope.is_empty() && self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty()) {
+            return Err(Reason::ScopeExceeded);
         }
+        let details = self.rules.detail_types.narrow(granted.details, &self.asked.details)?;
+        let details = self.rules.details_for(audience.as_ref(), self.client, &details);
+        if details.is_empty() && !self.asked.details.is_empty() {
+            return Err(Reason::DetailsExceeded);
+        }
+        let format = self.rules.format_for(audience.as_ref(), self.client);
+        Ok(Issuance { scope, details, targets, audience, format, ..offer })
     }
 
     /// The checks that do not depend on whom the token is for.
@@ -160,6 +197,7 @@ impl<'a> Gate<'a> {
             client: Arc::clone(client),
             subject: subject.clone(),
             scope: asked.intersection(&self.rules.ceiling(client)),
+            details: AuthorizationDetails::default(),
             targets: Targets::default(),
             audience: None,
             format: AccessTokens::Opaque,
@@ -176,17 +214,35 @@ impl<'a> Gate<'a> {
         }
         let ceiling = self.rules.ceiling(self.client);
         let targets = self.rules.known_targets(&self.asked.targets)?;
+        self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
+        let details = self.asked.details.clone();
         // A code may be for several resources; each of its tokens is for one.
         match self.grant_type {
-            GrantType::AuthorizationCode => Ok(Issuance { targets, ..self.offer(subject, &ceiling)? }),
+            GrantType::AuthorizationCode => {
+                Ok(Issuance { targets, details, ..self.offer(subject, &ceiling)? })
+            }
             // Nobody's yet; whose it is, is judged when the code is redeemed.
-            GrantType::DeviceCode => Ok(Issuance { targets, ..self.permit(subject, &ceiling)? }),
+            GrantType::DeviceCode => Ok(Issuance { targets, details, ..self.permit(subject, &ceiling)? }),
             GrantType::Implicit
             | GrantType::RefreshToken
             | GrantType::ClientCredentials
             | GrantType::TokenExchange
             | GrantType::Extension(_)
-            | GrantType::Password => self.pass(subject, &ceiling, &targets),
+            | GrantType::Password => {
+                self.pass(Granted { subject, scope: &ceiling, details: &details, targets: &targets })
+            }
+        }
+    }
+
+    /// Whether a page stands between what is asked for and what is granted.
+    fn asks_a_user(&self) -> bool {
+        match self.grant_type {
+            GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::Implicit => true,
+            GrantType::RefreshToken
+            | GrantType::ClientCredentials
+            | GrantType::TokenExchange
+            | GrantType::Extension(_)
+            | GrantType::Password => false,
         }
     }
 
@@ -200,7 +256,8 @@ impl<'a> Gate<'a> {
     ) -> Result<Issuance, Reason> {
         let granted = scope.intersection(&self.rules.ceiling(self.client));
         let targets = self.rules.known_targets(&self.asked.targets)?;
-        let issuance = self.pass(subject, &granted, &targets)?;
+        let details = AuthorizationDetails::NONE;
+        let issuance = self.pass(Granted { subject, scope: &granted, details, targets: &targets })?;
         Ok(Issuance { until, actor: actor.cloned(), ..issuance })
     }
 
@@ -215,7 +272,8 @@ impl<'a> Gate<'a> {
             Some(targets) => self.limited_targets(targets)?,
             None => self.rules.known_targets(&self.asked.targets)?,
         };
-        let issuance = self.pass(subject, &granted, &targets)?;
+        let details = AuthorizationDetails::NONE;
+        let issuance = self.pass(Granted { subject, scope: &granted, details, targets: &targets })?;
         let refreshable = is_user && limits.is_refreshable && self.client.allows(&GrantType::RefreshToken);
         Ok(Issuance { until: limits.until, refreshable, ..issuance })
     }

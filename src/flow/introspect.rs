@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::inquiry::{Inquiry, Known, Token};
 use super::{Checked, authenticate};
 use crate::client::{Client, ClientId};
+use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
 use crate::grant::{AccessRecord, Actor, Grant, GrantId, Handle, Kind};
 use crate::http::{Request, Response};
@@ -142,6 +143,8 @@ struct Active<'a> {
     acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<&'a Actor>,
+    #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
+    authorization_details: &'a AuthorizationDetails,
 }
 
 impl<'a> Active<'a> {
@@ -150,6 +153,7 @@ impl<'a> Active<'a> {
         let audience = token.audience().map_or(rules.audience.as_str(), ResourceId::as_str);
         Some(Self {
             scope: token.scope(grant).as_str(),
+            authorization_details: token.details(grant),
             aud: Some(audience),
             token_type: Some("Bearer"),
             iat: Some(token.issued().timestamp()),
@@ -185,6 +189,7 @@ impl<'a> Active<'a> {
             auth_time: claims.auth_time,
             acr: claims.acr.as_deref(),
             act: claims.act.as_ref(),
+            authorization_details: &claims.authorization_details,
         })
     }
 
@@ -210,6 +215,7 @@ impl<'a> Active<'a> {
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
             acr: authentication.and_then(|a| a.acr.as_deref()),
             act: grant.actor(),
+            authorization_details: grant.details(),
         }
     }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub(crate) use gate::Asked;
-pub use gate::{Gate, Issuance, Standing};
+pub use gate::{Gate, Granted, Issuance, Standing};
 pub use redirect::{AwaitRedirectSignature, OpenedRedirect, Redirect, SealedRedirect};
 pub use response_mode::ResponseMode;
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 
 use super::{Grant, Kind, Subject};
-use crate::flow::Issuance;
+use crate::details::AuthorizationDetails;
+use crate::flow::{Granted, Issuance};
 use crate::policy::{Policy, Rules, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
@@ -35,6 +36,8 @@ pub(super) struct Narrowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<AuthorizationDetails>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<ResourceId>,
 }
 
@@ -50,6 +53,8 @@ pub struct Issued {
     pub expires: DateTime<Utc>,
     /// What it is good for.
     pub scope: Scope,
+    /// What a scope cannot say.
+    pub details: AuthorizationDetails,
     /// The resource that it is for; none is the server's default audience.
     pub audience: Option<ResourceId>,
     /// How the access token is written.
@@ -73,6 +78,7 @@ impl Issued {
             issued: record.issued,
             expires: record.expires,
             scope: issuance.scope.clone(),
+            details: issuance.details.clone(),
             audience: issuance.audience.clone(),
             format: issuance.format,
             unrecorded: issuance.is_unrecorded(policy),
@@ -118,6 +124,7 @@ impl Grant {
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
             acr: authentication.and_then(|a| a.acr.clone()),
             act: self.actor().cloned(),
+            authorization_details: tokens.details.clone(),
             extra: serde_json::Map::new(),
         }
     }
@@ -128,19 +135,20 @@ impl AccessRecord {
     pub(super) fn new(
         secret: &Secret,
         issuance: &Issuance,
-        granted: &Scope,
+        granted: Granted<'_>,
         grant_ends: DateTime<Utc>,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
-        let scope = (issuance.scope != *granted).then(|| issuance.scope.clone());
+        let scope = (issuance.scope != *granted.scope).then(|| issuance.scope.clone());
+        let details = (issuance.details != *granted.details).then(|| issuance.details.clone());
         let audience = issuance.audience.clone();
-        let is_narrowed = scope.is_some() || audience.is_some();
+        let is_narrowed = scope.is_some() || details.is_some() || audience.is_some();
         Self {
             digest: secret.digest(Kind::Access.tag()),
             issued: now,
             expires: after(now, policy.access_token_lifetime).min(grant_ends),
-            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, audience })),
+            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, details, audience })),
         }
     }
 
@@ -161,6 +169,13 @@ impl AccessRecord {
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
         let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.scope.as_ref());
         narrowed.unwrap_or(grant.scope())
+    }
+
+    /// The details that it has: those of its grant, unless they were narrowed.
+    #[must_use]
+    pub fn details<'a>(&'a self, grant: &'a Grant) -> &'a AuthorizationDetails {
+        let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.details.as_ref());
+        narrowed.unwrap_or(grant.details())
     }
 
     /// The resource that it is for; none is the server's default audience.

@@ -129,7 +129,7 @@ impl Grant {
         match &self.stage {
             Stage::Live(live) => match live.unanswered(&presented, now, policy) {
                 Some(None) => refuse(Reason::RetryDiffers),
-                Some(Some(tokens)) => match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+                Some(Some(tokens)) => match presented.gate.pass(self.granted()) {
                     Ok(issuance) => {
                         Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) }
                     }
@@ -150,14 +150,14 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
-        let issuance = match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+        let issuance = match presented.gate.pass(self.granted()) {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
+        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, mint, now, policy);
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };
-        let (mut live, tokens) = Live::begin(&issuance, &self.scope, self.ends, mint, now, policy);
         let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
         live.code = Some(Arc::new(SpentCode { offer: *offer, bridge }));

@@ -12,6 +12,7 @@ use super::device::{SpentDeviceCode, Waiting};
 use super::refresh::Family;
 use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Offer, Origin, Stage, Subject};
 use crate::client::ClientId;
+use crate::details::AuthorizationDetails;
 use crate::scope::Scope;
 use crate::target::Targets;
 
@@ -29,6 +30,8 @@ struct Body<'a> {
     scope: Scope,
     #[serde(default, skip_serializing_if = "Targets::is_empty")]
     targets: Targets,
+    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
+    details: AuthorizationDetails,
     #[serde(with = "chrono::serde::ts_seconds")]
     created: DateTime<Utc>,
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -89,6 +92,7 @@ impl Grant {
             subject: self.subject.clone(),
             scope: self.scope.clone(),
             targets: self.targets.clone(),
+            details: self.details().clone(),
             created: self.created,
             ends: self.ends,
             authentication: self.authentication().cloned(),
@@ -125,7 +129,7 @@ impl Grant {
             targets: body.targets,
             created: body.created,
             ends: body.ends,
-            origin: Origin::new(body.authentication, body.actor),
+            origin: Origin::new(body.authentication, body.actor, body.details),
             stage,
         })
     }

@@ -203,7 +203,7 @@ impl Grant {
             self.scope = self.scope.intersection(part);
         }
         self.subject = login.subject().clone();
-        self.origin = Origin::new(Some(login.authentication().clone()), None);
+        self.origin = Origin::new(Some(login.authentication().clone()), None, self.details().clone());
         self.created = now;
         self.ends = after(now, policy.grant_lifetime);
         Ok(self)
@@ -268,11 +268,11 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
-        let issuance = match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+        let issuance = match presented.gate.pass(self.granted()) {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let (mut live, tokens) = Live::begin(&issuance, &self.scope, self.ends, mint, now, policy);
+        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, mint, now, policy);
         let bridge = Some(Bridge::over(presented.secret, &tokens, RefreshAsk::of(presented.gate)));
         live.device = Some(Arc::new(SpentDeviceCode { code, bridge }));
         self.stage = Stage::Live(live);
@@ -293,7 +293,7 @@ impl Grant {
         else {
             return refuse(Reason::RetryDiffers);
         };
-        match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+        match presented.gate.pass(self.granted()) {
             Ok(issuance) => Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) },
             Err(reason) => refuse(reason),
         }

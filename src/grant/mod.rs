@@ -29,8 +29,9 @@ pub use subject::{Authentication, Login, Subject};
 pub use user_code::UserCode;
 
 use crate::client::ClientId;
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::Issuance;
+use crate::flow::{Granted, Issuance};
 use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
@@ -73,7 +74,7 @@ pub struct Grant {
     created: DateTime<Utc>,
     /// The absolute end, which no rotation moves.
     ends: DateTime<Utc>,
-    /// How it came about; none for a client's own grant.
+    /// How it came about; mostly none for a client's own grant.
     origin: Option<Arc<Origin>>,
     stage: Stage,
 }
@@ -85,12 +86,18 @@ struct Origin {
     authentication: Option<Authentication>,
     /// Who acts for the subject, where a token was exchanged.
     actor: Option<Actor>,
+    /// All the details that were approved.
+    details: AuthorizationDetails,
 }
 
 impl Origin {
-    fn new(authentication: Option<Authentication>, actor: Option<Actor>) -> Option<Arc<Self>> {
-        let is_there = authentication.is_some() || actor.is_some();
-        is_there.then(|| Arc::new(Self { authentication, actor }))
+    fn new(
+        authentication: Option<Authentication>,
+        actor: Option<Actor>,
+        details: AuthorizationDetails,
+    ) -> Option<Arc<Self>> {
+        let is_there = authentication.is_some() || actor.is_some() || !details.is_empty();
+        is_there.then(|| Arc::new(Self { authentication, actor, details }))
     }
 }
 
@@ -187,7 +194,7 @@ impl Grant {
         policy: &Policy,
     ) -> (Self, Issued) {
         let (id, ends) = (mint.grant, after(now, policy.grant_lifetime).min(issuance.until));
-        let (live, tokens) = Live::begin(&issuance, &issuance.scope, ends, mint, now, policy);
+        let (live, tokens) = Live::begin(&issuance, issuance.granted(), ends, mint, now, policy);
         let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
     }
@@ -208,7 +215,7 @@ impl Grant {
             targets: issuance.targets,
             created: now,
             ends: after(now, policy.grant_lifetime).min(issuance.until),
-            origin: Origin::new(authentication, issuance.actor),
+            origin: Origin::new(authentication, issuance.actor, issuance.details),
             stage,
         }
     }
@@ -263,6 +270,18 @@ impl Grant {
     #[must_use]
     pub fn actor(&self) -> Option<&Actor> {
         self.origin.as_ref()?.actor.as_ref()
+    }
+
+    /// What was approved that a scope cannot say (RFC 9396).
+    #[must_use]
+    pub fn details(&self) -> &AuthorizationDetails {
+        self.origin.as_ref().map_or(AuthorizationDetails::NONE, |origin| &origin.details)
+    }
+
+    /// All that its tokens may be good for.
+    pub(crate) fn granted(&self) -> Granted<'_> {
+        let Self { subject, scope, targets, .. } = self;
+        Granted { subject, scope, details: self.details(), targets }
     }
 
     /// When it was approved.
@@ -390,7 +409,7 @@ impl Live {
     /// The first tokens of a grant.
     fn begin(
         issuance: &Issuance,
-        granted: &Scope,
+        granted: Granted<'_>,
         ends: DateTime<Utc>,
         mint: Mint,
         now: DateTime<Utc>,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{AccessRecord, Issued};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::Gate;
 use crate::mint::Mint;
@@ -62,11 +63,17 @@ pub struct RefreshAsk {
     scope: Option<Scope>,
     #[serde(default, skip_serializing_if = "Targets::is_empty")]
     targets: Targets,
+    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
+    details: AuthorizationDetails,
 }
 
 impl RefreshAsk {
     pub(super) fn of(gate: &Gate<'_>) -> Self {
-        Self { scope: gate.asked_scope().cloned(), targets: gate.asked_targets().clone() }
+        Self {
+            scope: gate.asked_scope().cloned(),
+            targets: gate.asked_targets().clone(),
+            details: gate.asked_details().clone(),
+        }
     }
 }
 
@@ -79,6 +86,8 @@ pub(super) struct Bridge {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh: Option<Masked>,
     scope: Scope,
+    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
+    details: AuthorizationDetails,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<ResourceId>,
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -100,6 +109,7 @@ impl Bridge {
             access: Masked::hide(&tokens.access, old, ACCESS_PAD),
             refresh: refresh.map(|secret| Masked::hide(secret, old, REFRESH_PAD)),
             scope: tokens.scope.clone(),
+            details: tokens.details.clone(),
             audience: tokens.audience.clone(),
             access_expires: tokens.expires,
             ask,
@@ -125,6 +135,7 @@ impl Bridge {
             issued: self.at,
             expires: self.access_expires,
             scope: self.scope.clone(),
+            details: self.details.clone(),
             audience: self.audience.clone(),
             format: AccessTokens::default(),
             unrecorded: false,
@@ -245,14 +256,10 @@ impl Grant {
             return self.renew(&presented, mint, now, policy);
         }
         match family.judge_spent(&digest, &presented, now, policy) {
-            Presented::Retry(tokens) => {
-                match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
-                    Ok(issuance) => {
-                        Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) }
-                    }
-                    Err(reason) => refuse(reason),
-                }
-            }
+            Presented::Retry(tokens) => match presented.gate.pass(self.granted()) {
+                Ok(issuance) => Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) },
+                Err(reason) => refuse(reason),
+            },
             Presented::Different => refuse(Reason::RetryDiffers),
             Presented::Late => refuse(Reason::RefreshSuperseded),
             Presented::Replay => {
@@ -270,11 +277,11 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
-        let issuance = match presented.gate.pass(&self.subject, &self.scope, &self.targets) {
+        let issuance = match presented.gate.pass(self.granted()) {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let record = AccessRecord::new(&mint.first, &issuance, &self.scope, self.ends, now, policy);
+        let record = AccessRecord::new(&mint.first, &issuance, self.granted(), self.ends, now, policy);
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Allowance, Registration};
 use crate::client::{ApplicationType, AuthMethod, ClientMetadata, GrantType, ResponseType};
+use crate::details::MAX_DETAILS;
 use crate::error::Reason;
 use crate::policy::Rules;
 use crate::redirect::RedirectUri;
@@ -34,6 +35,7 @@ pub(crate) struct Wire {
     client_uri: Option<String>,
     logo_uri: Option<String>,
     scope: Option<String>,
+    authorization_details_types: Option<Vec<String>>,
     contacts: Option<Vec<String>>,
     tos_uri: Option<String>,
     policy_uri: Option<String>,
@@ -86,6 +88,9 @@ impl Wire {
             client_uri: over.client_uri.or(self.client_uri),
             logo_uri: over.logo_uri.or(self.logo_uri),
             scope: over.scope.or(self.scope),
+            authorization_details_types: over
+                .authorization_details_types
+                .or(self.authorization_details_types),
             contacts: over.contacts.or(self.contacts),
             tos_uri: over.tos_uri.or(self.tos_uri),
             policy_uri: over.policy_uri.or(self.policy_uri),
@@ -113,6 +118,7 @@ impl Wire {
             grant_types: Some(grant_names.iter().filter_map(|name| known::<GrantType>(name)).collect()),
             response_types: Some(response_types),
             scope: scope.map_err(|_| Reason::RegistrationScope)?,
+            authorization_details_types: detail_types(self.authorization_details_types)?,
             token_endpoint_auth_method: Some(auth_method(self.token_endpoint_auth_method.as_deref())?),
             application_type: application_type(self.application_type.as_deref())?,
             client_uri: page(self.client_uri)?,
@@ -159,6 +165,9 @@ impl Asked {
             return Err(Reason::RegistrationRedirectUriMissing);
         }
         metadata.scope = Some(scope(metadata.scope, terms, allowance, rules)?);
+        if let Some(types) = &mut metadata.authorization_details_types {
+            types.retain(|name| rules.detail_types.knows(name));
+        }
         metadata.grant_types = Some(grant_types);
         metadata.response_types = Some(response_types);
         metadata.localhost_any_port = terms.localhost_any_port.then_some(true);
@@ -191,6 +200,16 @@ fn scope(
 fn known<T: DeserializeOwned>(name: &str) -> Option<T> {
     let name: StrDeserializer<'_, Error> = name.into_deserializer();
     T::deserialize(name).ok()
+}
+
+/// Few names, none of them long.
+fn detail_types(names: Option<Vec<String>>) -> Result<Option<Vec<String>>, Reason> {
+    let names = named(names);
+    let fits = |names: &Vec<String>| names.len() <= MAX_DETAILS && names.iter().all(|n| n.len() <= MAX_TEXT);
+    match names.as_ref().is_none_or(fits) {
+        true => Ok(names),
+        false => Err(Reason::RegistrationTooLarge),
+    }
 }
 
 /// An empty list says nothing.

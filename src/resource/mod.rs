@@ -39,6 +39,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::client::ClientId;
+use crate::details::AuthorizationDetails;
 use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
 use crate::policy::Rules;
 use crate::scope::Scope;
@@ -127,6 +128,15 @@ impl Access {
         match &self.0 {
             Source::Grant { record, token } => token.scope(record.grant()),
             Source::Claims(claimed) => &claimed.claims.scope,
+        }
+    }
+
+    /// What the token is good for that a scope cannot say (RFC 9396), as far as it is for this resource.
+    #[must_use]
+    pub fn details(&self) -> &AuthorizationDetails {
+        match &self.0 {
+            Source::Grant { record, token } => token.details(record.grant()),
+            Source::Claims(claimed) => &claimed.claims.authorization_details,
         }
     }
 

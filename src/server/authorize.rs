@@ -4,6 +4,7 @@ use super::calls::Outcome;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, ResponseType};
+use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
 use crate::flow::Redirect;
 use crate::flow::authorize::{AwaitClient, AwaitConsent, AwaitLogin, SignedIn};
@@ -147,6 +148,22 @@ impl Consent {
         self.state.targets()
     }
 
+    /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
+    /// client's own.
+    #[must_use]
+    pub fn details(&self) -> &AuthorizationDetails {
+        self.state.details()
+    }
+
+    /// Takes what the user makes of the details before [`approve`](Self::approve): fewer, narrower, or enriched by a choice
+    /// such as an account (RFC 9396 section 7.1). The host is trusted with what it adds.
+    ///
+    /// # Errors
+    /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
+    pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), Reason> {
+        self.state.set_details(details, self.server.rules())
+    }
+
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or
     /// answer [`cannot_ask`](Self::cannot_ask).
     #[must_use]
@@ -162,7 +179,8 @@ impl Consent {
     /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
     pub async fn approve_scope(self, part: &Scope) -> Response {
         let asked = self.state.scope();
-        match !asked.is_empty() && asked.intersection(part).is_empty() {
+        let grants_nothing = asked.intersection(part).is_empty() && self.state.details().is_empty();
+        match !asked.is_empty() && grants_nothing {
             true => self.deny(),
             false => self.answer(Some(part)).await,
         }

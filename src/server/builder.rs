@@ -14,6 +14,7 @@ use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::Audit;
 use crate::client::{ClientId, ClientRegistry, GrantType, Registrar, SlowHash};
+use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
 use crate::metadata::{self, Endpoints, Parts};
 use crate::policy::{Policy, Profile, Rules, is_served};
@@ -35,6 +36,7 @@ pub struct Builder {
     scopes: Vec<String>,
     audience: Option<String>,
     resources: Vec<Resource>,
+    detail_types: Vec<(String, Arc<dyn DetailType>)>,
     endpoints: Endpoints,
     registration: Option<Registration>,
     introspect_all: Vec<ClientId>,
@@ -66,6 +68,7 @@ impl Builder {
             scopes: Vec::new(),
             audience: None,
             resources: Vec::new(),
+            detail_types: Vec::new(),
             endpoints: Endpoints::default(),
             registration: None,
             introspect_all: Vec::new(),
@@ -121,6 +124,17 @@ impl Builder {
     /// Adds a resource that requests may name (RFC 8707). Without any, `resource` is ignored.
     pub fn resource(mut self, resource: Resource) -> Self {
         self.resources.push(resource);
+        self
+    }
+
+    /// Adds a type of authorization details that requests may name (RFC 9396); see [`details`](crate::details). Without any,
+    /// `authorization_details` is refused.
+    pub fn authorization_details_type(
+        mut self,
+        name: impl Into<String>,
+        of: impl DetailType + 'static,
+    ) -> Self {
+        self.detail_types.push((name.into(), Arc::new(of)));
         self
     }
 
@@ -305,6 +319,8 @@ impl Builder {
             errors.extend(mistakes);
             Vec::new()
         });
+        let detail_types = self.detail_types.into_iter().collect::<DetailTypes>();
+        errors.extend(mistaken_details(&detail_types, &resources));
         errors.extend(mistaken_paths(&self.endpoints));
         errors.extend(mistaken_numbers(&self.policy));
         let extensions = self.extensions.known();
@@ -333,6 +349,7 @@ impl Builder {
             audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
             issuer: self.issuer.into(),
             resources,
+            detail_types,
             access_tokens: self.access_tokens,
             introspect_all: self.introspect_all,
             profile: self.profile,
@@ -436,6 +453,14 @@ fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
         }
     }
     errors
+}
+
+/// Types without a name, or that are known to a resource alone.
+fn mistaken_details(types: &DetailTypes, resources: &[KnownResource]) -> impl Iterator<Item = ConfigError> {
+    let named = resources.iter().filter_map(|resource| resource.detail_types.as_ref()).flatten();
+    let unknown = named.filter(|name| !types.knows(name));
+    let unknown = unknown.map(|name| ConfigError::DetailType(name.clone()));
+    unknown.chain(types.knows("").then(|| ConfigError::DetailType(String::new())))
 }
 
 fn mistaken_terms(

@@ -30,6 +30,9 @@ pub enum ConfigError {
     /// A scope that no client can ever have.
     #[error("the resource {0:?} has a scope that the server does not know")]
     ResourceScope(String),
+    /// A resource with a type of authorization details that the server does not know, or one without a name.
+    #[error("there is no type of authorization details {0:?}: call authorization_details_type")]
+    DetailType(String),
     /// RFC 6749 sections 3.1 and 3.2.
     #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
     EndpointPath(String),

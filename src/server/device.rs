@@ -9,6 +9,7 @@ use super::calls::Outcome;
 use super::{About, AuthorizationServer, ErrorPage};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, GrantType};
+use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
 use crate::flow::device;
 use crate::grant::{Claimant, Grant, GrantId, Login, UserCode};
@@ -123,6 +124,7 @@ impl AuthorizationServer {
                     grant: grant.id(),
                     scope: grant.scope().clone(),
                     targets: grant.targets().clone(),
+                    details: grant.details().clone(),
                     client: Arc::clone(&client),
                     code,
                     claimant: *claimant,
@@ -158,6 +160,7 @@ struct Waiting {
     client: Arc<Client>,
     scope: Scope,
     targets: Targets,
+    details: AuthorizationDetails,
     code: UserCode,
     claimant: Claimant,
 }
@@ -213,6 +216,13 @@ impl DeviceConsent {
     #[must_use]
     pub fn targets(&self) -> &Targets {
         &self.waiting.targets
+    }
+
+    /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
+    /// client's own.
+    #[must_use]
+    pub fn details(&self) -> &AuthorizationDetails {
+        &self.waiting.details
     }
 
     /// What the device shows, for the user to compare.

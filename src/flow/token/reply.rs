@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::exchange::ACCESS_TOKEN;
 use crate::client::GrantType;
+use crate::details::AuthorizationDetails;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
 use crate::policy::Rules;
@@ -32,6 +33,7 @@ pub struct TokenReply {
     access: AccessToken,
     refresh: Option<Secret>,
     scope: Scope,
+    details: AuthorizationDetails,
     /// In seconds.
     expires_in: u64,
     issued_token_type: Option<&'static str>,
@@ -49,6 +51,7 @@ pub struct AwaitSignature {
     refresh: Option<Secret>,
     grant: GrantId,
     scope: Scope,
+    details: AuthorizationDetails,
     expires_in: u64,
     issued_token_type: Option<&'static str>,
 }
@@ -60,19 +63,27 @@ impl Reply {
         let expires_in = u64::try_from(left).unwrap_or_default();
         match tokens.format {
             AccessTokens::Opaque => {
-                let Issued { access, refresh, scope, .. } = tokens;
+                let Issued { access, refresh, scope, details, .. } = tokens;
                 let access = AccessToken::Opaque(access);
                 let grant = grant.id();
                 let issued_token_type = None;
-                Self::Ready(TokenReply { grant, access, refresh, scope, expires_in, issued_token_type })
+                Self::Ready(TokenReply {
+                    grant,
+                    access,
+                    refresh,
+                    scope,
+                    details,
+                    expires_in,
+                    issued_token_type,
+                })
             }
             AccessTokens::Jwt => {
                 let claims = grant.claims(&tokens, rules);
-                let Issued { refresh, scope, .. } = tokens;
+                let Issued { refresh, scope, details, .. } = tokens;
                 let grant = grant.id();
                 let issued_token_type = None;
                 let signature =
-                    AwaitSignature { claims, refresh, grant, scope, expires_in, issued_token_type };
+                    AwaitSignature { claims, refresh, grant, scope, details, expires_in, issued_token_type };
                 Self::Sign(Box::new(signature))
             }
         }
@@ -103,9 +114,9 @@ impl AwaitSignature {
     /// Takes the token that has these claims and a signature.
     #[must_use]
     pub fn with_token(self, token: String) -> TokenReply {
-        let Self { refresh, grant, scope, expires_in, issued_token_type, .. } = self;
+        let Self { refresh, grant, scope, details, expires_in, issued_token_type, .. } = self;
         let access = AccessToken::Signed(token);
-        TokenReply { grant, access, refresh, scope, expires_in, issued_token_type }
+        TokenReply { grant, access, refresh, scope, details, expires_in, issued_token_type }
     }
 }
 
@@ -120,6 +131,8 @@ struct Body<'a> {
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
+    #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
+    authorization_details: AuthorizationDetails,
 }
 
 impl TokenReply {
@@ -131,7 +144,7 @@ impl TokenReply {
 
     /// The JSON answer; the tokens leave here and nowhere else.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Self { grant, access, refresh, scope, expires_in, issued_token_type } = self;
+        let Self { grant, access, refresh, scope, details, expires_in, issued_token_type } = self;
         let access = access.into_text(grant, prefixes);
         let refresh = refresh.map(|secret| Handle::new(grant, secret).into_text(Kind::Refresh, prefixes));
         let body = Body {
@@ -141,6 +154,7 @@ impl TokenReply {
             expires_in,
             refresh_token: refresh.as_deref(),
             scope: scope.as_str(),
+            authorization_details: details,
         };
         let mut json = Vec::with_capacity(240 + access.len());
         match serde_json::to_writer(&mut json, &body) {
@@ -158,6 +172,9 @@ impl TokenReply {
         ];
         if !self.scope.is_empty() {
             fields.push(("scope", self.scope.to_string()));
+        }
+        if let (false, Ok(details)) = (self.details.is_empty(), serde_json::to_string(&self.details)) {
+            fields.push(("authorization_details", details));
         }
         fields
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
@@ -31,6 +32,8 @@ pub(super) struct Active {
     auth_time: Option<i64>,
     acr: Option<String>,
     act: Option<Actor>,
+    #[serde(default)]
+    authorization_details: AuthorizationDetails,
     token_type: Option<String>,
     token_use: Option<String>,
     cnf: Option<IgnoredAny>,
@@ -115,6 +118,7 @@ impl Active {
             auth_time: self.auth_time,
             acr: self.acr.clone(),
             act: self.act.clone(),
+            authorization_details: self.authorization_details.clone(),
             extra: self.extra.clone(),
         })
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
@@ -31,6 +32,8 @@ pub(super) struct Wire {
     acr: Option<String>,
     /// One that cannot be read makes the token unreadable: it must not pass as the subject's own.
     act: Option<Actor>,
+    #[serde(default)]
+    authorization_details: AuthorizationDetails,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
@@ -84,6 +87,7 @@ impl Wire {
             auth_time: self.auth_time,
             acr: self.acr,
             act: self.act,
+            authorization_details: self.authorization_details,
             extra: self.extra,
         })
     }

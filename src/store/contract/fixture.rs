@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::report::Stop;
 use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::{Asked, Gate, Standing};
+use crate::flow::{Asked, Gate, Granted, Standing};
 use crate::form::Form;
 use crate::grant::{Authentication, Claimant, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued};
 use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, Offer, RefreshUse, Subject, UserCode, Verdict};
@@ -20,7 +21,7 @@ use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::system::{Clock, Entropy, SystemClock};
-use crate::target::{KnownResource, ResourceId, Targets};
+use crate::target::{KnownResource, Resource, Targets};
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -84,9 +85,7 @@ impl Fixture {
             ..Policy::default()
         };
         let scope = Scope::parse(SCOPE).unwrap_or_default();
-        let resource =
-            |id| KnownResource { id, scope: None, introspection_clients: Vec::new(), access_tokens: None };
-        let resources = ResourceId::parse(API).map(resource).into_iter().collect();
+        let resources = KnownResource::check(Resource::new(API)).into_iter().collect();
         let rules = Rules { policy, resources, ..Rules::new("https://as.example", scope) };
         Self {
             seed,
@@ -261,7 +260,9 @@ impl Fixture {
         let terms = Offer::new(&mint.first, &callback()?, false, None, self.now, policy);
         let authentication = Authentication { auth_time: self.now, acr: None };
         let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.silent);
-        let issuance = gate.pass(&pair.subject, &Scope::empty(), &Targets::default())?;
+        let (subject, scope) = (&pair.subject, &Scope::empty());
+        let (details, targets) = (AuthorizationDetails::NONE, &Targets::default());
+        let issuance = gate.pass(Granted { subject, scope, details, targets })?;
         Ok(Grant::offer(issuance, authentication, terms, &mint, self.now, policy))
     }
 

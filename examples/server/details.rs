@@ -1,0 +1,95 @@
+//! `[[authorization_details]]`: what applications may ask for beyond scopes (RFC 9396), and the words for it.
+
+use std::collections::BTreeMap;
+
+use grantor::AuthorizationDetails;
+use grantor::details::{AuthorizationDetail, DetailType};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use toml::Table;
+
+use crate::toml_reader::Reader;
+
+/// One type: the members that its details must and may have, `type` and `locations` aside.
+#[derive(Clone)]
+pub(crate) struct DetailEntry {
+    pub(crate) name: String,
+    text: String,
+    required: BTreeMap<String, Kind>,
+    optional: BTreeMap<String, Kind>,
+}
+
+/// What a member holds.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Text,
+    Number,
+    Boolean,
+    /// Of texts.
+    List,
+}
+
+impl Kind {
+    fn is(self, value: &Value) -> bool {
+        match self {
+            Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::List => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+        }
+    }
+}
+
+impl DetailType for DetailEntry {
+    fn accepts(&self, detail: &AuthorizationDetail) -> bool {
+        let mut others = detail.members().iter().filter(|(name, _)| *name != "type" && *name != "locations");
+        let has_all =
+            self.required.iter().all(|(name, kind)| detail.get(name).is_some_and(|value| kind.is(value)));
+        has_all
+            && others.all(|(name, value)| {
+                let kind = self.required.get(name).or_else(|| self.optional.get(name));
+                kind.is_some_and(|kind| kind.is(value))
+            })
+    }
+}
+
+/// A detail on a page.
+#[derive(Debug, Serialize)]
+pub(crate) struct DetailLines {
+    text: String,
+    facts: Vec<(String, String)>,
+}
+
+/// What the details ask for, in the words of their types. All else in them is the application's.
+pub(crate) fn lines(types: &[DetailEntry], details: &AuthorizationDetails) -> Vec<DetailLines> {
+    let line = |detail: &AuthorizationDetail| {
+        let of = types.iter().find(|of| of.name == detail.kind());
+        let facts = detail.members().iter().filter(|(name, _)| *name != "type");
+        DetailLines {
+            text: of.map_or_else(|| detail.kind().to_owned(), |of| of.text.clone()),
+            facts: facts.map(|(name, value)| (name.clone(), plain(value))).collect(),
+        }
+    };
+    details.as_slice().iter().map(line).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+impl Reader {
+    pub(crate) fn detail(&mut self, place: &str, mut entry: Table) -> Option<DetailEntry> {
+        let name: Option<String> = self.must(&mut entry, place, "type");
+        let text = self.may(&mut entry, place, "text");
+        let required = self.may(&mut entry, place, "required").unwrap_or_default();
+        let optional = self.may(&mut entry, place, "optional").unwrap_or_default();
+        self.nothing_left(&entry, place, "type, text, required, optional");
+        let name = name?;
+        Some(DetailEntry { text: text.unwrap_or_else(|| name.clone()), name, required, optional })
+    }
+}

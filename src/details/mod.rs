@@ -1,0 +1,151 @@
+//! Authorization details: what a scope cannot say (RFC 9396, "rich authorization requests").
+//!
+//! A client asks for JSON objects, each of a type that the host has [registered](crate::server::Builder::authorization_details_type).
+//! They go the way of scopes: judged when they are asked for, shown to the user, kept with the grant, narrowed by a token
+//! request, and told to the resource that a token is for.
+//!
+//! ```text
+//! authorization_details=[{"type":"payment","amount":"12.50","creditor":"Shop"}]
+//! ```
+//!
+//! | a detail | is |
+//! | --- | --- |
+//! | of a type that nobody registered, or not of its form | refused: `invalid_authorization_details` |
+//! | of a type that the client did not register, where it registered some | refused |
+//! | in a request that no user is asked about (`client_credentials`, `password`) | refused, unless the client registered its type |
+//! | with `locations` | told to those resources only |
+//!
+//! An exchange (RFC 8693) passes no details on.
+
+mod parse;
+mod types;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub(crate) use types::DetailTypes;
+pub use types::{DetailType, Fields};
+
+use crate::error::Reason;
+use crate::form::Form;
+
+/// A request may have so many details.
+pub const MAX_DETAILS: usize = 16;
+
+/// One detail (RFC 9396 section 2): a JSON object with a `type`.
+///
+/// `Debug` shows the type alone: the rest may be somebody's account.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AuthorizationDetail(Map<String, Value>);
+
+impl AuthorizationDetail {
+    /// A detail with these members.
+    ///
+    /// # Errors
+    /// [`Reason::DetailsMalformed`]: no `type` that is a text, or `locations` that are not a list of texts.
+    pub fn new(members: Map<String, Value>) -> Result<Self, Reason> {
+        let has_type = members.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty());
+        let has_places = members
+            .get("locations")
+            .is_none_or(|places| places.as_array().is_some_and(|places| places.iter().all(Value::is_string)));
+        match has_type && has_places {
+            true => Ok(Self(members)),
+            false => Err(Reason::DetailsMalformed),
+        }
+    }
+
+    /// Its `type`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.get("type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A member. Of what it holds, only its type's form was checked: escape it where you show it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// All members, `type` included.
+    #[must_use]
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// Whether it is for this resource: one that it names, or any if it names none.
+    #[must_use]
+    pub fn is_for(&self, resource: &str) -> bool {
+        let places = self.get("locations").and_then(Value::as_array);
+        places.is_none_or(|places| places.iter().any(|place| place == resource))
+    }
+}
+
+impl fmt::Debug for AuthorizationDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AuthorizationDetail({:?}, ..)", self.kind())
+    }
+}
+
+/// The details that a request names, or that a user granted; mostly none. A thin pointer, as many a grant passes it on.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AuthorizationDetails(Option<Arc<Box<[AuthorizationDetail]>>>);
+
+impl AuthorizationDetails {
+    pub(crate) const NONE: &'static Self = &Self(None);
+
+    /// Reads the JSON of a request: an array of objects, in none of which a member is there twice.
+    ///
+    /// # Errors
+    /// [`Reason::DetailsMalformed`], also for more than [`MAX_DETAILS`].
+    pub fn parse(json: &str) -> Result<Self, Reason> {
+        let details: Vec<AuthorizationDetail> =
+            serde_json::from_str(json).map_err(|_| Reason::DetailsMalformed)?;
+        match details.len() <= MAX_DETAILS {
+            true => Ok(details.into_iter().collect()),
+            false => Err(Reason::DetailsMalformed),
+        }
+    }
+
+    /// The parameter `authorization_details` of a form.
+    pub(crate) fn of(form: &Form<'_>) -> Result<Self, Reason> {
+        form.one("authorization_details")?.map_or(Ok(Self::default()), Self::parse)
+    }
+
+    /// The details, in the order in which they were named.
+    #[must_use]
+    pub fn as_slice(&self) -> &[AuthorizationDetail] {
+        self.0.as_deref().map_or(&[], |details| details)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Those for which this holds; the same pointer, if it holds for all.
+    pub(crate) fn filtered(&self, holds: impl Fn(&AuthorizationDetail) -> bool) -> Self {
+        match self.as_slice().iter().all(&holds) {
+            true => self.clone(),
+            false => self.as_slice().iter().filter(|detail| holds(detail)).cloned().collect(),
+        }
+    }
+}
+
+impl FromIterator<AuthorizationDetail> for AuthorizationDetails {
+    fn from_iter<I: IntoIterator<Item = AuthorizationDetail>>(details: I) -> Self {
+        let details: Box<[AuthorizationDetail]> = details.into_iter().collect();
+        Self((!details.is_empty()).then(|| Arc::new(details)))
+    }
+}
+
+impl fmt::Debug for AuthorizationDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}

@@ -1,0 +1,153 @@
+//! The types of details that a server understands, and who may ask for them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{AuthorizationDetail, AuthorizationDetails};
+use crate::client::Client;
+use crate::error::Reason;
+
+/// A type of authorization details.
+///
+/// Details are what a stranger sent. A wrong `true` shows the user, and tells your resource servers, what your type never
+/// meant.
+pub trait DetailType: Send + Sync {
+    /// Whether this is a detail of the type's form: no member too many, none missing, each of its kind, each value possible
+    /// (RFC 9396 section 5).
+    fn accepts(&self, detail: &AuthorizationDetail) -> bool;
+
+    /// Whether `asked` is no more than `granted`, at a token request that names details (RFC 9396 section 6). By default
+    /// it has to be the same.
+    fn covers(&self, granted: &AuthorizationDetail, asked: &AuthorizationDetail) -> bool {
+        granted == asked
+    }
+}
+
+/// Details whose members, all but `type`, deserialise into `T`. Let `T` deny unknown fields.
+///
+/// ```
+/// use grantor::details::Fields;
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Payment {
+///     amount: u32,
+///     creditor: String,
+/// }
+/// let payments = Fields::<Payment>::new().only_if(|payment| payment.amount > 0 && !payment.creditor.is_empty());
+/// ```
+#[must_use]
+pub struct Fields<T> {
+    check: Option<Box<Check<T>>>,
+    of: PhantomData<fn() -> T>,
+}
+
+type Check<T> = dyn Fn(&T) -> bool + Send + Sync;
+
+impl<T: DeserializeOwned> Fields<T> {
+    /// All that deserialise.
+    pub fn new() -> Self {
+        Self { check: None, of: PhantomData }
+    }
+
+    /// Only those for which this holds, too.
+    pub fn only_if(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        self.check = Some(Box::new(check));
+        self
+    }
+}
+
+impl<T: DeserializeOwned> Default for Fields<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: DeserializeOwned> DetailType for Fields<T> {
+    fn accepts(&self, detail: &AuthorizationDetail) -> bool {
+        let mut members = detail.members().clone();
+        members.remove("type");
+        let read: Option<T> = serde_json::from_value(Value::Object(members)).ok();
+        read.is_some_and(|read| self.check.as_ref().is_none_or(|check| check(&read)))
+    }
+}
+
+impl<T> fmt::Debug for Fields<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").finish_non_exhaustive()
+    }
+}
+
+/// The types of a server, by name.
+#[derive(Clone, Default)]
+pub(crate) struct DetailTypes(BTreeMap<String, Arc<dyn DetailType>>);
+
+impl DetailTypes {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether a client may ask for all of these. Where no user is asked, it must have registered their types.
+    pub(crate) fn check(
+        &self,
+        asked: &AuthorizationDetails,
+        client: &Client,
+        asks_a_user: bool,
+    ) -> Result<(), Reason> {
+        let registered = client.metadata().authorization_details_types.as_ref();
+        for detail in asked.as_slice() {
+            let of = self.0.get(detail.kind()).ok_or(Reason::DetailsTypeUnknown)?;
+            if !registered.map_or(asks_a_user, |types| types.iter().any(|name| name == detail.kind())) {
+                return Err(Reason::DetailsNotAllowed);
+            }
+            if !of.accepts(detail) {
+                return Err(Reason::DetailsRefused);
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the granted details a token has: all, or those that the request names.
+    pub(crate) fn narrow(
+        &self,
+        granted: &AuthorizationDetails,
+        asked: &AuthorizationDetails,
+    ) -> Result<AuthorizationDetails, Reason> {
+        if asked.is_empty() {
+            return Ok(granted.clone());
+        }
+        let is_granted = |asked: &AuthorizationDetail| {
+            let of = self.0.get(asked.kind());
+            granted.as_slice().iter().any(|granted| {
+                granted == asked
+                    || (granted.kind() == asked.kind()
+                        && of.is_some_and(|of| of.accepts(asked) && of.covers(granted, asked)))
+            })
+        };
+        match asked.as_slice().iter().all(is_granted) {
+            true => Ok(asked.clone()),
+            false => Err(Reason::DetailsExceeded),
+        }
+    }
+}
+
+/// Of two with one name, the later one counts.
+impl FromIterator<(String, Arc<dyn DetailType>)> for DetailTypes {
+    fn from_iter<I: IntoIterator<Item = (String, Arc<dyn DetailType>)>>(types: I) -> Self {
+        Self(types.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for DetailTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
