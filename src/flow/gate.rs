@@ -69,6 +69,7 @@ pub(crate) struct Limits {
 
 /// What may be had: of a grant, or of a client.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Granted<'a> {
     /// In whose name.
     pub subject: &'a Subject,

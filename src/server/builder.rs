@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fluent_uri::Uri;
-
 use super::config_error::{ConfigError, ConfigErrors};
 use super::extension::Extensions;
+use super::mistakes::{issuer_path, known_resources, mistaken_details, mistaken_documents};
+use super::mistakes::{mistaken_numbers, mistaken_paths, mistaken_terms};
 use super::one_time::OneTime;
 use super::throttle::Throttle;
 use super::tries::Tries;
@@ -24,7 +24,7 @@ use crate::secret::{SECRET_BYTES, Secret};
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::{ReplayGuard, TokenStore};
 use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::target::{KnownResource, Resource};
+use crate::target::Resource;
 
 /// Configures an [`AuthorizationServer`].
 #[must_use]
@@ -392,120 +392,6 @@ impl Builder {
         };
         Ok(AuthorizationServer { inner: Arc::new(inner) })
     }
-}
-
-/// The path of an issuer that RFC 8414 section 2 allows, without a slash at its end.
-fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
-    let uri = Uri::parse(issuer).map_err(|_| ConfigError::IssuerNotAUrl)?;
-    let authority = uri.authority().filter(|a| !a.host().is_empty());
-    let host = authority.ok_or(ConfigError::IssuerNotAUrl)?.host();
-    if uri.query().is_some() || uri.fragment().is_some() {
-        return Err(ConfigError::IssuerQuery);
-    }
-    let is_loopback = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
-    match uri.scheme().as_str() {
-        "https" => {}
-        "http" if loopback && is_loopback => {}
-        _ => return Err(ConfigError::IssuerNotHttps),
-    }
-    let path = uri.path().as_str().trim_end_matches('/');
-    // A router would take such a segment for a pattern.
-    match path.split('/').any(|segment| segment.starts_with([':', '*'])) {
-        true => Err(ConfigError::IssuerPath),
-        false => Ok(path.to_owned()),
-    }
-}
-
-/// The resources, each once, with scopes that the server knows.
-fn known_resources(resources: Vec<Resource>, scope: &Scope) -> Result<Vec<KnownResource>, Vec<ConfigError>> {
-    let mut known: Vec<KnownResource> = Vec::new();
-    let mut errors = Vec::new();
-    for resource in resources {
-        let identifier = resource.identifier.clone();
-        match KnownResource::check(resource) {
-            Err(_) => errors.push(ConfigError::Resource(identifier)),
-            Ok(resource) if known.iter().any(|k| k.id == resource.id) => {
-                errors.push(ConfigError::ResourceTwice(identifier));
-            }
-            Ok(resource) if resource.scope.as_ref().is_some_and(|s| !s.is_subset(scope)) => {
-                errors.push(ConfigError::ResourceScope(identifier));
-            }
-            Ok(resource) => known.push(resource),
-        }
-    }
-    if errors.is_empty() { Ok(known) } else { Err(errors) }
-}
-
-fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
-    let Endpoints { authorization, token, revocation, introspection, .. } = endpoints;
-    let Endpoints { device_authorization, device_verification, registration, jwks, .. } = endpoints;
-    let hosts_own = authorization.iter().chain(device_verification);
-    let machine = [token, revocation, introspection, device_authorization, registration, jwks];
-    let paths: Vec<&String> = hosts_own.chain(machine).collect();
-    let mut errors = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
-        if !path.starts_with('/') || path.len() < 2 || !plain {
-            errors.push(ConfigError::EndpointPath((*path).clone()));
-        }
-        if paths[..at].contains(path) {
-            errors.push(ConfigError::EndpointTwice((*path).clone()));
-        }
-    }
-    errors
-}
-
-/// Types without a name, or that are known to a resource alone.
-fn mistaken_details(types: &DetailTypes, resources: &[KnownResource]) -> impl Iterator<Item = ConfigError> {
-    let named = resources.iter().filter_map(|resource| resource.detail_types.as_ref()).flatten();
-    let unknown = named.filter(|name| !types.knows(name));
-    let unknown = unknown.map(|name| ConfigError::DetailType(name.clone()));
-    unknown.chain(types.knows("").then(|| ConfigError::DetailType(String::new())))
-}
-
-fn mistaken_terms(
-    terms: &Registration,
-    serves: &impl Fn(&GrantType) -> bool,
-    scope: &Scope,
-    has_registrar: bool,
-) -> impl Iterator<Item = ConfigError> {
-    let named = Scope::parse(&terms.scopes.as_deref().unwrap_or_default().join(" "));
-    let unknown = !named.is_ok_and(|named| named.is_subset(scope));
-    let useless = !terms.grant_types.iter().all(serves);
-    let found = [
-        (!has_registrar).then_some(ConfigError::RegistrarMissing),
-        unknown.then_some(ConfigError::RegistrationScope),
-        useless.then_some(ConfigError::RegistrationGrantType),
-    ];
-    found.into_iter().flatten()
-}
-
-fn mistaken_documents(
-    documents: &MetadataDocuments,
-    serves: &impl Fn(&GrantType) -> bool,
-    scope: &Scope,
-) -> impl Iterator<Item = ConfigError> {
-    let zero = [("entries", documents.entries), ("at_once", documents.at_once)];
-    let zero = zero.into_iter().filter(|(_, number)| *number == 0);
-    let zero = zero.map(|(name, _)| ConfigError::Zero(name));
-    let disorder = (documents.shortest > documents.longest).then_some(ConfigError::DocumentsKept);
-    zero.chain(disorder).chain(mistaken_terms(&documents.terms, serves, scope, true))
-}
-
-fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
-    let positive = [
-        ("code_lifetime", policy.code_lifetime),
-        ("device_code_lifetime", policy.device_code_lifetime),
-        ("access_token_lifetime", policy.access_token_lifetime),
-        ("refresh_token_idle", policy.refresh_token_idle),
-        ("grant_lifetime", policy.grant_lifetime),
-        ("store_deadline", policy.store_deadline),
-    ];
-    let zero = positive.into_iter().filter(|(_, value)| value.is_zero());
-    let zero = zero.map(|(name, _)| ConfigError::Zero(name));
-    let long_code = (policy.code_lifetime.as_secs() > 600).then_some(ConfigError::CodeLifetime);
-    let prefixes = (!policy.prefixes.are_distinct()).then_some(ConfigError::Prefixes);
-    zero.chain(long_code).chain(prefixes)
 }
 
 impl fmt::Debug for Builder {

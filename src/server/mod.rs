@@ -11,6 +11,7 @@ mod endpoint;
 mod exchange;
 mod extension;
 mod manage;
+mod mistakes;
 mod one_time;
 mod registration;
 mod revoke_all;
