@@ -1,6 +1,6 @@
 //! The one file that reads the clock and the system's random source. All else takes them as arguments.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use rand::Rng as _;
@@ -30,6 +30,12 @@ impl Clock for SystemClock {
         let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
         DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
+}
+
+/// How far a clock is that only runs forward: for the deadlines of calls and the retries of stores. No rule of a grant
+/// depends on it.
+pub(crate) fn stopwatch() -> Instant {
+    Instant::now()
 }
 
 /// The thread's cryptographically secure generator, seeded from the operating system.

@@ -1,15 +1,12 @@
 //! Calls of the host's parts, each under the deadline.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_timer::Delay;
 
 use super::AuthorizationServer;
+use super::deadline::in_time;
 use crate::client::{Client, ClientId};
 use crate::documents::DocumentUrl;
 use crate::error::{Fault, Reason, Refusal};
@@ -134,22 +131,8 @@ impl AuthorizationServer {
         waiting.with_answer(right)
     }
 
-    /// The output of a future, unless the deadline passes first. What is ready at once costs no timer.
+    /// The output of a future, unless the deadline passes first.
     pub(super) async fn in_time<F: Future>(&self, future: F) -> Option<F::Output> {
         in_time(future, self.inner.rules.policy.store_deadline).await
     }
-}
-
-/// The output of a future, unless so much time passes first.
-pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut timer: Option<Delay> = None;
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        let timer = timer.get_or_insert_with(|| Delay::new(limit));
-        pin!(timer).poll(context).map(|()| None)
-    })
-    .await
 }

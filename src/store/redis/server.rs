@@ -1,7 +1,7 @@
 //! [`Server`]: how calls are made, and made again where that is safe.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::Value;
 use tokio::time::sleep;
@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::link::{Link, Wait};
 use super::scripts::Call;
 use crate::store::StoreError;
+use crate::system::stopwatch;
 
 /// Between two attempts; doubled each time, up to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -54,7 +55,7 @@ impl Server {
     }
 
     async fn call(&self, manner: Manner, call: Call) -> Result<Value, StoreError> {
-        let give_up = Instant::now() + self.patience;
+        let give_up = stopwatch() + self.patience;
         let mut pause = FIRST_PAUSE;
         let mut lost = false;
         loop {
@@ -67,7 +68,7 @@ impl Server {
                 Failure::Lost(_) => manner != Manner::Once,
                 Failure::Refused(_) => false,
             };
-            if !again || Instant::now() + pause > give_up {
+            if !again || stopwatch() + pause > give_up {
                 return Err(match manner {
                     Manner::Read => failure.of_read(),
                     Manner::Repeatable | Manner::Once => failure.of_write(lost),

@@ -1,7 +1,7 @@
 //! How a file is opened.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::pool::PoolConnection;
@@ -12,6 +12,7 @@ use super::super::OpenError;
 use super::error::{code, code_of};
 use super::schema::{self, VERSION};
 use super::{SqliteEngine, SqliteStore};
+use crate::system::stopwatch;
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -98,10 +99,10 @@ fn path(address: &str) -> Result<PathBuf, OpenError> {
 /// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start
 /// together have to try again.
 async fn prepared(writer: &sqlx::SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = stopwatch() + Duration::from_secs(10);
     loop {
         match writer.acquire().await {
-            Err(error) if code_of(&error) == Some(code::BUSY) && Instant::now() < until => {
+            Err(error) if code_of(&error) == Some(code::BUSY) && stopwatch() < until => {
                 futures_timer::Delay::new(Duration::from_millis(20)).await;
             }
             answer => return answer,

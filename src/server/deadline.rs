@@ -1,0 +1,105 @@
+//! [`in_time`]: a deadline for a future, without a runtime's timers.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_timer::Delay;
+
+use crate::system::stopwatch;
+
+/// The output of a future, unless so much time passes first. What is ready at once costs no timer.
+pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut deadline: Option<Deadline> = None;
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        deadline.get_or_insert_with(|| Deadline::after(limit)).poll(context).map(|()| None)
+    })
+    .await
+}
+
+/// To set a timer and to cancel it wakes a thread each time, which costs as much as a fast store's answer. So timers are
+/// kept for the next call, and each is set anew only when it rings too early: once in the length of a deadline.
+static IDLE: Mutex<Vec<Timer>> = Mutex::new(Vec::new());
+
+/// No more timers are kept than so many calls need that wait at one time.
+const KEPT: usize = 256;
+
+struct Timer {
+    delay: Delay,
+    rings: Instant,
+}
+
+struct Deadline {
+    ends: Instant,
+    /// Rings by then, and perhaps before. Only gone while this is dropped.
+    timer: Option<Timer>,
+}
+
+impl Deadline {
+    fn after(limit: Duration) -> Self {
+        let now = stopwatch();
+        let ends = now.checked_add(limit).unwrap_or(now + A_YEAR);
+        let kept = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let timer = kept.filter(|timer| timer.rings <= ends);
+        let timer = timer.unwrap_or_else(|| Timer { delay: Delay::new(ends - now), rings: ends });
+        Self { ends, timer: Some(timer) }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(timer) = &mut self.timer else { return Poll::Ready(()) };
+        while Pin::new(&mut timer.delay).poll(context).is_ready() {
+            let left = self.ends.saturating_duration_since(stopwatch());
+            if left.is_zero() {
+                return Poll::Ready(());
+            }
+            timer.delay.reset(left);
+            timer.rings = self.ends;
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.extend(self.timer.take());
+        }
+    }
+}
+
+/// Longer than any call takes.
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    /// How long a future without an end is waited for.
+    async fn spent(limit: Duration) -> Duration {
+        let begun = stopwatch();
+        assert_eq!(in_time(pending::<()>(), limit).await, None);
+        begun.elapsed()
+    }
+
+    /// Whatever the timers that were kept had been set for; how much later it rings is the machine's affair.
+    #[tokio::test]
+    async fn no_deadline_ends_early() {
+        for limit in [30, 10, 20, 0, 40].map(Duration::from_millis) {
+            let mut pending = pin!(in_time(pending::<()>(), Duration::MAX));
+            assert!(poll_fn(|context| Poll::Ready(pending.as_mut().poll(context).is_pending())).await);
+            assert!(spent(limit).await >= limit);
+            // Its timer is kept, set for later than the next one's deadline or for earlier.
+            let ready = in_time(tokio::task::yield_now(), limit + Duration::from_secs(9)).await;
+            assert_eq!(ready, Some(()));
+        }
+    }
+}
