@@ -1,8 +1,4 @@
-//! What a host does itself: register applications, list grants, sweep.
-
-use std::time::Duration;
-
-use futures_timer::Delay;
+//! What a host does itself: register applications, list grants.
 
 use super::{About, AuthorizationServer, Cursor};
 use crate::audit::{Endpoint, What};
@@ -23,15 +19,6 @@ pub struct Grants {
 
 /// So many grants are read at a time.
 pub(super) const SLICE: u32 = 200;
-
-/// A purge removes so many records at a time.
-const PURGE: u32 = 500;
-
-/// Clients are looked through so often: it reads them all.
-const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
-
-/// Requests come first: the pause between two purges.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl AuthorizationServer {
     /// Registers an application: makes its id and, unless it is public, its secret, which is in the answer and
@@ -110,42 +97,5 @@ impl AuthorizationServer {
 
     pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
         Ok(self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??)
-    }
-
-    /// Removes what can no longer be used or replayed, in slices with pauses between them; how many records went.
-    ///
-    /// # Errors
-    /// The store failed; what went is gone.
-    pub async fn sweep(&self) -> Result<u64, Fault> {
-        let mut gone = 0;
-        loop {
-            let purge = self.inner.store.purge(self.now() - Duration::from_secs(1), PURGE);
-            let slice = self.in_time(purge).await.ok_or(Fault::Deadline)??;
-            gone += slice;
-            if slice < u64::from(PURGE) {
-                return Ok(gone);
-            }
-            Delay::new(PAUSE).await;
-        }
-    }
-
-    /// Sweeps now and then after each pause of this length, for as long as it is polled: a task for your runtime,
-    /// `tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60)))`. One node is enough, and several do no
-    /// harm. A sweep that failed is an audit event, and the next one goes on where it stopped.
-    pub async fn keep_sweeping(self, every: Duration) {
-        let mut since_clients = CLIENTS_EVERY;
-        loop {
-            if let Err(fault) = self.sweep().await {
-                self.audit(What::Failed(fault.reason()), Endpoint::Host, About::default());
-            }
-            if self.inner.registration.is_some() && since_clients >= CLIENTS_EVERY {
-                since_clients = Duration::ZERO;
-                if let Err(refusal) = self.sweep_clients().await {
-                    self.audit(What::Failed(refusal.reason()), Endpoint::Host, About::default());
-                }
-            }
-            Delay::new(every).await;
-            since_clients = since_clients.saturating_add(every);
-        }
     }
 }

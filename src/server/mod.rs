@@ -17,6 +17,7 @@ mod one_time;
 mod registration;
 mod revoke_all;
 mod signed;
+mod sweep;
 mod throttle;
 mod token;
 mod tries;

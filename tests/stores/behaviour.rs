@@ -65,7 +65,8 @@ where
     assert!(!here.first_use(&seen, soon, now()).await.unwrap());
     KeyStore::commit(&there, None, "keys of b").await.unwrap();
     assert_eq!(KeyStore::load(&here).await.unwrap().unwrap().body().reveal(), "keys of a");
-    assert_eq!(there.purge(DateTime::<Utc>::MAX_UTC, 100).await.unwrap(), 1);
+    // The grant and the one-time identifier.
+    assert_eq!(there.purge(DateTime::<Utc>::MAX_UTC, 100).await.unwrap(), 2);
     assert!(TokenStore::load(&here, grant(1).id()).await.unwrap().is_some());
 }
 

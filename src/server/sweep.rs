@@ -1,0 +1,109 @@
+//! Sweeping: what can no longer be used goes, and requests come first.
+
+use std::time::Duration;
+
+use futures_timer::Delay;
+
+use super::{About, AuthorizationServer};
+use crate::audit::{Endpoint, What};
+use crate::error::Fault;
+use crate::system::stopwatch;
+
+/// Clients are looked through so often: it reads them all.
+const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
+
+impl AuthorizationServer {
+    /// Removes what can no longer be used or replayed, in small slices with pauses between them that are longer than the
+    /// slices; how many records went.
+    ///
+    /// # Errors
+    /// The store failed; what went is gone.
+    pub async fn sweep(&self) -> Result<u64, Fault> {
+        let mut gone = 0;
+        let mut pace = Pace::START;
+        loop {
+            let begun = stopwatch();
+            let purge = self.inner.store.purge(self.now() - Duration::from_secs(1), pace.rows);
+            let slice = self.in_time(purge).await.ok_or(Fault::Deadline)??;
+            gone += slice;
+            if slice < u64::from(pace.rows) {
+                return Ok(gone);
+            }
+            let took = begun.elapsed();
+            pace = pace.after(took);
+            Delay::new(Pace::pause(took)).await;
+        }
+    }
+
+    /// Sweeps now and then after each pause of this length, for as long as it is polled: a task for your runtime,
+    /// `tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60)))`. One node is enough, and several do no
+    /// harm. A sweep that failed is an audit event, and the next one goes on where it stopped.
+    pub async fn keep_sweeping(self, every: Duration) {
+        let mut since_clients = CLIENTS_EVERY;
+        loop {
+            if let Err(fault) = self.sweep().await {
+                self.audit(What::Failed(fault.reason()), Endpoint::Host, About::default());
+            }
+            if self.inner.registration.is_some() && since_clients >= CLIENTS_EVERY {
+                since_clients = Duration::ZERO;
+                if let Err(refusal) = self.sweep_clients().await {
+                    self.audit(What::Failed(refusal.reason()), Endpoint::Host, About::default());
+                }
+            }
+            Delay::new(every).await;
+            since_clients = since_clients.saturating_add(every);
+        }
+    }
+}
+
+/// How many records a slice removes: so many that a request which has to wait for one hardly notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    rows: u32,
+}
+
+impl Pace {
+    const START: Self = Self { rows: 50 };
+    const FEWEST: u32 = 10;
+    const MOST: u32 = 500;
+
+    /// A slice is to take about so long.
+    const GOAL: Duration = Duration::from_millis(2);
+
+    /// What follows a slice that took so long.
+    fn after(self, took: Duration) -> Self {
+        let rows = match took {
+            _ if took > Self::GOAL * 2 => self.rows / 2,
+            _ if took < Self::GOAL / 2 => self.rows * 2,
+            _ => self.rows,
+        };
+        Self { rows: rows.clamp(Self::FEWEST, Self::MOST) }
+    }
+
+    /// At least two thirds of the time are left to requests.
+    fn pause(took: Duration) -> Duration {
+        (took * 2).clamp(Self::GOAL, Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn milliseconds(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    #[test]
+    fn slices_shrink_in_a_slow_store_and_grow_in_a_fast_one() {
+        let rows = |took: u64| (0..20).fold(Pace::START, |pace, _| pace.after(milliseconds(took))).rows;
+        assert_eq!((rows(0), rows(2), rows(30)), (Pace::MOST, Pace::START.rows, Pace::FEWEST));
+    }
+
+    #[test]
+    fn pauses_are_longer_than_slices() {
+        assert_eq!(Pace::pause(milliseconds(0)), milliseconds(2));
+        assert_eq!(Pace::pause(milliseconds(30)), milliseconds(60));
+        assert_eq!(Pace::pause(milliseconds(5000)), milliseconds(1000));
+    }
+}
