@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use redis::Value;
 
-use super::answer::{record, text, unexpected};
-use super::index::{self, Index};
+use super::answer::{list, record, text, unexpected};
+use super::index::{self, Due, Entry, Index};
 use super::scripts::{CLAIM, Call, PUT, RELEASE, RETIRE, command};
 use super::{RedisStore, names, time_to_live};
 use crate::grant::GrantId;
@@ -35,21 +35,15 @@ impl TokenStore for RedisStore {
 
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         self.claim_user_code(write).await?;
-        let replaced = match (write.expect(), write.reindexes()) {
-            (None, _) => self.insert(write).await?,
-            // The grant is there already: once it has changed, the indexes have to know.
-            (Some(_), true) => {
-                index::enter(&self.server, &self.names, write).await.map_err(not_written)?;
-                self.put(write).await?
-            }
-            // The time of the purge is a mere hint, and the record expires anyway.
-            (Some(_), false) if write.next().grant().is_ended() => {
-                join(index::end(&self.server, &self.names, write), self.put(write)).await.1?
-            }
-            (Some(_), false) => self.put(write).await?,
+        let replaced = match self.server.is_single {
+            true => self.put_with_indexes(write).await?,
+            false => self.put_beside_indexes(write).await?,
         };
+        // Where nobody purges, those who insert do a little of it.
+        let before = index::overdue(write.at());
+        join_all(replaced.overdue.iter().map(|due| self.look(due, before))).await;
         if write.next().index().user_code.is_none() {
-            self.release_user_code(write.id(), &replaced).await;
+            self.release_user_code(write.id(), &replaced.user_code).await;
         }
         Ok(write.committed())
     }
@@ -117,19 +111,46 @@ impl TokenStore for RedisStore {
 }
 
 impl RedisStore {
-    /// Nothing was issued under a new id, and nothing is until both are confirmed: they may go side by side.
-    async fn insert(&self, write: &Write) -> Result<String, CommitError> {
-        let (entered, put) = join(index::enter(&self.server, &self.names, write), self.put(write)).await;
-        let replaced = put?;
-        let overdue = entered.map_err(|error| StoreError::unknown_outcome(error.to_string()))?;
-        // Where nobody purges, those who insert do a little of it.
-        let before = index::overdue(write.at());
-        join_all(overdue.iter().map(|due| self.look(due, before))).await;
-        Ok(replaced)
+    /// On a single server, all in one step.
+    async fn put_with_indexes(&self, write: &Write) -> Result<Replaced, CommitError> {
+        if !write.reindexes() && !write.next().grant().is_ended() {
+            return self.put(write, &[], &[]).await;
+        }
+        let entry = Entry::of(write);
+        let keys = entry.keys(&self.names);
+        match write.reindexes() {
+            true => self.put(write, &keys, &[&entry.look[..], &entry.enter].concat()).await,
+            // A purge looks at it earlier than it would.
+            false => self.put(write, &keys[..1], &entry.look).await,
+        }
     }
 
-    /// The conditional write; the user code of the record that was there.
-    async fn put(&self, write: &Write) -> Result<String, CommitError> {
+    /// In a cluster, the indexes by calls of their own.
+    async fn put_beside_indexes(&self, write: &Write) -> Result<Replaced, CommitError> {
+        let entered = async || Entry::of(write).enter_apart(&self.server, &self.names).await;
+        match (write.expect(), write.reindexes()) {
+            // Nothing was issued under a new id, and nothing is until both are confirmed: they may go side by side.
+            (None, _) => {
+                let (entered, put) = join(entered(), self.put(write, &[], &[])).await;
+                let replaced = put?;
+                let overdue = entered.map_err(|error| StoreError::unknown_outcome(error.to_string()))?;
+                Ok(Replaced { overdue, ..replaced })
+            }
+            // The grant is there already: once it has changed, the indexes have to know.
+            (Some(_), true) => {
+                entered().await.map_err(not_written)?;
+                self.put(write, &[], &[]).await
+            }
+            // The time of the purge is a mere hint, and the record expires anyway.
+            (Some(_), false) if write.next().grant().is_ended() => {
+                join(index::end(&self.server, &self.names, write), self.put(write, &[], &[])).await.1
+            }
+            (Some(_), false) => self.put(write, &[], &[]).await,
+        }
+    }
+
+    /// The conditional write. With it go the keys of the due times and of indexes, and what is entered there.
+    async fn put(&self, write: &Write, more: &[String], entry: &[Vec<u8>]) -> Result<Replaced, CommitError> {
         let (record, at) = (write.next(), write.at());
         let index = record.index();
         let code = index.user_code.as_ref().map(names::text).unwrap_or_default();
@@ -137,12 +158,13 @@ impl RedisStore {
         let value = format!("{} {expires} {code}\n{}", record.version(), write.body());
         let expect = write.expect().map(|version| version.to_string()).unwrap_or_default();
         let life = time_to_live(index.expires, at);
-        let arguments = [expect.as_bytes(), value.as_bytes(), life.as_bytes()];
-        let answer =
-            self.server.write(Call::script(&PUT, &[&self.names.grant(write.id())], &arguments)).await?;
-        match answer {
+        let grant = self.names.grant(write.id());
+        let keys: Vec<&str> = [&grant].into_iter().chain(more).map(String::as_str).collect();
+        let record = [expect.as_bytes(), value.as_bytes(), life.as_bytes()];
+        let arguments: Vec<&[u8]> = record.into_iter().chain(entry.iter().map(Vec::as_slice)).collect();
+        match self.server.write(Call::script(&PUT, &keys, &arguments)).await? {
             Value::Nil => Err(CommitError::Conflict),
-            answer => Ok(text(&answer)?.to_owned()),
+            answer => Ok(Replaced::parse(answer)?),
         }
     }
 
@@ -170,9 +192,16 @@ impl RedisStore {
     }
 
     /// What a purge does with a grant that was due; whether it went.
-    async fn look(&self, due: &index::Due, before: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn look(&self, due: &Due, before: DateTime<Utc>) -> Result<bool, StoreError> {
+        let is_single = self.server.is_single;
+        let mut keys = vec![self.names.grant(due.id)];
+        if is_single {
+            keys.extend(due.all_keys(&self.names));
+        }
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let ([from, to], member) = (index::entries_of(due.id), due.member());
         let before = before.timestamp_millis().to_string();
-        let retire = Call::script(&RETIRE, &[&self.names.grant(due.id)], &[before.as_bytes()]);
+        let retire = Call::script(&RETIRE, &keys, &[before.as_bytes(), &member, &from, &to]);
         let answer = self.server.settle(retire).await?;
         let found = text(&answer)?;
         if let Some(code) = found.strip_prefix("gone ") {
@@ -180,11 +209,32 @@ impl RedisStore {
         } else if found != "missing" {
             let expires = found.parse().ok().and_then(DateTime::from_timestamp_millis);
             let expires = expires.ok_or_else(|| unexpected(&answer))?;
-            index::look_at(&self.server, &self.names, due, expires).await?;
+            if !is_single {
+                index::look_at(&self.server, &self.names, due, expires).await?;
+            }
             return Ok(false);
         }
-        index::leave(&self.server, &self.names, due).await?;
+        if !is_single {
+            index::leave(&self.server, &self.names, due).await?;
+        }
         Ok(found != "missing")
+    }
+}
+
+/// What a conditional write found.
+struct Replaced {
+    /// Of the record that was there; empty if it had none.
+    user_code: String,
+    /// Some grants at which a purge should have looked long ago.
+    overdue: Vec<Due>,
+}
+
+impl Replaced {
+    fn parse(answer: Value) -> Result<Self, StoreError> {
+        let mut answer = list(answer)?.into_iter();
+        let user_code =
+            String::from_utf8(answer.next().unwrap_or_default()).map_err(StoreError::permanent)?;
+        Ok(Self { user_code, overdue: index::dues(answer)? })
     }
 }
 

@@ -1,12 +1,11 @@
 //! The indexes: which grants there are of a subject, of a client, and at all, in the order of their ids.
 //!
-//! An index is in another slot than its grants, so no step covers both. What makes that safe: a grant is in its
-//! indexes *before* its write is confirmed, and leaves them only when it is gone or the entry's own end has passed. An
-//! entry without a grant is skipped.
+//! On a single server a grant and its indexes change in one step. In a cluster an index is in another slot than its grants,
+//! so no step covers both. What makes that safe: a grant is in its indexes *before* its write is confirmed, and leaves
+//! them only when it is gone or the entry's own end has passed. An entry without a grant is skipped.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use redis::Value;
 
 use super::answer::list;
 use super::names::Names;
@@ -25,8 +24,8 @@ const PARTS: u8 = 16;
 /// A look that is overdue for so long tells that nobody purges.
 const OVERDUE: TimeDelta = TimeDelta::days(1);
 
-/// The grants of one subject or client, or all grants.
-#[derive(Clone, Copy)]
+/// The grants of one user or client, those that a client has for itself included, or all grants.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Index {
     Owned { kind: char, tag: [u8; 16] },
     All,
@@ -34,8 +33,11 @@ pub(super) enum Index {
 
 impl Index {
     pub(super) fn of_subject(subject: &Subject) -> Self {
-        let kind = if subject.as_user().is_some() { USER } else { CLIENT_ITSELF };
-        Self::Owned { kind, tag: tag(&subject.key()) }
+        match subject {
+            Subject::User(user) => Self::Owned { kind: USER, tag: tag(user) },
+            // A grant is nearly always its subject's own then: one entry for both.
+            Subject::Client(client) => Self::of_client(client),
+        }
     }
 
     pub(super) fn of_client(client: &ClientId) -> Self {
@@ -71,7 +73,6 @@ impl Index {
 }
 
 const USER: char = 'u';
-const CLIENT_ITSELF: char = 'i';
 const CLIENT: char = 'c';
 
 fn part_of(id: GrantId) -> u8 {
@@ -90,7 +91,8 @@ fn tag(owner: &str) -> [u8; 16] {
 /// A grant that a purge has to look at, and the indexes that it is in.
 pub(super) struct Due {
     pub(super) id: GrantId,
-    owners: [Index; 2],
+    subject: Index,
+    client: Index,
 }
 
 impl Due {
@@ -98,13 +100,17 @@ impl Due {
 
     fn of(write: &Write) -> Self {
         let index = write.next().index();
-        Self { id: write.id(), owners: [Index::of_subject(index.subject), Index::of_client(index.client)] }
+        Self {
+            id: write.id(),
+            subject: Index::of_subject(index.subject),
+            client: Index::of_client(index.client),
+        }
     }
 
     pub(super) fn member(&self) -> Vec<u8> {
         let mut member = Vec::with_capacity(Self::BYTES);
         member.extend_from_slice(self.id.as_bytes());
-        for owner in self.owners {
+        for owner in [self.subject, self.client] {
             if let Index::Owned { kind, tag } = owner {
                 member.push(kind as u8);
                 member.extend_from_slice(&tag);
@@ -120,7 +126,19 @@ impl Due {
             Some(Index::Owned { kind: char::from(*kind), tag: tag.try_into().ok()? })
         };
         let (subject, client) = owners.split_at_checked(17)?;
-        Some(Self { id: GrantId::new(*id), owners: [owner(subject)?, owner(client)?] })
+        Some(Self { id: GrantId::new(*id), subject: owner(subject)?, client: owner(client)? })
+    }
+
+    /// All keys that are not of all grants: one if the client acts for itself.
+    fn keys(&self, names: &Names) -> impl Iterator<Item = String> {
+        let other = (self.subject != self.client).then_some(self.subject);
+        [Some(self.client), other].into_iter().flatten().map(|index| index.key(index.part_of(self.id), names))
+    }
+
+    /// The due times and the index of all grants, which are in one slot; then the others.
+    pub(super) fn all_keys(&self, names: &Names) -> Vec<String> {
+        let part = part_of(self.id);
+        [names.due(part), names.all(part)].into_iter().chain(self.keys(names)).collect()
     }
 }
 
@@ -129,31 +147,51 @@ pub(super) fn overdue(at: DateTime<Utc>) -> DateTime<Utc> {
     at.checked_sub_signed(OVERDUE).unwrap_or(at)
 }
 
-/// Enters a grant into its indexes; after an error, into some of them. Returns some grants whose look is overdue.
-pub(super) async fn enter(server: &Server, names: &Names, write: &Write) -> Result<Vec<Due>, StoreError> {
-    let due = Due::of(write);
-    let ends = write.next().grant().latest_expiry();
-    let millis = |at: DateTime<Utc>| at.timestamp_millis().to_string();
-    let (id, at) = (write.id(), write.at());
-    let life = time_to_live(ends, at);
-    let (ends, now) = (millis(ends.checked_add_signed(MARGIN).unwrap_or(ends)), millis(at));
-    let [id_bytes, ends, now, life] = [&id.as_bytes()[..], ends.as_bytes(), now.as_bytes(), life.as_bytes()];
+/// What a write enters into the indexes, as the scripts want it.
+pub(super) struct Entry {
+    due: Due,
+    /// The id, the end of the entry, now, and the time that the index has to live.
+    pub(super) enter: [Vec<u8>; 4],
+    /// The time at which a purge looks, the member, and the time before which looks are overdue.
+    pub(super) look: [Vec<u8>; 3],
+}
 
-    let [subject, client] = due.owners.map(|index| index.key(index.part_of(id), names));
-    let (all, looks) = (names.all(part_of(id)), names.due(part_of(id)));
-    let (look, overdue) = (millis(write.next().index().expires), millis(overdue(at)));
-    let member = due.member();
-    let more = [id_bytes, ends, now, life, look.as_bytes(), &member, overdue.as_bytes()];
-    let calls = [
-        Call::script(&ENTER, &[&subject], &more[..4]),
-        Call::script(&ENTER, &[&client], &more[..4]),
-        Call::script(&ENTER, &[&all, &looks], &more),
-    ];
-    let mut overdue = Vec::new();
-    for entered in join_all(calls.map(|call| server.settle(call))).await {
-        overdue.extend(dues(entered?)?);
+impl Entry {
+    pub(super) fn of(write: &Write) -> Self {
+        let (index, at, due) = (write.next().index(), write.at(), Due::of(write));
+        let ends = write.next().grant().latest_expiry();
+        let life = time_to_live(ends, at).into_bytes();
+        let ends = ends.checked_add_signed(MARGIN).unwrap_or(ends);
+        Self {
+            enter: [write.id().as_bytes().to_vec(), millis(ends), millis(at), life],
+            look: [millis(index.expires), due.member(), millis(overdue(at))],
+            due,
+        }
     }
-    Ok(overdue)
+
+    /// As [`Due::all_keys`].
+    pub(super) fn keys(&self, names: &Names) -> Vec<String> {
+        self.due.all_keys(names)
+    }
+
+    /// Enters a grant into indexes that are in other slots; after an error, into some of them. Returns some grants whose
+    /// look is overdue.
+    pub(super) async fn enter_apart(&self, server: &Server, names: &Names) -> Result<Vec<Due>, StoreError> {
+        let part = part_of(self.due.id);
+        let enter: Vec<&[u8]> = self.enter.iter().map(Vec::as_slice).collect();
+        let more: Vec<&[u8]> = self.enter.iter().chain(&self.look).map(Vec::as_slice).collect();
+        let mut calls = vec![Call::script(&ENTER, &[&names.all(part), &names.due(part)], &more)];
+        calls.extend(self.due.keys(names).map(|key| Call::script(&ENTER, &[&key], &enter)));
+        let mut overdue = Vec::new();
+        for entered in join_all(calls.into_iter().map(|call| server.settle(call))).await {
+            overdue.extend(dues(list(entered?)?)?);
+        }
+        Ok(overdue)
+    }
+}
+
+fn millis(at: DateTime<Utc>) -> Vec<u8> {
+    at.timestamp_millis().to_string().into_bytes()
 }
 
 /// Has a purge look at a grant earlier than it would, for it has ended.
@@ -175,16 +213,16 @@ pub(super) async fn look_at(
 
 /// Takes a grant that is gone out of its indexes, and at last off the purge's list.
 pub(super) async fn leave(server: &Server, names: &Names, due: &Due) -> Result<(), StoreError> {
-    let (from, to) = (bound(b'[', due.id), past(due.id));
-    let indexes = [due.owners[0], due.owners[1], Index::All];
-    let calls = indexes.map(|index| {
-        let key = index.key(index.part_of(due.id), names);
-        server.settle(command("ZREMRANGEBYLEX", (key, &from, &to)))
-    });
+    let [from, to] = entries_of(due.id);
+    let part = part_of(due.id);
+    let calls = due
+        .keys(names)
+        .chain([names.all(part)])
+        .map(|key| server.settle(command("ZREMRANGEBYLEX", (key, &from, &to))));
     for left in join_all(calls).await {
         left?;
     }
-    server.settle(command("ZREM", (names.due(part_of(due.id)), due.member()))).await?;
+    server.settle(command("ZREM", (names.due(part), due.member()))).await?;
     Ok(())
 }
 
@@ -198,12 +236,13 @@ pub(super) async fn due(
 ) -> Result<Vec<Due>, StoreError> {
     let before = format!("({}", before.timestamp_millis());
     let range = (names.due(part), "-inf", before, "LIMIT", 0, limit);
-    dues(server.read(command("ZRANGEBYSCORE", range)).await?)
+    dues(list(server.read(command("ZRANGEBYSCORE", range)).await?)?)
 }
 
-fn dues(answer: Value) -> Result<Vec<Due>, StoreError> {
+/// The grants that these members stand for.
+pub(super) fn dues(members: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<Due>, StoreError> {
     let damaged = || StoreError::permanent("a due time is damaged");
-    list(answer)?.iter().map(|member| Due::parse(member).ok_or_else(damaged)).collect()
+    members.into_iter().map(|member| Due::parse(&member).ok_or_else(damaged)).collect()
 }
 
 /// The parts of the due times.
@@ -255,6 +294,11 @@ async fn part_ids(
             _ => return Ok(ids),
         }
     }
+}
+
+/// The bounds of the entries of this id.
+pub(super) fn entries_of(id: GrantId) -> [Vec<u8>; 2] {
+    [bound(b'[', id), past(id)]
 }
 
 /// The bound of a range that begins with this id.

@@ -98,6 +98,9 @@ impl Link {
 
     /// The connection, as soon as there is one.
     async fn node(&self) -> Result<(Node, u64), Failure> {
+        if let State { node: Some(node), generation, .. } = &*self.0.state.borrow() {
+            return Ok((node.clone(), *generation));
+        }
         let mut states = self.0.state.subscribe();
         let connected = timeout(self.0.limit, states.wait_for(|state| state.node.is_some()));
         if let Ok(Ok(state)) = connected.await

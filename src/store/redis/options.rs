@@ -126,9 +126,10 @@ impl RedisOptions {
                 writes.push(Link::new(target.clone(), node, limit));
             }
         }
+        let is_single = matches!(target, Target::Single(_));
         let reads = Link::new(target, node, limit);
         let (wait, patience, turn) = (self.wait, limit * 2, AtomicUsize::new(0));
-        let server = Arc::new(Server { reads, writes, wait, patience, turn });
+        let server = Arc::new(Server { is_single, reads, writes, wait, patience, turn });
         let names = Names::new(&self.prefix);
         setup::check_format(&server, &names).await?;
         Ok(RedisStore { server, names })

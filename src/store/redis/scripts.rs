@@ -11,18 +11,19 @@ pub(super) struct Script {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
-        $($(#[$doc])* pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));)*
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)and+;)*) => {
+        $($(#[$doc])* pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!($(include_str!($file)),+)));)*
     };
 }
 
 scripts! {
     /// The conditional write.
-    PUT = "scripts/put.lua";
+    PUT = "scripts/index.lua" and "scripts/put.lua";
     /// The conditional removal.
     RETIRE = "scripts/retire.lua";
     /// A grant enters an index.
-    ENTER = "scripts/enter.lua";
+    ENTER = "scripts/index.lua" and "scripts/enter.lua";
     /// A grant takes a user code.
     CLAIM = "scripts/claim.lua";
     /// A grant gives its user code back.

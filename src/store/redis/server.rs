@@ -18,6 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// One server or one cluster.
 pub(super) struct Server {
+    /// Whether it is one server, so that one script reaches every key.
+    pub(super) is_single: bool,
     /// Reads are not to queue behind writes that wait for their replicas.
     pub(super) reads: Link,
     /// The same link as for reads if none waits.
