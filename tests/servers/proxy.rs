@@ -29,11 +29,17 @@ struct State {
 
 impl Proxy {
     pub async fn to(server: u16) -> Self {
+        let mut proxy = Self { port: 0, state: Arc::default() };
+        proxy.port = proxy.also_to(server).await;
+        proxy
+    }
+
+    /// Leads to one more server, by this port; requests to all of them are counted together.
+    pub async fn also_to(&self, server: u16) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new(State::default()));
-        tokio::spawn(accept(listener, server, Arc::clone(&state)));
-        Self { port, state }
+        tokio::spawn(accept(listener, server, Arc::clone(&self.state)));
+        port
     }
 
     /// From here on, the connection of the request number `at` is cut, once.

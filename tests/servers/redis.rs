@@ -105,9 +105,10 @@ impl RedisServer {
     }
 }
 
-/// Three masters, `nodes[..3]`, and three replicas.
+/// Three masters, `nodes[..3]`, and as a rule three replicas.
 pub struct RedisCluster {
     pub nodes: Vec<RedisServer>,
+    replicas: usize,
 }
 
 impl RedisCluster {
@@ -116,16 +117,27 @@ impl RedisCluster {
     }
 
     pub fn with(options: &[&str]) -> Self {
+        Self::of(1, options)
+    }
+
+    /// Masters alone.
+    pub fn without_replicas() -> Self {
+        Self::of(0, &[])
+    }
+
+    /// With so many replicas for each master.
+    fn of(replicas: usize, options: &[&str]) -> Self {
         let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
         all.extend(["--repl-diskless-sync-delay", "0"]);
         all.extend(options);
-        let nodes: Vec<_> = (0..6).map(|_| RedisServer::with(&all)).collect();
+        let nodes: Vec<_> = (0..3 + 3 * replicas).map(|_| RedisServer::with(&all)).collect();
         let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let mut create = Command::new("redis-cli");
         create.args(["--cluster", "create"]).args(addresses);
-        let output = create.args(["--cluster-replicas", "1", "--cluster-yes"]).output().unwrap();
+        create.args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
+        let output = create.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, replicas };
         wait_until("a new cluster to be whole", || cluster.is_whole());
         cluster
     }
@@ -136,11 +148,26 @@ impl RedisCluster {
         format!("redis-cluster://{}", addresses.join(","))
     }
 
-    /// Whether every slot has a master, and every master a replica that has everything.
+    /// Has all nodes say that they are to be reached by these ports.
+    pub fn announce(&self, ports: &[u16]) {
+        for (node, port) in self.nodes.iter().zip(ports) {
+            node.cli(&["CONFIG", "SET", "cluster-announce-port", &port.to_string()]);
+        }
+        wait_until("all nodes to know the ports", || {
+            let known = |port: &u16| {
+                let address = format!("127.0.0.1:{port}@");
+                self.nodes.iter().all(|node| node.cli(&["CLUSTER", "NODES"]).contains(&address))
+            };
+            ports.iter().all(known)
+        });
+    }
+
+    /// Whether every slot has a master, and every master the replicas that it should have, with everything.
     fn is_whole(&self) -> bool {
         self.nodes.iter().all(|node| {
             let about = node.cli(&["INFO", "replication"]);
             let linked = match about.contains("role:master") {
+                true if self.replicas == 0 => true,
                 true => about.contains("connected_slaves:1") && about.contains("state=online"),
                 false => about.contains("master_link_status:up"),
             };

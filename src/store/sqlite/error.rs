@@ -2,12 +2,13 @@
 
 use super::super::{CommitError, StoreError};
 
-/// Primary result codes, <https://sqlite.org/rescode.html>.
+/// Result codes, <https://sqlite.org/rescode.html>.
 pub(super) mod code {
     pub(in super::super) const ERROR: i32 = 1;
     pub(in super::super) const BUSY: i32 = 5;
     pub(in super::super) const READONLY: i32 = 8;
     pub(in super::super) const IOERR: i32 = 10;
+    pub(in super::super) const IOERR_SHMSIZE: i32 = 10 | 19 << 8;
     pub(in super::super) const CORRUPT: i32 = 11;
     pub(in super::super) const FULL: i32 = 13;
     pub(in super::super) const CANTOPEN: i32 = 14;
@@ -19,8 +20,16 @@ pub(super) mod code {
 
 /// The primary result code; `None` where it was not SQLite that failed.
 pub(super) fn code_of(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    Some(extended_code_of(error)? & 0xff)
+}
+
+fn extended_code_of(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+/// Whether there is no room on the disk; on a full one, the file `…-shm` is the first that cannot grow.
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    code_of(error) == Some(code::FULL) || extended_code_of(error) == Some(code::IOERR_SHMSIZE)
 }
 
 pub(super) fn read_error(error: sqlx::Error) -> StoreError {

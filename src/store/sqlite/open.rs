@@ -9,7 +9,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use super::super::OpenError;
-use super::error::{code, code_of};
+use super::error::{code, code_of, is_full};
 use super::schema::{self, VERSION};
 use super::{SqliteEngine, SqliteStore};
 use crate::system::stopwatch;
@@ -115,7 +115,7 @@ fn open_error(path: &Path, error: sqlx::Error) -> OpenError {
     match code_of(&error) {
         Some(code::READONLY) => OpenError::ReadOnly(place),
         Some(code::CANTOPEN) => OpenError::ReadOnly(place),
-        Some(code::FULL) => OpenError::Full(place),
+        _ if is_full(&error) => OpenError::Full(place),
         Some(code::NOTADB) => OpenError::NotADatabase(place),
         _ => OpenError::Failed { place, source: error.into() },
     }
