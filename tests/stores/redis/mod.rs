@@ -7,3 +7,4 @@ mod many;
 mod opening;
 mod outcomes;
 mod spaces;
+mod tls;
