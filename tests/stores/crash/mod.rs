@@ -59,7 +59,7 @@ fn a_cluster_that_waits_for_a_replica_loses_nothing_with_a_master() {
         name: "redis-cluster, a replica waited for",
         store: &url,
         restarts: false,
-        times: rounds(5, 20),
+        times: rounds(20, 100),
     };
     run.all(|_| kill_a_master(&mut place)).unwrap_or_else(|found| panic!("{found}"));
 }
@@ -69,7 +69,7 @@ fn a_cluster_that_waits_for_a_replica_loses_nothing_with_a_master() {
 fn a_cluster_that_does_not_wait_survives_its_masters() {
     let mut place = Place::cluster();
     let url = place.url();
-    let run = Run { name: "redis-cluster", store: &url, restarts: false, times: rounds(5, 20) };
+    let run = Run { name: "redis-cluster", store: &url, restarts: false, times: rounds(5, 100) };
     let lost = run.counted(|_| kill_a_master(&mut place));
     println!("redis-cluster: with its masters went {lost:?}");
 }

@@ -32,7 +32,8 @@ impl Node {
             }
         }
         let fixture = Fixture::on(Arc::new(MemoryStore::new()), store.clone(), |builder| {
-            builder.clients(store.clone()).registrar(store.clone()).clock(SystemClock::default())
+            let builder = builder.clients(store.clone()).registrar(store.clone());
+            builder.clock(SystemClock::default()).device_verification("/device")
         });
         Self { fixture, store }
     }
@@ -46,6 +47,8 @@ impl Node {
 pub enum Race {
     /// All redeem one code.
     Code,
+    /// All poll with one device code whose user has said yes.
+    DeviceCode,
     /// All use one refresh token.
     Refresh,
     /// All show one one-time identifier.
@@ -57,8 +60,8 @@ pub enum Race {
 }
 
 impl Race {
-    pub const ALL: [Self; 5] =
-        [Self::Code, Self::Refresh, Self::FirstUse, Self::Revocation, Self::ClientDeletion];
+    pub const ALL: [Self; 6] =
+        [Self::Code, Self::DeviceCode, Self::Refresh, Self::FirstUse, Self::Revocation, Self::ClientDeletion];
 
     /// Makes what the tasks of one round are given.
     pub async fn prepare(self, node: &Node) -> Value {
@@ -66,6 +69,11 @@ impl Race {
         fixture.clock.set(Utc::now());
         match self {
             Self::Code => json!(fixture.code("conf", "read").await),
+            Self::DeviceCode => {
+                let codes = fixture.waits().await;
+                fixture.says_yes(&codes).await;
+                json!(codes.device)
+            }
             Self::Refresh | Self::Revocation => {
                 let first = fixture.tokens("pub", "read").await;
                 json!({ "access": first.access_token(), "refresh": first.refresh_token() })
@@ -84,6 +92,7 @@ impl Race {
         let fixture = &node.fixture;
         match self {
             Self::Code => patiently(|| fixture.redeem("conf", prize.as_str().unwrap())).await,
+            Self::DeviceCode => patiently(|| fixture.poll("tv", prize.as_str().unwrap())).await,
             Self::Refresh => patiently(|| fixture.refresh("pub", text(prize, "refresh"))).await,
             Self::FirstUse => {
                 let key = ReplayKey::new("race", prize.as_str().unwrap());
@@ -103,6 +112,7 @@ impl Race {
     pub async fn judge(self, node: &Node, prize: &Value, outcomes: &[Value]) -> Result<(), String> {
         match self {
             Self::Code => judge_code(node, outcomes).await,
+            Self::DeviceCode => judge_device_code(node, outcomes).await,
             Self::Refresh => judge_refresh(node, outcomes).await,
             Self::FirstUse => {
                 let first = outcomes.iter().filter(|outcome| **outcome == json!(true)).count();
@@ -134,6 +144,20 @@ async fn judge_code(node: &Node, outcomes: &[Value]) -> Result<(), String> {
     match node.is_live(&won[0]["access_token"]).await {
         true => Err("the replays did not end the grant".to_owned()),
         false => Ok(()),
+    }
+}
+
+/// One poll won, and the others, which were refused, did it no harm.
+async fn judge_device_code(node: &Node, outcomes: &[Value]) -> Result<(), String> {
+    let won = answered(outcomes, 200);
+    all_refused(outcomes, won.len())?;
+    let hindered = outcomes.iter().any(|outcome| outcome["again"] != 0);
+    match won.len() {
+        1 if node.is_live(&won[0]["access_token"]).await => Ok(()),
+        1 => Err("what was issued is of no use".to_owned()),
+        // The winner was told to ask again, and its code was spent.
+        0 if hindered => Ok(()),
+        wins => Err(format!("{wins} polls won")),
     }
 }
 
@@ -216,7 +240,7 @@ async fn end_all_of(node: &Node, client: &ClientId) {
 /// The tokens that came, and when.
 async fn ask_until_refused(fixture: &Fixture, prize: &Value) -> Value {
     let mut issued = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..10 {
         let asked = nanoseconds();
         let answer = ask(fixture, prize).await;
         match answer.status() {
