@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join, join_all};
 use grantor::store::{Filter, Page};
 use redis::AsyncCommands as _;
 use redis::cluster_async::ClusterConnection;
@@ -41,6 +42,11 @@ const FILL_POSTGRES: &str = "INSERT INTO grantor_grants (space, id, version, bod
 const SELECT: &str = "SELECT version, body FROM grantor_grants WHERE space = 'bare' AND id = $1";
 /// A conditional write, in so many words.
 const PUT: &str = "if (redis.call('GETRANGE', KEYS[1], 0, 0)) ~= ARGV[1] then return false end \
+     redis.call('SET', KEYS[1], ARGV[2], 'PX', 600000) return 1";
+
+/// The same, and the entries in its indexes.
+const PUT_INDEXED: &str = "if (redis.call('GETRANGE', KEYS[1], 0, 0)) ~= ARGV[1] then return false end \
+     redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3]) redis.call('ZADD', KEYS[3], 0, ARGV[3]) redis.call('ZADD', KEYS[4], 0, ARGV[3]) \
      redis.call('SET', KEYS[1], ARGV[2], 'PX', 600000) return 1";
 
 impl Bare {
@@ -94,6 +100,7 @@ impl Bare {
         let id = rand::random::<[u8; 16]>();
         match flow {
             Flow::ClientCredentials => self.timed(async || self.insert(&id, &self.lone).await).await,
+            Flow::Indexed => self.timed(async || self.insert_indexed(&id, &self.lone).await).await,
             Flow::Redeem | Flow::Refresh => {
                 self.insert(&id, &self.offered).await;
                 self.timed(async || {
@@ -156,6 +163,32 @@ impl Bare {
                 let _: String = connection.clone().get(key(id)).await.unwrap();
             }
         }
+    }
+
+    /// On a cluster, each entry by a command of its own, side by side with the key.
+    async fn insert_indexed(&self, id: &[u8; 16], body: &str) {
+        const INDEXES: [&str; 3] = ["bare:due", "bare:all", "bare:client"];
+        let (value, ends) = (format!("0\n{body}"), 1_899_999_999_000_u64);
+        let changed: u64 = match &self.database {
+            Database::Sqlite(_) | Database::Postgres(_) => return self.insert(id, body).await,
+            Database::Redis(connection) => {
+                let script = redis::Script::new(PUT_INDEXED);
+                let mut call = script.key(key(id));
+                for index in INDEXES {
+                    call.key(index);
+                }
+                call.arg("").arg(value).arg(&id[..]).arg(ends);
+                call.invoke_async(&mut connection.clone()).await.unwrap()
+            }
+            Database::Cluster(connection) => {
+                let enter = INDEXES.map(|index| {
+                    let mut connection = connection.clone();
+                    async move { connection.zadd::<_, _, _, u64>(index, &id[..], ends).await.unwrap() }
+                });
+                join(self.put(id, "", &value), join_all(enter)).await.0
+            }
+        };
+        assert_eq!(changed, 1);
     }
 
     async fn put(&self, id: &[u8; 16], expect: &str, value: &str) -> u64 {

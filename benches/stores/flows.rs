@@ -15,8 +15,10 @@ pub struct Server {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Flow {
-    /// One INSERT.
+    /// One INSERT; in Redis, one key.
     ClientCredentials,
+    /// The same, and in Redis its entries in three sorted sets, which in SQL are indexes of the table.
+    Indexed,
     /// One SELECT by primary key and one conditional UPDATE.
     Redeem,
     /// The same.
@@ -46,11 +48,13 @@ impl Server {
 }
 
 impl Flow {
-    pub const ALL: [Self; 4] = [Self::ClientCredentials, Self::Redeem, Self::Refresh, Self::Introspect];
+    pub const ALL: [Self; 5] =
+        [Self::ClientCredentials, Self::Indexed, Self::Redeem, Self::Refresh, Self::Introspect];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
+            Self::Indexed => " + bare indexes",
             Self::Redeem => "code exchange",
             Self::Refresh => "refresh, rotating",
             Self::Introspect => "introspection",
@@ -60,7 +64,7 @@ impl Flow {
     /// The form of the request that is measured.
     pub async fn prepare(self, server: &Server) -> String {
         match self {
-            Self::ClientCredentials => CLIENT_CREDENTIALS.to_owned(),
+            Self::ClientCredentials | Self::Indexed => CLIENT_CREDENTIALS.to_owned(),
             Self::Redeem => redeem_body(&server.code().await),
             Self::Refresh => {
                 let tokens = server.token(&redeem_body(&server.code().await)).await;
@@ -75,7 +79,9 @@ impl Flow {
 
     pub async fn run(self, server: &Server, form: &str) {
         match self {
-            Self::ClientCredentials | Self::Redeem | Self::Refresh => drop(server.token(form).await),
+            Self::ClientCredentials | Self::Indexed | Self::Redeem | Self::Refresh => {
+                drop(server.token(form).await);
+            }
             Self::Introspect => {
                 let response = server.server.introspect(&Request::post_form(form)).await;
                 assert!(response.status == 200 && response.body.starts_with(b"{\"active\":true"));

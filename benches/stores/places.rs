@@ -39,6 +39,10 @@ impl Place {
         }
     }
 
+    pub fn is_redis(&self) -> bool {
+        matches!(self, Self::Redis(_) | Self::Cluster(_))
+    }
+
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite(directory) => format!("sqlite:{}", directory.join("grants.db").display()),
