@@ -1,8 +1,13 @@
 //! Authorization details, or rich authorization requests: RFC 9396.
 
+use std::sync::Arc;
+
 use grantor::details::{AuthorizationDetail, DetailType, Fields};
+use grantor::http::Method;
 use grantor::server::Builder;
-use grantor::{AuthorizationDetails, Client, GrantType, MemoryRegistry, Reason, Request, Resource};
+use grantor::{
+    AuthorizationDetails, Client, GrantType, MemoryRegistry, Reason, Registration, Request, Resource,
+};
 use serde_json::{Value, json};
 
 use crate::support::browser::Server;
@@ -341,4 +346,33 @@ async fn the_metadata_name_the_types() {
         .build()
         .unwrap_err();
     assert_eq!(errors.all(), [grantor::server::ConfigError::DetailType("files".into())]);
+}
+
+#[tokio::test]
+async fn a_client_that_registers_itself_names_its_types_and_has_no_others() {
+    let registry = Arc::new(MemoryRegistry::new(clients()));
+    let fixture = Fixture::with(|builder| {
+        let builder = with_types(builder).clients(registry.clone()).registrar(registry);
+        builder.registration(Registration::open())
+    });
+    let mut register = Request::new(Method::Post).header("content-type", "application/json");
+    let types = ["payment", "payment", "unknown"];
+    register.body = json!({
+        "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "authorization_code"], "authorization_details_types": types,
+    })
+    .to_string()
+    .into_bytes();
+    let made = Answer(fixture.server.registration(&register).await);
+    assert_eq!(made.json()["authorization_details_types"], json!(["payment"]));
+    assert_eq!(made.json()["grant_types"], json!(["authorization_code"]));
+    let id = made.text("client_id");
+    for (details, error) in
+        [(json!([payment()]), None), (json!([{ "type": "files", "files": ["a"] }]), Some(ERROR.to_owned()))]
+    {
+        let details = details.to_string();
+        let mut query = code_query(&id, "read");
+        query.push(("authorization_details", &details));
+        assert_eq!(fixture.approve(&query).await.location_parameter("error"), error);
+    }
 }

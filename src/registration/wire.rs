@@ -1,5 +1,7 @@
 //! Client metadata as strangers write it (RFC 7591 section 2): read by its names, with a limit on everything.
 
+use std::collections::HashSet;
+
 use fluent_uri::Uri;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
@@ -108,8 +110,9 @@ impl Wire {
         if self.jwks.is_some() && self.jwks_uri.is_some() {
             return Err(Reason::RegistrationKeysTwice);
         }
-        let grant_names = named(self.grant_types).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
-        let response_names = named(self.response_types);
+        let grant_names =
+            named(self.grant_types).map(each_once).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+        let response_names = named(self.response_types).map(each_once);
         let response_types = consistent(&grant_names, response_names.as_deref())?;
         let scope = text(self.scope).map(|scope| Scope::parse(&scope)).transpose();
         let metadata = ClientMetadata {
@@ -207,7 +210,7 @@ fn detail_types(names: Option<Vec<String>>) -> Result<Option<Vec<String>>, Reaso
     let names = named(names);
     let fits = |names: &Vec<String>| names.len() <= MAX_DETAILS && names.iter().all(|n| n.len() <= MAX_TEXT);
     match names.as_ref().is_none_or(fits) {
-        true => Ok(names),
+        true => Ok(names.map(each_once)),
         false => Err(Reason::RegistrationTooLarge),
     }
 }
@@ -215,6 +218,11 @@ fn detail_types(names: Option<Vec<String>>) -> Result<Option<Vec<String>>, Reaso
 /// An empty list says nothing.
 fn named(names: Option<Vec<String>>) -> Option<Vec<String>> {
     names.filter(|names| !names.is_empty())
+}
+
+fn each_once(names: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// The response types, which belong to the grant types (the table in RFC 7591 section 2.1). Hybrid ones of OpenID Connect
