@@ -1,6 +1,5 @@
 //! What is decided before the first request: the server's and the clients' builders, and the registries.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use grantor::{
     GrantType, MemoryRegistry, Policy, Registrar, Request, ResponseType,
 };
 
+use crate::support::folder::Folder;
 use crate::support::{
     Answer, CALLBACK, Fixture, SECRET, TestClock, basic, clients, code_query, encode, redemption,
 };
@@ -153,50 +153,23 @@ fn metadata_that_nobody_knows_is_a_mistake() {
     }
 }
 
-/// A folder of its own for each test, which goes when the test ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("grantor-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("clients.json")
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.0).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[tokio::test]
 async fn registries_keep_their_contract() {
     let suite = Suite::new(MemoryRegistry::new(clients())).tasks(8).rounds(5);
     let report = suite.check_registrar().await.unwrap();
     assert!(report.clauses().count() == 6 && report.clauses().all(|(_, checks)| checks > 0), "{report}");
-    let folder = Folder::new("registrar");
-    let registry = FileRegistry::open(folder.file()).unwrap();
+    let folder = Folder::new();
+    let registry = FileRegistry::open(folder.file("clients.json")).unwrap();
     Suite::new(registry).tasks(4).rounds(2).check_registrar().await.unwrap();
-    assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), "[]");
+    assert_eq!(std::fs::read_to_string(folder.file("clients.json")).unwrap(), "[]");
 }
 
 #[tokio::test]
 async fn a_file_registry_survives_being_reopened() {
-    let folder = Folder::new("reopen");
-    let registry = FileRegistry::open(folder.file()).unwrap();
+    let folder = Folder::new();
+    let registry = FileRegistry::open(folder.file("clients.json")).unwrap();
     assert!(
-        registry.all().is_empty() && !folder.file().exists(),
+        registry.all().is_empty() && !folder.file("clients.json").exists(),
         "a file that is not there is an empty registry"
     );
     let until = DateTime::from_timestamp(TestClock::START + 60, 0).unwrap();
@@ -212,10 +185,10 @@ async fn a_file_registry_survives_being_reopened() {
     for client in clients().into_iter().chain(rich) {
         registry.insert(client).await.unwrap();
     }
-    let reopened = FileRegistry::open(folder.file()).unwrap();
+    let reopened = FileRegistry::open(folder.file("clients.json")).unwrap();
     assert_eq!(reopened.all(), registry.all());
     assert_eq!(folder.names(), ["clients.json"], "no scratch file stays behind");
-    let text = std::fs::read_to_string(folder.file()).unwrap();
+    let text = std::fs::read_to_string(folder.file("clients.json")).unwrap();
     assert!(!text.contains(SECRET) && !text.contains("\"old\""), "digests only");
 
     let fixture = Fixture::with(|builder| builder.clients(reopened));
@@ -224,7 +197,7 @@ async fn a_file_registry_survives_being_reopened() {
 
 #[test]
 fn a_file_that_is_damaged_or_of_the_future_is_not_opened() {
-    let folder = Folder::new("damaged");
+    let folder = Folder::new();
     let client = Client::builder("app").redirect_uri(CALLBACK).secret(SECRET).build().unwrap();
     let good = client.encode().to_string();
     for (text, says) in [
@@ -238,25 +211,32 @@ fn a_file_that_is_damaged_or_of_the_future_is_not_opened() {
         (format!("[{}]", good.replace("https://app", "http://app")), "plain http"),
         (format!("[{}]", good.replace("\"secrets\"", "\"secret\"")), "secret"),
     ] {
-        std::fs::write(folder.file(), &text).unwrap();
-        let error = FileRegistry::open(folder.file()).expect_err(&text);
+        std::fs::write(folder.file("clients.json"), &text).unwrap();
+        let error = FileRegistry::open(folder.file("clients.json")).expect_err(&text);
         assert!(error.to_string().contains(says), "{error}");
-        assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), text, "and it stays as it is");
+        assert_eq!(
+            std::fs::read_to_string(folder.file("clients.json")).unwrap(),
+            text,
+            "and it stays as it is"
+        );
     }
-    assert!(matches!(FileRegistry::open(&folder.0), Err(FileRegistryError::Io(_))), "a folder is no file");
+    assert!(
+        matches!(FileRegistry::open(folder.path()), Err(FileRegistryError::Io(_))),
+        "a folder is no file"
+    );
 }
 
 #[tokio::test]
 async fn a_reader_of_the_file_sees_the_old_state_or_the_new_one() {
-    let folder = Folder::new("atomic");
-    let registry = Arc::new(FileRegistry::open(folder.file()).unwrap());
+    let folder = Folder::new();
+    let registry = Arc::new(FileRegistry::open(folder.file("clients.json")).unwrap());
     let app = |n: usize| {
         Client::builder(format!("app-{n:02}")).redirect_uri(CALLBACK).secret(SECRET).build().unwrap()
     };
     registry.insert(app(0)).await.unwrap();
     let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let reader = std::thread::spawn({
-        let (file, done) = (folder.file(), Arc::clone(&done));
+        let (file, done) = (folder.file("clients.json"), Arc::clone(&done));
         move || {
             let mut counts = Vec::new();
             while !done.load(std::sync::atomic::Ordering::SeqCst) {
@@ -275,17 +255,17 @@ async fn a_reader_of_the_file_sees_the_old_state_or_the_new_one() {
     done.store(true, std::sync::atomic::Ordering::SeqCst);
     let counts = reader.join().unwrap();
     assert!(counts.is_sorted(), "nothing that was there goes away: {counts:?}");
-    assert_eq!(FileRegistry::open(folder.file()).unwrap().all().len(), 25, "no write is lost");
+    assert_eq!(FileRegistry::open(folder.file("clients.json")).unwrap().all().len(), 25, "no write is lost");
 }
 
 #[tokio::test]
 async fn a_write_that_fails_shows_nothing() {
-    let folder = Folder::new("unwritable");
-    let registry = FileRegistry::open(folder.0.join("missing").join("clients.json")).unwrap();
+    let folder = Folder::new();
+    let registry = FileRegistry::open(folder.file("missing/clients.json")).unwrap();
     let app = Client::builder("app").redirect_uri(CALLBACK).secret(SECRET).build().unwrap();
     assert!(matches!(registry.insert(app.clone()).await, Err(RegistryError::Store(_))));
     assert_eq!(registry.client(app.id()).await.unwrap(), None);
-    std::fs::create_dir(folder.0.join("missing")).unwrap();
+    std::fs::create_dir(folder.file("missing")).unwrap();
     registry.insert(app.clone()).await.unwrap();
     assert!(registry.client(app.id()).await.unwrap().is_some(), "another try succeeds");
 }
@@ -298,8 +278,8 @@ fn registering(registry: impl Registrar + 'static) -> Fixture {
 
 #[tokio::test]
 async fn a_registration_shows_its_secret_once() {
-    let folder = Folder::new("register");
-    let fixture = registering(FileRegistry::open(folder.file()).unwrap());
+    let folder = Folder::new();
+    let fixture = registering(FileRegistry::open(folder.file("clients.json")).unwrap());
     let application = || {
         let types = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
         Client::application().name("My app").redirect_uri(CALLBACK).grant_types(types)
@@ -313,7 +293,7 @@ async fn a_registration_shows_its_secret_once() {
     assert!(base64url(secret) && secret.len() == 43);
     assert_ne!(secret, second.secret.as_ref().unwrap().reveal());
     assert!(!format!("{first:?}").contains(secret));
-    assert!(!std::fs::read_to_string(folder.file()).unwrap().contains(secret));
+    assert!(!std::fs::read_to_string(folder.file("clients.json")).unwrap().contains(secret));
     assert!(fixture.log.texts().iter().all(|text| !text.contains(secret)));
     assert_eq!(first.client.issued().map(|at| at.timestamp()), Some(TestClock::START));
 
@@ -324,7 +304,7 @@ async fn a_registration_shows_its_secret_once() {
     let wrong = wrong.header("authorization", basic(id, second.secret.as_ref().unwrap().reveal()));
     assert_eq!(fixture.server.token(&wrong).await.status, 401);
 
-    let restarted = registering(FileRegistry::open(folder.file()).unwrap());
+    let restarted = registering(FileRegistry::open(folder.file("clients.json")).unwrap());
     let form = Request::post_form("grant_type=client_credentials").header("authorization", basic(id, secret));
     assert_eq!(restarted.server.token(&form).await.status, 200);
 }

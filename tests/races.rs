@@ -3,12 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use grantor::store::contract::NaiveStore;
-use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
-use grantor::{GrantId, MemoryStore, StoreError, TokenStore, What, async_trait};
-use tokio::task::{JoinSet, yield_now};
+use grantor::{MemoryStore, What};
 
+use crate::support::racing::{at_once, far_away};
 use crate::support::{Answer, Fixture};
 
 const TASKS: usize = 64;
@@ -19,7 +17,7 @@ async fn of_64_redemptions_of_one_code_one_wins() {
     let fixture = far_away();
     for round in 0..ROUNDS {
         let code = fixture.code("conf", "read").await;
-        let answers = at_once(&fixture, |fixture, _| {
+        let answers = at_once(&fixture, TASKS, |fixture, _| {
             let code = code.clone();
             async move { fixture.redeem("conf", &code).await }
         })
@@ -37,7 +35,7 @@ async fn of_64_uses_of_one_refresh_token_one_makes_the_successor_that_all_get() 
     let fixture = far_away();
     for round in 0..ROUNDS {
         let first = fixture.tokens("pub", "read").await.refresh_token();
-        let answers = at_once(&fixture, |fixture, _| {
+        let answers = at_once(&fixture, TASKS, |fixture, _| {
             let token = first.clone();
             async move { fixture.refresh("pub", &token).await }
         })
@@ -61,7 +59,7 @@ async fn nothing_that_a_refresh_issued_outlives_a_revocation_at_the_same_time() 
     for round in 0..200 {
         let tokens = fixture.tokens("pub", "read").await;
         let (access, first) = (tokens.access_token(), tokens.refresh_token());
-        let answers = at_once(&fixture, |fixture, n| {
+        let answers = at_once(&fixture, TASKS, |fixture, n| {
             let token = first.clone();
             async move {
                 if n % 4 == 3 {
@@ -89,7 +87,7 @@ async fn on_a_naive_store_many_redemptions_win() {
     let mut most = 0;
     for _ in 0..20 {
         let code = fixture.code("conf", "read").await;
-        let answers = at_once(&fixture, |fixture, _| {
+        let answers = at_once(&fixture, TASKS, |fixture, _| {
             let code = code.clone();
             async move { fixture.redeem("conf", &code).await }
         })
@@ -105,7 +103,7 @@ async fn on_a_naive_store_one_refresh_token_has_many_successors() {
     let mut most = 0;
     for _ in 0..20 {
         let first = fixture.tokens("pub", "read").await.refresh_token();
-        let answers = at_once(&fixture, |fixture, _| {
+        let answers = at_once(&fixture, TASKS, |fixture, _| {
             let token = first.clone();
             async move { fixture.refresh("pub", &token).await }
         })
@@ -113,21 +111,6 @@ async fn on_a_naive_store_one_refresh_token_has_many_successors() {
         most = most.max(token_sets(&split(answers).0).len());
     }
     assert!(most > 1, "the races above could not fail");
-}
-
-/// A server whose store is a network away, so that all tasks have read before one of them writes.
-fn far_away() -> Fixture {
-    let store = Arc::new(MemoryStore::new());
-    Fixture::on(store.clone(), FarAway(store), |builder| builder)
-}
-
-/// The answers of as many tasks as there are, which run at a time.
-async fn at_once<F>(fixture: &Fixture, ask: impl Fn(Fixture, usize) -> F) -> Vec<Answer>
-where
-    F: Future<Output = Answer> + Send + 'static,
-{
-    let tasks: JoinSet<Answer> = (0..TASKS).map(|n| ask(fixture.clone(), n)).collect();
-    tasks.join_all().await
 }
 
 /// The answers of status 200, and the others.
@@ -141,32 +124,4 @@ fn token_sets(answers: &[Answer]) -> HashSet<(String, String)> {
 
 fn count(fixture: &Fixture, wanted: impl Fn(&What) -> bool) -> usize {
     fixture.log.whats().iter().filter(|what| wanted(what)).count()
-}
-
-struct FarAway(Arc<MemoryStore>);
-
-#[async_trait]
-impl TokenStore for FarAway {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
-        let found = self.0.load(id).await;
-        yield_now().await;
-        found
-    }
-
-    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
-        yield_now().await;
-        self.0.commit(write).await
-    }
-
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
-        self.0.find_by_user_code(code).await
-    }
-
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
-        self.0.list(filter, page).await
-    }
-
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
-        self.0.purge(before, limit).await
-    }
 }

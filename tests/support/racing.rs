@@ -1,0 +1,56 @@
+//! Many requests at a time, at a store that is a network away: all of them have read before one of them writes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::{GrantId, MemoryStore, StoreError, TokenStore, async_trait};
+use tokio::task::{JoinSet, yield_now};
+
+use super::Fixture;
+
+/// A server whose store is far away, with a page for user codes.
+pub fn far_away() -> Fixture {
+    let store = Arc::new(MemoryStore::new());
+    Fixture::on(store.clone(), FarAway(store), |builder| builder.device_verification("/device"))
+}
+
+/// What so many tasks come to that run at a time.
+pub async fn at_once<T, F>(fixture: &Fixture, tasks: usize, task: impl Fn(Fixture, usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: JoinSet<T> = (0..tasks).map(|n| task(fixture.clone(), n)).collect();
+    tasks.join_all().await
+}
+
+struct FarAway(Arc<MemoryStore>);
+
+#[async_trait]
+impl TokenStore for FarAway {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+        let found = self.0.load(id).await;
+        yield_now().await;
+        found
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        yield_now().await;
+        self.0.commit(write).await
+    }
+
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+        let found = self.0.find_by_user_code(code).await;
+        yield_now().await;
+        found
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        self.0.list(filter, page).await
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.0.purge(before, limit).await
+    }
+}
