@@ -63,7 +63,7 @@ pub struct Request {
     pub headers: Headers,
     /// The body, at most [`MAX_BODY`] bytes; a longer one is answered with 413.
     pub body: Vec<u8>,
-    /// The address of the peer, for the limit on wrong secrets. Trusted: pass the address of the
+    /// The address of the peer, for the limits on wrong secrets, registrations and devices. Trusted: pass the address of the
     /// connection, or one that your own proxy vouches for, never a header that the client wrote.
     /// Without it no limit applies.
     pub peer: Option<IpAddr>,

@@ -111,6 +111,8 @@ pub struct Policy {
     /// Wrong user codes that one address, and one browser session, may enter within the lifetime of a device code; 5,
     /// and 0 is any number. With 5, the code of a device is guessed once in 2^32 times.
     pub user_code_failures: u32,
+    /// Devices that one address may begin to connect in a minute; 60, and 0 is any number.
+    pub device_requests_per_minute: u32,
     /// How long an access token is good; 10 min.
     pub access_token_lifetime: Duration,
     /// How long a refresh token lives without being used; 14 days.
@@ -141,6 +143,7 @@ impl Default for Policy {
             device_code_lifetime: Duration::from_secs(10 * 60),
             device_poll_seconds: 5,
             user_code_failures: 5,
+            device_requests_per_minute: 60,
             access_token_lifetime: Duration::from_secs(10 * 60),
             refresh_token_idle: Duration::from_secs(14 * DAY),
             grant_lifetime: Duration::from_secs(90 * DAY),

@@ -128,6 +128,13 @@ fn dg_07_wrong_codes_are_limited() {
 }
 
 #[test]
+fn dg_07_one_address_begins_so_many_devices_as_the_file_says() {
+    let server = Server::start_with("", &format!("{TELEVISION}[limits]\ndevice = 2"));
+    let begin = || server.browser().post("/device_authorization", &[("client_id", "tv")]).status;
+    assert_eq!([begin(), begin(), begin()], [200, 200, 429]);
+}
+
+#[test]
 fn dg_09_only_the_browser_that_entered_the_code_answers() {
     let server = Server::start_with("", TELEVISION);
     let device = Device::begin(&server);

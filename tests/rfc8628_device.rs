@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::device::Codes;
 use crate::support::http::{bare, post, send};
-use crate::support::{Answer, Fixture, SECRET, basic};
+use crate::support::{Answer, Fixture, SECRET, basic, request};
 
 fn fixture() -> Fixture {
     Fixture::with(|builder| builder.device_verification("/device"))
@@ -321,6 +321,30 @@ async fn dg_07_after_five_wrong_codes_a_session_and_an_address_have_to_wait() {
     fixture.after(600);
     let codes = fixture.waits().await;
     assert_eq!(enter(&codes.user, "one", here).await, Ok(()));
+}
+
+#[tokio::test]
+async fn dg_07_one_address_begins_no_more_devices_than_it_may() {
+    let mut policy = Policy::default();
+    assert_eq!(policy.device_requests_per_minute, 60);
+    policy.device_requests_per_minute = 2;
+    let fixture = Fixture::with(|builder| builder.device_verification("/device").policy(policy));
+    let begin = async |peer: &str| {
+        let request = request("tv", &[("scope", "read")]).from_peer(peer.parse().unwrap());
+        Answer(fixture.server.device_authorization(&request).await)
+    };
+    for host in ["2001:db8::1", "2001:db8::2"] {
+        assert_eq!(begin(host).await.status(), 200);
+    }
+    let refused = begin("2001:db8::3").await;
+    assert_eq!(refused.error(), (429, "temporarily_unavailable".to_owned()));
+    assert_eq!(refused.0.header("retry-after"), Some("60"));
+    assert_eq!(fixture.log.last_reason(), Some(Reason::DeviceRequestThrottled));
+    assert_eq!(fixture.store.len(), 2, "nothing waits of what was refused");
+    assert_eq!(begin("192.0.2.1").await.status(), 200, "another address");
+    assert_eq!(fixture.begin("tv", &[]).await.status(), 200, "nobody's address");
+    fixture.after(60);
+    assert_eq!(begin("2001:db8::1").await.status(), 200);
 }
 
 #[tokio::test]

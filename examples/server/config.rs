@@ -89,19 +89,21 @@ impl Lifetimes {
 
 const LONGEST_CODE: u32 = 600;
 
-/// `[limits]`: wrong attempts per minute and address; 0 is off.
+/// `[limits]`, per minute and address; 0 is off.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
-    /// Passwords on the sign-in page.
+    /// Wrong passwords on the sign-in page.
     pub(crate) login: u32,
-    /// Client secrets and other secrets at the machine endpoints; by default grantor's own limit.
+    /// Wrong client secrets and other secrets at the machine endpoints; by default grantor's own limit.
     pub(crate) secret: Option<u32>,
+    /// Devices that begin to connect; by default grantor's own limit.
+    pub(crate) device: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { login: 20, secret: None }
+        Self { login: 20, secret: None, device: None }
     }
 }
 

@@ -14,7 +14,7 @@ use grantor::{AuthorizationServer, Policy};
 use crate::app::{App, Parts};
 use crate::assertions;
 use crate::clients::Clients;
-use crate::config::{Config, Lifetimes};
+use crate::config::{Config, Lifetimes, Limits};
 use crate::limits::Attempts;
 use crate::pages::Pages;
 use crate::password::PasswordGrant;
@@ -51,7 +51,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .slow_hash(Argon2Secrets::default())
         .audit(TracingAudit::default())
         .introspect_all(config.introspection)
-        .policy(policy(&config.lifetimes, config.limits.secret))
+        .policy(policy(&config.lifetimes, &config.limits))
         .access_tokens(config.tokens.format);
     let builder =
         config.tokens.resources.iter().fold(builder, |builder, entry| builder.resource(entry.resource()));
@@ -115,7 +115,7 @@ fn one_line(error: impl Display) -> Vec<String> {
 }
 
 /// What the file leaves out stays as grantor has it.
-fn policy(lifetimes: &Lifetimes, secret_failures: Option<u32>) -> Policy {
+fn policy(lifetimes: &Lifetimes, limits: &Limits) -> Policy {
     let mut policy = Policy::default();
     let Policy {
         code_lifetime,
@@ -124,6 +124,8 @@ fn policy(lifetimes: &Lifetimes, secret_failures: Option<u32>) -> Policy {
         refresh_token_idle,
         grant_lifetime,
         leeway,
+        secret_failures_per_minute,
+        device_requests_per_minute,
         ..
     } = &mut policy;
     for (setting, seconds) in [
@@ -138,8 +140,10 @@ fn policy(lifetimes: &Lifetimes, secret_failures: Option<u32>) -> Policy {
             *setting = Duration::from_secs(seconds.into());
         }
     }
-    if let Some(failures) = secret_failures {
-        policy.secret_failures_per_minute = failures;
+    for (setting, limit) in
+        [(secret_failures_per_minute, limits.secret), (device_requests_per_minute, limits.device)]
+    {
+        *setting = limit.unwrap_or(*setting);
     }
     policy
 }

@@ -25,7 +25,13 @@ impl Reason {
         if matches!(self, Self::MethodWrong) {
             return 405;
         }
-        if matches!(self, Self::ClientThrottled | Self::UserCodeThrottled | Self::RegistrationThrottled) {
+        if matches!(
+            self,
+            Self::ClientThrottled
+                | Self::UserCodeThrottled
+                | Self::DeviceRequestThrottled
+                | Self::RegistrationThrottled
+        ) {
             return 429;
         }
         if matches!(self, Self::RegistrationRefused | Self::ClientDisabled) {
@@ -180,6 +186,7 @@ impl Reason {
             R::UserCodeExpired => (E::InvalidRequest, "the code has expired: begin anew on the device"),
             R::UserCodeAnswered => (E::InvalidRequest, "the code was used"),
             R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes, try again later"),
+            R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many devices, try again later"),
 
             R::TokenMissing => (E::InvalidToken, "an access token is required"),
             R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),

@@ -229,6 +229,8 @@ pub enum Reason {
     UserCodeAnswered,
     /// Too many wrong user codes from this address or browser session.
     UserCodeThrottled,
+    /// Too many device authorization requests from this address.
+    DeviceRequestThrottled,
 
     // Tokens at a resource, revocation and introspection.
     /// No token was sent.

@@ -369,6 +369,7 @@ impl Builder {
             registrations: Throttle::new(self.registration.as_ref().map_or(0, |terms| terms.per_minute)),
             registration: self.registration,
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),
+            devices: Throttle::new(rules.policy.device_requests_per_minute),
             user_codes: Tries::new(&rules.policy),
             unanswered: Unanswered::new(rules.policy.leeway),
             rules,

@@ -44,6 +44,9 @@ impl AuthorizationServer {
         flow: device::AwaitClient,
         request: &Request,
     ) -> Result<device::Codes, Refusal> {
+        if !self.inner.devices.admits(request.peer, self.now()) {
+            return Err(Reason::DeviceRequestThrottled.into());
+        }
         let id = flow.client_id().clone();
         let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
         for _ in 0..RACES {

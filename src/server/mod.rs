@@ -113,6 +113,7 @@ struct Inner {
     cursor_key: Secret,
     registration: Option<Registration>,
     throttle: Throttle,
+    devices: Throttle,
     user_codes: Tries,
     registrations: Throttle,
     unanswered: Unanswered,

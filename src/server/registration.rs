@@ -35,8 +35,9 @@ impl AuthorizationServer {
 
     async fn register_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.terms()?;
-        let attempt = self.inner.registrations.check(request.peer, self.now());
-        attempt.map_err(|_| Reason::RegistrationThrottled)?.count();
+        if !self.inner.registrations.admits(request.peer, self.now()) {
+            return Err(Reason::RegistrationThrottled.into());
+        }
         let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;
         let (client, information) = approved.create(self.mint(), self.now(), terms)?;
         let id = client.id().clone();

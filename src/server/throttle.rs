@@ -1,5 +1,5 @@
-//! A limit on wrong client secrets and passwords (RFC 6749 sections 2.3.1 and 4.3.2), and another one on
-//! registrations: so many a minute from one address.
+//! A limit on wrong client secrets and passwords (RFC 6749 sections 2.3.1 and 4.3.2), and one each on registrations and
+//! on devices: so many a minute from one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,6 +30,11 @@ struct Window {
 impl Throttle {
     pub(super) fn new(per_minute: u32) -> Self {
         Self { per_minute, failing: AtomicUsize::new(0), window: Mutex::default() }
+    }
+
+    /// Counts one more from this address, whatever comes of it; `false` if that is too many.
+    pub(super) fn admits(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> bool {
+        self.check(peer, now).map(Attempt::count).is_ok()
     }
 
     /// Whether this address may still present a secret.
