@@ -386,3 +386,37 @@ async fn a_replay_whose_end_may_not_have_been_written_is_still_a_replay() {
     assert_eq!(fixture.redeem("pub", &code).await.error().1, "invalid_grant");
     assert!(!fixture.is_live(&answered.access_token()).await);
 }
+
+#[tokio::test]
+async fn what_a_user_said_to_a_device_counts_though_the_store_does_not_say_so() {
+    for (fault, is_written) in [
+        (Fault::UnknownAfter, true),
+        (Fault::HangAfter, true),
+        (Fault::UnknownBefore, false),
+        (Fault::Hang, false),
+    ] {
+        for says_yes in [true, false] {
+            let plan = Plan::default();
+            let store = Arc::new(MemoryStore::new());
+            let fixture = Fixture::failing(store.clone(), store, &plan, Duration::from_millis(5));
+            let codes = fixture.waits().await;
+            let answer = async || {
+                let consent = fixture.enter(&codes.user, "one").await.unwrap();
+                plan.arm(1, fault);
+                let said = if says_yes { consent.approve().await } else { consent.deny().await };
+                (said.map_err(|page| page.status()), plan.recover())
+            };
+            let (said, went_wrong) = answer().await;
+            assert!(went_wrong);
+            assert_eq!(said, if is_written { Ok(()) } else { Err(503) }, "{fault:?}");
+            if !is_written {
+                let again = fixture.enter(&codes.user, "one").await.expect("the device still waits");
+                let said = if says_yes { again.approve().await } else { again.deny().await };
+                assert!(said.is_ok());
+            }
+            let poll = fixture.poll("tv", &codes.device).await;
+            assert_eq!(poll.status() == 200, says_yes, "{fault:?}: {}", poll.json());
+            assert!(says_yes || poll.error().1 == "access_denied");
+        }
+    }
+}

@@ -299,6 +299,16 @@ impl Grant {
         }
     }
 
+    /// Whether this session gave this answer. Nobody else can have approved what its device has redeemed since.
+    pub(crate) fn was_answered(&self, claimant: &Claimant, approved: bool) -> bool {
+        let answer = if approved { Answer::Approved } else { Answer::Denied };
+        match &self.stage {
+            Stage::Waiting(waiting) => waiting.claimant == Some(*claimant) && waiting.answer == answer,
+            Stage::Live(live) => approved && live.device.is_some(),
+            Stage::Offered(_) | Stage::Ended(_) => false,
+        }
+    }
+
     /// What a browser finds it by, while it waits for its user.
     #[must_use]
     pub fn user_code(&self) -> Option<UserCodeDigest> {

@@ -260,26 +260,28 @@ impl DeviceConsent {
     /// As those of [`approve`](Self::approve).
     pub async fn deny(self) -> Result<(), ErrorPage> {
         let claimant = self.waiting.claimant;
-        self.answer(What::DeviceDenied, |grant, now| grant.deny(&claimant, now)).await
+        self.answer(false, |grant, now| grant.deny(&claimant, now)).await
     }
 
     async fn say_yes(self, part: Option<&Scope>) -> Result<(), ErrorPage> {
         let (login, claimant) = (self.login.clone(), self.waiting.claimant);
         let policy = self.waiting.server.rules().policy.clone();
         let approve = |grant: Grant, now| grant.approve(&claimant, &login, part, now, &policy);
-        self.answer(What::DeviceApproved, approve).await
+        self.answer(true, approve).await
     }
 
     async fn answer(
         self,
-        what: What,
+        says_yes: bool,
         answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
     ) -> Result<(), ErrorPage> {
-        let Waiting { server, grant, client, .. } = &self.waiting;
+        let Waiting { server, grant, client, claimant, .. } = &self.waiting;
         let subject = Some(self.login.subject());
         let about = About { subject, ..About::client(client.id()).grant(*grant) };
-        match server.write_answer(*grant, answered).await {
+        let stands = |grant: &Grant| grant.was_answered(claimant, says_yes);
+        match server.write_answer(*grant, answered, stands).await {
             Ok(()) => {
+                let what = if says_yes { What::DeviceApproved } else { What::DeviceDenied };
                 server.audit(what, Endpoint::DeviceVerification, about);
                 Ok(())
             }
@@ -289,11 +291,13 @@ impl DeviceConsent {
 }
 
 impl AuthorizationServer {
-    /// Writes what a user said, on whatever version of the grant the device's polls have left.
+    /// Writes what a user said, on whatever version of the grant the device's polls have left. Where nobody knows what
+    /// became of the write, the grant does: an answered code leads nowhere, so a retry of the page could not find out.
     async fn write_answer(
         &self,
         id: GrantId,
         answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
+        stands: impl Fn(&Grant) -> bool,
     ) -> Result<(), Refusal> {
         for _ in 0..RACES {
             let record: Record = self.load(id).await?.ok_or(Reason::UserCodeExpired)?;
@@ -302,7 +306,12 @@ impl AuthorizationServer {
             match self.commit(&write).await {
                 Outcome::Committed(_) => return Ok(()),
                 Outcome::Conflict => {}
-                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+                Outcome::Failed(fault) => return Err(fault.into()),
+                Outcome::Unknown(fault) => {
+                    let record = self.load(id).await?;
+                    let stands = record.is_some_and(|record| stands(record.grant()));
+                    return if stands { Ok(()) } else { Err(fault.into()) };
+                }
             }
         }
         Err(Reason::Contended.into())
