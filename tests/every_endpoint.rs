@@ -7,11 +7,17 @@ use crate::support::http::{bare, post, post_as, send};
 use crate::support::{Answer, Fixture, ISSUER, SECRET, basic, code_query, encode, redemption, request};
 
 /// The endpoints that take a form from a client.
-const BACK_CHANNEL: [&str; 3] = ["/token", "/revoke", "/introspect"];
+const BACK_CHANNEL: [&str; 4] = ["/token", "/revoke", "/introspect", DEVICES];
+const DEVICES: &str = "/device_authorization";
+
+/// A server with all of them.
+fn fixture() -> Fixture {
+    Fixture::with(|builder| builder.device_verification("/device"))
+}
 
 #[tokio::test]
 async fn h_01_unknown_parameters_are_ignored() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let mut query = code_query("conf", "read");
     query.extend([("foo", "bar"), ("nonce", "n-1"), ("ui_locales", "fr")]);
     let code = fixture.approve(&query).await.location_parameter("code").expect("a code");
@@ -27,11 +33,12 @@ async fn h_01_unknown_parameters_are_ignored() {
     assert_eq!(Answer(fixture.server.introspect(&asked).await).json()["active"], true);
     assert_eq!(fixture.server.revoke(&asked).await.status, 200);
     assert!(!fixture.is_live(&access).await);
+    assert_eq!(fixture.begin("tv", &[("scope", "read"), ("foo", "bar")]).await.status(), 200);
 }
 
 #[tokio::test]
 async fn h_02_a_parameter_without_a_value_is_absent() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let mut query = code_query("conf", "");
     query.retain(|(name, _)| *name != "state");
     query.extend([("state", ""), ("response_mode", ""), ("prompt", ""), ("max_age", ""), ("acr_values", "")]);
@@ -46,6 +53,9 @@ async fn h_02_a_parameter_without_a_value_is_absent() {
     let mut without_code = redemption("");
     without_code[1].1 = "";
     assert_eq!(fixture.token("conf", &without_code).await.error().1, "invalid_request");
+    let waits = fixture.begin("conf", &[("scope", ""), ("resource", "")]).await;
+    let consent = fixture.enter(&waits.text("user_code"), "browser").await.unwrap();
+    assert_eq!(consent.scope().as_str(), "read write", "the registered scope");
 
     let strict = Fixture::with(|builder| {
         let mut policy = Policy::default();
@@ -88,13 +98,18 @@ async fn h_03_no_parameter_of_a_form_stands_twice() {
     let hints = [("token", access.as_str()), ("token_type_hint", "a"), ("token_type_hint", "a")];
     assert_eq!(fixture.server.revoke(&request("conf", &hints)).await.status, 400);
 
+    for repeated in [[("scope", "read"), ("scope", "read")], [("foo", "bar"), ("foo", "")]] {
+        let answer = self::fixture().begin("conf", &repeated).await;
+        assert_eq!(answer.error(), (400, "invalid_request".to_owned()), "{repeated:?}");
+    }
+
     assert!(fixture.is_live(&access).await, "nothing was revoked");
     assert_eq!(fixture.redeem("conf", &code).await.status(), 200, "the code is still good");
 }
 
 #[tokio::test]
 async fn h_03_no_parameter_of_an_authorization_request_stands_twice() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let query = code_query("conf", "read");
     for name in ["client_id", "redirect_uri"] {
         for value in [query.iter().find(|(n, _)| *n == name).unwrap().1, "other", ""] {
@@ -116,7 +131,7 @@ async fn h_03_no_parameter_of_an_authorization_request_stands_twice() {
 
 #[tokio::test]
 async fn h_05_names_and_values_are_utf_8_in_form_encoding() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let query = encode(&code_query("conf", "read")).replace("the+state", "%C3%A9%F0%9F%94%91%20a+b%2B");
     let ask = fixture.server.authorize(&Request::get(query)).await.expect("an address");
     let answer = Answer(ask.signed_in(fixture.alice()).expect("a consent").approve().await);
@@ -142,7 +157,7 @@ async fn h_05_names_and_values_are_utf_8_in_form_encoding() {
 
 #[tokio::test]
 async fn h_06_token_endpoint_is_post_only() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let uri = format!("/token?{}", encode(&[("grant_type", "client_credentials"), ("scope", "read")]));
     for method in ["GET", "PUT", "HEAD", "DELETE", "PATCH", "TRACE", "post"] {
         let mut request = bare(method, &uri);
@@ -158,11 +173,13 @@ async fn h_06_token_endpoint_is_post_only() {
 
 #[tokio::test]
 async fn h_06_the_other_endpoints_have_their_methods_too() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     for (path, good, bad) in [
         ("/revoke", "POST", "GET"),
         ("/introspect", "POST", "GET"),
         ("/introspect", "POST", "OPTIONS"),
+        (DEVICES, "POST", "GET"),
+        (DEVICES, "POST", "PUT"),
         ("/.well-known/oauth-authorization-server", "GET, HEAD", "POST"),
     ] {
         let reply = send(&fixture.server, bare(bad, path)).await;
@@ -172,7 +189,7 @@ async fn h_06_the_other_endpoints_have_their_methods_too() {
 
 #[tokio::test]
 async fn h_07_authorize_takes_a_query_or_a_form() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let query = encode(&code_query("conf", "read"));
     let got = send(&fixture.server, bare("GET", &format!("/authorize?{query}"))).await;
     let posted = send(&fixture.server, post("/authorize", &code_query("conf", "read"))).await;
@@ -187,7 +204,7 @@ async fn h_07_authorize_takes_a_query_or_a_form() {
 
 #[tokio::test]
 async fn h_08_no_cache_keeps_an_answer_with_secrets() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let access = fixture.tokens("conf", "read").await.access_token();
     let good = [("grant_type", "client_credentials"), ("token", access.as_str())];
     let mut replies = Vec::new();
@@ -210,13 +227,15 @@ async fn h_08_no_cache_keeps_an_answer_with_secrets() {
 
 #[tokio::test]
 async fn h_09_every_back_channel_answer_is_json() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let large = "a".repeat(grantor::http::MAX_BODY + 1);
     for path in BACK_CHANNEL {
         let token = [("grant_type", "client_credentials"), ("token", "x")];
+        // A device need not say anything but who it is.
+        let nothing = if path == DEVICES { 200 } else { 400 };
         for (request, status) in [
             (post(path, &token), 200),
-            (post(path, &[]), 400),
+            (post(path, &[]), nothing),
             (post_as(path, "Basic nonsense", ""), 401),
             (post_as(path, &basic("conf", "wrong"), encode(&token)), 401),
             (bare("GET", path), 405),
@@ -233,7 +252,7 @@ async fn h_09_every_back_channel_answer_is_json() {
 
 #[tokio::test]
 async fn h_09_a_body_has_a_limit_and_so_has_a_parameter() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let most = format!("grant_type=client_credentials&{}", "a&".repeat(32 * 1024));
     for (body, status) in [
         (format!("grant_type=client_credentials&x={}", "a".repeat(8 * 1024)), 200),
@@ -249,7 +268,7 @@ async fn h_09_a_body_has_a_limit_and_so_has_a_parameter() {
 
 #[tokio::test]
 async fn h_10_error_texts_stay_in_their_alphabet() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let hostile = "\"\\\r\nX-Evil: 1\t\0é\u{202E}<script>";
     let names = ["response_type", "response_mode", "scope", "code_challenge", "code_challenge_method"];
     let more = ["max_age", "acr_values", "request", "request_uri"];
@@ -279,6 +298,12 @@ async fn h_10_error_texts_stay_in_their_alphabet() {
         texts.extend([answer.error().1, answer.text("error_description")]);
         let challenge = answer.0.header("www-authenticate").unwrap_or_default();
         assert!(challenge.bytes().all(|b| matches!(b, 0x20..=0x7E)), "{challenge:?}");
+    }
+    for name in ["scope", "resource", "client_id", "client_secret"] {
+        let answer = fixture.begin("conf", &[(name, hostile)]).await;
+        if answer.status() != 200 {
+            texts.extend([answer.error().1, answer.text("error_description")]);
+        }
     }
     let request = Request::get("").header("authorization", format!("Bearer {hostile}"));
     let refused = Answer(fixture.server.protect(&request, &["read"]).await.expect_err("hostile"));
@@ -310,11 +335,11 @@ fn h_11_every_url_is_https() {
     for good in ["http://127.0.0.1:9400", "http://[::1]:9400", "http://localhost:9400"] {
         assert!(issuer(good).allow_http_loopback().build().is_ok(), "{good:?}");
     }
-    let metadata = Answer(Fixture::new().server.metadata()).json();
+    let metadata = Answer(fixture().server.metadata()).json();
     let urls = metadata.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint"));
     let urls: Vec<&str> =
         urls.map(|(_, url)| url.as_str().unwrap()).chain(metadata["issuer"].as_str()).collect();
-    assert_eq!(urls.len(), 5);
+    assert_eq!(urls.len(), 6);
     assert!(urls.iter().all(|url| url.starts_with("https://as.example")), "{urls:?}");
 }
 
@@ -329,12 +354,15 @@ fn h_12_no_endpoint_has_a_query_or_a_fragment() {
         ["/token#f", "/token?tenant=1", "token", "", "/", "/a b", "/{x}", "/%2e", "https://x.example/t"]
     {
         assert!(issuer(ISSUER).token_endpoint(bad).build().is_err(), "{bad:?}");
+        let devices = issuer(ISSUER).device_verification("/device").device_authorization_endpoint(bad);
+        assert!(devices.build().is_err(), "{bad:?}");
+        assert!(issuer(ISSUER).device_verification(bad).build().is_err(), "{bad:?}");
     }
 }
 
 #[tokio::test]
 async fn h_13_no_other_origin_reads_the_authorization_endpoint() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let uri = format!("/authorize?{}", encode(&code_query("conf", "read")));
     for (method, uri) in [("GET", uri.as_str()), ("OPTIONS", &uri), ("GET", "/authorize"), ("POST", &uri)] {
         let mut request = bare(method, uri);
@@ -348,16 +376,18 @@ async fn h_13_no_other_origin_reads_the_authorization_endpoint() {
 }
 
 #[tokio::test]
-async fn h_13_browser_programs_read_token_revocation_and_metadata() {
-    let fixture = Fixture::new();
-    for path in ["/token", "/revoke", "/.well-known/oauth-authorization-server"] {
+async fn h_13_browser_programs_read_token_revocation_devices_and_metadata() {
+    let fixture = fixture();
+    for path in ["/token", "/revoke", DEVICES, "/.well-known/oauth-authorization-server"] {
         let reply = send(&fixture.server, bare("OPTIONS", path)).await;
         assert_eq!((reply.status, reply.body.len()), (204, 0), "{path}");
         assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
         assert!(reply.header("access-control-allow-headers").unwrap().contains("authorization"));
         assert_eq!(reply.header("access-control-allow-credentials"), None);
     }
-    for (request, status) in [(post("/token", &[]), 400), (bare("GET", "/token"), 405)] {
+    for (request, status) in
+        [(post("/token", &[]), 400), (bare("GET", "/token"), 405), (post(DEVICES, &[]), 200)]
+    {
         let reply = send(&fixture.server, request).await;
         assert_eq!((reply.status, reply.header("access-control-allow-origin")), (status, Some("*")));
     }
@@ -368,7 +398,7 @@ async fn h_13_browser_programs_read_token_revocation_and_metadata() {
 
 #[tokio::test]
 async fn d_07_only_resource_and_audience_may_repeat() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let repeated = [("resource", "https://rs1.example"), ("resource", "https://rs2.example")];
     let audiences = [("audience", "a"), ("audience", "b")];
     let mut query = code_query("conf", "read");

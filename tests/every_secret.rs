@@ -7,11 +7,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use grantor::store::{Filter, Page, TokenStore};
-use grantor::{Client, Entropy, MemoryRegistry, Request, SystemEntropy};
+use grantor::{Client, Entropy, MemoryRegistry, Profile, Request, SystemEntropy};
 use serde_json::Value;
 
 use crate::support::http::{bare, post_as, send};
 use crate::support::{Answer, Fixture, SECRET, VERIFIER, basic, code_query, encode, redemption, request};
+
+/// A server that has every kind of secret.
+fn fixture() -> Fixture {
+    Fixture::with(|builder| builder.device_verification("/device"))
+}
 
 /// The random bytes of a handle.
 fn bytes(handle: &str) -> Vec<u8> {
@@ -20,10 +25,11 @@ fn bytes(handle: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn h_15_a_handle_has_256_bits_that_nobody_can_guess() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let code = fixture.code("conf", "read").await;
     let tokens = fixture.redeem("conf", &code).await;
-    for handle in [code, tokens.access_token(), tokens.refresh_token()] {
+    let device = fixture.waits().await.device;
+    for handle in [code, tokens.access_token(), tokens.refresh_token(), device] {
         assert_eq!(bytes(&handle).len(), 16 + 32, "a name and a secret");
     }
 }
@@ -31,7 +37,7 @@ async fn h_15_a_handle_has_256_bits_that_nobody_can_guess() {
 #[tokio::test]
 async fn h_15_ten_thousand_tokens_are_distinct_and_uniform() {
     const TOKENS: usize = 10_000;
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let (mut names, mut secrets) = (HashSet::new(), HashSet::new());
     let mut histogram = vec![[0_u32; 256]; 48];
     for _ in 0..TOKENS {
@@ -62,7 +68,7 @@ fn h_15_the_systems_entropy_does_not_repeat_itself() {
 
 #[tokio::test]
 async fn h_16_guessing_a_secret_is_slowed_down() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let peer: IpAddr = "192.0.2.7".parse().unwrap();
     let ask = |id: &str, secret: &str| {
         let form = Request::post_form("grant_type=client_credentials&scope=read&token=x");
@@ -72,10 +78,11 @@ async fn h_16_guessing_a_secret_is_slowed_down() {
     for n in 0..1_000 {
         // Guesses are counted together, wherever they are sent and whoever is named.
         let wrong = ask(if n % 2 == 0 { "conf" } else { "nobody" }, &format!("guess {n}"));
-        statuses.push(match n % 3 {
+        statuses.push(match n % 4 {
             0 => fixture.server.token(&wrong).await.status,
             1 => fixture.server.revoke(&wrong).await.status,
-            _ => fixture.server.introspect(&wrong).await.status,
+            2 => fixture.server.introspect(&wrong).await.status,
+            _ => fixture.server.device_authorization(&wrong).await.status,
         });
     }
     assert!(statuses[..120].iter().all(|status| *status == 401));
@@ -90,11 +97,11 @@ async fn h_16_guessing_a_secret_is_slowed_down() {
 
 #[tokio::test]
 async fn h_17_no_credentials_stand_in_the_uri() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let access = fixture.tokens("post", "read").await.access_token();
     let form = encode(&[("grant_type", "client_credentials"), ("token", &access)]);
     let credentials = encode(&[("client_id", "post"), ("client_secret", SECRET)]);
-    for path in ["/token", "/revoke", "/introspect"] {
+    for path in ["/token", "/revoke", "/introspect", "/device_authorization"] {
         for query in [credentials.clone(), format!("{credentials}&{form}"), format!("client_secret={SECRET}")]
         {
             let uri = format!("{path}?{query}");
@@ -126,7 +133,7 @@ fn traces(secret: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn h_18_neither_store_nor_log_nor_debug_shows_a_secret() {
-    let fixture = Fixture::legacy();
+    let fixture = Fixture::with(|b| b.profile(Profile::Rfc6749).device_verification("/device"));
     let mut secrets =
         vec![SECRET.to_owned(), "wonderland".to_owned(), VERIFIER.to_owned(), "wrong-1".to_owned()];
     let mut shown = Vec::new();
@@ -142,7 +149,19 @@ async fn h_18_neither_store_nor_log_nor_debug_shows_a_secret() {
         secrets.extend([answer.access_token(), answer.refresh_token()]);
     }
     secrets.extend([code.clone(), unspent]);
+    let (spent, codes) = (fixture.waits().await, fixture.waits().await);
+    fixture.says_yes(&spent).await;
+    let fourth = fixture.poll("tv", &spent.device).await;
+    secrets.extend([fourth.access_token(), fourth.refresh_token()]);
+    for codes in [&spent, &codes] {
+        secrets.extend([codes.device.clone(), codes.user.clone(), codes.user.replace('-', "")]);
+    }
     shown.extend(stored(&fixture).await);
+    fixture.poll("tv", &codes.device).await;
+    fixture.poll("tv", &spent.device).await;
+    let entered = fixture.enter(&codes.user, "browser").await.unwrap();
+    shown.push(format!("{entered:?} {:?} {:?}", entered.user_code(), fixture.begin("tv", &[]).await.0));
+    shown.extend([format!("{:?}", fixture.enter("BCDF-GHJK", "browser").await)]);
 
     fixture.revoke("pub", &second.access_token()).await;
     fixture.introspect("conf", &second.access_token()).await;
@@ -167,7 +186,7 @@ async fn h_18_neither_store_nor_log_nor_debug_shows_a_secret() {
     shown.extend(fixture.log.texts());
     shown.push(format!("{:?}", fixture.server));
 
-    assert!(shown.len() > 20 && secrets.len() == 12);
+    assert!(shown.len() > 20 && secrets.len() == 20);
     for secret in &secrets {
         for trace in traces(secret) {
             let leak = shown.iter().find(|text| text.contains(&trace));
@@ -202,7 +221,7 @@ const HOSTILE: &str =
 
 #[tokio::test]
 async fn h_19_a_hostile_state_is_inert_on_the_form_post_page() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let mut query = code_query("conf", "read");
     query.retain(|(name, _)| *name != "state");
     query.extend([("state", HOSTILE), ("response_mode", "form_post")]);
@@ -234,7 +253,7 @@ fn unescape(text: &str) -> String {
 
 #[tokio::test]
 async fn h_19_a_hostile_state_adds_no_header_and_no_parameter() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     for scope in ["read", "unknown"] {
         let mut query = code_query("conf", scope);
         query.retain(|(name, _)| *name != "state");
@@ -252,7 +271,7 @@ async fn h_19_a_hostile_state_adds_no_header_and_no_parameter() {
 
 #[tokio::test]
 async fn h_19_the_error_page_repeats_nothing_of_the_request() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     for name in ["client_id", "redirect_uri", "state", "scope"] {
         let mut query = vec![("client_id", "nobody"), ("redirect_uri", "https://evil.example")];
         query.retain(|(n, _)| *n != name);
@@ -276,7 +295,7 @@ fn has_null(value: &Value) -> bool {
 
 #[tokio::test]
 async fn h_20_no_answer_has_a_null_or_an_empty_member() {
-    let fixture = Fixture::legacy();
+    let fixture = fixture();
     let tokens = fixture.tokens("conf", "read").await;
     let bare_tokens = fixture.redeem("bare", &fixture.code("bare", "read").await).await;
     let robot = fixture.token("robot", &[("grant_type", "client_credentials")]).await;
@@ -288,6 +307,9 @@ async fn h_20_no_answer_has_a_null_or_an_empty_member() {
     answers.push(fixture.revoke("conf", "nonsense").await);
     answers.push(fixture.token("conf", &[]).await);
     answers.push(fixture.redeem("conf", "nonsense").await);
+    let waits = fixture.begin("tv", &[]).await;
+    answers.push(fixture.poll("tv", &waits.text("device_code")).await);
+    answers.extend([waits, fixture.begin("robot", &[]).await]);
     answers.extend([tokens, bare_tokens, robot]);
     for answer in answers {
         let json = answer.json();
@@ -299,7 +321,7 @@ async fn h_20_no_answer_has_a_null_or_an_empty_member() {
 
 #[tokio::test]
 async fn h_21_headers_of_proxies_are_not_believed() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let forged = [
         ("x-forwarded-proto", "http"),
         ("x-forwarded-host", "evil.example"),
@@ -328,7 +350,7 @@ async fn h_21_headers_of_proxies_are_not_believed() {
 
 #[tokio::test]
 async fn h_21_a_forged_address_does_not_evade_the_limit() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let peer = std::net::SocketAddr::from(([192, 0, 2, 9], 4711));
     let mut last = 0;
     for n in 0..=120 {
@@ -365,7 +387,7 @@ async fn h_22_access_tokens_are_short_lived_and_for_somebody() {
 
 #[tokio::test]
 async fn h_24_the_names_of_schemes_have_no_case() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let access = fixture.tokens("conf", "read").await.access_token();
     for scheme in ["Basic", "basic", "BASIC", "bAsIc"] {
         let header = basic("conf", SECRET).replace("Basic", scheme);
@@ -380,7 +402,7 @@ async fn h_24_the_names_of_schemes_have_no_case() {
 
 #[tokio::test]
 async fn h_25_a_scope_is_a_set_of_case_sensitive_tokens() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     for scope in ["read write", "write read", "  write   read write "] {
         let granted = fixture.tokens("conf", scope).await.text("scope");
         let mut tokens: Vec<&str> = granted.split(' ').collect();
