@@ -56,4 +56,5 @@ mod rfc9728_metadata;
 mod rotation_under_load;
 mod store_contract;
 mod tenants;
+mod tenants_matrix;
 mod unused_clients;

@@ -6,7 +6,7 @@ use grantor::{Claimant, DeviceConsent, ErrorPage};
 
 use super::{Answer, Fixture, request};
 
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// That of the device and that of its user.
 pub struct Codes {
