@@ -10,16 +10,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::http::{Method, Request};
-use grantor::{Consent, Detour, Login, ResourceId};
+use grantor::{Consent, Detour, Login};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::applications::name_of;
-use crate::details::{self, DetailLines};
+use crate::asking::Asking;
 use crate::forms::{PostedBy, local_path, see_other};
 use crate::login::{sign_in_again, sign_in_first};
 use crate::pages::{Page, leads_to_an_application};
-use crate::scopes::ScopeLine;
 use crate::session::{SignedIn, Visitor};
 
 /// `GET /authorize`, and `POST` for the same request as a form (RFC 6749 section 3.1).
@@ -126,18 +124,8 @@ fn graphic(query: &str) -> String {
 
 #[derive(Serialize)]
 struct ConsentPage<'a> {
-    client_name: String,
-    initial: String,
-    developer: Option<String>,
-    /// Where its metadata document is.
-    host: Option<&'a str>,
-    home: Option<&'a str>,
-    scopes: Vec<ScopeLine>,
-    details: Vec<DetailLines>,
-    /// Where it will use the access, if it names that.
-    resources: Vec<&'a str>,
+    asking: Asking<'a>,
     redirect_host: &'a str,
-    warnings: Vec<&'static str>,
     request: Cow<'a, str>,
     return_to: String,
 }
@@ -148,20 +136,15 @@ impl Page for ConsentPage<'_> {
 
 impl<'a> ConsentPage<'a> {
     fn new(app: &App, consent: &'a Consent, request: &'a Request) -> Self {
-        let client = consent.client();
-        let client_name = name_of(client);
-        let developer = client.owner().and_then(|sub| Some(app.users.by_sub(sub)?.username.clone()));
-        let initial = client_name.chars().find(|c| c.is_alphanumeric());
+        let asking =
+            Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.targets());
+        let program = match (consent.redirect_is_local(), consent.client().is_confidential()) {
+            (true, _) => Some(LOCAL),
+            (false, false) => Some(PUBLIC),
+            (false, true) => None,
+        };
         Self {
-            initial: initial.into_iter().flat_map(char::to_uppercase).collect(),
-            client_name,
-            warnings: warnings(consent, developer.is_some()),
-            developer,
-            host: client.document_host(),
-            home: client.metadata().client_uri.as_deref(),
-            scopes: app.scopes.lines(consent.scope().iter()),
-            details: details::lines(&app.details, consent.details()),
-            resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
+            asking: asking.warn(program),
             redirect_host: consent.redirect_host(),
             request: query(request),
             return_to: in_a_path(app, "/authorize", request),
@@ -169,27 +152,6 @@ impl<'a> ConsentPage<'a> {
     }
 }
 
-/// What a careful person would want to know before allowing anything.
-fn warnings(consent: &Consent, registered_by_a_user: bool) -> Vec<&'static str> {
-    let local = consent.redirect_is_local();
-    let public = !consent.client().is_confidential();
-    let by_itself = consent.client().is_self_registered();
-    [
-        (by_itself, SELF_REGISTERED),
-        (consent.client().document_host().is_some(), BY_DOCUMENT),
-        (registered_by_a_user, UNREVIEWED),
-        (local, LOCAL),
-        (public && !local, PUBLIC),
-    ]
-    .into_iter()
-    .filter_map(|(applies, text)| applies.then_some(text))
-    .collect()
-}
-
-const SELF_REGISTERED: &str =
-    "This application registered itself. Nobody has checked its name, or anything else that it says.";
-const BY_DOCUMENT: &str = "Nobody here knows this application. The site named below vouches for it; its name is what it says of itself.";
-const UNREVIEWED: &str = "Its name was chosen by the person who registered it. Nobody has checked it.";
 const LOCAL: &str = "A program on this device gets the answer, and any program here can claim this name. Allow it only if you just started it.";
 const PUBLIC: &str = "It has no secret to prove its name with. Allow it only if you came from it just now.";
 

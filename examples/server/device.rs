@@ -8,16 +8,15 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use grantor::{Claimant, DeviceConsent, ErrorPage, Login, ResourceId, UserCode};
+use grantor::{Claimant, DeviceConsent, ErrorPage, Login, UserCode};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::applications::name_of;
-use crate::details::{self, DetailLines};
+use crate::asking::Asking;
 use crate::forms::{Posted, PostedBy, see_other};
 use crate::login::sign_in_first;
 use crate::pages::Page;
-use crate::scopes::ScopeLine;
 use crate::session::{Session, SignedIn, Visitor};
 
 /// `GET /device`, perhaps with the code in the query (`verification_uri_complete`).
@@ -161,10 +160,7 @@ impl Page for FormPage<'_> {
 
 #[derive(Serialize)]
 struct ConsentPage<'a> {
-    client_name: String,
-    scopes: Vec<ScopeLine>,
-    details: Vec<DetailLines>,
-    resources: Vec<&'a str>,
+    asking: Asking<'a>,
     code: String,
 }
 
@@ -174,15 +170,14 @@ impl Page for ConsentPage<'_> {
 
 impl<'a> ConsentPage<'a> {
     fn new(app: &App, consent: &'a DeviceConsent) -> Self {
-        Self {
-            client_name: name_of(consent.client()),
-            scopes: app.scopes.lines(consent.scope().iter()),
-            details: details::lines(&app.details, consent.details()),
-            resources: consent.targets().as_slice().iter().map(ResourceId::as_str).collect(),
-            code: consent.user_code().to_string(),
-        }
+        let asking =
+            Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.targets());
+        Self { asking: asking.warn([PHISHING]), code: consent.user_code().to_string() }
     }
 }
+
+/// RFC 8628 section 5.4.
+const PHISHING: &str = "Allow it only if you hold the device in your hands, or see it before you, and it shows this very code. If somebody gave you the code, by mail, by telephone or in a message, deny: they would get into your account.";
 
 #[derive(Serialize)]
 struct DonePage {

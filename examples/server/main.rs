@@ -17,6 +17,7 @@ mod account;
 mod api;
 mod app;
 mod applications;
+mod asking;
 mod assertions;
 mod authorize;
 mod clients;

@@ -17,7 +17,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("templates/base.html")),
     ("home.html", include_str!("templates/home.html")),
     ("login.html", include_str!("templates/login.html")),
-    ("asked.html", include_str!("templates/asked.html")),
+    ("asking.html", include_str!("templates/asking.html")),
     ("consent.html", include_str!("templates/consent.html")),
     ("device.html", include_str!("templates/device.html")),
     ("device_consent.html", include_str!("templates/device_consent.html")),

@@ -1,0 +1,72 @@
+//! What each page that asks a user for consent says of an application, and of what that asks for.
+
+use grantor::{AuthorizationDetails, Client, ResourceId, Scope, Targets};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::applications::name_of;
+use crate::details::{self, DetailLines};
+use crate::scopes::ScopeLine;
+
+#[derive(Serialize)]
+pub(crate) struct Asking<'a> {
+    client_name: String,
+    initial: String,
+    developer: Option<String>,
+    /// Where its metadata document is.
+    host: Option<&'a str>,
+    home: Option<&'a str>,
+    scopes: Vec<ScopeLine>,
+    details: Vec<DetailLines>,
+    /// Where it will use the access, if it names that.
+    resources: Vec<&'a str>,
+    warnings: Vec<&'static str>,
+}
+
+impl<'a> Asking<'a> {
+    pub(crate) fn new(
+        app: &App,
+        client: &'a Client,
+        scope: &Scope,
+        details: &AuthorizationDetails,
+        targets: &'a Targets,
+    ) -> Self {
+        let client_name = name_of(client);
+        let developer = client.owner().and_then(|sub| Some(app.users.by_sub(sub)?.username.clone()));
+        let initial = client_name.chars().find(|c| c.is_alphanumeric());
+        Self {
+            initial: initial.into_iter().flat_map(char::to_uppercase).collect(),
+            client_name,
+            warnings: warnings(client, developer.is_some()),
+            developer,
+            host: client.document_host(),
+            home: client.metadata().client_uri.as_deref(),
+            scopes: app.scopes.lines(scope.iter()),
+            details: details::lines(&app.details, details),
+            resources: targets.as_slice().iter().map(ResourceId::as_str).collect(),
+        }
+    }
+
+    /// What else a careful person would want to know before allowing anything.
+    pub(crate) fn warn(mut self, warnings: impl IntoIterator<Item = &'static str>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+}
+
+/// What a careful person would want to know of an application.
+fn warnings(client: &Client, registered_by_a_user: bool) -> Vec<&'static str> {
+    [
+        (client.is_self_registered(), SELF_REGISTERED),
+        (client.document_host().is_some(), BY_DOCUMENT),
+        (registered_by_a_user, UNREVIEWED),
+    ]
+    .into_iter()
+    .filter_map(|(applies, text)| applies.then_some(text))
+    .collect()
+}
+
+const SELF_REGISTERED: &str =
+    "This application registered itself. Nobody has checked its name, or anything else that it says.";
+const BY_DOCUMENT: &str = "Nobody here knows this application. The site named below vouches for it; its name is what it says of itself.";
+const UNREVIEWED: &str = "Its name was chosen by the person who registered it. Nobody has checked it.";
