@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use crate::assertions::AssertionEntry;
 use crate::details::DetailEntry;
+use crate::exchange::ExchangeEntry;
 use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
 use crate::tokens::Tokens;
@@ -38,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) introspection: Vec<String>,
     /// What applications may ask for beyond scopes.
     pub(crate) details: Vec<DetailEntry>,
+    /// Who may exchange which token for which.
+    pub(crate) exchanges: Vec<ExchangeEntry>,
     /// Whether applications register themselves.
     pub(crate) registration: Option<SelfRegistration>,
     /// Whose assertions are as good as a sign-in.
@@ -137,8 +140,8 @@ impl Config {
     }
 }
 
-const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_token, audience, lifetimes, \
-    limits, keys, introspection, registration, authorization_details, assertion_issuers, \
+const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
+    limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
     client_id_metadata_documents, outbound, resources, users, clients";
 
 impl Reader {
@@ -160,6 +163,7 @@ impl Reader {
             limits: self.take(&mut file, "limits").unwrap_or_default(),
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
             details: self.each(&mut file, "authorization_details", Self::detail),
+            exchanges: self.each(&mut file, "exchange", Self::exchange),
             registration: self.registration(&mut file),
             assertion_issuers: self.assertion_issuers(&mut file),
             documents: self.documents(&mut file, profile),
@@ -278,6 +282,7 @@ impl Reader {
         self.mistakes.extend(terms.flat_map(|terms| terms.mistakes(&config.scopes)));
         self.mistakes.extend(config.lifetimes.mistakes());
         self.whole_tokens(config, &ids);
+        self.whole_exchanges(config);
         self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
     }
 }

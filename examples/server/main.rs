@@ -24,6 +24,7 @@ mod clients;
 mod config;
 mod details;
 mod device;
+mod exchange;
 mod expiring;
 mod forms;
 mod key_page;

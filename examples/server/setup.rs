@@ -15,6 +15,7 @@ use crate::app::{App, Parts};
 use crate::assertions;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes, Limits};
+use crate::exchange::Exchanges;
 use crate::limits::Attempts;
 use crate::pages::Pages;
 use crate::password::PasswordGrant;
@@ -62,6 +63,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     let builder = match config.tokens.audience {
         Some(audience) => builder.audience(audience),
         None => builder,
+    };
+    let builder = match config.exchanges {
+        none if none.is_empty() => builder,
+        entries => builder.token_exchange(Exchanges(entries)),
     };
     let builder = match config.registration {
         Some(terms) => builder.registration(terms.terms()),

@@ -27,7 +27,7 @@ pub(crate) struct Tokens {
 
 /// One of `[[resources]]`.
 pub(crate) struct ResourceEntry {
-    identifier: String,
+    pub(crate) identifier: String,
     scopes: Option<Vec<String>>,
     access_token: Option<AccessTokens>,
     introspection_clients: Vec<String>,

@@ -23,6 +23,7 @@ clients=(
     "oauth21 oauth21.toml $VENV/bin/python tests/clients/python/oauth21.py"
     "limits limits.toml $VENV/bin/python tests/clients/python/limits.py"
     "registration registration.toml node $NODE_DIR/registration.mjs"
+    "exchange exchange.toml node $NODE_DIR/exchange.mjs"
     "mcp-node mcp_server node $NODE_DIR/mcp.mjs"
     "mcp-python mcp_server $VENV/bin/python tests/clients/python/mcp_client.py"
     "browser server.toml node $NODE_DIR/pages.mjs"
