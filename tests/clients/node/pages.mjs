@@ -1,4 +1,5 @@
-// The pages of the example server in Chromium, without JavaScript: sign-in, consent, errors, applications, access.
+// The pages of the example server in Chromium, without JavaScript: sign-in, consent, errors, applications, access,
+// devices.
 // Pictures of every page, for phone and desktop in light and dark, are put into $GRANTOR_SCREENSHOTS.
 
 import { createHash, randomBytes } from 'node:crypto'
@@ -7,6 +8,7 @@ import { createServer } from 'node:http'
 import * as client from 'openid-client'
 import { chromium } from 'playwright-core'
 import { Checks } from './checks.mjs'
+import { connectTelevisions, television } from './device_page.mjs'
 import { PASSWORD, USERNAME } from './user.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
@@ -386,6 +388,8 @@ await bob.goto(`${ISSUER}/applications`)
 check.equal("applications: not another user's", (await bob.content()).includes(id), false)
 await bob.context().close()
 
+await connectTelevisions({ issuer: ISSUER, check, visitor, signIn, hardened, me })
+
 // Pictures, and what can be measured of their looks.
 async function measured(page) {
   return page.evaluate(() => {
@@ -432,6 +436,8 @@ for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP
       ['home', () => look.goto(`${ISSUER}/`)],
       ['applications', () => look.goto(`${ISSUER}/applications`)],
       ['access', () => look.goto(`${ISSUER}/account/grants`)],
+      ['device', async () => look.goto((await television(ISSUER)).verification_uri_complete)],
+      ['device-consent', () => look.click('#device-submit')],
     ]
     for (const [name, go] of pages) {
       await go()
