@@ -1,11 +1,12 @@
 //! `examples/server` with resources, signed access tokens and keys, over HTTP.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use grantor::jose::{JwkSet, Jws};
 use serde_json::{Value, json};
 
 use crate::support::browser::{Answer, Server, unescape};
+use crate::support::folder::Folder;
 use crate::support::{code_query, encode, redemption};
 
 /// Every character of it may stand in a URI.
@@ -17,11 +18,11 @@ const RESOURCES: &str = r#"
 [[resources]]
 identifier = "https://signed.example/?a='b'&lt;c"
 scopes = ["read"]
-access_token = "jwt"
+access_tokens = "jwt"
 introspection_clients = ["signed-api"]
 [[resources]]
 identifier = "https://opaque.example"
-access_token = "opaque"
+access_tokens = "opaque"
 introspection_clients = ["opaque-api"]
 [[clients]]
 client_id = "signed-api"
@@ -104,7 +105,7 @@ fn the_servers_of_a_resource_introspect_its_tokens_and_no_others() {
 
 #[test]
 fn the_api_beside_the_server_takes_either_format_and_no_other_audience() {
-    let server = Server::start_with("access_token = \"jwt\"", RESOURCES);
+    let server = Server::start_with("access_tokens = \"jwt\"", RESOURCES);
     let mut alice = server.signed_in("alice", "wonderland");
     let code = alice.decide(&encode(&code_query("conf", "read")), "approve");
     let code = code.location_parameter("code").unwrap();
@@ -127,7 +128,7 @@ fn the_api_beside_the_server_takes_either_format_and_no_other_audience() {
 
 #[test]
 fn without_resources_the_audience_of_the_file_is_that_of_every_token() {
-    let server = Server::start("access_token = \"jwt\"\naudience = \"https://api.example\"");
+    let server = Server::start("access_tokens = \"jwt\"\naudience = \"https://api.example\"");
     let (_, claims) = verified(&server, &token(&server, "conf", None));
     assert_eq!(claims["aud"], "https://api.example");
 }
@@ -168,40 +169,28 @@ fn the_consent_page_names_the_resources_as_text() {
     let resources = page.element("consent-resources").unwrap();
     assert_eq!(unescape(resources), format!("<bdi>{SIGNED}</bdi><bdi>{OPAQUE}</bdi>"));
     assert!(!resources.contains("&lt;") && !resources.contains('\''), "{resources}");
+
+    let code = alice.decide(&encode(&query), "approve").location_parameter("code").unwrap();
+    let mut form = redemption(&code);
+    form.push(("resource", OPAQUE));
+    assert!(alice.post_as_conf("/token", &form)["access_token"].is_string());
+    let grants = unescape(&alice.get("/account/grants").body);
+    assert!(
+        grants.contains(&format!("<bdi>{OPAQUE}</bdi><bdi>{SIGNED}</bdi>")),
+        "and so does that of access"
+    );
 }
 
-/// A folder for a file of keys, empty and gone afterwards.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("grantor-keys-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn toml(&self) -> String {
-        format!(
-            "[keys]\nalgorithm = \"ES256\"\nfile = '{}'\nannounce = 3600\nsign = 3600\nretire = 3600",
-            self.file().display()
-        )
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("keys")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// Keys in this file, of which a new one is announced at once.
+fn keys_in(file: &Path) -> String {
+    let file = file.display();
+    format!("[keys]\nalgorithm = \"ES256\"\nfile = '{file}'\nannounce = 3600\nsign = 3600\nretire = 3600")
 }
 
 #[test]
 fn keys_in_a_file_survive_a_restart() {
-    let folder = Folder::new("restart");
-    let start = || Server::start_with("access_token = \"jwt\"", &folder.toml());
+    let folder = Folder::new();
+    let start = || Server::start_with("access_tokens = \"jwt\"", &keys_in(&folder.file("keys")));
     let first = start();
     let issued = token(&first, "conf", None);
     let (kid, _) = verified(&first, &issued);
@@ -217,11 +206,21 @@ fn keys_in_a_file_survive_a_restart() {
 }
 
 #[test]
+fn paths_begin_where_the_configuration_is() {
+    let folder = Folder::new();
+    // The configuration is in the folder for temporary files, too, and the server runs elsewhere.
+    let here = Path::new(folder.path().file_name().unwrap());
+    let head = format!("access_tokens = \"jwt\"\nstore = 'sqlite:{}'", here.join("grants.db").display());
+    drop(Server::start_with(&head, &keys_in(&here.join("keys"))));
+    assert!(folder.file("keys").is_file() && folder.file("grants.db").is_file());
+}
+
+#[test]
 fn no_page_shows_what_the_file_of_keys_keeps_secret() {
-    let folder = Folder::new("secret");
-    let server = Server::start_with("access_token = \"jwt\"", &folder.toml());
+    let folder = Folder::new();
+    let server = Server::start_with("access_tokens = \"jwt\"", &keys_in(&folder.file("keys")));
     let pages = ["/keys", "/jwks", "/"].map(|path| unescape(&server.browser().get(path).body));
-    let kept = std::fs::read_to_string(folder.file()).unwrap();
+    let kept = std::fs::read_to_string(folder.file("keys")).unwrap();
     let (_, ring) = kept.split_once('\n').unwrap();
     let ring: Value = serde_json::from_str(ring).unwrap();
     let secret = ring["keys"][0]["pkcs8"].as_str().unwrap_or_else(|| panic!("the form of the file"));
@@ -238,11 +237,11 @@ fn what_is_wrong_with_keys_is_one_clear_line() {
     assert!(lines.starts_with("error: ") && lines.ends_with(expected), "{lines}");
     assert_eq!((code, lines.lines().count()), (Some(2), 1), "{lines}");
 
-    let folder = Folder::new("broken");
-    std::fs::write(folder.file(), "no keys").unwrap();
-    let (code, lines) = Server::refused("access_token = \"jwt\"", &folder.toml());
-    let expected = format!("error: keys.file: {}: ", folder.file().display());
+    let folder = Folder::new();
+    std::fs::write(folder.file("keys"), "no keys").unwrap();
+    let (code, lines) = Server::refused("access_tokens = \"jwt\"", &keys_in(&folder.file("keys")));
+    let expected = format!("error: keys.file: {}: ", folder.file("keys").display());
     assert!(lines.starts_with(&expected), "{lines}");
     assert_eq!((code, lines.lines().count()), (Some(2), 1), "{lines}");
-    assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), "no keys");
+    assert_eq!(std::fs::read_to_string(folder.file("keys")).unwrap(), "no keys");
 }

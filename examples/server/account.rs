@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use grantor::store::Filter;
-use grantor::{ClientId, ClientRegistry, Fault, Scope, Subject};
+use grantor::{ClientId, ClientRegistry, Fault, Grant, Subject};
 use serde::Serialize;
 
 use crate::app::App;
@@ -44,7 +44,7 @@ async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, Fault> {
     let mut allowed: BTreeMap<ClientId, Allowed> = BTreeMap::new();
     for record in app.server.grants_of(&Subject::user(sub)).await? {
         let grant = record.grant();
-        allowed.entry(grant.client().clone()).or_default().add(grant.created(), grant.scope());
+        allowed.entry(grant.client().clone()).or_default().add(grant);
     }
     let mut grants = Vec::new();
     for (id, allowed) in allowed {
@@ -55,6 +55,7 @@ async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, Fault> {
             since: allowed.since.map(|since| since.format("%-d %B %Y").to_string()).unwrap_or_default(),
             count: allowed.count,
             scopes: app.scopes.lines(allowed.scope.iter().map(String::as_str)),
+            resources: allowed.resources,
         });
     }
     Ok(GrantsPage { grants })
@@ -66,13 +67,16 @@ struct Allowed {
     since: Option<DateTime<Utc>>,
     count: usize,
     scope: BTreeSet<String>,
+    resources: BTreeSet<String>,
 }
 
 impl Allowed {
-    fn add(&mut self, created: DateTime<Utc>, scope: &Scope) {
+    fn add(&mut self, grant: &Grant) {
+        let created = grant.created();
         self.since = Some(self.since.map_or(created, |since| since.min(created)));
         self.count += 1;
-        self.scope.extend(scope.iter().map(str::to_owned));
+        self.scope.extend(grant.scope().iter().map(str::to_owned));
+        self.resources.extend(grant.targets().as_slice().iter().map(ToString::to_string));
     }
 }
 
@@ -92,4 +96,6 @@ struct GrantLine {
     since: String,
     count: usize,
     scopes: Vec<ScopeLine>,
+    /// Where the access can be used, if that was named.
+    resources: BTreeSet<String>,
 }

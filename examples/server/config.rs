@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use grantor::outbound::HttpOutbound;
@@ -129,6 +130,17 @@ impl Config {
             true => Ok(config),
             false => Err(reader.mistakes),
         }
+    }
+
+    /// The same, with the paths that the file names taken from the folder that it is in.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        if let Some(file) = &mut self.tokens.keys.file {
+            *file = folder.join(&*file);
+        }
+        if let Some(path) = self.store.strip_prefix("sqlite:") {
+            self.store = format!("sqlite:{}", folder.join(path).display());
+        }
+        self
     }
 
     /// The configuration that is used when no file is given.

@@ -45,7 +45,7 @@ mod users;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -111,7 +111,8 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
             let in_file = |mistakes: Vec<String>| {
                 mistakes.into_iter().map(|m| format!("{}: {m}", path.display())).collect::<Vec<_>>()
             };
-            Config::parse(&text).map_err(in_file)?
+            let config = Config::parse(&text).map_err(in_file)?;
+            config.in_folder(path.parent().unwrap_or(Path::new("")))
         }
     };
     config.store = arguments.store.unwrap_or(config.store);

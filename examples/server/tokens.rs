@@ -1,4 +1,4 @@
-//! What access tokens are, whom they are for, and the keys that sign them: `access_token`, `audience`,
+//! What access tokens are, whom they are for, and the keys that sign them: `access_tokens`, `audience`,
 //! `[[resources]]` and `[keys]` of the configuration file.
 
 use std::collections::HashSet;
@@ -29,7 +29,7 @@ pub(crate) struct Tokens {
 pub(crate) struct ResourceEntry {
     pub(crate) identifier: String,
     scopes: Option<Vec<String>>,
-    access_token: Option<AccessTokens>,
+    access_tokens: Option<AccessTokens>,
     introspection_clients: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl ResourceEntry {
         if let Some(scopes) = &self.scopes {
             resource = resource.scopes(scopes);
         }
-        match self.access_token {
+        match self.access_tokens {
             Some(format) => resource.access_tokens(format),
             None => resource,
         }
@@ -73,7 +73,7 @@ impl KeySettings {
 impl Config {
     /// Whether any access token of this server is signed.
     pub(crate) fn signs(&self) -> bool {
-        let resources = self.tokens.resources.iter().map(|resource| resource.access_token);
+        let resources = self.tokens.resources.iter().map(|resource| resource.access_tokens);
         let clients = self.clients.iter().map(|client| client.metadata().access_tokens);
         let mut formats = resources.chain(clients).chain([Some(self.tokens.format)]);
         formats.any(|format| format == Some(AccessTokens::Jwt))
@@ -83,7 +83,7 @@ impl Config {
 impl Reader {
     pub(crate) fn tokens(&mut self, file: &mut Table) -> Tokens {
         Tokens {
-            format: self.take(file, "access_token").unwrap_or_default(),
+            format: self.take(file, "access_tokens").unwrap_or_default(),
             audience: self.take(file, "audience"),
             resources: self.each(file, "resources", Self::resource),
             keys: self.keys(file),
@@ -93,10 +93,10 @@ impl Reader {
     fn resource(&mut self, place: &str, mut entry: Table) -> Option<ResourceEntry> {
         let identifier = self.must(&mut entry, place, "identifier");
         let scopes = self.may(&mut entry, place, "scopes");
-        let access_token = self.may(&mut entry, place, "access_token");
+        let access_tokens = self.may(&mut entry, place, "access_tokens");
         let introspection_clients = self.may(&mut entry, place, "introspection_clients").unwrap_or_default();
-        self.nothing_left(&entry, place, "identifier, scopes, access_token, introspection_clients");
-        Some(ResourceEntry { identifier: identifier?, scopes, access_token, introspection_clients })
+        self.nothing_left(&entry, place, "identifier, scopes, access_tokens, introspection_clients");
+        Some(ResourceEntry { identifier: identifier?, scopes, access_tokens, introspection_clients })
     }
 
     fn keys(&mut self, file: &mut Table) -> KeySettings {
@@ -179,7 +179,7 @@ mod tests {
     fn every_mistake_about_tokens_is_named_at_once() {
         let found = mistakes(
             r#"
-            access_token = "paper"
+            access_tokens = "paper"
             audience = "api"
             [keys]
             algorithm = "HS256"
@@ -192,7 +192,7 @@ mod tests {
             introspection_clients = ["nobody"]
             [[resources]]
             identifier = "https://api.example"
-            access_token = "saml"
+            access_tokens = "saml"
             [[resources]]
             identifier = "https://api.example"
             scope = ["read"]
@@ -201,7 +201,7 @@ mod tests {
             "#,
         );
         for part in [
-            "access_token: unknown variant `paper`, expected `opaque` or `jwt`",
+            "access_tokens: unknown variant `paper`, expected `opaque` or `jwt`",
             "audience is not an absolute URI",
             "keys.algorithm: \"HS256\" is none of EdDSA, ES256, PS256, RS256",
             "keys: `announce` may not be longer than `sign`",
@@ -209,7 +209,7 @@ mod tests {
             "resources (api.example): identifier is not an absolute URI",
             "resources (api.example).scopes: \"admin\" is not one of the scopes",
             "resources (api.example).introspection_clients: \"nobody\" is no client_id",
-            "resources 2 (https://api.example).access_token: unknown variant `saml`",
+            "resources 2 (https://api.example).access_tokens: unknown variant `saml`",
             "resources 3 (https://api.example): unknown key `scope`",
             "resources (https://api.example): it is there twice",
             "resources 4: identifier is missing",
@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn the_format_has_one_name_wherever_it_stands() {
+        let client = "[[clients]]\nclient_id = \"a\"\nclient_secret = \"s\"\ngrant_types = []\n";
+        for place in ["", "[[resources]]\nidentifier = \"urn:a\"\n", client] {
+            assert_eq!(mistakes(&format!("{place}access_tokens = \"jwt\"")), Vec::<String>::new());
+            let found = mistakes(&format!("{place}access_token = \"jwt\""));
+            assert!(found.len() == 1 && found[0].contains("`access_token`"), "{found:?}");
+        }
+    }
+
+    #[test]
     fn nothing_is_signed_unless_somebody_asks_for_it() {
         let client = "[[clients]]\nclient_id = \"a\"\nclient_secret = \"s\"\ngrant_types = []\n";
         let signs = |text: &str| read(text).map(|config| config.signs());
@@ -227,8 +237,8 @@ mod tests {
             assert_eq!(signs(text), Ok(false), "{text}");
         }
         for text in [
-            "access_token = \"jwt\"",
-            "[[resources]]\nidentifier = \"urn:a\"\naccess_token = \"jwt\"",
+            "access_tokens = \"jwt\"",
+            "[[resources]]\nidentifier = \"urn:a\"\naccess_tokens = \"jwt\"",
             &format!("{client}access_tokens = \"jwt\""),
         ] {
             assert_eq!(signs(text), Ok(true), "{text}");
@@ -239,7 +249,7 @@ mod tests {
     fn a_key_stays_published_as_long_as_a_token_lives() {
         let file = |format: &str, retire: u32| {
             mistakes(&format!(
-                "access_token = {format:?}\n[lifetimes]\naccess_token = 600\n[keys]\nretire = {retire}"
+                "access_tokens = {format:?}\n[lifetimes]\naccess_token = 600\n[keys]\nretire = {retire}"
             ))
         };
         assert_eq!(file("jwt", 600), Vec::<String>::new());

@@ -15,7 +15,7 @@ const ISSUER: &str = "https://login.example";
 const SERVICE: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
 fn start(store: &str) -> Server {
-    let tokens = "access_token = \"jwt\"\naudience = \"https://api.example\"";
+    let tokens = "access_tokens = \"jwt\"\naudience = \"https://api.example\"";
     // The address changes with each start, and a token says who issued it.
     Server::start(&format!("issuer = {ISSUER:?}\nstore = {store:?}\n{tokens}"))
 }
