@@ -45,6 +45,7 @@ mod rfc6750_guard;
 mod rfc7009_revoke;
 mod rfc7523_bearer;
 mod rfc7591_register;
+mod rfc7591_terms;
 mod rfc7592_manage;
 mod rfc7662_introspect;
 mod rfc8628_device;

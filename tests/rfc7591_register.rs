@@ -3,17 +3,12 @@
 use std::time::Duration;
 
 use grantor::http::Method;
-use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
-use grantor::server::ConfigError;
-use grantor::{
-    AuthorizationServer, Client, GrantType, MemoryRegistry, MemoryStore, Profile, Reason, Registration,
-    Request, Scope, StoreError, async_trait,
-};
+use grantor::{Client, Reason, Registration, Request};
 use serde_json::{Value, json};
 
 use crate::support::http::{bare, send};
 use crate::support::registering::{Registering, app, app_with};
-use crate::support::{Answer, CALLBACK, Fixture, code_query, encode};
+use crate::support::{Answer, CALLBACK, Fixture};
 
 const METADATA: &str = "invalid_client_metadata";
 const REDIRECT: &str = "invalid_redirect_uri";
@@ -21,13 +16,6 @@ const REDIRECT: &str = "invalid_redirect_uri";
 impl Registering {
     fn open() -> Self {
         Self::on(Registration::open())
-    }
-
-    async fn refusal(&self, changes: Value) -> (u16, String) {
-        let before = self.registry.all().len();
-        let answer = self.post(&app_with(changes)).await;
-        assert_eq!(self.registry.all().len(), before, "what is refused is not kept");
-        answer.error()
     }
 }
 
@@ -363,91 +351,6 @@ async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn rg_07_scopes_and_grants_are_limited_by_the_terms() {
-    let server = Registering::on(Registration::open().scopes(["read", "write"]));
-    let own = server
-        .registered(&app_with(json!({
-            "scope": "read admin openid",
-            "grant_types": ["authorization_code", "client_credentials", "password", "refresh_token"],
-        })))
-        .await;
-    assert_eq!(own.text("scope"), "read", "what may not be had is dropped");
-    assert_eq!(own.0["grant_types"], json!(["authorization_code", "refresh_token"]));
-    let asked = server.fixture.approve(&code_query(own.id(), "admin")).await;
-    assert_eq!(asked.location_parameter("error").as_deref(), Some("invalid_scope"), "and is not had");
-    let robot = server.token(&own, &[("grant_type", "client_credentials")]).await;
-    assert_eq!(robot.error(), (400, "unauthorized_client".to_owned()));
-    assert_eq!(server.refusal(json!({ "scope": "admin" })).await, (400, METADATA.to_owned()));
-    let silent = server.registered(&app_with(json!({ "scope": null }))).await;
-    assert_eq!(silent.text("scope"), "read write");
-
-    let robots = [GrantType::ClientCredentials];
-    let server = Registering::on(Registration::open().grant_types(robots).scopes(["read"]));
-    let own = server.registered(&json!({ "grant_types": ["client_credentials"] })).await;
-    let tokens = server.token(&own, &[("grant_type", "client_credentials")]).await;
-    assert_eq!(tokens.text("scope"), "read");
-    let public = json!({ "grant_types": ["client_credentials"], "token_endpoint_auth_method": "none" });
-    assert_eq!(server.post(&public).await.error(), (400, METADATA.to_owned()));
-}
-
-/// Lets `partner` register readers, until tomorrow.
-struct Partners;
-
-#[async_trait]
-impl RegistrationPolicy for Partners {
-    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, StoreError> {
-        if applicant.metadata.client_name.as_deref() == Some("Store") {
-            return Err(StoreError::transient("down"));
-        }
-        let known = applicant.token.is_some_and(|token| token.reveal() == "partner");
-        if !known && applicant.current.is_none() {
-            return Ok(Review::RefuseToken);
-        }
-        if applicant.metadata.client_name.as_deref() == Some("Evil") {
-            return Ok(Review::Refuse);
-        }
-        let tomorrow = chrono::DateTime::from_timestamp(crate::support::TestClock::START + 86400, 0).unwrap();
-        Ok(Review::Allow(
-            Allowance::all().scope(Scope::parse("read admin").unwrap()).expires(tomorrow).owner("partner"),
-        ))
-    }
-}
-
-#[tokio::test]
-async fn rg_07_a_host_decides_about_each_registration() {
-    let server = Registering::on(Registration::by_policy(Partners).scopes(["read", "write"]));
-    let with = |name: &str| {
-        Request::json(Method::Post, app_with(json!({ "client_name": name })).to_string())
-            .header("authorization", "Bearer partner")
-    };
-    assert_eq!(server.post(&app()).await.error(), (401, "invalid_token".to_owned()));
-    assert_eq!(server.send(with("Evil")).await.error(), (403, "access_denied".to_owned()));
-    assert_eq!(server.send(with("Store")).await.error(), (503, "temporarily_unavailable".to_owned()));
-    let own = crate::support::registering::Own(server.send(with("App")).await.json());
-    assert_eq!(own.text("scope"), "read", "a policy narrows the terms and never widens them");
-    let tokens = server.tokens(&own, "read").await;
-    let renamed = server.put(&own, &app_with(json!({ "client_name": "Renamed" }))).await;
-    let stored = server.stored(own.id()).await.unwrap();
-    assert_eq!(
-        (stored.name(), stored.owner()),
-        (Some("Renamed"), Some("partner")),
-        "a change keeps the owner"
-    );
-    let mut own = own;
-    own.0["registration_access_token"] = renamed.json()["registration_access_token"].clone();
-
-    let evil = server.put(&own, &app_with(json!({ "client_name": "Evil" }))).await;
-    assert_eq!(evil.error(), (403, "access_denied".to_owned()), "a change is judged like a registration");
-    server.fixture.clock.advance(Duration::from_secs(86400));
-    assert_eq!(
-        server.refresh(&own, &tokens.refresh_token()).await.error(),
-        (401, "invalid_client".to_owned())
-    );
-    assert_eq!(server.get(&own).await.status(), 401, "what has run out is gone");
-    assert_eq!(server.delete(&own).await.status(), 204);
-}
-
-#[tokio::test]
 async fn az_24_a_client_that_registers_itself_does_not_choose_its_id() {
     let server = Registering::open();
     for id in ["alice", "conf", "https://app.example/client"] {
@@ -455,50 +358,4 @@ async fn az_24_a_client_that_registers_itself_does_not_choose_its_id() {
         assert_eq!(own.id().len(), 22, "128 random bits, and no URL");
         assert_ne!(own.id(), id);
     }
-}
-
-#[tokio::test]
-async fn registrations_are_limited_by_address() {
-    let server = Registering::on(Registration::open().per_minute(2));
-    let from = |peer: &str| Request::json(Method::Post, app().to_string()).from_peer(peer.parse().unwrap());
-    assert_eq!(server.send(from("192.0.2.1")).await.status(), 201);
-    let mut bad = from("192.0.2.1");
-    bad.body = b"{".to_vec();
-    assert_eq!(server.send(bad).await.status(), 400);
-    let third = server.send(from("192.0.2.1")).await;
-    assert_eq!((third.status(), third.0.header("retry-after")), (429, Some("60")));
-    assert_eq!(server.send(from("192.0.2.2")).await.status(), 201);
-    server.fixture.clock.advance(Duration::from_secs(60));
-    assert_eq!(server.send(from("192.0.2.1")).await.status(), 201);
-}
-
-#[tokio::test]
-async fn localhost_stands_for_every_port_where_the_host_says_so() {
-    let native =
-        json!({ "redirect_uris": ["http://localhost/callback"], "token_endpoint_auth_method": "none" });
-    for (terms, proven) in [(Registration::open(), false), (Registration::open().localhost_any_port(), true)]
-    {
-        let server = Registering::on(terms);
-        let own = server.registered(&native).await;
-        assert_eq!(own.0.get("localhost_any_port"), None, "the host's terms are no metadata");
-        let mut query = code_query(own.id(), "read");
-        query[2].1 = "http://localhost:50123/callback";
-        let request = Request::get(encode(&query));
-        assert_eq!(server.fixture.server.authorize(&request).await.is_ok(), proven);
-    }
-}
-
-#[test]
-fn terms_that_cannot_be_kept_are_a_mistake() {
-    let build = |terms: Registration, profile: Profile| {
-        let builder = AuthorizationServer::builder("https://as.example").scopes(["read"]).profile(profile);
-        let builder = builder.clients(MemoryRegistry::default()).store(MemoryStore::new());
-        builder.registration(terms).build().unwrap_err().all().to_vec()
-    };
-    let terms = Registration::open().scopes(["admin"]).grant_types([GrantType::Password]);
-    let mistakes =
-        [ConfigError::RegistrarMissing, ConfigError::RegistrationScope, ConfigError::RegistrationGrantType];
-    assert_eq!(build(terms, Profile::OAuth21), mistakes);
-    let terms = Registration::open().grant_types([GrantType::Password]);
-    assert_eq!(build(terms, Profile::Rfc6749), [ConfigError::RegistrarMissing]);
 }

@@ -65,6 +65,14 @@ impl Registering {
         Own(answer.json())
     }
 
+    /// The error of such metadata with other members.
+    pub async fn refusal(&self, changes: Value) -> (u16, String) {
+        let before = self.registry.all().len();
+        let answer = self.post(&app_with(changes)).await;
+        assert_eq!(self.registry.all().len(), before, "what is refused is not kept");
+        answer.error()
+    }
+
     /// `PUT` of this JSON by the client.
     pub async fn put(&self, own: &Own, metadata: &Value) -> Answer {
         self.send(own.asks(Request::json(Method::Put, metadata.to_string()))).await
