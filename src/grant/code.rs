@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Issued;
 use super::refresh::{Bridge, RefreshAsk};
-use super::{Grant, Kind, Live, Stage, Verdict, refuse};
+use super::{Grant, Kind, Live, Spent, Stage, Verdict, refuse};
 use crate::error::Reason;
 use crate::flow::Gate;
 use crate::mint::Mint;
@@ -110,8 +110,11 @@ impl Grant {
         let digest = presented.secret.digest(Kind::Code.tag());
         let offer = match &self.stage {
             Stage::Offered(offer) => offer,
-            Stage::Live(Live { code: Some(spent), .. }) => &spent.offer,
-            Stage::Live(_) | Stage::Waiting(_) => return refuse(Reason::CodeUnknown),
+            Stage::Live(live) => match live.spent_code() {
+                Some(spent) => &spent.offer,
+                None => return refuse(Reason::CodeUnknown),
+            },
+            Stage::Waiting(_) => return refuse(Reason::CodeUnknown),
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         if !offer.code.matches(&digest) {
@@ -160,7 +163,7 @@ impl Grant {
         };
         let ask = RefreshAsk::of(presented.gate);
         let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
-        live.code = Some(Arc::new(SpentCode { offer: *offer, bridge }));
+        live.spent = Some(Arc::new(Spent::Code(SpentCode { offer: *offer, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
     }
@@ -175,7 +178,7 @@ impl Live {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Option<Option<Issued>> {
-        let bridge = self.code.as_ref()?.bridge.as_ref();
+        let bridge = self.spent_code()?.bridge.as_ref();
         let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
         Some(bridge.cross(presented.secret, &RefreshAsk::of(presented.gate), now, policy))
     }

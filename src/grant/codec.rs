@@ -1,16 +1,18 @@
 //! A grant as versioned JSON that an operator can read. Golden files of every released version are
 //! decoded in the tests.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::refresh::Family;
-use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Offer, Origin, Stage, Subject};
+use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Offer, Origin, Spent, Stage, Subject};
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::scope::Scope;
@@ -50,13 +52,13 @@ enum StageBody<'a> {
     Offered(Offer),
     Live {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        code: Option<Arc<SpentCode>>,
+        code: Option<Cow<'a, SpentCode>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        device: Option<Arc<SpentDeviceCode>>,
+        device: Option<Cow<'a, SpentDeviceCode>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         family: Option<Box<Family>>,
         #[serde(default)]
-        access: std::borrow::Cow<'a, LiveTokens>,
+        access: Cow<'a, LiveTokens>,
     },
     Ended {
         #[serde(with = "chrono::serde::ts_seconds")]
@@ -79,10 +81,10 @@ impl Grant {
             Stage::Waiting(waiting) => StageBody::Waiting(Waiting::clone(waiting)),
             Stage::Offered(offer) => StageBody::Offered(Offer::clone(offer)),
             Stage::Live(live) => StageBody::Live {
-                code: live.code.clone(),
-                device: live.device.clone(),
+                code: live.spent_code().map(Cow::Borrowed),
+                device: live.spent_device_code().map(Cow::Borrowed),
                 family: live.family.clone(),
-                access: std::borrow::Cow::Borrowed(&live.access),
+                access: Cow::Borrowed(&live.access),
             },
             Stage::Ended(ended) => StageBody::Ended { at: ended.at, until: ended.until },
         };
@@ -117,7 +119,13 @@ impl Grant {
             StageBody::Waiting(waiting) => Stage::Waiting(Box::new(waiting)),
             StageBody::Offered(offer) => Stage::Offered(Box::new(offer)),
             StageBody::Live { code, device, family, access } => {
-                Stage::Live(Live { code, device, family, access: access.into_owned() })
+                let spent = match (code, device) {
+                    (None, None) => None,
+                    (Some(code), None) => Some(Arc::new(Spent::Code(code.into_owned()))),
+                    (None, Some(device)) => Some(Arc::new(Spent::Device(device.into_owned()))),
+                    (Some(_), Some(_)) => return Err(serde_json::Error::custom("two codes").into()),
+                };
+                Stage::Live(Live { spent, family, access: access.into_owned() })
             }
             StageBody::Ended { at, until } => Stage::Ended(Ended { at, until }),
         };

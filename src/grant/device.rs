@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::refresh::{Bridge, RefreshAsk};
-use super::{Grant, Kind, Live, Login, Origin, Stage, UserCode, Verdict, refuse};
+use super::{Grant, Kind, Live, Login, Origin, Spent, Stage, UserCode, Verdict, refuse};
 use crate::error::Reason;
 use crate::flow::{Gate, Issuance};
 use crate::mint::Mint;
@@ -230,8 +230,8 @@ impl Grant {
         let digest = presented.secret.digest(Kind::Device.tag());
         let known = match &self.stage {
             Stage::Waiting(waiting) => waiting.is_code(&digest),
-            Stage::Live(Live { device: Some(spent), .. }) => spent.code.matches(&digest),
-            Stage::Live(_) | Stage::Offered(_) => false,
+            Stage::Live(live) => live.spent_device_code().is_some_and(|spent| spent.code.matches(&digest)),
+            Stage::Offered(_) => false,
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         if !known {
@@ -274,7 +274,7 @@ impl Grant {
         };
         let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, mint, now, policy);
         let bridge = Some(Bridge::over(presented.secret, &tokens, RefreshAsk::of(presented.gate)));
-        live.device = Some(Arc::new(SpentDeviceCode { code, bridge }));
+        live.spent = Some(Arc::new(Spent::Device(SpentDeviceCode { code, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
     }
@@ -282,7 +282,7 @@ impl Grant {
     /// The answer to a spent code: the first one once more, where it is known to be lost.
     fn repeat(self, presented: &DeviceCodeUse<'_>, now: DateTime<Utc>, policy: &Policy) -> Verdict {
         let spent = match &self.stage {
-            Stage::Live(live) => live.device.as_deref(),
+            Stage::Live(live) => live.spent_device_code(),
             Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
         };
         let bridge = spent.and_then(|spent| spent.bridge.as_ref());
@@ -304,7 +304,7 @@ impl Grant {
         let answer = if approved { Answer::Approved } else { Answer::Denied };
         match &self.stage {
             Stage::Waiting(waiting) => waiting.claimant == Some(*claimant) && waiting.answer == answer,
-            Stage::Live(live) => approved && live.device.is_some(),
+            Stage::Live(live) => approved && live.spent_device_code().is_some(),
             Stage::Offered(_) | Stage::Ended(_) => false,
         }
     }

@@ -115,11 +115,17 @@ enum Stage {
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 struct Live {
-    /// Shared by the versions of a grant, for it hardly ever changes.
-    code: Option<Arc<SpentCode>>,
-    device: Option<Arc<SpentDeviceCode>>,
+    /// The code that it began with, if it did. Shared by the versions of a grant, for it hardly ever changes.
+    spent: Option<Arc<Spent>>,
     family: Option<Box<Family>>,
     access: LiveTokens,
+}
+
+/// A code after its use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Spent {
+    Code(SpentCode),
+    Device(SpentDeviceCode),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -422,7 +428,36 @@ impl Live {
             Box::new(Family::new(secret, rotates, ends, now, policy))
         });
         let tokens = Issued::of(&record, issuance, mint.first, refresh, policy);
-        (Self { code: None, device: None, family, access: LiveTokens::of(record) }, tokens)
+        (Self { spent: None, family, access: LiveTokens::of(record) }, tokens)
+    }
+
+    fn spent_code(&self) -> Option<&SpentCode> {
+        match self.spent.as_deref()? {
+            Spent::Code(spent) => Some(spent),
+            Spent::Device(_) => None,
+        }
+    }
+
+    fn spent_device_code(&self) -> Option<&SpentDeviceCode> {
+        match self.spent.as_deref()? {
+            Spent::Device(spent) => Some(spent),
+            Spent::Code(_) => None,
+        }
+    }
+
+    /// The code's answer arrived, for something of it was used: nobody may ask for it again.
+    fn forget_first_answer(&mut self) {
+        let bridge = |spent: &Spent| match spent {
+            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
+                bridge.is_some()
+            }
+        };
+        let Some(spent) = self.spent.as_mut().filter(|spent| bridge(spent)) else { return };
+        match Arc::make_mut(spent) {
+            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
+                *bridge = None;
+            }
+        }
     }
 
     fn expires(&self) -> DateTime<Utc> {

@@ -9,8 +9,6 @@
 //!   R0 again, later                                    a replay: the family ends
 //! ```
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -285,15 +283,10 @@ impl Grant {
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };
+        live.forget_first_answer();
         let Some(family) = &mut live.family else {
             return refuse(Reason::RefreshUnknown);
         };
-        if let Some(spent) = live.code.as_mut().filter(|spent| spent.bridge.is_some()) {
-            Arc::make_mut(spent).bridge = None;
-        }
-        if let Some(spent) = live.device.as_mut().filter(|spent| spent.bridge.is_some()) {
-            Arc::make_mut(spent).bridge = None;
-        }
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
         family.idle_until = idle_until;
         let next = if family.rotates { mint.second } else { presented.secret.duplicate() };
