@@ -16,7 +16,7 @@ use crate::audit::Audit;
 use crate::client::{ClientId, ClientRegistry, GrantType, Registrar, SlowHash};
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
-use crate::metadata::{self, Endpoints, Parts};
+use crate::metadata::{Endpoints, Parts};
 use crate::policy::{Policy, Profile, Rules, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
@@ -365,9 +365,9 @@ impl Builder {
             documents: self.documents.is_some(),
         };
         let inner = Inner {
-            metadata: metadata::document(&rules, &self.endpoints, parts),
+            parts,
             registrations: Throttle::new(self.registration.as_ref().map_or(0, |terms| terms.per_minute)),
-            registration: self.registration,
+            registration: self.registration.map(Box::new),
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),
             devices: Throttle::new(rules.policy.device_requests_per_minute),
             user_codes: Tries::new(&rules.policy),
@@ -377,7 +377,7 @@ impl Builder {
             issuer_path,
             clients,
             registrar: self.registrar,
-            documents: self.documents.map(Documents::new),
+            documents: self.documents.map(Documents::new).map(Box::new),
             store,
             owner: self.owner,
             exchange: self.exchange,

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{About, AuthorizationServer};
+use super::{About, AuthorizationServer, Inner};
 use crate::audit::Endpoint;
 use crate::error::{Reason, Refusal};
 use crate::http::{MAX_BODY, Method, Request, Response};
-use crate::metadata::well_known_paths;
+use crate::metadata::{self, well_known_paths};
 
 impl AuthorizationServer {
     /// The endpoints that an adapter routes to [`handle`](Self::handle), with their paths. The host's own
@@ -62,7 +62,8 @@ impl AuthorizationServer {
 
     /// The metadata document (RFC 8414).
     pub fn metadata(&self) -> Response {
-        Response::public_json(self.inner.metadata.clone(), 300)
+        let Inner { rules, endpoints, parts, .. } = &*self.inner;
+        Response::public_json(metadata::document(rules, endpoints, *parts), 300)
     }
 }
 

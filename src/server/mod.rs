@@ -46,7 +46,7 @@ use crate::error::{Reason, Refusal};
 use crate::flow::Standing;
 use crate::grant::{GrantId, Subject};
 use crate::http::Response;
-use crate::metadata::Endpoints;
+use crate::metadata::{Endpoints, Parts};
 use crate::policy::Rules;
 use crate::registration::Registration;
 use crate::secret::{Secret, SecretText};
@@ -94,10 +94,10 @@ struct Inner {
     endpoints: Endpoints,
     /// The path of the issuer, without a slash at its end.
     issuer_path: String,
-    metadata: Vec<u8>,
+    parts: Parts,
     clients: Arc<dyn ClientRegistry>,
     registrar: Option<Arc<dyn Registrar>>,
-    documents: Option<Documents>,
+    documents: Option<Box<Documents>>,
     store: Arc<dyn TokenStore>,
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
@@ -111,7 +111,7 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     /// What authenticates cursors.
     cursor_key: Secret,
-    registration: Option<Registration>,
+    registration: Option<Box<Registration>>,
     throttle: Throttle,
     devices: Throttle,
     user_codes: Tries,

@@ -178,7 +178,7 @@ impl AuthorizationServer {
     }
 
     fn terms(&self) -> Result<&Registration, Refusal> {
-        self.inner.registration.as_ref().ok_or(Reason::NotConfigured.into())
+        self.inner.registration.as_deref().ok_or(Reason::NotConfigured.into())
     }
 
     fn managed_terms(&self) -> Result<&Registration, Refusal> {
