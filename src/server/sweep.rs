@@ -64,11 +64,12 @@ struct Pace {
 
 impl Pace {
     const START: Self = Self { rows: 50 };
-    const FEWEST: u32 = 10;
+    /// A flush takes its time, however little there is to write.
+    const FEWEST: u32 = 25;
     const MOST: u32 = 500;
 
     /// A slice is to take about so long.
-    const GOAL: Duration = Duration::from_millis(2);
+    const GOAL: Duration = Duration::from_millis(1);
 
     /// What follows a slice that took so long.
     fn after(self, took: Duration) -> Self {
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn pauses_are_longer_than_slices() {
-        assert_eq!(Pace::pause(milliseconds(0)), milliseconds(2));
+        assert_eq!(Pace::pause(milliseconds(0)), milliseconds(1));
         assert_eq!(Pace::pause(milliseconds(30)), milliseconds(60));
         assert_eq!(Pace::pause(milliseconds(5000)), milliseconds(1000));
     }
