@@ -45,6 +45,7 @@ struct Body<'a> {
     stage: StageBody<'a>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one lives as long as the call that reads or writes it")]
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum StageBody<'a> {
