@@ -133,6 +133,6 @@ impl PostgresEngine {
         arguments: PgArguments,
     ) -> Result<Answer, StoreError> {
         let connection = self.pool.acquire().await.map_err(StoreError::transient)?;
-        Statement { kind, text, arguments }.run(connection, self.timeout).await
+        Ok(Statement { kind, text, arguments }.run(connection, self.timeout).await)
     }
 }

@@ -1,12 +1,15 @@
 //! One statement on one connection, to its end.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_timer::Delay;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use tokio::runtime::Handle;
 
-use super::super::StoreError;
 use super::error::{must_reconnect, try_again};
 
 /// A statement that is a transaction of its own.
@@ -37,29 +40,24 @@ pub(super) struct Done {
 }
 
 impl Statement {
-    /// Runs in a task of its own: whoever drops the future leaves no connection in the middle of an answer, and no place
-    /// in the pool that is never given back.
-    pub(super) async fn run(
-        self,
-        mut connection: PoolConnection<Postgres>,
-        timeout: Duration,
-    ) -> Result<Answer, StoreError> {
-        let task = tokio::spawn(async move {
-            let answer = tokio::time::timeout(timeout, self.tries(&mut connection)).await;
-            let answer = match answer {
-                Ok(Ok(done)) => Answer::Done(done),
-                Ok(Err(error)) => Answer::Failed(error),
-                Err(_) => Answer::TooLate,
-            };
-            match &answer {
-                Answer::Done(_) => {}
-                Answer::Failed(error) if !must_reconnect(error) => {}
-                Answer::Failed(_) | Answer::TooLate => connection.close_on_drop(),
-            }
-            answer
-        });
-        // A task that was not run to its end may have written.
-        task.await.map_err(StoreError::unknown_outcome)
+    /// Runs to its end, whoever drops the future: no connection is left in the middle of an answer, and no place in the pool
+    /// is never given back.
+    pub(super) async fn run(self, connection: PoolConnection<Postgres>, timeout: Duration) -> Answer {
+        ToItsEnd::of(self.answer(connection, timeout)).await
+    }
+
+    async fn answer(self, mut connection: PoolConnection<Postgres>, timeout: Duration) -> Answer {
+        let answer = match tokio::time::timeout(timeout, self.tries(&mut connection)).await {
+            Ok(Ok(done)) => Answer::Done(done),
+            Ok(Err(error)) => Answer::Failed(error),
+            Err(_) => Answer::TooLate,
+        };
+        match &answer {
+            Answer::Done(_) => {}
+            Answer::Failed(error) if !must_reconnect(error) => {}
+            Answer::Failed(_) | Answer::TooLate => connection.close_on_drop(),
+        }
+        answer
     }
 
     /// A serialization failure or a deadlock says that nothing happened, so the same statement is tried again.
@@ -82,6 +80,41 @@ impl Statement {
             Kind::Count => {
                 Ok(Done { changed: query.execute(connection).await?.rows_affected(), rows: Vec::new() })
             }
+        }
+    }
+}
+
+/// A future that runs where it is awaited, and in a task of its own from when it is dropped. To begin in a task would cost a
+/// switch there and one back, a third of a short statement.
+struct ToItsEnd<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    future: Option<Pin<Box<F>>>,
+    runtime: Handle,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> ToItsEnd<F> {
+    fn of(future: F) -> Self {
+        Self { future: Some(Box::pin(future)), runtime: Handle::current() }
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Future for ToItsEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(future) = &mut self.future else { return Poll::Pending };
+        let output = ready!(future.as_mut().poll(context));
+        self.future = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            self.runtime.spawn(future);
         }
     }
 }
