@@ -229,7 +229,7 @@ async fn a_preflight_allows_the_version_header_of_mcp() {
     }
 }
 
-/// What <https://www.npmjs.com/package/@modelcontextprotocol/sdk> sends by default: no `scope`, and a loopback port.
+/// What <https://github.com/modelcontextprotocol/typescript-sdk> sends by default: no `scope`, and a loopback port.
 #[tokio::test]
 async fn a_client_registers_itself_and_logs_in() {
     let fixture = served(&Site::new());
