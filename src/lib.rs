@@ -10,7 +10,7 @@
 //! 2. `server/token.rs` drives it: the only async code;
 //! 3. [`flow::token`] parses it into a chain of types, each lacking one fact;
 //! 4. `client/auth.rs` says who asks;
-//! 5. `flow/gate.rs` is the one gate before every token;
+//! 5. `issuance/gate.rs` is the one gate before every token;
 //! 6. [`grant`] decides, as a pure state machine;
 //! 7. [`store`] proves the write, and only then does the answer open.
 
@@ -21,63 +21,80 @@ pub mod adapter;
 #[cfg(feature = "jwt")]
 pub mod assertions;
 pub mod audit;
+mod base;
 pub mod client;
-pub mod details;
 pub mod documents;
 pub mod error;
 pub mod flow;
-pub mod form;
 pub mod grant;
 pub mod http;
+mod issuance;
 #[cfg(feature = "jwt")]
 pub mod jose;
 #[cfg(feature = "jwt")]
 pub mod keys;
 pub mod manual;
 mod metadata;
-mod mint;
 pub mod outbound;
-pub mod pkce;
-pub mod policy;
-pub mod redirect;
 pub mod registration;
 pub mod resource;
-mod scope;
-mod secret;
 pub mod server;
 mod signing;
 pub mod store;
-mod system;
-mod target;
 pub mod tenants;
+mod token;
 
 pub use async_trait::async_trait;
 
+// Old names of modules; each goes when its last user has moved.
+pub use base::pkce;
+pub use base::redirect_uri as redirect;
+pub(crate) use base::{mint, scope, secret, system};
+pub use http::form;
+pub(crate) mod target {
+    pub(crate) use crate::base::{ResourceId, Targets};
+    pub(crate) use crate::issuance::{KnownResource, Resource};
+}
+pub mod policy {
+    //! Lifetimes, leeways and profiles.
+    pub(crate) use crate::base::after;
+    pub use crate::client::Profile;
+    pub(crate) use crate::issuance::is_served;
+    pub use crate::issuance::{ForeignToken, OmittedScope, Policy, Rules};
+}
+pub mod details {
+    //! Authorization details (RFC 9396).
+    pub use crate::base::details::{AuthorizationDetail, AuthorizationDetails, MAX_DETAILS};
+    pub(crate) use crate::issuance::DetailTypes;
+    pub use crate::issuance::{DetailType, Fields};
+}
+
 pub use audit::{Audit, Endpoint, Event, What};
+pub use base::{AuthorizationDetail, AuthorizationDetails};
+pub use base::{MAX_RESOURCES, ResourceId, Targets};
+pub use base::{MAX_SCOPE_TOKENS, Scope};
 pub use client::ResponseType;
 pub use client::{
     ApplicationType, AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry,
 };
 pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
-pub use details::{AuthorizationDetail, AuthorizationDetails};
 pub use documents::MetadataDocuments;
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::{ResponseMode, Standing};
 pub use grant::{Claimant, Grant, GrantId, Login, Subject, UserCode};
 pub use http::{Request, Response};
+pub use issuance::Resource;
 pub use metadata::Endpoints;
 pub use mint::Mint;
 pub use policy::{Policy, Profile, Rules};
 pub use registration::Registration;
-pub use resource::Access;
-pub use scope::{MAX_SCOPE_TOKENS, Scope};
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use server::{Authorization, AuthorizationServer, Consent, Detour, ErrorPage, ResourceOwner};
 pub use server::{DeviceConsent, DeviceRequest};
 pub use signing::{AccessTokenClaims, AccessTokens, Claims, SubjectType, TokenSigner};
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
-pub use target::{MAX_RESOURCES, Resource, ResourceId, Targets};
+pub use token::Access;
 
 /// The README's examples are tests.
 #[cfg(doctest)]

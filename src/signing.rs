@@ -3,6 +3,8 @@
 //! The core knows claims and no cryptography. A [`TokenSigner`] turns claims into a token and back; the feature
 //! `jwt` has one with keys that rotate by themselves.
 
+pub(crate) use crate::base::secret::Fingerprint;
+pub use crate::base::{AccessTokens, SubjectType};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,18 +22,6 @@ use crate::details::AuthorizationDetails;
 use crate::grant::{Actor, GrantId, Subject};
 use crate::scope::Scope;
 use crate::store::StoreError;
-
-/// The format of access tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AccessTokens {
-    /// A handle, which means something to this server only.
-    #[default]
-    Opaque,
-    /// A signed JWT (RFC 9068), which a resource server reads by itself.
-    Jwt,
-}
 
 /// What a signed access token says (RFC 9068 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,17 +61,6 @@ pub struct Claims {
     /// The host's own claims.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// Whether a subject is a user or a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum SubjectType {
-    /// A user.
-    User,
-    /// The client itself.
-    Client,
 }
 
 impl Claims {
@@ -188,16 +167,6 @@ pub(crate) enum TokenName {
     Recorded { grant: GrantId, fingerprint: Fingerprint },
     /// Nothing is stored of it.
     Unrecorded(GrantId),
-}
-
-/// The beginning of a token's digest.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fingerprint(..)")
-    }
 }
 
 impl TokenName {

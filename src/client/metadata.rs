@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ResponseMode;
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
-use crate::flow::ResponseMode;
 use crate::scope::Scope;
 use crate::signing::AccessTokens;
 

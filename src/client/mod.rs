@@ -3,12 +3,15 @@
 pub(crate) mod auth;
 mod builder;
 mod codec;
+pub(crate) mod document_url;
 mod file;
 mod grant_type;
 mod listing;
 mod metadata;
+mod profile;
 mod registration;
 mod registry;
+mod response_mode;
 mod state;
 
 #[cfg(feature = "argon2")]
@@ -23,51 +26,22 @@ use serde::{Deserialize, Serialize};
 pub use auth::SlowHash;
 pub use builder::{ClientBuilder, ClientError, ClientErrors};
 pub use codec::ClientDecodeError;
+pub(crate) use document_url::DocumentUrl;
 pub use file::{FileRegistry, FileRegistryError};
 pub use grant_type::{ExtensionUri, GrantType, NotAGrantType};
 pub use listing::{ClientListing, ClientPage};
 pub use metadata::ClientMetadata;
+pub use profile::Profile;
 pub use registration::{RegisterError, Registered};
 pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
+pub use response_mode::ResponseMode;
 pub use state::ClientState;
 pub(crate) use state::SelfRegistration;
 
-use crate::documents::DocumentUrl;
-use crate::policy::Profile;
+pub use crate::base::ClientId;
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::secret::{Digest, SecretText};
-
-/// A client's identifier (RFC 6749 section 2.2). It is public.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClientId(Arc<str>);
-
-impl ClientId {
-    /// Takes the text as it is; only a registered one names a client.
-    #[must_use]
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientId({:?})", &*self.0)
-    }
-}
 
 /// What an authorization request asks for (`response_types` of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

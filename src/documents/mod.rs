@@ -29,14 +29,13 @@
 mod document;
 mod fetch;
 mod shelf;
-mod url;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use crate::client::DocumentUrl;
 pub(crate) use fetch::Documents;
-pub(crate) use url::DocumentUrl;
 
 use crate::client::GrantType;
 use crate::outbound::Outbound;

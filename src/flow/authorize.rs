@@ -11,16 +11,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::gate::{self, Gate, Issuance, Standing};
 use super::redirect::{Answer, Redirect, Return, SealedRedirect};
-use super::response_mode::ResponseMode;
 use super::token::Reply;
+use crate::client::ResponseMode;
 use crate::client::{Client, ClientId, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Authentication, Grant, Handle, Kind, Login, Offer};
 use crate::http::{Method, Request};
+use crate::issuance::{self as gate, Gate, Issuance, Standing};
 use crate::mint::Mint;
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
@@ -117,7 +117,7 @@ impl Asked {
         let text = |name| form.one(name).ok().flatten();
         Self {
             repeats: form.check_repeats(),
-            targets: Targets::parse(form),
+            targets: Targets::parse(form.all("resource")),
             details: text("authorization_details")
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse),
             response_type: text("response_type").map(response_type),

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::gate::{Asked, Gate, Standing};
 use super::{Checked, authenticate};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
@@ -18,6 +17,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
 use crate::http::{Request, Response};
+use crate::issuance::{Asked, Gate, Standing};
 use crate::mint::Mint;
 use crate::policy::{Policy, Rules};
 use crate::store::{Committed, Write};

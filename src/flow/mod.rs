@@ -7,12 +7,10 @@
 pub mod authorize;
 pub mod configure;
 pub mod device;
-mod gate;
 mod inquiry;
 pub mod introspect;
 mod redirect;
 pub mod register;
-mod response_mode;
 pub mod revoke;
 pub mod token;
 
@@ -20,14 +18,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-pub(crate) use gate::Asked;
-pub use gate::{Gate, Granted, Issuance, Standing};
 pub use redirect::{AwaitRedirectSignature, OpenedRedirect, Redirect, SealedRedirect};
-pub use response_mode::ResponseMode;
 
 use crate::client::Client;
+pub use crate::client::ResponseMode;
 use crate::client::auth::{AuthenticatedClient, Authentication, AwaitHash, Presented};
 use crate::error::Refusal;
+pub(crate) use crate::issuance::Asked;
+pub use crate::issuance::{Gate, Granted, Issuance, Standing};
 use crate::secret::SecretText;
 
 /// A state after the client was looked up: either its authentication is decided, or a slow hash has to be

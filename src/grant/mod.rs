@@ -4,29 +4,24 @@
 //! [`Verdict`] comes out.
 
 mod access;
-mod actor;
 mod code;
 mod codec;
 mod device;
-mod handle;
 mod refresh;
-mod subject;
-mod user_code;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub(crate) use crate::base::MAX_ACTORS;
+pub use crate::base::{
+    Actor, Authentication, GrantId, Handle, InvalidGrantId, Kind, Login, Prefixes, Subject, UserCode,
+};
 pub use access::{AccessRecord, Issued, MAX_LIVE_ACCESS_TOKENS};
-pub use actor::Actor;
-pub(crate) use actor::MAX_ACTORS;
 pub use code::{CodeRedemption, Offer};
 pub use codec::DecodeError;
 pub use device::{Claimant, DeviceCodeUse};
-pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
 pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
-pub use subject::{Authentication, Login, Subject};
-pub use user_code::UserCode;
 
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;

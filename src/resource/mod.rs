@@ -4,8 +4,8 @@
 //! a token is good for, compares that with a [`Requirement`], and answers whoever does not pass.
 
 mod audience;
-mod bearer;
-pub(crate) use bearer::presented;
+pub(crate) use crate::http::bearer;
+pub(crate) use crate::http::bearer::presented;
 mod builder;
 mod challenge;
 mod discovery;
@@ -19,6 +19,7 @@ mod protect;
 mod requirement;
 mod verifier;
 
+pub use crate::token::Access;
 #[cfg(feature = "jwt")]
 pub(crate) use audience::Audience;
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
@@ -33,187 +34,3 @@ pub(crate) use jwt::{EXPIRY_LEEWAY, Unsigned, signed_claims};
 pub(crate) use requirement::CLOCK_SKEW;
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;
-
-use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
-
-use crate::client::ClientId;
-use crate::details::AuthorizationDetails;
-use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
-use crate::policy::Rules;
-use crate::scope::Scope;
-use crate::secret::Secret;
-use crate::signing::{Claims, TokenName};
-use crate::store::Record;
-use crate::target::ResourceId;
-
-/// A live access token: in whose name a request acts, and what it may do.
-#[derive(Clone, Debug)]
-pub struct Access(Source);
-
-/// Where the knowledge comes from.
-#[derive(Clone, Debug)]
-enum Source {
-    /// The grant of an opaque token, in this process.
-    Grant { record: Record, token: AccessRecord },
-    /// What a token says of itself, or what its server says of it.
-    Claims(Arc<Claimed>),
-}
-
-#[derive(Clone, Debug)]
-struct Claimed {
-    claims: Claims,
-    subject: Subject,
-    client: ClientId,
-    audience: Option<ResourceId>,
-}
-
-impl Access {
-    pub(crate) fn of(record: Record, secret: &Secret, now: DateTime<Utc>) -> Option<Self> {
-        let token = record.grant().access(secret, now)?.clone();
-        Some(Self(Source::Grant { record, token }))
-    }
-
-    /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque tokens.
-    pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
-        let audience = ResourceId::parse(&claims.aud).ok();
-        Self(Source::Claims(Arc::new(Claimed {
-            subject: claims.subject(),
-            client: ClientId::new(claims.client_id.as_str()),
-            audience: audience.filter(|audience| audience.as_str() != rules.audience),
-            claims,
-        })))
-    }
-
-    /// What verified claims say, at a resource that is among their audiences: for a [`TokenVerifier`] of the host's
-    /// own. Nothing is checked here.
-    #[must_use]
-    pub fn of_claims(claims: Claims, resource: &ResourceId) -> Self {
-        Self(Source::Claims(Arc::new(Claimed {
-            subject: claims.subject(),
-            client: ClientId::new(claims.client_id.as_str()),
-            audience: Some(resource.clone()),
-            claims,
-        })))
-    }
-
-    /// In whose name the request acts: a user, or the client itself.
-    #[must_use]
-    pub fn subject(&self) -> &Subject {
-        match &self.0 {
-            Source::Grant { record, .. } => record.grant().subject(),
-            Source::Claims(claimed) => &claimed.subject,
-        }
-    }
-
-    /// The user, if the request acts for one.
-    #[must_use]
-    pub fn user(&self) -> Option<&str> {
-        self.subject().as_user()
-    }
-
-    /// The client that sent the request.
-    #[must_use]
-    pub fn client(&self) -> &ClientId {
-        match &self.0 {
-            Source::Grant { record, .. } => record.grant().client(),
-            Source::Claims(claimed) => &claimed.client,
-        }
-    }
-
-    /// What the token is good for.
-    #[must_use]
-    pub fn scope(&self) -> &Scope {
-        match &self.0 {
-            Source::Grant { record, token } => token.scope(record.grant()),
-            Source::Claims(claimed) => &claimed.claims.scope,
-        }
-    }
-
-    /// What the token is good for that a scope cannot say (RFC 9396), as far as it is for this resource.
-    #[must_use]
-    pub fn details(&self) -> &AuthorizationDetails {
-        match &self.0 {
-            Source::Grant { record, token } => token.details(record.grant()),
-            Source::Claims(claimed) => &claimed.claims.authorization_details,
-        }
-    }
-
-    /// The resource that the token is for; none is the server's default audience.
-    #[must_use]
-    pub fn audience(&self) -> Option<&ResourceId> {
-        match &self.0 {
-            Source::Grant { token, .. } => token.audience(),
-            Source::Claims(claimed) => claimed.audience.as_ref(),
-        }
-    }
-
-    /// When the token expires.
-    #[must_use]
-    pub fn expires(&self) -> DateTime<Utc> {
-        match &self.0 {
-            Source::Grant { token, .. } => token.expires(),
-            Source::Claims(claimed) => claimed.claims.expires(),
-        }
-    }
-
-    /// The grant's name; none for a signed token of which nothing is recorded.
-    #[must_use]
-    pub fn grant_id(&self) -> Option<GrantId> {
-        match &self.0 {
-            Source::Grant { record, .. } => Some(record.grant().id()),
-            Source::Claims(claimed) => match TokenName::parse(&claimed.claims.jti)? {
-                TokenName::Recorded { grant, .. } => Some(grant),
-                TokenName::Unrecorded(_) => None,
-            },
-        }
-    }
-
-    /// When the user last signed in, in seconds since 1970.
-    #[must_use]
-    pub fn auth_time(&self) -> Option<i64> {
-        match &self.0 {
-            Source::Grant { record, .. } => record.grant().authentication().map(|a| a.auth_time.timestamp()),
-            Source::Claims(claimed) => claimed.claims.auth_time,
-        }
-    }
-
-    /// How well the user signed in (`acr`).
-    #[must_use]
-    pub fn acr(&self) -> Option<&str> {
-        match &self.0 {
-            Source::Grant { record, .. } => record.grant().authentication()?.acr.as_deref(),
-            Source::Claims(claimed) => claimed.claims.acr.as_deref(),
-        }
-    }
-
-    /// How and when the user signed in, as far as it is known.
-    pub(crate) fn authentication(&self) -> Option<Authentication> {
-        match &self.0 {
-            Source::Grant { record, .. } => record.grant().authentication().cloned(),
-            Source::Claims(claimed) => {
-                let auth_time = DateTime::from_timestamp(claimed.claims.auth_time?, 0)?;
-                Some(Authentication { auth_time, acr: claimed.claims.acr.clone() })
-            }
-        }
-    }
-
-    /// Who acts for the subject, where the token was exchanged for another (RFC 8693 section 4.1).
-    #[must_use]
-    pub fn actor(&self) -> Option<&Actor> {
-        match &self.0 {
-            Source::Grant { record, .. } => record.grant().actor(),
-            Source::Claims(claimed) => claimed.claims.act.as_ref(),
-        }
-    }
-
-    /// What a signed token says; none for an opaque one.
-    #[must_use]
-    pub fn claims(&self) -> Option<&Claims> {
-        match &self.0 {
-            Source::Grant { .. } => None,
-            Source::Claims(claimed) => Some(&claimed.claims),
-        }
-    }
-}

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
-use super::deadline::in_time;
-use crate::client::{Client, ClientId};
-use crate::documents::DocumentUrl;
+use crate::base::time::in_time;
+use crate::client::{Client, ClientId, DocumentUrl};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::{Checked, Standing};
 use crate::grant::{GrantId, Subject};

@@ -5,7 +5,6 @@
 //! store honest; run it on your own.
 
 pub mod contract;
-mod error;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod open;
@@ -18,16 +17,13 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOpenError, RedisOptions, RedisStore};
-pub use error::{CommitError, StoreError};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use open::OpenError;
@@ -38,7 +34,9 @@ pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
 
+pub use crate::base::UserCodeDigest;
 use crate::client::ClientId;
+pub use crate::error::{CommitError, StoreError};
 use crate::grant::{Grant, GrantId, Subject};
 use crate::secret::Digest;
 
@@ -353,31 +351,6 @@ impl Listing {
         records.truncate(limit);
         let last = records.last().map(|r| r.grant().id());
         Self { next: last.filter(|_| more), records }
-    }
-}
-
-/// The digest of a device user code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserCodeDigest(Digest);
-
-impl Hash for UserCodeDigest {
-    fn hash<H: Hasher>(&self, to: &mut H) {
-        self.0.expose().hash(to);
-    }
-}
-
-impl UserCodeDigest {
-    /// The digest of a user code in its canonical spelling.
-    #[must_use]
-    pub fn of(code: &str) -> Self {
-        Self(Digest::of("grantor:user-code:v1", code.as_bytes()))
-    }
-
-    /// The bytes, for a store's unique index.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.expose()
     }
 }
 

@@ -50,7 +50,7 @@ impl Exchanged {
             None | Some(ACCESS_TOKEN) => {}
             Some(_) => return Err(Reason::TokenTypeUnsupported),
         }
-        Ok(Self { subject, actor, audiences: Targets::named(form, "audience")? })
+        Ok(Self { subject, actor, audiences: Targets::parse(form.all("audience"))? })
     }
 }
 

@@ -17,52 +17,11 @@ use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::flow::{Asked, Standing};
 use crate::form::Form;
+pub use crate::issuance::ExtensionTerms;
+pub(crate) use crate::issuance::KnownExtension;
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::target::Targets;
-
-/// What a host's grant type may do, said once, when the server is built. By default it has none of this.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use]
-pub struct ExtensionTerms {
-    pub(crate) public_clients: bool,
-    pub(crate) refresh_tokens: bool,
-    pub(crate) single_use: bool,
-    pub(crate) profiles: Vec<&'static str>,
-}
-
-impl ExtensionTerms {
-    /// Also for clients that cannot prove who they are, if the grant type is registered for them. Then whatever the request
-    /// carries is all that stands between a stranger and a token.
-    pub fn public_clients(self) -> Self {
-        Self { public_clients: true, ..self }
-    }
-
-    /// An [`Entitlement`] may ask for a refresh token; it is given to clients that registered `refresh_token`.
-    pub fn refresh_tokens(self) -> Self {
-        Self { refresh_tokens: true, ..self }
-    }
-
-    /// Entitlements are [good once](Entitlement::single_use), so the server needs a
-    /// [replay guard](crate::server::Builder::replay_guard).
-    pub fn single_use(self) -> Self {
-        Self { single_use: true, ..self }
-    }
-
-    /// A profile of the grant type, for `authorization_grant_profiles_supported` of the metadata
-    /// (draft-ietf-oauth-identity-assertion-authz-grant section 7.2).
-    pub fn profile(mut self, name: &'static str) -> Self {
-        self.profiles.push(name);
-        self
-    }
-}
-
-/// A grant type of the host, after the configuration was checked.
-#[derive(Clone, Debug)]
-pub(crate) struct KnownExtension {
-    pub(crate) grant_type: GrantType,
-    pub(crate) terms: ExtensionTerms,
-}
 
 /// A request of such a grant type, before anybody has looked at it.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::gate::{Asked, Gate, Limits, Standing};
 use super::{Checked, authenticate};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, ClientId, GrantType};
@@ -21,6 +20,7 @@ use crate::form::Form;
 use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
 use crate::grant::{Kind, RefreshUse, Subject, Verdict};
 use crate::http::Request;
+use crate::issuance::{Asked, Gate, Limits, Standing};
 use crate::mint::Mint;
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;

@@ -16,6 +16,7 @@
 
 mod answer;
 mod clients;
+mod connect;
 mod failure;
 mod grants;
 mod index;

@@ -1,29 +1,15 @@
 //! [`RedisOptions`]: which server, and how much it has to promise.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use redis::cluster::ClusterClient;
-use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisResult};
-
-use super::RedisStore;
-use super::link::{Link, Target, Wait};
-use super::names::Names;
-use super::server::Server;
-use super::setup::{self, RedisOpenError};
-
-/// So many connections take turns with writes that wait for replicas: each blocks its connection meanwhile.
-const WAITING_LINKS: usize = 4;
+use super::link::Wait;
 
 /// How to connect to Redis, and what the server has to promise.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RedisOptions {
-    prefix: String,
-    response_timeout: Duration,
+    pub(super) prefix: String,
+    pub(super) response_timeout: Duration,
     pub(super) wait: Option<Wait>,
     pub(super) min_replicas_to_write: u32,
 }
@@ -67,124 +53,5 @@ impl RedisOptions {
     pub fn min_replicas_to_write(mut self, replicas: u32) -> Self {
         self.min_replicas_to_write = replicas;
         self
-    }
-
-    /// Connects and checks the server. The URL is `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS,
-    /// or `redis-cluster://[user:password@]host:port,host:port…` (`rediss-cluster://…`) with some nodes of a cluster.
-    ///
-    /// # Errors
-    /// The one thing that is wrong with the URL or the server, and what to do about it.
-    pub async fn connect(self, url: &str) -> Result<RedisStore, RedisOpenError> {
-        match cluster_nodes(url) {
-            Some(nodes) => self.cluster(nodes).await,
-            None => {
-                let info = self.server(url)?;
-                let client = Client::open(info.clone()).map_err(url_error)?;
-                self.open(Target::Single(Arc::new(client)), &[info]).await
-            }
-        }
-    }
-
-    /// Connects to a cluster by the URLs of some of its nodes, and checks every master.
-    ///
-    /// # Errors
-    /// The one thing that is wrong with a URL or a server, and what to do about it.
-    pub async fn cluster<U: AsRef<str>>(
-        self,
-        urls: impl IntoIterator<Item = U>,
-    ) -> Result<RedisStore, RedisOpenError> {
-        let nodes = urls.into_iter().map(|url| self.server(url.as_ref()));
-        let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-        if nodes.is_empty() {
-            return Err(RedisOpenError::Url("it names no node".to_owned()));
-        }
-        // It would send a write again whose answer was lost, and take its own success for a conflict. What may be sent
-        // again is decided in `server.rs`.
-        let client = ClusterClient::builder(nodes.clone())
-            .retries(0)
-            .connection_timeout(self.response_timeout)
-            .response_timeout(self.response_timeout)
-            .tcp_settings(tcp())
-            .build()
-            .map_err(url_error)?;
-        self.open(Target::Cluster(Arc::new(client)), &nodes).await
-    }
-
-    fn server(&self, url: &str) -> Result<ConnectionInfo, RedisOpenError> {
-        let parse = || -> RedisResult<_> { Ok(url.into_connection_info()?.set_tcp_settings(tcp())) };
-        parse().map_err(url_error)
-    }
-
-    async fn open(self, target: Target, nodes: &[ConnectionInfo]) -> Result<RedisStore, RedisOpenError> {
-        choose_cryptography();
-        let limit = self.response_timeout;
-        let node = setup::check(&target, nodes, &self, limit).await?;
-        let mut writes = Vec::new();
-        if self.wait.is_some() {
-            for _ in 0..WAITING_LINKS {
-                let node = target.connect(limit).await.map_err(|error| setup::unreachable(nodes, &error))?;
-                writes.push(Link::new(target.clone(), node, limit));
-            }
-        }
-        let is_single = matches!(target, Target::Single(_));
-        let reads = Link::new(target, node, limit);
-        let (wait, patience, turn) = (self.wait, limit * 2, AtomicUsize::new(0));
-        let server = Arc::new(Server { is_single, reads, writes, wait, patience, turn });
-        let names = Names::new(&self.prefix);
-        setup::check_format(&server, &names).await?;
-        Ok(RedisStore { server, names })
-    }
-}
-
-impl fmt::Debug for RedisStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("names", &self.names).finish_non_exhaustive()
-    }
-}
-
-/// The nodes of a `redis-cluster` URL, each with a URL of its own.
-fn cluster_nodes(url: &str) -> Option<Vec<String>> {
-    let (scheme, rest) = url.split_once("://")?;
-    let scheme = match scheme {
-        "redis-cluster" => "redis",
-        "rediss-cluster" => "rediss",
-        _ => return None,
-    };
-    let (user, nodes) = match rest.rsplit_once('@') {
-        Some((user, nodes)) => (format!("{user}@"), nodes),
-        None => (String::new(), rest),
-    };
-    let nodes = nodes.split(',').filter(|node| !node.is_empty());
-    Some(nodes.map(|node| format!("{scheme}://{user}{node}")).collect())
-}
-
-/// A small command is not to wait for a larger packet.
-fn tcp() -> TcpSettings {
-    TcpSettings::default().set_nodelay(true)
-}
-
-/// The client's words name no part of the URL, which may hold a password.
-fn url_error(error: redis::RedisError) -> RedisOpenError {
-    RedisOpenError::Url(error.to_string())
-}
-
-/// TLS takes what the process has chosen already; if it has not, it is this.
-fn choose_cryptography() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cluster_nodes;
-
-    #[test]
-    fn the_nodes_of_a_cluster_share_user_and_password() {
-        assert_eq!(
-            cluster_nodes("rediss-cluster://me:p%40ss@a:1,b:2").unwrap(),
-            ["rediss://me:p%40ss@a:1", "rediss://me:p%40ss@b:2"]
-        );
-        assert_eq!(cluster_nodes("redis-cluster://a:1").unwrap(), ["redis://a:1"]);
-        assert_eq!(cluster_nodes("redis-cluster://").unwrap(), [""; 0]);
-        assert_eq!(cluster_nodes("redis://a:1,b:2"), None);
     }
 }

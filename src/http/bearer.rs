@@ -1,7 +1,7 @@
 //! The token of a request: the one `Authorization: Bearer` header (RFC 6750 section 2.1).
 
+use super::Request;
 use crate::error::Reason;
-use crate::http::Request;
 
 /// The token that a request presents, in the one place where it may stand.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
 }
 
 /// RFC 6750 section 2.1. Without a branch, so that the processor looks at many characters at once.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let is_alphanumeric = |b: u8| (b.wrapping_sub(b'0') < 10) | ((b | 0x20).wrapping_sub(b'a') < 26);
     let is_sign = |b: u8| b"-._~+/=".iter().fold(false, |any, sign| any | (b == *sign));
     !text.is_empty() & text.bytes().fold(true, |all, b| all & (is_alphanumeric(b) | is_sign(b)))

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::MAX_BODY;
 use crate::error::Reason;
-use crate::http::MAX_BODY;
 
 /// A parameter's name or value may be this long, in bytes, after decoding.
 pub const MAX_PARAMETER: usize = 8 * 1024;

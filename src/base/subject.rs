@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::client::ClientId;
+use super::ClientId;
 
 /// In whose name a token acts. A client's own token is of another type than a user's, so that a client
 /// whose id is spelt like a user's can never pass as that user.
@@ -65,6 +65,17 @@ impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({:?})", self.kind(), self.id())
     }
+}
+
+/// Whether a subject is a user or a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubjectType {
+    /// A user.
+    User,
+    /// The client itself.
+    Client,
 }
 
 /// How a user proved who they are.

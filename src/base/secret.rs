@@ -8,8 +8,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::signing::Fingerprint;
-
 /// The length of a generated secret in bytes: 256 bits.
 pub const SECRET_BYTES: usize = 32;
 
@@ -196,6 +194,16 @@ fn bytes_from_base64url<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], 
     let bytes = bytes.map_err(|_| serde::de::Error::custom("not base64url"))?;
     let exact = bytes.try_into();
     exact.map_err(|_| serde::de::Error::custom("not 32 bytes"))
+}
+
+/// The beginning of a token's digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(..)")
+    }
 }
 
 #[cfg(test)]

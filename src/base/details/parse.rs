@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for Any {
 
 #[cfg(test)]
 mod tests {
-    use crate::details::AuthorizationDetails;
+    use crate::base::details::AuthorizationDetails;
 
     #[test]
     fn a_member_is_there_once_at_every_depth() {

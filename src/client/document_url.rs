@@ -2,7 +2,7 @@
 
 use fluent_uri::Uri;
 
-use crate::client::ClientId;
+use super::ClientId;
 use crate::error::Reason;
 use crate::outbound::address::Host;
 

@@ -1,9 +1,11 @@
 //! User codes: short enough to be typed, and good only while their grant waits.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use crate::secret::Secret;
-use crate::store::UserCodeDigest;
+use serde::{Deserialize, Serialize};
+
+use super::secret::{Digest, Secret};
 
 /// Letters of which no two look alike, and which make no words (RFC 8628 section 6.1).
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
@@ -63,10 +65,34 @@ impl fmt::Debug for UserCode {
     }
 }
 
+/// The digest of a device user code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserCodeDigest(Digest);
+
+impl Hash for UserCodeDigest {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        self.0.expose().hash(to);
+    }
+}
+
+impl UserCodeDigest {
+    /// The digest of a user code in its canonical spelling.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        Self(Digest::of("grantor:user-code:v1", code.as_bytes()))
+    }
+
+    /// The bytes, for a store's unique index.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Digest;
 
     #[test]
     fn a_code_is_read_as_it_is_shown_and_as_people_type_it() {

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Subject;
-use crate::signing::SubjectType;
+use super::subject::{Subject, SubjectType};
 
 /// The party that acts for the subject of a token: the `act` claim. It may act for another actor in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

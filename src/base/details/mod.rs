@@ -18,7 +18,6 @@
 //! An exchange (RFC 8693) passes no details on.
 
 mod parse;
-mod types;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,11 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use types::DetailTypes;
-pub use types::{DetailType, Fields};
-
 use crate::error::Reason;
-use crate::form::Form;
 
 /// A request may have so many details.
 pub const MAX_DETAILS: usize = 16;
@@ -109,11 +104,6 @@ impl AuthorizationDetails {
             true => Ok(details.into_iter().collect()),
             false => Err(Reason::DetailsMalformed),
         }
-    }
-
-    /// The parameter `authorization_details` of a form.
-    pub(crate) fn of(form: &Form<'_>) -> Result<Self, Reason> {
-        form.one("authorization_details")?.map_or(Ok(Self::default()), Self::parse)
     }
 
     /// The details, in the order in which they were named.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{AuthorizationDetail, AuthorizationDetails};
+use crate::base::{AuthorizationDetail, AuthorizationDetails};
 use crate::client::Client;
 use crate::error::Reason;
 

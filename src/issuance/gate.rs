@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::policy::{OmittedScope, Policy};
+use super::rules::Rules;
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::form::Form;
 use crate::grant::{Actor, Subject};
-use crate::policy::{OmittedScope, Policy, Rules};
 use crate::scope::Scope;
 use crate::signing::AccessTokens;
 use crate::target::{ResourceId, Targets};
@@ -51,8 +52,10 @@ impl Asked {
     pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         Ok(Self {
             scope: form.one("scope")?.map(Scope::parse).transpose()?,
-            targets: Targets::parse(form)?,
-            details: AuthorizationDetails::of(form)?,
+            targets: Targets::parse(form.all("resource"))?,
+            details: form
+                .one("authorization_details")?
+                .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)?,
         })
     }
 }

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::secret::{SECRET_BYTES, Secret};
+use super::secret::{SECRET_BYTES, Secret};
 
 /// The random name of a grant, 128 bits. It is no secret: knowing it changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,8 @@
 //! [`Mint`]: randomness that was drawn before a decision. It is moved in by value, so nothing is spent twice.
 
-use crate::grant::GrantId;
-use crate::secret::{Digest, SECRET_BYTES, Secret};
-use crate::system::Entropy;
+use super::handle::GrantId;
+use super::secret::{Digest, SECRET_BYTES, Secret};
+use super::system::Entropy;
 
 /// The randomness of one decision: a grant's name, and a secret for each of two tokens.
 ///

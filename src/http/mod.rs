@@ -6,6 +6,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+pub(crate) mod bearer;
+pub mod form;
+mod refusal;
+
 use crate::error::Reason;
 
 /// A request body may be this long, in bytes.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::ResponseType;
+use super::ResponseType;
 use crate::error::Reason;
 
 /// `response_mode`

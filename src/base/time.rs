@@ -1,4 +1,4 @@
-//! [`in_time`]: a deadline for a future, without a runtime's timers.
+//! Sums of times, and [`in_time`]: a deadline for a future, without a runtime's timers.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -6,9 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_timer::Delay;
 
-use crate::system::stopwatch;
+use super::system::stopwatch;
+
+/// The moment so much later; the end of time if there is none.
+pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+    start.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
 
 /// The output of a future, unless so much time passes first. What is ready at once costs no timer.
 pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {

@@ -1,0 +1,30 @@
+//! The ground floor: parsed values with one meaning each. Nothing here imports from a floor above, but for the reasons of
+//! [`error`](crate::error), which import nothing at all.
+
+pub(crate) mod access_tokens;
+pub(crate) mod actor;
+pub(crate) mod client_id;
+pub(crate) mod details;
+pub(crate) mod handle;
+pub(crate) mod mint;
+pub mod pkce;
+pub mod redirect_uri;
+pub(crate) mod resources;
+pub(crate) mod scope;
+pub(crate) mod secret;
+pub(crate) mod subject;
+pub(crate) mod system;
+pub(crate) mod time;
+pub(crate) mod user_code;
+
+pub use access_tokens::AccessTokens;
+pub use actor::Actor;
+pub(crate) use actor::MAX_ACTORS;
+pub use client_id::ClientId;
+pub use details::{AuthorizationDetail, AuthorizationDetails};
+pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
+pub use resources::{MAX_RESOURCES, ResourceId, Targets};
+pub use scope::{MAX_SCOPE_TOKENS, Scope};
+pub use subject::{Authentication, Login, Subject, SubjectType};
+pub(crate) use time::after;
+pub use user_code::{UserCode, UserCodeDigest};

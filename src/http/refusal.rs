@@ -1,0 +1,43 @@
+//! The answer that a [`Refusal`] becomes.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::Response;
+use crate::error::{ErrorCode, Reason, Refusal};
+
+impl Refusal {
+    /// The JSON answer of a back-channel endpoint (RFC 6749 section 5.2).
+    pub fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: &'static str,
+            error_description: &'static str,
+        }
+        let body = Body { error: self.code().as_str(), error_description: self.reason().description() };
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let response = Response::secret_json(self.reason().status(), json);
+        match response.status {
+            401 => response.with("www-authenticate", self.challenge()),
+            429 => response.with("retry-after", "60"),
+            503 => response.with("retry-after", "1"),
+            _ => response,
+        }
+    }
+
+    /// What a 401 asks for: a client's credentials, or a bearer token (RFC 6750 section 3).
+    fn challenge(self) -> Cow<'static, str> {
+        match (self.code(), self.reason()) {
+            (ErrorCode::InvalidToken, Reason::InitialTokenMissing) => BEARER,
+            (ErrorCode::InvalidToken, _) => BEARER_INVALID,
+            _ => BASIC,
+        }
+    }
+}
+
+/// RFC 6750 section 3.1: no error code for who sent no token.
+const BEARER: Cow<'static, str> = Cow::Borrowed("Bearer realm=\"oauth\"");
+const BEARER_INVALID: Cow<'static, str> = Cow::Borrowed("Bearer realm=\"oauth\", error=\"invalid_token\"");
+/// RFC 6749 section 5.2 asks for the challenge where the header was used, RFC 9110 for one on every 401.
+const BASIC: Cow<'static, str> = Cow::Borrowed("Basic realm=\"oauth\", charset=\"UTF-8\"");

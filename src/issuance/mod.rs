@@ -1,0 +1,20 @@
+//! What may be issued: the rules of a server, and the one gate before every token.
+
+mod detail_types;
+mod extension_terms;
+mod gate;
+mod policy;
+mod resource;
+mod rules;
+
+pub(crate) use detail_types::DetailTypes;
+pub use detail_types::{DetailType, Fields};
+pub use extension_terms::ExtensionTerms;
+pub(crate) use extension_terms::KnownExtension;
+pub(crate) use gate::{Asked, Limits};
+pub use gate::{Gate, Granted, Issuance, Standing};
+pub use policy::{ForeignToken, OmittedScope, Policy};
+pub(crate) use resource::KnownResource;
+pub use resource::Resource;
+pub use rules::Rules;
+pub(crate) use rules::is_served;

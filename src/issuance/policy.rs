@@ -1,0 +1,94 @@
+//! Lifetimes and leeways: set once, validated once, read by every decision.
+
+use std::time::Duration;
+
+use crate::base::Prefixes;
+
+/// What a request without `scope` gets (RFC 6749 section 3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OmittedScope {
+    /// All that is registered for the client; without a registration, all that the server knows.
+    #[default]
+    Registered,
+    /// The error `invalid_scope`.
+    Refused,
+}
+
+/// What the revocation endpoint answers for another client's token; the token stays as it is either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ForeignToken {
+    /// 200, as for a token that nobody knows, so that nobody learns whose it is.
+    #[default]
+    Ignored,
+    /// The error `unauthorized_client` (RFC 7009 section 2.1).
+    Refused,
+}
+
+/// The numbers of a server. [`Policy::default`] has those of the design; change the fields that you need.
+///
+/// ```
+/// let mut policy = grantor::Policy::default();
+/// policy.access_token_lifetime = std::time::Duration::from_secs(300);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long a code is good; 60 s.
+    pub code_lifetime: Duration,
+    /// How long a device code and its user code are good; 10 min.
+    pub device_code_lifetime: Duration,
+    /// How long a device waits from one poll to the next, in seconds; 5. One that does not waits for longer.
+    pub device_poll_seconds: u32,
+    /// Wrong user codes that one address, and one browser session, may enter within the lifetime of a device code; 5,
+    /// and 0 is any number. With 5, the code of a device is guessed once in 2^32 times.
+    pub user_code_failures: u32,
+    /// Devices that one address may begin to connect in a minute; 60, and 0 is any number.
+    pub device_requests_per_minute: u32,
+    /// How long an access token is good; 10 min.
+    pub access_token_lifetime: Duration,
+    /// How long a refresh token lives without being used; 14 days.
+    pub refresh_token_idle: Duration,
+    /// How long anything of one authorization lives, whatever is refreshed; 90 days.
+    pub grant_lifetime: Duration,
+    /// How long a lost answer can be asked for again; 60 s.
+    pub leeway: Duration,
+    /// What a request without `scope` gets.
+    pub omitted_scope: OmittedScope,
+    /// What the revocation endpoint says of another client's token.
+    pub foreign_token: ForeignToken,
+    /// Wrong client secrets that one address may send in a minute; 120, and 0 is any number.
+    pub secret_failures_per_minute: u32,
+    /// Whether a signed access token of `client_credentials` is recorded; `true`. One that is not costs no write
+    /// to the store, and cannot be revoked before it expires.
+    pub record_client_jwts: bool,
+    /// How long one call of a store, registry or resource owner may take; 3 s. After that the answer is 503.
+    pub store_deadline: Duration,
+    /// What handles begin with.
+    pub prefixes: Prefixes,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            code_lifetime: Duration::from_secs(60),
+            device_code_lifetime: Duration::from_secs(10 * 60),
+            device_poll_seconds: 5,
+            user_code_failures: 5,
+            device_requests_per_minute: 60,
+            access_token_lifetime: Duration::from_secs(10 * 60),
+            refresh_token_idle: Duration::from_secs(14 * DAY),
+            grant_lifetime: Duration::from_secs(90 * DAY),
+            leeway: Duration::from_secs(60),
+            omitted_scope: OmittedScope::default(),
+            foreign_token: ForeignToken::default(),
+            secret_failures_per_minute: 120,
+            record_client_jwts: true,
+            store_deadline: Duration::from_secs(3),
+            prefixes: Prefixes::default(),
+        }
+    }
+}
+
+const DAY: u64 = 24 * 60 * 60;

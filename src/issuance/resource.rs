@@ -1,0 +1,83 @@
+//! Resources as a host registers them: whom access tokens are for (RFC 8707).
+
+use crate::base::{AccessTokens, ClientId, ResourceId, Scope};
+use crate::error::Reason;
+
+/// A resource that the server issues access tokens for.
+///
+/// ```
+/// let api = grantor::Resource::new("https://api.example").scopes(["read", "write"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Resource {
+    pub(crate) identifier: String,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) detail_types: Option<Vec<String>>,
+    pub(crate) introspection_clients: Vec<ClientId>,
+    pub(crate) access_tokens: Option<AccessTokens>,
+}
+
+impl Resource {
+    /// A resource by its identifier, an absolute URI without a fragment.
+    pub fn new(identifier: impl Into<String>) -> Self {
+        Self {
+            identifier: identifier.into(),
+            scopes: None,
+            detail_types: None,
+            introspection_clients: Vec::new(),
+            access_tokens: None,
+        }
+    }
+
+    /// The scopes that mean something there: its tokens have no other. By default all that the server knows.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The types of authorization details that mean something there: its tokens have no other. By default all that the
+    /// server knows.
+    pub fn authorization_details_types<S: Into<String>>(
+        mut self,
+        types: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.detail_types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How its access tokens are written; by default as the client or the server says.
+    pub fn access_tokens(mut self, format: AccessTokens) -> Self {
+        self.access_tokens = Some(format);
+        self
+    }
+
+    /// The clients that may introspect its access tokens: its own servers.
+    pub fn introspection_clients<S: AsRef<str>>(mut self, clients: impl IntoIterator<Item = S>) -> Self {
+        self.introspection_clients = clients.into_iter().map(|id| ClientId::new(id.as_ref())).collect();
+        self
+    }
+}
+
+/// A resource after the configuration was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownResource {
+    pub(crate) id: ResourceId,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) detail_types: Option<Vec<String>>,
+    pub(crate) introspection_clients: Vec<ClientId>,
+    pub(crate) access_tokens: Option<AccessTokens>,
+}
+
+impl KnownResource {
+    pub(crate) fn check(resource: Resource) -> Result<Self, Reason> {
+        let scope = resource.scopes.map(|scopes| Scope::parse(&scopes.join(" ")));
+        Ok(Self {
+            id: ResourceId::parse(&resource.identifier)?,
+            scope: scope.transpose()?,
+            detail_types: resource.detail_types,
+            introspection_clients: resource.introspection_clients,
+            access_tokens: resource.access_tokens,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! [`Rules`]: what every decision may assume of its server.
+
+use std::sync::Arc;
+
+use super::detail_types::DetailTypes;
+use super::extension_terms::KnownExtension;
+use super::policy::Policy;
+use super::resource::KnownResource;
+use crate::base::{AccessTokens, AuthorizationDetails, ClientId, ResourceId, Scope, Targets};
+use crate::client::{Client, GrantType, Profile};
+use crate::error::Reason;
+
+/// What every decision may assume of its server.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rules {
+    /// The issuer identifier (RFC 8414 section 2).
+    pub issuer: Arc<str>,
+    /// Which grants exist at all.
+    pub profile: Profile,
+    /// Every scope that the server knows.
+    pub scope: Scope,
+    /// Whom access tokens are for where a request names no resource (`aud`).
+    pub audience: String,
+    /// The resources that requests may name; without any, `resource` is ignored.
+    pub(crate) resources: Vec<KnownResource>,
+    /// The grant types that the host brings along.
+    pub(crate) extensions: Vec<KnownExtension>,
+    /// The types of authorization details that requests may name.
+    pub(crate) detail_types: DetailTypes,
+    /// How access tokens are written, unless a resource or a client says otherwise.
+    pub access_tokens: AccessTokens,
+    /// The clients that may introspect every access token.
+    pub(crate) introspect_all: Vec<ClientId>,
+    /// The numbers.
+    pub policy: Policy,
+}
+
+impl Rules {
+    /// The default rules of an issuer that knows this scope.
+    #[must_use]
+    pub fn new(issuer: impl Into<Arc<str>>, scope: Scope) -> Self {
+        let issuer = issuer.into();
+        Self {
+            audience: issuer.to_string(),
+            issuer,
+            profile: Profile::default(),
+            scope,
+            resources: Vec::new(),
+            extensions: Vec::new(),
+            detail_types: DetailTypes::default(),
+            introspect_all: Vec::new(),
+            access_tokens: AccessTokens::default(),
+            policy: Policy::default(),
+        }
+    }
+
+    /// Whether any client can have this grant type here.
+    #[must_use]
+    pub fn serves(&self, grant_type: &GrantType) -> bool {
+        is_served(grant_type, self.profile, &self.extensions)
+    }
+
+    /// The terms of a grant type that the host brings along.
+    pub(crate) fn extension(&self, grant_type: &GrantType) -> Option<&KnownExtension> {
+        self.extensions.iter().find(|own| own.grant_type == *grant_type)
+    }
+
+    /// The resources that a request names, if all of them are known.
+    pub(crate) fn known_targets(&self, asked: &Targets) -> Result<Targets, Reason> {
+        if self.resources.is_empty() {
+            return Ok(Targets::default());
+        }
+        let known = |id: &ResourceId| id.as_str() == self.audience || self.resource(id.as_str()).is_some();
+        if asked.as_slice().iter().all(known) {
+            return Ok(asked.clone());
+        }
+        let lenient = asked.as_slice().iter().map(|id| self.but_for_a_slash(id));
+        lenient.collect::<Option<Targets>>().filter(|_| self.profile.is_mcp()).ok_or(Reason::TargetUnknown)
+    }
+
+    /// The known identifier that differs at most by a slash at its end: URL libraries put one behind a bare origin.
+    fn but_for_a_slash(&self, asked: &ResourceId) -> Option<ResourceId> {
+        let plain = |id: &str| id.strip_suffix('/').unwrap_or(id).to_owned();
+        let known = self.resources.iter().map(|resource| &resource.id);
+        let found = known.clone().find(|id| *id == asked).or_else(|| {
+            let mut known = known;
+            known.find(|id| plain(id.as_str()) == plain(asked.as_str()))
+        });
+        found.cloned()
+    }
+
+    /// The registered resource with this identifier.
+    pub(crate) fn resource(&self, id: &str) -> Option<&KnownResource> {
+        self.resources.iter().find(|resource| resource.id.as_str() == id)
+    }
+
+    /// How a token for this audience and client is written: as the resource says, else the client, else the server.
+    pub(crate) fn format_for(&self, audience: Option<&ResourceId>, client: &Client) -> AccessTokens {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
+        let resource = self.resource(audience).and_then(|resource| resource.access_tokens);
+        resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
+    }
+
+    /// What of a scope means something to this audience.
+    pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
+        match self.resource(audience).and_then(|resource| resource.scope.as_ref()) {
+            Some(understood) => scope.intersection(understood),
+            None => scope,
+        }
+    }
+
+    /// The details that mean something to this audience, of those that the client may still have.
+    pub(crate) fn details_for(
+        &self,
+        audience: Option<&ResourceId>,
+        client: &Client,
+        details: &AuthorizationDetails,
+    ) -> AuthorizationDetails {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
+        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_ref());
+        let registered = client.metadata().authorization_details_types.as_ref();
+        let may = |types: Option<&Vec<String>>, kind: &str| {
+            types.is_none_or(|types| types.iter().any(|t| t == kind))
+        };
+        details.filtered(|detail| {
+            let kind = detail.kind();
+            let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
+            known && detail.is_for(audience)
+        })
+    }
+
+    /// All that a client may ever have: what it registered, of what the server knows.
+    pub(crate) fn ceiling(&self, client: &Client) -> Scope {
+        match client.scope() {
+            Some(registered) => registered.intersection(&self.scope),
+            None => self.scope.clone(),
+        }
+    }
+}
+
+/// Whether any client can have this grant type: the profile has it, and an extension is one that the host brings along.
+pub(crate) fn is_served(grant_type: &GrantType, profile: Profile, extensions: &[KnownExtension]) -> bool {
+    let is_extension = matches!(grant_type, GrantType::Extension(_));
+    let is_there = !is_extension || extensions.iter().any(|own| own.grant_type == *grant_type);
+    profile.knows(grant_type) && is_there
+}
