@@ -91,28 +91,8 @@ pub enum Endpoint {
     Registration,
     /// A request for a protected resource.
     Resource,
-    /// A call of the host itself.
+    /// A call of the host itself. It stays the last one: see the table of `server/endpoint/mod.rs`.
     Host,
-}
-
-impl Endpoint {
-    /// A word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Authorization => "authorization",
-            Self::Token => "token",
-            Self::DeviceAuthorization => "device authorization",
-            Self::DeviceVerification => "device verification",
-            Self::Revocation => "revocation",
-            Self::Introspection => "introspection",
-            Self::Metadata => "metadata",
-            Self::Jwks => "jwks",
-            Self::Registration => "registration",
-            Self::Resource => "resource",
-            Self::Host => "host",
-        }
-    }
 }
 
 impl fmt::Display for Event<'_> {

@@ -1,18 +1,149 @@
 //! What every endpoint shares: HTTP, encoding, repeated and empty parameters, caches and origins.
 
+use std::sync::Arc;
+
+use grantor::jose::Algorithm;
+use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::policy::OmittedScope;
-use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Policy, Request};
+use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Policy, Registration, Request};
 
 use crate::support::http::{bare, post, post_as, send};
-use crate::support::{Answer, Fixture, ISSUER, SECRET, basic, code_query, encode, redemption, request};
+use crate::support::{
+    Answer, Fixture, ISSUER, SECRET, basic, clients, code_query, encode, redemption, request,
+};
 
-/// The endpoints that take a form from a client.
-const BACK_CHANNEL: [&str; 4] = ["/token", "/revoke", "/introspect", DEVICES];
 const DEVICES: &str = "/device_authorization";
 
-/// A server with all of them.
 fn fixture() -> Fixture {
     Fixture::with(|builder| builder.device_verification("/device"))
+}
+
+/// A server with every endpoint.
+fn all_of_them() -> Fixture {
+    let registry = Arc::new(MemoryRegistry::new(clients()));
+    let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa]).unwrap();
+    Fixture::with(|builder| {
+        builder
+            .device_verification("/device")
+            .clients(registry.clone())
+            .registrar(registry)
+            .registration(Registration::open())
+            .token_signer(JwtSigner::new(keys).unwrap())
+    })
+}
+
+/// The paths of the endpoints that take a form from a client.
+fn back_channel(fixture: &Fixture) -> Vec<String> {
+    let routes = fixture.server.routes().into_iter();
+    let forms = routes.filter(|(endpoint, _)| endpoint.allowed_methods() == "POST");
+    forms.map(|(_, path)| path).collect()
+}
+
+#[tokio::test]
+async fn every_endpoint_has_a_name_and_those_with_methods_a_route() {
+    let fixture = all_of_them();
+    let routes = fixture.server.routes();
+    let mut names: Vec<&str> = Endpoint::ALL.iter().map(|endpoint| endpoint.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Endpoint::ALL.len());
+    for endpoint in Endpoint::ALL {
+        let is_routed = routes.iter().any(|(routed, _)| routed == endpoint);
+        assert_eq!(is_routed, !endpoint.allowed_methods().is_empty(), "{endpoint:?}");
+    }
+    for (endpoint, path) in &routes {
+        assert_eq!(fixture.server.endpoint_at(path), Some(*endpoint), "{path}");
+        assert_eq!(fixture.server.endpoint_at(&format!("{path}/x")), None, "{path}");
+    }
+    assert_eq!(fixture.server.endpoint_at("/authorize"), None, "the host's own");
+}
+
+#[tokio::test]
+async fn every_endpoint_refuses_the_methods_that_it_does_not_have() {
+    let fixture = all_of_them();
+    for (endpoint, path) in fixture.server.routes() {
+        let allowed = endpoint.allowed_methods();
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"] {
+            let reply = send(&fixture.server, bare(method, &path)).await;
+            let is_preflight = method == "OPTIONS" && endpoint.is_shared_with_any_origin();
+            let is_served = is_preflight || allowed.split(", ").any(|own| own == method);
+            if !is_served {
+                let said = (reply.status, reply.header("allow"));
+                assert_eq!(said, (405, Some(allowed.as_str())), "{method} {path}");
+            } else if endpoint != Endpoint::Registration {
+                assert_ne!(reply.status, 405, "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_is_in_the_metadata_where_its_path_is() {
+    let fixture = all_of_them();
+    let metadata = Answer(fixture.server.metadata()).json();
+    let urls: Vec<&str> = metadata.as_object().unwrap().values().filter_map(|value| value.as_str()).collect();
+    for (endpoint, path) in fixture.server.routes() {
+        let url = format!("{ISSUER}{path}");
+        assert_eq!(urls.contains(&url.as_str()), endpoint != Endpoint::Metadata, "{path}");
+        let own = fixture.server.endpoints().path(endpoint);
+        assert_eq!(own, Some(path.as_str()).filter(|_| endpoint != Endpoint::Metadata));
+    }
+}
+
+#[tokio::test]
+async fn ft_34_a_preflight_echoes_the_names_that_it_asks_for() {
+    let fixture = all_of_them();
+    let preflight = |path: &str, names: &str| {
+        let mut request = bare("OPTIONS", path);
+        request.headers_mut().insert("origin", "https://app.example".parse().unwrap());
+        request.headers_mut().insert("access-control-request-method", "POST".parse().unwrap());
+        request.headers_mut().insert("access-control-request-headers", names.parse().unwrap());
+        request
+    };
+    let tracing = "authorization,content-type,traceparent, x-datadog-trace-id";
+    for (endpoint, path) in fixture.server.routes() {
+        let reply = send(&fixture.server, preflight(&path, tracing)).await;
+        if !endpoint.is_shared_with_any_origin() {
+            assert!(!reply.speaks_of_origins(), "{path}");
+            continue;
+        }
+        assert_eq!(reply.status, 204, "{path}");
+        assert_eq!(reply.header("access-control-allow-headers"), Some(tracing), "{path}");
+        assert_eq!(reply.header("access-control-allow-methods"), Some(endpoint.allowed_methods().as_str()));
+        assert_eq!(reply.header("access-control-allow-credentials"), None);
+        assert_eq!(reply.header("vary"), Some("access-control-request-headers"));
+    }
+    for odd in ["", ",", "a b", "x\"y", "<script>", &"a".repeat(1025)] {
+        let reply = send(&fixture.server, preflight("/token", odd)).await;
+        let allowed = reply.header("access-control-allow-headers").unwrap();
+        assert!(allowed.starts_with("authorization, content-type"), "{odd:?}: {allowed}");
+    }
+}
+
+#[tokio::test]
+async fn ft_34_a_browser_program_reads_what_an_answer_says_in_its_fields() {
+    let fixture = all_of_them();
+    for (endpoint, path) in fixture.server.routes() {
+        for method in ["GET", "POST"] {
+            let reply = send(&fixture.server, bare(method, &path)).await;
+            let exposed = reply.header("access-control-expose-headers");
+            let expected = Some("www-authenticate, retry-after, dpop-nonce");
+            assert_eq!(exposed, expected.filter(|_| endpoint.is_shared_with_any_origin()), "{path}");
+        }
+    }
+    let refused =
+        send(&fixture.server, post_as("/token", &basic("conf", "wrong"), "grant_type=client_credentials"))
+            .await;
+    assert!(refused.header("www-authenticate").is_some());
+}
+
+#[tokio::test]
+async fn ft_38_no_browser_guesses_what_public_json_is() {
+    let fixture = all_of_them();
+    for path in ["/.well-known/oauth-authorization-server", "/jwks"] {
+        let reply = send(&fixture.server, bare("GET", path)).await;
+        assert_eq!((reply.status, reply.header("x-content-type-options")), (200, Some("nosniff")), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -208,7 +339,8 @@ async fn h_08_no_cache_keeps_an_answer_with_secrets() {
     let access = fixture.tokens("conf", "read").await.access_token();
     let good = [("grant_type", "client_credentials"), ("token", access.as_str())];
     let mut replies = Vec::new();
-    for path in BACK_CHANNEL {
+    for path in back_channel(&fixture) {
+        let path = path.as_str();
         replies.push(send(&fixture.server, post(path, &good)).await);
         replies.push(send(&fixture.server, post(path, &[])).await);
         replies.push(send(&fixture.server, bare("GET", path)).await);
@@ -229,7 +361,8 @@ async fn h_08_no_cache_keeps_an_answer_with_secrets() {
 async fn h_09_every_back_channel_answer_is_json() {
     let fixture = fixture();
     let large = "a".repeat(grantor::http::MAX_BODY + 1);
-    for path in BACK_CHANNEL {
+    for path in back_channel(&fixture) {
+        let path = path.as_str();
         let token = [("grant_type", "client_credentials"), ("token", "x")];
         // A device need not say anything but who it is.
         let nothing = if path == DEVICES { 200 } else { 400 };

@@ -1,7 +1,7 @@
 //! Authorization server metadata: RFC 8414, RFC 9207 section 3.
 
 use grantor::server::Builder;
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Profile};
+use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Profile};
 use serde_json::{Value, json};
 
 use crate::support::http::{Reply, bare, post, post_as, send};
@@ -37,11 +37,33 @@ async fn md_01_the_well_known_name_goes_before_the_issuers_path() {
         assert_eq!(send(&server, token).await.status, 200, "an endpoint is where the metadata say");
         if !path.is_empty() {
             let behind = format!("{path}/.well-known/oauth-authorization-server");
-            assert_eq!(get(&server, &behind).await.status, 404);
+            assert_eq!(get(&server, &behind).await.json(), found.json(), "where other clients look");
             assert_eq!(get(&server, "/.well-known/oauth-authorization-server").await.status, 404);
             assert_eq!(get(&server, "/token").await.status, 404);
         }
     }
+}
+
+/// Some clients put the name behind the path, as OpenID Connect Discovery does.
+#[tokio::test]
+async fn ft_36_an_issuer_with_a_path_is_found_behind_its_path_too() {
+    let server =
+        builder("https://as.example/tenant/one").authorization_endpoint("/authorize").build().unwrap();
+    for path in [
+        "/.well-known/oauth-authorization-server/tenant/one",
+        "/tenant/one/.well-known/oauth-authorization-server",
+    ] {
+        assert_eq!(get(&server, path).await.json()["issuer"], "https://as.example/tenant/one", "{path}");
+        assert_eq!(server.endpoint_at(path), Some(Endpoint::Metadata), "{path}");
+    }
+    for nothing in
+        ["/.well-known/oauth-authorization-server", "/tenant/.well-known/oauth-authorization-server"]
+    {
+        assert_eq!(get(&server, nothing).await.status, 404, "{nothing}");
+    }
+    let root = builder("https://as.example").build().unwrap();
+    let routes = root.routes().into_iter().filter(|(endpoint, _)| *endpoint == Endpoint::Metadata);
+    assert_eq!(routes.count(), 1, "one place, where there is no path");
 }
 
 #[tokio::test]

@@ -57,7 +57,10 @@ pub async fn read(request: HttpRequest<Body>) -> Request {
 pub fn read_parts(parts: &Parts) -> Request {
     let mut read = Request::new(Method::from(parts.method.as_str()));
     read.query = parts.uri.query().map(str::to_owned);
-    read.headers = headers(&parts.headers);
+    copy(&parts.headers, Headers::READ, &mut read.headers);
+    if read.method == Method::Options {
+        copy(&parts.headers, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
+    }
     read.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     read
 }
@@ -73,14 +76,12 @@ fn is_too_long(error: &::axum::Error) -> bool {
 }
 
 /// A field that is not text stays there as an empty one, so that it is malformed and not absent.
-fn headers(map: &HeaderMap) -> Headers {
-    let mut headers = Headers::default();
-    for name in Headers::READ {
-        for value in map.get_all(*name) {
-            headers.push(*name, value.to_str().unwrap_or_default());
+fn copy(sent: &HeaderMap, names: &[&'static str], read: &mut Headers) {
+    for name in names {
+        for value in sent.get_all(*name) {
+            read.push(*name, value.to_str().unwrap_or_default());
         }
     }
-    headers
 }
 
 impl IntoResponse for Response {

@@ -301,7 +301,7 @@ impl Client {
 
     /// The registered redirect URI that covers the one that was asked for.
     pub(crate) fn redirect_uri(&self, asked: &str, profile: Profile) -> Option<RedirectUri> {
-        let any_port = self.metadata.localhost_any_port.unwrap_or(profile.frees_localhost_ports());
+        let any_port = self.metadata.localhost_any_port.unwrap_or(profile.switches().localhost_any_port);
         let mut covering = self.redirect_uris.iter();
         covering.find_map(|registered| registered.covers(asked, any_port))
     }

@@ -2,6 +2,8 @@
 //!
 //! An adapter copies in what the protocol reads and copies out what it answers; it decides nothing.
 
+pub(crate) mod cors;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -33,6 +35,21 @@ pub enum Method {
     Options,
     /// Anything else; every endpoint answers 405.
     Other,
+}
+
+impl Method {
+    /// Its name; of any other method, none.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "",
+        }
+    }
 }
 
 impl From<&str> for Method {
@@ -161,6 +178,10 @@ impl Headers {
     /// The fields that any endpoint reads.
     pub const READ: &'static [&'static str] = &["authorization", "content-type"];
 
+    /// What is read besides where the method is `OPTIONS`: the fields of a preflight.
+    pub const READ_OF_A_PREFLIGHT: &'static [&'static str] =
+        &["access-control-request-method", "access-control-request-headers"];
+
     /// Adds a field.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
@@ -221,7 +242,7 @@ impl Response {
     /// JSON that a cache may keep for `max_age` seconds.
     pub(crate) fn public_json(body: Vec<u8>, max_age: u32) -> Self {
         let cache = format!("public, max-age={max_age}");
-        Self { status: 200, headers: vec![JSON, ("cache-control", cache.into())], body }
+        Self { status: 200, headers: vec![JSON, NOSNIFF, ("cache-control", cache.into())], body }
     }
 
     /// A page that no cache keeps and no frame shows.
@@ -232,7 +253,7 @@ impl Response {
                 ("content-type", Cow::Borrowed("text/html; charset=utf-8")),
                 ("content-security-policy", csp.into()),
                 ("x-frame-options", Cow::Borrowed("DENY")),
-                ("x-content-type-options", Cow::Borrowed("nosniff")),
+                NOSNIFF,
                 ("referrer-policy", Cow::Borrowed("no-referrer")),
                 NO_STORE,
                 NO_CACHE,
@@ -248,6 +269,7 @@ impl Response {
 }
 
 pub(crate) const JSON: (&str, Cow<'static, str>) = ("content-type", Cow::Borrowed("application/json"));
+const NOSNIFF: (&str, Cow<'static, str>) = ("x-content-type-options", Cow::Borrowed("nosniff"));
 pub(crate) const NO_STORE: (&str, Cow<'static, str>) = ("cache-control", Cow::Borrowed("no-store"));
 pub(crate) const NO_CACHE: (&str, Cow<'static, str>) = ("pragma", Cow::Borrowed("no-cache"));
 

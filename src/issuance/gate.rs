@@ -321,7 +321,7 @@ impl<'a> Gate<'a> {
             self.grant_type,
             GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode
         );
-        self.rules.profile.is_mcp() && follows_a_user
+        self.rules.profile.switches().late_resource && follows_a_user
     }
 
     /// RFC 6749 sections 4.2.2 and 4.4.3: neither implicit nor client credentials come with a refresh token.

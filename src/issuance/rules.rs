@@ -76,7 +76,10 @@ impl Rules {
             return Ok(asked.clone());
         }
         let lenient = asked.as_slice().iter().map(|id| self.but_for_a_slash(id));
-        lenient.collect::<Option<Targets>>().filter(|_| self.profile.is_mcp()).ok_or(Reason::TargetUnknown)
+        lenient
+            .collect::<Option<Targets>>()
+            .filter(|_| self.profile.switches().resource_slash)
+            .ok_or(Reason::TargetUnknown)
     }
 
     /// The known identifier that differs at most by a slash at its end: URL libraries put one behind a bare origin.

@@ -191,7 +191,9 @@ fn scope(
         None => rules.scope.clone(),
     };
     let ceiling = allowance.scope.as_ref().map_or(ceiling.clone(), |scope| scope.intersection(&ceiling));
-    let Some(asked) = asked.filter(|_| !rules.profile.registers_every_scope()) else { return Ok(ceiling) };
+    let Some(asked) = asked.filter(|_| !rules.profile.switches().register_every_scope) else {
+        return Ok(ceiling);
+    };
     let had = asked.intersection(&ceiling);
     match had.is_empty() && !ceiling.is_empty() {
         true => Err(Reason::RegistrationScope),

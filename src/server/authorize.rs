@@ -24,7 +24,7 @@ impl AuthorizationServer {
             let _ = self.refuse(refusal, Endpoint::Authorization, about);
             ErrorPage { reason }
         };
-        if self.inner.endpoints.authorization.is_none() {
+        if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return Err(page(Reason::NotConfigured.into(), About::default()));
         }
         let flow = match AwaitClient::parse(request) {

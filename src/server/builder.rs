@@ -4,19 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::config_error::{ConfigError, ConfigErrors};
+use super::endpoint::Endpoints;
 use super::extension::Extensions;
 use super::mistakes::{issuer_path, known_resources, mistaken_details, mistaken_documents};
-use super::mistakes::{mistaken_numbers, mistaken_paths, mistaken_terms};
+use super::mistakes::{mistaken_numbers, mistaken_terms};
 use super::one_time::OneTime;
 use super::throttle::Throttle;
 use super::tries::Tries;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
-use crate::audit::Audit;
+use crate::audit::{Audit, Endpoint};
 use crate::client::{ClientId, ClientRegistry, GrantType, Registrar, SlowHash};
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
-use crate::metadata::{Endpoints, Parts};
 use crate::policy::{Policy, Profile, Rules, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
@@ -148,38 +148,38 @@ impl Builder {
     /// The path of your own `/authorize` handler below the issuer. With it, the server has users: codes are
     /// issued, and the endpoint is advertised.
     pub fn authorization_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.authorization = Some(path.into());
+        self.endpoints.put(Endpoint::Authorization, path);
         self
     }
 
     /// The path of your own page for user codes below the issuer (RFC 8628 section 3.3). With it, devices are served:
     /// their endpoint is there and advertised. See [`AuthorizationServer::device`].
     pub fn device_verification(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.device_verification = Some(path.into());
+        self.endpoints.put(Endpoint::DeviceVerification, path);
         self
     }
 
     /// The path of the device authorization endpoint below the issuer; by default `/device_authorization`.
     pub fn device_authorization_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.device_authorization = path.into();
+        self.endpoints.put(Endpoint::DeviceAuthorization, path);
         self
     }
 
     /// The path of the token endpoint below the issuer; by default `/token`.
     pub fn token_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.token = path.into();
+        self.endpoints.put(Endpoint::Token, path);
         self
     }
 
     /// The path of the revocation endpoint below the issuer; by default `/revoke`.
     pub fn revocation_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.revocation = path.into();
+        self.endpoints.put(Endpoint::Revocation, path);
         self
     }
 
     /// The path of the introspection endpoint below the issuer; by default `/introspect`.
     pub fn introspection_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.introspection = path.into();
+        self.endpoints.put(Endpoint::Introspection, path);
         self
     }
 
@@ -199,7 +199,7 @@ impl Builder {
 
     /// The path of the registration endpoint below the issuer; by default `/register`.
     pub fn registration_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.registration = path.into();
+        self.endpoints.put(Endpoint::Registration, path);
         self
     }
 
@@ -253,7 +253,7 @@ impl Builder {
 
     /// The path of the public keys below the issuer; by default `/jwks`.
     pub fn jwks_endpoint(mut self, path: impl Into<String>) -> Self {
-        self.endpoints.jwks = path.into();
+        self.endpoints.put(Endpoint::Jwks, path);
         self
     }
 
@@ -294,7 +294,7 @@ impl Builder {
     /// Every mistake, not only the first.
     pub fn build(mut self) -> Result<AuthorizationServer, ConfigErrors> {
         let mut errors = Vec::new();
-        if self.profile.is_mcp() {
+        if self.profile.switches().unknown_clients {
             self.registration.get_or_insert_with(Registration::open);
             errors.extend(self.documents.is_none().then_some(ConfigError::DocumentsMissing));
         }
@@ -321,7 +321,7 @@ impl Builder {
         });
         let detail_types = self.detail_types.into_iter().collect::<DetailTypes>();
         errors.extend(mistaken_details(&detail_types, &resources));
-        errors.extend(mistaken_paths(&self.endpoints));
+        errors.extend(self.endpoints.mistakes());
         errors.extend(mistaken_numbers(&self.policy));
         let extensions = self.extensions.known();
         let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
@@ -357,15 +357,7 @@ impl Builder {
             scope,
             policy: self.policy,
         };
-        let parts = Parts {
-            owner: self.owner.is_some(),
-            signer: self.signer.is_some(),
-            exchange: self.exchange.is_some(),
-            registration: self.registration.is_some(),
-            documents: self.documents.is_some(),
-        };
         let inner = Inner {
-            parts,
             registrations: Throttle::new(self.registration.as_ref().map_or(0, |terms| terms.per_minute)),
             registration: self.registration.map(Box::new),
             throttle: Throttle::new(rules.policy.secret_failures_per_minute),

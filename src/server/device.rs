@@ -65,8 +65,7 @@ impl AuthorizationServer {
     }
 
     fn verification_uri(&self) -> Option<String> {
-        let path = self.inner.endpoints.device_verification.as_deref()?;
-        Some(format!("{}{path}", self.rules().issuer.trim_end_matches('/')))
+        self.url_of(Endpoint::DeviceVerification)
     }
 
     /// The device that waits under a user code, which somebody entered on your page and sent with a click: from now
@@ -96,7 +95,7 @@ impl AuthorizationServer {
         claimant: &Claimant,
         peer: Option<IpAddr>,
     ) -> Result<DeviceRequest, Refusal> {
-        if self.inner.endpoints.device_verification.is_none() {
+        if self.inner.endpoints.path(Endpoint::DeviceVerification).is_none() {
             return Err(Reason::NotConfigured.into());
         }
         // What cannot be a code is no guess.

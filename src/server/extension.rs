@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::config_error::ConfigError;
 use super::{AuthorizationServer, Builder};
+use crate::audit::Endpoint;
 use crate::client::GrantType;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{
@@ -183,6 +184,6 @@ impl AuthorizationServer {
     }
 
     fn token_endpoint_url(&self) -> String {
-        format!("{}{}", self.rules().issuer.trim_end_matches('/'), self.inner.endpoints.token)
+        self.url_of(Endpoint::Token).unwrap_or_default()
     }
 }

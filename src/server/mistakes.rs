@@ -6,7 +6,6 @@ use super::config_error::ConfigError;
 use crate::client::GrantType;
 use crate::details::DetailTypes;
 use crate::documents::MetadataDocuments;
-use crate::metadata::Endpoints;
 use crate::policy::Policy;
 use crate::registration::Registration;
 use crate::scope::Scope;
@@ -55,25 +54,6 @@ pub(super) fn known_resources(
         }
     }
     if errors.is_empty() { Ok(known) } else { Err(errors) }
-}
-
-pub(super) fn mistaken_paths(endpoints: &Endpoints) -> Vec<ConfigError> {
-    let Endpoints { authorization, token, revocation, introspection, .. } = endpoints;
-    let Endpoints { device_authorization, device_verification, registration, jwks, .. } = endpoints;
-    let hosts_own = authorization.iter().chain(device_verification);
-    let machine = [token, revocation, introspection, device_authorization, registration, jwks];
-    let paths: Vec<&String> = hosts_own.chain(machine).collect();
-    let mut errors = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
-        if !path.starts_with('/') || path.len() < 2 || !plain {
-            errors.push(ConfigError::EndpointPath((*path).clone()));
-        }
-        if paths[..at].contains(path) {
-            errors.push(ConfigError::EndpointTwice((*path).clone()));
-        }
-    }
-    errors
 }
 
 /// Types without a name, or that are known to a resource alone.

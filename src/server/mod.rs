@@ -33,6 +33,7 @@ pub use builder::Builder;
 pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
+pub use endpoint::Endpoints;
 pub use exchange::ExchangePolicy;
 pub use extension::ExtensionGrant;
 use extension::Extensions;
@@ -46,7 +47,6 @@ use crate::error::{Reason, Refusal};
 use crate::flow::Standing;
 use crate::grant::{GrantId, Subject};
 use crate::http::Response;
-use crate::metadata::{Endpoints, Parts};
 use crate::policy::Rules;
 use crate::registration::Registration;
 use crate::secret::{Secret, SecretText};
@@ -93,7 +93,6 @@ struct Inner {
     endpoints: Endpoints,
     /// The path of the issuer, without a slash at its end.
     issuer_path: String,
-    parts: Parts,
     clients: Arc<dyn ClientRegistry>,
     registrar: Option<Arc<dyn Registrar>>,
     documents: Option<Box<Documents>>,

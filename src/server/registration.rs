@@ -193,8 +193,7 @@ impl AuthorizationServer {
     }
 
     fn registration_url(&self) -> String {
-        let issuer = self.rules().issuer.trim_end_matches('/');
-        format!("{issuer}{}", self.inner.endpoints.registration)
+        self.url_of(Endpoint::Registration).unwrap_or_default()
     }
 }
 

@@ -1,0 +1,45 @@
+//! Requests of browser programs from other origins (Fetch standard, section 3.3): what they may send and read.
+
+use std::borrow::Cow;
+
+use super::{Headers, Response};
+
+/// What a program may read of an answer besides its body and the fields that it may always read.
+pub(crate) const EXPOSED: &str = "www-authenticate, retry-after, dpop-nonce";
+
+const REQUEST_HEADERS: &str = "access-control-request-headers";
+
+/// What a program may send where its preflight does not say. `Authorization` has to be named: `*` does not cover it.
+const DEFAULT: &str = "authorization, content-type, dpop, mcp-protocol-version";
+
+/// The names in a preflight, in bytes; whoever asks for more gets the default.
+const MAX_NAMES: usize = 1024;
+
+/// The answer to a preflight. It allows the fields that were asked for, whatever their names: only for what does not depend
+/// on a cookie.
+pub(crate) fn preflight(
+    asked: &Headers,
+    methods: impl Into<Cow<'static, str>>,
+    origin: impl Into<Cow<'static, str>>,
+) -> Response {
+    let names = asked.one(REQUEST_HEADERS).ok().flatten().filter(|names| is_list_of_names(names));
+    let allowed = names.map_or(Cow::Borrowed(DEFAULT), |names| Cow::Owned(names.to_owned()));
+    Response::empty(204)
+        .with("access-control-allow-origin", origin)
+        .with("access-control-allow-methods", methods)
+        .with("access-control-allow-headers", allowed)
+        .with("access-control-max-age", "600")
+        .with("vary", REQUEST_HEADERS)
+}
+
+/// Lets programs of this origin, or of any (`*`), read an answer.
+pub(crate) fn share(response: Response, origin: impl Into<Cow<'static, str>>) -> Response {
+    response.with("access-control-allow-origin", origin).with("access-control-expose-headers", EXPOSED)
+}
+
+/// Names of fields, as a browser lists them (RFC 9110 section 5.6.2).
+fn is_list_of_names(text: &str) -> bool {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let names = || text.split(',').map(str::trim);
+    text.len() <= MAX_NAMES && names().all(|name| !name.is_empty() && name.bytes().all(is_name))
+}

@@ -1,0 +1,181 @@
+//! Authorization server metadata (RFC 8414), derived from the configuration: an advertised endpoint is one
+//! that works.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::Inner;
+use crate::audit::Endpoint;
+use crate::client::{GrantType, ResponseMode, ResponseType};
+use crate::http::Response;
+use crate::server::AuthorizationServer;
+
+/// Who adds members to the document. A feature with members of its own adds a function.
+const ADVERTISE: &[fn(&Inner, &mut Members)] =
+    &[issuer, super::members, scopes, grant_types, authorization_requests, details, client_documents];
+
+/// The order in the document: that of RFC 8414 section 2. Members that are not listed here follow in the order in which
+/// they were added.
+const ORDER: &[&str] = &[
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "jwks_uri",
+    "scopes_supported",
+    "response_types_supported",
+    "response_modes_supported",
+    "grant_types_supported",
+    "authorization_grant_profiles_supported",
+    "token_endpoint_auth_methods_supported",
+    "revocation_endpoint",
+    "revocation_endpoint_auth_methods_supported",
+    "introspection_endpoint",
+    "introspection_endpoint_auth_methods_supported",
+    "device_authorization_endpoint",
+    "code_challenge_methods_supported",
+    "authorization_details_types_supported",
+    "authorization_response_iss_parameter_supported",
+    "client_id_metadata_document_supported",
+];
+
+/// The members of the document. RFC 8414 section 3.2 wants no empty lists, and a switch that is off is the default.
+#[derive(Default)]
+pub(in crate::server) struct Members(Vec<(Cow<'static, str>, Value)>);
+
+impl Members {
+    pub(in crate::server) fn text(&mut self, name: impl Into<Cow<'static, str>>, text: impl Into<String>) {
+        self.add(name, Value::String(text.into()));
+    }
+
+    /// Left out if it is empty.
+    pub(in crate::server) fn list<'a>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        items: impl IntoIterator<Item = &'a str>,
+    ) {
+        let items: Vec<Value> = items.into_iter().map(Value::from).collect();
+        if !items.is_empty() {
+            self.add(name, Value::Array(items));
+        }
+    }
+
+    /// There even if it is empty.
+    pub(in crate::server) fn required_list<'a>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        items: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.add(name, Value::Array(items.into_iter().map(Value::from).collect()));
+    }
+
+    /// Left out if it is off.
+    pub(in crate::server) fn switch(&mut self, name: impl Into<Cow<'static, str>>, is_on: bool) {
+        if is_on {
+            self.add(name, Value::Bool(true));
+        }
+    }
+
+    fn add(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
+        self.0.push((name.into(), value));
+    }
+
+    fn in_order(mut self) -> Self {
+        self.0.sort_by_key(|(name, _)| ORDER.iter().position(|own| own == name).unwrap_or(ORDER.len()));
+        self
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl AuthorizationServer {
+    /// The metadata document (RFC 8414).
+    pub fn metadata(&self) -> Response {
+        let mut members = Members::default();
+        ADVERTISE.iter().for_each(|add| add(&self.inner, &mut members));
+        Response::public_json(serde_json::to_vec(&members.in_order()).unwrap_or_default(), 300)
+    }
+}
+
+fn issuer(server: &Inner, members: &mut Members) {
+    members.text("issuer", &*server.rules.issuer);
+}
+
+fn scopes(server: &Inner, members: &mut Members) {
+    members.list("scopes_supported", server.rules.scope.iter());
+}
+
+fn grant_types(server: &Inner, members: &mut Members) {
+    let extensions = server.rules.extensions.iter();
+    let own = extensions.clone().map(|own| &own.grant_type);
+    let grant_types = GrantType::BUILT_IN.iter().chain(own).filter(|grant_type| works(grant_type, server));
+    members.required_list("grant_types_supported", grant_types.map(GrantType::as_str));
+    let profiles = extensions.flat_map(|own| own.terms.profiles.iter().copied());
+    members.list("authorization_grant_profiles_supported", profiles);
+}
+
+/// Whether a client can get tokens by it.
+fn works(grant_type: &GrantType, server: &Inner) -> bool {
+    let has_users = has_users(server);
+    let has_devices = super::has_devices(server);
+    let has_owner = server.owner.is_some();
+    let rules = &server.rules;
+    rules.serves(grant_type)
+        && match grant_type {
+            GrantType::AuthorizationCode | GrantType::Implicit => has_users,
+            GrantType::DeviceCode => has_devices,
+            GrantType::Password => has_owner,
+            GrantType::TokenExchange => server.exchange.is_some(),
+            GrantType::RefreshToken => {
+                has_users
+                    || has_devices
+                    || (has_owner && rules.profile.knows(&GrantType::Password))
+                    || rules.extensions.iter().any(|own| own.terms.refresh_tokens)
+            }
+            GrantType::ClientCredentials | GrantType::Extension(_) => true,
+        }
+}
+
+fn authorization_requests(server: &Inner, members: &mut Members) {
+    let answers = [ResponseType::Code, ResponseType::Token].into_iter();
+    let answers = answers.filter(|answer| works(&answer.grant_type(), server));
+    members.required_list("response_types_supported", answers.map(ResponseType::as_str));
+    if has_users(server) {
+        members.list("response_modes_supported", ResponseMode::ALL.map(ResponseMode::as_str));
+        members.list("code_challenge_methods_supported", ["S256"]);
+    }
+    members.switch("authorization_response_iss_parameter_supported", has_users(server));
+}
+
+fn details(server: &Inner, members: &mut Members) {
+    members.list("authorization_details_types_supported", server.rules.detail_types.names());
+}
+
+fn client_documents(server: &Inner, members: &mut Members) {
+    let are_taken = has_users(server) && server.documents.is_some();
+    members.switch("client_id_metadata_document_supported", are_taken);
+}
+
+fn has_users(server: &Inner) -> bool {
+    server.endpoints.path(Endpoint::Authorization).is_some()
+}
+
+/// Where the document is: the well-known name goes before the issuer's own path (RFC 8414 section 3.1), and behind it for
+/// clients that put it where OpenID Connect Discovery does. Under some profiles it is also at OpenID Connect's own name.
+pub(super) fn paths(server: &Inner) -> Vec<String> {
+    let base = &server.issuer_path;
+    let mut names = vec!["oauth-authorization-server"];
+    if server.rules.profile.switches().openid_alias {
+        names.push("openid-configuration");
+    }
+    let spellings = |name| [format!("/.well-known/{name}{base}"), format!("{base}/.well-known/{name}")];
+    let mut paths: Vec<String> = names.into_iter().flat_map(spellings).collect();
+    paths.dedup();
+    paths
+}

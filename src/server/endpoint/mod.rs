@@ -1,0 +1,283 @@
+//! THE TABLE: one row for each place where something happens. Routes, methods, CORS, the members of the metadata, the
+//! checks of the paths and the names in the audit derive from it.
+//!
+//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`], a row and an arm of
+//! `dispatch`. If its path can be chosen, add a setter to the builder.
+
+mod metadata;
+mod paths;
+
+pub use paths::Endpoints;
+
+use super::{About, AuthorizationServer, Inner};
+use crate::audit::Endpoint;
+use crate::client::AuthMethod;
+use crate::error::{Reason, Refusal};
+use crate::http::{MAX_BODY, Method, Request, Response, cors};
+use metadata::Members;
+
+/// What is known of an endpoint.
+struct Row {
+    endpoint: Endpoint,
+    /// The word for it in the audit.
+    name: &'static str,
+    path: Path,
+    /// None for what this server does not answer itself.
+    methods: &'static [Method],
+    origins: Origins,
+    /// The member of the metadata (RFC 8414 section 2) that has its URL.
+    member: Option<&'static str>,
+    clients: Clients,
+    /// Whether a server configured like this has it.
+    on: fn(&Inner) -> bool,
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Copy)]
+enum Path {
+    /// Below the issuer, here by default.
+    Default(&'static str),
+    /// Below the issuer, where the host has a page of its own.
+    OfHost,
+    /// Where well-known names put it.
+    WellKnown(fn(&Inner) -> Vec<String>),
+    /// It has none.
+    None,
+}
+
+/// Which browser programs read the answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origins {
+    /// Those of any origin: no answer depends on a cookie.
+    Any,
+    /// None but the server's own. Always so for the authorization endpoint (RFC 9700 section 2.6).
+    Own,
+}
+
+/// Which clients may ask; their methods stand in `<member>_auth_methods_supported`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    /// It does not authenticate clients, or the metadata do not say how.
+    Unlisted,
+    Any,
+    /// Those that have a secret or a key.
+    Confidential,
+}
+
+use Clients::{Any as AnyClient, Confidential, Unlisted};
+use Endpoint as E;
+use Origins::{Any, Own};
+use Path::{Default, OfHost, WellKnown};
+
+const HOST: &[Method] = &[];
+const POST: &[Method] = &[Method::Post];
+const GET: &[Method] = &[Method::Get, Method::Head];
+const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Put, Method::Delete];
+
+/// In the order of the variants of [`Endpoint`].
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    row(E::Authorization,       "authorization",        OfHost,                           HOST, Own, Some("authorization_endpoint"),        Unlisted,     always),
+    row(E::Token,               "token",                Default("/token"),                POST, Any, Some("token_endpoint"),                AnyClient,    always),
+    row(E::DeviceAuthorization, "device authorization", Default("/device_authorization"), POST, Any, Some("device_authorization_endpoint"), Unlisted,     has_devices),
+    row(E::DeviceVerification,  "device verification",  OfHost,                           HOST, Own, None,                                  Unlisted,     always),
+    row(E::Revocation,          "revocation",           Default("/revoke"),               POST, Any, Some("revocation_endpoint"),           AnyClient,    always),
+    row(E::Introspection,       "introspection",        Default("/introspect"),           POST, Own, Some("introspection_endpoint"),        Confidential, always),
+    row(E::Metadata,            "metadata",             WellKnown(metadata::paths),       GET,  Any, None,                                  Unlisted,     always),
+    row(E::Jwks,                "jwks",                 Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unlisted,     |s| s.signer.is_some()),
+    row(E::Registration,        "registration",         Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unlisted,     |s| s.registration.is_some()),
+    row(E::Resource,            "resource",             Path::None,                       HOST, Own, None,                                  Unlisted,     always),
+    row(E::Host,                "host",                 Path::None,                       HOST, Own, None,                                  Unlisted,     always),
+];
+
+#[allow(clippy::too_many_arguments)] // the columns of the table
+const fn row(
+    endpoint: Endpoint,
+    name: &'static str,
+    path: Path,
+    methods: &'static [Method],
+    origins: Origins,
+    member: Option<&'static str>,
+    clients: Clients,
+    on: fn(&Inner) -> bool,
+) -> Row {
+    Row { endpoint, name, path, methods, origins, member, clients, on }
+}
+
+fn always(_: &Inner) -> bool {
+    true
+}
+
+fn has_devices(server: &Inner) -> bool {
+    server.endpoints.path(E::DeviceVerification).is_some()
+}
+
+/// Every variant, by its place in the table. A variant without a row does not compile.
+const ALL: [Endpoint; Endpoint::Host as usize + 1] = {
+    let mut all = [Endpoint::Host; Endpoint::Host as usize + 1];
+    assert!(ROWS.len() == all.len(), "a variant of Endpoint has no row, or Host is no longer the last");
+    let mut at = 0;
+    while at < all.len() {
+        assert!(ROWS[at].endpoint as usize == at, "a row is not where its variant is");
+        all[at] = ROWS[at].endpoint;
+        at += 1;
+    }
+    all
+};
+
+impl Endpoint {
+    /// Every one, those of the host and of resources included.
+    pub const ALL: &'static [Self] = &ALL;
+
+    /// A word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The methods that this server answers there, as `Allow` names them; empty for what it does not answer itself.
+    #[must_use]
+    pub fn allowed_methods(self) -> String {
+        self.row().allow()
+    }
+
+    /// Whether browser programs of any origin may read the answers.
+    #[must_use]
+    pub fn is_shared_with_any_origin(self) -> bool {
+        self.row().origins == Origins::Any
+    }
+
+    const fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+}
+
+impl Row {
+    fn allow(&self) -> String {
+        let names: Vec<&str> = self.methods.iter().map(|method| method.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// Whether this server answers requests there.
+    fn is_served(&self, server: &Inner) -> bool {
+        !self.methods.is_empty() && (self.on)(server)
+    }
+
+    /// From the root of the host.
+    fn paths(&self, server: &Inner) -> Vec<String> {
+        match self.path {
+            Path::Default(_) | Path::OfHost => {
+                let own = server.endpoints.path(self.endpoint);
+                own.map(|own| format!("{}{own}", server.issuer_path)).into_iter().collect()
+            }
+            Path::WellKnown(paths) => paths(server),
+            Path::None => Vec::new(),
+        }
+    }
+
+    /// Whether one of them is this one.
+    fn is_at(&self, path: &str, server: &Inner) -> bool {
+        match self.path {
+            Path::Default(_) | Path::OfHost => {
+                let below = path.strip_prefix(server.issuer_path.as_str());
+                below.is_some() && below == server.endpoints.path(self.endpoint)
+            }
+            Path::WellKnown(paths) => paths(server).iter().any(|own| own == path),
+            Path::None => false,
+        }
+    }
+
+    fn share(&self, response: Response) -> Response {
+        match self.origins {
+            Origins::Any => cors::share(response, "*"),
+            Origins::Own => response,
+        }
+    }
+}
+
+impl Clients {
+    fn methods(self) -> impl Iterator<Item = &'static str> {
+        const METHODS: &[AuthMethod] =
+            &[AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        let fits = move |method: &AuthMethod| match self {
+            Self::Unlisted => false,
+            Self::Any => true,
+            Self::Confidential => *method != AuthMethod::None,
+        };
+        METHODS.iter().copied().filter(fits).map(AuthMethod::as_str)
+    }
+}
+
+/// The URLs of the endpoints that there are, and how their clients authenticate.
+fn members(server: &Inner, members: &mut Members) {
+    for row in ROWS.iter().filter(|row| (row.on)(server)) {
+        let path = server.endpoints.path(row.endpoint);
+        if let (Some(member), Some(path)) = (row.member, path) {
+            members.text(member, server.url(path));
+            members.list(format!("{member}_auth_methods_supported"), row.clients.methods());
+        }
+    }
+}
+
+impl Inner {
+    /// A path below the issuer as a URL.
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.rules.issuer.trim_end_matches('/'))
+    }
+}
+
+impl AuthorizationServer {
+    /// The endpoints that an adapter routes to [`handle`](Self::handle), with their paths. The host's own
+    /// `/authorize` is not one of them.
+    #[must_use]
+    pub fn routes(&self) -> Vec<(Endpoint, String)> {
+        let served = ROWS.iter().filter(|row| row.is_served(&self.inner));
+        let routes = served.map(|row| (row.endpoint, row.paths(&self.inner)));
+        routes.flat_map(|(endpoint, paths)| paths.into_iter().map(move |path| (endpoint, path))).collect()
+    }
+
+    /// The machine endpoint at this path, if there is one.
+    #[must_use]
+    pub fn endpoint_at(&self, path: &str) -> Option<Endpoint> {
+        let mut served = ROWS.iter().filter(|row| row.is_served(&self.inner));
+        served.find(|row| row.is_at(path, &self.inner)).map(|row| row.endpoint)
+    }
+
+    /// The URL of an endpoint, if it has a path.
+    pub(super) fn url_of(&self, endpoint: Endpoint) -> Option<String> {
+        self.inner.endpoints.path(endpoint).map(|path| self.inner.url(path))
+    }
+
+    /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
+    /// preflights, and lets other origins read what they may read.
+    pub async fn handle(&self, endpoint: Endpoint, request: &Request) -> Response {
+        let row = endpoint.row();
+        if request.method == Method::Options && row.origins == Origins::Any {
+            return cors::preflight(&request.headers, row.allow(), "*");
+        }
+        let response = if request.body.len() > MAX_BODY {
+            self.refuse(Reason::FormTooLarge.into(), endpoint, About::default())
+        } else if row.methods.contains(&request.method) {
+            self.dispatch(endpoint, request).await
+        } else {
+            Refusal::from(Reason::MethodWrong).into_response().with("allow", row.allow())
+        };
+        row.share(response)
+    }
+
+    async fn dispatch(&self, endpoint: Endpoint, request: &Request) -> Response {
+        match endpoint {
+            Endpoint::Token => self.token(request).await,
+            Endpoint::DeviceAuthorization => self.device_authorization(request).await,
+            Endpoint::Revocation => self.revoke(request).await,
+            Endpoint::Introspection => self.introspect(request).await,
+            Endpoint::Metadata => self.metadata(),
+            Endpoint::Jwks => self.jwks().await,
+            Endpoint::Registration => self.registration(request).await,
+            // They have no methods here.
+            Endpoint::Authorization | Endpoint::DeviceVerification | Endpoint::Resource | Endpoint::Host => {
+                Refusal::from(Reason::MethodWrong).into_response()
+            }
+        }
+    }
+}
