@@ -1,11 +1,12 @@
 //! The claims of an assertion, and what they have to be (RFC 7523 section 3).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::{Assertion, AssertionIssuer};
+use crate::base::numeric_date::NumericDate;
 use crate::error::{AssertionFlaw as Flaw, Reason};
 use crate::flow::token::{Entitlement, ExtensionAsk};
 use crate::resource::{Audience, CLOCK_SKEW, EXPIRY_LEEWAY};
@@ -30,21 +31,6 @@ struct Wire {
     cnf: Option<IgnoredAny>,
     act: Option<IgnoredAny>,
     authorization_details: Option<IgnoredAny>,
-}
-
-/// Seconds since 1970, which may have a fraction (RFC 7519 section 2).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct NumericDate(i64);
-
-impl<'de> Deserialize<'de> for NumericDate {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let seconds = f64::deserialize(from)?;
-        // Within what a clock can show, so that no sum overflows.
-        match (0.0..=253_402_300_799.0).contains(&seconds) {
-            true => Ok(Self(seconds as i64)),
-            false => Err(de::Error::custom("not a date")),
-        }
-    }
 }
 
 /// What is to be believed of an assertion.
@@ -84,10 +70,10 @@ impl Believed {
         if wire.act.is_some()                                    { return Err(Flaw::Delegated.into()) }
         if wire.authorization_details.is_some()                  { return Err(Flaw::DetailsUnsupported.into()) }
 
-        let signed_in = wire.auth_time.and_then(moment).map(|at| (at.min(ask.now), wire.acr));
+        let signed_in = wire.auth_time.and_then(NumericDate::moment).map(|at| (at.min(ask.now), wire.acr));
         Ok(Self {
             claims, subject, jti,
-            until: moment(NumericDate(exp.0.saturating_add(EXPIRY_LEEWAY))).ok_or(Flaw::TooLongLived)?,
+            until: exp.moment().map(|exp| exp + TimeDelta::seconds(EXPIRY_LEEWAY)).ok_or(Flaw::TooLongLived)?,
             scope: wire.scope,
             resources: wire.resource.map(resources).transpose()?,
             authentication: signed_in,
@@ -166,23 +152,19 @@ fn check_times(
     now: DateTime<Utc>,
 ) -> Result<(), Flaw> {
     let now = now.timestamp();
-    if exp.0 + EXPIRY_LEEWAY <= now {
+    if exp.seconds() + EXPIRY_LEEWAY <= now {
         return Err(Flaw::Expired);
     }
-    let ahead = |date: NumericDate| date.0 > now + CLOCK_SKEW;
+    let ahead = |date: NumericDate| date.seconds() > now + CLOCK_SKEW;
     if iat.is_some_and(ahead) || nbf.is_some_and(ahead) {
         return Err(Flaw::TooEarly);
     }
     // One that does not say since when counts from now.
-    let since = iat.map_or(now, |iat| iat.0.min(now));
-    match exp.0 - since > longest.saturating_add(CLOCK_SKEW) {
+    let since = iat.map_or(now, |iat| iat.seconds().min(now));
+    match exp.seconds() - since > longest.saturating_add(CLOCK_SKEW) {
         true => Err(Flaw::TooLongLived),
         false => Ok(()),
     }
-}
-
-fn moment(date: NumericDate) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(date.0, 0)
 }
 
 fn resources(named: Audience) -> Result<Vec<ResourceId>, Reason> {

@@ -7,6 +7,7 @@ pub(crate) mod client_id;
 pub(crate) mod details;
 pub(crate) mod handle;
 pub(crate) mod mint;
+pub(crate) mod numeric_date;
 pub mod pkce;
 pub mod redirect_uri;
 pub(crate) mod resources;

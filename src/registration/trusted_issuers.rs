@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{StatementError, StatementVerifier};
+use crate::base::numeric_date::NumericDate;
 use crate::jose::{JwkSet, Jws, JwsError, VerifyingKey};
 
 /// Takes the statements of the issuers that it was given, each by its own keys.
@@ -51,12 +53,12 @@ impl TrustedIssuers {
     }
 }
 
-/// A date that is no number makes it untimely.
+/// What is no date makes it untimely.
 fn is_timely(claims: &Map<String, Value>, now: DateTime<Utc>) -> bool {
-    let now = now.timestamp() as f64;
-    let holds = |name: &str, test: &dyn Fn(f64) -> bool| match claims.get(name) {
+    let now = now.timestamp();
+    let holds = |name: &str, test: &dyn Fn(i64) -> bool| match claims.get(name) {
         None => true,
-        Some(date) => date.as_f64().is_some_and(test),
+        Some(date) => NumericDate::deserialize(date).is_ok_and(|date| test(date.seconds())),
     };
     holds("exp", &|until| now < until) && holds("nbf", &|from| from <= now)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::base::numeric_date::NumericDate;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::grant::Actor;
@@ -24,12 +25,12 @@ pub(super) struct Active {
     sub_type: Option<SubjectType>,
     aud: Option<Audience>,
     client_id: Option<String>,
-    exp: Option<i64>,
-    iat: Option<i64>,
-    nbf: Option<i64>,
+    exp: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    nbf: Option<NumericDate>,
     jti: Option<String>,
     scope: Option<Scope>,
-    auth_time: Option<i64>,
+    auth_time: Option<NumericDate>,
     acr: Option<String>,
     act: Option<Actor>,
     #[serde(default)]
@@ -57,8 +58,7 @@ impl Active {
     }
 
     pub(super) fn expires(&self) -> Option<DateTime<Utc>> {
-        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        self.exp.map(at)
+        self.exp.and_then(NumericDate::moment)
     }
 
     /// What has to hold at any resource.
@@ -69,7 +69,7 @@ impl Active {
         if self.expires().is_some_and(|end| end <= now) {
             return Err(Reason::TokenExpired);
         }
-        if self.nbf.is_some_and(|nbf| nbf > now.timestamp().saturating_add(CLOCK_SKEW)) {
+        if self.nbf.is_some_and(|nbf| nbf.seconds() > now.timestamp().saturating_add(CLOCK_SKEW)) {
             return Err(Reason::TokenTooEarly);
         }
         let is = |said: &Option<String>, names: &[&str]| {
@@ -111,11 +111,11 @@ impl Active {
             sub_type: self.sub_type.or(untyped.then_some(guessed))?,
             aud: resource.as_str().to_owned(),
             client_id,
-            iat: self.iat.unwrap_or_else(|| now.timestamp()),
-            exp: self.exp.unwrap_or_else(|| until.timestamp()),
+            iat: self.iat.map_or_else(|| now.timestamp(), NumericDate::seconds),
+            exp: self.exp.map_or_else(|| until.timestamp(), NumericDate::seconds),
             jti: self.jti.clone().unwrap_or_default(),
             scope: self.scope.clone().unwrap_or_default(),
-            auth_time: self.auth_time,
+            auth_time: self.auth_time.map(NumericDate::seconds),
             acr: self.acr.clone(),
             act: self.act.clone(),
             authorization_details: self.authorization_details.clone(),
