@@ -32,6 +32,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use fluent_uri::Uri;
 
+use crate::audit::Endpoint;
+use crate::error::{Reason, Refusal};
+use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::store::StoreError;
 
@@ -84,6 +87,27 @@ pub trait Tenants: Send + Sync {
     /// # Errors
     /// It could not be found out; the answer is 503.
     async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError>;
+
+    /// The server that a request is for.
+    ///
+    /// # Errors
+    /// The answer to send: 404 where there is no such tenant, 503 if it could not be found out.
+    async fn server(&self, to: &Destination<'_>) -> Result<AuthorizationServer, Response> {
+        match self.find(to).await {
+            Ok(found) => found.ok_or_else(|| Response::empty(404)),
+            Err(_) => Err(Refusal::from(Reason::StoreUnavailable).into_response()),
+        }
+    }
+
+    /// The server that a request is for, and which of its machine endpoints.
+    ///
+    /// # Errors
+    /// The answer to send: as [`server`](Self::server), and 404 where the tenant has no endpoint.
+    async fn endpoint(&self, to: &Destination<'_>) -> Result<(AuthorizationServer, Endpoint), Response> {
+        let server = self.server(to).await?;
+        let endpoint = server.endpoint_at(to.path).ok_or_else(|| Response::empty(404))?;
+        Ok((server, endpoint))
+    }
 }
 
 #[async_trait]

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use ::axum::Router;
 use ::axum::body::Body;
 use ::axum::extract::{FromRef, FromRequestParts};
+use ::axum::http::Request as HttpRequest;
 use ::axum::http::header::HOST;
 use ::axum::http::request::Parts;
-use ::axum::http::{Request as HttpRequest, StatusCode};
-use ::axum::response::{IntoResponse, Response as HttpResponse};
 
 use super::serve;
-use crate::error::{Reason, Refusal};
+use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::tenants::{Destination, Tenants};
 
@@ -22,15 +21,11 @@ pub fn tenant_router<S: Clone + Send + Sync + 'static>(tenants: impl Tenants + '
     Router::new().fallback(move |request| answer(Arc::clone(&tenants), request))
 }
 
-async fn answer(tenants: Arc<dyn Tenants>, request: HttpRequest<Body>) -> HttpResponse {
+async fn answer(tenants: Arc<dyn Tenants>, request: HttpRequest<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let server = match find(&*tenants, &parts).await {
-        Ok(Tenant(server)) => server,
-        Err(response) => return response,
-    };
-    match server.endpoint_at(parts.uri.path()) {
-        Some(endpoint) => serve(server, endpoint, HttpRequest::from_parts(parts, body)).await.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+    match tenants.endpoint(&destination(&parts)).await {
+        Ok((server, endpoint)) => serve(server, endpoint, HttpRequest::from_parts(parts, body)).await,
+        Err(answer) => answer,
     }
 }
 
@@ -44,20 +39,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Tenant
 where
     Arc<dyn Tenants>: FromRef<S>,
 {
-    type Rejection = HttpResponse;
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpResponse> {
-        find(&*Arc::<dyn Tenants>::from_ref(state), parts).await
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        Arc::<dyn Tenants>::from_ref(state).server(&destination(parts)).await.map(Self)
     }
 }
 
-async fn find(tenants: &dyn Tenants, parts: &Parts) -> Result<Tenant, HttpResponse> {
+fn destination(parts: &Parts) -> Destination<'_> {
     let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = parts.uri.authority().map(|authority| authority.as_str()).or_else(header);
-    let to = Destination::new(authority.unwrap_or_default(), parts.uri.path());
-    match tenants.find(&to).await {
-        Ok(Some(server)) => Ok(Tenant(server)),
-        Ok(None) => Err(StatusCode::NOT_FOUND.into_response()),
-        Err(_) => Err(Refusal::from(Reason::StoreUnavailable).into_response().into_response()),
-    }
+    Destination::new(authority.unwrap_or_default(), parts.uri.path())
 }
