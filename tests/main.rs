@@ -24,6 +24,7 @@ mod guard_attacks;
 mod guard_discovery;
 mod guard_introspection;
 mod guard_keys;
+mod guard_leniency;
 mod guard_remembered;
 mod jose;
 mod keys;

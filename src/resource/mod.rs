@@ -27,7 +27,9 @@ pub use discovery::Discovery;
 pub use guard::Guard;
 pub use introspection::{Credentials, Introspection};
 #[cfg(feature = "jwt")]
-pub use jwt::{DiscoveredKeys, FetchedKeys, FileKeys, JwtVerifier, KeySource, StaticKeys, TrustedKeys};
+pub use jwt::{
+    DiscoveredKeys, FetchedKeys, FileKeys, JwtVerifier, KeySource, Leniency, StaticKeys, TrustedKeys,
+};
 #[cfg(feature = "jwt")]
 pub(crate) use jwt::{EXPIRY_LEEWAY, Unsigned, signed_claims};
 #[cfg(feature = "jwt")]

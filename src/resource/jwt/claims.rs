@@ -5,12 +5,13 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::leniency::{Leniencies, WireScope};
+use crate::base::numeric_date::NumericDate;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
 use crate::resource::requirement::CLOCK_SKEW;
-use crate::scope::Scope;
 use crate::signing::{Claims, SubjectType};
 use crate::target::ResourceId;
 
@@ -18,17 +19,16 @@ use crate::target::ResourceId;
 pub(super) struct Wire {
     pub(super) iss: String,
     pub(super) aud: Audience,
-    exp: i64,
-    iat: i64,
-    nbf: Option<i64>,
+    exp: NumericDate,
+    iat: NumericDate,
+    nbf: Option<NumericDate>,
     pub(super) cnf: Option<IgnoredAny>,
     sub: String,
-    client_id: String,
-    jti: String,
+    client_id: Option<String>,
+    jti: Option<String>,
     sub_type: Option<SubjectType>,
-    #[serde(default)]
-    scope: Scope,
-    auth_time: Option<i64>,
+    scope: Option<WireScope>,
+    auth_time: Option<NumericDate>,
     acr: Option<String>,
     /// One that cannot be read makes the token unreadable: it must not pass as the subject's own.
     act: Option<Actor>,
@@ -65,26 +65,36 @@ impl Validity {
 
 impl Wire {
     pub(super) fn validity(&self) -> Validity {
-        Validity { exp: self.exp, iat: self.iat, nbf: self.nbf }
+        let nbf = self.nbf.map(NumericDate::seconds);
+        Validity { exp: self.exp.seconds(), iat: self.iat.seconds(), nbf }
+    }
+
+    /// Whether it says of itself that it is another kind of token. Only a header can say that it is an access token.
+    pub(super) fn is_of_another_kind(&self) -> bool {
+        match self.extra.get("typ") {
+            Some(typ) => !typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("bearer")),
+            None => OF_OTHER_TOKENS.iter().any(|name| self.extra.contains_key(*name)),
+        }
     }
 
     /// The claims for this resource, if they say in whose name the token acts.
-    pub(super) fn into_claims(self, resource: &ResourceId, untyped: bool) -> Option<Claims> {
-        if self.sub.is_empty() || self.client_id.is_empty() {
+    pub(super) fn into_claims(self, resource: &ResourceId, lenient: Leniencies) -> Option<Claims> {
+        let client_id = lenient.client_id(self.client_id, &self.extra)?;
+        if self.sub.is_empty() || client_id.is_empty() {
             return None;
         }
-        let guessed = if self.sub == self.client_id { SubjectType::Client } else { SubjectType::User };
+        let guessed = if self.sub == client_id { SubjectType::Client } else { SubjectType::User };
         Some(Claims {
-            sub_type: self.sub_type.or(untyped.then_some(guessed))?,
+            sub_type: self.sub_type.or(lenient.untyped_subjects.then_some(guessed))?,
             iss: self.iss,
             sub: self.sub,
             aud: resource.as_str().to_owned(),
-            client_id: self.client_id,
-            iat: self.iat,
-            exp: self.exp,
-            jti: self.jti,
-            scope: self.scope,
-            auth_time: self.auth_time,
+            client_id,
+            iat: self.iat.seconds(),
+            exp: self.exp.seconds(),
+            jti: self.jti.or_else(|| lenient.missing_jti.then(String::new))?,
+            scope: lenient.scope(self.scope, &self.extra)?,
+            auth_time: self.auth_time.map(NumericDate::seconds),
             acr: self.acr,
             act: self.act,
             authorization_details: self.authorization_details,
@@ -92,3 +102,6 @@ impl Wire {
         })
     }
 }
+
+/// Claims of ID tokens and of logout tokens (OpenID Connect Core section 2, Back-Channel Logout section 2.4).
+const OF_OTHER_TOKENS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];

@@ -5,6 +5,7 @@ mod discovered;
 mod fetched;
 mod file;
 mod key_source;
+mod leniency;
 mod passed;
 mod signed;
 
@@ -19,6 +20,7 @@ use crate::jose::{Jws, Unverified};
 use crate::store::StoreError;
 use crate::target::ResourceId;
 use claims::Wire;
+use leniency::Leniencies;
 use passed::{Passed, PassedTokens, TokenDigest};
 
 pub(crate) use claims::EXPIRY_LEEWAY;
@@ -26,6 +28,7 @@ pub use discovered::DiscoveredKeys;
 pub use fetched::FetchedKeys;
 pub use file::FileKeys;
 pub use key_source::{KeySource, StaticKeys, TrustedKeys};
+pub use leniency::Leniency;
 pub(crate) use signed::{Signed, Unsigned, signed_claims};
 
 /// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
@@ -50,7 +53,9 @@ pub(crate) use signed::{Signed, Unsigned, signed_claims};
 pub struct JwtVerifier {
     issuer: String,
     keys: Box<dyn KeySource>,
-    untyped: bool,
+    lenient: Leniencies,
+    /// What the issuer calls the resource, where that is not its URL.
+    audience: Option<String>,
     passed: Option<PassedTokens>,
 }
 
@@ -72,7 +77,13 @@ impl JwtVerifier {
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         let passed = Some(PassedTokens::with_limit(REMEMBERED));
-        Self { issuer: issuer.into(), keys: Box::new(keys), untyped: false, passed }
+        Self {
+            issuer: issuer.into(),
+            keys: Box::new(keys),
+            lenient: Leniencies::default(),
+            audience: None,
+            passed,
+        }
     }
 
     /// How many of the tokens that passed are remembered, about; by default 10,000, and none by 0. One takes a KiB, and
@@ -83,28 +94,53 @@ impl JwtVerifier {
         self
     }
 
-    /// Also takes tokens that do not say whether their subject is a user (`sub_type`, grantor's own claim): then it is
-    /// the client where `sub` is `client_id`, and else a user.
+    /// Also takes tokens that differ from RFC 9068 in these ways: for an issuer that is not grantor. Read what each one
+    /// gives up.
     ///
-    /// Only for an issuer whose clients can never be named as its users are, and whose tokens for clients
-    /// have `sub` and `client_id` alike (RFC 9068 section 2.2): else a client passes as the user of its name.
+    /// ```
+    /// # use grantor::resource::{JwtVerifier, KeySource, Leniency};
+    /// # fn verifier(keys: impl KeySource + 'static) -> JwtVerifier {
+    /// JwtVerifier::new("https://keycloak.example/realms/main", keys).allow(Leniency::KEYCLOAK)
+    /// # }
+    /// ```
     #[must_use]
-    pub fn allow_untyped_subjects(mut self) -> Self {
-        self.untyped = true;
+    pub fn allow(mut self, leniencies: &[Leniency]) -> Self {
+        leniencies.iter().for_each(|leniency| self.lenient.add(*leniency));
+        self
+    }
+
+    /// [`Leniency::UntypedSubjects`]: also takes tokens that do not say whether their subject is a user.
+    #[must_use]
+    pub fn allow_untyped_subjects(self) -> Self {
+        self.allow(&[Leniency::UntypedSubjects])
+    }
+
+    /// The name that tokens of this issuer have in `aud` for the resource, where that is not its URL: an "API identifier" of
+    /// Auth0, the client id of the API at Entra ID. A token that names the URL is then refused.
+    ///
+    /// Whichever guard has this verifier takes tokens of that name, so give each resource a verifier of its own.
+    #[must_use]
+    pub fn audience(mut self, name: impl Into<String>) -> Self {
+        self.audience = Some(name.into());
         self
     }
 
     /// Every check, the signature first.
     async fn check(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>) -> Result<Passed, Refusal> {
         let jws = Jws::parse(token).map_err(|_| Reason::TokenUnreadable)?;
-        if !jws.has_typ(ACCESS_TOKEN) {
+        let is_typed = jws.has_typ(ACCESS_TOKEN);
+        let is_plain = jws.is_untyped() || jws.has_typ("JWT");
+        if !is_typed && !(is_plain && self.lenient.plain_type) {
             return Err(Reason::TokenUnreadable.into());
         }
         let Signed { claims: wire, key } = self.signed(&jws, now).await?;
+        if !is_typed && wire.is_of_another_kind() {
+            return Err(Reason::TokenUnreadable.into());
+        }
         if wire.iss != self.issuer {
             return Err(Reason::TokenIssuerWrong.into());
         }
-        if !wire.aud.names(resource.as_str()) {
+        if !wire.aud.names(self.audience.as_deref().unwrap_or(resource.as_str())) {
             return Err(Reason::TokenAudienceWrong.into());
         }
         let validity = wire.validity();
@@ -112,7 +148,7 @@ impl JwtVerifier {
         if wire.cnf.is_some() {
             return Err(Reason::TokenBound.into());
         }
-        let claims = wire.into_claims(resource, self.untyped).ok_or(Reason::TokenUnreadable)?;
+        let claims = wire.into_claims(resource, self.lenient).ok_or(Reason::TokenUnreadable)?;
         Ok(Passed { access: Access::of_claims(claims, resource), validity, key })
     }
 

@@ -1,0 +1,151 @@
+//! [`Leniency`]: how the access tokens of other servers differ from RFC 9068, and what it costs to take them.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::scope::Scope;
+
+/// A difference from RFC 9068 that is taken from one issuer, by [`JwtVerifier::allow`](super::JwtVerifier::allow). Without
+/// any, a token has to be as RFC 9068 wants it.
+///
+/// [`KEYCLOAK`](Self::KEYCLOAK), [`AUTH0`](Self::AUTH0) and [`ENTRA`](Self::ENTRA) are what these servers need as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Leniency {
+    /// The header's `typ` may be `JWT`, or absent.
+    ///
+    /// Gives up: what keeps other tokens apart that the issuer signs with the same keys. One that shows itself as an ID token
+    /// or a logout token is refused (a claim `typ` other than `Bearer`; without one, `nonce`, `at_hash`, `c_hash`, `s_hash` or `events`).
+    /// Every other one passes if it names the resource in `aud`, so let no client of the issuer have the resource's name.
+    PlainType,
+    /// Where there is no `client_id`, the client is in `azp`, or else in `appid`.
+    ///
+    /// Gives up: `azp` is "the authorized party", which some servers let clients set to another client than the one that asked.
+    /// [`Access::client`](crate::Access::client) is as good as the issuer's word for it.
+    AuthorizedParty,
+    /// `scope` may be an array of texts.
+    ///
+    /// Gives up: nothing, if the issuer means by it what it would mean by one text.
+    ScopeList,
+    /// Where there is no `scope`, the scope is in `scp`, a text or an array of texts.
+    ///
+    /// Gives up: nothing, if the issuer means by `scp` what others mean by `scope`.
+    Scp,
+    /// There may be no `jti`.
+    ///
+    /// Gives up: the token has no name, so a log cannot say which it was, and your API cannot refuse it by name.
+    MissingJti,
+    /// Tokens need not say whether their subject is a user (`sub_type`, grantor's own claim): then it is the client
+    /// where `sub` is the client, and else a user.
+    ///
+    /// Gives up: that no client passes as a user. Where an issuer's tokens for clients have another `sub` than the client,
+    /// [`Access::user`](crate::Access::user) gives that as a user's name. Only for an issuer whose clients can never be named as its users are.
+    UntypedSubjects,
+}
+
+impl Leniency {
+    /// Access tokens of Keycloak: `typ` is `JWT`, the client is in `azp`. A client's own tokens have the id of its service
+    /// account as `sub`, which counts as a user.
+    pub const KEYCLOAK: &'static [Self] = &[Self::PlainType, Self::AuthorizedParty, Self::UntypedSubjects];
+
+    /// Access tokens of Auth0 in its own profile: `typ` is `JWT`, the client is in `azp`, no `jti`. A client's own tokens
+    /// have `<client>@clients` as `sub`, which counts as a user. Its RFC 9068 profile needs [`UntypedSubjects`](Self::UntypedSubjects) alone.
+    pub const AUTH0: &'static [Self] =
+        &[Self::PlainType, Self::AuthorizedParty, Self::MissingJti, Self::UntypedSubjects];
+
+    /// Access tokens of Microsoft Entra ID: `typ` is `JWT`, the client is in `azp` or `appid`, the scope in `scp`, no `jti`. A
+    /// client's own tokens have the id of its service principal as `sub`, which counts as a user, and no scope.
+    pub const ENTRA: &'static [Self] =
+        &[Self::PlainType, Self::AuthorizedParty, Self::Scp, Self::MissingJti, Self::UntypedSubjects];
+}
+
+/// Those that one verifier has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leniencies {
+    pub(super) plain_type: bool,
+    authorized_party: bool,
+    scope_list: bool,
+    scp: bool,
+    pub(super) missing_jti: bool,
+    pub(super) untyped_subjects: bool,
+}
+
+impl Leniencies {
+    pub(super) fn add(&mut self, leniency: Leniency) {
+        let switch = match leniency {
+            Leniency::PlainType => &mut self.plain_type,
+            Leniency::AuthorizedParty => &mut self.authorized_party,
+            Leniency::ScopeList => &mut self.scope_list,
+            Leniency::Scp => &mut self.scp,
+            Leniency::MissingJti => &mut self.missing_jti,
+            Leniency::UntypedSubjects => &mut self.untyped_subjects,
+        };
+        *switch = true;
+    }
+
+    pub(super) fn client_id(self, said: Option<String>, extra: &Map<String, Value>) -> Option<String> {
+        said.or_else(|| {
+            let party = extra.get("azp").or_else(|| extra.get("appid")).filter(|_| self.authorized_party)?;
+            party.as_str().map(str::to_owned)
+        })
+    }
+
+    /// None if it is written in a way that is not taken here.
+    pub(super) fn scope(self, said: Option<WireScope>, extra: &Map<String, Value>) -> Option<Scope> {
+        match said {
+            Some(WireScope::Text(scope)) => Some(scope),
+            Some(WireScope::List(scope)) => self.scope_list.then_some(scope),
+            None => match extra.get("scp").filter(|_| self.scp) {
+                Some(scp) => WireScope::deserialize(scp).ok().map(WireScope::any),
+                None => Some(Scope::empty()),
+            },
+        }
+    }
+}
+
+/// A scope in either spelling.
+pub(super) enum WireScope {
+    Text(Scope),
+    List(Scope),
+}
+
+impl WireScope {
+    fn any(self) -> Scope {
+        match self {
+            Self::Text(scope) | Self::List(scope) => scope,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WireScope {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = WireScope;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a scope, or a list of scope tokens")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<WireScope, E> {
+                Scope::parse(text).map(WireScope::Text).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<WireScope, A::Error> {
+                let mut tokens: Vec<String> = Vec::new();
+                while let Some(token) = list.next_element::<String>()? {
+                    // Each item is one token: a space would make two of it.
+                    if token.is_empty() || token.contains(' ') {
+                        return Err(A::Error::custom("not a scope token"));
+                    }
+                    tokens.push(token);
+                }
+                Scope::parse(&tokens.join(" ")).map(WireScope::List).map_err(A::Error::custom)
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
