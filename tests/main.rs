@@ -25,6 +25,7 @@ mod guard_discovery;
 mod guard_introspection;
 mod guard_keys;
 mod guard_leniency;
+mod guard_origins;
 mod guard_remembered;
 mod jose;
 mod keys;

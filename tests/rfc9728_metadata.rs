@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use grantor::Resource;
 use grantor::adapter::axum::guard_routes;
-use grantor::http::Method;
+use grantor::http::{Method, Request};
 use grantor::resource::{Guard, GuardBuilder, StaticKeys};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -70,15 +70,15 @@ fn rs_15_a_local_server_tells_what_it_knows() {
 #[test]
 fn rs_15_it_is_read_from_any_origin_and_kept_for_a_while() {
     let guard = guard(API, |b| b);
-    let got = guard.serve_metadata(Method::Get);
+    let got = guard.serve_metadata(&Request::new(Method::Get));
     assert_eq!(got.status, 200);
     assert_eq!(got.header("content-type"), Some("application/json"));
     assert_eq!(got.header("cache-control"), Some("public, max-age=300"));
     assert_eq!(got.header("access-control-allow-origin"), Some("*"));
-    let preflight = guard.serve_metadata(Method::Options);
+    let preflight = guard.serve_metadata(&Request::new(Method::Options));
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, Some("*")));
     assert_eq!(preflight.header("access-control-allow-credentials"), None);
-    let wrong = guard.serve_metadata(Method::Post);
+    let wrong = guard.serve_metadata(&Request::new(Method::Post));
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET, HEAD")));
 }
 

@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use grantor::adapter::axum::{guard_routes, read_parts, router};
+use grantor::adapter::axum::{CrossOriginLayer, guard_routes, read_parts, router};
 use grantor::outbound::HttpOutbound;
 use grantor::resource::{Access, Guard, Requirement};
 use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Profile, Resource};
@@ -56,6 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route_service("/mcp", tools)
         .layer(from_fn_with_state(guard.clone(), admit))
+        .layer(CrossOriginLayer::new(guard.cross_origin())) // preflights, and pages of other origins
         .merge(pages::routes(server.clone())) // your login and your consent page
         .merge(guard_routes([guard])) // RFC 9728
         .merge(router(server)); // token, revocation, registration, metadata

@@ -1,9 +1,11 @@
 //! The adapter for axum 0.8 (feature `axum`).
 //!
 //! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an
-//! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer; [`guard_routes`] serves its metadata. For several
+//! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer, and outside of them a [`CrossOriginLayer`];
+//! [`guard_routes`] serves its metadata. For several
 //! issuers there are [`tenant_router`] and [`Tenant`].
 
+mod cross_origin;
 mod guard;
 mod tenants;
 
@@ -16,6 +18,7 @@ use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, S
 use ::axum::response::{IntoResponse, Response as HttpResponse};
 use ::axum::{Router, routing};
 
+pub use cross_origin::{CrossOriginLayer, CrossOriginService};
 pub use guard::{AnyToken, Authorized, GuardLayer, Guarded, Required, guard_routes};
 pub use tenants::{Tenant, tenant_router};
 

@@ -34,7 +34,7 @@ impl Reason {
         ) {
             return 429;
         }
-        if matches!(self, Self::RegistrationRefused | Self::ClientDisabled) {
+        if matches!(self, Self::RegistrationRefused | Self::ClientDisabled | Self::OriginNotAllowed) {
             return 403;
         }
         match self.code() {
@@ -233,6 +233,7 @@ impl Reason {
             R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
             R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations, try again later"),
             R::ClientDisabled => (E::AccessDenied, "the client is disabled"),
+            R::OriginNotAllowed => (E::AccessDenied, "programs of this origin may not call the resource"),
 
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now, try again"),

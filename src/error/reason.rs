@@ -259,6 +259,8 @@ pub enum Reason {
     TokenScopeInsufficient,
     /// The user signed in not well enough, or too long ago (RFC 9470).
     TokenAuthenticationInsufficient,
+    /// A browser program of an origin that may not call the resource.
+    OriginNotAllowed,
     /// A signed access token of which nothing is recorded: it lives until it expires.
     TokenNotRevocable,
     /// Another client's token at the revocation endpoint.

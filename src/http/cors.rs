@@ -38,7 +38,7 @@ pub(crate) fn share(response: Response, origin: impl Into<Cow<'static, str>>) ->
 }
 
 /// Names of fields, as a browser lists them (RFC 9110 section 5.6.2).
-fn is_list_of_names(text: &str) -> bool {
+pub(crate) fn is_list_of_names(text: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let names = || text.split(',').map(str::trim);
     text.len() <= MAX_NAMES && names().all(|name| !name.is_empty() && name.bytes().all(is_name))

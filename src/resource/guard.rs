@@ -136,7 +136,7 @@ impl Guard {
         if in_doubt && self.inner.refuses_in_doubt { Reason::TokenInactive } else { reason }
     }
 
-    fn record(&self, reason: Reason, access: Option<&Access>) {
+    pub(super) fn record(&self, reason: Reason, access: Option<&Access>) {
         let Some(audit) = &self.inner.audit else { return };
         let what = if reason.status() >= 500 { What::Failed(reason) } else { What::Refused(reason) };
         audit.record(&Event {

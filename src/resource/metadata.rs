@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Guard;
 use crate::error::{Reason, Refusal};
-use crate::http::{Method, Response};
+use crate::http::{Method, Request, Response, cors};
 use crate::target::ResourceId;
 
 /// Goes between the host of a resource and its path (RFC 9728 section 3.1).
@@ -35,22 +35,39 @@ pub(super) fn document(resource: &ResourceId, issuers: &[String], scopes: &[Stri
 impl Guard {
     /// The document that says how to get in, for programs of any origin.
     pub fn metadata(&self) -> Response {
-        shared(Response::public_json(self.inner.metadata.clone(), 300))
+        cors::share(Response::public_json(self.inner.metadata.clone(), 300), "*")
     }
 
     /// Answers any request at the document's path: the method is checked, and preflights are answered.
-    pub fn serve_metadata(&self, method: Method) -> Response {
-        match method {
+    pub fn serve_metadata(&self, request: &Request) -> Response {
+        match request.method {
             Method::Get | Method::Head => self.metadata(),
-            Method::Options => shared(Response::empty(204))
-                .with("access-control-allow-methods", ALLOWED)
-                .with("access-control-allow-headers", "authorization, content-type, mcp-protocol-version")
-                .with("access-control-max-age", "600"),
+            Method::Options => cors::preflight(&request.headers, ALLOWED, "*"),
             Method::Post | Method::Put | Method::Delete | Method::Other => {
                 let refused = Refusal::from(Reason::MethodWrong).into_response();
-                shared(refused).with("allow", ALLOWED)
+                cors::share(refused, "*").with("allow", ALLOWED)
             }
         }
+    }
+
+    /// The metadata of these guards, as paths and the guard that answers each with
+    /// [`serve_metadata`](Self::serve_metadata).
+    ///
+    /// The path without a suffix, where clients look that know the host alone, answers for the guard whose resource has no
+    /// path, else for the first.
+    pub fn routes(guards: impl IntoIterator<Item = Self>) -> Vec<(String, Self)> {
+        let mut routes: Vec<(String, Self)> = Vec::new();
+        for guard in guards {
+            let path = guard.metadata_path();
+            if routes.iter().all(|(own, _)| *own != path) {
+                routes.push((path, guard));
+            }
+        }
+        let root = Self::root_metadata_path();
+        let first = routes.first().map(|(_, first)| first.clone());
+        let first = first.filter(|_| routes.iter().all(|(own, _)| own != root));
+        routes.extend(first.map(|first| (root.to_owned(), first)));
+        routes
     }
 
     /// Where the document belongs: the well-known name goes before the path of the resource (RFC 9728 section 3.1).
@@ -74,7 +91,3 @@ impl Guard {
 }
 
 const ALLOWED: &str = "GET, HEAD";
-
-fn shared(response: Response) -> Response {
-    response.with("access-control-allow-origin", "*")
-}

@@ -8,6 +8,7 @@ pub(crate) use crate::http::bearer;
 pub(crate) use crate::http::bearer::presented;
 mod builder;
 mod challenge;
+mod cross_origin;
 mod discovery;
 mod guard;
 mod introspection;
@@ -23,6 +24,7 @@ pub use crate::token::Access;
 #[cfg(feature = "jwt")]
 pub(crate) use audience::Audience;
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
+pub use cross_origin::{CrossOrigin, OriginError, Shared};
 pub use discovery::Discovery;
 pub use guard::Guard;
 pub use introspection::{Credentials, Introspection};

@@ -1,6 +1,5 @@
 //! The guard in axum: an extractor, a layer for any tower service, and the route of the metadata.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use ::axum::body::Body;
 use ::axum::extract::{FromRef, FromRequestParts};
 use ::axum::http::header::AUTHORIZATION;
 use ::axum::http::request::Parts;
@@ -19,7 +19,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::read_parts;
-use crate::http::{Method, Response};
+use crate::http::Response;
 use crate::resource::{Access, Guard, Requirement};
 
 /// What an [`Authorized`] request has to bring along, as a type.
@@ -100,7 +100,7 @@ where
 /// request's extensions.
 ///
 /// The `Authorization` header is marked as sensitive, so that layers inside which log headers do not show it. A browser
-/// sends its preflights without a token: put the layer that answers them outside of this one.
+/// sends its preflights without a token: put a [`CrossOriginLayer`](super::CrossOriginLayer), which answers them, outside of this one.
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Guard,
@@ -166,20 +166,13 @@ where
     }
 }
 
-/// The metadata of these guards at their well-known paths: merge it at the root of your app, do not nest it.
-///
-/// The path without a suffix, where clients look that know the host alone, answers for the guard whose resource has no
-/// path, else for the first.
+/// The metadata of these guards at their well-known paths ([`Guard::routes`]): merge it at the root of your app, do not
+/// nest it.
 pub fn guard_routes<S: Clone + Send + Sync + 'static>(guards: impl IntoIterator<Item = Guard>) -> Router<S> {
-    let guards: Vec<Guard> = guards.into_iter().collect();
-    let mut served: BTreeMap<String, Guard> =
-        guards.iter().rev().map(|guard| (guard.metadata_path(), guard.clone())).collect();
-    if let Some(first) = guards.into_iter().next() {
-        served.entry(Guard::root_metadata_path().to_owned()).or_insert(first);
-    }
-    served.into_iter().fold(Router::new(), |router, (path, guard)| {
-        let serve = move |method: ::axum::http::Method| {
-            let response = guard.serve_metadata(Method::from(method.as_str()));
+    Guard::routes(guards).into_iter().fold(Router::new(), |router, (path, guard)| {
+        let serve = move |request: HttpRequest<Body>| {
+            let (parts, _) = request.into_parts();
+            let response = guard.serve_metadata(&read_parts(&parts));
             async move { response }
         };
         router.route(&path, routing::any(serve))

@@ -1,0 +1,178 @@
+//! [`CrossOrigin`]: which browser programs may call an API, and what they read of its answers.
+
+use std::borrow::Cow;
+
+use fluent_uri::Uri;
+
+use super::Guard;
+use crate::error::{Reason, Refusal};
+use crate::http::{Method, Request, Response, cors};
+
+/// Which browser programs may send requests to a resource, by the `Origin` that their browser writes.
+///
+/// By default those of the resource's own origin, and every program that is no browser's: such requests have no `Origin`.
+/// Another origin is answered with 403 before anything is looked at, which also stops pages that reach a server on this
+/// machine or in this network by a name of their own (DNS rebinding; the Model Context Protocol wants that check).
+/// Preflights of allowed origins are answered here: a browser sends them without a token, so they must not reach the guard.
+///
+/// No cookie ever counts at a guarded resource, so preflights allow every header that they ask for.
+///
+/// ```
+/// # use grantor::resource::{Guard, StaticKeys, CrossOrigin};
+/// # fn cross_origin(guard: &Guard) -> Result<CrossOrigin, Box<dyn std::error::Error>> {
+/// Ok(guard.cross_origin().allow("https://app.example")?.allow("http://localhost:6274")?)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CrossOrigin {
+    guard: Guard,
+    /// None is any.
+    allowed: Option<Vec<String>>,
+    exposed: Cow<'static, str>,
+}
+
+impl Guard {
+    /// Which browser programs may call this resource: those of its own origin, until others are allowed.
+    pub fn cross_origin(&self) -> CrossOrigin {
+        CrossOrigin {
+            guard: self.clone(),
+            allowed: Some(origin_of(self.resource().as_str()).into_iter().collect()),
+            exposed: Cow::Borrowed(EXPOSED),
+        }
+    }
+}
+
+/// What a program may read of an answer: what tokens need, and the session of the Model Context Protocol.
+const EXPOSED: &str = "www-authenticate, retry-after, dpop-nonce, mcp-session-id, mcp-protocol-version";
+
+impl CrossOrigin {
+    /// The header fields of a request that [`check`](Self::check) reads.
+    pub const READ: &'static [&'static str] =
+        &["origin", "access-control-request-method", "access-control-request-headers"];
+
+    /// Allows this origin, too: a scheme, a host and perhaps a port, as in `https://app.example`.
+    ///
+    /// # Errors
+    /// It is no origin.
+    pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
+        let has_path = origin.trim_end_matches('/').splitn(4, '/').nth(3).is_some();
+        let origin = origin_of(origin).filter(|_| !has_path).ok_or_else(|| OriginError(origin.to_owned()))?;
+        if let Some(allowed) = &mut self.allowed {
+            allowed.push(origin);
+        }
+        Ok(self)
+    }
+
+    /// Allows every origin. Only for an API that the whole internet can reach: pages of any site may then call it with
+    /// tokens that they have.
+    pub fn allow_any(mut self) -> Self {
+        self.allowed = None;
+        self
+    }
+
+    /// Lets programs read this field of the answers, too.
+    pub fn expose(mut self, name: &str) -> Self {
+        self.exposed = Cow::Owned(format!("{}, {name}", self.exposed));
+        self
+    }
+
+    /// Judges where a request comes from.
+    ///
+    /// # Errors
+    /// The answer to send: 204 to a preflight, 403 to an origin that is not allowed.
+    pub fn check(&self, request: &Request) -> Result<Shared, Response> {
+        let origin = match request.headers.one("origin") {
+            Ok(None) => return Ok(Shared { headers: Vec::new() }),
+            Ok(Some(origin)) => self.shown_to(origin),
+            Err(_) => None,
+        };
+        let Some(origin) = origin else {
+            self.guard.record(Reason::OriginNotAllowed, None);
+            return Err(Refusal::from(Reason::OriginNotAllowed).into_response());
+        };
+        let asked = request.headers.one("access-control-request-method").ok().flatten();
+        if let Some(method) = asked.filter(|_| request.method == Method::Options) {
+            let method = if cors::is_list_of_names(method) { method.to_owned() } else { String::new() };
+            return Err(cors::preflight(&request.headers, method, origin).with("vary", "origin"));
+        }
+        let headers = vec![
+            ("access-control-allow-origin", origin),
+            ("access-control-expose-headers", self.exposed.clone()),
+            ("vary", Cow::Borrowed("origin")),
+        ];
+        Ok(Shared { headers })
+    }
+
+    /// How an allowed origin is answered.
+    fn shown_to(&self, origin: &str) -> Option<Cow<'static, str>> {
+        match &self.allowed {
+            None => Some(Cow::Borrowed("*")),
+            Some(allowed) => {
+                let own = allowed.iter().find(|own| *own == origin);
+                own.map(|own| Cow::Owned(own.clone()))
+            }
+        }
+    }
+}
+
+/// With whom an answer is shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Shared {
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+}
+
+impl Shared {
+    /// The header fields to add to the answer; none if no browser asked.
+    #[must_use]
+    pub fn into_headers(self) -> Vec<(&'static str, Cow<'static, str>)> {
+        self.headers
+    }
+}
+
+/// The origin of a URL as browsers write it: lower case, no default port (RFC 6454 section 6.1).
+fn origin_of(url: &str) -> Option<String> {
+    let uri = Uri::parse(url).ok()?;
+    let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none())?;
+    let scheme = uri.scheme().as_str().to_ascii_lowercase();
+    let default = match scheme.as_str() {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
+    };
+    let plain = uri.query().is_none() && uri.fragment().is_none();
+    let port = authority.port().map(|port| port.as_str()).filter(|port| !port.is_empty() && *port != default);
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
+    plain.then(|| format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+}
+
+/// A text that is no origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an origin: write a scheme, a host and perhaps a port, as in https://app.example")]
+pub struct OriginError(String);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        for (url, origin) in [
+            ("https://app.example", Some("https://app.example")),
+            ("HTTPS://App.Example:443/path", Some("https://app.example")),
+            ("http://127.0.0.1:9480/mcp", Some("http://127.0.0.1:9480")),
+            ("http://[::1]:80", Some("http://[::1]")),
+            ("https://app.example:80", Some("https://app.example:80")),
+            ("null", None),
+            ("ftp://app.example", None),
+            ("https://user@app.example", None),
+            ("https://app.example?x", None),
+            ("https://", None),
+            ("", None),
+        ] {
+            assert_eq!(origin_of(url).as_deref(), origin, "{url}");
+        }
+    }
+}
