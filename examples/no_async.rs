@@ -1,5 +1,5 @@
 //! The pure core by hand: no runtime, no clock, no random source. Every line that it prints is the same
-//! each time: `cargo run --example no_async`.
+//! each time: `cargo run -p grantor --example no_async`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A store of your own, and the suite that proves it: `cargo run --example own_store`.
+//! A store of your own, and the suite that proves it: `cargo run -p grantor --example own_store`.
 //!
 //! What stands here as a `BTreeMap` is a table in your database:
 //!

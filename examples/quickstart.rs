@@ -1,4 +1,4 @@
-//! An authorization server in one screen: `cargo run --example quickstart`, then paste what it prints.
+//! An authorization server in one screen: `cargo run -p grantor --example quickstart`, then paste what it prints.
 use axum::{Router, extract::Request, extract::State, response::IntoResponse, routing::get};
 use grantor::adapter::axum::{read, router};
 use grantor::{AuthMethod, Authorization, AuthorizationServer, Client, Detour, GrantType, Login};
@@ -6,16 +6,18 @@ use grantor::{MemoryRegistry, MemoryStore};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app =
-        Client::builder("app").redirect_uri("http://127.0.0.1:9400/callback").auth_method(AuthMethod::None);
+    let address = format!("127.0.0.1:{}", std::env::args().nth(1).as_deref().unwrap_or("9400"));
+    let taken = |e| format!("{address}: {e}; add another port to the end of the command, such as 9500");
+    let listener = tokio::net::TcpListener::bind(&address).await.map_err(taken)?;
+    let url = format!("http://{address}");
+    let app = Client::builder("app").redirect_uri(format!("{url}/callback")).auth_method(AuthMethod::None);
     let app = app.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build()?;
-    let server = AuthorizationServer::builder("http://127.0.0.1:9400").allow_http_loopback();
+    let server = AuthorizationServer::builder(&url).allow_http_loopback();
     let server = server.clients(MemoryRegistry::new([app])).store(MemoryStore::new()).scopes(["read"]);
     let server = server.authorization_endpoint("/authorize").build()?;
     let routes = Router::new().route("/authorize", get(authorize)).route("/hello", get(hello));
     let routes = routes.with_state(server.clone()).merge(router(server));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:9400").await?;
-    println!("{CURL}");
+    println!("{}", CURL.replace("http://127.0.0.1:9400", &url));
     Ok(axum::serve(listener, routes).await?)
 }
 

@@ -93,8 +93,3 @@ pub use signing::{AccessTokenClaims, AccessTokens, Claims, SubjectType, TokenSig
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use token::Access;
-
-/// The README's examples are tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

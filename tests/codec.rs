@@ -35,7 +35,7 @@ const GRANTS: [&str; 9] = [
 const CLIENTS: [&str; 2] = ["confidential_client", "public_client"];
 
 fn path(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "golden", "v1", &format!("{name}.json")].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "golden", "v1", &format!("{name}.json")].iter().collect()
 }
 
 fn golden(name: &str) -> String {

@@ -6,7 +6,8 @@ source tests/clients/lib.sh
 
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
-cargo build --quiet --examples
+cargo build --quiet -p grantor --examples
+cargo build --quiet -p grantor-server -p grantor-resource-server -p grantor-mcp-server
 
 failed=0
 expect() { # what, actual, pattern
@@ -22,7 +23,10 @@ lines=$(wc -l <examples/quickstart.rs)
 expect "quickstart: at most 40 lines" "$((lines <= 40))" '^1$'
 
 # The commands as they are printed, the refresh pasted twice as the text says.
-start_program "$work/quickstart.log" "$TARGET/debug/examples/quickstart"
+port=$(free_port)
+start_program "$work/quickstart.log" "$TARGET/debug/examples/quickstart" "$port"
+expect "quickstart: on the port that was asked for" "$program_address" ":$port\$"
+expect "quickstart: what to do if the port is taken" "$("$TARGET/debug/examples/quickstart" "$port" 2>&1)" 'add another port'
 sed -n '2,$p' "$work/quickstart.log" >"$work/pasted"
 sed -i '/^TOKENS2=/{p;}' "$work/pasted"
 bash "$work/pasted" >"$work/output" 2>&1 || true
@@ -44,9 +48,9 @@ for example in no_async own_store; do
 done
 
 # The commands at the head of resource_server, but for the port that it takes.
-start_program "$work/server.log" "$TARGET/debug/examples/server" examples/resource_server/server.toml
+start_program "$work/server.log" "$TARGET/debug/grantor-server" examples/resource_server/server.toml
 server_pid=$program_pid
-start_program "$work/resource_server.log" "$TARGET/debug/examples/resource_server" --listen 127.0.0.1:0 \
+start_program "$work/resource_server.log" "$TARGET/debug/grantor-resource-server" --listen 127.0.0.1:0 \
     --resource http://127.0.0.1:9402/api --introspection http://127.0.0.1:9400/introspect \
     --issuer http://127.0.0.1:9400 --client-id notes-api --client-secret notes-api-secret
 TOKEN=$(curl -s -u robot:robot-secret -d grant_type=client_credentials http://127.0.0.1:9400/token |
@@ -59,7 +63,7 @@ program_pid=$server_pid
 stop_program
 
 # The MCP server tells a client without a token where to get one.
-start_program "$work/mcp_server.log" "$TARGET/debug/examples/mcp_server" 127.0.0.1:0
+start_program "$work/mcp_server.log" "$TARGET/debug/grantor-mcp-server" 127.0.0.1:0
 expect "mcp_server: the challenge" "$(curl -si -X POST "$program_address/mcp")" \
     "resource_metadata=\"$program_address/.well-known/oauth-protected-resource/mcp\""
 expect "mcp_server: its metadata" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
@@ -67,7 +71,7 @@ expect "mcp_server: its metadata" "$(curl -s "$program_address/.well-known/oauth
 stop_program
 
 # The server without a configuration is a demonstration.
-start_program "$work/server.log" "$TARGET/debug/examples/server"
+start_program "$work/server.log" "$TARGET/debug/grantor-server"
 expect "server: the demonstration" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
     "^\{\"issuer\":\"$program_address\""
 stop_program

@@ -1,5 +1,5 @@
 //! An MCP server that Claude, ChatGPT, VS Code and every other MCP client can log in to: its tools and the authorization
-//! server for them, in one process. `cargo run --example mcp_server`, and give a client `http://127.0.0.1:9480/mcp`.
+//! server for them, in one process. `cargo run -p grantor-mcp-server`, and give a client `http://127.0.0.1:9480/mcp`.
 
 mod pages;
 

@@ -3,15 +3,15 @@
 //! In one terminal, the server, with a configuration that knows this API:
 //!
 //! ```text
-//! cargo run --example server -- examples/resource_server/server.toml
+//! cargo run -p grantor-server -- examples/resource_server/server.toml
 //! ```
 //!
 //! In another, the API, which trusts it in one of three ways:
 //!
 //! ```text
-//! cargo run --example resource_server -- --discovery http://127.0.0.1:9400
-//! cargo run --example resource_server -- --jwks http://127.0.0.1:9400/jwks --issuer http://127.0.0.1:9400
-//! cargo run --example resource_server -- --introspection http://127.0.0.1:9400/introspect \
+//! cargo run -p grantor-resource-server -- --discovery http://127.0.0.1:9400
+//! cargo run -p grantor-resource-server -- --jwks http://127.0.0.1:9400/jwks --issuer http://127.0.0.1:9400
+//! cargo run -p grantor-resource-server -- --introspection http://127.0.0.1:9400/introspect \
 //!     --issuer http://127.0.0.1:9400 --client-id notes-api --client-secret notes-api-secret
 //! ```
 //!

@@ -2,9 +2,9 @@
 //! every endpoint that grantor has.
 //!
 //! ```text
-//! cargo run --example server                   # the demonstration configuration
-//! cargo run --example server -- my-server.toml
-//! cargo run --example server -- my-server.toml --store sqlite:grants.db
+//! cargo run -p grantor-server                    # the demonstration configuration
+//! cargo run -p grantor-server -- my-server.toml
+//! cargo run -p grantor-server -- my-server.toml --store sqlite:grants.db
 //! ```
 //!
 //! Its log goes to standard error; `RUST_LOG=grantor=debug` adds every token that is issued to what is

@@ -8,7 +8,7 @@ source tests/clients/lib.sh
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
 
-# name, configuration (`mcp_server` is an example of its own), command
+# name, configuration (`mcp_server` is a program of its own), command
 clients=(
     "authlib server.toml $VENV/bin/python tests/clients/python/authlib_client.py"
     "assertions assertions.toml $VENV/bin/python tests/clients/python/assertions.py"
@@ -32,8 +32,8 @@ clients=(
 install_packages
 install_python
 install_node
-cargo build --quiet --example server --example resource_server --example mcp_server
-export GRANTOR_RESOURCE_SERVER="$TARGET/debug/examples/resource_server"
+cargo build --quiet -p grantor-server -p grantor-resource-server -p grantor-mcp-server
+export GRANTOR_RESOURCE_SERVER="$TARGET/debug/grantor-resource-server"
 export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -46,12 +46,12 @@ for line in "${clients[@]}"; do
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     echo "--- $name"
     status=1
-    program=("$TARGET/debug/examples/server" "tests/clients/$config")
+    program=("$TARGET/debug/grantor-server" "tests/clients/$config")
     if [ "$config" = mcp_server ]; then
         # The documents of the client are at `https://client.example`, which is the client's own program.
         GRANTOR_DOCUMENTS="127.0.0.1:$(free_port)"
         export GRANTOR_DOCUMENTS
-        program=("$TARGET/debug/examples/mcp_server" 127.0.0.1:0 "https://client.example=$GRANTOR_DOCUMENTS")
+        program=("$TARGET/debug/grantor-mcp-server" 127.0.0.1:0 "https://client.example=$GRANTOR_DOCUMENTS")
     fi
     if start_program "$work/$name.log" env RUST_LOG=trace "${program[@]}"; then
         status=0

@@ -29,7 +29,7 @@ async fn started() -> (Server, Remote) {
     });
     let documents = Remote::saying(Says::json(document)).await;
     let mapped = format!("https://client.example={}", documents.address);
-    (Server::of("mcp_server", &["127.0.0.1:0", &mapped]), documents)
+    (Server::of("grantor-mcp-server", &["127.0.0.1:0", &mapped]), documents)
 }
 
 /// The callback that alice's browser is sent to.

@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::OnceLock;
 
-const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/server.toml");
+use crate::support::programs::program;
+
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/server.toml");
 
 pub(crate) struct Server {
     pub(crate) issuer: String,
@@ -16,11 +16,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::of("server", &[CONFIGURATION])
+        Self::of("grantor-server", &[CONFIGURATION])
     }
 
-    pub(crate) fn of(example: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(examples().join(example));
+    pub(crate) fn of(package: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program(package));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -51,23 +51,4 @@ fn all_of(stderr: &mut ChildStderr) -> String {
     let mut text = String::new();
     let _ = stderr.read_to_string(&mut text);
     text
-}
-
-/// `cargo test` builds the examples beside the tests, but `cargo test --test all` does not.
-fn examples() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let profile = tests.ancestors().nth(2).unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build
-            .args(["build", "--quiet", "--example", "server", "--example", "mcp_server", "--target-dir"])
-            .arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        profile.join("examples")
-    });
-    built.clone()
 }

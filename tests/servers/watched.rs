@@ -19,7 +19,7 @@ impl Watched {
     /// put off.
     pub fn run(directory: &Path, stop: &str, command: &[&str]) -> Self {
         let mut shell = Command::new("sh")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/watch.sh"))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/servers/watch.sh"))
             .env("STOP_SIGNAL", stop)
             .arg(directory)
             .args(command)

@@ -127,7 +127,7 @@ fn a_store_that_cannot_be_opened_is_one_line_at_start() {
 fn a_file_that_cannot_be_written_is_refused_at_start() {
     let folder = Folder::new();
     let (copy, path) = (folder.file("server"), folder.file("grants.db"));
-    std::fs::copy(program(), &copy).unwrap();
+    std::fs::copy(program("grantor-server"), &copy).unwrap();
     drop(Server::start(&format!("store = \"sqlite:{path}\"")));
     std::fs::write(
         folder.file("server.toml"),
@@ -160,7 +160,7 @@ fn a_full_disk_is_refused_at_start() {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c"]);
     command.arg("mount -t tmpfs -o size=32k grants \"$0\" && exec \"$@\"");
-    let output = command.arg(folder.path()).arg(program()).arg(&file.0).output().unwrap();
+    let output = command.arg(folder.path()).arg(program("grantor-server")).arg(&file.0).output().unwrap();
     file.remove();
     let written = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{written}");

@@ -1,10 +1,10 @@
 //! `examples/server` as a process of its own, and a browser without a screen.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 
+use super::programs::program;
 use super::{encode, phc};
 
 /// A running server, which ends with this value.
@@ -24,7 +24,8 @@ impl Server {
     /// The same; `tail` goes after all that, say `[[resources]]`.
     pub fn start_with(head: &str, tail: &str) -> Self {
         let mut file = Config::with(head, tail);
-        let mut child = Command::new(program()).arg(&file.0).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new(program("grantor-server")).arg(&file.0).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -37,7 +38,7 @@ impl Server {
     /// The exit code of a server that does not start, and what it writes to standard error.
     pub fn refused(head: &str, tail: &str) -> (Option<i32>, String) {
         let mut file = Config::with(head, tail);
-        let output = Command::new(program()).arg(&file.0).output().unwrap();
+        let output = Command::new(program("grantor-server")).arg(&file.0).output().unwrap();
         file.remove();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
@@ -120,24 +121,6 @@ impl Config {
     pub fn remove(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-/// The example's binary, next to that of the tests; built if it is not there or older than its sources.
-pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let profile = tests.ancestors().nth(2).unwrap();
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "--example", "server", "--manifest-path"]);
-        cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
-        cargo.arg("--target-dir").arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().unwrap().success(), "the example server does not build");
-        profile.join("examples").join(format!("server{}", std::env::consts::EXE_SUFFIX))
-    })
 }
 
 /// Keeps one cookie and follows no redirect.

@@ -8,6 +8,7 @@ pub mod flows;
 pub mod folder;
 pub mod guarded;
 pub mod http;
+pub mod programs;
 pub mod racing;
 pub mod registering;
 pub mod remote;

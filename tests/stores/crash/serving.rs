@@ -5,7 +5,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::servers::watched::free_port;
-use crate::support::browser::{Config, program};
+use crate::support::browser::Config;
+use crate::support::programs::program;
 
 /// One node on a store; it ends with this value.
 pub struct Serving {
@@ -51,7 +52,7 @@ impl Serving {
 
     /// At the same address and on the same store.
     pub fn start_again(&mut self) {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program("grantor-server"));
         command.arg(&self.config.0).args(["--store", &self.store]).env("RUST_LOG", "off");
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
