@@ -1,0 +1,4 @@
+//! The authorization endpoint: RFC 6749 sections 3.1, 4.1 and 4.2.
+
+mod answers;
+mod request;

@@ -1,0 +1,15 @@
+//! What the endpoints answer, by the RFC of each.
+
+mod authorize;
+mod configure;
+mod device;
+mod document_cache;
+mod documents;
+mod every_endpoint;
+mod every_secret;
+mod introspect;
+mod metadata;
+mod register;
+mod register_terms;
+mod revoke;
+mod token;

@@ -1,0 +1,14 @@
+//! The token endpoint: a file for each grant type, and one for each thing that a token can carry.
+
+mod bearer;
+mod bearer_attacks;
+mod client_authentication;
+mod code;
+mod details;
+mod exchange;
+mod extension;
+mod extension_once;
+mod password;
+mod refresh;
+mod resources;
+mod signed;

@@ -1,0 +1,11 @@
+//! The guard in front of an API.
+
+mod attacks;
+mod challenges;
+mod discovery;
+mod introspection;
+mod keys;
+mod leniency;
+mod metadata;
+mod origins;
+mod remembered;

@@ -1,0 +1,11 @@
+//! A host and its parts: the example server, real clients, tenants, the grants of a user.
+
+mod example_server;
+mod example_server_device;
+mod example_server_tokens;
+mod grant_management;
+mod profile_mcp;
+mod real_clients;
+mod tenants;
+mod tenants_matrix;
+mod unused_clients;

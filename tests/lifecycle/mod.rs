@@ -1,0 +1,10 @@
+//! The life of a grant: races, lost answers, faults, and a model that it has to agree with.
+
+mod device_races;
+mod faults;
+mod lost_answers;
+mod memory_store;
+mod races;
+mod reference_model;
+mod rotation_under_load;
+mod store_contract;

@@ -1,0 +1,8 @@
+//! Values in, values out: formats, keys, addresses, configuration.
+
+mod client_state;
+mod codec;
+mod configuration;
+mod jose;
+mod keys;
+mod outbound;
