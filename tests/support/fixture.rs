@@ -1,0 +1,159 @@
+//! A server with a clock that stands still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::server::Builder;
+use grantor::store::{Filter, TokenStore};
+use grantor::{AuthorizationServer, Clock, Login, MemoryRegistry, MemoryStore, Policy, Profile, Request};
+
+use super::answer::Answer;
+use super::clients::clients;
+use super::faulty::{Faulty, Plan};
+use super::log::Log;
+use super::requests::{code_query, encode, redemption, request};
+use super::system::TestClock;
+use super::users::Users;
+
+pub const ISSUER: &str = "https://as.example";
+
+/// A server and the strings to pull.
+#[derive(Clone)]
+pub struct Fixture {
+    pub server: AuthorizationServer,
+    pub clock: TestClock,
+    pub log: Log,
+    pub users: Users,
+    pub store: Arc<MemoryStore>,
+}
+
+impl Fixture {
+    /// OAuth 2.1, the memory store, all clients.
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// With the implicit and the password grant.
+    pub fn legacy() -> Self {
+        Self::with(|builder| builder.profile(Profile::Rfc6749))
+    }
+
+    /// A server that was configured further.
+    pub fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        Self::on(store.clone(), store, configure)
+    }
+
+    /// A server on a store of your own; `store` is only there to be looked into.
+    pub fn on(
+        store: Arc<MemoryStore>,
+        used: impl TokenStore + 'static,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let (clock, log, users) = (TestClock::default(), Log::default(), Users::default());
+        let builder = AuthorizationServer::builder(ISSUER)
+            .clients(MemoryRegistry::new(clients()))
+            .store(used)
+            .scopes(["read", "write", "admin"])
+            .authorization_endpoint("/authorize")
+            .resource_owner(users.clone())
+            .audit(log.clone())
+            .clock(clock.clone());
+        let server = configure(builder).build().unwrap();
+        Self { server, clock, log, users, store }
+    }
+
+    /// A server all of whose parts go wrong by this plan.
+    pub fn failing(
+        store: Arc<MemoryStore>,
+        used: impl TokenStore + 'static,
+        plan: &Plan,
+        deadline: Duration,
+    ) -> Self {
+        let mut policy = Policy::default();
+        policy.store_deadline = deadline;
+        Self::on(store, Faulty::new(used, plan), |builder| {
+            builder
+                .clients(Faulty::new(MemoryRegistry::new(clients()), plan))
+                .resource_owner(Faulty::new(Users::default(), plan))
+                .profile(Profile::Rfc6749)
+                .device_verification("/device")
+                .policy(policy)
+        })
+    }
+
+    /// How many grants its store keeps.
+    pub async fn count(&self) -> usize {
+        let (filter, mut count, mut from) = (Filter::default(), 0, None);
+        loop {
+            let page = self.server.grants(&filter, from.as_ref(), 1000).await.unwrap();
+            count += page.records.len();
+            from = page.next;
+            if from.is_none() {
+                return count;
+            }
+        }
+    }
+
+    /// The time by the clock, as in JSON.
+    pub fn clock_seconds(&self) -> i64 {
+        self.clock.now().timestamp()
+    }
+
+    /// alice, who signed in just now.
+    pub fn alice(&self) -> Login {
+        Login::new("alice", self.clock.now())
+    }
+
+    /// `POST /token` of these parameters, as this client by Basic; a public client names itself in the form.
+    pub async fn token(&self, client: &str, form: &[(&str, &str)]) -> Answer {
+        Answer(self.server.token(&request(client, form)).await)
+    }
+
+    pub async fn revoke(&self, client: &str, token: &str) -> Answer {
+        Answer(self.server.revoke(&request(client, &[("token", token)])).await)
+    }
+
+    pub async fn introspect(&self, client: &str, token: &str) -> Answer {
+        Answer(self.server.introspect(&request(client, &[("token", token)])).await)
+    }
+
+    /// Whether the access token is live.
+    pub async fn is_live(&self, access_token: &str) -> bool {
+        self.server.check(access_token).await.is_ok()
+    }
+
+    /// The answer to an authorization request by alice, who says yes.
+    pub async fn approve(&self, query: &[(&str, &str)]) -> Answer {
+        let request = Request::get(encode(query));
+        let ask = self.server.authorize(&request).await.expect("the address is proven");
+        match ask.signed_in(self.alice()) {
+            Ok(consent) => Answer(consent.approve().await),
+            Err(grantor::Detour::Answer(response)) => Answer(response),
+            Err(detour) => panic!("{detour:?}"),
+        }
+    }
+
+    /// A code for this client and scope, by the challenge of [`VERIFIER`].
+    pub async fn code(&self, client: &str, scope: &str) -> String {
+        let answer = self.approve(&code_query(client, scope)).await;
+        answer.location_parameter("code").expect("a code")
+    }
+
+    /// The answer to the redemption of a code, with all that belongs to it.
+    pub async fn redeem(&self, client: &str, code: &str) -> Answer {
+        self.token(client, &redemption(code)).await
+    }
+
+    /// Tokens for this client and scope.
+    pub async fn tokens(&self, client: &str, scope: &str) -> Answer {
+        let code = self.code(client, scope).await;
+        let answer = self.redeem(client, &code).await;
+        assert_eq!(answer.status(), 200, "{:?}", answer.json());
+        answer
+    }
+
+    pub async fn refresh(&self, client: &str, refresh_token: &str) -> Answer {
+        self.token(client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+    }
+}

@@ -1,0 +1,29 @@
+//! The users.
+
+use std::sync::{Arc, Mutex};
+
+use grantor::{Client, ResourceOwner, SecretText, Standing, StoreError, Subject, async_trait};
+
+/// alice's password is wonderland; bob's is builder; whoever is in `blocked` may not go on.
+#[derive(Clone, Default)]
+pub struct Users {
+    pub blocked: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl ResourceOwner for Users {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        _client: &Client,
+    ) -> Result<Option<Subject>, StoreError> {
+        let right = matches!((username, password.reveal()), ("alice", "wonderland") | ("bob", "builder"));
+        Ok(right.then(|| Subject::user(username)))
+    }
+
+    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+        let blocked = self.blocked.lock().unwrap();
+        Ok(if blocked.iter().any(|b| b == subject.id()) { Standing::Blocked } else { Standing::Active })
+    }
+}
