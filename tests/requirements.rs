@@ -1,4 +1,4 @@
-//! The list of requirements: what is done has a test that carries its id, and what is planned has none.
+//! The list of requirements: each has its sentence, what is done has a test that carries its id, and what is planned has none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,9 +9,22 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Requirements {
-    done: Vec<String>,
-    /// What each waits for.
-    planned: BTreeMap<String, String>,
+    /// Sentences by id.
+    done: BTreeMap<String, String>,
+    /// The same, by what they wait for.
+    planned: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Requirements {
+    /// Each id with its sentence, those first that are done.
+    fn all(&self) -> Vec<(&str, &str)> {
+        let planned = self.planned.values().flatten();
+        self.done.iter().chain(planned).map(|(id, sentence)| (id.as_str(), sentence.as_str())).collect()
+    }
+
+    fn is_planned(&self, id: &str) -> bool {
+        self.planned.values().any(|waiting| waiting.contains_key(id))
+    }
 }
 
 fn requirements() -> Requirements {
@@ -58,30 +71,37 @@ fn id_of(line: &str) -> Option<String> {
 #[test]
 fn every_requirement_that_is_done_has_a_test() {
     let tested = tested();
-    let untested: Vec<String> = requirements().done.into_iter().filter(|id| !tested.contains(id)).collect();
+    let untested: Vec<String> = requirements().done.into_keys().filter(|id| !tested.contains(id)).collect();
     assert_eq!(untested, [""; 0]);
 }
 
 #[test]
-fn no_requirement_stands_there_twice() {
-    let Requirements { done, planned } = requirements();
-    let once: BTreeSet<&String> = done.iter().collect();
-    assert_eq!(once.len(), done.len(), "done twice");
-    let both: Vec<&&String> = once.iter().filter(|id| planned.contains_key(**id)).collect();
-    assert!(both.is_empty(), "done and planned: {both:?}");
-    assert!(planned.values().all(|why| !why.is_empty()));
-    assert_eq!(done.len() + planned.len(), 248, "all of the list");
+fn no_requirement_is_listed_twice() {
+    let requirements = requirements();
+    let all = requirements.all();
+    let once: BTreeSet<&str> = all.iter().map(|(id, _)| *id).collect();
+    assert_eq!(once.len(), all.len(), "an id is done and planned, or waits for two things");
+    assert_eq!(all.len(), 558, "all of the list");
+    assert!(requirements.planned.iter().all(|(what, waiting)| !what.is_empty() && !waiting.is_empty()));
+}
+
+#[test]
+fn every_requirement_says_in_a_sentence_what_is_required() {
+    for (id, sentence) in requirements().all() {
+        assert_eq!(id_of(&format!("fn {}_x", id.to_lowercase().replace('-', "_"))).as_deref(), Some(id));
+        assert!(sentence.ends_with('.') && (10..=250).contains(&sentence.len()), "{id}: {sentence}");
+    }
 }
 
 #[test]
 fn no_test_carries_the_id_of_what_is_planned_or_unknown() {
-    let Requirements { done, planned } = requirements();
+    let requirements = requirements();
     let families: BTreeSet<&str> =
-        done.iter().chain(planned.keys()).filter_map(|id| id.split('-').next()).collect();
+        requirements.all().iter().filter_map(|(id, _)| id.split('-').next()).collect();
     for id in tested() {
-        assert!(!planned.contains_key(&id), "{id} has a test: is it done?");
+        assert!(!requirements.is_planned(&id), "{id} has a test: is it done?");
         let family = id.split('-').next().unwrap_or_default();
-        assert!(done.contains(&id) || !families.contains(family), "nobody requires {id}");
+        assert!(requirements.done.contains_key(&id) || !families.contains(family), "{id} is in no list");
     }
 }
 
