@@ -4,6 +4,7 @@
 mod support;
 
 mod endpoints;
+mod floors;
 mod guard;
 mod hosts;
 mod lifecycle;
