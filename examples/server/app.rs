@@ -1,6 +1,5 @@
 //! The parts of the server, and the paths that lead to them.
 
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -11,11 +10,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use grantor::AuthorizationServer;
+use grantor::adapter::TrustedProxies;
+use grantor::adapter::axum::PeerLayer;
 use grantor::keys::Keys;
+use grantor::server::RateLimiter;
 
 use crate::clients::Clients;
 use crate::details::DetailEntry;
-use crate::limits::Attempts;
 use crate::pages::Pages;
 use crate::scopes::Scopes;
 use crate::session::Sessions;
@@ -35,7 +36,9 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Clients>,
     pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
-    pub(crate) logins: Attempts<IpAddr>,
+    /// Wrong passwords, by address and user name.
+    pub(crate) logins: RateLimiter,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) scopes: Scopes,
     pub(crate) details: Vec<DetailEntry>,
     pub(crate) pages: Pages,
@@ -51,6 +54,7 @@ impl App {
     /// Every path: the machine endpoints, which grantor answers, and the pages, which are ours.
     pub(crate) fn router(self) -> Router {
         let machine = grantor::adapter::axum::router(self.server.clone());
+        let peers = PeerLayer::new(self.proxies.clone());
         let at = |page| self.site.path(page);
         let pages = Router::new()
             .route(&at("/"), get(login::home))
@@ -72,7 +76,7 @@ impl App {
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(self.clone(), page_headers))
             .with_state(self);
-        pages.merge(machine)
+        pages.merge(machine).layer(peers)
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use grantor::adapter::TrustedProxies;
 use grantor::outbound::HttpOutbound;
 use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub(crate) struct Config {
     /// `None` to take it from the address that the server gets, which has to be a loopback one.
     pub(crate) issuer: Option<String>,
     pub(crate) listen: SocketAddr,
+    /// The proxies in front of this server, which say whom a request comes from; `None` if the file does not speak of any.
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
     /// Where everything is kept, see `stores.rs`.
     pub(crate) store: String,
     pub(crate) profile: Profile,
@@ -93,21 +96,25 @@ impl Lifetimes {
 
 const LONGEST_CODE: u32 = 600;
 
-/// `[limits]`, per minute and address; 0 is off.
+/// `[limits]`, by address, and per minute but for `user_code`; 0 is off. What is missing has grantor's own limit.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
-    /// Wrong passwords on the sign-in page.
+    /// Wrong passwords for one user name, on the sign-in page and in the password grant.
     pub(crate) login: u32,
-    /// Wrong client secrets and other secrets at the machine endpoints; by default grantor's own limit.
+    /// Wrong client secrets and other secrets at the machine endpoints.
     pub(crate) secret: Option<u32>,
-    /// Devices that begin to connect; by default grantor's own limit.
+    /// Devices that begin to connect.
     pub(crate) device: Option<u32>,
+    /// Applications that register themselves.
+    pub(crate) registration: Option<u32>,
+    /// Wrong user codes of one browser session, while a device code lives; four times as many from one address.
+    pub(crate) user_code: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { login: 20, secret: None, device: None }
+        Self { login: 20, secret: None, device: None, registration: None, user_code: None }
     }
 }
 
@@ -143,6 +150,14 @@ impl Config {
         self
     }
 
+    /// What is probably not as it was meant, though it works.
+    pub(crate) fn warnings(&self) -> Vec<&'static str> {
+        let https = self.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("https://"));
+        let behind_a_proxy = https && self.listen.ip().is_loopback();
+        let unheard = behind_a_proxy && self.trusted_proxies.is_none();
+        unheard.then_some(NO_TRUSTED_PROXIES).into_iter().collect()
+    }
+
     /// The configuration that is used when no file is given.
     ///
     /// # Errors
@@ -152,7 +167,11 @@ impl Config {
     }
 }
 
-const KNOWN: &str = "issuer, listen, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
+const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on a loopback address, so a proxy is in front of \
+    it; without trusted_proxies = [\"127.0.0.1\"] everybody has the proxy's address, and one visitor uses up the limits of \
+    all. trusted_proxies = [] is for a proxy that says nothing of its clients.";
+
+const KNOWN: &str = "issuer, listen, trusted_proxies, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
     client_id_metadata_documents, outbound, resources, users, clients";
 
@@ -165,6 +184,7 @@ impl Reader {
         let profile = self.profile(&mut file);
         let config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
+            trusted_proxies: self.trusted_proxies(&mut file),
             issuer,
             store: self.take(&mut file, "store").unwrap_or_else(|| "memory".to_owned()),
             profile,
@@ -258,6 +278,12 @@ impl Reader {
         }
     }
 
+    fn trusted_proxies(&mut self, file: &mut Table) -> Option<TrustedProxies> {
+        let listed: Vec<String> = self.take(file, "trusted_proxies")?;
+        let read = TrustedProxies::networks(listed);
+        read.map_err(|error| self.mistakes.push(format!("trusted_proxies: {error}"))).ok()
+    }
+
     /// What no part of the file can see alone.
     fn whole(&mut self, config: &Config, client_ids: &[String]) {
         let (mut ids, mut names, mut subs) = (HashSet::new(), HashSet::new(), HashSet::new());
@@ -342,6 +368,20 @@ mod tests {
     #[test]
     fn the_demo_is_sound() {
         assert_eq!(mistakes(DEMO), Vec::<String>::new());
+    }
+
+    #[test]
+    fn ft_19_a_proxy_that_is_not_listed_is_warned_of() {
+        let warnings =
+            |text: &str| Config::parse(text).unwrap_or_else(|found| panic!("{found:?}")).warnings().len();
+        let https = "issuer = \"https://login.example\"\n";
+        assert_eq!(warnings(https), 1);
+        assert_eq!(warnings(&format!("{https}trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]")), 0);
+        assert_eq!(warnings(&format!("{https}trusted_proxies = []")), 0, "said so");
+        assert_eq!(warnings(&format!("{https}listen = \"192.0.2.1:443\"")), 0);
+        assert_eq!(warnings("issuer = \"http://127.0.0.1:9400\""), 0);
+        assert_eq!(warnings(DEMO), 0);
+        assert_eq!(mistakes("listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"10.0.0.1/8\"]").len(), 1);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! A code that comes with the address is only filled in: it takes a click to enter it, so that nobody's link does.
 //! From then on it is this browser's, through its sign-in, and the consent page shows it for comparison.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use grantor::adapter::axum::Peer;
 use grantor::{Claimant, DeviceConsent, ErrorPage, Login, UserCode};
 use serde::{Deserialize, Serialize};
 
@@ -35,10 +36,10 @@ pub(crate) async fn form(State(app): State<App>, visitor: Visitor, RawQuery(quer
 /// `POST /device`: 303 to the consent page, over the sign-in page if need be; or the form again.
 pub(crate) async fn enter(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Peer(peer): Peer,
     Posted { session, fields }: Posted<Entered>,
 ) -> Response {
-    match app.server.device(&fields.user_code, &claimant(&session), Some(peer.ip())).await {
+    match app.server.device(&fields.user_code, &claimant(&session), peer).await {
         Ok(_) => {
             session.browser().enter(UserCode::parse(&fields.user_code));
             see_other(&app.site.path("/device/consent"))
@@ -48,11 +49,7 @@ pub(crate) async fn enter(
 }
 
 /// `GET /device/consent`: the code that was entered in this browser.
-pub(crate) async fn ask(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    visitor: Visitor,
-) -> Response {
+pub(crate) async fn ask(State(app): State<App>, Peer(peer): Peer, visitor: Visitor) -> Response {
     let Some((session, code)) = visitor.session().and_then(|s| Some((s, s.browser().entered()?))) else {
         return see_other(&app.site.path("/device"));
     };
@@ -68,7 +65,7 @@ pub(crate) async fn ask(
 /// `POST /device/consent`
 pub(crate) async fn decide(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Peer(peer): Peer,
     PostedBy { session, by, fields }: PostedBy<Answer>,
 ) -> Response {
     // The code that the page showed, which another tab may have replaced since.
@@ -96,9 +93,9 @@ async fn waiting(
     session: &Session,
     by: &SignedIn,
     code: UserCode,
-    peer: SocketAddr,
+    peer: Option<IpAddr>,
 ) -> Result<DeviceConsent, Response> {
-    let found = app.server.device(&code.to_string(), &claimant(session), Some(peer.ip())).await;
+    let found = app.server.device(&code.to_string(), &claimant(session), peer).await;
     let request = found.map_err(|refused| form_again(app, session, "", refused))?;
     Ok(request.signed_in(Login::new(by.user.sub.as_str(), by.since)))
 }
@@ -125,7 +122,7 @@ fn form_again(app: &App, session: &Session, typed: &str, refused: ErrorPage) -> 
 }
 
 const WRONG: &str = "No device waits under this code. Compare it with the one on your device; it is good for a few minutes, and in one browser.";
-const TOO_MANY: &str = "Too many wrong codes were entered from here. Wait ten minutes, then try again.";
+const TOO_MANY: &str = "Too many wrong codes were entered from here. Wait a few minutes, then try again.";
 const LONGEST_SHOWN: usize = 40;
 
 /// What the form of the page sends, and the query of `verification_uri_complete`.

@@ -1,6 +1,6 @@
 //! A map that cannot grow without end: entries expire, and the oldest makes room for the newest.
 //!
-//! Sessions and login attempts are both things that a stranger can multiply.
+//! Sessions are something that a stranger can multiply.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -26,12 +26,6 @@ impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
 
     pub(crate) fn get(&self, key: &K, now: Instant) -> Option<&V> {
         self.entries.get(key).filter(|entry| entry.until > now).map(|entry| &entry.value)
-    }
-
-    /// The value and the time it has left.
-    pub(crate) fn get_mut(&mut self, key: &K, now: Instant) -> Option<(&mut V, Duration)> {
-        let entry = self.entries.get_mut(key).filter(|entry| entry.until > now)?;
-        Some((&mut entry.value, entry.until.duration_since(now)))
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V, now: Instant) {

@@ -1,16 +1,14 @@
 //! The start page, signing in and signing out.
 
-use std::net::SocketAddr;
-use std::time::Instant;
-
-use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use grantor::adapter::axum::Peer;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::forms::{Posted, local_path, see_other};
-use crate::limits::network;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, Visitor};
 
@@ -79,26 +77,29 @@ pub(crate) async fn login(State(app): State<App>, visitor: Visitor, RawQuery(que
 /// 15.5.2), and a form is none.
 pub(crate) async fn sign_in(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Peer(peer): Peer,
     Posted { session, fields }: Posted<Credentials>,
 ) -> Response {
-    let network = network(peer.ip());
-    if let Err(wait) = app.logins.begin(&network, Instant::now()) {
-        let seconds = wait.as_secs() + 1;
-        let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
-        let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);
-        return ([(header::RETRY_AFTER, seconds)], page).into_response();
-    }
+    let attempt = match app.logins.begin(peer, &fields.username, Utc::now()) {
+        Ok(attempt) => attempt,
+        Err(wait) => {
+            let seconds = wait.as_secs() + 1;
+            let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
+            let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);
+            return ([(header::RETRY_AFTER, seconds)], page).into_response();
+        }
+    };
     let return_to = fields.return_to.page(&app);
     match app.users.authenticate(&fields.username, &fields.password).await {
         Some(user) => {
-            app.logins.succeeded(&network, Instant::now());
+            attempt.give_back();
             tracing::info!(sub = user.sub, "signed in");
             ([(header::SET_COOKIE, app.sessions.sign_in(&session, user))], see_other(&return_to))
                 .into_response()
         }
         None => {
-            tracing::info!(peer = %peer.ip(), "sign-in failed");
+            attempt.keep();
+            tracing::info!(?peer, "sign-in failed");
             let message = Some("The user name or the password is wrong.");
             LoginPage { name: &fields.username, message, ..LoginPage::new(&app, &return_to) }
                 .show(&app, &session)

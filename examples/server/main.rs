@@ -28,7 +28,6 @@ mod exchange;
 mod expiring;
 mod forms;
 mod key_page;
-mod limits;
 mod login;
 mod outbound;
 mod pages;
@@ -116,6 +115,7 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
         }
     };
     config.store = arguments.store.unwrap_or(config.store);
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let wanted = config.listen;
     let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;

@@ -1,24 +1,24 @@
 //! The password grant (RFC 6749 section 4.3): grantor asks, the users of the file answer.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use chrono::Utc;
+use grantor::server::RateLimiter;
 use grantor::{Client, ResourceOwner, SecretText, Standing, StoreError, Subject, async_trait};
 
-use crate::limits::Attempts;
 use crate::users::Users;
 
 /// Users whose passwords applications may present.
 pub(crate) struct PasswordGrant {
     users: Arc<Users>,
     /// The address here is the application's and not the user's, so attempts are counted for each user name.
-    attempts: Attempts<String>,
+    attempts: RateLimiter,
 }
 
 impl PasswordGrant {
     /// `per_minute` wrong passwords for one user name; 0 is no limit.
     pub(crate) fn new(users: Arc<Users>, per_minute: u32) -> Self {
-        Self { users, attempts: Attempts::per_minute(per_minute) }
+        Self { users, attempts: RateLimiter::per_minute(per_minute) }
     }
 }
 
@@ -30,13 +30,13 @@ impl ResourceOwner for PasswordGrant {
         password: &SecretText,
         _client: &Client,
     ) -> Result<Option<Subject>, StoreError> {
-        let who: String = username.chars().take(LONGEST_NAME).collect();
-        if self.attempts.begin(&who, Instant::now()).is_err() {
+        let Ok(attempt) = self.attempts.begin_anywhere(username, Utc::now()) else {
             return Err(StoreError::transient(TooManyAttempts));
-        }
+        };
         let user = self.users.authenticate(username, password.reveal()).await;
-        if user.is_some() {
-            self.attempts.succeeded(&who, Instant::now());
+        match user {
+            Some(_) => attempt.give_back(),
+            None => attempt.keep(),
         }
         Ok(user.map(|user| Subject::user(user.sub.as_str())))
     }
@@ -47,8 +47,6 @@ impl ResourceOwner for PasswordGrant {
         Ok(if known { Standing::Active } else { Standing::Blocked })
     }
 }
-
-const LONGEST_NAME: usize = 256;
 
 /// Answered with 503: the right password will do in a minute.
 #[derive(Debug, thiserror::Error)]

@@ -9,14 +9,14 @@ use chrono::Utc;
 use grantor::audit::TracingAudit;
 use grantor::client::argon2::Argon2Secrets;
 use grantor::keys::{JwtSigner, KeyStore, Keys};
-use grantor::{AuthorizationServer, Policy};
+use grantor::server::RateLimiter;
+use grantor::{AuthorizationServer, Policy, Registration};
 
 use crate::app::{App, Parts};
 use crate::assertions;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes, Limits};
 use crate::exchange::Exchanges;
-use crate::limits::Attempts;
 use crate::pages::Pages;
 use crate::password::PasswordGrant;
 use crate::scopes::Scopes;
@@ -69,7 +69,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         entries => builder.token_exchange(Exchanges(entries)),
     };
     let builder = match config.registration {
-        Some(terms) => builder.registration(terms.terms()),
+        Some(terms) => builder.registration(limited(terms.terms(), config.limits.registration)),
         None => builder,
     };
     let builder = match assertions::grant(config.assertion_issuers) {
@@ -92,13 +92,22 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         registry,
         users,
         sessions: Sessions::new(site.secure),
-        logins: Attempts::per_minute(config.limits.login),
+        logins: RateLimiter::per_minute(config.limits.login),
+        proxies: config.trusted_proxies.unwrap_or_default(),
         scopes: Scopes::new(config.scopes, config.scope_text),
         details: config.details,
         pages,
         site,
         demo: config.demo,
     }))
+}
+
+fn limited(terms: Registration, limit: Option<u32>) -> Registration {
+    match limit {
+        None => terms,
+        Some(0) => terms.per_minute(0).per_day(0),
+        Some(limit) => terms.per_minute(limit),
+    }
 }
 
 /// The keys, if anything is signed: made or read now, so that no request has to wait for them.
@@ -131,6 +140,8 @@ fn policy(lifetimes: &Lifetimes, limits: &Limits) -> Policy {
         leeway,
         secret_failures_per_minute,
         device_requests_per_minute,
+        user_code_failures,
+        user_code_failures_per_address,
         ..
     } = &mut policy;
     for (setting, seconds) in [
@@ -145,9 +156,12 @@ fn policy(lifetimes: &Lifetimes, limits: &Limits) -> Policy {
             *setting = Duration::from_secs(seconds.into());
         }
     }
-    for (setting, limit) in
-        [(secret_failures_per_minute, limits.secret), (device_requests_per_minute, limits.device)]
-    {
+    for (setting, limit) in [
+        (secret_failures_per_minute, limits.secret),
+        (device_requests_per_minute, limits.device),
+        (user_code_failures, limits.user_code),
+        (user_code_failures_per_address, limits.user_code.map(|limit| limit.saturating_mul(4))),
+    ] {
         *setting = limit.unwrap_or(*setting);
     }
     policy

@@ -3,16 +3,16 @@
 //! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an
 //! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer, and outside of them a [`CrossOriginLayer`];
 //! [`guard_routes`] serves its metadata. For several
-//! issuers there are [`tenant_router`] and [`Tenant`].
+//! issuers there are [`tenant_router`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds whom a request comes from, and
+//! [`Peer`] tells your own pages.
 
 mod cross_origin;
 mod guard;
+mod peer;
 mod tenants;
 
-use std::net::SocketAddr;
-
 use ::axum::body::{Body, Bytes, to_bytes};
-use ::axum::extract::{ConnectInfo, FromRef, FromRequest};
+use ::axum::extract::{FromRef, FromRequest};
 use ::axum::http::request::Parts;
 use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 use ::axum::response::{IntoResponse, Response as HttpResponse};
@@ -20,6 +20,7 @@ use ::axum::{Router, routing};
 
 pub use cross_origin::{CrossOriginLayer, CrossOriginService};
 pub use guard::{AnyToken, Authorized, GuardLayer, Guarded, Required, guard_routes};
+pub use peer::{Peer, PeerLayer, WithPeer};
 pub use tenants::{Tenant, tenant_router};
 
 use crate::audit::Endpoint;
@@ -29,8 +30,8 @@ use crate::server::{Authorization, AuthorizationServer, ErrorPage};
 /// The machine endpoints at their full paths, the issuer's own path included: merge it at the root of your
 /// app, do not nest it.
 ///
-/// Serve with `into_make_service_with_connect_info::<SocketAddr>()`, or wrong client secrets are not limited by
-/// address.
+/// Serve with `into_make_service_with_connect_info::<SocketAddr>()`, or nothing is limited by address. Behind a proxy, put a
+/// [`PeerLayer`] around your app, or every client has the address of the proxy and uses up the limits of all others.
 pub fn router<S: Clone + Send + Sync + 'static>(server: AuthorizationServer) -> Router<S> {
     server.routes().into_iter().fold(Router::new(), |router, (endpoint, path)| {
         let server = server.clone();
@@ -64,7 +65,7 @@ pub fn read_parts(parts: &Parts) -> Request {
     if read.method == Method::Options {
         copy(&parts.headers, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
     }
-    read.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    read.peer = Peer::of(&parts.extensions);
     read
 }
 

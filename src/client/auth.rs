@@ -22,6 +22,19 @@ pub(crate) struct Presented {
     method: AuthMethod,
 }
 
+/// What a request brings along to prove its client, as far as a limit on guesses has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    Nothing,
+    /// So short that a person may have chosen it, and another one may guess it.
+    Short,
+    /// As long as what is generated.
+    Long,
+}
+
+/// 128 bits in base64url. A generated secret has 256 bits.
+const SHORTEST_GENERATED: usize = 22;
+
 /// A client that proved who it is, or a public one that named itself. Only [`Presented::authenticate`]
 /// makes one, and only from one can a grant be asked for.
 #[derive(Clone, Debug)]
@@ -90,6 +103,15 @@ impl Presented {
     /// The client that has to be looked up.
     pub(crate) fn client_id(&self) -> &ClientId {
         &self.id
+    }
+
+    /// What it brings along, before anybody looks whether it is right.
+    pub(crate) fn evidence(&self) -> Evidence {
+        match self.method {
+            AuthMethod::None => Evidence::Nothing,
+            _ if self.secret.reveal().len() < SHORTEST_GENERATED => Evidence::Short,
+            _ => Evidence::Long,
+        }
     }
 
     /// The one exit. An unknown client costs what a wrong secret costs: one digest, one comparison.

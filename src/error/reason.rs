@@ -43,7 +43,7 @@ pub enum Reason {
     ClientSecretWrong,
     /// The client has a slow hash, and the server was built without one.
     ClientSecretUnverifiable,
-    /// Too many wrong secrets from this address.
+    /// Too many wrong secrets, or passwords, of this client from this address, or too many in all from there.
     ClientThrottled,
     /// The client may not use this grant type.
     GrantTypeNotAllowed,
@@ -229,7 +229,7 @@ pub enum Reason {
     UserCodeAnswered,
     /// Too many wrong user codes from this address or browser session.
     UserCodeThrottled,
-    /// Too many device authorization requests from this address.
+    /// Too many devices that began to connect from this address.
     DeviceRequestThrottled,
 
     // Tokens at a resource, revocation and introspection.
@@ -307,7 +307,7 @@ pub enum Reason {
     RegistrationTokenWrong,
     /// The host's policy says no.
     RegistrationRefused,
-    /// Too many registrations from this address.
+    /// Too many registrations: from this address in a minute or a day, or in all in a day.
     RegistrationThrottled,
     /// The host disabled the client; it cannot change that.
     ClientDisabled,

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Checked, authenticate};
-use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::auth::{AuthenticatedClient, Evidence, Presented};
 use crate::client::{Client, ClientId, GrantType};
 use crate::error::Refusal;
 use crate::form::Form;
@@ -44,6 +44,10 @@ impl AwaitClient {
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
         self.presented.client_id()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.presented.evidence()
     }
 
     /// Takes the client, which has to prove who it is as at the token endpoint.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::inquiry::{Inquiry, Known, Token};
 use super::{Checked, authenticate};
+use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId};
 use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
@@ -34,6 +35,10 @@ impl AwaitClient {
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
         self.0.client_id()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.0.presented.evidence()
     }
 
     /// Takes the client, which must be able to prove who it is (RFC 7662 section 2.1).

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::inquiry::{Inquiry, Known, Token};
 use super::{Checked, authenticate};
+use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
 use crate::grant::GrantId;
@@ -31,6 +32,10 @@ impl AwaitClient {
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
         self.0.client_id()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.0.presented.evidence()
     }
 
     /// Takes the client. Public clients revoke by their id alone (RFC 7009 section 2.1).

@@ -41,10 +41,14 @@ pub struct Policy {
     pub device_code_lifetime: Duration,
     /// How long a device waits from one poll to the next, in seconds; 5. One that does not waits for longer.
     pub device_poll_seconds: u32,
-    /// Wrong user codes that one address, and one browser session, may enter within the lifetime of a device code; 5,
-    /// and 0 is any number. With 5, the code of a device is guessed once in 2^32 times.
+    /// Wrong user codes that one browser session may enter at once; as many more come back within the lifetime of a device code.
+    /// 5, and 0 is any number.
     pub user_code_failures: u32,
-    /// Devices that one address may begin to connect in a minute; 60, and 0 is any number.
+    /// The same for one address, from which a guesser takes a new session for each guess; 20, and 0 is any number. So one address
+    /// guesses the code of a device that waits once in 2^29 times.
+    pub user_code_failures_per_address: u32,
+    /// Devices of one client that one address may begin to connect in a minute, and ten times as many of all clients; 60, and 0 is
+    /// any number.
     pub device_requests_per_minute: u32,
     /// How long an access token is good; 10 min.
     pub access_token_lifetime: Duration,
@@ -58,7 +62,9 @@ pub struct Policy {
     pub omitted_scope: OmittedScope,
     /// What the revocation endpoint says of another client's token.
     pub foreign_token: ForeignToken,
-    /// Wrong client secrets that one address may send in a minute; 120, and 0 is any number.
+    /// Wrong secrets of one client that one address may send in a minute, and ten times as many of all clients; 120, and 0 is any
+    /// number. Passwords and the secrets of grant types of your own are counted in the same way. A right secret of 22
+    /// characters or more with a fast hash is never refused.
     pub secret_failures_per_minute: u32,
     /// Whether a signed access token of `client_credentials` is recorded; `true`. One that is not costs no write
     /// to the store, and cannot be revoked before it expires.
@@ -76,6 +82,7 @@ impl Default for Policy {
             device_code_lifetime: Duration::from_secs(10 * 60),
             device_poll_seconds: 5,
             user_code_failures: 5,
+            user_code_failures_per_address: 20,
             device_requests_per_minute: 60,
             access_token_lifetime: Duration::from_secs(10 * 60),
             refresh_token_idle: Duration::from_secs(14 * DAY),

@@ -30,6 +30,8 @@ pub use trusted_issuers::TrustedIssuers;
 pub(crate) use wire::{Asked, Wire};
 
 use crate::client::GrantType;
+use crate::http::Request;
+use crate::resource::presented;
 use crate::secret::{Digest, SecretText};
 
 /// The terms of registration over HTTP. Give them to
@@ -55,6 +57,7 @@ pub struct Registration {
     pub(crate) secret_lifetime: Option<Duration>,
     pub(crate) unused_after: Option<Duration>,
     pub(crate) per_minute: u32,
+    pub(crate) per_day: u32,
 }
 
 impl Registration {
@@ -71,6 +74,7 @@ impl Registration {
             secret_lifetime: None,
             unused_after: None,
             per_minute: 20,
+            per_day: 10_000,
         }
     }
 
@@ -134,9 +138,17 @@ impl Registration {
     }
 
     /// So many registrations a minute from one address, refused ones included; by default 20, and 0 is no limit. It needs
-    /// [`Request::peer`](crate::Request::peer).
+    /// [`Request::peer`](crate::Request::peer). Who shows an initial access token is counted by address and token.
     pub fn per_minute(mut self, limit: u32) -> Self {
         self.per_minute = limit;
+        self
+    }
+
+    /// So many clients a day register at this node without an initial access token, and a tenth of them from one address; by
+    /// default 10,000, and 0 is no limit. With [`unused_after`](Self::unused_after) it bounds how many such clients a
+    /// registry holds. Beyond it strangers have to wait; clients that are registered go on.
+    pub fn per_day(mut self, limit: u32) -> Self {
+        self.per_day = limit;
         self
     }
 
@@ -144,6 +156,12 @@ impl Registration {
     pub fn software_statements(mut self, verifier: impl StatementVerifier + 'static) -> Self {
         self.statements = Some(Arc::new(verifier));
         self
+    }
+
+    /// The initial access token of a request, if it is one of ours.
+    pub(crate) fn admitted_token<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        let token = presented(request).ok().filter(|_| !self.tokens.is_empty())?;
+        self.admits(&SecretText::new(token)).then_some(token)
     }
 
     /// Whether a bearer of this token may register. Every kept digest is compared.

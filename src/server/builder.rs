@@ -6,11 +6,10 @@ use std::sync::Arc;
 use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
 use super::extension::Extensions;
+use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
 use super::mistakes::{issuer_path, known_resources, mistaken_details, mistaken_documents};
 use super::mistakes::{mistaken_numbers, mistaken_terms};
 use super::one_time::OneTime;
-use super::throttle::Throttle;
-use super::tries::Tries;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
@@ -357,12 +356,14 @@ impl Builder {
             scope,
             policy: self.policy,
         };
+        let terms = self.registration.as_ref();
+        let (per_minute, per_day) = terms.map_or((0, 0), |terms| (terms.per_minute, terms.per_day));
         let inner = Inner {
-            registrations: Throttle::new(self.registration.as_ref().map_or(0, |terms| terms.per_minute)),
+            registrations: RegistrationLimiter::new(per_minute, per_day),
             registration: self.registration.map(Box::new),
-            throttle: Throttle::new(rules.policy.secret_failures_per_minute),
-            devices: Throttle::new(rules.policy.device_requests_per_minute),
-            user_codes: Tries::new(&rules.policy),
+            guesses: RateLimiter::per_minute(rules.policy.secret_failures_per_minute),
+            devices: RateLimiter::per_minute(rules.policy.device_requests_per_minute),
+            user_codes: AttemptLimiter::new(&rules.policy),
             unanswered: Unanswered::new(rules.policy.leeway),
             rules,
             endpoints: self.endpoints,

@@ -1,15 +1,19 @@
 //! Calls of the host's parts, each under the deadline.
 
 use std::future::Future;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
+use super::limit::Attempt;
 use crate::base::time::in_time;
+use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
-use crate::error::{Fault, Reason, Refusal};
-use crate::flow::{Checked, Standing};
+use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
+use crate::flow::{AwaitSlowHash, Checked, Standing};
 use crate::grant::{GrantId, Subject};
 use crate::http::Request;
 use crate::mint::Mint;
@@ -100,27 +104,43 @@ impl AuthorizationServer {
     }
 
     /// Looks up the client that a request claims to come from, and lets the flow judge its credentials.
+    ///
+    /// What cannot be guessed is judged first, so that nobody else's guesses stop a right secret or a public client. A secret that
+    /// a person may have chosen is counted before it is compared: one with a slow hash, and a short one.
     pub(super) async fn authenticate<S>(
         &self,
         request: &Request,
-        id: &ClientId,
+        (id, evidence): (&ClientId, Evidence),
         with_client: impl FnOnce(Option<Arc<Client>>, DateTime<Utc>) -> Result<Checked<S>, Refusal>,
     ) -> Result<S, Refusal> {
-        let now = self.now();
-        let attempt = self.inner.throttle.check(request.peer, now)?;
         let found = self.find_client(id).await?;
-        match with_client(found, now) {
-            Ok(checked) => attempt.note(self.settle(checked).await),
-            Err(refusal) => attempt.note(Err(refusal)),
+        let guess = || self.guess(request.peer, ("client", id));
+        let counted = match evidence {
+            Evidence::Short => Some(guess()?),
+            Evidence::Nothing | Evidence::Long => None,
+        };
+        let judged = with_client(found, self.now());
+        match (judged, counted) {
+            (Ok(Checked::Ready(next)), None) => Ok(next),
+            (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(next)),
+            (Ok(Checked::Hash(waiting)), Some(counted)) => judge(counted, self.settle(waiting).await),
+            (Ok(Checked::Hash(waiting)), None) => judge(guess()?, self.settle(waiting).await),
+            (Err(refusal), Some(counted)) => judge(counted, Err(refusal)),
+            (Err(refusal), None) if is_a_wrong_guess(&refusal) => {
+                guess()?.keep();
+                Err(refusal)
+            }
+            (Err(refusal), None) => Err(refusal),
         }
     }
 
-    /// Computes a slow hash, where the client has one.
-    async fn settle<S>(&self, checked: Checked<S>) -> Result<S, Refusal> {
-        let waiting = match checked {
-            Checked::Ready(next) => return Ok(next),
-            Checked::Hash(waiting) => waiting,
-        };
+    /// Counts a guess at a secret before its outcome is known. Give the outcome to [`judge`].
+    pub(super) fn guess(&self, peer: Option<IpAddr>, at: impl Hash) -> Result<Attempt<'_>, Reason> {
+        self.inner.guesses.begin(peer, at, self.now()).map_err(|_| Reason::ClientThrottled)
+    }
+
+    /// Computes a slow hash.
+    async fn settle<S>(&self, waiting: AwaitSlowHash<S>) -> Result<S, Refusal> {
         let hash = self.inner.slow_hash.as_ref().ok_or(Reason::ClientSecretUnverifiable)?;
         let (stored, presented) = waiting.question();
         let mut right = false;
@@ -134,4 +154,24 @@ impl AuthorizationServer {
     pub(super) async fn in_time<F: Future>(&self, future: F) -> Option<F::Output> {
         in_time(future, self.inner.rules.policy.store_deadline).await
     }
+}
+
+/// Gives a guess back, unless it was a wrong one.
+pub(super) fn judge<T>(counted: Attempt<'_>, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+    match outcome.as_ref().err().is_some_and(is_a_wrong_guess) {
+        true => counted.keep(),
+        false => counted.give_back(),
+    }
+    outcome
+}
+
+/// Whether a guess was judged, and was wrong.
+fn is_a_wrong_guess(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.reason(),
+        Reason::ClientSecretWrong
+            | Reason::ClientUnknown
+            | Reason::OwnerCredentialsWrong
+            | Reason::Extension(ExtensionRefusal::SecretWrong)
+    )
 }

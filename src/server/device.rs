@@ -24,18 +24,18 @@ const RACES: usize = 16;
 impl AuthorizationServer {
     /// Answers a device authorization request (RFC 8628 section 3.1).
     pub async fn device_authorization(&self, request: &Request) -> Response {
-        let refuse = |refusal, about: About<'_>| self.refuse(refusal, Endpoint::DeviceAuthorization, about);
+        const ENDPOINT: Endpoint = Endpoint::DeviceAuthorization;
         let Some(verification_uri) = self.verification_uri() else {
-            return refuse(Reason::NotConfigured.into(), About::default());
+            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, About::default());
         };
         let flow = match device::AwaitClient::parse(request) {
             Ok(flow) => flow,
-            Err(refusal) => return refuse(refusal, About::default()),
+            Err(refusal) => return self.refuse_unread(refusal, ENDPOINT, request),
         };
-        let client = flow.client_id().clone();
+        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.wait_for_user(flow, request).await {
             Ok(codes) => codes.into_response(&verification_uri, &self.rules().policy),
-            Err(refusal) => refuse(refusal, About::client(&client)),
+            Err(refusal) => self.refuse_client(refusal, ENDPOINT, (&client, evidence)),
         }
     }
 
@@ -44,11 +44,12 @@ impl AuthorizationServer {
         flow: device::AwaitClient,
         request: &Request,
     ) -> Result<device::Codes, Refusal> {
-        if !self.inner.devices.admits(request.peer, self.now()) {
-            return Err(Reason::DeviceRequestThrottled.into());
-        }
-        let id = flow.client_id().clone();
-        let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
+        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
+        let with_client = |found, now| flow.with_client(found, now);
+        let flow = self.authenticate(request, (&id, evidence), with_client).await?;
+        // Only now: others cannot use the share of a client that proves who it is.
+        let admitted = self.inner.devices.begin(request.peer, &id, self.now());
+        admitted.map_err(|_| Reason::DeviceRequestThrottled)?.keep();
         for _ in 0..RACES {
             let (write, sealed) = flow.decide(self.mint(), self.now(), self.rules())?;
             match self.commit(&write).await {
@@ -72,8 +73,10 @@ impl AuthorizationServer {
     /// on only this browser session can answer. Call it for a form and never for a mere address, or whoever sends
     /// a link enters the code for its reader.
     ///
-    /// The code is hostile, and people guess: wrong ones are limited by session and by address
-    /// ([`Policy::user_code_failures`](crate::Policy::user_code_failures)), so `peer` must be the browser's.
+    /// The code is hostile, and people guess: wrong ones are limited by session
+    /// ([`Policy::user_code_failures`](crate::Policy::user_code_failures)) and by address
+    /// ([`Policy::user_code_failures_per_address`](crate::Policy::user_code_failures_per_address)), so `peer` must be the
+    /// browser's and not a proxy's.
     ///
     /// # Errors
     /// An [`ErrorPage`]: with [`Reason::UserCodeUnknown`], show your form again; 429 after too many wrong codes.
@@ -103,8 +106,9 @@ impl AuthorizationServer {
         let attempt = self.inner.user_codes.begin(peer, claimant, self.now())?;
         let claimed = self.claim_waiting(code, claimant).await;
         let wrong = [Reason::UserCodeUnknown, Reason::UserCodeClaimed];
-        if !claimed.as_ref().is_err_and(|refusal| wrong.contains(&refusal.reason())) {
-            attempt.was_not_wrong();
+        match claimed.as_ref().is_err_and(|refusal| wrong.contains(&refusal.reason())) {
+            true => attempt.keep(),
+            false => attempt.give_back(),
         }
         claimed
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::calls::judge;
 use super::config_error::ConfigError;
 use super::{AuthorizationServer, Builder};
 use crate::audit::Endpoint;
@@ -170,11 +171,14 @@ impl AuthorizationServer {
         request: &Request,
     ) -> Result<TokenReply, Refusal> {
         let grant = self.inner.extensions.find(flow.grant_type()).ok_or(Reason::GrantTypeUnsupported)?;
-        let attempt = self.inner.throttle.check(request.peer, self.now())?;
+        let what = ("extension", flow.client().id(), flow.grant_type().as_str());
+        let counted = self.guess(request.peer, what)?;
         let endpoint = self.token_endpoint_url();
         let question = flow.question(&endpoint, request.peer, self.now(), self.rules());
-        let answer = self.in_time(grant.entitle(&question)).await.ok_or(Fault::Deadline)?;
-        let entitlement = attempt.note(answer.map_err(Refusal::from))?;
+        let answer = self.in_time(grant.entitle(&question)).await;
+        let answer =
+            answer.ok_or(Refusal::from(Fault::Deadline)).and_then(|said| said.map_err(Refusal::from));
+        let entitlement = judge(counted, answer)?;
         let standing = self.standing(&entitlement.subject(flow.client())).await?;
         let flow = flow.with_entitlement(entitlement, standing, self.now())?;
         match flow.one_time() {

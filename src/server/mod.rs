@@ -10,6 +10,7 @@ mod device;
 mod endpoint;
 mod exchange;
 mod extension;
+mod limit;
 mod manage;
 mod mistakes;
 mod one_time;
@@ -17,9 +18,7 @@ mod registration;
 mod revoke_all;
 mod signed;
 mod sweep;
-mod throttle;
 mod token;
-mod tries;
 mod unanswered;
 mod unused;
 
@@ -37,25 +36,26 @@ pub use endpoint::Endpoints;
 pub use exchange::ExchangePolicy;
 pub use extension::ExtensionGrant;
 use extension::Extensions;
+pub use limit::{Attempt, RateLimiter};
 pub use manage::Grants;
 
 use crate::audit::{Audit, Endpoint, Event, What};
 pub(crate) use crate::base::time::in_time;
+use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, ClientRegistry, Registrar, SlowHash};
 use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
 use crate::flow::Standing;
 use crate::grant::{GrantId, Subject};
-use crate::http::Response;
+use crate::http::{Request, Response};
 use crate::policy::Rules;
 use crate::registration::Registration;
 use crate::secret::{Secret, SecretText};
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
+use limit::{AttemptLimiter, RegistrationLimiter};
 use one_time::OneTime;
-use throttle::Throttle;
-use tries::Tries;
 use unanswered::Unanswered;
 
 /// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
@@ -110,10 +110,11 @@ struct Inner {
     /// What authenticates cursors.
     cursor_key: Secret,
     registration: Option<Box<Registration>>,
-    throttle: Throttle,
-    devices: Throttle,
-    user_codes: Tries,
-    registrations: Throttle,
+    /// Of client secrets, passwords and whatever else is guessed at the token endpoint.
+    guesses: RateLimiter,
+    devices: RateLimiter,
+    user_codes: AttemptLimiter,
+    registrations: RegistrationLimiter,
     unanswered: Unanswered,
 }
 
@@ -187,6 +188,28 @@ impl AuthorizationServer {
         let what = if is_own_failure(reason) { What::Failed(reason) } else { What::Refused(reason) };
         self.audit(what, endpoint, about);
         refusal.into_response()
+    }
+
+    /// The same where clients authenticate. One that brought nothing along to prove itself is shown no `Basic` challenge: on it a
+    /// browser asks its user for a password, and a program in a page has none. The request alone decides, so the answer does
+    /// not tell which clients exist.
+    fn refuse_client(
+        &self,
+        refusal: Refusal,
+        endpoint: Endpoint,
+        (client, evidence): (&ClientId, Evidence),
+    ) -> Response {
+        let response = self.refuse(refusal, endpoint, About::client(client));
+        if evidence == Evidence::Nothing { response.without("www-authenticate") } else { response }
+    }
+
+    /// The same for a request whose form cannot be read.
+    fn refuse_unread(&self, refusal: Refusal, endpoint: Endpoint, request: &Request) -> Response {
+        let response = self.refuse(refusal, endpoint, About::default());
+        match request.headers.all("authorization").next() {
+            Some(_) => response,
+            None => response.without("www-authenticate"),
+        }
     }
 }
 

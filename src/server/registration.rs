@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{About, AuthorizationServer};
+use super::{About, Attempt, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
 use crate::error::{Fault, Reason, Refusal};
@@ -35,13 +35,18 @@ impl AuthorizationServer {
 
     async fn register_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.terms()?;
-        if !self.inner.registrations.admits(request.peer, self.now()) {
-            return Err(Reason::RegistrationThrottled.into());
-        }
+        let limits = &self.inner.registrations;
+        let token = terms.admitted_token(request);
+        limits.asks(request.peer, token, self.now())?;
         let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;
         let (client, information) = approved.create(self.mint(), self.now(), terms)?;
         let id = client.id().clone();
-        self.in_time(self.registrar()?.insert(client)).await.ok_or(Fault::Deadline)?.map_err(refusal_of)?;
+        let share = token.is_none().then(|| limits.registers(request.peer, self.now())).transpose()?;
+        let inserted = self.in_time(self.registrar()?.insert(client)).await;
+        if matches!(inserted, Some(Err(_))) {
+            share.into_iter().flatten().for_each(Attempt::give_back);
+        }
+        inserted.ok_or(Fault::Deadline)?.map_err(refusal_of)?;
         self.audit(What::ClientRegistered, Endpoint::Registration, About::client(&id));
         Ok(information.into_response(201, &self.registration_url()))
     }

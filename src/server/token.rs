@@ -1,6 +1,6 @@
 //! The token, revocation and introspection endpoints, and the check of a bearer token.
 
-use super::calls::Outcome;
+use super::calls::{Outcome, judge};
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::error::{Reason, Refusal};
@@ -17,27 +17,30 @@ impl AuthorizationServer {
     pub async fn token(&self, request: &Request) -> Response {
         let flow = match token::AwaitClient::parse(request, &self.inner.rules) {
             Ok(flow) => flow,
-            Err(refusal) => return self.refuse(refusal, Endpoint::Token, About::default()),
+            Err(refusal) => return self.refuse_unread(refusal, Endpoint::Token, request),
         };
-        let client = flow.client_id().clone();
+        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.issue(flow, request).await {
             Ok(reply) => reply.into_response(&self.rules().policy.prefixes),
-            Err(refusal) => self.refuse(refusal, Endpoint::Token, About::client(&client)),
+            Err(refusal) => self.refuse_client(refusal, Endpoint::Token, (&client, evidence)),
         }
     }
 
     async fn issue(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
-        let id = flow.client_id().clone();
-        let state = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
+        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
+        let with_client = |found, now| flow.with_client(found, now);
+        let state = self.authenticate(request, (&id, evidence), with_client).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(flow).await,
             Authenticated::Mint(flow) => self.grant(flow).await,
             Authenticated::Exchange(flow) => self.exchange(*flow).await,
             Authenticated::Extension(flow) => self.extension(*flow, request).await,
             Authenticated::Owner(flow) => {
-                let attempt = self.inner.throttle.check(request.peer, self.now())?;
-                let owner = self.authenticate_owner(flow.question()).await?;
-                self.grant(attempt.note(flow.with_owner(owner, self.now()))?).await
+                let (username, _, client) = flow.question();
+                let counted = self.guess(request.peer, ("owner", client.id(), username))?;
+                let owner = self.authenticate_owner(flow.question()).await;
+                let flow = owner.and_then(|owner| flow.with_owner(owner, self.now()));
+                self.grant(judge(counted, flow)?).await
             }
         }
     }
@@ -131,18 +134,19 @@ impl AuthorizationServer {
     pub async fn revoke(&self, request: &Request) -> Response {
         let flow = match revoke::AwaitClient::parse(request, &self.inner.rules) {
             Ok(flow) => flow,
-            Err(refusal) => return self.refuse(refusal, Endpoint::Revocation, About::default()),
+            Err(refusal) => return self.refuse_unread(refusal, Endpoint::Revocation, request),
         };
-        let client = flow.client_id().clone();
+        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.end(flow, request).await {
             Ok(()) => Response::secret_json(200, b"{}".to_vec()),
-            Err(refusal) => self.refuse(refusal, Endpoint::Revocation, About::client(&client)),
+            Err(refusal) => self.refuse_client(refusal, Endpoint::Revocation, (&client, evidence)),
         }
     }
 
     async fn end(&self, flow: revoke::AwaitClient, request: &Request) -> Result<(), Refusal> {
-        let id = flow.client_id().clone();
-        let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
+        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
+        let with_client = |found, now| flow.with_client(found, now);
+        let flow = self.authenticate(request, (&id, evidence), with_client).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
         let Some(id) = flow.grant_id() else { return flow.answer_unrecorded() };
@@ -170,18 +174,19 @@ impl AuthorizationServer {
     pub async fn introspect(&self, request: &Request) -> Response {
         let flow = match introspect::AwaitClient::parse(request, &self.inner.rules) {
             Ok(flow) => flow,
-            Err(refusal) => return self.refuse(refusal, Endpoint::Introspection, About::default()),
+            Err(refusal) => return self.refuse_unread(refusal, Endpoint::Introspection, request),
         };
-        let client = flow.client_id().clone();
+        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.look(flow, request).await {
             Ok(response) => response,
-            Err(refusal) => self.refuse(refusal, Endpoint::Introspection, About::client(&client)),
+            Err(refusal) => self.refuse_client(refusal, Endpoint::Introspection, (&client, evidence)),
         }
     }
 
     async fn look(&self, flow: introspect::AwaitClient, request: &Request) -> Result<Response, Refusal> {
-        let id = flow.client_id().clone();
-        let flow = self.authenticate(request, &id, |found, now| flow.with_client(found, now)).await?;
+        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
+        let with_client = |found, now| flow.with_client(found, now);
+        let flow = self.authenticate(request, (&id, evidence), with_client).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
         let record = match flow.grant_id() {

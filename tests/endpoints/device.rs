@@ -297,7 +297,7 @@ async fn dg_07_user_codes_are_of_an_alphabet_without_look_alikes_and_read_as_typ
 }
 
 #[tokio::test]
-async fn dg_07_after_five_wrong_codes_a_session_and_an_address_have_to_wait() {
+async fn dg_07_after_five_wrong_codes_a_session_has_to_wait_and_after_twenty_an_address() {
     let fixture = fixture();
     let codes = fixture.waits().await;
     let here: Option<IpAddr> = Some([192, 0, 2, 1].into());
@@ -315,6 +315,10 @@ async fn dg_07_after_five_wrong_codes_a_session_and_an_address_have_to_wait() {
     }
     let throttled = Err((429, Reason::UserCodeThrottled));
     assert_eq!(enter(&codes.user, "one", there).await, throttled, "the session");
+    for n in 0..15 {
+        let guessed = enter("BCDF-GHJK", &format!("new {n}"), here).await;
+        assert_eq!(guessed, Err((400, Reason::UserCodeUnknown)));
+    }
     assert_eq!(enter(&codes.user, "two", here).await, throttled, "the address");
     assert_eq!(enter(&codes.user, "two", there).await, Ok(()));
     assert_eq!(enter(&codes.user, "two", there).await, Ok(()));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{Checked, authenticate};
-use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::auth::{AuthenticatedClient, Evidence, Presented};
 use crate::client::{Client, ClientId, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
@@ -134,6 +134,10 @@ impl AwaitClient {
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
         self.presented.client_id()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.presented.evidence()
     }
 
     /// Takes the client. An unknown one is an input like any other and costs the same time as a wrong secret.

@@ -1,0 +1,22 @@
+//! Limits on what can be guessed or multiplied, in the memory of this process.
+//!
+//! | what | counted by | when |
+//! | --- | --- | --- |
+//! | a client secret that a person may have chosen | address and client; address alone | before it is compared, and given back if it is right |
+//! | a wrong generated secret, an unknown client | the same | after it was judged: a right one is never refused |
+//! | a password, and the secret of a host's own grant type | address, client and user name; address alone | before, and given back |
+//! | a user code | browser session; address alone | before, and given back |
+//! | a device that begins to connect | address and client; address alone | after the client was authenticated |
+//! | a registration | address; in all | before it is read; the day's share before it is written |
+//!
+//! The IPv6 networks of 64, 56 and 48 bits that an address is in are counted, each with a higher limit than the one within it.
+
+mod attempts;
+mod network;
+mod rate;
+mod table;
+
+pub(super) use attempts::AttemptLimiter;
+pub use rate::RateLimiter;
+pub(super) use rate::RegistrationLimiter;
+pub use table::Attempt;

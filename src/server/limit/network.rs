@@ -1,0 +1,56 @@
+//! Which networks an address is counted in.
+
+use std::net::IpAddr;
+
+/// An address of IPv4, or a network of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Network {
+    bits: u128,
+    prefix: u8,
+}
+
+/// One subscriber of IPv6 has a /64 at least, often a /56, and a site has a /48. The limit of each is so many times the
+/// limit of an address.
+const OF_IPV6: [(u8, u32); 3] = [(64, 1), (56, 4), (48, 16)];
+const OF_IPV4: [(u8, u32); 1] = [(128, 1)];
+
+/// The networks of an address, and how many times the limit of one address each of them has.
+pub(super) fn networks(peer: IpAddr) -> impl Iterator<Item = (Network, u32)> {
+    let (bits, prefixes) = match peer.to_canonical() {
+        IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), &OF_IPV4[..]),
+        IpAddr::V6(v6) => (v6.to_bits(), &OF_IPV6[..]),
+    };
+    prefixes.iter().map(move |(prefix, times)| {
+        let mask = u128::MAX << (128 - u32::from(*prefix));
+        (Network { bits: bits & mask, prefix: *prefix }, *times)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<(Network, u32)> {
+        networks(text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_ipv4_address_is_alone_in_either_spelling() {
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
+        assert_eq!(of("192.0.2.1").len(), 1);
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn an_ipv6_address_is_in_three_networks() {
+        let (a, b) = (of("2001:db8:1:100::1"), of("2001:db8:1:100:ffff::2"));
+        assert_eq!(a, b);
+        let neighbour = of("2001:db8:1:1ff::1");
+        assert_ne!(a[0], neighbour[0]);
+        assert_eq!(a[1..], neighbour[1..], "one /56");
+        let site = of("2001:db8:1:ff00::1");
+        assert_ne!(a[1], site[1]);
+        assert_eq!(a[2], site[2], "one /48");
+        assert_ne!(a[2], of("2001:db8:2::1")[2]);
+    }
+}

@@ -1,0 +1,234 @@
+//! Limits by address: so many in a minute of what one may try, and more of all that is tried from there.
+
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::network::networks;
+use super::table::{Attempt, Key, Place, Rule, Table};
+use crate::error::Reason;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// From one address there may be so many times as many attempts at all things as at one.
+const AT_ALL_THINGS: u32 = 10;
+
+/// One address may register this part of what all may register in a day.
+const SHARE: u32 = 10;
+
+/// A limit on guesses, as the server's own are, for the sign-in page of a host: by address and by what is guessed, and ten
+/// times as many by address alone. An IPv6 address is counted with its /64, and more loosely with its /56 and its /48.
+///
+/// An attempt is counted before its outcome is known, so that many at a time cannot slip past the limit, and is given back if
+/// it was right. There may be `limit` at once; room comes back evenly, `limit` in a minute. A refused attempt is not
+/// counted. The counters are this process's own and bounded in number.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use grantor::server::RateLimiter;
+///
+/// let logins = RateLimiter::per_minute(20);
+/// let (peer, now) = (IpAddr::from([192, 0, 2, 1]), chrono::Utc::now());
+/// for _ in 0..20 {
+///     logins.begin(Some(peer), "alice", now).expect("there is room").keep();
+/// }
+/// let wait = logins.begin(Some(peer), "alice", now).unwrap_err();
+/// assert_eq!(wait.as_secs(), 3);
+/// logins.begin(Some(peer), "bob", now).expect("another user name").give_back();
+/// ```
+#[derive(Debug)]
+pub struct RateLimiter {
+    limit: u32,
+    period: Duration,
+    /// What is tried is as long as a stranger likes, so its digest is kept.
+    digest: RandomState,
+    table: Table,
+}
+
+impl RateLimiter {
+    /// `limit` attempts a minute at one thing from one address; 0 is any number.
+    #[must_use]
+    pub fn per_minute(limit: u32) -> Self {
+        Self::new(limit, MINUTE)
+    }
+
+    fn new(limit: u32, period: Duration) -> Self {
+        Self { limit, period, digest: RandomState::new(), table: Table::new() }
+    }
+
+    /// Counts an attempt at `what`, say a user name, from this address. `peer` is trusted
+    /// ([`Request::peer`](crate::Request::peer)); without it there is no limit.
+    ///
+    /// # Errors
+    /// How long there is no room for it.
+    pub fn begin(
+        &self,
+        peer: Option<IpAddr>,
+        what: impl Hash,
+        now: DateTime<Utc>,
+    ) -> Result<Attempt<'_>, Duration> {
+        let what = self.digest.hash_one(what);
+        let peer = peer.filter(|_| self.limit > 0);
+        let of_network = |(network, times)| {
+            let place = Place::Network(network);
+            let at_one = (Key { place, what: Some(what) }, self.rule(times));
+            [at_one, (Key { place, what: None }, self.rule(times * AT_ALL_THINGS))]
+        };
+        self.table.begin(peer.into_iter().flat_map(networks).flat_map(of_network).collect(), now)
+    }
+
+    /// The same from any address, for something that is guessed at from behind one, such as the user names that an application
+    /// presents.
+    ///
+    /// # Errors
+    /// How long there is no room for it.
+    pub fn begin_anywhere(&self, what: impl Hash, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
+        let key = Key { place: Place::Anywhere, what: Some(self.digest.hash_one(what)) };
+        self.table.begin(Some((key, self.rule(1))).filter(|_| self.limit > 0).into_iter().collect(), now)
+    }
+
+    /// The same by address alone.
+    fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
+        let peer = peer.filter(|_| self.limit > 0);
+        let of_network =
+            |(network, times)| (Key { place: Place::Network(network), what: None }, self.rule(times));
+        self.table.begin(peer.into_iter().flat_map(networks).map(of_network).collect(), now)
+    }
+
+    fn rule(&self, times: u32) -> Rule {
+        Rule::new(self.limit.saturating_mul(times), self.period)
+    }
+}
+
+/// The limits on registrations: by address in a minute, and in a day by address and in all.
+#[derive(Debug)]
+pub(in crate::server) struct RegistrationLimiter {
+    in_a_minute: RateLimiter,
+    in_a_day: RateLimiter,
+    in_all: RateLimiter,
+}
+
+impl RegistrationLimiter {
+    pub(in crate::server) fn new(per_minute: u32, per_day: u32) -> Self {
+        Self {
+            in_a_minute: RateLimiter::per_minute(per_minute),
+            in_a_day: RateLimiter::new(per_day.div_ceil(SHARE), DAY),
+            in_all: RateLimiter::new(per_day, DAY),
+        }
+    }
+
+    /// Counts a request to register, whatever comes of it. Who shows an initial access token is counted by it, so that others
+    /// at the same address cannot use its share.
+    pub(in crate::server) fn asks(
+        &self,
+        peer: Option<IpAddr>,
+        token: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Reason> {
+        let admitted = match token {
+            Some(token) => self.in_a_minute.begin(peer, token, now),
+            None => self.in_a_minute.begin_alone(peer, now),
+        };
+        admitted.map(Attempt::keep).map_err(|_| Reason::RegistrationThrottled)
+    }
+
+    /// Counts a client that somebody without a token is about to register.
+    pub(in crate::server) fn registers(
+        &self,
+        peer: Option<IpAddr>,
+        now: DateTime<Utc>,
+    ) -> Result<[Attempt<'_>; 2], Reason> {
+        let throttled = |_| Reason::RegistrationThrottled;
+        let by_address = self.in_a_day.begin_alone(peer, now).map_err(throttled)?;
+        match self.in_all.begin_anywhere((), now) {
+            Ok(in_all) => Ok([by_address, in_all]),
+            Err(_) => {
+                by_address.give_back();
+                Err(Reason::RegistrationThrottled)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn admits(limiter: &RateLimiter, peer: &str, what: &str) -> bool {
+        limiter.begin(Some(peer.parse().unwrap()), what, now()).map(Attempt::keep).is_ok()
+    }
+
+    #[test]
+    fn ft_18_one_client_is_limited_and_another_from_the_same_address_is_not() {
+        let limiter = RateLimiter::per_minute(3);
+        assert!((0..3).all(|_| admits(&limiter, "192.0.2.1", "a")));
+        assert!(!admits(&limiter, "192.0.2.1", "a"));
+        assert!(admits(&limiter, "192.0.2.1", "b") && admits(&limiter, "192.0.2.2", "a"));
+    }
+
+    #[test]
+    fn ft_18_all_that_one_address_tries_is_limited_too() {
+        let limiter = RateLimiter::per_minute(3);
+        assert!((0..30).all(|n| admits(&limiter, "192.0.2.1", &n.to_string())));
+        assert!(!admits(&limiter, "192.0.2.1", "30"));
+        assert!(admits(&limiter, "192.0.2.2", "30"));
+    }
+
+    #[test]
+    fn ft_20_of_many_at_once_no_more_begin_than_fit() {
+        let limiter = RateLimiter::per_minute(120);
+        let peer = Some(IpAddr::from([192, 0, 2, 1]));
+        let begun = std::thread::scope(|scope| {
+            let begin = || (0..500).filter_map(|_| limiter.begin(peer, "alice", now()).ok()).count();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(begun, 120);
+    }
+
+    #[test]
+    fn ft_21_the_networks_of_one_site_do_not_flush_its_counters() {
+        let limiter = RateLimiter::per_minute(4);
+        let admitted = (0..=u16::MAX).filter(|n| admits(&limiter, &format!("2001:db8:1:{n:x}::1"), "a"));
+        assert_eq!(admitted.count(), 16 * 4, "sixteen times the limit of one address");
+        assert!(admits(&limiter, "2001:db8:2::1", "a"), "another site");
+    }
+
+    #[test]
+    fn nobodys_address_and_a_limit_of_zero_are_not_limited() {
+        let (limiter, unlimited) = (RateLimiter::per_minute(1), RateLimiter::per_minute(0));
+        assert!((0..100).all(|_| limiter.begin(None, "a", now()).map(Attempt::keep).is_ok()));
+        assert!((0..100).all(|_| admits(&unlimited, "192.0.2.1", "a")));
+        assert!((0..100).all(|_| unlimited.begin_anywhere("a", now()).map(Attempt::keep).is_ok()));
+        assert_eq!((limiter.table.len(), unlimited.table.len()), (0, 0));
+    }
+
+    #[test]
+    fn ft_17_registrations_are_limited_in_all() {
+        let limiter = RegistrationLimiter::new(0, 20);
+        let from = |n: u8| limiter.registers(Some([192, 0, 2, n].into()), now());
+        for n in 0..10 {
+            for _ in 0..2 {
+                from(n).unwrap().map(Attempt::keep);
+            }
+            assert!(from(n).is_err(), "a tenth of it from one address");
+        }
+        assert_eq!(from(99).unwrap_err(), Reason::RegistrationThrottled);
+    }
+
+    #[test]
+    fn a_holder_of_a_token_has_a_share_of_its_own() {
+        let limiter = RegistrationLimiter::new(2, 0);
+        let peer = Some(IpAddr::from([192, 0, 2, 1]));
+        let asks = |token| limiter.asks(peer, token, now()).is_ok();
+        assert_eq!([asks(None), asks(None), asks(None)], [true, true, false]);
+        assert_eq!([asks(Some("t")), asks(Some("t")), asks(Some("t"))], [true, true, false]);
+    }
+}

@@ -1,0 +1,253 @@
+//! The counters: each is a moment in time, and the table of them is bounded.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::network::Network;
+
+/// So many counters are kept at a time; the least used ones are dropped beyond that.
+const CAPACITY: usize = 64 * 1024;
+
+/// A clock that goes back further than this, in microseconds, was set; one that goes back less is late.
+const LATE: i64 = 60_000_000;
+
+/// What a counter is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) place: Place,
+    /// A digest of what is tried there, under a key of this process; `None` counts whatever is tried.
+    pub(super) what: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Anywhere,
+    Session,
+    Network(Network),
+}
+
+/// How much fits at once, and how fast there is room again: `limit` in a `period` both times. In microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    cost: i64,
+    burst: i64,
+}
+
+impl Rule {
+    /// `limit` is at least 1.
+    pub(super) fn new(limit: u32, period: Duration) -> Self {
+        let limit = i64::from(limit.max(1));
+        let period = i64::try_from(period.as_micros()).unwrap_or(i64::MAX / 4);
+        let cost = (period.min(i64::MAX / 4) / limit).max(1);
+        Self { cost, burst: cost * limit }
+    }
+}
+
+/// A counter is the moment at which it will be empty: each attempt moves it by its cost, and time empties it (the generic
+/// cell rate algorithm). Nothing has to be reset, so nothing can be reset too early.
+#[derive(Debug)]
+pub(super) struct Table {
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The latest moment that anybody named, in microseconds: here time only moves forward.
+    now: i64,
+    empty_at: HashMap<Key, i64>,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self::of(CAPACITY)
+    }
+
+    pub(super) fn of(capacity: usize) -> Self {
+        Self { capacity, state: Mutex::new(State { now: i64::MIN, empty_at: HashMap::new() }) }
+    }
+
+    /// Counts an attempt, or says how long there is no room for it. One that is refused is not counted.
+    pub(super) fn begin(
+        &self,
+        counters: Vec<(Key, Rule)>,
+        now: DateTime<Utc>,
+    ) -> Result<Attempt<'_>, Duration> {
+        if counters.is_empty() {
+            return Ok(Attempt { table: self, counters });
+        }
+        let mut state = self.lock();
+        let now = state.advance(now.timestamp_micros());
+        let moved = |state: &State, key: &Key, rule: &Rule| {
+            let from = state.empty_at.get(key).copied().unwrap_or(now);
+            from.max(now).saturating_add(rule.cost)
+        };
+        let over = counters.iter().map(|(key, rule)| moved(&state, key, rule) - now - rule.burst);
+        if let Some(over) = over.max().filter(|over| *over > 0) {
+            return Err(Duration::from_micros(over.unsigned_abs()));
+        }
+        state.make_room(counters.len(), self.capacity);
+        for (key, rule) in &counters {
+            let to = moved(&state, key, rule);
+            state.empty_at.insert(*key, to);
+        }
+        Ok(Attempt { table: self, counters })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().empty_at.len()
+    }
+}
+
+impl State {
+    /// The time of the table. A caller that is late does not take it back. A clock that was set back takes all counters along.
+    fn advance(&mut self, now: i64) -> i64 {
+        let back = self.now.saturating_sub(now);
+        if back > LATE {
+            self.now = now;
+            self.empty_at.values_mut().for_each(|empty_at| *empty_at = empty_at.saturating_sub(back));
+        }
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Drops what is empty, and then the least used quarter, so that a flood of new counters pushes out its own kind.
+    fn make_room(&mut self, more: usize, capacity: usize) {
+        if self.empty_at.len() + more <= capacity {
+            return;
+        }
+        let now = self.now;
+        self.empty_at.retain(|_, empty_at| *empty_at > now);
+        if self.empty_at.len() + more <= capacity - capacity / 4 {
+            return;
+        }
+        let mut moments: Vec<i64> = self.empty_at.values().copied().collect();
+        let quarter = moments.len() / 4;
+        let (_, bound, _) = moments.select_nth_unstable(quarter);
+        let bound = *bound;
+        self.empty_at.retain(|_, empty_at| *empty_at > bound);
+    }
+}
+
+/// An attempt that was counted before its outcome is known, so that many at a time cannot slip past the limit. It stays
+/// counted, unless it is given back.
+#[derive(Debug)]
+#[must_use]
+pub struct Attempt<'a> {
+    table: &'a Table,
+    counters: Vec<(Key, Rule)>,
+}
+
+impl Attempt<'_> {
+    /// Takes the attempt back: it was right, or nothing was found out by it.
+    pub fn give_back(self) {
+        if self.counters.is_empty() {
+            return;
+        }
+        let mut state = self.table.lock();
+        for (key, rule) in &self.counters {
+            if let Some(empty_at) = state.empty_at.get_mut(key) {
+                *empty_at = empty_at.saturating_sub(rule.cost);
+            }
+        }
+    }
+
+    /// It stays counted.
+    pub fn keep(self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    fn key(n: u64) -> Key {
+        Key { place: Place::Anywhere, what: Some(n) }
+    }
+
+    fn admits(table: &Table, n: u64, limit: u32, second: i64) -> bool {
+        table.begin(vec![(key(n), Rule::new(limit, MINUTE))], at(second)).map(Attempt::keep).is_ok()
+    }
+
+    #[test]
+    fn a_burst_fits_and_room_comes_back_evenly() {
+        let table = Table::of(8);
+        assert!((0..6).all(|_| admits(&table, 1, 6, 0)));
+        for second in [0, 9] {
+            assert!(!admits(&table, 1, 6, second));
+        }
+        assert!(admits(&table, 1, 6, 10));
+        assert!(!admits(&table, 1, 6, 19));
+        assert!((0..6).all(|_| admits(&table, 1, 6, 90)), "full again after a minute without any");
+        assert!(!admits(&table, 1, 6, 90));
+    }
+
+    #[test]
+    fn a_refused_attempt_does_not_prolong_the_wait() {
+        let table = Table::of(8);
+        assert!(admits(&table, 1, 1, 0));
+        assert!((0..60).all(|second| !admits(&table, 1, 1, second)));
+        assert!(admits(&table, 1, 1, 60));
+    }
+
+    #[test]
+    fn what_is_given_back_was_never_there() {
+        let table = Table::of(8);
+        for _ in 0..50 {
+            table.begin(vec![(key(1), Rule::new(1, MINUTE))], at(0)).unwrap().give_back();
+        }
+        assert!(admits(&table, 1, 1, 0) && !admits(&table, 1, 1, 0));
+    }
+
+    #[test]
+    fn the_wait_is_told() {
+        let table = Table::of(8);
+        let begin = |second| table.begin(vec![(key(1), Rule::new(2, MINUTE))], at(second)).map(Attempt::keep);
+        assert_eq!([begin(0), begin(0)], [Ok(()), Ok(())]);
+        assert_eq!(begin(10), Err(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn ft_21_an_attempt_of_the_last_minute_clears_nothing() {
+        let table = Table::of(8);
+        assert!((0..3).all(|_| admits(&table, 1, 3, 60)));
+        for late in [59, 30, 1, 0] {
+            assert!(admits(&table, 2, 9, late));
+            assert!(!admits(&table, 1, 3, late) && !admits(&table, 1, 3, 60), "{late}");
+        }
+    }
+
+    #[test]
+    fn ft_21_a_clock_that_is_set_back_locks_nobody_out() {
+        let table = Table::of(8);
+        assert!((0..3).all(|_| admits(&table, 1, 3, 100_000)));
+        assert!(!admits(&table, 1, 3, 1_000), "nothing is forgotten");
+        assert!((0..3).all(|_| admits(&table, 1, 3, 1_060)), "and a minute is a minute");
+    }
+
+    #[test]
+    fn ft_21_a_flood_of_new_counters_drops_the_smallest() {
+        let table = Table::of(400);
+        for heavy in 0..20 {
+            assert!((0..9).all(|_| admits(&table, heavy, 9, 0)));
+        }
+        for n in 0..10_000 {
+            assert!(admits(&table, 1_000 + n, 9, 0));
+            assert!(table.len() <= 400);
+        }
+        assert!((0..20).all(|heavy| !admits(&table, heavy, 9, 0)));
+    }
+}
