@@ -9,6 +9,10 @@ pub mod storage {}
 #[doc = include_str!("storage_redis.md")]
 pub mod storage_redis {}
 
+#[cfg(feature = "axum")]
+#[doc = include_str!("production.md")]
+pub mod production {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
