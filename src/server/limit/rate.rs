@@ -216,7 +216,7 @@ mod tests {
         let from = |n: u8| limiter.registers(Some([192, 0, 2, n].into()), now());
         for n in 0..10 {
             for _ in 0..2 {
-                from(n).unwrap().map(Attempt::keep);
+                from(n).unwrap().into_iter().for_each(Attempt::keep);
             }
             assert!(from(n).is_err(), "a tenth of it from one address");
         }
