@@ -130,7 +130,7 @@ impl JwtVerifier {
         let jws = Jws::parse(token).map_err(|_| Reason::TokenUnreadable)?;
         let is_typed = jws.has_typ(ACCESS_TOKEN);
         let is_plain = jws.is_untyped() || jws.has_typ("JWT");
-        if !is_typed && !(is_plain && self.lenient.plain_type) {
+        if !(is_typed || is_plain && self.lenient.plain_type) {
             return Err(Reason::TokenUnreadable.into());
         }
         let Signed { claims: wire, key } = self.signed(&jws, now).await?;
