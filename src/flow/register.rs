@@ -35,6 +35,12 @@ pub struct AwaitClaims {
 }
 
 impl AwaitClaims {
+    /// The initial access token of a request, if it is one of these terms.
+    pub(crate) fn admitted_token<'a>(request: &'a Request, terms: &Registration) -> Option<&'a str> {
+        let token = presented(request).ok().filter(|_| !terms.tokens.is_empty())?;
+        terms.admits(&SecretText::new(token)).then_some(token)
+    }
+
     /// Reads a registration request. Who may not register is told so before the body is read.
     ///
     /// # Errors

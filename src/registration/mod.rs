@@ -30,8 +30,6 @@ pub use trusted_issuers::TrustedIssuers;
 pub(crate) use wire::{Asked, Wire};
 
 use crate::client::GrantType;
-use crate::http::Request;
-use crate::resource::presented;
 use crate::secret::{Digest, SecretText};
 
 /// The terms of registration over HTTP. Give them to
@@ -156,12 +154,6 @@ impl Registration {
     pub fn software_statements(mut self, verifier: impl StatementVerifier + 'static) -> Self {
         self.statements = Some(Arc::new(verifier));
         self
-    }
-
-    /// The initial access token of a request, if it is one of ours.
-    pub(crate) fn admitted_token<'a>(&self, request: &'a Request) -> Option<&'a str> {
-        let token = presented(request).ok().filter(|_| !self.tokens.is_empty())?;
-        self.admits(&SecretText::new(token)).then_some(token)
     }
 
     /// Whether a bearer of this token may register. Every kept digest is compared.

@@ -8,6 +8,7 @@ mod documents;
 mod every_endpoint;
 mod every_secret;
 mod introspect;
+mod limits;
 mod metadata;
 mod register;
 mod register_terms;

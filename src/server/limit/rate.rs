@@ -93,8 +93,9 @@ impl RateLimiter {
     /// The same by address alone.
     fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
         let peer = peer.filter(|_| self.limit > 0);
-        let of_network =
-            |(network, times)| (Key { place: Place::Network(network), what: None }, self.rule(times));
+        // A counter of its own: that of all things together has another rule.
+        let what = Some(self.digest.hash_one(()));
+        let of_network = |(network, times)| (Key { place: Place::Network(network), what }, self.rule(times));
         self.table.begin(peer.into_iter().flat_map(networks).map(of_network).collect(), now)
     }
 

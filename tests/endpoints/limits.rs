@@ -264,8 +264,8 @@ async fn ft_17_open_registration_has_a_limit_in_all() {
 
 #[tokio::test]
 async fn ft_18_a_right_initial_access_token_is_not_stopped_by_wrong_ones() {
-    let token = "an initial access token of 128 bits";
-    let server = Registering::on(Registration::with_initial_access_token(token).per_minute(2).per_day(1));
+    let right = "an-initial-access-token-of-128-bits";
+    let server = Registering::on(Registration::with_initial_access_token(right).per_minute(2).per_day(1));
     let app = serde_json::json!({ "redirect_uris": [CALLBACK] }).to_string();
     let ask = |token: &str| {
         let request = Request::json(Method::Post, app.clone()).from_peer(IpAddr::from(HERE));
@@ -276,13 +276,8 @@ async fn ft_18_a_right_initial_access_token_is_not_stopped_by_wrong_ones() {
         last = server.send(ask(&format!("wrong{n}"))).await.status();
     }
     assert_eq!(last, 429);
-    let right = token.replace(' ', "-");
-    let server = Registering::on(Registration::with_initial_access_token(&right).per_minute(2).per_day(1));
-    for n in 0..10 {
-        server.send(ask(&format!("wrong{n}"))).await;
-    }
     let statuses =
-        [server.send(ask(&right)).await, server.send(ask(&right)).await, server.send(ask(&right)).await];
+        [server.send(ask(right)).await, server.send(ask(right)).await, server.send(ask(right)).await];
     assert_eq!(statuses.map(|answer| answer.status()), [201, 201, 429]);
 }
 
