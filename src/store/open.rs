@@ -42,6 +42,18 @@ pub enum OpenError {
         /// The version here.
         known: i64,
     },
+    /// The migration went through, and the schema has not the version that it leads to.
+    #[error(
+        "{place}: the schema has version {found} after its migration to {known}: let this user write to grantor_schema"
+    )]
+    Incomplete {
+        /// Which database.
+        place: String,
+        /// The version there.
+        found: i64,
+        /// The version here.
+        known: i64,
+    },
     /// The database does not answer.
     #[error("{place}: cannot be reached: {source}: start it, or correct the address")]
     Unreachable {

@@ -257,3 +257,18 @@ async fn a_statement_that_waits_too_long_is_given_up_and_did_not_happen() {
     blocker.join().unwrap();
     store.insert(behaviour::client("app")).await.unwrap();
 }
+
+#[tokio::test]
+async fn ft_36_a_schema_that_was_left_half_made_is_finished() {
+    let (server, url) = (server(), server().database());
+    server.sql_in(url.rsplit('/').next().unwrap(), "CREATE TABLE grantor_keys (space TEXT COLLATE \"C\" NOT NULL PRIMARY KEY, version BIGINT NOT NULL, body TEXT NOT NULL)");
+    keeps_every_contract(connect(&url).await).await;
+}
+
+#[tokio::test]
+async fn ft_36_a_schema_that_did_not_get_its_version_is_not_opened() {
+    let (server, url) = (server(), server().database());
+    server.sql_in(url.rsplit('/').next().unwrap(), "CREATE TABLE grantor_schema (version BIGINT PRIMARY KEY); CREATE RULE lost AS ON INSERT TO grantor_schema DO INSTEAD NOTHING");
+    let error = PostgresStore::connect(&url).await.unwrap_err();
+    assert!(matches!(error, OpenError::Incomplete { found: 0, .. }), "{error}");
+}

@@ -24,6 +24,9 @@ pub(super) mod code {
     pub(in super::super) const NO_TABLE: &str = "42P01";
     pub(in super::super) const DUPLICATE_TABLE: &str = "42P07";
     pub(in super::super) const DISK_FULL: &str = "53100";
+
+    /// It has no connection left, shuts down, has crashed, or starts up: soon it will answer.
+    pub(in super::super) const AWAY: [&str; 4] = ["53300", "57P01", "57P02", "57P03"];
 }
 
 /// The code; `None` where it was not the server that spoke.

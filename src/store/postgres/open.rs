@@ -68,6 +68,9 @@ impl PostgresOptions {
         if found > VERSION {
             return Err(OpenError::Newer { place, found, known: VERSION });
         }
+        if found < VERSION {
+            return Err(OpenError::Incomplete { place, found, known: VERSION });
+        }
         let pool = PgPoolOptions::new()
             .max_connections(self.connections)
             .acquire_timeout(self.acquire_timeout)
@@ -140,7 +143,42 @@ fn open_error(place: &str, error: sqlx::Error) -> OpenError {
         Some(code::NO_PRIVILEGE) => OpenError::Forbidden(place),
         Some(code::READ_ONLY) => OpenError::ReadOnly(place),
         Some(code::DISK_FULL) => OpenError::Full(place),
+        Some(code) if code::AWAY.contains(&code) => OpenError::Unreachable { place, source: error.into() },
         Some(_) => OpenError::Failed { place, source: error.into() },
         None => OpenError::Unreachable { place, source: error.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a connection to a server comes to that answers the first message with this code.
+    async fn refused_with(code: &str) -> OpenError {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let fields = format!("SFATAL\0VFATAL\0C{code}\0Mnot now\0\0");
+        let server = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let _ = client.read(&mut [0; 1024]).await.unwrap();
+            let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+            client.write_all(&[b"E", &length[..], fields.as_bytes()].concat()).await.unwrap();
+        };
+        let url = format!("postgres://user@127.0.0.1:{port}/grants?sslmode=disable");
+        let (error, ()) = tokio::join!(PostgresStore::connect(&url), server);
+        error.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn ft_36_a_server_that_is_starting_up_cannot_be_reached_yet() {
+        for code in code::AWAY {
+            let error = refused_with(code).await;
+            assert!(matches!(error, OpenError::Unreachable { .. }), "{code}: {error}");
+        }
+        assert!(matches!(refused_with("XX000").await, OpenError::Failed { .. }));
+        assert!(matches!(refused_with("28P01").await, OpenError::Refused(_)));
     }
 }

@@ -8,9 +8,10 @@ use super::error::{code, code_of};
 /// The version that the tables have after the last of [`MIGRATIONS`].
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Number `n` leads from version `n` to the next. One that was released is never changed.
+/// Number `n` leads from version `n` to the next. One that was released is never changed. Each statement may be repeated: where
+/// definitions are no part of a transaction, the first attempt may have left a half of them.
 const MIGRATIONS: &[&str] = &[r#"
-CREATE TABLE grantor_grants (
+CREATE TABLE IF NOT EXISTS grantor_grants (
     space     TEXT COLLATE "C" NOT NULL,
     id        BYTEA NOT NULL,
     version   BIGINT NOT NULL,
@@ -21,12 +22,12 @@ CREATE TABLE grantor_grants (
     body      TEXT NOT NULL,             -- JSON
     PRIMARY KEY (space, id)
 );
-CREATE INDEX grantor_grants_subject ON grantor_grants (space, subject, id);
-CREATE INDEX grantor_grants_client ON grantor_grants (space, client, id);
-CREATE INDEX grantor_grants_expires ON grantor_grants (space, expires);
-CREATE UNIQUE INDEX grantor_grants_user_code ON grantor_grants (space, user_code) WHERE user_code IS NOT NULL;
+CREATE INDEX IF NOT EXISTS grantor_grants_subject ON grantor_grants (space, subject, id);
+CREATE INDEX IF NOT EXISTS grantor_grants_client ON grantor_grants (space, client, id);
+CREATE INDEX IF NOT EXISTS grantor_grants_expires ON grantor_grants (space, expires);
+CREATE UNIQUE INDEX IF NOT EXISTS grantor_grants_user_code ON grantor_grants (space, user_code) WHERE user_code IS NOT NULL;
 
-CREATE TABLE grantor_clients (
+CREATE TABLE IF NOT EXISTS grantor_clients (
     space    TEXT COLLATE "C" NOT NULL,
     id       TEXT COLLATE "C" NOT NULL,
     revision BIGINT NOT NULL,
@@ -34,17 +35,17 @@ CREATE TABLE grantor_clients (
     body     TEXT NOT NULL, -- JSON
     PRIMARY KEY (space, id)
 );
-CREATE INDEX grantor_clients_owner ON grantor_clients (space, owner, id) WHERE owner IS NOT NULL;
+CREATE INDEX IF NOT EXISTS grantor_clients_owner ON grantor_clients (space, owner, id) WHERE owner IS NOT NULL;
 
-CREATE TABLE grantor_replays (
+CREATE TABLE IF NOT EXISTS grantor_replays (
     space TEXT COLLATE "C" NOT NULL,
     id    BYTEA NOT NULL,
     until BIGINT NOT NULL, -- seconds since 1970
     PRIMARY KEY (space, id)
 );
-CREATE INDEX grantor_replays_until ON grantor_replays (space, until);
+CREATE INDEX IF NOT EXISTS grantor_replays_until ON grantor_replays (space, until);
 
-CREATE TABLE grantor_keys ( -- private keys
+CREATE TABLE IF NOT EXISTS grantor_keys ( -- private keys
     space   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     version BIGINT NOT NULL,
     body    TEXT NOT NULL

@@ -7,7 +7,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Number `n` leads from version `n` to the next. One that was released is never changed.
 const MIGRATIONS: &[&str] = &["
-CREATE TABLE grantor_grants (
+CREATE TABLE IF NOT EXISTS grantor_grants (
     space     TEXT NOT NULL,
     id        BLOB NOT NULL,
     version   INTEGER NOT NULL,
@@ -18,12 +18,12 @@ CREATE TABLE grantor_grants (
     body      TEXT NOT NULL,    -- JSON
     PRIMARY KEY (space, id)
 ) STRICT;
-CREATE INDEX grantor_grants_subject ON grantor_grants (space, subject, id);
-CREATE INDEX grantor_grants_client ON grantor_grants (space, client, id);
-CREATE INDEX grantor_grants_expires ON grantor_grants (space, expires);
-CREATE UNIQUE INDEX grantor_grants_user_code ON grantor_grants (space, user_code) WHERE user_code IS NOT NULL;
+CREATE INDEX IF NOT EXISTS grantor_grants_subject ON grantor_grants (space, subject, id);
+CREATE INDEX IF NOT EXISTS grantor_grants_client ON grantor_grants (space, client, id);
+CREATE INDEX IF NOT EXISTS grantor_grants_expires ON grantor_grants (space, expires);
+CREATE UNIQUE INDEX IF NOT EXISTS grantor_grants_user_code ON grantor_grants (space, user_code) WHERE user_code IS NOT NULL;
 
-CREATE TABLE grantor_clients (
+CREATE TABLE IF NOT EXISTS grantor_clients (
     space    TEXT NOT NULL,
     id       TEXT NOT NULL,
     revision INTEGER NOT NULL,
@@ -31,17 +31,17 @@ CREATE TABLE grantor_clients (
     body     TEXT NOT NULL, -- JSON
     PRIMARY KEY (space, id)
 ) STRICT;
-CREATE INDEX grantor_clients_owner ON grantor_clients (space, owner, id) WHERE owner IS NOT NULL;
+CREATE INDEX IF NOT EXISTS grantor_clients_owner ON grantor_clients (space, owner, id) WHERE owner IS NOT NULL;
 
-CREATE TABLE grantor_replays (
+CREATE TABLE IF NOT EXISTS grantor_replays (
     space TEXT NOT NULL,
     id    BLOB NOT NULL,
     until INTEGER NOT NULL, -- seconds since 1970
     PRIMARY KEY (space, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX grantor_replays_until ON grantor_replays (space, until);
+CREATE INDEX IF NOT EXISTS grantor_replays_until ON grantor_replays (space, until);
 
-CREATE TABLE grantor_keys ( -- private keys
+CREATE TABLE IF NOT EXISTS grantor_keys ( -- private keys
     space   TEXT NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     body    TEXT NOT NULL
