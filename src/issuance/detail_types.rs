@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::base::{AuthorizationDetail, AuthorizationDetails};
+use crate::base::{AuthorizationDetail, AuthorizationDetails, MAX_DETAILS};
 use crate::client::Client;
 use crate::error::Reason;
 
@@ -102,6 +102,9 @@ impl DetailTypes {
         client: &Client,
         asks_a_user: bool,
     ) -> Result<(), Reason> {
+        if asked.as_slice().len() > MAX_DETAILS {
+            return Err(Reason::DetailsMalformed);
+        }
         let registered = client.metadata().authorization_details_types.as_ref();
         for detail in asked.as_slice() {
             let of = self.0.get(detail.kind()).ok_or(Reason::DetailsTypeUnknown)?;

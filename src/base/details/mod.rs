@@ -14,9 +14,11 @@
 //! | of a type that the client did not register, where it registered some | refused |
 //! | in a request that no user is asked about (`client_credentials`, `password`) | refused, unless the client registered its type |
 //! | with `locations` | told to those resources only |
+//! | with more than 16 levels, or a number that would be rounded | refused |
 //!
 //! An exchange (RFC 8693) passes no details on.
 
+mod numbers;
 mod parse;
 
 use std::fmt;
@@ -30,6 +32,10 @@ use crate::error::Reason;
 /// A request may have so many details.
 pub const MAX_DETAILS: usize = 16;
 
+/// A detail may be nested so deep, itself included. It is stored and signed within other objects, and what reads those has
+/// limits of its own.
+pub const MAX_DEPTH: usize = 16;
+
 /// One detail (RFC 9396 section 2): a JSON object with a `type`.
 ///
 /// `Debug` shows the type alone: the rest may be somebody's account.
@@ -41,13 +47,15 @@ impl AuthorizationDetail {
     /// A detail with these members.
     ///
     /// # Errors
-    /// [`Reason::DetailsMalformed`]: no `type` that is a text, or `locations` that are not a list of texts.
+    /// [`Reason::DetailsMalformed`]: no `type` that is a text, `locations` that are not a list of texts, or values nested
+    /// deeper than [`MAX_DEPTH`].
     pub fn new(members: Map<String, Value>) -> Result<Self, Reason> {
         let has_type = members.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty());
         let has_places = members
             .get("locations")
             .is_none_or(|places| places.as_array().is_some_and(|places| places.iter().all(Value::is_string)));
-        match has_type && has_places {
+        let is_shallow = members.values().all(|value| is_within(value, MAX_DEPTH - 1));
+        match has_type && has_places && is_shallow {
             true => Ok(Self(members)),
             false => Err(Reason::DetailsMalformed),
         }
@@ -79,6 +87,15 @@ impl AuthorizationDetail {
     }
 }
 
+/// Whether a value has at most so many levels. It goes no deeper than that.
+fn is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => levels > 0 && values.iter().all(|value| is_within(value, levels - 1)),
+        Value::Object(members) => levels > 0 && members.values().all(|value| is_within(value, levels - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 impl fmt::Debug for AuthorizationDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AuthorizationDetail({:?}, ..)", self.kind())
@@ -96,8 +113,12 @@ impl AuthorizationDetails {
     /// Reads the JSON of a request: an array of objects, in none of which a member is there twice.
     ///
     /// # Errors
-    /// [`Reason::DetailsMalformed`], also for more than [`MAX_DETAILS`].
+    /// [`Reason::DetailsMalformed`], also for more than [`MAX_DETAILS`], and for a number that 64 bits do not hold to its last
+    /// digit: an integer beyond `i64` and `u64`, or a fraction that a double rounds.
     pub fn parse(json: &str) -> Result<Self, Reason> {
+        if !numbers::survive(json) {
+            return Err(Reason::DetailsMalformed);
+        }
         let details: Vec<AuthorizationDetail> =
             serde_json::from_str(json).map_err(|_| Reason::DetailsMalformed)?;
         match details.len() <= MAX_DETAILS {

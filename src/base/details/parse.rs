@@ -17,6 +17,8 @@ impl<'de> Deserialize<'de> for AuthorizationDetail {
     }
 }
 
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// A value all of whose objects have each member once.
 struct Strict(Value);
 
@@ -74,6 +76,10 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some((name, Strict(value))) = object.next_entry::<String, Strict>()? {
+            // How serde_json hands over a number where the host has turned on its feature `arbitrary_precision`.
+            if let (NUMBER, Value::String(digits)) = (name.as_str(), &value) {
+                return digits.parse().map(Value::Number).map_err(A::Error::custom);
+            }
             if members.insert(name, value).is_some() {
                 return Err(A::Error::custom("a member is there twice"));
             }
