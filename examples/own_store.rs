@@ -16,7 +16,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use grantor::store::contract::Suite;
-use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::store::{
+    CommitError, Committed, Damaged, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
+};
 use grantor::{ClientId, GrantId, StoreError, Subject, TokenStore, async_trait};
 
 /// One row of the table.
@@ -64,6 +66,19 @@ impl TokenStore for OwnStore {
         Ok(write.committed())
     }
 
+    /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, … WHERE id = $1`: no condition on
+    /// the version, so that nothing can win over it.
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        if let Some(row) = self.rows().get_mut(&tombstone.id()) {
+            let index = tombstone.index();
+            row.version += 1;
+            row.body = tombstone.body();
+            (row.subject, row.client) = (index.subject.clone(), index.client.clone());
+            (row.expires, row.user_code) = (index.expires, None);
+        }
+        Ok(tombstone.committed())
+    }
+
     /// `SELECT id, version, body FROM grants WHERE user_code = $1`
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
         let rows = self.rows();
@@ -79,9 +94,13 @@ impl TokenStore for OwnStore {
                 && filter.subject.as_ref().is_none_or(|subject| *subject == row.subject)
                 && filter.client.as_ref().is_none_or(|client| *client == row.client)
         });
-        let records = wanted.take(page.limit as usize + 1);
-        let records = records.map(|(id, row)| Record::decode(*id, row.version, &row.body));
-        Ok(Listing::of(records.collect::<Result<_, _>>()?, page))
+        // A body that cannot be read must not hide the others.
+        let read = |(id, row): (&GrantId, &Row)| {
+            let record = Record::decode(*id, row.version, &row.body);
+            let damaged = |why| Damaged::new(*id, row.client.clone(), row.subject.clone(), row.expires, why);
+            record.map_err(damaged)
+        };
+        Ok(Listing::of_rows(wanted.take(page.limit as usize + 1).map(read), page))
     }
 
     /// `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires < $1 LIMIT $2)`

@@ -63,7 +63,7 @@ pub mod policy {
 }
 pub mod details {
     //! Authorization details (RFC 9396).
-    pub use crate::base::details::{AuthorizationDetail, AuthorizationDetails, MAX_DETAILS};
+    pub use crate::base::details::{AuthorizationDetail, AuthorizationDetails, MAX_DEPTH, MAX_DETAILS};
     pub(crate) use crate::issuance::DetailTypes;
     pub use crate::issuance::{DetailType, Fields};
 }

@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::client::ClientId;
@@ -193,6 +194,21 @@ impl fmt::Display for TokenName {
                 Base64Display::new(&bytes, &URL_SAFE_NO_PAD).fmt(f)
             }
         }
+    }
+}
+
+impl Serialize for TokenName {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        // One name has one spelling.
+        let name = Self::parse(&text).filter(|name| name.to_string() == text);
+        name.ok_or_else(|| D::Error::custom("not the name of a token"))
     }
 }
 

@@ -59,6 +59,16 @@ impl Subject {
     pub fn key(&self) -> String {
         format!("{}:{}", self.kind(), self.id())
     }
+
+    /// The subject of a [`key`](Self::key).
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        match key.split_once(':')? {
+            ("user", id) => Some(Self::user(id)),
+            ("client", id) => Some(Self::Client(ClientId::new(id))),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for Subject {

@@ -47,6 +47,8 @@ impl ClientPage {
 pub struct ClientListing {
     /// In the order of their ids.
     pub clients: Vec<Arc<Client>>,
+    /// Clients of the page that cannot be read. They can be [deleted](crate::AuthorizationServer::delete_client).
+    pub damaged: Vec<ClientId>,
     /// Where the next page begins, if there is one.
     pub next: Option<ClientId>,
 }
@@ -55,11 +57,27 @@ impl ClientListing {
     /// A page from at most `limit + 1` clients in the order of their ids: the last one only tells that
     /// another page follows.
     #[must_use]
-    pub fn of(mut clients: Vec<Arc<Client>>, page: &ClientPage) -> Self {
-        let limit = page.limit as usize;
-        let more = clients.len() > limit;
-        clients.truncate(limit);
-        let last = clients.last().map(|client| client.id().clone());
-        Self { next: last.filter(|_| more), clients }
+    pub fn of(clients: Vec<Arc<Client>>, page: &ClientPage) -> Self {
+        Self::of_rows(clients.into_iter().map(Ok), page)
+    }
+
+    /// The same, where some cannot be read: of those, the id.
+    #[must_use]
+    pub fn of_rows(rows: impl IntoIterator<Item = Result<Arc<Client>, ClientId>>, page: &ClientPage) -> Self {
+        let mut listing = Self::default();
+        let (mut left, mut last) = (page.limit, None);
+        for row in rows {
+            if left == 0 {
+                listing.next = last;
+                break;
+            }
+            left -= 1;
+            last = Some(row.as_ref().map_or_else(Clone::clone, |client| client.id().clone()));
+            match row {
+                Ok(client) => listing.clients.push(client),
+                Err(id) => listing.damaged.push(id),
+            }
+        }
+        listing
     }
 }

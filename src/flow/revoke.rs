@@ -13,7 +13,7 @@ use crate::grant::GrantId;
 use crate::http::Request;
 use crate::policy::{ForeignToken, Rules};
 use crate::signing::{Claims, TokenName};
-use crate::store::{Record, Write};
+use crate::store::{Record, Tombstone, Write};
 
 /// Parsed; the client is only claimed.
 #[derive(Debug)]
@@ -65,8 +65,10 @@ pub enum Decision {
     Nothing,
     /// Refuse; nothing changes.
     Refuse(Refusal),
-    /// Write, then 200.
+    /// Write, then 200: an access token goes, and its grant stays.
     Commit(Write),
+    /// End the grant, then 200.
+    End(Tombstone),
 }
 
 impl AwaitGrant {
@@ -113,7 +115,7 @@ impl AwaitGrant {
             return Decision::Nothing;
         };
         let mine = self.0.owns(record.grant());
-        let (version, waited) = (record.version(), record.index().user_code.is_some());
+        let version = record.version();
         let grant = record.into_grant();
         let next = match &self.0.token {
             Token::Handle(kind, handle) => grant.revoke_token(*kind, &handle.secret, now),
@@ -124,7 +126,8 @@ impl AwaitGrant {
             Token::Unverified(_) | Token::Nothing => None,
         };
         match (next, mine) {
-            (Some(next), true) => Decision::Commit(Write::end(version, waited, next, now)),
+            (Some(next), true) if next.is_ended() => Decision::End(Tombstone::of(next, now)),
+            (Some(next), true) => Decision::Commit(Write::replace(version, next, now)),
             (Some(_), false) if rules.policy.foreign_token == ForeignToken::Refused => {
                 Decision::Refuse(Reason::TokenForAnotherClient.into())
             }

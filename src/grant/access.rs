@@ -152,6 +152,11 @@ impl AccessRecord {
         }
     }
 
+    /// By what its grant finds it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.digest.fingerprint()
+    }
+
     /// When it was issued.
     #[must_use]
     pub fn issued(&self) -> DateTime<Utc> {

@@ -16,6 +16,7 @@ use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Offer, Origin, S
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::scope::Scope;
+use crate::signing::TokenName;
 use crate::target::Targets;
 
 const VERSION: u32 = 1;
@@ -42,6 +43,8 @@ struct Body<'a> {
     authentication: Option<Authentication>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     actor: Option<Actor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<TokenName>,
     stage: StageBody<'a>,
 }
 
@@ -100,6 +103,7 @@ impl Grant {
             ends: self.ends,
             authentication: self.authentication().cloned(),
             actor: self.actor().cloned(),
+            parent: self.parent(),
             stage,
         };
         // Nothing in it can fail to be written: every key is a text and every value finite.
@@ -138,7 +142,7 @@ impl Grant {
             targets: body.targets,
             created: body.created,
             ends: body.ends,
-            origin: Origin::new(body.authentication, body.actor, body.details),
+            origin: Origin::new(body.authentication, body.actor, body.parent, body.details),
             stage,
         })
     }

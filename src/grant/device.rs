@@ -203,7 +203,7 @@ impl Grant {
             self.scope = self.scope.intersection(part);
         }
         self.subject = login.subject().clone();
-        self.origin = Origin::new(Some(login.authentication().clone()), None, self.details().clone());
+        self.origin = Origin::new(Some(login.authentication().clone()), None, None, self.details().clone());
         self.created = now;
         self.ends = after(now, policy.grant_lifetime);
         Ok(self)

@@ -31,7 +31,7 @@ use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::signing::Fingerprint;
+use crate::signing::{Fingerprint, TokenName};
 use crate::target::Targets;
 use access::LiveTokens;
 use code::SpentCode;
@@ -81,6 +81,8 @@ struct Origin {
     authentication: Option<Authentication>,
     /// Who acts for the subject, where a token was exchanged.
     actor: Option<Actor>,
+    /// The token that was exchanged; the grant ends with it.
+    parent: Option<TokenName>,
     /// All the details that were approved.
     details: AuthorizationDetails,
 }
@@ -89,10 +91,11 @@ impl Origin {
     fn new(
         authentication: Option<Authentication>,
         actor: Option<Actor>,
+        parent: Option<TokenName>,
         details: AuthorizationDetails,
     ) -> Option<Arc<Self>> {
-        let is_there = authentication.is_some() || actor.is_some() || !details.is_empty();
-        is_there.then(|| Arc::new(Self { authentication, actor, details }))
+        let is_there = authentication.is_some() || actor.is_some() || parent.is_some() || !details.is_empty();
+        is_there.then(|| Arc::new(Self { authentication, actor, parent, details }))
     }
 }
 
@@ -216,8 +219,29 @@ impl Grant {
             targets: issuance.targets,
             created: now,
             ends: after(now, policy.grant_lifetime).min(issuance.until),
-            origin: Origin::new(authentication, issuance.actor, issuance.details),
+            origin: Origin::new(authentication, issuance.actor, issuance.parent, issuance.details),
             stage,
+        }
+    }
+
+    /// A grant of which nothing is known but that it has ended.
+    pub(crate) fn ended(
+        id: GrantId,
+        client: ClientId,
+        subject: Subject,
+        at: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            client,
+            subject,
+            scope: Scope::empty(),
+            targets: Targets::default(),
+            created: at,
+            ends: until,
+            origin: None,
+            stage: Stage::Ended(Ended { at, until }),
         }
     }
 
@@ -271,6 +295,11 @@ impl Grant {
     #[must_use]
     pub fn actor(&self) -> Option<&Actor> {
         self.origin.as_ref()?.actor.as_ref()
+    }
+
+    /// The token that its own one was exchanged for. The grant is no longer than that: see `server/lineage.rs`.
+    pub(crate) fn parent(&self) -> Option<TokenName> {
+        self.origin.as_ref()?.parent
     }
 
     /// What was approved that a scope cannot say (RFC 9396).

@@ -15,7 +15,7 @@ use crate::error::Reason;
 use crate::form::Form;
 use crate::grant::{Actor, Subject};
 use crate::scope::Scope;
-use crate::signing::AccessTokens;
+use crate::signing::{AccessTokens, TokenName};
 use crate::target::{ResourceId, Targets};
 
 /// Whether a user may go on, by the host's word.
@@ -105,6 +105,8 @@ pub struct Issuance {
     pub(crate) until: DateTime<Utc>,
     /// Who acts for the subject.
     pub(crate) actor: Option<Actor>,
+    /// The token that it is exchanged for.
+    pub(crate) parent: Option<TokenName>,
 }
 
 impl Issuance {
@@ -208,6 +210,7 @@ impl<'a> Gate<'a> {
             refreshable: self.is_refreshable(),
             until: DateTime::<Utc>::MAX_UTC,
             actor: None,
+            parent: None,
         })
     }
 
@@ -257,12 +260,13 @@ impl<'a> Gate<'a> {
         scope: &Scope,
         until: DateTime<Utc>,
         actor: Option<&Actor>,
+        parent: Option<TokenName>,
     ) -> Result<Issuance, Reason> {
         let granted = scope.intersection(&self.rules.ceiling(self.client));
         let targets = self.rules.known_targets(&self.asked.targets)?;
         let details = AuthorizationDetails::NONE;
         let issuance = self.pass(Granted { subject, scope: &granted, details, targets: &targets })?;
-        Ok(Issuance { until, actor: actor.cloned(), ..issuance })
+        Ok(Issuance { until, actor: actor.cloned(), parent, ..issuance })
     }
 
     /// The gate of a new grant that the host vouches for: no more scope, no other resources and no more time than it says.

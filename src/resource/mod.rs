@@ -34,7 +34,6 @@ pub use jwt::{
 };
 #[cfg(feature = "jwt")]
 pub(crate) use jwt::{EXPIRY_LEEWAY, Unsigned, signed_claims};
-#[cfg(feature = "jwt")]
 pub(crate) use requirement::CLOCK_SKEW;
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;

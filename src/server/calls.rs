@@ -18,7 +18,7 @@ use crate::grant::{GrantId, Subject};
 use crate::http::Request;
 use crate::mint::Mint;
 use crate::secret::SecretText;
-use crate::store::{CommitError, Committed, Record, UserCodeDigest, Write};
+use crate::store::{CommitError, Committed, Record, StoreError, UserCodeDigest, Write};
 
 /// What became of a conditional write.
 pub(super) enum Outcome {
@@ -73,7 +73,11 @@ impl AuthorizationServer {
         Ok(found.ok_or(Fault::Deadline)??)
     }
 
+    /// A conditional write. What could not be read back is never written.
     pub(super) async fn commit(&self, write: &Write) -> Outcome {
+        if !write.can_be_read() {
+            return Outcome::Failed(StoreError::permanent("the grant could not be read back").into());
+        }
         match self.in_time(self.inner.store.commit(write)).await {
             Some(Ok(proof)) => Outcome::Committed(proof),
             Some(Err(CommitError::Conflict)) => Outcome::Conflict,

@@ -20,7 +20,7 @@ impl AuthorizationServer {
     }
 
     async fn check_handle(&self, handle: Handle) -> Result<Access, Refusal> {
-        let record = self.load(handle.grant).await?;
+        let record = self.load_living(handle.grant).await?;
         let access = record.and_then(|record| Access::of(record, &handle.secret, self.now()));
         Ok(access.ok_or(Reason::TokenInactive)?)
     }
@@ -34,7 +34,7 @@ impl AuthorizationServer {
         }
         let live = match TokenName::parse(&claims.jti) {
             Some(TokenName::Recorded { grant, fingerprint }) => {
-                let record = self.load(grant).await?;
+                let record = self.load_living(grant).await?;
                 record.is_some_and(|record| record.grant().access_by_name(fingerprint, now).is_some())
             }
             Some(TokenName::Unrecorded(_)) => true,

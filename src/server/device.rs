@@ -15,7 +15,7 @@ use crate::flow::device;
 use crate::grant::{Claimant, Grant, GrantId, Login, UserCode};
 use crate::http::{Request, Response};
 use crate::scope::Scope;
-use crate::store::{Record, Write};
+use crate::store::{Record, Tombstone, Write};
 use crate::target::Targets;
 
 /// How often something is decided anew: a code drawn again, or a grant loaded that somebody else changed.
@@ -282,7 +282,7 @@ impl DeviceConsent {
         let subject = Some(self.login.subject());
         let about = About { subject, ..About::client(client.id()).grant(*grant) };
         let stands = |grant: &Grant| grant.was_answered(claimant, says_yes);
-        match server.write_answer(*grant, answered, stands).await {
+        match server.write_answer(*grant, says_yes, answered, stands).await {
             Ok(()) => {
                 let what = if says_yes { What::DeviceApproved } else { What::DeviceDenied };
                 server.audit(what, Endpoint::DeviceVerification, about);
@@ -299,14 +299,23 @@ impl AuthorizationServer {
     async fn write_answer(
         &self,
         id: GrantId,
+        says_yes: bool,
         answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
         stands: impl Fn(&Grant) -> bool,
     ) -> Result<(), Refusal> {
         for _ in 0..RACES {
             let record: Record = self.load(id).await?.ok_or(Reason::UserCodeExpired)?;
             let (version, now) = (record.version(), self.now());
-            let write = Write::reindex(version, answered(record.into_grant(), now)?, now);
-            match self.commit(&write).await {
+            let next = answered(record.into_grant(), now)?;
+            let outcome = match says_yes {
+                true => self.commit(&Write::reindex(version, next, now)).await,
+                // No is the end of it, and no poll of the device may delay that.
+                false => match self.end(&Tombstone::denial(next, now)).await {
+                    Ok(proof) => Outcome::Committed(proof),
+                    Err(fault) => Outcome::Unknown(fault),
+                },
+            };
+            match outcome {
                 Outcome::Committed(_) => return Ok(()),
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) => return Err(fault.into()),

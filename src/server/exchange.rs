@@ -40,6 +40,7 @@ impl AuthorizationServer {
             Some(token) => self.own_access(token).await?,
             None => None,
         };
+        self.check_generation(subject.as_ref().and_then(Access::token_name)).await?;
         let flow = flow.with_tokens(subject, actor, self.rules())?;
         let question = flow.question();
         let standing = self.standing(question.subject.subject()).await?;

@@ -3,9 +3,9 @@
 use super::{About, AuthorizationServer, Cursor};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, ClientBuilder, ClientId, ClientState, RegisterError, Registered};
-use crate::error::{Fault, Refusal};
+use crate::error::{Fault, Reason, Refusal};
 use crate::grant::Subject;
-use crate::store::{Filter, Listing, Page, Record};
+use crate::store::{Damaged, Filter, Listing, Page, Record};
 
 /// A page of grants for the host.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ use crate::store::{Filter, Listing, Page, Record};
 pub struct Grants {
     /// The grants, those that have ended or expired but were not purged yet among them.
     pub records: Vec<Record>,
+    /// Those whose stored bodies cannot be read; revoking ends them like any other.
+    pub damaged: Vec<Damaged>,
     /// Where the next page begins, if there is one.
     pub next: Option<Cursor>,
 }
@@ -46,14 +48,20 @@ impl AuthorizationServer {
     }
 
     /// Deletes a client: first nobody serves it, then its grants end, then its record goes. After an error, ask again: it
-    /// goes on from there, and the client does not come back. `false` if there is none.
+    /// goes on from there, and the client does not come back. `false` if there is none. A client that cannot be read goes
+    /// as well.
     ///
     /// # Errors
     /// The registry or the store failed midway.
     pub async fn delete_client(&self, id: &ClientId) -> Result<bool, Refusal> {
-        match self.find_any_client(id).await? {
-            Some(client) => self.end_client(&client, Endpoint::Host).await.map(|()| true),
-            None => Ok(false),
+        match self.find_any_client(id).await {
+            Ok(Some(_)) => self.end_client(id, Endpoint::Host).await.map(|()| true),
+            Ok(None) => Ok(false),
+            // Nothing serves what cannot be read.
+            Err(Fault::Store(error)) if error.is_permanent() => {
+                self.remove_client(id, Endpoint::Host).await.map(|()| true)
+            }
+            Err(fault) => Err(fault.into()),
         }
     }
 
@@ -64,9 +72,9 @@ impl AuthorizationServer {
     pub async fn grants(&self, filter: &Filter, from: Option<&Cursor>, limit: u32) -> Result<Grants, Fault> {
         let first = Page::first(limit);
         let page = from.map_or(first, |cursor| first.after(cursor.after()));
-        let Listing { records, next } = self.page(filter, page).await?;
+        let Listing { records, damaged, next } = self.page(filter, page).await?;
         let next = next.map(|after| Cursor::new(after, filter, &self.inner.cursor_key));
-        Ok(Grants { records, next })
+        Ok(Grants { records, damaged, next })
     }
 
     /// The place that a text names in the listing of this filter. `None` if it was written for another filter, by a
@@ -95,7 +103,13 @@ impl AuthorizationServer {
         }
     }
 
+    /// A page of the store. A record that cannot be read is an audit event, and does not hide the others.
     pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
-        Ok(self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??)
+        let listing = self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??;
+        for Damaged { id, client, subject, .. } in &listing.damaged {
+            let about = About { client: Some(client), grant: Some(*id), subject: Some(subject) };
+            self.audit(What::Failed(Reason::StoreBroken), Endpoint::Host, about);
+        }
+        Ok(listing)
     }
 }

@@ -11,6 +11,7 @@ mod endpoint;
 mod exchange;
 mod extension;
 mod limit;
+mod lineage;
 mod manage;
 mod mistakes;
 mod one_time;

@@ -15,8 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
+use super::sweep::KEPT;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitMint, Decision, TokenReply};
+use crate::policy::after;
 use crate::store::{ReplayGuard, ReplayKey};
 
 /// So many are remembered as given back; beyond that, a retry counts as a replay.
@@ -106,7 +108,9 @@ impl AuthorizationServer {
             return Ok(retry);
         }
         let guard = all.guard.as_ref().ok_or(Reason::NotConfigured)?;
-        let first = self.in_time(guard.first_use(&key, until, now)).await;
+        // Until no node takes it any more, not even one whose clock is behind.
+        let kept = after(until, KEPT);
+        let first = self.in_time(guard.first_use(&key, kept, now)).await;
         match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
             true => Ok(Use::new(all, key, until, now)),
             false => Err(Reason::Extension(ExtensionRefusal::Replayed).into()),

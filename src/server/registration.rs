@@ -17,6 +17,9 @@ use crate::registration::{Allowance, Registration, Review, StatementError};
 /// How often a change is decided anew because somebody else changed the client meanwhile.
 const RACES: usize = 16;
 
+/// How often the host's own decision on a client is written anew. A client that changes itself in a loop must not win.
+const HOST_RACES: usize = 1000;
+
 impl AuthorizationServer {
     /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration access
     /// token a client reads (`GET`), replaces (`PUT`) or deletes (`DELETE`) itself.
@@ -86,7 +89,7 @@ impl AuthorizationServer {
         self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
         let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
-        self.end_client(managed.any(), Endpoint::Registration).await?;
+        self.end_client(managed.any().id(), Endpoint::Registration).await?;
         Ok(Response::empty(204).with("cache-control", "no-store"))
     }
 
@@ -129,9 +132,13 @@ impl AuthorizationServer {
 
     /// Ends a client for good: first nobody serves it, then its grants end, then its record goes. Whatever fails, what is
     /// done stays done, and asking again goes on from there.
-    pub(super) async fn end_client(&self, client: &Client, endpoint: Endpoint) -> Result<(), Refusal> {
-        let id = client.id();
+    pub(super) async fn end_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), Refusal> {
         self.put_state(id, ClientState::Ending).await?;
+        self.remove_client(id, endpoint).await
+    }
+
+    /// Ends the grants of a client that is not served any more, and removes its record.
+    pub(super) async fn remove_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), Refusal> {
         self.revoke_client(id).await?;
         let removed = self.in_time(self.registrar()?.remove(id)).await.ok_or(Fault::Deadline)?;
         match removed {
@@ -146,7 +153,7 @@ impl AuthorizationServer {
     /// Puts a client in another state, unless its deletion has begun; `false` if there is no such client.
     pub(super) async fn put_state(&self, id: &ClientId, state: ClientState) -> Result<bool, Refusal> {
         self.registrar()?;
-        for _ in 0..RACES {
+        for _ in 0..HOST_RACES {
             let Some(current) = self.find_any_client(id).await? else { return Ok(false) };
             if current.state() == state || current.state() == ClientState::Ending {
                 return Ok(true);

@@ -1,38 +1,48 @@
 //! The end of grants by the host: one, or all that a filter finds.
 
-use super::calls::Outcome;
 use super::manage::SLICE;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::client::ClientId;
 use crate::error::Fault;
 use crate::grant::{Grant, GrantId, Subject};
-use crate::store::{CommitError, Filter, Page, Record, Write};
-
-/// How often a grant is loaded anew because somebody else changed it meanwhile.
-const RACES: usize = 16;
+use crate::store::{Committed, Damaged, Filter, Listing, Page, Tombstone};
 
 impl AuthorizationServer {
-    /// Ends a grant and all that it issued. `false` if there is none, or it had ended.
+    /// Ends a grant and all that it issued. `false` if there is none, or it had ended. No number of requests that use the
+    /// grant meanwhile delays it, and a record that cannot be read ends as well.
     ///
     /// # Errors
     /// The store failed; ask again.
     pub async fn revoke_grant(&self, id: GrantId) -> Result<bool, Fault> {
-        for _ in 0..RACES {
-            let Some(record) = self.load(id).await?.filter(|r| !r.grant().is_ended()) else {
-                return Ok(false);
-            };
-            let write = self.end_of(record);
-            match self.commit(&write).await {
-                Outcome::Committed(_) => {
-                    self.audit_end(write.next().grant());
-                    return Ok(true);
-                }
-                Outcome::Conflict => {}
-                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault),
-            }
-        }
-        Err(Fault::Contended)
+        let tombstone = match self.load(id).await {
+            Ok(found) => match found.filter(|record| !record.grant().is_ended()) {
+                Some(record) => Tombstone::of(record.into_grant(), self.now()),
+                None => return Ok(false),
+            },
+            Err(Fault::Store(error)) if error.is_permanent() => match self.damaged(id).await? {
+                Some(damaged) => Tombstone::of_damaged(&damaged, self.now()),
+                None => return Err(error.into()),
+            },
+            Err(fault) => return Err(fault),
+        };
+        let _ended = self.end(&tombstone).await?;
+        self.audit_end(tombstone.grant());
+        Ok(true)
+    }
+
+    /// The one way in which a grant ends: without a condition, so that no other write can win over it.
+    pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<Committed, Fault> {
+        Ok(self.in_time(self.inner.store.end(tombstone)).await.ok_or(Fault::Deadline)??)
+    }
+
+    /// What the columns say of a record whose body cannot be read.
+    async fn damaged(&self, id: GrantId) -> Result<Option<Damaged>, Fault> {
+        let before = u128::from_be_bytes(*id.as_bytes()).checked_sub(1);
+        let first = Page::first(1);
+        let page = before.map_or(first, |before| first.after(GrantId::new(before.to_be_bytes())));
+        let found = self.page(&Filter::default(), page).await?.damaged;
+        Ok(found.into_iter().find(|damaged| damaged.id == id))
     }
 
     /// Ends every grant of a subject; how many. After an error, ask again: what has ended stays so.
@@ -52,7 +62,7 @@ impl AuthorizationServer {
     }
 
     /// Ends every grant that the filter finds, a slice at a time; how many. After an error, ask again: what has ended
-    /// stays so. A grant that is approved meanwhile may stay: whoever locks a user out does that first.
+    /// stays so. A grant that is approved meanwhile may stay, so lock a user out before. Records that cannot be read end, too.
     ///
     /// # Errors
     /// The store failed midway.
@@ -61,37 +71,37 @@ impl AuthorizationServer {
         let mut ended = 0;
         loop {
             let listing = self.page(filter, page).await?;
-            ended += self.end_all(listing.records).await?;
-            match listing.next {
+            let next = listing.next;
+            ended += self.end_all(listing).await?;
+            match next {
                 Some(last) => page = page.after(last),
                 None => return Ok(ended),
             }
         }
     }
 
-    async fn end_all(&self, records: Vec<Record>) -> Result<u64, Fault> {
-        let open = records.into_iter().filter(|record| !record.grant().is_ended());
-        let writes: Vec<Write> = open.map(|record| self.end_of(record)).collect();
-        let outcomes = self.in_time(self.inner.store.commit_all(&writes)).await.ok_or(Fault::Deadline)?;
+    async fn end_all(&self, listing: Listing) -> Result<u64, Fault> {
+        let now = self.now();
+        let open = listing.records.into_iter().filter(|record| !record.grant().is_ended());
+        let readable = open.map(|record| Tombstone::of(record.into_grant(), now));
+        let damaged = listing.damaged.iter().map(|damaged| Tombstone::of_damaged(damaged, now));
+        let tombstones: Vec<Tombstone> = readable.chain(damaged).collect();
+        if tombstones.is_empty() {
+            return Ok(0);
+        }
+        let outcomes = self.in_time(self.inner.store.end_all(&tombstones)).await.ok_or(Fault::Deadline)?;
         let mut ended = 0;
         let mut failed = None;
-        for (write, outcome) in writes.iter().zip(outcomes) {
+        for (tombstone, outcome) in tombstones.iter().zip(outcomes) {
             match outcome {
                 Ok(_) => {
-                    self.audit_end(write.next().grant());
+                    self.audit_end(tombstone.grant());
                     ended += 1;
                 }
-                Err(CommitError::Conflict) => ended += u64::from(self.revoke_grant(write.id()).await?),
-                Err(CommitError::Store(error)) => failed = Some(error),
+                Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(ended), |error| Err(error.into()))
-    }
-
-    fn end_of(&self, record: Record) -> Write {
-        let now = self.now();
-        let (version, waited) = (record.version(), record.index().user_code.is_some());
-        Write::end(version, waited, record.into_grant().revoke(now), now)
     }
 
     fn audit_end(&self, grant: &Grant) {

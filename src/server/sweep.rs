@@ -7,7 +7,12 @@ use futures_timer::Delay;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::error::Fault;
+use crate::resource::CLOCK_SKEW;
 use crate::system::stopwatch;
+
+/// What has expired is kept for so long. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
+/// direction, do not agree on what has expired before.
+pub(super) const KEPT: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
 
 /// Clients are looked through so often: it reads them all.
 const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -23,7 +28,7 @@ impl AuthorizationServer {
         let mut pace = Pace::START;
         loop {
             let begun = stopwatch();
-            let purge = self.inner.store.purge(self.now() - Duration::from_secs(1), pace.rows);
+            let purge = self.inner.store.purge(self.now() - KEPT, pace.rows);
             let slice = self.in_time(purge).await.ok_or(Fault::Deadline)??;
             gone += slice;
             if slice < u64::from(pace.rows) {

@@ -8,6 +8,7 @@ use crate::flow::token::{Authenticated, AwaitGrant, AwaitMint, Decision, TokenRe
 use crate::flow::{introspect, revoke, token};
 use crate::http::Request;
 use crate::http::Response;
+use crate::store::Tombstone;
 
 /// How often a request is decided anew because somebody else changed its grant meanwhile.
 const RACES: usize = 16;
@@ -64,6 +65,14 @@ impl AuthorizationServer {
                         return Ok(reply);
                     }
                     Decision::Commit(write, sealed) => (write, sealed),
+                    Decision::End(tombstone, sealed) => {
+                        let opened = sealed.open(self.end(&tombstone).await?);
+                        let about = About { subject: Some(tombstone.grant().subject()), ..about };
+                        if let Err(refusal) = &opened {
+                            self.audit(What::Ended(refusal.reason()), Endpoint::Token, about);
+                        }
+                        return self.finish(opened?).await;
+                    }
                 };
             if sealed.issues() {
                 lost.iter().for_each(|watch| watch.writes());
@@ -76,7 +85,6 @@ impl AuthorizationServer {
                     let what = match &opened {
                         Ok(_) if flow.is_code() => Some(What::TokensIssued),
                         Ok(_) => Some(What::Refreshed),
-                        Err(refusal) if next.is_ended() => Some(What::Ended(refusal.reason())),
                         // A poll too early to be answered, which changed nothing but the time of the next one.
                         Err(_) => None,
                     };
@@ -110,6 +118,9 @@ impl AuthorizationServer {
                     return self.finish(reply).await;
                 }
                 Decision::Commit(write, sealed) => (write, sealed),
+                Decision::End(tombstone, sealed) => {
+                    return self.finish(sealed.open(self.end(&tombstone).await?)?).await;
+                }
             };
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
@@ -137,37 +148,43 @@ impl AuthorizationServer {
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Revocation, request),
         };
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
-        match self.end(flow, request).await {
+        match self.revoke_token(flow, request).await {
             Ok(()) => Response::secret_json(200, b"{}".to_vec()),
             Err(refusal) => self.refuse_client(refusal, Endpoint::Revocation, (&client, evidence)),
         }
     }
 
-    async fn end(&self, flow: revoke::AwaitClient, request: &Request) -> Result<(), Refusal> {
+    async fn revoke_token(&self, flow: revoke::AwaitClient, request: &Request) -> Result<(), Refusal> {
         let (id, evidence) = (flow.client_id().clone(), flow.evidence());
         let with_client = |found, now| flow.with_client(found, now);
         let flow = self.authenticate(request, (&id, evidence), with_client).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
         let Some(id) = flow.grant_id() else { return flow.answer_unrecorded() };
-        for _ in 0..RACES {
+        let mut races = 0;
+        loop {
             let record = self.load(id).await?;
-            let write = match flow.decide(record, self.now(), self.rules()) {
+            let tombstone = match flow.decide(record, self.now(), self.rules()) {
                 revoke::Decision::Nothing => return Ok(()),
                 revoke::Decision::Refuse(refusal) => return Err(refusal),
-                revoke::Decision::Commit(write) => write,
+                revoke::Decision::End(tombstone) => tombstone,
+                revoke::Decision::Commit(write) => match self.commit(&write).await {
+                    Outcome::Committed(_) => break,
+                    Outcome::Conflict if races < RACES => {
+                        races += 1;
+                        continue;
+                    }
+                    // RFC 7009 section 2.1 lets the whole grant go with an access token. A client that refreshes in a
+                    // loop does not keep its token by that.
+                    Outcome::Conflict => Tombstone::of(write.next().grant().clone(), self.now()),
+                    Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+                },
             };
-            match self.commit(&write).await {
-                Outcome::Committed(_) => {
-                    let about = About::client(flow.client().id()).grant(id);
-                    self.audit(What::Revoked, Endpoint::Revocation, about);
-                    return Ok(());
-                }
-                Outcome::Conflict => {}
-                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
-            }
+            let _ended = self.end(&tombstone).await?;
+            break;
         }
-        Err(Reason::Contended.into())
+        self.audit(What::Revoked, Endpoint::Revocation, About::client(flow.client().id()).grant(id));
+        Ok(())
     }
 
     /// Answers an introspection request (RFC 7662).
@@ -190,7 +207,7 @@ impl AuthorizationServer {
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
         let record = match flow.grant_id() {
-            Some(id) => self.load(id).await?,
+            Some(id) => self.load_living(id).await?,
             None => None,
         };
         Ok(flow.answer(record.as_ref(), self.now(), self.rules()))

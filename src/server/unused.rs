@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::AuthorizationServer;
 use super::manage::SLICE;
-use crate::audit::Endpoint;
+use super::{About, AuthorizationServer};
+use crate::audit::{Endpoint, What};
 use crate::client::{Client, ClientPage, ClientState};
 use crate::error::{Fault, Reason, Refusal};
 use crate::store::{Filter, Page};
@@ -14,7 +14,8 @@ impl AuthorizationServer {
     /// that have run out or are [unused](crate::Registration::unused_after); how many. It reads every client, so once an
     /// hour is often enough; [`keep_sweeping`](Self::keep_sweeping) does that.
     ///
-    /// A client that is connected for the first time at this very moment may go, too; its user connects it again.
+    /// A client that is connected for the first time at this very moment may go, too; its user connects it again. A client
+    /// that cannot be read stays, and is an audit event.
     ///
     /// # Errors
     /// The registry or the store failed; what went is gone.
@@ -25,9 +26,12 @@ impl AuthorizationServer {
         loop {
             let listing = self.in_time(registrar.clients(&page)).await;
             let listing = listing.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+            for id in &listing.damaged {
+                self.audit(What::Failed(Reason::StoreBroken), Endpoint::Host, About::client(id));
+            }
             for client in &listing.clients {
                 if self.is_over(client).await? {
-                    self.end_client(client, Endpoint::Host).await?;
+                    self.end_client(client.id(), Endpoint::Host).await?;
                     gone += 1;
                 }
             }
@@ -53,7 +57,20 @@ impl AuthorizationServer {
         if due.is_none_or(|due| self.now() < due) {
             return Ok(false);
         }
-        let grants = self.page(&Filter::client(client.id().clone()), Page::first(1)).await?;
-        Ok(grants.records.is_empty())
+        Ok(!self.has_grants(client).await?)
+    }
+
+    /// Whether there is a grant of this client, ended or not. A page may be empty and not the last.
+    async fn has_grants(&self, client: &Client) -> Result<bool, Fault> {
+        let filter = Filter::client(client.id().clone());
+        let mut page = Page::first(1);
+        loop {
+            let listing = self.page(&filter, page).await?;
+            match listing.next {
+                _ if !listing.is_empty() => return Ok(true),
+                Some(last) => page = page.after(last),
+                None => return Ok(false),
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
-use super::{StoreError, TokenStore, UserCodeDigest, Write};
+use super::{StoreError, TokenStore, Tombstone, UserCodeDigest, Write};
 use crate::grant::GrantId;
 
 /// With so many shards, a million grants are a thousand a shard, and no lock is held for long.
@@ -250,6 +250,19 @@ impl TokenStore for MemoryStore {
         drop(shard);
         drop(before);
         Ok(write.committed())
+    }
+
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        let id = tombstone.id();
+        let mut shard = self.shard_mut(self.shard_of(id));
+        let before = shard.rows.get(&id).map(|row| (row.0.version(), row.0.grant().user_code()));
+        let Some((version, user_code)) = before else { return Ok(tombstone.committed()) };
+        self.moved(id, user_code, None);
+        shard.soonest = shard.soonest.min(tombstone.grant().expires());
+        let before = shard.rows.replace(Row(tombstone.record(version)));
+        drop(shard);
+        drop(before);
+        Ok(tombstone.committed())
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

@@ -5,6 +5,7 @@
 //! store honest; run it on your own.
 
 pub mod contract;
+mod listing;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod open;
@@ -16,6 +17,7 @@ mod redis;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tombstone;
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use chrono::{DateTime, Utc};
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOpenError, RedisOptions, RedisStore};
+pub use listing::{Damaged, Filter, Listing, Page};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use open::OpenError;
@@ -33,6 +36,7 @@ pub use postgres::{PostgresOptions, PostgresStore};
 pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
+pub use tombstone::Tombstone;
 
 pub use crate::base::UserCodeDigest;
 use crate::client::ClientId;
@@ -61,14 +65,23 @@ pub trait TokenStore: Send + Sync {
     /// its code until it is purged. Two records under one user code let a user approve what somebody else asked for.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
-    /// Several writes of grants that have nothing to do with each other, to end the many grants of a user say: the
-    /// outcome of each, in their order. One may fail, or meet a conflict, and the others take effect all the same.
+    /// Ends a grant, whatever its version: the record under this id becomes the [tombstone's](Tombstone::record), in one
+    /// atomic step without a condition. It never conflicts and never loses to a [`commit`](Self::commit), however many
+    /// there are: the version grows, so that each commit that was decided before conflicts. A grant that has ended stays
+    /// ended when it is ended once more. If the id is vacant, nothing is written, and that is a success as well.
+    ///
+    /// A store that ends a grant by a `load` and a `commit` loses to a client that refreshes in a loop. To confirm an end
+    /// that did not happen leaves a thief with a live token.
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError>;
+
+    /// Ends several grants, to revoke all of a user say: the outcome of each, in their order. One may fail, and the
+    /// others end all the same.
     ///
     /// By default one after the other; a store that needs one round trip or one flush for all of them overrides it.
-    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
-        let mut outcomes = Vec::with_capacity(writes.len());
-        for write in writes {
-            outcomes.push(self.commit(write).await);
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+        let mut outcomes = Vec::with_capacity(tombstones.len());
+        for tombstone in tombstones {
+            outcomes.push(self.end(tombstone).await);
         }
         outcomes
     }
@@ -79,10 +92,13 @@ pub trait TokenStore: Send + Sync {
 
     /// The grants of a subject or a client in the order of their ids, a page at a time. A record that is
     /// there before the first page and after the last is on one of them. A missing record survives a revoke-all.
+    ///
+    /// A page may be empty and not the last: only [`Listing::next`] says whether another one follows. A record whose body
+    /// cannot be read is on the page by its columns ([`Listing::damaged`]), and does not keep the others from being found.
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError>;
 
     /// Removes records that expired before `before`, at most `limit` of them, never under a long lock; how
-    /// many went. To remove one that has not expired loses a session.
+    /// many went. To remove one that has not expired loses a session. It looks at no body, so none can stop it.
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
 
     /// The same as [`load`](Self::load) at once, where no waiting is needed. The outer `None`, which is the
@@ -158,13 +174,7 @@ impl Record {
     /// The columns beside the body.
     #[must_use]
     pub fn index(&self) -> Index<'_> {
-        let grant = self.grant();
-        Index {
-            client: grant.client(),
-            subject: grant.subject(),
-            expires: grant.expires(),
-            user_code: grant.user_code(),
-        }
+        Index::of(self.grant())
     }
 }
 
@@ -182,7 +192,16 @@ pub struct Index<'a> {
     pub user_code: Option<UserCodeDigest>,
 }
 
-impl Index<'_> {
+impl<'a> Index<'a> {
+    pub(crate) fn of(grant: &'a Grant) -> Self {
+        Self {
+            client: grant.client(),
+            subject: grant.subject(),
+            expires: grant.expires(),
+            user_code: grant.user_code(),
+        }
+    }
+
     /// The subject as one text, [`Subject::key`].
     #[must_use]
     pub fn subject_key(&self) -> String {
@@ -217,11 +236,6 @@ impl Write {
         Self { reindexes: true, ..Self::replace(version, grant, at) }
     }
 
-    /// Writes a grant that was ended; one that waited for its user has no user code any more.
-    pub(crate) fn end(version: u64, waited: bool, grant: Grant, at: DateTime<Utc>) -> Self {
-        Self { reindexes: waited, ..Self::replace(version, grant, at) }
-    }
-
     /// The primary key.
     #[must_use]
     pub fn id(&self) -> GrantId {
@@ -253,6 +267,14 @@ impl Write {
         self.next.grant().encode()
     }
 
+    /// Whether the body can be read back and says the same. What it is made of has limits where it comes in, so this is
+    /// looked at only where a host's own parts add to it: the details.
+    pub(crate) fn can_be_read(&self) -> bool {
+        let grant = self.next.grant();
+        grant.details().is_empty()
+            || Grant::decode(grant.id(), &self.body()).is_ok_and(|read| read.details() == grant.details())
+    }
+
     /// When it was decided; a store without a clock knows by this what has expired.
     #[must_use]
     pub fn at(&self) -> DateTime<Utc> {
@@ -265,94 +287,10 @@ impl Write {
     }
 }
 
-/// Proof that a [`Write`] took effect; tokens stay sealed without one.
+/// Proof that a [`Write`] or the end of a grant took effect; tokens stay sealed without one.
 #[derive(Debug)]
 #[must_use]
 pub struct Committed(());
-
-/// Which grants to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Filter {
-    /// Only this subject's.
-    pub subject: Option<Subject>,
-    /// Only this client's.
-    pub client: Option<ClientId>,
-}
-
-impl Filter {
-    /// The grants in the name of this subject.
-    #[must_use]
-    pub fn subject(subject: Subject) -> Self {
-        Self { subject: Some(subject), client: None }
-    }
-
-    /// The grants of this client.
-    #[must_use]
-    pub fn client(client: ClientId) -> Self {
-        Self { subject: None, client: Some(client) }
-    }
-
-    /// The grants that this subject gave to this client.
-    #[must_use]
-    pub fn pair(subject: Subject, client: ClientId) -> Self {
-        Self { subject: Some(subject), client: Some(client) }
-    }
-
-    /// Whether a grant is one of them.
-    #[must_use]
-    pub fn matches(&self, grant: &Grant) -> bool {
-        self.subject.as_ref().is_none_or(|s| s == grant.subject())
-            && self.client.as_ref().is_none_or(|c| c == grant.client())
-    }
-}
-
-/// Which part of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Page {
-    /// Behind this id; `None` is from the beginning.
-    pub after: Option<GrantId>,
-    /// At most so many records; at least one.
-    pub limit: u32,
-}
-
-impl Page {
-    /// The first `limit` records.
-    #[must_use]
-    pub fn first(limit: u32) -> Self {
-        Self { after: None, limit: limit.max(1) }
-    }
-
-    /// The records behind this one.
-    #[must_use]
-    pub fn after(self, id: GrantId) -> Self {
-        Self { after: Some(id), ..self }
-    }
-}
-
-/// A page of records.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Listing {
-    /// In the order of their ids.
-    pub records: Vec<Record>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<GrantId>,
-}
-
-impl Listing {
-    /// A page from at most `limit + 1` records in the order of their ids: the last one only tells that
-    /// another page follows.
-    #[must_use]
-    pub fn of(mut records: Vec<Record>, page: Page) -> Self {
-        let limit = page.limit as usize;
-        let more = records.len() > limit;
-        records.truncate(limit);
-        let last = records.last().map(|r| r.grant().id());
-        Self { next: last.filter(|_| more), records }
-    }
-}
 
 /// The digest of a one-time identifier and of the space that it is unique in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -395,8 +333,12 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).commit(write).await
     }
 
-    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
-        (**self).commit_all(writes).await
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        (**self).end(tombstone).await
+    }
+
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+        (**self).end_all(tombstones).await
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

@@ -124,6 +124,20 @@ impl Access {
         }
     }
 
+    /// The token's name; none for a signed token of which nothing is recorded.
+    pub(crate) fn token_name(&self) -> Option<TokenName> {
+        match &self.0 {
+            Source::Grant { record, token } => {
+                let (grant, fingerprint) = (record.grant().id(), token.fingerprint());
+                Some(TokenName::Recorded { grant, fingerprint })
+            }
+            Source::Claims(claimed) => match TokenName::parse(&claimed.claims.jti)? {
+                TokenName::Unrecorded(_) => None,
+                recorded @ TokenName::Recorded { .. } => Some(recorded),
+            },
+        }
+    }
+
     /// The grant's name; none for a signed token of which nothing is recorded.
     #[must_use]
     pub fn grant_id(&self) -> Option<GrantId> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use grantor::http::Method;
-use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::store::{
+    CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
+};
 use grantor::{
     ClientId, ClientState, GrantId, MemoryRegistry, MemoryStore, Registrar, Registration, Request,
     StoreError, TokenStore, async_trait,
@@ -388,6 +390,9 @@ impl TokenStore for Gate {
             self.open.notified().await;
         }
         self.inner.commit(write).await
+    }
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        self.inner.end(tombstone).await
     }
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
         self.inner.find_by_user_code(code).await

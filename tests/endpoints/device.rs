@@ -248,7 +248,7 @@ async fn dg_05_a_code_expires_whether_or_not_somebody_answered() {
         fixture.after(60);
         fixture.server.sweep().await.unwrap();
         assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "expired_token");
-        fixture.after(120);
+        fixture.after(180);
         fixture.server.sweep().await.unwrap();
         assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "invalid_grant");
         assert!(fixture.store.is_empty());

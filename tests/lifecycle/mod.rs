@@ -1,6 +1,8 @@
 //! The life of a grant: races, lost answers, faults, and a model that it has to agree with.
 
+mod damaged_records;
 mod device_races;
+mod ending;
 mod faults;
 mod lost_answers;
 mod memory_store;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use grantor::store::contract::{Clause, NaiveStore, Suite, Violations};
 use grantor::store::{
-    CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, UserCodeDigest, Write,
+    CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{GrantId, MemoryStore, ReplayGuard, StoreError, TokenStore, async_trait};
 
 #[test]
 fn the_memory_store_keeps_the_contract_on_threads() {
     let report = Suite::new(MemoryStore::new()).tasks(8).rounds(20).run_blocking().unwrap();
-    assert_eq!(report.clauses().count(), 22);
+    assert_eq!(report.clauses().count(), 24);
     assert!(report.clauses().all(|(_, checks)| checks > 0), "{report}");
 }
 
@@ -39,7 +39,7 @@ async fn a_store_that_many_runs_share_passes_each() {
     }
 }
 
-const RACES: [Clause; 7] = [
+const RACES: [Clause; 8] = [
     Clause::InsertRace,
     Clause::ReplaceRace,
     Clause::CodeRace,
@@ -47,6 +47,7 @@ const RACES: [Clause; 7] = [
     Clause::DeviceRace,
     Clause::RefreshRace,
     Clause::RevocationRace,
+    Clause::EndRace,
 ];
 
 #[test]
@@ -88,8 +89,13 @@ async fn each_lie_is_caught_under_its_own_clause() {
         (Lie::WritesLatin1, C::RoundTrip),
         (Lie::CutsBodies, C::RoundTrip),
         (Lie::IsStaleAtOnce, C::LoadNow),
-        (Lie::BatchesStopAtAConflict, C::CommitAll),
-        (Lie::BatchesAreAllConfirmed, C::CommitAll),
+        (Lie::EndsOnlyWhatItWasTold, C::End),
+        (Lie::EndsUnderTheSameVersion, C::End),
+        (Lie::EndsWhatIsNotThere, C::End),
+        (Lie::KeepsUserCodes, C::End),
+        (Lie::ForgetsEnds, C::End),
+        (Lie::EndsTheFirstOfMany, C::EndAll),
+        (Lie::EndsInTwoSteps, C::EndRace),
         (Lie::FindsAnyUserCode, C::UserCode),
         (Lie::ForgetsUserCodes, C::UserCode),
         (Lie::KeepsUserCodes, C::UserCode),
@@ -181,8 +187,12 @@ enum Lie {
     WritesLatin1,
     CutsBodies,
     IsStaleAtOnce,
-    BatchesStopAtAConflict,
-    BatchesAreAllConfirmed,
+    EndsOnlyWhatItWasTold,
+    EndsUnderTheSameVersion,
+    EndsWhatIsNotThere,
+    ForgetsEnds,
+    EndsTheFirstOfMany,
+    EndsInTwoSteps,
     FindsAnyUserCode,
     ForgetsUserCodes,
     KeepsUserCodes,
@@ -327,19 +337,33 @@ impl TokenStore for Liar {
         Ok(write.committed())
     }
 
-    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
-        let mut outcomes = Vec::new();
-        for write in writes {
-            let stopped = matches!(outcomes.last(), Some(Err(_))) && self.lie == Lie::BatchesStopAtAConflict;
-            outcomes.push(match stopped {
-                true => Err(CommitError::Conflict),
-                false => self.commit(write).await,
-            });
-            if self.lie == Lie::BatchesAreAllConfirmed {
-                *outcomes.last_mut().unwrap() = Ok(write.committed());
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        let id = tombstone.id();
+        let found = self.rows().get(&id).map(Record::version);
+        if self.lie == Lie::EndsInTwoSteps {
+            tokio::task::yield_now().await;
+        }
+        let (first, before) = (self.first.lock().unwrap().get(&id).map(Record::version), found.unwrap_or(0));
+        let ended = match (self.lie, found) {
+            (Lie::ForgetsEnds, _) => None,
+            (Lie::EndsOnlyWhatItWasTold, _) if first != found => None,
+            (Lie::EndsUnderTheSameVersion, Some(_)) => Some(tombstone.record(before.saturating_sub(1))),
+            (Lie::EndsWhatIsNotThere, None) => Some(tombstone.record(0)),
+            (_, None) => None,
+            (_, Some(_)) => Some(tombstone.record(before)),
+        };
+        self.rows().extend(ended.map(|record| (id, record)));
+        Ok(tombstone.committed())
+    }
+
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+        for tombstone in tombstones {
+            let _ended = self.end(tombstone).await.unwrap();
+            if self.lie == Lie::EndsTheFirstOfMany {
+                break;
             }
         }
-        outcomes
+        tombstones.iter().map(|tombstone| Ok(tombstone.committed())).collect()
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::client::ClientPage;
 use grantor::keys::KeyStore;
-use grantor::store::{Filter, Page, ReplayKey, SqlStore, UserCodeDigest, Write};
+use grantor::store::{Filter, Page, ReplayKey, SqlStore, Tombstone, UserCodeDigest, Write};
 use grantor::{
     Client, ClientId, ClientRegistry as _, Grant, GrantId, GrantType, Registrar, Replacement, ReplayGuard,
     Subject, TokenStore,
@@ -116,7 +116,8 @@ where
     let _ = TokenStore::commit(store, &Write::insert(grant(1), now())).await;
     let _ = TokenStore::commit(store, &Write::replace(0, grant(1), now())).await;
     let _ = TokenStore::commit(store, &Write::reindex(1, grant(1), now())).await;
-    let _ = store.commit_all(&[Write::replace(2, grant(1), now()), Write::replace(2, grant(2), now())]).await;
+    let _ = store.end(&Tombstone::of(grant(1), now())).await;
+    let _ = store.end_all(&[Tombstone::of(grant(1), now()), Tombstone::of(grant(2), now())]).await;
     let _ = store.first_use(&ReplayKey::new("a", "b"), now() + TimeDelta::days(400), now()).await;
     let _ = store.client(&id).await;
     let _ = store.clients(&ClientPage::first(20).after(id.clone())).await;

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use grantor::client::{ClientListing, ClientPage, RegistryError};
-use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::store::{
+    CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
+};
 use grantor::{
     Client, ClientId, ClientRegistry, GrantId, Registrar, Replacement, ResourceOwner, SecretText, Standing,
     StoreError, Subject, TokenStore, async_trait,
@@ -120,6 +122,10 @@ impl<T: TokenStore> TokenStore for Faulty<T> {
 
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         self.plan.call(self.inner.commit(write)).await
+    }
+
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        self.plan.call(self.inner.end(tombstone)).await
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

@@ -8,6 +8,7 @@ use grantor::store::{Filter, TokenStore};
 use grantor::{AuthorizationServer, Clock, Login, MemoryRegistry, MemoryStore, Policy, Profile, Request};
 
 use super::answer::Answer;
+use super::bodies::Decoding;
 use super::clients::clients;
 use super::faulty::{Faulty, Plan};
 use super::log::Log;
@@ -53,7 +54,7 @@ impl Fixture {
         let (clock, log, users) = (TestClock::default(), Log::default(), Users::default());
         let builder = AuthorizationServer::builder(ISSUER)
             .clients(MemoryRegistry::new(clients()))
-            .store(used)
+            .store(Decoding(used))
             .scopes(["read", "write", "admin"])
             .authorization_endpoint("/authorize")
             .resource_owner(users.clone())

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::store::{
+    CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
+};
 use grantor::{GrantId, MemoryStore, StoreError, TokenStore, async_trait};
 use tokio::task::{JoinSet, yield_now};
 
@@ -38,6 +40,11 @@ impl TokenStore for FarAway {
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         yield_now().await;
         self.0.commit(write).await
+    }
+
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        yield_now().await;
+        self.0.end(tombstone).await
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

@@ -4,19 +4,20 @@
 use std::collections::HashMap;
 use std::panic::catch_unwind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use grantor::client::ClientDecodeError;
 use grantor::details::Fields;
 use grantor::grant::DecodeError;
-use grantor::store::{CommitError, Committed, Filter, Listing, Page, Record, UserCodeDigest, Write};
+use grantor::store::{Filter, Page};
 use grantor::{
     ApplicationType, AuthMethod, Claimant, Client, ClientMetadata, Grant, GrantId, GrantType, Login,
-    MemoryStore, Reason, Request, Resource, StoreError, TokenStore, async_trait,
+    MemoryStore, Reason, Request, Resource, TokenStore as _,
 };
 use serde_json::{Value, json};
 
+use crate::support::bodies::Bodies;
 use crate::support::{Answer, CALLBACK, CountingEntropy, Fixture, SECRET, TestClock, code_query, encode};
 
 const ID: GrantId = GrantId::new([7; 16]);
@@ -270,39 +271,6 @@ fn one_altered_byte_is_refused_or_read_as_what_it_says() {
     }
 }
 
-/// A store that keeps bodies, as a database does.
-#[derive(Clone, Default)]
-struct Bodies(Arc<Mutex<HashMap<GrantId, (u64, String)>>>);
-
-#[async_trait]
-impl TokenStore for Bodies {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
-        let rows = self.0.lock().unwrap();
-        rows.get(&id).map(|(version, body)| Record::decode(id, *version, body)).transpose()
-    }
-
-    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
-        let mut rows = self.0.lock().unwrap();
-        if rows.get(&write.id()).map(|row| row.0) != write.expect() {
-            return Err(CommitError::Conflict);
-        }
-        rows.insert(write.id(), (write.next().version(), write.body()));
-        Ok(write.committed())
-    }
-
-    async fn find_by_user_code(&self, _: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
-        Ok(None)
-    }
-
-    async fn list(&self, _: &Filter, _: Page) -> Result<Listing, StoreError> {
-        Ok(Listing::default())
-    }
-
-    async fn purge(&self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-}
-
 #[tokio::test]
 async fn a_grant_that_went_through_its_body_lives_on() {
     let fixture = Fixture::on(Arc::new(MemoryStore::new()), Bodies::default(), |b| b);
@@ -327,10 +295,10 @@ async fn a_body_that_cannot_be_read_is_the_servers_own_fault() {
         let bodies = Bodies::default();
         let fixture = Fixture::on(Arc::new(MemoryStore::new()), bodies.clone(), |b| b);
         let tokens = fixture.tokens("conf", "read").await;
-        for (_, body) in bodies.0.lock().unwrap().values_mut() {
-            *body = damage(body);
+        for row in bodies.rows().values_mut() {
+            row.body = damage(&row.body);
         }
-        let before = bodies.0.lock().unwrap().clone();
+        let before = bodies.rows().clone();
         for answer in [
             fixture.refresh("conf", &tokens.refresh_token()).await,
             fixture.revoke("conf", &tokens.refresh_token()).await,
@@ -341,6 +309,6 @@ async fn a_body_that_cannot_be_read_is_the_servers_own_fault() {
         }
         let refusal = fixture.server.check(&tokens.access_token()).await.unwrap_err();
         assert_eq!(refusal.reason(), Reason::StoreBroken);
-        assert_eq!(*bodies.0.lock().unwrap(), before, "nothing is written over it");
+        assert_eq!(*bodies.rows(), before, "nothing is written over it");
     }
 }

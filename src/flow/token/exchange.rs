@@ -199,7 +199,8 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
-        let parent = Parent { scope: subject.scope().clone(), expires: subject.expires(), actor, standing };
+        let (name, scope) = (subject.token_name(), subject.scope().clone());
+        let parent = Parent { name, scope, expires: subject.expires(), actor, standing };
         Ok(AwaitMint {
             client,
             subject: subject.subject().clone(),

@@ -26,7 +26,8 @@ use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::SecretText;
-use crate::store::{Committed, Record, ReplayKey, Write};
+use crate::signing::TokenName;
+use crate::store::{Committed, Record, ReplayKey, Tombstone, Write};
 
 mod entitlement;
 mod exchange;
@@ -317,9 +318,12 @@ impl AwaitStanding<'_> {
             }
             Verdict::Repeat { grant, tokens } => Decision::Repeat(Reply::new(&grant, tokens, now, rules)),
             Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
-            Verdict::RefuseAndNote { next, reason } | Verdict::RefuseAndEnd { next, reason } => {
+            Verdict::RefuseAndNote { next, reason } => {
                 let sealed = Sealed(Err(reason.into()));
                 Decision::Commit(Write::replace(version, next, now), sealed)
+            }
+            Verdict::RefuseAndEnd { next, reason } => {
+                Decision::End(Tombstone::of(next, now), Sealed(Err(reason.into())))
             }
         }
     }
@@ -382,6 +386,8 @@ enum Bounds {
 /// A token that another one is exchanged for.
 #[derive(Debug)]
 struct Parent {
+    /// None of a signed token of which nothing is recorded.
+    name: Option<TokenName>,
     scope: Scope,
     expires: DateTime<Utc>,
     actor: Option<Actor>,
@@ -428,8 +434,8 @@ impl AwaitMint {
         };
         let issuance = match &self.bounds {
             Bounds::Client => gate.pass_new(&self.subject),
-            Bounds::Token(Parent { scope, expires, actor, .. }) => {
-                gate.pass_on(&self.subject, scope, *expires, actor.as_ref())
+            Bounds::Token(Parent { scope, expires, actor, name, .. }) => {
+                gate.pass_on(&self.subject, scope, *expires, actor.as_ref(), *name)
             }
             Bounds::Host(entitled) => gate.pass_entitled(&self.subject, &entitled.limits),
         };
@@ -462,6 +468,8 @@ pub enum Decision {
     Issue(Reply),
     /// Write, and open the answer with the proof.
     Commit(Write, Sealed),
+    /// End the grant, and open the refusal with the proof.
+    End(Tombstone, Sealed),
 }
 
 /// An answer that must not leave before its write is proven.

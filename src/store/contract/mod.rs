@@ -30,8 +30,8 @@ macro_rules! clauses {
     };
 }
 
-mod batch;
 mod cancellation;
+mod ending;
 mod fixture;
 mod grant_races;
 #[cfg(feature = "jwt")]
@@ -66,15 +66,20 @@ pub struct Suite<S> {
     tasks: usize,
     rounds: usize,
     seed: Option<u64>,
+    only: Option<Vec<Clause>>,
     limit: Duration,
     spawn: Spawn,
 }
 
 impl<S> std::fmt::Debug for Suite<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tasks, rounds, seed, limit, .. } = self;
+        let Self { tasks, rounds, seed, limit, only, .. } = self;
         let mut out = f.debug_struct("Suite");
-        out.field("tasks", tasks).field("rounds", rounds).field("seed", seed).field("limit", limit);
+        out.field("tasks", tasks)
+            .field("rounds", rounds)
+            .field("seed", seed)
+            .field("only", only)
+            .field("limit", limit);
         out.finish_non_exhaustive()
     }
 }
@@ -112,6 +117,7 @@ impl<S> Suite<S> {
             tasks: 64,
             rounds: 200,
             seed: None,
+            only: None,
             limit: Duration::from_secs(120),
             spawn: on_threads(),
         }
@@ -127,6 +133,12 @@ impl<S> Suite<S> {
     /// single round more often than not.
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds.max(1);
+        self
+    }
+
+    /// Only these clauses, to run one race for many rounds say; by default all.
+    pub fn only(mut self, clauses: impl IntoIterator<Item = Clause>) -> Self {
+        self.only = Some(clauses.into_iter().collect());
         self
     }
 
@@ -166,6 +178,9 @@ impl<S> Suite<S> {
     }
 
     async fn check<F: Future<Output = Result<(), Stop>>>(&self, findings: &Findings, clause: Clause, run: F) {
+        if self.only.as_ref().is_some_and(|only| !only.contains(&clause)) {
+            return;
+        }
         findings.begin(clause);
         match in_time(run, self.limit).await {
             Some(Ok(())) => {}
@@ -192,7 +207,8 @@ impl<S: TokenStore + 'static> Suite<S> {
             ReplaceVacant: map::replace_vacant,
             RoundTrip: map::round_trip,
             LoadNow: map::load_now,
-            CommitAll: batch::commit_all,
+            End: ending::end,
+            EndAll: ending::end_all,
             UserCode: waiting::user_code,
             List: listing::list,
             ListPages: listing::pages,
@@ -205,6 +221,7 @@ impl<S: TokenStore + 'static> Suite<S> {
             DeviceRace: waiting::device_race,
             RefreshRace: grant_races::refresh,
             RevocationRace: grant_races::revocation,
+            EndRace: ending::race_of_one,
             Cancellation: cancellation::cancellation,
         }
         contract.findings.close(contract.fixture.seed())

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::task::yield_now;
 use crate::grant::GrantId;
 use crate::store::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
-use crate::store::{StoreError, TokenStore, UserCodeDigest, Write};
+use crate::store::{StoreError, TokenStore, Tombstone, UserCodeDigest, Write};
 
 /// A store with the commonest of all mistakes: `SELECT version`, a comparison, and then an `UPDATE` that names
 /// the id alone. Alone it is as good as any; of two tasks at a time, the last one wins, and so does the first.
@@ -58,6 +58,15 @@ impl TokenStore for NaiveStore {
         yield_now().await;
         lock(&self.rows).insert(write.id(), write.next().clone());
         Ok(write.committed())
+    }
+
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        let found = self.load(tombstone.id()).await?;
+        yield_now().await;
+        if let Some(record) = found {
+            lock(&self.rows).insert(tombstone.id(), tombstone.record(record.version()));
+        }
+        Ok(tombstone.committed())
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {

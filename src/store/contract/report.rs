@@ -28,8 +28,10 @@ pub enum Clause {
     RoundTrip,
     /// `load_now` says what `load` says.
     LoadNow,
-    /// `commit_all` gives each write its own condition and its own outcome.
-    CommitAll,
+    /// `end` ends a grant of every stage, whatever its version, and no write that was decided before takes that back.
+    End,
+    /// `end_all` ends each of many grants, those that have changed since included.
+    EndAll,
     /// A user code finds the grant that waits under it, as long as it waits, and no second one can wait under it.
     UserCode,
     /// A listing has all records that match, in the order of their ids, each once, and no other.
@@ -54,6 +56,8 @@ pub enum Clause {
     RefreshRace,
     /// A grant that was revoked while it was refreshed is over.
     RevocationRace,
+    /// One `end` wins over a stream of writes.
+    EndRace,
     /// A commit whose future is dropped has happened, or has not, and may be tried again.
     Cancellation,
     /// The first use of a key is one, and the second is not.

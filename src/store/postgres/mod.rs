@@ -5,7 +5,6 @@ mod open;
 mod schema;
 mod statement;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +12,7 @@ use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 
-use super::sql::{Columns as _, Engine, Replacement, SqlStore, Value, arguments, unreadable};
+use super::sql::{Ending, Engine, SqlStore, Value, arguments, unreadable};
 use super::{CommitError, OpenError, StoreError};
 use error::{read_error, write_error};
 pub use open::PostgresOptions;
@@ -90,13 +89,10 @@ impl Engine for PostgresEngine {
         }
     }
 
-    async fn replace_all(&self, rows: &[Replacement<'_>]) -> Result<Vec<bool>, CommitError> {
-        let arguments = replacements(rows).map_err(unreadable)?;
-        match self.run(Kind::Rows, REPLACE_ALL, arguments).await? {
-            Answer::Done(done) => {
-                let ids = done.rows.iter().map(|row| row.bytes(0)).collect::<Result<HashSet<_>, _>>()?;
-                Ok(rows.iter().map(|row| ids.contains(row.id.as_slice())).collect())
-            }
+    async fn end_all(&self, rows: &[Ending<'_>]) -> Result<(), CommitError> {
+        let arguments = endings(rows).map_err(unreadable)?;
+        match self.run(Kind::Count, END_ALL, arguments).await? {
+            Answer::Done(_) => Ok(()),
             Answer::Failed(error) => Err(write_error(error)),
             Answer::TooLate => Err(too_late().into()),
         }
@@ -104,20 +100,19 @@ impl Engine for PostgresEngine {
 }
 
 /// In the order of the ids, so that two of them at a time seldom wait for each other; if they do, one is tried again.
-const REPLACE_ALL: &str = "UPDATE grantor_grants SET version = next.version, body = next.body, expires = next.expires \
-     FROM (SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[]) \
-           AS given (id, expect, version, body, expires) ORDER BY id) AS next \
-     WHERE grantor_grants.space = $1 AND grantor_grants.id = next.id AND grantor_grants.version = next.expect \
-     RETURNING grantor_grants.id";
+const END_ALL: &str = "UPDATE grantor_grants SET version = grantor_grants.version + 1, body = next.body, expires = next.expires, \
+     subject = next.subject, user_code = NULL \
+     FROM (SELECT * FROM unnest($2::bytea[], $3::text[], $4::bigint[], $5::text[]) \
+           AS given (id, body, expires, subject) ORDER BY id) AS next \
+     WHERE grantor_grants.space = $1 AND grantor_grants.id = next.id";
 
-fn replacements(rows: &[Replacement<'_>]) -> Result<PgArguments, BoxDynError> {
+fn endings(rows: &[Ending<'_>]) -> Result<PgArguments, BoxDynError> {
     let mut arguments = PgArguments::default();
     arguments.add(rows.first().map_or("", |row| row.space))?;
     arguments.add(rows.iter().map(|row| row.id.to_vec()).collect::<Vec<_>>())?;
-    arguments.add(rows.iter().map(|row| row.expect).collect::<Vec<_>>())?;
-    arguments.add(rows.iter().map(|row| row.version).collect::<Vec<_>>())?;
     arguments.add(rows.iter().map(|row| row.body.as_str()).collect::<Vec<_>>())?;
     arguments.add(rows.iter().map(|row| row.expires).collect::<Vec<_>>())?;
+    arguments.add(rows.iter().map(|row| row.subject.as_str()).collect::<Vec<_>>())?;
     Ok(arguments)
 }
 

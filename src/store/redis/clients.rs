@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use redis::Value;
 
 use super::RedisStore;
@@ -61,8 +61,15 @@ impl Registrar for RedisStore {
         let more = ids.len() > limit;
         let last = ids.get(limit - 1).filter(|_| more).cloned();
         ids.truncate(limit);
-        let clients = try_join_all(ids.iter().map(|id| self.client(id))).await?;
-        Ok(ClientListing { clients: clients.into_iter().flatten().collect(), next: last })
+        let mut listing = ClientListing { next: last, ..ClientListing::default() };
+        for (id, found) in ids.iter().zip(join_all(ids.iter().map(|id| self.client(id))).await) {
+            match found {
+                Ok(found) => listing.clients.extend(found),
+                Err(error) if error.is_permanent() => listing.damaged.push(id.clone()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(listing)
     }
 }
 

@@ -4,14 +4,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use redis::Value;
+use serde::Deserialize;
 
 use super::answer::{list, record, text, unexpected};
 use super::index::{self, Due, Entry, Index};
-use super::scripts::{CLAIM, Call, PUT, RELEASE, RETIRE, command};
+use super::scripts::{CLAIM, Call, END, PUT, RELEASE, RETIRE, command};
 use super::{RedisStore, names, time_to_live};
-use crate::grant::GrantId;
-use crate::store::{CommitError, Committed, Filter, Listing, Page, Record, StoreError, TokenStore};
-use crate::store::{UserCodeDigest, Write};
+use crate::client::ClientId;
+use crate::grant::{GrantId, Subject};
+use crate::store::{CommitError, Committed, Damaged, Filter, Listing, Page, Record, StoreError, TokenStore};
+use crate::store::{Tombstone, UserCodeDigest, Write};
 
 /// The most records on a page, however many are asked for.
 const LONGEST_PAGE: u32 = 1000;
@@ -48,10 +50,25 @@ impl TokenStore for RedisStore {
         Ok(write.committed())
     }
 
-    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
-        let mut outcomes = Vec::with_capacity(writes.len());
-        for slice in writes.chunks(PURGED_AT_ONCE) {
-            outcomes.extend(join_all(slice.iter().map(|write| self.commit(write))).await);
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        let index = tombstone.index();
+        let due = Due::of(tombstone.id(), index);
+        let code = match self.server.is_single {
+            true => self.put_end(tombstone, &due).await?,
+            // The time of the purge is a mere hint, and the record expires anyway.
+            false => {
+                let looked = index::look_at(&self.server, &self.names, &due, index.expires);
+                join(looked, self.put_end(tombstone, &due)).await.1?
+            }
+        };
+        self.release_user_code(tombstone.id(), &code).await;
+        Ok(tombstone.committed())
+    }
+
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+        let mut outcomes = Vec::with_capacity(tombstones.len());
+        for slice in tombstones.chunks(PURGED_AT_ONCE) {
+            outcomes.extend(join_all(slice.iter().map(|tombstone| self.end(tombstone))).await);
         }
         outcomes
     }
@@ -71,23 +88,24 @@ impl TokenStore for RedisStore {
         let limit = page.limit.clamp(1, LONGEST_PAGE);
         let slice = limit as usize + 1;
         let index = Index::of_filter(filter);
-        let mut records = Vec::new();
+        let mut rows = Vec::new();
         let mut position = page.after;
         for _ in 0..SLICES {
             let ids = index::ids(&self.server, &self.names, index, position, slice).await?;
-            let loaded = join_all(ids.iter().map(|id| self.load(*id))).await;
-            for record in loaded {
-                records.extend(record?.filter(|record| filter.matches(record.grant())));
+            for row in join_all(ids.iter().map(|id| self.listed(*id, filter))).await {
+                rows.extend(row?);
             }
             position = ids.last().copied().or(position);
-            if records.len() > limit as usize {
-                return Ok(Listing::of(records, Page { limit, ..page }));
+            if rows.len() > limit as usize {
+                return Ok(Listing::of_rows(rows, Page { limit, ..page }));
             }
             if ids.len() < slice {
-                return Ok(Listing { records, next: None });
+                position = None;
+                break;
             }
         }
-        Ok(Listing { records, next: position })
+        let whole = Listing::of_rows(rows, Page { limit, ..page });
+        Ok(Listing { next: position, ..whole })
     }
 
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
@@ -111,18 +129,61 @@ impl TokenStore for RedisStore {
 }
 
 impl RedisStore {
+    /// A grant of an index, if the filter wants it. One whose body cannot be read is whose the index says.
+    async fn listed(
+        &self,
+        id: GrantId,
+        filter: &Filter,
+    ) -> Result<Option<Result<Record, Damaged>>, StoreError> {
+        let answer = self.server.read(command("GET", self.names.grant(id))).await?;
+        if answer == Value::Nil {
+            return Ok(None);
+        }
+        let read = record(&answer).and_then(|(version, body)| Record::decode(id, version, body));
+        let why = match read {
+            Ok(record) => return Ok(Some(record).filter(|record| filter.matches(record.grant())).map(Ok)),
+            Err(error) => error,
+        };
+        let (head, body) = text(&answer).ok().and_then(|text| text.split_once('\n')).unwrap_or_default();
+        let owner: Option<Owner> = serde_json::from_str(body).ok();
+        let filtered = Owner {
+            client: filter.client.clone().unwrap_or_else(|| ClientId::new("")),
+            subject: filter.subject.clone().unwrap_or_else(|| Subject::user("")),
+        };
+        let Owner { client, subject } = owner.unwrap_or(filtered);
+        let expires = head.split(' ').nth(1).and_then(|millis| millis.parse().ok());
+        let expires = expires.and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
+        let is_wanted = filter.subject.as_ref().is_none_or(|wanted| *wanted == subject)
+            && filter.client.as_ref().is_none_or(|wanted| *wanted == client);
+        Ok(is_wanted.then(|| Err(Damaged::new(id, client, subject, expires, why))))
+    }
+
+    /// The write of an end; the user code of the record that was there. What is sent again ends what has ended.
+    async fn put_end(&self, tombstone: &Tombstone, due: &Due) -> Result<String, StoreError> {
+        let (expires, at) = (tombstone.index().expires, tombstone.at());
+        let rest = format!(" {} \n{}", expires.timestamp_millis(), tombstone.body());
+        let (life, now) = (time_to_live(expires, at), at.timestamp_millis().to_string());
+        let mut keys = vec![self.names.grant(tombstone.id())];
+        let mut arguments = vec![rest.into_bytes(), life.into_bytes(), now.into_bytes()];
+        if self.server.is_single {
+            keys.extend(due.all_keys(&self.names).into_iter().take(1));
+            arguments.extend(due.look(expires, at));
+        }
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+        match self.server.settle(Call::script(&END, &keys, &arguments)).await? {
+            Value::Nil => Ok(String::new()),
+            answer => Ok(text(&answer)?.to_owned()),
+        }
+    }
+
     /// On a single server, all in one step.
     async fn put_with_indexes(&self, write: &Write) -> Result<Replaced, CommitError> {
-        if !write.reindexes() && !write.next().grant().is_ended() {
+        if !write.reindexes() {
             return self.put(write, &[], &[]).await;
         }
         let entry = Entry::of(write);
-        let keys = entry.keys(&self.names);
-        match write.reindexes() {
-            true => self.put(write, &keys, &[&entry.look[..], &entry.enter].concat()).await,
-            // A purge looks at it earlier than it would.
-            false => self.put(write, &keys[..1], &entry.look).await,
-        }
+        self.put(write, &entry.keys(&self.names), &[&entry.look[..], &entry.enter].concat()).await
     }
 
     /// In a cluster, the indexes by calls of their own.
@@ -140,10 +201,6 @@ impl RedisStore {
             (Some(_), true) => {
                 entered().await.map_err(not_written)?;
                 self.put(write, &[], &[]).await
-            }
-            // The time of the purge is a mere hint, and the record expires anyway.
-            (Some(_), false) if write.next().grant().is_ended() => {
-                join(index::end(&self.server, &self.names, write), self.put(write, &[], &[])).await.1
             }
             (Some(_), false) => self.put(write, &[], &[]).await,
         }
@@ -221,6 +278,13 @@ impl RedisStore {
     }
 }
 
+/// What of a body says whose it is, where the rest of it cannot be read.
+#[derive(Deserialize)]
+struct Owner {
+    client: ClientId,
+    subject: Subject,
+}
+
 /// What a conditional write found.
 struct Replaced {
     /// Of the record that was there; empty if it had none.
@@ -234,7 +298,7 @@ impl Replaced {
         let mut answer = list(answer)?.into_iter();
         let user_code =
             String::from_utf8(answer.next().unwrap_or_default()).map_err(StoreError::permanent)?;
-        Ok(Self { user_code, overdue: index::dues(answer)? })
+        Ok(Self { user_code, overdue: index::dues(answer) })
     }
 }
 

@@ -15,7 +15,7 @@ use super::{MARGIN, time_to_live};
 use crate::client::ClientId;
 use crate::grant::{GrantId, Subject};
 use crate::secret::Digest;
-use crate::store::{Filter, StoreError, Write};
+use crate::store::{self as columns, Filter, StoreError, Write};
 
 /// So many parts has the index of a client or of all grants, by the first four bits of an id: it may be large, and is
 /// to be spread over a cluster.
@@ -98,13 +98,13 @@ pub(super) struct Due {
 impl Due {
     const BYTES: usize = 16 + 17 + 17;
 
-    fn of(write: &Write) -> Self {
-        let index = write.next().index();
-        Self {
-            id: write.id(),
-            subject: Index::of_subject(index.subject),
-            client: Index::of_client(index.client),
-        }
+    pub(super) fn of(id: GrantId, index: columns::Index<'_>) -> Self {
+        Self { id, subject: Index::of_subject(index.subject), client: Index::of_client(index.client) }
+    }
+
+    /// What `look` wants: the time of the look, the member, and the time before which looks are overdue.
+    pub(super) fn look(&self, expires: DateTime<Utc>, at: DateTime<Utc>) -> [Vec<u8>; 3] {
+        [millis(expires), self.member(), millis(overdue(at))]
     }
 
     pub(super) fn member(&self) -> Vec<u8> {
@@ -158,13 +158,14 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn of(write: &Write) -> Self {
-        let (index, at, due) = (write.next().index(), write.at(), Due::of(write));
+        let (index, at) = (write.next().index(), write.at());
+        let due = Due::of(write.id(), index);
         let ends = write.next().grant().latest_expiry();
         let life = time_to_live(ends, at).into_bytes();
         let ends = ends.checked_add_signed(MARGIN).unwrap_or(ends);
         Self {
             enter: [write.id().as_bytes().to_vec(), millis(ends), millis(at), life],
-            look: [millis(index.expires), due.member(), millis(overdue(at))],
+            look: due.look(index.expires, at),
             due,
         }
     }
@@ -184,7 +185,7 @@ impl Entry {
         calls.extend(self.due.keys(names).map(|key| Call::script(&ENTER, &[&key], &enter)));
         let mut overdue = Vec::new();
         for entered in join_all(calls.into_iter().map(|call| server.settle(call))).await {
-            overdue.extend(dues(list(entered?)?)?);
+            overdue.extend(dues(list(entered?)?));
         }
         Ok(overdue)
     }
@@ -192,11 +193,6 @@ impl Entry {
 
 fn millis(at: DateTime<Utc>) -> Vec<u8> {
     at.timestamp_millis().to_string().into_bytes()
-}
-
-/// Has a purge look at a grant earlier than it would, for it has ended.
-pub(super) async fn end(server: &Server, names: &Names, write: &Write) -> Result<(), StoreError> {
-    look_at(server, names, &Due::of(write), write.next().index().expires).await
 }
 
 /// Has a purge look at a grant then.
@@ -236,13 +232,12 @@ pub(super) async fn due(
 ) -> Result<Vec<Due>, StoreError> {
     let before = format!("({}", before.timestamp_millis());
     let range = (names.due(part), "-inf", before, "LIMIT", 0, limit);
-    dues(list(server.read(command("ZRANGEBYSCORE", range)).await?)?)
+    Ok(dues(list(server.read(command("ZRANGEBYSCORE", range)).await?)?))
 }
 
-/// The grants that these members stand for.
-pub(super) fn dues(members: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<Due>, StoreError> {
-    let damaged = || StoreError::permanent("a due time is damaged");
-    members.into_iter().map(|member| Due::parse(&member).ok_or_else(damaged)).collect()
+/// The grants that these members stand for. One that cannot be read stands for none, and must not stop the others.
+pub(super) fn dues(members: impl IntoIterator<Item = Vec<u8>>) -> Vec<Due> {
+    members.into_iter().filter_map(|member| Due::parse(&member)).collect()
 }
 
 /// The parts of the due times.

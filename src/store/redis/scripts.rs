@@ -20,6 +20,8 @@ macro_rules! scripts {
 scripts! {
     /// The conditional write.
     PUT = "scripts/index.lua" and "scripts/put.lua";
+    /// The end of a grant, without a condition.
+    END = "scripts/index.lua" and "scripts/end.lua";
     /// The conditional removal.
     RETIRE = "scripts/retire.lua";
     /// A grant enters an index.

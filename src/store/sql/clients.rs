@@ -22,10 +22,10 @@ pub(in crate::store) const REPLACE: &str = "UPDATE grantor_clients SET revision 
 pub(in crate::store) const REMOVE: &str = "DELETE FROM grantor_clients WHERE space = $1 AND id = $2";
 
 pub(in crate::store) const LIST: &str =
-    "SELECT body FROM grantor_clients WHERE space = $1 AND id > $2 ORDER BY id LIMIT $3";
+    "SELECT body, id FROM grantor_clients WHERE space = $1 AND id > $2 ORDER BY id LIMIT $3";
 
 pub(in crate::store) const LIST_OF_OWNER: &str =
-    "SELECT body FROM grantor_clients WHERE space = $1 AND id > $2 AND owner = $4 ORDER BY id LIMIT $3";
+    "SELECT body, id FROM grantor_clients WHERE space = $1 AND id > $2 AND owner = $4 ORDER BY id LIMIT $3";
 
 #[async_trait]
 impl<E: Engine> ClientRegistry for SqlStore<E> {
@@ -78,8 +78,12 @@ impl<E: Engine> Registrar for SqlStore<E> {
         values.extend(page.owner.as_deref().map(Value::Text));
         let statement = if page.owner.is_some() { LIST_OF_OWNER } else { LIST };
         let rows = self.engine.rows(statement, &values).await?;
-        let clients = rows.iter().map(client).collect::<Result<_, _>>()?;
-        Ok(ClientListing::of(clients, page))
+        let listed = |row: &E::Row| match client(row) {
+            Ok(client) => Ok(Ok(client)),
+            Err(_) => row.text(1).map(|id| Err(ClientId::new(id))),
+        };
+        let rows = rows.iter().map(listed).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(ClientListing::of_rows(rows, page))
     }
 }
 

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::super::{CommitError, Committed, Filter, Listing, Page, Record, StoreError};
-use super::super::{TokenStore, UserCodeDigest, Write};
+use super::super::{CommitError, Committed, Damaged, Filter, Listing, Page, Record, StoreError};
+use super::super::{TokenStore, Tombstone, UserCodeDigest, Write};
+use super::batch::ending_error;
 use super::{Columns, Engine, SqlStore, Value};
-use crate::grant::GrantId;
+use crate::client::ClientId;
+use crate::grant::{GrantId, Subject};
 
 pub(in crate::store) const LOAD: &str =
     "SELECT version, body FROM grantor_grants WHERE space = $1 AND id = $2";
@@ -22,20 +24,24 @@ pub(in crate::store) const REPLACE: &str = "UPDATE grantor_grants SET version = 
 pub(in crate::store) const REINDEX: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5, client = $6, subject = $7, user_code = $8 \
      WHERE space = $1 AND id = $2 AND version = $9";
 
+/// The client never changes; the subject may, while the grant waits for its user, and has to be that of the body.
+pub(in crate::store) const END: &str = "UPDATE grantor_grants SET version = version + 1, body = $3, expires = $4, subject = $5, user_code = NULL \
+     WHERE space = $1 AND id = $2";
+
 pub(in crate::store) const FIND_BY_USER_CODE: &str =
     "SELECT id, version, body FROM grantor_grants WHERE space = $1 AND user_code = $2";
 
-pub(in crate::store) const LIST: &str = "SELECT id, version, body FROM grantor_grants \
+pub(in crate::store) const LIST: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 ORDER BY id LIMIT $3";
 
-pub(in crate::store) const LIST_OF_SUBJECT: &str = "SELECT id, version, body FROM grantor_grants \
+pub(in crate::store) const LIST_OF_SUBJECT: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND subject = $4 ORDER BY id LIMIT $3";
 
-pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body FROM grantor_grants \
+pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND client = $4 ORDER BY id LIMIT $3";
 
 /// By the index of the subject: no user has as many grants as a client may have. An expression is in no index.
-pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body FROM grantor_grants \
+pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND subject = $4 AND client || '' = $5 ORDER BY id LIMIT $3";
 
 #[async_trait]
@@ -73,8 +79,21 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         }
     }
 
-    async fn commit_all(&self, writes: &[Write]) -> Vec<Result<Committed, CommitError>> {
-        self.commit_batch(writes).await
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        let ending = self.ending(tombstone);
+        let values = [
+            Value::Text(ending.space),
+            Value::Bytes(&ending.id),
+            Value::Text(&ending.body),
+            Value::Integer(ending.expires),
+            Value::Text(&ending.subject),
+        ];
+        self.engine.change(END, &values).await.map_err(ending_error)?;
+        Ok(tombstone.committed())
+    }
+
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+        self.end_batch(tombstones).await
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
@@ -101,8 +120,8 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         values.extend(subject.as_deref().map(Value::Text));
         values.extend(filter.client.as_ref().map(|client| Value::Text(client.as_str())));
         let rows = self.engine.rows(statement, &values).await?;
-        let records = rows.iter().map(record).collect::<Result<_, _>>()?;
-        Ok(Listing::of(records, page))
+        let rows = rows.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+        Ok(Listing::of_rows(rows, page))
     }
 
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
@@ -121,17 +140,29 @@ impl<E: Engine> TokenStore for SqlStore<E> {
 impl<E: Engine> SqlStore<E> {
     async fn purge_rows(&self, statement: &'static str, before: i64, limit: u64) -> Result<u64, StoreError> {
         let values = [Value::Text(&self.space), Value::Integer(before), Value::Integer(number(limit))];
-        self.engine.change(statement, &values).await.map_err(|error| match error {
-            CommitError::Store(error) => error,
-            CommitError::Conflict => StoreError::transient("rows were not deleted for a conflict"),
-        })
+        self.engine.change(statement, &values).await.map_err(ending_error)
     }
 }
 
 fn record(row: &impl Columns) -> Result<Record, StoreError> {
-    let id: [u8; GrantId::BYTES] =
-        row.bytes(0)?.try_into().map_err(|_| StoreError::permanent("a grant id has not 16 bytes"))?;
-    Record::decode(GrantId::new(id), version(row.integer(1)?), &row.text(2)?)
+    Record::decode(id(row)?, version(row.integer(1)?), &row.text(2)?)
+}
+
+/// A row of a listing. What is wrong with its body does not keep the others from being listed.
+fn listed(row: &impl Columns) -> Result<Result<Record, Damaged>, StoreError> {
+    let why = match record(row) {
+        Ok(record) => return Ok(Ok(record)),
+        Err(error) => error,
+    };
+    let unreadable = || StoreError::permanent("the columns of a grant are damaged");
+    let subject = Subject::of_key(&row.text(4)?).ok_or_else(unreadable)?;
+    let expires = DateTime::from_timestamp(row.integer(5)?, 0).ok_or_else(unreadable)?;
+    Ok(Err(Damaged::new(id(row)?, ClientId::new(row.text(3)?), subject, expires, why)))
+}
+
+fn id(row: &impl Columns) -> Result<GrantId, StoreError> {
+    let id: Result<[u8; GrantId::BYTES], _> = row.bytes(0)?.try_into();
+    id.map(GrantId::new).map_err(|_| StoreError::permanent("a grant id has not 16 bytes"))
 }
 
 /// No version grows as far as the end of either type.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{CommitError, StoreError};
-pub(super) use batch::Replacement;
+pub(super) use batch::Ending;
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
@@ -51,8 +51,8 @@ pub trait Engine: Send + Sync + 'static {
     /// [`CommitError::Conflict`].
     async fn change(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, CommitError>;
 
-    /// Several replacements that touch no index, each its own condition, in one transaction; which took effect.
-    async fn replace_all(&self, rows: &[Replacement<'_>]) -> Result<Vec<bool>, CommitError>;
+    /// Ends several grants without a condition, in one transaction.
+    async fn end_all(&self, rows: &[Ending<'_>]) -> Result<(), CommitError>;
 }
 
 impl<E> SqlStore<E> {

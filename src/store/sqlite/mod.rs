@@ -11,8 +11,8 @@ use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 
-use super::sql::grants::REPLACE;
-use super::sql::{Engine, Replacement, SqlStore, Value, arguments, unreadable};
+use super::sql::grants::END;
+use super::sql::{Ending, Engine, SqlStore, Value, arguments, unreadable};
 use super::{CommitError, OpenError, StoreError};
 use error::{read_error, write_error};
 pub use open::SqliteOptions;
@@ -82,25 +82,21 @@ impl Engine for SqliteEngine {
     }
 
     /// Dropped midway, none of it has happened, or all of it.
-    async fn replace_all(&self, rows: &[Replacement<'_>]) -> Result<Vec<bool>, CommitError> {
+    async fn end_all(&self, rows: &[Ending<'_>]) -> Result<(), CommitError> {
         let mut connection = connection(&self.writer).await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(read_error)?;
-        let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             let values = [
                 Value::Text(row.space),
                 Value::Bytes(&row.id),
-                Value::Integer(row.version),
                 Value::Text(&row.body),
                 Value::Integer(row.expires),
-                Value::Integer(row.expect),
+                Value::Text(&row.subject),
             ];
-            let query = sqlx::query_with(REPLACE, arguments::<Sqlite>(&values).map_err(unreadable)?);
-            let changed = query.execute(&mut *transaction).await.map_err(read_error)?;
-            done.push(changed.rows_affected() > 0);
+            let query = sqlx::query_with(END, arguments::<Sqlite>(&values).map_err(unreadable)?);
+            query.execute(&mut *transaction).await.map_err(read_error)?;
         }
-        transaction.commit().await.map_err(write_error)?;
-        Ok(done)
+        transaction.commit().await.map_err(write_error)
     }
 }
 

@@ -1,15 +1,20 @@
 //! JWT bearer assertions as a grant (RFC 7523 section 2.1), and ID-JAGs: whom they are about, and how often.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use grantor::assertions::{AssertionIssuer, JwtBearer};
 use grantor::error::{AssertionFlaw as Flaw, ExtensionRefusal};
 use grantor::jose::{Signer as _, SigningKey};
 use grantor::outbound::{OutboundError, OutboundResponse};
 use grantor::resource::{FetchedKeys, StaticKeys};
-use grantor::server::ConfigError;
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Reason, Request};
+use grantor::server::{Builder, ConfigError};
+use grantor::store::ReplayKey;
+use grantor::{
+    AuthorizationServer, MemoryRegistry, MemoryStore, Reason, ReplayGuard, Request, StoreError, async_trait,
+};
 use serde_json::{Value, json};
 
 use crate::support::extending::{API, OTHER_API};
@@ -331,4 +336,44 @@ async fn no_assertion_stands_in_an_event_or_a_debug_text() {
     ]));
     let flow = grantor::flow::token::AwaitClient::parse(&request, bench.fixture.server.rules()).unwrap();
     assert!(!format!("{flow:?}").contains(signature));
+}
+
+/// A replay guard that forgets what has expired as soon as it is asked, by the clock of whichever node asks.
+#[derive(Default)]
+struct Forgetful(Mutex<HashMap<ReplayKey, DateTime<Utc>>>);
+
+#[async_trait]
+impl ReplayGuard for Forgetful {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let mut seen = self.0.lock().unwrap();
+        seen.retain(|_, until| now < *until);
+        Ok(seen.insert(*key, until).is_none())
+    }
+}
+
+#[tokio::test]
+async fn ft_11_an_assertion_works_once_where_clocks_differ_as_far_as_they_may() {
+    let store = Arc::new(MemoryStore::new());
+    let guard = Arc::new(Forgetful::default());
+    let configure = |builder: Builder| builder.replay_guard(guard);
+    let vouching = Vouching::on(store.clone(), store, |grant| grant, configure);
+    let at =
+        |second| vouching.fixture.clock.set(DateTime::from_timestamp(TestClock::START + second, 0).unwrap());
+    let first = vouching.jag(json!({}));
+    assert_eq!(vouching.bring(&first).await.status(), 200);
+    // It expires at 300 and is taken until 310. For each second of that, on a node whose clock is behind, another node's clock
+    // is ahead, and that one is asked before.
+    for second in 280..312 {
+        at(second + 60);
+        let exp = TestClock::START + second + 300;
+        let other = json!({ "jti": second.to_string(), "iat": TestClock::START + second + 60, "exp": exp });
+        assert_eq!(vouching.bring(&vouching.jag(other)).await.status(), 200);
+        at(second);
+        assert_eq!(vouching.bring(&first).await.error(), (400, "invalid_grant".into()), "at {second}");
+    }
 }

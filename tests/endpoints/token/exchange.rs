@@ -338,3 +338,59 @@ async fn signed_tokens_are_exchanged_and_name_their_actors() {
     assert!(access.actor().unwrap().act.is_some());
     assert_eq!(answer.json()["issued_token_type"], ACCESS_TOKEN);
 }
+
+/// Opaque and signed.
+fn both_formats() -> [Bench; 2] {
+    let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa]).unwrap();
+    let signed = Bench::with(Exchange::Impersonation, |builder| {
+        builder.token_signer(JwtSigner::new(keys).unwrap()).access_tokens(AccessTokens::Jwt)
+    });
+    [Bench::new(Exchange::Impersonation), signed]
+}
+
+#[tokio::test]
+async fn ft_12_the_child_of_an_exchange_ends_with_its_parent() {
+    for bench in both_formats() {
+        let (token, other) = (bench.subject_token("read").await, bench.subject_token("read").await);
+        let child = bench.exchange(&token, &[("resource", BILLING)]).await.access_token();
+        let grandchild = bench.exchange(&child, &[]).await.access_token();
+        let child_of_other = bench.exchange(&other, &[("resource", BILLING)]).await.access_token();
+        for live in [&token, &child, &grandchild, &child_of_other] {
+            assert!(bench.fixture.is_live(live).await);
+        }
+        assert_eq!(bench.fixture.revoke("conf", &token).await.status(), 200);
+        for dead in [&token, &child, &grandchild] {
+            assert!(!bench.fixture.is_live(dead).await);
+            assert_eq!(bench.introspected("orders", dead).await, json!({ "active": false }));
+        }
+        let again = bench.exchange(&grandchild, &[]).await;
+        assert_eq!(again.status(), 400, "nothing comes from what has ended: {}", again.json());
+        assert!(bench.fixture.is_live(&child_of_other).await && bench.fixture.is_live(&other).await);
+    }
+}
+
+#[tokio::test]
+async fn ft_12_a_child_ends_with_the_whole_grant_of_its_parent() {
+    for bench in both_formats() {
+        let token = bench.subject_token("read").await;
+        let child = bench.exchange(&token, &[("resource", BILLING)]).await.access_token();
+        let grant = bench.fixture.server.check(&token).await.unwrap().grant_id().unwrap();
+        assert!(bench.fixture.server.revoke_grant(grant).await.unwrap());
+        assert!(!bench.fixture.is_live(&child).await);
+    }
+}
+
+#[tokio::test]
+async fn ft_12_a_chain_of_exchanges_is_no_longer_than_can_be_followed() {
+    let bench = Bench::new(Exchange::Impersonation);
+    let mut token = bench.subject_token("read").await;
+    for exchange in 1..=8 {
+        let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+        assert_eq!(answer.status(), 200, "exchange {exchange}");
+        token = answer.access_token();
+        assert!(bench.fixture.is_live(&token).await, "exchange {exchange}");
+    }
+    let answer = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(answer.error(), (400, "invalid_request".into()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::ActorsTooMany));
+}

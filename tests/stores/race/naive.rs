@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use grantor::client::{ClientListing, ClientPage, RegistryError, Replacement};
 use grantor::store::{
-    CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, UserCodeDigest, Write,
+    CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
     Client, ClientId, ClientRegistry, Grant, GrantId, Registrar, ReplayGuard, StoreError, TokenStore,
@@ -58,6 +58,14 @@ impl TokenStore for Naive {
         }
         self.overwrite(write.next().grant(), write.at()).await?;
         Ok(write.committed())
+    }
+
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+        if let Some(found) = self.inner.load(tombstone.id()).await? {
+            let ended = tombstone.record(found.version());
+            self.overwrite(ended.grant(), tombstone.at()).await?;
+        }
+        Ok(tombstone.committed())
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
