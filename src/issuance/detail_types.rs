@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::base::{AuthorizationDetail, AuthorizationDetails, MAX_DETAILS};
+use crate::base::details::MAX_DETAILS;
+use crate::base::{AuthorizationDetail, AuthorizationDetails};
 use crate::client::Client;
 use crate::error::Reason;
 

@@ -139,6 +139,9 @@ impl Builder {
 
     /// Whom access tokens are for where a request names no resource (`aud`); by default the only resource, and
     /// without one, or with several, the issuer.
+    ///
+    /// Opaque tokens that name no resource do not keep it: they are for the audience that the server has when they are used. So
+    /// name it before you add the first resource to a server in use, or its outstanding tokens are good at that resource.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self

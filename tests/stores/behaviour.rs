@@ -95,6 +95,42 @@ where
     store.list(&Filter::default(), Page::first(100)).await.unwrap();
 }
 
+/// Makes the grant [`grant(2)`](grant) and the client `b` unreadable, in whatever way, and lets nothing else suffer from it.
+pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
+    store: &S,
+    damage: impl AsyncFnOnce(),
+) {
+    for number in 1..=3 {
+        let _ = TokenStore::commit(store, &Write::insert(grant(number), now())).await.unwrap();
+    }
+    for id in ["a", "b", "c"] {
+        store.insert(client(id)).await.unwrap();
+    }
+    damage().await;
+    assert!(TokenStore::load(store, grant(2).id()).await.unwrap_err().is_permanent());
+    let (subject, of) = (grant(2).subject().clone(), grant(2).client().clone());
+    for filter in [Filter::subject(subject.clone()), Filter::client(of.clone()), Filter::pair(subject, of)] {
+        let listing = store.list(&filter, Page::first(9)).await.unwrap();
+        let ids: Vec<_> = listing.records.iter().map(|record| record.grant().id()).collect();
+        assert_eq!(ids, [grant(1).id(), grant(3).id()]);
+        let damaged = &listing.damaged[..];
+        assert!(
+            matches!(damaged, [one] if one.id == grant(2).id() && one.client == *grant(2).client()),
+            "{damaged:?}"
+        );
+    }
+    let all = store.list(&Filter::default(), Page::first(9)).await.unwrap();
+    let ends: Vec<_> = all.damaged.iter().map(|damaged| Tombstone::of_damaged(damaged, now())).collect();
+    assert!(store.end_all(&ends).await.iter().all(Result::is_ok));
+    let ended = TokenStore::load(store, grant(2).id()).await.unwrap().unwrap();
+    assert!(ended.grant().is_ended());
+
+    let listing = store.clients(&ClientPage::first(9)).await.unwrap();
+    let ids: Vec<_> = listing.clients.iter().map(|client| client.id().as_str()).collect();
+    assert_eq!((ids, listing.damaged), (vec!["a", "c"], vec![ClientId::new("b")]));
+    store.remove(&ClientId::new("b")).await.unwrap();
+}
+
 /// Every statement that there is, once. What is in the database may be no grant and no client.
 pub async fn asks_everything<E: Send + Sync + 'static>(store: &SqlStore<E>)
 where

@@ -1,5 +1,7 @@
 //! The contract suites, run on a store as its user would.
 
+use std::time::Duration;
+
 use grantor::keys::KeyStore;
 use grantor::store::contract::{Clause, Suite};
 use grantor::{Registrar, ReplayGuard, TokenStore};
@@ -8,6 +10,9 @@ use crate::scale::rounds;
 
 /// So many tasks race.
 const TASKS: usize = 32;
+
+/// So many tasks write to a grant that one task ends.
+const WRITERS: usize = 64;
 
 /// Holds a store to everything that it promises. Its cell of keys must be vacant.
 pub async fn keeps_every_contract<S>(store: S)
@@ -18,7 +23,10 @@ where
         let suite = Suite::new(store.clone()).tasks(TASKS).rounds(rounds(20, 200));
         suite.spawn(|task| drop(tokio::spawn(task)))
     };
+    let ends = Suite::new(store.clone()).only([Clause::EndRace]).tasks(WRITERS).rounds(rounds(200, 10_000));
+    let ends = ends.limit(Duration::from_secs(60 * 60)).spawn(|task| drop(tokio::spawn(task)));
     let reports = [
+        ends.run().await.unwrap(),
         suite().run().await.unwrap(),
         suite().check_replay_guard().await.unwrap(),
         suite().check_registrar().await.unwrap(),

@@ -272,3 +272,17 @@ async fn ft_36_a_schema_that_did_not_get_its_version_is_not_opened() {
     let error = PostgresStore::connect(&url).await.unwrap_err();
     assert!(matches!(error, OpenError::Incomplete { found: 0, .. }), "{error}");
 }
+
+#[tokio::test]
+async fn ft_07_what_cannot_be_read_stops_nothing() {
+    let (server, url) = (server(), server().database());
+    behaviour::what_cannot_be_read_stops_nothing(&connect(&url).await, async || {
+        let database = url.rsplit('/').next().unwrap();
+        server.sql_in(
+            database,
+            "UPDATE grantor_grants SET body = '{' WHERE id = decode(repeat('02', 16), 'hex')",
+        );
+        server.sql_in(database, "UPDATE grantor_clients SET body = '{' WHERE id = 'b'");
+    })
+    .await;
+}

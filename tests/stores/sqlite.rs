@@ -183,6 +183,22 @@ async fn a_missing_table_is_permanent_and_a_locked_file_is_not() {
     assert!(matches!(&missing, RegistryError::Store(error) if error.is_permanent()), "{missing:?}");
 }
 
+#[tokio::test]
+async fn ft_07_what_cannot_be_read_stops_nothing() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    behaviour::what_cannot_be_read_stops_nothing(&store, async || {
+        query(
+            &path,
+            "UPDATE grantor_grants SET body = '{' WHERE id = x'02020202020202020202020202020202' RETURNING 1",
+        )
+        .await;
+        query(&path, "UPDATE grantor_clients SET body = '{' WHERE id = 'b' RETURNING 1").await;
+    })
+    .await;
+}
+
 /// One number, by a connection of the test's own.
 async fn query(path: &str, statement: &'static str) -> i64 {
     let options = SqliteConnectOptions::new().filename(path);

@@ -171,3 +171,15 @@ async fn the_resources_of_a_grant_survive_its_storage() {
     let record = fixture.store.load(id).await.unwrap().unwrap();
     assert_eq!(&Grant::decode(id, &record.grant().encode()).unwrap(), record.grant());
 }
+
+#[tokio::test]
+async fn ft_17_a_first_resource_gets_no_older_token_where_the_audience_was_named() {
+    let store = std::sync::Arc::new(grantor::MemoryStore::new());
+    let named = |builder: grantor::server::Builder| builder.audience(crate::support::ISSUER);
+    let before = Fixture::on(store.clone(), store.clone(), named);
+    let token = before.tokens("conf", "read").await.access_token();
+    let after = Fixture::on(store.clone(), store.clone(), |builder| {
+        named(builder).resource(grantor::Resource::new("https://first.example"))
+    });
+    assert_eq!(after.introspect("conf", &token).await.text("aud"), crate::support::ISSUER);
+}

@@ -6,6 +6,7 @@ use grantor::keys::KeyStore;
 use grantor::store::{CommitError, Filter, Page, RedisStore, ReplayKey};
 use grantor::{Client, ClientId, ClientRegistry, GrantType, MemoryStore, Registrar, ReplayGuard, TokenStore};
 
+use crate::behaviour;
 use crate::servers::redis::RedisServer;
 use crate::support::Fixture;
 
@@ -43,4 +44,25 @@ async fn nothing_of_one_space_exists_in_another() {
         other.purge(now + Duration::from_secs(1 << 30), 100).await.unwrap();
     }
     assert!(fixture.is_live(&access).await, "a purge elsewhere removes nothing here");
+}
+
+#[tokio::test]
+async fn ft_07_what_cannot_be_read_stops_nothing() {
+    let server = RedisServer::start();
+    for head in ["0 1800000000000 \n", ""] {
+        server.cli(&["FLUSHALL"]);
+        let store = RedisStore::connect(&server.url()).await.unwrap();
+        behaviour::what_cannot_be_read_stops_nothing(&store, async || {
+            let id = behaviour::grant(2).id().to_string();
+            for key in server.cli(&["--scan"]).lines() {
+                if key.contains(&format!("g:{{{id}}}")) {
+                    server.cli(&["SET", key, &format!("{head}{{")]);
+                }
+                if key.contains("k:{k") && key.ends_with(":b") {
+                    server.cli(&["SET", key, "0 \n{"]);
+                }
+            }
+        })
+        .await;
+    }
 }
