@@ -1,4 +1,4 @@
-"""Guessing: after a few wrong passwords or secrets from one address the server asks it to wait."""
+"""Guessing: after a few wrong passwords or secrets from one address the server asks it to wait, and lets right secrets pass."""
 
 import os
 
@@ -28,6 +28,7 @@ check.equal("secret: then 429", stopped.status_code, 429)
 check.matches("secret: with Retry-After", stopped.headers.get("retry-after"), "[1-9][0-9]?")
 check.equal("secret: with an OAuth error", isinstance(stopped.json().get("error"), str), True)
 check.equal("secret: not to be cached", stopped.headers.get("cache-control"), "no-store")
+check.equal("secret: a right one is no guess", asked(SECRET).status_code, 200)
 check.equal("secret: a header that claims another address changes nothing", requests.post(
     ISSUER + "/token",
     data={"grant_type": "client_credentials"},
