@@ -93,7 +93,7 @@ async fn ft_18_what_cannot_be_guessed_never_hears_429() {
     let tokens = fixture.tokens("pub", "read").await;
     let held = fixture.tokens("conf", "read").await;
     let wrong = |n: usize| {
-        robot(if n % 2 == 0 { "conf" } else { "nobody" }, &format!("a wrong generated secret {n}"))
+        robot(if n.is_multiple_of(2) { "conf" } else { "nobody" }, &format!("a wrong generated secret {n}"))
     };
     let mut last = 0;
     for n in 0..3_000 {
