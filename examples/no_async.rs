@@ -44,13 +44,13 @@ fn authorize(
         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
     let state = authorize::AwaitClient::parse(&Request::get(query))?;
     println!("authorize: parsed, lacks the client {:?}", state.client_id().as_str());
-    let state = state.with_client(Some(Arc::clone(client)), rules)?;
+    let state = state.with_client(Some(Arc::clone(client)), now, rules)?;
     println!("authorize: the address is proven, lacks the user");
-    let SignedIn::Ask(state) = state.with_login(Login::new("alice", now), now, rules) else {
+    let SignedIn::Consent(state) = state.with_login(Login::new("alice", now), now, rules) else {
         return Err("the request is in order".into());
     };
     println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
-    let (write, sealed) = state.approve(None, Mint::fixed("0"), now, rules);
+    let (write, sealed) = state.approve(Mint::fixed("0"), now, rules);
     let (record, proof) = store(&write);
     let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes) else {
         return Err("a code needs no signature".into());

@@ -1,8 +1,8 @@
 //! An authorization server in one screen: `cargo run -p grantor --example quickstart`, then paste what it prints.
 use axum::{Router, extract::Request, extract::State, response::IntoResponse, routing::get};
 use grantor::adapter::axum::{read, router};
-use grantor::{AuthMethod, Authorization, AuthorizationServer, Client, Detour, GrantType, Login};
-use grantor::{MemoryRegistry, MemoryStore};
+use grantor::{AuthMethod, Authorization, AuthorizationServer, Client, GrantType, Login};
+use grantor::{MemoryRegistry, MemoryStore, SignedIn};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,10 +23,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Your login and consent pages go here. In this demonstration alice is signed in, and always says yes.
 async fn authorize(ask: Authorization) -> grantor::Response {
-    match ask.signed_in(Login::new("alice", std::time::SystemTime::now().into())) {
-        Ok(consent) => consent.approve().await,
-        Err(Detour::Answer(response)) => response,
-        Err(_) => unreachable!("alice has just signed in"),
+    match ask.signed_in(Login::new("alice", std::time::SystemTime::now().into())).await {
+        SignedIn::Consent(consent) => consent.approve().await,
+        SignedIn::Reauthenticate(login) => login.cannot().await, // your login page, once more
+        SignedIn::Answered(response) => response,
     }
 }
 

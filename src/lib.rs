@@ -79,6 +79,7 @@ pub use client::{
 pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
 pub use documents::MetadataDocuments;
 pub use error::{ErrorCode, Fault, Reason, Refusal};
+pub use flow::authorize::{AuthenticationRequest, LoginReason, Prompt};
 pub use flow::{ResponseMode, Standing};
 pub use grant::{Claimant, Grant, GrantId, Login, Subject, UserCode};
 pub use http::{Request, Response};
@@ -87,8 +88,8 @@ pub use mint::Mint;
 pub use policy::{Policy, Profile, Rules};
 pub use registration::Registration;
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
-pub use server::{Authorization, AuthorizationServer, Consent, Detour, ErrorPage, ResourceOwner};
-pub use server::{DeviceConsent, DeviceRequest, Endpoints};
+pub use server::{Authorization, AuthorizationServer, Consent, ErrorPage, ResourceOwner};
+pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn};
 pub use signing::{AccessTokenClaims, AccessTokens, Claims, SubjectType, TokenSigner};
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};

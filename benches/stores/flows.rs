@@ -42,7 +42,7 @@ impl Server {
     async fn code(&self) -> String {
         let asked = self.server.authorize(&Request::get(AUTHORIZE)).await.unwrap();
         let alice = Login::new(support::SUBJECT, std::time::SystemTime::now().into());
-        let response = asked.signed_in(alice).unwrap().approve().await;
+        let response = asked.signed_in(alice).await.consent().unwrap().approve().await;
         code_of(response.header("location").unwrap())
     }
 }

@@ -57,7 +57,7 @@ impl Contestant {
 
     fn authorize(&self, request: &Request) -> Response {
         let authorization = ready(self.server.authorize(request)).unwrap();
-        let consent = authorization.signed_in(self.login.clone()).unwrap();
+        let consent = ready(authorization.signed_in(self.login.clone())).consent().unwrap();
         succeeded(ready(consent.approve()), 303)
     }
 

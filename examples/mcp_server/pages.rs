@@ -11,15 +11,24 @@ use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use grantor::{
-    Authorization, AuthorizationServer, Client, Consent, Detour, Entropy, Login, Request, SystemEntropy,
+    AuthorizationServer, Client, Consent, Entropy, Login, LoginReason, LoginRequired, Request, ShowLogin,
+    SignedIn, SystemEntropy,
 };
 use serde::Deserialize;
 
 #[derive(Clone)]
 struct App {
     server: AuthorizationServer,
-    /// Since when the browser with this cookie is signed in as alice.
-    sessions: Arc<Mutex<HashMap<String, SystemTime>>>,
+    /// The browsers in which alice is signed in, by their cookies.
+    sessions: Arc<Mutex<HashMap<String, Session>>>,
+}
+
+#[derive(Clone)]
+struct Session {
+    since: SystemTime,
+    /// The request that alice signed in for: she did so after it was first seen, so for it her login is fresh
+    /// (`prompt=login`, `max_age=0`).
+    request: Option<String>,
 }
 
 pub(crate) fn routes(server: AuthorizationServer) -> Router {
@@ -31,7 +40,7 @@ pub(crate) fn routes(server: AuthorizationServer) -> Router {
 async fn ask(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     match app.check(&headers, &query).await {
-        Ok(consent) if consent.is_silent() => consent.cannot_ask().into_response(),
+        Ok(consent) if consent.prompt_none() => consent.consent_required().await.into_response(),
         Ok(consent) => page(&consent_page(&consent, &query)),
         Err(response) => response,
     }
@@ -56,9 +65,9 @@ async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Respons
     SystemEntropy::default().fill(&mut random);
     let session: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut sessions = app.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    sessions.insert(session.clone(), SystemTime::now());
+    sessions.insert(session.clone(), Session { since: SystemTime::now(), request: Some(query) });
     // Lax keeps the cookie from forms on other sites; behind https add `Secure`.
-    let cookie = format!("session={session}; HttpOnly; SameSite=Lax; Path=/");
+    let cookie = format!("notes-session={session}; HttpOnly; SameSite=Lax; Path=/");
     ([(header::SET_COOKIE, cookie)], back).into_response()
 }
 
@@ -71,8 +80,13 @@ struct Decision {
 /// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged.
 async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Decision>) -> Response {
     match app.check(&headers, &form.query).await {
-        Ok(consent) if form.decision == "approve" => consent.approve().await.into_response(),
-        Ok(consent) => consent.deny().into_response(),
+        Ok(consent) => {
+            app.answered(&headers);
+            match form.decision.as_str() {
+                "approve" => consent.approve().await.into_response(),
+                _ => consent.deny().await.into_response(),
+            }
+        }
         Err(response) => response,
     }
 }
@@ -81,39 +95,63 @@ impl App {
     /// The request, if alice is signed in and it is in order; else what the browser gets instead.
     async fn check(&self, headers: &HeaderMap, query: &str) -> Result<Consent, Response> {
         let asked = self.server.authorize(&Request::get(query)).await.map_err(IntoResponse::into_response)?;
-        let Some(since) = self.signed_in(headers) else {
-            let login = login_page(asked.client(), query);
-            return Err(asked
-                .signed_out()
-                .map_or_else(|_: Authorization| page(&login), IntoResponse::into_response));
+        let Some(Session { since, request }) = self.signed_in(headers) else {
+            return Err(match asked.login_required().await {
+                LoginRequired::ShowLogin(login) => page(&login_page(&login, query)),
+                LoginRequired::Answered(answer) => answer.into_response(),
+            });
         };
-        asked.signed_in(Login::new("alice", since.into())).map_err(|detour| match detour {
-            Detour::LoginAgain(asked) => page(&login_page(asked.client(), query)),
-            Detour::Answer(answer) => answer.into_response(),
-            _ => page("<h1>This request cannot be answered</h1>"),
-        })
+        let asked = match request.as_deref() == Some(query) {
+            true => asked.seen(since.into()),
+            false => asked,
+        };
+        match asked.signed_in(Login::new("alice", since.into())).await {
+            SignedIn::Consent(consent) => Ok(consent),
+            // There is no second factor here, and no page to sign up.
+            SignedIn::Reauthenticate(login)
+                if matches!(login.because(), LoginReason::StepUp | LoginReason::SignUp) =>
+            {
+                Err(login.cannot().await.into_response())
+            }
+            SignedIn::Reauthenticate(login) => Err(page(&login_page(&login, query))),
+            SignedIn::Answered(answer) => Err(answer.into_response()),
+        }
     }
 
-    fn signed_in(&self, headers: &HeaderMap) -> Option<SystemTime> {
-        let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-        let session = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("session="))?;
-        self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(session).copied()
+    fn signed_in(&self, headers: &HeaderMap) -> Option<Session> {
+        let sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        sessions.get(cookie(headers)?).cloned()
+    }
+
+    /// The same request is a new one from now on.
+    fn answered(&self, headers: &HeaderMap) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(session) = cookie(headers).and_then(|cookie| sessions.get_mut(cookie)) {
+            session.request = None;
+        }
     }
 }
 
-fn login_page(client: &Client, query: &str) -> String {
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+    cookies.split("; ").find_map(|cookie| cookie.strip_prefix("notes-session="))
+}
+
+fn login_page(login: &ShowLogin, query: &str) -> String {
     format!(
         "<h1>Sign in</h1><p>and go on to {}</p><form method=\"post\" action=\"/login\">{}\
          <p><input name=\"username\" placeholder=\"User name\" autofocus>\
          <p><input name=\"password\" type=\"password\" placeholder=\"Password\">\
          <p><button id=\"login-submit\">Sign in</button></form>",
-        who(client),
+        who(login.client()),
         hidden(query)
     )
 }
 
 fn consent_page(consent: &Consent, query: &str) -> String {
     let scopes: String = consent.scope().iter().map(|scope| format!("<li>{}</li>", escape(scope))).collect();
+    let resources = consent.targets().as_slice().iter();
+    let resources: String = resources.map(|id| format!("<li>{}</li>", escape(id.as_str()))).collect();
     let warning = match consent.client().is_local_only() || consent.redirect_is_local() {
         true => {
             "<p><b>The answer goes to a program on this device, and any program here can claim this name. Allow it \
@@ -122,7 +160,7 @@ fn consent_page(consent: &Consent, query: &str) -> String {
         false => "",
     };
     format!(
-        "<h1>Allow {}?</h1><p>It asks for</p><ul>{scopes}</ul><p>and you go on to <b id=\"consent-redirect-host\">{}</b>{warning}\
+        "<h1>Allow {}?</h1><p>It asks for</p><ul>{scopes}</ul><p>at</p><ul>{resources}</ul><p>and you go on to <b id=\"consent-redirect-host\">{}</b>{warning}\
          <form method=\"post\" action=\"/consent\">{}\
          <button id=\"consent-approve\" name=\"decision\" value=\"approve\">Allow</button>\
          <button id=\"consent-deny\" name=\"decision\" value=\"deny\">Deny</button></form>",

@@ -22,7 +22,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
-use crate::{account, api, applications, authorize, device, key_page, login, pages};
+use crate::{account, api, applications, authorize, device, key_page, login, pages, step_up};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -59,6 +59,7 @@ impl App {
         let pages = Router::new()
             .route(&at("/"), get(login::home))
             .route(&at("/login"), get(login::login).post(login::sign_in))
+            .route(&at(step_up::PATH), get(step_up::ask).post(step_up::prove))
             .route(&at("/logout"), post(login::sign_out))
             .route(&at("/authorize"), get(authorize::authorize).post(authorize::authorize))
             .route(&at("/consent"), get(authorize::ask).post(authorize::decide))

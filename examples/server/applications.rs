@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use grantor::client::{ClientBuilder, ClientPage, RegisterError};
+use grantor::client::{ClientBuilder, ClientPage, RegisterError, is_readable_name};
 use grantor::{ApplicationType, AuthMethod, Client, ClientId, ClientRegistry, GrantType, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -83,12 +83,10 @@ pub(crate) async fn delete(State(app): State<App>, posted: PostedBy<Chosen>) -> 
         Ok(_) => return app.pages.problem(StatusCode::NOT_FOUND, "You have no application with this id."),
         Err(error) => return unavailable(&app, &error),
     }
-    if let Err(error) = app.registry.registered.remove(&id).await {
-        return unavailable(&app, &error);
-    }
-    match app.server.revoke_client(&id).await {
+    // First nobody serves it, then its grants end, then its record goes: an error in between leaves nothing half alive.
+    match app.server.delete_client(&id).await {
         Ok(_) => see_other(&app.site.path(PATH)),
-        Err(error) => unavailable(&app, &error),
+        Err(refusal) => unavailable(&app, &refusal),
     }
 }
 
@@ -129,7 +127,10 @@ impl Form {
                 name.chars().count() > LONGEST_NAME,
                 format!("The name has more than {LONGEST_NAME} characters."),
             ),
-            (name.chars().any(is_deceptive), "The name has characters that nobody can see.".to_owned()),
+            (
+                !name.is_empty() && !is_readable_name(name),
+                "The name needs a letter or a digit, and no character that cannot be seen.".to_owned(),
+            ),
             (callbacks.len() > CALLBACKS, format!("There are more than {CALLBACKS} callback addresses.")),
             (
                 self.kind == Kind::Service && !callbacks.is_empty(),
@@ -158,14 +159,6 @@ impl Form {
             Kind::Service => application.grant_types([GrantType::ClientCredentials]),
         })
     }
-}
-
-/// Control characters, and those that turn the direction of the text or have no width: a name made of
-/// them can look like another one on the consent page.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}')
-        || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 async fn show(app: &App, session: &Session, by: &SignedIn, form: Form, mistakes: Vec<String>) -> Response {

@@ -1,29 +1,32 @@
 //! `/authorize` and `/consent`: what only a host can do, which is to ask a person.
 //!
-//! Between the two nothing is kept and nothing of the browser's is trusted: the query of the
-//! application's request travels along, and grantor checks all of it again at every step.
+//! Between the two nothing of the browser's is trusted: the query of the application's request travels along, and grantor
+//! checks all of it again at every step. The session keeps when the request was first seen, for a sign-in that has to be
+//! newer, and what a consent page was answered with.
 
 use std::borrow::Cow;
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::http::{Method, Request};
-use grantor::{Consent, Detour, Login};
+use grantor::{Consent, LoginReason, LoginRequired, ShowLogin};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::asking::Asking;
-use crate::forms::{PostedBy, local_path, see_other};
-use crate::login::{sign_in_again, sign_in_first};
+use crate::decisions::Answered;
+use crate::forms::{PostedBy, graphic, local_path, see_other};
+use crate::login::sign_in_for;
 use crate::pages::{Page, leads_to_an_application};
-use crate::session::{SignedIn, Visitor};
+use crate::session::{BY_PIN, Session, Visitor};
+use crate::step_up;
 
 /// `GET /authorize`, and `POST` for the same request as a form (RFC 6749 section 3.1).
 pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request: HttpRequest) -> Response {
     let request = read(request).await;
-    match check(&app, visitor.signed_in(), &request).await {
+    match check(&app, visitor.session(), &request).await {
         Ok(_) => see_other(&in_a_path(&app, "/consent", &request)),
         Err(response) => response,
     }
@@ -32,25 +35,35 @@ pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request:
 /// `GET /consent`: every time, whatever was allowed before.
 pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let request = Request::get(query.unwrap_or_default());
-    match check(&app, visitor.signed_in(), &request).await {
-        Ok(consent) => {
+    match (check(&app, visitor.session(), &request).await, visitor.session()) {
+        (Ok(consent), Some(session)) => {
+            session.decisions.show(&graphic(&query_of(&request)));
             let page = ConsentPage::new(&app, &consent, &request);
-            leads_to_an_application(app.pages.show(visitor.session(), &page))
+            leads_to_an_application(app.pages.show(Some(session), &page))
         }
-        Err(response) => response,
+        (Ok(_), None) => see_other(&in_a_path(&app, "/authorize", &request)),
+        (Err(response), _) => response,
     }
 }
 
-/// `POST /consent`
+/// `POST /consent`: one decision a page. A second press of its buttons repeats the first answer.
 pub(crate) async fn decide(State(app): State<App>, posted: PostedBy<Answer>) -> Response {
-    let Answer { request, decision } = posted.fields;
-    let consent = match check(&app, Some(&posted.by), &Request::get(request)).await {
-        Ok(consent) => consent,
-        Err(response) => return response,
-    };
-    match decision {
-        Decision::Approve => consent.approve().await.into_response(),
-        Decision::Deny => consent.deny().into_response(),
+    let PostedBy { session, fields: Answer { request, decision }, .. } = posted;
+    let key = graphic(&request);
+    let page = session.decisions.of(&key);
+    let answer = page.get_or_try_init(|| async {
+        let consent = check(&app, Some(&session), &Request::get(request)).await?;
+        let answer = match decision {
+            Decision::Approve => consent.approve().await,
+            Decision::Deny => consent.deny().await,
+        };
+        let answered = Answered::keep(answer)?;
+        session.forget_first_seen(&key);
+        Ok(answered)
+    });
+    match answer.await {
+        Ok(answered) => answered.clone().into_response(),
+        Err(response) => response,
     }
 }
 
@@ -73,31 +86,86 @@ enum Decision {
 ///
 /// A visitor who is not signed in goes to sign in, whatever else is wrong with the request: nobody is sent
 /// anywhere by a link alone (RFC 9700 section 4.11.2).
-async fn check(app: &App, signed_in: Option<&SignedIn>, request: &Request) -> Result<Consent, Response> {
-    let authorization = app.server.authorize(request).await.map_err(|page| {
+async fn check(app: &App, session: Option<&Session>, request: &Request) -> Result<Consent, Response> {
+    let ask = app.server.authorize(request).await.map_err(|page| {
         let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::BAD_REQUEST);
         app.pages.oauth_error(status, page.code(), page.description())
     })?;
-    let back = in_a_path(app, "/authorize", request);
-    let Some(SignedIn { user, since }) = signed_in else {
-        return Err(match (authorization.signed_out(), local_path(&back)) {
-            (Ok(answer), _) => answer.into_response(),
-            (Err(_), Some(back)) => sign_in_first(app, back),
-            (Err(_), None) => app.pages.oauth_error(StatusCode::BAD_REQUEST, "invalid_request", TOO_LONG),
+    let key = graphic(&query_of(request));
+    let ask = match session.and_then(|session| session.first_seen(&key)) {
+        Some(since) => ask.seen(since),
+        None => ask,
+    };
+    let signed_in = session.and_then(Session::signed_in);
+    let Some(by) = signed_in else {
+        return Err(match ask.login_required().await {
+            LoginRequired::ShowLogin(login) => to_login(app, session, request, &login),
+            LoginRequired::Answered(answer) => answer.into_response(),
         });
     };
-    match authorization.signed_in(Login::new(user.sub.as_str(), *since)) {
-        Ok(consent) if consent.is_silent() => Err(consent.cannot_ask().into_response()),
-        Ok(consent) => Ok(consent),
-        Err(Detour::Answer(answer)) => Err(answer.into_response()),
-        Err(_) => Err(sign_in_again(app, &back)),
+    match ask.signed_in(by.login()).await {
+        grantor::SignedIn::Consent(consent) if consent.prompt_none() => {
+            Err(consent.consent_required().await.into_response())
+        }
+        grantor::SignedIn::Consent(consent) => Ok(consent),
+        grantor::SignedIn::Reauthenticate(login) => Err(match login.because() {
+            LoginReason::Stale | LoginReason::PromptLogin | LoginReason::SelectAccount => {
+                to_login(app, session, request, &login)
+            }
+            LoginReason::StepUp
+                if by.user.has_pin() && login.requested().acr_values().any(|acr| acr == BY_PIN) =>
+            {
+                to_pin(app, session, request, &login)
+            }
+            // There is no page for it here.
+            _ => login.cannot().await.into_response(),
+        }),
+        grantor::SignedIn::Answered(answer) => Err(answer.into_response()),
+    }
+}
+
+/// To the sign-in page. The moment at which the request was first seen stays in the session.
+fn to_login(app: &App, session: Option<&Session>, request: &Request, login: &ShowLogin) -> Response {
+    go(app, session, request, login, |back| sign_in_for(app, back, login))
+}
+
+/// To the second page of the sign-in.
+fn to_pin(app: &App, session: Option<&Session>, request: &Request, login: &ShowLogin) -> Response {
+    go(app, session, request, login, |back| {
+        let query = serde_urlencoded::to_string([("return_to", back)]).unwrap_or_default();
+        see_other(&format!("{}?{query}", app.site.path(step_up::PATH)))
+    })
+}
+
+fn go(
+    app: &App,
+    session: Option<&Session>,
+    request: &Request,
+    login: &ShowLogin,
+    to: impl FnOnce(&str) -> Response,
+) -> Response {
+    let back = in_a_path(app, "/authorize", request);
+    let Some(back) = local_path(&back) else {
+        return app.pages.oauth_error(StatusCode::BAD_REQUEST, "invalid_request", TOO_LONG);
+    };
+    let keep = |session: &Session| session.keep_first_seen(&graphic(&query_of(request)), login.since());
+    match session {
+        Some(session) => {
+            keep(session);
+            to(back)
+        }
+        None => {
+            let (session, cookie) = app.sessions.visit();
+            keep(&session);
+            ([(header::SET_COOKIE, cookie)], to(back)).into_response()
+        }
     }
 }
 
 const TOO_LONG: &str = "The request is too long to be kept while you sign in.";
 
 /// The request's parameters, wherever it has them.
-fn query(request: &Request) -> Cow<'_, str> {
+fn query_of(request: &Request) -> Cow<'_, str> {
     match request.method {
         Method::Post => String::from_utf8_lossy(&request.body),
         _ => Cow::Borrowed(request.query.as_deref().unwrap_or_default()),
@@ -106,20 +174,7 @@ fn query(request: &Request) -> Cow<'_, str> {
 
 /// A page of ours with the request's parameters.
 fn in_a_path(app: &App, page: &str, request: &Request) -> String {
-    format!("{}?{}", app.site.path(page), graphic(&query(request)))
-}
-
-/// The same query, with everything encoded that a path of ours may not hold.
-fn graphic(query: &str) -> String {
-    let mut safe = String::with_capacity(query.len());
-    for byte in query.bytes() {
-        match byte {
-            b'\\' | b'#' => safe.push_str(&format!("%{byte:02X}")),
-            byte if byte.is_ascii_graphic() => safe.push(char::from(byte)),
-            byte => safe.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    safe
+    format!("{}?{}", app.site.path(page), graphic(&query_of(request)))
 }
 
 #[derive(Serialize)]
@@ -146,7 +201,7 @@ impl<'a> ConsentPage<'a> {
         Self {
             asking: asking.warn(program),
             redirect_host: consent.redirect_host(),
-            request: query(request),
+            request: query_of(request),
             return_to: in_a_path(app, "/authorize", request),
         }
     }

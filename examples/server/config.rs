@@ -237,13 +237,14 @@ impl Reader {
                 None
             }
         };
-        self.nothing_left(&entry, place, "username, password, password_hash, sub");
+        let pin = entry.remove("pin").and_then(|value| self.secret(&format!("{place}.pin"), value));
+        self.nothing_left(&entry, place, "username, password, password_hash, sub, pin");
         let password = password?;
         if key == "password_hash" && !password.starts_with("$argon2") {
             self.mistakes.push(format!("{place}: password_hash is no hash of Argon2 ($argon2id$…)"));
         }
         match User::new(username?, sub?, &password) {
-            Ok(user) => Some(user),
+            Ok(user) => Some(user.with_pin(pin.as_deref())),
             Err(error) => {
                 self.mistakes.push(format!("{place}: the password hash is malformed: {error}"));
                 None

@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::Peer;
-use grantor::{Claimant, DeviceConsent, ErrorPage, Login, UserCode};
+use grantor::{Claimant, DeviceConsent, ErrorPage, UserCode};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -18,7 +18,7 @@ use crate::asking::Asking;
 use crate::forms::{Posted, PostedBy, see_other};
 use crate::login::sign_in_first;
 use crate::pages::Page;
-use crate::session::{Session, SignedIn, Visitor};
+use crate::session::{AnsweredDevice, Session, SignedIn, Visitor};
 
 /// `GET /device`, perhaps with the code in the query (`verification_uri_complete`).
 pub(crate) async fn form(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
@@ -68,9 +68,16 @@ pub(crate) async fn decide(
     Peer(peer): Peer,
     PostedBy { session, by, fields }: PostedBy<Answer>,
 ) -> Response {
+    // One answer at a time; a second press of the buttons repeats it.
+    let mut answered = session.browser().answered.lock().await;
+    if let Some(before) = answered.as_ref().filter(|before| before.code.to_string() == fields.user_code) {
+        return done(&app, &session, before);
+    }
     // The code that the page showed, which another tab may have replaced since.
-    let Some(code) = session.browser().entered().filter(|code| code.to_string() == fields.user_code) else {
-        return see_other(&app.site.path("/device"));
+    let code = match session.browser().entered() {
+        Some(code) if code.to_string() == fields.user_code => code,
+        Some(_) => return see_other(&app.site.path("/device/consent")),
+        None => return see_other(&app.site.path("/device")),
     };
     let consent = match waiting(&app, &session, &by, code, peer).await {
         Ok(consent) => consent,
@@ -82,10 +89,15 @@ pub(crate) async fn decide(
     match said {
         Ok(()) => {
             session.browser().enter(None);
-            app.pages.show(Some(&session), &DonePage { allowed, client_name })
+            done(&app, &session, answered.insert(AnsweredDevice { code, allowed, client_name }))
         }
         Err(refused) => form_again(&app, &session, "", refused),
     }
+}
+
+fn done(app: &App, session: &Session, answered: &AnsweredDevice) -> Response {
+    let AnsweredDevice { allowed, client_name, .. } = answered.clone();
+    app.pages.show(Some(session), &DonePage { allowed, client_name })
 }
 
 async fn waiting(
@@ -97,7 +109,7 @@ async fn waiting(
 ) -> Result<DeviceConsent, Response> {
     let found = app.server.device(&code.to_string(), &claimant(session), peer).await;
     let request = found.map_err(|refused| form_again(app, session, "", refused))?;
-    Ok(request.signed_in(Login::new(by.user.sub.as_str(), by.since)))
+    Ok(request.signed_in(by.login()))
 }
 
 fn claimant(session: &Session) -> Claimant {

@@ -22,21 +22,29 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        if !is_form(request.headers()) {
-            return Err(app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form."));
-        }
-        let session = app.sessions.find(request.headers());
-        let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
-        let token: Option<Token> = serde_urlencoded::from_bytes(&body).ok();
-        let session = session
-            .zip(token)
-            .and_then(|(session, token)| session.wrote(&token.csrf).then_some(session))
-            .ok_or_else(|| app.pages.problem(StatusCode::FORBIDDEN, EXPIRED))?;
-        match serde_urlencoded::from_bytes(&body) {
-            Ok(fields) => Ok(Self { session, fields }),
-            Err(_) => Err(app.pages.problem(StatusCode::BAD_REQUEST, "The form is incomplete.")),
-        }
+        let (session, body) = posted(request, app).await?;
+        Ok(Self { session, fields: fields(app, &body)? })
     }
+}
+
+/// The body of a form, and the session whose page wrote it.
+async fn posted(request: Request, app: &App) -> Result<(Arc<Session>, Bytes), Response> {
+    if !is_form(request.headers()) {
+        return Err(app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form."));
+    }
+    let session = app.sessions.find(request.headers());
+    let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+    let token: Option<Token> = serde_urlencoded::from_bytes(&body).ok();
+    let wrote = session.zip(token).filter(|(session, token)| session.wrote(&token.csrf));
+    match wrote {
+        Some((session, _)) => Ok((session, body)),
+        None => Err(expired(app, &body)),
+    }
+}
+
+fn fields<T: DeserializeOwned>(app: &App, body: &[u8]) -> Result<T, Response> {
+    let fields = serde_urlencoded::from_bytes(body);
+    fields.map_err(|_| app.pages.problem(StatusCode::BAD_REQUEST, "The form is incomplete."))
 }
 
 /// A form of someone who is signed in.
@@ -50,10 +58,10 @@ impl<T: DeserializeOwned> FromRequest<App> for PostedBy<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let Posted { session, fields } = Posted::from_request(request, app).await?;
+        let (session, body) = posted(request, app).await?;
         match session.signed_in().cloned() {
-            Some(by) => Ok(Self { session, by, fields }),
-            None => Err(app.pages.problem(StatusCode::FORBIDDEN, EXPIRED)),
+            Some(by) => Ok(Self { session, by, fields: fields(app, &body)? }),
+            None => Err(expired(app, &body)),
         }
     }
 }
@@ -63,8 +71,52 @@ struct Token {
     csrf: String,
 }
 
-const EXPIRED: &str =
-    "This form has expired, or it did not come from this site. Go back, reload the page, and try again.";
+const EXPIRED: &str = "This form has expired, or it did not come from this site.";
+
+/// What a form says about the page that it came from.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Way {
+    /// Of the consent page.
+    request: Option<String>,
+    /// Of the device's page.
+    user_code: Option<String>,
+    /// Of the sign-in page.
+    return_to: Option<String>,
+}
+
+impl Way {
+    /// Where the visitor can begin again: a page of this server, which believes nothing of it.
+    fn path(self, app: &App) -> Option<String> {
+        let path = match self {
+            Self { request: Some(request), .. } => {
+                format!("{}?{}", app.site.path("/consent"), graphic(&request))
+            }
+            Self { user_code: Some(_), .. } => app.site.path("/device"),
+            Self { return_to: Some(path), .. } => path,
+            Self { request: None, user_code: None, return_to: None } => return None,
+        };
+        local_path(&path).map(str::to_owned)
+    }
+}
+
+fn expired(app: &App, form: &[u8]) -> Response {
+    let way: Way = serde_urlencoded::from_bytes(form).unwrap_or_default();
+    app.pages.problem_with_a_way(StatusCode::FORBIDDEN, EXPIRED, way.path(app).as_deref())
+}
+
+/// The same query, with everything encoded that a path of ours may not hold.
+pub(crate) fn graphic(query: &str) -> String {
+    let mut safe = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        match byte {
+            b'\\' | b'#' => safe.push_str(&format!("%{byte:02X}")),
+            byte if byte.is_ascii_graphic() => safe.push(char::from(byte)),
+            byte => safe.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    safe
+}
 
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,10 +1,13 @@
 //! The start page, signing in and signing out.
 
+use std::time::Duration;
+
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use grantor::adapter::axum::Peer;
+use grantor::{LoginReason, ShowLogin};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -53,15 +56,22 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint { name: "Protected resource", path: "/api/me" },
 ];
 
-/// `GET /login?return_to=…`
+/// `GET /login?return_to=…`; with `again`, for a user who is signed in as well.
 pub(crate) async fn login(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let query = query.as_deref().and_then(|query| serde_urlencoded::from_str::<Wish>(query).ok());
-    let Wish { return_to, again } = query.unwrap_or_default();
+    let Wish { return_to, again, because, login_hint } = query.unwrap_or_default();
     let return_to = return_to.page(&app);
     if visitor.signed_in().is_some() && again.is_none() {
         return see_other(&return_to);
     }
-    let page = LoginPage::new(&app, &return_to);
+    let reason = REASONS.iter().find(|(name, _)| Some(*name) == because.as_deref());
+    let hint: String = login_hint.unwrap_or_default().chars().take(LONGEST_HINT).collect();
+    let page = LoginPage {
+        reason: reason.map(|(_, sentence)| *sentence),
+        hint: &hint,
+        name: &hint,
+        ..LoginPage::new(&app, &return_to)
+    };
     match visitor.session() {
         Some(session) => page.show(&app, session),
         None => {
@@ -82,12 +92,7 @@ pub(crate) async fn sign_in(
 ) -> Response {
     let attempt = match app.logins.begin(peer, &fields.username, Utc::now()) {
         Ok(attempt) => attempt,
-        Err(wait) => {
-            let seconds = wait.as_secs() + 1;
-            let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
-            let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);
-            return ([(header::RETRY_AFTER, seconds)], page).into_response();
-        }
+        Err(wait) => return too_many_attempts(&app, wait),
     };
     let return_to = fields.return_to.page(&app);
     match app.users.authenticate(&fields.username, &fields.password).await {
@@ -107,6 +112,13 @@ pub(crate) async fn sign_in(
     }
 }
 
+pub(crate) fn too_many_attempts(app: &App, wait: Duration) -> Response {
+    let seconds = wait.as_secs() + 1;
+    let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
+    let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);
+    ([(header::RETRY_AFTER, seconds)], page).into_response()
+}
+
 /// `POST /logout`
 pub(crate) async fn sign_out(
     State(app): State<App>,
@@ -121,10 +133,32 @@ pub(crate) fn sign_in_first(app: &App, path: &str) -> Response {
     to_login(app, &[("return_to", path)])
 }
 
-/// The same for someone whose sign-in is too long ago.
-pub(crate) fn sign_in_again(app: &App, path: &str) -> Response {
-    to_login(app, &[("return_to", path), ("again", "yes")])
+/// The same for the user of an application: the page says why, and what the application thinks who signs in.
+pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response {
+    let because = match login.because() {
+        LoginReason::Stale => Some("stale"),
+        LoginReason::PromptLogin => Some("prompt"),
+        LoginReason::SelectAccount => Some("account"),
+        _ => None,
+    };
+    let mut query = vec![("return_to", path)];
+    if login.because() != LoginReason::NoUser {
+        query.push(("again", "yes"));
+    }
+    query.extend(because.map(|because| ("because", because)));
+    query.extend(login.requested().login_hint().map(|hint| ("login_hint", hint)));
+    to_login(app, &query)
 }
+
+/// Why a user who is signed in signs in again.
+const REASONS: [(&str, &str); 3] = [
+    ("stale", "Your sign-in is too long ago for this application."),
+    ("prompt", "This application wants you to sign in again."),
+    ("account", "Sign in with the account that you want to use."),
+];
+
+/// In characters.
+const LONGEST_HINT: usize = 256;
 
 fn to_login(app: &App, query: &[(&str, &str)]) -> Response {
     let query = serde_urlencoded::to_string(query).unwrap_or_default();
@@ -138,6 +172,10 @@ struct Wish {
     return_to: ReturnTo,
     /// Whoever is signed in has to prove it once more.
     again: Option<String>,
+    /// One of [`REASONS`].
+    because: Option<String>,
+    /// The application's word.
+    login_hint: Option<String>,
 }
 
 /// What the sign-in form sends.
@@ -157,7 +195,7 @@ pub(crate) struct ReturnTo {
 }
 
 impl ReturnTo {
-    fn page(&self, app: &App) -> String {
+    pub(crate) fn page(&self, app: &App) -> String {
         local_path(&self.return_to).map_or_else(|| app.site.path("/"), str::to_owned)
     }
 }
@@ -166,6 +204,8 @@ impl ReturnTo {
 struct LoginPage<'a> {
     return_to: &'a str,
     to_application: bool,
+    reason: Option<&'a str>,
+    hint: &'a str,
     name: &'a str,
     message: Option<&'a str>,
     demo: bool,
@@ -178,7 +218,7 @@ impl Page for LoginPage<'_> {
 impl<'a> LoginPage<'a> {
     fn new(app: &App, return_to: &'a str) -> Self {
         let to_application = return_to.starts_with(&app.site.path("/authorize"));
-        Self { return_to, to_application, name: "", message: None, demo: app.demo }
+        Self { return_to, to_application, reason: None, hint: "", name: "", message: None, demo: app.demo }
     }
 
     fn show(&self, app: &App, session: &Session) -> Response {

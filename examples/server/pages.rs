@@ -17,6 +17,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("templates/base.html")),
     ("home.html", include_str!("templates/home.html")),
     ("login.html", include_str!("templates/login.html")),
+    ("pin.html", include_str!("templates/pin.html")),
     ("asking.html", include_str!("templates/asking.html")),
     ("consent.html", include_str!("templates/consent.html")),
     ("device.html", include_str!("templates/device.html")),
@@ -71,6 +72,16 @@ impl Pages {
 
     /// A page that says, in one sentence, why there is no other.
     pub(crate) fn problem(&self, status: StatusCode, sentence: &str) -> Response {
+        self.problem_with_a_way(status, sentence, None)
+    }
+
+    /// The same with a link to where it goes on, a path of this server.
+    pub(crate) fn problem_with_a_way(
+        &self,
+        status: StatusCode,
+        sentence: &str,
+        way: Option<&str>,
+    ) -> Response {
         let title = match status {
             StatusCode::NOT_FOUND => "Page not found",
             StatusCode::FORBIDDEN => "That did not work",
@@ -78,7 +89,7 @@ impl Pages {
             StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
             _ => "That request cannot be answered",
         };
-        (status, self.show(None, &ErrorPage { title, sentence, code: None })).into_response()
+        (status, self.show(None, &ErrorPage { title, sentence, code: None, way })).into_response()
     }
 
     /// A request of an application that leads nowhere safe: no link and no redirect, only words.
@@ -90,7 +101,8 @@ impl Pages {
             ),
             false => ("This request has a mistake", UNSAFE),
         };
-        let page = self.show(None, &ErrorPage { title, sentence, code: Some((code, description)) });
+        let page =
+            self.show(None, &ErrorPage { title, sentence, code: Some((code, description)), way: None });
         match status {
             StatusCode::SERVICE_UNAVAILABLE => (status, [(RETRY_AFTER, "1")], page).into_response(),
             _ => (status, page).into_response(),
@@ -106,6 +118,8 @@ struct ErrorPage<'a> {
     sentence: &'a str,
     /// The error code and what it means, where an application's request was refused.
     code: Option<(&'a str, &'a str)>,
+    /// Where the visitor can go on, if that is not the start page.
+    way: Option<&'a str>,
 }
 
 impl Page for ErrorPage<'_> {

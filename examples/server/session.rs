@@ -3,8 +3,12 @@
 //! A session lives on the server; the cookie holds 256 random bits that name it. A visitor has one
 //! before signing in as well, for the token in the sign-in form. Signing in makes a new one, so an
 //! id that somebody planted in a browser is worth nothing afterwards.
+//!
+//! It remembers when each authorization request was first seen, for a login that has to be newer, and how each consent page
+//! was answered, for a button that is pressed twice.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,12 +18,13 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use grantor::UserCode;
+use grantor::{Login, UserCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::app::App;
 use crate::applications::NewApplication;
+use crate::decisions::Decisions;
 use crate::expiring::Expiring;
 use crate::users::User;
 
@@ -27,10 +32,19 @@ const VISIT: Duration = Duration::from_secs(60 * 60);
 const VISITORS: usize = 10_000;
 const SIGNED_IN: Duration = Duration::from_secs(12 * 60 * 60);
 const SIGNED_IN_SESSIONS: usize = 10_000;
+const WAITING: Duration = Duration::from_secs(60 * 60);
+const WAITING_REQUESTS: usize = 32;
+/// A session ends after this many wrong PINs.
+const WRONG_PINS: u32 = 5;
+
+/// The authentication context class (`acr`) of a sign-in by password.
+pub(crate) const BY_PASSWORD: &str = "1";
+/// That of a sign-in by password and PIN.
+pub(crate) const BY_PIN: &str = "2";
 
 /// All sessions, in memory and bounded: a flood of visitors drives out visitors, never the signed-in.
 pub(crate) struct Sessions {
-    cookie: &'static str,
+    cookie: String,
     attributes: &'static str,
     visitors: Mutex<Pool>,
     signed_in: Mutex<Pool>,
@@ -43,14 +57,16 @@ type Key = [u8; 32];
 
 impl Sessions {
     /// `secure` for an https issuer: the cookie then never travels in the clear, and only this very
-    /// host can set it.
-    pub(crate) fn new(secure: bool) -> Self {
-        let (cookie, attributes) = match secure {
+    /// host can set it. Browsers send a cookie to every port of a host, so its name has the port.
+    pub(crate) fn new(secure: bool, host: &str) -> Self {
+        let (name, attributes) = match secure {
             true => ("__Host-grantor", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
             false => ("grantor-session", "; Path=/; HttpOnly; SameSite=Lax"),
         };
+        let port = host.rsplit_once(':').map(|(_, port)| port);
+        let port = port.filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
         Self {
-            cookie,
+            cookie: port.map_or(name.to_owned(), |port| format!("{name}-{port}")),
             attributes,
             visitors: Mutex::new(Expiring::new(VISIT, VISITORS)),
             signed_in: Mutex::new(Expiring::new(SIGNED_IN, SIGNED_IN_SESSIONS)),
@@ -67,19 +83,35 @@ impl Sessions {
 
     /// A session for a visitor who has none, and the `Set-Cookie` that names it.
     pub(crate) fn visit(&self) -> (Arc<Session>, HeaderValue) {
-        self.open(None, Arc::default())
+        self.open(None, Arc::default(), Arc::default())
     }
 
     /// The visitor is `user`: the old session ends, and a new one begins.
     ///
-    /// What a visitor did in this browser goes along; what another user did does not.
+    /// What a visitor or the same user did in this browser goes along; what another user did does not. When a request was
+    /// first seen does not depend on its user.
     pub(crate) fn sign_in(&self, old: &Session, user: Arc<User>) -> HeaderValue {
         self.end(old);
-        let browser = match old.signed_in {
-            None => Arc::clone(&old.browser),
-            Some(_) => Arc::default(),
+        let browser = match &old.signed_in {
+            Some(before) if before.user.sub != user.sub => Arc::default(),
+            Some(_) | None => Arc::clone(&old.browser),
         };
-        self.open(Some(SignedIn { user, since: Utc::now() }), browser).1
+        let signed_in = SignedIn { user, since: Utc::now(), acr: BY_PASSWORD };
+        self.open(Some(signed_in), browser, Arc::clone(&old.first_seen)).1
+    }
+
+    /// The user gave the right PIN, too: a new session again. `None` if nobody is signed in.
+    pub(crate) fn step_up(&self, old: &Session) -> Option<HeaderValue> {
+        let signed_in = SignedIn { acr: BY_PIN, ..old.signed_in.clone()? };
+        self.end(old);
+        Some(self.open(Some(signed_in), Arc::clone(&old.browser), Arc::clone(&old.first_seen)).1)
+    }
+
+    /// The PIN was wrong; the session ends if it was too often.
+    pub(crate) fn wrong_pin(&self, session: &Session) {
+        if session.wrong_pins.fetch_add(1, Ordering::Relaxed) + 1 >= WRONG_PINS {
+            self.end(session);
+        }
     }
 
     pub(crate) fn end(&self, session: &Session) {
@@ -92,7 +124,12 @@ impl Sessions {
         self.set_cookie("", "; Max-Age=0")
     }
 
-    fn open(&self, signed_in: Option<SignedIn>, browser: Arc<Browser>) -> (Arc<Session>, HeaderValue) {
+    fn open(
+        &self,
+        signed_in: Option<SignedIn>,
+        browser: Arc<Browser>,
+        first_seen: Arc<FirstSeen>,
+    ) -> (Arc<Session>, HeaderValue) {
         let id: [u8; 32] = rand::random();
         let csrf: [u8; 32] = rand::random();
         let pool = if signed_in.is_some() { &self.signed_in } else { &self.visitors };
@@ -101,6 +138,9 @@ impl Sessions {
             csrf: URL_SAFE_NO_PAD.encode(csrf),
             signed_in,
             browser,
+            first_seen,
+            decisions: Decisions::default(),
+            wrong_pins: AtomicU32::new(0),
             once: Mutex::new(None),
         });
         lock(pool).insert(session.key, Arc::clone(&session), Instant::now());
@@ -128,19 +168,46 @@ pub(crate) struct Session {
     csrf: String,
     signed_in: Option<SignedIn>,
     browser: Arc<Browser>,
+    first_seen: Arc<FirstSeen>,
+    /// How this session's consent pages were answered.
+    pub(crate) decisions: Decisions,
+    wrong_pins: AtomicU32,
     once: Mutex<Option<NewApplication>>,
+}
+
+/// When the requests that wait for a sign-in were first seen, by the digest of each.
+struct FirstSeen(Mutex<Expiring<Key, DateTime<Utc>>>);
+
+impl Default for FirstSeen {
+    fn default() -> Self {
+        Self(Mutex::new(Expiring::new(WAITING, WAITING_REQUESTS)))
+    }
 }
 
 /// What stays as it is while a visitor signs in.
 pub(crate) struct Browser {
     id: String,
     entered: Mutex<Option<UserCode>>,
+    /// One answer for a device at a time, and the latest one.
+    pub(crate) answered: tokio::sync::Mutex<Option<AnsweredDevice>>,
+}
+
+/// How a user answered a device, for the button that is pressed twice.
+#[derive(Clone)]
+pub(crate) struct AnsweredDevice {
+    pub(crate) code: UserCode,
+    pub(crate) allowed: bool,
+    pub(crate) client_name: String,
 }
 
 impl Default for Browser {
     fn default() -> Self {
         let id: [u8; 32] = rand::random();
-        Self { id: URL_SAFE_NO_PAD.encode(id), entered: Mutex::new(None) }
+        Self {
+            id: URL_SAFE_NO_PAD.encode(id),
+            entered: Mutex::new(None),
+            answered: tokio::sync::Mutex::new(None),
+        }
     }
 }
 
@@ -166,6 +233,15 @@ pub(crate) struct SignedIn {
     pub(crate) user: Arc<User>,
     /// When the password was checked: `auth_time` of what is granted in this session.
     pub(crate) since: DateTime<Utc>,
+    /// How well they proved it.
+    pub(crate) acr: &'static str,
+}
+
+impl SignedIn {
+    /// The same in grantor's words.
+    pub(crate) fn login(&self) -> Login {
+        Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr)
+    }
 }
 
 impl Session {
@@ -175,6 +251,25 @@ impl Session {
 
     pub(crate) fn browser(&self) -> &Browser {
         &self.browser
+    }
+
+    /// When this request was first seen, if it has sent the user to sign in.
+    pub(crate) fn first_seen(&self, request: &str) -> Option<DateTime<Utc>> {
+        lock(&self.first_seen.0).get(&digest(request), Instant::now()).copied()
+    }
+
+    /// Keeps the moment until the request is answered.
+    pub(crate) fn keep_first_seen(&self, request: &str, since: DateTime<Utc>) {
+        let (key, now) = (digest(request), Instant::now());
+        let mut seen = lock(&self.first_seen.0);
+        if seen.get(&key, now).is_none() {
+            seen.insert(key, since, now);
+        }
+    }
+
+    /// The request is answered: the same one is a new one from now on.
+    pub(crate) fn forget_first_seen(&self, request: &str) {
+        lock(&self.first_seen.0).remove(&digest(request));
     }
 
     /// The token that this session's forms carry.
@@ -223,7 +318,11 @@ fn key(id: &str) -> Option<Key> {
     Some(Sha256::digest(id).into())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn digest(request: &str) -> Key {
+    Sha256::digest(request).into()
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -240,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_cookie_finds_its_session_and_no_other() {
-        let sessions = Sessions::new(false);
+        let sessions = Sessions::new(false, "127.0.0.1:9400");
         let (session, cookie) = sessions.visit();
         let (other, _) = sessions.visit();
         let found = sessions.find(&sent_back(&cookie)).map(|found| found.csrf().to_owned());
@@ -251,7 +350,7 @@ mod tests {
 
     #[test]
     fn signing_in_leaves_the_old_id_worthless() {
-        let sessions = Sessions::new(false);
+        let sessions = Sessions::new(false, "127.0.0.1:9400");
         let (visitor, planted) = sessions.visit();
         let fresh = sessions.sign_in(&visitor, Arc::new(User::named("alice")));
         assert!(sessions.find(&sent_back(&planted)).is_none());
@@ -264,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_a_visitor_did_goes_along_and_what_another_user_did_does_not() {
-        let sessions = Sessions::new(false);
+        let sessions = Sessions::new(false, "127.0.0.1:9400");
         let (visitor, _) = sessions.visit();
         let find = |cookie| sessions.find(&sent_back(&cookie));
         let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
@@ -276,8 +375,36 @@ mod tests {
     }
 
     #[test]
+    fn ft_30_a_new_sign_in_keeps_when_a_request_was_first_seen() {
+        let sessions = Sessions::new(false, "127.0.0.1:9400");
+        let (visitor, _) = sessions.visit();
+        let (first, later) = (Utc::now(), Utc::now() + chrono::TimeDelta::seconds(5));
+        visitor.keep_first_seen("a=1", first);
+        visitor.keep_first_seen("a=1", later);
+        let find = |cookie| sessions.find(&sent_back(&cookie));
+        let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
+        let again =
+            alice.as_deref().and_then(|alice| find(sessions.sign_in(alice, Arc::new(User::named("alice")))));
+        let seen = again.as_deref().and_then(|again| again.first_seen("a=1"));
+        assert_eq!(seen, Some(first));
+        assert_eq!(again.as_deref().and_then(|again| again.first_seen("a=2")), None);
+    }
+
+    #[test]
+    fn ft_38_each_port_of_a_host_has_a_cookie_of_its_own() {
+        for (host, name) in [
+            ("127.0.0.1:9400", "grantor-session-9400="),
+            ("[::1]:9401", "grantor-session-9401="),
+            ("[::1]", "grantor-session="),
+        ] {
+            let (_, cookie) = Sessions::new(false, host).visit();
+            assert!(cookie.to_str().unwrap_or_default().starts_with(name), "{host}");
+        }
+    }
+
+    #[test]
     fn an_https_cookie_is_bound_to_the_host() {
-        let (_, cookie) = Sessions::new(true).visit();
+        let (_, cookie) = Sessions::new(true, "login.example").visit();
         let text = cookie.to_str().unwrap_or_default();
         assert!(
             text.starts_with("__Host-grantor=") && text.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure")

@@ -91,7 +91,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         keys,
         registry,
         users,
-        sessions: Sessions::new(site.secure),
+        sessions: Sessions::new(site.secure, &site.host),
         logins: RateLimiter::per_minute(config.limits.login),
         proxies: config.trusted_proxies.unwrap_or_default(),
         scopes: Scopes::new(config.scopes, config.scope_text),

@@ -19,6 +19,8 @@ pub(crate) struct User {
     /// The name that tokens know the user by; it never changes and is never given to anybody else.
     pub(crate) sub: String,
     password: Password,
+    /// The digest of the PIN with which the user can sign in in a stronger way, if there is one.
+    pin: Option<[u8; 32]>,
 }
 
 enum Password {
@@ -41,12 +43,33 @@ impl User {
         } else {
             Password::Plain(Sha256::digest(password).into())
         };
-        Ok(Self { username, sub, password })
+        Ok(Self { username, sub, password, pin: None })
+    }
+
+    /// Gives the user a PIN.
+    pub(crate) fn with_pin(self, pin: Option<&str>) -> Self {
+        Self { pin: pin.map(|pin| Sha256::digest(pin).into()), ..self }
+    }
+
+    /// Whether the user has a PIN.
+    pub(crate) fn has_pin(&self) -> bool {
+        self.pin.is_some()
+    }
+
+    /// Whether this is the user's PIN.
+    pub(crate) fn is_pin(&self, typed: &str) -> bool {
+        let typed: [u8; 32] = Sha256::digest(typed).into();
+        self.pin.is_some_and(|pin| pin.ct_eq(&typed).into())
     }
 
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
-        Self { username: name.to_owned(), sub: name.to_owned(), password: Password::Plain([0; 32]) }
+        Self {
+            username: name.to_owned(),
+            sub: name.to_owned(),
+            password: Password::Plain([0; 32]),
+            pin: None,
+        }
     }
 }
 
@@ -139,6 +162,13 @@ mod tests {
         {
             assert_eq!(sub(name, password).await, None, "{name} {password}");
         }
+    }
+
+    #[test]
+    fn a_pin_is_one_users_own_and_none_is_none() {
+        let alice = user("alice", "wonderland").with_pin(Some("4711"));
+        assert!(alice.has_pin() && alice.is_pin("4711") && !alice.is_pin("4712") && !alice.is_pin(""));
+        assert!(!user("bob", PHC).is_pin(""));
     }
 
     #[test]

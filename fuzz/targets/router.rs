@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use chrono::{DateTime, Utc};
 use grantor::http::Method;
 use grantor::{
-    AuthMethod, AuthorizationServer, Client, Clock, Detour, Endpoint, GrantType, Login, MemoryRegistry,
+    AuthMethod, AuthorizationServer, Client, Clock, Endpoint, GrantType, Login, MemoryRegistry, SignedIn,
     MemoryStore, Profile, Request, Response,
 };
 use libfuzzer_sys::fuzz_target;
@@ -65,17 +65,17 @@ fn authorize(request: &Request) {
         }
     };
     let now = Ticking.now();
-    match asked.signed_in(Login::new("alice", now)) {
-        Ok(consent) => {
+    match now_or_never(asked.signed_in(Login::new("alice", now))) {
+        SignedIn::Consent(consent) => {
             let response = now_or_never(consent.approve());
             check(&response, false);
             assert!(goes_home(&response));
         }
-        Err(Detour::Answer(response)) => {
+        SignedIn::Answered(response) => {
             check(&response, false);
             assert!(goes_home(&response));
         }
-        Err(_) => {}
+        SignedIn::Reauthenticate(login) => assert!(goes_home(&now_or_never(login.cannot()))),
     }
 }
 

@@ -69,11 +69,13 @@ impl RedirectUri {
         &self.0
     }
 
-    /// The host, or the scheme of a private-use URI: what a consent page shows.
+    /// The host, or the scheme of a private-use URI: what a consent page shows. Whatever a private-use URI has in the place
+    /// of a host, its scheme alone decides which program gets it.
     #[must_use]
     pub fn host(&self) -> &str {
         let (scheme, rest) = self.0.split_once(':').unwrap_or((&self.0, ""));
-        let Some(authority) = rest.strip_prefix("//") else {
+        let is_web = ["https", "http"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+        let Some(authority) = rest.strip_prefix("//").filter(|_| is_web) else {
             return scheme;
         };
         let end = authority.find(['/', '?']).unwrap_or(authority.len());
@@ -233,5 +235,13 @@ mod tests {
         assert_eq!(uri("https://app.example:8443/cb").host(), "app.example:8443");
         assert_eq!(uri("com.example.app:/cb").host(), "com.example.app");
         assert_eq!(uri("https://app.example?x").host(), "app.example");
+        assert_eq!(uri("HTTPS://app.example/cb").host(), "app.example");
+    }
+
+    #[test]
+    fn ft_16_of_a_private_scheme_the_scheme_is_what_counts() {
+        for text in ["com.evil.app://accounts.google.com/cb", "com.evil.app://accounts.google.com"] {
+            assert_eq!(uri(text).host(), "com.evil.app", "{text}");
+        }
     }
 }

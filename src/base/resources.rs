@@ -30,6 +30,11 @@ impl ResourceId {
         }
     }
 
+    /// The server's own default audience, which the host chose and which need not be a URI.
+    pub(crate) fn of_audience(audience: &str) -> Self {
+        Self(audience.into())
+    }
+
     /// The URI.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,6 +10,8 @@ use super::Reason;
 pub enum ErrorCode {
     /// RFC 6749 section 4.1.2.1
     AccessDenied,
+    /// OpenID Connect Core section 3.1.2.6
+    AccountSelectionRequired,
     /// RFC 8628 section 3.5
     AuthorizationPending,
     /// OpenID Connect Core section 3.1.2.6
@@ -20,6 +22,8 @@ pub enum ErrorCode {
     InsufficientScope,
     /// RFC 9470 section 3
     InsufficientUserAuthentication,
+    /// OpenID Connect Core section 3.1.2.6
+    InteractionRequired,
     /// RFC 9396 section 5
     InvalidAuthorizationDetails,
     /// RFC 6749 section 5.2
@@ -72,11 +76,13 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "access_denied",
+            Self::AccountSelectionRequired => "account_selection_required",
             Self::AuthorizationPending => "authorization_pending",
             Self::ConsentRequired => "consent_required",
             Self::ExpiredToken => "expired_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::InteractionRequired => "interaction_required",
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidClient => "invalid_client",
             Self::InvalidClientMetadata => "invalid_client_metadata",

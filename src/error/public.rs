@@ -45,9 +45,11 @@ impl Reason {
             ErrorCode::ServerError => 500,
             ErrorCode::TemporarilyUnavailable => 503,
             ErrorCode::AccessDenied
+            | ErrorCode::AccountSelectionRequired
             | ErrorCode::AuthorizationPending
             | ErrorCode::ConsentRequired
             | ErrorCode::ExpiredToken
+            | ErrorCode::InteractionRequired
             | ErrorCode::InvalidAuthorizationDetails
             | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidGrant
@@ -173,10 +175,13 @@ impl Reason {
             R::ChallengeMalformed => (E::InvalidRequest, "code_challenge is not the base64url of a SHA-256 digest"),
             R::ChallengeMethodUnsupported => (E::InvalidRequest, "code_challenge_method must be S256"),
             R::PromptMalformed => (E::InvalidRequest, "prompt=none stands alone"),
+            R::PromptUnsupported => (E::InvalidRequest, "a value of prompt is not supported"),
             R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
             R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
             R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
-            R::LoginRequired => (E::LoginRequired, "nobody is signed in"),
+            R::LoginRequired => (E::LoginRequired, "the user has to sign in"),
+            R::AccountSelectionRequired => (E::AccountSelectionRequired, "the user has to choose an account"),
+            R::InteractionRequired => (E::InteractionRequired, "the user has to see a page"),
             R::ConsentRequired => (E::ConsentRequired, "the user has to be asked"),
             R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
             R::ConsentDenied => (E::AccessDenied, "the user denied the request"),

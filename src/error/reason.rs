@@ -201,17 +201,23 @@ pub enum Reason {
     ChallengeMethodUnsupported,
     /// `prompt` says `none` and something else.
     PromptMalformed,
+    /// `prompt` has a value that this server has no page for.
+    PromptUnsupported,
     /// `max_age` is not a number of seconds.
     MaxAgeMalformed,
     /// Request objects are not supported (RFC 9101).
     RequestObjectUnsupported,
     /// Request URIs are not supported (RFC 9101).
     RequestUriUnsupported,
-    /// `prompt=none`, and nobody is signed in.
+    /// The user has to sign in, and the request or the host does not let them.
     LoginRequired,
+    /// The user has to choose an account, and the request or the host does not let them.
+    AccountSelectionRequired,
+    /// The user has to see another page, and the request or the host does not let them.
+    InteractionRequired,
     /// `prompt=none`, and the user has to be asked.
     ConsentRequired,
-    /// None of the asked `acr_values` was reached (RFC 9470).
+    /// None of the requested `acr_values` was reached (RFC 9470).
     AuthenticationUnmet,
     /// The user said no.
     ConsentDenied,

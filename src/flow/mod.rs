@@ -6,6 +6,7 @@
 
 pub mod authorize;
 pub mod configure;
+pub(crate) mod consent;
 pub mod device;
 mod inquiry;
 pub mod introspect;
@@ -18,7 +19,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-pub use redirect::{AwaitRedirectSignature, OpenedRedirect, Redirect, SealedRedirect};
+pub use redirect::{
+    AwaitApproval, AwaitRedirectSignature, ErrorAnswer, OpenedRedirect, Redirect, SealedRedirect,
+};
 
 use crate::client::Client;
 pub use crate::client::ResponseMode;

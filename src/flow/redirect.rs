@@ -11,8 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::ResponseMode;
 use super::token::{AwaitSignature, Reply};
+use crate::client::ClientId;
 use crate::error::Reason;
-use crate::grant::Prefixes;
+use crate::grant::{Prefixes, Subject};
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
 use crate::redirect::RedirectUri;
 use crate::store::Committed;
@@ -33,17 +34,56 @@ pub struct Redirect {
     to: Return,
     reason: Option<Reason>,
     fields: Vec<(&'static str, String)>,
+    /// Whether the user has to follow it by a click.
+    is_link: bool,
+}
+
+/// An error on its way to the client.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum ErrorAnswer {
+    /// The host knows the client: send it there.
+    Redirect(Redirect),
+    /// The client chose its address itself. Waits for whether the user approved it before.
+    Unproven(AwaitApproval),
+}
+
+/// An error for a client that registered itself or that a document describes. Without the user's word, a redirect to it
+/// would let anyone lead users from this server to a page of their own (RFC 9700 section 4.11.2).
+#[derive(Debug)]
+pub struct AwaitApproval {
+    redirect: Redirect,
+    client: ClientId,
+    subject: Option<Subject>,
 }
 
 impl Return {
     pub(crate) fn error(self, reason: Reason) -> Redirect {
         let error = ("error", reason.code().as_str().to_owned());
         let description = ("error_description", reason.description().to_owned());
-        Redirect { to: self, reason: Some(reason), fields: vec![error, description] }
+        Redirect { to: self, reason: Some(reason), fields: vec![error, description], is_link: false }
+    }
+
+    pub(crate) fn unproven(self, reason: Reason, client: ClientId, subject: Option<Subject>) -> ErrorAnswer {
+        ErrorAnswer::Unproven(AwaitApproval { redirect: self.error(reason), client, subject })
     }
 
     pub(crate) fn success(self, fields: Vec<(&'static str, String)>) -> Redirect {
-        Redirect { to: self, reason: None, fields }
+        Redirect { to: self, reason: None, fields, is_link: false }
+    }
+}
+
+impl AwaitApproval {
+    /// Did this user ever approve this client? Where no user is signed in, the answer is no.
+    #[must_use]
+    pub fn question(&self) -> Option<(&Subject, &ClientId)> {
+        Some((self.subject.as_ref()?, &self.client))
+    }
+
+    /// Takes the answer: a redirect, or a page that names the host and has a link to it.
+    pub fn with_answer(self, approved: bool) -> Redirect {
+        Redirect { is_link: !approved, ..self.redirect }
     }
 }
 
@@ -54,9 +94,10 @@ impl Redirect {
         self.reason
     }
 
-    /// A 303 to the client, or for `form_post` a page that posts itself there.
+    /// A 303 to the client, or for `form_post` a page that posts itself there; for a client that the user has not approved
+    /// yet, a page with a link.
     pub fn into_response(self) -> Response {
-        let Self { to, fields, .. } = self;
+        let Self { to, fields, reason, is_link } = self;
         let common = [to.state.as_deref().map(|state| ("state", state)), Some(("iss", &*to.issuer))];
         let fields: SmallVec<[(&str, &str); 8]> = fields
             .iter()
@@ -64,11 +105,18 @@ impl Redirect {
             .chain(common.into_iter().flatten())
             .collect();
         let uri = to.uri.as_str();
-        let separator = match to.mode {
-            ResponseMode::FormPost => return form_post(uri, &fields),
-            ResponseMode::Fragment => '#',
-            ResponseMode::Query if uri.contains('?') => '&',
-            ResponseMode::Query => '?',
+        let unproven = reason.filter(|_| is_link);
+        let separator = match (to.mode, unproven) {
+            (ResponseMode::FormPost, None) => return form_post(uri, &fields),
+            (ResponseMode::FormPost, Some(reason)) => {
+                let (action, inputs) = (escape_html(uri), inputs(&fields));
+                let button = "<button id=\"continue\">Continue to";
+                let form = format!("<form method=\"post\" action=\"{action}\">{inputs}{button}");
+                return link_page(reason, to.uri.host(), &form, "</button></form>");
+            }
+            (ResponseMode::Fragment, _) => '#',
+            (ResponseMode::Query, _) if uri.contains('?') => '&',
+            (ResponseMode::Query, _) => '?',
         };
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         let mut location = String::with_capacity(uri.len() + length + 16);
@@ -77,6 +125,13 @@ impl Redirect {
         let start = location.len();
         let location =
             form_urlencoded::Serializer::for_suffix(location, start).extend_pairs(&fields).finish();
+        if let Some(reason) = unproven {
+            let link = format!(
+                "<a id=\"continue\" rel=\"noreferrer\" href=\"{}\">Continue to",
+                escape_html(&location)
+            );
+            return link_page(reason, to.uri.host(), &link, "</a>");
+        }
         Response {
             status: 303,
             headers: vec![
@@ -90,19 +145,38 @@ impl Redirect {
     }
 }
 
+/// The error, the host that the client chose, and a link there.
+fn link_page(reason: Reason, host: &str, before: &str, after: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>Request refused</title>\
+         <h1>This request was refused</h1><p><code id=\"oauth-error\">{}</code></p><p>{}</p>\
+         <p>An application that you have not used here before asked for this. This site does not know it: go on only if \
+         you trust the address.</p><p>{before} <bdi id=\"redirect-host\">{}</bdi>{after}</p></html>",
+        escape_html(reason.code().as_str()),
+        escape_html(reason.description()),
+        escape_html(host),
+    );
+    Response::page(400, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'", html)
+}
+
+fn inputs(fields: &[(&str, &str)]) -> String {
+    let input = |(name, value): &(&str, &str)| {
+        let value = escape_html(value);
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
+    };
+    fields.iter().map(input).collect()
+}
+
 /// OAuth 2.0 Form Post Response Mode section 2. Without JavaScript, the button does it.
 fn form_post(uri: &str, fields: &[(&str, &str)]) -> Response {
     const SCRIPT: &str = "document.forms[0].submit()";
-    let inputs = fields.iter().map(|(name, value)| {
-        let value = escape_html(value);
-        format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
-    });
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>One moment</title>\
          <form method=\"post\" action=\"{}\">{}<noscript><button>Continue</button></noscript></form>\
          <script>{SCRIPT}</script></html>",
         escape_html(uri),
-        inputs.collect::<String>(),
+        inputs(fields),
     );
     let hash = STANDARD.encode(Sha256::digest(SCRIPT));
     let csp =

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::refresh::{Bridge, RefreshAsk};
 use super::{Grant, Kind, Live, Login, Origin, Spent, Stage, UserCode, Verdict, refuse};
+use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::{Gate, Issuance};
 use crate::mint::Mint;
@@ -186,7 +187,7 @@ impl Grant {
         }
     }
 
-    /// The user said yes, to all of it or to the part that is named. From now on it is a grant of this user.
+    /// The user said yes, to all of it or to this scope and these details of it. From now on it is a grant of this user.
     ///
     /// # Errors
     /// It was answered before, its time is over, or another session entered its user code.
@@ -194,16 +195,20 @@ impl Grant {
         mut self,
         claimant: &Claimant,
         login: &Login,
-        part: Option<&Scope>,
+        granted: Option<(&Scope, &AuthorizationDetails)>,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Result<Self, Reason> {
         self.answer(Answer::Approved, claimant, now)?;
-        if let Some(part) = part {
-            self.scope = self.scope.intersection(part);
-        }
+        let details = match granted {
+            Some((scope, details)) => {
+                self.scope = self.scope.intersection(scope);
+                details.clone()
+            }
+            None => self.details().clone(),
+        };
         self.subject = login.subject().clone();
-        self.origin = Origin::new(Some(login.authentication().clone()), None, None, self.details().clone());
+        self.origin = Origin::new(Some(login.authentication().clone()), None, None, details);
         self.created = now;
         self.ends = after(now, policy.grant_lifetime);
         Ok(self)

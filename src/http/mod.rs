@@ -236,7 +236,7 @@ impl Response {
 
     /// JSON that no cache keeps (RFC 6749 section 5.1).
     pub(crate) fn secret_json(status: u16, body: Vec<u8>) -> Self {
-        Self { status, headers: vec![JSON, NO_STORE, NO_CACHE], body }
+        Self { status, headers: vec![JSON, NOSNIFF, NO_STORE, NO_CACHE], body }
     }
 
     /// JSON that a cache may keep for `max_age` seconds.

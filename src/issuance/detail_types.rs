@@ -23,7 +23,7 @@ pub trait DetailType: Send + Sync {
     fn accepts(&self, detail: &AuthorizationDetail) -> bool;
 
     /// Whether `asked` is no more than `granted`, at a token request that names details (RFC 9396 section 6). By default
-    /// it has to be the same.
+    /// it has to be the same. One granted detail covers one of those that the request names, not several.
     fn covers(&self, granted: &AuthorizationDetail, asked: &AuthorizationDetail) -> bool {
         granted == asked
     }
@@ -128,19 +128,44 @@ impl DetailTypes {
         if asked.is_empty() {
             return Ok(granted.clone());
         }
-        let is_granted = |asked: &AuthorizationDetail| {
+        let covers = |granted: &AuthorizationDetail, asked: &AuthorizationDetail| {
             let of = self.0.get(asked.kind());
-            granted.as_slice().iter().any(|granted| {
-                granted == asked
-                    || (granted.kind() == asked.kind()
-                        && of.is_some_and(|of| of.accepts(asked) && of.covers(granted, asked)))
-            })
+            granted == asked
+                || (granted.kind() == asked.kind()
+                    && of.is_some_and(|of| of.accepts(asked) && of.covers(granted, asked)))
         };
-        match asked.as_slice().iter().all(is_granted) {
+        match each_has_its_own(asked.as_slice(), granted.as_slice(), covers) {
             true => Ok(asked.clone()),
             false => Err(Reason::DetailsExceeded),
         }
     }
+}
+
+/// Whether each of the asked can have one of the granted that covers it and that no other one has: a granted payment is
+/// used up by the payment that it covers. Augmenting paths, so that no order of the lists counts.
+fn each_has_its_own<T>(asked: &[T], granted: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
+    fn find(
+        of: usize,
+        holders: &mut [Option<usize>],
+        tried: &mut [bool],
+        covers: &impl Fn(usize, usize) -> bool,
+    ) -> bool {
+        for one in 0..holders.len() {
+            if tried[one] || !covers(one, of) {
+                continue;
+            }
+            tried[one] = true;
+            if holders[one].is_none_or(|holder| find(holder, holders, tried, covers)) {
+                holders[one] = Some(of);
+                return true;
+            }
+        }
+        false
+    }
+    let mut holders = vec![None; granted.len()];
+    let covers = |one: usize, of: usize| covers(&granted[one], &asked[of]);
+    asked.len() <= granted.len()
+        && (0..asked.len()).all(|of| find(of, &mut holders, &mut vec![false; granted.len()], &covers))
 }
 
 /// Of two with one name, the later one counts.
@@ -153,5 +178,30 @@ impl FromIterator<(String, Arc<dyn DetailType>)> for DetailTypes {
 impl fmt::Debug for DetailTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each_has_its_own;
+
+    #[test]
+    fn ft_08_a_granted_one_is_used_up_by_what_it_covers() {
+        let covers = |granted: &u32, asked: &u32| asked <= granted;
+        for (granted, asked, fits) in [
+            (&[5][..], &[5][..], true),
+            (&[5], &[5, 5], false),
+            (&[5], &[1, 1], false),
+            (&[5, 5], &[5, 5], true),
+            (&[5, 3], &[3, 5], true),
+            (&[3, 5], &[5, 3], true),
+            (&[5, 3], &[5, 4], false),
+            (&[9, 5, 3], &[3, 3, 3], true),
+            (&[9, 5, 3], &[3, 5, 9], true),
+            (&[9, 5, 3], &[6, 6], false),
+            (&[], &[], true),
+        ] {
+            assert_eq!(each_has_its_own(asked, granted, covers), fits, "{granted:?} {asked:?}");
+        }
     }
 }

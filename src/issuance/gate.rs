@@ -220,7 +220,7 @@ impl<'a> Gate<'a> {
             return Err(Reason::ScopeMissing);
         }
         let ceiling = self.rules.ceiling(self.client);
-        let targets = self.rules.known_targets(&self.asked.targets)?;
+        let targets = self.new_targets()?;
         self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
         let details = self.asked.details.clone();
         // A code may be for several resources; each of its tokens is for one.
@@ -238,6 +238,15 @@ impl<'a> Gate<'a> {
             | GrantType::Password => {
                 self.pass(Granted { subject, scope: &ceiling, details: &details, targets: &targets })
             }
+        }
+    }
+
+    /// The resources of a new grant. Where a token request may name one that the authorization request did not, these are
+    /// all that it may name, so that the user sees them.
+    fn new_targets(&self) -> Result<Targets, Reason> {
+        match self.asked.targets.is_empty() && self.may_name_late() {
+            true => Ok(self.rules.all_targets()),
+            false => self.rules.known_targets(&self.asked.targets),
         }
     }
 
@@ -306,7 +315,9 @@ impl<'a> Gate<'a> {
             ([], []) => return Ok(None),
             ([], [only]) => only,
             // Nothing was named when the user was asked.
-            ([one], []) if is_default(one) || self.may_name_late() => one,
+            ([one], []) if is_default(one) => one,
+            // Nor now: the user saw the default audience among all the others.
+            ([], several) if self.may_name_late() && several.iter().any(is_default) => return Ok(None),
             ([one], granted) if granted.contains(one) => one,
             ([_], _) => return Err(Reason::TargetExceeded),
             ([], _) | ([_, _, ..], _) => return Err(Reason::TargetAmbiguous),

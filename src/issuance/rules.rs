@@ -32,6 +32,8 @@ pub struct Rules {
     pub access_tokens: AccessTokens,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Vec<ClientId>,
+    /// Whether the host has a page where users sign up.
+    pub(crate) signs_up: bool,
     /// The numbers.
     pub policy: Policy,
 }
@@ -51,6 +53,7 @@ impl Rules {
             detail_types: DetailTypes::default(),
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
+            signs_up: false,
             policy: Policy::default(),
         }
     }
@@ -80,6 +83,15 @@ impl Rules {
             .collect::<Option<Targets>>()
             .filter(|_| self.profile.switches().resource_slash)
             .ok_or(Reason::TargetUnknown)
+    }
+
+    /// The default audience and every resource; none, where the server has no resources.
+    pub(crate) fn all_targets(&self) -> Targets {
+        if self.resources.is_empty() {
+            return Targets::default();
+        }
+        let default = ResourceId::of_audience(&self.audience);
+        std::iter::once(default).chain(self.resources.iter().map(|resource| resource.id.clone())).collect()
     }
 
     /// The known identifier that differs at most by a slash at its end: URL libraries put one behind a bare origin.

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
 use serde_json::{Map, Value};
 
 use super::{Allowance, Registration};
-use crate::client::{ApplicationType, AuthMethod, ClientMetadata, GrantType, ResponseType};
+use crate::client::{ApplicationType, AuthMethod, ClientMetadata, GrantType, ResponseType, is_readable_name};
 use crate::details::MAX_DETAILS;
 use crate::error::Reason;
 use crate::policy::Rules;
@@ -273,19 +273,15 @@ fn text(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.trim().is_empty())
 }
 
-/// The name that people read on a consent page: one line, and no character that hides or turns others.
+/// The name that people read on a consent page: [`is_readable_name`] is the rule.
 fn name(name: String) -> Result<Option<String>, Reason> {
-    let deceives = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
-    };
     if name.chars().nth(MAX_NAME).is_some() {
         return Err(Reason::RegistrationTooLarge);
     }
-    match name.chars().any(deceives) {
-        true => Err(Reason::RegistrationText),
-        false => Ok(text(Some(name))),
+    let Some(name) = text(Some(name)) else { return Ok(None) };
+    match is_readable_name(&name) {
+        true => Ok(Some(name)),
+        false => Err(Reason::RegistrationText),
     }
 }
 

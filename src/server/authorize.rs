@@ -1,16 +1,22 @@
 //! What a host's own `/authorize` handler is given.
 
+use chrono::{DateTime, Utc};
+
 use super::calls::Outcome;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
-use crate::client::{Client, ResponseType};
+use crate::client::{Client, ClientId, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
-use crate::flow::Redirect;
-use crate::flow::authorize::{AwaitClient, AwaitConsent, AwaitLogin, SignedIn};
-use crate::grant::Login;
+use crate::flow::ErrorAnswer;
+use crate::flow::authorize::{
+    self, AuthenticationRequest, AwaitClient, AwaitConsent, AwaitLogin, AwaitSignIn,
+};
+use crate::flow::authorize::{LoginReason, Prompt};
+use crate::grant::{Login, Subject};
 use crate::http::{Request, Response, escape_html};
 use crate::scope::Scope;
+use crate::store::{Filter, Page};
 use crate::target::Targets;
 
 impl AuthorizationServer {
@@ -33,9 +39,9 @@ impl AuthorizationServer {
         };
         let id = flow.client_id().clone();
         let found = self.find_client(&id).await;
-        let state = found.and_then(|found| flow.with_client(found, self.rules()));
+        let state = found.and_then(|found| flow.with_client(found, self.now(), self.rules()));
         match state {
-            Ok(state) => Ok(Authorization { server: self.clone(), state: Box::new(state) }),
+            Ok(state) => Ok(Authorization { server: self.clone(), state }),
             Err(refusal) => Err(page(refusal, About::client(&id))),
         }
     }
@@ -45,23 +51,38 @@ impl AuthorizationServer {
 /// who is signed in.
 ///
 /// A signed-out visitor is the normal case. Send them to your login page, keep the query string, and come
-/// back with it; the request is then checked anew.
+/// back with it; the request is then checked again. Keep [`since`](Self::since) beside the query string in your own
+/// session, and give it back by [`seen`](Self::seen): a login is fresh if it is not older. Without it, a request with
+/// `prompt=login` or `max_age=0` asks for a login at every visit.
 #[derive(Debug)]
 #[must_use]
 pub struct Authorization {
     server: AuthorizationServer,
-    state: Box<AwaitLogin>,
+    state: AwaitLogin,
 }
 
-/// Why a signed-in user is not asked for consent.
+/// What a signed-in user is faced with.
 #[derive(Debug)]
 #[must_use]
-#[non_exhaustive]
-pub enum Detour {
-    /// The request wants a more recent login: show the login page again.
-    LoginAgain(Authorization),
-    /// The request is refused; send this to the browser, which takes it to the client.
-    Answer(Response),
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum SignedIn {
+    /// The request is in order: ask the user, or approve what they granted before.
+    Consent(Consent),
+    /// The user has to sign in again, or in another way: show the login page.
+    Reauthenticate(ShowLogin),
+    /// The request is refused; send this to the browser.
+    Answered(Response),
+}
+
+/// What a visitor is faced with who is not signed in.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum LoginRequired {
+    /// Show the login page: the normal case.
+    ShowLogin(ShowLogin),
+    /// The request forbids every page (`prompt=none`); send this to the browser.
+    Answered(Response),
 }
 
 impl Authorization {
@@ -71,31 +92,123 @@ impl Authorization {
         self.state.client()
     }
 
-    /// Nobody is signed in. Most requests come back, for you to show a login page; one with `prompt=none` is
-    /// answered with `login_required`.
+    /// What the request says about how the user signs in, and about your pages. All of it is untrusted.
+    #[must_use]
+    pub fn requested(&self) -> &AuthenticationRequest {
+        self.state.requested()
+    }
+
+    /// Whether no page may be shown (`prompt=none`).
+    #[must_use]
+    pub fn prompt_none(&self) -> bool {
+        self.requested().has_prompt(Prompt::None)
+    }
+
+    /// When this request was first seen: now, or what [`seen`](Self::seen) said. Keep it in your own session beside the query
+    /// string, until the request is answered.
+    #[must_use]
+    pub fn since(&self) -> DateTime<Utc> {
+        self.state.since()
+    }
+
+    /// This request was first seen at this moment, which your own session remembers. A login is fresh if it is not older
+    /// than that.
     ///
-    /// # Errors
-    /// The request itself, which lets the user sign in.
-    pub fn signed_out(self) -> Result<Response, Self> {
+    /// It is trusted: a moment that is too early lets an old login pass for a fresh one. Never take it from the request. If
+    /// you lost it, leave this out; the user then signs in once more.
+    pub fn seen(mut self, since: DateTime<Utc>) -> Self {
+        self.state.seen(since);
+        self
+    }
+
+    /// The user has chosen, for this request and on a page of yours, the account that you are going to name. That answers
+    /// `prompt=select_account`, as does a fresh login.
+    pub fn account_chosen(mut self) -> Self {
+        self.state.account_chosen();
+        self
+    }
+
+    /// No user is signed in. Most requests let you show a login page; one with `prompt=none` is answered with
+    /// `login_required`.
+    pub async fn login_required(self) -> LoginRequired {
         let Self { server, state } = self;
+        let client = state.client().id().clone();
         match state.without_login() {
-            Ok(redirect) => Ok(server.refused(redirect, None)),
-            Err(state) => Err(Self { server, state }),
+            authorize::LoginRequired::ShowLogin(state) => {
+                LoginRequired::ShowLogin(ShowLogin { server, state })
+            }
+            authorize::LoginRequired::Refused(error) => {
+                LoginRequired::Answered(server.answer_error(*error, &client).await)
+            }
         }
     }
 
     /// This user is signed in. Judges the request.
-    ///
-    /// # Errors
-    /// A [`Detour`]: the login is too old, or the request is refused.
-    pub fn signed_in(self, login: Login) -> Result<Consent, Detour> {
+    pub async fn signed_in(self, login: Login) -> SignedIn {
         let Self { server, state } = self;
         let client = state.client().id().clone();
         match state.with_login(login, server.now(), server.rules()) {
-            SignedIn::Ask(state) => Ok(Consent { server, state }),
-            SignedIn::Stale(state) => Err(Detour::LoginAgain(Self { server, state })),
-            SignedIn::Refused(redirect) => Err(Detour::Answer(server.refused(redirect, Some(&client)))),
+            authorize::SignedIn::Consent(state) => SignedIn::Consent(Consent { server, state }),
+            authorize::SignedIn::Reauthenticate(state) => {
+                SignedIn::Reauthenticate(ShowLogin { server, state })
+            }
+            authorize::SignedIn::Refused(error) => {
+                SignedIn::Answered(server.answer_error(*error, &client).await)
+            }
         }
+    }
+}
+
+impl SignedIn {
+    /// The consent, if the request is in order and the login is enough.
+    pub fn consent(self) -> Option<Consent> {
+        match self {
+            Self::Consent(consent) => Some(consent),
+            Self::Reauthenticate(_) | Self::Answered(_) => None,
+        }
+    }
+}
+
+/// The user has to sign in, or sign in again. Show your login page and come back with the same query string, or give up
+/// with [`cannot`](Self::cannot).
+#[derive(Debug)]
+#[must_use]
+pub struct ShowLogin {
+    server: AuthorizationServer,
+    state: Box<AwaitSignIn>,
+}
+
+impl ShowLogin {
+    /// The client that asks. Its name is what its developer claims.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.state.client()
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn because(&self) -> LoginReason {
+        self.state.because()
+    }
+
+    /// What the request says about it: the classes that it wants, a hint who the user is, the language of the page. All of it
+    /// is untrusted.
+    #[must_use]
+    pub fn requested(&self) -> &AuthenticationRequest {
+        self.state.requested()
+    }
+
+    /// When this request was first seen, see [`Authorization::since`].
+    #[must_use]
+    pub fn since(&self) -> DateTime<Utc> {
+        self.state.since()
+    }
+
+    /// You cannot do what [`because`](Self::because) asks for. The client is told so: `login_required`,
+    /// `unmet_authentication_requirements` (RFC 9470 section 5), `account_selection_required` or `interaction_required`.
+    pub async fn cannot(self) -> Response {
+        let client = self.client().id().clone();
+        self.server.answer_error(self.state.cannot(), &client).await
     }
 }
 
@@ -123,7 +236,7 @@ impl Consent {
         self.state.redirect_uri().as_str()
     }
 
-    /// The host that the answer goes to, which is the part that a user can judge.
+    /// The host that the answer goes to, or the scheme where that is a private one: the part that a user can judge.
     #[must_use]
     pub fn redirect_host(&self) -> &str {
         self.state.redirect_uri().host()
@@ -142,7 +255,8 @@ impl Consent {
         self.state.scope()
     }
 
-    /// The resources that the client will reach; none is the server's default audience.
+    /// The resources that the client can reach; none is the server's default audience. Under
+    /// [`Profile::Mcp`](crate::Profile::Mcp), a request that names none gets all that a later token request may name.
     #[must_use]
     pub fn targets(&self) -> &Targets {
         self.state.targets()
@@ -155,6 +269,12 @@ impl Consent {
         self.state.details()
     }
 
+    /// What the request says about your pages, such as their language. All of it is untrusted.
+    #[must_use]
+    pub fn requested(&self) -> &AuthenticationRequest {
+        self.state.requested()
+    }
+
     /// Takes what the user makes of the details before [`approve`](Self::approve): fewer, narrower, or enriched by a choice
     /// such as an account (RFC 9396 section 7.1). The host is trusted with what it adds.
     ///
@@ -165,47 +285,60 @@ impl Consent {
     }
 
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or
-    /// answer [`cannot_ask`](Self::cannot_ask).
+    /// answer [`consent_required`](Self::consent_required).
     #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.state.is_silent()
+    pub fn prompt_none(&self) -> bool {
+        self.state.prompt_none()
     }
 
-    /// The user said yes to all of it.
+    /// Whether the user has to be asked even if they granted all of this before: the client says so (`prompt=consent`), or
+    /// any program on the user's device could be the one that asks (RFC 8252 section 8.6). With
+    /// [`prompt_none`](Self::prompt_none), answer [`consent_required`](Self::consent_required).
+    #[must_use]
+    pub fn must_ask(&self) -> bool {
+        self.state.must_ask()
+    }
+
+    /// The user said yes to all of it. Yes to nothing is no.
     pub async fn approve(self) -> Response {
-        self.answer(None).await
-    }
-
-    /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
-    pub async fn approve_scope(self, part: &Scope) -> Response {
-        let asked = self.state.scope();
-        let grants_nothing = asked.intersection(part).is_empty() && self.state.details().is_empty();
-        match !asked.is_empty() && grants_nothing {
-            true => self.deny(),
-            false => self.answer(Some(part)).await,
+        match self.state.is_nothing() {
+            true => self.deny().await,
+            false => self.say_yes().await,
         }
     }
 
+    /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
+    pub async fn approve_scope(mut self, part: &Scope) -> Response {
+        self.state.narrow_scope(part);
+        self.approve().await
+    }
+
     /// The user said no.
-    pub fn deny(self) -> Response {
-        let client = self.state.client().id().clone();
-        self.server.refused(self.state.deny(), Some(&client))
+    pub async fn deny(self) -> Response {
+        let client = self.client().id().clone();
+        self.server.answer_error(self.state.deny(), &client).await
     }
 
     /// The user would have to be asked, and the request forbids that (`consent_required`).
-    pub fn cannot_ask(self) -> Response {
-        let client = self.state.client().id().clone();
-        self.server.refused(self.state.cannot_ask(), Some(&client))
+    pub async fn consent_required(self) -> Response {
+        let client = self.client().id().clone();
+        self.server.answer_error(self.state.consent_required(), &client).await
     }
 
-    async fn answer(self, part: Option<&Scope>) -> Response {
+    /// The user would have to see another page of yours, and the request forbids that (`interaction_required`).
+    pub async fn interaction_required(self) -> Response {
+        let client = self.client().id().clone();
+        self.server.answer_error(self.state.interaction_required(), &client).await
+    }
+
+    async fn say_yes(self) -> Response {
         let Self { server, state } = self;
         let what = match state.response_type() {
             ResponseType::Code => What::CodeIssued,
             ResponseType::Token => What::TokensIssued,
         };
         let is_self_registered = state.client().is_self_registered();
-        let (write, sealed) = state.approve(part, server.mint(), server.now(), server.rules());
+        let (write, sealed) = state.approve(server.mint(), server.now(), server.rules());
         let grant = write.next().grant();
         let about =
             About { client: Some(grant.client()), grant: Some(grant.id()), subject: Some(grant.subject()) };
@@ -232,12 +365,40 @@ impl Consent {
 }
 
 impl AuthorizationServer {
-    fn refused(&self, redirect: Redirect, client: Option<&crate::client::ClientId>) -> Response {
+    /// Finishes an error for a client, and notes it. A client that chose its address itself gets a redirect from users who
+    /// approved it before; all others get a page.
+    async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
+        let redirect = match error {
+            ErrorAnswer::Redirect(redirect) => redirect,
+            ErrorAnswer::Unproven(waiting) => {
+                let approved = match waiting.question() {
+                    Some((subject, client)) => self.was_approved(subject, client).await,
+                    None => false,
+                };
+                waiting.with_answer(approved)
+            }
+        };
         if let Some(reason) = redirect.reason() {
-            let about = About { client, ..About::default() };
-            self.audit(What::Refused(reason), Endpoint::Authorization, about);
+            self.audit(What::Refused(reason), Endpoint::Authorization, About::client(client));
         }
         redirect.into_response()
+    }
+
+    /// Whether a grant shows that this user approved this client before. A store that cannot answer leaves the user with the
+    /// page, which is the safe side.
+    async fn was_approved(&self, subject: &Subject, client: &ClientId) -> bool {
+        let filter = Filter::pair(subject.clone(), client.clone());
+        let mut page = Page::first(1);
+        loop {
+            match self.page(&filter, page).await {
+                Ok(listing) if !listing.records.is_empty() => return true,
+                Ok(listing) => match listing.next {
+                    Some(last) => page = page.after(last),
+                    None => return false,
+                },
+                Err(_) => return false,
+            }
+        }
     }
 }
 

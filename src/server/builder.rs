@@ -31,6 +31,7 @@ pub struct Builder {
     issuer: String,
     loopback: bool,
     profile: Profile,
+    signs_up: bool,
     policy: Policy,
     scopes: Vec<String>,
     audience: Option<String>,
@@ -63,6 +64,7 @@ impl Builder {
             issuer,
             loopback: false,
             profile: Profile::default(),
+            signs_up: false,
             policy: Policy::default(),
             scopes: Vec::new(),
             audience: None,
@@ -111,6 +113,13 @@ impl Builder {
     /// The generation of OAuth; by default [`Profile::OAuth21`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Takes requests with `prompt=create`: you have a page where users sign up, and show it for
+    /// [`LoginReason::SignUp`](crate::LoginReason::SignUp). Without it, such a request is refused.
+    pub fn sign_up_page(mut self) -> Self {
+        self.signs_up = true;
         self
     }
 
@@ -357,6 +366,7 @@ impl Builder {
             profile: self.profile,
             extensions,
             scope,
+            signs_up: self.signs_up,
             policy: self.policy,
         };
         let terms = self.registration.as_ref();

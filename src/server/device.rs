@@ -11,6 +11,7 @@ use crate::audit::{Endpoint, What};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::error::{Reason, Refusal};
+use crate::flow::consent::Terms;
 use crate::flow::device;
 use crate::grant::{Claimant, Grant, GrantId, Login, UserCode};
 use crate::http::{Request, Response};
@@ -125,13 +126,12 @@ impl AuthorizationServer {
                 return Err(Reason::GrantTypeNotAllowed.into());
             }
             let request = |grant: &Grant| {
+                let (scope, targets, details) = (grant.scope(), grant.targets(), grant.details());
+                let client = Arc::clone(&client);
                 DeviceRequest(Waiting {
                     server: self.clone(),
                     grant: grant.id(),
-                    scope: grant.scope().clone(),
-                    targets: grant.targets().clone(),
-                    details: grant.details().clone(),
-                    client: Arc::clone(&client),
+                    terms: Terms::new(client, scope.clone(), targets.clone(), details.clone()),
                     code,
                     claimant: *claimant,
                 })
@@ -163,10 +163,7 @@ impl AuthorizationServer {
 struct Waiting {
     server: AuthorizationServer,
     grant: GrantId,
-    client: Arc<Client>,
-    scope: Scope,
-    targets: Targets,
-    details: AuthorizationDetails,
+    terms: Terms,
     code: UserCode,
     claimant: Claimant,
 }
@@ -183,7 +180,7 @@ impl DeviceRequest {
     /// The client that runs on the device.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.0.client
+        self.0.terms.client()
     }
 
     /// This user is signed in.
@@ -209,26 +206,26 @@ impl DeviceConsent {
     /// The client that runs on the device. Its name is what its developer claims.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.waiting.client
+        self.waiting.terms.client()
     }
 
     /// What the user is asked to grant.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.waiting.scope
+        self.waiting.terms.scope()
     }
 
     /// The resources that the device will reach; none is the server's default audience.
     #[must_use]
     pub fn targets(&self) -> &Targets {
-        &self.waiting.targets
+        self.waiting.terms.targets()
     }
 
     /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
     /// client's own.
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
-        &self.waiting.details
+        self.waiting.terms.details()
     }
 
     /// What the device shows, for the user to compare.
@@ -237,24 +234,34 @@ impl DeviceConsent {
         self.waiting.code
     }
 
-    /// The user said yes to all of it.
+    /// Takes what the user makes of the details before [`approve`](Self::approve), see
+    /// [`Consent::set_details`](super::Consent::set_details).
+    ///
+    /// # Errors
+    /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
+    pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), Reason> {
+        let Waiting { server, terms, .. } = &mut self.waiting;
+        terms.set_details(details, server.rules())
+    }
+
+    /// The user said yes to all of it. Yes to nothing is no.
     ///
     /// # Errors
     /// The device no longer waits, or the answer could not be stored.
     pub async fn approve(self) -> Result<(), ErrorPage> {
-        self.say_yes(None).await
+        match self.waiting.terms.is_nothing() {
+            true => self.deny().await,
+            false => self.say_yes().await,
+        }
     }
 
     /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
     ///
     /// # Errors
     /// As those of [`approve`](Self::approve).
-    pub async fn approve_scope(self, part: &Scope) -> Result<(), ErrorPage> {
-        let asked = self.scope();
-        match !asked.is_empty() && asked.intersection(part).is_empty() {
-            true => self.deny().await,
-            false => self.say_yes(Some(part)).await,
-        }
+    pub async fn approve_scope(mut self, part: &Scope) -> Result<(), ErrorPage> {
+        self.waiting.terms.narrow_scope(part);
+        self.approve().await
     }
 
     /// The user said no.
@@ -266,10 +273,14 @@ impl DeviceConsent {
         self.answer(false, |grant, now| grant.deny(&claimant, now)).await
     }
 
-    async fn say_yes(self, part: Option<&Scope>) -> Result<(), ErrorPage> {
-        let (login, claimant) = (self.login.clone(), self.waiting.claimant);
-        let policy = self.waiting.server.rules().policy.clone();
-        let approve = |grant: Grant, now| grant.approve(&claimant, &login, part, now, &policy);
+    async fn say_yes(self) -> Result<(), ErrorPage> {
+        let Waiting { server, terms, claimant, .. } = &self.waiting;
+        let (login, claimant, policy) = (self.login.clone(), *claimant, server.rules().policy.clone());
+        let (scope, details) = (terms.scope().clone(), terms.details().clone());
+        let approve = |grant: Grant, now| {
+            let granted = Some((&scope, &details));
+            grant.approve(&claimant, &login, granted, now, &policy)
+        };
         self.answer(true, approve).await
     }
 
@@ -278,9 +289,9 @@ impl DeviceConsent {
         says_yes: bool,
         answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
     ) -> Result<(), ErrorPage> {
-        let Waiting { server, grant, client, claimant, .. } = &self.waiting;
+        let Waiting { server, grant, terms, claimant, .. } = &self.waiting;
         let subject = Some(self.login.subject());
-        let about = About { subject, ..About::client(client.id()).grant(*grant) };
+        let about = About { subject, ..About::client(terms.client().id()).grant(*grant) };
         let stands = |grant: &Grant| grant.was_answered(claimant, says_yes);
         match server.write_answer(*grant, says_yes, answered, stands).await {
             Ok(()) => {

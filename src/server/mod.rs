@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use authorize::{Authorization, Consent, Detour, ErrorPage};
+pub use authorize::{Authorization, Consent, ErrorPage, LoginRequired, ShowLogin, SignedIn};
 pub use builder::Builder;
 pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;

@@ -265,7 +265,7 @@ async fn h_05_names_and_values_are_utf_8_in_form_encoding() {
     let fixture = fixture();
     let query = encode(&code_query("conf", "read")).replace("the+state", "%C3%A9%F0%9F%94%91%20a+b%2B");
     let ask = fixture.server.authorize(&Request::get(query)).await.expect("an address");
-    let answer = Answer(ask.signed_in(fixture.alice()).expect("a consent").approve().await);
+    let answer = Answer(ask.signed_in(fixture.alice()).await.consent().expect("a consent").approve().await);
     assert_eq!(answer.location_parameter("state").as_deref(), Some("é🔑 a b+"));
 
     for broken in ["%FF", "%", "%4", "%ZZ", "%C3", "%C0%AF", "%ED%A0%80", "\u{FFFD}%80"] {

@@ -182,7 +182,7 @@ async fn h_18_neither_store_nor_log_nor_debug_shows_a_secret() {
 
     let ask = fixture.server.authorize(&Request::get(encode(&code_query("conf", "read")))).await.unwrap();
     shown.push(format!("{ask:?}"));
-    let consent = ask.signed_in(fixture.alice()).unwrap();
+    let consent = ask.signed_in(fixture.alice()).await.consent().unwrap();
     shown.push(format!("{consent:?} {:?}", consent.client()));
     shown.extend(stored(&fixture).await);
     shown.extend(fixture.log.texts());

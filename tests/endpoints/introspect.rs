@@ -122,7 +122,7 @@ async fn in_05_how_the_user_signed_in_travels_with_the_token() {
     let request = Request::get(encode(&code_query("conf", "read")));
     let long_ago = fixture.alice().authentication().auth_time - Duration::from_secs(3600);
     let login = Login::new("alice", long_ago).with_acr("urn:example:gold");
-    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).unwrap();
+    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).await.consent().unwrap();
     let code = Answer(consent.approve().await).location_parameter("code").unwrap();
     let tokens = fixture.redeem("conf", &code).await;
     for token in

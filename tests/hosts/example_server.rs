@@ -1,6 +1,6 @@
 //! What the pages of a host owe to OAuth, shown on `examples/server` over HTTP.
 
-use crate::support::browser::{Answer, Server, unescape};
+use crate::support::browser::{Answer, Browser, Server, unescape};
 use crate::support::{VERIFIER, code_query, encode};
 
 fn query(client: &str) -> String {
@@ -230,4 +230,167 @@ fn az_25_a_user_lists_and_revokes_what_was_granted() {
         alice.post_as_conf("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh)]);
     assert_eq!(refused["error"], "invalid_grant");
     assert!(alice.get("/account/grants").element("grants").is_none());
+}
+
+/// Goes where the server leads, as far as a page of its own.
+fn follow(browser: &mut Browser<'_>, path: &str) -> (String, Answer) {
+    let mut path = path.to_owned();
+    loop {
+        let page = browser.get(&path);
+        match page.header("location").filter(|to| to.starts_with('/')) {
+            Some(to) => path = to.to_owned(),
+            None => return (path, page),
+        }
+    }
+}
+
+/// Fills in a sign-in page that is shown, of either kind.
+fn submit(browser: &mut Browser<'_>, page: &Answer, path: &str, typed: &[(&str, &str)]) -> String {
+    let (csrf, return_to) = (page.hidden("csrf"), page.hidden("return_to"));
+    let form = [&[("csrf", csrf.as_str()), ("return_to", &return_to)], typed].concat();
+    let answer = browser.post(path, &form);
+    answer.header("location").unwrap_or_else(|| panic!("{}", answer.body)).to_owned()
+}
+
+const ALICE: [(&str, &str); 2] = [("username", "alice"), ("password", "wonderland")];
+
+#[test]
+fn ft_30_a_request_that_wants_a_new_login_gets_one_and_then_the_consent_page() {
+    let server = Server::start("");
+    for more in ["prompt=login", "max_age=0", "prompt=login&max_age=3600", "prompt=select_account"] {
+        let mut alice = server.signed_in("alice", "wonderland");
+        let request = format!("{}&{more}", query("conf"));
+        let (at, login) = follow(&mut alice, &format!("/authorize?{request}"));
+        assert!(at.starts_with("/login?"), "{more}: {at}");
+        assert!(login.element("login-reason").is_some(), "{more}: the page says why");
+        let back = submit(&mut alice, &login, "/login", &ALICE);
+        let (at, consent) = follow(&mut alice, &back);
+        assert!(at.starts_with("/consent?"), "{more}: {at}");
+        assert!(consent.element("consent-approve").is_some());
+        let answer = alice.decide(&request, "approve");
+        assert!(answer.location_parameter("code").is_some(), "{more}: {}", answer.body);
+        let (at, _) = follow(&mut alice, &format!("/authorize?{request}"));
+        assert!(at.starts_with("/login?"), "{more}: the same request again is a new one");
+    }
+    // A visitor signs in once, not twice.
+    let mut visitor = server.browser();
+    let (_, login) = follow(&mut visitor, &format!("/authorize?{}&prompt=login", query("conf")));
+    let back = submit(&mut visitor, &login, "/login", &ALICE);
+    assert!(follow(&mut visitor, &back).0.starts_with("/consent?"));
+}
+
+#[test]
+fn ft_29_a_stronger_sign_in_is_a_second_page() {
+    let server = Server::start_with(
+        "",
+        "[[users]]\nusername = \"carol\"\nsub = \"user-carol\"\npassword = \"sesame\"\npin = \"4711\"",
+    );
+    let request = format!("{}&acr_values=3+2", query("conf"));
+    let mut carol = server.signed_in("carol", "sesame");
+    let (at, page) = follow(&mut carol, &format!("/authorize?{request}"));
+    assert!(at.starts_with("/login/pin?"), "{at}");
+    let form =
+        [("csrf", page.hidden("csrf")), ("return_to", page.hidden("return_to")), ("pin", "0000".into())];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert!(carol.post("/login/pin", &form).element("login-message").is_some());
+    let back = submit(&mut carol, &page, "/login/pin", &[("pin", "4711")]);
+    assert!(follow(&mut carol, &back).0.starts_with("/consent?"));
+    let code = carol.decide(&request, "approve").location_parameter("code").unwrap();
+    let redemption = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", "https://app.example/cb"),
+        ("code_verifier", VERIFIER),
+    ];
+    let tokens = carol.post_as_conf("/token", &redemption);
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(carol.post_as_conf("/introspect", &[("token", token)])["acr"], "2");
+
+    // Who cannot, is told to the application; so is a class that there is no page for.
+    let mut alice = server.signed_in("alice", "wonderland");
+    for acr in ["2", "urn:of:another"] {
+        let answer = alice.get(&format!("/authorize?{}&acr_values={acr}", query("conf")));
+        let error = answer.location_parameter("error");
+        assert_eq!(error.as_deref(), Some("unmet_authentication_requirements"), "{acr}");
+    }
+    let weak = alice.get(&format!("/authorize?{}&acr_values=1", query("conf")));
+    assert!(weak.header("location").unwrap().starts_with("/consent?"), "a password is enough for this one");
+}
+
+#[test]
+fn ft_29_wrong_pins_end_the_session() {
+    let server = Server::start_with(
+        "",
+        "[[users]]\nusername = \"carol\"\nsub = \"user-carol\"\npassword = \"sesame\"\npin = \"4711\"",
+    );
+    let mut carol = server.signed_in("carol", "sesame");
+    let page = carol.get("/login/pin?return_to=%2F");
+    let csrf = page.hidden("csrf");
+    for _ in 0..5 {
+        carol.post("/login/pin", &[("csrf", &csrf), ("pin", "1234")]);
+    }
+    let right = carol.post("/login/pin", &[("csrf", &csrf), ("pin", "4711")]);
+    assert_eq!(right.status, 403);
+    assert!(carol.get("/account/grants").header("location").unwrap().starts_with("/login?"));
+}
+
+#[test]
+fn ft_29_a_login_hint_is_text_on_the_login_page() {
+    let server = Server::start("");
+    for hint in ["buffy@x", "<script>alert(1)</script>", &"é".repeat(1000)] {
+        let request = [code_query("conf", "read"), vec![("login_hint", hint)]].concat();
+        let (at, page) = follow(&mut server.browser(), &format!("/authorize?{}", encode(&request)));
+        assert!(at.starts_with("/login?"), "{at}");
+        let shown = unescape(page.element("login-hint").unwrap());
+        assert!(!shown.is_empty() && hint.starts_with(&shown), "{shown}");
+        assert!(!page.body.contains("<script"), "{hint}");
+    }
+}
+
+#[test]
+fn ft_30_prompt_none_never_shows_a_page() {
+    let server = Server::start("");
+    let silent = |more: &str| format!("/authorize?{}&prompt=none{more}", query("conf"));
+    let error = |answer: Answer| answer.location_parameter("error").unwrap();
+    assert_eq!(error(server.browser().get(&silent(""))), "login_required");
+    let mut alice = server.signed_in("alice", "wonderland");
+    assert_eq!(error(alice.get(&silent("&max_age=0"))), "login_required");
+    assert_eq!(error(alice.get(&silent("&acr_values=2"))), "unmet_authentication_requirements");
+    assert_eq!(error(alice.get(&silent(""))), "consent_required");
+}
+
+#[test]
+fn ft_38_one_consent_page_is_one_decision() {
+    let server = Server::start("");
+    let mut alice = server.signed_in("alice", "wonderland");
+    let request = query("conf");
+    for (first, then) in [("approve", "approve"), ("approve", "deny"), ("deny", "approve")] {
+        let page = alice.get(&format!("/consent?{request}"));
+        let csrf = page.hidden("csrf");
+        let mut press = |decision| {
+            let form = [("csrf", csrf.as_str()), ("request", &request), ("decision", decision)];
+            alice.post("/consent", &form).header("location").unwrap().to_owned()
+        };
+        let answer = press(first);
+        assert_eq!(answer.contains("code="), first == "approve");
+        for _ in 0..7 {
+            assert_eq!(press(then), answer, "{first}, then {then}");
+        }
+    }
+}
+
+#[test]
+fn ft_38_every_dead_end_has_a_way_onward() {
+    let server = Server::start("");
+    let mut alice = server.signed_in("alice", "wonderland");
+    let request = query("conf");
+    let csrf = alice.get(&format!("/consent?{request}")).hidden("csrf");
+    alice.cookie = None;
+    let form = [("csrf", csrf.as_str()), ("request", &request), ("decision", "approve")];
+    let expired = alice.post("/consent", &form);
+    assert_eq!(expired.status, 403);
+    let way = format!("id=\"try-again\" href=\"/consent?{request}\"");
+    assert!(unescape(&expired.body).contains(&way), "{}", expired.body);
+    let evil = [("csrf", "x"), ("return_to", "https://evil.example/")];
+    assert!(!alice.post("/login", &evil).body.contains("evil.example"));
 }

@@ -158,3 +158,23 @@ fn dg_09_only_the_browser_that_entered_the_code_answers() {
     assert_eq!(alice.post("/login", &login).status, 303);
     assert_eq!(alice.get("/device/consent").header("location"), Some("/device"));
 }
+
+#[test]
+fn ft_38_the_second_press_of_a_device_s_page_repeats_the_first_answer() {
+    let server = Server::start_with("", TELEVISION);
+    for (first, then) in [("approve", "deny"), ("deny", "approve"), ("approve", "approve")] {
+        let device = Device::begin(&server);
+        let mut alice = server.signed_in("alice", "wonderland");
+        enter(&mut alice, &device.user_code);
+        let page = alice.get("/device/consent");
+        let (csrf, code) = (page.hidden("csrf"), page.hidden("user_code"));
+        let mut press = |decision| {
+            let form = [("csrf", csrf.as_str()), ("user_code", &code), ("decision", decision)];
+            let answer = alice.post("/device/consent", &form);
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            answer.element("device-done").unwrap().to_owned()
+        };
+        assert_eq!(press(first), press(then), "{first}, then {then}");
+        assert_eq!(device.poll(&server) == "tokens", first == "approve");
+    }
+}

@@ -58,7 +58,7 @@ impl Tenant {
 
     async fn code(&self) -> String {
         let asked = self.server.authorize(&Request::get(encode(&code_query("conf", "read")))).await.unwrap();
-        let consent = asked.signed_in(alice()).unwrap();
+        let consent = asked.signed_in(alice()).await.consent().unwrap();
         Answer(consent.approve().await).location_parameter("code").unwrap()
     }
 

@@ -128,10 +128,10 @@ impl Fixture {
     pub async fn approve(&self, query: &[(&str, &str)]) -> Answer {
         let request = Request::get(encode(query));
         let ask = self.server.authorize(&request).await.expect("the address is proven");
-        match ask.signed_in(self.alice()) {
-            Ok(consent) => Answer(consent.approve().await),
-            Err(grantor::Detour::Answer(response)) => Answer(response),
-            Err(detour) => panic!("{detour:?}"),
+        match ask.signed_in(self.alice()).await {
+            grantor::SignedIn::Consent(consent) => Answer(consent.approve().await),
+            grantor::SignedIn::Answered(response) => Answer(response),
+            grantor::SignedIn::Reauthenticate(again) => Answer(again.cannot().await),
         }
     }
 

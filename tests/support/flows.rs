@@ -174,7 +174,7 @@ fn poll(device_code: &str) -> [(&str, &str); 2] {
 async fn approve(fixture: &Fixture) -> Result<Value, Response> {
     let request = Request::get(encode(&code_query("pub", "read")));
     let asked = fixture.server.authorize(&request).await.map_err(|page| page.into_response())?;
-    let response = asked.signed_in(fixture.alice()).unwrap().approve().await;
+    let response = asked.signed_in(fixture.alice()).await.consent().unwrap().approve().await;
     match response.status {
         303 => Ok(json!({ "code": Answer(response).location_parameter("code") })),
         _ => Err(response),

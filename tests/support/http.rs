@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Request};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 use grantor::adapter::axum::router;
-use grantor::{Authorization, AuthorizationServer, Detour, Login, Response};
+use grantor::{Authorization, AuthorizationServer, Login, Response, SignedIn};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -49,10 +49,10 @@ pub async fn send(server: &AuthorizationServer, request: Request<Body>) -> Reply
 
 async fn alice_says_yes(authorization: Authorization) -> Response {
     let start: DateTime<Utc> = DateTime::from_timestamp(TestClock::START, 0).unwrap();
-    match authorization.signed_in(Login::new("alice", start)) {
-        Ok(consent) => consent.approve().await,
-        Err(Detour::Answer(response)) => response,
-        Err(detour) => panic!("{detour:?}"),
+    match authorization.signed_in(Login::new("alice", start)).await {
+        SignedIn::Consent(consent) => consent.approve().await,
+        SignedIn::Answered(response) => response,
+        SignedIn::Reauthenticate(login) => login.cannot().await,
     }
 }
 

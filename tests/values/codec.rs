@@ -87,7 +87,7 @@ async fn grants() -> Vec<(&'static str, Grant)> {
     query.extend([("resource", "https://api.example"), ("resource", "https://files.example")]);
     let request = Request::get(encode(&query));
     let login = Login::new("alice", fixture.alice().authentication().auth_time).with_acr("urn:example:gold");
-    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).unwrap();
+    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).await.consent().unwrap();
     let code = Answer(consent.approve().await).location_parameter("code").unwrap();
     let offered = newest(&fixture).await;
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::policy::OmittedScope;
-use grantor::{Client, ClientMetadata, Detour, GrantType, MemoryRegistry, Policy, Request, Scope, Subject};
+use grantor::{
+    Client, ClientMetadata, GrantType, LoginReason, LoginRequired, MemoryRegistry, Policy, Request, Scope,
+    SignedIn, Subject,
+};
 
 use crate::support::{
     Answer, CALLBACK, CHALLENGE, Fixture, SECRET, VERIFIER, code_query, encode, redemption,
@@ -57,7 +60,7 @@ async fn az_14_an_omitted_scope_is_the_registered_one_or_an_error() {
 async fn approve_part(fixture: &Fixture, asked: &str, part: &str) -> Answer {
     let ask =
         fixture.server.authorize(&Request::get(encode(&with("conf", &[("scope", asked)])))).await.unwrap();
-    let consent = ask.signed_in(fixture.alice()).unwrap();
+    let consent = ask.signed_in(fixture.alice()).await.consent().unwrap();
     Answer(consent.approve_scope(&Scope::parse(part).unwrap()).await)
 }
 
@@ -134,7 +137,7 @@ async fn az_16_the_state_comes_back_as_it_was() {
     for spelling in ["a+b", "a%20b"] {
         let query = encode(&with("conf", &[("state", "STATE")])).replace("STATE", spelling);
         let ask = fixture.server.authorize(&Request::get(query)).await.unwrap();
-        let denied = Answer(ask.signed_in(fixture.alice()).unwrap().deny());
+        let denied = Answer(ask.signed_in(fixture.alice()).await.consent().unwrap().deny().await);
         assert_eq!(denied.location_parameter("state").as_deref(), Some("a b"));
     }
 }
@@ -182,7 +185,7 @@ async fn az_17_every_answer_names_its_issuer() {
         }
     }
     let ask = fixture.server.authorize(&Request::get(encode(&with("conf", &[])))).await.unwrap();
-    let denied = Answer(ask.signed_in(fixture.alice()).unwrap().deny());
+    let denied = Answer(ask.signed_in(fixture.alice()).await.consent().unwrap().deny().await);
     assert_eq!(error_of(&denied).as_deref(), Some("access_denied"));
     assert_eq!(denied.location_parameter("iss").as_deref(), Some(issuer));
 }
@@ -309,24 +312,32 @@ async fn az_24_a_client_whose_id_is_a_users_is_not_that_user() {
     assert_ne!(registered.client.id().as_str(), "bob", "a registration does not choose its id");
 }
 
+fn answered(visit: LoginRequired) -> Answer {
+    match visit {
+        LoginRequired::Answered(response) => Answer(response),
+        LoginRequired::ShowLogin(_) => panic!("an answer, and no login page"),
+    }
+}
+
 #[tokio::test]
 async fn az_28_prompt_none_shows_no_page() {
     let fixture = Fixture::new();
     let silent = Request::get(encode(&with("conf", &[("prompt", "none")])));
     let ask = fixture.server.authorize(&silent).await.unwrap();
-    let answer = Answer(ask.signed_out().expect("an answer, and no login page"));
+    let answer = answered(ask.login_required().await);
     assert_eq!(error_of(&answer).as_deref(), Some("login_required"));
     assert_eq!(answer.location_parameter("state").as_deref(), Some("the state"));
 
-    let consent = fixture.server.authorize(&silent).await.unwrap().signed_in(fixture.alice()).unwrap();
-    assert!(consent.is_silent());
-    assert_eq!(error_of(&Answer(consent.cannot_ask())).as_deref(), Some("consent_required"));
+    let consent =
+        fixture.server.authorize(&silent).await.unwrap().signed_in(fixture.alice()).await.consent().unwrap();
+    assert!(consent.prompt_none());
+    assert_eq!(error_of(&Answer(consent.consent_required().await)).as_deref(), Some("consent_required"));
 
     let stale = Request::get(encode(&with("conf", &[("prompt", "none"), ("max_age", "0")])));
     let login = fixture.alice();
     fixture.clock.advance(Duration::from_secs(61));
-    match fixture.server.authorize(&stale).await.unwrap().signed_in(login) {
-        Err(Detour::Answer(response)) => {
+    match fixture.server.authorize(&stale).await.unwrap().signed_in(login).await {
+        SignedIn::Answered(response) => {
             assert_eq!(error_of(&Answer(response)).as_deref(), Some("login_required"))
         }
         other => panic!("{other:?}"),
@@ -349,9 +360,15 @@ async fn az_29_an_old_login_is_not_good_enough_for_max_age() {
     fixture.clock.advance(Duration::from_secs(600));
     for (max_age, again) in [("0", true), ("599", true), ("600", false), ("4294967295", false)] {
         let request = Request::get(encode(&with("conf", &[("max_age", max_age)])));
-        let signed_in = fixture.server.authorize(&request).await.unwrap().signed_in(login.clone());
-        assert_eq!(matches!(signed_in, Err(Detour::LoginAgain(_))), again, "{max_age}");
-        assert_eq!(signed_in.is_ok(), !again, "{max_age}");
+        let signed_in = fixture.server.authorize(&request).await.unwrap().signed_in(login.clone()).await;
+        match signed_in {
+            SignedIn::Reauthenticate(login) => {
+                assert!(again, "{max_age}");
+                assert_eq!(login.because(), LoginReason::Stale);
+            }
+            SignedIn::Consent(_) => assert!(!again, "{max_age}"),
+            SignedIn::Answered(_) => panic!("{max_age}"),
+        }
     }
     let fresh = fixture.approve(&with("conf", &[("max_age", "0")])).await;
     assert!(fresh.location_parameter("code").is_some(), "who just signed in is not sent back");
@@ -370,7 +387,7 @@ async fn az_29_an_authentication_class_is_met_or_refused_and_then_told() {
     let request = Request::get(encode(&with("conf", &[("acr_values", "urn:x urn:mfa")])));
     let login = fixture.alice().with_acr("urn:mfa");
     let signed_in_at = login.authentication().auth_time;
-    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).unwrap();
+    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(login).await.consent().unwrap();
     let code = Answer(consent.approve().await).location_parameter("code").unwrap();
     fixture.clock.advance(Duration::from_secs(30));
     let tokens = fixture.redeem("conf", &code).await;

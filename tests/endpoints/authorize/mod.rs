@@ -1,4 +1,6 @@
 //! The authorization endpoint: RFC 6749 sections 3.1, 4.1 and 4.2.
 
 mod answers;
+mod reauthentication;
 mod request;
+mod strangers;

@@ -3,7 +3,7 @@
 use grantor::client::{ClientError, ClientErrors};
 use grantor::error::Reason;
 use grantor::redirect::RedirectUriError;
-use grantor::{AuthMethod, Authorization, Client, ErrorPage, MemoryRegistry, Request};
+use grantor::{AuthMethod, Authorization, Client, ErrorPage, LoginRequired, MemoryRegistry, Request};
 
 use crate::support::http::{bare, send};
 use crate::support::{Answer, CALLBACK, Fixture, SECRET, code_query, encode, redemption};
@@ -333,13 +333,15 @@ async fn az_09_nothing_is_judged_before_a_user_is_signed_in() {
     ] {
         let query = with("conf", name, value);
         let waiting = ask(&fixture, &query).await.expect("a login page");
-        let waiting = waiting.signed_out().expect_err("no link bounces off this server");
-        assert_eq!(waiting.client().id().as_str(), "conf");
+        let LoginRequired::ShowLogin(login) = waiting.login_required().await else {
+            panic!("no link bounces off this server");
+        };
+        assert_eq!(login.client().id().as_str(), "conf");
         error_of(&fixture.approve(&query).await);
     }
     let twice = [code_query("conf", "read"), vec![("scope", "write")]].concat();
     let waiting = ask(&fixture, &twice).await.expect("a login page");
-    assert!(waiting.signed_out().is_err());
+    assert!(matches!(waiting.login_required().await, LoginRequired::ShowLogin(_)));
 }
 
 #[tokio::test]

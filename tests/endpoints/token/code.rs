@@ -132,7 +132,8 @@ async fn tk_04_a_refresh_token_is_for_clients_that_registered_the_grant_type() {
 async fn tk_04_a_refresh_token_is_bound_to_what_the_user_consented_to() {
     let fixture = Fixture::new();
     let request = Request::get(encode(&code_query("conf", "read write")));
-    let consent = fixture.server.authorize(&request).await.unwrap().signed_in(fixture.alice()).unwrap();
+    let consent =
+        fixture.server.authorize(&request).await.unwrap().signed_in(fixture.alice()).await.consent().unwrap();
     let answer = Answer(consent.approve_scope(&Scope::parse("read admin").unwrap()).await);
     let code = answer.location_parameter("code").unwrap();
     let tokens = fixture.redeem("conf", &code).await;

@@ -178,7 +178,7 @@ async fn ra_03_the_host_may_narrow_and_enrich_what_was_asked_for() {
     let details = json!([payment(), { "type": "files", "files": ["a", "b"] }]).to_string();
     let query = Request::get(encode(&asking("read", &details)));
     let asked = fixture.server.authorize(&query).await.unwrap();
-    let mut consent = asked.signed_in(fixture.alice()).unwrap();
+    let mut consent = asked.signed_in(fixture.alice()).await.consent().unwrap();
     assert_eq!(consent.details().as_slice().len(), 2);
     let chosen = |json: &Value| AuthorizationDetails::parse(&json.to_string()).unwrap();
     let other = chosen(&json!([{ "type": "files", "files": [] }]));

@@ -1,0 +1,85 @@
+//! One decision a consent page: the second press of its buttons repeats the first answer.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use crate::expiring::Expiring;
+use crate::session::lock;
+
+const KEPT: Duration = Duration::from_secs(60 * 60);
+const PAGES: usize = 16;
+
+/// How the latest consent pages of a session were answered, by the request that each was for.
+pub(crate) struct Decisions(Mutex<Expiring<[u8; 32], Arc<Decision>>>);
+
+/// The answer of one page, once there is one.
+pub(crate) type Decision = OnceCell<Answered>;
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self(Mutex::new(Expiring::new(KEPT, PAGES)))
+    }
+}
+
+impl Decisions {
+    /// A page was shown: its request has no answer yet.
+    pub(crate) fn show(&self, request: &str) {
+        lock(&self.0).insert(key(request), Arc::default(), Instant::now());
+    }
+
+    /// What the latest page of this request was answered with.
+    pub(crate) fn of(&self, request: &str) -> Arc<Decision> {
+        let (key, now) = (key(request), Instant::now());
+        let mut pages = lock(&self.0);
+        if let Some(decision) = pages.get(&key, now) {
+            return Arc::clone(decision);
+        }
+        let decision = Arc::default();
+        pages.insert(key, Arc::clone(&decision), now);
+        decision
+    }
+}
+
+/// An answer that can be given again.
+#[derive(Clone)]
+pub(crate) struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answered {
+    /// Keeps an answer. `Err` if the server could not give one: then the next press tries again.
+    pub(crate) fn keep(answer: grantor::Response) -> Result<Self, Response> {
+        if answer.status >= 500 {
+            return Err(answer.into_response());
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &answer.headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Ok(Self { status, headers, body: answer.body })
+    }
+}
+
+impl IntoResponse for Answered {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+fn key(request: &str) -> [u8; 32] {
+    Sha256::digest(request).into()
+}

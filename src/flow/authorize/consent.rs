@@ -1,0 +1,161 @@
+//! The user's choice, and the answer that it makes.
+
+use chrono::{DateTime, Utc};
+
+use super::{AuthenticationRequest, Prompt};
+use crate::client::{Client, ResponseType};
+use crate::details::AuthorizationDetails;
+use crate::error::Reason;
+use crate::flow::Issuance;
+use crate::flow::consent::Terms;
+use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
+use crate::flow::token::Reply;
+use crate::grant::{Authentication, Grant, Handle, Kind, Offer};
+use crate::mint::Mint;
+use crate::pkce::CodeChallenge;
+use crate::policy::Rules;
+use crate::redirect::RedirectUri;
+use crate::scope::Scope;
+use crate::store::Write;
+use crate::target::Targets;
+
+/// Everything is checked but the human. Neither `Clone` nor serialisable: one question, one answer. Over a
+/// page that waits for the user, the host keeps the query string, and the request is checked again.
+#[derive(Debug)]
+pub struct AwaitConsent {
+    pub(super) to: Return,
+    pub(super) named: bool,
+    /// Whether an error needs no approval of the client to be redirected.
+    pub(super) redirects_errors: bool,
+    pub(super) requested: AuthenticationRequest,
+    pub(super) response_type: ResponseType,
+    pub(super) challenge: Option<CodeChallenge>,
+    pub(super) authentication: Authentication,
+    pub(super) issuance: Issuance,
+    pub(super) terms: Terms,
+}
+
+impl AwaitConsent {
+    /// The client that asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.terms.client()
+    }
+
+    /// Where the answer goes.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &RedirectUri {
+        &self.to.uri
+    }
+
+    /// What the user is asked to grant.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        self.terms.scope()
+    }
+
+    /// What it is answered with.
+    #[must_use]
+    pub fn response_type(&self) -> ResponseType {
+        self.response_type
+    }
+
+    /// The resources that its tokens can be for; none is the server's default audience.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        self.terms.targets()
+    }
+
+    /// What the user is asked to grant that a scope cannot say (RFC 9396).
+    #[must_use]
+    pub fn details(&self) -> &AuthorizationDetails {
+        self.terms.details()
+    }
+
+    /// What the request says about how the user signs in, and about the pages.
+    #[must_use]
+    pub fn requested(&self) -> &AuthenticationRequest {
+        &self.requested
+    }
+
+    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section 7.1).
+    ///
+    /// # Errors
+    /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
+    pub fn set_details(&mut self, details: AuthorizationDetails, rules: &Rules) -> Result<(), Reason> {
+        self.terms.set_details(details, rules)
+    }
+
+    /// Keeps the part of the scope that the user grants.
+    pub fn narrow_scope(&mut self, part: &Scope) {
+        self.terms.narrow_scope(part);
+    }
+
+    /// Whether nothing is left of what was asked for: yes to nothing is no.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.terms.is_nothing()
+    }
+
+    /// Whether no page may be shown (`prompt=none`).
+    #[must_use]
+    pub fn prompt_none(&self) -> bool {
+        self.requested.has_prompt(Prompt::None)
+    }
+
+    /// Whether the user must be asked even if they granted all of this before: the client says so (`prompt=consent`), or
+    /// any program on the user's device could be the one that asks (RFC 8252 section 8.6).
+    #[must_use]
+    pub fn must_ask(&self) -> bool {
+        self.requested.has_prompt(Prompt::Consent) || self.to.uri.is_local() || self.client().is_local_only()
+    }
+
+    /// The user said no.
+    ///
+    /// On the user's own device no stranger's page can wait for the user (RFC 9700 section 4.11.2), and the program there
+    /// has to hear it.
+    pub fn deny(mut self) -> ErrorAnswer {
+        self.redirects_errors |= self.to.uri.is_local();
+        self.refuse(Reason::ConsentDenied)
+    }
+
+    /// The user would have to be asked, and the request forbids that (`consent_required`).
+    pub fn consent_required(self) -> ErrorAnswer {
+        self.refuse(Reason::ConsentRequired)
+    }
+
+    /// Another page would have to be shown, and the request forbids that (`interaction_required`).
+    pub fn interaction_required(self) -> ErrorAnswer {
+        self.refuse(Reason::InteractionRequired)
+    }
+
+    fn refuse(self, reason: Reason) -> ErrorAnswer {
+        let Self { to, redirects_errors, issuance, .. } = self;
+        match redirects_errors {
+            true => ErrorAnswer::Redirect(to.error(reason)),
+            false => to.unproven(reason, issuance.client.id().clone(), Some(issuance.subject)),
+        }
+    }
+
+    /// The user said yes to what is left.
+    pub fn approve(self, mint: Mint, now: DateTime<Utc>, rules: &Rules) -> (Write, SealedRedirect) {
+        let Self { to, named, response_type, challenge, authentication, issuance, terms, .. } = self;
+        let (scope, details) = (terms.scope().clone(), terms.details().clone());
+        let issuance = Issuance { scope, details, ..issuance };
+        let policy = &rules.policy;
+        let (grant, answer) = match response_type {
+            ResponseType::Code => {
+                let terms = Offer::new(&mint.first, &to.uri, named, challenge, now, policy);
+                let grant = Grant::offer(issuance, authentication, terms, &mint, now, policy);
+                let code = Handle::new(grant.id(), mint.first);
+                (grant, Answer::Code(code.into_text(Kind::Code, &policy.prefixes)))
+            }
+            ResponseType::Token => {
+                let (grant, tokens) = Grant::issue(issuance, Some(authentication), mint, now, policy);
+                let reply = Reply::new(&grant, tokens, now, rules);
+                (grant, Answer::Tokens(reply))
+            }
+        };
+        (Write::insert(grant, now), SealedRedirect { to, answer })
+    }
+}

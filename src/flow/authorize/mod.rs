@@ -1,0 +1,271 @@
+//! The authorization request (RFC 6749 section 3.1).
+//!
+//! ```text
+//! Request ─▶ AwaitClient ─▶ AwaitLogin ─▶ AwaitConsent ─▶ approve | deny ─▶ Redirect
+//!                              │    ▲
+//!                              ▼    │ the same request, later
+//!                           AwaitSignIn ─▶ cannot ─▶ Redirect
+//! ```
+//!
+//! Until the redirect URI has matched a registration, a failure is a page. Nothing of the rest is judged
+//! before a user is signed in, so that no stranger's link can bounce off this server (RFC 9700 section 4.11.2).
+
+mod consent;
+mod parameters;
+mod requested;
+mod sign_in;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use consent::AwaitConsent;
+pub use requested::{AuthenticationRequest, MAX_HINT, MAX_HINTS, Prompt};
+pub use sign_in::{AwaitSignIn, LoginReason};
+
+use super::ResponseMode;
+use super::consent::Terms;
+use super::redirect::{ErrorAnswer, Return};
+use crate::client::{Client, ClientId, ResponseType};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::grant::{Authentication, Login, Subject};
+use crate::http::{Method, Request};
+use crate::issuance::{self as gate, Gate, Issuance, Standing};
+use crate::pkce::CodeChallenge;
+use crate::policy::Rules;
+use parameters::Parameters;
+
+/// Parsed. The redirect URI is only claimed, so every failure here is shown and none is redirected.
+#[derive(Debug)]
+pub struct AwaitClient {
+    client: ClientId,
+    redirect_uri: Option<String>,
+    state: Option<String>,
+    asked: Parameters,
+}
+
+impl AwaitClient {
+    /// Reads an authorization request from a query (`GET`) or a form (`POST`).
+    ///
+    /// # Errors
+    /// A request that cannot be read, or whose client or redirect URI is repeated or absent.
+    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+        let parameters = match request.method {
+            Method::Post => request.posted_form()?,
+            Method::Get | Method::Head | Method::Put | Method::Delete | Method::Options | Method::Other => {
+                request.query.as_deref().unwrap_or_default().as_bytes()
+            }
+        };
+        let form = Form::parse(parameters)?;
+        let client = form.one("client_id")?.ok_or(Reason::ParameterMissing)?;
+        let redirect_uri = form.one("redirect_uri")?;
+        Ok(Self {
+            client: ClientId::new(client),
+            redirect_uri: redirect_uri.map(str::to_owned),
+            state: form.one("state").ok().flatten().map(str::to_owned),
+            asked: Parameters::parse(&form),
+        })
+    }
+
+    /// The client that has to be looked up.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// Takes the client, and proves the redirect URI by what it registered.
+    ///
+    /// # Errors
+    /// An error page: there is no client, or no address that the answer may go to.
+    pub fn with_client(
+        self,
+        found: Option<Arc<Client>>,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<AwaitLogin, Refusal> {
+        let Self { redirect_uri, state, asked, .. } = self;
+        let client = found.ok_or(Reason::ClientUnregistered)?;
+        let named = redirect_uri.is_some();
+        let uri = match (redirect_uri, client.redirect_uris()) {
+            (Some(asked), _) => {
+                client.redirect_uri(&asked, rules.profile).ok_or(Reason::RedirectUriUnregistered)?
+            }
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(Reason::RedirectUriMissing.into()),
+        };
+        let to = Return { uri, mode: asked.error_mode(&client), state, issuer: rules.issuer.clone() };
+        let redirects_errors = redirects_errors(&client, &asked, rules);
+        Ok(AwaitLogin { client, to, named, redirects_errors, asked, since: now, account_chosen: false })
+    }
+}
+
+/// Whether the client's address may be sent an error at once. The host chose its own clients; one that registered itself,
+/// or that a document describes, chose its address itself, and could have an error made to lead users there (RFC 9700
+/// section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no page, so there the redirect stays.
+fn redirects_errors(client: &Client, asked: &Parameters, rules: &Rules) -> bool {
+    let is_strange = client.is_self_registered() || client.of_document;
+    let is_hidden = asked.requested.has_prompt(Prompt::None)
+        && rules.scope.contains("openid")
+        && asked.names_scope("openid");
+    !is_strange || is_hidden
+}
+
+/// The address for the answer is proven. Waits for the host's word on who is signed in.
+#[derive(Debug)]
+pub struct AwaitLogin {
+    client: Arc<Client>,
+    to: Return,
+    /// Whether the request names the redirect URI; then the token request must, too.
+    named: bool,
+    redirects_errors: bool,
+    asked: Parameters,
+    /// When this request was first seen.
+    since: DateTime<Utc>,
+    account_chosen: bool,
+}
+
+/// What a signed-in user is faced with.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum SignedIn {
+    /// Everything is checked but the human.
+    Consent(Box<AwaitConsent>),
+    /// The login is not enough: the user has to sign in again, or in another way.
+    Reauthenticate(Box<AwaitSignIn>),
+    /// The request is refused; the answer goes to the client.
+    Refused(Box<ErrorAnswer>),
+}
+
+/// What a visitor is faced with who is not signed in.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum LoginRequired {
+    /// The login page.
+    ShowLogin(Box<AwaitSignIn>),
+    /// The request forbids every page; the answer goes to the client.
+    Refused(Box<ErrorAnswer>),
+}
+
+impl AwaitLogin {
+    /// The client that asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What the request says about how the user signs in.
+    #[must_use]
+    pub fn requested(&self) -> &AuthenticationRequest {
+        &self.asked.requested
+    }
+
+    /// When this request was first seen; by default it is seen for the first time.
+    #[must_use]
+    pub fn since(&self) -> DateTime<Utc> {
+        self.since
+    }
+
+    /// The request was first seen at this moment, which no later one can replace.
+    pub fn seen(&mut self, since: DateTime<Utc>) {
+        self.since = self.since.min(since);
+    }
+
+    /// The user has chosen the account that is signed in for this request.
+    pub fn account_chosen(&mut self) {
+        self.account_chosen = true;
+    }
+
+    /// No user is signed in: the login page, or the answer of a request that forbids every page (`prompt=none`).
+    pub fn without_login(self) -> LoginRequired {
+        if self.asked.requested.has_prompt(Prompt::None) {
+            return LoginRequired::Refused(Box::new(self.refuse(Reason::LoginRequired, None)));
+        }
+        let because = match self.asked.requested.has_prompt(Prompt::Create) {
+            true => LoginReason::SignUp,
+            false => LoginReason::NoUser,
+        };
+        LoginRequired::ShowLogin(Box::new(AwaitSignIn { request: self, because, subject: None }))
+    }
+
+    /// Takes the user who is signed in, and judges the request.
+    pub fn with_login(self, login: Login, now: DateTime<Utc>, rules: &Rules) -> SignedIn {
+        let checked = match self.check(login.subject(), rules) {
+            Ok(checked) => checked,
+            Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),
+        };
+        match self.because(&login, now) {
+            None => SignedIn::Consent(Box::new(self.asks(checked, login.authentication))),
+            Some(because) if self.asked.requested.has_prompt(Prompt::None) => {
+                SignedIn::Refused(Box::new(self.refuse(because.reason(), Some(login.subject))))
+            }
+            Some(because) => {
+                let subject = Some(login.subject);
+                SignedIn::Reauthenticate(Box::new(AwaitSignIn { request: self, because, subject }))
+            }
+        }
+    }
+
+    fn refuse(self, reason: Reason, subject: Option<Subject>) -> ErrorAnswer {
+        let Self { client, to, redirects_errors, .. } = self;
+        match redirects_errors {
+            true => ErrorAnswer::Redirect(to.error(reason)),
+            false => to.unproven(reason, client.id().clone(), subject),
+        }
+    }
+
+    /// Every check, in the order of RFC 6749 section 4.1.1, RFC 7636 section 4.4.1 and OpenID Connect Core
+    /// section 3.1.2.1.
+    #[rustfmt::skip]
+    fn check(&self, subject: &Subject, rules: &Rules) -> Result<CheckedRequest, Reason> {
+        let Self { client, asked, .. } = self;
+        asked.repeats?;
+        if asked.request     { return Err(Reason::RequestObjectUnsupported) }
+        if asked.request_uri { return Err(Reason::RequestUriUnsupported) }
+        let response_type = asked.response_type.ok_or(Reason::ResponseTypeMissing)??;
+        may_answer(response_type, client, rules)?;
+        let mode          = asked.mode_for(response_type, client)?;
+        let challenge     = asked.challenge_for(response_type, client)?;
+        let scope         = asked.scope.clone().transpose()?;
+        let targets       = asked.targets.clone()?;
+        let details       = asked.details.clone()?;
+        asked.authentication?;
+        if asked.requested.has_prompt(Prompt::Create) && !rules.signs_up { return Err(Reason::PromptUnsupported) }
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::Asked { scope, targets, details }, standing: Standing::Active, rules };
+        let issuance = gate.pass_new(subject)?;
+        Ok(CheckedRequest { response_type, mode, challenge, issuance })
+    }
+
+    fn asks(self, checked: CheckedRequest, authentication: Authentication) -> AwaitConsent {
+        let CheckedRequest { response_type, mode, challenge, issuance } = checked;
+        let Issuance { client, scope, targets, details, .. } = &issuance;
+        AwaitConsent {
+            to: Return { mode, ..self.to },
+            named: self.named,
+            redirects_errors: self.redirects_errors,
+            requested: self.asked.requested,
+            response_type,
+            challenge,
+            authentication,
+            terms: Terms::new(Arc::clone(client), scope.clone(), targets.clone(), details.clone()),
+            issuance,
+        }
+    }
+}
+
+struct CheckedRequest {
+    response_type: ResponseType,
+    mode: ResponseMode,
+    challenge: Option<CodeChallenge>,
+    issuance: Issuance,
+}
+
+fn may_answer(asked: ResponseType, client: &Client, rules: &Rules) -> Result<(), Reason> {
+    match (rules.profile.answers(asked), client.response_types().contains(&asked)) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Reason::ResponseTypeNotAllowed),
+        (false, _) => Err(Reason::ResponseTypeUnsupported),
+    }
+}

@@ -1,0 +1,117 @@
+//! The parameters of an authorization request: read at once, judged when a user is signed in.
+
+use super::requested::{AuthenticationRequest, Prompts};
+use crate::client::{Client, ResponseType};
+use crate::details::AuthorizationDetails;
+use crate::error::Reason;
+use crate::flow::ResponseMode;
+use crate::form::Form;
+use crate::pkce::CodeChallenge;
+use crate::scope::Scope;
+use crate::target::Targets;
+
+/// What the request asks for.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    pub(super) repeats: Result<(), Reason>,
+    pub(super) targets: Result<Targets, Reason>,
+    pub(super) details: Result<AuthorizationDetails, Reason>,
+    pub(super) response_type: Option<Result<ResponseType, Reason>>,
+    pub(super) response_mode: Option<Result<ResponseMode, Reason>>,
+    pub(super) scope: Option<Result<Scope, Reason>>,
+    challenge: Option<Result<CodeChallenge, Reason>>,
+    challenge_method: Option<ChallengeMethod>,
+    /// Whether `prompt` and `max_age` can be read.
+    pub(super) authentication: Result<(), Reason>,
+    pub(super) requested: AuthenticationRequest,
+    pub(super) request: bool,
+    pub(super) request_uri: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChallengeMethod {
+    S256,
+    Unsupported,
+}
+
+impl Parameters {
+    /// A parameter that is repeated is refused as a whole later on; until then it counts as absent.
+    pub(super) fn parse(form: &Form<'_>) -> Self {
+        let text = |name| form.one(name).ok().flatten();
+        let prompts = Prompts::parse(text("prompt"));
+        let max_age = text("max_age").map(max_age).transpose();
+        let requested =
+            AuthenticationRequest::parse(form, prompts.unwrap_or_default(), max_age.unwrap_or_default());
+        Self {
+            repeats: form.check_repeats(),
+            targets: Targets::parse(form.all("resource")),
+            details: text("authorization_details")
+                .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse),
+            response_type: text("response_type").map(response_type),
+            response_mode: text("response_mode").map(ResponseMode::parse),
+            scope: text("scope").map(Scope::parse),
+            challenge: text("code_challenge").map(CodeChallenge::parse),
+            challenge_method: text("code_challenge_method").map(challenge_method),
+            authentication: prompts.and(max_age.map(drop)),
+            requested,
+            request: text("request").is_some(),
+            request_uri: text("request_uri").is_some(),
+        }
+    }
+
+    /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it.
+    pub(super) fn error_mode(&self, client: &Client) -> ResponseMode {
+        let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
+        self.mode_for(response_type, client).unwrap_or(ResponseMode::default_of(response_type))
+    }
+
+    pub(super) fn mode_for(
+        &self,
+        response_type: ResponseType,
+        client: &Client,
+    ) -> Result<ResponseMode, Reason> {
+        let mode = ResponseMode::choose(self.response_mode, response_type)?;
+        match &client.metadata().response_modes {
+            Some(registered) if !registered.contains(&mode) => Err(Reason::ResponseModeInvalid),
+            _ => Ok(mode),
+        }
+    }
+
+    /// A method that is absent means `plain` (RFC 7636 section 4.3), which is not supported.
+    pub(super) fn challenge_for(
+        &self,
+        response_type: ResponseType,
+        client: &Client,
+    ) -> Result<Option<CodeChallenge>, Reason> {
+        match (self.challenge, self.challenge_method) {
+            (None, Some(_)) => Err(Reason::ChallengeMissing),
+            (None, None) if response_type == ResponseType::Code && client.requires_pkce() => {
+                Err(Reason::ChallengeMissing)
+            }
+            (None, None) => Ok(None),
+            (Some(challenge), Some(ChallengeMethod::S256)) => challenge.map(Some),
+            (Some(_), Some(ChallengeMethod::Unsupported) | None) => Err(Reason::ChallengeMethodUnsupported),
+        }
+    }
+
+    /// Whether the scope has this token.
+    pub(super) fn names_scope(&self, token: &str) -> bool {
+        matches!(&self.scope, Some(Ok(scope)) if scope.contains(token))
+    }
+}
+
+fn response_type(asked: &str) -> Result<ResponseType, Reason> {
+    match asked {
+        "code" => Ok(ResponseType::Code),
+        "token" => Ok(ResponseType::Token),
+        _ => Err(Reason::ResponseTypeUnsupported),
+    }
+}
+
+fn challenge_method(asked: &str) -> ChallengeMethod {
+    if asked == "S256" { ChallengeMethod::S256 } else { ChallengeMethod::Unsupported }
+}
+
+fn max_age(asked: &str) -> Result<u32, Reason> {
+    asked.parse().map_err(|_| Reason::MaxAgeMalformed)
+}

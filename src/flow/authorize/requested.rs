@@ -1,0 +1,176 @@
+//! What an authorization request says about how its user signs in (OpenID Connect Core section 3.1.2.1).
+
+use std::fmt;
+
+use crate::error::Reason;
+use crate::form::Form;
+
+/// The longest text that a host is told, in characters; a longer one counts as absent.
+pub const MAX_HINT: usize = 2048;
+
+/// At most this many values of a list are told: of `acr_values`, `ui_locales` and `claims_locales`.
+pub const MAX_HINTS: usize = 16;
+
+/// One value of `prompt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Prompt {
+    /// `none`: no page may be shown.
+    None,
+    /// `login`: the user signs in again, even if they are signed in.
+    Login,
+    /// `consent`: the user is asked again, even for what they granted before.
+    Consent,
+    /// `select_account`: the user chooses one of their accounts.
+    SelectAccount,
+    /// `create`: the user would like to sign up (Initiating User Registration section 4.1).
+    Create,
+}
+
+impl Prompt {
+    /// The values that this version knows.
+    pub const ALL: [Prompt; 5] = [Self::None, Self::Login, Self::Consent, Self::SelectAccount, Self::Create];
+
+    /// The value in a request.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Login => "login",
+            Self::Consent => "consent",
+            Self::SelectAccount => "select_account",
+            Self::Create => "create",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The values of `prompt` that a request has.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Prompts(u8);
+
+impl Prompts {
+    /// Reads the parameter. `none` excludes every other value; an unknown value is ignored.
+    ///
+    /// # Errors
+    /// [`Reason::PromptMalformed`]
+    pub(super) fn parse(text: Option<&str>) -> Result<Self, Reason> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        let bit = |word| Prompt::ALL.into_iter().find(|known| known.as_str() == word).map_or(0, Prompt::bit);
+        let prompts = Self(text.split(' ').fold(0, |bits, word| bits | bit(word)));
+        match prompts.has(Prompt::None) && text != "none" {
+            true => Err(Reason::PromptMalformed),
+            false => Ok(prompts),
+        }
+    }
+
+    pub(super) fn has(self, prompt: Prompt) -> bool {
+        self.0 & prompt.bit() != 0
+    }
+}
+
+/// What the request says about the user's sign-in. All of it is the client's word and can be anything: a host escapes
+/// it where it shows it, and never lets it choose a user. Each text has at most [`MAX_HINT`] characters and no control
+/// characters; one that has is absent here, and no error.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AuthenticationRequest {
+    pub(super) prompts: Prompts,
+    pub(super) max_age: Option<u32>,
+    acr_values: Option<Box<str>>,
+    login_hint: Option<Box<str>>,
+    ui_locales: Option<Box<str>>,
+    claims_locales: Option<Box<str>>,
+    display: Option<Box<str>>,
+}
+
+impl AuthenticationRequest {
+    /// A repeated parameter counts as absent; the request is refused for it later.
+    pub(super) fn parse(form: &Form<'_>, prompts: Prompts, max_age: Option<u32>) -> Self {
+        let text = |name| {
+            let text = form.one(name).ok().flatten()?;
+            let fits = text.chars().nth(MAX_HINT).is_none() && !text.chars().any(char::is_control);
+            (fits && !text.is_empty()).then(|| Box::from(text))
+        };
+        Self {
+            prompts,
+            max_age,
+            acr_values: text("acr_values"),
+            login_hint: text("login_hint"),
+            ui_locales: text("ui_locales"),
+            claims_locales: text("claims_locales"),
+            display: text("display"),
+        }
+    }
+
+    /// Whether `prompt` has this value.
+    #[must_use]
+    pub fn has_prompt(&self, prompt: Prompt) -> bool {
+        self.prompts.has(prompt)
+    }
+
+    /// The known values of `prompt`.
+    pub fn prompts(&self) -> impl Iterator<Item = Prompt> + use<> {
+        let prompts = self.prompts;
+        Prompt::ALL.into_iter().filter(move |prompt| prompts.has(*prompt))
+    }
+
+    /// `max_age`, in seconds: the user's last active sign-in may be this long ago.
+    #[must_use]
+    pub fn max_age(&self) -> Option<u32> {
+        self.max_age
+    }
+
+    /// `acr_values`: the authentication context classes that the client wants, the preferred one first (RFC 9470
+    /// section 4).
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        values(self.acr_values.as_deref())
+    }
+
+    /// `login_hint`: what the client thinks the user signs in as.
+    #[must_use]
+    pub fn login_hint(&self) -> Option<&str> {
+        self.login_hint.as_deref()
+    }
+
+    /// `ui_locales`: the languages that the pages should have, as BCP 47 tags, the preferred one first.
+    pub fn ui_locales(&self) -> impl Iterator<Item = &str> {
+        values(self.ui_locales.as_deref())
+    }
+
+    /// `claims_locales`: the same for what is said about the user.
+    pub fn claims_locales(&self) -> impl Iterator<Item = &str> {
+        values(self.claims_locales.as_deref())
+    }
+
+    /// `display`: `page`, `popup`, `touch`, `wap`, or anything else.
+    #[must_use]
+    pub fn display(&self) -> Option<&str> {
+        self.display.as_deref()
+    }
+
+    /// Whether the request wants one of certain classes, and this is none of them.
+    pub(super) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
+        self.acr_values().next().is_some() && !self.acr_values().any(|wanted| Some(wanted) == acr)
+    }
+}
+
+fn values(list: Option<&str>) -> impl Iterator<Item = &str> {
+    list.unwrap_or_default().split(' ').filter(|value| !value.is_empty()).take(MAX_HINTS)
+}
+
+impl fmt::Debug for Prompts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(Prompt::ALL.into_iter().filter(|prompt| self.has(*prompt))).finish()
+    }
+}
+
+/// Without the texts, which may name a person.
+impl fmt::Debug for AuthenticationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("AuthenticationRequest");
+        shown.field("prompts", &self.prompts).field("max_age", &self.max_age).finish_non_exhaustive()
+    }
+}

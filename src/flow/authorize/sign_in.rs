@@ -1,0 +1,104 @@
+//! Whether the user has to sign in, or sign in again, and why (OpenID Connect Core section 3.1.2.1, RFC 9470).
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{AuthenticationRequest, AwaitLogin, Prompt};
+use crate::client::Client;
+use crate::error::Reason;
+use crate::flow::redirect::ErrorAnswer;
+use crate::grant::{Login, Subject};
+
+/// Why the user is sent to the login page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LoginReason {
+    /// No user is signed in.
+    NoUser,
+    /// The user signed in longer ago than `max_age` allows.
+    Stale,
+    /// `prompt=login`: the client wants the user to prove again who they are.
+    PromptLogin,
+    /// The sign-in reached none of the requested
+    /// [`acr_values`](AuthenticationRequest::acr_values) (RFC 9470): let the user sign in in a stronger way, and name the
+    /// class that was reached by [`Login::with_acr`].
+    StepUp,
+    /// `prompt=select_account`: let the user choose an account, then say so by
+    /// [`Authorization::account_chosen`](crate::Authorization::account_chosen), or let them sign in.
+    SelectAccount,
+    /// `prompt=create`: show the sign-up page first.
+    SignUp,
+}
+
+impl LoginReason {
+    /// The error of a request that ends here (OpenID Connect Core section 3.1.2.6, RFC 9470 section 5).
+    pub(super) const fn reason(self) -> Reason {
+        match self {
+            Self::NoUser | Self::Stale | Self::PromptLogin => Reason::LoginRequired,
+            Self::StepUp => Reason::AuthenticationUnmet,
+            Self::SelectAccount => Reason::AccountSelectionRequired,
+            Self::SignUp => Reason::InteractionRequired,
+        }
+    }
+}
+
+/// Waits for the user to sign in, or to sign in again: that is a new visit of the same request.
+#[derive(Debug)]
+pub struct AwaitSignIn {
+    pub(super) request: AwaitLogin,
+    pub(super) because: LoginReason,
+    /// Who is signed in now.
+    pub(super) subject: Option<Subject>,
+}
+
+impl AwaitSignIn {
+    /// The client that asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.request.client
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn because(&self) -> LoginReason {
+        self.because
+    }
+
+    /// What the request says about it.
+    #[must_use]
+    pub fn requested(&self) -> &AuthenticationRequest {
+        &self.request.asked.requested
+    }
+
+    /// When the request was first seen.
+    #[must_use]
+    pub fn since(&self) -> DateTime<Utc> {
+        self.request.since
+    }
+
+    /// The host cannot do that: the error that says so.
+    pub fn cannot(self) -> ErrorAnswer {
+        let Self { request, because, subject } = self;
+        request.refuse(because.reason(), subject)
+    }
+}
+
+impl AwaitLogin {
+    /// Why this login is not enough. A login is fresh if it is not older than the first visit of this request.
+    pub(super) fn because(&self, login: &Login, now: DateTime<Utc>) -> Option<LoginReason> {
+        let requested = &self.asked.requested;
+        let authentication = login.authentication();
+        let is_fresh = authentication.auth_time >= self.since;
+        let wants = |prompt| requested.has_prompt(prompt) && !is_fresh;
+        let age = now - authentication.auth_time;
+        let is_stale = requested.max_age.is_some_and(|max| age > TimeDelta::seconds(max.into()));
+        [
+            (wants(Prompt::Create), LoginReason::SignUp),
+            (wants(Prompt::SelectAccount) && !self.account_chosen, LoginReason::SelectAccount),
+            (wants(Prompt::Login), LoginReason::PromptLogin),
+            (is_stale && !is_fresh, LoginReason::Stale),
+            (requested.is_unmet_by(authentication.acr.as_deref()), LoginReason::StepUp),
+        ]
+        .into_iter()
+        .find_map(|(holds, because)| holds.then_some(because))
+    }
+}

@@ -1,0 +1,73 @@
+//! What a user is asked to grant, and what they make of it: one core for the consent in a browser and that for a device.
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::details::AuthorizationDetails;
+use crate::error::Reason;
+use crate::policy::Rules;
+use crate::scope::Scope;
+use crate::target::Targets;
+
+/// What is asked for, and after the user's choice what is left of it.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    client: Arc<Client>,
+    scope: Scope,
+    targets: Targets,
+    details: AuthorizationDetails,
+    /// Whether anything was asked for; some requests only ask who the user is.
+    asks: bool,
+}
+
+impl Terms {
+    pub(crate) fn new(
+        client: Arc<Client>,
+        scope: Scope,
+        targets: Targets,
+        details: AuthorizationDetails,
+    ) -> Self {
+        let asks = !scope.is_empty() || !details.is_empty();
+        Self { client, scope, targets, details, asks }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(crate) fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    pub(crate) fn details(&self) -> &AuthorizationDetails {
+        &self.details
+    }
+
+    /// Keeps the part of the scope that is named; what was not asked for is not granted.
+    pub(crate) fn narrow_scope(&mut self, part: &Scope) {
+        self.scope = self.scope.intersection(part);
+    }
+
+    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section 7.1).
+    ///
+    /// # Errors
+    /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
+    pub(crate) fn set_details(&mut self, details: AuthorizationDetails, rules: &Rules) -> Result<(), Reason> {
+        rules.detail_types.check(&details, &self.client, true)?;
+        let was_asked = |kind| self.details.as_slice().iter().any(|asked| asked.kind() == kind);
+        if !details.as_slice().iter().all(|detail| was_asked(detail.kind())) {
+            return Err(Reason::DetailsExceeded);
+        }
+        self.details = details;
+        Ok(())
+    }
+
+    /// Something was asked for, and nothing of it is left: yes to nothing is no.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.asks && self.scope.is_empty() && self.details.is_empty()
+    }
+}
