@@ -198,6 +198,32 @@ check.equal(
   ['access_denied', asked.state, ISSUER, false],
 )
 
+// Signing in again, because the application wants it, and why; and in a stronger way, on a second page.
+for (const more of [{ prompt: 'login' }, { max_age: '0' }]) {
+  const what = `again: ${new URLSearchParams(more)}`
+  asked = request({ ...more, login_hint: `<b>${USERNAME}</b>` })
+  response = await page.goto(asked.url)
+  check.equal(`${what}: the sign-in page`, new URL(page.url()).pathname, '/login')
+  check.equal(`${what}: it says why`, (await page.textContent('#login-reason')).trim().length > 0, true)
+  check.equal(`${what}: the hint is text`, await page.textContent('#login-hint'), `<b>${USERNAME}</b>`)
+  await hardened(what, response, page)
+  await signIn(page)
+  check.equal(`${what}: one is enough`, new URL(page.url()).pathname, '/consent')
+  check.equal(`${what}: the answer`, (await decide(page, 'approve')).query.has('code'), true)
+}
+asked = request({ acr_values: '2' })
+response = await page.goto(asked.url)
+check.equal('step-up: the second page', new URL(page.url()).pathname, '/login/pin')
+check.equal('step-up: #pin has a label', await page.locator('label[for="pin"]').count(), 1)
+await hardened('step-up', response, page)
+await page.fill('#pin', '0000')
+await page.click('#login-submit')
+check.equal('step-up: a wrong PIN shows the form again', await page.locator('#login-message').count(), 1)
+await page.fill('#pin', '4711')
+await page.click('#login-submit')
+check.equal('step-up: and then the consent page', new URL(page.url()).pathname, '/consent')
+check.equal('step-up: the answer', (await decide(page, 'approve')).query.has('code'), true)
+
 // Two requests in two tabs of one browser do not get mixed up.
 const [one, two] = [request(), request({ scope: 'read' })]
 const tab = await page.context().newPage()
@@ -273,6 +299,10 @@ for (const [name, value] of Object.entries(form.fields).filter(([name]) => name 
   const [status, location] = await forged({ [name]: evil })
   check.equal(`tampered consent: ${name} is checked again`, [status, location], [400, null])
 }
+// One page is one decision: another press repeats the first answer.
+const pressed = [await forged({}), await forged({}), await forged({ decision: 'deny' })]
+check.matches('pressed again: an answer', pressed[0][1], /[?&]code=/)
+check.equal('pressed again: the same', pressed.slice(1), [pressed[0], pressed[0]])
 for (const target of ['https://evil.example/', '//evil.example/', '/\\evil.example/', 'javascript:alert(1)']) {
   const guest = await visitor()
   await guest.goto(`${ISSUER}/login?${new URLSearchParams({ return_to: target })}`)
@@ -432,6 +462,7 @@ for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP
       ['login', () => look.goto(request().url)],
       ['login-again', () => signIn(look, 'wrong')],
       ['consent', () => signIn(look)],
+      ['pin', () => look.goto(request({ acr_values: '2' }).url)],
       ['error', () => look.goto(request({ client_id: 'nobody' }).url)],
       ['home', () => look.goto(`${ISSUER}/`)],
       ['applications', () => look.goto(`${ISSUER}/applications`)],
