@@ -25,6 +25,7 @@ async fn rg_07_scopes_and_grants_are_limited_by_the_terms() {
         .await;
     assert_eq!(own.text("scope"), "read", "what may not be had is dropped");
     assert_eq!(own.0["grant_types"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!(server.fixture.approve(&code_query(own.id(), "read")).await.status(), 303);
     let asked = server.fixture.approve(&code_query(own.id(), "admin")).await;
     assert_eq!(asked.location_parameter("error").as_deref(), Some("invalid_scope"), "and is not had");
     let robot = server.token(&own, &[("grant_type", "client_credentials")]).await;

@@ -89,15 +89,14 @@ pub struct AuthenticationRequest {
 impl AuthenticationRequest {
     /// A repeated parameter counts as absent; the request is refused for it later.
     pub(super) fn parse(form: &Form<'_>, prompts: Prompts, max_age: Option<u32>) -> Self {
-        let text = |name| {
-            let text = form.one(name).ok().flatten()?;
-            let fits = text.chars().nth(MAX_HINT).is_none() && !text.chars().any(char::is_control);
-            (fits && !text.is_empty()).then(|| Box::from(text))
-        };
+        let named = |name| form.one(name).ok().flatten();
+        let fits = |text: &&str| text.chars().nth(MAX_HINT).is_none() && !text.chars().any(char::is_control);
+        let text = |name| named(name).filter(fits).map(Box::from);
         Self {
             prompts,
             max_age,
-            acr_values: text("acr_values"),
+            // A condition, and not a hint: what cannot be told is still not met.
+            acr_values: named("acr_values").map(|text| Some(text).filter(fits).unwrap_or_default().into()),
             login_hint: text("login_hint"),
             ui_locales: text("ui_locales"),
             claims_locales: text("claims_locales"),
@@ -153,7 +152,7 @@ impl AuthenticationRequest {
 
     /// Whether the request wants one of certain classes, and this is none of them.
     pub(super) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
-        self.acr_values().next().is_some() && !self.acr_values().any(|wanted| Some(wanted) == acr)
+        self.acr_values.is_some() && !self.acr_values().any(|wanted| Some(wanted) == acr)
     }
 }
 
