@@ -74,7 +74,8 @@ async fn ft_07_a_host_sets_no_more_details_than_a_request_may_have() {
     let mut query = code_query("conf", "read");
     query.push(("authorization_details", r#"[{"type":"any"}]"#));
     let request = grantor::Request::get(crate::support::encode(&query));
-    let mut consent = fixture.server.authorize(&request).await.unwrap().signed_in(fixture.alice()).unwrap();
+    let mut consent =
+        fixture.server.authorize(&request).await.unwrap().signed_in(fixture.alice()).await.consent().unwrap();
     let one = AuthorizationDetail::new(json!({ "type": "any" }).as_object().unwrap().clone()).unwrap();
     let many: AuthorizationDetails = vec![one; MAX_DETAILS + 1].into_iter().collect();
     assert_eq!(consent.set_details(many), Err(Reason::DetailsMalformed));
