@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::folder::Folder;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::{RedisCluster, RedisServer, wait_until};
-use crate::support::browser::{Browser, Config, Server, program};
+use crate::support::browser::{Browser, Config, Server};
+use crate::support::programs::program;
 
 const ISSUER: &str = "https://login.example";
 const SERVICE: [(&str, &str); 1] = [("grant_type", "client_credentials")];

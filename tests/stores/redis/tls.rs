@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use crate::folder::Folder;
 use crate::servers::redis::RedisServer;
 use crate::servers::watched::free_port;
-use crate::support::browser::{Config, Server, program};
+use crate::support::browser::{Config, Server};
+use crate::support::programs::program;
 
 /// `SSL_CERT_FILE` names the certificates that are trusted, so the store is in a process of its own.
 #[test]
