@@ -7,7 +7,7 @@ source tests/clients/lib.sh
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
 cargo build --quiet -p grantor --examples
-cargo build --quiet -p grantor-server -p grantor-resource-server -p grantor-mcp-server
+build_programs
 
 failed=0
 expect() { # what, actual, pattern

@@ -48,6 +48,12 @@ install_node() {
     cp "$NODE_DIR/package-lock.json" "$NODE_DIR/node_modules/installed.json"
 }
 
+# The example programs. Built with the features of the tests, which `--examples` asks for (they have none), so that no
+# dependency is built twice.
+build_programs() {
+    cargo build --quiet --bins --examples -p grantor-tests -p grantor-server -p grantor-resource-server -p grantor-mcp-server
+}
+
 # Starts a program that prints its address when it is ready: `start_program LOG COMMAND…`, which sets `program_pid` and
 # `program_address`. One that does not is a failure.
 start_program() {

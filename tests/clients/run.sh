@@ -32,7 +32,7 @@ clients=(
 install_packages
 install_python
 install_node
-cargo build --quiet -p grantor-server -p grantor-resource-server -p grantor-mcp-server
+build_programs
 export GRANTOR_RESOURCE_SERVER="$TARGET/debug/grantor-resource-server"
 export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
