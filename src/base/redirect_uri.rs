@@ -2,6 +2,7 @@
 //! (RFC 9700 section 4.1.3, RFC 8252 section 7.3).
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use fluent_uri::Uri;
@@ -21,6 +22,14 @@ impl RedirectUri {
     /// # Errors
     /// A sentence for the developer: what is wrong with it.
     pub fn register(text: &str) -> Result<Self, RedirectUriError> {
+        Self::register_with::<&str>(text, &[])
+    }
+
+    /// The same where the host names private-use schemes without a dot, such as `cursor`, in lower case.
+    ///
+    /// # Errors
+    /// A sentence for the developer: what is wrong with it.
+    pub fn register_with<S: AsRef<str>>(text: &str, schemes: &[S]) -> Result<Self, RedirectUriError> {
         use RedirectUriError as E;
         if text.len() > MAX_REDIRECT_URI {
             return Err(E::TooLong);
@@ -36,12 +45,16 @@ impl RedirectUri {
         if host.contains('*') {
             return Err(E::Wildcard);
         }
+        if !has_port_that_exists(&uri) {
+            return Err(E::Port);
+        }
         match uri.scheme().as_str().to_ascii_lowercase().as_str() {
             "https" if host.is_empty() => Err(E::NoHost),
             "https" => Ok(Self(text.into())),
             "http" if LOOPBACK_HOSTS.contains(&host) => Ok(Self(text.into())),
             "http" => Err(E::PlainHttp),
             private if private.contains('.') => Ok(Self(text.into())),
+            named if schemes.iter().any(|scheme| scheme.as_ref() == named) => Ok(Self(text.into())),
             _ => Err(E::Scheme),
         }
     }
@@ -69,25 +82,117 @@ impl RedirectUri {
         &self.0
     }
 
-    /// The host, or the scheme of a private-use URI: what a consent page shows. Whatever a private-use URI has in the place
-    /// of a host, its scheme alone decides which program gets it.
+    /// The host and the port, or the scheme of a private-use URI: what a consent page shows. Of a private-use URI only
+    /// the scheme decides which program it leads to, so what looks like a host there is not shown.
     #[must_use]
     pub fn host(&self) -> &str {
-        let (scheme, rest) = self.0.split_once(':').unwrap_or((&self.0, ""));
-        let is_web = ["https", "http"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
-        let Some(authority) = rest.strip_prefix("//").filter(|_| is_web) else {
-            return scheme;
-        };
-        let end = authority.find(['/', '?']).unwrap_or(authority.len());
-        let authority = &authority[..end];
-        if authority.is_empty() { scheme } else { authority }
+        let (scheme, authority) = self.parts();
+        match is_http(scheme) {
+            true => authority,
+            false => scheme,
+        }
     }
 
-    /// Whether it leads to a program on the user's own machine, which any other program there can imitate.
+    /// Whether it leads to a program on the user's own machine, which any other program there can imitate: a
+    /// private-use scheme, or a loopback host, by https too.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        !self.0.starts_with("https:")
+        let (scheme, authority) = self.parts();
+        !is_http(scheme) || is_this_machine(without_port_digits(authority))
     }
+
+    /// The scheme, and the host with its port.
+    fn parts(&self) -> (&str, &str) {
+        let (scheme, rest) = self.0.split_once(':').unwrap_or((&self.0, ""));
+        let authority = rest.strip_prefix("//").unwrap_or_default();
+        let end = authority.find(['/', '?']).unwrap_or(authority.len());
+        (scheme, &authority[..end])
+    }
+
+    /// The scheme, if it is a private-use one without a dot.
+    pub(crate) fn named_scheme(&self) -> Option<String> {
+        let (scheme, _) = self.parts();
+        (!is_http(scheme) && !scheme.contains('.')).then(|| scheme.to_ascii_lowercase())
+    }
+}
+
+/// Whether a host may name this private-use scheme without a dot: lower case, and none that a browser runs, reads or
+/// hands to a program of its own choice.
+pub(crate) fn may_be_named(scheme: &str) -> bool {
+    let mut bytes = scheme.bytes();
+    let begins = bytes.next().is_some_and(|b| b.is_ascii_lowercase());
+    let goes_on = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-'));
+    begins && goes_on && !TAKEN_SCHEMES.contains(&scheme) && !scheme.ends_with("-extension")
+}
+
+const TAKEN_SCHEMES: [&str; 32] = [
+    "about",
+    "blob",
+    "chrome",
+    "cid",
+    "content",
+    "data",
+    "edge",
+    "file",
+    "filesystem",
+    "ftp",
+    "ftps",
+    "geo",
+    "http",
+    "https",
+    "intent",
+    "jar",
+    "javascript",
+    "livescript",
+    "mailto",
+    "mocha",
+    "opera",
+    "resource",
+    "search-ms",
+    "sms",
+    "ssh",
+    "tel",
+    "telnet",
+    "urn",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Whether the authority names no port, or one that there is.
+pub(crate) fn has_port_that_exists(uri: &Uri<&str>) -> bool {
+    let port = uri.authority().and_then(|authority| authority.port());
+    port.is_none_or(|port| port.as_str().is_empty() || port.as_str().parse::<u16>().is_ok())
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")
+}
+
+fn without_port_digits(authority: &str) -> &str {
+    let plain = authority.trim_end_matches(|c: char| c.is_ascii_digit());
+    plain.strip_suffix(':').unwrap_or(authority)
+}
+
+/// Whether a host can only be the user's own machine (RFC 6761 section 6.3). An odd spelling, which a browser may take for
+/// a loopback address, counts as one: the cost of a mistake is a warning.
+fn is_this_machine(host: &str) -> bool {
+    if let Some(literal) = host.strip_prefix('[') {
+        let address = literal.strip_suffix(']').and_then(|text| text.parse::<Ipv6Addr>().ok());
+        return address.is_none_or(|address| is_own(address.to_canonical()));
+    }
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
+    match is_number {
+        true => name.parse().map_or(true, is_own),
+        false => last == "localhost" || name.contains('%'),
+    }
+}
+
+fn is_own(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// The hosts for which plain http is safe: nothing leaves the machine.
@@ -143,11 +248,16 @@ pub enum RedirectUriError {
     /// `https:` without a host.
     #[error("it has no host")]
     NoHost,
+    /// RFC 3986 section 3.2.3 has no upper limit, TCP has.
+    #[error("its port is larger than 65535")]
+    Port,
     /// RFC 9700 section 2.6.
     #[error("plain http is only for 127.0.0.1, [::1] and localhost")]
     PlainHttp,
     /// RFC 8252 section 7.1; this also keeps `javascript:` and its like out.
-    #[error("a private-use scheme must be a reversed domain name, like com.example.app")]
+    #[error(
+        "a private-use scheme must be a reversed domain name, like com.example.app, or one that the host names"
+    )]
     Scheme,
 }
 
@@ -192,6 +302,11 @@ mod tests {
             ("javascript:alert(1)", E::Scheme),
             ("JaVaScRiPt:alert(1)", E::Scheme),
             ("data:text/html,x", E::Scheme),
+            ("https://app.example:99999/cb", E::Port),
+            ("https://app.example:65536/cb", E::Port),
+            ("http://127.0.0.1:99999/cb", E::Port),
+            ("com.example.app://host:99999/cb", E::Port),
+            ("https://app.example:000000080000000000000000/cb", E::Port),
             ("https://app.example/c b", E::NotAUri),
             ("https://app.example/\r\nx", E::NotAUri),
         ] {
@@ -242,6 +357,58 @@ mod tests {
     fn ft_16_of_a_private_scheme_the_scheme_is_what_counts() {
         for text in ["com.evil.app://accounts.google.com/cb", "com.evil.app://accounts.google.com"] {
             assert_eq!(uri(text).host(), "com.evil.app", "{text}");
+        }
+    }
+
+    #[test]
+    fn ft_17_a_loopback_host_is_local_by_https_too() {
+        for local in [
+            "https://localhost/cb",
+            "https://LOCALHOST:8443/cb",
+            "https://localhost./cb",
+            "https://app.localhost/cb",
+            "https://127.0.0.1/cb",
+            "https://127.9.9.9:1/cb",
+            "https://127.1/cb",
+            "https://2130706433/cb",
+            "https://0x7f.0.0.1/cb",
+            "https://0.0.0.0/cb",
+            "https://[::1]/cb",
+            "https://[::ffff:127.0.0.1]:8443/cb",
+            "https://[::]/cb",
+            "http://localhost/cb",
+            "com.example.app:/cb",
+        ] {
+            assert!(uri(local).is_local(), "{local}");
+        }
+        for remote in [
+            "https://app.example/cb",
+            "HTTPS://app.example/cb",
+            "https://localhost.example/cb",
+            "https://app.example:8443?x=localhost",
+            "https://8.8.8.8/cb",
+            "https://[2001:4860:4860::8888]/cb",
+        ] {
+            assert!(!uri(remote).is_local(), "{remote}");
+        }
+    }
+
+    #[test]
+    fn ft_27_a_host_may_name_schemes_without_a_dot() {
+        let named = |text| RedirectUri::register_with(text, &["cursor"]);
+        for good in ["cursor://anysphere.cursor-mcp/oauth/callback", "CURSOR://x/cb"] {
+            assert!(named(good).is_ok(), "{good}");
+            assert_eq!(RedirectUri::register(good), Err(RedirectUriError::Scheme), "{good}");
+        }
+        for bad in ["vscode://x/cb", "javascript:alert(1)", "cursors://x"] {
+            assert_eq!(named(bad), Err(RedirectUriError::Scheme), "{bad}");
+        }
+        assert_eq!(named("cursor://x/cb#f"), Err(RedirectUriError::Fragment));
+        assert_eq!(named("cursor://me@x/cb"), Err(RedirectUriError::UserInfo));
+        assert_eq!(named("cursor://accounts.google.com/cb").unwrap().host(), "cursor");
+        assert!(["cursor", "vscode-insiders", "a1+b"].iter().all(|scheme| may_be_named(scheme)));
+        for scheme in ["", "Cursor", "1a", "a.b", "a:", "https", "javascript", "data", "moz-extension"] {
+            assert!(!may_be_named(scheme), "{scheme}");
         }
     }
 }

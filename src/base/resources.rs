@@ -40,6 +40,25 @@ impl ResourceId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether two identifiers differ at most in the case of scheme and host (RFC 3986 section 6.2.2.1) and in a slash at the
+    /// end.
+    pub(crate) fn is_spelt_like(&self, other: &Self) -> bool {
+        let plain = |id: &'_ Self| -> Option<(String, String)> {
+            let (scheme, rest) = id.0.split_once("://")?;
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(end);
+            let origin = format!("{scheme}://{authority}").to_ascii_lowercase();
+            Some(origin)
+                .filter(|origin| !origin.contains('@'))
+                .map(|origin| (origin, path.strip_suffix('/').unwrap_or(path).to_owned()))
+        };
+        let bare = |id: &Self| id.0.strip_suffix('/').unwrap_or(&id.0).to_owned();
+        match (plain(self), plain(other)) {
+            (Some(own), Some(other)) => own == other,
+            _ => bare(self) == bare(other),
+        }
+    }
 }
 
 impl fmt::Display for ResourceId {

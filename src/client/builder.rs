@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
 use super::{ClientState, GrantType, ResponseType, SecretHash, SelfRegistration};
-use crate::redirect::{RedirectUri, RedirectUriError};
+use crate::redirect::{RedirectUri, RedirectUriError, may_be_named};
 use crate::scope::Scope;
 use crate::secret::SecretText;
 use crate::signing::AccessTokens;
@@ -146,6 +146,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Private-use schemes without a dot that its redirect URIs may have, such as `cursor`. Any program on the user's device
+    /// can claim such a scheme, so PKCE alone protects the code (RFC 8252 section 8.1).
+    pub fn redirect_schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
+        self.metadata.redirect_schemes = Some(schemes.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Whether a confidential client's refresh tokens rotate; those of public ones always do.
     pub fn rotate_refresh(mut self, rotate: bool) -> Self {
         self.metadata.rotate_refresh_tokens = Some(rotate);
@@ -229,8 +236,11 @@ impl ClientBuilder {
             None => {}
         }
         let mut redirect_uris = Vec::new();
+        let schemes = metadata.redirect_schemes.as_deref().unwrap_or_default();
+        let refused = schemes.iter().filter(|scheme| !may_be_named(scheme));
+        errors.extend(refused.map(|scheme| ClientError::RedirectScheme(scheme.clone())));
         for uri in &metadata.redirect_uris {
-            match RedirectUri::register(uri) {
+            match RedirectUri::register_with(uri, schemes) {
                 Ok(uri) => redirect_uris.push(uri),
                 Err(why) => errors.push(ClientError::RedirectUri { uri: uri.clone(), why }),
             }
@@ -308,6 +318,9 @@ pub enum ClientError {
         /// What is wrong with it.
         why: RedirectUriError,
     },
+    /// Not a private-use scheme in lower case, or one that browsers treat in a way of their own.
+    #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
+    RedirectScheme(String),
     /// Codes and implicit tokens have to go somewhere.
     #[error("redirect_uris is empty, and a grant type needs one")]
     RedirectUriMissing,

@@ -83,6 +83,9 @@ pub struct ClientMetadata {
     /// Grantor's own: a registered `http://localhost` stands for every port of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub localhost_any_port: Option<bool>,
+    /// Grantor's own: private-use schemes without a dot that its redirect URIs may have, such as `cursor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_schemes: Option<Vec<String>>,
     /// Grantor's own: a confidential client's refresh tokens rotate, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_refresh_tokens: Option<bool>,

@@ -1,5 +1,7 @@
 //! [`Profile`]: which generation of OAuth a server speaks.
 
+use std::time::Duration;
+
 use super::{GrantType, ResponseType};
 
 /// Which generation of OAuth the server speaks.
@@ -11,13 +13,21 @@ pub enum Profile {
     OAuth21,
     /// Both exist for the clients that list them (RFC 6749).
     Rfc6749,
-    /// OAuth 2.1 as the clients of the Model Context Protocol speak it, which nobody registers by hand.
+    /// OAuth 2.1 as the clients of the Model Context Protocol speak it, which nobody registers by hand (revision
+    /// 2026-07-28).
     ///
-    /// They are known by their metadata documents, or register themselves: the server needs both. The metadata also stand
-    /// at `openid-configuration`, where some of them look. A registered `http://localhost` stands for every port of it. Whether a
-    /// `resource` stands in both requests or in one of them, and whether it ends with a slash, makes no difference. Whoever
-    /// registers itself may ask for every scope that the terms allow: the SDKs register with the scope of the first challenge
-    /// and ask users for further ones later (RFC 7591 section 2 lets a server replace what was named, and the answer says so).
+    /// They are known by their metadata documents
+    /// ([`client_id_metadata_documents`](crate::server::Builder::client_id_metadata_documents)), which have to name the client;
+    /// with a [`registrar`](crate::server::Builder::registrar) they also register themselves, on the terms of
+    /// [`Registration::open`](crate::Registration::open) unless you give others, and one that nobody uses goes after 30 days.
+    /// The metadata are also at `openid-configuration`, where some clients look.
+    ///
+    /// A registered `http://localhost` stands for every port of it, and the editors' own redirect schemes are allowed
+    /// ([`redirect_schemes`](crate::Registration::redirect_schemes)). Whether a `resource` is in both requests or in one of them,
+    /// whether it ends with a slash, and the case of its scheme and host make no difference. A client that registers itself may
+    /// ask for every scope that the terms allow: the SDKs register with the scope of the first challenge and ask users for
+    /// further ones later (RFC 7591 section 2 lets a server replace what was named, and the answer says so). A scope that is not
+    /// known here, such as `offline_access`, is passed over, and the answer's `scope` says what was granted (RFC 6749 section 3.3).
     Mcp,
 }
 
@@ -30,14 +40,23 @@ pub(crate) struct Switches {
     pub(crate) password: bool,
     /// A token request may name a resource where the authorization request named none.
     pub(crate) late_resource: bool,
-    /// A slash at the end of a `resource` makes no difference: URL libraries put one behind a bare origin.
-    pub(crate) resource_slash: bool,
+    /// A slash at the end of a `resource`, and the case of its scheme and host, make no difference: URL libraries put a slash
+    /// behind a bare origin, and users type hosts as they like.
+    pub(crate) resource_spelling: bool,
+    /// A scope that the server does not know is passed over, and is no error.
+    pub(crate) unknown_scopes: bool,
     /// A registered `http://localhost` covers every port of it, unless the client says otherwise.
     pub(crate) localhost_any_port: bool,
     /// A client that registers itself is registered for every scope that its kind may have, whatever it names.
     pub(crate) register_every_scope: bool,
-    /// Nobody registers clients by hand: they register themselves, and are known by their documents.
-    pub(crate) unknown_clients: bool,
+    /// A server with a registrar lets clients register themselves, unasked.
+    pub(crate) open_registration: bool,
+    /// A metadata document has to name its client.
+    pub(crate) client_name: bool,
+    /// The private-use redirect schemes without a dot that strangers may register, unless the terms name others.
+    pub(crate) redirect_schemes: &'static [&'static str],
+    /// How long a client that registered itself stays without a grant, unless the terms say otherwise.
+    pub(crate) unused_after: Option<Duration>,
     /// The metadata are also where OpenID Connect has them.
     pub(crate) openid_alias: bool,
 }
@@ -46,10 +65,14 @@ const OAUTH_21: Switches = Switches {
     implicit: false,
     password: false,
     late_resource: false,
-    resource_slash: false,
+    resource_spelling: false,
+    unknown_scopes: false,
     localhost_any_port: false,
     register_every_scope: false,
-    unknown_clients: false,
+    open_registration: false,
+    client_name: false,
+    redirect_schemes: &[],
+    unused_after: None,
     openid_alias: false,
 };
 
@@ -57,10 +80,14 @@ const RFC_6749: Switches = Switches { implicit: true, password: true, ..OAUTH_21
 
 const MCP: Switches = Switches {
     late_resource: true,
-    resource_slash: true,
+    resource_spelling: true,
+    unknown_scopes: true,
     localhost_any_port: true,
     register_every_scope: true,
-    unknown_clients: true,
+    open_registration: true,
+    client_name: true,
+    redirect_schemes: &["cursor", "vscode", "vscode-insiders", "windsurf"],
+    unused_after: Some(Duration::from_secs(30 * 24 * 60 * 60)),
     openid_alias: true,
     ..OAUTH_21
 };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::secret::Digest;
+use crate::secret::{Digest, Masked};
 
 /// Whether a client is served. One that is not is answered, at every endpoint, as if nobody had registered it; the
 /// access tokens that it has stay good until they expire or its grants are
@@ -35,6 +35,9 @@ pub(crate) struct SelfRegistration {
     /// Of its registration access token; none where it may not manage itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<Digest>,
+    /// Its generated secret, under a pad that its registration access token makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<Masked>,
     /// When the registration runs out.
     #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) expires: Option<DateTime<Utc>>,

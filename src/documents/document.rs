@@ -9,8 +9,7 @@ use crate::client::{AuthMethod, Client, ClientId};
 use crate::error::Reason;
 use crate::outbound::{OutboundError, OutboundResponse};
 use crate::policy::{Rules, after};
-use crate::redirect::RedirectUri;
-use crate::registration::{Allowance, Wire};
+use crate::registration::{Allowance, Member, Wire};
 
 /// For a document that does not say how long it is good, in seconds.
 const DEFAULT_MAX_AGE: u64 = 60 * 60;
@@ -25,26 +24,44 @@ pub(super) fn read(id: &ClientId, answer: &OutboundResponse, documents: &Metadat
     }
     if !is_json(answer.content_type())                      { return Err(Reason::DocumentTypeWrong) }
     let wire = Wire::parse(answer.body()).map_err(|_| Reason::DocumentMalformed)?;
-    if wire.client_id.as_deref() != Some(id.as_str())       { return Err(Reason::DocumentOfAnother) }
-    if wire.client_secret.is_some() || wire.client_secret_expires_at.is_some() { return Err(Reason::DocumentHasSecret) }
-    match wire.token_endpoint_auth_method.as_deref() {
-        Some("none") | None                                 => {}
-        Some(method) if method.starts_with("client_secret") => return Err(Reason::DocumentHasSecret),
-        Some(_)                                             => return Err(Reason::DocumentNeedsKeys),
-    }
-    if wire.has_keys()                                      { return Err(Reason::DocumentNeedsKeys) }
-    let mut redirects = wire.redirect_uris.iter().flatten();
-    if !redirects.all(|uri| RedirectUri::register(uri).is_ok()) { return Err(Reason::DocumentRedirectUri) }
-    client(id, wire, documents, rules).ok_or(Reason::DocumentMetadata)
+    if wire.client_id.as_str() != Some(id.as_str())         { return Err(Reason::DocumentOfAnother) }
+    if has_secret(&wire)                                    { return Err(Reason::DocumentHasSecret) }
+    if !has_common_method(&wire)                            { return Err(Reason::DocumentNeedsKeys) }
+    if rules.profile.switches().client_name && !wire.is_named() { return Err(Reason::DocumentNameMissing) }
+    client(id, wire, documents, rules).map_err(|reason| match reason {
+        Reason::RegistrationRedirectUriMissing              => Reason::DocumentRedirectUriMissing,
+        Reason::RegistrationRedirectUri                     => Reason::DocumentRedirectUri,
+        _                                                   => Reason::DocumentMetadata,
+    })
 }
 
+/// A secret that everybody can read is none (section 4.1 of the draft).
+fn has_secret(wire: &Wire) -> bool {
+    let preferred = wire.token_endpoint_auth_method.as_str();
+    wire.client_secret != Member::Absent
+        || wire.client_secret_expires_at.is_some()
+        || preferred.is_some_and(|method| method.starts_with("client_secret"))
+}
+
+/// Whether this server has a method of the document's, which is `none`: the one that it prefers, or another one that it has,
+/// too (OpenID Connect RP Metadata Choices). A document without any method has that one.
+fn has_common_method(wire: &Wire) -> bool {
+    let others = wire.token_endpoint_auth_methods_supported.clone().texts();
+    let mut named =
+        wire.token_endpoint_auth_method.as_str().into_iter().chain(others.iter().map(String::as_str));
+    let first = named.next();
+    first.is_none_or(|first| first == NONE || named.any(|other| other == NONE))
+}
+
+const NONE: &str = AuthMethod::None.as_str();
+
 /// The client, if its metadata may be had by strangers. It is public: a document has no secret.
-fn client(id: &ClientId, mut wire: Wire, documents: &MetadataDocuments, rules: &Rules) -> Option<Client> {
-    wire.token_endpoint_auth_method = Some(AuthMethod::None.as_str().to_owned());
-    let asked = wire.check().ok()?;
-    let metadata = asked.within(&documents.terms, &Allowance::all(), rules).ok()?;
-    let client = Client::builder(id.as_str()).metadata(metadata).build().ok()?;
-    Some(client.of_document())
+fn client(id: &ClientId, wire: Wire, documents: &MetadataDocuments, rules: &Rules) -> Result<Client, Reason> {
+    let terms = &documents.terms;
+    let asked = wire.public().check(&terms.schemes(rules.profile))?;
+    let metadata = asked.within(terms, &Allowance::all(), rules)?;
+    let client = Client::builder(id.as_str()).metadata(metadata).build();
+    client.map(Client::of_document).map_err(|_| Reason::RegistrationInconsistent)
 }
 
 /// `application/json`, or JSON of a kind of its own.

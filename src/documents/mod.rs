@@ -7,10 +7,11 @@
 //! | what a document says | what counts |
 //! | --- | --- |
 //! | `client_id` | must be its own URL, byte by byte |
-//! | a client secret, or a method that needs one | the document is refused: it is public |
-//! | `jwks`, `jwks_uri`, `private_key_jwt` | refused: such a client has to prove its key, and nothing here can check it yet |
-//! | no `token_endpoint_auth_method` | `none` |
-//! | `redirect_uris` | as in a registration, and every one has to be in order |
+//! | a client secret, or a preferred method that needs one | the document is refused: it is public |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that this server has, which is `none`; without any method `none`, and a document of other methods alone is refused, for nothing here can check a key yet |
+//! | `jwks`, `jwks_uri` | ignored, for a public client proves no key |
+//! | `client_name` | under [`Profile::Mcp`](crate::Profile::Mcp) a document without it is refused |
+//! | `redirect_uris` | as in a registration: those that may be had, and a document of which none is left is refused |
 //! | `grant_types`, `scope` | what the profile and these terms let strangers have; others are dropped |
 //! | any other member, grantor's own ones included | ignored |
 //!
@@ -90,6 +91,12 @@ impl MetadataDocuments {
     /// [`Profile::Mcp`](crate::Profile::Mcp) does so anyway.
     pub fn localhost_any_port(mut self) -> Self {
         self.terms = self.terms.localhost_any_port();
+        self
+    }
+
+    /// See [`Registration::redirect_schemes`].
+    pub fn redirect_schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
+        self.terms = self.terms.redirect_schemes(schemes);
         self
     }
 

@@ -8,6 +8,7 @@ mod assertion;
 mod backend;
 mod code;
 mod extension;
+mod metadata;
 mod public;
 mod reason;
 
@@ -15,6 +16,7 @@ pub use assertion::AssertionFlaw;
 pub use backend::{CommitError, StoreError};
 pub use code::ErrorCode;
 pub use extension::ExtensionRefusal;
+pub use metadata::MetadataFlaw;
 pub use reason::Reason;
 
 /// A request that is refused, and why.

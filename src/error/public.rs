@@ -31,6 +31,7 @@ impl Reason {
                 | Self::UserCodeThrottled
                 | Self::DeviceRequestThrottled
                 | Self::RegistrationThrottled
+                | Self::DocumentsThrottled
         ) {
             return 429;
         }
@@ -105,7 +106,8 @@ impl Reason {
                 (E::InvalidClient, "the client's metadata document cannot be had"),
             R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
                 (E::TemporarilyUnavailable, "the client's metadata document cannot be had now, try again"),
-            R::DocumentsBusy => (E::TemporarilyUnavailable, "too many metadata documents are being asked for, try again"),
+            R::DocumentsBusy | R::DocumentsThrottled =>
+                (E::TemporarilyUnavailable, "too many metadata documents are being asked for, try again"),
             R::DocumentRedirected | R::DocumentStatusWrong =>
                 (E::InvalidClient, "the client's metadata document must be answered with 200, without a redirect"),
             R::DocumentTooLarge => (E::InvalidClient, "the client's metadata document is larger than 5 KiB"),
@@ -115,7 +117,9 @@ impl Reason {
             R::DocumentOfAnother => (E::InvalidClient, "the client_id of the metadata document is not its own URL"),
             R::DocumentHasSecret => (E::InvalidClient, "a metadata document has no client secret and no method that needs one"),
             R::DocumentNeedsKeys => (E::InvalidClient, "clients with keys in their metadata document are not supported"),
-            R::DocumentRedirectUri => (E::InvalidClient, "a redirect URI of the metadata document is not acceptable"),
+            R::DocumentNameMissing => (E::InvalidClient, "the metadata document has no client_name"),
+            R::DocumentRedirectUriMissing => (E::InvalidClient, "the metadata document has no redirect_uris"),
+            R::DocumentRedirectUri => (E::InvalidClient, "none of the redirect_uris of the metadata document is acceptable"),
             R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what cannot be had"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
@@ -212,19 +216,17 @@ impl Reason {
 
             R::RegistrationNotJson => (E::InvalidClientMetadata, "the content type must be application/json"),
             R::RegistrationMalformed =>
-                (E::InvalidClientMetadata, "the body must be a JSON object of client metadata, each member once and of its type"),
-            R::RegistrationTooLarge => (E::InvalidClientMetadata, "a member is too long, or has too many entries"),
-            R::RegistrationText => (E::InvalidClientMetadata, "a text has characters that cannot be shown"),
-            R::RegistrationUri => (E::InvalidClientMetadata, "a page's address must be an http or https URL"),
+                (E::InvalidClientMetadata, "the body must be a JSON object of client metadata, each member once"),
+            R::RegistrationMember(flaw) => flaw.public(),
             R::RegistrationRedirectUri =>
-                (E::InvalidRedirectUri, "a redirect URI must be https, http on a loopback address, or of a private scheme with a dot, without fragment, user or wildcard"),
+                (E::InvalidRedirectUri, "redirect_uris must have one that is https, http on a loopback address, or of a private scheme with a dot, without fragment, user or wildcard"),
             R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
             R::RegistrationAuthMethod =>
-                (E::InvalidClientMetadata, "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post"),
-            R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant types may be registered"),
+                (E::InvalidClientMetadata, "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post, or token_endpoint_auth_methods_supported have one of them"),
+            R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant_types may be registered"),
             R::RegistrationInconsistent =>
                 (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method do not fit together"),
-            R::RegistrationScope => (E::InvalidClientMetadata, "none of the scopes may be registered"),
+            R::RegistrationScope => (E::InvalidClientMetadata, "nothing of scope may be registered"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AssertionFlaw, ExtensionRefusal};
+use super::{AssertionFlaw, ExtensionRefusal, MetadataFlaw};
 
 /// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,12 +79,18 @@ pub enum Reason {
     DocumentHasSecret,
     /// The client would have to prove a key, which is not supported.
     DocumentNeedsKeys,
-    /// A redirect URI of the document could not be registered.
+    /// The document has no `client_name`, which the profile asks for.
+    DocumentNameMissing,
+    /// The document has no redirect URIs.
+    DocumentRedirectUriMissing,
+    /// None of the document's redirect URIs could be registered.
     DocumentRedirectUri,
     /// Metadata of the document that could not be registered, or of which the terms leave nothing.
     DocumentMetadata,
     /// Too many documents are being asked for.
     DocumentsBusy,
+    /// This address has named too many documents that nobody knew.
+    DocumentsThrottled,
 
     // Token requests.
     /// No grant type of this name, or one that the profile forbids.
@@ -275,15 +281,11 @@ pub enum Reason {
     // Registrations.
     /// The body does not say that it is JSON.
     RegistrationNotJson,
-    /// Not a JSON object of metadata, or a member of the wrong type or that stands there twice.
+    /// Not a JSON object, or one with a member that is there twice.
     RegistrationMalformed,
-    /// A text that is too long, or a list of too many.
-    RegistrationTooLarge,
-    /// Control characters, or such that hide or turn others, in a text for people.
-    RegistrationText,
-    /// The address of a page that is no http or https URL.
-    RegistrationUri,
-    /// A redirect URI that cannot be registered.
+    /// A member that cannot be registered.
+    RegistrationMember(MetadataFlaw),
+    /// None of the redirect URIs can be registered.
     RegistrationRedirectUri,
     /// A grant type needs a redirect URI.
     RegistrationRedirectUriMissing,
@@ -293,7 +295,7 @@ pub enum Reason {
     RegistrationGrantTypes,
     /// Response types that do not belong to the grant types (RFC 7591 section 2.1), or what a public client cannot do.
     RegistrationInconsistent,
-    /// A malformed scope, or one of which nothing may be registered.
+    /// A scope of which nothing may be registered.
     RegistrationScope,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,

@@ -12,7 +12,7 @@ use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::http::{Request, Response};
 use crate::resource::presented;
-use crate::secret::{Digest, SECRET_BYTES, Secret, SecretText};
+use crate::secret::{Digest, Masked, SECRET_BYTES, Secret, SecretText};
 
 /// A registration access token: a prefix for secret scanners, and 256 bits.
 #[derive(Debug)]
@@ -40,6 +40,29 @@ impl RegistrationToken {
     fn reveal(&self) -> String {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0.bytes()))
     }
+
+    pub(super) fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+
+    /// A client secret as it is kept: worthless without this token.
+    pub(super) fn hide(&self, secret: &Secret) -> Masked {
+        Masked::hide(secret, &self.0, SECRET_PAD)
+    }
+
+    /// The client's secret, if this token can tell it and it has not expired.
+    pub(super) fn secret_of(&self, client: &Client, now: DateTime<Utc>) -> Option<SecretText> {
+        let hidden = client.self_registration.as_ref()?.secret?;
+        let secret = secret_text(&hidden.reveal(&self.0, SECRET_PAD));
+        client.has_secret(&secret, now).then_some(secret)
+    }
+}
+
+const SECRET_PAD: &str = "grantor:registered-secret:v1";
+
+/// A client secret as it is sent.
+pub(super) fn secret_text(secret: &Secret) -> SecretText {
+    SecretText::new(URL_SAFE_NO_PAD.encode(secret.bytes()))
 }
 
 /// Parsed; the client is only claimed.
@@ -110,10 +133,16 @@ impl Managed {
 }
 
 impl AwaitClient {
-    /// The answer to a client that reads itself: all but the secret, of which only a digest is kept. The token is the one
-    /// that it presented.
+    /// The answer to a client that reads itself. The token is the one that it presented, and so is what tells its secret.
     pub fn read(self, client: &Client, now: DateTime<Utc>) -> Information {
-        Information::new(client, None, Some(self.token), now)
+        let secret = self.token.secret_of(client, now);
+        Information::new(client, secret, Some(self.token), now)
+    }
+
+    /// The registration access token that was presented.
+    #[must_use]
+    pub fn token(&self) -> &RegistrationToken {
+        &self.token
     }
 }
 
@@ -146,6 +175,7 @@ impl Information {
         metadata.access_tokens = None;
         metadata.require_pkce = None;
         metadata.localhost_any_port = None;
+        metadata.redirect_schemes = None;
         metadata.rotate_refresh_tokens = None;
         Self {
             id: client.id().clone(),

@@ -7,29 +7,25 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
-use super::configure::{Information, RegistrationToken};
+use super::configure::{Information, RegistrationToken, secret_text};
 use crate::client::{
     AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, Replacement, SelfRegistration,
 };
 use crate::error::{Reason, Refusal};
 use crate::http::Request;
 use crate::mint::Mint;
-use crate::policy::Rules;
+use crate::policy::{Profile, Rules};
 use crate::registration::{Allowance, Applicant, Asked, Registration, Review, Wire};
 use crate::resource::presented;
-use crate::secret::SecretText;
-
-/// A software statement may be this long, in bytes.
-const MAX_STATEMENT: usize = 16 * 1024;
+use crate::secret::{Masked, Secret, SecretText};
 
 /// Parsed; a software statement, if there is one, has not been checked.
 pub struct AwaitClaims {
     wire: Wire,
+    statement: Option<String>,
     token: Option<SecretText>,
     peer: Option<IpAddr>,
 }
@@ -71,8 +67,8 @@ impl AwaitClaims {
         if wire.says_what_only_the_server_says() {
             return Err(Reason::RegistrationMemberForbidden.into());
         }
-        let is_own_id = wire.client_id.as_deref().is_none_or(|id| id == current.id().as_str());
-        let secret = wire.client_secret.as_deref().map(SecretText::new);
+        let is_own_id = wire.client_id.as_str().is_none_or(|id| id == current.id().as_str());
+        let secret = wire.client_secret.as_str().map(SecretText::new);
         if !is_own_id || secret.is_some_and(|secret| !current.has_secret(&secret, now)) {
             return Err(Reason::RegistrationOfAnother.into());
         }
@@ -80,16 +76,14 @@ impl AwaitClaims {
     }
 
     fn new(wire: Wire, token: Option<SecretText>, peer: Option<IpAddr>) -> Result<Self, Refusal> {
-        match wire.software_statement.as_ref().is_some_and(|text| text.len() > MAX_STATEMENT) {
-            true => Err(Reason::RegistrationTooLarge.into()),
-            false => Ok(Self { wire, token, peer }),
-        }
+        let statement = wire.statement()?.map(str::to_owned);
+        Ok(Self { wire, statement, token, peer })
     }
 
     /// The software statement that has to be checked, if there is one.
     #[must_use]
     pub fn statement(&self) -> Option<&str> {
-        self.wire.software_statement.as_deref()
+        self.statement.as_deref()
     }
 
     /// Takes the claims of the statement, and checks the metadata with what they override. Without claims no
@@ -97,16 +91,22 @@ impl AwaitClaims {
     ///
     /// # Errors
     /// The metadata cannot be registered, whatever the host says.
-    pub fn with_claims(mut self, claims: Option<Map<String, Value>>) -> Result<AwaitReview, Refusal> {
-        let statement = self.wire.software_statement.take();
+    pub fn with_claims(
+        self,
+        claims: Option<Map<String, Value>>,
+        terms: &Registration,
+        profile: Profile,
+    ) -> Result<AwaitReview, Refusal> {
+        let Self { wire, statement, token, peer } = self;
         if statement.is_some() && claims.is_none() {
             return Err(Reason::SoftwareStatementUnapproved.into());
         }
         let wire = match claims {
-            Some(claims) => self.wire.overridden_by(claims)?,
-            None => self.wire,
+            Some(claims) => wire.overridden_by(claims)?,
+            None => wire,
         };
-        Ok(AwaitReview { asked: wire.check()?, statement, token: self.token, peer: self.peer })
+        let asked = wire.check(&terms.schemes(profile))?;
+        Ok(AwaitReview { asked, statement, token, peer })
     }
 }
 
@@ -182,16 +182,19 @@ impl Approved {
     ) -> Result<(Client, Information), Refusal> {
         let id = ClientId::new(mint.grant.to_string());
         let builder = Client::application().id(id).issued(Some(now)).owned_by(self.owner.clone());
-        self.build(builder, mint, now, terms)
+        let token = terms.is_managed.then(|| RegistrationToken::new(mint.second));
+        self.build(builder, token, None, mint.first, now, terms)
     }
 
-    /// The client as it will be: its id, its state and its live secrets stay, its registration access token is a new one.
+    /// The client as it will be: its id, its state, its live secrets and the registration access token that it presented
+    /// stay. So a change whose answer was lost is asked for again, and a secret that it made is told again.
     ///
     /// # Errors
     /// The metadata do not fit together.
     pub fn change(
         self,
         current: &Client,
+        presented: &RegistrationToken,
         mint: Mint,
         now: DateTime<Utc>,
         terms: &Registration,
@@ -200,35 +203,46 @@ impl Approved {
         if self.metadata.token_endpoint_auth_method == Some(AuthMethod::None) {
             kept.clear();
         }
+        let hidden = current.self_registration.as_ref().and_then(|own| own.secret);
+        let hidden = hidden.filter(|_| !kept.is_empty());
         let builder = ClientBuilder::keeping(current).secrets(kept);
-        let (client, information) = self.build(builder, mint, now, terms)?;
+        let token = Some(presented.duplicate());
+        let (client, information) = self.build(builder, token, hidden, mint.first, now, terms)?;
         Ok((Replacement::of(current, client), information))
     }
 
     fn build(
         self,
         builder: ClientBuilder,
-        mint: Mint,
+        token: Option<RegistrationToken>,
+        hidden: Option<Masked>,
+        fresh: Secret,
         now: DateTime<Utc>,
         terms: &Registration,
     ) -> Result<(Client, Information), Refusal> {
-        let token = terms.is_managed.then(|| RegistrationToken::new(mint.second));
+        let builder = builder.metadata(self.metadata);
+        let makes_secret = builder.wants_secret();
+        let hidden = match makes_secret {
+            true => token.as_ref().map(|token| token.hide(&fresh)),
+            false => hidden,
+        };
         let own = SelfRegistration {
             token: token.as_ref().map(RegistrationToken::digest),
+            secret: hidden,
             expires: self.expires,
             software_statement: self.statement,
         };
-        let builder = builder.metadata(self.metadata).self_registration(Some(Box::new(own)));
-        let secret = builder.wants_secret().then(|| URL_SAFE_NO_PAD.encode(mint.first.bytes()));
+        let builder = builder.self_registration(Some(Box::new(own)));
+        let secret = makes_secret.then(|| secret_text(&fresh));
         let lifetime = terms.secret_lifetime.and_then(|lifetime| TimeDelta::from_std(lifetime).ok());
         let expires = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
         let builder = match (&secret, expires) {
-            (Some(secret), Some(expires)) => builder.secret_until(secret.clone(), expires),
-            (Some(secret), None) => builder.secret(secret.clone()),
+            (Some(secret), Some(expires)) => builder.secret_until(secret.reveal(), expires),
+            (Some(secret), None) => builder.secret(secret.reveal()),
             (None, _) => builder,
         };
         let client = builder.build().map_err(|_| Reason::RegistrationInconsistent)?;
-        let secret = secret.map(SecretText::new);
+        let secret = secret.or_else(|| token.as_ref()?.secret_of(&client, now));
         let information = Information::new(&client, secret, token, now);
         Ok((client, information))
     }

@@ -3,6 +3,7 @@
 //! The field's commonest hole is a check that stands in four grants and is missing in the fifth. Here a
 //! token is minted from an [`Issuance`] and from nothing else, and only [`Gate::pass`] makes one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -157,7 +158,7 @@ impl<'a> Gate<'a> {
         let targets = granted.targets.clone();
         let audience = self.audience(&targets)?;
         let scope = self.rules.scope_for(audience.as_ref(), offer.scope);
-        if scope.is_empty() && self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty()) {
+        if scope.is_empty() && self.wanted().is_some_and(|wanted| !wanted.is_empty()) {
             return Err(Reason::ScopeExceeded);
         }
         let details = self.rules.detail_types.narrow(granted.details, &self.asked.details)?;
@@ -195,8 +196,10 @@ impl<'a> Gate<'a> {
         if self.standing == Standing::Blocked {
             return Err(Reason::SubjectBlocked);
         }
-        let asked = self.asked.scope.as_ref().unwrap_or(granted);
-        if !asked.is_subset(granted) {
+        let wanted = self.wanted();
+        let asked = wanted.as_deref().unwrap_or(granted);
+        let is_nothing_known = asked.is_empty() && self.asks_for_scope() && !granted.is_empty();
+        if !asked.is_subset(granted) || is_nothing_known {
             return Err(Reason::ScopeExceeded);
         }
         Ok(Issuance {
@@ -212,6 +215,23 @@ impl<'a> Gate<'a> {
             actor: None,
             parent: None,
         })
+    }
+
+    /// The scope that the request names, if it names one; without what the profile passes over: what the server does not
+    /// know, and where a user is asked, what the client may not have.
+    fn wanted(&self) -> Option<Cow<'a, Scope>> {
+        let asked = self.asked.scope.as_ref()?;
+        match self.rules.profile.switches().unknown_scopes {
+            true if self.asks_a_user() => {
+                Some(Cow::Owned(asked.intersection(&self.rules.ceiling(self.client))))
+            }
+            true => Some(Cow::Owned(asked.intersection(&self.rules.scope))),
+            false => Some(Cow::Borrowed(asked)),
+        }
+    }
+
+    fn asks_for_scope(&self) -> bool {
+        self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty())
     }
 
     /// The gate of a new grant: the ceiling is what the client may ever have.

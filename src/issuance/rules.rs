@@ -78,10 +78,10 @@ impl Rules {
         if asked.as_slice().iter().all(known) {
             return Ok(asked.clone());
         }
-        let lenient = asked.as_slice().iter().map(|id| self.but_for_a_slash(id));
+        let lenient = asked.as_slice().iter().map(|id| self.known_alike(id));
         lenient
             .collect::<Option<Targets>>()
-            .filter(|_| self.profile.switches().resource_slash)
+            .filter(|_| self.profile.switches().resource_spelling)
             .ok_or(Reason::TargetUnknown)
     }
 
@@ -94,15 +94,11 @@ impl Rules {
         std::iter::once(default).chain(self.resources.iter().map(|resource| resource.id.clone())).collect()
     }
 
-    /// The known identifier that differs at most by a slash at its end: URL libraries put one behind a bare origin.
-    fn but_for_a_slash(&self, asked: &ResourceId) -> Option<ResourceId> {
-        let plain = |id: &str| id.strip_suffix('/').unwrap_or(id).to_owned();
-        let known = self.resources.iter().map(|resource| &resource.id);
-        let found = known.clone().find(|id| *id == asked).or_else(|| {
-            let mut known = known;
-            known.find(|id| plain(id.as_str()) == plain(asked.as_str()))
-        });
-        found.cloned()
+    /// The known identifier that is spelt alike.
+    fn known_alike(&self, asked: &ResourceId) -> Option<ResourceId> {
+        let mut known = self.resources.iter().map(|resource| &resource.id);
+        let mut alike = known.clone().filter(|id| id.is_spelt_like(asked));
+        known.find(|id| *id == asked).or_else(|| alike.next()).cloned()
     }
 
     /// The registered resource with this identifier.

@@ -1,18 +1,21 @@
 //! [`Registration`]: on what terms strangers register clients by themselves (RFC 7591) and manage them (RFC 7592).
 //!
 //! All that such a client says of itself is a claim. What is registered is what the profile, the terms and the host's
-//! policy allow; the answer says what that is, and nothing else is enforced.
+//! policy allow; the answer says what that is, and nothing else is enforced (RFC 7591 section 3.2.1). So whoever misses
+//! something in the answer knows what was dropped.
 //!
 //! | what a client asks for | what it gets by default |
 //! | --- | --- |
 //! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
 //! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`](crate::Profile::Mcp) anyway |
-//! | `redirect_uris` | at most 16: https, http on a loopback address, private-use schemes with a dot |
-//! | `token_endpoint_auth_method` | `none`, `client_secret_basic` or `client_secret_post`; every other one is refused |
+//! | `redirect_uris` | the first 16 that may be had: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client of which none is left is refused |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`; without any of these it is refused |
+//! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone is ignored, for nothing here reads it |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
 
+mod member;
 mod policy;
 mod statement;
 #[cfg(feature = "jwt")]
@@ -23,6 +26,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use member::Member;
 pub use policy::{Allowance, Applicant, RegistrationPolicy, Review};
 pub use statement::{StatementError, StatementVerifier};
 #[cfg(feature = "jwt")]
@@ -30,6 +34,7 @@ pub use trusted_issuers::TrustedIssuers;
 pub(crate) use wire::{Asked, Wire};
 
 use crate::client::GrantType;
+use crate::policy::Profile;
 use crate::secret::{Digest, SecretText};
 
 /// The terms of registration over HTTP. Give them to
@@ -51,9 +56,11 @@ pub struct Registration {
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) grant_types: Vec<GrantType>,
     pub(crate) localhost_any_port: bool,
+    /// None is what the profile says.
+    pub(crate) redirect_schemes: Option<Vec<String>>,
     pub(crate) is_managed: bool,
     pub(crate) secret_lifetime: Option<Duration>,
-    pub(crate) unused_after: Option<Duration>,
+    pub(crate) unused: Unused,
     pub(crate) per_minute: u32,
     pub(crate) per_day: u32,
 }
@@ -68,9 +75,10 @@ impl Registration {
             scopes: None,
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             localhost_any_port: false,
+            redirect_schemes: None,
             is_managed: true,
             secret_lifetime: None,
-            unused_after: None,
+            unused: Unused::ByProfile,
             per_minute: 20,
             per_day: 10_000,
         }
@@ -114,6 +122,15 @@ impl Registration {
         self
     }
 
+    /// Private-use schemes without a dot that redirect URIs may have, such as `cursor`; by default none, and under
+    /// [`Profile::Mcp`](crate::Profile::Mcp) `cursor`, `vscode`, `vscode-insiders` and `windsurf`. Any program on a user's device
+    /// can claim such a scheme: PKCE protects the code, and a consent page has to warn
+    /// ([`Consent::redirect_is_local`](crate::Consent::redirect_is_local)).
+    pub fn redirect_schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
+        self.redirect_schemes = Some(schemes.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Gives out no registration access tokens: what is registered stays as it is.
     pub fn without_management(mut self) -> Self {
         self.is_managed = false;
@@ -127,11 +144,18 @@ impl Registration {
         self
     }
 
-    /// A client that was registered so long ago and has no grant, because nobody ever connected it or what it had is
-    /// over and purged, is removed by [`sweep_clients`](crate::AuthorizationServer::sweep_clients). By default none is. No
-    /// request pays for it, and no client of the host is ever removed.
+    /// How long after its registration a client without any grant is removed by
+    /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): nobody ever connected it, or what it had is over and
+    /// purged. By default none is, and under [`Profile::Mcp`](crate::Profile::Mcp) after 30 days. No request pays for it, and no
+    /// client of the host is ever removed.
     pub fn unused_after(mut self, idle: Duration) -> Self {
-        self.unused_after = Some(idle);
+        self.unused = Unused::After(idle);
+        self
+    }
+
+    /// Keeps clients that nobody uses, under [`Profile::Mcp`](crate::Profile::Mcp) too.
+    pub fn keep_unused(mut self) -> Self {
+        self.unused = Unused::Kept;
         self
     }
 
@@ -156,11 +180,38 @@ impl Registration {
         self
     }
 
+    /// The private-use schemes without a dot that redirect URIs may have.
+    pub(crate) fn schemes(&self, profile: Profile) -> Vec<&str> {
+        match &self.redirect_schemes {
+            Some(named) => named.iter().map(String::as_str).collect(),
+            None => profile.switches().redirect_schemes.to_vec(),
+        }
+    }
+
+    /// After how long a client without any grant goes.
+    pub(crate) fn unused_for(&self, profile: Profile) -> Option<Duration> {
+        match self.unused {
+            Unused::ByProfile => profile.switches().unused_after,
+            Unused::After(idle) => Some(idle),
+            Unused::Kept => None,
+        }
+    }
+
     /// Whether a bearer of this token may register. Every kept digest is compared.
     pub(crate) fn admits(&self, token: &SecretText) -> bool {
         let presented = initial_token_digest(token);
         self.tokens.iter().fold(false, |right, kept| kept.matches(&presented) | right)
     }
+}
+
+/// What becomes of clients that nobody uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unused {
+    /// What the profile says.
+    ByProfile,
+    /// They go after so long.
+    After(Duration),
+    Kept,
 }
 
 fn initial_token_digest(token: &SecretText) -> Digest {

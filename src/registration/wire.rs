@@ -8,14 +8,15 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
 use serde_json::{Map, Value};
 
+use super::member::{List, Member, Text};
 use super::{Allowance, Registration};
 use crate::client::{ApplicationType, AuthMethod, ClientMetadata, GrantType, ResponseType, is_readable_name};
-use crate::details::MAX_DETAILS;
-use crate::error::Reason;
+use crate::error::{MetadataFlaw, Reason};
 use crate::policy::Rules;
-use crate::redirect::RedirectUri;
+use crate::redirect::{RedirectUri, has_port_that_exists};
 use crate::scope::Scope;
 
+/// Those beyond are dropped.
 const MAX_REDIRECT_URIS: usize = 16;
 const MAX_CONTACTS: usize = 8;
 /// In characters.
@@ -23,33 +24,36 @@ const MAX_NAME: usize = 128;
 const MAX_TEXT: usize = 256;
 /// In bytes.
 const MAX_URI: usize = 2048;
+/// A software statement, in bytes.
+const MAX_STATEMENT: usize = 16 * 1024;
 
-/// The body of a request. Members that are not here are ignored, `null` is absent (RFC 7592 section 2.2), and one that
-/// stands there twice is an error.
+/// The body of a request. Members that are not here are ignored, `null` is absent (RFC 7592 section 2.2), and one that is
+/// there twice is an error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Wire {
-    pub(crate) redirect_uris: Option<Vec<String>>,
-    pub(crate) token_endpoint_auth_method: Option<String>,
-    grant_types: Option<Vec<String>>,
-    response_types: Option<Vec<String>>,
-    client_name: Option<String>,
-    client_uri: Option<String>,
-    logo_uri: Option<String>,
-    scope: Option<String>,
-    authorization_details_types: Option<Vec<String>>,
-    contacts: Option<Vec<String>>,
-    tos_uri: Option<String>,
-    policy_uri: Option<String>,
+    redirect_uris: List,
+    pub(crate) token_endpoint_auth_method: Text,
+    pub(crate) token_endpoint_auth_methods_supported: List,
+    grant_types: List,
+    response_types: List,
+    client_name: Text,
+    client_uri: Text,
+    logo_uri: Text,
+    scope: Text,
+    authorization_details_types: List,
+    contacts: List,
+    tos_uri: Text,
+    policy_uri: Text,
     jwks_uri: Option<IgnoredAny>,
     jwks: Option<IgnoredAny>,
-    software_id: Option<String>,
-    software_version: Option<String>,
-    application_type: Option<String>,
-    pub(crate) software_statement: Option<String>,
+    software_id: Text,
+    software_version: Text,
+    application_type: Text,
+    software_statement: Text,
     // What a change says of the client that it changes (RFC 7592 section 2.2).
-    pub(crate) client_id: Option<String>,
-    pub(crate) client_secret: Option<String>,
+    pub(crate) client_id: Text,
+    pub(crate) client_secret: Text,
     registration_access_token: Option<IgnoredAny>,
     registration_client_uri: Option<IgnoredAny>,
     pub(crate) client_secret_expires_at: Option<IgnoredAny>,
@@ -64,6 +68,19 @@ impl Wire {
         wire.ok_or(Reason::RegistrationMalformed)
     }
 
+    /// The software statement, which is checked before all else.
+    ///
+    /// # Errors
+    /// It is not a text, or too long.
+    pub(crate) fn statement(&self) -> Result<Option<&str>, Reason> {
+        match &self.software_statement {
+            Member::Absent => Ok(None),
+            Member::Other => Err(MetadataFlaw::StatementType.into()),
+            Member::Is(text) if text.len() > MAX_STATEMENT => Err(MetadataFlaw::StatementTooLong.into()),
+            Member::Is(text) => Ok(Some(text)),
+        }
+    }
+
     /// What only the server says (RFC 7592 section 2.2).
     pub(crate) fn says_what_only_the_server_says(&self) -> bool {
         self.registration_access_token.is_some()
@@ -72,18 +89,40 @@ impl Wire {
             || self.client_id_issued_at.is_some()
     }
 
-    /// Whether it would sign what it sends.
-    pub(crate) fn has_keys(&self) -> bool {
-        self.jwks.is_some() || self.jwks_uri.is_some()
+    /// Whether it has a name that people can read.
+    pub(crate) fn is_named(&self) -> bool {
+        self.client_name.as_str().is_some_and(|name| !name.trim().is_empty())
+    }
+
+    /// The same of a public client, whose keys mean nothing.
+    pub(crate) fn public(self) -> Self {
+        let method = AuthMethod::None.as_str().to_owned();
+        Self {
+            token_endpoint_auth_method: Member::Is(method),
+            token_endpoint_auth_methods_supported: Member::Absent,
+            jwks: None,
+            jwks_uri: None,
+            ..self
+        }
     }
 
     /// The claims of a software statement come before what the client says itself (RFC 7591 section 2.3).
     pub(crate) fn overridden_by(self, claims: Map<String, Value>) -> Result<Self, Reason> {
         let over: Self =
             serde_json::from_value(Value::Object(claims)).map_err(|_| Reason::SoftwareStatementInvalid)?;
+        if over.flaw().is_some() {
+            return Err(Reason::SoftwareStatementInvalid);
+        }
+        let names_method = over.token_endpoint_auth_method != Member::Absent
+            || over.token_endpoint_auth_methods_supported != Member::Absent;
+        let (method, methods) = match names_method {
+            true => (over.token_endpoint_auth_method, over.token_endpoint_auth_methods_supported),
+            false => (self.token_endpoint_auth_method, self.token_endpoint_auth_methods_supported),
+        };
         Ok(Self {
             redirect_uris: over.redirect_uris.or(self.redirect_uris),
-            token_endpoint_auth_method: over.token_endpoint_auth_method.or(self.token_endpoint_auth_method),
+            token_endpoint_auth_method: method,
+            token_endpoint_auth_methods_supported: methods,
             grant_types: over.grant_types.or(self.grant_types),
             response_types: over.response_types.or(self.response_types),
             client_name: over.client_name.or(self.client_name),
@@ -105,32 +144,57 @@ impl Wire {
         })
     }
 
-    /// Checks everything, in one straight line.
-    pub(crate) fn check(self) -> Result<Asked, Reason> {
+    /// The first member that decides something and is not of its type.
+    fn flaw(&self) -> Option<MetadataFlaw> {
+        use MetadataFlaw as F;
+        let wrong = [
+            (self.redirect_uris.is_of_another_type(), F::RedirectUrisType),
+            (self.grant_types.is_of_another_type(), F::GrantTypesType),
+            (self.response_types.is_of_another_type(), F::ResponseTypesType),
+            (self.client_name.is_of_another_type(), F::NameType),
+            (self.scope.is_of_another_type(), F::ScopeType),
+            (self.token_endpoint_auth_method.is_of_another_type(), F::AuthMethodType),
+            (self.token_endpoint_auth_methods_supported.is_of_another_type(), F::AuthMethodsType),
+            (self.application_type.is_of_another_type(), F::ApplicationType),
+            (self.authorization_details_types.is_of_another_type(), F::DetailTypesType),
+            (self.client_id.is_of_another_type(), F::ClientIdType),
+            (self.client_secret.is_of_another_type(), F::ClientSecretType),
+        ];
+        wrong.into_iter().find_map(|(is_wrong, flaw)| is_wrong.then_some(flaw))
+    }
+
+    /// Checks everything, in one straight line. Redirect URIs may have these schemes without a dot.
+    pub(crate) fn check(self, schemes: &[&str]) -> Result<Asked, Reason> {
         if self.jwks.is_some() && self.jwks_uri.is_some() {
             return Err(Reason::RegistrationKeysTwice);
         }
-        let grant_names =
-            named(self.grant_types).map(each_once).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
-        let response_names = named(self.response_types).map(each_once);
+        if let Some(flaw) = self.flaw() {
+            return Err(flaw.into());
+        }
+        let grant_names = named(self.grant_types).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+        let response_names = named(self.response_types);
         let response_types = consistent(&grant_names, response_names.as_deref())?;
-        let scope = text(self.scope).map(|scope| Scope::parse(&scope)).transpose();
+        let scope = text(self.scope.value()).map(|scope| Scope::parse(&scope)).transpose();
+        let (redirect_uris, redirect_schemes) = redirect_uris(self.redirect_uris.value(), schemes)?;
+        let method =
+            auth_method(self.token_endpoint_auth_method, self.token_endpoint_auth_methods_supported)?;
         let metadata = ClientMetadata {
-            client_name: self.client_name.map(name).transpose()?.flatten(),
-            redirect_uris: redirect_uris(self.redirect_uris.unwrap_or_default())?,
+            client_name: self.client_name.value().map(name).transpose()?.flatten(),
+            redirect_uris,
+            redirect_schemes,
             grant_types: Some(grant_names.iter().filter_map(|name| known::<GrantType>(name)).collect()),
             response_types: Some(response_types),
-            scope: scope.map_err(|_| Reason::RegistrationScope)?,
-            authorization_details_types: detail_types(self.authorization_details_types)?,
-            token_endpoint_auth_method: Some(auth_method(self.token_endpoint_auth_method.as_deref())?),
-            application_type: application_type(self.application_type.as_deref())?,
-            client_uri: page(self.client_uri)?,
-            logo_uri: page(self.logo_uri)?,
-            tos_uri: page(self.tos_uri)?,
-            policy_uri: page(self.policy_uri)?,
-            contacts: contacts(self.contacts)?,
-            software_id: short(self.software_id)?,
-            software_version: short(self.software_version)?,
+            scope: scope.map_err(|_| MetadataFlaw::ScopeMalformed)?,
+            authorization_details_types: named(self.authorization_details_types),
+            token_endpoint_auth_method: Some(method),
+            application_type: application_type(self.application_type.as_str())?,
+            client_uri: page(self.client_uri),
+            logo_uri: page(self.logo_uri),
+            tos_uri: page(self.tos_uri),
+            policy_uri: page(self.policy_uri),
+            contacts: contacts(self.contacts),
+            software_id: short(self.software_id.value()),
+            software_version: short(self.software_version.value()),
             ..ClientMetadata::default()
         };
         Ok(Asked { metadata })
@@ -207,19 +271,9 @@ fn known<T: DeserializeOwned>(name: &str) -> Option<T> {
     T::deserialize(name).ok()
 }
 
-/// Few names, none of them long.
-fn detail_types(names: Option<Vec<String>>) -> Result<Option<Vec<String>>, Reason> {
-    let names = named(names);
-    let fits = |names: &Vec<String>| names.len() <= MAX_DETAILS && names.iter().all(|n| n.len() <= MAX_TEXT);
-    match names.as_ref().is_none_or(fits) {
-        true => Ok(names.map(each_once)),
-        false => Err(Reason::RegistrationTooLarge),
-    }
-}
-
-/// An empty list says nothing.
-fn named(names: Option<Vec<String>>) -> Option<Vec<String>> {
-    names.filter(|names| !names.is_empty())
+/// Each name once. An empty list says nothing.
+fn named(names: List) -> Option<Vec<String>> {
+    Some(each_once(names.texts())).filter(|names| !names.is_empty())
 }
 
 fn each_once(names: Vec<String>) -> Vec<String> {
@@ -248,24 +302,36 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<Res
     }
 }
 
-fn redirect_uris(uris: Vec<String>) -> Result<Vec<String>, Reason> {
-    if uris.len() > MAX_REDIRECT_URIS {
-        return Err(Reason::RegistrationTooLarge);
+/// The redirect URIs that may be had, and the schemes of the host's list that they need. One that may not is dropped; a
+/// client of which none is left is refused.
+fn redirect_uris(
+    uris: Option<Vec<Text>>,
+    schemes: &[&str],
+) -> Result<(Vec<String>, Option<Vec<String>>), Reason> {
+    let asks = uris.as_ref().is_some_and(|uris| !uris.is_empty());
+    let uris = each_once(uris.into_iter().flatten().filter_map(Member::value).collect());
+    let good = uris.iter().filter_map(|uri| RedirectUri::register_with(uri, schemes).ok());
+    let good: Vec<RedirectUri> = good.take(MAX_REDIRECT_URIS).collect();
+    if asks && good.is_empty() {
+        return Err(Reason::RegistrationRedirectUri);
     }
-    match uris.iter().all(|uri| RedirectUri::register(uri).is_ok()) {
-        true => Ok(uris),
-        false => Err(Reason::RegistrationRedirectUri),
-    }
+    let used = each_once(good.iter().filter_map(RedirectUri::named_scheme).collect());
+    let used = Some(used).filter(|used| !used.is_empty());
+    Ok((good.iter().map(|uri| uri.as_str().to_owned()).collect(), used))
 }
 
-/// A method that cannot be had is refused and not replaced: a client that wants to sign must not end with a secret.
-fn auth_method(name: Option<&str>) -> Result<AuthMethod, Reason> {
-    let method = name.map_or(Some(AuthMethod::ClientSecretBasic), known);
-    method.ok_or(Reason::RegistrationAuthMethod)
+/// The first method that both sides have (OpenID Connect RP Metadata Choices). Without one the client is refused: one that
+/// wants to sign must not end with a secret that it never named.
+fn auth_method(preferred: Text, others: List) -> Result<AuthMethod, Reason> {
+    let named: Vec<String> = preferred.value().into_iter().chain(others.texts()).collect();
+    match named.is_empty() {
+        true => Ok(AuthMethod::ClientSecretBasic),
+        false => named.iter().find_map(|name| known(name)).ok_or(Reason::RegistrationAuthMethod),
+    }
 }
 
 fn application_type(name: Option<&str>) -> Result<Option<ApplicationType>, Reason> {
-    let known = |name| known(name).ok_or(Reason::RegistrationMalformed);
+    let known = |name| known(name).ok_or(MetadataFlaw::ApplicationType.into());
     name.map(known).transpose()
 }
 
@@ -276,45 +342,36 @@ fn text(value: Option<String>) -> Option<String> {
 /// The name that people read on a consent page: [`is_readable_name`] is the rule.
 fn name(name: String) -> Result<Option<String>, Reason> {
     if name.chars().nth(MAX_NAME).is_some() {
-        return Err(Reason::RegistrationTooLarge);
+        return Err(MetadataFlaw::NameTooLong.into());
     }
     let Some(name) = text(Some(name)) else { return Ok(None) };
     match is_readable_name(&name) {
         true => Ok(Some(name)),
-        false => Err(Reason::RegistrationText),
+        false => Err(MetadataFlaw::NameCharacters.into()),
     }
 }
 
-fn short(value: Option<String>) -> Result<Option<String>, Reason> {
-    let Some(value) = text(value) else { return Ok(None) };
-    if value.chars().nth(MAX_TEXT).is_some() {
-        return Err(Reason::RegistrationTooLarge);
-    }
-    match value.chars().any(char::is_control) {
-        true => Err(Reason::RegistrationText),
-        false => Ok(Some(value)),
-    }
+/// A short text that only informs; any other one is dropped.
+fn short(value: Option<String>) -> Option<String> {
+    let value = text(value)?;
+    let fits = value.chars().nth(MAX_TEXT).is_none() && !value.chars().any(char::is_control);
+    fits.then_some(value)
 }
 
-fn contacts(contacts: Option<Vec<String>>) -> Result<Option<Vec<String>>, Reason> {
-    let Some(contacts) = named(contacts) else { return Ok(None) };
-    if contacts.len() > MAX_CONTACTS {
-        return Err(Reason::RegistrationTooLarge);
-    }
-    let contacts: Result<Vec<_>, _> = contacts.into_iter().map(|one| short(Some(one))).collect();
-    Ok(Some(contacts?.into_iter().flatten().collect()))
+fn contacts(contacts: List) -> Option<Vec<String>> {
+    let contacts = contacts.texts().into_iter().filter_map(|one| short(Some(one)));
+    Some(contacts.take(MAX_CONTACTS).collect::<Vec<_>>()).filter(|contacts| !contacts.is_empty())
 }
 
-/// The address of a page, which a host may show as a link: http or https, and nothing that runs.
-fn page(uri: Option<String>) -> Result<Option<String>, Reason> {
-    let Some(uri) = text(uri) else { return Ok(None) };
-    if uri.len() > MAX_URI {
-        return Err(Reason::RegistrationTooLarge);
-    }
+/// The address of a page or picture, which a host may show as a link: http or https, and nothing that runs. Any other one is
+/// dropped.
+fn page(uri: Text) -> Option<String> {
+    let uri = text(uri.value()).filter(|uri| uri.len() <= MAX_URI)?;
     let is_page = Uri::parse(uri.as_str()).is_ok_and(|uri| {
         let http = ["https", "http"].iter().any(|scheme| uri.scheme().as_str().eq_ignore_ascii_case(scheme));
-        let authority = uri.authority();
-        http && authority.is_some_and(|a| !a.host().is_empty() && a.userinfo().is_none())
+        let is_safe =
+            |a: fluent_uri::component::Authority<'_>| !a.host().is_empty() && a.userinfo().is_none();
+        http && uri.authority().is_some_and(is_safe) && has_port_that_exists(&uri)
     });
-    is_page.then_some(Some(uri)).ok_or(Reason::RegistrationUri)
+    is_page.then_some(uri)
 }

@@ -305,9 +305,8 @@ impl Builder {
     /// Every mistake, not only the first.
     pub fn build(mut self) -> Result<AuthorizationServer, ConfigErrors> {
         let mut errors = Vec::new();
-        if self.profile.switches().unknown_clients {
+        if self.profile.switches().open_registration && self.registrar.is_some() {
             self.registration.get_or_insert_with(Registration::open);
-            errors.extend(self.documents.is_none().then_some(ConfigError::DocumentsMissing));
         }
         let issuer_path = issuer_path(&self.issuer, self.loopback).unwrap_or_else(|error| {
             errors.push(error);

@@ -75,9 +75,9 @@ pub enum ConfigError {
     /// A grant type that no client can ever use.
     #[error("the terms of registration have a grant type that the profile forbids, or that is not there")]
     RegistrationGrantType,
-    /// Clients that are known by their documents, and nothing to ask for those.
-    #[error("Profile::Mcp needs client_id_metadata_documents: give it an Outbound")]
-    DocumentsMissing,
+    /// A redirect scheme that no URI of a client may have.
+    #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
+    RedirectScheme(String),
     /// A document would be kept for longer than at most.
     #[error("the shortest time that metadata documents are kept is longer than the longest")]
     DocumentsKept,

@@ -7,6 +7,7 @@ use crate::client::GrantType;
 use crate::details::DetailTypes;
 use crate::documents::MetadataDocuments;
 use crate::policy::Policy;
+use crate::redirect::{has_port_that_exists, may_be_named};
 use crate::registration::Registration;
 use crate::scope::Scope;
 use crate::target::{KnownResource, Resource};
@@ -18,6 +19,9 @@ pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, Config
     let host = authority.ok_or(ConfigError::IssuerNotAUrl)?.host();
     if uri.query().is_some() || uri.fragment().is_some() {
         return Err(ConfigError::IssuerQuery);
+    }
+    if !has_port_that_exists(&uri) {
+        return Err(ConfigError::IssuerNotAUrl);
     }
     let is_loopback = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
     match uri.scheme().as_str() {
@@ -81,7 +85,9 @@ pub(super) fn mistaken_terms(
         unknown.then_some(ConfigError::RegistrationScope),
         useless.then_some(ConfigError::RegistrationGrantType),
     ];
-    found.into_iter().flatten()
+    let schemes = terms.redirect_schemes.iter().flatten().filter(|scheme| !may_be_named(scheme));
+    let schemes = schemes.map(|scheme| ConfigError::RedirectScheme(scheme.clone()));
+    found.into_iter().flatten().chain(schemes)
 }
 
 pub(super) fn mistaken_documents(

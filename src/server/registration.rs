@@ -62,7 +62,7 @@ impl AuthorizationServer {
         Ok(information.into_response(200, &self.registration_url()))
     }
 
-    /// Load, decide, write; after a lost race, once more. Then the token is a spent one.
+    /// Load, decide, write; after a lost race, once more.
     async fn change_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
@@ -71,7 +71,8 @@ impl AuthorizationServer {
             let current = managed.served()?;
             let claims = AwaitClaims::parse_change(request, current, self.now())?;
             let approved = self.approve_metadata(claims, Some(current)).await?;
-            let (change, information) = approved.change(current, self.mint(), self.now(), terms)?;
+            let (change, information) =
+                approved.change(current, flow.token(), self.mint(), self.now(), terms)?;
             match self.replace_client(change).await {
                 Ok(()) => {
                     let about = About::client(current.id());
@@ -104,7 +105,7 @@ impl AuthorizationServer {
             Some(statement) => self.statement_claims(statement, terms, self.now()).await?,
             None => None,
         };
-        let flow = flow.with_claims(claims)?;
+        let flow = flow.with_claims(claims, terms, self.rules().profile)?;
         let review = match &terms.policy {
             Some(policy) => {
                 let review = self.in_time(policy.review(&flow.applicant(current))).await;

@@ -51,7 +51,8 @@ impl AuthorizationServer {
             ClientState::Active if !client.is_served(self.now()) => return Ok(true),
             ClientState::Active => {}
         }
-        let idle = self.inner.registration.as_ref().and_then(|terms| terms.unused_after);
+        let profile = self.rules().profile;
+        let idle = self.inner.registration.as_ref().and_then(|terms| terms.unused_for(profile));
         let idle = idle.and_then(|idle| TimeDelta::from_std(idle).ok());
         let due = idle.zip(client.issued()).and_then(|(idle, issued)| issued.checked_add_signed(idle));
         if due.is_none_or(|due| self.now() < due) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use grantor::error::MetadataFlaw;
 use grantor::http::Method;
 use grantor::{Client, Reason, Registration, Request};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ impl Registering {
 
 #[tokio::test]
 async fn rg_01_a_redirect_uri_is_https_loopback_or_a_private_scheme() {
-    let server = Registering::open();
+    let server = Registering::on(Registration::open().per_minute(0));
     for good in [
         "https://app.example/cb?x=1",
         "http://127.0.0.1:8080/cb",
@@ -65,10 +66,10 @@ async fn rg_01_a_redirect_uri_is_https_loopback_or_a_private_scheme() {
         "",
         "https://app.example/c\u{e9}",
     ] {
-        for uris in [json!([bad]), json!([CALLBACK, bad])] {
-            let error = server.refusal(json!({ "redirect_uris": uris })).await;
-            assert_eq!(error, (400, REDIRECT.to_owned()), "{bad:?}");
-        }
+        let error = server.refusal(json!({ "redirect_uris": [bad] })).await;
+        assert_eq!(error, (400, REDIRECT.to_owned()), "{bad:?}");
+        let own = server.registered(&app_with(json!({ "redirect_uris": [bad, CALLBACK, bad] }))).await;
+        assert_eq!(own.0["redirect_uris"], json!([CALLBACK]), "the answer says that {bad:?} was dropped");
     }
     for missing in [json!(null), json!([])] {
         let error = server.refusal(json!({ "redirect_uris": missing })).await;
@@ -76,8 +77,9 @@ async fn rg_01_a_redirect_uri_is_https_loopback_or_a_private_scheme() {
     }
     let long = format!("https://app.example/{}", "a".repeat(2048));
     assert_eq!(server.refusal(json!({ "redirect_uris": [long] })).await.1, REDIRECT);
-    let many = vec![CALLBACK; 17];
-    assert_eq!(server.refusal(json!({ "redirect_uris": many })).await.1, METADATA);
+    for text in [json!(CALLBACK), json!({ "0": CALLBACK }), json!(7)] {
+        assert_eq!(server.refusal(json!({ "redirect_uris": text })).await.1, REDIRECT, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -231,16 +233,7 @@ async fn rg_04_registration_is_open_only_where_the_host_says_so() {
 async fn rg_04_the_body_is_json_in_a_post() {
     let server = Registering::open();
     let positional = format!("[[\"{CALLBACK}\"]]");
-    for body in [
-        positional.as_str(),
-        "",
-        "[]",
-        "\"x\"",
-        "{",
-        "{\"redirect_uris\":\"x\"}",
-        "{\"scope\":[\"read\"]}",
-        "null",
-    ] {
+    for body in [positional.as_str(), "", "[]", "\"x\"", "{", "{\"scope\":[\"read\"]}", "null"] {
         let answer = server.send(Request::json(Method::Post, body)).await;
         assert_eq!(answer.error(), (400, METADATA.to_owned()), "{body}");
     }
@@ -316,38 +309,111 @@ async fn rg_05_a_client_works_as_it_was_told() {
 }
 
 #[tokio::test]
-async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
+async fn ft_36_an_error_names_its_member() {
     let server = Registering::open();
-    for hostile in [
-        json!({ "client_name": "x".repeat(129) }),
-        json!({ "client_name": "App\u{202e}gnp.exe" }),
-        json!({ "client_name": "Ap\u{200b}p" }),
-        json!({ "client_name": "App\r\nSet-Cookie: x" }),
-        json!({ "client_name": "App\u{0}" }),
-        json!({ "client_uri": "javascript:alert(1)" }),
-        json!({ "logo_uri": "data:image/svg+xml,<svg onload=alert(1)>" }),
-        json!({ "tos_uri": "https://user@app.example" }),
-        json!({ "policy_uri": "https:///x" }),
-        json!({ "policy_uri": format!("https://app.example/{}", "a".repeat(2048)) }),
-        json!({ "contacts": vec!["dev@app.example"; 9] }),
-        json!({ "contacts": ["x".repeat(257)] }),
-        json!({ "software_id": "x".repeat(257) }),
-        json!({ "software_version": "1\n2" }),
-        json!({ "software_statement": "x".repeat(16 * 1024 + 1) }),
-        json!({ "token_endpoint_auth_method": "private_key_jwt" }),
-        json!({ "token_endpoint_auth_method": "tls_client_auth" }),
-        json!({ "token_endpoint_auth_method": "NONE" }),
-        json!({ "application_type": "toaster" }),
-        json!({ "scope": "re\"ad" }),
-        json!({ "scope": "nothing that is known" }),
-        json!({ "client_name": ["App"] }),
-        json!({ "redirect_uris": { "0": CALLBACK } }),
+    let answer = server.post(&app_with(json!({ "client_name": 7 }))).await;
+    assert_eq!(answer.text("error_description"), "client_name must be a string");
+    let answer = server.post(&app_with(json!({ "redirect_uris": "https://app.example/cb" }))).await;
+    assert_eq!(answer.text("error_description"), "redirect_uris must be an array of strings");
+}
+
+#[tokio::test]
+async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
+    let server = Registering::on(Registration::open().per_minute(0));
+    for (hostile, description) in [
+        (json!({ "client_name": "x".repeat(129) }), "client_name must have at most 128 characters"),
+        (json!({ "client_name": "App\u{202e}gnp.exe" }), "client_name has characters that cannot be shown"),
+        (json!({ "client_name": "Ap\u{200b}p" }), "client_name has characters that cannot be shown"),
+        (json!({ "client_name": "App\r\nSet-Cookie: x" }), "client_name has characters that cannot be shown"),
+        (json!({ "client_name": "App\u{0}" }), "client_name has characters that cannot be shown"),
+        (json!({ "client_name": ["App"] }), "client_name must be a string"),
+        (
+            json!({ "software_statement": "x".repeat(16 * 1024 + 1) }),
+            "software_statement must have at most 16 KiB",
+        ),
+        (json!({ "software_statement": {} }), "software_statement must be a string"),
+        (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "token_endpoint_auth_method must be "),
+        (json!({ "token_endpoint_auth_method": "tls_client_auth" }), "token_endpoint_auth_method must be "),
+        (json!({ "token_endpoint_auth_method": "NONE" }), "token_endpoint_auth_method must be "),
+        (json!({ "token_endpoint_auth_method": 1 }), "token_endpoint_auth_method must be a string"),
+        (json!({ "application_type": "toaster" }), "application_type must be web or native"),
+        (json!({ "grant_types": "authorization_code" }), "grant_types must be an array of strings"),
+        (
+            json!({ "grant_types": ["password"], "response_types": [] }),
+            "none of the grant_types may be registered",
+        ),
+        (json!({ "response_types": { "code": true } }), "response_types must be an array of strings"),
+        (
+            json!({ "authorization_details_types": "payment" }),
+            "authorization_details_types must be an array of strings",
+        ),
+        (json!({ "scope": "re\"ad" }), "scope must be at most 128 tokens"),
+        (json!({ "scope": 7 }), "scope must be a string"),
+        (json!({ "scope": "nothing that is known" }), "nothing of scope may be registered"),
+        (json!({ "client_id": 7 }), "client_id must be a string"),
     ] {
-        let error = server.refusal(hostile.clone()).await;
-        assert_eq!(error, (400, METADATA.to_owned()), "{hostile}");
+        let before = server.registry.all().len();
+        let answer = server.post(&app_with(hostile.clone())).await;
+        assert_eq!(server.registry.all().len(), before, "what is refused is not kept");
+        assert_eq!(answer.error(), (400, METADATA.to_owned()), "{hostile}");
+        let told = answer.text("error_description");
+        assert!(told.starts_with(description), "{hostile}: {told}");
     }
     let log = server.fixture.log.last_reason();
-    assert_eq!(log, Some(Reason::RegistrationMalformed), "the host's log has the reason");
+    let reason = Reason::RegistrationMember(MetadataFlaw::ClientIdType);
+    assert_eq!(log, Some(reason), "the host's log has the reason");
+}
+
+/// What only informs is left out where it is of no use, and the client is registered all the same.
+#[tokio::test]
+async fn ft_27_a_bad_entry_is_dropped_and_the_answer_says_so() {
+    let server = Registering::on(Registration::open().per_minute(0));
+    for (changes, left) in [
+        (json!({ "logo_uri": "data:image/svg+xml,<svg onload=alert(1)>" }), None),
+        (json!({ "client_uri": "javascript:alert(1)" }), None),
+        (json!({ "client_uri": "https://app.example:99999" }), None),
+        (json!({ "tos_uri": "https://user@app.example" }), None),
+        (json!({ "policy_uri": "https:///x" }), None),
+        (json!({ "policy_uri": format!("https://app.example/{}", "a".repeat(2048)) }), None),
+        (json!({ "logo_uri": { "url": "https://app.example" } }), None),
+        (json!({ "contacts": "dev@app.example" }), None),
+        (json!({ "contacts": [7, "dev@app.example", "x".repeat(257)] }), Some(json!(["dev@app.example"]))),
+        (json!({ "software_id": "x".repeat(257) }), None),
+        (json!({ "software_id": 7 }), None),
+        (json!({ "software_version": "1\n2" }), None),
+        (json!({ "redirect_uris": ["myapp://cb", CALLBACK, 7] }), Some(json!([CALLBACK]))),
+        (json!({ "redirect_uris": [CALLBACK, CALLBACK] }), Some(json!([CALLBACK]))),
+        (json!({ "grant_types": ["authorization_code", 7] }), Some(json!(["authorization_code"]))),
+        (
+            json!({ "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_post"] }),
+            Some(json!("client_secret_post")),
+        ),
+    ] {
+        let own = server.registered(&app_with(changes.clone())).await;
+        let name = changes.as_object().unwrap().keys().next().unwrap();
+        assert_eq!(own.0.get(name), left.as_ref(), "{changes}");
+    }
+    let uris: Vec<String> = (0..17).map(|n| format!("https://app.example/{n}")).collect();
+    let own = server.registered(&app_with(json!({ "redirect_uris": uris }))).await;
+    assert_eq!(own.0["redirect_uris"], json!(uris[..16]), "the seventeenth is one too many");
+    let contacts: Vec<String> = (0..9).map(|n| format!("dev{n}@app.example")).collect();
+    let own = server.registered(&app_with(json!({ "contacts": contacts }))).await;
+    assert_eq!(own.0["contacts"], json!(contacts[..8]));
+}
+
+#[tokio::test]
+async fn ft_39_a_redirect_uri_has_a_port_that_exists() {
+    let server = Registering::open();
+    for bad in ["https://app.example:99999/cb", "http://127.0.0.1:65536/cb", "com.example.app://x:99999/cb"] {
+        assert_eq!(
+            server.refusal(json!({ "redirect_uris": [bad] })).await,
+            (400, REDIRECT.to_owned()),
+            "{bad}"
+        );
+        assert!(Client::builder("x").secret("s").redirect_uri(bad).build().is_err(), "{bad}");
+    }
+    let fits = app_with(json!({ "redirect_uris": ["https://app.example:65535/cb"] }));
+    server.registered(&fits).await;
 }
 
 #[tokio::test]

@@ -279,20 +279,27 @@ async fn a_client_that_registers_with_its_first_scope_may_ask_for_a_further_one(
     assert!(answer.location_parameter("code").is_some(), "{}", answer.location());
 }
 
+/// Clients are known by their documents, and register themselves where the host has somewhere to write them.
 #[test]
-fn what_the_profile_needs_is_missed_at_the_start() {
+fn mc_04_the_profile_builds_without_documents_and_without_a_registrar() {
     let bare = || {
         AuthorizationServer::builder("https://as.example")
             .profile(Profile::Mcp)
             .clients(MemoryRegistry::default())
             .store(MemoryStore::new())
+            .authorization_endpoint("/authorize")
     };
-    let errors = bare().build().unwrap_err();
-    assert_eq!(errors.all(), [ConfigError::DocumentsMissing, ConfigError::RegistrarMissing]);
-    let registry = Arc::new(MemoryRegistry::default());
-    let errors = bare().registrar(registry.clone()).build().unwrap_err();
-    assert_eq!(errors.all(), [ConfigError::DocumentsMissing]);
-    assert!(bare().registrar(registry).client_id_metadata_documents(Site::new()).build().is_ok());
+    let metadata = |builder: grantor::server::Builder| Answer(builder.build().unwrap().metadata()).json();
+    let json = metadata(bare());
+    assert_eq!(json.get("registration_endpoint"), None);
+    assert_eq!(json.get("client_id_metadata_document_supported"), None);
+    let json = metadata(bare().client_id_metadata_documents(Site::new()));
+    assert_eq!(json["client_id_metadata_document_supported"], true);
+    assert_eq!(json.get("registration_endpoint"), None);
+    let json = metadata(bare().registrar(MemoryRegistry::default()));
+    assert_eq!(json["registration_endpoint"], "https://as.example/register");
+    let errors = bare().registration(grantor::Registration::open()).build().unwrap_err();
+    assert_eq!(errors.all(), [ConfigError::RegistrarMissing]);
 }
 
 #[tokio::test]

@@ -1,0 +1,73 @@
+//! [`MetadataFlaw`]: what is wrong with one member of client metadata.
+
+use super::{ErrorCode, Reason};
+
+/// What is wrong with one member of client metadata (RFC 7591 section 3.2.2). Members that only inform are dropped and
+/// not refused, so they have no flaw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum MetadataFlaw {
+    /// `client_name` is not a string.
+    NameType,
+    /// `client_name` is too long.
+    NameTooLong,
+    /// `client_name` has control characters, or characters that hide or turn others.
+    NameCharacters,
+    /// `redirect_uris` is not an array.
+    RedirectUrisType,
+    /// `grant_types` is not an array.
+    GrantTypesType,
+    /// `response_types` is not an array.
+    ResponseTypesType,
+    /// `scope` is not a string.
+    ScopeType,
+    /// `scope` has characters that scopes cannot have, or too many tokens.
+    ScopeMalformed,
+    /// `token_endpoint_auth_method` is not a string.
+    AuthMethodType,
+    /// `token_endpoint_auth_methods_supported` is not an array.
+    AuthMethodsType,
+    /// `application_type` is neither `web` nor `native`.
+    ApplicationType,
+    /// `authorization_details_types` is not an array.
+    DetailTypesType,
+    /// `software_statement` is not a string.
+    StatementType,
+    /// `software_statement` is too long.
+    StatementTooLong,
+    /// `client_id` is not a string.
+    ClientIdType,
+    /// `client_secret` is not a string.
+    ClientSecretType,
+}
+
+impl MetadataFlaw {
+    #[rustfmt::skip]
+    pub(super) const fn public(self) -> (ErrorCode, &'static str) {
+        let text = match self {
+            Self::NameType          => "client_name must be a string",
+            Self::NameTooLong       => "client_name must have at most 128 characters",
+            Self::NameCharacters    => "client_name has characters that cannot be shown",
+            Self::RedirectUrisType  => return (ErrorCode::InvalidRedirectUri, "redirect_uris must be an array of strings"),
+            Self::GrantTypesType    => "grant_types must be an array of strings",
+            Self::ResponseTypesType => "response_types must be an array of strings",
+            Self::ScopeType         => "scope must be a string",
+            Self::ScopeMalformed    => "scope must be at most 128 tokens between spaces, of the characters that RFC 6749 allows",
+            Self::AuthMethodType    => "token_endpoint_auth_method must be a string",
+            Self::AuthMethodsType   => "token_endpoint_auth_methods_supported must be an array of strings",
+            Self::ApplicationType   => "application_type must be web or native",
+            Self::DetailTypesType   => "authorization_details_types must be an array of strings",
+            Self::StatementType     => "software_statement must be a string",
+            Self::StatementTooLong  => "software_statement must have at most 16 KiB",
+            Self::ClientIdType      => "client_id must be a string",
+            Self::ClientSecretType  => "client_secret must be a string",
+        };
+        (ErrorCode::InvalidClientMetadata, text)
+    }
+}
+
+impl From<MetadataFlaw> for Reason {
+    fn from(flaw: MetadataFlaw) -> Self {
+        Self::RegistrationMember(flaw)
+    }
+}
