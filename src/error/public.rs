@@ -91,7 +91,7 @@ impl Reason {
             | R::ClientCredentialsMalformed
             | R::ClientMethodNotRegistered
             | R::ClientSecretWrong => (E::InvalidClient, "client authentication failed"),
-            R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id"),
+            R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id: register again"),
             R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
             R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
             R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),

@@ -8,7 +8,7 @@ use fluent_uri::Uri;
 
 use super::guard::{Guard, Inner};
 use super::metadata;
-use super::requirement::Implied;
+use super::requirement::{Implied, OFFLINE_ACCESS};
 use super::verifier::{Local, TokenVerifier};
 use crate::audit::Audit;
 use crate::scope::Scope;
@@ -74,7 +74,8 @@ impl GuardBuilder {
         self
     }
 
-    /// The scopes that the metadata name; by default those that a local server knows for this resource.
+    /// The scopes that the metadata name; by default those that a local server knows for this resource. `offline_access` is
+    /// left out: it opens nothing at a resource, and a client that needs a refresh token asks for it by itself.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
@@ -149,7 +150,8 @@ impl GuardBuilder {
                 None => {}
             }
         }
-        let scopes = known.unwrap_or_default();
+        let mut scopes = known.unwrap_or_default();
+        scopes.retain(|scope| scope != OFFLINE_ACCESS);
         let implied = self.implied.iter().flat_map(|(scope, implied)| implied.iter().chain([scope]));
         for scope in scopes.iter().chain(implied).filter(|scope| !is_scope_token(scope)) {
             note(GuardError::Scope(scope.clone()));

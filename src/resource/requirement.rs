@@ -30,14 +30,14 @@ impl Requirement {
         Self::default()
     }
 
-    /// All of these scopes. With one that is malformed (RFC 6749 section 3.3) no request passes, and the answer
-    /// is 500.
+    /// All of these scopes. With one that is malformed (RFC 6749 section 3.3), or with `offline_access`, which is no right at
+    /// a resource, no request passes, and the answer is 500.
     pub fn scopes<S: AsRef<str>>(scopes: impl IntoIterator<Item = S>) -> Self {
         let named: Vec<S> = scopes.into_iter().collect();
         let named: Vec<&str> = named.iter().map(AsRef::as_ref).collect();
         match Scope::parse(&named.join(" ")) {
-            Ok(scope) => Self { scope, ..Self::default() },
-            Err(_) => Self { broken: true, ..Self::default() },
+            Ok(scope) if !scope.contains(OFFLINE_ACCESS) => Self { scope, ..Self::default() },
+            Ok(_) | Err(_) => Self { broken: true, ..Self::default() },
         }
     }
 
@@ -94,6 +94,9 @@ impl Requirement {
         well && lately
     }
 }
+
+/// Asks for a refresh token (OpenID Connect Core section 11).
+pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// How far the clocks of two machines may differ, in seconds.
 pub(crate) const CLOCK_SKEW: i64 = 30;

@@ -4,6 +4,8 @@ mod example_server;
 mod example_server_device;
 mod example_server_tokens;
 mod grant_management;
+mod mcp_clients;
+mod mcp_requirements;
 mod profile_mcp;
 mod real_clients;
 mod tenants;
