@@ -1,4 +1,4 @@
-//! [`Documents`]: looks on the shelf, and asks for what is not there.
+//! [`Documents`]: answers from the cache, and fetches what is not in it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::cache::{DocumentCache, Kept, Limits, Lookup, Requester};
 use super::document::{lifetime, read, unanswered};
-use super::shelf::{Kept, Shelf, Turn};
 use super::{DocumentUrl, MetadataDocuments};
 use crate::client::{Client, ClientId};
 use crate::error::Reason;
@@ -15,52 +15,67 @@ use crate::outbound::{ChosenBy, OutboundRequest, ask};
 use crate::policy::Rules;
 use crate::server::in_time;
 
-/// A document may have so many bytes (section 6.6 of the draft).
+/// The most bytes of a document (section 6.6 of the draft).
 const MAX_DOCUMENT: usize = 5 * 1024;
 
-/// All of an answer has come by then.
+/// How long an answer may take as a whole.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// A request waits no longer than this, whoever asks for it.
+/// How long a request waits, for its own fetch or for another one's.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The clients that documents make.
 pub(crate) struct Documents {
     settings: MetadataDocuments,
-    shelf: Shelf,
+    cache: DocumentCache,
 }
 
 impl Documents {
     pub(crate) fn new(settings: MetadataDocuments) -> Self {
-        Self { shelf: Shelf::new(settings.entries, settings.at_once), settings }
+        let MetadataDocuments { entries, at_once, per_minute, .. } = settings;
+        Self { cache: DocumentCache::new(Limits { entries, at_once, per_minute }), settings }
     }
 
     /// The client whose document is at this URL.
     pub(crate) async fn client(
         &self,
         id: &ClientId,
+        requester: Requester,
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Result<Arc<Client>, Reason> {
-        if let Some(client) = self.shelf.fresh(id, now) {
+        if let Some(client) = self.cache.fresh(id, now) {
             return Ok(client);
         }
         let url = DocumentUrl::parse(id)?;
-        in_time(self.latest(id, url, now, rules), PATIENCE).await.unwrap_or(Err(Reason::DocumentTimeout))
+        in_time(self.latest(id, url, requester, now, rules), PATIENCE)
+            .await
+            .unwrap_or(Err(Reason::DocumentTimeout))
     }
 
     async fn latest(
         &self,
         id: &ClientId,
         url: DocumentUrl<'_>,
+        requester: Requester,
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Result<Arc<Client>, Reason> {
-        match self.shelf.turn(id, url.host(), now).await {
-            Turn::Use(client) => Ok(client),
-            Turn::Fail(reason) => Err(reason),
-            Turn::Ask(asking) => asking.settle(self.fetch(id, now, rules).await, now),
+        match self.cache.lookup(id, url.host(), requester, now).await {
+            Lookup::Use(client) => Ok(client),
+            Lookup::Fail(reason) => Err(reason),
+            Lookup::Fetch(in_flight) => in_flight.settle(self.fetch(id, now, rules).await, now),
         }
+    }
+
+    /// Whether a fetch for this client would be one for a stranger: no grant of it is remembered.
+    pub(crate) fn is_unknown(&self, id: &ClientId, now: DateTime<Utc>) -> bool {
+        self.cache.is_unknown(id, now)
+    }
+
+    /// A user granted this client something.
+    pub(crate) fn led_to_grant(&self, id: &ClientId, now: DateTime<Utc>) {
+        self.cache.led_to_grant(id, now);
     }
 
     async fn fetch(&self, id: &ClientId, now: DateTime<Utc>, rules: &Rules) -> Result<Kept, Reason> {

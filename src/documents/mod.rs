@@ -19,23 +19,36 @@
 //! (no connection, an answer of 5xx) the last one bridges another hour; one that is gone, moved or broken ends its client
 //! at the next look. So a client whose document vanished is gone after 25 hours at most.
 //!
-//! A failure is never kept in the place of a document: the next request asks again, and a client recovers at once. Only
-//! after three failures in a row is a URL left alone, for 10 seconds. One request asks for all who wait, and so that slow
-//! remotes hold up few, at most 16 documents are asked for at once, 4 of them at one host, while at most 256 requests wait, 64
-//! for one host; whoever comes beyond that is told to try again.
+//! A failure is never kept in the place of a document: the next request fetches again, and a client recovers at once. Only
+//! after three failures in a row is a URL left alone, for 10 seconds.
+//!
+//! # Strangers and known clients
+//!
+//! Anybody can name URLs without end, and hosts that answer slowly. So requests for one document share a fetch, at most 16
+//! fetches are under way, 4 of them to one host and 4 for one address ([`Request::peer`](crate::Request::peer)), which may name
+//! 30 documents a minute that nobody knew; at most 256 requests wait, 64 for one host and 32 from one address. A request beyond
+//! that is told to try again.
+//!
+//! A client that a user granted something is *known*: its document is the last to be pushed out, and a quarter more fetches are
+//! kept for known clients, which strangers cannot take. The server remembers them, and after a restart the grant of the code or
+//! refresh token that a client brings makes it known again. At the token endpoint a known client goes on with its last document
+//! for as long as nobody can say what became of it: no load and no outage ends a session that began well, while a document that
+//! is gone, moved or broken still does.
 //!
 //! A client that the host registered under such a URL comes before its document: register one as
 //! [`Disabled`](crate::ClientState::Disabled) to keep it out.
 
+mod cache;
 mod document;
 mod fetch;
-mod shelf;
+mod peers;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use crate::client::DocumentUrl;
+pub(crate) use cache::Requester;
 pub(crate) use fetch::Documents;
 
 use crate::client::GrantType;
@@ -58,6 +71,7 @@ pub struct MetadataDocuments {
     pub(crate) bridge: Duration,
     pub(crate) entries: usize,
     pub(crate) at_once: usize,
+    pub(crate) per_minute: u32,
 }
 
 impl MetadataDocuments {
@@ -71,6 +85,7 @@ impl MetadataDocuments {
             bridge: Duration::from_secs(60 * 60),
             entries: 1000,
             at_once: 16,
+            per_minute: 30,
         }
     }
 
@@ -112,15 +127,24 @@ impl MetadataDocuments {
         self
     }
 
-    /// How many documents are kept, each of at most 5 KiB; by default 1,000. The one that was used least recently goes first.
+    /// How many documents are kept, each of at most 5 KiB; by default 1,000. Those that never led to a grant go first, the one
+    /// that was used least recently before the others.
     pub fn entries(mut self, most: usize) -> Self {
         self.entries = most;
         self
     }
 
-    /// How many documents may be asked for at once; by default 16. One host gets at most 4 of them.
+    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. For clients that users granted
+    /// something there is a quarter more.
     pub fn at_once(mut self, requests: usize) -> Self {
         self.at_once = requests;
+        self
+    }
+
+    /// How many documents of clients without any grant may be fetched for one address in a minute; by default 30, and 0 is no
+    /// limit. It needs [`Request::peer`](crate::Request::peer); an IPv6 network of 56 bits counts as one address.
+    pub fn per_minute(mut self, limit: u32) -> Self {
+        self.per_minute = limit;
         self
     }
 }

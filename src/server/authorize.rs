@@ -7,6 +7,7 @@ use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, ClientId, ResponseType};
 use crate::details::AuthorizationDetails;
+use crate::documents::Requester;
 use crate::error::{Reason, Refusal};
 use crate::flow::ErrorAnswer;
 use crate::flow::authorize::{
@@ -38,7 +39,7 @@ impl AuthorizationServer {
             Err(refusal) => return Err(page(refusal, About::default())),
         };
         let id = flow.client_id().clone();
-        let found = self.find_client(&id).await;
+        let found = self.find_client(&id, Requester::beginning(request.peer)).await;
         let state = found.and_then(|found| flow.with_client(found, self.now(), self.rules()));
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state }),

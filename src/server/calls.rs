@@ -12,9 +12,10 @@ use super::limit::Attempt;
 use crate::base::time::in_time;
 use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
+use crate::documents::Requester;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::{AwaitSlowHash, Checked, Standing};
-use crate::grant::{GrantId, Subject};
+use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
 use crate::mint::Mint;
 use crate::secret::SecretText;
@@ -42,14 +43,33 @@ impl AuthorizationServer {
 
     /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
     /// disabled is unknown at all of them. What the host registered comes before what a document says.
-    pub(super) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Refusal> {
+    pub(super) async fn find_client(
+        &self,
+        id: &ClientId,
+        requester: Requester,
+    ) -> Result<Option<Arc<Client>>, Refusal> {
         let found = match (self.find_any_client(id).await?, &self.inner.documents) {
             (None, Some(documents)) if DocumentUrl::is_claimed_by(id) => {
-                Some(documents.client(id, self.now(), self.rules()).await?)
+                Some(documents.client(id, requester, self.now(), self.rules()).await?)
             }
             (found, _) => found,
         };
         Ok(found.filter(|client| client.is_served(self.now())))
+    }
+
+    /// Notes that a client that is known by its document has a grant of a user, if the grant that its request names is one: after
+    /// a restart, say. Its document is then not fetched as a stranger's.
+    pub(super) async fn recognise(&self, id: &ClientId, named: GrantId) {
+        let Some(documents) = &self.inner.documents else { return };
+        if !DocumentUrl::is_claimed_by(id) || !documents.is_unknown(id, self.now()) {
+            return;
+        }
+        // A store that fails is met again by the request itself.
+        let Ok(Some(record)) = self.load(named).await else { return };
+        let grant = record.grant();
+        if grant.client() == id && grant.authentication().is_some() && grant.is_live(self.now()) {
+            documents.led_to_grant(id, self.now());
+        }
     }
 
     /// The client with this id, served or not.
@@ -79,13 +99,24 @@ impl AuthorizationServer {
             return Outcome::Failed(StoreError::permanent("the grant could not be read back").into());
         }
         match self.in_time(self.inner.store.commit(write)).await {
-            Some(Ok(proof)) => Outcome::Committed(proof),
+            Some(Ok(proof)) => {
+                self.note_known(write.next().grant());
+                Outcome::Committed(proof)
+            }
             Some(Err(CommitError::Conflict)) => Outcome::Conflict,
             Some(Err(CommitError::Store(error))) if error.is_unknown_outcome() => {
                 Outcome::Unknown(error.into())
             }
             Some(Err(CommitError::Store(error))) => Outcome::Failed(error.into()),
             None => Outcome::Unknown(Fault::Deadline),
+        }
+    }
+
+    fn note_known(&self, grant: &Grant) {
+        let Some(documents) = &self.inner.documents else { return };
+        if DocumentUrl::is_claimed_by(grant.client()) && grant.authentication().is_some() && !grant.is_ended()
+        {
+            documents.led_to_grant(grant.client(), self.now());
         }
     }
 
@@ -117,7 +148,7 @@ impl AuthorizationServer {
         (id, evidence): (&ClientId, Evidence),
         with_client: impl FnOnce(Option<Arc<Client>>, DateTime<Utc>) -> Result<Checked<S>, Refusal>,
     ) -> Result<S, Refusal> {
-        let found = self.find_client(id).await?;
+        let found = self.find_client(id, Requester::continuing(request.peer)).await?;
         let guess = || self.guess(request.peer, ("client", id));
         let counted = match evidence {
             Evidence::Short => Some(guess()?),

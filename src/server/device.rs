@@ -10,6 +10,7 @@ use super::{About, AuthorizationServer, ErrorPage};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
+use crate::documents::Requester;
 use crate::error::{Reason, Refusal};
 use crate::flow::consent::Terms;
 use crate::flow::device;
@@ -120,7 +121,7 @@ impl AuthorizationServer {
             let record = self.find_waiting(&digest).await?.ok_or(Reason::UserCodeUnknown)?;
             let now = self.now();
             let next = record.grant().claim(&digest, claimant, now)?;
-            let client = self.find_client(record.grant().client()).await?;
+            let client = self.find_client(record.grant().client(), Requester::default()).await?;
             let client = client.ok_or(Reason::ClientUnregistered)?;
             if !client.allows(&GrantType::DeviceCode) {
                 return Err(Reason::GrantTypeNotAllowed.into());

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{About, Attempt, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
+use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::configure::AwaitClient;
 use crate::flow::register::{Approved, AwaitClaims};
@@ -177,7 +178,7 @@ impl AuthorizationServer {
         is_self_registered: bool,
         written: &Grant,
     ) -> Result<(), Refusal> {
-        if !is_self_registered || self.find_client(written.client()).await?.is_some() {
+        if !is_self_registered || self.find_client(written.client(), Requester::default()).await?.is_some() {
             return Ok(());
         }
         self.revoke_grant(written.id()).await?;

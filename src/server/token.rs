@@ -29,6 +29,9 @@ impl AuthorizationServer {
 
     async fn issue(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
         let (id, evidence) = (flow.client_id().clone(), flow.evidence());
+        if let Some(named) = flow.named_grant() {
+            self.recognise(&id, named).await;
+        }
         let with_client = |found, now| flow.with_client(found, now);
         let state = self.authenticate(request, (&id, evidence), with_client).await?;
         match state {

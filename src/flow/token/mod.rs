@@ -141,6 +141,16 @@ impl AwaitClient {
         self.presented.evidence()
     }
 
+    /// The grant of the code or refresh token that the request brings; nothing of it is proven.
+    pub(crate) fn named_grant(&self) -> Option<GrantId> {
+        match &self.ask {
+            Ask::Code { code: handle, .. }
+            | Ask::Device { code: handle }
+            | Ask::Refresh { token: handle } => handle.as_ref().map(|handle| handle.grant),
+            Ask::Client | Ask::Exchange(_) | Ask::Extension(_) | Ask::Password { .. } => None,
+        }
+    }
+
     /// Takes the client. An unknown one is an input like any other and costs the same time as a wrong secret.
     ///
     /// # Errors

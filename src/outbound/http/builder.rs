@@ -21,7 +21,7 @@ use crate::outbound::address::Allowed;
 pub struct HttpOutboundBuilder {
     allowed: Allowed,
     at_once: usize,
-    lookup: Arc<dyn Lookup>,
+    lookup: Option<Arc<dyn Lookup>>,
     roots: Vec<Vec<u8>>,
     mapped: Vec<(String, SocketAddr)>,
     told: Option<Told>,
@@ -32,7 +32,7 @@ impl HttpOutboundBuilder {
         Self {
             allowed: Allowed::default(),
             at_once: 64,
-            lookup: Arc::new(SystemLookup),
+            lookup: None,
             roots: Vec::new(),
             mapped: Vec::new(),
             told: None,
@@ -74,7 +74,7 @@ impl HttpOutboundBuilder {
 
     /// Has names looked up in another way than the system's.
     pub fn lookup(mut self, lookup: impl Lookup + 'static) -> Self {
-        self.lookup = Arc::new(lookup);
+        self.lookup = Some(Arc::new(lookup));
         self
     }
 
@@ -109,7 +109,9 @@ impl HttpOutboundBuilder {
             let bundle = Certificate::from_pem_bundle(pem).ok().filter(|bundle| !bundle.is_empty());
             roots.extend(bundle.ok_or(OutboundSetupError::Certificate)?);
         }
-        let resolver = Checked { lookup: Arc::clone(&self.lookup), allowed };
+        // One of each kind: slow names of strangers' URLs do not hold up the host's own.
+        let lookup = self.lookup.clone().unwrap_or_else(|| Arc::new(SystemLookup::new()));
+        let resolver = Checked { lookup, allowed };
         let client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()

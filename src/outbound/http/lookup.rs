@@ -1,11 +1,13 @@
 //! The addresses of a name, checked before any of them is connected to.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use crate::outbound::OutboundError;
 use crate::outbound::address::{Allowed, LOCALHOST};
@@ -29,13 +31,33 @@ impl<T: Lookup + ?Sized> Lookup for Arc<T> {
     }
 }
 
-/// Asks the system.
-pub(super) struct SystemLookup;
+/// Asks the system, which takes as long as it likes: `getaddrinfo` cannot be stopped, so it goes on in its thread when nobody
+/// waits any more. A lookup keeps its turn until that thread is done, so there are never more such threads than turns.
+pub(super) struct SystemLookup {
+    turns: Arc<Semaphore>,
+    ask: fn(&str) -> io::Result<Vec<IpAddr>>,
+}
+
+/// Threads that may ask the system at once for the names of one kind of URL. tokio has 512 for all blocking work.
+const LOOKUPS: usize = 32;
+
+impl SystemLookup {
+    pub(super) fn new() -> Self {
+        let ask = |name: &str| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect());
+        Self { turns: Arc::new(Semaphore::new(LOOKUPS)), ask }
+    }
+}
 
 #[async_trait]
 impl Lookup for SystemLookup {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(io::Error::other)?;
+        let (name, ask) = (name.to_owned(), self.ask);
+        let asked = spawn_blocking(move || {
+            let _turn = turn;
+            ask(&name)
+        });
+        asked.await.map_err(io::Error::other)?
     }
 }
 
@@ -68,5 +90,47 @@ impl Resolve for Checked {
             // Port 0 stands for that of the URL.
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::sync::{Condvar, Mutex};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    static ANSWER: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// Answers when it is told to.
+    fn slow(_: &str) -> io::Result<Vec<IpAddr>> {
+        let (told, wakes) = &ANSWER;
+        let guard = told.lock().unwrap();
+        drop(wakes.wait_while(guard, |told| !*told).unwrap());
+        Ok(vec![Ipv4Addr::LOCALHOST.into()])
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn ft_17_a_lookup_that_nobody_waits_for_keeps_its_turn_until_its_thread_is_done() {
+        let lookup = Arc::new(SystemLookup { turns: Arc::new(Semaphore::new(2)), ask: slow });
+        for left in [1, 0] {
+            let asking = tokio::spawn({
+                let lookup = Arc::clone(&lookup);
+                async move { lookup.addresses("slow.example").await }
+            });
+            while lookup.turns.available_permits() > left {
+                tokio::task::yield_now().await;
+            }
+            asking.abort();
+            assert!(asking.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(lookup.turns.available_permits(), 0, "two threads still ask");
+        let mut third = lookup.addresses("third.example");
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(third.as_mut().poll(&mut context).is_pending(), "and there is no third one");
+        *ANSWER.0.lock().unwrap() = true;
+        ANSWER.1.notify_all();
+        assert_eq!(third.await.unwrap(), [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     }
 }

@@ -1,0 +1,428 @@
+//! [`DocumentCache`]: client metadata documents, and the fetches in flight. A pure state machine: no I/O, no clock.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::document::is_outage;
+use super::peers::{Peers, network};
+use crate::client::{Client, ClientId};
+use crate::error::Reason;
+
+/// Documents fetched at once from one host; twice as many where clients are known.
+const FETCHES_OF_ONE_HOST: usize = 4;
+
+/// Documents fetched at once for one address, of clients that are not known.
+const FETCHES_OF_ONE_PEER: usize = 4;
+
+/// Requests that may wait for a fetch of another one.
+const WAITING: usize = 256;
+
+/// Those of them that wait for one host.
+const WAITING_FOR_ONE_HOST: usize = 64;
+
+/// Those of them from one address.
+const WAITING_OF_ONE_PEER: usize = 32;
+
+/// Failures in a row after which a URL is left alone for a while.
+const FAILURES: u32 = 3;
+
+/// How long it is left alone. Where a document bridges the outage, one failure is enough.
+const PAUSE: TimeDelta = TimeDelta::seconds(10);
+
+/// Known clients that are remembered, for each document that is kept.
+const KNOWN_FOR_EACH_ENTRY: usize = 4;
+
+/// Who asks for a document, and what for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Requester {
+    peer: Option<IpAddr>,
+    continues: bool,
+}
+
+impl Requester {
+    /// A request that begins something, such as an authorization.
+    pub(crate) fn beginning(peer: Option<IpAddr>) -> Self {
+        Self { peer: peer.map(network), continues: false }
+    }
+
+    /// A request of the client itself, which goes on with what it was granted.
+    pub(crate) fn continuing(peer: Option<IpAddr>) -> Self {
+        Self { peer: peer.map(network), continues: true }
+    }
+}
+
+/// How much is kept and fetched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) entries: usize,
+    pub(super) at_once: usize,
+    /// Fetches of one address; 0 is any number.
+    pub(super) per_minute: u32,
+}
+
+/// A document, as the client that it makes.
+pub(super) struct Kept {
+    pub(super) client: Arc<Client>,
+    /// Until then it is not fetched again.
+    pub(super) fresh_until: DateTime<Utc>,
+    /// Until then it bridges an outage.
+    pub(super) stale_until: DateTime<Utc>,
+}
+
+pub(super) struct DocumentCache {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+struct State {
+    limits: Limits,
+    documents: HashMap<ClientId, Document>,
+    /// The clients that a user granted something, by the last time that this was seen. Their documents stay longest, and
+    /// some fetches are for them alone: a stranger has to find a user first.
+    known: HashMap<ClientId, DateTime<Utc>>,
+    failures: HashMap<ClientId, Failure>,
+    /// A few, so a list is searched faster than a map.
+    fetches: Vec<Fetch>,
+    peers: Peers,
+    /// Names fetches and waiting requests.
+    last_number: u64,
+}
+
+struct Document {
+    kept: Kept,
+    used: DateTime<Utc>,
+}
+
+/// The latest failure of a URL since its last success.
+struct Failure {
+    reason: Reason,
+    at: DateTime<Utc>,
+    in_a_row: u32,
+    fetch: u64,
+}
+
+struct Fetch {
+    number: u64,
+    id: ClientId,
+    host: String,
+    peer: Option<IpAddr>,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    number: u64,
+    peer: Option<IpAddr>,
+    waker: Waker,
+}
+
+/// What a request does about a document.
+pub(super) enum Lookup<'a> {
+    Use(Arc<Client>),
+    Fetch(InFlight<'a>),
+    Fail(Reason),
+}
+
+enum Next {
+    Use(Arc<Client>),
+    Fetch,
+    /// Until this fetch is over.
+    Wait(u64),
+    Fail(Reason),
+}
+
+impl DocumentCache {
+    pub(super) fn new(limits: Limits) -> Self {
+        let state = State {
+            limits,
+            documents: HashMap::new(),
+            known: HashMap::new(),
+            failures: HashMap::new(),
+            fetches: Vec::new(),
+            peers: Peers::default(),
+            last_number: 0,
+        };
+        Self { limits, state: Mutex::new(state) }
+    }
+
+    /// The client of a document that is fresh.
+    pub(super) fn fresh(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<Client>> {
+        let mut state = self.state();
+        let document = state.documents.get_mut(id).filter(|document| now < document.kept.fresh_until)?;
+        document.used = now;
+        Some(Arc::clone(&document.kept.client))
+    }
+
+    /// Whether a fetch for this client would be one for a stranger.
+    pub(super) fn is_unknown(&self, id: &ClientId, now: DateTime<Utc>) -> bool {
+        let state = self.state();
+        let is_fresh = state.documents.get(id).is_some_and(|document| now < document.kept.fresh_until);
+        !is_fresh && !state.known.contains_key(id)
+    }
+
+    /// A user granted this client something.
+    pub(super) fn led_to_grant(&self, id: &ClientId, now: DateTime<Utc>) {
+        let mut state = self.state();
+        match state.known.get_mut(id) {
+            Some(at) => *at = now,
+            None => {
+                let most = self.limits.entries.saturating_mul(KNOWN_FOR_EACH_ENTRY);
+                make_room(&mut state.known, id, most, |_, at| *at);
+                state.known.insert(id.clone(), now);
+            }
+        }
+    }
+
+    /// What to do about a document, after waiting for a fetch of it that is under way.
+    pub(super) async fn lookup(
+        &self,
+        id: &ClientId,
+        host: &str,
+        requester: Requester,
+        now: DateTime<Utc>,
+    ) -> Lookup<'_> {
+        let mut waiter = Waiter { cache: self, requester, number: None, waits_for: None };
+        poll_fn(|context| waiter.poll(id, host, now, context)).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next(
+        &self,
+        id: &ClientId,
+        host: &str,
+        requester: Requester,
+        now: DateTime<Utc>,
+        waited: Option<u64>,
+    ) -> Next {
+        let failure = self.failures.get(id);
+        let fetch = self.fetches.iter().find(|fetch| fetch.id == *id);
+        let room = self.room(id, host, requester, now);
+        if let Some(Document { kept, .. }) = self.lasting(id, requester, now) {
+            let rests = failure.is_some_and(|failure| failure.is_recent(now));
+            return match now < kept.fresh_until || rests || fetch.is_some() || room.is_err() {
+                true => Next::Use(Arc::clone(&kept.client)),
+                false => Next::Fetch,
+            };
+        }
+        if let Some(fetch) = fetch {
+            // A request that waits already keeps its place.
+            return match waited == Some(fetch.number) || self.may_wait(host, requester) {
+                true => Next::Wait(fetch.number),
+                false => Next::Fail(Reason::DocumentsBusy),
+            };
+        }
+        match failure {
+            // The outcome of the fetch that was waited for is the answer to all that waited.
+            Some(failure) if waited == Some(failure.fetch) => Next::Fail(failure.reason),
+            Some(failure) if failure.in_a_row >= FAILURES && failure.is_recent(now) => {
+                Next::Fail(failure.reason)
+            }
+            _ => room.map_or_else(Next::Fail, |()| Next::Fetch),
+        }
+    }
+
+    /// The document that counts where nothing newer can be had: within its bridge; and without an end for a known client that
+    /// goes on with what it was granted.
+    fn lasting(&self, id: &ClientId, requester: Requester, now: DateTime<Utc>) -> Option<&Document> {
+        let goes_on = requester.continues && self.known.contains_key(id);
+        self.documents.get(id).filter(|document| goes_on || now < document.kept.stale_until)
+    }
+
+    /// Whether one more document may be fetched. For known clients there is more room, which no stranger can take.
+    fn room(
+        &self,
+        id: &ClientId,
+        host: &str,
+        requester: Requester,
+        now: DateTime<Utc>,
+    ) -> Result<(), Reason> {
+        let Limits { at_once, per_minute, .. } = self.limits;
+        let all = self.fetches.len();
+        let of_host = self.fetches.iter().filter(|fetch| fetch.host == host).count();
+        if self.known.contains_key(id) {
+            let fits = all < at_once + (at_once / 4).max(1) && of_host < 2 * FETCHES_OF_ONE_HOST;
+            return if fits { Ok(()) } else { Err(Reason::DocumentsBusy) };
+        }
+        let peer = requester.peer;
+        let of_peer = self.fetches.iter().filter(|fetch| peer.is_some() && fetch.peer == peer).count();
+        if of_peer >= FETCHES_OF_ONE_PEER
+            || peer.is_some_and(|peer| self.peers.is_over(peer, per_minute, now))
+        {
+            return Err(Reason::DocumentsThrottled);
+        }
+        match all < at_once && of_host < FETCHES_OF_ONE_HOST {
+            true => Ok(()),
+            false => Err(Reason::DocumentsBusy),
+        }
+    }
+
+    fn may_wait(&self, host: &str, requester: Requester) -> bool {
+        let waiting = |of: &Fetch| of.waiting.len();
+        let all = self.fetches.iter().map(waiting).sum::<usize>();
+        let here = self.fetches.iter().filter(|fetch| fetch.host == host).map(waiting).sum::<usize>();
+        let peer = requester.peer;
+        let waiting = self.fetches.iter().flat_map(|fetch| &fetch.waiting);
+        let of_peer = waiting.filter(|waiting| peer.is_some() && waiting.peer == peer).count();
+        all < WAITING && here < WAITING_FOR_ONE_HOST && of_peer < WAITING_OF_ONE_PEER
+    }
+
+    fn begin(&mut self, id: &ClientId, host: &str, requester: Requester, now: DateTime<Utc>) -> u64 {
+        if let Some(peer) = requester.peer.filter(|_| !self.known.contains_key(id)) {
+            self.peers.count(peer, now);
+        }
+        let number = self.number();
+        let (id, host, peer) = (id.clone(), host.to_owned(), requester.peer);
+        self.fetches.push(Fetch { number, id, host, peer, waiting: Vec::new() });
+        number
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The documents that never led to a grant go first, and of those the one that was used least recently.
+    fn keep(&mut self, id: &ClientId, kept: Kept, now: DateTime<Utc>) {
+        self.failures.remove(id);
+        let known = &self.known;
+        make_room(&mut self.documents, id, self.limits.entries, |id, document| {
+            (known.contains_key(id), document.used)
+        });
+        self.documents.insert(id.clone(), Document { kept, used: now });
+    }
+
+    fn note(&mut self, id: &ClientId, reason: Reason, fetch: u64, now: DateTime<Utc>) {
+        if !is_outage(reason) {
+            self.documents.remove(id);
+        }
+        let before = self.failures.get(id).map_or(0, |failure| failure.in_a_row);
+        make_room(&mut self.failures, id, self.limits.entries, |_, failure| failure.at);
+        let failure = Failure { reason, at: now, in_a_row: before.saturating_add(1), fetch };
+        self.failures.insert(id.clone(), failure);
+    }
+}
+
+impl Failure {
+    /// A clock that was set back is no reason to wait.
+    fn is_recent(&self, now: DateTime<Utc>) -> bool {
+        self.at <= now && now - self.at < PAUSE
+    }
+}
+
+/// Takes out the least entries until there is room for one more.
+fn make_room<T, K: Ord>(
+    map: &mut HashMap<ClientId, T>,
+    id: &ClientId,
+    entries: usize,
+    worth: impl Fn(&ClientId, &T) -> K,
+) {
+    while map.len() >= entries.max(1) && !map.contains_key(id) {
+        let least = map.iter().min_by_key(|(id, entry)| worth(id, entry)).map(|(id, _)| id.clone());
+        if least.and_then(|least| map.remove(&least)).is_none() {
+            return;
+        }
+    }
+}
+
+/// A request's place among those that wait; given back when it is dropped.
+struct Waiter<'a> {
+    cache: &'a DocumentCache,
+    requester: Requester,
+    number: Option<u64>,
+    waits_for: Option<u64>,
+}
+
+impl<'a> Waiter<'a> {
+    fn poll(
+        &mut self,
+        id: &ClientId,
+        host: &str,
+        now: DateTime<Utc>,
+        context: &mut Context<'_>,
+    ) -> Poll<Lookup<'a>> {
+        let requester = self.requester;
+        let mut state = self.cache.state();
+        match state.next(id, host, requester, now, self.waits_for) {
+            Next::Use(client) => Poll::Ready(Lookup::Use(client)),
+            Next::Fail(reason) => Poll::Ready(Lookup::Fail(reason)),
+            Next::Fetch => {
+                let number = state.begin(id, host, requester, now);
+                Poll::Ready(Lookup::Fetch(InFlight { cache: self.cache, requester, number }))
+            }
+            Next::Wait(fetch) => {
+                let number = *self.number.get_or_insert_with(|| state.number());
+                self.waits_for = Some(fetch);
+                let waiting = state.fetches.iter_mut().find(|f| f.number == fetch).map(|f| &mut f.waiting);
+                if let Some(waiting) = waiting {
+                    waiting.retain(|waiting| waiting.number != number);
+                    let waker = context.waker().clone();
+                    waiting.push(Waiting { number, peer: requester.peer, waker });
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let mut state = self.cache.state();
+        for fetch in &mut state.fetches {
+            fetch.waiting.retain(|waiting| waiting.number != number);
+        }
+    }
+}
+
+/// A fetch on behalf of all requests for a document. Dropped midway, it leaves the turn to the next.
+pub(super) struct InFlight<'a> {
+    cache: &'a DocumentCache,
+    requester: Requester,
+    number: u64,
+}
+
+impl InFlight<'_> {
+    /// Takes the outcome.
+    pub(super) fn settle(
+        self,
+        answer: Result<Kept, Reason>,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Client>, Reason> {
+        let mut state = self.cache.state();
+        let fetch = state.fetches.iter().find(|fetch| fetch.number == self.number);
+        let Some(id) = fetch.map(|fetch| fetch.id.clone()) else {
+            return answer.map(|kept| kept.client);
+        };
+        match answer {
+            Ok(kept) => {
+                let client = Arc::clone(&kept.client);
+                state.keep(&id, kept, now);
+                Ok(client)
+            }
+            Err(reason) => {
+                state.note(&id, reason, self.number, now);
+                let bridge = state.lasting(&id, self.requester, now);
+                bridge.map(|document| Arc::clone(&document.kept.client)).ok_or(reason)
+            }
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let mut state = self.cache.state();
+        let at = state.fetches.iter().position(|fetch| fetch.number == self.number);
+        let waiting = at.map(|at| state.fetches.swap_remove(at).waiting).unwrap_or_default();
+        drop(state);
+        waiting.into_iter().for_each(|waiting| waiting.waker.wake());
+    }
+}
