@@ -6,6 +6,7 @@ mod pages;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -49,6 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .scope_implies("notes:write", ["notes:read"])
         .build()?;
 
+    let sweeper = server.clone().keep_sweeping(Duration::from_secs(60));
+
     let notes = Notes::default();
     let tools = move || Ok(notes.clone());
     let tools =
@@ -60,6 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .merge(pages::routes(server.clone())) // your login and your consent page
         .merge(guard_routes([guard])) // RFC 9728
         .merge(router(server)); // token, revocation, registration, metadata
+    tokio::spawn(sweeper); // what has expired goes, and so do registered clients that nobody uses
     println!("grantor example MCP server listening on {issuer}/mcp");
     Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

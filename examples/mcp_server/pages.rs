@@ -2,11 +2,12 @@
 //! password wonderland.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use axum::Router;
-use axum::extract::{Form, RawQuery, State};
+use axum::extract::{ConnectInfo, Form, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -37,9 +38,14 @@ pub(crate) fn routes(server: AuthorizationServer) -> Router {
 }
 
 /// `GET /authorize`: the login page, and after it the consent page.
-async fn ask(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+async fn ask(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let query = query.unwrap_or_default();
-    match app.check(&headers, &query).await {
+    match app.check(&headers, peer, &query).await {
         Ok(consent) if consent.prompt_none() => consent.consent_required().await.into_response(),
         Ok(consent) => page(&consent_page(&consent, &query)),
         Err(response) => response,
@@ -78,8 +84,13 @@ struct Decision {
 }
 
 /// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged.
-async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Decision>) -> Response {
-    match app.check(&headers, &form.query).await {
+async fn decide(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Form(form): Form<Decision>,
+) -> Response {
+    match app.check(&headers, peer, &form.query).await {
         Ok(consent) => {
             app.answered(&headers);
             match form.decision.as_str() {
@@ -93,15 +104,17 @@ async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Dec
 
 impl App {
     /// The request, if alice is signed in and it is in order; else what the browser gets instead.
-    async fn check(&self, headers: &HeaderMap, query: &str) -> Result<Consent, Response> {
-        let asked = self.server.authorize(&Request::get(query)).await.map_err(IntoResponse::into_response)?;
-        let Some(Session { since, request }) = self.signed_in(headers) else {
+    async fn check(&self, headers: &HeaderMap, peer: SocketAddr, query: &str) -> Result<Consent, Response> {
+        // The address limits how many documents of clients one visitor can name.
+        let request = Request::get(query).from_peer(peer.ip());
+        let asked = self.server.authorize(&request).await.map_err(IntoResponse::into_response)?;
+        let Some(Session { since, request: seen }) = self.signed_in(headers) else {
             return Err(match asked.login_required().await {
                 LoginRequired::ShowLogin(login) => page(&login_page(&login, query)),
                 LoginRequired::Answered(answer) => answer.into_response(),
             });
         };
-        let asked = match request.as_deref() == Some(query) {
+        let asked = match seen.as_deref() == Some(query) {
             true => asked.seen(since.into()),
             false => asked,
         };

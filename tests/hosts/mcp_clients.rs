@@ -351,6 +351,7 @@ async fn ft_28_scopes_that_are_not_known_are_passed_over_and_the_answer_says_so(
     assert_eq!(nothing.location_parameter("error").as_deref(), Some("invalid_scope"));
 
     let strict = Fixture::with(|builder| builder.client_id_metadata_documents(site.clone()));
+    assert!(strict.approve(&asked("read")).await.location_parameter("code").is_some());
     let answer = strict.approve(&asked("read offline_access")).await;
     assert_eq!(
         answer.location_parameter("error").as_deref(),
