@@ -4,6 +4,7 @@ mod authorize;
 mod configure;
 mod device;
 mod document_cache;
+mod document_strangers;
 mod documents;
 mod every_endpoint;
 mod every_secret;

@@ -130,7 +130,9 @@ async fn mc_06_a_consent_page_knows_the_host_and_when_to_warn() {
         query[2] = ("redirect_uri", asked);
         let asks = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
         assert_eq!(asks.client().is_local_only(), is_local_only, "{asked}");
-        let grantor::SignedIn::Consent(consent) = asks.signed_in(fixture.alice()).await else { panic!("{asked}") };
+        let grantor::SignedIn::Consent(consent) = asks.signed_in(fixture.alice()).await else {
+            panic!("{asked}")
+        };
         assert_eq!((consent.redirect_host(), consent.redirect_is_local()), (host, is_local), "{asked}");
     }
 }
