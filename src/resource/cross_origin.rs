@@ -18,7 +18,7 @@ use crate::http::{Method, Request, Response, cors};
 /// No cookie ever counts at a guarded resource, so preflights allow every header that they ask for.
 ///
 /// ```
-/// # use grantor::resource::{Guard, StaticKeys, CrossOrigin};
+/// # use grantor::resource::{CrossOrigin, Guard};
 /// # fn cross_origin(guard: &Guard) -> Result<CrossOrigin, Box<dyn std::error::Error>> {
 /// Ok(guard.cross_origin().allow("https://app.example")?.allow("http://localhost:6274")?)
 /// # }
