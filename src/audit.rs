@@ -1,6 +1,7 @@
 //! What happened: one typed event for each state change, and for each refusal its reason.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::client::ClientId;
 use crate::error::Reason;
@@ -29,6 +30,11 @@ pub struct Event<'a> {
     pub grant: Option<GrantId>,
     /// In whose name.
     pub subject: Option<&'a Subject>,
+    /// The address that asked ([`Request::peer`](crate::Request::peer)), at the token, revocation and introspection
+    /// endpoints.
+    pub peer: Option<IpAddr>,
+    /// Of a repeated answer to a refresh, the address that got it first.
+    pub first_peer: Option<IpAddr>,
 }
 
 /// What happened.
@@ -49,8 +55,13 @@ pub enum What {
     TokensIssued,
     /// A refresh token was used.
     Refreshed,
-    /// A lost answer was given once more; nothing changed.
+    /// An answer was given once more; nothing changed. It was lost, or two tabs used one refresh token, or somebody who has
+    /// stolen the tokens follows their owner within the leeway: then it comes after each [`Refreshed`](Self::Refreshed), from
+    /// another address. [`Event::peer`] and [`Event::first_peer`] are the two.
     AnswerRepeated,
+    /// The answer to one and the same code or token was given a third time or more, by the knowledge of this process. Many
+    /// tabs do that at once.
+    AnswerRepeatedAgain,
     /// A grant or one of its tokens was revoked.
     Revoked,
     /// A grant ended because something of it was replayed.
@@ -106,6 +117,12 @@ impl fmt::Display for Event<'_> {
         }
         if let Some(subject) = self.subject {
             write!(f, " subject={subject:?}")?;
+        }
+        if let Some(peer) = self.peer {
+            write!(f, " peer={peer}")?;
+        }
+        if let Some(first) = self.first_peer {
+            write!(f, " first_peer={first}")?;
         }
         Ok(())
     }

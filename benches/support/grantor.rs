@@ -13,10 +13,14 @@ use grantor::{
 
 use super::{Contender, Job, Population, ready};
 
+const REFRESHES_OF_ONE_GRANT: usize = 15;
+
 pub struct Contestant {
     server: AuthorizationServer,
     login: Login,
     refresh_tokens: Vec<String>,
+    /// How often each of them is already the successor of another one.
+    refreshed: usize,
     population: Population,
 }
 
@@ -34,6 +38,7 @@ impl Contestant {
             server: server(store, clock),
             login: Login::new(super::SUBJECT, std::time::SystemTime::now().into()),
             refresh_tokens: Vec::new(),
+            refreshed: 0,
             population: Population::default(),
         }
     }
@@ -169,6 +174,12 @@ impl Contender for Contestant {
                 spent
             }
             Job::Refresh => {
+                // No client refreshes hundreds of times within the life of one access token.
+                if self.refreshed == REFRESHES_OF_ONE_GRANT {
+                    self.refresh_tokens.clear();
+                    self.refreshed = 0;
+                }
+                self.refreshed += 1;
                 while self.refresh_tokens.len() < times {
                     let response = self.token(&Request::post_form(super::redeem_body(&self.code())));
                     self.refresh_tokens.push(super::member(&response.body, "refresh_token"));

@@ -3,7 +3,7 @@
 use super::{Audit, Event, What};
 
 /// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings, refusals
-/// as `info`, and the rest as `debug`.
+/// and repeated answers as `info`, and the rest as `debug`.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TracingAudit;
@@ -13,7 +13,7 @@ impl Audit for TracingAudit {
         match event.what {
             What::Failed(_) => tracing::error!(target: "grantor", "{event}"),
             What::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
-            What::Refused(_) => tracing::info!(target: "grantor", "{event}"),
+            What::Refused(_) | What::AnswerRepeated | What::AnswerRepeatedAgain => tracing::info!(target: "grantor", "{event}"),
             What::CodeIssued
             | What::DeviceCodeIssued
             | What::DeviceClaimed
@@ -21,7 +21,6 @@ impl Audit for TracingAudit {
             | What::DeviceDenied
             | What::TokensIssued
             | What::Refreshed
-            | What::AnswerRepeated
             | What::Revoked
             | What::ClientRegistered
             | What::ClientChanged

@@ -25,6 +25,10 @@ impl CodeVerifier {
         }
         Ok(Self(text.to_owned()))
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl fmt::Debug for CodeVerifier {

@@ -38,6 +38,13 @@ impl Secret {
         Self(self.0)
     }
 
+    /// A secret that follows from this one and something else, and from neither of them alone.
+    pub(crate) fn joined_with(&self, other: &[u8], tag: &'static str) -> Self {
+        // This one has a fixed length, so no two pairs run together.
+        let hash = Sha256::new().chain_update(tag).chain_update([0]).chain_update(self.0);
+        Self(hash.chain_update(other).finalize().into())
+    }
+
     /// This secret XOR a pad that only the holder of `key` can make; its own inverse.
     pub(crate) fn masked_by(&self, key: &Secret, tag: &'static str) -> Self {
         let pad = key.digest(tag);

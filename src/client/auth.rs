@@ -105,6 +105,16 @@ impl Presented {
         &self.id
     }
 
+    /// The secret that was presented, if it is one that the server has seen before; it proves nothing yet.
+    pub(crate) fn shared_secret(&self) -> Option<SecretText> {
+        match self.method {
+            AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
+                Some(SecretText::new(self.secret.reveal()))
+            }
+            AuthMethod::None => None,
+        }
+    }
+
     /// What it brings along, before anybody looks whether it is right.
     pub(crate) fn evidence(&self) -> Evidence {
         match self.method {

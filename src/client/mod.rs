@@ -281,6 +281,11 @@ impl Client {
         !self.is_confidential() || self.metadata.rotate_refresh_tokens.unwrap_or(false)
     }
 
+    /// Whether a person chose one of its secrets.
+    pub(crate) fn has_chosen_secret(&self) -> bool {
+        self.secrets.iter().any(|secret| matches!(secret.hash, SecretHash::Phc(_)))
+    }
+
     /// The secrets that have not expired.
     pub(crate) fn live_secrets(&self, now: DateTime<Utc>) -> Vec<ClientSecret> {
         let live = self.secrets.iter().filter(|secret| secret.is_live(now));

@@ -32,6 +32,7 @@ impl Reason {
                 | Self::DeviceRequestThrottled
                 | Self::RegistrationThrottled
                 | Self::DocumentsThrottled
+                | Self::AccessTokensTooMany
         ) {
             return 429;
         }
@@ -123,23 +124,28 @@ impl Reason {
             R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what cannot be had"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
-            R::CodeUnknown | R::CodeForAnotherClient | R::CodeReplayed =>
-                (E::InvalidGrant, "the authorization code is not valid"),
+            // One text, or whoever knows the id of a grant (it is in every `jti`) learns whether it has ended.
+            R::CodeUnknown
+            | R::CodeForAnotherClient
+            | R::CodeReplayed
+            | R::RefreshUnknown
+            | R::RefreshForAnotherClient
+            | R::RefreshReplayed
+            | R::RefreshSuperseded
+            | R::DeviceCodeUnknown
+            | R::DeviceCodeForAnotherClient
+            | R::DeviceCodeSpent
+            | R::GrantEnded => (E::InvalidGrant, "the code or refresh token is unknown, spent or revoked"),
             R::CodeExpired => (E::InvalidGrant, "the authorization code has expired"),
             R::RedirectUriMismatch => (E::InvalidGrant, "redirect_uri is not that of the authorization request"),
             R::VerifierMissing => (E::InvalidGrant, "code_verifier is missing"),
             R::VerifierMalformed => (E::InvalidGrant, "code_verifier is not 43 to 128 unreserved characters"),
             R::VerifierMismatch => (E::InvalidGrant, "code_verifier does not match the challenge"),
             R::VerifierUnexpected => (E::InvalidGrant, "code_verifier without a code_challenge"),
-            R::RefreshUnknown
-            | R::RefreshForAnotherClient
-            | R::RefreshReplayed
-            | R::RefreshSuperseded => (E::InvalidGrant, "the refresh token is not valid"),
-            R::RetryDiffers => (E::InvalidGrant, "the refresh token was used with other parameters"),
+            R::AccessTokensTooMany =>
+                (E::TemporarilyUnavailable, "too many access tokens of this authorization are live, use them or try again later"),
+            R::RetryDiffers => (E::InvalidGrant, "the code or refresh token was used with other parameters"),
             R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
-            R::GrantEnded => (E::InvalidGrant, "the authorization has ended"),
-            R::DeviceCodeUnknown | R::DeviceCodeForAnotherClient | R::DeviceCodeSpent =>
-                (E::InvalidGrant, "the device code is not valid"),
             R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: begin anew"),
             R::DevicePending => (E::AuthorizationPending, "the user has not answered yet"),
             R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer from one poll to the next"),

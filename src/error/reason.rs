@@ -119,8 +119,10 @@ pub enum Reason {
     RefreshExpired,
     /// The refresh token was issued to another client.
     RefreshForAnotherClient,
-    /// A spent refresh token after its time.
+    /// A spent refresh token after its time, or a text that begins as the tokens of its family do.
     RefreshReplayed,
+    /// As many live access tokens as one authorization may have.
+    AccessTokensTooMany,
     /// A spent refresh token that came a moment too late; nothing ended.
     RefreshSuperseded,
     /// A retry that asks for something else than the request whose answer it repeats.

@@ -1,4 +1,4 @@
-//! The access tokens of a grant: records of what was handed out, at most eight live ones.
+//! The access tokens of a grant: records of what was handed out, each until it expires or is revoked.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,6 @@ use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::signing::{AccessTokens, Claims, Fingerprint, SubjectType, TokenName};
 use crate::target::ResourceId;
-
-/// A grant keeps this many live access tokens; one more drops the one that expires soonest.
-pub const MAX_LIVE_ACCESS_TOKENS: usize = 8;
 
 /// What a grant knows of one access token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,15 +197,15 @@ impl LiveTokens {
         Self(smallvec![only])
     }
 
-    /// Adds a record and drops those that are over or too many.
+    /// Whether there is no room for one more. A record that was promised is never dropped for a new one.
+    pub(super) fn is_full(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
+        let most = policy.live_access_tokens as usize;
+        most > 0 && self.0.len() >= most && self.0.iter().filter(|r| now < r.expires).count() >= most
+    }
+
+    /// Adds a record and drops those that are over.
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
         self.0.retain(|r| now < r.expires);
-        if self.0.len() >= MAX_LIVE_ACCESS_TOKENS {
-            let soonest = self.0.iter().enumerate().min_by_key(|(_, r)| r.expires);
-            if let Some((at, _)) = soonest {
-                self.0.remove(at);
-            }
-        }
         self.0.push(record);
     }
 

@@ -14,7 +14,7 @@ use crate::mint::Mint;
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, after};
 use crate::redirect::RedirectUri;
-use crate::secret::{Digest, Secret};
+use crate::secret::{Digest, Secret, SecretText};
 
 /// What a code was offered for; its redemption must fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,10 +75,13 @@ impl Offer {
 #[serde(deny_unknown_fields)]
 pub(super) struct SpentCode {
     pub(super) offer: Offer,
-    /// The answer, readable with the code alone, while it may have been lost.
+    /// The answer, while it may have been lost: see [`CodeRedemption::bridge_key`] for what opens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bridge: Option<Bridge>,
 }
+
+/// The domain of what opens the bridge of a code.
+const BRIDGE_KEY: &str = "grantor:code-bridge:v1";
 
 /// A code as a client presents it.
 #[derive(Debug)]
@@ -88,6 +91,9 @@ pub struct CodeRedemption<'a> {
     pub secret: &'a Secret,
     /// `code_verifier`
     pub verifier: Option<&'a CodeVerifier>,
+    /// The client secret that authenticated the request, if it was generated; not one that a person chose, for whoever
+    /// read the store could guess it by the bridge.
+    pub client_secret: Option<&'a SecretText>,
     /// `redirect_uri`
     pub redirect_uri: Option<&'a str>,
     /// The one way to tokens.
@@ -95,6 +101,20 @@ pub struct CodeRedemption<'a> {
     /// This server knows that the first answer never left: its future was dropped, or the store did not
     /// say in time what became of the write. Then a replay is a retry.
     pub unanswered: bool,
+}
+
+impl CodeRedemption<'_> {
+    /// What opens the bridge. A code alone does not: it is in the address bar and in logs, and with a row of the store it
+    /// would open the refresh token. So the key has what only the request had: the verifier or, without PKCE, the client's
+    /// secret. Where there is neither, there is no bridge.
+    fn bridge_key(&self) -> Option<Secret> {
+        let unlogged = match (self.verifier, self.client_secret) {
+            (Some(verifier), _) => verifier.as_bytes(),
+            (None, Some(secret)) => secret.reveal().as_bytes(),
+            (None, None) => return None,
+        };
+        Some(self.secret.joined_with(unlogged, BRIDGE_KEY))
+    }
 }
 
 impl Grant {
@@ -161,8 +181,8 @@ impl Grant {
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };
-        let ask = RefreshAsk::of(presented.gate);
-        let bridge = Some(Bridge::over(presented.secret, &tokens, ask));
+        let key = presented.bridge_key().filter(|_| !policy.leeway.is_zero());
+        let bridge = key.map(|key| Bridge::over(&key, &tokens, RefreshAsk::of(presented.gate)));
         live.spent = Some(Arc::new(Spent::Code(SpentCode { offer: *offer, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
@@ -180,6 +200,7 @@ impl Live {
     ) -> Option<Option<Issued>> {
         let bridge = self.spent_code()?.bridge.as_ref();
         let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
-        Some(bridge.cross(presented.secret, &RefreshAsk::of(presented.gate), now, policy))
+        let key = presented.bridge_key()?;
+        Some(bridge.cross(&key, &RefreshAsk::of(presented.gate), now, policy))
     }
 }

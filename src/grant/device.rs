@@ -68,7 +68,8 @@ enum Answer {
 #[serde(deny_unknown_fields)]
 pub(super) struct SpentDeviceCode {
     code: Digest,
-    /// The answer, readable with the code alone, while it may have been lost.
+    /// The answer, readable with the code alone, while it may have been lost. Unlike an authorization code, a device code
+    /// is never in an address bar, so nothing else is in the pad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bridge: Option<Bridge>,
 }
@@ -278,7 +279,9 @@ impl Grant {
             Err(reason) => return refuse(reason),
         };
         let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, mint, now, policy);
-        let bridge = Some(Bridge::over(presented.secret, &tokens, RefreshAsk::of(presented.gate)));
+        let is_kept = !policy.leeway.is_zero();
+        let ask = RefreshAsk::of(presented.gate);
+        let bridge = is_kept.then(|| Bridge::over(presented.secret, &tokens, ask));
         live.spent = Some(Arc::new(Spent::Device(SpentDeviceCode { code, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }

@@ -17,7 +17,7 @@ pub(crate) use crate::base::MAX_ACTORS;
 pub use crate::base::{
     Actor, Authentication, GrantId, Handle, InvalidGrantId, Kind, Login, Prefixes, Subject, UserCode,
 };
-pub use access::{AccessRecord, Issued, MAX_LIVE_ACCESS_TOKENS};
+pub use access::{AccessRecord, Issued};
 pub use code::{CodeRedemption, Offer};
 pub use codec::DecodeError;
 pub use device::{Claimant, DeviceCodeUse};
@@ -36,7 +36,7 @@ use crate::target::Targets;
 use access::LiveTokens;
 use code::SpentCode;
 use device::{SpentDeviceCode, Waiting};
-use refresh::Family;
+use refresh::{Bridge, Family};
 
 /// One authorization, from the code to its end.
 ///
@@ -406,6 +406,21 @@ impl Grant {
         Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
+    /// What is left when the answers are erased that nobody can ask for again, because the leeway has passed since. `None`
+    /// if it keeps none of them.
+    #[must_use]
+    pub fn without_old_answers(mut self, now: DateTime<Utc>, policy: &Policy) -> Option<Self> {
+        let Stage::Live(live) = &mut self.stage else {
+            return None;
+        };
+        let is_old = live.first_answer().is_some_and(|bridge| !bridge.stands(now, policy));
+        if is_old {
+            live.forget_first_answer();
+        }
+        let renewed = live.family.as_mut().is_some_and(|family| family.forget_answer(now, policy));
+        (is_old || renewed).then_some(self)
+    }
+
     /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code of either kind takes the
     /// grant with it, an access token only itself. `None` if the secret is not one that is in use.
     #[must_use]
@@ -414,7 +429,7 @@ impl Grant {
         match (kind, &self.stage) {
             (Kind::Access, Stage::Live(_)) => self.without_access(digest.fingerprint(), now),
             (Kind::Refresh, Stage::Live(Live { family: Some(family), .. })) => {
-                family.knows(&digest).then(|| self.revoke(now))
+                family.knows(presented).then(|| self.revoke(now))
             }
             (Kind::Code, Stage::Offered(offer)) => (offer.code == digest).then(|| self.revoke(now)),
             (Kind::Device, Stage::Waiting(waiting)) => waiting.is_code(&digest).then(|| self.revoke(now)),
@@ -469,14 +484,21 @@ impl Live {
         }
     }
 
+    /// The answer to the code, if it is kept.
+    fn first_answer(&self) -> Option<&Bridge> {
+        match self.spent.as_deref()? {
+            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
+                bridge.as_ref()
+            }
+        }
+    }
+
     /// The code's answer arrived, for something of it was used: nobody may ask for it again.
     fn forget_first_answer(&mut self) {
-        let bridge = |spent: &Spent| match spent {
-            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
-                bridge.is_some()
-            }
-        };
-        let Some(spent) = self.spent.as_mut().filter(|spent| bridge(spent)) else { return };
+        if self.first_answer().is_none() {
+            return;
+        }
+        let Some(spent) = &mut self.spent else { return };
         match Arc::make_mut(spent) {
             Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
                 *bridge = None;

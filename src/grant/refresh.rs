@@ -2,15 +2,34 @@
 //!
 //! ```text
 //!   R0 ──use──▶ R1 ──use──▶ R2      R2 is current, R1 its predecessor, R0 older
-//!
-//!   R1 again, while R2 is unused and the leeway runs   the very same tokens again, over the bridge
-//!   R1 again, after the leeway                         a replay: the family ends
-//!   R0 again, within the leeway after R1's use         refused, nothing ends
-//!   R0 again, later                                    a replay: the family ends
 //! ```
+//!
+//! What a spent token gets. Its time runs from its *own* first use, which a thief cannot choose, and the bound is
+//! exclusive: with a [leeway](crate::Policy::leeway) of 0 the last row is the only one.
+//!
+//! | presented | when | answer |
+//! | --- | --- | --- |
+//! | the predecessor, its successor unused, the same parameters | within the leeway | the very same tokens, over the bridge |
+//! | the predecessor, its successor unused, other parameters | within the leeway | refused, nothing ends |
+//! | any other spent token | within the leeway | refused, nothing ends |
+//! | a spent token, or whatever else begins as the family does | otherwise | refused, and the family ends |
+//!
+//! Every token of a family begins with the same 12 bytes, and the 20 bytes behind them change at each use. The grant keeps
+//! one digest of the 12 bytes, so it recognises each token that the family ever issued, in constant space. To use the
+//! current token, the holder of an earlier one has to guess 160 bits; to end the family, a stranger who knows the id of the
+//! grant has to guess 96. Of the tokens that were spent within the leeway the grant keeps the names of the last
+//! [`MAX_SPENT_REFRESH_TOKENS`]. More uses than that leave the oldest without its mercy: a thief who is quick ends the family
+//! sooner, and hides nothing.
 
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
+use subtle::ConstantTimeEq as _;
 
 use super::access::{AccessRecord, Issued};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
@@ -20,26 +39,36 @@ use crate::flow::Gate;
 use crate::mint::Mint;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
-use crate::secret::{Digest, Masked, Secret};
+use crate::secret::{Digest, Masked, SECRET_BYTES, Secret};
 use crate::signing::AccessTokens;
 use crate::target::{ResourceId, Targets};
 
-/// The digests of this many spent refresh tokens are kept, so that late replays are recognised.
-pub const MAX_SPENT_REFRESH_TOKENS: usize = 32;
+/// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older one counts as
+/// spent before the leeway.
+pub const MAX_SPENT_REFRESH_TOKENS: usize = 16;
+
+/// What all refresh tokens of a family begin with, in bytes.
+const FAMILY_BYTES: usize = 12;
+
+/// The domain of the digest of those bytes.
+const FAMILY: &str = "grantor:refresh-family:v1";
 
 /// The refresh tokens of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Family {
     current: Digest,
-    /// Whether each use replaces the token.
+    /// Whether the client's tokens rotated at the last use. The client as it is now decides about the next one.
     rotates: bool,
     /// The current token dies then, if it is not used before; never after the grant's absolute end.
     #[serde(with = "chrono::serde::ts_seconds")]
     pub(super) idle_until: DateTime<Utc>,
-    /// The latest last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    spent: Vec<Spent>,
+    /// Recognises whatever begins as the tokens of this family do. `None` until the first of them is spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<Mark>,
+    /// Those that were spent within the leeway before the last use, the latest last.
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    spent: SmallVec<[Spent; 1]>,
     /// From the latest spent token to the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bridge: Option<Bridge>,
@@ -48,9 +77,57 @@ pub(super) struct Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spent {
-    digest: Digest,
+    digest: Mark,
     #[serde(with = "chrono::serde::ts_seconds")]
     at: DateTime<Utc>,
+}
+
+/// The first half of a digest: enough to recognise what only its holder can present. Earlier bodies have all of it.
+#[derive(Clone, Copy)]
+struct Mark([u8; 16]);
+
+impl Mark {
+    fn of(digest: &Digest) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.expose()[..16]);
+        Self(bytes)
+    }
+
+    /// Of the bytes that all tokens of its family have.
+    fn of_family(secret: &Secret) -> Self {
+        Self::of(&Digest::of(FAMILY, &secret.bytes()[..FAMILY_BYTES]))
+    }
+}
+
+impl PartialEq for Mark {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+impl Eq for Mark {}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark(..)")
+    }
+}
+
+impl Serialize for Mark {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Mark {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = String::deserialize(from)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| D::Error::custom("not base64url"))?;
+        match (bytes.len(), bytes.first_chunk()) {
+            (16 | 32, Some(head)) => Ok(Self(*head)),
+            _ => Err(D::Error::custom("neither a digest nor the first half of one")),
+        }
+    }
 }
 
 /// What a refresh asked for; a retry has to ask for the same.
@@ -75,8 +152,8 @@ impl RefreshAsk {
     }
 }
 
-/// An answer that may have been lost: the new secrets, each under a pad that only the old secret makes.
-/// Whoever reads the store learns nothing from it.
+/// An answer that may have been lost: the new secrets, each under a pad that only its key makes: the old refresh token,
+/// the device code, or a code with what no log has of its redemption. Whoever reads the store learns nothing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bridge {
@@ -91,9 +168,12 @@ pub(super) struct Bridge {
     #[serde(with = "chrono::serde::ts_seconds")]
     access_expires: DateTime<Utc>,
     ask: RefreshAsk,
-    /// When the answer was given; it may be repeated for as long as the leeway after that.
+    /// When the answer was given; it may be repeated until the leeway has passed since.
     #[serde(with = "chrono::serde::ts_seconds")]
     at: DateTime<Utc>,
+    /// The address that the answer went to, for the event of a repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peer: Option<IpAddr>,
 }
 
 /// One pad for each secret, each used once.
@@ -101,35 +181,36 @@ const ACCESS_PAD: &str = "grantor:bridge-access:v1";
 const REFRESH_PAD: &str = "grantor:bridge-refresh:v1";
 
 impl Bridge {
-    pub(super) fn over(old: &Secret, tokens: &Issued, ask: RefreshAsk) -> Self {
+    pub(super) fn over(key: &Secret, tokens: &Issued, ask: RefreshAsk) -> Self {
         let refresh = tokens.refresh.as_ref();
         Self {
-            access: Masked::hide(&tokens.access, old, ACCESS_PAD),
-            refresh: refresh.map(|secret| Masked::hide(secret, old, REFRESH_PAD)),
+            access: Masked::hide(&tokens.access, key, ACCESS_PAD),
+            refresh: refresh.map(|secret| Masked::hide(secret, key, REFRESH_PAD)),
             scope: tokens.scope.clone(),
             details: tokens.details.clone(),
             audience: tokens.audience.clone(),
             access_expires: tokens.expires,
             ask,
             at: tokens.issued,
+            peer: None,
         }
     }
 
     /// Whether the leeway still runs.
     pub(super) fn stands(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
-        now <= after(self.at, policy.leeway)
+        now < after(self.at, policy.leeway)
     }
 
     /// The very same tokens, for the same question, in time.
     pub(super) fn cross(
         &self,
-        old: &Secret,
+        key: &Secret,
         ask: &RefreshAsk,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Option<Issued> {
         (self.stands(now, policy) && self.ask == *ask).then(|| Issued {
-            access: self.access.reveal(old, ACCESS_PAD),
+            access: self.access.reveal(key, ACCESS_PAD),
             issued: self.at,
             expires: self.access_expires,
             scope: self.scope.clone(),
@@ -137,7 +218,7 @@ impl Bridge {
             audience: self.audience.clone(),
             format: AccessTokens::default(),
             unrecorded: false,
-            refresh: self.refresh.map(|masked| masked.reveal(old, REFRESH_PAD)),
+            refresh: self.refresh.map(|masked| masked.reveal(key, REFRESH_PAD)),
         })
     }
 }
@@ -150,6 +231,17 @@ pub struct RefreshUse<'a> {
     pub secret: &'a Secret,
     /// The one way to tokens.
     pub gate: &'a Gate<'a>,
+    /// The address that presents it. It decides nothing; the event of a repeat names it.
+    pub peer: Option<IpAddr>,
+}
+
+/// What a presented token is to a family.
+enum Known {
+    Current,
+    /// One of those that were spent within the leeway before the last use.
+    Spent(usize),
+    /// It begins as the tokens of this family do.
+    Older,
 }
 
 impl Family {
@@ -164,7 +256,8 @@ impl Family {
             current: secret.digest(Kind::Refresh.tag()),
             rotates,
             idle_until: after(now, policy.refresh_token_idle).min(grant_ends),
-            spent: Vec::new(),
+            root: None,
+            spent: SmallVec::new(),
             bridge: None,
         }
     }
@@ -174,52 +267,87 @@ impl Family {
     }
 
     /// Whether it is the current token or a spent one.
-    pub(super) fn knows(&self, digest: &Digest) -> bool {
-        self.current.matches(digest) || self.spent.iter().any(|s| s.digest.matches(digest))
+    pub(super) fn knows(&self, presented: &Secret) -> bool {
+        self.find(presented).is_some()
     }
 
-    /// Makes `next` the current token and keeps the presented one among the spent.
-    fn rotate(&mut self, next: &Secret, bridge: Bridge, now: DateTime<Utc>) {
-        if self.spent.len() == MAX_SPENT_REFRESH_TOKENS {
-            self.spent.remove(0);
+    /// The address that the last answer went to.
+    fn answered_peer(&self) -> Option<IpAddr> {
+        self.bridge.as_ref()?.peer
+    }
+
+    /// Erases the last answer, if the leeway has passed; whether it did.
+    pub(super) fn forget_answer(&mut self, now: DateTime<Utc>, policy: &Policy) -> bool {
+        let is_over = self.bridge.as_ref().is_some_and(|bridge| !bridge.stands(now, policy));
+        if is_over {
+            self.bridge = None;
         }
-        self.spent.push(Spent { digest: self.current, at: now });
-        self.current = next.digest(Kind::Refresh.tag());
-        self.bridge = Some(bridge);
+        is_over
     }
 
-    /// What a token is that is not the current one.
+    fn find(&self, presented: &Secret) -> Option<Known> {
+        let digest = presented.digest(Kind::Refresh.tag());
+        if self.current.matches(&digest) {
+            return Some(Known::Current);
+        }
+        let mark = Mark::of(&digest);
+        if let Some(at) = self.spent.iter().position(|spent| spent.digest == mark) {
+            return Some(Known::Spent(at));
+        }
+        let root = self.root?;
+        (root == Mark::of_family(presented)).then_some(Known::Older)
+    }
+
+    /// The token after this one: it begins as its family does, and ends with what was drawn.
+    fn successor(old: &Secret, drawn: &Secret) -> Secret {
+        let mut bytes: [u8; SECRET_BYTES] = *drawn.bytes();
+        bytes[..FAMILY_BYTES].copy_from_slice(&old.bytes()[..FAMILY_BYTES]);
+        Secret::new(bytes)
+    }
+
+    /// Makes `next` the current token; `old` was it until now.
+    fn rotate(&mut self, old: &Secret, next: &Secret, bridge: Bridge, now: DateTime<Utc>, policy: &Policy) {
+        self.root.get_or_insert_with(|| Mark::of_family(old));
+        self.spent.retain(|spent| now < after(spent.at, policy.leeway));
+        let is_kept = !policy.leeway.is_zero();
+        if is_kept {
+            if self.spent.len() >= MAX_SPENT_REFRESH_TOKENS {
+                self.spent.remove(0);
+            }
+            self.spent.push(Spent { digest: Mark::of(&self.current), at: now });
+        }
+        self.current = next.digest(Kind::Refresh.tag());
+        self.bridge = is_kept.then_some(bridge);
+    }
+
+    /// What a token gets that is not the current one: the table of the module.
     fn judge_spent(
         &self,
-        digest: &Digest,
+        spent: usize,
         presented: &RefreshUse<'_>,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Presented {
-        let Some(at) = self.spent.iter().position(|s| s.digest.matches(digest)) else {
-            return Presented::Unknown;
+        let Some(Spent { at, .. }) = self.spent.get(spent) else {
+            return Presented::Replay;
         };
-        // The successor of all but the latest was used when it became spent itself.
-        if let Some(successor) = self.spent.get(at + 1) {
-            return match now <= after(successor.at, policy.leeway) {
-                true => Presented::Late,
-                false => Presented::Replay,
-            };
+        if after(*at, policy.leeway) <= now {
+            return Presented::Replay;
         }
+        // The successor of all but the latest was used.
+        let is_latest = spent + 1 == self.spent.len();
+        let Some(bridge) = self.bridge.as_ref().filter(|_| is_latest) else {
+            return Presented::Late;
+        };
         let ask = RefreshAsk::of(presented.gate);
-        match &self.bridge {
-            Some(bridge) if !bridge.stands(now, policy) => Presented::Replay,
-            Some(bridge) => match bridge.cross(presented.secret, &ask, now, policy) {
-                Some(tokens) => Presented::Retry(tokens),
-                None => Presented::Different,
-            },
-            None => Presented::Replay,
+        match bridge.cross(presented.secret, &ask, now, policy) {
+            Some(tokens) => Presented::Retry(tokens),
+            None => Presented::Different,
         }
     }
 }
 
 enum Presented {
-    Unknown,
     Retry(Issued),
     Different,
     Late,
@@ -227,7 +355,7 @@ enum Presented {
 }
 
 impl Grant {
-    /// Renews the tokens of a grant; see the module's picture for what a spent token gets.
+    /// Renews the tokens of a grant; see the module's table for what a spent token gets.
     pub fn rotate_refresh(
         self,
         presented: RefreshUse<'_>,
@@ -235,25 +363,26 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
-        let digest = presented.secret.digest(Kind::Refresh.tag());
         let family = match &self.stage {
             Stage::Live(Live { family: Some(family), .. }) => family,
             Stage::Live(_) | Stage::Waiting(_) | Stage::Offered(_) => return refuse(Reason::RefreshUnknown),
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
-        if !family.knows(&digest) {
+        let Some(known) = family.find(presented.secret) else {
             return refuse(Reason::RefreshUnknown);
-        }
+        };
         if self.client != *presented.gate.client().id() {
             return refuse(Reason::RefreshForAnotherClient);
         }
         if family.idle_until <= now {
             return refuse(Reason::RefreshExpired);
         }
-        if family.current.matches(&digest) {
-            return self.renew(&presented, mint, now, policy);
-        }
-        match family.judge_spent(&digest, &presented, now, policy) {
+        let spent = match known {
+            Known::Current => return self.renew(&presented, mint, now, policy),
+            Known::Spent(at) => family.judge_spent(at, &presented, now, policy),
+            Known::Older => Presented::Replay,
+        };
+        match spent {
             Presented::Retry(tokens) => match presented.gate.pass(self.granted()) {
                 Ok(issuance) => Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) },
                 Err(reason) => refuse(reason),
@@ -264,7 +393,6 @@ impl Grant {
                 let next = self.revoke(now);
                 Verdict::RefuseAndEnd { next, reason: Reason::RefreshReplayed }
             }
-            Presented::Unknown => refuse(Reason::RefreshUnknown),
         }
     }
 
@@ -283,20 +411,39 @@ impl Grant {
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };
+        if live.access.is_full(now, policy) {
+            return refuse(Reason::AccessTokensTooMany);
+        }
         live.forget_first_answer();
         let Some(family) = &mut live.family else {
             return refuse(Reason::RefreshUnknown);
         };
         let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
         family.idle_until = idle_until;
-        let next = if family.rotates { mint.second } else { presented.secret.duplicate() };
+        family.rotates = issuance.client.rotates_refresh();
+        let next = match family.rotates {
+            true => Family::successor(presented.secret, &mint.second),
+            false => presented.secret.duplicate(),
+        };
         let tokens = Issued::of(&record, &issuance, mint.first, Some(next), policy);
         live.access.add(record, now);
-        if let (true, Some(next)) = (family.rotates, &tokens.refresh) {
-            let ask = RefreshAsk::of(presented.gate);
-            let bridge = Bridge::over(presented.secret, &tokens, ask);
-            family.rotate(next, bridge, now);
+        match &tokens.refresh {
+            Some(next) if family.rotates => {
+                let bridge = Bridge::over(presented.secret, &tokens, RefreshAsk::of(presented.gate));
+                let bridge = Bridge { peer: presented.peer, ..bridge };
+                family.rotate(presented.secret, next, bridge, now, policy);
+            }
+            // The current token was used, though it stays.
+            Some(_) | None => family.bridge = None,
         }
         Verdict::Issue { next: self, tokens }
+    }
+
+    /// The address that the last answer went to, of those that may be repeated.
+    pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
+        match &self.stage {
+            Stage::Live(Live { family: Some(family), .. }) => family.answered_peer(),
+            Stage::Live(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
+        }
     }
 }

@@ -56,8 +56,12 @@ pub struct Policy {
     pub refresh_token_idle: Duration,
     /// How long anything of one authorization lives, whatever is refreshed; 90 days.
     pub grant_lifetime: Duration,
-    /// How long a lost answer can be asked for again; 60 s.
+    /// How long a lost answer can be asked for again; 60 s. The bound is exclusive: 0 switches it off, and then a refresh
+    /// token that rotates works once, whatever becomes of the answer.
     pub leeway: Duration,
+    /// Access tokens of one authorization that are live at a time; 64, and 0 is any number. A refresh that would make
+    /// one more gets 429 and changes nothing: each token that was handed out works until it expires.
+    pub live_access_tokens: u32,
     /// What a request without `scope` gets.
     pub omitted_scope: OmittedScope,
     /// What the revocation endpoint says of another client's token.
@@ -88,6 +92,7 @@ impl Default for Policy {
             refresh_token_idle: Duration::from_secs(14 * DAY),
             grant_lifetime: Duration::from_secs(90 * DAY),
             leeway: Duration::from_secs(60),
+            live_access_tokens: 64,
             omitted_scope: OmittedScope::default(),
             foreign_token: ForeignToken::default(),
             secret_failures_per_minute: 120,

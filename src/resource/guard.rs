@@ -145,6 +145,8 @@ impl Guard {
             client: access.map(Access::client),
             grant: access.and_then(Access::grant_id),
             subject: access.map(Access::subject),
+            peer: None,
+            first_peer: None,
         });
     }
 }

@@ -341,8 +341,7 @@ impl Consent {
         let is_self_registered = state.client().is_self_registered();
         let (write, sealed) = state.approve(server.mint(), server.now(), server.rules());
         let grant = write.next().grant();
-        let about =
-            About { client: Some(grant.client()), grant: Some(grant.id()), subject: Some(grant.subject()) };
+        let about = About::of(grant);
         let reason = match server.commit(&write).await {
             Outcome::Committed(proof) => {
                 server.audit(what, Endpoint::Authorization, about);

@@ -1,7 +1,7 @@
 //! [`Builder`]: configures a server and reports every mistake at once, at start.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
@@ -10,6 +10,7 @@ use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
 use super::mistakes::{issuer_path, known_resources, mistaken_details, mistaken_documents};
 use super::mistakes::{mistaken_numbers, mistaken_terms};
 use super::one_time::OneTime;
+use super::repeats::Repeats;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
@@ -377,6 +378,8 @@ impl Builder {
             devices: RateLimiter::per_minute(rules.policy.device_requests_per_minute),
             user_codes: AttemptLimiter::new(&rules.policy),
             unanswered: Unanswered::new(rules.policy.leeway),
+            repeats: Repeats::new(rules.policy.leeway),
+            answers_from: Mutex::default(),
             rules,
             endpoints: self.endpoints,
             issuer_path,

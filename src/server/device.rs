@@ -37,7 +37,7 @@ impl AuthorizationServer {
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.wait_for_user(flow, request).await {
             Ok(codes) => codes.into_response(&verification_uri, &self.rules().policy),
-            Err(refusal) => self.refuse_client(refusal, ENDPOINT, (&client, evidence)),
+            Err(refusal) => self.refuse_client(refusal, ENDPOINT, request, (&client, evidence)),
         }
     }
 

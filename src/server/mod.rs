@@ -16,15 +16,18 @@ mod manage;
 mod mistakes;
 mod one_time;
 mod registration;
+mod repeats;
 mod revoke_all;
 mod signed;
 mod sweep;
 mod token;
+mod turns;
 mod unanswered;
 mod unused;
 
 use std::fmt;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
@@ -47,7 +50,7 @@ use crate::client::{Client, ClientId, ClientRegistry, Registrar, SlowHash};
 use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
 use crate::flow::Standing;
-use crate::grant::{GrantId, Subject};
+use crate::grant::{Grant, GrantId, Subject};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
 use crate::registration::Registration;
@@ -57,6 +60,7 @@ use crate::store::{StoreError, TokenStore};
 use crate::system::{Clock, Entropy};
 use limit::{AttemptLimiter, RegistrationLimiter};
 use one_time::OneTime;
+use repeats::Repeats;
 use unanswered::Unanswered;
 
 /// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
@@ -117,6 +121,9 @@ struct Inner {
     user_codes: AttemptLimiter,
     registrations: RegistrationLimiter,
     unanswered: Unanswered,
+    repeats: Repeats,
+    /// Where the next sweep goes on to look for answers that nobody can ask for again.
+    answers_from: Mutex<Option<GrantId>>,
 }
 
 /// Knows the users.
@@ -178,8 +185,8 @@ impl AuthorizationServer {
 
     fn audit(&self, what: What, endpoint: Endpoint, about: About<'_>) {
         if let Some(audit) = &self.inner.audit {
-            let About { client, grant, subject } = about;
-            audit.record(&Event { what, endpoint, client, grant, subject });
+            let About { client, grant, subject, peer, first_peer } = about;
+            audit.record(&Event { what, endpoint, client, grant, subject, peer, first_peer });
         }
     }
 
@@ -198,15 +205,16 @@ impl AuthorizationServer {
         &self,
         refusal: Refusal,
         endpoint: Endpoint,
+        request: &Request,
         (client, evidence): (&ClientId, Evidence),
     ) -> Response {
-        let response = self.refuse(refusal, endpoint, About::client(client));
+        let response = self.refuse(refusal, endpoint, About::client(client).peer(request.peer));
         if evidence == Evidence::Nothing { response.without("www-authenticate") } else { response }
     }
 
     /// The same for a request whose form cannot be read.
     fn refuse_unread(&self, refusal: Refusal, endpoint: Endpoint, request: &Request) -> Response {
-        let response = self.refuse(refusal, endpoint, About::default());
+        let response = self.refuse(refusal, endpoint, About::default().peer(request.peer));
         match request.headers.all("authorization").next() {
             Some(_) => response,
             None => response.without("www-authenticate"),
@@ -220,6 +228,8 @@ struct About<'a> {
     client: Option<&'a ClientId>,
     grant: Option<GrantId>,
     subject: Option<&'a Subject>,
+    peer: Option<IpAddr>,
+    first_peer: Option<IpAddr>,
 }
 
 impl<'a> About<'a> {
@@ -229,6 +239,16 @@ impl<'a> About<'a> {
 
     fn grant(self, grant: GrantId) -> Self {
         Self { grant: Some(grant), ..self }
+    }
+
+    fn peer(self, peer: Option<IpAddr>) -> Self {
+        Self { peer, ..self }
+    }
+
+    /// All that a grant says of itself.
+    fn of(grant: &'a Grant) -> Self {
+        let (client, subject) = (Some(grant.client()), Some(grant.subject()));
+        Self { client, grant: Some(grant.id()), subject, ..Self::default() }
     }
 }
 

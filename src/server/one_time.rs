@@ -6,6 +6,9 @@
 //! process remembers that nothing left, and lets that retry pass. It is the same knowledge as of a code whose answer never left
 //! (`unanswered.rs`), so on another node the retry counts as a replay, and the client needs something new.
 //!
+//! A retry may also arrive before the first request is seen to be gone. So requests with one and the same thing take turns, and
+//! each knows what became of those before it.
+//!
 //! A guard that does not say whether it marked is not asked again behind its back, for another request may have been first:
 //! the answer is 503, and the retry passes if the guard says that it is the first.
 
@@ -16,6 +19,7 @@ use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
 use super::sweep::KEPT;
+use super::turns::{Turn, Turns};
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitMint, Decision, TokenReply};
 use crate::policy::after;
@@ -27,31 +31,39 @@ const LIMIT: usize = 16 * 1024;
 pub(super) struct OneTime {
     guard: Option<Arc<dyn ReplayGuard>>,
     /// What was marked for nothing, and until when it would be good.
-    given_back: Mutex<HashMap<ReplayKey, DateTime<Utc>>>,
+    given_back: Mutex<GivenBack>,
+    turns: Turns<ReplayKey>,
+}
+
+#[derive(Default)]
+struct GivenBack {
+    keys: HashMap<ReplayKey, DateTime<Utc>>,
+    /// The second in which it was last full.
+    full: i64,
 }
 
 impl OneTime {
     pub(super) fn new(guard: Option<Arc<dyn ReplayGuard>>) -> Self {
-        Self { guard, given_back: Mutex::default() }
+        Self { guard, given_back: Mutex::default(), turns: Turns::default() }
     }
 
-    /// Takes what was given back, if it was; one of several takes it.
-    fn take_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) -> Option<Use<'_>> {
-        let good = self.given_back().remove(&key)?;
-        (now < good).then(|| Use::new(self, key, until, now))
+    /// Takes what was given back; whether it was, and would still be good. One of several takes it.
+    fn takes_back(&self, key: ReplayKey, now: DateTime<Utc>) -> bool {
+        self.given_back().keys.remove(&key).is_some_and(|good| now < good)
     }
 
     fn give_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) {
         let mut given_back = self.given_back();
-        if given_back.len() >= LIMIT {
-            given_back.retain(|_, until| now < *until);
+        if given_back.keys.len() >= LIMIT && given_back.full != now.timestamp() {
+            given_back.full = now.timestamp();
+            given_back.keys.retain(|_, until| now < *until);
         }
-        if given_back.len() < LIMIT {
-            given_back.insert(key, until);
+        if given_back.keys.len() < LIMIT {
+            given_back.keys.insert(key, until);
         }
     }
 
-    fn given_back(&self) -> MutexGuard<'_, HashMap<ReplayKey, DateTime<Utc>>> {
+    fn given_back(&self) -> MutexGuard<'_, GivenBack> {
         self.given_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,13 +75,11 @@ struct Use<'a> {
     until: DateTime<Utc>,
     now: DateTime<Utc>,
     is_answered: bool,
+    /// Ends last, after what came of it is known.
+    _turn: Turn<'a, ReplayKey>,
 }
 
-impl<'a> Use<'a> {
-    fn new(all: &'a OneTime, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        Self { all, key, until, now, is_answered: false }
-    }
-
+impl Use<'_> {
     /// The answer is on its way.
     fn answered(mut self) {
         self.is_answered = true;
@@ -103,16 +113,18 @@ impl AuthorizationServer {
     }
 
     async fn use_once(&self, key: ReplayKey, until: DateTime<Utc>) -> Result<Use<'_>, Refusal> {
-        let (all, now) = (&self.inner.one_time, self.now());
-        if let Some(retry) = all.take_back(key, until, now) {
-            return Ok(retry);
+        let all = &self.inner.one_time;
+        let turn = self.in_time(all.turns.take(key)).await.ok_or(Fault::Deadline)?;
+        let now = self.now();
+        if all.takes_back(key, now) {
+            return Ok(Use { all, key, until, now, is_answered: false, _turn: turn });
         }
         let guard = all.guard.as_ref().ok_or(Reason::NotConfigured)?;
         // Until no node takes it any more, not even one whose clock is behind.
         let kept = after(until, KEPT);
         let first = self.in_time(guard.first_use(&key, kept, now)).await;
         match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
-            true => Ok(Use::new(all, key, until, now)),
+            true => Ok(Use { all, key, until, now, is_answered: false, _turn: turn }),
             false => Err(Reason::Extension(ExtensionRefusal::Replayed).into()),
         }
     }

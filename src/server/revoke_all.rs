@@ -105,8 +105,6 @@ impl AuthorizationServer {
     }
 
     fn audit_end(&self, grant: &Grant) {
-        let about =
-            About { client: Some(grant.client()), grant: Some(grant.id()), subject: Some(grant.subject()) };
-        self.audit(What::Revoked, Endpoint::Host, about);
+        self.audit(What::Revoked, Endpoint::Host, About::of(grant));
     }
 }

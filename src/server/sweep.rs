@@ -1,13 +1,16 @@
 //! Sweeping: what can no longer be used goes, and requests come first.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_timer::Delay;
 
+use super::manage::SLICE;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::error::Fault;
 use crate::resource::CLOCK_SKEW;
+use crate::store::{CommitError, Filter, Listing, Page, Write};
 use crate::system::stopwatch;
 
 /// What has expired is kept for so long. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
@@ -17,13 +20,59 @@ pub(super) const KEPT: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
 /// Clients are looked through so often: it reads them all.
 const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// So many pages of [`SLICE`] grants a sweep looks through for old answers.
+const PAGES_LOOKED_THROUGH: usize = 50;
+
 impl AuthorizationServer {
     /// Removes what can no longer be used or replayed, in small slices with pauses between them that are longer than the
-    /// slices; how many records went.
+    /// slices; how many records went. It also erases, in those that stay, the answers that nobody can ask for again: it
+    /// looks through 10,000 grants a call, and goes on there the next time.
     ///
     /// # Errors
     /// The store failed; what went is gone.
     pub async fn sweep(&self) -> Result<u64, Fault> {
+        let gone = self.sweep_expired().await?;
+        self.erase_answers().await?;
+        Ok(gone)
+    }
+
+    /// Erases the answers that were kept in case they were lost, once the leeway has passed.
+    async fn erase_answers(&self) -> Result<(), Fault> {
+        let mut from = *self.inner.answers_from.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..PAGES_LOOKED_THROUGH {
+            let begun = stopwatch();
+            let first = Page::first(SLICE);
+            let page = from.map_or(first, |last| first.after(last));
+            // A damaged record has no answer that could be read.
+            let Listing { records, damaged: _, next } = self.page(&Filter::default(), page).await?;
+            let (now, policy) = (self.now(), &self.rules().policy);
+            let old = records.into_iter().filter_map(|record| {
+                let version = record.version();
+                let next = record.into_grant().without_old_answers(now, policy)?;
+                Some(Write::replace(version, next, now))
+            });
+            let writes: Vec<Write> = old.collect();
+            if !writes.is_empty() {
+                let outcomes = self.in_time(self.inner.store.commit_all(&writes)).await;
+                for outcome in outcomes.ok_or(Fault::Deadline)? {
+                    match outcome {
+                        // Who wrote meanwhile has kept a newer answer, or none.
+                        Ok(_) | Err(CommitError::Conflict) => {}
+                        Err(CommitError::Store(error)) => return Err(error.into()),
+                    }
+                }
+            }
+            from = next;
+            *self.inner.answers_from.lock().unwrap_or_else(PoisonError::into_inner) = from;
+            if from.is_none() {
+                break;
+            }
+            Delay::new(Pace::pause(begun.elapsed())).await;
+        }
+        Ok(())
+    }
+
+    async fn sweep_expired(&self) -> Result<u64, Fault> {
         let mut gone = 0;
         let mut pace = Pace::START;
         loop {

@@ -1,9 +1,11 @@
 //! The token, revocation and introspection endpoints, and the check of a bearer token.
 
+use std::net::IpAddr;
+
 use super::calls::{Outcome, judge};
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
-use crate::error::{Reason, Refusal};
+use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitMint, Decision, TokenReply};
 use crate::flow::{introspect, revoke, token};
 use crate::http::Request;
@@ -23,7 +25,7 @@ impl AuthorizationServer {
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.issue(flow, request).await {
             Ok(reply) => reply.into_response(&self.rules().policy.prefixes),
-            Err(refusal) => self.refuse_client(refusal, Endpoint::Token, (&client, evidence)),
+            Err(refusal) => self.refuse_client(refusal, Endpoint::Token, request, (&client, evidence)),
         }
     }
 
@@ -35,7 +37,7 @@ impl AuthorizationServer {
         let with_client = |found, now| flow.with_client(found, now);
         let state = self.authenticate(request, (&id, evidence), with_client).await?;
         match state {
-            Authenticated::Grant(flow) => self.redeem(flow).await,
+            Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,
             Authenticated::Mint(flow) => self.grant(flow).await,
             Authenticated::Exchange(flow) => self.exchange(*flow).await,
             Authenticated::Extension(flow) => self.extension(*flow, request).await,
@@ -50,35 +52,45 @@ impl AuthorizationServer {
     }
 
     /// A code of either kind or a refresh token: load, decide, write; after a lost race, once more.
-    async fn redeem(&self, flow: AwaitGrant) -> Result<TokenReply, Refusal> {
-        let about = About::client(flow.client().id()).grant(flow.grant_id());
-        let lost = flow.is_code().then(|| self.inner.unanswered.watch(flow.grant_id(), self.now()));
-        let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered());
+    async fn redeem(&self, flow: AwaitGrant, peer: Option<IpAddr>) -> Result<TokenReply, Refusal> {
+        let about = About::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
+        let mut lost = match flow.is_code() {
+            true => {
+                let watch = self.inner.unanswered.watch(flow.grant_id(), self.now());
+                Some(self.in_time(watch).await.ok_or(Fault::Deadline)?)
+            }
+            false => None,
+        };
         for _ in 0..RACES {
             let record = self.load(flow.grant_id()).await?;
             let state = flow.with_record(record)?;
             let standing = self.standing(state.subject()).await?;
-            let (write, sealed) =
-                match state.decide(standing, unanswered, self.mint(), self.now(), self.rules()) {
-                    Decision::Refuse(refusal) => return Err(refusal),
-                    Decision::Repeat(reply) | Decision::Issue(reply) => {
-                        let reply = self.finish(reply).await?;
-                        lost.into_iter().for_each(|watch| watch.answered());
-                        self.audit(What::AnswerRepeated, Endpoint::Token, about);
-                        return Ok(reply);
+            let (now, first_peer) = (self.now(), state.answered_peer());
+            let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered(now));
+            let (write, sealed) = match state.decide(standing, unanswered, self.mint(), now, self.rules()) {
+                Decision::Refuse(refusal) => return Err(refusal),
+                Decision::Repeat(reply) | Decision::Issue(reply) => {
+                    let reply = self.finish(reply).await?;
+                    lost.into_iter().for_each(|watch| watch.answered());
+                    let what = match self.inner.repeats.is_first(&flow.digest(), now) {
+                        true => What::AnswerRepeated,
+                        false => What::AnswerRepeatedAgain,
+                    };
+                    self.audit(what, Endpoint::Token, About { first_peer, ..about });
+                    return Ok(reply);
+                }
+                Decision::Commit(write, sealed) => (write, sealed),
+                Decision::End(tombstone, sealed) => {
+                    let opened = sealed.open(self.end(&tombstone).await?);
+                    let about = About { subject: Some(tombstone.grant().subject()), ..about };
+                    if let Err(refusal) = &opened {
+                        self.audit(What::Ended(refusal.reason()), Endpoint::Token, about);
                     }
-                    Decision::Commit(write, sealed) => (write, sealed),
-                    Decision::End(tombstone, sealed) => {
-                        let opened = sealed.open(self.end(&tombstone).await?);
-                        let about = About { subject: Some(tombstone.grant().subject()), ..about };
-                        if let Err(refusal) = &opened {
-                            self.audit(What::Ended(refusal.reason()), Endpoint::Token, about);
-                        }
-                        return self.finish(opened?).await;
-                    }
-                };
+                    return self.finish(opened?).await;
+                }
+            };
             if sealed.issues() {
-                lost.iter().for_each(|watch| watch.writes());
+                lost.iter_mut().for_each(|watch| watch.writes(now));
             }
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
@@ -100,9 +112,9 @@ impl AuthorizationServer {
                     lost.into_iter().for_each(|watch| watch.answered());
                     return reply;
                 }
-                Outcome::Conflict => lost.iter().for_each(|watch| watch.wrote_nothing()),
+                Outcome::Conflict => lost.iter_mut().for_each(|watch| watch.wrote_nothing()),
                 Outcome::Failed(fault) => {
-                    lost.iter().for_each(|watch| watch.wrote_nothing());
+                    lost.iter_mut().for_each(|watch| watch.wrote_nothing());
                     return Err(fault.into());
                 }
                 Outcome::Unknown(fault) => return Err(fault.into()),
@@ -128,12 +140,7 @@ impl AuthorizationServer {
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let grant = write.next().grant();
-                    let about = About {
-                        client: Some(grant.client()),
-                        grant: Some(grant.id()),
-                        subject: Some(grant.subject()),
-                    };
-                    self.audit(What::TokensIssued, Endpoint::Token, about);
+                    self.audit(What::TokensIssued, Endpoint::Token, About::of(grant));
                     self.confirm_client(flow.client().is_self_registered(), grant).await?;
                     return self.finish(sealed.open(proof)?).await;
                 }
@@ -153,7 +160,7 @@ impl AuthorizationServer {
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.revoke_token(flow, request).await {
             Ok(()) => Response::secret_json(200, b"{}".to_vec()),
-            Err(refusal) => self.refuse_client(refusal, Endpoint::Revocation, (&client, evidence)),
+            Err(refusal) => self.refuse_client(refusal, Endpoint::Revocation, request, (&client, evidence)),
         }
     }
 
@@ -186,7 +193,8 @@ impl AuthorizationServer {
             let _ended = self.end(&tombstone).await?;
             break;
         }
-        self.audit(What::Revoked, Endpoint::Revocation, About::client(flow.client().id()).grant(id));
+        let about = About::client(flow.client().id()).grant(id).peer(request.peer);
+        self.audit(What::Revoked, Endpoint::Revocation, about);
         Ok(())
     }
 
@@ -199,7 +207,7 @@ impl AuthorizationServer {
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.look(flow, request).await {
             Ok(response) => response,
-            Err(refusal) => self.refuse_client(refusal, Endpoint::Introspection, (&client, evidence)),
+            Err(refusal) => self.refuse_client(refusal, Endpoint::Introspection, request, (&client, evidence)),
         }
     }
 

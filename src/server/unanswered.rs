@@ -4,14 +4,18 @@
 //! A code is good once, and a replay ends the grant. But where this server *knows* that it never handed the
 //! answer over, the replay is an honest retry, and gets the very same tokens over the bridge. The knowledge
 //! is this process's own; on another node, the retry counts as a replay.
+//!
+//! A retry may arrive before the first request is seen to be gone. So requests with codes of one grant take turns: each knows
+//! what became of those before it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::turns::{Turn, Turns};
 use crate::grant::GrantId;
 use crate::policy::after;
 
@@ -21,33 +25,60 @@ const LIMIT: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Unanswered {
     leeway: Duration,
-    grants: Mutex<HashMap<GrantId, DateTime<Utc>>>,
+    turns: Turns<GrantId>,
+    /// How many are lost, so that a server that loses nothing takes no lock.
+    count: AtomicUsize,
+    lost: Mutex<Lost>,
+}
+
+#[derive(Debug, Default)]
+struct Lost {
+    grants: HashMap<GrantId, DateTime<Utc>>,
+    /// The second in which it was last full.
+    full: i64,
 }
 
 impl Unanswered {
     pub(super) fn new(leeway: Duration) -> Self {
-        Self { leeway, grants: Mutex::default() }
+        Self { leeway, turns: Turns::default(), count: AtomicUsize::new(0), lost: Mutex::default() }
     }
 
-    /// Watches one redemption. Of two retries at a time, both know, and both get the very same tokens.
-    pub(super) fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Watch<'_> {
-        let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = grants.get(&grant).is_some_and(|until| now <= *until);
-        Watch { all: self, grant, now, known, pending: AtomicBool::new(false) }
+    /// Watches one redemption, after those of the same grant that are under way. Of two retries at a time, both know, and
+    /// both get the very same tokens.
+    pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Watch<'_> {
+        let known = self.knows(grant, now);
+        let turn = self.turns.take(grant).await;
+        Watch { all: self, grant, known, writing: None, _turn: turn }
+    }
+
+    fn knows(&self, grant: GrantId, now: DateTime<Utc>) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+            && self.lost(|lost| lost.grants.get(&grant).is_some_and(|until| now < *until))
     }
 
     fn forget(&self, grant: GrantId) {
-        self.grants.lock().unwrap_or_else(PoisonError::into_inner).remove(&grant);
+        if self.count.load(Ordering::Acquire) > 0 {
+            self.lost(|lost| lost.grants.remove(&grant));
+        }
     }
 
     fn remember(&self, grant: GrantId, now: DateTime<Utc>) {
-        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        if grants.len() >= LIMIT {
-            grants.retain(|_, until| now <= *until);
-        }
-        if grants.len() < LIMIT {
-            grants.insert(grant, after(now, self.leeway));
-        }
+        self.lost(|lost| {
+            if lost.grants.len() >= LIMIT && lost.full != now.timestamp() {
+                lost.full = now.timestamp();
+                lost.grants.retain(|_, until| now < *until);
+            }
+            if lost.grants.len() < LIMIT {
+                lost.grants.insert(grant, after(now, self.leeway));
+            }
+        });
+    }
+
+    fn lost<T>(&self, look: impl FnOnce(&mut Lost) -> T) -> T {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = look(&mut lost);
+        self.count.store(lost.grants.len(), Ordering::Release);
+        seen
     }
 }
 
@@ -56,46 +87,50 @@ impl Unanswered {
 pub(super) struct Watch<'a> {
     all: &'a Unanswered,
     grant: GrantId,
-    now: DateTime<Utc>,
+    /// Whether it was known when the request came: another retry may have been answered since.
     known: bool,
-    pending: AtomicBool,
+    /// Since when something may have been written.
+    writing: Option<DateTime<Utc>>,
+    /// Ends last, after the loss is known.
+    _turn: Turn<'a, GrantId>,
 }
 
 impl Watch<'_> {
-    /// Whether an earlier answer never left.
-    pub(super) fn was_unanswered(&self) -> bool {
-        self.known
+    /// Whether an earlier answer never left. To be asked before each decision.
+    pub(super) fn was_unanswered(&self, now: DateTime<Utc>) -> bool {
+        self.known || self.all.knows(self.grant, now)
     }
 
     /// From here on, something may have been written.
-    pub(super) fn writes(&self) {
-        self.pending.store(true, Ordering::Relaxed);
+    pub(super) fn writes(&mut self, now: DateTime<Utc>) {
+        self.writing = Some(now);
     }
 
     /// The write did not happen.
-    pub(super) fn wrote_nothing(&self) {
-        self.pending.store(false, Ordering::Relaxed);
+    pub(super) fn wrote_nothing(&mut self) {
+        self.writing = None;
     }
 
     /// The answer is on its way.
-    pub(super) fn answered(self) {
-        self.pending.store(false, Ordering::Relaxed);
-        if self.known {
-            self.all.forget(self.grant);
-        }
+    pub(super) fn answered(mut self) {
+        self.writing = None;
+        self.all.forget(self.grant);
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if self.pending.load(Ordering::Relaxed) {
-            self.all.remember(self.grant, self.now);
+        if let Some(since) = self.writing {
+            self.all.remember(self.grant, since);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
 
     const GRANT: GrantId = GrantId::new([7; 16]);
@@ -104,48 +139,86 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
+    fn poll<'a>(watch: Pin<&mut impl Future<Output = Watch<'a>>>) -> Option<Watch<'a>> {
+        match watch.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(watch) => Some(watch),
+            Poll::Pending => None,
+        }
+    }
+
+    /// One that has not to wait.
+    fn watch(all: &Unanswered, grant: GrantId, second: i64) -> Watch<'_> {
+        poll(pin!(all.watch(grant, at(second)))).unwrap()
+    }
+
+    fn is_known(all: &Unanswered, grant: GrantId, second: i64) -> bool {
+        watch(all, grant, second).was_unanswered(at(second))
+    }
+
     /// A store of knowledge in which the answer to [`GRANT`] was lost at second 0.
     fn lost() -> Unanswered {
         let all = Unanswered::new(Duration::from_secs(60));
-        all.watch(GRANT, at(0)).writes();
+        watch(&all, GRANT, 0).writes(at(0));
         all
     }
 
     #[test]
     fn what_was_written_and_not_answered_is_known_within_the_leeway() {
-        assert!(lost().watch(GRANT, at(60)).was_unanswered());
-        assert!(!lost().watch(GRANT, at(61)).was_unanswered());
-        assert!(!lost().watch(GrantId::new([8; 16]), at(1)).was_unanswered());
+        assert!(is_known(&lost(), GRANT, 59));
+        assert!(!is_known(&lost(), GRANT, 60));
+        assert!(!is_known(&lost(), GrantId::new([8; 16]), 1));
+    }
+
+    #[test]
+    fn ft_03_without_leeway_nothing_is_known() {
+        let all = Unanswered::new(Duration::ZERO);
+        watch(&all, GRANT, 0).writes(at(0));
+        assert!(!is_known(&all, GRANT, 0));
     }
 
     #[test]
     fn what_was_answered_or_never_written_is_not() {
         let all = Unanswered::new(Duration::from_secs(60));
-        let watch = all.watch(GRANT, at(0));
-        watch.writes();
-        watch.answered();
-        assert!(!all.watch(GRANT, at(1)).was_unanswered());
-        let watch = all.watch(GRANT, at(1));
-        watch.writes();
-        watch.wrote_nothing();
-        drop(watch);
-        assert!(!all.watch(GRANT, at(2)).was_unanswered());
+        let mut one = watch(&all, GRANT, 0);
+        one.writes(at(0));
+        one.answered();
+        assert!(!is_known(&all, GRANT, 1));
+        let mut one = watch(&all, GRANT, 1);
+        one.writes(at(1));
+        one.wrote_nothing();
+        drop(one);
+        assert!(!is_known(&all, GRANT, 2));
     }
 
     #[test]
     fn two_retries_at_a_time_both_know_and_a_third_comes_too_late() {
         let all = lost();
-        let (one, two) = (all.watch(GRANT, at(1)), all.watch(GRANT, at(1)));
-        assert!(one.was_unanswered() && two.was_unanswered());
+        let one = watch(&all, GRANT, 1);
+        let mut other = pin!(all.watch(GRANT, at(1)));
+        assert!(poll(other.as_mut()).is_none());
+        assert!(one.was_unanswered(at(1)));
         one.answered();
-        two.answered();
-        assert!(!all.watch(GRANT, at(2)).was_unanswered());
+        let other = poll(other.as_mut()).unwrap();
+        assert!(other.was_unanswered(at(1)));
+        other.answered();
+        assert!(!is_known(&all, GRANT, 2));
+    }
+
+    #[test]
+    fn ft_23_a_retry_that_comes_before_the_loss_waits_and_knows_of_it() {
+        let all = Unanswered::new(Duration::from_secs(60));
+        let mut first = watch(&all, GRANT, 0);
+        first.writes(at(0));
+        let mut retry = pin!(all.watch(GRANT, at(0)));
+        assert!(poll(retry.as_mut()).is_none());
+        drop(first);
+        assert!(poll(retry.as_mut()).unwrap().was_unanswered(at(0)));
     }
 
     #[test]
     fn a_retry_that_is_dropped_too_loses_nothing() {
         let all = lost();
-        drop(all.watch(GRANT, at(1)));
-        assert!(all.watch(GRANT, at(2)).was_unanswered());
+        drop(watch(&all, GRANT, 1));
+        assert!(is_known(&all, GRANT, 2));
     }
 }

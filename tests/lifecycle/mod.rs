@@ -9,4 +9,5 @@ mod memory_store;
 mod races;
 mod reference_model;
 mod rotation_under_load;
+mod spent_tokens;
 mod store_contract;

@@ -64,6 +64,25 @@ fn every_golden_client_is_read_and_written_back_to_the_same_bytes() {
     }
 }
 
+/// Earlier bodies keep the digests of spent refresh tokens whole, and more of them.
+#[test]
+fn ft_01_a_body_with_whole_digests_of_spent_tokens_is_read() {
+    let text = golden("refreshed_with_whole_digests");
+    let grant = Grant::decode(ID, &text).unwrap();
+    let (before, after) = (text.parse::<Value>().unwrap(), grant.encode().parse::<Value>().unwrap());
+    let spent = "/stage/live/family/spent/0";
+    let whole = before.pointer(spent).unwrap();
+    let half = after.pointer(spent).unwrap();
+    assert_eq!(whole["at"], half["at"]);
+    assert_eq!(half["digest"].as_str().unwrap().len(), 22);
+    assert_eq!(whole["digest"].as_str().unwrap()[..21], half["digest"].as_str().unwrap()[..21]);
+    assert_eq!(Grant::decode(ID, &grant.encode()).unwrap(), grant);
+    for bad in ["AAAA", "!", "", &"A".repeat(44)] {
+        let text = text.replace(whole["digest"].as_str().unwrap(), bad);
+        assert!(Grant::decode(ID, &text).is_err(), "{bad:?}");
+    }
+}
+
 /// With `GRANTOR_WRITE_GOLDEN` set, the files are written instead; the files of a released version stay as
 /// they are.
 #[tokio::test]

@@ -8,6 +8,7 @@
 //!                       └─▶ AwaitMint ───────────────────▶ Decision     client credentials
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -25,7 +26,7 @@ use crate::mint::Mint;
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
 use crate::scope::Scope;
-use crate::secret::SecretText;
+use crate::secret::{Digest, SecretText};
 use crate::signing::TokenName;
 use crate::store::{Committed, Record, ReplayKey, Tombstone, Write};
 
@@ -63,6 +64,7 @@ enum Ask {
     },
     Refresh {
         token: Option<Handle>,
+        peer: Option<IpAddr>,
     },
     Client,
     Exchange(Box<Exchanged>),
@@ -75,7 +77,7 @@ enum Ask {
 }
 
 impl Ask {
-    fn parse(form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
+    fn parse(form: &Form<'_>, peer: Option<IpAddr>, rules: &Rules) -> Result<Self, Reason> {
         let prefixes = &rules.policy.prefixes;
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
         match need("grant_type")? {
@@ -88,7 +90,8 @@ impl Ask {
                 Ok(Self::Device { code: Handle::parse(need("device_code")?, Kind::Device, prefixes) })
             }
             "refresh_token" => {
-                Ok(Self::Refresh { token: Handle::parse(need("refresh_token")?, Kind::Refresh, prefixes) })
+                let token = Handle::parse(need("refresh_token")?, Kind::Refresh, prefixes);
+                Ok(Self::Refresh { token, peer })
             }
             "client_credentials" => Ok(Self::Client),
             "urn:ietf:params:oauth:grant-type:token-exchange" => {
@@ -124,7 +127,7 @@ impl AwaitClient {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
-        let ask = Ask::parse(&form, rules)?;
+        let ask = Ask::parse(&form, request.peer, rules)?;
         if !rules.serves(&ask.grant_type()) {
             return Err(Reason::GrantTypeUnsupported.into());
         }
@@ -161,7 +164,21 @@ impl AwaitClient {
         now: DateTime<Utc>,
     ) -> Result<Checked<Authenticated>, Refusal> {
         let Self { presented, ask, asked } = self;
-        authenticate(presented, found, now, move |client| Authenticated::new(client, ask, asked))
+        // Only a code without PKCE needs it.
+        let secret = match &ask {
+            Ask::Code { verifier: None, .. } => presented.shared_secret(),
+            Ask::Code { .. }
+            | Ask::Device { .. }
+            | Ask::Refresh { .. }
+            | Ask::Client
+            | Ask::Exchange(_)
+            | Ask::Extension(_)
+            | Ask::Password { .. } => None,
+        };
+        authenticate(presented, found, now, move |client| {
+            let secret = secret.filter(|_| !client.client().has_chosen_secret());
+            Authenticated::new(client, ask, asked, secret)
+        })
     }
 }
 
@@ -182,7 +199,12 @@ pub enum Authenticated {
 }
 
 impl Authenticated {
-    fn new(client: AuthenticatedClient, ask: Ask, asked: Asked) -> Result<Self, Refusal> {
+    fn new(
+        client: AuthenticatedClient,
+        ask: Ask,
+        asked: Asked,
+        client_secret: Option<SecretText>,
+    ) -> Result<Self, Refusal> {
         let grant_type = ask.grant_type();
         if !client.client().allows(&grant_type) {
             return Err(Reason::GrantTypeNotAllowed.into());
@@ -190,16 +212,16 @@ impl Authenticated {
         match ask {
             Ask::Code { code, verifier, redirect_uri } => {
                 let handle = code.ok_or(Reason::CodeUnknown)?;
-                let proof = Proof::Code { verifier, redirect_uri };
+                let proof = Proof::Code { verifier, client_secret, redirect_uri };
                 Ok(Self::Grant(AwaitGrant { client, handle, proof, asked }))
             }
             Ask::Device { code } => {
                 let handle = code.ok_or(Reason::DeviceCodeUnknown)?;
                 Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Device, asked }))
             }
-            Ask::Refresh { token } => {
+            Ask::Refresh { token, peer } => {
                 let handle = token.ok_or(Reason::RefreshUnknown)?;
-                Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh, asked }))
+                Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh { peer }, asked }))
             }
             Ask::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
@@ -230,9 +252,9 @@ pub struct AwaitGrant {
 
 #[derive(Debug)]
 enum Proof {
-    Code { verifier: Option<CodeVerifier>, redirect_uri: Option<String> },
+    Code { verifier: Option<CodeVerifier>, client_secret: Option<SecretText>, redirect_uri: Option<String> },
     Device,
-    Refresh,
+    Refresh { peer: Option<IpAddr> },
 }
 
 impl AwaitGrant {
@@ -248,8 +270,18 @@ impl AwaitGrant {
     pub fn is_code(&self) -> bool {
         match self.proof {
             Proof::Code { .. } | Proof::Device => true,
-            Proof::Refresh => false,
+            Proof::Refresh { .. } => false,
         }
+    }
+
+    /// What the presented code or token is known by, where its text must not be kept.
+    pub(crate) fn digest(&self) -> Digest {
+        let kind = match self.proof {
+            Proof::Code { .. } => Kind::Code,
+            Proof::Device => Kind::Device,
+            Proof::Refresh { .. } => Kind::Refresh,
+        };
+        self.handle.secret.digest(kind.tag())
     }
 
     /// Who asks.
@@ -266,7 +298,7 @@ impl AwaitGrant {
         let unknown = match self.proof {
             Proof::Code { .. } => Reason::CodeUnknown,
             Proof::Device => Reason::DeviceCodeUnknown,
-            Proof::Refresh => Reason::RefreshUnknown,
+            Proof::Refresh { .. } => Reason::RefreshUnknown,
         };
         let record = found.ok_or(unknown)?;
         Ok(AwaitStanding { request: self, record })
@@ -287,6 +319,14 @@ impl AwaitStanding<'_> {
         self.record.grant().subject()
     }
 
+    /// The address that the answer went to which this request may ask for again.
+    pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
+        match self.request.proof {
+            Proof::Refresh { .. } => self.record.grant().answered_peer(),
+            Proof::Code { .. } | Proof::Device => None,
+        }
+    }
+
     /// Decides. `unanswered` says that the server knows of an answer to this code that never left, see
     /// [`CodeRedemption::unanswered`].
     pub fn decide(
@@ -302,22 +342,24 @@ impl AwaitStanding<'_> {
         let grant_type = match proof {
             Proof::Code { .. } => GrantType::AuthorizationCode,
             Proof::Device => GrantType::DeviceCode,
-            Proof::Refresh => GrantType::RefreshToken,
+            Proof::Refresh { .. } => GrantType::RefreshToken,
         };
         let gate = &Gate { client: client.client(), grant_type, asked, standing, rules };
         let secret = &handle.secret;
         let verdict = match proof {
-            Proof::Code { verifier, redirect_uri } => {
-                let (verifier, redirect_uri) = (verifier.as_ref(), redirect_uri.as_deref());
-                let presented = CodeRedemption { secret, verifier, redirect_uri, gate, unanswered };
+            Proof::Code { verifier, client_secret, redirect_uri } => {
+                let (verifier, client_secret) = (verifier.as_ref(), client_secret.as_ref());
+                let redirect_uri = redirect_uri.as_deref();
+                let presented =
+                    CodeRedemption { secret, verifier, client_secret, redirect_uri, gate, unanswered };
                 grant.redeem_code(presented, mint, now, &rules.policy)
             }
             Proof::Device => {
                 let presented = DeviceCodeUse { secret, gate, unanswered };
                 grant.redeem_device_code(presented, mint, now, &rules.policy)
             }
-            Proof::Refresh => {
-                let presented = RefreshUse { secret, gate };
+            Proof::Refresh { peer } => {
+                let presented = RefreshUse { secret, gate, peer: *peer };
                 grant.rotate_refresh(presented, mint, now, &rules.policy)
             }
         };

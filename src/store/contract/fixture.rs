@@ -159,6 +159,7 @@ impl Fixture {
         let presented = CodeRedemption {
             secret: code,
             verifier: verifier.as_ref(),
+            client_secret: None,
             redirect_uri: Some(CALLBACK),
             gate: &gate,
             unanswered: false,
@@ -205,7 +206,7 @@ impl Fixture {
 
     fn refresh_for(&self, grant: Grant, token: &Secret, client: &Arc<Client>, asked: &Asked) -> Verdict {
         let gate = self.gate(client, GrantType::RefreshToken, asked);
-        let presented = RefreshUse { secret: token, gate: &gate };
+        let presented = RefreshUse { secret: token, gate: &gate, peer: None };
         grant.rotate_refresh(presented, self.mint(), self.now, &self.rules.policy)
     }
 

@@ -180,6 +180,25 @@ async fn a_request_that_is_dropped_gives_back_what_it_used() {
 }
 
 #[tokio::test]
+async fn ft_23_a_retry_that_comes_before_the_first_request_is_gone_waits_for_it() {
+    let bench = Bench::new();
+    bench.store.pause();
+    let request = request("shop", &[("grant_type", VOUCHER), ("voucher", "1")]);
+    let mut context = Context::from_waker(Waker::noop());
+    let retry = {
+        let mut first = pin!(bench.extending.fixture.server.token(&request));
+        assert!(first.as_mut().poll(&mut context).is_pending(), "marked, and not yet written");
+        bench.store.recover();
+        let mut retry = Box::pin(bench.extending.fixture.server.token(&request));
+        assert!(retry.as_mut().poll(&mut context).is_pending(), "nobody knows yet what becomes of the first");
+        retry
+    };
+    assert_eq!(retry.await.status, 200);
+    bench.assert_replayed("1").await;
+    assert_eq!(bench.extending.fixture.count().await, 1);
+}
+
+#[tokio::test]
 async fn a_guard_that_fails_is_503_and_decides_about_the_retry() {
     for fault in Fault::ALL {
         let bench = Bench::impatient();

@@ -6,8 +6,10 @@ const ACCESS: i64 = 600;
 const IDLE: i64 = 14 * 24 * 60 * 60;
 const LEEWAY: i64 = 60;
 pub const GRANT: i64 = 90 * 24 * 60 * 60;
-const REMEMBERED: usize = 32;
-const MOST_LIVE: usize = 8;
+/// Of the tokens that were spent within the leeway, so many have their mercy.
+const MERCY: usize = 16;
+/// The policy of the model's server, for random lives to reach it.
+pub const MOST_LIVE: usize = 24;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Client {
@@ -119,6 +121,9 @@ impl Life {
         if scope & !self.approved != 0 {
             return Expect::Refused("invalid_scope");
         }
+        if (0..self.access.len()).filter(|at| self.access(*at, now).is_some()).count() >= MOST_LIVE {
+            return Expect::Refused("temporarily_unavailable");
+        }
         if self.client == Client::Confidential {
             return self.issue(scope, Refresh::Same, now);
         }
@@ -128,11 +133,11 @@ impl Life {
 
     /// A token that was used at that time.
     fn refresh_again(&mut self, at: usize, ask: Option<u8>, now: i64, used: i64) -> Expect {
-        let forgotten = self.uses.len() - at > REMEMBERED;
-        let successor_used = self.uses.get(at + 1).map(|successor| successor.at);
-        if now > successor_used.unwrap_or(used) + LEEWAY && !forgotten {
+        let has_mercy = now < used + LEEWAY && self.uses.len() - at <= MERCY;
+        let is_successor_unused = at + 1 == self.uses.len();
+        if !has_mercy {
             self.over = true;
-        } else if successor_used.is_none() && self.uses[at].ask == ask {
+        } else if is_successor_unused && self.uses[at].ask == ask {
             return Expect::Repeated { access: self.uses[at].access, refresh: at + 1 };
         }
         Expect::Refused("invalid_grant")
@@ -144,19 +149,11 @@ impl Life {
         }
     }
 
-    pub fn revoke_refresh(&mut self, at: usize) {
-        let forgotten = self.uses.len() - at > REMEMBERED;
-        self.over |= !forgotten;
+    pub fn revoke_refresh(&mut self) {
+        self.over = true;
     }
 
     fn issue(&mut self, scope: u8, refresh: Refresh, now: i64) -> Expect {
-        let live = self.access.iter_mut().filter(|token| !token.gone && now < token.until);
-        let mut live: Vec<_> = live.collect();
-        if live.len() == MOST_LIVE {
-            // The one that expires soonest; of several, the one that is oldest.
-            live.sort_by_key(|token| token.until);
-            live[0].gone = true;
-        }
         let end = self.born + GRANT;
         self.access.push(Access { scope, until: end.min(now + ACCESS), gone: false });
         if !matches!(refresh, Refresh::None) {

@@ -1,0 +1,82 @@
+//! Which answers were repeated: so that an event can tell the first repeat of an answer from later ones. The knowledge is
+//! this process's own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::policy::after;
+use crate::secret::Digest;
+
+/// So many are remembered; a repeat beyond that counts as a later one, so that nobody hides behind many others.
+const LIMIT: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Repeats {
+    leeway: Duration,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// By the first half of a digest, until when an answer can be repeated.
+    tokens: HashMap<[u8; 16], DateTime<Utc>>,
+    /// The second in which it was last full.
+    full: i64,
+}
+
+impl Repeats {
+    pub(super) fn new(leeway: Duration) -> Self {
+        Self { leeway, seen: Mutex::default() }
+    }
+
+    /// Notes that the answer to this token is repeated; whether that is the first time.
+    pub(super) fn is_first(&self, token: &Digest, now: DateTime<Utc>) -> bool {
+        let mut name = [0; 16];
+        name.copy_from_slice(&token.expose()[..16]);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.tokens.contains_key(&name) {
+            return false;
+        }
+        if seen.tokens.len() >= LIMIT && seen.full != now.timestamp() {
+            seen.full = now.timestamp();
+            seen.tokens.retain(|_, until| now < *until);
+        }
+        let has_room = seen.tokens.len() < LIMIT;
+        if has_room {
+            seen.tokens.insert(name, after(now, self.leeway));
+        }
+        has_room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    fn token(n: usize) -> Digest {
+        Digest::of("test", &n.to_be_bytes())
+    }
+
+    #[test]
+    fn ft_04_the_first_repeat_is_told_from_the_second() {
+        let repeats = Repeats::new(Duration::from_secs(60));
+        assert!(repeats.is_first(&token(1), at(0)));
+        assert!(!repeats.is_first(&token(1), at(0)));
+        assert!(repeats.is_first(&token(2), at(0)));
+    }
+
+    #[test]
+    fn ft_04_who_fills_the_memory_hides_no_repeat() {
+        let repeats = Repeats::new(Duration::from_secs(60));
+        assert!((0..LIMIT).all(|n| repeats.is_first(&token(n), at(0))));
+        assert!(!repeats.is_first(&token(LIMIT), at(59)));
+        assert!(repeats.is_first(&token(LIMIT), at(60)), "it is emptied by time");
+    }
+}

@@ -1,0 +1,153 @@
+//! One request at a time for each key, in this process: who comes meanwhile waits, first come, first served.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::poll_fn;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+pub(super) struct Turns<K> {
+    state: Mutex<State<K>>,
+}
+
+struct State<K> {
+    last_number: u64,
+    lines: HashMap<K, Line>,
+}
+
+/// Who has the turn, and who waits for it, in the order of their numbers.
+struct Line {
+    holder: u64,
+    waiting: VecDeque<(u64, Waker)>,
+}
+
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self { state: Mutex::new(State { last_number: 0, lines: HashMap::new() }) }
+    }
+}
+
+impl<K> fmt::Debug for Turns<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turns(..)")
+    }
+}
+
+impl<K: Copy + Eq + Hash> Turns<K> {
+    /// Waits until nobody else has the turn of this key. Dropped meanwhile, it leaves the line.
+    pub(super) async fn take(&self, key: K) -> Turn<'_, K> {
+        let turn = self.line_up(key);
+        poll_fn(|context| turn.poll(context)).await;
+        turn
+    }
+
+    fn line_up(&self, key: K) -> Turn<'_, K> {
+        let mut state = self.state();
+        state.last_number += 1;
+        let number = state.last_number;
+        let line = state.lines.entry(key);
+        let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
+        if line.holder != number {
+            line.waiting.push_back((number, Waker::noop().clone()));
+        }
+        Turn { turns: self, key, number }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in a line: the turn itself, once [`Turns::take`] is over. It ends when it is dropped.
+pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
+    turns: &'a Turns<K>,
+    key: K,
+    number: u64,
+}
+
+impl<K: Copy + Eq + Hash> Turn<'_, K> {
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.turns.state();
+        let Some(line) = state.lines.get_mut(&self.key) else { return Poll::Ready(()) };
+        match line.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
+            Ok(at) => {
+                if let Some((_, waker)) = line.waiting.get_mut(at) {
+                    waker.clone_from(context.waker());
+                }
+                Poll::Pending
+            }
+            Err(_) => Poll::Ready(()),
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        let Some(line) = state.lines.get_mut(&self.key) else { return };
+        if line.holder != self.number {
+            line.waiting.retain(|(number, _)| *number != self.number);
+            return;
+        }
+        let next = line.waiting.pop_front();
+        match &next {
+            Some((number, _)) => line.holder = *number,
+            None => drop(state.lines.remove(&self.key)),
+        }
+        drop(state);
+        if let Some((_, waker)) = next {
+            waker.wake();
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> fmt::Debug for Turn<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+
+    use super::*;
+
+    fn poll<'a>(future: Pin<&mut impl Future<Output = Turn<'a, u8>>>) -> Option<Turn<'a, u8>> {
+        match future.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(turn) => Some(turn),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_turn_is_given_on_in_the_order_of_arrival() {
+        let turns = Turns::default();
+        let first = poll(pin!(turns.take(1))).unwrap();
+        let (mut second, mut third) = (pin!(turns.take(1)), pin!(turns.take(1)));
+        assert!(poll(second.as_mut()).is_none() && poll(third.as_mut()).is_none());
+        assert!(poll(pin!(turns.take(2))).is_some(), "another key");
+        drop(first);
+        assert!(poll(third.as_mut()).is_none());
+        let turn = poll(second.as_mut()).unwrap();
+        drop(turn);
+        assert!(poll(third.as_mut()).is_some());
+        assert!(turns.state().lines.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_the_line_holds_up_nobody() {
+        let turns = Turns::default();
+        let first = poll(pin!(turns.take(1))).unwrap();
+        let mut third = pin!(turns.take(1));
+        {
+            let mut second = pin!(turns.take(1));
+            assert!(poll(second.as_mut()).is_none() && poll(third.as_mut()).is_none());
+            drop(first);
+            // It has the turn, and goes without ever having known.
+        }
+        assert!(poll(third.as_mut()).is_some());
+        assert!(turns.state().lines.is_empty());
+    }
+}
