@@ -107,7 +107,7 @@ impl AuthorizationServer {
     pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
         let listing = self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??;
         for Damaged { id, client, subject, .. } in &listing.damaged {
-            let about = About { client: Some(client), grant: Some(*id), subject: Some(subject) };
+            let about = About { subject: Some(subject), ..About::client(client).grant(*id) };
             self.audit(What::Failed(Reason::StoreBroken), Endpoint::Host, about);
         }
         Ok(listing)

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 
+use super::calls::Outcome;
 use super::manage::SLICE;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::error::Fault;
 use crate::resource::CLOCK_SKEW;
-use crate::store::{CommitError, Filter, Listing, Page, Write};
+use crate::store::{Filter, Listing, Page, Write};
 use crate::system::stopwatch;
 
 /// What has expired is kept for so long. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
@@ -46,20 +47,13 @@ impl AuthorizationServer {
             // A damaged record has no answer that could be read.
             let Listing { records, damaged: _, next } = self.page(&Filter::default(), page).await?;
             let (now, policy) = (self.now(), &self.rules().policy);
-            let old = records.into_iter().filter_map(|record| {
+            for record in records {
                 let version = record.version();
-                let next = record.into_grant().without_old_answers(now, policy)?;
-                Some(Write::replace(version, next, now))
-            });
-            let writes: Vec<Write> = old.collect();
-            if !writes.is_empty() {
-                let outcomes = self.in_time(self.inner.store.commit_all(&writes)).await;
-                for outcome in outcomes.ok_or(Fault::Deadline)? {
-                    match outcome {
-                        // Who wrote meanwhile has kept a newer answer, or none.
-                        Ok(_) | Err(CommitError::Conflict) => {}
-                        Err(CommitError::Store(error)) => return Err(error.into()),
-                    }
+                let Some(next) = record.into_grant().without_old_answers(now, policy) else { continue };
+                match self.commit(&Write::replace(version, next, now)).await {
+                    // Who wrote meanwhile has kept a newer answer, or none.
+                    Outcome::Committed(_) | Outcome::Conflict => {}
+                    Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault),
                 }
             }
             from = next;
