@@ -149,7 +149,7 @@ impl AwaitClient {
         match &self.ask {
             Ask::Code { code: handle, .. }
             | Ask::Device { code: handle }
-            | Ask::Refresh { token: handle } => handle.as_ref().map(|handle| handle.grant),
+            | Ask::Refresh { token: handle, .. } => handle.as_ref().map(|handle| handle.grant),
             Ask::Client | Ask::Exchange(_) | Ask::Extension(_) | Ask::Password { .. } => None,
         }
     }

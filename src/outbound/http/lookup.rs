@@ -95,7 +95,6 @@ impl Resolve for Checked {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future as _;
     use std::sync::{Condvar, Mutex};
     use std::task::{Context, Waker};
 
