@@ -13,7 +13,9 @@ impl Audit for TracingAudit {
         match event.what {
             What::Failed(_) => tracing::error!(target: "grantor", "{event}"),
             What::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
-            What::Refused(_) | What::AnswerRepeated | What::AnswerRepeatedAgain => tracing::info!(target: "grantor", "{event}"),
+            What::Refused(_) | What::AnswerRepeated | What::AnswerRepeatedAgain => {
+                tracing::info!(target: "grantor", "{event}")
+            }
             What::CodeIssued
             | What::DeviceCodeIssued
             | What::DeviceClaimed

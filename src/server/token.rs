@@ -207,7 +207,9 @@ impl AuthorizationServer {
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
         match self.look(flow, request).await {
             Ok(response) => response,
-            Err(refusal) => self.refuse_client(refusal, Endpoint::Introspection, request, (&client, evidence)),
+            Err(refusal) => {
+                self.refuse_client(refusal, Endpoint::Introspection, request, (&client, evidence))
+            }
         }
     }
 

@@ -87,9 +87,9 @@ pub struct Listing {
 pub struct Damaged {
     /// The primary key.
     pub id: GrantId,
-    /// Whose grant it is.
+    /// Whose grant it is; the empty text where the store cannot tell.
     pub client: ClientId,
-    /// In whose name it acts.
+    /// In whose name it acts; a user with the empty name where the store cannot tell.
     pub subject: Subject,
     /// From when on the record can be purged.
     pub expires: DateTime<Utc>,

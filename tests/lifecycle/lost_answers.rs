@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::store::{Filter, Page};
 use grantor::client::Registrar;
+use grantor::store::{Filter, Page};
 use grantor::{
-    Client, ClientRegistry, GrantType, MemoryRegistry, MemoryStore, Policy, Reason, Replacement, TokenStore, What,
+    Client, ClientRegistry, GrantType, MemoryRegistry, MemoryStore, Policy, Reason, Replacement, TokenStore,
+    What,
 };
 use serde_json::Value;
 

@@ -113,11 +113,10 @@ pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
         let listing = store.list(&filter, Page::first(9)).await.unwrap();
         let ids: Vec<_> = listing.records.iter().map(|record| record.grant().id()).collect();
         assert_eq!(ids, [grant(1).id(), grant(3).id()]);
-        let damaged = &listing.damaged[..];
-        assert!(
-            matches!(damaged, [one] if one.id == grant(2).id() && one.client == *grant(2).client()),
-            "{damaged:?}"
-        );
+        let [damaged] = &listing.damaged[..] else { panic!("{:?}", listing.damaged) };
+        assert_eq!(damaged.id, grant(2).id());
+        // A store whose columns are in the record itself may not know it.
+        assert!(damaged.client == *grant(2).client() || damaged.client.as_str().is_empty(), "{damaged:?}");
     }
     let all = store.list(&Filter::default(), Page::first(9)).await.unwrap();
     let ends: Vec<_> = all.damaged.iter().map(|damaged| Tombstone::of_damaged(damaged, now())).collect();

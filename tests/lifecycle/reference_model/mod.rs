@@ -7,8 +7,8 @@ mod model;
 
 use std::time::Duration;
 
-use grantor::{Policy, TokenStore};
 use grantor::grant::{Handle, Kind, Prefixes};
+use grantor::{Policy, TokenStore};
 use proptest::prelude::*;
 use serde_json::Value;
 
