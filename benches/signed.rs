@@ -42,7 +42,7 @@ struct Row {
 fn rows() -> Vec<(String, Box<dyn FnOnce() -> Row>)> {
     let mut rows: Vec<(String, Box<dyn FnOnce() -> Row>)> =
         vec![("opaque checked".to_owned(), Box::new(check_opaque))];
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         rows.push((format!("{algorithm} issued"), Box::new(move || issue(algorithm, true))));
         rows.push((format!("{algorithm} issued, unrecorded"), Box::new(move || issue(algorithm, false))));
         rows.push((format!("{algorithm} checked"), Box::new(move || check(algorithm))));

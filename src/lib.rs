@@ -42,6 +42,7 @@ mod signing;
 pub mod store;
 pub mod tenants;
 mod token;
+pub mod trust;
 
 pub use async_trait::async_trait;
 
@@ -90,7 +91,7 @@ pub use registration::Registration;
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use server::{Authorization, AuthorizationServer, Consent, ErrorPage, ResourceOwner};
 pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn};
-pub use signing::{AccessTokenClaims, AccessTokens, Claims, SubjectType, TokenSigner};
+pub use signing::{AccessTokenClaims, AccessTokens, Algorithm, Claims, SubjectType, TokenSigner, Unsigned};
 pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use token::Access;

@@ -1,10 +1,10 @@
-//! Signed access tokens (RFC 9068): what they claim, and who signs them.
+//! What this server signs: access tokens (RFC 9068), and whatever else has to be proven to others; and who signs it.
 //!
-//! The core knows claims and no cryptography. A [`TokenSigner`] turns claims into a token and back; the feature
-//! `jwt` has one with keys that rotate by themselves.
+//! The core knows claims and no cryptography. A [`TokenSigner`] turns what is [`Unsigned`] into a token, and knows its own access tokens
+//! again; the feature `jwt` has one with keys that rotate by themselves.
 
 pub(crate) use crate::base::secret::Fingerprint;
-pub use crate::base::{AccessTokens, SubjectType};
+pub use crate::base::{AccessTokens, Algorithm, SubjectType};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,15 +123,53 @@ pub trait AccessTokenClaims: Send + Sync {
     fn claims(&self, token: &Claims) -> Map<String, Value>;
 }
 
-/// Signs access tokens, and knows its own again.
+/// What is to be signed: data of any type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsigned {
+    /// The `typ` of the header, such as `at+jwt`: no kind of token may pass as another (RFC 8725 section 3.11).
+    pub typ: &'static str,
+    /// The claims: the text of a JSON object.
+    pub claims: String,
+    /// The algorithm that its reader wants; none is the signer's own choice.
+    pub algorithm: Option<Algorithm>,
+}
+
+/// The `typ` of access tokens (RFC 9068 section 2.1).
+pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
+
+impl Unsigned {
+    /// These claims, which have to be an object.
+    ///
+    /// # Errors
+    /// They cannot be written as JSON.
+    pub fn new<T: Serialize + ?Sized>(
+        typ: &'static str,
+        claims: &T,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self, StoreError> {
+        let claims = serde_json::to_string(claims).map_err(StoreError::permanent)?;
+        Ok(Self { typ, claims, algorithm })
+    }
+}
+
+/// Signs what this server says, and knows its own access tokens again.
 #[async_trait]
 pub trait TokenSigner: Send + Sync {
-    /// A token of type `at+jwt` with these claims. The claims are this crate's own and are signed as they are.
-    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError>;
+    /// A JWS of this type (compact serialisation). The claims are this crate's own and are signed as they are.
+    ///
+    /// # Errors
+    /// The signer cannot be reached, or has no key of the algorithm; the request is answered with 503 or 500, and nothing is lost.
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError>;
 
     /// The claims of a token that this signer signed; `None` for any other text. The text is hostile. A wrong
     /// `Some` lets anybody write their own tokens. Expiry and audience are the caller's to check.
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError>;
+
+    /// The algorithms that it can be asked for, its own choice first. By default it cannot be asked for any.
+    fn algorithms(&self) -> Vec<Algorithm> {
+        Vec::new()
+    }
 
     /// The public keys as a JWK set (RFC 7517 section 5).
     async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError>;
@@ -144,8 +182,12 @@ pub trait TokenSigner: Send + Sync {
 
 #[async_trait]
 impl<T: TokenSigner + ?Sized> TokenSigner for Arc<T> {
-    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError> {
-        (**self).sign(claims, now).await
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError> {
+        (**self).sign(what, now).await
+    }
+
+    fn algorithms(&self) -> Vec<Algorithm> {
+        (**self).algorithms()
     }
 
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::adapter::TrustedProxies;
@@ -49,8 +50,12 @@ pub(crate) struct Config {
     pub(crate) registration: Option<SelfRegistration>,
     /// Whose assertions are as good as a sign-in.
     pub(crate) assertion_issuers: Vec<AssertionEntry>,
-    /// What asks for the documents of applications that nobody registered.
-    pub(crate) documents: Option<HttpOutbound>,
+    /// Whether applications that nobody registered are known by documents.
+    pub(crate) documents: bool,
+    /// What asks for those documents, and for the keys of applications.
+    pub(crate) outbound: Option<Arc<HttpOutbound>>,
+    /// Whether an application's assertion may be for the token endpoint.
+    pub(crate) legacy_assertion_audience: bool,
     pub(crate) users: Vec<User>,
     pub(crate) clients: Vec<Client>,
     /// Whether this is the configuration that stands in for a missing file; its passwords are public.
@@ -173,7 +178,7 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 
 const KNOWN: &str = "issuer, listen, trusted_proxies, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
-    client_id_metadata_documents, outbound, resources, users, clients";
+    client_id_metadata_documents, legacy_assertion_audience, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -182,6 +187,10 @@ impl Reader {
         let clients = self.each(&mut file, "clients", Self::client);
         let issuer = self.take(&mut file, "issuer");
         let profile = self.profile(&mut file);
+        let registration = self.registration(&mut file);
+        let mut keys = clients.iter().map(|client| client.metadata().jwks_uri.is_some());
+        let fetches_keys = registration.is_some() || keys.any(|fetches| fetches);
+        let (documents, outbound) = self.outbound(&mut file, profile, fetches_keys);
         let config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
             trusted_proxies: self.trusted_proxies(&mut file),
@@ -196,9 +205,11 @@ impl Reader {
             introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
             details: self.each(&mut file, "authorization_details", Self::detail),
             exchanges: self.each(&mut file, "exchange", Self::exchange),
-            registration: self.registration(&mut file),
+            registration,
             assertion_issuers: self.assertion_issuers(&mut file),
-            documents: self.documents(&mut file, profile),
+            documents,
+            outbound,
+            legacy_assertion_audience: self.take(&mut file, "legacy_assertion_audience").unwrap_or_default(),
             users,
             clients,
             demo: false,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use grantor::audit::TracingAudit;
+use grantor::client::ClientJwts;
 use grantor::client::argon2::Argon2Secrets;
 use grantor::keys::{JwtSigner, KeyStore, Keys};
 use grantor::server::RateLimiter;
@@ -76,9 +77,17 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         Some(grant) => builder.jwt_bearer(grant),
         None => builder,
     };
-    let builder = match config.documents {
-        Some(outbound) => builder.client_id_metadata_documents(outbound),
-        None => builder,
+    let builder = match &config.outbound {
+        Some(outbound) if config.documents => builder.client_id_metadata_documents(Arc::clone(outbound)),
+        Some(_) | None => builder,
+    };
+    let builder = builder.client_signatures(match config.outbound {
+        Some(outbound) => ClientJwts::over(outbound),
+        None => ClientJwts::new(),
+    });
+    let builder = match config.legacy_assertion_audience {
+        true => builder.legacy_assertion_audience(),
+        false => builder,
     };
     let builder = match &keys {
         Some(keys) => builder.token_signer(JwtSigner::new(keys.clone()).map_err(one_line)?),

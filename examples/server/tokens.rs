@@ -30,6 +30,7 @@ pub(crate) struct ResourceEntry {
     pub(crate) identifier: String,
     scopes: Option<Vec<String>>,
     access_tokens: Option<AccessTokens>,
+    algorithm: Option<String>,
     introspection_clients: Vec<String>,
 }
 
@@ -38,6 +39,9 @@ impl ResourceEntry {
         let mut resource = Resource::new(&self.identifier).introspection_clients(&self.introspection_clients);
         if let Some(scopes) = &self.scopes {
             resource = resource.scopes(scopes);
+        }
+        if let Some(algorithm) = self.algorithm.as_deref().and_then(Algorithm::parse) {
+            resource = resource.signing_algorithm(algorithm);
         }
         match self.access_tokens {
             Some(format) => resource.access_tokens(format),
@@ -48,7 +52,8 @@ impl ResourceEntry {
 
 /// `[keys]`: what signs, and for how long. Nothing of it matters where nothing is signed.
 pub(crate) struct KeySettings {
-    algorithm: Algorithm,
+    /// At least one; the first signs where nobody asks for another.
+    algorithms: Vec<Algorithm>,
     /// The file of the keys; `None` is where everything else is kept.
     pub(crate) file: Option<PathBuf>,
     schedule: KeySchedule,
@@ -56,16 +61,15 @@ pub(crate) struct KeySettings {
 
 impl Default for KeySettings {
     fn default() -> Self {
-        Self { algorithm: Algorithm::EdDsa, file: None, schedule: KeySchedule::default() }
+        Self { algorithms: vec![Algorithm::EdDsa], file: None, schedule: KeySchedule::default() }
     }
 }
 
 impl KeySettings {
     pub(crate) fn keys(&self, store: Arc<dyn KeyStore>) -> Result<Keys, KeysError> {
-        let algorithms = [self.algorithm];
         match &self.file {
-            Some(path) => Keys::rotating(FileKeyStore::new(path), self.schedule, &algorithms),
-            None => Keys::rotating(store, self.schedule, &algorithms),
+            Some(path) => Keys::rotating(FileKeyStore::new(path), self.schedule, &self.algorithms),
+            None => Keys::rotating(store, self.schedule, &self.algorithms),
         }
     }
 }
@@ -94,15 +98,26 @@ impl Reader {
         let identifier = self.must(&mut entry, place, "identifier");
         let scopes = self.may(&mut entry, place, "scopes");
         let access_tokens = self.may(&mut entry, place, "access_tokens");
+        let algorithm: Option<String> = self.may(&mut entry, place, "signing_algorithm");
+        if algorithm.as_deref().is_some_and(|name| Algorithm::parse(name).is_none()) {
+            self.mistakes.push(format!("{place}.signing_algorithm: {algorithm:?} is not known"));
+        }
         let introspection_clients = self.may(&mut entry, place, "introspection_clients").unwrap_or_default();
-        self.nothing_left(&entry, place, "identifier, scopes, access_tokens, introspection_clients");
-        Some(ResourceEntry { identifier: identifier?, scopes, access_tokens, introspection_clients })
+        let known = "identifier, scopes, access_tokens, signing_algorithm, introspection_clients";
+        self.nothing_left(&entry, place, known);
+        Some(ResourceEntry {
+            identifier: identifier?,
+            scopes,
+            access_tokens,
+            algorithm,
+            introspection_clients,
+        })
     }
 
     fn keys(&mut self, file: &mut Table) -> KeySettings {
         let mut entry: Table = self.take(file, "keys").unwrap_or_default();
-        let KeySettings { algorithm, file: _, mut schedule } = KeySettings::default();
-        let algorithm = self.algorithm(&mut entry).unwrap_or(algorithm);
+        let KeySettings { algorithms, file: _, mut schedule } = KeySettings::default();
+        let algorithms = self.algorithms(&mut entry).unwrap_or(algorithms);
         let file: Option<PathBuf> = self.may(&mut entry, "keys", "file");
         if file.as_ref().is_some_and(|path| path.file_name().is_none()) {
             self.mistakes.push("keys.file must name a file".to_owned());
@@ -113,21 +128,36 @@ impl Reader {
                 *part = Duration::from_secs(seconds);
             }
         }
-        self.nothing_left(&entry, "keys", "algorithm, file, announce, sign, retire");
+        self.nothing_left(&entry, "keys", "algorithm, algorithms, file, announce, sign, retire");
         if let Err(error) = schedule.validate() {
             self.mistakes.push(format!("keys: {error}"));
         }
-        KeySettings { algorithm, file, schedule }
+        KeySettings { algorithms, file, schedule }
     }
 
-    fn algorithm(&mut self, entry: &mut Table) -> Option<Algorithm> {
-        let name: String = self.may(entry, "keys", "algorithm")?;
-        let algorithm = Algorithm::parse(&name);
-        if algorithm.is_none() {
-            let known = Algorithm::ALL.map(Algorithm::as_str).join(", ");
-            self.mistakes.push(format!("keys.algorithm: {name:?} is none of {known}"));
+    /// `algorithms`, or `algorithm` where there is one only.
+    fn algorithms(&mut self, entry: &mut Table) -> Option<Vec<Algorithm>> {
+        let one: Option<String> = self.may(entry, "keys", "algorithm");
+        let several: Option<Vec<String>> = self.may(entry, "keys", "algorithms");
+        let (place, names) = match (one, several) {
+            (Some(one), None) => ("keys.algorithm", vec![one]),
+            (None, Some(several)) if !several.is_empty() => ("keys.algorithms", several),
+            (None, None) => return None,
+            (_, Some(_)) => {
+                self.mistakes
+                    .push("keys.algorithms must name one at least, without keys.algorithm".to_owned());
+                return None;
+            }
+        };
+        let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+        let mut algorithms = Vec::new();
+        for name in names {
+            match Algorithm::parse(&name) {
+                Some(algorithm) => algorithms.push(algorithm),
+                None => self.mistakes.push(format!("{place}: {name:?} is none of {}", known.join(", "))),
+            }
         }
-        algorithm
+        Some(algorithms).filter(|algorithms| !algorithms.is_empty())
     }
 
     /// What the tokens' part of the file cannot see alone.

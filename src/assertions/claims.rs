@@ -1,6 +1,6 @@
 //! The claims of an assertion, and what they have to be (RFC 7523 section 3).
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -9,10 +9,11 @@ use super::{Assertion, AssertionIssuer};
 use crate::base::numeric_date::NumericDate;
 use crate::error::{AssertionFlaw as Flaw, Reason};
 use crate::flow::token::{Entitlement, ExtensionAsk};
-use crate::resource::{Audience, CLOCK_SKEW, EXPIRY_LEEWAY};
+use crate::resource::Audience;
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::target::ResourceId;
+use crate::trust::times;
 
 #[derive(Deserialize)]
 struct Wire {
@@ -61,7 +62,7 @@ impl Believed {
         let audience = wire.aud.ok_or(Flaw::ClaimMissing)?;
         if !is_for_us(&audience, issuer, ask)                    { return Err(Flaw::AudienceWrong.into()) }
         let exp = wire.exp.ok_or(Flaw::ClaimMissing)?;
-        check_times(exp, wire.nbf, wire.iat, issuer.longest(), ask.now)?;
+        times::check(exp, wire.nbf, wire.iat, issuer.longest(), ask.now)?;
         if issuer.is_id_jag() && (jti.is_none() || wire.iat.is_none() || given_to_asker.is_none())
                                                                  { return Err(Flaw::ClaimMissing.into()) }
         if given_to_asker == Some(false)                         { return Err(Flaw::ForAnotherClient.into()) }
@@ -73,7 +74,7 @@ impl Believed {
         let signed_in = wire.auth_time.and_then(NumericDate::moment).map(|at| (at.min(ask.now), wire.acr));
         Ok(Self {
             claims, subject, jti,
-            until: exp.moment().map(|exp| exp + TimeDelta::seconds(EXPIRY_LEEWAY)).ok_or(Flaw::TooLongLived)?,
+            until: times::accepted(exp),
             scope: wire.scope,
             resources: wire.resource.map(resources).transpose()?,
             authentication: signed_in,
@@ -141,29 +142,6 @@ fn is_for_us(audience: &Audience, issuer: &AssertionIssuer, ask: &ExtensionAsk<'
             let is_ours = |name: &String| name == ask.issuer || name == ask.token_endpoint;
             !names.is_empty() && names.iter().all(is_ours)
         }
-    }
-}
-
-fn check_times(
-    exp: NumericDate,
-    nbf: Option<NumericDate>,
-    iat: Option<NumericDate>,
-    longest: i64,
-    now: DateTime<Utc>,
-) -> Result<(), Flaw> {
-    let now = now.timestamp();
-    if exp.seconds() + EXPIRY_LEEWAY <= now {
-        return Err(Flaw::Expired);
-    }
-    let ahead = |date: NumericDate| date.seconds() > now + CLOCK_SKEW;
-    if iat.is_some_and(ahead) || nbf.is_some_and(ahead) {
-        return Err(Flaw::TooEarly);
-    }
-    // One that does not say since when counts from now.
-    let since = iat.map_or(now, |iat| iat.seconds().min(now));
-    match exp.seconds() - since > longest.saturating_add(CLOCK_SKEW) {
-        true => Err(Flaw::TooLongLived),
-        false => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{AssertionFlaw, Reason};
 use crate::jose::{Algorithm, Unverified};
-use crate::resource::{KeySource, Unsigned, signed_claims};
+use crate::trust::{KeySource, SignatureMissing, signed_claims};
 
 /// An issuer whose assertions are taken, by exactly this name and by its own keys alone.
 ///
@@ -96,10 +96,10 @@ impl AssertionIssuer {
             return Err(AssertionFlaw::TypeWrong.into());
         }
         let signed = signed_claims(&*self.keys, jws, now).await;
-        signed.map(|signed| signed.claims).map_err(|unsigned| match unsigned {
-            Unsigned::NoKey => AssertionFlaw::SignatureWrong.into(),
-            Unsigned::Claims => AssertionFlaw::ClaimMissing.into(),
-            Unsigned::KeysUnavailable => Reason::IssuerUnavailable,
+        signed.map(|signed| signed.claims).map_err(|missing| match missing {
+            SignatureMissing::NoKey | SignatureMissing::Wrong => AssertionFlaw::SignatureWrong.into(),
+            SignatureMissing::Claims => AssertionFlaw::ClaimMissing.into(),
+            SignatureMissing::KeysUnavailable => Reason::IssuerUnavailable,
         })
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod access_tokens;
 pub(crate) mod actor;
+pub(crate) mod algorithm;
 pub(crate) mod client_id;
 pub(crate) mod details;
 pub(crate) mod handle;
@@ -21,6 +22,7 @@ pub(crate) mod user_code;
 pub use access_tokens::AccessTokens;
 pub use actor::Actor;
 pub(crate) use actor::MAX_ACTORS;
+pub use algorithm::Algorithm;
 pub use client_id::ClientId;
 pub use details::{AuthorizationDetail, AuthorizationDetails};
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};

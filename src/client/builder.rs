@@ -1,9 +1,12 @@
 //! [`ClientBuilder`]: collects what is registered and reports every mistake at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::auth::Credentials;
+use super::keys::{ClientKeys, ClientKeysError};
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
 use super::{ClientState, GrantType, ResponseType, SecretHash, SelfRegistration};
 use crate::redirect::{RedirectUri, RedirectUriError, may_be_named};
@@ -128,6 +131,24 @@ impl ClientBuilder {
         self.add_secret(SecretHash::Phc(phc.into()), None)
     }
 
+    /// `jwks`: the public keys by which it signs its assertions.
+    pub fn jwks(mut self, keys: serde_json::Value) -> Self {
+        self.metadata.jwks = Some(keys);
+        self
+    }
+
+    /// `jwks_uri`: where it publishes them.
+    pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
+        self.metadata.jwks_uri = Some(uri.into());
+        self
+    }
+
+    /// `token_endpoint_auth_signing_alg`: the one algorithm of its assertions.
+    pub fn auth_signing_alg(mut self, algorithm: impl Into<String>) -> Self {
+        self.metadata.token_endpoint_auth_signing_alg = Some(algorithm.into());
+        self
+    }
+
     /// How its access tokens are written, unless their resource says otherwise.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.metadata.access_tokens = Some(format);
@@ -209,7 +230,12 @@ impl ClientBuilder {
 
     /// Whether a registration has to make a secret.
     pub(crate) fn wants_secret(&self) -> bool {
-        self.metadata.token_endpoint_auth_method != Some(AuthMethod::None) && self.secrets.is_empty()
+        self.goes_by(Credentials::Secret) && self.secrets.is_empty()
+    }
+
+    /// Whether its authentication needs these credentials.
+    pub(crate) fn goes_by(&self, credentials: Credentials) -> bool {
+        self.metadata.auth_method().credentials() == credentials
     }
 
     fn add_secret(mut self, hash: SecretHash, expires: Option<DateTime<Utc>>) -> Self {
@@ -259,14 +285,23 @@ impl ClientBuilder {
             errors.push(ClientError::ResponseTypeWithoutGrant(*response));
         }
 
-        let default_method = AuthMethod::ClientSecretBasic;
-        let auth_method = metadata.token_endpoint_auth_method.unwrap_or(default_method);
-        match (auth_method, secrets.is_empty()) {
-            (AuthMethod::None, false) => errors.push(ClientError::PublicWithSecret),
-            (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, true) => {
-                errors.push(ClientError::SecretMissing);
+        let auth_method = metadata.auth_method();
+        let keys = ClientKeys::of(&metadata).unwrap_or_else(|why| {
+            errors.push(ClientError::Keys(why));
+            None
+        });
+        match auth_method.credentials() {
+            Credentials::Nothing if !secrets.is_empty() => errors.push(ClientError::PublicWithSecret),
+            Credentials::Secret if secrets.is_empty() => errors.push(ClientError::SecretMissing),
+            Credentials::Keys if !secrets.is_empty() => errors.push(ClientError::KeysAndSecret),
+            Credentials::Keys if metadata.jwks.is_none() && metadata.jwks_uri.is_none() => {
+                errors.push(ClientError::KeysMissing);
             }
-            _ => {}
+            Credentials::Nothing | Credentials::Secret | Credentials::Keys => {}
+        }
+        if metadata.token_endpoint_auth_signing_alg.as_deref().is_some_and(|name| !ALGORITHMS.contains(&name))
+        {
+            errors.push(ClientError::SigningAlgorithm);
         }
         let client = Client {
             id,
@@ -276,6 +311,7 @@ impl ClientBuilder {
             response_types,
             auth_method,
             secrets,
+            keys: keys.map(Arc::new),
             issued,
             revision,
             state,
@@ -289,6 +325,9 @@ impl ClientBuilder {
         if errors.is_empty() { Ok(client) } else { Err(ClientErrors(errors)) }
     }
 }
+
+/// The signature algorithms of clients, by the names of the metadata. `Ed25519` is `EdDSA` by its fully specified name (RFC 9864).
+const ALGORITHMS: [&str; 5] = ["EdDSA", "Ed25519", "ES256", "PS256", "RS256"];
 
 fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
     let metadata = &client.metadata;
@@ -333,6 +372,18 @@ pub enum ClientError {
     /// The client could never authenticate.
     #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
     SecretMissing,
+    /// The client could never authenticate.
+    #[error("the client has no keys: private_key_jwt needs jwks or jwks_uri")]
+    KeysMissing,
+    /// One client has one way to authenticate.
+    #[error("a client that signs with a key of its own cannot have a secret")]
+    KeysAndSecret,
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(ClientKeysError),
+    /// Not an asymmetric algorithm that this crate knows.
+    #[error("token_endpoint_auth_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
+    SigningAlgorithm,
     /// RFC 6749 section 4.4.
     #[error("a public or native client cannot use client_credentials")]
     PublicClientCredentials,

@@ -1,6 +1,7 @@
 //! [`ClientMetadata`]: what is registered of a client, by the names of RFC 7591.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ResponseMode;
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
@@ -50,6 +51,15 @@ pub struct ClientMetadata {
     /// By default `client_secret_basic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// The one algorithm of the client's assertions; by default any that goes with its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<String>,
+    /// The client's public keys as a JWK set (RFC 7517 section 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Where the client publishes them, in the place of `jwks`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// By default `web`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_type: Option<ApplicationType>,
@@ -89,4 +99,11 @@ pub struct ClientMetadata {
     /// Grantor's own: a confidential client's refresh tokens rotate, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_refresh_tokens: Option<bool>,
+}
+
+impl ClientMetadata {
+    /// `token_endpoint_auth_method`, or its default (RFC 7591 section 2).
+    pub(crate) fn auth_method(&self) -> AuthMethod {
+        self.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic)
+    }
 }

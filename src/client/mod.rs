@@ -6,6 +6,9 @@ mod codec;
 pub(crate) mod document_url;
 mod file;
 mod grant_type;
+#[cfg(feature = "jwt")]
+mod jwts;
+mod keys;
 mod listing;
 mod metadata;
 mod name;
@@ -30,6 +33,9 @@ pub use codec::ClientDecodeError;
 pub(crate) use document_url::DocumentUrl;
 pub use file::{FileRegistry, FileRegistryError};
 pub use grant_type::{ExtensionUri, GrantType, NotAGrantType};
+#[cfg(feature = "jwt")]
+pub use jwts::ClientJwts;
+pub use keys::{ClientKeySet, ClientKeys, ClientKeysError, ClientSignatures, SignedText, Unsigned};
 pub use listing::{ClientListing, ClientPage};
 pub use metadata::ClientMetadata;
 pub use name::is_readable_name;
@@ -87,6 +93,8 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// `client_id` and `client_secret` in the body.
     ClientSecretPost,
+    /// A signed JWT in the body (RFC 7523, OpenID Connect Core section 9).
+    PrivateKeyJwt,
 }
 
 impl AuthMethod {
@@ -97,6 +105,7 @@ impl AuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 }
@@ -123,6 +132,7 @@ pub struct Client {
     pub(crate) response_types: Vec<ResponseType>,
     pub(crate) auth_method: AuthMethod,
     pub(crate) secrets: Vec<ClientSecret>,
+    pub(crate) keys: Option<Arc<ClientKeys>>,
     pub(crate) issued: Option<DateTime<Utc>>,
     pub(crate) revision: u64,
     pub(crate) state: ClientState,
@@ -190,6 +200,12 @@ impl Client {
     #[must_use]
     pub fn auth_method(&self) -> AuthMethod {
         self.auth_method
+    }
+
+    /// The public keys that it registered.
+    #[must_use]
+    pub fn keys(&self) -> Option<&ClientKeys> {
+        self.keys.as_deref()
     }
 
     /// When it was registered (`client_id_issued_at`).

@@ -5,11 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::MetadataDocuments;
+use crate::client::auth::Credentials;
 use crate::client::{AuthMethod, Client, ClientId};
 use crate::error::Reason;
 use crate::outbound::{OutboundError, OutboundResponse};
 use crate::policy::{Rules, after};
-use crate::registration::{Allowance, Member, Wire};
+use crate::registration::{Allowance, Member, Wire, is_served};
 
 /// For a document that does not say how long it is good, in seconds.
 const DEFAULT_MAX_AGE: u64 = 60 * 60;
@@ -26,9 +27,9 @@ pub(super) fn read(id: &ClientId, answer: &OutboundResponse, documents: &Metadat
     let wire = Wire::parse(answer.body()).map_err(|_| Reason::DocumentMalformed)?;
     if wire.client_id.as_str() != Some(id.as_str())         { return Err(Reason::DocumentOfAnother) }
     if has_secret(&wire)                                    { return Err(Reason::DocumentHasSecret) }
-    if !has_common_method(&wire)                            { return Err(Reason::DocumentNeedsKeys) }
+    let method = common_method(&wire, rules).ok_or(Reason::DocumentNeedsKeys)?;
     if rules.profile.switches().client_name && !wire.is_named() { return Err(Reason::DocumentNameMissing) }
-    client(id, wire, documents, rules).map_err(|reason| match reason {
+    client(id, wire, method, documents, rules).map_err(|reason| match reason {
         Reason::RegistrationRedirectUriMissing              => Reason::DocumentRedirectUriMissing,
         Reason::RegistrationRedirectUri                     => Reason::DocumentRedirectUri,
         _                                                   => Reason::DocumentMetadata,
@@ -43,22 +44,27 @@ fn has_secret(wire: &Wire) -> bool {
         || preferred.is_some_and(|method| method.starts_with("client_secret"))
 }
 
-/// Whether this server has a method of the document's, which is `none`: the one that it prefers, or another one that it has,
-/// too (OpenID Connect RP Metadata Choices). A document without any method has that one.
-fn has_common_method(wire: &Wire) -> bool {
-    let others = wire.token_endpoint_auth_methods_supported.clone().texts();
-    let mut named =
-        wire.token_endpoint_auth_method.as_str().into_iter().chain(others.iter().map(String::as_str));
-    let first = named.next();
-    first.is_none_or(|first| first == NONE || named.any(|other| other == NONE))
+/// The first method of the document's that it may have here: `none`, or keys where the server verifies what clients sign. A
+/// document without any method has `none`.
+fn common_method(wire: &Wire, rules: &Rules) -> Option<AuthMethod> {
+    let may_have =
+        |method: AuthMethod| method.credentials() != Credentials::Secret && is_served(method, rules);
+    match wire.names_no_method() {
+        true => Some(AuthMethod::None),
+        false => wire.first_method(may_have),
+    }
 }
 
-const NONE: &str = AuthMethod::None.as_str();
-
-/// The client, if its metadata may be had by strangers. It is public: a document has no secret.
-fn client(id: &ClientId, wire: Wire, documents: &MetadataDocuments, rules: &Rules) -> Result<Client, Reason> {
+/// The client, if its metadata may be had by strangers. A document has no secret: its client is public, or has keys.
+fn client(
+    id: &ClientId,
+    wire: Wire,
+    method: AuthMethod,
+    documents: &MetadataDocuments,
+    rules: &Rules,
+) -> Result<Client, Reason> {
     let terms = &documents.terms;
-    let asked = wire.public().check(&terms.schemes(rules.profile))?;
+    let asked = wire.with_method(method).check(&terms.schemes(rules.profile), rules)?;
     let metadata = asked.within(terms, &Allowance::all(), rules)?;
     let client = Client::builder(id.as_str()).metadata(metadata).build();
     client.map(Client::of_document).map_err(|_| Reason::RegistrationInconsistent)

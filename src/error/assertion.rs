@@ -26,7 +26,9 @@ pub enum AssertionFlaw {
     TooEarly,
     /// It is good for longer than it may be.
     TooLongLived,
-    /// Given to another client.
+    /// It was used before.
+    Replayed,
+    /// Given to another client, or by another one.
     ForAnotherClient,
     /// Bound to a key that was not proven (`cnf`).
     Bound,
@@ -51,6 +53,7 @@ impl AssertionFlaw {
             Self::Expired              => "the assertion has expired",
             Self::TooEarly             => "the assertion is not good yet",
             Self::TooLongLived         => "the assertion is good for longer than is allowed",
+            Self::Replayed             => "the assertion was used before",
             Self::ForAnotherClient     => "the assertion was given to another client",
             Self::Bound                => "the assertion is bound to a key, which is not supported",
             Self::Delegated            => "the assertion has an actor, which is not supported",

@@ -91,7 +91,9 @@ impl Reason {
             R::ClientUnknown
             | R::ClientCredentialsMalformed
             | R::ClientMethodNotRegistered
-            | R::ClientSecretWrong => (E::InvalidClient, "client authentication failed"),
+            | R::ClientSecretWrong
+            | R::ClientAssertion(_) => (E::InvalidClient, "client authentication failed"),
+            R::ClientKeysUnavailable => (E::TemporarilyUnavailable, "the keys of the client could not be fetched, try again"),
             R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id: register again"),
             R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
             R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
@@ -117,7 +119,7 @@ impl Reason {
                 (E::InvalidClient, "the client's metadata document must be a JSON object, each member once and of its type"),
             R::DocumentOfAnother => (E::InvalidClient, "the client_id of the metadata document is not its own URL"),
             R::DocumentHasSecret => (E::InvalidClient, "a metadata document has no client secret and no method that needs one"),
-            R::DocumentNeedsKeys => (E::InvalidClient, "clients with keys in their metadata document are not supported"),
+            R::DocumentNeedsKeys => (E::InvalidClient, "the metadata document names no method of authentication that this server has for documents"),
             R::DocumentNameMissing => (E::InvalidClient, "the metadata document has no client_name"),
             R::DocumentRedirectUriMissing => (E::InvalidClient, "the metadata document has no redirect_uris"),
             R::DocumentRedirectUri => (E::InvalidClient, "none of the redirect_uris of the metadata document is acceptable"),
@@ -228,11 +230,13 @@ impl Reason {
                 (E::InvalidRedirectUri, "redirect_uris must have one that is https, http on a loopback address, or of a private scheme with a dot, without fragment, user or wildcard"),
             R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
             R::RegistrationAuthMethod =>
-                (E::InvalidClientMetadata, "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post, or token_endpoint_auth_methods_supported have one of them"),
+                (E::InvalidClientMetadata, "token_endpoint_auth_method must be one that the metadata list, or token_endpoint_auth_methods_supported have one of them"),
             R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant_types may be registered"),
             R::RegistrationInconsistent =>
                 (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method do not fit together"),
             R::RegistrationScope => (E::InvalidClientMetadata, "nothing of scope may be registered"),
+            R::RegistrationKeys =>
+                (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that the metadata list"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>

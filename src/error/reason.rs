@@ -41,6 +41,10 @@ pub enum Reason {
     ClientMethodNotRegistered,
     /// The secret is wrong, or no longer valid.
     ClientSecretWrong,
+    /// A client's assertion does not count.
+    ClientAssertion(AssertionFlaw),
+    /// The keys of the client could not be fetched; that says nothing of the client.
+    ClientKeysUnavailable,
     /// The client has a slow hash, and the server was built without one.
     ClientSecretUnverifiable,
     /// Too many wrong secrets, or passwords, of this client from this address, or too many in all from there.
@@ -299,6 +303,8 @@ pub enum Reason {
     RegistrationInconsistent,
     /// A scope of which nothing may be registered.
     RegistrationScope,
+    /// Keys of a client that signs, which are missing, private, weak or of no use here, or are where they are not fetched from.
+    RegistrationKeys,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
     /// A change that names another client, or not its secret (RFC 7592 section 2.2).

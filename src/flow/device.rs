@@ -5,14 +5,13 @@
 //! ```
 
 use std::fmt;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Checked, authenticate};
-use crate::client::auth::{AuthenticatedClient, Evidence, Presented};
-use crate::client::{Client, ClientId, GrantType};
+use super::AwaitsClient;
+use crate::client::GrantType;
+use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::error::Refusal;
 use crate::form::Form;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
@@ -23,44 +22,32 @@ use crate::policy::{Policy, Rules};
 use crate::store::{Committed, Write};
 
 /// Parsed; the client is only claimed.
+pub type AwaitClient = super::AwaitClient<DeviceRequest>;
+
+/// What a device asks for.
 #[derive(Debug)]
-pub struct AwaitClient {
-    presented: Presented,
+pub struct DeviceRequest {
     asked: Asked,
 }
 
 impl AwaitClient {
-    /// Reads a device authorization request.
+    /// Reads a device authorization request. The client has to prove who it is as at the token endpoint.
     ///
     /// # Errors
     /// Whatever is wrong with its form, before anybody is asked.
     pub fn parse(request: &Request) -> Result<Self, Refusal> {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
-        Ok(Self { presented: Presented::parse(request, &form)?, asked: Asked::parse(&form)? })
+        let presented = Presented::parse(request, &form)?;
+        Ok(Self { presented, request: DeviceRequest { asked: Asked::parse(&form)? } })
     }
+}
 
-    /// The client that has to be looked up.
-    #[must_use]
-    pub fn client_id(&self) -> &ClientId {
-        self.presented.client_id()
-    }
+impl AwaitsClient for DeviceRequest {
+    type Next = AwaitMint;
 
-    pub(crate) fn evidence(&self) -> Evidence {
-        self.presented.evidence()
-    }
-
-    /// Takes the client, which has to prove who it is as at the token endpoint.
-    ///
-    /// # Errors
-    /// The client is not who it says.
-    pub fn with_client(
-        self,
-        found: Option<Arc<Client>>,
-        now: DateTime<Utc>,
-    ) -> Result<Checked<AwaitMint>, Refusal> {
-        let Self { presented, asked } = self;
-        authenticate(presented, found, now, |client| Ok(AwaitMint { client, asked }))
+    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitMint, Refusal> {
+        Ok(AwaitMint { client, asked: self.asked })
     }
 }
 

@@ -1,17 +1,12 @@
 //! The introspection request (RFC 7662).
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::inquiry::{Inquiry, Known, Token};
-use super::{Checked, authenticate};
-use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId};
+use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
 use crate::details::AuthorizationDetails;
-use crate::error::{Reason, Refusal};
-use crate::grant::{AccessRecord, Actor, Grant, GrantId, Handle, Kind};
+use crate::error::Refusal;
+use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
 use crate::signing::{Claims, TokenName};
@@ -19,88 +14,30 @@ use crate::store::Record;
 use crate::target::ResourceId;
 
 /// Parsed; the client is only claimed.
-#[derive(Debug)]
-pub struct AwaitClient(Inquiry);
+pub type AwaitClient = super::AwaitClient<TokenQuery>;
 
-impl AwaitClient {
-    /// Reads an introspection request.
-    ///
-    /// # Errors
-    /// Whatever is wrong with its form.
-    pub fn parse(request: &Request, rules: &Rules) -> Result<Self, Refusal> {
-        Inquiry::parse(request, rules).map(Self)
-    }
-
-    /// The client that has to be looked up.
-    #[must_use]
-    pub fn client_id(&self) -> &ClientId {
-        self.0.client_id()
-    }
-
-    pub(crate) fn evidence(&self) -> Evidence {
-        self.0.presented.evidence()
-    }
-
-    /// Takes the client, which must be able to prove who it is (RFC 7662 section 2.1).
-    ///
-    /// # Errors
-    /// The client is not who it says, or is public.
-    pub fn with_client(
-        self,
-        found: Option<Arc<Client>>,
-        now: DateTime<Utc>,
-    ) -> Result<Checked<AwaitGrant>, Refusal> {
-        let Inquiry { presented, token } = self.0;
-        authenticate(presented, found, now, move |client| {
-            // An id alone proves nothing, and the answer tells of other people.
-            client.confidential().map_err(|_| Reason::ClientMissing)?;
-            Ok(AwaitGrant(Known { client, token }))
-        })
-    }
+/// Reads an introspection request. The client must be able to prove who it is (RFC 7662 section 2.1).
+///
+/// # Errors
+/// Whatever is wrong with its form.
+pub fn parse(request: &Request, rules: &Rules) -> Result<AwaitClient, Refusal> {
+    AwaitClient::parse_query(request, false, rules)
 }
 
-/// Waits for the grant that the token names, if it names one.
-#[derive(Debug)]
-pub struct AwaitGrant(Known);
-
-impl AwaitGrant {
-    /// The grant that has to be loaded; none for what is no token.
-    #[must_use]
-    pub fn grant_id(&self) -> Option<GrantId> {
-        self.0.grant_id()
-    }
-
-    /// Who asks.
-    #[must_use]
-    pub fn client(&self) -> &Arc<Client> {
-        self.0.client.client()
-    }
-
-    /// The text whose signature has to be checked, if it may be a signed access token.
-    #[must_use]
-    pub fn unverified(&self) -> Option<&str> {
-        self.0.unverified()
-    }
-
-    /// Takes the claims of that text, if this server signed it.
-    #[must_use]
-    pub fn with_claims(self, claims: Option<Claims>) -> Self {
-        Self(self.0.with_claims(claims))
-    }
-
+impl AuthenticatedQuery {
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
-    pub fn answer(&self, found: Option<&Record>, now: DateTime<Utc>, rules: &Rules) -> Response {
+    pub fn introspect(&self, found: Option<&Record>, now: DateTime<Utc>, rules: &Rules) -> Response {
         let grant = found.map(Record::grant);
-        let seen = match (&self.0.token, grant) {
+        let seen = match (&self.token, grant) {
             (Token::Handle(Kind::Access, handle), Some(grant)) => {
                 Active::access(grant, grant.access(&handle.secret, now), rules)
             }
             (Token::Handle(Kind::Refresh, handle), Some(grant)) => {
-                Active::refresh(grant, handle, now, rules).filter(|_| self.0.owns(grant))
+                Active::refresh(grant, handle, now, rules).filter(|_| self.owns(grant))
             }
             (Token::Signed(claims), grant) => Active::signed(claims, grant, now, rules),
-            (Token::Handle(..), _) | (Token::Unverified(_) | Token::Nothing, _) => None,
+            (Token::Handle(..), _) | (Token::Unverified(_) | Token::Unrecognized, _) => None,
         };
         let seen = seen.filter(|active| self.may_see(active, rules));
         let json = match &seen {
@@ -112,9 +49,7 @@ impl AwaitGrant {
             Err(_) => Response::empty(500),
         }
     }
-}
 
-impl AwaitGrant {
     /// Whether the token is this client's own, or one for a resource that it serves.
     fn may_see(&self, active: &Active<'_>, rules: &Rules) -> bool {
         let me = self.client().id();

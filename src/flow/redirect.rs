@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::ResponseMode;
-use super::token::{AwaitSignature, Reply};
+use super::token::{AwaitPart, Reply};
 use crate::client::ClientId;
 use crate::error::Reason;
 use crate::grant::{Prefixes, Subject};
@@ -205,15 +205,15 @@ pub(crate) enum Answer {
 pub enum OpenedRedirect {
     /// Ready.
     Ready(Redirect),
-    /// The access token in it has to be signed.
+    /// A token in it has to be signed.
     Sign(Box<AwaitRedirectSignature>),
 }
 
-/// Waits for the signature of the access token that a redirect carries.
+/// Waits for the signature of a token that a redirect carries.
 #[derive(Debug)]
 pub struct AwaitRedirectSignature {
     to: Return,
-    signature: AwaitSignature,
+    waiting: Box<AwaitPart>,
 }
 
 impl SealedRedirect {
@@ -223,24 +223,28 @@ impl SealedRedirect {
         let Self { to, answer } = self;
         match answer {
             Answer::Code(code) => OpenedRedirect::Ready(to.success(vec![("code", code)])),
-            Answer::Tokens(Reply::Ready(reply)) => {
-                OpenedRedirect::Ready(to.success(reply.into_fields(prefixes)))
-            }
-            Answer::Tokens(Reply::Sign(signature)) => {
-                OpenedRedirect::Sign(Box::new(AwaitRedirectSignature { to, signature: *signature }))
-            }
+            Answer::Tokens(reply) => OpenedRedirect::of(to, reply, prefixes),
+        }
+    }
+}
+
+impl OpenedRedirect {
+    fn of(to: Return, reply: Reply, prefixes: &Prefixes) -> Self {
+        match reply {
+            Reply::Ready(reply) => Self::Ready(to.success(reply.into_fields(prefixes))),
+            Reply::Sign(waiting) => Self::Sign(Box::new(AwaitRedirectSignature { to, waiting })),
         }
     }
 }
 
 impl AwaitRedirectSignature {
     /// What has to be signed.
-    pub fn signature(&mut self) -> &mut AwaitSignature {
-        &mut self.signature
+    pub fn waiting(&mut self) -> &mut AwaitPart {
+        &mut self.waiting
     }
 
     /// Takes the token that has the claims and a signature.
-    pub fn with_token(self, token: String, prefixes: &Prefixes) -> Redirect {
-        self.to.success(self.signature.with_token(token).into_fields(prefixes))
+    pub fn with_token(self, token: String, prefixes: &Prefixes) -> OpenedRedirect {
+        OpenedRedirect::of(self.to, self.waiting.with_token(token), prefixes)
     }
 }

@@ -11,13 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::configure::{Information, RegistrationToken, secret_text};
-use crate::client::{
-    AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, Replacement, SelfRegistration,
-};
+use crate::client::auth::Credentials;
+use crate::client::{Client, ClientBuilder, ClientId, ClientMetadata, Replacement, SelfRegistration};
 use crate::error::{Reason, Refusal};
 use crate::http::Request;
 use crate::mint::Mint;
-use crate::policy::{Profile, Rules};
+use crate::policy::Rules;
 use crate::registration::{Allowance, Applicant, Asked, Registration, Review, Wire};
 use crate::resource::presented;
 use crate::secret::{Masked, Secret, SecretText};
@@ -95,7 +94,7 @@ impl AwaitClaims {
         self,
         claims: Option<Map<String, Value>>,
         terms: &Registration,
-        profile: Profile,
+        rules: &Rules,
     ) -> Result<AwaitReview, Refusal> {
         let Self { wire, statement, token, peer } = self;
         if statement.is_some() && claims.is_none() {
@@ -105,7 +104,7 @@ impl AwaitClaims {
             Some(claims) => wire.overridden_by(claims)?,
             None => wire,
         };
-        let asked = wire.check(&terms.schemes(profile))?;
+        let asked = wire.check(&terms.schemes(rules.profile), rules)?;
         Ok(AwaitReview { asked, statement, token, peer })
     }
 }
@@ -200,7 +199,7 @@ impl Approved {
         terms: &Registration,
     ) -> Result<(Replacement, Information), Refusal> {
         let mut kept = current.live_secrets(now);
-        if self.metadata.token_endpoint_auth_method == Some(AuthMethod::None) {
+        if self.metadata.auth_method().credentials() != Credentials::Secret {
             kept.clear();
         }
         let hidden = current.self_registration.as_ref().and_then(|own| own.secret);

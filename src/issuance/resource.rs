@@ -1,6 +1,6 @@
 //! Resources as a host registers them: whom access tokens are for (RFC 8707).
 
-use crate::base::{AccessTokens, ClientId, ResourceId, Scope};
+use crate::base::{AccessTokens, Algorithm, ClientId, ResourceId, Scope};
 use crate::error::Reason;
 
 /// A resource that the server issues access tokens for.
@@ -16,6 +16,7 @@ pub struct Resource {
     pub(crate) detail_types: Option<Vec<String>>,
     pub(crate) introspection_clients: Vec<ClientId>,
     pub(crate) access_tokens: Option<AccessTokens>,
+    pub(crate) algorithm: Option<Algorithm>,
 }
 
 impl Resource {
@@ -27,6 +28,7 @@ impl Resource {
             detail_types: None,
             introspection_clients: Vec::new(),
             access_tokens: None,
+            algorithm: None,
         }
     }
 
@@ -52,6 +54,12 @@ impl Resource {
         self
     }
 
+    /// The algorithm of its signed access tokens, for a verifier that knows one only; by default the signer's own choice.
+    pub fn signing_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
     /// The clients that may introspect its access tokens: its own servers.
     pub fn introspection_clients<S: AsRef<str>>(mut self, clients: impl IntoIterator<Item = S>) -> Self {
         self.introspection_clients = clients.into_iter().map(|id| ClientId::new(id.as_ref())).collect();
@@ -67,6 +75,7 @@ pub(crate) struct KnownResource {
     pub(crate) detail_types: Option<Vec<String>>,
     pub(crate) introspection_clients: Vec<ClientId>,
     pub(crate) access_tokens: Option<AccessTokens>,
+    pub(crate) algorithm: Option<Algorithm>,
 }
 
 impl KnownResource {
@@ -78,6 +87,7 @@ impl KnownResource {
             detail_types: resource.detail_types,
             introspection_clients: resource.introspection_clients,
             access_tokens: resource.access_tokens,
+            algorithm: resource.algorithm,
         })
     }
 }

@@ -6,7 +6,8 @@ use super::detail_types::DetailTypes;
 use super::extension_terms::KnownExtension;
 use super::policy::Policy;
 use super::resource::KnownResource;
-use crate::base::{AccessTokens, AuthorizationDetails, ClientId, ResourceId, Scope, Targets};
+use crate::base::{AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, Scope, Targets};
+use crate::client::auth::AssertionRules;
 use crate::client::{Client, GrantType, Profile};
 use crate::error::Reason;
 
@@ -30,6 +31,8 @@ pub struct Rules {
     pub(crate) detail_types: DetailTypes,
     /// How access tokens are written, unless a resource or a client says otherwise.
     pub access_tokens: AccessTokens,
+    /// How assertions of clients are taken, if they are.
+    pub(crate) assertions: Option<Box<AssertionRules>>,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Vec<ClientId>,
     /// Whether the host has a page where users sign up.
@@ -51,6 +54,7 @@ impl Rules {
             resources: Vec::new(),
             extensions: Vec::new(),
             detail_types: DetailTypes::default(),
+            assertions: None,
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
             signs_up: false,
@@ -111,6 +115,11 @@ impl Rules {
         let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
         let resource = self.resource(audience).and_then(|resource| resource.access_tokens);
         resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
+    }
+
+    /// The algorithm of a signed access token for this audience, if it wants a certain one.
+    pub(crate) fn access_token_algorithm(&self, audience: &str) -> Option<Algorithm> {
+        self.resource(audience).and_then(|resource| resource.algorithm)
     }
 
     /// What of a scope means something to this audience.

@@ -46,8 +46,23 @@ pub fn encode_now<T: Serialize + ?Sized>(
     Some(signature.and_then(|signature| seal(message, &signature, signer)))
 }
 
+/// Signs the text of a JSON object, under a header as that of [`encode`].
+pub(crate) async fn encode_text(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, SignError> {
+    let message = message_of(typ, claims, signer)?;
+    let signature = match signer.sign_now(message.as_bytes()) {
+        Some(signature) => signature?,
+        None => signer.sign(message.as_bytes()).await?,
+    };
+    seal(message, &signature, signer)
+}
+
 /// Header and payload, with room for the signature behind them.
 fn message<T: Serialize + ?Sized>(typ: &str, claims: &T, signer: &dyn Signer) -> Result<String, SignError> {
+    let claims = serde_json::to_string(claims).map_err(|_| SignError::Claims)?;
+    message_of(typ, &claims, signer)
+}
+
+fn message_of(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, SignError> {
     #[derive(Serialize)]
     struct Header<'a> {
         alg: &'static str,
@@ -56,18 +71,14 @@ fn message<T: Serialize + ?Sized>(typ: &str, claims: &T, signer: &dyn Signer) ->
         kid: Option<&'a str>,
     }
     let header = Header { alg: signer.algorithm().as_str(), typ, kid: signer.key().kid() };
-    let mut json = Vec::with_capacity(512);
-    serde_json::to_writer(&mut json, &header).map_err(|_| SignError::Claims)?;
-    let header_ends = json.len();
-    serde_json::to_writer(&mut json, claims).map_err(|_| SignError::Claims)?;
-    let (header, payload) = json.split_at(header_ends);
-    if !payload.starts_with(b"{") {
+    if !claims.starts_with('{') {
         return Err(SignError::Claims);
     }
-    let mut text = String::with_capacity(json.len() * 4 / 3 + 8 + SIGNATURE_ROOM);
+    let header = serde_json::to_string(&header).map_err(|_| SignError::Claims)?;
+    let mut text = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 8 + SIGNATURE_ROOM);
     URL_SAFE_NO_PAD.encode_string(header, &mut text);
     text.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+    URL_SAFE_NO_PAD.encode_string(claims, &mut text);
     Ok(text)
 }
 

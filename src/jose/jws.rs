@@ -135,6 +135,11 @@ impl<'a> Unverified<'a> {
         bare.eq_ignore_ascii_case(expected)
     }
 
+    /// Whether this key signed it, whatever key it names.
+    pub(crate) fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        key.verify(self.algorithm, self.message.as_bytes(), &self.signature).is_ok()
+    }
+
     /// Checks the signature with the trusted keys. A key counts if it has the token's algorithm and, where
     /// the token names one, its `kid`; if several do, one has to be right. The caller bounds their number, as
     /// a [`JwkSet`](super::JwkSet) does.

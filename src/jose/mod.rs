@@ -20,7 +20,6 @@
 //! # }
 //! ```
 
-mod algorithm;
 mod encode;
 mod import;
 mod jwk;
@@ -31,7 +30,8 @@ mod signing_key;
 mod strict;
 mod verifying_key;
 
-pub use algorithm::Algorithm;
+pub use crate::signing::Algorithm;
+pub(crate) use encode::encode_text;
 pub use encode::{encode, encode_now};
 pub use jwk::{Jwk, KeyError};
 pub use jwk_set::{JwkSet, JwkSetError};

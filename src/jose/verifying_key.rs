@@ -26,7 +26,7 @@ impl VerifyingKey {
     /// # Errors
     /// The numbers are no key, say a point that is not on the curve.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
-        let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| jwk.supports(*algorithm));
+        let algorithms = Algorithm::ALL.iter().copied().filter(|algorithm| jwk.supports(*algorithm));
         let parsed = algorithms.map(|algorithm| Ok((algorithm, parse(jwk.material(), algorithm)?)));
         let parsed = parsed.collect::<Result<_, KeyError>>()?;
         let json = serde_json::to_vec(jwk).map_err(|_| KeyError::Malformed)?;

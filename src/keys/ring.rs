@@ -199,5 +199,5 @@ impl End {
 
 /// The algorithms, each once.
 fn wanted(algorithms: &[Algorithm]) -> impl Iterator<Item = Algorithm> {
-    Algorithm::ALL.into_iter().filter(|algorithm| algorithms.contains(algorithm))
+    Algorithm::ALL.iter().copied().filter(|algorithm| algorithms.contains(algorithm))
 }

@@ -1,4 +1,4 @@
-//! [`JwtSigner`]: access tokens signed with these keys (RFC 9068).
+//! [`JwtSigner`]: what the server signs, signed with these keys.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 
 use super::{KeyView, Keys, KeysError};
 use crate::error::Fault;
-use crate::jose::{Algorithm, Jws, SignError, encode};
-use crate::signing::{Claims, TokenSigner};
+use crate::jose::{Algorithm, Jws, SignError, encode_text};
+use crate::signing::{ACCESS_TOKEN, Claims, TokenSigner, Unsigned};
 use crate::store::StoreError;
 
-/// Signs access tokens, and knows its own again.
+/// Signs with keys that may be of several algorithms at once, and knows its own access tokens again.
 ///
 /// ```
 /// use grantor::jose::Algorithm;
@@ -33,11 +33,8 @@ pub struct JwtSigner {
     algorithm: Algorithm,
 }
 
-/// RFC 9068 section 2.1.
-const ACCESS_TOKEN: &str = "at+jwt";
-
 impl JwtSigner {
-    /// Signs with the first algorithm of the keys.
+    /// Signs with the first algorithm of the keys, where none is asked for.
     ///
     /// # Errors
     /// The keys have no algorithm.
@@ -46,7 +43,7 @@ impl JwtSigner {
         first.map(|algorithm| Self { keys, algorithm }).ok_or(KeysError::Empty)
     }
 
-    /// Signs with this algorithm.
+    /// Signs with this algorithm, where none is asked for.
     ///
     /// # Errors
     /// It is not one of the keys' own.
@@ -73,10 +70,10 @@ impl JwtSigner {
 
 #[async_trait]
 impl TokenSigner for JwtSigner {
-    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError> {
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError> {
         let view = self.keys.current(now).await.map_err(unavailable)?;
-        let signer = view.signer(self.algorithm).ok_or_else(no_key)?;
-        encode(ACCESS_TOKEN, claims, &**signer).await.map_err(|error| match error {
+        let signer = view.signer(what.algorithm.unwrap_or(self.algorithm)).ok_or_else(no_key)?;
+        encode_text(what.typ, &what.claims, &**signer).await.map_err(|error| match error {
             SignError::Transient(_) => StoreError::transient(error),
             SignError::Permanent(_) | SignError::Malformed | SignError::Claims => {
                 StoreError::permanent(error)
@@ -87,6 +84,11 @@ impl TokenSigner for JwtSigner {
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {
         let view = self.keys.current(now).await.map_err(unavailable)?;
         Ok(Self::read(&view, token))
+    }
+
+    fn algorithms(&self) -> Vec<Algorithm> {
+        let others = self.keys.algorithms().into_iter().filter(|other| *other != self.algorithm);
+        std::iter::once(self.algorithm).chain(others).collect()
     }
 
     async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError> {

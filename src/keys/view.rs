@@ -72,7 +72,7 @@ impl KeyView {
             let signer = brought.iter().find(|signer| signer.algorithm() == algorithm)?;
             Some((algorithm, Arc::clone(signer)))
         };
-        Ok(Self::new(Algorithm::ALL.into_iter().filter_map(first).collect(), jwks, Vec::new()))
+        Ok(Self::new(Algorithm::ALL.iter().copied().filter_map(first).collect(), jwks, Vec::new()))
     }
 
     fn new(signers: Vec<(Algorithm, Arc<dyn Signer>)>, jwks: JwkSet, states: Vec<KeyState>) -> Self {

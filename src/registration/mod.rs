@@ -31,7 +31,7 @@ pub use policy::{Allowance, Applicant, RegistrationPolicy, Review};
 pub use statement::{StatementError, StatementVerifier};
 #[cfg(feature = "jwt")]
 pub use trusted_issuers::TrustedIssuers;
-pub(crate) use wire::{Asked, Wire};
+pub(crate) use wire::{Asked, Wire, is_served};
 
 use crate::client::GrantType;
 use crate::policy::Profile;

@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 
 use super::member::{List, Member, Text};
 use super::{Allowance, Registration};
-use crate::client::{ApplicationType, AuthMethod, ClientMetadata, GrantType, ResponseType, is_readable_name};
+use crate::client::auth::Credentials;
+use crate::client::{
+    ApplicationType, AuthMethod, ClientKeys, ClientMetadata, GrantType, ResponseType, is_readable_name,
+};
 use crate::error::{MetadataFlaw, Reason};
 use crate::policy::Rules;
 use crate::redirect::{RedirectUri, has_port_that_exists};
@@ -35,6 +38,7 @@ pub(crate) struct Wire {
     redirect_uris: List,
     pub(crate) token_endpoint_auth_method: Text,
     pub(crate) token_endpoint_auth_methods_supported: List,
+    token_endpoint_auth_signing_alg: Text,
     grant_types: List,
     response_types: List,
     client_name: Text,
@@ -45,8 +49,8 @@ pub(crate) struct Wire {
     contacts: List,
     tos_uri: Text,
     policy_uri: Text,
-    jwks_uri: Option<IgnoredAny>,
-    jwks: Option<IgnoredAny>,
+    jwks_uri: Text,
+    jwks: Option<Value>,
     software_id: Text,
     software_version: Text,
     application_type: Text,
@@ -94,14 +98,34 @@ impl Wire {
         self.client_name.as_str().is_some_and(|name| !name.trim().is_empty())
     }
 
-    /// The same of a public client, whose keys mean nothing.
-    pub(crate) fn public(self) -> Self {
-        let method = AuthMethod::None.as_str().to_owned();
+    /// The names of the methods of authentication, the preferred one first (OpenID Connect RP Metadata Choices).
+    fn methods(&self) -> impl Iterator<Item = &str> {
+        let others = match &self.token_endpoint_auth_methods_supported {
+            Member::Is(others) => others.as_slice(),
+            Member::Absent | Member::Other => &[],
+        };
+        self.token_endpoint_auth_method.as_str().into_iter().chain(others.iter().filter_map(Text::as_str))
+    }
+
+    /// The first method of the client's that it may have. Without one it is refused: a client that wants to sign must not end
+    /// with a secret that it never named.
+    pub(crate) fn first_method(&self, may_have: impl Fn(AuthMethod) -> bool) -> Option<AuthMethod> {
+        self.methods().filter_map(known::<AuthMethod>).find(|method| may_have(*method))
+    }
+
+    /// Whether it names no method at all.
+    pub(crate) fn names_no_method(&self) -> bool {
+        self.methods().next().is_none()
+    }
+
+    /// The same with this method alone. The keys of a public client mean nothing.
+    pub(crate) fn with_method(self, method: AuthMethod) -> Self {
+        let has_keys = method.credentials() == Credentials::Keys;
         Self {
-            token_endpoint_auth_method: Member::Is(method),
+            token_endpoint_auth_method: Member::Is(method.as_str().to_owned()),
             token_endpoint_auth_methods_supported: Member::Absent,
-            jwks: None,
-            jwks_uri: None,
+            jwks: self.jwks.filter(|_| has_keys),
+            jwks_uri: if has_keys { self.jwks_uri } else { Member::Absent },
             ..self
         }
     }
@@ -135,6 +159,9 @@ impl Wire {
             contacts: over.contacts.or(self.contacts),
             tos_uri: over.tos_uri.or(self.tos_uri),
             policy_uri: over.policy_uri.or(self.policy_uri),
+            token_endpoint_auth_signing_alg: over
+                .token_endpoint_auth_signing_alg
+                .or(self.token_endpoint_auth_signing_alg),
             jwks_uri: over.jwks_uri.or(self.jwks_uri),
             jwks: over.jwks.or(self.jwks),
             software_id: over.software_id.or(self.software_id),
@@ -164,8 +191,8 @@ impl Wire {
     }
 
     /// Checks everything, in one straight line. Redirect URIs may have these schemes without a dot.
-    pub(crate) fn check(self, schemes: &[&str]) -> Result<Asked, Reason> {
-        if self.jwks.is_some() && self.jwks_uri.is_some() {
+    pub(crate) fn check(self, schemes: &[&str], rules: &Rules) -> Result<Asked, Reason> {
+        if self.jwks.is_some() && self.jwks_uri != Member::Absent {
             return Err(Reason::RegistrationKeysTwice);
         }
         if let Some(flaw) = self.flaw() {
@@ -176,8 +203,14 @@ impl Wire {
         let response_types = consistent(&grant_names, response_names.as_deref())?;
         let scope = text(self.scope.value()).map(|scope| Scope::parse(&scope)).transpose();
         let (redirect_uris, redirect_schemes) = redirect_uris(self.redirect_uris.value(), schemes)?;
-        let method =
-            auth_method(self.token_endpoint_auth_method, self.token_endpoint_auth_methods_supported)?;
+        let method = match self.methods().next() {
+            None => AuthMethod::ClientSecretBasic,
+            Some(_) => {
+                self.first_method(|method| is_served(method, rules)).ok_or(Reason::RegistrationAuthMethod)?
+            }
+        };
+        // Those of a client that signs nothing are ignored, for nothing here reads them.
+        let has_keys = method.credentials() == Credentials::Keys;
         let metadata = ClientMetadata {
             client_name: self.client_name.value().map(name).transpose()?.flatten(),
             redirect_uris,
@@ -187,6 +220,12 @@ impl Wire {
             scope: scope.map_err(|_| MetadataFlaw::ScopeMalformed)?,
             authorization_details_types: named(self.authorization_details_types),
             token_endpoint_auth_method: Some(method),
+            token_endpoint_auth_signing_alg: self
+                .token_endpoint_auth_signing_alg
+                .value()
+                .filter(|_| has_keys),
+            jwks: self.jwks.filter(|_| has_keys),
+            jwks_uri: self.jwks_uri.value().filter(|_| has_keys),
             application_type: application_type(self.application_type.as_str())?,
             client_uri: page(self.client_uri),
             logo_uri: page(self.logo_uri),
@@ -197,7 +236,10 @@ impl Wire {
             software_version: short(self.software_version.value()),
             ..ClientMetadata::default()
         };
-        Ok(Asked { metadata })
+        match ClientKeys::of(&metadata) {
+            Ok(keys) if keys.is_some() == has_keys => Ok(Asked { metadata }),
+            Ok(_) | Err(_) => Err(Reason::RegistrationKeys),
+        }
     }
 }
 
@@ -216,6 +258,7 @@ impl Asked {
         rules: &Rules,
     ) -> Result<ClientMetadata, Reason> {
         let mut metadata = self.metadata;
+        check_assertions(&metadata, rules)?;
         let may_have = |grant_type: &GrantType| {
             rules.serves(grant_type)
                 && terms.grant_types.contains(grant_type)
@@ -239,6 +282,20 @@ impl Asked {
         metadata.response_types = Some(response_types);
         metadata.localhost_any_port = terms.localhost_any_port.then_some(true);
         Ok(metadata)
+    }
+}
+
+/// Whether the client could ever authenticate by its assertions, if it wants to.
+fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Result<(), Reason> {
+    if metadata.auth_method().credentials() != Credentials::Keys {
+        return Ok(());
+    }
+    let signed = rules.assertions.as_ref().ok_or(Reason::RegistrationAuthMethod)?;
+    let mut algorithm = metadata.token_endpoint_auth_signing_alg.iter();
+    let is_known = algorithm.all(|name| signed.algorithms.contains(&name.as_str()));
+    match is_known && (signed.fetches || metadata.jwks_uri.is_none()) {
+        true => Ok(()),
+        false => Err(Reason::RegistrationKeys),
     }
 }
 
@@ -320,13 +377,11 @@ fn redirect_uris(
     Ok((good.iter().map(|uri| uri.as_str().to_owned()).collect(), used))
 }
 
-/// The first method that both sides have (OpenID Connect RP Metadata Choices). Without one the client is refused: one that
-/// wants to sign must not end with a secret that it never named.
-fn auth_method(preferred: Text, others: List) -> Result<AuthMethod, Reason> {
-    let named: Vec<String> = preferred.value().into_iter().chain(others.texts()).collect();
-    match named.is_empty() {
-        true => Ok(AuthMethod::ClientSecretBasic),
-        false => named.iter().find_map(|name| known(name)).ok_or(Reason::RegistrationAuthMethod),
+/// Whether clients can authenticate by this method here.
+pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
+    match method.credentials() {
+        Credentials::Nothing | Credentials::Secret => true,
+        Credentials::Keys => rules.assertions.is_some(),
     }
 }
 

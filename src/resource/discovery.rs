@@ -6,9 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::kept::{Answer, DEADLINE, Freshness, Kept};
 use crate::error::Reason;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
+use crate::trust::kept::{Answer, DEADLINE, Freshness, Kept};
 
 /// Finds the endpoints of an issuer by its name alone. Cheap to clone; clones share what was found.
 ///

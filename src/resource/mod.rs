@@ -14,13 +14,14 @@ mod guard;
 mod introspection;
 #[cfg(feature = "jwt")]
 mod jwt;
-mod kept;
 mod metadata;
 mod protect;
 mod requirement;
 mod verifier;
 
 pub use crate::token::Access;
+#[cfg(feature = "jwt")]
+pub use crate::trust::{FetchedKeys, FileKeys, KeySource, StaticKeys, TrustedKeys};
 #[cfg(feature = "jwt")]
 pub(crate) use audience::Audience;
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
@@ -29,11 +30,6 @@ pub use discovery::Discovery;
 pub use guard::Guard;
 pub use introspection::{Credentials, Introspection};
 #[cfg(feature = "jwt")]
-pub use jwt::{
-    DiscoveredKeys, FetchedKeys, FileKeys, JwtVerifier, KeySource, Leniency, StaticKeys, TrustedKeys,
-};
-#[cfg(feature = "jwt")]
-pub(crate) use jwt::{EXPIRY_LEEWAY, Unsigned, signed_claims};
-pub(crate) use requirement::CLOCK_SKEW;
+pub use jwt::{DiscoveredKeys, JwtVerifier, Leniency};
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;

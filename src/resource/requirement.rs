@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::Access;
 use crate::error::Reason;
 use crate::scope::Scope;
+use crate::trust::times::CLOCK_SKEW;
 
 /// What a request for a protected resource has to bring along.
 ///
@@ -97,9 +98,6 @@ impl Requirement {
 
 /// Asks for a refresh token (OpenID Connect Core section 11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
-
-/// How far the clocks of two machines may differ, in seconds.
-pub(crate) const CLOCK_SKEW: i64 = 30;
 
 /// Which scopes include which others, all the way down.
 #[derive(Clone, Debug, Default)]

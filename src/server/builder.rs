@@ -14,7 +14,8 @@ use super::repeats::Repeats;
 use super::unanswered::Unanswered;
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
-use crate::client::{ClientId, ClientRegistry, GrantType, Registrar, SlowHash};
+use crate::client::auth::AssertionRules;
+use crate::client::{ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, SlowHash};
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
 use crate::policy::{Policy, Profile, Rules, is_served};
@@ -50,6 +51,8 @@ pub struct Builder {
     pub(super) extensions: Extensions,
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     slow_hash: Option<Arc<dyn SlowHash>>,
+    client_signatures: Option<Arc<dyn ClientSignatures>>,
+    legacy_audience: bool,
     access_tokens: AccessTokens,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
@@ -83,6 +86,8 @@ impl Builder {
             extensions: Extensions::default(),
             replay_guard: None,
             slow_hash: None,
+            client_signatures: None,
+            legacy_audience: false,
             access_tokens: AccessTokens::default(),
             signer: None,
             access_token_claims: None,
@@ -245,13 +250,28 @@ impl Builder {
         self
     }
 
+    /// Who verifies what clients sign: with it, clients may authenticate by `private_key_jwt`. Needs a
+    /// [`replay_guard`](Self::replay_guard), for each assertion is good once.
+    pub fn client_signatures(mut self, signatures: impl ClientSignatures + 'static) -> Self {
+        self.client_signatures = Some(Arc::new(signatures));
+        self
+    }
+
+    /// Lets a client's assertion be for the URL of the token endpoint, too, and not for the issuer alone: older clients write it so
+    /// (RFC 7523 section 3). Such an assertion can be used here by another server that the client sends it to, if that one may choose
+    /// its token endpoint's URL; so switch it on only where a client needs it.
+    pub fn legacy_assertion_audience(mut self) -> Self {
+        self.legacy_audience = true;
+        self
+    }
+
     /// How access tokens are written, unless a resource or a client says otherwise; by default opaque.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.access_tokens = format;
         self
     }
 
-    /// Who signs access tokens. With it, the server publishes its public keys at `/jwks`.
+    /// Who signs access tokens, and all else that is to be proven to others. With it, the server publishes its public keys at `/jwks`.
     pub fn token_signer(mut self, signer: impl TokenSigner + 'static) -> Self {
         self.signer = Some(Arc::new(signer));
         self
@@ -322,6 +342,10 @@ impl Builder {
         if signed && self.signer.is_none() {
             errors.push(ConfigError::SignerMissing);
         }
+        let can_sign = self.signer.as_ref().map(|signer| signer.algorithms()).unwrap_or_default();
+        let asked_for = self.resources.iter().filter_map(|resource| resource.algorithm);
+        let missing = asked_for.filter(|algorithm| !can_sign.contains(algorithm));
+        errors.extend(missing.map(ConfigError::AlgorithmMissing));
         let longest = self.signer.as_ref().and_then(|signer| signer.longest_lifetime());
         if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
             errors.push(ConfigError::KeysRetireEarly);
@@ -337,6 +361,19 @@ impl Builder {
         let extensions = self.extensions.known();
         let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
         errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
+        if self.client_signatures.is_some() && self.replay_guard.is_none() {
+            errors.push(ConfigError::AssertionsUnremembered);
+        }
+        let token_endpoint = format!(
+            "{}{}",
+            self.issuer.trim_end_matches('/'),
+            self.endpoints.path(Endpoint::Token).unwrap_or_default()
+        );
+        let assertions = self.client_signatures.as_ref().map(|signatures| AssertionRules {
+            algorithms: signatures.algorithms(),
+            fetches: signatures.fetches(),
+            legacy_audience: self.legacy_audience.then_some(token_endpoint),
+        });
         if let Some(terms) = &self.registration {
             errors.extend(mistaken_terms(terms, &serves, &scope, self.registrar.is_some()));
         }
@@ -364,6 +401,7 @@ impl Builder {
             access_tokens: self.access_tokens,
             introspect_all: self.introspect_all,
             profile: self.profile,
+            assertions: assertions.map(Box::new),
             extensions,
             scope,
             signs_up: self.signs_up,
@@ -392,6 +430,7 @@ impl Builder {
             extensions: self.extensions,
             one_time: OneTime::new(self.replay_guard),
             slow_hash: self.slow_hash,
+            client_signatures: self.client_signatures,
             signer: self.signer,
             access_token_claims: self.access_token_claims,
             audit: self.audit,

@@ -14,7 +14,7 @@ use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::{AwaitSlowHash, Checked, Standing};
+use crate::flow::{AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Standing};
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
 use crate::mint::Mint;
@@ -142,24 +142,25 @@ impl AuthorizationServer {
     ///
     /// What cannot be guessed is judged first, so that nobody else's guesses stop a right secret or a public client. A secret that
     /// a person may have chosen is counted before it is compared: one with a slow hash, and a short one.
-    pub(super) async fn authenticate<S>(
+    pub(super) async fn authenticate<R: AwaitsClient>(
         &self,
         request: &Request,
-        (id, evidence): (&ClientId, Evidence),
-        with_client: impl FnOnce(Option<Arc<Client>>, DateTime<Utc>) -> Result<Checked<S>, Refusal>,
-    ) -> Result<S, Refusal> {
-        let found = self.find_client(id, Requester::continuing(request.peer)).await?;
-        let guess = || self.guess(request.peer, ("client", id));
+        flow: AwaitClient<R>,
+    ) -> Result<R::Next, Refusal> {
+        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
+        let found = self.find_client(&id, Requester::continuing(request.peer)).await?;
+        let guess = || self.guess(request.peer, ("client", &id));
         let counted = match evidence {
             Evidence::Short => Some(guess()?),
             Evidence::Nothing | Evidence::Long => None,
         };
-        let judged = with_client(found, self.now());
-        match (judged, counted) {
+        match (flow.with_client(found, self.now()), counted) {
             (Ok(Checked::Ready(next)), None) => Ok(next),
             (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(next)),
-            (Ok(Checked::Hash(waiting)), Some(counted)) => judge(counted, self.settle(waiting).await),
-            (Ok(Checked::Hash(waiting)), None) => judge(guess()?, self.settle(waiting).await),
+            (Ok(Checked::SlowHash(waiting)), Some(counted)) => judge(counted, self.compare(waiting).await),
+            (Ok(Checked::SlowHash(waiting)), None) => judge(guess()?, self.compare(waiting).await),
+            // No signature can be guessed.
+            (Ok(Checked::Signature(waiting)), _) => self.verify(waiting).await,
             (Err(refusal), Some(counted)) => judge(counted, Err(refusal)),
             (Err(refusal), None) if is_a_wrong_guess(&refusal) => {
                 guess()?.keep();
@@ -174,8 +175,17 @@ impl AuthorizationServer {
         self.inner.guesses.begin(peer, at, self.now()).map_err(|_| Reason::ClientThrottled)
     }
 
+    /// Verifies an assertion, and marks it as used last of all. Keys are fetched under a deadline of their own.
+    async fn verify<R: AwaitsClient>(&self, waiting: AwaitSignature<R>) -> Result<R::Next, Refusal> {
+        let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
+        let claims = signatures.verify(&waiting.question(), self.now()).await;
+        let waiting = waiting.with_claims(claims, self.now(), self.rules())?;
+        let (key, until) = waiting.question();
+        waiting.with_answer(self.is_first_use(&key, until).await?)
+    }
+
     /// Computes a slow hash.
-    async fn settle<S>(&self, waiting: AwaitSlowHash<S>) -> Result<S, Refusal> {
+    async fn compare<R: AwaitsClient>(&self, waiting: AwaitSlowHash<R>) -> Result<R::Next, Refusal> {
         let hash = self.inner.slow_hash.as_ref().ok_or(Reason::ClientSecretUnverifiable)?;
         let (stored, presented) = waiting.question();
         let mut right = false;

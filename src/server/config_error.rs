@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::signing::Algorithm;
+
 /// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +68,12 @@ pub enum ConfigError {
     /// Something is good once, and nothing remembers it.
     #[error("what the grant type {0:?} takes is good once, and nothing remembers it: call replay_guard")]
     ReplayGuardMissing(String),
+    /// A resource wants an algorithm that nothing signs with.
+    #[error("a resource wants {0}, and the signer has no key of that algorithm")]
+    AlgorithmMissing(Algorithm),
+    /// Assertions of clients work once, and nothing remembers them.
+    #[error("clients may authenticate by assertions, which work once: call replay_guard")]
+    AssertionsUnremembered,
     /// Registration over HTTP, and nowhere to write.
     #[error("clients are to register themselves, and there is no registrar: call registrar")]
     RegistrarMissing,

@@ -46,9 +46,8 @@ impl AuthorizationServer {
         flow: device::AwaitClient,
         request: &Request,
     ) -> Result<device::Codes, Refusal> {
-        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
-        let with_client = |found, now| flow.with_client(found, now);
-        let flow = self.authenticate(request, (&id, evidence), with_client).await?;
+        let id = flow.client_id().clone();
+        let flow = self.authenticate(request, flow).await?;
         // Only now: others cannot use the share of a client that proves who it is.
         let admitted = self.inner.devices.begin(request.peer, &id, self.now());
         admitted.map_err(|_| Reason::DeviceRequestThrottled)?.keep();

@@ -46,7 +46,7 @@ pub use manage::Grants;
 use crate::audit::{Audit, Endpoint, Event, What};
 pub(crate) use crate::base::time::in_time;
 use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId, ClientRegistry, Registrar, SlowHash};
+use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SlowHash};
 use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
 use crate::flow::Standing;
@@ -107,6 +107,7 @@ struct Inner {
     extensions: Extensions,
     one_time: OneTime,
     slow_hash: Option<Arc<dyn SlowHash>>,
+    client_signatures: Option<Arc<dyn ClientSignatures>>,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     audit: Option<Arc<dyn Audit>>,

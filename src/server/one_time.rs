@@ -119,13 +119,17 @@ impl AuthorizationServer {
         if all.takes_back(key, now) {
             return Ok(Use { all, key, until, now, is_answered: false, _turn: turn });
         }
-        let guard = all.guard.as_ref().ok_or(Reason::NotConfigured)?;
-        // Until no node takes it any more, not even one whose clock is behind.
-        let kept = after(until, KEPT);
-        let first = self.in_time(guard.first_use(&key, kept, now)).await;
-        match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
+        match self.is_first_use(&key, until).await? {
             true => Ok(Use { all, key, until, now, is_answered: false, _turn: turn }),
             false => Err(Reason::Extension(ExtensionRefusal::Replayed).into()),
         }
+    }
+    /// Marks it as used, and says whether it was not before.
+    pub(super) async fn is_first_use(&self, key: &ReplayKey, until: DateTime<Utc>) -> Result<bool, Refusal> {
+        let guard = self.inner.one_time.guard.as_ref().ok_or(Reason::NotConfigured)?;
+        // Until no node takes it any more, not even one whose clock is behind.
+        let kept = after(until, KEPT);
+        let first = self.in_time(guard.first_use(key, kept, self.now())).await;
+        Ok(first.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
     }
 }

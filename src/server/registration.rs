@@ -106,7 +106,7 @@ impl AuthorizationServer {
             Some(statement) => self.statement_claims(statement, terms, self.now()).await?,
             None => None,
         };
-        let flow = flow.with_claims(claims, terms, self.rules().profile)?;
+        let flow = flow.with_claims(claims, terms, self.rules())?;
         let review = match &terms.policy {
             Some(policy) => {
                 let review = self.in_time(policy.review(&flow.applicant(current))).await;

@@ -2,10 +2,10 @@
 
 use super::AuthorizationServer;
 use crate::error::{Fault, Reason, Refusal};
-use crate::flow::token::{AwaitSignature, Reply, TokenReply};
+use crate::flow::token::{AwaitPart, Part, Reply, TokenReply};
 use crate::flow::{OpenedRedirect, Redirect};
 use crate::http::Response;
-use crate::signing::Claims;
+use crate::signing::{Claims, Unsigned};
 
 impl AuthorizationServer {
     /// The public keys (RFC 7517), for whoever reads signed access tokens.
@@ -20,34 +20,46 @@ impl AuthorizationServer {
         }
     }
 
-    /// Signs the access token of an answer, if it wants a signature.
-    pub(super) async fn finish(&self, reply: Reply) -> Result<TokenReply, Refusal> {
-        match reply {
-            Reply::Ready(reply) => Ok(reply),
-            Reply::Sign(mut signature) => {
-                let token = self.sign(&mut signature).await?;
-                Ok(signature.with_token(token))
+    /// Signs every part of an answer that wants a signature.
+    pub(super) async fn finish(&self, mut reply: Reply) -> Result<TokenReply, Refusal> {
+        loop {
+            match reply {
+                Reply::Ready(reply) => return Ok(reply),
+                Reply::Sign(mut waiting) => {
+                    let token = self.sign_part(&mut waiting).await?;
+                    reply = waiting.with_token(token);
+                }
             }
         }
     }
 
-    pub(super) async fn finish_redirect(&self, opened: OpenedRedirect) -> Result<Redirect, Refusal> {
-        match opened {
-            OpenedRedirect::Ready(redirect) => Ok(redirect),
-            OpenedRedirect::Sign(mut redirect) => {
-                let token = self.sign(redirect.signature()).await?;
-                Ok(redirect.with_token(token, &self.rules().policy.prefixes))
+    pub(super) async fn finish_redirect(&self, mut opened: OpenedRedirect) -> Result<Redirect, Refusal> {
+        loop {
+            match opened {
+                OpenedRedirect::Ready(redirect) => return Ok(redirect),
+                OpenedRedirect::Sign(mut redirect) => {
+                    let token = self.sign_part(redirect.waiting()).await?;
+                    opened = redirect.with_token(token, &self.rules().policy.prefixes);
+                }
             }
         }
     }
 
-    async fn sign(&self, signature: &mut AwaitSignature) -> Result<String, Refusal> {
+    async fn sign_part(&self, waiting: &mut AwaitPart) -> Result<String, Refusal> {
+        if let (Part::AccessToken { claims, .. }, Some(host)) =
+            (waiting.part_mut(), &self.inner.access_token_claims)
+        {
+            let extra = host.claims(claims);
+            claims.add(extra);
+        }
+        let unsigned = waiting.part().unsigned().map_err(Fault::from)?;
+        self.sign(&unsigned).await
+    }
+
+    /// The signed text of anything that this server says.
+    pub(super) async fn sign(&self, what: &Unsigned) -> Result<String, Refusal> {
         let signer = self.inner.signer.as_ref().ok_or(Reason::NotConfigured)?;
-        if let Some(host) = &self.inner.access_token_claims {
-            let extra = host.claims(signature.claims());
-            signature.claims_mut().add(extra);
-        }
-        let signed = self.in_time(signer.sign(signature.claims(), self.now())).await;
+        let signed = self.in_time(signer.sign(what, self.now())).await;
         Ok(signed.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
     }
 

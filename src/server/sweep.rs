@@ -10,9 +10,9 @@ use super::manage::SLICE;
 use super::{About, AuthorizationServer};
 use crate::audit::{Endpoint, What};
 use crate::error::Fault;
-use crate::resource::CLOCK_SKEW;
 use crate::store::{Filter, Listing, Page, Write};
 use crate::system::stopwatch;
+use crate::trust::times::CLOCK_SKEW;
 
 /// What has expired is kept for so long. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
 /// direction, do not agree on what has expired before.

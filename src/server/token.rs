@@ -30,12 +30,10 @@ impl AuthorizationServer {
     }
 
     async fn issue(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
-        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
         if let Some(named) = flow.named_grant() {
-            self.recognise(&id, named).await;
+            self.recognise(flow.client_id(), named).await;
         }
-        let with_client = |found, now| flow.with_client(found, now);
-        let state = self.authenticate(request, (&id, evidence), with_client).await?;
+        let state = self.authenticate(request, flow).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,
             Authenticated::Mint(flow) => self.grant(flow).await,
@@ -153,7 +151,7 @@ impl AuthorizationServer {
 
     /// Answers a revocation request (RFC 7009).
     pub async fn revoke(&self, request: &Request) -> Response {
-        let flow = match revoke::AwaitClient::parse(request, &self.inner.rules) {
+        let flow = match revoke::parse(request, &self.inner.rules) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Revocation, request),
         };
@@ -165,16 +163,14 @@ impl AuthorizationServer {
     }
 
     async fn revoke_token(&self, flow: revoke::AwaitClient, request: &Request) -> Result<(), Refusal> {
-        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
-        let with_client = |found, now| flow.with_client(found, now);
-        let flow = self.authenticate(request, (&id, evidence), with_client).await?;
+        let flow = self.authenticate(request, flow).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
         let Some(id) = flow.grant_id() else { return flow.answer_unrecorded() };
         let mut races = 0;
         loop {
             let record = self.load(id).await?;
-            let tombstone = match flow.decide(record, self.now(), self.rules()) {
+            let tombstone = match flow.revoke(record, self.now(), self.rules()) {
                 revoke::Decision::Nothing => return Ok(()),
                 revoke::Decision::Refuse(refusal) => return Err(refusal),
                 revoke::Decision::End(tombstone) => tombstone,
@@ -200,7 +196,7 @@ impl AuthorizationServer {
 
     /// Answers an introspection request (RFC 7662).
     pub async fn introspect(&self, request: &Request) -> Response {
-        let flow = match introspect::AwaitClient::parse(request, &self.inner.rules) {
+        let flow = match introspect::parse(request, &self.inner.rules) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Introspection, request),
         };
@@ -214,15 +210,13 @@ impl AuthorizationServer {
     }
 
     async fn look(&self, flow: introspect::AwaitClient, request: &Request) -> Result<Response, Refusal> {
-        let (id, evidence) = (flow.client_id().clone(), flow.evidence());
-        let with_client = |found, now| flow.with_client(found, now);
-        let flow = self.authenticate(request, (&id, evidence), with_client).await?;
+        let flow = self.authenticate(request, flow).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);
         let record = match flow.grant_id() {
             Some(id) => self.load_living(id).await?,
             None => None,
         };
-        Ok(flow.answer(record.as_ref(), self.now(), self.rules()))
+        Ok(flow.introspect(record.as_ref(), self.now(), self.rules()))
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests share: a server with a clock that stands still, its users and clients, and the requests to it.
 
 pub mod answer;
+pub mod asserting;
 pub mod bodies;
 pub mod browser;
 pub mod clients;

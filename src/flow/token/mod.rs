@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Checked, authenticate};
-use crate::client::auth::{AuthenticatedClient, Evidence, Presented};
-use crate::client::{Client, ClientId, GrantType};
+use super::AwaitsClient;
+use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
@@ -41,14 +41,18 @@ pub use exchange::{AwaitPermission, AwaitTokens, Exchange, ExchangeAsk};
 use extension::Extended;
 pub(crate) use extension::KnownExtension;
 pub use extension::{AwaitEntitlement, ExtensionAsk, ExtensionTerms, Parameters};
-pub use reply::{AwaitSignature, Reply, TokenReply};
+pub use reply::{AwaitPart, Part, Reply, TokenReply};
 
 /// Parsed; the client is only claimed.
+pub type AwaitClient = super::AwaitClient<TokenRequest>;
+
+/// What a token request asks for.
 #[derive(Debug)]
-pub struct AwaitClient {
-    presented: Presented,
+pub struct TokenRequest {
     ask: Ask,
     asked: Asked,
+    /// What the client presented, where the code needs it.
+    client_secret: Option<SecretText>,
 }
 
 /// What the request is made of, by grant type.
@@ -131,41 +135,8 @@ impl AwaitClient {
         if !rules.serves(&ask.grant_type()) {
             return Err(Reason::GrantTypeUnsupported.into());
         }
-        Ok(Self { presented, ask, asked: Asked::parse(&form)? })
-    }
-
-    /// The client that has to be looked up.
-    #[must_use]
-    pub fn client_id(&self) -> &ClientId {
-        self.presented.client_id()
-    }
-
-    pub(crate) fn evidence(&self) -> Evidence {
-        self.presented.evidence()
-    }
-
-    /// The grant of the code or refresh token that the request brings; nothing of it is proven.
-    pub(crate) fn named_grant(&self) -> Option<GrantId> {
-        match &self.ask {
-            Ask::Code { code: handle, .. }
-            | Ask::Device { code: handle }
-            | Ask::Refresh { token: handle, .. } => handle.as_ref().map(|handle| handle.grant),
-            Ask::Client | Ask::Exchange(_) | Ask::Extension(_) | Ask::Password { .. } => None,
-        }
-    }
-
-    /// Takes the client. An unknown one is an input like any other and costs the same time as a wrong secret.
-    ///
-    /// # Errors
-    /// The client is not who it says, or may not use this grant type.
-    pub fn with_client(
-        self,
-        found: Option<Arc<Client>>,
-        now: DateTime<Utc>,
-    ) -> Result<Checked<Authenticated>, Refusal> {
-        let Self { presented, ask, asked } = self;
         // Only a code without PKCE needs it.
-        let secret = match &ask {
+        let client_secret = match &ask {
             Ask::Code { verifier: None, .. } => presented.shared_secret(),
             Ask::Code { .. }
             | Ask::Device { .. }
@@ -175,10 +146,27 @@ impl AwaitClient {
             | Ask::Extension(_)
             | Ask::Password { .. } => None,
         };
-        authenticate(presented, found, now, move |client| {
-            let secret = secret.filter(|_| !client.client().has_chosen_secret());
-            Authenticated::new(client, ask, asked, secret)
-        })
+        let asked = Asked::parse(&form)?;
+        Ok(Self { presented, request: TokenRequest { ask, asked, client_secret } })
+    }
+
+    /// The grant of the code or refresh token that the request brings; nothing of it is proven.
+    pub(crate) fn named_grant(&self) -> Option<GrantId> {
+        match &self.request.ask {
+            Ask::Code { code: handle, .. }
+            | Ask::Device { code: handle }
+            | Ask::Refresh { token: handle, .. } => handle.as_ref().map(|handle| handle.grant),
+            Ask::Client | Ask::Exchange(_) | Ask::Extension(_) | Ask::Password { .. } => None,
+        }
+    }
+}
+
+impl AwaitsClient for TokenRequest {
+    type Next = Authenticated;
+
+    fn with_client(self, client: AuthenticatedClient) -> Result<Authenticated, Refusal> {
+        let secret = self.client_secret.filter(|_| !client.client().has_chosen_secret());
+        Authenticated::new(client, self.ask, self.asked, secret)
     }
 }
 

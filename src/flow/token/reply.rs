@@ -1,9 +1,10 @@
 //! The answer to a token request (RFC 6749 section 5.1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::exchange::ACCESS_TOKEN;
 use crate::client::GrantType;
@@ -13,79 +14,95 @@ use crate::http::Response;
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::signing::{AccessTokens, Claims};
+use crate::signing::{self, AccessTokens, Algorithm, Claims, Unsigned};
+use crate::store::StoreError;
 
-/// Tokens that were decided: ready to leave, or still lacking a signature.
+/// An answer that was decided: ready to leave, or still lacking a signature.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
 pub enum Reply {
     /// Ready.
     Ready(TokenReply),
-    /// The access token has to be signed.
-    Sign(Box<AwaitSignature>),
+    /// A part of it has to be signed.
+    Sign(Box<AwaitPart>),
 }
 
 /// Tokens on their way to the client.
 #[derive(Debug)]
 pub struct TokenReply {
     grant: GrantId,
-    access: AccessToken,
+    /// An access token that means something to this server only.
+    opaque: Option<Secret>,
     refresh: Option<Secret>,
     scope: Scope,
     details: AuthorizationDetails,
     /// In seconds.
     expires_in: u64,
     issued_token_type: Option<&'static str>,
+    signed: Vec<Signed>,
 }
 
-enum AccessToken {
-    Opaque(Secret),
-    Signed(String),
+/// A member of the answer that was signed.
+struct Signed {
+    member: &'static str,
+    text: String,
 }
 
-/// Waits for the signature of the access token.
+/// A member of an answer that has to be signed.
 #[derive(Debug)]
-pub struct AwaitSignature {
-    claims: Claims,
-    refresh: Option<Secret>,
-    grant: GrantId,
-    scope: Scope,
-    details: AuthorizationDetails,
-    expires_in: u64,
-    issued_token_type: Option<&'static str>,
+#[non_exhaustive]
+pub enum Part {
+    /// The access token.
+    AccessToken {
+        /// What it says; the host may add to it.
+        claims: Box<Claims>,
+        /// The algorithm that its resource wants.
+        algorithm: Option<Algorithm>,
+    },
+    /// Another one, as it is.
+    Other {
+        /// Its name in the answer.
+        member: &'static str,
+        /// What has to be signed.
+        unsigned: Unsigned,
+    },
+}
+
+/// Waits for the signature of one part; there may be more.
+#[derive(Debug)]
+pub struct AwaitPart {
+    reply: TokenReply,
+    next: Part,
+    rest: Vec<Part>,
 }
 
 impl Reply {
     /// The answer with the tokens of this grant.
     pub(crate) fn new(grant: &Grant, tokens: Issued, now: DateTime<Utc>, rules: &Rules) -> Self {
         let left = (tokens.expires - now).num_seconds();
-        let expires_in = u64::try_from(left).unwrap_or_default();
-        match tokens.format {
-            AccessTokens::Opaque => {
-                let Issued { access, refresh, scope, details, .. } = tokens;
-                let access = AccessToken::Opaque(access);
-                let grant = grant.id();
-                let issued_token_type = None;
-                Self::Ready(TokenReply {
-                    grant,
-                    access,
-                    refresh,
-                    scope,
-                    details,
-                    expires_in,
-                    issued_token_type,
-                })
-            }
+        let part = match tokens.format {
+            AccessTokens::Opaque => None,
             AccessTokens::Jwt => {
-                let claims = grant.claims(&tokens, rules);
-                let Issued { refresh, scope, details, .. } = tokens;
-                let grant = grant.id();
-                let issued_token_type = None;
-                let signature =
-                    AwaitSignature { claims, refresh, grant, scope, details, expires_in, issued_token_type };
-                Self::Sign(Box::new(signature))
+                let claims = Box::new(grant.claims(&tokens, rules));
+                let algorithm = rules.access_token_algorithm(&claims.aud);
+                Some(Part::AccessToken { claims, algorithm })
             }
+        };
+        let Issued { access, refresh, scope, details, .. } = tokens;
+        let reply = TokenReply {
+            grant: grant.id(),
+            opaque: part.is_none().then_some(access),
+            refresh,
+            scope,
+            details,
+            expires_in: u64::try_from(left).unwrap_or_default(),
+            issued_token_type: None,
+            signed: Vec::new(),
+        };
+        match part {
+            Some(next) => Self::Sign(Box::new(AwaitPart { reply, next, rest: Vec::new() })),
+            None => Self::Ready(reply),
         }
     }
 
@@ -94,35 +111,79 @@ impl Reply {
         let issued = (*grant_type == GrantType::TokenExchange).then_some(ACCESS_TOKEN);
         match &mut self {
             Self::Ready(reply) => reply.issued_token_type = issued,
-            Self::Sign(signature) => signature.issued_token_type = issued,
+            Self::Sign(waiting) => waiting.reply.issued_token_type = issued,
         }
         self
     }
+
+    /// With one more part, which is signed after those that are there.
+    #[allow(dead_code)] // the first of them comes with OpenID Connect
+    pub(crate) fn with_part(self, part: Part) -> Self {
+        match self {
+            Self::Ready(reply) => Self::Sign(Box::new(AwaitPart { reply, next: part, rest: Vec::new() })),
+            Self::Sign(mut waiting) => {
+                waiting.rest.push(part);
+                Self::Sign(waiting)
+            }
+        }
+    }
 }
 
-impl AwaitSignature {
+impl AwaitPart {
     /// What has to be signed.
     #[must_use]
-    pub fn claims(&self) -> &Claims {
-        &self.claims
+    pub fn part(&self) -> &Part {
+        &self.next
     }
 
-    pub(crate) fn claims_mut(&mut self) -> &mut Claims {
-        &mut self.claims
+    pub(crate) fn part_mut(&mut self) -> &mut Part {
+        &mut self.next
     }
 
     /// Takes the token that has these claims and a signature.
+    pub fn with_token(self, text: String) -> Reply {
+        let Self { mut reply, next, mut rest } = self;
+        reply.signed.push(Signed { member: next.member(), text });
+        match rest.is_empty() {
+            true => Reply::Ready(reply),
+            false => {
+                let next = rest.remove(0);
+                Reply::Sign(Box::new(Self { reply, next, rest }))
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Its name in the answer.
     #[must_use]
-    pub fn with_token(self, token: String) -> TokenReply {
-        let Self { refresh, grant, scope, details, expires_in, issued_token_type, .. } = self;
-        let access = AccessToken::Signed(token);
-        TokenReply { grant, access, refresh, scope, details, expires_in, issued_token_type }
+    pub fn member(&self) -> &'static str {
+        match self {
+            Self::AccessToken { .. } => ACCESS_TOKEN_MEMBER,
+            Self::Other { member, .. } => member,
+        }
+    }
+
+    /// What has to be signed.
+    ///
+    /// # Errors
+    /// The claims cannot be written as JSON.
+    pub fn unsigned(&self) -> Result<Cow<'_, Unsigned>, StoreError> {
+        match self {
+            Self::AccessToken { claims, algorithm } => {
+                Unsigned::new(signing::ACCESS_TOKEN, &**claims, *algorithm).map(Cow::Owned)
+            }
+            Self::Other { unsigned, .. } => Ok(Cow::Borrowed(unsigned)),
+        }
     }
 }
 
 #[derive(Serialize)]
 struct Body<'a> {
-    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<&'a str>,
+    #[serde(flatten)]
+    signed: Members<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
     token_type: &'static str,
@@ -144,11 +205,13 @@ impl TokenReply {
 
     /// The JSON answer; the tokens leave here and nowhere else.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Self { grant, access, refresh, scope, details, expires_in, issued_token_type } = self;
-        let access = access.into_text(grant, prefixes);
-        let refresh = refresh.map(|secret| Handle::new(grant, secret).into_text(Kind::Refresh, prefixes));
+        let Self { grant, opaque, refresh, scope, details, expires_in, issued_token_type, signed } = self;
+        let text = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
+        let opaque = opaque.map(|secret| text(secret, Kind::Access));
+        let refresh = refresh.map(|secret| text(secret, Kind::Refresh));
         let body = Body {
-            access_token: &access,
+            access_token: opaque.as_deref(),
+            signed: Members(&signed),
             issued_token_type,
             token_type: BEARER,
             expires_in,
@@ -156,7 +219,8 @@ impl TokenReply {
             scope: scope.as_str(),
             authorization_details: details,
         };
-        let mut json = Vec::with_capacity(240 + access.len());
+        let length: usize = signed.iter().map(|part| part.text.len()).sum();
+        let mut json = Vec::with_capacity(300 + length);
         match serde_json::to_writer(&mut json, &body) {
             Ok(()) => Response::secret_json(200, json),
             Err(_) => Response::empty(500),
@@ -165,11 +229,13 @@ impl TokenReply {
 
     /// The parameters of an implicit answer (RFC 6749 section 4.2.2).
     pub(crate) fn into_fields(self, prefixes: &Prefixes) -> Vec<(&'static str, String)> {
-        let mut fields = vec![
-            ("access_token", self.access.into_text(self.grant, prefixes)),
-            ("token_type", BEARER.to_owned()),
-            ("expires_in", self.expires_in.to_string()),
-        ];
+        let grant = self.grant;
+        let opaque = self.opaque.map(|secret| Handle::new(grant, secret).into_text(Kind::Access, prefixes));
+        let opaque = opaque.map(|text| (ACCESS_TOKEN_MEMBER, text));
+        let signed = self.signed.into_iter().map(|part| (part.member, part.text));
+        let mut fields: Vec<_> = opaque.into_iter().chain(signed).collect();
+        fields.push(("token_type", BEARER.to_owned()));
+        fields.push(("expires_in", self.expires_in.to_string()));
         if !self.scope.is_empty() {
             fields.push(("scope", self.scope.to_string()));
         }
@@ -180,19 +246,62 @@ impl TokenReply {
     }
 }
 
-impl AccessToken {
-    fn into_text(self, grant: GrantId, prefixes: &Prefixes) -> String {
-        match self {
-            Self::Opaque(secret) => Handle::new(grant, secret).into_text(Kind::Access, prefixes),
-            Self::Signed(token) => token,
-        }
+/// Members that were signed, by their names.
+struct Members<'a>(&'a [Signed]);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|part| (part.member, &part.text)))
     }
 }
 
-impl fmt::Debug for AccessToken {
+impl fmt::Debug for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken(..)")
+        write!(f, "Signed({})", self.member)
     }
 }
+
+const ACCESS_TOKEN_MEMBER: &str = "access_token";
 
 const BEARER: &str = "Bearer";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn opaque() -> Reply {
+        Reply::Ready(TokenReply {
+            grant: GrantId::new([7; 16]),
+            opaque: Some(Secret::new([1; 32])),
+            refresh: None,
+            scope: Scope::empty(),
+            details: AuthorizationDetails::default(),
+            expires_in: 600,
+            issued_token_type: None,
+            signed: Vec::new(),
+        })
+    }
+
+    fn part(member: &'static str) -> Part {
+        let unsigned = Unsigned::new("JWT", &serde_json::json!({ "for": member }), None).unwrap();
+        Part::Other { member, unsigned }
+    }
+
+    #[test]
+    fn an_answer_is_ready_when_every_part_of_it_is_signed() {
+        let mut reply = opaque().with_part(part("id_token")).with_part(part("receipt"));
+        for member in ["id_token", "receipt"] {
+            let Reply::Sign(waiting) = reply else { panic!("{member} is not signed") };
+            assert_eq!(waiting.part().member(), member);
+            assert_eq!(waiting.part().unsigned().unwrap().claims, format!(r#"{{"for":"{member}"}}"#));
+            reply = waiting.with_token(format!("signed {member}"));
+        }
+        let Reply::Ready(reply) = reply else { panic!("all is signed") };
+        let json: serde_json::Value =
+            serde_json::from_slice(&reply.into_response(&Prefixes::default()).body).unwrap();
+        assert_eq!(json["id_token"], "signed id_token");
+        assert_eq!(json["receipt"], "signed receipt");
+        assert!(json["access_token"].as_str().unwrap().starts_with("gat_"));
+    }
+}

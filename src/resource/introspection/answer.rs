@@ -10,10 +10,10 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
-use crate::resource::requirement::CLOCK_SKEW;
 use crate::scope::Scope;
 use crate::signing::{Claims, SubjectType};
 use crate::target::ResourceId;
+use crate::trust::times::CLOCK_SKEW;
 
 /// The members as any server may write them; only `active` has to be there.
 #[derive(Deserialize)]

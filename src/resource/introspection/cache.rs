@@ -5,8 +5,8 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::answer::Active;
-use crate::resource::kept::Kept;
 use crate::secret::Digest;
+use crate::trust::kept::Kept;
 
 type Entry = Arc<Kept<Option<Arc<Active>>>>;
 

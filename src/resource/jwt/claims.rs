@@ -11,9 +11,9 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
-use crate::resource::requirement::CLOCK_SKEW;
 use crate::signing::{Claims, SubjectType};
 use crate::target::ResourceId;
+use crate::trust::times::{CLOCK_SKEW, EXPIRY_LEEWAY};
 
 #[derive(Deserialize)]
 pub(super) struct Wire {
@@ -45,9 +45,6 @@ pub(super) struct Validity {
     iat: i64,
     nbf: Option<i64>,
 }
-
-/// How long a token is good past its `exp`, in seconds, for clocks that differ.
-pub(crate) const EXPIRY_LEEWAY: i64 = 10;
 
 impl Validity {
     pub(super) fn check(self, now: DateTime<Utc>) -> Result<(), Reason> {

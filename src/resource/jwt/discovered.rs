@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::JwtVerifier;
-use super::fetched::FetchedKeys;
-use super::key_source::{KeySource, TrustedKeys};
 use crate::error::Reason;
 use crate::outbound::Outbound;
 use crate::resource::{Discovery, GuardBuilder};
 use crate::store::StoreError;
+use crate::trust::{FetchedKeys, KeySource, TrustedKeys};
 
 /// The key set at the `jwks_uri` that an issuer publishes (RFC 8414), kept as [`FetchedKeys`] keeps it. If the issuer moves it, that
 /// is seen when its metadata are fetched again.

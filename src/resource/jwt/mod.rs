@@ -2,12 +2,8 @@
 
 mod claims;
 mod discovered;
-mod fetched;
-mod file;
-mod key_source;
 mod leniency;
 mod passed;
-mod signed;
 
 use std::fmt;
 
@@ -19,17 +15,13 @@ use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
 use crate::store::StoreError;
 use crate::target::ResourceId;
+use crate::trust::{KeySource, SignatureMissing, Signed, signed_claims};
 use claims::Wire;
 use leniency::Leniencies;
 use passed::{Passed, PassedTokens, TokenDigest};
 
-pub(crate) use claims::EXPIRY_LEEWAY;
 pub use discovered::DiscoveredKeys;
-pub use fetched::FetchedKeys;
-pub use file::FileKeys;
-pub use key_source::{KeySource, StaticKeys, TrustedKeys};
 pub use leniency::Leniency;
-pub(crate) use signed::{Signed, Unsigned, signed_claims};
 
 /// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
 /// asking nobody.
@@ -172,10 +164,10 @@ impl JwtVerifier {
     }
 
     async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed<Wire>, Reason> {
-        signed_claims(&*self.keys, jws, now).await.map_err(|unsigned| match unsigned {
-            Unsigned::NoKey => Reason::TokenSignatureWrong,
-            Unsigned::Claims => Reason::TokenUnreadable,
-            Unsigned::KeysUnavailable => Reason::IssuerUnavailable,
+        signed_claims(&*self.keys, jws, now).await.map_err(|missing| match missing {
+            SignatureMissing::NoKey | SignatureMissing::Wrong => Reason::TokenSignatureWrong,
+            SignatureMissing::Claims => Reason::TokenUnreadable,
+            SignatureMissing::KeysUnavailable => Reason::IssuerUnavailable,
         })
     }
 }

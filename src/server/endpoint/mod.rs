@@ -11,7 +11,7 @@ pub use paths::Endpoints;
 
 use super::{About, AuthorizationServer, Inner};
 use crate::audit::Endpoint;
-use crate::client::AuthMethod;
+use crate::client::auth::{self, Credentials, METHODS};
 use crate::error::{Reason, Refusal};
 use crate::http::{MAX_BODY, Method, Request, Response, cors};
 use metadata::Members;
@@ -196,15 +196,21 @@ impl Row {
 }
 
 impl Clients {
-    fn methods(self) -> impl Iterator<Item = &'static str> {
-        const METHODS: &[AuthMethod] =
-            &[AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-        let fits = move |method: &AuthMethod| match self {
-            Self::Unlisted => false,
-            Self::Any => true,
-            Self::Confidential => *method != AuthMethod::None,
+    /// The methods by which a registered client could succeed.
+    fn methods(self, server: &Inner) -> impl Iterator<Item = &'static str> {
+        let verifies = server.rules.assertions.is_some();
+        let fits = move |method: &&auth::Method| match (self, method.credentials) {
+            (Self::Unlisted, _) | (Self::Confidential, Credentials::Nothing) => false,
+            (Self::Any | Self::Confidential, Credentials::Keys) => verifies,
+            (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => true,
         };
-        METHODS.iter().copied().filter(fits).map(AuthMethod::as_str)
+        METHODS.iter().filter(fits).map(|method| method.name.as_str())
+    }
+
+    /// The algorithms of assertions, where one of the methods has them.
+    fn algorithms(self, server: &Inner) -> impl Iterator<Item = &'static str> {
+        let assertions = server.rules.assertions.as_deref().filter(|_| self != Self::Unlisted);
+        assertions.into_iter().flat_map(|assertions| assertions.algorithms.iter().copied())
     }
 }
 
@@ -214,7 +220,9 @@ fn members(server: &Inner, members: &mut Members) {
         let path = server.endpoints.path(row.endpoint);
         if let (Some(member), Some(path)) = (row.member, path) {
             members.text(member, server.url(path));
-            members.list(format!("{member}_auth_methods_supported"), row.clients.methods());
+            members.list(format!("{member}_auth_methods_supported"), row.clients.methods(server));
+            let algorithms = row.clients.algorithms(server);
+            members.list(format!("{member}_auth_signing_alg_values_supported"), algorithms);
         }
     }
 }

@@ -352,6 +352,7 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         grant_types: vec![AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken],
         response_types: Vec::new(),
         auth_method: AuthMethod::ClientSecretBasic,
+        keys: None,
         secrets: Vec::new(),
         issued: None,
         revision: 0,

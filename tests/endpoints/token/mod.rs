@@ -9,6 +9,8 @@ mod exchange;
 mod extension;
 mod extension_once;
 mod password;
+mod private_key_jwt;
+mod private_key_jwt_attacks;
 mod refresh;
 mod resources;
 mod signed;

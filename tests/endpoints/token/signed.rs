@@ -9,7 +9,7 @@ use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::server::{Builder, ConfigError};
 use grantor::{
     AccessTokenClaims, AccessTokens, AuthorizationServer, Claims, MemoryRegistry, MemoryStore, Policy,
-    Reason, Request, Resource, StoreError, TokenSigner, What, async_trait,
+    Reason, Request, Resource, StoreError, TokenSigner, Unsigned, What, async_trait,
 };
 use serde_json::{Map, Value, json};
 
@@ -73,6 +73,32 @@ async fn tk_18_each_algorithm_signs_and_its_header_says_so() {
         assert_eq!(Jws::parse(&token).unwrap().algorithm(), algorithm);
         assert_eq!(read(&fixture, &token).await["client_id"], "robot");
     }
+}
+
+#[tokio::test]
+async fn one_signer_has_keys_of_several_algorithms_and_a_resource_names_the_one_it_wants() {
+    let signer = JwtSigner::new(keys(&[Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256])).unwrap();
+    let old = Resource::new("https://old.example").signing_algorithm(Algorithm::Rs256);
+    let fixture = Fixture::with(|b| {
+        b.token_signer(signer).access_tokens(AccessTokens::Jwt).resource(old).resource(Resource::new(API))
+    });
+    for (resource, algorithm) in [(API, Algorithm::EdDsa), ("https://old.example", Algorithm::Rs256)] {
+        let form = [("grant_type", "client_credentials"), ("resource", resource)];
+        let token = fixture.token("robot", &form).await.access_token();
+        assert_eq!(Jws::parse(&token).unwrap().algorithm(), algorithm);
+        assert_eq!(read(&fixture, &token).await["aud"], resource);
+        assert!(fixture.server.check(&token).await.is_ok());
+    }
+    assert_eq!(jwks(&fixture).await.keys().len(), 3);
+}
+
+#[test]
+fn an_algorithm_that_nothing_signs_with_is_found_at_start() {
+    let signer = JwtSigner::new(keys(&[Algorithm::EdDsa])).unwrap();
+    let old = Resource::new("https://old.example").signing_algorithm(Algorithm::Rs256);
+    let builder = AuthorizationServer::builder(ISSUER).clients(MemoryRegistry::default());
+    let built = builder.store(MemoryStore::new()).token_signer(signer).resource(old).build();
+    assert_eq!(built.unwrap_err().all(), [ConfigError::AlgorithmMissing(Algorithm::Rs256)]);
 }
 
 #[tokio::test]
@@ -264,10 +290,10 @@ struct Moody(JwtSigner, Arc<std::sync::atomic::AtomicBool>);
 
 #[async_trait]
 impl TokenSigner for Moody {
-    async fn sign(&self, claims: &Claims, now: DateTime<Utc>) -> Result<String, StoreError> {
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError> {
         match self.1.load(std::sync::atomic::Ordering::SeqCst) {
             true => Err(StoreError::transient("the HSM is away")),
-            false => self.0.sign(claims, now).await,
+            false => self.0.sign(what, now).await,
         }
     }
 

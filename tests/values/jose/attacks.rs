@@ -107,7 +107,7 @@ fn a_part_that_is_no_object_is_refused() {
 
 #[test]
 fn no_prefix_of_a_token_and_no_changed_letter_is_accepted() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         let key = key(algorithm);
         let (token, trusted) = (signed(&key, &claims()), trusted(&key));
         assert_eq!(outcome(&token, &trusted), Ok(()));

@@ -12,7 +12,7 @@ fn name(algorithm: Algorithm) -> other::Algorithm {
 
 #[test]
 fn jsonwebtoken_verifies_what_we_sign() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         let key = key(algorithm);
         let jwk: other::jwk::Jwk = serde_json::from_value(serde_json::to_value(key.key()).unwrap()).unwrap();
         let public = other::DecodingKey::from_jwk(&jwk).unwrap();
@@ -27,7 +27,7 @@ fn jsonwebtoken_verifies_what_we_sign() {
 
 #[test]
 fn we_verify_what_jsonwebtoken_signs() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         let key = key(algorithm);
         let der = key.to_pkcs8().unwrap();
         let private = match algorithm {

@@ -10,7 +10,7 @@ use super::{claims, key, signed, trusted};
 
 #[test]
 fn each_algorithm_signs_what_it_verifies() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         let (key, other) = (key(algorithm), SigningKey::generate(algorithm).unwrap());
         let token = signed(&key, &claims());
         let unverified = Jws::parse(&token).unwrap();
@@ -25,7 +25,7 @@ fn each_algorithm_signs_what_it_verifies() {
 
 #[test]
 fn a_key_survives_pkcs_8() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         let key = key(algorithm);
         let again = SigningKey::from_pkcs8(algorithm, key.to_pkcs8().unwrap().reveal()).unwrap();
         assert_eq!(again.key().thumbprint(), key.key().thumbprint());

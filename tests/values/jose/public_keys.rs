@@ -8,7 +8,7 @@ use super::vectors::{ED25519_KEY, P256_KEY, RSA_KEY};
 
 #[test]
 fn a_key_is_written_as_it_is_read() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().copied() {
         let key = key(algorithm);
         let json = serde_json::to_string(key.key()).unwrap();
         assert_eq!(&Jwk::parse(&json).unwrap(), key.key());

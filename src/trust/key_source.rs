@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::error::StoreError;
 use crate::jose::{JwkSet, JwkSetError, VerifyingKey};
-use crate::store::StoreError;
 
 /// Has the public keys of one issuer.
 #[async_trait]
@@ -65,6 +65,10 @@ impl TrustedKeys {
 pub struct StaticKeys(TrustedKeys);
 
 impl StaticKeys {
+    pub(crate) fn of(keys: TrustedKeys) -> Self {
+        Self(keys)
+    }
+
     /// The keys of this set.
     #[must_use]
     pub fn new(set: &JwkSet) -> Self {

@@ -4,14 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::kept::{Answer, DEADLINE, Freshness, Kept};
 use super::key_source::{KeySource, TrustedKeys};
 use crate::error::Reason;
+use crate::error::StoreError;
 use crate::jose::JwkSet;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
-use crate::resource::kept::{Answer, DEADLINE, Freshness, Kept};
-use crate::store::StoreError;
 
 /// The key set at an address, kept for as long as its answer says, within bounds.
 ///
@@ -23,6 +23,7 @@ use crate::store::StoreError;
 /// keys is taken at its word: nobody is trusted.
 pub struct FetchedKeys {
     url: String,
+    chosen_by: ChosenBy,
     outbound: Box<dyn Outbound>,
     freshness: Freshness,
     kept: Kept<TrustedKeys>,
@@ -34,10 +35,16 @@ impl FetchedKeys {
     pub fn new(url: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
         Self {
             url: url.into(),
+            chosen_by: ChosenBy::Host,
             outbound: Box::new(outbound),
             freshness: Freshness::default(),
             kept: Kept::default(),
         }
+    }
+
+    /// The same, where somebody else than the host chose the address; it is asked for an unknown key twice a minute at most.
+    pub(crate) fn chosen_by(self, chosen_by: ChosenBy) -> Self {
+        Self { chosen_by, kept: self.kept.renewed_every(TimeDelta::seconds(30)), ..self }
     }
 
     /// The longest time that a set counts as fresh, whatever its answer says; by default an hour. So long a key may still
@@ -56,7 +63,7 @@ impl FetchedKeys {
     }
 
     async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<TrustedKeys>, Reason> {
-        let request = OutboundRequest::get(self.url.as_str(), ChosenBy::Host)
+        let request = OutboundRequest::get(self.url.as_str(), self.chosen_by)
             .header("accept", "application/jwk-set+json, application/json")
             .limits(JwkSet::MAX_BYTES, DEADLINE);
         let answer = outbound::ask(&*self.outbound, &request).await;

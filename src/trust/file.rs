@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::key_source::{KeySource, TrustedKeys};
+use crate::error::StoreError;
 use crate::jose::JwkSet;
-use crate::store::StoreError;
 
 /// A key set in a file that is read again when it changes: looked at once a second at most, on a thread pool for
 /// blocking work. Replace it as a whole, by a rename. While it is not there or is no key set, the answer is 503.

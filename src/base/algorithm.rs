@@ -18,7 +18,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Ps256, Self::Rs256];
+    pub const ALL: &'static [Self] = &[Self::EdDsa, Self::Es256, Self::Ps256, Self::Rs256];
 
     /// The name in a header, a key and the metadata.
     #[must_use]
@@ -28,6 +28,17 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::Ps256 => "PS256",
             Self::Rs256 => "RS256",
+        }
+    }
+
+    /// Every name of it, for metadata: verifiers know `EdDSA` by its fully specified name, too (RFC 9864).
+    #[must_use]
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::EdDsa => &["EdDSA", "Ed25519"],
+            Self::Es256 => &["ES256"],
+            Self::Ps256 => &["PS256"],
+            Self::Rs256 => &["RS256"],
         }
     }
 

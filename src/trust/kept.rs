@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::base::after;
 use crate::error::Reason;
 use crate::outbound::OutboundResponse;
-use crate::policy::after;
 
 /// A value that another server has.
 ///
 /// One request asks and the others go on with what is there; they wait only if there is nothing. Where there is no answer,
 /// the last one is good for a while longer, and then the failure is everybody's.
-pub(super) struct Kept<T> {
+pub(crate) struct Kept<T> {
+    renew_every: TimeDelta,
     state: Mutex<State<T>>,
 }
 
 /// For one question; below the guard's own for all of a verifier.
-pub(super) const DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 
 /// A question that failed is asked again after this.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
@@ -31,12 +32,12 @@ const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
 const RENEW_EVERY: TimeDelta = TimeDelta::seconds(5);
 
 /// A value as it was answered.
-pub(super) struct Answer<T> {
-    pub(super) value: T,
+pub(crate) struct Answer<T> {
+    pub(crate) value: T,
     /// Until then nobody asks again.
-    pub(super) fresh_until: DateTime<Utc>,
+    pub(crate) fresh_until: DateTime<Utc>,
     /// Until then it bridges an outage.
-    pub(super) stale_until: DateTime<Utc>,
+    pub(crate) stale_until: DateTime<Utc>,
 }
 
 struct State<T> {
@@ -53,14 +54,20 @@ struct State<T> {
 impl<T> Default for Kept<T> {
     fn default() -> Self {
         let state = State { answer: None, asked: None, failed: None, asking: false, waiting: Vec::new() };
-        Self { state: Mutex::new(state) }
+        Self { renew_every: RENEW_EVERY, state: Mutex::new(state) }
     }
 }
 
 impl<T: Clone> Kept<T> {
+    /// The same, with another answer hoped for no more often than this.
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code))]
+    pub(crate) fn renewed_every(self, pause: TimeDelta) -> Self {
+        Self { renew_every: pause, ..self }
+    }
+
     /// The value that is there, or else what `ask` brings; it is polled only if it is this caller's turn. With `renew`,
     /// what is there was not good enough.
-    pub(super) async fn latest(
+    pub(crate) async fn latest(
         &self,
         renew: bool,
         now: DateTime<Utc>,
@@ -68,7 +75,7 @@ impl<T: Clone> Kept<T> {
     ) -> Result<T, Reason> {
         let turn = poll_fn(|context| {
             let mut state = self.state();
-            let turn = state.turn(renew, now);
+            let turn = state.turn(renew, self.renew_every, now);
             if matches!(turn, Turn::Wait) {
                 state.waiting.push(context.waker().clone());
                 return Poll::Pending;
@@ -100,7 +107,7 @@ enum Turn<T> {
 }
 
 impl<T: Clone> State<T> {
-    fn turn(&mut self, renew: bool, now: DateTime<Utc>) -> Turn<T> {
+    fn turn(&mut self, renew: bool, renew_every: TimeDelta, now: DateTime<Utc>) -> Turn<T> {
         let usable = self.usable(now);
         let is_fresh = self.answer.as_ref().is_some_and(|answer| now < answer.fresh_until);
         match &usable {
@@ -108,7 +115,7 @@ impl<T: Clone> State<T> {
             _ if self.asking => return Turn::Wait,
             _ => {}
         }
-        let pause = if renew && usable.is_some() { RENEW_EVERY } else { RETRY_AFTER };
+        let pause = if renew && usable.is_some() { renew_every } else { RETRY_AFTER };
         let is_over = self.answer.is_some() && usable.is_none() && self.failed.is_none();
         // A clock that was set back is no reason to wait.
         if is_over || self.asked.is_none_or(|asked| now < asked || now - asked >= pause) {
@@ -175,9 +182,9 @@ impl<T> Drop for Asking<'_, T> {
 
 /// How long what a server publishes is good: as long as its answer says, within bounds.
 #[derive(Clone, Copy)]
-pub(super) struct Freshness {
-    pub(super) longest: Duration,
-    pub(super) stale: Duration,
+pub(crate) struct Freshness {
+    pub(crate) longest: Duration,
+    pub(crate) stale: Duration,
 }
 
 /// For an answer that does not say.
@@ -193,7 +200,7 @@ impl Default for Freshness {
 }
 
 impl Freshness {
-    pub(super) fn of<T>(self, value: T, response: &OutboundResponse, now: DateTime<Utc>) -> Answer<T> {
+    pub(crate) fn of<T>(self, value: T, response: &OutboundResponse, now: DateTime<Utc>) -> Answer<T> {
         let fresh = response.fresh_for().unwrap_or(DEFAULT_MAX_AGE).max(SHORTEST_MAX_AGE);
         let fresh_until = after(now, Duration::from_secs(fresh).min(self.longest));
         Answer { value, fresh_until, stale_until: after(fresh_until, self.stale) }

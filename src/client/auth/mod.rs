@@ -1,0 +1,276 @@
+//! Client authentication (RFC 6749 section 2.3): one table of methods, one way in, one exit, and the same cost for every
+//! failure.
+//!
+//! A method is a file that fills a row of [`METHODS`]. What a request carries is read by [`READERS`], of which at most one
+//! may find something; the row of the client's registered method then judges it.
+
+mod none;
+mod private_key_jwt;
+mod secret;
+mod slow_hash;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::keys::ClientKeys;
+use super::{AuthMethod, Client, ClientId};
+use crate::error::{AssertionFlaw, Reason};
+use crate::form::Form;
+use crate::http::Request;
+use crate::secret::SecretText;
+use crate::store::ReplayKey;
+
+pub(crate) use private_key_jwt::{ASSERTION_TYPES, AssertionRules};
+pub use slow_hash::SlowHash;
+
+/// A way for clients to prove who they are.
+pub(crate) struct Method {
+    pub(crate) name: AuthMethod,
+    /// What a client of this method has registered.
+    pub(crate) credentials: Credentials,
+    /// Where its evidence stands in a request.
+    carried: Carried,
+    /// Judges the evidence. Without a client it takes the same time, and what comes out counts for nothing.
+    check: fn(&SecretText, Option<&Client>, DateTime<Utc>) -> Check,
+}
+
+/// All of them, in the order in which metadata list them.
+pub(crate) const METHODS: &[Method] = &[none::METHOD, secret::BASIC, secret::POST, private_key_jwt::METHOD];
+
+/// What a client has to prove itself by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// Nothing: it is public.
+    Nothing,
+    /// A secret that it shares with the server.
+    Secret,
+    /// A key of which the server has the public half.
+    Keys,
+}
+
+/// Where evidence stands in a request. At most one of these may find something.
+struct Reader {
+    find: for<'r> fn(&'r Request, &'r Form<'_>) -> Result<Option<&'r str>, Reason>,
+    read: fn(&str, &Form<'_>) -> Result<Presented, Reason>,
+}
+
+const READERS: &[Reader] = &[secret::IN_HEADER, secret::IN_BODY, private_key_jwt::IN_BODY];
+
+/// What a request brings along to prove its client, as far as a limit on guesses has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    Nothing,
+    /// So short that a person may have chosen it, and another one may guess it.
+    Short,
+    /// As long as what is generated, or signed.
+    Long,
+}
+
+/// 128 bits in base64url. A generated secret has 256 bits.
+const SHORTEST_GENERATED: usize = 22;
+
+/// Who a request says it comes from, and by what it would prove that.
+#[derive(Debug)]
+pub(crate) struct Presented {
+    id: ClientId,
+    carried: Carried,
+    /// The secret or the assertion; empty where there is none.
+    evidence: SecretText,
+}
+
+/// What a request carries besides the client's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    Nothing,
+    /// A secret in the `Authorization` header.
+    Header,
+    /// A secret in the body.
+    Body,
+    /// A signed assertion in the body.
+    Assertion,
+}
+
+/// What becomes of evidence.
+enum Check {
+    Right,
+    Wrong(Reason),
+    /// It has to be compared with these PHC strings.
+    SlowHash(Vec<String>),
+    /// Its signature has to be verified.
+    Signature,
+}
+
+/// A client that proved who it is, or a public one that named itself. Only [`Presented::authenticate`]
+/// makes one, and only from one can a grant be asked for.
+#[derive(Clone, Debug)]
+pub struct AuthenticatedClient(Arc<Client>);
+
+/// What becomes of an authentication.
+#[derive(Debug)]
+pub(crate) enum Authentication {
+    Done(AuthenticatedClient),
+    Failed(Reason),
+    /// The client has a slow hash, which is computed off the async threads.
+    SlowHash(AwaitHash),
+    /// The client signs what it sends.
+    Signature(AwaitClaims),
+}
+
+impl AuthMethod {
+    /// What a client of this method has registered.
+    pub(crate) fn credentials(self) -> Credentials {
+        let row = METHODS.iter().find(|method| method.name == self);
+        row.map_or(Credentials::Nothing, |method| method.credentials)
+    }
+}
+
+impl Presented {
+    /// Reads evidence from the `Authorization` header or from the body, never from the URI.
+    pub(crate) fn parse(request: &Request, form: &Form<'_>) -> Result<Self, Reason> {
+        let in_query = |query: &str| query.contains("client_secret") || query.contains("client_assertion");
+        if request.query.as_deref().is_some_and(in_query) {
+            return Err(Reason::ClientSecretInQuery);
+        }
+        let mut found = None;
+        for reader in READERS {
+            let Some(text) = (reader.find)(request, form)? else { continue };
+            if found.replace((reader, text)).is_some() {
+                return Err(Reason::ClientMethodsMixed);
+            }
+        }
+        match found {
+            Some((reader, text)) => (reader.read)(text, form),
+            None => none::read(form),
+        }
+    }
+
+    /// The client that has to be looked up.
+    pub(crate) fn client_id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// The secret that was presented, if it is one that the server has seen before; it proves nothing yet.
+    pub(crate) fn shared_secret(&self) -> Option<SecretText> {
+        match self.carried {
+            Carried::Header | Carried::Body => Some(SecretText::new(self.evidence.reveal())),
+            Carried::Nothing | Carried::Assertion => None,
+        }
+    }
+
+    /// What it brings along, before anybody looks whether it is right.
+    pub(crate) fn evidence(&self) -> Evidence {
+        match self.carried {
+            Carried::Nothing => Evidence::Nothing,
+            Carried::Header | Carried::Body if self.evidence.reveal().len() < SHORTEST_GENERATED => {
+                Evidence::Short
+            }
+            Carried::Header | Carried::Body | Carried::Assertion => Evidence::Long,
+        }
+    }
+
+    /// The one exit. Of an unknown client, and of one that has another method, the evidence costs what wrong evidence costs.
+    pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
+        let Self { carried, evidence, .. } = self;
+        let registered = |client: &Arc<Client>| METHODS.iter().find(|own| own.name == client.auth_method);
+        let own = found.as_ref().and_then(registered).filter(|own| own.carried == carried);
+        let client = match (found, own) {
+            (Some(client), Some(_)) => Ok(client),
+            (Some(_), None) => Err(Reason::ClientMethodNotRegistered),
+            (None, _) => Err(Reason::ClientUnknown),
+        };
+        let Some(method) = own.or_else(|| METHODS.iter().find(|method| method.carried == carried)) else {
+            return Authentication::Failed(Reason::ClientMethodNotRegistered);
+        };
+        match ((method.check)(&evidence, client.as_deref().ok(), now), client) {
+            (Check::Signature, client) => {
+                Authentication::Signature(AwaitClaims { client, assertion: evidence })
+            }
+            (_, Err(reason)) | (Check::Wrong(reason), Ok(_)) => Authentication::Failed(reason),
+            (Check::Right, Ok(client)) => Authentication::Done(AuthenticatedClient(client)),
+            (Check::SlowHash(slow), Ok(client)) => {
+                Authentication::SlowHash(AwaitHash { client, slow, secret: evidence })
+            }
+        }
+    }
+}
+
+/// Waits for a slow hash to be computed.
+#[derive(Debug)]
+pub(crate) struct AwaitHash {
+    client: Arc<Client>,
+    slow: Vec<String>,
+    secret: SecretText,
+}
+
+impl AwaitHash {
+    /// What has to be compared: the stored PHC strings, any of which will do, and the presented secret.
+    pub(crate) fn question(&self) -> (&[String], &SecretText) {
+        (&self.slow, &self.secret)
+    }
+
+    /// Takes the answer.
+    pub(crate) fn with_answer(self, right: bool) -> Result<AuthenticatedClient, Reason> {
+        match right {
+            true => Ok(AuthenticatedClient(self.client)),
+            false => Err(Reason::ClientSecretWrong),
+        }
+    }
+}
+
+/// Waits for what an assertion says under a signature of its client.
+#[derive(Debug)]
+pub(crate) struct AwaitClaims {
+    /// Of a client that cannot be the one, why.
+    client: Result<Arc<Client>, Reason>,
+    assertion: SecretText,
+}
+
+impl AwaitClaims {
+    /// The keys that may have signed; none is a question all the same, so that it costs what it costs with one.
+    pub(crate) fn keys(&self) -> Option<&ClientKeys> {
+        self.client.as_ref().ok().and_then(|client| client.keys.as_deref())
+    }
+
+    /// The one algorithm that the client registered, if it did.
+    pub(crate) fn algorithm(&self) -> Option<&str> {
+        let client = self.client.as_ref().ok()?;
+        client.metadata.token_endpoint_auth_signing_alg.as_deref()
+    }
+
+    pub(crate) fn assertion(&self) -> &str {
+        self.assertion.reveal()
+    }
+
+    /// Takes the claims. What is still open is whether they are used for the first time.
+    pub(crate) fn with_claims(
+        self,
+        claims: Result<Map<String, Value>, Reason>,
+        now: DateTime<Utc>,
+        issuer: &str,
+        rules: Option<&AssertionRules>,
+    ) -> Result<(AuthenticatedClient, ReplayKey, DateTime<Utc>), Reason> {
+        let client = self.client?;
+        let (key, until) =
+            private_key_jwt::check(claims?, &client, now, issuer, rules).map_err(Reason::ClientAssertion)?;
+        Ok((AuthenticatedClient(client), key, until))
+    }
+}
+
+/// The refusal of an assertion that was used before.
+pub(crate) const REPLAYED: Reason = Reason::ClientAssertion(AssertionFlaw::Replayed);
+
+impl AuthenticatedClient {
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0
+    }
+
+    /// The client, if its authentication proves who it is.
+    pub(crate) fn confidential(&self) -> Result<&Arc<Client>, Reason> {
+        match self.0.is_confidential() {
+            true => Ok(&self.0),
+            false => Err(Reason::ClientNotConfidential),
+        }
+    }
+}

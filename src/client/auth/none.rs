@@ -1,0 +1,20 @@
+//! `none`: a public client, which only names itself (RFC 6749 section 3.2.1).
+
+use super::{Carried, Check, Credentials, Method, Presented};
+use crate::client::{AuthMethod, ClientId};
+use crate::error::Reason;
+use crate::form::Form;
+use crate::secret::SecretText;
+
+pub(super) const METHOD: Method = Method {
+    name: AuthMethod::None,
+    credentials: Credentials::Nothing,
+    carried: Carried::Nothing,
+    check: |_, _, _| Check::Right,
+};
+
+/// A request in which no evidence was found.
+pub(super) fn read(form: &Form<'_>) -> Result<Presented, Reason> {
+    let id = form.one("client_id")?.ok_or(Reason::ClientMissing)?;
+    Ok(Presented { id: ClientId::new(id), carried: Carried::Nothing, evidence: SecretText::new("") })
+}

@@ -1,0 +1,16 @@
+//! [`SlowHash`]: the host's way to check secrets that people chose.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::secret::SecretText;
+
+/// Checks secrets that people chose, slowly and off the async threads. The feature `argon2` has one.
+#[async_trait]
+pub trait SlowHash: Send + Sync + fmt::Debug {
+    /// Whether `presented` is the secret of this PHC string; `None` if too many are being checked already.
+    ///
+    /// `presented` is hostile, `phc` comes from your registry. A false `true` lets anybody be this client.
+    async fn verify(&self, phc: &str, presented: &SecretText) -> Option<bool>;
+}

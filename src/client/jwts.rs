@@ -1,0 +1,242 @@
+//! [`ClientJwts`]: what clients sign, by the keys that they registered.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{ClientKeys, ClientSignatures, SignedText, Unsigned};
+use crate::error::AssertionFlaw as Flaw;
+use crate::jose::{Algorithm, Jwk, Jws, Unverified, VerifyingKey};
+use crate::outbound::{ChosenBy, Outbound};
+use crate::trust::{FetchedKeys, Few, KeySource, SignatureMissing, StaticKeys, TrustedKeys, signed_claims};
+
+/// Verifies what clients sign, by the keys that they registered: `private_key_jwt` (RFC 7523, OpenID Connect Core section 9).
+///
+/// A key set is parsed once and kept while there is room. One at a `jwks_uri` is fetched over the [`Outbound`], which must reach
+/// public addresses only, and kept for as long as its answer says, within bounds; one request fetches on behalf of all. An assertion
+/// that names an unknown key has the set fetched anew, at most once in 30 seconds. While the address cannot be reached, the last set
+/// is good for an hour; without one the answer is 503, which is no verdict on the client. At most 16 sets are fetched at once, 4 of
+/// them from one host.
+///
+/// ```
+/// use std::sync::Arc;
+/// use grantor::client::ClientJwts;
+/// use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, MemoryRegistry, MemoryStore};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let robot = Client::builder("robot")
+///     .auth_method(AuthMethod::PrivateKeyJwt)
+///     .jwks(serde_json::json!({ "keys": [{
+///         "kty": "OKP", "crv": "Ed25519", "kid": "1", "alg": "EdDSA", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+///     }] }))
+///     .grant_types([GrantType::ClientCredentials])
+///     .build()?;
+/// let store = Arc::new(MemoryStore::new());
+/// let server = AuthorizationServer::builder("https://as.example")
+///     .clients(MemoryRegistry::new([robot]))
+///     .store(store.clone())
+///     .replay_guard(store)
+///     .client_signatures(ClientJwts::new())
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct ClientJwts {
+    outbound: Option<Arc<dyn Outbound>>,
+    algorithms: Vec<Algorithm>,
+    decoys: Vec<VerifyingKey>,
+    parsed: Kept<[u8; 32], TrustedKeys>,
+    fetched: Kept<Arc<str>, Arc<FetchedKeys>>,
+}
+
+/// This many key sets of either kind are kept; those that are used least go first.
+const KEPT: usize = 1000;
+
+impl ClientJwts {
+    /// By keys that clients registered by value (`jwks`).
+    pub fn new() -> Self {
+        Self {
+            outbound: None,
+            algorithms: Algorithm::ALL.to_vec(),
+            decoys: decoys(),
+            parsed: Kept::new(KEPT),
+            fetched: Kept::new(KEPT),
+        }
+    }
+
+    /// The same, and by keys at a `jwks_uri`, which are fetched over this way out.
+    pub fn over(outbound: impl Outbound + 'static) -> Self {
+        Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
+    }
+
+    /// Only these algorithms; by default all of them. There is no symmetric one.
+    pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        Self { algorithms: algorithms.into_iter().collect(), ..self }
+    }
+
+    /// The keys of a client; none where nothing can be fetched from.
+    fn source(&self, keys: &ClientKeys) -> Option<Arc<dyn KeySource>> {
+        match keys {
+            ClientKeys::Set(set) => {
+                let parse = || TrustedKeys::parse(set.json().as_bytes()).unwrap_or_default();
+                let keys = self.parsed.get_or_insert(*set.digest().expose(), parse);
+                Some(Arc::new(StaticKeys::of(keys)))
+            }
+            ClientKeys::At(url) => {
+                let outbound = self.outbound.as_ref()?;
+                let fresh =
+                    || Arc::new(FetchedKeys::new(&**url, Arc::clone(outbound)).chosen_by(ChosenBy::Client));
+                Some(self.fetched.get_or_insert(Arc::clone(url), fresh))
+            }
+        }
+    }
+
+    async fn check(
+        &self,
+        jws: &Unverified<'_>,
+        signed: &SignedText<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, Unchecked> {
+        let keys = signed.keys.ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
+        let algorithm = jws.algorithm();
+        let is_registered = signed.algorithm.is_none_or(|name| Algorithm::parse(name) == Some(algorithm));
+        if !is_registered || !self.algorithms.contains(&algorithm) {
+            return Err(Unchecked::AtOnce(Flaw::AlgorithmRefused));
+        }
+        if !jws.is_untyped() && !signed.types.iter().any(|typ| jws.has_typ(typ)) {
+            return Err(Unchecked::AtOnce(Flaw::TypeWrong));
+        }
+        let source = self.source(keys).ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
+        let signed = signed_claims(&*source, jws, now).await;
+        signed.map(|signed| signed.claims).map_err(|missing| match missing {
+            SignatureMissing::NoKey => Unchecked::AtOnce(Flaw::SignatureWrong),
+            SignatureMissing::Wrong => Unchecked::Verified(Flaw::SignatureWrong),
+            SignatureMissing::Claims => Unchecked::Verified(Flaw::ClaimMissing),
+            SignatureMissing::KeysUnavailable => Unchecked::KeysUnavailable,
+        })
+    }
+
+    /// Takes as long as the verification of a wrong signature.
+    fn verify_in_vain(&self, jws: &Unverified<'_>) {
+        let mut decoys = self.decoys.iter();
+        let _ =
+            decoys.find(|decoy| decoy.key().supports(jws.algorithm())).map(|decoy| jws.is_signed_by(decoy));
+    }
+}
+
+/// Why an assertion does not count, and whether a signature was verified to find that out.
+enum Unchecked {
+    AtOnce(Flaw),
+    Verified(Flaw),
+    KeysUnavailable,
+}
+
+#[async_trait]
+impl ClientSignatures for ClientJwts {
+    async fn verify(
+        &self,
+        signed: &SignedText<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, Unsigned> {
+        let jws = Jws::parse(signed.text).map_err(|_| Unsigned::Refused(Flaw::Unreadable))?;
+        self.check(&jws, signed, now).await.map_err(|unchecked| match unchecked {
+            Unchecked::AtOnce(flaw) => {
+                self.verify_in_vain(&jws);
+                Unsigned::Refused(flaw)
+            }
+            Unchecked::Verified(flaw) => Unsigned::Refused(flaw),
+            Unchecked::KeysUnavailable => Unsigned::KeysUnavailable,
+        })
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        self.algorithms.iter().flat_map(|algorithm| algorithm.names()).copied().collect()
+    }
+
+    fn fetches(&self) -> bool {
+        self.outbound.is_some()
+    }
+}
+
+/// One key for each algorithm. Who has the private halves is of no matter: what they verify is refused.
+fn decoys() -> Vec<VerifyingKey> {
+    let rsa = |algorithm: &str| {
+        format!(r#"{{"kty":"RSA","alg":"{algorithm}","e":"AQAB","n":"{}ww"}}"#, "w8PD".repeat(85))
+    };
+    let keys = [
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#.to_owned(),
+        r#"{"kty":"EC","crv":"P-256","x":"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY","y":"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}"#.to_owned(),
+        rsa("PS256"),
+        rsa("RS256"),
+    ];
+    keys.iter().filter_map(|key| VerifyingKey::from_jwk(&Jwk::parse(key).ok()?).ok()).collect()
+}
+
+/// What was made lately. Each of two halves holds half; what is asked for moves to the young one, and when that is full the old
+/// one goes.
+struct Kept<K, V> {
+    halves: Mutex<(HashMap<K, V>, HashMap<K, V>)>,
+    most: usize,
+}
+
+impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+    fn new(most: usize) -> Self {
+        Self { halves: Mutex::default(), most }
+    }
+
+    fn get_or_insert(&self, key: K, make: impl FnOnce() -> V) -> V {
+        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        let (young, old) = &mut *halves;
+        if let Some(value) = young.get(&key) {
+            return value.clone();
+        }
+        let value = old.remove(&key).unwrap_or_else(make);
+        if young.len() >= self.most / 2 {
+            *old = std::mem::take(young);
+        }
+        young.insert(key, value.clone());
+        value
+    }
+}
+
+impl Default for ClientJwts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ClientJwts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientJwts").field("algorithms", &self.algorithms).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_decoy_for_every_algorithm() {
+        let decoys = decoys();
+        for algorithm in Algorithm::ALL {
+            assert!(decoys.iter().any(|decoy| decoy.key().supports(*algorithm)), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for_and_what_is_used_stays() {
+        let kept = Kept::new(10);
+        for n in 0..1_000 {
+            kept.get_or_insert(n, || n);
+            assert_eq!(kept.get_or_insert(0, || 1_000), 0, "after {n} others");
+        }
+        let halves = kept.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(halves.0.len() + halves.1.len() <= 10);
+    }
+}

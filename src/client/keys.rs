@@ -1,0 +1,223 @@
+//! [`ClientKeys`]: the public keys of a client, and [`ClientSignatures`], which verifies by them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::ClientMetadata;
+use crate::error::AssertionFlaw;
+use crate::secret::Digest;
+
+/// The public keys of a client (RFC 7591 section 2): by value, or where they are published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientKeys {
+    /// `jwks`
+    Set(ClientKeySet),
+    /// `jwks_uri`: an https URL that the client chose, so the address behind it must be a public one.
+    At(Arc<str>),
+}
+
+/// A key set by value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientKeySet {
+    json: Arc<str>,
+    digest: Digest,
+}
+
+impl ClientKeySet {
+    /// The most bytes that a set may have.
+    pub const MAX_BYTES: usize = 16 * 1024;
+    /// The most keys that a set may have.
+    pub const MAX_KEYS: usize = 32;
+
+    /// The key set as JSON (RFC 7517 section 5).
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// Over all of it, to remember by what was parsed.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl fmt::Debug for ClientKeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientKeySet({} bytes)", self.json.len())
+    }
+}
+
+/// What is wrong with the keys of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientKeysError {
+    /// RFC 7591 section 2.
+    #[error("jwks and jwks_uri exclude each other")]
+    Twice,
+    /// Not an object with an array `keys` of objects, or one without a key.
+    #[error("jwks is not a JSON Web Key Set with a key in it")]
+    Malformed,
+    /// Beyond [`ClientKeySet::MAX_BYTES`] or [`ClientKeySet::MAX_KEYS`].
+    #[error("jwks has more than 32 keys or 16 KiB")]
+    TooLarge,
+    /// A member that a public key does not have (RFC 7517 section 9.2).
+    #[error("jwks holds a private or symmetric key")]
+    Private,
+    /// An RSA key of less than 2048 bits.
+    #[error("jwks holds an RSA key of less than 2048 bits")]
+    Weak,
+    /// Not an https URL with a host, and without user name and fragment.
+    #[error("jwks_uri is not an https URL")]
+    Uri,
+}
+
+impl ClientKeys {
+    /// The keys that the metadata name, if they name any.
+    ///
+    /// # Errors
+    /// What is wrong with them, as far as it can be seen without cryptography.
+    pub fn of(metadata: &ClientMetadata) -> Result<Option<Self>, ClientKeysError> {
+        match (&metadata.jwks, metadata.jwks_uri.as_deref()) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(ClientKeysError::Twice),
+            (Some(set), None) => key_set(set).map(|set| Some(Self::Set(set))),
+            (None, Some(uri)) => match is_https(uri) {
+                true => Ok(Some(Self::At(uri.into()))),
+                false => Err(ClientKeysError::Uri),
+            },
+        }
+    }
+}
+
+fn key_set(set: &Value) -> Result<ClientKeySet, ClientKeysError> {
+    let keys = set.get("keys").and_then(Value::as_array).ok_or(ClientKeysError::Malformed)?;
+    if keys.is_empty() {
+        return Err(ClientKeysError::Malformed);
+    }
+    let json = set.to_string();
+    if keys.len() > ClientKeySet::MAX_KEYS || json.len() > ClientKeySet::MAX_BYTES {
+        return Err(ClientKeysError::TooLarge);
+    }
+    for key in keys {
+        check_key(key.as_object().ok_or(ClientKeysError::Malformed)?)?;
+    }
+    let digest = Digest::of("grantor:client-keys:v1", json.as_bytes());
+    Ok(ClientKeySet { json: json.into(), digest })
+}
+
+/// RFC 7518 section 6: what only the owner of a key, or both owners of a symmetric one, may have.
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+fn check_key(key: &Map<String, Value>) -> Result<(), ClientKeysError> {
+    let kind = key.get("kty").and_then(Value::as_str).ok_or(ClientKeysError::Malformed)?;
+    if kind == "oct" || PRIVATE.iter().any(|member| key.contains_key(*member)) {
+        return Err(ClientKeysError::Private);
+    }
+    if kind != "RSA" {
+        return Ok(());
+    }
+    let modulus = key.get("n").and_then(Value::as_str).ok_or(ClientKeysError::Malformed)?;
+    let modulus = URL_SAFE_NO_PAD.decode(modulus).map_err(|_| ClientKeysError::Malformed)?;
+    let leading = modulus.iter().take_while(|byte| **byte == 0).count();
+    let significant = &modulus[leading..];
+    let bits = significant.len() * 8 - significant.first().map_or(0, |first| first.leading_zeros() as usize);
+    if bits < 2048 { Err(ClientKeysError::Weak) } else { Ok(()) }
+}
+
+fn is_https(uri: &str) -> bool {
+    let parsed = fluent_uri::Uri::parse(uri).ok();
+    uri.len() <= 2048
+        && parsed.is_some_and(|uri| {
+            let authority = uri.authority();
+            uri.scheme().as_str() == "https"
+                && uri.fragment().is_none()
+                && authority.is_some_and(|a| !a.host().is_empty() && a.userinfo().is_none())
+        })
+}
+
+/// Verifies what clients sign. The feature `jwt` has one:
+#[cfg_attr(feature = "jwt", doc = "[`ClientJwts`](super::ClientJwts).")]
+#[cfg_attr(not(feature = "jwt"), doc = "`ClientJwts`.")]
+///
+/// The text is hostile, and so are keys by `jwks_uri`, whose address a stranger chose. A wrong `Ok` lets anybody be that client.
+#[async_trait]
+pub trait ClientSignatures: Send + Sync {
+    /// The claims of a compact JWS that one of the client's keys signed; nothing of them has been checked.
+    ///
+    /// # Errors
+    /// Why it does not count, or that the keys could not be had, which is no verdict on the client.
+    async fn verify(
+        &self,
+        signed: &SignedText<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, Unsigned>;
+
+    /// The signature algorithms, by the names of the metadata (`token_endpoint_auth_signing_alg_values_supported`).
+    fn algorithms(&self) -> Vec<&'static str>;
+
+    /// Whether it fetches key sets from a `jwks_uri`.
+    fn fetches(&self) -> bool;
+}
+
+/// What a client signed, if it did.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SignedText<'a> {
+    /// The compact serialisation.
+    pub text: &'a str,
+    /// The keys of the client. Without any, for the client is unknown, verify with a key of your own and refuse: the answer must
+    /// take the same time.
+    pub keys: Option<&'a ClientKeys>,
+    /// The one algorithm that the client registered; none is any that goes with the key.
+    pub algorithm: Option<&'a str>,
+    /// The values that `typ` may have, beside none.
+    pub types: &'static [&'static str],
+}
+
+impl<'a> SignedText<'a> {
+    pub(crate) fn new(
+        text: &'a str,
+        keys: Option<&'a ClientKeys>,
+        algorithm: Option<&'a str>,
+        types: &'static [&'static str],
+    ) -> Self {
+        Self { text, keys, algorithm, types }
+    }
+}
+
+/// Why there are no claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsigned {
+    /// The text does not count.
+    Refused(AssertionFlaw),
+    /// The keys could not be had; the answer is 503.
+    KeysUnavailable,
+}
+
+#[async_trait]
+impl<T: ClientSignatures + ?Sized> ClientSignatures for Arc<T> {
+    async fn verify(
+        &self,
+        signed: &SignedText<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, Unsigned> {
+        (**self).verify(signed, now).await
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        (**self).algorithms()
+    }
+
+    fn fetches(&self) -> bool {
+        (**self).fetches()
+    }
+}

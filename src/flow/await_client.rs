@@ -1,0 +1,166 @@
+//! The state that every authenticated endpoint begins with: parsed, and the client is only claimed.
+//!
+//! ```text
+//! AwaitClient ──with_client──▶ Ready
+//!                        ├───▶ SlowHash ──with_answer──▶ Ready
+//!                        └───▶ Signature ──with_claims──▶ FirstUse ──with_answer──▶ Ready
+//! ```
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::client::auth::{
+    ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
+    REPLAYED,
+};
+use crate::client::{Client, ClientId, SignedText, Unsigned};
+use crate::error::{Reason, Refusal};
+use crate::policy::Rules;
+use crate::secret::SecretText;
+use crate::store::ReplayKey;
+
+/// A request whose client is not known yet. It is implemented by the requests of this crate.
+pub trait Request: Debug + Send {
+    /// What follows once the client is known.
+    type Next: Debug + Send;
+
+    /// Takes the client.
+    ///
+    /// # Errors
+    /// What this client may not ask for.
+    fn with_client(self, client: AuthenticatedClient) -> Result<Self::Next, Refusal>;
+}
+
+/// Parsed; the client is only claimed.
+#[derive(Debug)]
+pub struct AwaitClient<R> {
+    pub(super) presented: Presented,
+    pub(super) request: R,
+}
+
+impl<R: Request> AwaitClient<R> {
+    /// The client that has to be looked up.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        self.presented.client_id()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.presented.evidence()
+    }
+
+    /// Takes the client. An unknown one is an input like any other and costs the same time as wrong evidence.
+    ///
+    /// # Errors
+    /// The client is not who it says, or may not ask for this.
+    pub fn with_client(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Result<Checked<R>, Refusal> {
+        let Self { presented, request } = self;
+        match presented.authenticate(found, now) {
+            Authentication::Done(client) => request.with_client(client).map(Checked::Ready),
+            Authentication::Failed(reason) => Err(reason.into()),
+            Authentication::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
+            Authentication::Signature(claims) => Ok(Checked::Signature(AwaitSignature { claims, request })),
+        }
+    }
+}
+
+/// A state after the client was looked up: its authentication is decided, or lacks one more fact.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Checked<R: Request> {
+    /// The next state.
+    Ready(R::Next),
+    /// Compute [`AwaitSlowHash::question`], then go on.
+    SlowHash(AwaitSlowHash<R>),
+    /// Verify [`AwaitSignature::question`], then go on.
+    Signature(AwaitSignature<R>),
+}
+
+/// Waits for the answer of a slow hash.
+#[derive(Debug)]
+pub struct AwaitSlowHash<R> {
+    hash: AwaitHash,
+    request: R,
+}
+
+impl<R: Request> AwaitSlowHash<R> {
+    /// The stored PHC strings, at least one, and the presented secret.
+    #[must_use]
+    pub fn question(&self) -> (&[String], &SecretText) {
+        self.hash.question()
+    }
+
+    /// Takes the answer: whether the secret is that of one of the PHC strings.
+    ///
+    /// # Errors
+    /// The refusal, if it is not.
+    pub fn with_answer(self, right: bool) -> Result<R::Next, Refusal> {
+        let client = self.hash.with_answer(right)?;
+        self.request.with_client(client)
+    }
+}
+
+/// Waits for what an assertion says under a signature of its client.
+#[derive(Debug)]
+pub struct AwaitSignature<R> {
+    claims: AwaitClaims,
+    request: R,
+}
+
+impl<R: Request> AwaitSignature<R> {
+    /// What has to be verified. It may have no keys: then the client is unknown, and the answer costs the same.
+    #[must_use]
+    pub fn question(&self) -> SignedText<'_> {
+        let Self { claims, .. } = self;
+        SignedText::new(claims.assertion(), claims.keys(), claims.algorithm(), ASSERTION_TYPES)
+    }
+
+    /// Takes the claims, and judges them and the request: what is refused here has spent nothing.
+    ///
+    /// # Errors
+    /// The assertion does not count, its keys could not be had, or the client may not ask for this.
+    pub fn with_claims(
+        self,
+        claims: Result<Map<String, Value>, Unsigned>,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
+        let claims = claims.map_err(|unsigned| match unsigned {
+            Unsigned::Refused(flaw) => Reason::ClientAssertion(flaw),
+            Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,
+        });
+        let (client, key, until) =
+            self.claims.with_claims(claims, now, &rules.issuer, rules.assertions.as_deref())?;
+        Ok(AwaitFirstUse { key, until, next: self.request.with_client(client)? })
+    }
+}
+
+/// Waits for the word of the [`ReplayGuard`](crate::ReplayGuard): all else is checked.
+#[derive(Debug)]
+pub struct AwaitFirstUse<S> {
+    key: ReplayKey,
+    until: DateTime<Utc>,
+    next: S,
+}
+
+impl<S> AwaitFirstUse<S> {
+    /// What may be used once, and until when that has to be remembered.
+    #[must_use]
+    pub fn question(&self) -> (ReplayKey, DateTime<Utc>) {
+        (self.key, self.until)
+    }
+
+    /// Takes the answer: whether this is its first use.
+    ///
+    /// # Errors
+    /// The refusal, if it is not.
+    pub fn with_answer(self, first: bool) -> Result<S, Refusal> {
+        match first {
+            true => Ok(self.next),
+            false => Err(REPLAYED.into()),
+        }
+    }
+}

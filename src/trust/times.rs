@@ -1,0 +1,45 @@
+//! The times of a signed text: one rule for access tokens, assertions, and whatever else clients and servers sign.
+
+use chrono::{DateTime, Utc};
+
+use crate::base::numeric_date::NumericDate;
+use crate::error::AssertionFlaw as Flaw;
+
+/// How far the clocks of two machines may differ, in seconds.
+pub(crate) const CLOCK_SKEW: i64 = 30;
+
+/// How long a signed text is good past its `exp`, in seconds, for clocks that differ.
+pub(crate) const EXPIRY_LEEWAY: i64 = 10;
+
+/// Until when a text that expires then is accepted.
+pub(crate) fn accepted(exp: NumericDate) -> DateTime<Utc> {
+    let seconds = exp.seconds().saturating_add(EXPIRY_LEEWAY);
+    DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// Whether a text is good now, and for at most `longest` seconds in all.
+pub(crate) fn check(
+    exp: NumericDate,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    longest: i64,
+    now: DateTime<Utc>,
+) -> Result<(), Flaw> {
+    let now = now.timestamp();
+    if exp.seconds() + EXPIRY_LEEWAY <= now {
+        return Err(Flaw::Expired);
+    }
+    let ahead = |date: NumericDate| date.seconds() > now + CLOCK_SKEW;
+    if iat.is_some_and(ahead) || nbf.is_some_and(ahead) {
+        return Err(Flaw::TooEarly);
+    }
+    if nbf.is_some_and(|nbf| exp <= nbf) {
+        return Err(Flaw::Expired);
+    }
+    // One that does not say since when counts from now.
+    let since = iat.map_or(now, |iat| iat.seconds().min(now));
+    match exp.seconds() - since > longest.saturating_add(CLOCK_SKEW) {
+        true => Err(Flaw::TooLongLived),
+        false => Ok(()),
+    }
+}
