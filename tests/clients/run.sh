@@ -14,6 +14,8 @@ clients=(
     "assertions assertions.toml $VENV/bin/python tests/clients/python/assertions.py"
     "requests-oauthlib server.toml $VENV/bin/python tests/clients/python/requests_oauthlib_client.py"
     "openid-client server.toml node $NODE_DIR/openid-client.mjs"
+    "private-key-jwt private_key_jwt.toml node $NODE_DIR/private_key_jwt.mjs"
+    "authlib-private-key-jwt private_key_jwt.toml $VENV/bin/python tests/clients/python/private_key_jwt.py"
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
     "joserfc jwt.toml $VENV/bin/python tests/clients/python/verify_jwt.py"
     "jose jwt.toml node $NODE_DIR/verify_jwt.mjs"

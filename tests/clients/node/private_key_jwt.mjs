@@ -1,0 +1,96 @@
+// openid-client against the example server, by keys: private_key_jwt in four algorithms, at every endpoint.
+
+import { readFileSync } from 'node:fs'
+import { createRemoteJWKSet, jwtVerify, SignJWT } from 'jose'
+import * as client from 'openid-client'
+import { Checks } from './checks.mjs'
+import { User } from './user.mjs'
+
+const ISSUER = process.env.GRANTOR_ISSUER
+const ME = new URL(`${ISSUER}/api/me`)
+const KEYS = JSON.parse(readFileSync(new URL('../private_keys.json', import.meta.url)))
+const IMPORT = {
+  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  EdDSA: { name: 'Ed25519' },
+  PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
+  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+}
+
+const check = new Checks('openid-client, private_key_jwt')
+
+async function keyOf(alg) {
+  const { alg: _, kid, ...jwk } = KEYS[alg]
+  return { key: await crypto.subtle.importKey('jwk', jwk, IMPORT[alg], false, ['sign']), kid }
+}
+
+async function discover(alg, key) {
+  const authentication = client.PrivateKeyJwt(key ?? (await keyOf(alg)))
+  return client.discovery(new URL(ISSUER), alg.toLowerCase(), {}, authentication, {
+    algorithm: 'oauth2',
+    execute: [client.allowInsecureRequests],
+  })
+}
+
+const published = createRemoteJWKSet(new URL(`${ISSUER}/jwks`))
+
+for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
+  const config = await discover(alg)
+  const metadata = config.serverMetadata()
+  check.equal(`${alg}: the method is announced`, metadata.token_endpoint_auth_methods_supported.includes('private_key_jwt'), true)
+  check.equal(`${alg}: the algorithm is announced`, metadata.token_endpoint_auth_signing_alg_values_supported.includes(alg), true)
+
+  const own = await client.clientCredentialsGrant(config, { scope: 'read' })
+  const { payload, protectedHeader } = await jwtVerify(own.access_token, published, { issuer: ISSUER, typ: 'at+jwt' })
+  check.equal(`${alg}: a token of its own`, [payload.client_id, payload.sub_type], [alg.toLowerCase(), 'client'])
+  check.equal(`${alg}: signed by the first algorithm`, protectedHeader.alg, 'EdDSA')
+
+  const old = await client.clientCredentialsGrant(config, { scope: 'read', resource: 'https://old.example' })
+  const signed = await jwtVerify(old.access_token, published, { audience: 'https://old.example' })
+  check.equal(`${alg}: a resource that wants RS256`, signed.protectedHeader.alg, 'RS256')
+
+  const seen = await client.tokenIntrospection(config, own.access_token)
+  check.equal(`${alg}: introspection`, [seen.active, seen.client_id], [true, alg.toLowerCase()])
+  await client.tokenRevocation(config, own.access_token)
+  const gone = await client.tokenIntrospection(config, own.access_token)
+  check.equal(`${alg}: revocation`, gone.active, false)
+
+  const redirect_uri = `https://${alg.toLowerCase()}.example/callback`
+  const pkceCodeVerifier = client.randomPKCECodeVerifier()
+  const url = client.buildAuthorizationUrl(config, {
+    redirect_uri,
+    scope: 'read write',
+    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
+    code_challenge_method: 'S256',
+  })
+  const page = await new User(ISSUER).walk(url, 'approve')
+  const tokens = await client.authorizationCodeGrant(config, new URL(page.redirect), { pkceCodeVerifier })
+  const reply = await client.fetchProtectedResource(config, tokens.access_token, ME, 'GET')
+  check.equal(`${alg}: a code`, [reply.status, (await reply.json()).sub], [200, 'user-alice'])
+  const renewed = await client.refreshTokenGrant(config, tokens.refresh_token)
+  check.matches(`${alg}: a refresh token`, renewed.access_token, /^ey/)
+}
+
+// Another client's key, and an assertion that is used twice.
+const stolen = await discover('ES256', await keyOf('EdDSA'))
+await check.rejects('the key of another client', client.clientCredentialsGrant(stolen), ({ error }) => error, 'invalid_client')
+
+const { key, kid } = await keyOf('ES256')
+const now = Math.floor(Date.now() / 1000)
+const claims = { iss: 'es256', sub: 'es256', aud: ISSUER, jti: crypto.randomUUID(), iat: now, exp: now + 60 }
+const post = (client_assertion) =>
+  fetch(`${ISSUER}/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion,
+    }),
+  })
+const sign = (more) => new SignJWT({ ...claims, ...more }).setProtectedHeader({ alg: 'ES256', kid }).sign(key)
+const once = await sign({})
+const answers = await Promise.all(Array.from({ length: 8 }, () => post(once)))
+check.equal('one of eight uses works', answers.map(({ status }) => status).sort(), [200, ...Array(7).fill(401)])
+const elsewhere = await post(await sign({ aud: `${ISSUER}/token`, jti: 'token endpoint' }))
+check.equal('the token endpoint is no audience', elsewhere.status, 401)
+
+check.done()
