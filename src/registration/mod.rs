@@ -9,9 +9,9 @@
 //! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
 //! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`](crate::Profile::Mcp) anyway |
 //! | `redirect_uris` | the first 16 that may be had: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client of which none is left is refused |
-//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`; without any of these it is refused |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`, or `private_key_jwt` where the server verifies what clients sign; without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
-//! | `jwks`, `jwks_uri` | both at once are refused; one alone is ignored, for nothing here reads it |
+//! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt`, and is ignored for every other method |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
 

@@ -198,11 +198,6 @@ impl Wire {
         if let Some(flaw) = self.flaw() {
             return Err(flaw.into());
         }
-        let grant_names = named(self.grant_types).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
-        let response_names = named(self.response_types);
-        let response_types = consistent(&grant_names, response_names.as_deref())?;
-        let scope = text(self.scope.value()).map(|scope| Scope::parse(&scope)).transpose();
-        let (redirect_uris, redirect_schemes) = redirect_uris(self.redirect_uris.value(), schemes)?;
         let method = match self.methods().next() {
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
@@ -211,6 +206,11 @@ impl Wire {
         };
         // Those of a client that signs nothing are ignored, for nothing here reads them.
         let has_keys = method.credentials() == Credentials::Keys;
+        let grant_names = named(self.grant_types).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+        let response_names = named(self.response_types);
+        let response_types = consistent(&grant_names, response_names.as_deref())?;
+        let scope = text(self.scope.value()).map(|scope| Scope::parse(&scope)).transpose();
+        let (redirect_uris, redirect_schemes) = redirect_uris(self.redirect_uris.value(), schemes)?;
         let metadata = ClientMetadata {
             client_name: self.client_name.value().map(name).transpose()?.flatten(),
             redirect_uris,

@@ -37,7 +37,7 @@ async fn ca_30_an_assertion_alone_names_its_client() {
     let answer = server.asks(&server.assertion(json!({}))).await;
     assert_eq!(answer.status(), 200, "{}", answer.json());
     let token = answer.access_token();
-    assert_eq!(server.fixture.server.check(&token).await.unwrap().client_id().as_str(), "pkj");
+    assert_eq!(server.fixture.server.check(&token).await.unwrap().client().as_str(), "pkj");
 }
 
 #[tokio::test]
