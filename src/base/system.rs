@@ -10,6 +10,11 @@ use rand::Rng as _;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> DateTime<Utc>;
+
+    /// Now, as exactly as the clock can tell: whether a sign-in is newer than a request is a matter of less than a second.
+    fn precise_now(&self) -> DateTime<Utc> {
+        self.now()
+    }
 }
 
 /// Yields secrets. Trusted without limit: whoever can guess its bytes holds every token.
@@ -18,7 +23,7 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The clock of this machine, in whole seconds.
+/// The clock of this machine, in whole seconds, but for [`precise_now`](Clock::precise_now).
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -29,6 +34,10 @@ impl Clock for SystemClock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
         DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    fn precise_now(&self) -> DateTime<Utc> {
+        SystemTime::now().into()
     }
 }
 

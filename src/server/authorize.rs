@@ -40,7 +40,7 @@ impl AuthorizationServer {
         };
         let id = flow.client_id().clone();
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
-        let state = found.and_then(|found| flow.with_client(found, self.now(), self.rules()));
+        let state = found.and_then(|found| flow.with_client(found, self.precise_now(), self.rules()));
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state }),
             Err(refusal) => Err(page(refusal, About::client(&id))),
@@ -115,6 +115,9 @@ impl Authorization {
     /// This request was first seen at this moment, which your own session remembers. A login is fresh if it is not older
     /// than that.
     ///
+    /// Keep it to the fraction of a second, and `auth_time`, too: one that is rounded down can count as older, and the user
+    /// signs in once more.
+    ///
     /// It is trusted: a moment that is too early lets an old login pass for a fresh one. Never take it from the request. If
     /// you lost it, leave this out; the user then signs in once more.
     pub fn seen(mut self, since: DateTime<Utc>) -> Self {
@@ -148,7 +151,7 @@ impl Authorization {
     pub async fn signed_in(self, login: Login) -> SignedIn {
         let Self { server, state } = self;
         let client = state.client().id().clone();
-        match state.with_login(login, server.now(), server.rules()) {
+        match state.with_login(login, server.precise_now(), server.rules()) {
             authorize::SignedIn::Consent(state) => SignedIn::Consent(Consent { server, state }),
             authorize::SignedIn::Reauthenticate(state) => {
                 SignedIn::Reauthenticate(ShowLogin { server, state })

@@ -37,6 +37,11 @@ impl AuthorizationServer {
         self.inner.clock.now()
     }
 
+    /// What the age of a sign-in is measured by.
+    pub(super) fn precise_now(&self) -> DateTime<Utc> {
+        self.inner.clock.precise_now()
+    }
+
     pub(super) fn mint(&self) -> Mint {
         Mint::draw(&*self.inner.entropy)
     }
