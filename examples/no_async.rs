@@ -6,9 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::flow::authorize::{self, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Reply};
-use grantor::flow::{Checked, OpenedRedirect, Standing};
+use grantor::flow::{AccountStatus, Checked, OpenedRedirect};
 use grantor::store::{Record, Write};
-use grantor::{AuthMethod, Client, GrantType, Login, Mint, Request, Response, Rules, Scope};
+use grantor::{AuthMethod, Client, FreshSecrets, GrantType, Login, Request, Response, Rules, Scope};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = DateTime::from_timestamp(1_800_000_000, 0).ok_or("no such moment")?;
@@ -24,11 +24,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (record, tokens) = redeem(&rules, &client, record, &code, now)?;
     let refresh = member(&tokens, "refresh_token")?;
     let soon = now + TimeDelta::seconds(300);
-    let (record, renewed) = refresh_with(&rules, &client, record, &refresh, Mint::fixed("2"), soon)?;
+    let (record, renewed) = refresh_with(&rules, &client, record, &refresh, FreshSecrets::fixed("2"), soon)?;
 
     // The answer was lost on its way. The same question gets the very same answer, whatever is drawn now.
     let later = soon + TimeDelta::seconds(30);
-    let (_, again) = refresh_with(&rules, &client, record, &refresh, Mint::fixed("3"), later)?;
+    let (_, again) = refresh_with(&rules, &client, record, &refresh, FreshSecrets::fixed("3"), later)?;
     assert_eq!(member(&renewed, "refresh_token")?, member(&again, "refresh_token")?);
     println!("\nthe lost answer was given again");
     Ok(())
@@ -50,7 +50,7 @@ fn authorize(
         return Err("the request is in order".into());
     };
     println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
-    let (write, sealed) = state.approve(Mint::fixed("0"), now, rules);
+    let (write, sealed) = state.approve(FreshSecrets::fixed("0"), now, rules);
     let (record, proof) = store(&write);
     let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes) else {
         return Err("a code needs no signature".into());
@@ -73,7 +73,7 @@ fn redeem(
         "grant_type=authorization_code&client_id=app&code={code}\
          &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     );
-    token(rules, client, record, form, Mint::fixed("1"), now)
+    token(rules, client, record, form, FreshSecrets::fixed("1"), now)
 }
 
 fn refresh_with(
@@ -81,20 +81,20 @@ fn refresh_with(
     client: &Arc<Client>,
     record: Record,
     refresh_token: &str,
-    mint: Mint,
+    fresh: FreshSecrets,
     now: DateTime<Utc>,
 ) -> Result<(Record, Response), Box<dyn std::error::Error>> {
     let form = format!("grant_type=refresh_token&client_id=app&refresh_token={refresh_token}");
-    token(rules, client, record, form, mint, now)
+    token(rules, client, record, form, fresh, now)
 }
 
-/// Form ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision.
+/// Form ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ Decision.
 fn token(
     rules: &Rules,
     client: &Arc<Client>,
     record: Record,
     form: String,
-    mint: Mint,
+    fresh: FreshSecrets,
     now: DateTime<Utc>,
 ) -> Result<(Record, Response), Box<dyn std::error::Error>> {
     let state = token::AwaitClient::parse(&Request::post_form(form), rules)?;
@@ -106,7 +106,7 @@ fn token(
     println!("token: the client is known, lacks the grant {}", state.grant_id());
     let question = state.with_record(Some(record.clone()))?;
     println!("token: version {} of the grant, lacks the word on {:?}", record.version(), question.subject());
-    let (record, reply) = match question.decide(Standing::Active, false, mint, now, rules) {
+    let (record, reply) = match question.decide(AccountStatus::Active, false, fresh, now, rules) {
         Decision::Refuse(refusal) => return Err(refusal.into()),
         Decision::Repeat(reply) => {
             println!("token: decided to give an answer once more; nothing to write");

@@ -19,7 +19,7 @@ use grantor::store::contract::Suite;
 use grantor::store::{
     CommitError, Committed, Damaged, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{ClientId, GrantId, StoreError, Subject, TokenStore, async_trait};
+use grantor::{BackendError, ClientId, GrantId, Subject, TokenStore, async_trait};
 
 /// One row of the table.
 struct Row {
@@ -43,7 +43,7 @@ impl OwnStore {
 #[async_trait]
 impl TokenStore for OwnStore {
     /// `SELECT version, body FROM grants WHERE id = $1`
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.rows().get(&id).map(|row| Record::decode(id, row.version, &row.body)).transpose()
     }
 
@@ -68,7 +68,7 @@ impl TokenStore for OwnStore {
 
     /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, … WHERE id = $1`: no condition on
     /// the version, so that nothing can win over it.
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         if let Some(row) = self.rows().get_mut(&tombstone.id()) {
             let index = tombstone.index();
             row.version += 1;
@@ -80,14 +80,14 @@ impl TokenStore for OwnStore {
     }
 
     /// `SELECT id, version, body FROM grants WHERE user_code = $1`
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let rows = self.rows();
         let found = rows.iter().find(|(_, row)| row.user_code.as_ref() == Some(code.as_bytes()));
         found.map(|(id, row)| Record::decode(*id, row.version, &row.body)).transpose()
     }
 
     /// `SELECT … WHERE subject_kind = $1 AND subject = $2 AND client = $3 AND id > $4 ORDER BY id LIMIT $5 + 1`
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let rows = self.rows();
         let wanted = rows.iter().filter(|(id, row)| {
             page.after.is_none_or(|after| after < **id)
@@ -104,7 +104,7 @@ impl TokenStore for OwnStore {
     }
 
     /// `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires < $1 LIMIT $2)`
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut rows = self.rows();
         let expired = rows.iter().filter(|(_, row)| row.expires < before).map(|(id, _)| *id);
         let expired: Vec<GrantId> = expired.take(limit as usize).collect();

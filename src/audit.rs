@@ -21,7 +21,7 @@ pub trait Audit: Send + Sync {
 #[non_exhaustive]
 pub struct Event<'a> {
     /// What.
-    pub what: What,
+    pub what: EventKind,
     /// At which endpoint, or by a call of the host.
     pub endpoint: Endpoint,
     /// The client that asked. In a refusal it may be only claimed.
@@ -40,7 +40,7 @@ pub struct Event<'a> {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum What {
+pub enum EventKind {
     /// A user approved; a code is out.
     CodeIssued,
     /// A device waits for its user; its codes are out.

@@ -49,10 +49,10 @@ pub use async_trait::async_trait;
 // Old names of modules; each goes when its last user has moved.
 pub use base::pkce;
 pub use base::redirect_uri as redirect;
-pub(crate) use base::{mint, scope, secret, system};
+pub(crate) use base::{fresh_secrets, scope, secret, system};
 pub use http::form;
 pub(crate) mod target {
-    pub(crate) use crate::base::{ResourceId, Targets};
+    pub(crate) use crate::base::{ResourceId, ResourceIndicators};
     pub(crate) use crate::issuance::{KnownResource, Resource};
 }
 pub mod policy {
@@ -69,9 +69,9 @@ pub mod details {
     pub use crate::issuance::{DetailType, Fields};
 }
 
-pub use audit::{Audit, Endpoint, Event, What};
+pub use audit::{Audit, Endpoint, Event, EventKind};
 pub use base::{AuthorizationDetail, AuthorizationDetails};
-pub use base::{MAX_RESOURCES, ResourceId, Targets};
+pub use base::{MAX_RESOURCES, ResourceId, ResourceIndicators};
 pub use base::{MAX_SCOPE_TOKENS, Scope};
 pub use client::ResponseType;
 pub use client::{
@@ -81,17 +81,17 @@ pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registere
 pub use documents::MetadataDocuments;
 pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::authorize::{AuthenticationRequest, LoginReason, Prompt};
-pub use flow::{ResponseMode, Standing};
-pub use grant::{Claimant, Grant, GrantId, Login, Subject, UserCode};
+pub use flow::{AccountStatus, ResponseMode};
+pub use fresh_secrets::FreshSecrets;
+pub use grant::{BrowserSession, Grant, GrantId, Login, Subject, UserCode};
 pub use http::{Request, Response};
 pub use issuance::Resource;
-pub use mint::Mint;
 pub use policy::{Policy, Profile, Rules};
 pub use registration::Registration;
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use server::{Authorization, AuthorizationServer, Consent, ErrorPage, ResourceOwner};
 pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn};
 pub use signing::{AccessTokenClaims, AccessTokens, Algorithm, Claims, SubjectType, TokenSigner, Unsigned};
-pub use store::{MemoryStore, ReplayGuard, StoreError, TokenStore};
+pub use store::{BackendError, MemoryStore, ReplayGuard, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use token::Access;

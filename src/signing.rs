@@ -22,7 +22,7 @@ use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::grant::{Actor, GrantId, Subject};
 use crate::scope::Scope;
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// What a signed access token says (RFC 9068 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,8 +147,8 @@ impl Unsigned {
         typ: &'static str,
         claims: &T,
         algorithm: Option<Algorithm>,
-    ) -> Result<Self, StoreError> {
-        let claims = serde_json::to_string(claims).map_err(StoreError::permanent)?;
+    ) -> Result<Self, BackendError> {
+        let claims = serde_json::to_string(claims).map_err(BackendError::permanent)?;
         Ok(Self { typ, claims, algorithm })
     }
 }
@@ -160,11 +160,11 @@ pub trait TokenSigner: Send + Sync {
     ///
     /// # Errors
     /// The signer cannot be reached, or has no key of the algorithm; the request is answered with 503 or 500, and nothing is lost.
-    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError>;
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError>;
 
     /// The claims of a token that this signer signed; `None` for any other text. The text is hostile. A wrong
     /// `Some` lets anybody write their own tokens. Expiry and audience are the caller's to check.
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError>;
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError>;
 
     /// The algorithms that it can be asked for, its own choice first. By default it cannot be asked for any.
     fn algorithms(&self) -> Vec<Algorithm> {
@@ -172,7 +172,7 @@ pub trait TokenSigner: Send + Sync {
     }
 
     /// The public keys as a JWK set (RFC 7517 section 5).
-    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError>;
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError>;
 
     /// How long a token may live so that its key is published until then; `None` is any time.
     fn longest_lifetime(&self) -> Option<Duration> {
@@ -182,7 +182,7 @@ pub trait TokenSigner: Send + Sync {
 
 #[async_trait]
 impl<T: TokenSigner + ?Sized> TokenSigner for Arc<T> {
-    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError> {
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError> {
         (**self).sign(what, now).await
     }
 
@@ -190,11 +190,11 @@ impl<T: TokenSigner + ?Sized> TokenSigner for Arc<T> {
         (**self).algorithms()
     }
 
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError> {
         (**self).verify(token, now).await
     }
 
-    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError> {
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError> {
         (**self).jwks(now).await
     }
 

@@ -36,7 +36,7 @@ use crate::audit::Endpoint;
 use crate::error::{Reason, Refusal};
 use crate::http::Response;
 use crate::server::AuthorizationServer;
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Where a request went, as far as it tells issuers apart. Whoever sends the request writes both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub trait Tenants: Send + Sync {
     ///
     /// # Errors
     /// It could not be found out; the answer is 503.
-    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError>;
+    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError>;
 
     /// The server that a request is for.
     ///
@@ -112,7 +112,7 @@ pub trait Tenants: Send + Sync {
 
 #[async_trait]
 impl<T: Tenants + ?Sized> Tenants for Arc<T> {
-    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError> {
+    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
         (**self).find(to).await
     }
 }
@@ -207,7 +207,7 @@ fn host(authority: &str) -> Cow<'_, str> {
 
 #[async_trait]
 impl Tenants for TenantMap {
-    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError> {
+    async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
         Ok(self.get(to))
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the ground up. The first name of a row is the module; the others are what `lib.rs` calls parts of it.
 const FLOORS: &[&[&str]] = &[
-    &["base", "mint", "pkce", "redirect", "scope", "secret", "system"],
+    &["base", "fresh", "pkce", "redirect", "scope", "secret", "system"],
     &["error"],
     &["http", "form"],
     &["cache"],

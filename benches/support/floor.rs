@@ -96,7 +96,7 @@ impl Floor {
         let scope = granted(client, &form.scope);
         let now = now();
         let id = GrantId::random();
-        let (access, digest) = mint(id, b"gat_");
+        let (access, digest) = fresh_secrets(id, b"gat_");
         let answer = token_answer(&access, None, &scope);
         self.put(
             id,
@@ -120,7 +120,7 @@ impl Floor {
         let mut challenge = Digest::default();
         assert_eq!(BASE64URL.decode_slice(&*form.code_challenge, &mut challenge), Ok(32));
         let id = GrantId::random();
-        let (code, digest) = mint(id, b"gac_");
+        let (code, digest) = fresh_secrets(id, b"gac_");
         self.put(
             id,
             Grant::Offered(Box::new(Offered {
@@ -159,8 +159,8 @@ impl Floor {
         assert!(now < offered.expires);
         let challenge: Digest = Sha256::digest(form.code_verifier.as_bytes()).into();
         assert!(matches(&offered.challenge, &challenge));
-        let (access, access_digest) = mint(id, b"gat_");
-        let (refresh, refresh_digest) = mint(id, b"grt_");
+        let (access, access_digest) = fresh_secrets(id, b"gat_");
+        let (refresh, refresh_digest) = fresh_secrets(id, b"grt_");
         let answer = token_answer(&access, Some(&refresh), &offered.scope);
         *grant = Grant::Live(Live {
             client: Arc::clone(client),
@@ -183,8 +183,8 @@ impl Floor {
         let user = live.user.as_mut().unwrap();
         assert!(matches(&user.refresh, &presented));
         assert!(Arc::ptr_eq(&live.client, client));
-        let (access, access_digest) = mint(id, b"gat_");
-        let (refresh, refresh_digest) = mint(id, b"grt_");
+        let (access, access_digest) = fresh_secrets(id, b"gat_");
+        let (refresh, refresh_digest) = fresh_secrets(id, b"grt_");
         live.access = access_digest;
         user.refresh = refresh_digest;
         live.expires = now + ACCESS_SECONDS;
@@ -337,7 +337,7 @@ impl Handle {
     }
 }
 
-fn mint(id: GrantId, prefix: &[u8; 4]) -> (Handle, Digest) {
+fn fresh_secrets(id: GrantId, prefix: &[u8; 4]) -> (Handle, Digest) {
     let mut raw = [0; 48];
     let secret = Secret::random();
     raw[..16].copy_from_slice(&id);

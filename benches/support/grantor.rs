@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grantor::jose::Algorithm;
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{
     AccessTokens, AuthMethod, AuthorizationServer, Client, Clock, GrantType, Login, MemoryRegistry,
     MemoryStore, Policy, Request, Response, SystemClock, TokenStore,
@@ -112,7 +112,7 @@ fn server(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Auth
     builder(store, clock).build().unwrap()
 }
 
-fn builder(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Builder {
+fn builder(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> AuthorizationServerBuilder {
     let client = Client::builder(super::CLIENT_ID)
         .secret(super::CLIENT_SECRET)
         .auth_method(AuthMethod::ClientSecretPost)

@@ -4,7 +4,7 @@ use super::{CHUNK, Job, Runner};
 
 /// Turns that every contender gets at every job.
 const TURNS: usize = 101;
-/// Targets: times the floor, and times the faster peer.
+/// ResourceIndicators: times the floor, and times the faster peer.
 const TARGET_FLOOR: f64 = 1.5;
 
 /// Nanoseconds an operation, over the turns of one contender at one job.

@@ -163,7 +163,7 @@ fn login_page(login: &ShowLogin, query: &str) -> String {
 
 fn consent_page(consent: &Consent, query: &str) -> String {
     let scopes: String = consent.scope().iter().map(|scope| format!("<li>{}</li>", escape(scope))).collect();
-    let resources = consent.targets().as_slice().iter();
+    let resources = consent.resources().as_slice().iter();
     let resources: String = resources.map(|id| format!("<li>{}</li>", escape(id.as_str()))).collect();
     let warning = match consent.client().is_local_only() || consent.redirect_is_local() {
         true => {

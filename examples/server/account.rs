@@ -76,7 +76,7 @@ impl Allowed {
         self.since = Some(self.since.map_or(created, |since| since.min(created)));
         self.count += 1;
         self.scope.extend(grant.scope().iter().map(str::to_owned));
-        self.resources.extend(grant.targets().as_slice().iter().map(ToString::to_string));
+        self.resources.extend(grant.resources().as_slice().iter().map(ToString::to_string));
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use grantor::client::{ClientBuilder, ClientPage, RegisterError, is_readable_name};
-use grantor::{ApplicationType, AuthMethod, Client, ClientId, ClientRegistry, GrantType, StoreError};
+use grantor::{ApplicationType, AuthMethod, BackendError, Client, ClientId, ClientRegistry, GrantType};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -21,7 +21,7 @@ const CALLBACKS: usize = 10;
 const PATH: &str = "/applications";
 
 /// What a developer has registered.
-async fn applications_of(app: &App, sub: &str) -> Result<Vec<Arc<Client>>, StoreError> {
+async fn applications_of(app: &App, sub: &str) -> Result<Vec<Arc<Client>>, BackendError> {
     let page = ClientPage::first(PER_DEVELOPER).owned_by(sub);
     Ok(app.registry.registered.clients(&page).await?.clients)
 }

@@ -1,6 +1,6 @@
 //! What each page that asks a user for consent says of an application, and of what that asks for.
 
-use grantor::{AuthorizationDetails, Client, ResourceId, Scope, Targets};
+use grantor::{AuthorizationDetails, Client, ResourceId, ResourceIndicators, Scope};
 use serde::Serialize;
 
 use crate::app::App;
@@ -29,7 +29,7 @@ impl<'a> Asking<'a> {
         client: &'a Client,
         scope: &Scope,
         details: &AuthorizationDetails,
-        targets: &'a Targets,
+        targets: &'a ResourceIndicators,
     ) -> Self {
         let client_name = name_of(client);
         let developer = client.owner().and_then(|sub| Some(app.users.by_sub(sub)?.username.clone()));

@@ -192,7 +192,7 @@ impl Page for ConsentPage<'_> {
 impl<'a> ConsentPage<'a> {
     fn new(app: &App, consent: &'a Consent, request: &'a Request) -> Self {
         let asking =
-            Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.targets());
+            Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.resources());
         let program = match (consent.redirect_is_local(), consent.client().is_confidential()) {
             (true, _) => Some(LOCAL),
             (false, false) => Some(PUBLIC),

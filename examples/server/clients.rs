@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use grantor::{Client, ClientId, ClientRegistry, MemoryRegistry, Registrar, StoreError, async_trait};
+use grantor::{BackendError, Client, ClientId, ClientRegistry, MemoryRegistry, Registrar, async_trait};
 
 /// Asks the file first: it is there even while the store is down.
 pub(crate) struct Clients {
@@ -18,17 +18,17 @@ impl Clients {
 
 #[async_trait]
 impl ClientRegistry for Clients {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         match self.file.client(id).await? {
             Some(client) => Ok(Some(client)),
             None => self.registered.client(id).await,
         }
     }
 
-    fn client_now(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
-        match self.file.client_now(id) {
+    fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
+        match self.file.try_client(id) {
             Some(Some(client)) => Some(Some(client)),
-            Some(None) | None => self.registered.client_now(id),
+            Some(None) | None => self.registered.try_client(id),
         }
     }
 }

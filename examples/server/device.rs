@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::Peer;
-use grantor::{Claimant, DeviceConsent, ErrorPage, UserCode};
+use grantor::{BrowserSession, DeviceConsent, ErrorPage, UserCode};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -112,8 +112,8 @@ async fn waiting(
     Ok(request.signed_in(by.login()))
 }
 
-fn claimant(session: &Session) -> Claimant {
-    Claimant::session(session.browser().id())
+fn claimant(session: &Session) -> BrowserSession {
+    BrowserSession::session(session.browser().id())
 }
 
 fn code_in(query: Option<&str>) -> Option<UserCode> {
@@ -180,7 +180,7 @@ impl Page for ConsentPage<'_> {
 impl<'a> ConsentPage<'a> {
     fn new(app: &App, consent: &'a DeviceConsent) -> Self {
         let asking =
-            Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.targets());
+            Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.resources());
         Self { asking: asking.warn([PHISHING]), code: consent.user_code().to_string() }
     }
 }

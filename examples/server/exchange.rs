@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use grantor::flow::token::{Exchange, ExchangeAsk};
 use grantor::server::ExchangePolicy;
-use grantor::{Client, GrantType, ResourceId, StoreError, async_trait};
+use grantor::{BackendError, Client, GrantType, ResourceId, async_trait};
 use toml::Table;
 
 use crate::config::Config;
@@ -37,7 +37,7 @@ pub(crate) struct Exchanges(pub(crate) Vec<ExchangeEntry>);
 
 #[async_trait]
 impl ExchangePolicy for Exchanges {
-    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError> {
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, BackendError> {
         let entry = self.0.iter().find(|entry| entry.allows(ask));
         Ok(match entry.map(|entry| entry.delegation) {
             None => Exchange::Denied,

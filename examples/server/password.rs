@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use grantor::server::RateLimiter;
-use grantor::{Client, ResourceOwner, SecretText, Standing, StoreError, Subject, async_trait};
+use grantor::{AccountStatus, BackendError, Client, ResourceOwner, SecretText, Subject, async_trait};
 
 use crate::users::Users;
 
@@ -29,9 +29,9 @@ impl ResourceOwner for PasswordGrant {
         username: &str,
         password: &SecretText,
         _client: &Client,
-    ) -> Result<Option<Subject>, StoreError> {
+    ) -> Result<Option<Subject>, BackendError> {
         let Ok(attempt) = self.attempts.begin_anywhere(username, Utc::now()) else {
-            return Err(StoreError::transient(TooManyAttempts));
+            return Err(BackendError::transient(TooManyAttempts));
         };
         let user = self.users.authenticate(username, password.reveal()).await;
         match user {
@@ -42,9 +42,9 @@ impl ResourceOwner for PasswordGrant {
     }
 
     /// A user who is no longer in the file is no longer acted for.
-    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let known = subject.as_user().is_none_or(|sub| self.users.by_sub(sub).is_some());
-        Ok(if known { Standing::Active } else { Standing::Blocked })
+        Ok(if known { AccountStatus::Active } else { AccountStatus::Blocked })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::target::ResourceId;
 use crate::trust::times;
 
 #[derive(Deserialize)]
-struct Wire {
+struct AssertionBody {
     iss: String,
     sub: Option<String>,
     aud: Option<Audience>,
@@ -35,7 +35,7 @@ struct Wire {
 }
 
 /// What is to be believed of an assertion.
-pub(super) struct Believed {
+pub(super) struct ValidatedAssertion {
     claims: Map<String, Value>,
     subject: String,
     /// Until when it counts, the leeway included.
@@ -46,12 +46,12 @@ pub(super) struct Believed {
     authentication: Option<(DateTime<Utc>, Option<String>)>,
 }
 
-impl Believed {
+impl ValidatedAssertion {
     /// Every check of the claims, in the order of RFC 7523 section 3.
     #[rustfmt::skip]
     pub(super) fn check(claims: Map<String, Value>, issuer: &AssertionIssuer, ask: &ExtensionAsk<'_>) -> Result<Self, Reason> {
         let claims = Value::Object(claims);
-        let wire = Wire::deserialize(&claims).map_err(|_| Flaw::ClaimMissing)?;
+        let wire = AssertionBody::deserialize(&claims).map_err(|_| Flaw::ClaimMissing)?;
         let Value::Object(claims) = claims else { return Err(Flaw::ClaimMissing.into()) };
         let given_to_asker = wire.client_id.as_deref().map(|id| id == ask.client.id().as_str());
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());

@@ -59,8 +59,8 @@ use crate::client::GrantType;
 use crate::error::{AssertionFlaw, Reason};
 use crate::flow::token::{Denial, Entitlement, ExtensionAsk, ExtensionTerms};
 use crate::jose::Jws;
-use crate::server::{Builder, ExtensionGrant};
-use claims::Believed;
+use crate::server::{AuthorizationServerBuilder, ExtensionGrant};
+use claims::ValidatedAssertion;
 
 pub use issuer::AssertionIssuer;
 pub use policy::{Assertion, AssertionPolicy};
@@ -68,7 +68,7 @@ pub use policy::{Assertion, AssertionPolicy};
 /// The profile's name in the metadata (draft-ietf-oauth-identity-assertion-authz-grant section 7.2).
 const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 
-/// The grant type `urn:ietf:params:oauth:grant-type:jwt-bearer`, for [`Builder::jwt_bearer`].
+/// The grant type `urn:ietf:params:oauth:grant-type:jwt-bearer`, for [`AuthorizationServerBuilder::jwt_bearer`].
 ///
 /// It is for confidential clients that registered it, an assertion works once, and no refresh token comes with the access token: who
 /// wants another one brings another assertion.
@@ -112,13 +112,13 @@ impl JwtBearer {
         &'a self,
         text: &str,
         ask: &ExtensionAsk<'_>,
-    ) -> Result<(&'a AssertionIssuer, Believed), Reason> {
+    ) -> Result<(&'a AssertionIssuer, ValidatedAssertion), Reason> {
         let jws = Jws::parse(text).map_err(|_| AssertionFlaw::Unreadable)?;
         let named = jws.claimed_issuer().ok_or(AssertionFlaw::ClaimMissing)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.name() == named);
         let issuer = issuer.ok_or(AssertionFlaw::IssuerUnknown)?;
         let claims = issuer.verified_claims(&jws, ask.now).await?;
-        Ok((issuer, Believed::check(claims, issuer, ask)?))
+        Ok((issuer, ValidatedAssertion::check(claims, issuer, ask)?))
     }
 }
 
@@ -155,7 +155,7 @@ impl ExtensionGrant for JwtBearer {
     }
 }
 
-impl Builder {
+impl AuthorizationServerBuilder {
     /// Takes the assertions of other issuers as a grant (RFC 7523 section 2.1). Needs a
     /// [`replay_guard`](Self::replay_guard), for each is good once.
     pub fn jwt_bearer(self, grant: JwtBearer) -> Self {

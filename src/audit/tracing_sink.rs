@@ -1,6 +1,6 @@
 //! Events as `tracing` events (feature `tracing`).
 
-use super::{Audit, Event, What};
+use super::{Audit, Event, EventKind};
 
 /// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings, refusals
 /// and repeated answers as `info`, and the rest as `debug`.
@@ -11,22 +11,22 @@ pub struct TracingAudit;
 impl Audit for TracingAudit {
     fn record(&self, event: &Event<'_>) {
         match event.what {
-            What::Failed(_) => tracing::error!(target: "grantor", "{event}"),
-            What::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
-            What::Refused(_) | What::AnswerRepeated | What::AnswerRepeatedAgain => {
+            EventKind::Failed(_) => tracing::error!(target: "grantor", "{event}"),
+            EventKind::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
+            EventKind::Refused(_) | EventKind::AnswerRepeated | EventKind::AnswerRepeatedAgain => {
                 tracing::info!(target: "grantor", "{event}")
             }
-            What::CodeIssued
-            | What::DeviceCodeIssued
-            | What::DeviceClaimed
-            | What::DeviceApproved
-            | What::DeviceDenied
-            | What::TokensIssued
-            | What::Refreshed
-            | What::Revoked
-            | What::ClientRegistered
-            | What::ClientChanged
-            | What::ClientRemoved => tracing::debug!(target: "grantor", "{event}"),
+            EventKind::CodeIssued
+            | EventKind::DeviceCodeIssued
+            | EventKind::DeviceClaimed
+            | EventKind::DeviceApproved
+            | EventKind::DeviceDenied
+            | EventKind::TokensIssued
+            | EventKind::Refreshed
+            | EventKind::Revoked
+            | EventKind::ClientRegistered
+            | EventKind::ClientChanged
+            | EventKind::ClientRemoved => tracing::debug!(target: "grantor", "{event}"),
         }
     }
 }

@@ -77,9 +77,9 @@ impl fmt::Debug for ResourceId {
 /// every grant has one.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Targets(Option<Arc<Box<[ResourceId]>>>);
+pub struct ResourceIndicators(Option<Arc<Box<[ResourceId]>>>);
 
-impl Targets {
+impl ResourceIndicators {
     /// The `resource` or `audience` parameters of a request, each once.
     pub(crate) fn parse<'a>(named: impl Iterator<Item = &'a str>) -> Result<Self, Reason> {
         let ids: Result<Vec<_>, _> = named.map(ResourceId::parse).collect();
@@ -128,7 +128,7 @@ impl Targets {
 }
 
 /// Each once.
-impl FromIterator<ResourceId> for Targets {
+impl FromIterator<ResourceId> for ResourceIndicators {
     fn from_iter<I: IntoIterator<Item = ResourceId>>(resources: I) -> Self {
         let mut named = Vec::new();
         for resource in resources {
@@ -140,7 +140,7 @@ impl FromIterator<ResourceId> for Targets {
     }
 }
 
-impl fmt::Debug for Targets {
+impl fmt::Debug for ResourceIndicators {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::registry::Change;
 use super::{Client, ClientDecodeError, ClientId, ClientListing, ClientPage, ClientRegistry, MemoryRegistry};
 use super::{Registrar, RegistryError, Replacement};
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
 /// always the old one or the new one. For one process and some thousands of clients.
@@ -76,8 +76,8 @@ impl FileRegistry {
         let next = MemoryRegistry::new(self.clients.all().iter().map(|c| Client::clone(c)));
         next.change(change.clone())?;
         let bodies: Vec<Value> = next.all().iter().map(|c| c.encode()).collect();
-        let json = serde_json::to_vec_pretty(&bodies).map_err(StoreError::permanent)?;
-        replace_file(&self.path, &json).map_err(StoreError::transient)?;
+        let json = serde_json::to_vec_pretty(&bodies).map_err(BackendError::permanent)?;
+        replace_file(&self.path, &json).map_err(BackendError::transient)?;
         self.clients.change(change)
     }
 }
@@ -97,11 +97,11 @@ fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[async_trait]
 impl ClientRegistry for FileRegistry {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         Ok(self.clients.find(id))
     }
 
-    fn client_now(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
+    fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
         Some(self.clients.find(id))
     }
 }
@@ -120,7 +120,7 @@ impl Registrar for FileRegistry {
         self.change(Change::Remove(id.clone()))
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         Ok(self.clients.page(page))
     }
 }

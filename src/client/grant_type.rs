@@ -26,7 +26,7 @@ pub enum GrantType {
     /// RFC 8693
     TokenExchange,
     /// Any other (RFC 6749 section 4.5), by its absolute URI; served if the host
-    /// [has it](crate::server::Builder::extension_grant). See [`GrantType::parse`].
+    /// [has it](crate::server::AuthorizationServerBuilder::extension_grant). See [`GrantType::parse`].
     Extension(ExtensionUri),
 }
 

@@ -17,8 +17,8 @@ pub enum Profile {
     /// 2026-07-28).
     ///
     /// They are known by their metadata documents
-    /// ([`client_id_metadata_documents`](crate::server::Builder::client_id_metadata_documents)), which have to name the client;
-    /// with a [`registrar`](crate::server::Builder::registrar) they also register themselves, on the terms of
+    /// ([`client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents)), which have to name the client;
+    /// with a [`registrar`](crate::server::AuthorizationServerBuilder::registrar) they also register themselves, on the terms of
     /// [`Registration::open`](crate::Registration::open) unless you give others, and one that nobody uses goes after 30 days.
     /// The metadata are also at `openid-configuration`, where some clients look.
     ///

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Client, ClientBuilder, ClientErrors, ClientId, RegistryError};
 use crate::error::Fault;
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
 use crate::secret::SecretText;
 
 /// A client that was just made. The secret is shown now or never: only its digest is kept.
@@ -24,9 +24,13 @@ pub struct Registered {
 impl ClientBuilder {
     /// Makes an id of 128 random bits and, for a confidential client, a secret of 256. Both are base64url, so
     /// that clients which encode Basic credentials and clients which do not agree on them.
-    pub(crate) fn register(self, mint: Mint, now: DateTime<Utc>) -> Result<Registered, ClientErrors> {
-        let builder = self.id(ClientId::new(mint.grant.to_string())).issued(Some(now));
-        let secret = builder.wants_secret().then(|| URL_SAFE_NO_PAD.encode(mint.first.bytes()));
+    pub(crate) fn register(
+        self,
+        fresh: FreshSecrets,
+        now: DateTime<Utc>,
+    ) -> Result<Registered, ClientErrors> {
+        let builder = self.id(ClientId::new(fresh.grant.to_string())).issued(Some(now));
+        let secret = builder.wants_secret().then(|| URL_SAFE_NO_PAD.encode(fresh.first.bytes()));
         let builder = match &secret {
             Some(secret) => builder.secret(secret.clone()),
             None => builder,

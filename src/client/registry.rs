@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::{Client, ClientId, ClientListing, ClientPage};
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Finds clients.
 ///
@@ -17,11 +17,11 @@ use crate::store::StoreError;
 #[async_trait]
 pub trait ClientRegistry: Send + Sync {
     /// The client with exactly this id.
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError>;
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError>;
 
     /// The same at once, where no waiting is needed. The outer `None`, which is the default, sends the
     /// caller to [`client`](Self::client).
-    fn client_now(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
+    fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
         let _ = id;
         None
     }
@@ -43,7 +43,7 @@ pub trait Registrar: ClientRegistry {
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
     /// The clients in the order of their ids, a page at a time, for the host's own pages. A client that is there
     /// before the first page and after the last is on one of them.
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError>;
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError>;
 }
 
 /// A change of a client, on the condition that nobody else changed it meanwhile.
@@ -96,17 +96,17 @@ pub enum RegistryError {
     Changed,
     /// The registry failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BackendError),
 }
 
 #[async_trait]
 impl<T: ClientRegistry + ?Sized> ClientRegistry for Arc<T> {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         (**self).client(id).await
     }
 
-    fn client_now(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
-        (**self).client_now(id)
+    fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
+        (**self).try_client(id)
     }
 }
 
@@ -124,7 +124,7 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
         (**self).remove(id).await
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         (**self).clients(page).await
     }
 }
@@ -208,11 +208,11 @@ impl Change {
 
 #[async_trait]
 impl ClientRegistry for MemoryRegistry {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         Ok(self.find(id))
     }
 
-    fn client_now(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
+    fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
         Some(self.find(id))
     }
 }
@@ -231,7 +231,7 @@ impl Registrar for MemoryRegistry {
         self.change(Change::Remove(id.clone()))
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         Ok(self.page(page))
     }
 }

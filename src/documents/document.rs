@@ -10,7 +10,7 @@ use crate::client::{AuthMethod, Client, ClientId};
 use crate::error::Reason;
 use crate::outbound::{OutboundError, OutboundResponse};
 use crate::policy::{Rules, after};
-use crate::registration::{Allowance, Member, Wire, is_served};
+use crate::registration::{Allowance, Member, MetadataBody, is_served};
 
 /// For a document that does not say how long it is good, in seconds.
 const DEFAULT_MAX_AGE: u64 = 60 * 60;
@@ -24,7 +24,7 @@ pub(super) fn read(id: &ClientId, answer: &OutboundResponse, documents: &Metadat
         _               => return Err(Reason::DocumentStatusWrong),
     }
     if !is_json(answer.content_type())                      { return Err(Reason::DocumentTypeWrong) }
-    let wire = Wire::parse(answer.body()).map_err(|_| Reason::DocumentMalformed)?;
+    let wire = MetadataBody::parse(answer.body()).map_err(|_| Reason::DocumentMalformed)?;
     if wire.client_id.as_str() != Some(id.as_str())         { return Err(Reason::DocumentOfAnother) }
     if has_secret(&wire)                                    { return Err(Reason::DocumentHasSecret) }
     let method = common_method(&wire, rules).ok_or(Reason::DocumentNeedsKeys)?;
@@ -37,7 +37,7 @@ pub(super) fn read(id: &ClientId, answer: &OutboundResponse, documents: &Metadat
 }
 
 /// A secret that everybody can read is none (section 4.1 of the draft).
-fn has_secret(wire: &Wire) -> bool {
+fn has_secret(wire: &MetadataBody) -> bool {
     let preferred = wire.token_endpoint_auth_method.as_str();
     wire.client_secret != Member::Absent
         || wire.client_secret_expires_at.is_some()
@@ -46,7 +46,7 @@ fn has_secret(wire: &Wire) -> bool {
 
 /// The first method of the document's that it may have here: `none`, or keys where the server verifies what clients sign. A
 /// document without any method has `none`.
-fn common_method(wire: &Wire, rules: &Rules) -> Option<AuthMethod> {
+fn common_method(wire: &MetadataBody, rules: &Rules) -> Option<AuthMethod> {
     let may_have =
         |method: AuthMethod| method.credentials() != Credentials::Secret && is_served(method, rules);
     match wire.names_no_method() {
@@ -58,7 +58,7 @@ fn common_method(wire: &Wire, rules: &Rules) -> Option<AuthMethod> {
 /// The client, if its metadata may be had by strangers. A document has no secret: its client is public, or has keys.
 fn client(
     id: &ClientId,
-    wire: Wire,
+    wire: MetadataBody,
     method: AuthMethod,
     documents: &MetadataDocuments,
     rules: &Rules,

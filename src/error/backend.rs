@@ -7,7 +7,7 @@ type Source = Box<dyn Error + Send + Sync>;
 
 /// A store's failure. Never `invalid_grant`: clients throw good tokens away on that.
 #[derive(Debug)]
-pub struct StoreError {
+pub struct BackendError {
     kind: Kind,
     source: Source,
 }
@@ -19,7 +19,7 @@ enum Kind {
     UnknownOutcome,
 }
 
-impl StoreError {
+impl BackendError {
     /// Nothing happened, and a retry may work: a lost connection before the write, a full pool.
     pub fn transient(source: impl Into<Source>) -> Self {
         Self { kind: Kind::Transient, source: source.into() }
@@ -48,7 +48,7 @@ impl StoreError {
     }
 }
 
-impl fmt::Display for StoreError {
+impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             Kind::Transient => "the store failed for now",
@@ -59,7 +59,7 @@ impl fmt::Display for StoreError {
     }
 }
 
-impl Error for StoreError {
+impl Error for BackendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
     }
@@ -74,5 +74,5 @@ pub enum CommitError {
     Conflict,
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BackendError),
 }

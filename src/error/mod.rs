@@ -13,7 +13,7 @@ mod public;
 mod reason;
 
 pub use assertion::AssertionFlaw;
-pub use backend::{CommitError, StoreError};
+pub use backend::{BackendError, CommitError};
 pub use code::ErrorCode;
 pub use extension::ExtensionRefusal;
 pub use metadata::MetadataFlaw;
@@ -52,7 +52,7 @@ impl From<Reason> for Refusal {
 pub enum Fault {
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BackendError),
     /// The store did not answer in time; what it was asked for may have happened.
     #[error("the store did not answer in time")]
     Deadline,

@@ -7,14 +7,14 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::policy::Rules;
 use crate::scope::Scope;
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 /// What is asked for, and after the user's choice what is left of it.
 #[derive(Debug)]
 pub(crate) struct Terms {
     client: Arc<Client>,
     scope: Scope,
-    targets: Targets,
+    targets: ResourceIndicators,
     details: AuthorizationDetails,
     /// Whether anything was asked for; some requests only ask who the user is.
     asks: bool,
@@ -24,7 +24,7 @@ impl Terms {
     pub(crate) fn new(
         client: Arc<Client>,
         scope: Scope,
-        targets: Targets,
+        targets: ResourceIndicators,
         details: AuthorizationDetails,
     ) -> Self {
         let asks = !scope.is_empty() || !details.is_empty();
@@ -39,7 +39,7 @@ impl Terms {
         &self.scope
     }
 
-    pub(crate) fn targets(&self) -> &Targets {
+    pub(crate) fn resources(&self) -> &ResourceIndicators {
         &self.targets
     }
 

@@ -1,7 +1,7 @@
 //! The device authorization request (RFC 8628 section 3.1).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitMint ─▶ (Write, SealedCodes) ─▶ Codes
+//! Request ─▶ AwaitClient ─▶ AwaitSecrets ─▶ (Write, SealedCodes) ─▶ Codes
 //! ```
 
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::client::GrantType;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::error::Refusal;
 use crate::form::Form;
+use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
 use crate::http::{Request, Response};
-use crate::issuance::{Asked, Gate, Standing};
-use crate::mint::Mint;
+use crate::issuance::{AccountStatus, Gate, RequestedAccess};
 use crate::policy::{Policy, Rules};
 use crate::store::{Committed, Write};
 
@@ -27,7 +27,7 @@ pub type AwaitClient = super::AwaitClient<DeviceRequest>;
 /// What a device asks for.
 #[derive(Debug)]
 pub struct DeviceRequest {
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
 impl AwaitClient {
@@ -39,42 +39,43 @@ impl AwaitClient {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
-        Ok(Self { presented, request: DeviceRequest { asked: Asked::parse(&form)? } })
+        Ok(Self { presented, request: DeviceRequest { asked: RequestedAccess::parse(&form)? } })
     }
 }
 
 impl AwaitsClient for DeviceRequest {
-    type Next = AwaitMint;
+    type Next = AwaitSecrets;
 
-    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitMint, Refusal> {
-        Ok(AwaitMint { client, asked: self.asked })
+    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitSecrets, Refusal> {
+        Ok(AwaitSecrets { client, asked: self.asked })
     }
 }
 
 /// Waits for randomness only.
 #[derive(Debug)]
-pub struct AwaitMint {
+pub struct AwaitSecrets {
     client: AuthenticatedClient,
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
-impl AwaitMint {
+impl AwaitSecrets {
     /// Decides. Borrows: should the user code be taken, or the name of the grant, the driver asks again with others.
     ///
     /// # Errors
     /// What the client may not ask for.
     pub fn decide(
         &self,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Result<(Write, SealedCodes), Refusal> {
         let client = self.client.client();
         let grant_type = GrantType::DeviceCode;
-        let gate = Gate { client, grant_type, asked: &self.asked, standing: Standing::Active, rules };
+        let gate =
+            Gate { client, grant_type, asked: &self.asked, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
-        let (grant, user_code) = Grant::wait(issuance, &mint, now, &rules.policy);
-        let device_code = Handle::new(grant.id(), mint.first);
+        let (grant, user_code) = Grant::wait(issuance, &fresh, now, &rules.policy);
+        let device_code = Handle::new(grant.id(), fresh.first);
         Ok((Write::insert(grant, now), SealedCodes(Codes { device_code, user_code })))
     }
 }

@@ -6,7 +6,7 @@
 
 pub mod authorize;
 mod await_client;
-pub mod configure;
+pub mod client_configuration;
 pub(crate) mod consent;
 pub mod device;
 pub mod introspect;
@@ -24,5 +24,5 @@ pub use redirect::{
 pub use token_query::{AuthenticatedQuery, TokenQuery};
 
 pub use crate::client::ResponseMode;
-pub(crate) use crate::issuance::Asked;
-pub use crate::issuance::{Gate, Granted, Issuance, Standing};
+pub(crate) use crate::issuance::RequestedAccess;
+pub use crate::issuance::{AccountStatus, Gate, Granted, Issuance};

@@ -10,20 +10,20 @@ use std::net::IpAddr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
-use super::configure::{Information, RegistrationToken, secret_text};
+use super::client_configuration::{ClientInformation, RegistrationToken, secret_text};
 use crate::client::auth::Credentials;
 use crate::client::{Client, ClientBuilder, ClientId, ClientMetadata, Replacement, SelfRegistration};
 use crate::error::{Reason, Refusal};
+use crate::fresh_secrets::FreshSecrets;
 use crate::http::Request;
-use crate::mint::Mint;
 use crate::policy::Rules;
-use crate::registration::{Allowance, Applicant, Asked, Registration, Review, Wire};
+use crate::registration::{Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review};
 use crate::resource::presented;
 use crate::secret::{Masked, Secret, SecretText};
 
 /// Parsed; a software statement, if there is one, has not been checked.
 pub struct AwaitClaims {
-    wire: Wire,
+    wire: MetadataBody,
     statement: Option<String>,
     token: Option<SecretText>,
     peer: Option<IpAddr>,
@@ -52,7 +52,7 @@ impl AwaitClaims {
                 return Err(Reason::InitialTokenWrong.into());
             }
         }
-        let wire = Wire::parse(request.json_body()?)?;
+        let wire = MetadataBody::parse(request.json_body()?)?;
         Self::new(wire, token, request.peer)
     }
 
@@ -62,7 +62,7 @@ impl AwaitClaims {
     /// # Errors
     /// The body is not client metadata, names another client, or says what only the server says.
     pub fn parse_change(request: &Request, current: &Client, now: DateTime<Utc>) -> Result<Self, Refusal> {
-        let wire = Wire::parse(request.json_body()?)?;
+        let wire = MetadataBody::parse(request.json_body()?)?;
         if wire.says_what_only_the_server_says() {
             return Err(Reason::RegistrationMemberForbidden.into());
         }
@@ -74,7 +74,7 @@ impl AwaitClaims {
         Self::new(wire, None, request.peer)
     }
 
-    fn new(wire: Wire, token: Option<SecretText>, peer: Option<IpAddr>) -> Result<Self, Refusal> {
+    fn new(wire: MetadataBody, token: Option<SecretText>, peer: Option<IpAddr>) -> Result<Self, Refusal> {
         let statement = wire.statement()?.map(str::to_owned);
         Ok(Self { wire, statement, token, peer })
     }
@@ -118,7 +118,7 @@ impl fmt::Debug for AwaitClaims {
 /// Well-formed; waits for the host's policy.
 #[derive(Debug)]
 pub struct AwaitReview {
-    asked: Asked,
+    asked: RequestedMetadata,
     statement: Option<String>,
     token: Option<SecretText>,
     peer: Option<IpAddr>,
@@ -175,14 +175,14 @@ impl Approved {
     /// The metadata do not fit together.
     pub fn create(
         self,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         terms: &Registration,
-    ) -> Result<(Client, Information), Refusal> {
-        let id = ClientId::new(mint.grant.to_string());
+    ) -> Result<(Client, ClientInformation), Refusal> {
+        let id = ClientId::new(fresh.grant.to_string());
         let builder = Client::application().id(id).issued(Some(now)).owned_by(self.owner.clone());
-        let token = terms.is_managed.then(|| RegistrationToken::new(mint.second));
-        self.build(builder, token, None, mint.first, now, terms)
+        let token = terms.is_managed.then(|| RegistrationToken::new(fresh.second));
+        self.build(builder, token, None, fresh.first, now, terms)
     }
 
     /// The client as it will be: its id, its state, its live secrets and the registration access token that it presented
@@ -194,10 +194,10 @@ impl Approved {
         self,
         current: &Client,
         presented: &RegistrationToken,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         terms: &Registration,
-    ) -> Result<(Replacement, Information), Refusal> {
+    ) -> Result<(Replacement, ClientInformation), Refusal> {
         let mut kept = current.live_secrets(now);
         if self.metadata.auth_method().credentials() != Credentials::Secret {
             kept.clear();
@@ -206,7 +206,7 @@ impl Approved {
         let hidden = hidden.filter(|_| !kept.is_empty());
         let builder = ClientBuilder::keeping(current).secrets(kept);
         let token = Some(presented.duplicate());
-        let (client, information) = self.build(builder, token, hidden, mint.first, now, terms)?;
+        let (client, information) = self.build(builder, token, hidden, fresh.first, now, terms)?;
         Ok((Replacement::of(current, client), information))
     }
 
@@ -218,7 +218,7 @@ impl Approved {
         fresh: Secret,
         now: DateTime<Utc>,
         terms: &Registration,
-    ) -> Result<(Client, Information), Refusal> {
+    ) -> Result<(Client, ClientInformation), Refusal> {
         let builder = builder.metadata(self.metadata);
         let makes_secret = builder.wants_secret();
         let hidden = match makes_secret {
@@ -242,7 +242,7 @@ impl Approved {
         };
         let client = builder.build().map_err(|_| Reason::RegistrationInconsistent)?;
         let secret = secret.or_else(|| token.as_ref()?.secret_of(&client, now));
-        let information = Information::new(&client, secret, token, now);
+        let information = ClientInformation::new(&client, secret, token, now);
         Ok((client, information))
     }
 }

@@ -10,7 +10,7 @@ use super::refresh::{Bridge, RefreshAsk};
 use super::{Grant, Kind, Live, Spent, Stage, Verdict, refuse};
 use crate::error::Reason;
 use crate::flow::Gate;
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, after};
 use crate::redirect::RedirectUri;
@@ -19,7 +19,7 @@ use crate::secret::{Digest, Secret, SecretText};
 /// What a code was offered for; its redemption must fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Offer {
+pub struct PendingCode {
     /// The code's digest.
     pub(super) code: Digest,
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -33,7 +33,7 @@ pub struct Offer {
     pub(super) challenge: Option<CodeChallenge>,
 }
 
-impl Offer {
+impl PendingCode {
     /// The terms of a new code.
     #[must_use]
     pub fn new(
@@ -74,7 +74,7 @@ impl Offer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SpentCode {
-    pub(super) offer: Offer,
+    pub(super) offer: PendingCode,
     /// The answer, while it may have been lost: see [`CodeRedemption::bridge_key`] for what opens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bridge: Option<Bridge>,
@@ -123,7 +123,7 @@ impl Grant {
     pub fn redeem_code(
         self,
         presented: CodeRedemption<'_>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
@@ -161,7 +161,7 @@ impl Grant {
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
             },
             Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {
-                self.go_live(presented, mint, now, policy)
+                self.go_live(presented, fresh, now, policy)
             }
         }
     }
@@ -169,7 +169,7 @@ impl Grant {
     fn go_live(
         mut self,
         presented: CodeRedemption<'_>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
@@ -177,7 +177,7 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, mint, now, policy);
+        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };

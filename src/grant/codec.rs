@@ -12,12 +12,12 @@ use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::refresh::Family;
-use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Offer, Origin, Spent, Stage, Subject};
+use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingCode, Spent, Stage, Subject};
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::scope::Scope;
 use crate::signing::TokenName;
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 const VERSION: u32 = 1;
 
@@ -31,8 +31,8 @@ struct Body<'a> {
     subject: Subject,
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     scope: Scope,
-    #[serde(default, skip_serializing_if = "Targets::is_empty")]
-    targets: Targets,
+    #[serde(default, skip_serializing_if = "ResourceIndicators::is_empty")]
+    targets: ResourceIndicators,
     #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
     details: AuthorizationDetails,
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -53,7 +53,7 @@ struct Body<'a> {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum StageBody<'a> {
     Waiting(Waiting),
-    Offered(Offer),
+    Offered(PendingCode),
     Live {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<Cow<'a, SpentCode>>,
@@ -83,7 +83,7 @@ impl Grant {
     pub fn encode(&self) -> String {
         let stage = match &self.stage {
             Stage::Waiting(waiting) => StageBody::Waiting(Waiting::clone(waiting)),
-            Stage::Offered(offer) => StageBody::Offered(Offer::clone(offer)),
+            Stage::Offered(offer) => StageBody::Offered(PendingCode::clone(offer)),
             Stage::Live(live) => StageBody::Live {
                 code: live.spent_code().map(Cow::Borrowed),
                 device: live.spent_device_code().map(Cow::Borrowed),

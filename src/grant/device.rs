@@ -20,7 +20,7 @@ use super::{Grant, Kind, Live, Login, Origin, Spent, Stage, UserCode, Verdict, r
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::{Gate, Issuance};
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
@@ -51,7 +51,7 @@ pub(super) struct Waiting {
     polled: Option<DateTime<Utc>>,
     /// Who entered the user code, and alone can answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    claimant: Option<Claimant>,
+    claimant: Option<BrowserSession>,
     answer: Answer,
 }
 
@@ -77,9 +77,9 @@ pub(super) struct SpentDeviceCode {
 /// The browser session of whoever entered a user code, as a digest of the host's own identifier of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Claimant(Digest);
+pub struct BrowserSession(Digest);
 
-impl Claimant {
+impl BrowserSession {
     /// The session with this identifier. It is trusted: two browsers that share one can answer for each other.
     #[must_use]
     pub fn session(id: &str) -> Self {
@@ -123,7 +123,7 @@ impl Waiting {
     }
 
     /// Whether this session may answer now.
-    fn may_answer(&self, claimant: &Claimant, now: DateTime<Utc>) -> Result<(), Reason> {
+    fn may_answer(&self, claimant: &BrowserSession, now: DateTime<Utc>) -> Result<(), Reason> {
         match (self.answer, self.claimant) {
             (Answer::Approved | Answer::Denied, _) => Err(Reason::UserCodeAnswered),
             (Answer::Pending, _) if self.expires <= now => Err(Reason::UserCodeExpired),
@@ -150,10 +150,15 @@ impl Grant {
     /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts for
     /// nobody and is listed under its client.
     #[must_use]
-    pub fn wait(issuance: Issuance, mint: &Mint, now: DateTime<Utc>, policy: &Policy) -> (Self, UserCode) {
-        let user_code = UserCode::of(&mint.second);
+    pub fn wait(
+        issuance: Issuance,
+        fresh: &FreshSecrets,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> (Self, UserCode) {
+        let user_code = UserCode::of(&fresh.second);
         let waiting = Waiting {
-            code: mint.first.digest(Kind::Device.tag()),
+            code: fresh.first.digest(Kind::Device.tag()),
             user_code: user_code.digest(),
             expires: after(now, policy.device_code_lifetime),
             interval: policy.device_poll_seconds,
@@ -162,7 +167,7 @@ impl Grant {
             answer: Answer::Pending,
         };
         let stage = Stage::Waiting(Box::new(waiting));
-        (Self::new(issuance, None, stage, mint.grant, now, policy), user_code)
+        (Self::new(issuance, None, stage, fresh.grant, now, policy), user_code)
     }
 
     /// Claims it for the session that entered its user code. `None` if that was this session before, so that
@@ -173,7 +178,7 @@ impl Grant {
     pub fn claim(
         &self,
         code: &UserCodeDigest,
-        claimant: &Claimant,
+        claimant: &BrowserSession,
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, Reason> {
         let waiting = self.waiting().filter(|waiting| waiting.user_code == *code);
@@ -194,7 +199,7 @@ impl Grant {
     /// It was answered before, its time is over, or another session entered its user code.
     pub fn approve(
         mut self,
-        claimant: &Claimant,
+        claimant: &BrowserSession,
         login: &Login,
         granted: Option<(&Scope, &AuthorizationDetails)>,
         now: DateTime<Utc>,
@@ -219,7 +224,7 @@ impl Grant {
     ///
     /// # Errors
     /// As those of [`approve`](Self::approve).
-    pub fn deny(mut self, claimant: &Claimant, now: DateTime<Utc>) -> Result<Self, Reason> {
+    pub fn deny(mut self, claimant: &BrowserSession, now: DateTime<Utc>) -> Result<Self, Reason> {
         self.answer(Answer::Denied, claimant, now)?;
         Ok(self)
     }
@@ -229,7 +234,7 @@ impl Grant {
     pub fn redeem_device_code(
         mut self,
         presented: DeviceCodeUse<'_>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
@@ -261,7 +266,7 @@ impl Grant {
             }
             Answer::Approved => {
                 let code = waiting.code;
-                self.begin(code, &presented, mint, now, policy)
+                self.begin(code, &presented, fresh, now, policy)
             }
         }
     }
@@ -270,7 +275,7 @@ impl Grant {
         mut self,
         code: Digest,
         presented: &DeviceCodeUse<'_>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
@@ -278,7 +283,7 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, mint, now, policy);
+        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
         let is_kept = !policy.leeway.is_zero();
         let ask = RefreshAsk::of(presented.gate);
         let bridge = is_kept.then(|| Bridge::over(presented.secret, &tokens, ask));
@@ -308,7 +313,7 @@ impl Grant {
     }
 
     /// Whether this session gave this answer. Nobody else can have approved what its device has redeemed since.
-    pub(crate) fn was_answered(&self, claimant: &Claimant, approved: bool) -> bool {
+    pub(crate) fn was_answered(&self, claimant: &BrowserSession, approved: bool) -> bool {
         let answer = if approved { Answer::Approved } else { Answer::Denied };
         match &self.stage {
             Stage::Waiting(waiting) => waiting.claimant == Some(*claimant) && waiting.answer == answer,
@@ -330,7 +335,12 @@ impl Grant {
         }
     }
 
-    fn answer(&mut self, answer: Answer, claimant: &Claimant, now: DateTime<Utc>) -> Result<(), Reason> {
+    fn answer(
+        &mut self,
+        answer: Answer,
+        claimant: &BrowserSession,
+        now: DateTime<Utc>,
+    ) -> Result<(), Reason> {
         let Stage::Waiting(waiting) = &mut self.stage else {
             return Err(Reason::UserCodeAnswered);
         };

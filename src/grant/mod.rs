@@ -18,21 +18,21 @@ pub use crate::base::{
     Actor, Authentication, GrantId, Handle, InvalidGrantId, Kind, Login, Prefixes, Subject, UserCode,
 };
 pub use access::{AccessRecord, Issued};
-pub use code::{CodeRedemption, Offer};
+pub use code::{CodeRedemption, PendingCode};
 pub use codec::DecodeError;
-pub use device::{Claimant, DeviceCodeUse};
+pub use device::{BrowserSession, DeviceCodeUse};
 pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
 
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::{Granted, Issuance};
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::signing::{Fingerprint, TokenName};
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 use access::LiveTokens;
 use code::SpentCode;
 use device::{SpentDeviceCode, Waiting};
@@ -65,7 +65,7 @@ pub struct Grant {
     /// All that was approved; no token ever has more.
     scope: Scope,
     /// The resources that were approved; without any, its tokens are for the server's default audience.
-    targets: Targets,
+    targets: ResourceIndicators,
     created: DateTime<Utc>,
     /// The absolute end, which no rotation moves.
     ends: DateTime<Utc>,
@@ -104,7 +104,7 @@ enum Stage {
     /// A device's user code is out; nobody has approved, or the device has not asked since.
     Waiting(Box<Waiting>),
     /// A code is out; nothing has been issued.
-    Offered(Box<Offer>),
+    Offered(Box<PendingCode>),
     /// Tokens are out.
     Live(Live),
     /// Over. Kept so that a replay is recognised, not merely not found.
@@ -179,13 +179,13 @@ impl Grant {
     pub fn offer(
         issuance: Issuance,
         authentication: Authentication,
-        terms: Offer,
-        mint: &Mint,
+        terms: PendingCode,
+        fresh: &FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
         let stage = Stage::Offered(Box::new(terms));
-        Self::new(issuance, Some(authentication), stage, mint.grant, now, policy)
+        Self::new(issuance, Some(authentication), stage, fresh.grant, now, policy)
     }
 
     /// A grant that issues its first access token at once: client credentials, password, implicit, token exchange.
@@ -193,12 +193,12 @@ impl Grant {
     pub fn issue(
         issuance: Issuance,
         authentication: Option<Authentication>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Self, Issued) {
-        let (id, ends) = (mint.grant, after(now, policy.grant_lifetime).min(issuance.until));
-        let (live, tokens) = Live::begin(&issuance, issuance.granted(), ends, mint, now, policy);
+        let (id, ends) = (fresh.grant, after(now, policy.grant_lifetime).min(issuance.until));
+        let (live, tokens) = Live::begin(&issuance, issuance.granted(), ends, fresh, now, policy);
         let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
     }
@@ -237,7 +237,7 @@ impl Grant {
             client,
             subject,
             scope: Scope::empty(),
-            targets: Targets::default(),
+            targets: ResourceIndicators::default(),
             created: at,
             ends: until,
             origin: None,
@@ -281,7 +281,7 @@ impl Grant {
 
     /// The resources that were approved.
     #[must_use]
-    pub fn targets(&self) -> &Targets {
+    pub fn resources(&self) -> &ResourceIndicators {
         &self.targets
     }
 
@@ -456,17 +456,17 @@ impl Live {
         issuance: &Issuance,
         granted: Granted<'_>,
         ends: DateTime<Utc>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Self, Issued) {
-        let record = AccessRecord::new(&mint.first, issuance, granted, ends, now, policy);
-        let refresh = issuance.refreshable.then_some(mint.second);
+        let record = AccessRecord::new(&fresh.first, issuance, granted, ends, now, policy);
+        let refresh = issuance.refreshable.then_some(fresh.second);
         let family = refresh.as_ref().map(|secret| {
             let rotates = issuance.client.rotates_refresh();
             Box::new(Family::new(secret, rotates, ends, now, policy))
         });
-        let tokens = Issued::of(&record, issuance, mint.first, refresh, policy);
+        let tokens = Issued::of(&record, issuance, fresh.first, refresh, policy);
         (Self { spent: None, family, access: LiveTokens::of(record) }, tokens)
     }
 

@@ -36,12 +36,12 @@ use super::{Grant, Kind, Live, Stage, Verdict, refuse};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::Gate;
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Masked, SECRET_BYTES, Secret};
 use crate::signing::AccessTokens;
-use crate::target::{ResourceId, Targets};
+use crate::target::{ResourceId, ResourceIndicators};
 
 /// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older one counts as
 /// spent before the leeway.
@@ -136,8 +136,8 @@ impl<'de> Deserialize<'de> for Mark {
 pub struct RefreshAsk {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
-    #[serde(default, skip_serializing_if = "Targets::is_empty")]
-    targets: Targets,
+    #[serde(default, skip_serializing_if = "ResourceIndicators::is_empty")]
+    targets: ResourceIndicators,
     #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
     details: AuthorizationDetails,
 }
@@ -359,7 +359,7 @@ impl Grant {
     pub fn rotate_refresh(
         self,
         presented: RefreshUse<'_>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
@@ -378,7 +378,7 @@ impl Grant {
             return refuse(Reason::RefreshExpired);
         }
         let spent = match known {
-            Known::Current => return self.renew(&presented, mint, now, policy),
+            Known::Current => return self.renew(&presented, fresh, now, policy),
             Known::Spent(at) => family.judge_spent(at, &presented, now, policy),
             Known::Older => Presented::Replay,
         };
@@ -399,7 +399,7 @@ impl Grant {
     fn renew(
         mut self,
         presented: &RefreshUse<'_>,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Verdict {
@@ -407,7 +407,7 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let record = AccessRecord::new(&mint.first, &issuance, self.granted(), self.ends, now, policy);
+        let record = AccessRecord::new(&fresh.first, &issuance, self.granted(), self.ends, now, policy);
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };
@@ -422,10 +422,10 @@ impl Grant {
         family.idle_until = idle_until;
         family.rotates = issuance.client.rotates_refresh();
         let next = match family.rotates {
-            true => Family::successor(presented.secret, &mint.second),
+            true => Family::successor(presented.secret, &fresh.second),
             false => presented.secret.duplicate(),
         };
-        let tokens = Issued::of(&record, &issuance, mint.first, Some(next), policy);
+        let tokens = Issued::of(&record, &issuance, fresh.first, Some(next), policy);
         live.access.add(record, now);
         match &tokens.refresh {
             Some(next) if family.rotates => {

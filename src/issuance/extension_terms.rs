@@ -25,7 +25,7 @@ impl ExtensionTerms {
     }
 
     /// Entitlements are [good once](crate::flow::token::Entitlement::single_use), so the server needs a
-    /// [replay guard](crate::server::Builder::replay_guard).
+    /// [replay guard](crate::server::AuthorizationServerBuilder::replay_guard).
     pub fn single_use(self) -> Self {
         Self { single_use: true, ..self }
     }

@@ -17,12 +17,12 @@ use crate::form::Form;
 use crate::grant::{Actor, Subject};
 use crate::scope::Scope;
 use crate::signing::{AccessTokens, TokenName};
-use crate::target::{ResourceId, Targets};
+use crate::target::{ResourceId, ResourceIndicators};
 
 /// Whether a user may go on, by the host's word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Standing {
+pub enum AccountStatus {
     /// Yes.
     #[default]
     Active,
@@ -35,25 +35,25 @@ pub enum Standing {
 pub struct Gate<'a> {
     pub(crate) client: &'a Arc<Client>,
     pub(crate) grant_type: GrantType,
-    pub(crate) asked: &'a Asked,
-    pub(crate) standing: Standing,
+    pub(crate) asked: &'a RequestedAccess,
+    pub(crate) account_status: AccountStatus,
     pub(crate) rules: &'a Rules,
 }
 
 /// What a request says that its tokens should be good for.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct RequestedAccess {
     pub(crate) scope: Option<Scope>,
-    pub(crate) targets: Targets,
+    pub(crate) targets: ResourceIndicators,
     pub(crate) details: AuthorizationDetails,
 }
 
-impl Asked {
+impl RequestedAccess {
     /// `scope`, `resource` and `authorization_details` of a token request.
     pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         Ok(Self {
             scope: form.one("scope")?.map(Scope::parse).transpose()?,
-            targets: Targets::parse(form.all("resource"))?,
+            targets: ResourceIndicators::parse(form.all("resource"))?,
             details: form
                 .one("authorization_details")?
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)?,
@@ -66,7 +66,7 @@ impl Asked {
 pub(crate) struct Limits {
     pub(crate) scope: Scope,
     /// None is any that the server knows.
-    pub(crate) targets: Option<Targets>,
+    pub(crate) targets: Option<ResourceIndicators>,
     pub(crate) until: DateTime<Utc>,
     pub(crate) is_refreshable: bool,
 }
@@ -82,7 +82,7 @@ pub struct Granted<'a> {
     /// What a scope cannot say.
     pub details: &'a AuthorizationDetails,
     /// Whom its tokens may be for.
-    pub targets: &'a Targets,
+    pub targets: &'a ResourceIndicators,
 }
 
 /// Permission to mint: for this client, in this name, with this scope.
@@ -95,7 +95,7 @@ pub struct Issuance {
     /// What a scope cannot say, of the token or of the grant as well.
     pub(crate) details: AuthorizationDetails,
     /// The resources of a new grant.
-    pub(crate) targets: Targets,
+    pub(crate) targets: ResourceIndicators,
     /// Whom the token is for, unless it is the server's default audience.
     pub(crate) audience: Option<ResourceId>,
     /// How the access token is written.
@@ -139,7 +139,7 @@ impl<'a> Gate<'a> {
 
     /// The resources that the request names.
     #[must_use]
-    pub fn asked_targets(&self) -> &'a Targets {
+    pub fn asked_targets(&self) -> &'a ResourceIndicators {
         &self.asked.targets
     }
 
@@ -193,7 +193,7 @@ impl<'a> Gate<'a> {
         if !client.allows(&self.grant_type) {
             return Err(Reason::GrantTypeNotAllowed);
         }
-        if self.standing == Standing::Blocked {
+        if self.account_status == AccountStatus::Blocked {
             return Err(Reason::SubjectBlocked);
         }
         let wanted = self.wanted();
@@ -207,7 +207,7 @@ impl<'a> Gate<'a> {
             subject: subject.clone(),
             scope: asked.intersection(&self.rules.ceiling(client)),
             details: AuthorizationDetails::default(),
-            targets: Targets::default(),
+            targets: ResourceIndicators::default(),
             audience: None,
             format: AccessTokens::Opaque,
             refreshable: self.is_refreshable(),
@@ -263,7 +263,7 @@ impl<'a> Gate<'a> {
 
     /// The resources of a new grant. Where a token request may name one that the authorization request did not, these are
     /// all that it may name, so that the user sees them.
-    fn new_targets(&self) -> Result<Targets, Reason> {
+    fn new_targets(&self) -> Result<ResourceIndicators, Reason> {
         match self.asked.targets.is_empty() && self.may_name_late() {
             true => Ok(self.rules.all_targets()),
             false => self.rules.known_targets(&self.asked.targets),
@@ -317,18 +317,18 @@ impl<'a> Gate<'a> {
 
     /// The resources that a host limits a grant to. A limit to nothing must not become the default audience, which is what a
     /// request that names nothing is for, nor may a server without resources pass over it.
-    fn limited_targets(&self, limit: &Targets) -> Result<Targets, Reason> {
+    fn limited_targets(&self, limit: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
         let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
         match self.rules.resources.is_empty() {
             _ if limit.is_empty() => Err(Reason::TargetExceeded),
-            true if limit.as_slice().iter().any(is_default) => Ok(Targets::default()),
+            true if limit.as_slice().iter().any(is_default) => Ok(ResourceIndicators::default()),
             true => Err(Reason::TargetUnknown),
             false => self.rules.known_targets(limit),
         }
     }
 
     /// Whom a token is for: one of the resources that were granted; none is the server's default audience.
-    fn audience(&self, granted: &Targets) -> Result<Option<ResourceId>, Reason> {
+    fn audience(&self, granted: &ResourceIndicators) -> Result<Option<ResourceId>, Reason> {
         let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
         let asked = self.rules.known_targets(&self.asked.targets)?;
         let chosen = match (asked.as_slice(), granted.as_slice()) {

@@ -6,7 +6,9 @@ use super::detail_types::DetailTypes;
 use super::extension_terms::KnownExtension;
 use super::policy::Policy;
 use super::resource::KnownResource;
-use crate::base::{AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, Scope, Targets};
+use crate::base::{
+    AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope,
+};
 use crate::client::auth::AssertionRules;
 use crate::client::{Client, GrantType, Profile};
 use crate::error::Reason;
@@ -74,9 +76,9 @@ impl Rules {
     }
 
     /// The resources that a request names, if all of them are known.
-    pub(crate) fn known_targets(&self, asked: &Targets) -> Result<Targets, Reason> {
+    pub(crate) fn known_targets(&self, asked: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
         if self.resources.is_empty() {
-            return Ok(Targets::default());
+            return Ok(ResourceIndicators::default());
         }
         let known = |id: &ResourceId| id.as_str() == self.audience || self.resource(id.as_str()).is_some();
         if asked.as_slice().iter().all(known) {
@@ -84,15 +86,15 @@ impl Rules {
         }
         let lenient = asked.as_slice().iter().map(|id| self.known_alike(id));
         lenient
-            .collect::<Option<Targets>>()
+            .collect::<Option<ResourceIndicators>>()
             .filter(|_| self.profile.switches().resource_spelling)
             .ok_or(Reason::TargetUnknown)
     }
 
     /// The default audience and every resource; none, where the server has no resources.
-    pub(crate) fn all_targets(&self) -> Targets {
+    pub(crate) fn all_targets(&self) -> ResourceIndicators {
         if self.resources.is_empty() {
-            return Targets::default();
+            return ResourceIndicators::default();
         }
         let default = ResourceId::of_audience(&self.audience);
         std::iter::once(default).chain(self.resources.iter().map(|resource| resource.id.clone())).collect()

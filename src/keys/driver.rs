@@ -18,7 +18,7 @@ use super::view::{KeyView, KeysError};
 use crate::error::Fault;
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
 use crate::secret::Digest;
-use crate::store::{CommitError, StoreError};
+use crate::store::{BackendError, CommitError};
 
 /// The keys of a server. A cheap handle: clones share one cache.
 ///
@@ -180,10 +180,10 @@ impl Rotating {
                 None => (KeyRing::new(), digest("")),
                 Some(record) => self.decoded(record.body().reveal(), last)?,
             };
-            let Some(next) = self.step(&ring, now).await.map_err(StoreError::permanent)? else {
+            let Some(next) = self.step(&ring, now).await.map_err(BackendError::permanent)? else {
                 return Cached::new(ring, body, &self.algorithms, now, again);
             };
-            let text = next.encode().map_err(StoreError::permanent)?;
+            let text = next.encode().map_err(BackendError::permanent)?;
             let fault = match in_time(self.store.commit(version, text.reveal())).await {
                 Ok(Ok(_version)) => {
                     return Cached::new(next, digest(text.reveal()), &self.algorithms, now, again);
@@ -200,11 +200,11 @@ impl Rotating {
     }
 
     /// The ring of this text; that of the last look, where nothing has changed.
-    fn decoded(&self, text: &str, last: Option<&Cached>) -> Result<(KeyRing, Digest), StoreError> {
+    fn decoded(&self, text: &str, last: Option<&Cached>) -> Result<(KeyRing, Digest), BackendError> {
         let body = digest(text);
         match last {
             Some(last) if last.body == body => Ok((last.ring.clone(), body)),
-            _ => Ok((KeyRing::decode(text).map_err(StoreError::permanent)?, body)),
+            _ => Ok((KeyRing::decode(text).map_err(BackendError::permanent)?, body)),
         }
     }
 
@@ -272,7 +272,7 @@ impl Cached {
         now: DateTime<Utc>,
         again: DateTime<Utc>,
     ) -> Result<Self, Fault> {
-        let view = KeyView::of_ring(&ring, now, algorithms).map_err(StoreError::permanent)?;
+        let view = KeyView::of_ring(&ring, now, algorithms).map_err(BackendError::permanent)?;
         let changes = ring.next_change(now);
         Ok(Self { ring, body, view: Arc::new(view), made: now, changes, again })
     }
@@ -293,7 +293,7 @@ impl Cached {
         if self.is_view_of(now) {
             return Ok(Arc::clone(&self.view));
         }
-        let view = KeyView::of_ring(&self.ring, now, algorithms).map_err(StoreError::permanent)?;
+        let view = KeyView::of_ring(&self.ring, now, algorithms).map_err(BackendError::permanent)?;
         Ok(Arc::new(view))
     }
 }

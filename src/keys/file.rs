@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::store::{KeyRecord, KeyStore};
-use crate::store::{CommitError, StoreError};
+use crate::store::{BackendError, CommitError};
 
 /// Keys in one file that only its owner may read (mode 0600 on Unix), replaced as a whole: on disk is always the old
 /// one or the new one. Several processes on one machine may share it; a lock file beside it, `….lock`, makes
@@ -30,7 +30,7 @@ impl FileKeyStore {
 
 #[async_trait]
 impl KeyStore for FileKeyStore {
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         let path = self.path.clone();
         blocking::unblock(move || read(&path)).await
     }
@@ -47,38 +47,38 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const MAGIC: &str = "grantor-keys";
 
 /// The first line names the version, the rest is the body.
-fn read(path: &Path) -> Result<Option<KeyRecord>, StoreError> {
+fn read(path: &Path) -> Result<Option<KeyRecord>, BackendError> {
     let text = match fs::metadata(path).and_then(|about| match about.len() {
         0..=MAX_BYTES => fs::read_to_string(path),
         _ => Err(io::Error::other("the key file is too long")),
     }) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(StoreError::transient(error)),
+        Err(error) => return Err(BackendError::transient(error)),
     };
     let parts = text.split_once('\n').and_then(|(head, body)| {
         let version = head.strip_prefix(MAGIC)?.strip_prefix(' ')?;
         Some(KeyRecord::new(version.parse().ok()?, body))
     });
-    parts.map(Some).ok_or_else(|| StoreError::permanent("the key file does not begin with its version"))
+    parts.map(Some).ok_or_else(|| BackendError::permanent("the key file does not begin with its version"))
 }
 
 fn commit(path: &Path, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
     let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
         .open(beside(path, ".lock"))
-        .map_err(StoreError::transient)?;
+        .map_err(BackendError::transient)?;
     // Held until `lock` is closed at the end of this function, or with the process.
-    lock.lock().map_err(StoreError::transient)?;
+    lock.lock().map_err(BackendError::transient)?;
     let version = read(path)?.map(|record| record.version());
     if version != expect {
         return Err(CommitError::Conflict);
     }
     let next = version.map_or(1, |v| v.saturating_add(1));
     let fresh = beside(path, ".new");
-    write_fresh(&fresh, format!("{MAGIC} {next}\n{body}").as_bytes()).map_err(StoreError::transient)?;
-    fs::rename(&fresh, path).map_err(StoreError::transient)?;
+    write_fresh(&fresh, format!("{MAGIC} {next}\n{body}").as_bytes()).map_err(BackendError::transient)?;
+    fs::rename(&fresh, path).map_err(BackendError::transient)?;
     // The new file is visible already; whether it survives a power cut is not known yet.
-    sync_directory(path).map_err(StoreError::unknown_outcome)?;
+    sync_directory(path).map_err(BackendError::unknown_outcome)?;
     Ok(next)
 }
 

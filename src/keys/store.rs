@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::secret::SecretText;
-use crate::store::{CommitError, StoreError};
+use crate::store::{BackendError, CommitError};
 
 /// Keeps the signing keys of all nodes in one versioned cell.
 ///
@@ -17,7 +17,7 @@ use crate::store::{CommitError, StoreError};
 pub trait KeyStore: Send + Sync {
     /// What was committed last; `None` before the first time. A stale answer costs a conflict; one that stays
     /// stale for longer than the schedule's `announce` makes tokens that nobody can verify.
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError>;
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError>;
 
     /// One conditional write; the new version. If `expect` is `None`, the cell must be vacant; if it is
     /// `Some(v)`, it must still hold version `v`. The condition and the write are one atomic step. To confirm a
@@ -67,7 +67,7 @@ impl MemoryKeyStore {
 
 #[async_trait]
 impl KeyStore for MemoryKeyStore {
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(cell.as_ref().map(|(version, body)| KeyRecord::new(*version, body.as_str())))
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for MemoryKeyStore {
 
 #[async_trait]
 impl<T: KeyStore + ?Sized> KeyStore for Arc<T> {
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         (**self).load().await
     }
 

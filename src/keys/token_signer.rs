@@ -9,7 +9,7 @@ use super::{KeyView, Keys, KeysError};
 use crate::error::Fault;
 use crate::jose::{Algorithm, Jws, SignError, encode_text};
 use crate::signing::{ACCESS_TOKEN, Claims, TokenSigner, Unsigned};
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Signs with keys that may be of several algorithms at once, and knows its own access tokens again.
 ///
@@ -70,18 +70,18 @@ impl JwtSigner {
 
 #[async_trait]
 impl TokenSigner for JwtSigner {
-    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError> {
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError> {
         let view = self.keys.current(now).await.map_err(unavailable)?;
         let signer = view.signer(what.algorithm.unwrap_or(self.algorithm)).ok_or_else(no_key)?;
         encode_text(what.typ, &what.claims, &**signer).await.map_err(|error| match error {
-            SignError::Transient(_) => StoreError::transient(error),
+            SignError::Transient(_) => BackendError::transient(error),
             SignError::Permanent(_) | SignError::Malformed | SignError::Claims => {
-                StoreError::permanent(error)
+                BackendError::permanent(error)
             }
         })
     }
 
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError> {
         let view = self.keys.current(now).await.map_err(unavailable)?;
         Ok(Self::read(&view, token))
     }
@@ -91,7 +91,7 @@ impl TokenSigner for JwtSigner {
         std::iter::once(self.algorithm).chain(others).collect()
     }
 
-    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError> {
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError> {
         let view = self.keys.current(now).await.map_err(unavailable)?;
         Ok(view.jwks_json().as_bytes().to_vec())
     }
@@ -101,13 +101,13 @@ impl TokenSigner for JwtSigner {
     }
 }
 
-fn unavailable(fault: Fault) -> StoreError {
+fn unavailable(fault: Fault) -> BackendError {
     match fault {
         Fault::Store(error) => error,
-        Fault::Deadline | Fault::Contended => StoreError::transient(fault),
+        Fault::Deadline | Fault::Contended => BackendError::transient(fault),
     }
 }
 
-fn no_key() -> StoreError {
-    StoreError::permanent("no key signs with this algorithm")
+fn no_key() -> BackendError {
+    BackendError::permanent("no key signs with this algorithm")
 }

@@ -31,14 +31,14 @@ pub use policy::{Allowance, Applicant, RegistrationPolicy, Review};
 pub use statement::{StatementError, StatementVerifier};
 #[cfg(feature = "jwt")]
 pub use trusted_issuers::TrustedIssuers;
-pub(crate) use wire::{Asked, Wire, is_served};
+pub(crate) use wire::{MetadataBody, RequestedMetadata, is_served};
 
 use crate::client::GrantType;
 use crate::policy::Profile;
 use crate::secret::{Digest, SecretText};
 
 /// The terms of registration over HTTP. Give them to
-/// [`Builder::registration`](crate::server::Builder::registration), which switches the endpoint on.
+/// [`Builder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the endpoint on.
 ///
 /// ```
 /// use std::time::Duration;

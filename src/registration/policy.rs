@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::client::{Client, ClientMetadata, GrantType};
 use crate::scope::Scope;
 use crate::secret::SecretText;
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Decides who may register what.
 ///
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 #[async_trait]
 pub trait RegistrationPolicy: Send + Sync {
     /// Asked before a client is registered, and before it changes itself.
-    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, StoreError>;
+    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError>;
 }
 
 /// Who wants to register, and what.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Checks software statements.
 ///
@@ -29,5 +29,5 @@ pub enum StatementError {
     Unapproved,
     /// The keys could not be had.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BackendError),
 }

@@ -34,7 +34,7 @@ const MAX_STATEMENT: usize = 16 * 1024;
 /// there twice is an error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Wire {
+pub(crate) struct MetadataBody {
     redirect_uris: List,
     pub(crate) token_endpoint_auth_method: Text,
     pub(crate) token_endpoint_auth_methods_supported: List,
@@ -64,7 +64,7 @@ pub(crate) struct Wire {
     client_id_issued_at: Option<IgnoredAny>,
 }
 
-impl Wire {
+impl MetadataBody {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Reason> {
         // An array would be read by the order of the members here.
         let is_object = body.trim_ascii_start().starts_with(b"{");
@@ -191,7 +191,7 @@ impl Wire {
     }
 
     /// Checks everything, in one straight line. Redirect URIs may have these schemes without a dot.
-    pub(crate) fn check(self, schemes: &[&str], rules: &Rules) -> Result<Asked, Reason> {
+    pub(crate) fn check(self, schemes: &[&str], rules: &Rules) -> Result<RequestedMetadata, Reason> {
         if self.jwks.is_some() && self.jwks_uri != Member::Absent {
             return Err(Reason::RegistrationKeysTwice);
         }
@@ -237,7 +237,7 @@ impl Wire {
             ..ClientMetadata::default()
         };
         match ClientKeys::of(&metadata) {
-            Ok(keys) if keys.is_some() == has_keys => Ok(Asked { metadata }),
+            Ok(keys) if keys.is_some() == has_keys => Ok(RequestedMetadata { metadata }),
             Ok(_) | Err(_) => Err(Reason::RegistrationKeys),
         }
     }
@@ -245,11 +245,11 @@ impl Wire {
 
 /// Well-formed metadata, as they were asked for.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RequestedMetadata {
     pub(crate) metadata: ClientMetadata,
 }
 
-impl Asked {
+impl RequestedMetadata {
     /// What of it is registered: every value written out, so that no later default changes it.
     pub(crate) fn within(
         self,

@@ -17,7 +17,7 @@ pub(super) struct Challenge<'a> {
 impl Challenge<'_> {
     /// The answer to a request that does not pass. Each parameter stands there at most once.
     pub(super) fn answer(self, reason: Reason, needed: &Requirement) -> Response {
-        let reason = speakable(reason);
+        let reason = bearer_reason(reason);
         let refused = Refusal::from(reason).into_response();
         if !matches!(refused.status, 400 | 401 | 403) {
             return refused;
@@ -59,7 +59,7 @@ impl Challenge<'_> {
 }
 
 /// A verifier of the host's own may refuse for any reason; a resource says only what RFC 6750 knows.
-fn speakable(reason: Reason) -> Reason {
+fn bearer_reason(reason: Reason) -> Reason {
     match reason.code() {
         ErrorCode::InvalidToken
         | ErrorCode::InsufficientScope

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::Reason;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
-use crate::trust::kept::{Answer, DEADLINE, Freshness, Kept};
+use crate::trust::kept::{Answer, DEADLINE, Freshness, RemoteValue};
 
 /// Finds the endpoints of an issuer by its name alone. Cheap to clone; clones share what was found.
 ///
@@ -21,7 +21,7 @@ pub struct Discovery(Arc<Inner>);
 struct Inner {
     issuer: String,
     outbound: Arc<dyn Outbound>,
-    kept: Kept<Arc<Published>>,
+    kept: RemoteValue<Arc<Published>>,
 }
 
 /// The members that a resource server needs.
@@ -39,7 +39,7 @@ impl Discovery {
     #[must_use]
     pub fn new(issuer: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
         let outbound: Arc<dyn Outbound> = Arc::new(outbound);
-        Self(Arc::new(Inner { issuer: issuer.into(), outbound, kept: Kept::default() }))
+        Self(Arc::new(Inner { issuer: issuer.into(), outbound, kept: RemoteValue::default() }))
     }
 
     /// Whom it asks.

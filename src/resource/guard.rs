@@ -10,7 +10,7 @@ use super::bearer::presented;
 use super::challenge::Challenge;
 use super::requirement::Implied;
 use super::{Access, GuardBuilder, Requirement, TokenVerifier};
-use crate::audit::{Audit, Endpoint, Event, What};
+use crate::audit::{Audit, Endpoint, Event, EventKind};
 use crate::error::{Reason, Refusal};
 use crate::http::{Request, Response};
 use crate::server::in_time;
@@ -89,7 +89,7 @@ impl Guard {
                 self.record(refusal.reason(), access.as_deref());
                 let Inner { realm, metadata_url, .. } = &*self.inner;
                 let challenge = Challenge { realm, metadata: Some(metadata_url) };
-                Err(challenge.answer(self.told(refusal.reason()), needed))
+                Err(challenge.answer(self.public_reason(refusal.reason()), needed))
             }
         }
     }
@@ -121,7 +121,7 @@ impl Guard {
             let answer = in_time(verifier.verify(token, resource, now), *deadline).await;
             match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
                 Ok(access) => return Ok(access),
-                Err(refusal) if worst.is_none_or(|worst| weight(refusal) > weight(worst)) => {
+                Err(refusal) if worst.is_none_or(|worst| precedence(refusal) > precedence(worst)) => {
                     worst = Some(refusal);
                 }
                 Err(_) => {}
@@ -131,14 +131,15 @@ impl Guard {
     }
 
     /// What the other side hears of a reason.
-    fn told(&self, reason: Reason) -> Reason {
+    fn public_reason(&self, reason: Reason) -> Reason {
         let in_doubt = reason.status() >= 500 && reason != Reason::NotConfigured;
         if in_doubt && self.inner.refuses_in_doubt { Reason::TokenInactive } else { reason }
     }
 
     pub(super) fn record(&self, reason: Reason, access: Option<&Access>) {
         let Some(audit) = &self.inner.audit else { return };
-        let what = if reason.status() >= 500 { What::Failed(reason) } else { What::Refused(reason) };
+        let what =
+            if reason.status() >= 500 { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
         audit.record(&Event {
             what,
             endpoint: Endpoint::Resource,
@@ -155,7 +156,7 @@ impl Guard {
 type Refused = (Refusal, Option<Box<Access>>);
 
 /// How much a refusal says about the token.
-fn weight(refusal: Refusal) -> u8 {
+fn precedence(refusal: Refusal) -> u8 {
     match refusal.reason() {
         reason if reason.status() >= 500 => 4,
         Reason::TokenExpired | Reason::TokenTooEarly | Reason::TokenAudienceWrong | Reason::TokenBound => 3,

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::calls::Outcome;
-use super::{About, AuthorizationServer};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientId, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::documents::Requester;
@@ -18,7 +18,7 @@ use crate::grant::{Login, Subject};
 use crate::http::{Request, Response, escape_html};
 use crate::scope::Scope;
 use crate::store::{Filter, Page};
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 impl AuthorizationServer {
     /// Reads an authorization request (RFC 6749 section 3.1) and proves where its answer goes.
@@ -26,24 +26,24 @@ impl AuthorizationServer {
     /// # Errors
     /// An [`ErrorPage`]: the answer has nowhere to go.
     pub async fn authorize(&self, request: &Request) -> Result<Authorization, ErrorPage> {
-        let page = |refusal: Refusal, about: About<'_>| {
+        let page = |refusal: Refusal, about: EventSubject<'_>| {
             let reason = refusal.reason();
             let _ = self.refuse(refusal, Endpoint::Authorization, about);
             ErrorPage { reason }
         };
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
-            return Err(page(Reason::NotConfigured.into(), About::default()));
+            return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
         }
         let flow = match AwaitClient::parse(request) {
             Ok(flow) => flow,
-            Err(refusal) => return Err(page(refusal, About::default())),
+            Err(refusal) => return Err(page(refusal, EventSubject::default())),
         };
         let id = flow.client_id().clone();
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
         let state = found.and_then(|found| flow.with_client(found, self.precise_now(), self.rules()));
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state }),
-            Err(refusal) => Err(page(refusal, About::client(&id))),
+            Err(refusal) => Err(page(refusal, EventSubject::client(&id))),
         }
     }
 }
@@ -262,8 +262,8 @@ impl Consent {
     /// The resources that the client can reach; none is the server's default audience. Under
     /// [`Profile::Mcp`](crate::Profile::Mcp), a request that names none gets all that a later token request may name.
     #[must_use]
-    pub fn targets(&self) -> &Targets {
-        self.state.targets()
+    pub fn resources(&self) -> &ResourceIndicators {
+        self.state.resources()
     }
 
     /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
@@ -338,13 +338,13 @@ impl Consent {
     async fn say_yes(self) -> Response {
         let Self { server, state } = self;
         let what = match state.response_type() {
-            ResponseType::Code => What::CodeIssued,
-            ResponseType::Token => What::TokensIssued,
+            ResponseType::Code => EventKind::CodeIssued,
+            ResponseType::Token => EventKind::TokensIssued,
         };
         let is_self_registered = state.client().is_self_registered();
-        let (write, sealed) = state.approve(server.mint(), server.now(), server.rules());
+        let (write, sealed) = state.approve(server.fresh_secrets(), server.now(), server.rules());
         let grant = write.next().grant();
-        let about = About::of(grant);
+        let about = EventSubject::of(grant);
         let reason = match server.commit(&write).await {
             Outcome::Committed(proof) => {
                 server.audit(what, Endpoint::Authorization, about);
@@ -382,7 +382,7 @@ impl AuthorizationServer {
             }
         };
         if let Some(reason) = redirect.reason() {
-            self.audit(What::Refused(reason), Endpoint::Authorization, About::client(client));
+            self.audit(EventKind::Refused(reason), Endpoint::Authorization, EventSubject::client(client));
         }
         redirect.into_response()
     }

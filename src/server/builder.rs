@@ -1,4 +1,4 @@
-//! [`Builder`]: configures a server and reports every mistake at once, at start.
+//! [`AuthorizationServerBuilder`]: configures a server and reports every mistake at once, at start.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -7,11 +7,11 @@ use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
 use super::extension::Extensions;
 use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
-use super::mistakes::{issuer_path, known_resources, mistaken_details, mistaken_documents};
-use super::mistakes::{mistaken_numbers, mistaken_terms};
-use super::one_time::OneTime;
 use super::repeats::Repeats;
-use super::unanswered::Unanswered;
+use super::single_use::SingleUse;
+use super::undelivered::UndeliveredAnswers;
+use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
+use super::validate::{validate_numbers, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
 use crate::client::auth::AssertionRules;
@@ -29,7 +29,7 @@ use crate::target::Resource;
 
 /// Configures an [`AuthorizationServer`].
 #[must_use]
-pub struct Builder {
+pub struct AuthorizationServerBuilder {
     issuer: String,
     loopback: bool,
     profile: Profile,
@@ -62,7 +62,7 @@ pub struct Builder {
     cursor_key: Option<Secret>,
 }
 
-impl Builder {
+impl AuthorizationServerBuilder {
     pub(super) fn new(issuer: String) -> Self {
         Self {
             issuer,
@@ -355,9 +355,9 @@ impl Builder {
             Vec::new()
         });
         let detail_types = self.detail_types.into_iter().collect::<DetailTypes>();
-        errors.extend(mistaken_details(&detail_types, &resources));
+        errors.extend(validate_details(&detail_types, &resources));
         errors.extend(self.endpoints.mistakes());
-        errors.extend(mistaken_numbers(&self.policy));
+        errors.extend(validate_numbers(&self.policy));
         let extensions = self.extensions.known();
         let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
         errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
@@ -375,10 +375,10 @@ impl Builder {
             legacy_audience: self.legacy_audience.then_some(token_endpoint),
         });
         if let Some(terms) = &self.registration {
-            errors.extend(mistaken_terms(terms, &serves, &scope, self.registrar.is_some()));
+            errors.extend(validate_terms(terms, &serves, &scope, self.registrar.is_some()));
         }
         if let Some(terms) = &self.documents {
-            errors.extend(mistaken_documents(terms, &serves, &scope));
+            errors.extend(validate_documents(terms, &serves, &scope));
         }
         if self.clients.is_none() {
             errors.push(ConfigError::ClientsMissing);
@@ -415,7 +415,7 @@ impl Builder {
             guesses: RateLimiter::per_minute(rules.policy.secret_failures_per_minute),
             devices: RateLimiter::per_minute(rules.policy.device_requests_per_minute),
             user_codes: AttemptLimiter::new(&rules.policy),
-            unanswered: Unanswered::new(rules.policy.leeway),
+            unanswered: UndeliveredAnswers::new(rules.policy.leeway),
             repeats: Repeats::new(rules.policy.leeway),
             answers_from: Mutex::default(),
             rules,
@@ -428,7 +428,7 @@ impl Builder {
             owner: self.owner,
             exchange: self.exchange,
             extensions: self.extensions,
-            one_time: OneTime::new(self.replay_guard),
+            one_time: SingleUse::new(self.replay_guard),
             slow_hash: self.slow_hash,
             client_signatures: self.client_signatures,
             signer: self.signer,
@@ -442,9 +442,9 @@ impl Builder {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for AuthorizationServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("issuer", &self.issuer).finish_non_exhaustive()
+        f.debug_struct("AuthorizationServerBuilder").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

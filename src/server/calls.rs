@@ -14,12 +14,12 @@ use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::{AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Standing};
+use crate::flow::{AccountStatus, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked};
+use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
-use crate::mint::Mint;
 use crate::secret::SecretText;
-use crate::store::{CommitError, Committed, Record, StoreError, UserCodeDigest, Write};
+use crate::store::{BackendError, CommitError, Committed, Record, UserCodeDigest, Write};
 
 /// What became of a conditional write.
 pub(super) enum Outcome {
@@ -42,8 +42,8 @@ impl AuthorizationServer {
         self.inner.clock.precise_now()
     }
 
-    pub(super) fn mint(&self) -> Mint {
-        Mint::draw(&*self.inner.entropy)
+    pub(super) fn fresh_secrets(&self) -> FreshSecrets {
+        FreshSecrets::draw(&*self.inner.entropy)
     }
 
     /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
@@ -79,14 +79,14 @@ impl AuthorizationServer {
 
     /// The client with this id, served or not.
     pub(super) async fn find_any_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
-        match self.inner.clients.client_now(id) {
+        match self.inner.clients.try_client(id) {
             Some(found) => Ok(found),
             None => Ok(self.in_time(self.inner.clients.client(id)).await.ok_or(Fault::Deadline)??),
         }
     }
 
     pub(super) async fn load(&self, id: GrantId) -> Result<Option<Record>, Fault> {
-        match self.inner.store.load_now(id) {
+        match self.inner.store.try_load(id) {
             Some(found) => Ok(found),
             None => Ok(self.in_time(self.inner.store.load(id)).await.ok_or(Fault::Deadline)??),
         }
@@ -101,7 +101,7 @@ impl AuthorizationServer {
     /// A conditional write. What could not be read back is never written.
     pub(super) async fn commit(&self, write: &Write) -> Outcome {
         if !write.can_be_read() {
-            return Outcome::Failed(StoreError::permanent("the grant could not be read back").into());
+            return Outcome::Failed(BackendError::permanent("the grant could not be read back").into());
         }
         match self.in_time(self.inner.store.commit(write)).await {
             Some(Ok(proof)) => {
@@ -125,12 +125,12 @@ impl AuthorizationServer {
         }
     }
 
-    pub(super) async fn standing(&self, subject: &Subject) -> Result<Standing, Fault> {
+    pub(super) async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, Fault> {
         match (&self.inner.owner, subject) {
             (Some(owner), Subject::User(_)) => {
-                Ok(self.in_time(owner.standing(subject)).await.ok_or(Fault::Deadline)??)
+                Ok(self.in_time(owner.account_status(subject)).await.ok_or(Fault::Deadline)??)
             }
-            (None, _) | (_, Subject::Client(_)) => Ok(Standing::Active),
+            (None, _) | (_, Subject::Client(_)) => Ok(AccountStatus::Active),
         }
     }
 

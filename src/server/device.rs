@@ -6,29 +6,29 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::calls::Outcome;
-use super::{About, AuthorizationServer, ErrorPage};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, ErrorPage, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::documents::Requester;
 use crate::error::{Reason, Refusal};
 use crate::flow::consent::Terms;
 use crate::flow::device;
-use crate::grant::{Claimant, Grant, GrantId, Login, UserCode};
+use crate::grant::{BrowserSession, Grant, GrantId, Login, UserCode};
 use crate::http::{Request, Response};
 use crate::scope::Scope;
 use crate::store::{Record, Tombstone, Write};
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 /// How often something is decided anew: a code drawn again, or a grant loaded that somebody else changed.
-const RACES: usize = 16;
+const MAX_CONFLICT_RETRIES: usize = 16;
 
 impl AuthorizationServer {
     /// Answers a device authorization request (RFC 8628 section 3.1).
     pub async fn device_authorization(&self, request: &Request) -> Response {
         const ENDPOINT: Endpoint = Endpoint::DeviceAuthorization;
         let Some(verification_uri) = self.verification_uri() else {
-            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, About::default());
+            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
         };
         let flow = match device::AwaitClient::parse(request) {
             Ok(flow) => flow,
@@ -51,12 +51,12 @@ impl AuthorizationServer {
         // Only now: others cannot use the share of a client that proves who it is.
         let admitted = self.inner.devices.begin(request.peer, &id, self.now());
         admitted.map_err(|_| Reason::DeviceRequestThrottled)?.keep();
-        for _ in 0..RACES {
-            let (write, sealed) = flow.decide(self.mint(), self.now(), self.rules())?;
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let (write, sealed) = flow.decide(self.fresh_secrets(), self.now(), self.rules())?;
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
-                    let about = About::client(&id).grant(write.id());
-                    self.audit(What::DeviceCodeIssued, Endpoint::DeviceAuthorization, about);
+                    let about = EventSubject::client(&id).grant(write.id());
+                    self.audit(EventKind::DeviceCodeIssued, Endpoint::DeviceAuthorization, about);
                     return Ok(sealed.open(proof));
                 }
                 Outcome::Conflict => {}
@@ -84,19 +84,19 @@ impl AuthorizationServer {
     pub async fn device(
         &self,
         user_code: &str,
-        claimant: &Claimant,
+        claimant: &BrowserSession,
         peer: Option<IpAddr>,
     ) -> Result<DeviceRequest, ErrorPage> {
         match self.claim(user_code, claimant, peer).await {
             Ok(request) => Ok(request),
-            Err(refusal) => Err(self.device_page(refusal, About::default())),
+            Err(refusal) => Err(self.device_page(refusal, EventSubject::default())),
         }
     }
 
     async fn claim(
         &self,
         typed: &str,
-        claimant: &Claimant,
+        claimant: &BrowserSession,
         peer: Option<IpAddr>,
     ) -> Result<DeviceRequest, Refusal> {
         if self.inner.endpoints.path(Endpoint::DeviceVerification).is_none() {
@@ -114,9 +114,13 @@ impl AuthorizationServer {
         claimed
     }
 
-    async fn claim_waiting(&self, code: UserCode, claimant: &Claimant) -> Result<DeviceRequest, Refusal> {
+    async fn claim_waiting(
+        &self,
+        code: UserCode,
+        claimant: &BrowserSession,
+    ) -> Result<DeviceRequest, Refusal> {
         let digest = code.digest();
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let record = self.find_waiting(&digest).await?.ok_or(Reason::UserCodeUnknown)?;
             let now = self.now();
             let next = record.grant().claim(&digest, claimant, now)?;
@@ -126,7 +130,7 @@ impl AuthorizationServer {
                 return Err(Reason::GrantTypeNotAllowed.into());
             }
             let request = |grant: &Grant| {
-                let (scope, targets, details) = (grant.scope(), grant.targets(), grant.details());
+                let (scope, targets, details) = (grant.scope(), grant.resources(), grant.details());
                 let client = Arc::clone(&client);
                 DeviceRequest(Waiting {
                     server: self.clone(),
@@ -140,8 +144,8 @@ impl AuthorizationServer {
             let write = Write::replace(record.version(), next, now);
             match self.commit(&write).await {
                 Outcome::Committed(_) => {
-                    let about = About::client(client.id()).grant(write.id());
-                    self.audit(What::DeviceClaimed, Endpoint::DeviceVerification, about);
+                    let about = EventSubject::client(client.id()).grant(write.id());
+                    self.audit(EventKind::DeviceClaimed, Endpoint::DeviceVerification, about);
                     return Ok(request(write.next().grant()));
                 }
                 Outcome::Conflict => {}
@@ -151,7 +155,7 @@ impl AuthorizationServer {
         Err(Reason::Contended.into())
     }
 
-    fn device_page(&self, refusal: Refusal, about: About<'_>) -> ErrorPage {
+    fn device_page(&self, refusal: Refusal, about: EventSubject<'_>) -> ErrorPage {
         let reason = refusal.reason();
         let _ = self.refuse(refusal, Endpoint::DeviceVerification, about);
         ErrorPage { reason }
@@ -165,7 +169,7 @@ struct Waiting {
     grant: GrantId,
     terms: Terms,
     code: UserCode,
-    claimant: Claimant,
+    claimant: BrowserSession,
 }
 
 /// A device that waits for its user, claimed by one browser session. Say next who is signed in there.
@@ -217,8 +221,8 @@ impl DeviceConsent {
 
     /// The resources that the device will reach; none is the server's default audience.
     #[must_use]
-    pub fn targets(&self) -> &Targets {
-        self.waiting.terms.targets()
+    pub fn resources(&self) -> &ResourceIndicators {
+        self.waiting.terms.resources()
     }
 
     /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
@@ -291,11 +295,11 @@ impl DeviceConsent {
     ) -> Result<(), ErrorPage> {
         let Waiting { server, grant, terms, claimant, .. } = &self.waiting;
         let subject = Some(self.login.subject());
-        let about = About { subject, ..About::client(terms.client().id()).grant(*grant) };
+        let about = EventSubject { subject, ..EventSubject::client(terms.client().id()).grant(*grant) };
         let stands = |grant: &Grant| grant.was_answered(claimant, says_yes);
         match server.write_answer(*grant, says_yes, answered, stands).await {
             Ok(()) => {
-                let what = if says_yes { What::DeviceApproved } else { What::DeviceDenied };
+                let what = if says_yes { EventKind::DeviceApproved } else { EventKind::DeviceDenied };
                 server.audit(what, Endpoint::DeviceVerification, about);
                 Ok(())
             }
@@ -314,7 +318,7 @@ impl AuthorizationServer {
         answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
         stands: impl Fn(&Grant) -> bool,
     ) -> Result<(), Refusal> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let record: Record = self.load(id).await?.ok_or(Reason::UserCodeExpired)?;
             let (version, now) = (record.version(), self.now());
             let next = answered(record.into_grant(), now)?;

@@ -9,7 +9,7 @@ use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{AwaitTokens, Exchange, ExchangeAsk, TokenReply};
 use crate::resource::Access;
 use crate::secret::SecretText;
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Decides who may exchange which token for which.
 #[async_trait]
@@ -22,12 +22,12 @@ pub trait ExchangePolicy: Send + Sync {
     ///
     /// # Errors
     /// It could not be found out; the answer is 503.
-    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError>;
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, BackendError>;
 }
 
 #[async_trait]
 impl<T: ExchangePolicy + ?Sized> ExchangePolicy for Arc<T> {
-    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError> {
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, BackendError> {
         (**self).exchange(ask).await
     }
 }
@@ -43,10 +43,10 @@ impl AuthorizationServer {
         self.check_generation(subject.as_ref().and_then(Access::token_name)).await?;
         let flow = flow.with_tokens(subject, actor, self.rules())?;
         let question = flow.question();
-        let standing = self.standing(question.subject.subject()).await?;
+        let account_status = self.account_status(question.subject.subject()).await?;
         let permission = self.in_time(policy.exchange(&question)).await;
         let permission = permission.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
-        self.grant(flow.with_permission(permission, standing)?).await
+        self.issue_new_grant(flow.with_permission(permission, account_status)?).await
     }
 
     /// What a token is good for, if it is a live access token of this server.

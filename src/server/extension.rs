@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::calls::judge;
 use super::config_error::ConfigError;
-use super::{AuthorizationServer, Builder};
+use super::{AuthorizationServer, AuthorizationServerBuilder};
 use crate::audit::Endpoint;
 use crate::client::GrantType;
 use crate::error::{Fault, Reason, Refusal};
@@ -68,7 +68,7 @@ pub trait ExtensionGrant: Send + Sync {
     /// guessed; the server limits them by address ([`Denial::wrong_secret`]).
     ///
     /// # Errors
-    /// Nothing is given, or (from a [`StoreError`](crate::StoreError)) it could not be found out; then the answer is 503.
+    /// Nothing is given, or (from a [`BackendError`](crate::BackendError)) it could not be found out; then the answer is 503.
     async fn entitle(&self, ask: &ExtensionAsk<'_>) -> Result<Entitlement, Denial>;
 
     /// What it may do; asked once, when the server is built. By default it is for confidential clients and gives no
@@ -77,7 +77,7 @@ pub trait ExtensionGrant: Send + Sync {
         ExtensionTerms::default()
     }
 
-    /// What is wrong with how it was set up, for a server of this issuer; [`Builder::build`] reports it.
+    /// What is wrong with how it was set up, for a server of this issuer; [`AuthorizationServerBuilder::build`] reports it.
     fn mistakes(&self, issuer: &str) -> Vec<String> {
         let _ = issuer;
         Vec::new()
@@ -99,7 +99,7 @@ impl<T: ExtensionGrant + ?Sized> ExtensionGrant for Arc<T> {
     }
 }
 
-impl Builder {
+impl AuthorizationServerBuilder {
     /// Adds a grant type of your own, by its absolute URI. It is for the clients that registered it.
     pub fn extension_grant(mut self, uri: impl Into<String>, grant: impl ExtensionGrant + 'static) -> Self {
         self.extensions.0.push((uri.into(), Arc::new(grant)));
@@ -179,11 +179,11 @@ impl AuthorizationServer {
         let answer =
             answer.ok_or(Refusal::from(Fault::Deadline)).and_then(|said| said.map_err(Refusal::from));
         let entitlement = judge(counted, answer)?;
-        let standing = self.standing(&entitlement.subject(flow.client())).await?;
-        let flow = flow.with_entitlement(entitlement, standing, self.now())?;
+        let account_status = self.account_status(&entitlement.subject(flow.client())).await?;
+        let flow = flow.with_entitlement(entitlement, account_status, self.now())?;
         match flow.one_time() {
             Some((key, until)) => self.grant_once(flow, key, until).await,
-            None => self.grant(flow).await,
+            None => self.issue_new_grant(flow).await,
         }
     }
 

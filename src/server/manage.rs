@@ -1,7 +1,7 @@
 //! What a host does itself: register applications, list grants.
 
-use super::{About, AuthorizationServer, Cursor};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, Cursor, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientBuilder, ClientId, ClientState, RegisterError, Registered};
 use crate::error::{Fault, Reason, Refusal};
 use crate::grant::Subject;
@@ -30,10 +30,10 @@ impl AuthorizationServer {
     /// The metadata do not fit together, or the registry did not take it.
     pub async fn register(&self, application: ClientBuilder) -> Result<Registered, RegisterError> {
         let registrar = self.inner.registrar.as_ref().ok_or(RegisterError::NotConfigured)?;
-        let registered = application.register(self.mint(), self.now())?;
+        let registered = application.register(self.fresh_secrets(), self.now())?;
         let insert = registrar.insert(Client::clone(&registered.client));
         self.in_time(insert).await.ok_or(Fault::Deadline)??;
-        self.audit(What::ClientRegistered, Endpoint::Host, About::client(registered.client.id()));
+        self.audit(EventKind::ClientRegistered, Endpoint::Host, EventSubject::client(registered.client.id()));
         Ok(registered)
     }
 
@@ -78,7 +78,7 @@ impl AuthorizationServer {
     }
 
     /// The place that a text names in the listing of this filter. `None` if it was written for another filter, by a
-    /// server with another [`cursor_key`](super::Builder::cursor_key), or by somebody else.
+    /// server with another [`cursor_key`](super::AuthorizationServerBuilder::cursor_key), or by somebody else.
     #[must_use]
     pub fn cursor(&self, filter: &Filter, text: &str) -> Option<Cursor> {
         Cursor::parse(text, filter, &self.inner.cursor_key)
@@ -107,8 +107,8 @@ impl AuthorizationServer {
     pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
         let listing = self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??;
         for Damaged { id, client, subject, .. } in &listing.damaged {
-            let about = About { subject: Some(subject), ..About::client(client).grant(*id) };
-            self.audit(What::Failed(Reason::StoreBroken), Endpoint::Host, about);
+            let about = EventSubject { subject: Some(subject), ..EventSubject::client(client).grant(*id) };
+            self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, about);
         }
         Ok(listing)
     }

@@ -13,17 +13,17 @@ mod extension;
 mod limit;
 mod lineage;
 mod manage;
-mod mistakes;
-mod one_time;
 mod registration;
 mod repeats;
 mod revoke_all;
 mod signed;
+mod single_use;
 mod sweep;
 mod token;
 mod turns;
-mod unanswered;
+mod undelivered;
 mod unused;
+mod validate;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 pub use authorize::{Authorization, Consent, ErrorPage, LoginRequired, ShowLogin, SignedIn};
-pub use builder::Builder;
+pub use builder::AuthorizationServerBuilder;
 pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
@@ -43,25 +43,25 @@ use extension::Extensions;
 pub use limit::{Attempt, RateLimiter};
 pub use manage::Grants;
 
-use crate::audit::{Audit, Endpoint, Event, What};
+use crate::audit::{Audit, Endpoint, Event, EventKind};
 pub(crate) use crate::base::time::in_time;
 use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SlowHash};
 use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
-use crate::flow::Standing;
+use crate::flow::AccountStatus;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
 use crate::registration::Registration;
 use crate::secret::{Secret, SecretText};
 use crate::signing::{AccessTokenClaims, TokenSigner};
-use crate::store::{StoreError, TokenStore};
+use crate::store::{BackendError, TokenStore};
 use crate::system::{Clock, Entropy};
 use limit::{AttemptLimiter, RegistrationLimiter};
-use one_time::OneTime;
 use repeats::Repeats;
-use unanswered::Unanswered;
+use single_use::SingleUse;
+use undelivered::UndeliveredAnswers;
 
 /// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
 /// parameters, so it drops into any framework's state.
@@ -105,7 +105,7 @@ struct Inner {
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
     extensions: Extensions,
-    one_time: OneTime,
+    one_time: SingleUse,
     slow_hash: Option<Arc<dyn SlowHash>>,
     client_signatures: Option<Arc<dyn ClientSignatures>>,
     signer: Option<Arc<dyn TokenSigner>>,
@@ -121,7 +121,7 @@ struct Inner {
     devices: RateLimiter,
     user_codes: AttemptLimiter,
     registrations: RegistrationLimiter,
-    unanswered: Unanswered,
+    unanswered: UndeliveredAnswers,
     repeats: Repeats,
     /// Where the next sweep goes on to look for answers that nobody can ask for again.
     answers_from: Mutex<Option<GrantId>>,
@@ -139,13 +139,13 @@ pub trait ResourceOwner: Send + Sync {
         username: &str,
         password: &SecretText,
         client: &Client,
-    ) -> Result<Option<Subject>, StoreError>;
+    ) -> Result<Option<Subject>, BackendError>;
 
     /// Whether this user may still be acted for. Asked before every code and refresh token is redeemed. A wrong
     /// `Active` keeps a disabled user's applications going until somebody revokes their grants.
-    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let _ = subject;
-        Ok(Standing::Active)
+        Ok(AccountStatus::Active)
     }
 }
 
@@ -156,20 +156,20 @@ impl<T: ResourceOwner + ?Sized> ResourceOwner for Arc<T> {
         username: &str,
         password: &SecretText,
         client: &Client,
-    ) -> Result<Option<Subject>, StoreError> {
+    ) -> Result<Option<Subject>, BackendError> {
         (**self).authenticate(username, password, client).await
     }
 
-    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
-        (**self).standing(subject).await
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
+        (**self).account_status(subject).await
     }
 }
 
 impl AuthorizationServer {
     /// Starts to configure a server. The issuer is its https URL, without query or fragment; clients find
     /// its metadata by it and compare it with every answer.
-    pub fn builder(issuer: impl Into<String>) -> Builder {
-        Builder::new(issuer.into())
+    pub fn builder(issuer: impl Into<String>) -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new(issuer.into())
     }
 
     /// The rules that it was built with.
@@ -184,17 +184,18 @@ impl AuthorizationServer {
         &self.inner.endpoints
     }
 
-    fn audit(&self, what: What, endpoint: Endpoint, about: About<'_>) {
+    fn audit(&self, what: EventKind, endpoint: Endpoint, about: EventSubject<'_>) {
         if let Some(audit) = &self.inner.audit {
-            let About { client, grant, subject, peer, first_peer } = about;
+            let EventSubject { client, grant, subject, peer, first_peer } = about;
             audit.record(&Event { what, endpoint, client, grant, subject, peer, first_peer });
         }
     }
 
     /// The answer to a request that is not served, and the event.
-    fn refuse(&self, refusal: Refusal, endpoint: Endpoint, about: About<'_>) -> Response {
+    fn refuse(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> Response {
         let reason = refusal.reason();
-        let what = if is_own_failure(reason) { What::Failed(reason) } else { What::Refused(reason) };
+        let what =
+            if is_own_failure(reason) { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
         self.audit(what, endpoint, about);
         refusal.into_response()
     }
@@ -209,13 +210,13 @@ impl AuthorizationServer {
         request: &Request,
         (client, evidence): (&ClientId, Evidence),
     ) -> Response {
-        let response = self.refuse(refusal, endpoint, About::client(client).peer(request.peer));
+        let response = self.refuse(refusal, endpoint, EventSubject::client(client).peer(request.peer));
         if evidence == Evidence::Nothing { response.without("www-authenticate") } else { response }
     }
 
     /// The same for a request whose form cannot be read.
     fn refuse_unread(&self, refusal: Refusal, endpoint: Endpoint, request: &Request) -> Response {
-        let response = self.refuse(refusal, endpoint, About::default().peer(request.peer));
+        let response = self.refuse(refusal, endpoint, EventSubject::default().peer(request.peer));
         match request.headers.all("authorization").next() {
             Some(_) => response,
             None => response.without("www-authenticate"),
@@ -225,7 +226,7 @@ impl AuthorizationServer {
 
 /// Whom an event is about.
 #[derive(Clone, Copy, Default)]
-struct About<'a> {
+struct EventSubject<'a> {
     client: Option<&'a ClientId>,
     grant: Option<GrantId>,
     subject: Option<&'a Subject>,
@@ -233,7 +234,7 @@ struct About<'a> {
     first_peer: Option<IpAddr>,
 }
 
-impl<'a> About<'a> {
+impl<'a> EventSubject<'a> {
     fn client(client: &'a ClientId) -> Self {
         Self { client: Some(client), ..Self::default() }
     }

@@ -4,19 +4,19 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{About, Attempt, AuthorizationServer};
-use crate::audit::{Endpoint, What};
+use super::{Attempt, AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
-use crate::flow::configure::AwaitClient;
+use crate::flow::client_configuration::AwaitClient;
 use crate::flow::register::{Approved, AwaitClaims};
 use crate::grant::Grant;
 use crate::http::{Method, Request, Response};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
 /// How often a change is decided anew because somebody else changed the client meanwhile.
-const RACES: usize = 16;
+const MAX_CONFLICT_RETRIES: usize = 16;
 
 /// How often the host's own decision on a client is written anew. A client that changes itself in a loop must not win.
 const HOST_RACES: usize = 1000;
@@ -33,7 +33,7 @@ impl AuthorizationServer {
             Method::Delete => self.delete_itself(request).await,
             Method::Head | Method::Options | Method::Other => Err(Reason::MethodWrong.into()),
         };
-        let about = About { client: id.as_ref(), ..About::default() };
+        let about = EventSubject { client: id.as_ref(), ..EventSubject::default() };
         answer.unwrap_or_else(|refusal| self.refuse(refusal, Endpoint::Registration, about))
     }
 
@@ -43,7 +43,7 @@ impl AuthorizationServer {
         let token = AwaitClaims::admitted_token(request, terms);
         limits.asks(request.peer, token, self.now())?;
         let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;
-        let (client, information) = approved.create(self.mint(), self.now(), terms)?;
+        let (client, information) = approved.create(self.fresh_secrets(), self.now(), terms)?;
         let id = client.id().clone();
         let share = token.is_none().then(|| limits.registers(request.peer, self.now())).transpose()?;
         let inserted = self.in_time(self.registrar()?.insert(client)).await;
@@ -51,7 +51,7 @@ impl AuthorizationServer {
             share.into_iter().flatten().for_each(Attempt::give_back);
         }
         inserted.ok_or(Fault::Deadline)?.map_err(refusal_of)?;
-        self.audit(What::ClientRegistered, Endpoint::Registration, About::client(&id));
+        self.audit(EventKind::ClientRegistered, Endpoint::Registration, EventSubject::client(&id));
         Ok(information.into_response(201, &self.registration_url()))
     }
 
@@ -67,17 +67,17 @@ impl AuthorizationServer {
     async fn change_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
             let current = managed.served()?;
             let claims = AwaitClaims::parse_change(request, current, self.now())?;
             let approved = self.approve_metadata(claims, Some(current)).await?;
             let (change, information) =
-                approved.change(current, flow.token(), self.mint(), self.now(), terms)?;
+                approved.change(current, flow.token(), self.fresh_secrets(), self.now(), terms)?;
             match self.replace_client(change).await {
                 Ok(()) => {
-                    let about = About::client(current.id());
-                    self.audit(What::ClientChanged, Endpoint::Registration, about);
+                    let about = EventSubject::client(current.id());
+                    self.audit(EventKind::ClientChanged, Endpoint::Registration, about);
                     return Ok(information.into_response(200, &self.registration_url()));
                 }
                 Err(RegistryError::Changed | RegistryError::Missing) => {}
@@ -145,7 +145,7 @@ impl AuthorizationServer {
         let removed = self.in_time(self.registrar()?.remove(id)).await.ok_or(Fault::Deadline)?;
         match removed {
             Ok(()) | Err(RegistryError::Missing) => {
-                self.audit(What::ClientRemoved, endpoint, About::client(id));
+                self.audit(EventKind::ClientRemoved, endpoint, EventSubject::client(id));
                 Ok(())
             }
             Err(error) => Err(refusal_of(error)),
@@ -187,7 +187,7 @@ impl AuthorizationServer {
 
     async fn replace_client(&self, change: Replacement) -> Result<(), RegistryError> {
         let registrar = self.inner.registrar.as_ref().ok_or(RegistryError::Missing)?;
-        let deadline = || RegistryError::Store(crate::store::StoreError::unknown_outcome(Fault::Deadline));
+        let deadline = || RegistryError::Store(crate::store::BackendError::unknown_outcome(Fault::Deadline));
         self.in_time(registrar.replace(change)).await.unwrap_or_else(|| Err(deadline()))
     }
 

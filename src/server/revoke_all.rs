@@ -1,8 +1,8 @@
 //! The end of grants by the host: one, or all that a filter finds.
 
 use super::manage::SLICE;
-use super::{About, AuthorizationServer};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
 use crate::error::Fault;
 use crate::grant::{Grant, GrantId, Subject};
@@ -105,6 +105,6 @@ impl AuthorizationServer {
     }
 
     fn audit_end(&self, grant: &Grant) {
-        self.audit(What::Revoked, Endpoint::Host, About::of(grant));
+        self.audit(EventKind::Revoked, Endpoint::Host, EventSubject::of(grant));
     }
 }

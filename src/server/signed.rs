@@ -21,7 +21,7 @@ impl AuthorizationServer {
     }
 
     /// Signs every part of an answer that wants a signature.
-    pub(super) async fn finish(&self, mut reply: Reply) -> Result<TokenReply, Refusal> {
+    pub(super) async fn sign_reply(&self, mut reply: Reply) -> Result<TokenReply, Refusal> {
         loop {
             match reply {
                 Reply::Ready(reply) => return Ok(reply),

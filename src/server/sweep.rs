@@ -7,8 +7,8 @@ use futures_timer::Delay;
 
 use super::calls::Outcome;
 use super::manage::SLICE;
-use super::{About, AuthorizationServer};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
 use crate::system::stopwatch;
@@ -90,12 +90,12 @@ impl AuthorizationServer {
         let mut since_clients = CLIENTS_EVERY;
         loop {
             if let Err(fault) = self.sweep().await {
-                self.audit(What::Failed(fault.reason()), Endpoint::Host, About::default());
+                self.audit(EventKind::Failed(fault.reason()), Endpoint::Host, EventSubject::default());
             }
             if self.inner.registration.is_some() && since_clients >= CLIENTS_EVERY {
                 since_clients = Duration::ZERO;
                 if let Err(refusal) = self.sweep_clients().await {
-                    self.audit(What::Failed(refusal.reason()), Endpoint::Host, About::default());
+                    self.audit(EventKind::Failed(refusal.reason()), Endpoint::Host, EventSubject::default());
                 }
             }
             Delay::new(every).await;

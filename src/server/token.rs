@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 
 use super::calls::{Outcome, judge};
-use super::{About, AuthorizationServer};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
-use crate::flow::token::{Authenticated, AwaitGrant, AwaitMint, Decision, TokenReply};
+use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
 use crate::flow::{introspect, revoke, token};
 use crate::http::Request;
 use crate::http::Response;
 use crate::store::Tombstone;
 
 /// How often a request is decided anew because somebody else changed its grant meanwhile.
-const RACES: usize = 16;
+const MAX_CONFLICT_RETRIES: usize = 16;
 
 impl AuthorizationServer {
     /// Answers a token request (RFC 6749 section 3.2).
@@ -23,20 +23,20 @@ impl AuthorizationServer {
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Token, request),
         };
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
-        match self.issue(flow, request).await {
+        match self.drive_token(flow, request).await {
             Ok(reply) => reply.into_response(&self.rules().policy.prefixes),
             Err(refusal) => self.refuse_client(refusal, Endpoint::Token, request, (&client, evidence)),
         }
     }
 
-    async fn issue(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
+    async fn drive_token(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
         if let Some(named) = flow.named_grant() {
             self.recognise(flow.client_id(), named).await;
         }
         let state = self.authenticate(request, flow).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,
-            Authenticated::Mint(flow) => self.grant(flow).await,
+            Authenticated::FreshSecrets(flow) => self.issue_new_grant(flow).await,
             Authenticated::Exchange(flow) => self.exchange(*flow).await,
             Authenticated::Extension(flow) => self.extension(*flow, request).await,
             Authenticated::Owner(flow) => {
@@ -44,14 +44,14 @@ impl AuthorizationServer {
                 let counted = self.guess(request.peer, ("owner", client.id(), username))?;
                 let owner = self.authenticate_owner(flow.question()).await;
                 let flow = owner.and_then(|owner| flow.with_owner(owner, self.now()));
-                self.grant(judge(counted, flow)?).await
+                self.issue_new_grant(judge(counted, flow)?).await
             }
         }
     }
 
     /// A code of either kind or a refresh token: load, decide, write; after a lost race, once more.
     async fn redeem(&self, flow: AwaitGrant, peer: Option<IpAddr>) -> Result<TokenReply, Refusal> {
-        let about = About::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
+        let about = EventSubject::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
         let mut lost = match flow.is_code() {
             true => {
                 let watch = self.inner.unanswered.watch(flow.grant_id(), self.now());
@@ -59,34 +59,35 @@ impl AuthorizationServer {
             }
             false => None,
         };
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let record = self.load(flow.grant_id()).await?;
             let state = flow.with_record(record)?;
-            let standing = self.standing(state.subject()).await?;
+            let account_status = self.account_status(state.subject()).await?;
             let (now, first_peer) = (self.now(), state.answered_peer());
             let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered(now));
-            let (write, sealed) = match state.decide(standing, unanswered, self.mint(), now, self.rules()) {
-                Decision::Refuse(refusal) => return Err(refusal),
-                Decision::Repeat(reply) | Decision::Issue(reply) => {
-                    let reply = self.finish(reply).await?;
-                    lost.into_iter().for_each(|watch| watch.answered());
-                    let what = match self.inner.repeats.is_first(&flow.digest(), now) {
-                        true => What::AnswerRepeated,
-                        false => What::AnswerRepeatedAgain,
-                    };
-                    self.audit(what, Endpoint::Token, About { first_peer, ..about });
-                    return Ok(reply);
-                }
-                Decision::Commit(write, sealed) => (write, sealed),
-                Decision::End(tombstone, sealed) => {
-                    let opened = sealed.open(self.end(&tombstone).await?);
-                    let about = About { subject: Some(tombstone.grant().subject()), ..about };
-                    if let Err(refusal) = &opened {
-                        self.audit(What::Ended(refusal.reason()), Endpoint::Token, about);
+            let (write, sealed) =
+                match state.decide(account_status, unanswered, self.fresh_secrets(), now, self.rules()) {
+                    Decision::Refuse(refusal) => return Err(refusal),
+                    Decision::Repeat(reply) | Decision::Issue(reply) => {
+                        let reply = self.sign_reply(reply).await?;
+                        lost.into_iter().for_each(|watch| watch.answered());
+                        let what = match self.inner.repeats.is_first(&flow.digest(), now) {
+                            true => EventKind::AnswerRepeated,
+                            false => EventKind::AnswerRepeatedAgain,
+                        };
+                        self.audit(what, Endpoint::Token, EventSubject { first_peer, ..about });
+                        return Ok(reply);
                     }
-                    return self.finish(opened?).await;
-                }
-            };
+                    Decision::Commit(write, sealed) => (write, sealed),
+                    Decision::End(tombstone, sealed) => {
+                        let opened = sealed.open(self.end(&tombstone).await?);
+                        let about = EventSubject { subject: Some(tombstone.grant().subject()), ..about };
+                        if let Err(refusal) = &opened {
+                            self.audit(EventKind::Ended(refusal.reason()), Endpoint::Token, about);
+                        }
+                        return self.sign_reply(opened?).await;
+                    }
+                };
             if sealed.issues() {
                 lost.iter_mut().for_each(|watch| watch.writes(now));
             }
@@ -96,15 +97,15 @@ impl AuthorizationServer {
                     let opened = sealed.open(proof);
                     let next = write.next().grant();
                     let what = match &opened {
-                        Ok(_) if flow.is_code() => Some(What::TokensIssued),
-                        Ok(_) => Some(What::Refreshed),
+                        Ok(_) if flow.is_code() => Some(EventKind::TokensIssued),
+                        Ok(_) => Some(EventKind::Refreshed),
                         // A poll too early to be answered, which changed nothing but the time of the next one.
                         Err(_) => None,
                     };
-                    let about = About { subject: Some(next.subject()), ..about };
+                    let about = EventSubject { subject: Some(next.subject()), ..about };
                     what.into_iter().for_each(|what| self.audit(what, Endpoint::Token, about));
                     let reply = match opened {
-                        Ok(reply) => Ok(self.finish(reply).await?),
+                        Ok(reply) => Ok(self.sign_reply(reply).await?),
                         Err(refusal) => Err(refusal),
                     };
                     lost.into_iter().for_each(|watch| watch.answered());
@@ -122,25 +123,29 @@ impl AuthorizationServer {
     }
 
     /// A new grant that issues at once.
-    pub(super) async fn grant(&self, flow: AwaitMint) -> Result<TokenReply, Refusal> {
-        for _ in 0..RACES {
-            let (write, sealed) = match flow.decide(self.mint(), self.now(), self.rules()) {
+    pub(super) async fn issue_new_grant(&self, flow: AwaitSecrets) -> Result<TokenReply, Refusal> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let (write, sealed) = match flow.decide(self.fresh_secrets(), self.now(), self.rules()) {
                 Decision::Refuse(refusal) => return Err(refusal),
                 Decision::Repeat(reply) | Decision::Issue(reply) => {
-                    self.audit(What::TokensIssued, Endpoint::Token, About::client(flow.client().id()));
-                    return self.finish(reply).await;
+                    self.audit(
+                        EventKind::TokensIssued,
+                        Endpoint::Token,
+                        EventSubject::client(flow.client().id()),
+                    );
+                    return self.sign_reply(reply).await;
                 }
                 Decision::Commit(write, sealed) => (write, sealed),
                 Decision::End(tombstone, sealed) => {
-                    return self.finish(sealed.open(self.end(&tombstone).await?)?).await;
+                    return self.sign_reply(sealed.open(self.end(&tombstone).await?)?).await;
                 }
             };
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let grant = write.next().grant();
-                    self.audit(What::TokensIssued, Endpoint::Token, About::of(grant));
+                    self.audit(EventKind::TokensIssued, Endpoint::Token, EventSubject::of(grant));
                     self.confirm_client(flow.client().is_self_registered(), grant).await?;
-                    return self.finish(sealed.open(proof)?).await;
+                    return self.sign_reply(sealed.open(proof)?).await;
                 }
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
@@ -176,7 +181,7 @@ impl AuthorizationServer {
                 revoke::Decision::End(tombstone) => tombstone,
                 revoke::Decision::Commit(write) => match self.commit(&write).await {
                     Outcome::Committed(_) => break,
-                    Outcome::Conflict if races < RACES => {
+                    Outcome::Conflict if races < MAX_CONFLICT_RETRIES => {
                         races += 1;
                         continue;
                     }
@@ -189,8 +194,8 @@ impl AuthorizationServer {
             let _ended = self.end(&tombstone).await?;
             break;
         }
-        let about = About::client(flow.client().id()).grant(id).peer(request.peer);
-        self.audit(What::Revoked, Endpoint::Revocation, about);
+        let about = EventSubject::client(flow.client().id()).grant(id).peer(request.peer);
+        self.audit(EventKind::Revoked, Endpoint::Revocation, about);
         Ok(())
     }
 
@@ -201,7 +206,7 @@ impl AuthorizationServer {
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Introspection, request),
         };
         let (client, evidence) = (flow.client_id().clone(), flow.evidence());
-        match self.look(flow, request).await {
+        match self.drive_introspection(flow, request).await {
             Ok(response) => response,
             Err(refusal) => {
                 self.refuse_client(refusal, Endpoint::Introspection, request, (&client, evidence))
@@ -209,7 +214,11 @@ impl AuthorizationServer {
         }
     }
 
-    async fn look(&self, flow: introspect::AwaitClient, request: &Request) -> Result<Response, Refusal> {
+    async fn drive_introspection(
+        &self,
+        flow: introspect::AwaitClient,
+        request: &Request,
+    ) -> Result<Response, Refusal> {
         let flow = self.authenticate(request, flow).await?;
         let claims = self.own_claims(flow.unverified()).await?;
         let flow = flow.with_claims(claims);

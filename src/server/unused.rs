@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use super::manage::SLICE;
-use super::{About, AuthorizationServer};
-use crate::audit::{Endpoint, What};
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientPage, ClientState};
 use crate::error::{Fault, Reason, Refusal};
 use crate::store::{Filter, Page};
@@ -27,7 +27,7 @@ impl AuthorizationServer {
             let listing = self.in_time(registrar.clients(&page)).await;
             let listing = listing.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
             for id in &listing.damaged {
-                self.audit(What::Failed(Reason::StoreBroken), Endpoint::Host, About::client(id));
+                self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, EventSubject::client(id));
             }
             for client in &listing.clients {
                 if self.is_over(client).await? {

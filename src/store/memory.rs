@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::{BackendError, TokenStore, Tombstone, UserCodeDigest, Write};
 use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
-use super::{StoreError, TokenStore, Tombstone, UserCodeDigest, Write};
 use crate::grant::GrantId;
 
 /// With so many shards, a million grants are a thousand a shard, and no lock is held for long.
@@ -221,7 +221,7 @@ impl Shard {
 
 #[async_trait]
 impl TokenStore for MemoryStore {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         Ok(self.find(id))
     }
 
@@ -238,7 +238,7 @@ impl TokenStore for MemoryStore {
             _gone = shard.make_room(write.at(), self.limit);
             self.freed(&_gone);
             if shard.rows.len() >= self.limit {
-                return Err(StoreError::transient("the memory store is full").into());
+                return Err(BackendError::transient("the memory store is full").into());
             }
         }
         let user_code = before.and_then(|(_, user_code)| user_code);
@@ -252,7 +252,7 @@ impl TokenStore for MemoryStore {
         Ok(write.committed())
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let id = tombstone.id();
         let mut shard = self.shard_mut(self.shard_of(id));
         let before = shard.rows.get(&id).map(|row| (row.0.version(), row.0.grant().user_code()));
@@ -265,14 +265,14 @@ impl TokenStore for MemoryStore {
         Ok(tombstone.committed())
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let id = self.waiting().get(code).copied();
         let found = id.and_then(|id| self.find(id));
         // It may have been answered in between.
         Ok(found.filter(|record| record.index().user_code.as_ref() == Some(code)))
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let wanted = |record: &Record| {
             let grant = record.grant();
             page.after.is_none_or(|after| after < grant.id()) && filter.matches(grant)
@@ -292,7 +292,7 @@ impl TokenStore for MemoryStore {
         Ok(Listing::of(records, page))
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let limit = limit as usize;
         let mut gone = 0;
         for _ in 0..self.shards.len() {
@@ -312,7 +312,7 @@ impl TokenStore for MemoryStore {
         Ok(gone as u64)
     }
 
-    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
+    fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         Some(self.find(id))
     }
 }
@@ -330,7 +330,7 @@ impl ReplayGuard for MemoryStore {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         let shard = &self.replays[usize::from(key.as_bytes()[0]) % self.replays.len()];
         let mut keys = shard.write().unwrap_or_else(PoisonError::into_inner);
         if keys.get(key).is_some_and(|until| now < *until) {
@@ -340,7 +340,7 @@ impl ReplayGuard for MemoryStore {
             keys.retain(|_, until| now < *until);
         }
         if keys.len() >= REPLAY_KEYS {
-            return Err(StoreError::transient("the replay guard is full"));
+            return Err(BackendError::transient("the replay guard is full"));
         }
         keys.insert(*key, until);
         Ok(true)

@@ -40,7 +40,7 @@ pub use tombstone::Tombstone;
 
 pub use crate::base::UserCodeDigest;
 use crate::client::ClientId;
-pub use crate::error::{CommitError, StoreError};
+pub use crate::error::{BackendError, CommitError};
 use crate::grant::{Grant, GrantId, Subject};
 use crate::secret::Digest;
 
@@ -53,7 +53,7 @@ use crate::secret::Digest;
 pub trait TokenStore: Send + Sync {
     /// The latest committed record. A stale answer costs a conflict, or shows a revoked token as live for
     /// as long as it is stale.
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError>;
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError>;
 
     /// One conditional write: if [`Write::expect`] is `None`, the id must be vacant; if it is `Some(v)`, the
     /// id must still hold version `v`. The condition and the write are one atomic step. To confirm a
@@ -72,13 +72,13 @@ pub trait TokenStore: Send + Sync {
     ///
     /// A store that ends a grant by a `load` and a `commit` loses to a client that refreshes in a loop. To confirm an end
     /// that did not happen leaves a thief with a live token.
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError>;
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError>;
 
     /// Ends several grants, to revoke all of a user say: the outcome of each, in their order. One may fail, and the
     /// others end all the same.
     ///
     /// By default one after the other; a store that needs one round trip or one flush for all of them overrides it.
-    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         let mut outcomes = Vec::with_capacity(tombstones.len());
         for tombstone in tombstones {
             outcomes.push(self.end(tombstone).await);
@@ -88,22 +88,22 @@ pub trait TokenStore: Send + Sync {
 
     /// The record whose [`Index::user_code`] this is, as [`load`](Self::load) has it. People guess these, so it must
     /// not cost more than a look into an index. A stale answer costs a conflict.
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError>;
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError>;
 
     /// The grants of a subject or a client in the order of their ids, a page at a time. A record that is
     /// there before the first page and after the last is on one of them. A missing record survives a revoke-all.
     ///
     /// A page may be empty and not the last: only [`Listing::next`] says whether another one follows. A record whose body
     /// cannot be read is on the page by its columns ([`Listing::damaged`]), and does not keep the others from being found.
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError>;
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError>;
 
     /// Removes records that expired before `before`, at most `limit` of them, never under a long lock; how
     /// many went. To remove one that has not expired loses a session. It looks at no body, so none can stop it.
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError>;
 
     /// The same as [`load`](Self::load) at once, where no waiting is needed. The outer `None`, which is the
     /// default, sends the caller to `load`.
-    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
+    fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         let _ = id;
         None
     }
@@ -121,7 +121,7 @@ pub trait ReplayGuard: Send + Sync {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<bool, BackendError>;
 }
 
 /// A grant and its version, as the store has them. A cheap handle: clones share one grant.
@@ -145,8 +145,8 @@ impl Record {
     ///
     /// # Errors
     /// A body that this version cannot read; a permanent error.
-    pub fn decode(id: GrantId, version: u64, body: &str) -> Result<Self, StoreError> {
-        let grant = Grant::decode(id, body).map_err(StoreError::permanent)?;
+    pub fn decode(id: GrantId, version: u64, body: &str) -> Result<Self, BackendError> {
+        let grant = Grant::decode(id, body).map_err(BackendError::permanent)?;
         Ok(Self::new(grant, version))
     }
 
@@ -325,7 +325,7 @@ impl std::fmt::Debug for ReplayKey {
 
 #[async_trait]
 impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         (**self).load(id).await
     }
 
@@ -333,28 +333,28 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).commit(write).await
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         (**self).end(tombstone).await
     }
 
-    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         (**self).end_all(tombstones).await
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         (**self).find_by_user_code(code).await
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         (**self).list(filter, page).await
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         (**self).purge(before, limit).await
     }
 
-    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
-        (**self).load_now(id)
+    fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
+        (**self).try_load(id)
     }
 }
 
@@ -365,7 +365,7 @@ impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         (**self).first_use(key, until, now).await
     }
 }

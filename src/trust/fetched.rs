@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::kept::{Answer, DEADLINE, Freshness, Kept};
+use super::kept::{Answer, DEADLINE, Freshness, RemoteValue};
 use super::key_source::{KeySource, TrustedKeys};
+use crate::error::BackendError;
 use crate::error::Reason;
-use crate::error::StoreError;
 use crate::jose::JwkSet;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 
@@ -26,7 +26,7 @@ pub struct FetchedKeys {
     chosen_by: ChosenBy,
     outbound: Box<dyn Outbound>,
     freshness: Freshness,
-    kept: Kept<TrustedKeys>,
+    kept: RemoteValue<TrustedKeys>,
 }
 
 impl FetchedKeys {
@@ -38,7 +38,7 @@ impl FetchedKeys {
             chosen_by: ChosenBy::Host,
             outbound: Box::new(outbound),
             freshness: Freshness::default(),
-            kept: Kept::default(),
+            kept: RemoteValue::default(),
         }
     }
 
@@ -76,8 +76,8 @@ impl FetchedKeys {
 
 #[async_trait]
 impl KeySource for FetchedKeys {
-    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
-        self.kept.latest(unknown_kid, now, self.fetch(now)).await.map_err(StoreError::transient)
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
+        self.kept.latest(unknown_kid, now, self.fetch(now)).await.map_err(BackendError::transient)
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::key_source::{KeySource, TrustedKeys};
-use crate::error::StoreError;
+use crate::error::BackendError;
 use crate::jose::JwkSet;
 
 /// A key set in a file that is read again when it changes: looked at once a second at most, on a thread pool for
@@ -49,7 +49,7 @@ impl FileKeys {
 
 #[async_trait]
 impl KeySource for FileKeys {
-    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
         let known = self.state().clone();
         if let Some(state) = known.as_ref().filter(|state| state.looked == now) {
             return Ok(state.keys.clone());
@@ -68,16 +68,16 @@ impl KeySource for FileKeys {
     }
 }
 
-fn stamp(path: &Path) -> Result<Stamp, StoreError> {
-    let about = fs::metadata(path).map_err(StoreError::transient)?;
+fn stamp(path: &Path) -> Result<Stamp, BackendError> {
+    let about = fs::metadata(path).map_err(BackendError::transient)?;
     Ok(Stamp { modified: about.modified().ok(), length: about.len() })
 }
 
-fn read(path: &Path) -> Result<TrustedKeys, StoreError> {
+fn read(path: &Path) -> Result<TrustedKeys, BackendError> {
     // One byte more than is allowed, for the set itself to refuse.
     let most = JwkSet::MAX_BYTES as u64 + 1;
     let mut json = Vec::new();
     let read: io::Result<usize> = File::open(path).and_then(|file| file.take(most).read_to_end(&mut json));
-    read.map_err(StoreError::transient)?;
-    TrustedKeys::parse(&json).map_err(StoreError::transient)
+    read.map_err(BackendError::transient)?;
+    TrustedKeys::parse(&json).map_err(BackendError::transient)
 }

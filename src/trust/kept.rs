@@ -1,4 +1,4 @@
-//! [`Kept`]: what another server says, asked for by one request on behalf of all, and kept for as long as it is good.
+//! [`RemoteValue`]: what another server says, asked for by one request on behalf of all, and kept for as long as it is good.
 
 use std::future::{Future, poll_fn};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::outbound::OutboundResponse;
 ///
 /// One request asks and the others go on with what is there; they wait only if there is nothing. Where there is no answer,
 /// the last one is good for a while longer, and then the failure is everybody's.
-pub(crate) struct Kept<T> {
+pub(crate) struct RemoteValue<T> {
     renew_every: TimeDelta,
     state: Mutex<State<T>>,
 }
@@ -51,14 +51,14 @@ struct State<T> {
     waiting: Vec<Waker>,
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for RemoteValue<T> {
     fn default() -> Self {
         let state = State { answer: None, asked: None, failed: None, asking: false, waiting: Vec::new() };
         Self { renew_every: RENEW_EVERY, state: Mutex::new(state) }
     }
 }
 
-impl<T: Clone> Kept<T> {
+impl<T: Clone> RemoteValue<T> {
     /// The same, with another answer hoped for no more often than this.
     #[cfg_attr(not(feature = "jwt"), allow(dead_code))]
     pub(crate) fn renewed_every(self, pause: TimeDelta) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::error::StoreError;
+use crate::error::BackendError;
 use crate::jose::{JwkSet, JwkSetError, VerifyingKey};
 
 /// Has the public keys of one issuer.
@@ -18,12 +18,12 @@ pub trait KeySource: Send + Sync {
     ///
     /// # Errors
     /// The keys could not be had; the request is answered with 503.
-    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError>;
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError>;
 }
 
 #[async_trait]
 impl<T: KeySource + ?Sized> KeySource for Arc<T> {
-    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
         (**self).keys(unknown_kid, now).await
     }
 }
@@ -78,7 +78,7 @@ impl StaticKeys {
 
 #[async_trait]
 impl KeySource for StaticKeys {
-    async fn keys(&self, _: bool, _: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+    async fn keys(&self, _: bool, _: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
         Ok(self.0.clone())
     }
 }

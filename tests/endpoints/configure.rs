@@ -10,8 +10,8 @@ use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
-    ClientId, ClientState, GrantId, MemoryRegistry, MemoryStore, Registrar, Registration, Request,
-    StoreError, TokenStore, async_trait,
+    BackendError, ClientId, ClientState, GrantId, MemoryRegistry, MemoryStore, Registrar, Registration,
+    Request, TokenStore, async_trait,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -411,7 +411,7 @@ struct Gate {
 
 #[async_trait]
 impl TokenStore for Gate {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.inner.load(id).await
     }
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
@@ -421,16 +421,16 @@ impl TokenStore for Gate {
         }
         self.inner.commit(write).await
     }
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         self.inner.end(tombstone).await
     }
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         self.inner.find_by_user_code(code).await
     }
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         self.inner.list(filter, page).await
     }
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.inner.purge(before, limit).await
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use grantor::store::{Filter, Page};
-use grantor::{Claimant, ClientId, Policy, Reason, Request, Resource, Subject, TokenStore, What};
+use grantor::{BrowserSession, ClientId, EventKind, Policy, Reason, Request, Resource, Subject, TokenStore};
 use serde_json::json;
 
 use crate::support::device::Codes;
@@ -15,8 +15,8 @@ fn fixture() -> Fixture {
     Fixture::with(|builder| builder.device_verification("/device"))
 }
 
-fn browser(name: &str) -> Claimant {
-    Claimant::session(name)
+fn browser(name: &str) -> BrowserSession {
+    BrowserSession::session(name)
 }
 
 #[tokio::test]
@@ -127,11 +127,11 @@ async fn dg_03_nothing_is_granted_before_the_user_says_so() {
     assert_eq!(
         fixture.log.whats()[..5],
         [
-            What::DeviceCodeIssued,
-            What::DeviceClaimed,
-            What::Refused(Reason::DevicePending),
-            What::DeviceApproved,
-            What::TokensIssued
+            EventKind::DeviceCodeIssued,
+            EventKind::DeviceClaimed,
+            EventKind::Refused(Reason::DevicePending),
+            EventKind::DeviceApproved,
+            EventKind::TokensIssued
         ]
     );
 }
@@ -224,7 +224,7 @@ async fn dg_05_a_denial_is_told_until_the_code_expires() {
     let fixture = fixture();
     let codes = fixture.waits().await;
     fixture.enter(&codes.user, "one").await.unwrap().deny().await.unwrap();
-    assert_eq!(fixture.log.whats().last(), Some(&What::DeviceDenied));
+    assert_eq!(fixture.log.whats().last(), Some(&EventKind::DeviceDenied));
     for wait in [0, 0, 599] {
         fixture.after(wait);
         assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "access_denied".to_owned()));

@@ -447,7 +447,7 @@ async fn h_10_error_texts_stay_in_their_alphabet() {
     }
 }
 
-fn issuer(issuer: &str) -> grantor::server::Builder {
+fn issuer(issuer: &str) -> grantor::server::AuthorizationServerBuilder {
     AuthorizationServer::builder(issuer)
         .clients(MemoryRegistry::default())
         .store(MemoryStore::new())

@@ -13,8 +13,8 @@ use grantor::adapter::axum::{Peer, PeerLayer};
 use grantor::client::SlowHash;
 use grantor::http::Method;
 use grantor::{
-    AuthMethod, Claimant, Client, GrantType, MemoryRegistry, Policy, Profile, Reason, Registration, Request,
-    ResourceOwner, SecretText, StoreError, Subject, async_trait,
+    AuthMethod, BackendError, BrowserSession, Client, GrantType, MemoryRegistry, Policy, Profile, Reason,
+    Registration, Request, ResourceOwner, SecretText, Subject, async_trait,
 };
 use tower::ServiceExt as _;
 
@@ -62,10 +62,10 @@ impl ResourceOwner for Slow {
         username: &str,
         password: &SecretText,
         _client: &Client,
-    ) -> Result<Option<Subject>, StoreError> {
+    ) -> Result<Option<Subject>, BackendError> {
         self.takes_a_while().await;
         match username {
-            "broken" => Err(StoreError::transient(std::io::Error::other("no users"))),
+            "broken" => Err(BackendError::transient(std::io::Error::other("no users"))),
             _ => Ok((password.reveal() == "right").then(|| Subject::user(username))),
         }
     }
@@ -225,7 +225,7 @@ async fn ft_22_wrong_codes_close_the_page_for_a_session_and_not_for_its_address(
     let code = begun.text("user_code");
     let enter = async |code: &str, session: &str| {
         let entered =
-            fixture.server.device(code, &Claimant::session(session), Some(IpAddr::from(HERE))).await;
+            fixture.server.device(code, &BrowserSession::session(session), Some(IpAddr::from(HERE))).await;
         entered.map(drop).map_err(|page| page.status())
     };
     for _ in 0..5 {

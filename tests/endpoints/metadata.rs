@@ -1,6 +1,6 @@
 //! Authorization server metadata: RFC 8414, RFC 9207 section 3.
 
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Profile};
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{
     Answer, CALLBACK, CHALLENGE, Fixture, SECRET, Users, basic, clients, code_query, encode, redemption,
 };
 
-fn builder(issuer: &str) -> Builder {
+fn builder(issuer: &str) -> AuthorizationServerBuilder {
     AuthorizationServer::builder(issuer)
         .clients(MemoryRegistry::new(clients()))
         .store(MemoryStore::new())

@@ -6,8 +6,8 @@ use grantor::http::Method;
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::server::ConfigError;
 use grantor::{
-    AuthorizationServer, GrantType, MemoryRegistry, MemoryStore, Profile, Registration, Request, Scope,
-    StoreError, async_trait,
+    AuthorizationServer, BackendError, GrantType, MemoryRegistry, MemoryStore, Profile, Registration,
+    Request, Scope, async_trait,
 };
 use serde_json::json;
 
@@ -51,9 +51,9 @@ struct Partners;
 
 #[async_trait]
 impl RegistrationPolicy for Partners {
-    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, StoreError> {
+    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError> {
         if applicant.metadata.client_name.as_deref() == Some("Store") {
-            return Err(StoreError::transient("down"));
+            return Err(BackendError::transient("down"));
         }
         let known = applicant.token.is_some_and(|token| token.reveal() == "partner");
         if !known && applicant.current.is_none() {

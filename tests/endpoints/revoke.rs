@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::policy::ForeignToken;
-use grantor::{Policy, Reason, Request, What};
+use grantor::{EventKind, Policy, Reason, Request};
 
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::{Answer, Fixture, SECRET, basic, encode, request};
@@ -23,7 +23,7 @@ async fn rv_01_a_refresh_token_is_revoked() {
     for client in ["conf", "pub"] {
         let tokens = fixture.tokens(client, "read").await;
         assert_eq!(fixture.revoke(client, &tokens.refresh_token()).await.status(), 200);
-        assert_eq!(fixture.log.whats().last(), Some(&What::Revoked));
+        assert_eq!(fixture.log.whats().last(), Some(&EventKind::Revoked));
         assert_eq!(fixture.refresh(client, &tokens.refresh_token()).await.error().1, "invalid_grant");
     }
 }

@@ -7,8 +7,8 @@ use axum::{Extension, Router};
 use grantor::adapter::axum::{Authorized, GuardLayer, Required};
 use grantor::http::{Request, Response};
 use grantor::resource::{Guard, GuardError, Requirement};
-use grantor::server::Builder;
-use grantor::{Access, AccessTokens, Reason, Resource, What};
+use grantor::server::AuthorizationServerBuilder;
+use grantor::{Access, AccessTokens, EventKind, Reason, Resource};
 use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -20,7 +20,9 @@ use crate::support::{Answer, Fixture, TestClock, code_query};
 const METADATA: &str = "https://api.example/.well-known/oauth-protected-resource/v1";
 
 /// A server with two resources, and a guard in its process for one of them.
-fn local(configure: impl FnOnce(Builder) -> Builder) -> (Fixture, Guard) {
+fn local(
+    configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+) -> (Fixture, Guard) {
     let fixture = Fixture::with(|builder| {
         configure(builder.resource(Resource::new(API)).resource(Resource::new("https://rs2.example")))
     });
@@ -241,7 +243,7 @@ async fn a_requirement_that_nobody_can_meet_is_the_hosts_fault() {
         Requirement::any().acr([""]),
     ] {
         assert_eq!(api.check(&token, &broken).await.unwrap_err().status, 500, "{broken:?}");
-        assert_eq!(api.log.whats().pop(), Some(What::Failed(Reason::NotConfigured)));
+        assert_eq!(api.log.whats().pop(), Some(EventKind::Failed(Reason::NotConfigured)));
     }
 }
 

@@ -9,7 +9,7 @@ use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use grantor::resource::{FetchedKeys, FileKeys, KeySource, TokenVerifier, TrustedKeys};
 use grantor::{
-    Access, AccessTokens, Clock as _, Reason, Refusal, Resource, ResourceId, StoreError, async_trait,
+    Access, AccessTokens, BackendError, Clock as _, Reason, Refusal, Resource, ResourceId, async_trait,
 };
 use serde_json::json;
 
@@ -352,7 +352,11 @@ struct Yesterday {
 
 #[async_trait]
 impl KeySource for Yesterday {
-    async fn keys(&self, unknown: bool, _: chrono::DateTime<chrono::Utc>) -> Result<TrustedKeys, StoreError> {
+    async fn keys(
+        &self,
+        unknown: bool,
+        _: chrono::DateTime<chrono::Utc>,
+    ) -> Result<TrustedKeys, BackendError> {
         assert!(!unknown, "a verifier with yesterday's set met a key that it does not know");
         Ok(self.keys.lock().unwrap().clone())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::jose::{Jwk, JwkSet, Signer as _, SigningKey};
 use grantor::resource::{JwtVerifier, KeySource, Requirement, StaticKeys, TokenVerifier as _, TrustedKeys};
-use grantor::{Clock as _, Reason, ResourceId, StoreError, async_trait};
+use grantor::{BackendError, Clock as _, Reason, ResourceId, async_trait};
 use serde_json::json;
 
 use crate::support::guarded::{API, Api, key, set, token};
@@ -32,8 +32,8 @@ impl Issuer {
 
 #[async_trait]
 impl KeySource for Issuer {
-    async fn keys(&self, _: bool, _: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
-        self.0.lock().unwrap().clone().ok_or_else(|| StoreError::transient("unreachable"))
+    async fn keys(&self, _: bool, _: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
+        self.0.lock().unwrap().clone().ok_or_else(|| BackendError::transient("unreachable"))
     }
 }
 

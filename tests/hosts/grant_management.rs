@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grantor::server::Cursor;
 use grantor::store::Filter;
-use grantor::{ClientId, Clock as _, Fault, GrantId, MemoryStore, Secret, Subject, What};
+use grantor::{ClientId, Clock as _, EventKind, Fault, GrantId, MemoryStore, Secret, Subject};
 
 use crate::support::Fixture;
 use crate::support::faulty::{self, Faulty, Plan};
@@ -96,7 +96,7 @@ async fn everything_of_a_user_ends_and_nothing_of_another() {
         assert_eq!(fixture.refresh("pub", &refresh).await.error().1, "invalid_grant");
     }
     assert!(fixture.is_live(&robot).await);
-    assert_eq!(fixture.log.whats().iter().filter(|what| **what == What::Revoked).count(), 5);
+    assert_eq!(fixture.log.whats().iter().filter(|what| **what == EventKind::Revoked).count(), 5);
     assert_eq!(fixture.server.revoke_subject(&Subject::user("alice")).await.unwrap(), 0);
 }
 
@@ -172,7 +172,7 @@ async fn a_sweeper_removes_what_has_expired_and_goes_on_after_a_fault() {
         tokio::task::yield_now().await;
     }
     assert!(plan.recover());
-    assert!(fixture.log.whats().iter().any(|what| matches!(what, What::Failed(_))));
+    assert!(fixture.log.whats().iter().any(|what| matches!(what, EventKind::Failed(_))));
     sweeper.abort();
 }
 

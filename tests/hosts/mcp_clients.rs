@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::http::Method;
-use grantor::server::{Builder, ConfigError};
+use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{ClientId, ErrorPage, MemoryRegistry, Profile, Reason, Registration, Request, Resource};
 use serde_json::{Value, json};
 
@@ -203,7 +203,10 @@ fn grok() -> Value {
     })
 }
 
-fn served(site: &Site, configure: impl FnOnce(Builder) -> Builder) -> Fixture {
+fn served(
+    site: &Site,
+    configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+) -> Fixture {
     let registry = Arc::new(MemoryRegistry::new(clients()));
     Fixture::with(|builder| {
         let builder = builder.profile(Profile::Mcp).clients(registry.clone()).registrar(registry);

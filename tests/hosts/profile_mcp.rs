@@ -289,7 +289,9 @@ fn mc_04_the_profile_builds_without_documents_and_without_a_registrar() {
             .store(MemoryStore::new())
             .authorization_endpoint("/authorize")
     };
-    let metadata = |builder: grantor::server::Builder| Answer(builder.build().unwrap().metadata()).json();
+    let metadata = |builder: grantor::server::AuthorizationServerBuilder| {
+        Answer(builder.build().unwrap().metadata()).json()
+    };
     let json = metadata(bare());
     assert_eq!(json.get("registration_endpoint"), None);
     assert_eq!(json.get("client_id_metadata_document_supported"), None);

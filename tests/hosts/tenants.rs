@@ -9,7 +9,7 @@ use axum::http::{Request as HttpRequest, StatusCode};
 use axum::routing::get;
 use grantor::adapter::axum::{Tenant, tenant_router};
 use grantor::tenants::{Destination, TenantMap, Tenants};
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, StoreError, async_trait};
+use grantor::{AuthorizationServer, BackendError, MemoryRegistry, MemoryStore, async_trait};
 use tower::ServiceExt as _;
 
 fn tenant(name: &str) -> AuthorizationServer {
@@ -100,8 +100,8 @@ async fn a_resolver_that_fails_is_asked_again_later() {
     struct Down;
     #[async_trait]
     impl Tenants for Down {
-        async fn find(&self, _: &Destination<'_>) -> Result<Option<AuthorizationServer>, StoreError> {
-            Err(StoreError::transient("no directory"))
+        async fn find(&self, _: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
+            Err(BackendError::transient("no directory"))
         }
     }
     let app: Router = tenant_router(Down);

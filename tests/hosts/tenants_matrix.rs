@@ -9,8 +9,8 @@ use grantor::jose::Algorithm;
 use grantor::keys::{JwtSigner, KeySchedule, KeyStore, Keys, MemoryKeyStore};
 use grantor::store::{Filter, SqliteStore};
 use grantor::{
-    AccessTokens, AuthorizationServer, Claimant, ClientId, Clock as _, Login, MemoryRegistry, MemoryStore,
-    Registrar, Registration, Request, Resource, Response, Subject, SystemClock, TokenStore,
+    AccessTokens, AuthorizationServer, BrowserSession, ClientId, Clock as _, Login, MemoryRegistry,
+    MemoryStore, Registrar, Registration, Request, Resource, Response, Subject, SystemClock, TokenStore,
 };
 use serde_json::Value;
 
@@ -108,7 +108,7 @@ impl Artefacts {
         let begin =
             async || Answer(tenant.server.device_authorization(&request("tv", &[("scope", "read")])).await);
         let (approved, waits) = (begin().await, begin().await);
-        let session = Claimant::session("alice's browser");
+        let session = BrowserSession::session("alice's browser");
         let entered = tenant.server.device(&approved.text("user_code"), &session, None).await.unwrap();
         entered.signed_in(alice()).approve().await.unwrap();
         let metadata = Request::json(Method::Post, app().to_string());
@@ -173,7 +173,7 @@ impl Artefacts {
         note("a code".into(), shown(tenant.token("conf", &redemption(&self.code)).await.0));
         note("a refresh".into(), shown(tenant.token("conf", &refresh(&self.refresh)).await.0));
         note("a poll".into(), shown(tenant.token("tv", &poll(&self.device_code)).await.0));
-        let entered = server.device(&self.user_code, &Claimant::session(&self.user_code), None).await;
+        let entered = server.device(&self.user_code, &BrowserSession::session(&self.user_code), None).await;
         let entered = entered.map_or_else(|page| shown(page.into_response()), |_| "claimed".to_owned());
         note("a user code".into(), entered);
         note("a cursor".into(), format!("{:?}", server.cursor(&alices(), &self.cursor)));
@@ -202,7 +202,7 @@ impl Artefacts {
             assert!(server.check(token).await.is_ok());
         }
         assert!(server.cursor(&alices(), &self.cursor).is_some());
-        let entered = server.device(&self.user_code, &Claimant::session("one"), None).await;
+        let entered = server.device(&self.user_code, &BrowserSession::session("one"), None).await;
         assert!(entered.is_ok());
         for (client, form) in [("conf", refresh(&self.refresh)), ("tv", poll(&self.device_code))] {
             assert_eq!(tenant.token(client, &form).await.status(), 200, "{form:?}");

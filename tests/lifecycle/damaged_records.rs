@@ -12,8 +12,8 @@ use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
-    AuthorizationDetails, Client, ClientId, ClientRegistry, GrantId, MemoryRegistry, MemoryStore, Reason,
-    Registrar, Registration, Replacement, StoreError, Subject, TokenStore, What, async_trait,
+    AuthorizationDetails, BackendError, Client, ClientId, ClientRegistry, EventKind, GrantId, MemoryRegistry,
+    MemoryStore, Reason, Registrar, Registration, Replacement, Subject, TokenStore, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ async fn ft_07_a_body_that_cannot_be_read_stops_no_revocation_listing_or_sweep()
     let page = server.grants(&Filter::default(), None, 3).await.unwrap();
     assert_eq!((page.records.len(), page.damaged.len()), (2, 1));
     assert_eq!(page.damaged[0].id, damaged);
-    assert!(fixture.log.whats().contains(&What::Failed(Reason::StoreBroken)), "the host is told");
+    assert!(fixture.log.whats().contains(&EventKind::Failed(Reason::StoreBroken)), "the host is told");
     let rest = server.grants(&Filter::default(), page.next.as_ref(), 3).await.unwrap();
     assert_eq!((rest.records.len(), rest.next.is_none()), (2, true));
     assert_eq!(server.grants_of(&Subject::user("alice")).await.unwrap().len(), 4);
@@ -136,9 +136,9 @@ const BROKEN: &str = "a broken one";
 
 #[async_trait]
 impl ClientRegistry for Broken {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         match id.as_str() == BROKEN && self.is_there.load(Ordering::SeqCst) {
-            true => Err(StoreError::permanent("damaged")),
+            true => Err(BackendError::permanent("damaged")),
             false => self.inner.client(id).await,
         }
     }
@@ -158,7 +158,7 @@ impl Registrar for Broken {
             false => self.inner.remove(id).await,
         }
     }
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         let mut listing = self.inner.clients(page).await?;
         let is_there = self.is_there.load(Ordering::SeqCst) && page.after.is_none();
         listing.damaged.extend(is_there.then(|| ClientId::new(BROKEN)));
@@ -182,7 +182,7 @@ async fn ft_07_a_client_that_cannot_be_read_stops_no_sweep_and_can_be_deleted() 
     assert_eq!(answer.status, 201);
     fixture.clock.advance(day * 2);
     assert_eq!(fixture.server.sweep_clients().await.unwrap(), 1, "the other one goes");
-    assert!(fixture.log.whats().contains(&What::Failed(Reason::StoreBroken)), "the host is told");
+    assert!(fixture.log.whats().contains(&EventKind::Failed(Reason::StoreBroken)), "the host is told");
     assert!(registry.is_there.load(Ordering::SeqCst), "what cannot be judged stays");
     assert!(fixture.server.delete_client(&ClientId::new(BROKEN)).await.unwrap());
     assert!(!fixture.server.delete_client(&ClientId::new(BROKEN)).await.unwrap());
@@ -216,19 +216,19 @@ struct Sparse {
 
 #[async_trait]
 impl TokenStore for Sparse {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.inner.load(id).await
     }
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         self.inner.commit(write).await
     }
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         self.inner.end(tombstone).await
     }
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         self.inner.find_by_user_code(code).await
     }
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         if !self.is_empty.fetch_xor(true, Ordering::SeqCst) {
             let mut empty = Listing::default();
             empty.next = page.after.or(Some(GrantId::new([0; 16])));
@@ -236,7 +236,7 @@ impl TokenStore for Sparse {
         }
         self.inner.list(filter, page).await
     }
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.inner.purge(before, limit).await
     }
 }

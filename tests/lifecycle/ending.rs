@@ -8,7 +8,7 @@ use grantor::store::contract::{Clause, Suite};
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{Claimant, GrantId, MemoryStore, Reason, StoreError, Subject, TokenStore, async_trait};
+use grantor::{BackendError, BrowserSession, GrantId, MemoryStore, Reason, Subject, TokenStore, async_trait};
 
 use crate::support::{Fixture, SECRET, basic, encode};
 
@@ -21,7 +21,7 @@ struct Rivalled {
 
 #[async_trait]
 impl TokenStore for Rivalled {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.inner.load(id).await
     }
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
@@ -30,16 +30,16 @@ impl TokenStore for Rivalled {
             false => self.inner.commit(write).await,
         }
     }
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         self.inner.end(tombstone).await
     }
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         self.inner.find_by_user_code(code).await
     }
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         self.inner.list(filter, page).await
     }
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.inner.purge(before, limit).await
     }
 }
@@ -103,7 +103,7 @@ async fn ft_06_the_host_ends_all_of_a_user_or_client_or_one() {
 async fn ft_06_a_denial_never_loses_to_the_polls_of_its_device() {
     let store = Rivalled::default();
     let fixture = store.fixture();
-    let claimant = Claimant::session("a browser");
+    let claimant = BrowserSession::session("a browser");
     let form = grantor::Request::post_form(encode(&[("scope", "read")]))
         .header("authorization", basic("conf", SECRET));
     let answer = crate::support::Answer(fixture.server.device_authorization(&form).await);

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::client::Registrar;
 use grantor::store::{Filter, Page};
 use grantor::{
-    Client, ClientRegistry, GrantType, MemoryRegistry, MemoryStore, Policy, Reason, Replacement, TokenStore,
-    What,
+    Client, ClientRegistry, EventKind, GrantType, MemoryRegistry, MemoryStore, Policy, Reason, Replacement,
+    TokenStore,
 };
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ async fn d_13_the_same_refresh_token_within_the_leeway_gets_the_very_same_tokens
     let fixture = Fixture::new();
     let first = fixture.tokens("pub", "read write").await;
     let lost = fixture.refresh("pub", &first.refresh_token()).await;
-    let repeats = [What::AnswerRepeated, What::AnswerRepeatedAgain, What::AnswerRepeatedAgain];
+    let repeats = [EventKind::AnswerRepeated, EventKind::AnswerRepeatedAgain, EventKind::AnswerRepeatedAgain];
     for (wait, repeat) in [0, 1, 58].into_iter().zip(repeats) {
         fixture.clock.advance(SECOND * wait);
         let again = fixture.refresh("pub", &first.refresh_token()).await;
@@ -131,8 +131,8 @@ async fn after_the_leeway_the_predecessor_ends_the_family_though_its_successor_i
     let second = fixture.refresh("pub", &first.refresh_token()).await;
     fixture.clock.advance(LEEWAY);
     fixture.assert_refused(&first.refresh_token(), Reason::RefreshReplayed).await;
-    assert_eq!(fixture.log.whats().last(), Some(&What::Refused(Reason::RefreshReplayed)));
-    assert!(fixture.log.whats().contains(&What::Ended(Reason::RefreshReplayed)));
+    assert_eq!(fixture.log.whats().last(), Some(&EventKind::Refused(Reason::RefreshReplayed)));
+    assert!(fixture.log.whats().contains(&EventKind::Ended(Reason::RefreshReplayed)));
     assert!(!fixture.is_live(&second.access_token()).await);
 }
 
@@ -292,7 +292,7 @@ async fn a_code_whose_outcome_is_unknown_gets_the_very_same_tokens_again() {
             assert!(plan.recover());
             let retry = fixture.redeem(client, &code).await;
             assert_eq!(tokens(&retry), undisturbed(client).await);
-            assert_eq!(fixture.log.whats().last(), Some(&What::AnswerRepeated));
+            assert_eq!(fixture.log.whats().last(), Some(&EventKind::AnswerRepeated));
             assert!(fixture.is_live(&retry.access_token()).await);
         }
     }

@@ -10,7 +10,7 @@ async fn a_full_store_refuses_new_grants_and_takes_changes() {
     insert(&store, 1, at(60), at(0)).await.unwrap();
     let full = insert(&store, 2, at(60), at(0)).await;
     assert!(matches!(full, Err(CommitError::Store(error)) if !error.is_permanent()));
-    assert!(store.load_now(id(2)).unwrap().is_none());
+    assert!(store.try_load(id(2)).unwrap().is_none());
     let _ = store.commit(&Write::replace(0, grant(1, at(90)), at(0))).await.unwrap();
     assert_eq!(version(&store, 1), Some(1));
 }
@@ -118,5 +118,5 @@ async fn insert(
 }
 
 fn version(store: &MemoryStore, n: u128) -> Option<u64> {
-    store.load_now(id(n)).flatten().map(|record| record.version())
+    store.try_load(id(n)).flatten().map(|record| record.version())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use grantor::store::contract::NaiveStore;
-use grantor::{MemoryStore, What};
+use grantor::{EventKind, MemoryStore};
 
 use crate::support::racing::{at_once, far_away};
 use crate::support::{Answer, Fixture};
@@ -27,7 +27,7 @@ async fn of_64_redemptions_of_one_code_one_wins() {
         assert!(lost.iter().all(|answer| answer.error() == (400, "invalid_grant".into())), "round {round}");
         assert!(!fixture.is_live(&won[0].access_token()).await, "63 replays ended the grant");
     }
-    assert_eq!(count(&fixture, |what| matches!(what, What::TokensIssued)), ROUNDS);
+    assert_eq!(count(&fixture, |what| matches!(what, EventKind::TokensIssued)), ROUNDS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -50,7 +50,7 @@ async fn of_64_uses_of_one_refresh_token_one_makes_the_successor_that_all_get() 
         assert_eq!(fixture.refresh("pub", &refresh).await.status(), 200);
     }
     // One for the race, and one for the use of its successor.
-    assert_eq!(count(&fixture, |what| matches!(what, What::Refreshed)), 2 * ROUNDS);
+    assert_eq!(count(&fixture, |what| matches!(what, EventKind::Refreshed)), 2 * ROUNDS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -122,6 +122,6 @@ fn token_sets(answers: &[Answer]) -> HashSet<(String, String)> {
     answers.iter().map(|answer| (answer.access_token(), answer.refresh_token())).collect()
 }
 
-fn count(fixture: &Fixture, wanted: impl Fn(&What) -> bool) -> usize {
+fn count(fixture: &Fixture, wanted: impl Fn(&EventKind) -> bool) -> usize {
     fixture.log.whats().iter().filter(|what| wanted(what)).count()
 }

@@ -11,7 +11,8 @@ use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use grantor::resource::{FetchedKeys, Guard, KeySource, Requirement, TrustedKeys};
 use grantor::{
-    AccessTokens, AuthorizationServer, Clock, MemoryRegistry, MemoryStore, Resource, StoreError, async_trait,
+    AccessTokens, AuthorizationServer, BackendError, Clock, MemoryRegistry, MemoryStore, Resource,
+    async_trait,
 };
 use tokio::task::{JoinSet, yield_now};
 
@@ -77,7 +78,7 @@ struct NeverUnknown(FetchedKeys);
 
 #[async_trait]
 impl KeySource for NeverUnknown {
-    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
         assert!(!unknown_kid, "a guard met a key that its cached set does not have");
         self.0.keys(false, now).await
     }

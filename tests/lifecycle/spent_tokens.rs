@@ -11,11 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::client::Registrar;
 use grantor::client::argon2::Argon2Secrets;
 use grantor::grant::{Handle, Kind, MAX_SPENT_REFRESH_TOKENS, Prefixes};
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::store::{Filter, Page};
 use grantor::{
-    AuthMethod, Client, ClientBuilder, ClientRegistry, GrantType, MemoryRegistry, MemoryStore, Policy,
-    Reason, Replacement, Response, Secret, TokenStore, What,
+    AuthMethod, Client, ClientBuilder, ClientRegistry, EventKind, GrantType, MemoryRegistry, MemoryStore,
+    Policy, Reason, Replacement, Response, Secret, TokenStore,
 };
 use serde_json::Value;
 
@@ -217,7 +217,8 @@ async fn ft_04_a_repeat_says_who_had_the_answer_first_and_whether_it_is_the_firs
     let mut token = fixture.tokens("pub", "read").await.refresh_token();
     for _ in 0..3 {
         let next = fixture.refresh_from(&token, "198.51.100.7").await.refresh_token();
-        let expected = [What::AnswerRepeated, What::AnswerRepeatedAgain, What::AnswerRepeatedAgain];
+        let expected =
+            [EventKind::AnswerRepeated, EventKind::AnswerRepeatedAgain, EventKind::AnswerRepeatedAgain];
         for what in expected {
             assert_eq!(fixture.refresh_from(&token, "2001:db8::bad").await.refresh_token(), next);
             assert_eq!(fixture.log.whats().last(), Some(&what));
@@ -286,7 +287,10 @@ fn poll(future: std::pin::Pin<&mut impl Future<Output = Response>>) -> Option<An
     }
 }
 
-fn disturbed(plan: &Plan, configure: impl FnOnce(Builder) -> Builder) -> Fixture {
+fn disturbed(
+    plan: &Plan,
+    configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+) -> Fixture {
     let store = Arc::new(MemoryStore::new());
     let patient = policy(|p| p.store_deadline = LEEWAY);
     Fixture::on(store.clone(), Faulty::new(store, plan), |b| configure(b.policy(patient)))

@@ -9,7 +9,7 @@ use grantor::store::contract::{Clause, NaiveStore, Suite, Violations};
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{GrantId, MemoryStore, ReplayGuard, StoreError, TokenStore, async_trait};
+use grantor::{BackendError, GrantId, MemoryStore, ReplayGuard, TokenStore, async_trait};
 
 #[test]
 fn the_memory_store_keeps_the_contract_on_threads() {
@@ -297,9 +297,9 @@ impl Liar {
 
 #[async_trait]
 impl TokenStore for Liar {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         match self.lie {
-            Lie::Fails => Err(StoreError::permanent("no such table")),
+            Lie::Fails => Err(BackendError::permanent("no such table")),
             Lie::Hangs => std::future::pending().await,
             Lie::LoadsTheFirstVersion => Ok(self.first.lock().unwrap().get(&id).cloned()),
             Lie::FindsWhatNobodyWrote => {
@@ -337,7 +337,7 @@ impl TokenStore for Liar {
         Ok(write.committed())
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let id = tombstone.id();
         let found = self.rows().get(&id).map(Record::version);
         if self.lie == Lie::EndsInTwoSteps {
@@ -356,7 +356,7 @@ impl TokenStore for Liar {
         Ok(tombstone.committed())
     }
 
-    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         for tombstone in tombstones {
             let _ended = self.end(tombstone).await.unwrap();
             if self.lie == Lie::EndsTheFirstOfMany {
@@ -366,7 +366,7 @@ impl TokenStore for Liar {
         tombstones.iter().map(|tombstone| Ok(tombstone.committed())).collect()
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let (rows, first) = (self.rows(), self.first.lock().unwrap());
         let waits = |record: &&Record| record.index().user_code.as_ref() == Some(code);
         let found = match self.lie {
@@ -383,7 +383,7 @@ impl TokenStore for Liar {
         Ok(found.cloned())
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let rows = self.rows();
         let behind = |id: &GrantId| match self.lie {
             Lie::PagesOverlap => page.after.is_none_or(|after| after <= *id),
@@ -407,7 +407,7 @@ impl TokenStore for Liar {
         Ok(listing)
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut gone = 0;
         self.rows().retain(|_, record| {
             let expires = record.grant().expires();
@@ -424,7 +424,7 @@ impl TokenStore for Liar {
         Ok(gone + u64::from(self.lie == Lie::CountsOneMore && gone > 0))
     }
 
-    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
+    fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         (self.lie == Lie::IsStaleAtOnce).then(|| self.first.lock().unwrap().get(&id).cloned())
     }
 }
@@ -436,7 +436,7 @@ impl ReplayGuard for Liar {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         let key = if self.lie == Lie::OneKeyForAll { ReplayKey::new("", "") } else { *key };
         let mut seen = self.seen.lock().unwrap();
         let known = seen.get(&key).is_some_and(|until| now < *until || self.lie == Lie::NeverForgets);

@@ -1,7 +1,7 @@
 //! A body that a later version has written is refused, in words that say so, and is left as it is.
 
 use grantor::store::Write;
-use grantor::{Grant, GrantId, StoreError, TokenStore};
+use grantor::{BackendError, Grant, GrantId, TokenStore};
 
 use crate::places::{Place, open};
 
@@ -43,7 +43,7 @@ async fn redis_refuses_a_body_from_the_future() {
 const LATER: &str = "UPDATE grantor_grants SET body = replace(body, '\"v\":1', '\"v\":2')";
 
 /// The error of every way to read a grant after its body was changed.
-async fn later(place: &Place, change: impl AsyncFnOnce()) -> StoreError {
+async fn later(place: &Place, change: impl AsyncFnOnce()) -> BackendError {
     let store = open(&place.url()).await;
     let grant = Grant::decode(GrantId::new([7; 16]), BODY).unwrap();
     let id = grant.id();
@@ -53,7 +53,7 @@ async fn later(place: &Place, change: impl AsyncFnOnce()) -> StoreError {
     store.load(id).await.unwrap_err()
 }
 
-fn says_so(error: &StoreError) {
+fn says_so(error: &BackendError) {
     assert!(error.is_permanent());
     let text = error.to_string();
     assert!(text.contains("written in format 2") && text.contains("upgrade grantor"), "{text}");

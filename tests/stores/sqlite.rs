@@ -118,7 +118,7 @@ async fn a_client_that_another_process_deleted_is_gone_at_once() {
     one.insert(client("app")).await.unwrap();
     assert!(other.client(&id).await.unwrap().is_some());
     one.remove(&id).await.unwrap();
-    assert!(other.client(&id).await.unwrap().is_none() && other.client_now(&id).is_none());
+    assert!(other.client(&id).await.unwrap().is_none() && other.try_client(&id).is_none());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use grantor::client::ClientJwts;
 use grantor::jose::{Algorithm, Jwk, SigningKey};
 use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{
     AuthMethod, Client, ClientBuilder, GrantType, MemoryRegistry, MemoryStore, Request, TokenStore,
     async_trait,
@@ -92,7 +92,7 @@ impl Asserting {
     /// With more clients, made from the key of `pkj`.
     pub fn with(
         more: impl FnOnce(&SigningKey) -> Vec<ClientBuilder>,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
         Self::on(store.clone(), store, more, configure)
@@ -102,7 +102,7 @@ impl Asserting {
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
         more: impl FnOnce(&SigningKey) -> Vec<ClientBuilder>,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let [key, rivals] = [(); 2].map(|()| SigningKey::generate(Algorithm::Es256).unwrap());
         let remote = KeyServer::default();

@@ -7,18 +7,18 @@ use chrono::{DateTime, Utc};
 use grantor::store::{
     CommitError, Committed, Damaged, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{ClientId, GrantId, StoreError, Subject, TokenStore, async_trait};
+use grantor::{BackendError, ClientId, GrantId, Subject, TokenStore, async_trait};
 
 /// Any store, with each record written to its body and read back on the way: what a body loses, a test sees.
 pub struct Decoding<T>(pub T);
 
-fn reread(record: Record) -> Result<Record, StoreError> {
+fn reread(record: Record) -> Result<Record, BackendError> {
     Record::decode(record.grant().id(), record.version(), &record.grant().encode())
 }
 
 #[async_trait]
 impl<T: TokenStore> TokenStore for Decoding<T> {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.0.load(id).await?.map(reread).transpose()
     }
 
@@ -28,32 +28,32 @@ impl<T: TokenStore> TokenStore for Decoding<T> {
         self.0.commit(write).await
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let read = Record::decode(tombstone.id(), 0, &tombstone.body())?;
         assert_eq!(read.grant(), tombstone.grant(), "a body loses something");
         self.0.end(tombstone).await
     }
 
-    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         self.0.end_all(tombstones).await
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         self.0.find_by_user_code(code).await?.map(reread).transpose()
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let mut listing = self.0.list(filter, page).await?;
         listing.records = listing.records.into_iter().map(reread).collect::<Result<_, _>>()?;
         Ok(listing)
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.0.purge(before, limit).await
     }
 
-    fn load_now(&self, id: GrantId) -> Option<Option<Record>> {
-        let found = self.0.load_now(id)?;
+    fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
+        let found = self.0.try_load(id)?;
         // What cannot be read is said by `load`.
         found.map(reread).transpose().ok()
     }
@@ -106,7 +106,7 @@ impl Row {
 
 #[async_trait]
 impl TokenStore for Bodies {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.rows().get(&id).map(|row| Record::decode(id, row.version, &row.body)).transpose()
     }
 
@@ -119,20 +119,20 @@ impl TokenStore for Bodies {
         Ok(write.committed())
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         if let Some(row) = self.rows().get_mut(&tombstone.id()) {
             *row = Row::of(tombstone.grant(), row.version + 1, tombstone.body());
         }
         Ok(tombstone.committed())
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let rows = self.rows();
         let found = rows.iter().find(|(_, row)| row.user_code.as_ref() == Some(code));
         found.map(|(id, row)| Record::decode(*id, row.version, &row.body)).transpose()
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let rows = self.rows();
         let wanted = rows.iter().filter(|(id, row)| {
             page.after.is_none_or(|after| after < **id)
@@ -142,7 +142,7 @@ impl TokenStore for Bodies {
         Ok(Listing::of_rows(wanted.map(|(id, row)| row.read(*id)), page))
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut rows = self.rows();
         let over = rows.iter().filter(|(_, row)| row.expires < before).map(|(id, _)| *id);
         let over: Vec<GrantId> = over.take(limit as usize).collect();

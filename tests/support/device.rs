@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::{Claimant, DeviceConsent, ErrorPage};
+use grantor::{BrowserSession, DeviceConsent, ErrorPage};
 
 use super::{Answer, Fixture, request};
 
@@ -30,7 +30,7 @@ impl Fixture {
     }
 
     pub async fn enter(&self, user_code: &str, session: &str) -> Result<DeviceConsent, ErrorPage> {
-        let entered = self.server.device(user_code, &Claimant::session(session), None).await?;
+        let entered = self.server.device(user_code, &BrowserSession::session(session), None).await?;
         Ok(entered.signed_in(self.alice()))
     }
 

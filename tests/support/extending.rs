@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use grantor::flow::token::{Denial, Entitlement, ExtensionAsk, ExtensionTerms};
-use grantor::server::{Builder, ExtensionGrant};
+use grantor::server::{AuthorizationServerBuilder, ExtensionGrant};
 use grantor::{
     AuthMethod, Client, GrantType, MemoryRegistry, MemoryStore, Resource, Scope, TokenStore, async_trait,
 };
@@ -78,7 +78,10 @@ impl Extending {
         Self::with(terms, |builder| builder)
     }
 
-    pub fn with(terms: ExtensionTerms, configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub fn with(
+        terms: ExtensionTerms,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
         let store = Arc::new(MemoryStore::new());
         Self::on(store.clone(), store, terms, configure)
     }
@@ -89,7 +92,7 @@ impl Extending {
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
         terms: ExtensionTerms,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let host = Host::new(terms);
         let voucher = GrantType::parse(VOUCHER).unwrap();

@@ -8,8 +8,8 @@ use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
-    Client, ClientId, ClientRegistry, GrantId, Registrar, Replacement, ResourceOwner, SecretText, Standing,
-    StoreError, Subject, TokenStore, async_trait,
+    AccountStatus, BackendError, Client, ClientId, ClientRegistry, GrantId, Registrar, Replacement,
+    ResourceOwner, SecretText, Subject, TokenStore, async_trait,
 };
 
 /// How a call of the host goes wrong.
@@ -73,7 +73,7 @@ impl Plan {
         (fault, state.pauses)
     }
 
-    pub async fn call<T, E: From<StoreError>>(
+    pub async fn call<T, E: From<BackendError>>(
         &self,
         inner: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
@@ -86,12 +86,12 @@ impl Plan {
                 output
             }
             None => inner.await,
-            Some(Fault::Transient) => Err(StoreError::transient("injected").into()),
-            Some(Fault::Permanent) => Err(StoreError::permanent("injected").into()),
-            Some(Fault::UnknownBefore) => Err(StoreError::unknown_outcome("injected").into()),
+            Some(Fault::Transient) => Err(BackendError::transient("injected").into()),
+            Some(Fault::Permanent) => Err(BackendError::permanent("injected").into()),
+            Some(Fault::UnknownBefore) => Err(BackendError::unknown_outcome("injected").into()),
             Some(Fault::UnknownAfter) => {
                 let _ = inner.await;
-                Err(StoreError::unknown_outcome("injected").into())
+                Err(BackendError::unknown_outcome("injected").into())
             }
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::HangAfter) => {
@@ -116,7 +116,7 @@ impl<T> Faulty<T> {
 
 #[async_trait]
 impl<T: TokenStore> TokenStore for Faulty<T> {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.plan.call(self.inner.load(id)).await
     }
 
@@ -124,26 +124,26 @@ impl<T: TokenStore> TokenStore for Faulty<T> {
         self.plan.call(self.inner.commit(write)).await
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         self.plan.call(self.inner.end(tombstone)).await
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         self.plan.call(self.inner.find_by_user_code(code)).await
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         self.plan.call(self.inner.list(filter, page)).await
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.plan.call(self.inner.purge(before, limit)).await
     }
 }
 
 #[async_trait]
 impl<T: ClientRegistry> ClientRegistry for Faulty<T> {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         self.plan.call(self.inner.client(id)).await
     }
 }
@@ -162,7 +162,7 @@ impl<T: Registrar> Registrar for Faulty<T> {
         self.plan.call(self.inner.remove(id)).await
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         self.plan.call(self.inner.clients(page)).await
     }
 }
@@ -174,11 +174,11 @@ impl<T: ResourceOwner> ResourceOwner for Faulty<T> {
         username: &str,
         password: &SecretText,
         client: &Client,
-    ) -> Result<Option<Subject>, StoreError> {
+    ) -> Result<Option<Subject>, BackendError> {
         self.plan.call(self.inner.authenticate(username, password, client)).await
     }
 
-    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
-        self.plan.call(self.inner.standing(subject)).await
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
+        self.plan.call(self.inner.account_status(subject)).await
     }
 }

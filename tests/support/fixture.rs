@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::store::{Filter, TokenStore};
 use grantor::{AuthorizationServer, Clock, Login, MemoryRegistry, MemoryStore, Policy, Profile, Request};
 
@@ -40,7 +40,7 @@ impl Fixture {
     }
 
     /// A server that was configured further.
-    pub fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub fn with(configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder) -> Self {
         let store = Arc::new(MemoryStore::new());
         Self::on(store.clone(), store, configure)
     }
@@ -49,7 +49,7 @@ impl Fixture {
     pub fn on(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let (clock, log, users) = (TestClock::default(), Log::default(), Users::default());
         let builder = AuthorizationServer::builder(ISSUER)

@@ -1,6 +1,6 @@
 //! Everything that is asked of a server, as attempts that may fail and be made again.
 
-use grantor::{Claimant, Reason, Request, Response, What};
+use grantor::{BrowserSession, EventKind, Reason, Request, Response};
 use serde_json::{Value, json};
 
 use super::faulty::{Fault, Plan};
@@ -68,7 +68,7 @@ impl Flow {
             Self::EnterUserCode => waits(fixture).await.text("user_code"),
             Self::PollDevice => {
                 let codes = waits(fixture).await;
-                let session = Claimant::session("one");
+                let session = BrowserSession::session("one");
                 let entered = fixture.server.device(&codes.text("user_code"), &session, None).await.unwrap();
                 entered.signed_in(fixture.alice()).approve().await.unwrap();
                 codes.text("device_code")
@@ -96,7 +96,7 @@ impl Flow {
             Self::Approve => return approve(fixture).await,
             Self::BeginDevice => server.device_authorization(&request("tv", &[])).await,
             Self::EnterUserCode => {
-                let entered = server.device(held, &Claimant::session("one"), None).await;
+                let entered = server.device(held, &BrowserSession::session("one"), None).await;
                 return entered.map(|_| json!({})).map_err(|page| page.into_response());
             }
             Self::PollDevice => server.token(&request("tv", &poll(held))).await,
@@ -145,9 +145,9 @@ impl Flow {
                 assert_eq!(polled.error().1, "authorization_pending");
             }
             Self::EnterUserCode => {
-                let another = fixture.server.device(held, &Claimant::session("two"), None).await;
+                let another = fixture.server.device(held, &BrowserSession::session("two"), None).await;
                 assert_eq!(another.unwrap_err().reason(), Reason::UserCodeClaimed);
-                let mine = fixture.server.device(held, &Claimant::session("one"), None).await.unwrap();
+                let mine = fixture.server.device(held, &BrowserSession::session("one"), None).await.unwrap();
                 mine.signed_in(fixture.alice()).approve().await.unwrap();
             }
             Self::PollDevice => {
@@ -206,7 +206,7 @@ pub async fn fails_honestly(
     assert!(!body.contains("invalid"), "{what}: {body}");
     let reason = if fault == Fault::Permanent { Reason::StoreBroken } else { Reason::StoreUnavailable };
     if !matches!(flow, Flow::Check | Flow::Protect) {
-        assert_eq!(fixture.log.whats().last(), Some(&What::Failed(reason)), "{what}");
+        assert_eq!(fixture.log.whats().last(), Some(&EventKind::Failed(reason)), "{what}");
     }
     let retry = flow.attempt(fixture, &held).await;
     flow.verify(fixture, &held, &retry.expect(&what)).await;

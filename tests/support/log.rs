@@ -2,25 +2,25 @@
 
 use std::sync::{Arc, Mutex};
 
-use grantor::{Audit, Event, Reason, What};
+use grantor::{Audit, Event, EventKind, Reason};
 
 /// Remembers what happened, as texts and as reasons.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<(What, String)>>>);
+pub struct Log(Arc<Mutex<Vec<(EventKind, String)>>>);
 
 impl Log {
     pub fn texts(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|(_, text)| text.clone()).collect()
     }
 
-    pub fn whats(&self) -> Vec<What> {
+    pub fn whats(&self) -> Vec<EventKind> {
         self.0.lock().unwrap().iter().map(|(what, _)| *what).collect()
     }
 
     /// The reason of the latest refusal, fault or end.
     pub fn last_reason(&self) -> Option<Reason> {
         self.whats().into_iter().rev().find_map(|what| match what {
-            What::Refused(reason) | What::Ended(reason) | What::Failed(reason) => Some(reason),
+            EventKind::Refused(reason) | EventKind::Ended(reason) | EventKind::Failed(reason) => Some(reason),
             _ => None,
         })
     }

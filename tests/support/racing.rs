@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{GrantId, MemoryStore, StoreError, TokenStore, async_trait};
+use grantor::{BackendError, GrantId, MemoryStore, TokenStore, async_trait};
 use tokio::task::{JoinSet, yield_now};
 
 use super::Fixture;
@@ -31,7 +31,7 @@ struct FarAway(Arc<MemoryStore>);
 
 #[async_trait]
 impl TokenStore for FarAway {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         let found = self.0.load(id).await;
         yield_now().await;
         found
@@ -42,22 +42,22 @@ impl TokenStore for FarAway {
         self.0.commit(write).await
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         yield_now().await;
         self.0.end(tombstone).await
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let found = self.0.find_by_user_code(code).await;
         yield_now().await;
         found
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         self.0.list(filter, page).await
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.0.purge(before, limit).await
     }
 }

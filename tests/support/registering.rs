@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use grantor::http::Method;
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{
     Client, ClientId, ClientRegistry, MemoryRegistry, MemoryStore, Registration, Request, TokenStore,
 };
@@ -26,7 +26,10 @@ impl Registering {
     }
 
     /// A server that was configured further.
-    pub fn configured(terms: Registration, configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub fn configured(
+        terms: Registration,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
         let store = Arc::new(MemoryStore::new());
         Self::build(terms, store.clone(), store, configure)
     }
@@ -39,7 +42,7 @@ impl Registering {
         terms: Registration,
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let registry = Arc::new(MemoryRegistry::new(clients()));
         let fixture = Fixture::on(store, used, |builder| {

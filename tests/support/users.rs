@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use grantor::{Client, ResourceOwner, SecretText, Standing, StoreError, Subject, async_trait};
+use grantor::{AccountStatus, BackendError, Client, ResourceOwner, SecretText, Subject, async_trait};
 
 /// alice's password is wonderland; bob's is builder; whoever is in `blocked` may not go on.
 #[derive(Clone, Default)]
@@ -17,13 +17,17 @@ impl ResourceOwner for Users {
         username: &str,
         password: &SecretText,
         _client: &Client,
-    ) -> Result<Option<Subject>, StoreError> {
+    ) -> Result<Option<Subject>, BackendError> {
         let right = matches!((username, password.reveal()), ("alice", "wonderland") | ("bob", "builder"));
         Ok(right.then(|| Subject::user(username)))
     }
 
-    async fn standing(&self, subject: &Subject) -> Result<Standing, StoreError> {
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let blocked = self.blocked.lock().unwrap();
-        Ok(if blocked.iter().any(|b| b == subject.id()) { Standing::Blocked } else { Standing::Active })
+        Ok(if blocked.iter().any(|b| b == subject.id()) {
+            AccountStatus::Blocked
+        } else {
+            AccountStatus::Active
+        })
     }
 }

@@ -7,7 +7,7 @@ use grantor::error::AssertionFlaw;
 use grantor::flow::token::{Denial, Entitlement};
 use grantor::jose::SigningKey;
 use grantor::resource::StaticKeys;
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{
     AuthMethod, Client, GrantType, MemoryRegistry, MemoryStore, Resource, TokenStore, async_trait,
 };
@@ -80,7 +80,7 @@ impl Vouching {
 
     pub fn with(
         grant: impl FnOnce(JwtBearer) -> JwtBearer,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
         Self::on(store.clone(), store, grant, configure)
@@ -91,7 +91,7 @@ impl Vouching {
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
         grant: impl FnOnce(JwtBearer) -> JwtBearer,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let (accounts, idp, partner) = (Accounts::default(), Arc::new(key()), Arc::new(key()));
         let both = JwtBearer::new(accounts.clone())

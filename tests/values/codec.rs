@@ -12,7 +12,7 @@ use grantor::details::Fields;
 use grantor::grant::DecodeError;
 use grantor::store::{Filter, Page};
 use grantor::{
-    ApplicationType, AuthMethod, Claimant, Client, ClientMetadata, Grant, GrantId, GrantType, Login,
+    ApplicationType, AuthMethod, BrowserSession, Client, ClientMetadata, Grant, GrantId, GrantType, Login,
     MemoryStore, Reason, Request, Resource, TokenStore as _,
 };
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ async fn device_grants() -> [Grant; 3] {
     let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()).device_verification("/device"));
     let asked = crate::support::request("tv", &[("scope", "read write")]);
     let codes = Answer(fixture.server.device_authorization(&asked).await);
-    let session = Claimant::session("the browser's");
+    let session = BrowserSession::session("the browser's");
     let entered = fixture.server.device(&codes.text("user_code"), &session, None).await.unwrap();
     let device_code = codes.text("device_code");
     let grant_type = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");

@@ -1,6 +1,6 @@
 //! Authorization details: what a scope cannot say (RFC 9396, "rich authorization requests").
 //!
-//! A client asks for JSON objects, each of a type that the host has [registered](crate::server::Builder::authorization_details_type).
+//! A client asks for JSON objects, each of a type that the host has [registered](crate::server::AuthorizationServerBuilder::authorization_details_type).
 //! They go the way of scopes: judged when they are asked for, shown to the user, kept with the grant, narrowed by a token
 //! request, and told to the resource that a token is for.
 //!

@@ -10,14 +10,14 @@ use crate::flow::Issuance;
 use crate::flow::consent::Terms;
 use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
 use crate::flow::token::Reply;
-use crate::grant::{Authentication, Grant, Handle, Kind, Offer};
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
+use crate::grant::{Authentication, Grant, Handle, Kind, PendingCode};
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::store::Write;
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 /// Everything is checked but the human. Neither `Clone` nor serialisable: one question, one answer. Over a
 /// page that waits for the user, the host keeps the query string, and the request is checked again.
@@ -62,8 +62,8 @@ impl AwaitConsent {
 
     /// The resources that its tokens can be for; none is the server's default audience.
     #[must_use]
-    pub fn targets(&self) -> &Targets {
-        self.terms.targets()
+    pub fn resources(&self) -> &ResourceIndicators {
+        self.terms.resources()
     }
 
     /// What the user is asked to grant that a scope cannot say (RFC 9396).
@@ -138,20 +138,20 @@ impl AwaitConsent {
     }
 
     /// The user said yes to what is left.
-    pub fn approve(self, mint: Mint, now: DateTime<Utc>, rules: &Rules) -> (Write, SealedRedirect) {
+    pub fn approve(self, fresh: FreshSecrets, now: DateTime<Utc>, rules: &Rules) -> (Write, SealedRedirect) {
         let Self { to, named, response_type, challenge, authentication, issuance, terms, .. } = self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let issuance = Issuance { scope, details, ..issuance };
         let policy = &rules.policy;
         let (grant, answer) = match response_type {
             ResponseType::Code => {
-                let terms = Offer::new(&mint.first, &to.uri, named, challenge, now, policy);
-                let grant = Grant::offer(issuance, authentication, terms, &mint, now, policy);
-                let code = Handle::new(grant.id(), mint.first);
+                let terms = PendingCode::new(&fresh.first, &to.uri, named, challenge, now, policy);
+                let grant = Grant::offer(issuance, authentication, terms, &fresh, now, policy);
+                let code = Handle::new(grant.id(), fresh.first);
                 (grant, Answer::Code(code.into_text(Kind::Code, &policy.prefixes)))
             }
             ResponseType::Token => {
-                let (grant, tokens) = Grant::issue(issuance, Some(authentication), mint, now, policy);
+                let (grant, tokens) = Grant::issue(issuance, Some(authentication), fresh, now, policy);
                 let reply = Reply::new(&grant, tokens, now, rules);
                 (grant, Answer::Tokens(reply))
             }

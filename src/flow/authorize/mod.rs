@@ -31,7 +31,7 @@ use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Authentication, Login, Subject};
 use crate::http::{Method, Request};
-use crate::issuance::{self as gate, Gate, Issuance, Standing};
+use crate::issuance::{self as gate, AccountStatus, Gate, Issuance};
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use parameters::Parameters;
@@ -233,7 +233,7 @@ impl AwaitLogin {
         let details       = asked.details.clone()?;
         asked.authentication?;
         if asked.requested.has_prompt(Prompt::Create) && !rules.signs_up { return Err(Reason::PromptUnsupported) }
-        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::Asked { scope, targets, details }, standing: Standing::Active, rules };
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details }, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(subject)?;
         Ok(CheckedRequest { response_type, mode, challenge, issuance })
     }

@@ -8,13 +8,13 @@ use crate::flow::ResponseMode;
 use crate::form::Form;
 use crate::pkce::CodeChallenge;
 use crate::scope::Scope;
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 /// What the request asks for.
 #[derive(Debug)]
 pub(super) struct Parameters {
     pub(super) repeats: Result<(), Reason>,
-    pub(super) targets: Result<Targets, Reason>,
+    pub(super) targets: Result<ResourceIndicators, Reason>,
     pub(super) details: Result<AuthorizationDetails, Reason>,
     pub(super) response_type: Option<Result<ResponseType, Reason>>,
     pub(super) response_mode: Option<Result<ResponseMode, Reason>>,
@@ -44,7 +44,7 @@ impl Parameters {
             AuthenticationRequest::parse(form, prompts.unwrap_or_default(), max_age.unwrap_or_default());
         Self {
             repeats: form.check_repeats(),
-            targets: Targets::parse(form.all("resource")),
+            targets: ResourceIndicators::parse(form.all("resource")),
             details: text("authorization_details")
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse),
             response_type: text("response_type").map(response_type),

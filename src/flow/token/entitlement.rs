@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use super::{Entitled, ExtensionTerms};
 use crate::client::{Client, GrantType};
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::Standing;
+use crate::flow::AccountStatus;
 use crate::grant::{Authentication, Subject};
 use crate::issuance::Limits;
 use crate::policy::after;
 use crate::scope::Scope;
-use crate::store::{ReplayKey, StoreError};
-use crate::target::{ResourceId, Targets};
+use crate::store::{BackendError, ReplayKey};
+use crate::target::{ResourceId, ResourceIndicators};
 
 /// In whose name tokens may be issued, and what they may be good for at most.
 ///
@@ -126,18 +126,18 @@ impl Entitlement {
         self,
         grant_type: &GrantType,
         terms: &ExtensionTerms,
-        standing: Standing,
+        account_status: AccountStatus,
         now: DateTime<Utc>,
     ) -> Result<(Entitled, Option<Authentication>), Reason> {
         let limits = Limits {
             scope: self.scope,
-            targets: self.targets.map(Targets::of).transpose()?,
+            targets: self.targets.map(ResourceIndicators::of).transpose()?,
             until: self.lifetime.map_or(DateTime::<Utc>::MAX_UTC, |longest| after(now, longest)),
             is_refreshable: self.wants_refresh && terms.refresh_tokens,
         };
         // What one grant type has spent is not spent in another.
         let once = self.once.map(|(key, until)| (key.within(grant_type.as_str()), until));
-        Ok((Entitled { limits, standing, once }, self.authentication))
+        Ok((Entitled { limits, account_status, once }, self.authentication))
     }
 }
 
@@ -148,7 +148,7 @@ pub struct Denial(Why);
 #[derive(Debug)]
 enum Why {
     Refused(Reason),
-    Failed(StoreError),
+    Failed(BackendError),
 }
 
 impl Denial {
@@ -201,8 +201,8 @@ impl Denial {
 }
 
 /// It could not be found out: 503.
-impl From<StoreError> for Denial {
-    fn from(error: StoreError) -> Self {
+impl From<BackendError> for Denial {
+    fn from(error: BackendError) -> Self {
         Self(Why::Failed(error))
     }
 }

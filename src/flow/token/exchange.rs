@@ -1,23 +1,23 @@
 //! Token exchange (RFC 8693): an access token for one that is good for less, somewhere else, in the same name.
 //!
 //! ```text
-//! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitMint ─▶ Decision
+//! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitSecrets ─▶ Decision
 //! ```
 
 use std::sync::Arc;
 
-use super::{AwaitMint, Bounds, Parent};
+use super::{AwaitSecrets, Bounds, Parent};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
-use crate::flow::{Asked, Standing};
+use crate::flow::{AccountStatus, RequestedAccess};
 use crate::form::Form;
 use crate::grant::{Actor, MAX_ACTORS};
 use crate::policy::Rules;
 use crate::resource::Access;
 use crate::scope::Scope;
 use crate::secret::SecretText;
-use crate::target::{ResourceId, Targets};
+use crate::target::{ResourceId, ResourceIndicators};
 
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -28,7 +28,7 @@ pub(super) struct Exchanged {
     subject: SecretText,
     actor: Option<SecretText>,
     /// `audience`, by the names of resources.
-    audiences: Targets,
+    audiences: ResourceIndicators,
 }
 
 impl Exchanged {
@@ -50,7 +50,7 @@ impl Exchanged {
             None | Some(ACCESS_TOKEN) => {}
             Some(_) => return Err(Reason::TokenTypeUnsupported),
         }
-        Ok(Self { subject, actor, audiences: Targets::parse(form.all("audience"))? })
+        Ok(Self { subject, actor, audiences: ResourceIndicators::parse(form.all("audience"))? })
     }
 }
 
@@ -66,14 +66,14 @@ fn check_type(kind: &str) -> Result<(), Reason> {
 pub struct AwaitTokens {
     client: AuthenticatedClient,
     exchanged: Exchanged,
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
 impl AwaitTokens {
     pub(super) fn new(
         client: AuthenticatedClient,
         exchanged: Exchanged,
-        asked: Asked,
+        asked: RequestedAccess,
     ) -> Result<Self, Refusal> {
         client.confidential()?;
         Ok(Self { client, exchanged, asked })
@@ -117,7 +117,7 @@ impl AwaitTokens {
         }
         let named = self.asked.targets.and(&self.exchanged.audiences)?;
         let named = match (named.as_slice(), subject.audience()) {
-            ([], Some(same)) => Targets::one(same.clone()),
+            ([], Some(same)) => ResourceIndicators::one(same.clone()),
             _ => named,
         };
         let known = |id: &ResourceId| id.as_str() == rules.audience || rules.resource(id.as_str()).is_some();
@@ -127,7 +127,7 @@ impl AwaitTokens {
         if self.asked.scope.as_ref().is_some_and(|asked| !asked.is_subset(subject.scope())) {
             return Err(Reason::ScopeExceeded.into());
         }
-        let asked = Asked { targets: named, ..self.asked };
+        let asked = RequestedAccess { targets: named, ..self.asked };
         Ok(AwaitPermission { client: self.client, subject, actor, asked })
     }
 }
@@ -138,7 +138,7 @@ pub struct AwaitPermission {
     client: AuthenticatedClient,
     subject: Access,
     actor: Option<Access>,
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
 /// A new token by an old one, if the host allows it.
@@ -166,7 +166,7 @@ pub struct ExchangeAsk<'a> {
     /// What the actor token is good for, if there is one.
     pub actor: Option<&'a Access>,
     /// The resources that the new token is asked for, all of them known; none is the server's default audience.
-    pub targets: &'a Targets,
+    pub targets: &'a ResourceIndicators,
     /// The scope that is asked for, within that of the subject token; none is all of it.
     pub scope: Option<&'a Scope>,
 }
@@ -188,7 +188,11 @@ impl AwaitPermission {
     ///
     /// # Errors
     /// The exchange is denied.
-    pub fn with_permission(self, exchange: Exchange, standing: Standing) -> Result<AwaitMint, Refusal> {
+    pub fn with_permission(
+        self,
+        exchange: Exchange,
+        account_status: AccountStatus,
+    ) -> Result<AwaitSecrets, Refusal> {
         let Self { client, subject, actor, asked } = self;
         let actor = match exchange {
             Exchange::Denied => return Err(Reason::ExchangeDenied.into()),
@@ -200,8 +204,8 @@ impl AwaitPermission {
             }
         };
         let (name, scope) = (subject.token_name(), subject.scope().clone());
-        let parent = Parent { name, scope, expires: subject.expires(), actor, standing };
-        Ok(AwaitMint {
+        let parent = Parent { name, scope, expires: subject.expires(), actor, account_status };
+        Ok(AwaitSecrets {
             client,
             subject: subject.subject().clone(),
             authentication: subject.authentication(),

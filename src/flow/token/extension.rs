@@ -1,7 +1,7 @@
 //! Grant types that the host brings along (RFC 6749 section 4.5).
 //!
 //! ```text
-//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitMint ─▶ Decision
+//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ Decision
 //! ```
 
 use std::fmt;
@@ -11,17 +11,17 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::entitlement::Entitlement;
-use super::{AwaitMint, Bounds};
+use super::{AwaitSecrets, Bounds};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
-use crate::flow::{Asked, Standing};
+use crate::flow::{AccountStatus, RequestedAccess};
 use crate::form::Form;
 pub use crate::issuance::ExtensionTerms;
 pub(crate) use crate::issuance::KnownExtension;
 use crate::policy::Rules;
 use crate::scope::Scope;
-use crate::target::Targets;
+use crate::target::ResourceIndicators;
 
 /// A request of such a grant type, before anybody has looked at it.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl fmt::Debug for Parameters {
 pub struct AwaitEntitlement {
     client: AuthenticatedClient,
     extended: Extended,
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
 /// What is asked of the host.
@@ -95,7 +95,7 @@ pub struct ExtensionAsk<'a> {
     /// The scope that is asked for; none is all that may be had. Well-formed, and not yet within anything.
     pub scope: Option<&'a Scope>,
     /// The resources that are asked for; none is the server's default audience. Not yet known to be there.
-    pub targets: &'a Targets,
+    pub targets: &'a ResourceIndicators,
     /// The server's own name, which an assertion should be for.
     pub issuer: &'a str,
     /// The address of the token endpoint, which an assertion may be for, too (RFC 7523 section 3).
@@ -110,7 +110,7 @@ impl AwaitEntitlement {
     pub(super) fn new(
         client: AuthenticatedClient,
         extended: Extended,
-        asked: Asked,
+        asked: RequestedAccess,
     ) -> Result<Self, Refusal> {
         if !extended.known.terms.public_clients {
             client.confidential()?;
@@ -159,14 +159,14 @@ impl AwaitEntitlement {
     pub fn with_entitlement(
         self,
         entitlement: Entitlement,
-        standing: Standing,
+        account_status: AccountStatus,
         now: DateTime<Utc>,
-    ) -> Result<AwaitMint, Refusal> {
+    ) -> Result<AwaitSecrets, Refusal> {
         let Self { client, extended: Extended { known, .. }, asked } = self;
         let KnownExtension { grant_type, terms } = known;
         let subject = entitlement.subject(client.client());
-        let (entitled, authentication) = entitlement.bounds(&grant_type, &terms, standing, now)?;
+        let (entitled, authentication) = entitlement.bounds(&grant_type, &terms, account_status, now)?;
         let bounds = Bounds::Host(Box::new(entitled));
-        Ok(AwaitMint { client, subject, authentication, grant_type, asked, bounds })
+        Ok(AwaitSecrets { client, subject, authentication, grant_type, asked, bounds })
     }
 }

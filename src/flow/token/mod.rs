@@ -1,11 +1,11 @@
 //! The token request (RFC 6749 section 3.2).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitStanding ─▶ Decision     code, device code, refresh token
-//!                       ├─▶ AwaitOwner ─▶ AwaitMint ─────▶ Decision     password
-//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitMint ▶ Decision     token exchange
-//!                       ├─▶ AwaitEntitlement ─▶ AwaitMint ▶ Decision     the host's own grant types
-//!                       └─▶ AwaitMint ───────────────────▶ Decision     client credentials
+//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ Decision     code, device code, refresh token
+//!                       ├─▶ AwaitOwner ─▶ AwaitSecrets ─────▶ Decision     password
+//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitSecrets ▶ Decision     token exchange
+//!                       ├─▶ AwaitEntitlement ─▶ AwaitSecrets ▶ Decision     the host's own grant types
+//!                       └─▶ AwaitSecrets ───────────────────▶ Decision     client credentials
 //! ```
 
 use std::net::IpAddr;
@@ -18,11 +18,11 @@ use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
+use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
 use crate::grant::{Kind, RefreshUse, Subject, Verdict};
 use crate::http::Request;
-use crate::issuance::{Asked, Gate, Limits, Standing};
-use crate::mint::Mint;
+use crate::issuance::{AccountStatus, Gate, Limits, RequestedAccess};
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
 use crate::scope::Scope;
@@ -49,15 +49,15 @@ pub type AwaitClient = super::AwaitClient<TokenRequest>;
 /// What a token request asks for.
 #[derive(Debug)]
 pub struct TokenRequest {
-    ask: Ask,
-    asked: Asked,
+    ask: GrantRequest,
+    asked: RequestedAccess,
     /// What the client presented, where the code needs it.
     client_secret: Option<SecretText>,
 }
 
 /// What the request is made of, by grant type.
 #[derive(Debug)]
-enum Ask {
+enum GrantRequest {
     Code {
         code: Option<Handle>,
         verifier: Option<CodeVerifier>,
@@ -80,7 +80,7 @@ enum Ask {
     },
 }
 
-impl Ask {
+impl GrantRequest {
     fn parse(form: &Form<'_>, peer: Option<IpAddr>, rules: &Rules) -> Result<Self, Reason> {
         let prefixes = &rules.policy.prefixes;
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
@@ -131,32 +131,35 @@ impl AwaitClient {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
-        let ask = Ask::parse(&form, request.peer, rules)?;
+        let ask = GrantRequest::parse(&form, request.peer, rules)?;
         if !rules.serves(&ask.grant_type()) {
             return Err(Reason::GrantTypeUnsupported.into());
         }
         // Only a code without PKCE needs it.
         let client_secret = match &ask {
-            Ask::Code { verifier: None, .. } => presented.shared_secret(),
-            Ask::Code { .. }
-            | Ask::Device { .. }
-            | Ask::Refresh { .. }
-            | Ask::Client
-            | Ask::Exchange(_)
-            | Ask::Extension(_)
-            | Ask::Password { .. } => None,
+            GrantRequest::Code { verifier: None, .. } => presented.shared_secret(),
+            GrantRequest::Code { .. }
+            | GrantRequest::Device { .. }
+            | GrantRequest::Refresh { .. }
+            | GrantRequest::Client
+            | GrantRequest::Exchange(_)
+            | GrantRequest::Extension(_)
+            | GrantRequest::Password { .. } => None,
         };
-        let asked = Asked::parse(&form)?;
+        let asked = RequestedAccess::parse(&form)?;
         Ok(Self { presented, request: TokenRequest { ask, asked, client_secret } })
     }
 
     /// The grant of the code or refresh token that the request brings; nothing of it is proven.
     pub(crate) fn named_grant(&self) -> Option<GrantId> {
         match &self.request.ask {
-            Ask::Code { code: handle, .. }
-            | Ask::Device { code: handle }
-            | Ask::Refresh { token: handle, .. } => handle.as_ref().map(|handle| handle.grant),
-            Ask::Client | Ask::Exchange(_) | Ask::Extension(_) | Ask::Password { .. } => None,
+            GrantRequest::Code { code: handle, .. }
+            | GrantRequest::Device { code: handle }
+            | GrantRequest::Refresh { token: handle, .. } => handle.as_ref().map(|handle| handle.grant),
+            GrantRequest::Client
+            | GrantRequest::Exchange(_)
+            | GrantRequest::Extension(_)
+            | GrantRequest::Password { .. } => None,
         }
     }
 }
@@ -183,14 +186,14 @@ pub enum Authenticated {
     /// A grant type of the host: its word.
     Extension(Box<AwaitEntitlement>),
     /// Nothing but randomness.
-    Mint(AwaitMint),
+    FreshSecrets(AwaitSecrets),
 }
 
 impl Authenticated {
     fn new(
         client: AuthenticatedClient,
-        ask: Ask,
-        asked: Asked,
+        ask: GrantRequest,
+        asked: RequestedAccess,
         client_secret: Option<SecretText>,
     ) -> Result<Self, Refusal> {
         let grant_type = ask.grant_type();
@@ -198,31 +201,38 @@ impl Authenticated {
             return Err(Reason::GrantTypeNotAllowed.into());
         }
         match ask {
-            Ask::Code { code, verifier, redirect_uri } => {
+            GrantRequest::Code { code, verifier, redirect_uri } => {
                 let handle = code.ok_or(Reason::CodeUnknown)?;
                 let proof = Proof::Code { verifier, client_secret, redirect_uri };
                 Ok(Self::Grant(AwaitGrant { client, handle, proof, asked }))
             }
-            Ask::Device { code } => {
+            GrantRequest::Device { code } => {
                 let handle = code.ok_or(Reason::DeviceCodeUnknown)?;
                 Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Device, asked }))
             }
-            Ask::Refresh { token, peer } => {
+            GrantRequest::Refresh { token, peer } => {
                 let handle = token.ok_or(Reason::RefreshUnknown)?;
                 Ok(Self::Grant(AwaitGrant { client, handle, proof: Proof::Refresh { peer }, asked }))
             }
-            Ask::Client => {
+            GrantRequest::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
                 let bounds = Bounds::Client;
-                Ok(Self::Mint(AwaitMint { client, subject, authentication: None, grant_type, asked, bounds }))
+                Ok(Self::FreshSecrets(AwaitSecrets {
+                    client,
+                    subject,
+                    authentication: None,
+                    grant_type,
+                    asked,
+                    bounds,
+                }))
             }
-            Ask::Exchange(exchanged) => {
+            GrantRequest::Exchange(exchanged) => {
                 Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, asked)?)))
             }
-            Ask::Extension(extended) => {
+            GrantRequest::Extension(extended) => {
                 Ok(Self::Extension(Box::new(AwaitEntitlement::new(client, *extended, asked)?)))
             }
-            Ask::Password { username, password } => {
+            GrantRequest::Password { username, password } => {
                 Ok(Self::Owner(AwaitOwner { client, username, password, asked }))
             }
         }
@@ -235,7 +245,7 @@ pub struct AwaitGrant {
     client: AuthenticatedClient,
     handle: Handle,
     proof: Proof,
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
 #[derive(Debug)]
@@ -282,25 +292,25 @@ impl AwaitGrant {
     ///
     /// # Errors
     /// There is no such grant.
-    pub fn with_record(&self, found: Option<Record>) -> Result<AwaitStanding<'_>, Refusal> {
+    pub fn with_record(&self, found: Option<Record>) -> Result<AwaitAccountStatus<'_>, Refusal> {
         let unknown = match self.proof {
             Proof::Code { .. } => Reason::CodeUnknown,
             Proof::Device => Reason::DeviceCodeUnknown,
             Proof::Refresh { .. } => Reason::RefreshUnknown,
         };
         let record = found.ok_or(unknown)?;
-        Ok(AwaitStanding { request: self, record })
+        Ok(AwaitAccountStatus { request: self, record })
     }
 }
 
 /// Waits for the host's word on the user of the grant.
 #[derive(Debug)]
-pub struct AwaitStanding<'a> {
+pub struct AwaitAccountStatus<'a> {
     request: &'a AwaitGrant,
     record: Record,
 }
 
-impl AwaitStanding<'_> {
+impl AwaitAccountStatus<'_> {
     /// Of whom the host is asked.
     #[must_use]
     pub fn subject(&self) -> &Subject {
@@ -319,9 +329,9 @@ impl AwaitStanding<'_> {
     /// [`CodeRedemption::unanswered`].
     pub fn decide(
         self,
-        standing: Standing,
+        account_status: AccountStatus,
         unanswered: bool,
-        mint: Mint,
+        fresh: FreshSecrets,
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Decision {
@@ -332,7 +342,7 @@ impl AwaitStanding<'_> {
             Proof::Device => GrantType::DeviceCode,
             Proof::Refresh { .. } => GrantType::RefreshToken,
         };
-        let gate = &Gate { client: client.client(), grant_type, asked, standing, rules };
+        let gate = &Gate { client: client.client(), grant_type, asked, account_status, rules };
         let secret = &handle.secret;
         let verdict = match proof {
             Proof::Code { verifier, client_secret, redirect_uri } => {
@@ -340,15 +350,15 @@ impl AwaitStanding<'_> {
                 let redirect_uri = redirect_uri.as_deref();
                 let presented =
                     CodeRedemption { secret, verifier, client_secret, redirect_uri, gate, unanswered };
-                grant.redeem_code(presented, mint, now, &rules.policy)
+                grant.redeem_code(presented, fresh, now, &rules.policy)
             }
             Proof::Device => {
                 let presented = DeviceCodeUse { secret, gate, unanswered };
-                grant.redeem_device_code(presented, mint, now, &rules.policy)
+                grant.redeem_device_code(presented, fresh, now, &rules.policy)
             }
             Proof::Refresh { peer } => {
                 let presented = RefreshUse { secret, gate, peer: *peer };
-                grant.rotate_refresh(presented, mint, now, &rules.policy)
+                grant.rotate_refresh(presented, fresh, now, &rules.policy)
             }
         };
         match verdict {
@@ -375,7 +385,7 @@ pub struct AwaitOwner {
     client: AuthenticatedClient,
     username: SecretText,
     password: SecretText,
-    asked: Asked,
+    asked: RequestedAccess,
 }
 
 impl AwaitOwner {
@@ -389,8 +399,8 @@ impl AwaitOwner {
     ///
     /// # Errors
     /// It was not.
-    pub fn with_owner(self, found: Option<Subject>, now: DateTime<Utc>) -> Result<AwaitMint, Refusal> {
-        Ok(AwaitMint {
+    pub fn with_owner(self, found: Option<Subject>, now: DateTime<Utc>) -> Result<AwaitSecrets, Refusal> {
+        Ok(AwaitSecrets {
             client: self.client,
             subject: found.ok_or(Reason::OwnerCredentialsWrong)?,
             authentication: Some(Authentication { auth_time: now, acr: None }),
@@ -403,12 +413,12 @@ impl AwaitOwner {
 
 /// Waits for randomness only.
 #[derive(Debug)]
-pub struct AwaitMint {
+pub struct AwaitSecrets {
     client: AuthenticatedClient,
     subject: Subject,
     authentication: Option<Authentication>,
     grant_type: GrantType,
-    asked: Asked,
+    asked: RequestedAccess,
     bounds: Bounds,
 }
 
@@ -431,19 +441,19 @@ struct Parent {
     scope: Scope,
     expires: DateTime<Utc>,
     actor: Option<Actor>,
-    standing: Standing,
+    account_status: AccountStatus,
 }
 
 /// What the host says of a grant.
 #[derive(Debug)]
 struct Entitled {
     limits: Limits,
-    standing: Standing,
+    account_status: AccountStatus,
     /// What works once, and until when it would.
     once: Option<(ReplayKey, DateTime<Utc>)>,
 }
 
-impl AwaitMint {
+impl AwaitSecrets {
     /// Who asks.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
@@ -460,15 +470,15 @@ impl AwaitMint {
     }
 
     /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
-    pub fn decide(&self, mint: Mint, now: DateTime<Utc>, rules: &Rules) -> Decision {
+    pub fn decide(&self, fresh: FreshSecrets, now: DateTime<Utc>, rules: &Rules) -> Decision {
         let gate = Gate {
             client: self.client.client(),
             grant_type: self.grant_type.clone(),
             asked: &self.asked,
-            standing: match &self.bounds {
-                Bounds::Client => Standing::Active,
-                Bounds::Token(parent) => parent.standing,
-                Bounds::Host(entitled) => entitled.standing,
+            account_status: match &self.bounds {
+                Bounds::Client => AccountStatus::Active,
+                Bounds::Token(parent) => parent.account_status,
+                Bounds::Host(entitled) => entitled.account_status,
             },
             rules,
         };
@@ -482,7 +492,7 @@ impl AwaitMint {
         match issuance {
             Ok(issuance) => {
                 let authentication = self.authentication.clone();
-                let (grant, tokens) = Grant::issue(issuance, authentication, mint, now, &rules.policy);
+                let (grant, tokens) = Grant::issue(issuance, authentication, fresh, now, &rules.policy);
                 let unrecorded = tokens.is_unrecorded();
                 let reply = Reply::new(&grant, tokens, now, rules).for_grant_type(&self.grant_type);
                 match unrecorded {

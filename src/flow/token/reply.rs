@@ -15,7 +15,7 @@ use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::signing::{self, AccessTokens, Algorithm, Claims, Unsigned};
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// An answer that was decided: ready to leave, or still lacking a signature.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Part {
     ///
     /// # Errors
     /// The claims cannot be written as JSON.
-    pub fn unsigned(&self) -> Result<Cow<'_, Unsigned>, StoreError> {
+    pub fn unsigned(&self) -> Result<Cow<'_, Unsigned>, BackendError> {
         match self {
             Self::AccessToken { claims, algorithm } => {
                 Unsigned::new(signing::ACCESS_TOKEN, &**claims, *algorithm).map(Cow::Owned)

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::answer::Active;
 use crate::secret::Digest;
-use crate::trust::kept::Kept;
+use crate::trust::kept::RemoteValue;
 
-type Entry = Arc<Kept<Option<Arc<Active>>>>;
+type Entry = Arc<RemoteValue<Option<Arc<Active>>>>;
 
 /// At most so many entries in either of two generations. What is asked for moves to the younger; when that is full, the older
 /// goes as a whole, so a flood of made-up tokens drives out only what nobody uses.

@@ -16,7 +16,7 @@ use crate::target::ResourceId;
 use crate::trust::times::{CLOCK_SKEW, EXPIRY_LEEWAY};
 
 #[derive(Deserialize)]
-pub(super) struct Wire {
+pub(super) struct AccessTokenBody {
     pub(super) iss: String,
     pub(super) aud: Audience,
     exp: NumericDate,
@@ -60,7 +60,7 @@ impl Validity {
     }
 }
 
-impl Wire {
+impl AccessTokenBody {
     pub(super) fn validity(&self) -> Validity {
         let nbf = self.nbf.map(NumericDate::seconds);
         Validity { exp: self.exp.seconds(), iat: self.iat.seconds(), nbf }

@@ -9,7 +9,7 @@ use super::JwtVerifier;
 use crate::error::Reason;
 use crate::outbound::Outbound;
 use crate::resource::{Discovery, GuardBuilder};
-use crate::store::StoreError;
+use crate::store::BackendError;
 use crate::trust::{FetchedKeys, KeySource, TrustedKeys};
 
 /// The key set at the `jwks_uri` that an issuer publishes (RFC 8414), kept as [`FetchedKeys`] keeps it. If the issuer moves it, that
@@ -43,10 +43,10 @@ impl DiscoveredKeys {
 
 #[async_trait]
 impl KeySource for DiscoveredKeys {
-    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, StoreError> {
-        let published = self.discovery.published(now).await.map_err(StoreError::transient)?;
+    async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
+        let published = self.discovery.published(now).await.map_err(BackendError::transient)?;
         let url = published.jwks_uri.as_deref();
-        let url = url.ok_or_else(|| StoreError::transient(Reason::IssuerUnavailable))?;
+        let url = url.ok_or_else(|| BackendError::transient(Reason::IssuerUnavailable))?;
         self.at(url).keys(unknown_kid, now).await
     }
 }

@@ -3,7 +3,7 @@
 mod claims;
 mod discovered;
 mod leniency;
-mod passed;
+mod verified_cache;
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ use chrono::{DateTime, Utc};
 use super::{Access, GuardBuilder, TokenVerifier};
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
-use crate::store::StoreError;
+use crate::store::BackendError;
 use crate::target::ResourceId;
 use crate::trust::{KeySource, SignatureMissing, Signed, signed_claims};
-use claims::Wire;
+use claims::AccessTokenBody;
 use leniency::Leniencies;
-use passed::{Passed, PassedTokens, TokenDigest};
+use verified_cache::{TokenDigest, VerifiedToken, VerifiedTokenCache};
 
 pub use discovered::DiscoveredKeys;
 pub use leniency::Leniency;
@@ -48,7 +48,7 @@ pub struct JwtVerifier {
     lenient: Leniencies,
     /// What the issuer calls the resource, where that is not its URL.
     audience: Option<String>,
-    passed: Option<PassedTokens>,
+    passed: Option<VerifiedTokenCache>,
 }
 
 impl GuardBuilder {
@@ -68,7 +68,7 @@ impl JwtVerifier {
     /// The tokens of this issuer, by exactly this name, signed with one of these keys.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
-        let passed = Some(PassedTokens::with_limit(REMEMBERED));
+        let passed = Some(VerifiedTokenCache::with_limit(REMEMBERED));
         Self {
             issuer: issuer.into(),
             keys: Box::new(keys),
@@ -82,7 +82,7 @@ impl JwtVerifier {
     /// one with larger claims counts for several, so it is a bound of the memory, too. The least used go first.
     #[must_use]
     pub fn remember(mut self, tokens: usize) -> Self {
-        self.passed = (tokens > 0).then(|| PassedTokens::with_limit(tokens));
+        self.passed = (tokens > 0).then(|| VerifiedTokenCache::with_limit(tokens));
         self
     }
 
@@ -118,7 +118,12 @@ impl JwtVerifier {
     }
 
     /// Every check, the signature first.
-    async fn check(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>) -> Result<Passed, Refusal> {
+    async fn check(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Result<VerifiedToken, Refusal> {
         let jws = Jws::parse(token).map_err(|_| Reason::TokenUnreadable)?;
         let is_typed = jws.has_typ(ACCESS_TOKEN);
         let is_plain = jws.is_untyped() || jws.has_typ("JWT");
@@ -141,17 +146,17 @@ impl JwtVerifier {
             return Err(Reason::TokenBound.into());
         }
         let claims = wire.into_claims(resource, self.lenient).ok_or(Reason::TokenUnreadable)?;
-        Ok(Passed { access: Access::of_claims(claims, resource), validity, key })
+        Ok(VerifiedToken { access: Access::of_claims(claims, resource), validity, key })
     }
 
     /// The checks of a token that has passed before; none if it has to pass all of them again.
     async fn check_again(
         &self,
-        passed: Passed,
+        passed: VerifiedToken,
         resource: &ResourceId,
         now: DateTime<Utc>,
     ) -> Result<Option<Access>, Refusal> {
-        let Passed { access, validity, key } = passed;
+        let VerifiedToken { access, validity, key } = passed;
         if access.audience() != Some(resource) {
             return Ok(None);
         }
@@ -163,7 +168,11 @@ impl JwtVerifier {
         Ok(Some(access))
     }
 
-    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed<Wire>, Reason> {
+    async fn signed(
+        &self,
+        jws: &Unverified<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Signed<AccessTokenBody>, Reason> {
         signed_claims(&*self.keys, jws, now).await.map_err(|missing| match missing {
             SignatureMissing::NoKey | SignatureMissing::Wrong => Reason::TokenSignatureWrong,
             SignatureMissing::Claims => Reason::TokenUnreadable,
@@ -199,7 +208,7 @@ impl TokenVerifier for JwtVerifier {
     }
 }
 
-fn unavailable(_: StoreError) -> Refusal {
+fn unavailable(_: BackendError) -> Refusal {
     Reason::IssuerUnavailable.into()
 }
 

@@ -9,7 +9,7 @@ mod paths;
 
 pub use paths::Endpoints;
 
-use super::{About, AuthorizationServer, Inner};
+use super::{AuthorizationServer, EventSubject, Inner};
 use crate::audit::Endpoint;
 use crate::client::auth::{self, Credentials, METHODS};
 use crate::error::{Reason, Refusal};
@@ -264,7 +264,7 @@ impl AuthorizationServer {
             return cors::preflight(&request.headers, row.allow(), "*");
         }
         let response = if request.body.len() > MAX_BODY {
-            self.refuse(Reason::FormTooLarge.into(), endpoint, About::default())
+            self.refuse(Reason::FormTooLarge.into(), endpoint, EventSubject::default())
         } else if row.methods.contains(&request.method) {
             self.dispatch(endpoint, request).await
         } else {

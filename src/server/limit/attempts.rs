@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::network::networks;
 use super::table::{Attempt, Key, Place, Rule, Table};
 use crate::error::Reason;
-use crate::grant::Claimant;
+use crate::grant::BrowserSession;
 use crate::policy::Policy;
 
 /// A session makes its own mistakes. The limit of the address is for who takes a new session for each guess, so it is higher, and
@@ -38,7 +38,7 @@ impl AttemptLimiter {
     pub(in crate::server) fn begin(
         &self,
         peer: Option<IpAddr>,
-        claimant: &Claimant,
+        claimant: &BrowserSession,
         now: DateTime<Utc>,
     ) -> Result<Attempt<'_>, Reason> {
         let session = Key { place: Place::Session, what: Some(self.digest.hash_one(claimant.bytes())) };
@@ -66,8 +66,8 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, last]))
     }
 
-    fn session(n: u32) -> Claimant {
-        Claimant::session(&n.to_string())
+    fn session(n: u32) -> BrowserSession {
+        BrowserSession::session(&n.to_string())
     }
 
     #[test]

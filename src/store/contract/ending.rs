@@ -6,7 +6,7 @@ use super::report::{Clause, Stop};
 use super::task::{race, yield_now};
 use super::{Context, Contract};
 use crate::grant::{Grant, GrantId};
-use crate::store::{Filter, Page, Record, StoreError, TokenStore, Tombstone, Write};
+use crate::store::{BackendError, Filter, Page, Record, TokenStore, Tombstone, Write};
 
 /// More than a store is likely to put into one statement.
 const MANY: usize = 300;
@@ -120,7 +120,7 @@ impl Context<dyn TokenStore> {
             match self.store.end(tombstone).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_permanent() || failures == PATIENCE => return Err(error.into()),
-                Err(StoreError { .. }) => failures += 1,
+                Err(BackendError { .. }) => failures += 1,
             }
             yield_now().await;
         }

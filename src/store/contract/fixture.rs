@@ -10,18 +10,18 @@ use super::report::Stop;
 use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::{Asked, Gate, Granted, Standing};
+use crate::flow::{AccountStatus, Gate, Granted, RequestedAccess};
 use crate::form::Form;
-use crate::grant::{Authentication, Claimant, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued};
-use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, Offer, RefreshUse, Subject, UserCode, Verdict};
-use crate::mint::Mint;
+use crate::fresh_secrets::FreshSecrets;
+use crate::grant::{Authentication, BrowserSession, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued};
+use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, PendingCode, RefreshUse, Subject, UserCode, Verdict};
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, Rules};
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::system::{Clock, Entropy, SystemClock};
-use crate::target::{KnownResource, Resource, Targets};
+use crate::target::{KnownResource, Resource, ResourceIndicators};
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -39,11 +39,11 @@ pub(super) struct Fixture {
     pub(super) now: DateTime<Utc>,
     rules: Rules,
     /// All scopes, for the API.
-    all: Asked,
+    all: RequestedAccess,
     /// One scope of them.
-    narrow: Asked,
+    narrow: RequestedAccess,
     /// What the request says nothing of.
-    silent: Asked,
+    silent: RequestedAccess,
 }
 
 /// Everything that is drawn follows from the seed.
@@ -94,7 +94,7 @@ impl Fixture {
             rules,
             all: asked(&[("resource", API)]),
             narrow: asked(&[("scope", "it's")]),
-            silent: Asked::default(),
+            silent: RequestedAccess::default(),
         }
     }
 
@@ -102,12 +102,12 @@ impl Fixture {
         self.seed
     }
 
-    pub(super) fn mint(&self) -> Mint {
-        Mint::draw(self)
+    pub(super) fn fresh_secrets(&self) -> FreshSecrets {
+        FreshSecrets::draw(self)
     }
 
     pub(super) fn id(&self) -> GrantId {
-        self.mint().grant
+        self.fresh_secrets().grant
     }
 
     /// A text that no other run has.
@@ -136,14 +136,14 @@ impl Fixture {
         pair: &Pair,
         now: DateTime<Utc>,
     ) -> Result<(Grant, Secret), Stop> {
-        let mint = Mint { grant: id, ..self.mint() };
+        let fresh = FreshSecrets { grant: id, ..self.fresh_secrets() };
         let challenge = CodeChallenge::parse(CHALLENGE).ok();
-        let terms = Offer::new(&mint.first, &callback()?, true, challenge, now, &self.rules.policy);
+        let terms = PendingCode::new(&fresh.first, &callback()?, true, challenge, now, &self.rules.policy);
         let authentication = Authentication { auth_time: now, acr: Some("urn:é:\"1\"".to_owned()) };
         let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.all);
         let issuance = gate.pass_new(&pair.subject)?;
-        let grant = Grant::offer(issuance, authentication, terms, &mint, now, &self.rules.policy);
-        Ok((grant, mint.first))
+        let grant = Grant::offer(issuance, authentication, terms, &fresh, now, &self.rules.policy);
+        Ok((grant, fresh.first))
     }
 
     /// A grant whose code was redeemed.
@@ -164,30 +164,35 @@ impl Fixture {
             gate: &gate,
             unanswered: false,
         };
-        grant.redeem_code(presented, self.mint(), self.now, &self.rules.policy)
+        grant.redeem_code(presented, self.fresh_secrets(), self.now, &self.rules.policy)
     }
 
     /// A grant that waits for its user, under a user code that is drawn for it.
     pub(super) fn waiting(&self, pair: &Pair) -> Result<Wait, Stop> {
-        self.waiting_under(self.mint().second, pair, self.now)
+        self.waiting_under(self.fresh_secrets().second, pair, self.now)
     }
 
     /// The same under the user code that was drawn so, since that time.
     pub(super) fn waiting_under(&self, drawn: Secret, pair: &Pair, now: DateTime<Utc>) -> Result<Wait, Stop> {
-        let mint = Mint { second: drawn, ..self.mint() };
+        let fresh = FreshSecrets { second: drawn, ..self.fresh_secrets() };
         let gate = self.gate(&pair.client, GrantType::DeviceCode, &self.all);
         let issuance = gate.pass_new(&Subject::Client(pair.client.id().clone()))?;
-        let (grant, user_code) = Grant::wait(issuance, &mint, now, &self.rules.policy);
-        Ok(Wait { grant, code: mint.first, user_code })
+        let (grant, user_code) = Grant::wait(issuance, &fresh, now, &self.rules.policy);
+        Ok(Wait { grant, code: fresh.first, user_code })
     }
 
     /// The same after this browser session has entered the user code.
-    pub(super) fn claimed(&self, wait: &Wait, claimant: &Claimant) -> Result<Grant, Stop> {
+    pub(super) fn claimed(&self, wait: &Wait, claimant: &BrowserSession) -> Result<Grant, Stop> {
         Ok(wait.grant.claim(&wait.user_code.digest(), claimant, self.now)?.unwrap_or(wait.grant.clone()))
     }
 
     /// What the rules say to a user who approves.
-    pub(super) fn approve(&self, grant: Grant, pair: &Pair, claimant: &Claimant) -> Result<Grant, Reason> {
+    pub(super) fn approve(
+        &self,
+        grant: Grant,
+        pair: &Pair,
+        claimant: &BrowserSession,
+    ) -> Result<Grant, Reason> {
         let login = Login::new(pair.subject.id(), self.now).with_acr("urn:é:\"1\"");
         grant.approve(claimant, &login, None, self.now, &self.rules.policy)
     }
@@ -196,7 +201,7 @@ impl Fixture {
     pub(super) fn poll(&self, grant: Grant, code: &Secret, client: &Arc<Client>) -> Verdict {
         let gate = self.gate(client, GrantType::DeviceCode, &self.silent);
         let presented = DeviceCodeUse { secret: code, gate: &gate, unanswered: false };
-        grant.redeem_device_code(presented, self.mint(), self.now, &self.rules.policy)
+        grant.redeem_device_code(presented, self.fresh_secrets(), self.now, &self.rules.policy)
     }
 
     /// What the rules say to a refresh token.
@@ -204,15 +209,21 @@ impl Fixture {
         self.refresh_for(grant, token, client, &self.silent)
     }
 
-    fn refresh_for(&self, grant: Grant, token: &Secret, client: &Arc<Client>, asked: &Asked) -> Verdict {
+    fn refresh_for(
+        &self,
+        grant: Grant,
+        token: &Secret,
+        client: &Arc<Client>,
+        asked: &RequestedAccess,
+    ) -> Verdict {
         let gate = self.gate(client, GrantType::RefreshToken, asked);
         let presented = RefreshUse { secret: token, gate: &gate, peer: None };
-        grant.rotate_refresh(presented, self.mint(), self.now, &self.rules.policy)
+        grant.rotate_refresh(presented, self.fresh_secrets(), self.now, &self.rules.policy)
     }
 
     /// One grant of each stage, and of each shape of it.
     pub(super) fn every_stage(&self, pair: &Pair) -> Result<Vec<(&'static str, Grant)>, Stop> {
-        let claimant = Claimant::session("it's");
+        let claimant = BrowserSession::session("it's");
         let steady = Pair { client: client_of(pair.client.id().as_str(), false), ..pair.clone() };
         Ok(vec![
             ("offered", self.offered(pair)?.0),
@@ -235,7 +246,7 @@ impl Fixture {
 
     /// A grant that a user approved, and its device code.
     pub(super) fn approved(&self, pair: &Pair) -> Result<(Grant, Secret), Stop> {
-        let claimant = Claimant::session("it's");
+        let claimant = BrowserSession::session("it's");
         let wait = self.waiting(pair)?;
         let claimed = self.claimed(&wait, &claimant)?;
         Ok((self.approve(claimed, pair, &claimant)?, wait.code))
@@ -248,7 +259,7 @@ impl Fixture {
 
     fn polled(&self, pair: &Pair) -> Result<Grant, Stop> {
         let wait = self.waiting(pair)?;
-        let claimed = self.claimed(&wait, &Claimant::session("it's"))?;
+        let claimed = self.claimed(&wait, &BrowserSession::session("it's"))?;
         match self.poll(claimed, &wait.code, &pair.client) {
             Verdict::RefuseAndNote { next, .. } => Ok(next),
             verdict => issued(verdict).map(|(grant, _)| grant),
@@ -256,15 +267,15 @@ impl Fixture {
     }
 
     fn offered_bare(&self, pair: &Pair) -> Result<Grant, Stop> {
-        let mint = self.mint();
+        let fresh = self.fresh_secrets();
         let policy = &self.rules.policy;
-        let terms = Offer::new(&mint.first, &callback()?, false, None, self.now, policy);
+        let terms = PendingCode::new(&fresh.first, &callback()?, false, None, self.now, policy);
         let authentication = Authentication { auth_time: self.now, acr: None };
         let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.silent);
         let (subject, scope) = (&pair.subject, &Scope::empty());
-        let (details, targets) = (AuthorizationDetails::NONE, &Targets::default());
+        let (details, targets) = (AuthorizationDetails::NONE, &ResourceIndicators::default());
         let issuance = gate.pass(Granted { subject, scope, details, targets })?;
-        Ok(Grant::offer(issuance, authentication, terms, &mint, self.now, policy))
+        Ok(Grant::offer(issuance, authentication, terms, &fresh, self.now, policy))
     }
 
     /// Every other time for a narrower scope.
@@ -286,11 +297,16 @@ impl Fixture {
             Subject::Client(_) => &pair.subject,
         };
         let issuance = gate.pass_new(subject)?;
-        Ok(Grant::issue(issuance, None, self.mint(), self.now, &self.rules.policy).0)
+        Ok(Grant::issue(issuance, None, self.fresh_secrets(), self.now, &self.rules.policy).0)
     }
 
-    fn gate<'a>(&'a self, client: &'a Arc<Client>, grant_type: GrantType, asked: &'a Asked) -> Gate<'a> {
-        Gate { client, grant_type, asked, standing: Standing::Active, rules: &self.rules }
+    fn gate<'a>(
+        &'a self,
+        client: &'a Arc<Client>,
+        grant_type: GrantType,
+        asked: &'a RequestedAccess,
+    ) -> Gate<'a> {
+        Gate { client, grant_type, asked, account_status: AccountStatus::Active, rules: &self.rules }
     }
 }
 
@@ -323,9 +339,9 @@ fn callback() -> Result<RedirectUri, Stop> {
 }
 
 /// As if it stood in a request.
-fn asked(parameters: &[(&str, &str)]) -> Asked {
+fn asked(parameters: &[(&str, &str)]) -> RequestedAccess {
     let form = serde_urlencoded::to_string(parameters).unwrap_or_default();
-    Form::parse(form.as_bytes()).and_then(|form| Asked::parse(&form)).unwrap_or_default()
+    Form::parse(form.as_bytes()).and_then(|form| RequestedAccess::parse(&form)).unwrap_or_default()
 }
 
 /// One that the builder takes, for a registry that reads it back by its rules.

@@ -5,7 +5,7 @@ use super::report::{Clause, Stop};
 use super::task::yield_now;
 use super::{Context, Contract};
 use crate::grant::{Grant, GrantId, Subject};
-use crate::store::{CommitError, Record, StoreError, TokenStore, Write};
+use crate::store::{BackendError, CommitError, Record, TokenStore, Write};
 
 /// How often what failed for now is tried again.
 const PATIENCE: usize = 32;
@@ -90,7 +90,7 @@ pub(super) async fn round_trip(contract: &Contract) -> Result<(), Stop> {
     Ok(())
 }
 
-pub(super) async fn load_now(contract: &Contract) -> Result<(), Stop> {
+pub(super) async fn try_load(contract: &Contract) -> Result<(), Stop> {
     let (grant, _) = contract.fixture.offered(&contract.fixture.pair())?;
     let id = grant.id();
     contract.expect_load_now(id).await?;
@@ -194,7 +194,7 @@ impl Context<dyn TokenStore> {
     }
 
     async fn expect_load_now(&self, id: GrantId) -> Result<(), Stop> {
-        let Some(at_once) = self.store.load_now(id) else { return Ok(()) };
+        let Some(at_once) = self.store.try_load(id) else { return Ok(()) };
         let expected = "what `load` says";
         let stored = self.load(id).await?;
         let right = match (&at_once, &stored) {
@@ -209,7 +209,7 @@ impl Context<dyn TokenStore> {
     }
 }
 
-fn may_retry(error: &StoreError) -> bool {
+fn may_retry(error: &BackendError) -> bool {
     !error.is_permanent() && !error.is_unknown_outcome()
 }
 

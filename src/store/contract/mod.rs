@@ -17,11 +17,11 @@
 //! and leaves all others alone. Of its records, those that have not expired stay behind; they do within an hour.
 //!
 //! What it cannot see: whether a confirmed write survives a crash, and what a store answers when its
-//! connection is lost. An uncertain outcome has to be [`StoreError::unknown_outcome`].
+//! connection is lost. An uncertain outcome has to be [`BackendError::unknown_outcome`].
 //!
 //! [`TokenStore`]: super::TokenStore
 //! [`ReplayGuard`]: super::ReplayGuard
-//! [`StoreError::unknown_outcome`]: super::StoreError::unknown_outcome
+//! [`BackendError::unknown_outcome`]: super::BackendError::unknown_outcome
 
 /// Runs clauses in the order in which they are named.
 macro_rules! clauses {
@@ -206,7 +206,7 @@ impl<S: TokenStore + 'static> Suite<S> {
             ReplaceStale: map::replace_stale,
             ReplaceVacant: map::replace_vacant,
             RoundTrip: map::round_trip,
-            LoadNow: map::load_now,
+            LoadNow: map::try_load,
             End: ending::end,
             EndAll: ending::end_all,
             UserCode: waiting::user_code,

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 
 use super::task::yield_now;
 use crate::grant::GrantId;
+use crate::store::{BackendError, TokenStore, Tombstone, UserCodeDigest, Write};
 use crate::store::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
-use crate::store::{StoreError, TokenStore, Tombstone, UserCodeDigest, Write};
 
 /// A store with the commonest of all mistakes: `SELECT version`, a comparison, and then an `UPDATE` that names
 /// the id alone. Alone it is as good as any; of two tasks at a time, the last one wins, and so does the first.
@@ -46,7 +46,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait]
 impl TokenStore for NaiveStore {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         Ok(lock(&self.rows).get(&id).cloned())
     }
 
@@ -60,7 +60,7 @@ impl TokenStore for NaiveStore {
         Ok(write.committed())
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let found = self.load(tombstone.id()).await?;
         yield_now().await;
         if let Some(record) = found {
@@ -69,12 +69,12 @@ impl TokenStore for NaiveStore {
         Ok(tombstone.committed())
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let rows = lock(&self.rows);
         Ok(rows.values().find(|record| record.index().user_code.as_ref() == Some(code)).cloned())
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let rows = lock(&self.rows);
         let behind = |id: &GrantId| page.after.is_none_or(|after| after < *id);
         let wanted = rows.iter().filter(|(id, record)| behind(id) && filter.matches(record.grant()));
@@ -82,7 +82,7 @@ impl TokenStore for NaiveStore {
         Ok(Listing::of(records, page))
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut gone = 0;
         lock(&self.rows).retain(|_, record| {
             let goes = gone < u64::from(limit) && record.grant().expires() < before;
@@ -100,7 +100,7 @@ impl ReplayGuard for NaiveStore {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         if lock(&self.seen).get(key).is_some_and(|until| now < *until) {
             return Ok(false);
         }

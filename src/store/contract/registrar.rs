@@ -7,7 +7,7 @@ use super::report::{Clause, Report, Stop, Violations};
 use super::task::race;
 use super::{Context, Suite};
 use crate::client::{Client, ClientId, ClientPage, Registrar, RegistryError, Replacement};
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 type Clients = Context<dyn Registrar>;
 
@@ -204,7 +204,7 @@ impl Clients {
     }
 
     async fn expect_found(&self, clause: Clause, id: &ClientId, client: Option<&Client>) -> Result<(), Stop> {
-        let found = match self.store.client_now(id) {
+        let found = match self.store.try_client(id) {
             Some(found) => found,
             None => self.store.client(id).await?,
         };
@@ -228,7 +228,7 @@ fn stop(error: RegistryError) -> Stop {
     Stop::Store(match error {
         RegistryError::Store(error) => error,
         RegistryError::Exists | RegistryError::Missing | RegistryError::Changed => {
-            StoreError::permanent(error)
+            BackendError::permanent(error)
         }
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Reason;
-use crate::store::{CommitError, StoreError};
+use crate::store::{BackendError, CommitError};
 
 /// The clauses of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +26,7 @@ pub enum Clause {
     ReplaceVacant,
     /// A grant of every stage, with every text that people choose, is loaded as it was written.
     RoundTrip,
-    /// `load_now` says what `load` says.
+    /// `try_load` says what `load` says.
     LoadNow,
     /// `end` ends a grant of every stage, whatever its version, and no write that was decided before takes that back.
     End,
@@ -202,7 +202,7 @@ impl fmt::Display for Report {
 /// Why a clause could not be followed to its end.
 #[derive(Debug)]
 pub(super) enum Stop {
-    Store(StoreError),
+    Store(BackendError),
     Conflict,
     LostTask,
     /// The rules refuse what the store gave back.
@@ -220,8 +220,8 @@ impl From<Reason> for Stop {
     }
 }
 
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
+impl From<BackendError> for Stop {
+    fn from(error: BackendError) -> Self {
         Self::Store(error)
     }
 }

@@ -9,7 +9,7 @@ use super::listing::Written;
 use super::map::{same, shown};
 use super::report::{Clause, Stop};
 use super::task::race;
-use crate::grant::{Claimant, Grant, Subject, UserCode};
+use crate::grant::{BrowserSession, Grant, Subject, UserCode};
 use crate::store::{Filter, Page, Record, UserCodeDigest, Write};
 
 pub(super) async fn user_code(contract: &Contract) -> Result<(), Stop> {
@@ -17,7 +17,7 @@ pub(super) async fn user_code(contract: &Contract) -> Result<(), Stop> {
     let nobodys = UserCodeDigest::of(&fixture.text("user code"));
     contract.expect_found("nothing under a code that nobody was given", &nobodys, None).await?;
 
-    let (pair, drawn) = (fixture.pair(), fixture.mint().second);
+    let (pair, drawn) = (fixture.pair(), fixture.fresh_secrets().second);
     let wait = fixture.waiting_under(drawn.duplicate(), &pair, fixture.now)?;
     let other = fixture.waiting(&pair)?;
     let waiting = contract.insert(wait.grant.clone()).await?;
@@ -30,7 +30,7 @@ pub(super) async fn user_code(contract: &Contract) -> Result<(), Stop> {
     contract.expect_stored(Clause::UserCode, "no second grant under a code", second.grant.id(), None).await?;
     contract.expect_found("the first to keep its code", &wait.user_code.digest(), Some(&waiting)).await?;
 
-    let claimant = Claimant::session("one");
+    let claimant = BrowserSession::session("one");
     let claimed = contract.replace(&waiting, fixture.claimed(&wait, &claimant)?).await?;
     contract.expect_found("its latest version", &wait.user_code.digest(), Some(&claimed)).await?;
     let approved = fixture.approve(claimed.grant().clone(), &pair, &claimant)?;
@@ -62,7 +62,7 @@ async fn expect_moved(contract: &Contract, pair: &Pair, approved: &Record) -> Re
 
 async fn answers_free_the_code(contract: &Contract) -> Result<(), Stop> {
     let fixture = &contract.fixture;
-    let (pair, claimant) = (fixture.pair(), Claimant::session("one"));
+    let (pair, claimant) = (fixture.pair(), BrowserSession::session("one"));
     for denied in [true, false] {
         let wait = fixture.waiting(&pair)?;
         let claimed = contract.insert(fixture.claimed(&wait, &claimant)?).await?;
@@ -79,7 +79,7 @@ async fn answers_free_the_code(contract: &Contract) -> Result<(), Stop> {
 
 async fn a_purge_frees_the_code(contract: &Contract) -> Result<(), Stop> {
     let fixture = &contract.fixture;
-    let (pair, drawn) = (fixture.pair(), fixture.mint().second);
+    let (pair, drawn) = (fixture.pair(), fixture.fresh_secrets().second);
     let long_ago = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(365);
     let wait = fixture.waiting_under(drawn.duplicate(), &pair, long_ago)?;
     contract.write(Write::insert(wait.grant, long_ago)).await?;
@@ -92,7 +92,7 @@ async fn a_purge_frees_the_code(contract: &Contract) -> Result<(), Stop> {
 pub(super) async fn user_code_race(contract: &Contract) -> Result<(), Stop> {
     let (clause, fixture) = (Clause::UserCodeRace, &contract.fixture);
     for _ in 0..contract.rounds {
-        let drawn = fixture.mint().second;
+        let drawn = fixture.fresh_secrets().second;
         let code = UserCode::of(&drawn).digest();
         let mut inserts = Vec::with_capacity(contract.tasks);
         for _ in 0..contract.tasks {
@@ -127,7 +127,7 @@ pub(super) async fn device_race(contract: &Contract) -> Result<(), Stop> {
 }
 
 async fn answers(contract: &Contract) -> Result<(), Stop> {
-    let (pair, claimant) = (contract.fixture.pair(), Claimant::session("one"));
+    let (pair, claimant) = (contract.fixture.pair(), BrowserSession::session("one"));
     let wait = contract.fixture.waiting(&pair)?;
     let record = contract.insert(contract.fixture.claimed(&wait, &claimant)?).await?;
     let tasks = (0..contract.tasks).map(|n| {
@@ -198,7 +198,7 @@ impl Contract {
         &self,
         approves: bool,
         pair: &Pair,
-        claimant: &Claimant,
+        claimant: &BrowserSession,
         mut record: Record,
     ) -> Result<Option<bool>, Stop> {
         let (id, now) = (record.grant().id(), self.fixture.now);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use super::super::{CommitError, StoreError};
+use super::super::{BackendError, CommitError};
 
 /// SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 pub(super) mod code {
@@ -34,10 +34,10 @@ pub(super) fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
 
-pub(super) fn read_error(error: sqlx::Error) -> StoreError {
+pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     match no_retry_helps(&error) {
-        true => StoreError::permanent(error),
-        false => StoreError::transient(error),
+        true => BackendError::permanent(error),
+        false => BackendError::transient(error),
     }
 }
 
@@ -47,11 +47,11 @@ pub(super) fn write_error(error: sqlx::Error) -> CommitError {
     CommitError::Store(match code_of(&error).as_deref() {
         Some(code::UNIQUE_VIOLATION) => return CommitError::Conflict,
         None | Some(code::UNKNOWN_COMPLETION | code::UNKNOWN_RESOLUTION) => {
-            StoreError::unknown_outcome(error)
+            BackendError::unknown_outcome(error)
         }
-        Some(_) if ends_connection(&error) => StoreError::unknown_outcome(error),
-        Some(_) if no_retry_helps(&error) => StoreError::permanent(error),
-        Some(_) => StoreError::transient(error),
+        Some(_) if ends_connection(&error) => BackendError::unknown_outcome(error),
+        Some(_) if no_retry_helps(&error) => BackendError::permanent(error),
+        Some(_) => BackendError::transient(error),
     })
 }
 

@@ -13,7 +13,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 
 use super::sql::{Ending, Engine, SqlStore, Value, arguments, unreadable};
-use super::{CommitError, OpenError, StoreError};
+use super::{BackendError, CommitError, OpenError};
 use error::{read_error, write_error};
 pub use open::PostgresOptions;
 use statement::{Answer, Kind, Statement};
@@ -71,12 +71,12 @@ impl Engine for PostgresEngine {
          WHERE space = $1 AND until <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED) \
          DELETE FROM grantor_replays USING gone WHERE grantor_replays.space = $1 AND grantor_replays.id = gone.id";
 
-    async fn rows(&self, statement: &'static str, values: &[Value<'_>]) -> Result<Vec<PgRow>, StoreError> {
+    async fn rows(&self, statement: &'static str, values: &[Value<'_>]) -> Result<Vec<PgRow>, BackendError> {
         let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
         match self.run(Kind::Rows, statement, arguments).await? {
             Answer::Done(done) => Ok(done.rows),
             Answer::Failed(error) => Err(read_error(error)),
-            Answer::TooLate => Err(StoreError::transient("PostgreSQL did not answer in time")),
+            Answer::TooLate => Err(BackendError::transient("PostgreSQL did not answer in time")),
         }
     }
 
@@ -116,8 +116,8 @@ fn endings(rows: &[Ending<'_>]) -> Result<PgArguments, BoxDynError> {
     Ok(arguments)
 }
 
-fn too_late() -> StoreError {
-    StoreError::unknown_outcome("PostgreSQL did not answer in time")
+fn too_late() -> BackendError {
+    BackendError::unknown_outcome("PostgreSQL did not answer in time")
 }
 
 impl PostgresEngine {
@@ -126,8 +126,8 @@ impl PostgresEngine {
         kind: Kind,
         text: &'static str,
         arguments: PgArguments,
-    ) -> Result<Answer, StoreError> {
-        let connection = self.pool.acquire().await.map_err(StoreError::transient)?;
+    ) -> Result<Answer, BackendError> {
+        let connection = self.pool.acquire().await.map_err(BackendError::transient)?;
         Ok(Statement { kind, text, arguments }.run(connection, self.timeout).await)
     }
 }

@@ -2,10 +2,10 @@
 
 use redis::Value;
 
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// An answer that is a text.
-pub(super) fn text(answer: &Value) -> Result<&str, StoreError> {
+pub(super) fn text(answer: &Value) -> Result<&str, BackendError> {
     match answer {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| unexpected(answer)),
         Value::SimpleString(text) => Ok(text),
@@ -14,21 +14,21 @@ pub(super) fn text(answer: &Value) -> Result<&str, StoreError> {
 }
 
 /// An answer that is a list of bytes.
-pub(super) fn list(answer: Value) -> Result<Vec<Vec<u8>>, StoreError> {
-    redis::from_redis_value(answer).map_err(|_| StoreError::permanent("an index is damaged"))
+pub(super) fn list(answer: Value) -> Result<Vec<Vec<u8>>, BackendError> {
+    redis::from_redis_value(answer).map_err(|_| BackendError::permanent("an index is damaged"))
 }
 
 /// What stands before the first line break of a record, its version, and what stands behind: the body.
-pub(super) fn record(answer: &Value) -> Result<(u64, &str), StoreError> {
+pub(super) fn record(answer: &Value) -> Result<(u64, &str), BackendError> {
     let parts = text(answer)?.split_once('\n').and_then(|(head, body)| {
         let (version, _) = head.split_once(' ')?;
         Some((version.parse().ok()?, body))
     });
-    parts.ok_or_else(|| StoreError::permanent("a record does not begin with its version"))
+    parts.ok_or_else(|| BackendError::permanent("a record does not begin with its version"))
 }
 
 /// An answer of another type than the call has.
-pub(super) fn unexpected(answer: &Value) -> StoreError {
+pub(super) fn unexpected(answer: &Value) -> BackendError {
     let found = match answer {
         Value::Nil => "nothing",
         Value::Int(_) => "a number",
@@ -36,5 +36,5 @@ pub(super) fn unexpected(answer: &Value) -> StoreError {
         Value::Array(_) => "a list",
         _ => "something else",
     };
-    StoreError::permanent(format!("the server answered with {found}, which was not asked for"))
+    BackendError::permanent(format!("the server answered with {found}, which was not asked for"))
 }

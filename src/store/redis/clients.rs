@@ -14,7 +14,7 @@ use crate::client::{
     Client, ClientId, ClientListing, ClientPage, ClientRegistry, Registrar, RegistryError, Replacement,
 };
 use crate::secret::Digest;
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 const PARTS: u8 = 16;
 
@@ -23,14 +23,14 @@ const LONGEST_PAGE: u32 = 1000;
 
 #[async_trait]
 impl ClientRegistry for RedisStore {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         let answer = self.server.read(command("GET", self.names.client(part_of(id), id))).await?;
         if answer == Value::Nil {
             return Ok(None);
         }
         let (_, body) = record(&answer)?;
-        let body = serde_json::from_str(body).map_err(StoreError::permanent)?;
-        Ok(Some(Arc::new(Client::decode(&body).map_err(StoreError::permanent)?)))
+        let body = serde_json::from_str(body).map_err(BackendError::permanent)?;
+        Ok(Some(Arc::new(Client::decode(&body).map_err(BackendError::permanent)?)))
     }
 }
 
@@ -51,7 +51,7 @@ impl Registrar for RedisStore {
         outcome(&self.server.write(call).await?)
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         let limit = page.limit.clamp(1, LONGEST_PAGE) as usize;
         let parts = (0..PARTS).map(|part| self.ids(part, page, limit + 1));
         let mut ids = try_join_all(parts).await?.concat();
@@ -87,7 +87,7 @@ impl RedisStore {
     }
 
     /// The first ids of a part behind the page's.
-    async fn ids(&self, part: u8, page: &ClientPage, limit: usize) -> Result<Vec<ClientId>, StoreError> {
+    async fn ids(&self, part: u8, page: &ClientPage, limit: usize) -> Result<Vec<ClientId>, BackendError> {
         let index = match &page.owner {
             Some(owner) => self.names.clients_of(part, owner),
             None => self.names.clients(part),
@@ -95,7 +95,7 @@ impl RedisStore {
         let from = page.after.as_ref().map_or_else(|| "-".to_owned(), |id| format!("({}", id.as_str()));
         let ids =
             list(self.server.read(command("ZRANGEBYLEX", (index, from, "+", "LIMIT", 0, limit))).await?)?;
-        let id = |bytes| String::from_utf8(bytes).map(ClientId::new).map_err(StoreError::permanent);
+        let id = |bytes| String::from_utf8(bytes).map(ClientId::new).map_err(BackendError::permanent);
         ids.into_iter().map(id).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use redis::{RedisError, ServerError, ServerErrorKind};
 
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Why a call has no answer. The texts say nothing of keys or values.
 #[derive(Debug)]
@@ -53,19 +53,19 @@ impl Failure {
     }
 
     /// The store's error for something that was only read: nothing happened, whatever became of it.
-    pub(super) fn of_read(self) -> StoreError {
+    pub(super) fn of_read(self) -> BackendError {
         match self {
-            Self::NotDone(text) | Self::Lost(text) => StoreError::transient(text),
-            Self::Refused(text) => StoreError::permanent(text),
-            Self::UnknownScript => StoreError::transient("the server forgot a script at once"),
+            Self::NotDone(text) | Self::Lost(text) => BackendError::transient(text),
+            Self::Refused(text) => BackendError::permanent(text),
+            Self::UnknownScript => BackendError::transient("the server forgot a script at once"),
         }
     }
 
     /// The store's error for something that was written; `lost` says that an earlier attempt may have been done.
-    pub(super) fn of_write(self, lost: bool) -> StoreError {
+    pub(super) fn of_write(self, lost: bool) -> BackendError {
         match self {
-            Self::Lost(text) => StoreError::unknown_outcome(text),
-            Self::NotDone(text) | Self::Refused(text) if lost => StoreError::unknown_outcome(text),
+            Self::Lost(text) => BackendError::unknown_outcome(text),
+            Self::NotDone(text) | Self::Refused(text) if lost => BackendError::unknown_outcome(text),
             other => other.of_read(),
         }
     }

@@ -12,7 +12,9 @@ use super::scripts::{CLAIM, Call, END, PUT, RELEASE, RETIRE, command};
 use super::{RedisStore, names, time_to_live};
 use crate::client::ClientId;
 use crate::grant::{GrantId, Subject};
-use crate::store::{CommitError, Committed, Damaged, Filter, Listing, Page, Record, StoreError, TokenStore};
+use crate::store::{
+    BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record, TokenStore,
+};
 use crate::store::{Tombstone, UserCodeDigest, Write};
 
 /// The most records on a page, however many are asked for.
@@ -26,7 +28,7 @@ const PURGED_AT_ONCE: usize = 100;
 
 #[async_trait]
 impl TokenStore for RedisStore {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         let answer = self.server.read(command("GET", self.names.grant(id))).await?;
         if answer == Value::Nil {
             return Ok(None);
@@ -50,7 +52,7 @@ impl TokenStore for RedisStore {
         Ok(write.committed())
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let index = tombstone.index();
         let due = Due::of(tombstone.id(), index);
         let code = match self.server.is_single {
@@ -65,7 +67,7 @@ impl TokenStore for RedisStore {
         Ok(tombstone.committed())
     }
 
-    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         let mut outcomes = Vec::with_capacity(tombstones.len());
         for slice in tombstones.chunks(PURGED_AT_ONCE) {
             outcomes.extend(join_all(slice.iter().map(|tombstone| self.end(tombstone))).await);
@@ -73,18 +75,18 @@ impl TokenStore for RedisStore {
         outcomes
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let answer = self.server.read(command("GET", self.names.user_code(&names::text(code)))).await?;
         if answer == Value::Nil {
             return Ok(None);
         }
-        let id = text(&answer)?.parse().map_err(StoreError::permanent)?;
+        let id = text(&answer)?.parse().map_err(BackendError::permanent)?;
         let record = self.load(id).await?;
         // A claim may outlive the grant's need of it.
         Ok(record.filter(|record| record.index().user_code.as_ref() == Some(code)))
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let limit = page.limit.clamp(1, LONGEST_PAGE);
         let slice = limit as usize + 1;
         let index = Index::of_filter(filter);
@@ -108,7 +110,7 @@ impl TokenStore for RedisStore {
         Ok(Listing { next: position, ..whole })
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let limit = limit as usize;
         let mut gone = 0;
         for part in index::due_parts() {
@@ -134,7 +136,7 @@ impl RedisStore {
         &self,
         id: GrantId,
         filter: &Filter,
-    ) -> Result<Option<Result<Record, Damaged>>, StoreError> {
+    ) -> Result<Option<Result<Record, Damaged>>, BackendError> {
         let answer = self.server.read(command("GET", self.names.grant(id))).await?;
         if answer == Value::Nil {
             return Ok(None);
@@ -159,7 +161,7 @@ impl RedisStore {
     }
 
     /// The write of an end; the user code of the record that was there. What is sent again ends what has ended.
-    async fn put_end(&self, tombstone: &Tombstone, due: &Due) -> Result<String, StoreError> {
+    async fn put_end(&self, tombstone: &Tombstone, due: &Due) -> Result<String, BackendError> {
         let (expires, at) = (tombstone.index().expires, tombstone.at());
         let rest = format!(" {} \n{}", expires.timestamp_millis(), tombstone.body());
         let (life, now) = (time_to_live(expires, at), at.timestamp_millis().to_string());
@@ -194,7 +196,7 @@ impl RedisStore {
             (None, _) => {
                 let (entered, put) = join(entered(), self.put(write, &[], &[])).await;
                 let replaced = put?;
-                let overdue = entered.map_err(|error| StoreError::unknown_outcome(error.to_string()))?;
+                let overdue = entered.map_err(|error| BackendError::unknown_outcome(error.to_string()))?;
                 Ok(Replaced { overdue, ..replaced })
             }
             // The grant is there already: once it has changed, the indexes have to know.
@@ -249,7 +251,7 @@ impl RedisStore {
     }
 
     /// What a purge does with a grant that was due; whether it went.
-    async fn look(&self, due: &Due, before: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn look(&self, due: &Due, before: DateTime<Utc>) -> Result<bool, BackendError> {
         let is_single = self.server.is_single;
         let mut keys = vec![self.names.grant(due.id)];
         if is_single {
@@ -294,18 +296,18 @@ struct Replaced {
 }
 
 impl Replaced {
-    fn parse(answer: Value) -> Result<Self, StoreError> {
+    fn parse(answer: Value) -> Result<Self, BackendError> {
         let mut answer = list(answer)?.into_iter();
         let user_code =
-            String::from_utf8(answer.next().unwrap_or_default()).map_err(StoreError::permanent)?;
+            String::from_utf8(answer.next().unwrap_or_default()).map_err(BackendError::permanent)?;
         Ok(Self { user_code, overdue: index::dues(answer) })
     }
 }
 
 /// The error of a step before the record's own write: whatever became of the step, the record is as it was.
-fn not_written(error: StoreError) -> StoreError {
+fn not_written(error: BackendError) -> BackendError {
     match error.is_unknown_outcome() {
-        true => StoreError::transient(error.to_string()),
+        true => BackendError::transient(error.to_string()),
         false => error,
     }
 }

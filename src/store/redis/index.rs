@@ -15,7 +15,7 @@ use super::{MARGIN, time_to_live};
 use crate::client::ClientId;
 use crate::grant::{GrantId, Subject};
 use crate::secret::Digest;
-use crate::store::{self as columns, Filter, StoreError, Write};
+use crate::store::{self as columns, BackendError, Filter, Write};
 
 /// So many parts has the index of a client or of all grants, by the first four bits of an id: it may be large, and is
 /// to be spread over a cluster.
@@ -177,7 +177,7 @@ impl Entry {
 
     /// Enters a grant into indexes that are in other slots; after an error, into some of them. Returns some grants whose
     /// look is overdue.
-    pub(super) async fn enter_apart(&self, server: &Server, names: &Names) -> Result<Vec<Due>, StoreError> {
+    pub(super) async fn enter_apart(&self, server: &Server, names: &Names) -> Result<Vec<Due>, BackendError> {
         let part = part_of(self.due.id);
         let enter: Vec<&[u8]> = self.enter.iter().map(Vec::as_slice).collect();
         let more: Vec<&[u8]> = self.enter.iter().chain(&self.look).map(Vec::as_slice).collect();
@@ -201,14 +201,14 @@ pub(super) async fn look_at(
     names: &Names,
     due: &Due,
     at: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<(), BackendError> {
     let (key, at) = (names.due(part_of(due.id)), at.timestamp_millis());
     server.settle(command("ZADD", (key, at, due.member()))).await?;
     Ok(())
 }
 
 /// Takes a grant that is gone out of its indexes, and at last off the purge's list.
-pub(super) async fn leave(server: &Server, names: &Names, due: &Due) -> Result<(), StoreError> {
+pub(super) async fn leave(server: &Server, names: &Names, due: &Due) -> Result<(), BackendError> {
     let [from, to] = entries_of(due.id);
     let part = part_of(due.id);
     let calls = due
@@ -229,7 +229,7 @@ pub(super) async fn due(
     part: u8,
     before: DateTime<Utc>,
     limit: usize,
-) -> Result<Vec<Due>, StoreError> {
+) -> Result<Vec<Due>, BackendError> {
     let before = format!("({}", before.timestamp_millis());
     let range = (names.due(part), "-inf", before, "LIMIT", 0, limit);
     Ok(dues(list(server.read(command("ZRANGEBYSCORE", range)).await?)?))
@@ -252,7 +252,7 @@ pub(super) async fn ids(
     index: Index,
     after: Option<GrantId>,
     limit: usize,
-) -> Result<Vec<GrantId>, StoreError> {
+) -> Result<Vec<GrantId>, BackendError> {
     let first = after.map_or(0, |id| index.part_of(id));
     let part = async |part| part_ids(server, names, index, part, after, limit).await;
     let mut ids = part(first).await?;
@@ -273,7 +273,7 @@ async fn part_ids(
     part: u8,
     after: Option<GrantId>,
     limit: usize,
-) -> Result<Vec<GrantId>, StoreError> {
+) -> Result<Vec<GrantId>, BackendError> {
     let mut from = after.map_or_else(|| b"-".to_vec(), past);
     let mut ids: Vec<GrantId> = Vec::new();
     // A grant that changed its end has two entries, so a slice may have fewer ids than entries.

@@ -7,11 +7,11 @@ use super::RedisStore;
 use super::answer::record;
 use super::scripts::{Call, PUT, command};
 use crate::keys::{KeyRecord, KeyStore};
-use crate::store::{CommitError, StoreError};
+use crate::store::{BackendError, CommitError};
 
 #[async_trait]
 impl KeyStore for RedisStore {
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         let answer = self.server.read(command("GET", self.names.keys())).await?;
         if answer == Value::Nil {
             return Ok(None);

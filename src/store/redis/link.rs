@@ -83,8 +83,8 @@ impl Link {
         let answer = timeout(limit, node.send(command, wait)).await;
         let failed = match answer {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(Unanswered::Failed(error))) => Some(error),
-            Ok(Err(Unanswered::TooFew(text))) => return Err(Failure::Lost(text)),
+            Ok(Err(UndeliveredAnswers::Failed(error))) => Some(error),
+            Ok(Err(UndeliveredAnswers::TooFew(text))) => return Err(Failure::Lost(text)),
             Err(_) => None,
         };
         if node.is_broken(failed.as_ref()) {
@@ -144,20 +144,20 @@ impl Shared {
 }
 
 /// Why a command is not confirmed.
-enum Unanswered {
+enum UndeliveredAnswers {
     Failed(RedisError),
     /// It was done, and has not reached the replicas.
     TooFew(String),
 }
 
-impl From<RedisError> for Unanswered {
+impl From<RedisError> for UndeliveredAnswers {
     fn from(error: RedisError) -> Self {
         Self::Failed(error)
     }
 }
 
 impl Node {
-    async fn send(&mut self, command: &Cmd, wait: Option<Wait>) -> Result<Value, Unanswered> {
+    async fn send(&mut self, command: &Cmd, wait: Option<Wait>) -> Result<Value, UndeliveredAnswers> {
         let sent = match wait {
             None => command.query_async(self).await.map(|value| vec![value]),
             Some(_) => pipeline(&[command], wait).query_async(self).await,
@@ -176,7 +176,7 @@ impl Node {
                 let limit = limit.as_millis();
                 let text =
                     format!("the write reached {reached} of {replicas} replicas within {limit} ms (WAIT)");
-                Err(Unanswered::TooFew(text))
+                Err(UndeliveredAnswers::TooFew(text))
             }
             _ => Ok(value),
         }

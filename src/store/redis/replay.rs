@@ -7,7 +7,7 @@ use redis::Value;
 use super::answer::unexpected;
 use super::scripts::{Call, FIRST_USE};
 use super::{RedisStore, time_to_live};
-use crate::store::{ReplayGuard, ReplayKey, StoreError};
+use crate::store::{BackendError, ReplayGuard, ReplayKey};
 
 #[async_trait]
 impl ReplayGuard for RedisStore {
@@ -16,7 +16,7 @@ impl ReplayGuard for RedisStore {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         let life = time_to_live(until, now);
         let [now, until] = [now, until].map(|at| at.timestamp_millis().to_string());
         let arguments = [now.as_bytes(), until.as_bytes(), life.as_bytes()];

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::failure::Failure;
 use super::link::{Link, Wait};
 use super::scripts::Call;
-use crate::store::StoreError;
+use crate::store::BackendError;
 use crate::system::stopwatch;
 
 /// Between two attempts; doubled each time, up to the second.
@@ -42,21 +42,21 @@ enum Manner {
 
 impl Server {
     /// Reads.
-    pub(super) async fn read(&self, call: Call) -> Result<Value, StoreError> {
+    pub(super) async fn read(&self, call: Call) -> Result<Value, BackendError> {
         self.call(Manner::Read, call).await
     }
 
     /// Makes a change that changes nothing the second time. After an error, it may have been made.
-    pub(super) async fn settle(&self, call: Call) -> Result<Value, StoreError> {
+    pub(super) async fn settle(&self, call: Call) -> Result<Value, BackendError> {
         self.call(Manner::Repeatable, call).await
     }
 
     /// Makes a change that is never sent again once it may have arrived.
-    pub(super) async fn write(&self, call: Call) -> Result<Value, StoreError> {
+    pub(super) async fn write(&self, call: Call) -> Result<Value, BackendError> {
         self.call(Manner::Once, call).await
     }
 
-    async fn call(&self, manner: Manner, call: Call) -> Result<Value, StoreError> {
+    async fn call(&self, manner: Manner, call: Call) -> Result<Value, BackendError> {
         let give_up = stopwatch() + self.patience;
         let mut pause = FIRST_PAUSE;
         let mut lost = false;

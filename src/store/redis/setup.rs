@@ -12,7 +12,7 @@ use super::names::Names;
 use super::options::RedisOptions;
 use super::scripts::command;
 use super::server::Server;
-use crate::store::StoreError;
+use crate::store::BackendError;
 
 /// Of everything under one prefix.
 const FORMAT: u32 = 1;
@@ -108,7 +108,7 @@ pub enum RedisOpenError {
     },
     /// The server failed during the checks.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BackendError),
 }
 
 /// A connection to a server that can be used.

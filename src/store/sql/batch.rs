@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use super::super::{CommitError, Committed, StoreError, TokenStore, Tombstone};
+use super::super::{BackendError, CommitError, Committed, TokenStore, Tombstone};
 use super::{Engine, SqlStore};
 
 /// A grant that ends, whatever its version.
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Ending<'_> {
 
 impl<E: Engine> SqlStore<E> {
     /// All of them in one transaction, so that they have one outcome.
-    pub(super) async fn end_batch(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    pub(super) async fn end_batch(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         if let [one] = tombstones {
             return vec![self.end(one).await];
         }
@@ -49,19 +49,19 @@ impl<E: Engine> SqlStore<E> {
 }
 
 /// There is no condition that could not hold.
-pub(super) fn ending_error(error: CommitError) -> StoreError {
+pub(super) fn ending_error(error: CommitError) -> BackendError {
     match error {
         CommitError::Store(error) => error,
-        CommitError::Conflict => StoreError::transient("a row was not changed for a conflict"),
+        CommitError::Conflict => BackendError::transient("a row was not changed for a conflict"),
     }
 }
 
 /// The same error for one more write.
-fn again(error: &StoreError) -> StoreError {
+fn again(error: &BackendError) -> BackendError {
     let why = error.source().map(ToString::to_string).unwrap_or_default();
     match (error.is_permanent(), error.is_unknown_outcome()) {
-        (true, _) => StoreError::permanent(why),
-        (false, true) => StoreError::unknown_outcome(why),
-        (false, false) => StoreError::transient(why),
+        (true, _) => BackendError::permanent(why),
+        (false, true) => BackendError::unknown_outcome(why),
+        (false, false) => BackendError::transient(why),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::super::{CommitError, StoreError};
+use super::super::{BackendError, CommitError};
 use super::grants::number;
 use super::{Columns, Engine, SqlStore, Value};
 use crate::client::{
@@ -29,7 +29,7 @@ pub(in crate::store) const LIST_OF_OWNER: &str =
 
 #[async_trait]
 impl<E: Engine> ClientRegistry for SqlStore<E> {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         // No client has such an id, and PostgreSQL would refuse the question.
         if id.as_str().contains('\0') {
             return Ok(None);
@@ -68,7 +68,7 @@ impl<E: Engine> Registrar for SqlStore<E> {
         }
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         let mut values = vec![
             Value::Text(&self.space),
             Value::Text(page.after.as_ref().map_or("", ClientId::as_str)),
@@ -82,7 +82,7 @@ impl<E: Engine> Registrar for SqlStore<E> {
             Ok(client) => Ok(Ok(client)),
             Err(_) => row.text(1).map(|id| Err(ClientId::new(id))),
         };
-        let rows = rows.iter().map(listed).collect::<Result<Vec<_>, StoreError>>()?;
+        let rows = rows.iter().map(listed).collect::<Result<Vec<_>, BackendError>>()?;
         Ok(ClientListing::of_rows(rows, page))
     }
 }
@@ -107,9 +107,9 @@ impl<E: Engine> SqlStore<E> {
     }
 }
 
-fn client(row: &impl Columns) -> Result<Arc<Client>, StoreError> {
-    let body = serde_json::from_str(&row.text(0)?).map_err(StoreError::permanent)?;
-    Ok(Arc::new(Client::decode(&body).map_err(StoreError::permanent)?))
+fn client(row: &impl Columns) -> Result<Arc<Client>, BackendError> {
+    let body = serde_json::from_str(&row.text(0)?).map_err(BackendError::permanent)?;
+    Ok(Arc::new(Client::decode(&body).map_err(BackendError::permanent)?))
 }
 
 fn registry_error(error: CommitError) -> RegistryError {

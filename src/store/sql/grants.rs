@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::super::{CommitError, Committed, Damaged, Filter, Listing, Page, Record, StoreError};
+use super::super::{BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record};
 use super::super::{TokenStore, Tombstone, UserCodeDigest, Write};
 use super::batch::ending_error;
 use super::{Columns, Engine, SqlStore, Value};
@@ -46,7 +46,7 @@ pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, clien
 
 #[async_trait]
 impl<E: Engine> TokenStore for SqlStore<E> {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         let values = [Value::Text(&self.space), Value::Bytes(id.as_bytes())];
         let rows = self.engine.rows(LOAD, &values).await?;
         rows.first().map(|row| Record::decode(id, version(row.integer(0)?), &row.text(1)?)).transpose()
@@ -79,7 +79,7 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         }
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let ending = self.ending(tombstone);
         let values = [
             Value::Text(ending.space),
@@ -92,17 +92,17 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         Ok(tombstone.committed())
     }
 
-    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, StoreError>> {
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         self.end_batch(tombstones).await
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let values = [Value::Text(&self.space), Value::Bytes(code.as_bytes())];
         let rows = self.engine.rows(FIND_BY_USER_CODE, &values).await?;
         rows.first().map(record).transpose()
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let after = page.after.as_ref().map_or(&[][..], |id| id.as_bytes());
         let subject = filter.subject.as_ref().map(|subject| subject.key());
         let statement = match (&subject, &filter.client) {
@@ -124,7 +124,7 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         Ok(Listing::of_rows(rows, page))
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut gone = 0;
         for (statement, before) in [(E::PURGE_GRANTS, up(before)), (E::PURGE_REPLAYS, before.timestamp())] {
             // As many of both together, so that no call takes longer.
@@ -138,31 +138,36 @@ impl<E: Engine> TokenStore for SqlStore<E> {
 }
 
 impl<E: Engine> SqlStore<E> {
-    async fn purge_rows(&self, statement: &'static str, before: i64, limit: u64) -> Result<u64, StoreError> {
+    async fn purge_rows(
+        &self,
+        statement: &'static str,
+        before: i64,
+        limit: u64,
+    ) -> Result<u64, BackendError> {
         let values = [Value::Text(&self.space), Value::Integer(before), Value::Integer(number(limit))];
         self.engine.change(statement, &values).await.map_err(ending_error)
     }
 }
 
-fn record(row: &impl Columns) -> Result<Record, StoreError> {
+fn record(row: &impl Columns) -> Result<Record, BackendError> {
     Record::decode(id(row)?, version(row.integer(1)?), &row.text(2)?)
 }
 
 /// A row of a listing. What is wrong with its body does not keep the others from being listed.
-fn listed(row: &impl Columns) -> Result<Result<Record, Damaged>, StoreError> {
+fn listed(row: &impl Columns) -> Result<Result<Record, Damaged>, BackendError> {
     let why = match record(row) {
         Ok(record) => return Ok(Ok(record)),
         Err(error) => error,
     };
-    let unreadable = || StoreError::permanent("the columns of a grant are damaged");
+    let unreadable = || BackendError::permanent("the columns of a grant are damaged");
     let subject = Subject::of_key(&row.text(4)?).ok_or_else(unreadable)?;
     let expires = DateTime::from_timestamp(row.integer(5)?, 0).ok_or_else(unreadable)?;
     Ok(Err(Damaged::new(id(row)?, ClientId::new(row.text(3)?), subject, expires, why)))
 }
 
-fn id(row: &impl Columns) -> Result<GrantId, StoreError> {
+fn id(row: &impl Columns) -> Result<GrantId, BackendError> {
     let id: Result<[u8; GrantId::BYTES], _> = row.bytes(0)?.try_into();
-    id.map(GrantId::new).map_err(|_| StoreError::permanent("a grant id has not 16 bytes"))
+    id.map(GrantId::new).map_err(|_| BackendError::permanent("a grant id has not 16 bytes"))
 }
 
 /// No version grows as far as the end of either type.

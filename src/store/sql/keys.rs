@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::{CommitError, StoreError};
+use super::super::{BackendError, CommitError};
 use super::grants::{number, version};
 use super::{Columns, Engine, SqlStore, Value};
 use crate::keys::{KeyRecord, KeyStore};
@@ -17,7 +17,7 @@ pub(in crate::store) const REPLACE: &str =
 
 #[async_trait]
 impl<E: Engine> KeyStore for SqlStore<E> {
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         let rows = self.engine.rows(LOAD, &[Value::Text(&self.space)]).await?;
         rows.first().map(|row| Ok(KeyRecord::new(version(row.integer(0)?), row.text(1)?))).transpose()
     }

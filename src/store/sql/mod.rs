@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{CommitError, StoreError};
+use super::{BackendError, CommitError};
 pub(super) use batch::Ending;
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
@@ -44,8 +44,11 @@ pub trait Engine: Send + Sync + 'static {
     const PURGE_REPLAYS: &'static str;
 
     /// Reads. It changed nothing, so a failure is transient or permanent.
-    async fn rows(&self, statement: &'static str, values: &[Value<'_>])
-    -> Result<Vec<Self::Row>, StoreError>;
+    async fn rows(
+        &self,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Self::Row>, BackendError>;
 
     /// One statement that changes rows, by itself and durably; how many. A second row under a unique key is a
     /// [`CommitError::Conflict`].

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::super::{CommitError, ReplayGuard, ReplayKey, StoreError};
+use super::super::{BackendError, CommitError, ReplayGuard, ReplayKey};
 use super::grants::up;
 use super::{Engine, SqlStore, Value};
 
@@ -18,7 +18,7 @@ impl<E: Engine> ReplayGuard for SqlStore<E> {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         // Rounded so that it counts a little longer, never shorter.
         let values = [
             Value::Text(&self.space),

@@ -3,7 +3,7 @@
 use sqlx::error::BoxDynError;
 use sqlx::{Arguments, ColumnIndex, Database, Decode, Encode, Row, Type};
 
-use super::super::StoreError;
+use super::super::BackendError;
 
 /// What a statement is given.
 #[derive(Clone, Copy)]
@@ -51,11 +51,11 @@ where
 /// The columns of a row, counted from 0. One of another type is a permanent error.
 pub trait Columns: Send + Sync {
     /// A text.
-    fn text(&self, column: usize) -> Result<String, StoreError>;
+    fn text(&self, column: usize) -> Result<String, BackendError>;
     /// Bytes.
-    fn bytes(&self, column: usize) -> Result<Vec<u8>, StoreError>;
+    fn bytes(&self, column: usize) -> Result<Vec<u8>, BackendError>;
     /// A number, or a time in seconds.
-    fn integer(&self, column: usize) -> Result<i64, StoreError>;
+    fn integer(&self, column: usize) -> Result<i64, BackendError>;
 }
 
 impl<R: Row> Columns for R
@@ -65,20 +65,20 @@ where
     Vec<u8>: for<'r> Decode<'r, R::Database> + Type<R::Database>,
     i64: for<'r> Decode<'r, R::Database> + Type<R::Database>,
 {
-    fn text(&self, column: usize) -> Result<String, StoreError> {
+    fn text(&self, column: usize) -> Result<String, BackendError> {
         self.try_get(column).map_err(unreadable)
     }
 
-    fn bytes(&self, column: usize) -> Result<Vec<u8>, StoreError> {
+    fn bytes(&self, column: usize) -> Result<Vec<u8>, BackendError> {
         self.try_get(column).map_err(unreadable)
     }
 
-    fn integer(&self, column: usize) -> Result<i64, StoreError> {
+    fn integer(&self, column: usize) -> Result<i64, BackendError> {
         self.try_get(column).map_err(unreadable)
     }
 }
 
 /// A column that somebody else wrote, or a value that the database cannot keep.
-pub(in crate::store) fn unreadable(error: impl Into<BoxDynError>) -> StoreError {
-    StoreError::permanent(error)
+pub(in crate::store) fn unreadable(error: impl Into<BoxDynError>) -> BackendError {
+    BackendError::permanent(error)
 }

@@ -1,6 +1,6 @@
 //! What SQLite's result codes mean for a request.
 
-use super::super::{CommitError, StoreError};
+use super::super::{BackendError, CommitError};
 
 /// Result codes, <https://sqlite.org/rescode.html>.
 pub(super) mod code {
@@ -32,10 +32,10 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     code_of(error) == Some(code::FULL) || extended_code_of(error) == Some(code::IOERR_SHMSIZE)
 }
 
-pub(super) fn read_error(error: sqlx::Error) -> StoreError {
+pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     match code_of(&error) {
-        Some(code) if no_retry_helps(code) => StoreError::permanent(error),
-        _ => StoreError::transient(error),
+        Some(code) if no_retry_helps(code) => BackendError::permanent(error),
+        _ => BackendError::transient(error),
     }
 }
 
@@ -44,9 +44,9 @@ pub(super) fn read_error(error: sqlx::Error) -> StoreError {
 pub(super) fn write_error(error: sqlx::Error) -> CommitError {
     CommitError::Store(match code_of(&error) {
         Some(code::CONSTRAINT) if is_unique(&error) => return CommitError::Conflict,
-        Some(code::IOERR) | None => StoreError::unknown_outcome(error),
-        Some(code) if no_retry_helps(code) => StoreError::permanent(error),
-        Some(_) => StoreError::transient(error),
+        Some(code::IOERR) | None => BackendError::unknown_outcome(error),
+        Some(code) if no_retry_helps(code) => BackendError::permanent(error),
+        Some(_) => BackendError::transient(error),
     })
 }
 
@@ -77,7 +77,7 @@ mod tests {
         const INSERT: &str = "INSERT INTO t VALUES (randomblob(1000000))";
         for settings in ["PRAGMA max_page_count = 4", "PRAGMA query_only = ON"] {
             let error = refused(settings, INSERT).await;
-            let transient = |e: &StoreError| !e.is_permanent() && !e.is_unknown_outcome();
+            let transient = |e: &BackendError| !e.is_permanent() && !e.is_unknown_outcome();
             assert!(matches!(&error, CommitError::Store(e) if transient(e)), "{settings}: {error:?}");
         }
         for (settings, write) in [("DROP TABLE t", INSERT), ("SELECT 1", "INSERT INTO t VALUES (1)")] {

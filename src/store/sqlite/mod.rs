@@ -13,7 +13,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 
 use super::sql::grants::END;
 use super::sql::{Ending, Engine, SqlStore, Value, arguments, unreadable};
-use super::{CommitError, OpenError, StoreError};
+use super::{BackendError, CommitError, OpenError};
 use error::{read_error, write_error};
 pub use open::SqliteOptions;
 
@@ -67,7 +67,7 @@ impl Engine for SqliteEngine {
         &self,
         statement: &'static str,
         values: &[Value<'_>],
-    ) -> Result<Vec<SqliteRow>, StoreError> {
+    ) -> Result<Vec<SqliteRow>, BackendError> {
         let mut connection = connection(&self.readers).await?;
         let query = sqlx::query_with(statement, arguments::<Sqlite>(values).map_err(unreadable)?);
         query.fetch_all(&mut *connection).await.map_err(read_error)
@@ -100,6 +100,6 @@ impl Engine for SqliteEngine {
     }
 }
 
-async fn connection(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, StoreError> {
-    pool.acquire().await.map_err(StoreError::transient)
+async fn connection(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, BackendError> {
+    pool.acquire().await.map_err(BackendError::transient)
 }

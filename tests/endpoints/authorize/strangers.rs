@@ -2,7 +2,8 @@
 
 use grantor::details::Fields;
 use grantor::{
-    AuthorizationDetails, Claimant, LoginRequired, Profile, Registration, Request, Resource, Scope, SignedIn,
+    AuthorizationDetails, BrowserSession, LoginRequired, Profile, Registration, Request, Resource, Scope,
+    SignedIn,
 };
 use serde_json::{Value, json};
 
@@ -127,7 +128,7 @@ fn mcp() -> Fixture {
     })
 }
 
-fn named(targets: &grantor::Targets) -> Vec<&str> {
+fn named(targets: &grantor::ResourceIndicators) -> Vec<&str> {
     targets.as_slice().iter().map(grantor::ResourceId::as_str).collect()
 }
 
@@ -140,7 +141,7 @@ async fn ft_09_what_a_late_resource_may_name_is_on_the_page_and_in_the_grant() {
         ask.signed_in(fixture.alice()).await.consent().unwrap()
     };
     let consent = ask(&[]).await;
-    assert_eq!(named(consent.targets()), ["https://as.example", MCP, OTHER]);
+    assert_eq!(named(consent.resources()), ["https://as.example", MCP, OTHER]);
     let code = Answer(consent.approve().await).location_parameter("code").unwrap();
     let mut form = redemption(&code);
     form.push(("resource", OTHER));
@@ -148,7 +149,7 @@ async fn ft_09_what_a_late_resource_may_name_is_on_the_page_and_in_the_grant() {
     let access = fixture.server.check(&tokens.access_token()).await.unwrap();
     assert_eq!(access.audience().map(grantor::ResourceId::as_str), Some(OTHER));
     let grants = fixture.server.grants_of(&grantor::Subject::user("alice")).await.unwrap();
-    assert_eq!(named(grants[0].grant().targets()), ["https://as.example", MCP, OTHER]);
+    assert_eq!(named(grants[0].grant().resources()), ["https://as.example", MCP, OTHER]);
 
     let code = Answer(ask(&[]).await.approve().await).location_parameter("code").unwrap();
     let tokens = fixture.redeem("pub", &code).await;
@@ -156,7 +157,7 @@ async fn ft_09_what_a_late_resource_may_name_is_on_the_page_and_in_the_grant() {
     assert_eq!(access.audience(), None, "a client that never names one");
 
     let consent = ask(&[("resource", MCP)]).await;
-    assert_eq!(named(consent.targets()), [MCP]);
+    assert_eq!(named(consent.resources()), [MCP]);
     let code = Answer(consent.approve().await).location_parameter("code").unwrap();
     let mut form = redemption(&code);
     form.push(("resource", OTHER));
@@ -168,7 +169,7 @@ async fn ft_09_so_it_is_with_a_device() {
     let fixture = mcp();
     let codes = fixture.waits().await;
     let consent = fixture.enter(&codes.user, "one").await.unwrap();
-    assert_eq!(named(consent.targets()), ["https://as.example", MCP, OTHER]);
+    assert_eq!(named(consent.resources()), ["https://as.example", MCP, OTHER]);
 }
 
 #[derive(serde::Deserialize)]
@@ -209,7 +210,7 @@ async fn ft_08_a_detail_that_was_granted_once_is_had_once() {
 async fn device_asks(fixture: &Fixture, scope: &str) -> (String, grantor::DeviceConsent) {
     let details = payments(&[1, 2]).to_string();
     let codes = fixture.begin("tv", &[("scope", scope), ("authorization_details", &details)]).await;
-    let claimant = Claimant::session("one");
+    let claimant = BrowserSession::session("one");
     let waiting = fixture.server.device(&codes.text("user_code"), &claimant, None).await.unwrap();
     (codes.text("device_code"), waiting.signed_in(fixture.alice()))
 }

@@ -10,10 +10,10 @@ use grantor::error::{AssertionFlaw as Flaw, ExtensionRefusal};
 use grantor::jose::{Signer as _, SigningKey};
 use grantor::outbound::{OutboundError, OutboundResponse};
 use grantor::resource::{FetchedKeys, StaticKeys};
-use grantor::server::{Builder, ConfigError};
+use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::store::ReplayKey;
 use grantor::{
-    AuthorizationServer, MemoryRegistry, MemoryStore, Reason, ReplayGuard, Request, StoreError, async_trait,
+    AuthorizationServer, BackendError, MemoryRegistry, MemoryStore, Reason, ReplayGuard, Request, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -349,7 +349,7 @@ impl ReplayGuard for Forgetful {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         let mut seen = self.0.lock().unwrap();
         seen.retain(|_, until| now < *until);
         Ok(seen.insert(*key, until).is_none())
@@ -360,7 +360,7 @@ impl ReplayGuard for Forgetful {
 async fn ft_11_an_assertion_works_once_where_clocks_differ_as_far_as_they_may() {
     let store = Arc::new(MemoryStore::new());
     let guard = Arc::new(Forgetful::default());
-    let configure = |builder: Builder| builder.replay_guard(guard);
+    let configure = |builder: AuthorizationServerBuilder| builder.replay_guard(guard);
     let vouching = Vouching::on(store.clone(), store, |grant| grant, configure);
     let at =
         |second| vouching.fixture.clock.set(DateTime::from_timestamp(TestClock::START + second, 0).unwrap());

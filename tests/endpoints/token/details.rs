@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use grantor::details::{AuthorizationDetail, DetailType, Fields};
 use grantor::http::Method;
-use grantor::server::Builder;
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{
     AuthorizationDetails, Client, GrantType, MemoryRegistry, Reason, Registration, Request, Resource,
 };
@@ -43,7 +43,7 @@ fn files(detail: &AuthorizationDetail) -> Vec<&str> {
     files.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn with_types(builder: Builder) -> Builder {
+fn with_types(builder: AuthorizationServerBuilder) -> AuthorizationServerBuilder {
     let payment =
         Fields::<Payment>::new().only_if(|payment| payment.amount > 0 && !payment.creditor.is_empty());
     builder.authorization_details_type("payment", payment).authorization_details_type("files", Files)
@@ -322,7 +322,7 @@ async fn a_device_gets_what_its_user_saw() {
     let details = json!([payment()]).to_string();
     let codes = fixture.begin("tv", &[("scope", "read"), ("authorization_details", &details)]).await;
     assert_eq!(codes.status(), 200, "{}", codes.json());
-    let claimant = grantor::Claimant::session("a session");
+    let claimant = grantor::BrowserSession::session("a session");
     let waiting = fixture.server.device(&codes.text("user_code"), &claimant, None).await.unwrap();
     let consent = waiting.signed_in(fixture.alice());
     assert_eq!(json!(consent.details()), json!([payment()]));

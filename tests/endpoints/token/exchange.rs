@@ -6,9 +6,9 @@ use std::time::Duration;
 use grantor::flow::token::{Exchange, ExchangeAsk};
 use grantor::jose::Algorithm;
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
-use grantor::server::{Builder, ExchangePolicy};
+use grantor::server::{AuthorizationServerBuilder, ExchangePolicy};
 use grantor::{
-    AccessTokens, AuthMethod, Client, Clock as _, GrantType, MemoryRegistry, Reason, Resource, StoreError,
+    AccessTokens, AuthMethod, BackendError, Client, Clock as _, GrantType, MemoryRegistry, Reason, Resource,
     async_trait,
 };
 use serde_json::json;
@@ -33,11 +33,11 @@ struct State {
 
 #[async_trait]
 impl ExchangePolicy for Policy {
-    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, StoreError> {
+    async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, BackendError> {
         let mut state = self.0.lock().unwrap();
         state.asked += 1;
         if state.fails {
-            return Err(StoreError::transient("no directory"));
+            return Err(BackendError::transient("no directory"));
         }
         let billing = ask.targets.as_slice().iter().all(|target| target.as_str() == BILLING);
         Ok(if billing { state.answer } else { Exchange::Denied })
@@ -54,7 +54,10 @@ impl Bench {
         Self::with(answer, |builder| builder)
     }
 
-    fn with(answer: Exchange, configure: impl FnOnce(Builder) -> Builder) -> Self {
+    fn with(
+        answer: Exchange,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
         let policy = Policy::default();
         policy.0.lock().unwrap().answer = answer;
         let orders = Client::builder("orders").grant_types([GrantType::TokenExchange]).secret(SECRET);

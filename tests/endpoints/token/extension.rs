@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use grantor::error::ExtensionRefusal;
 use grantor::flow::token::{Denial, Entitlement, ExtensionTerms};
-use grantor::server::{Builder, ConfigError};
+use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{
-    AuthorizationServer, Client, GrantType, Policy, Reason, Registration, Request, StoreError, Subject,
+    AuthorizationServer, BackendError, Client, GrantType, Policy, Reason, Registration, Request, Subject,
 };
 use grantor::{GrantId, MemoryRegistry, MemoryStore, TokenStore as _};
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ async fn the_token_is_for_a_resource_that_there_is_and_that_the_host_allows() {
 #[tokio::test]
 async fn a_server_without_resources_does_not_pass_over_a_limit_to_one() {
     let host = Host::new(terms());
-    let server = |builder: Builder| {
+    let server = |builder: AuthorizationServerBuilder| {
         let voucher = GrantType::parse(VOUCHER).unwrap();
         let shop = Client::builder("shop").grant_types([voucher]).secret(SECRET).build().unwrap();
         builder.clients(MemoryRegistry::new([shop])).extension_grant(VOUCHER, host.clone())
@@ -239,11 +239,11 @@ async fn a_refusal_is_an_error_of_the_protocol_and_a_reason_of_its_own() {
 #[tokio::test]
 async fn a_fault_of_the_host_is_503_and_a_permanent_one_500() {
     let bench = Extending::new();
-    bench.host.answers(|_| Err(StoreError::transient("no directory").into()));
+    bench.host.answers(|_| Err(BackendError::transient("no directory").into()));
     let answer = bench.redeem("shop", &[]).await;
     assert_eq!(answer.error(), (503, "temporarily_unavailable".into()));
     assert!(answer.0.header("retry-after").is_some());
-    bench.host.answers(|_| Err(StoreError::permanent("no table").into()));
+    bench.host.answers(|_| Err(BackendError::permanent("no table").into()));
     assert_eq!(bench.redeem("shop", &[]).await.error(), (500, "server_error".into()));
 }
 

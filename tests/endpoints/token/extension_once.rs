@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use grantor::error::ExtensionRefusal;
 use grantor::flow::token::{Entitlement, ExtensionTerms};
 use grantor::store::ReplayKey;
-use grantor::{MemoryStore, Policy, Reason, ReplayGuard, StoreError, async_trait};
+use grantor::{BackendError, MemoryStore, Policy, Reason, ReplayGuard, async_trait};
 
 use crate::support::extending::{Extending, VOUCHER, scope};
 use crate::support::faulty::{Fault, Faulty, Plan};
@@ -28,7 +28,7 @@ impl ReplayGuard for FaultyGuard {
         key: &ReplayKey,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         self.1.call(self.0.first_use(key, until, now)).await
     }
 }

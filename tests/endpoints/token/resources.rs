@@ -175,7 +175,8 @@ async fn the_resources_of_a_grant_survive_its_storage() {
 #[tokio::test]
 async fn ft_17_a_first_resource_gets_no_older_token_where_the_audience_was_named() {
     let store = std::sync::Arc::new(grantor::MemoryStore::new());
-    let named = |builder: grantor::server::Builder| builder.audience(crate::support::ISSUER);
+    let named =
+        |builder: grantor::server::AuthorizationServerBuilder| builder.audience(crate::support::ISSUER);
     let before = Fixture::on(store.clone(), store.clone(), named);
     let token = before.tokens("conf", "read").await.access_token();
     let after = Fixture::on(store.clone(), store.clone(), |builder| {

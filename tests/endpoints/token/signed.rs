@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use grantor::jose::{Algorithm, JwkSet, Jws};
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
-use grantor::server::{Builder, ConfigError};
+use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{
-    AccessTokenClaims, AccessTokens, AuthorizationServer, Claims, MemoryRegistry, MemoryStore, Policy,
-    Reason, Request, Resource, StoreError, TokenSigner, Unsigned, What, async_trait,
+    AccessTokenClaims, AccessTokens, AuthorizationServer, BackendError, Claims, EventKind, MemoryRegistry,
+    MemoryStore, Policy, Reason, Request, Resource, TokenSigner, Unsigned, async_trait,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ fn keys(algorithms: &[Algorithm]) -> Keys {
 }
 
 /// Everything signed with EdDSA.
-fn signed(configure: impl FnOnce(Builder) -> Builder) -> Fixture {
+fn signed(configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder) -> Fixture {
     let signer = JwtSigner::new(keys(&[Algorithm::EdDsa])).unwrap();
     Fixture::with(|b| configure(b.token_signer(signer).access_tokens(AccessTokens::Jwt)))
 }
@@ -290,18 +290,18 @@ struct Moody(JwtSigner, Arc<std::sync::atomic::AtomicBool>);
 
 #[async_trait]
 impl TokenSigner for Moody {
-    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, StoreError> {
+    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError> {
         match self.1.load(std::sync::atomic::Ordering::SeqCst) {
-            true => Err(StoreError::transient("the HSM is away")),
+            true => Err(BackendError::transient("the HSM is away")),
             false => self.0.sign(what, now).await,
         }
     }
 
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, StoreError> {
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError> {
         self.0.verify(token, now).await
     }
 
-    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, StoreError> {
+    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError> {
         self.0.jwks(now).await
     }
 }
@@ -319,7 +319,7 @@ async fn a_signer_that_fails_after_the_write_loses_no_code_and_no_refresh_token(
     set(false);
     let tokens = fixture.redeem("pub", &code).await;
     assert_eq!(tokens.status(), 200);
-    assert_eq!(fixture.log.whats().last(), Some(&What::AnswerRepeated));
+    assert_eq!(fixture.log.whats().last(), Some(&EventKind::AnswerRepeated));
 
     set(true);
     assert_eq!(fixture.refresh("pub", &tokens.refresh_token()).await.status(), 503);

@@ -174,7 +174,7 @@ impl World {
             let mut successors = 0;
             for (at, token) in grant.refresh.iter().enumerate() {
                 let handle = Handle::parse(token, Kind::Refresh, &Prefixes::default()).unwrap();
-                let record = self.fixture.store.load_now(handle.grant).flatten().unwrap();
+                let record = self.fixture.store.try_load(handle.grant).flatten().unwrap();
                 let now = self.time(self.now);
                 let usable = record.grant().refresh_expires(&handle.secret, now).is_some();
                 assert_eq!(usable, life.is_current(at, self.now), "refresh token {at} {when}");

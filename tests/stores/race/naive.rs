@@ -9,7 +9,7 @@ use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
-    Client, ClientId, ClientRegistry, Grant, GrantId, Registrar, ReplayGuard, StoreError, TokenStore,
+    BackendError, Client, ClientId, ClientRegistry, Grant, GrantId, Registrar, ReplayGuard, TokenStore,
     async_trait,
 };
 
@@ -30,7 +30,7 @@ impl Naive {
         Self { inner, clients: Mutex::default() }
     }
 
-    async fn overwrite(&self, grant: &Grant, at: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn overwrite(&self, grant: &Grant, at: DateTime<Utc>) -> Result<(), BackendError> {
         loop {
             let write = match self.inner.load(grant.id()).await? {
                 None => Write::insert(grant.clone(), at),
@@ -47,7 +47,7 @@ impl Naive {
 
 #[async_trait]
 impl TokenStore for Naive {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, StoreError> {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
         self.inner.load(id).await
     }
 
@@ -60,7 +60,7 @@ impl TokenStore for Naive {
         Ok(write.committed())
     }
 
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, StoreError> {
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         if let Some(found) = self.inner.load(tombstone.id()).await? {
             let ended = tombstone.record(found.version());
             self.overwrite(ended.grant(), tombstone.at()).await?;
@@ -68,15 +68,15 @@ impl TokenStore for Naive {
         Ok(tombstone.committed())
     }
 
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, StoreError> {
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         self.inner.find_by_user_code(code).await
     }
 
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         self.inner.list(filter, page).await
     }
 
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         self.inner.purge(before, limit).await
     }
 }
@@ -88,7 +88,7 @@ impl ReplayGuard for Naive {
         key: &ReplayKey,
         _until: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, BackendError> {
         let id = GrantId::new(key.as_bytes()[..GrantId::BYTES].try_into().unwrap());
         if self.inner.load(id).await?.is_some() {
             return Ok(false);
@@ -100,7 +100,7 @@ impl ReplayGuard for Naive {
 
 #[async_trait]
 impl ClientRegistry for Naive {
-    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
         let known = self.clients.lock().unwrap().get(id).cloned();
         if known.is_some() {
             return Ok(known);
@@ -126,7 +126,7 @@ impl Registrar for Naive {
         self.inner.remove(id).await
     }
 
-    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, StoreError> {
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
         self.inner.clients(page).await
     }
 }

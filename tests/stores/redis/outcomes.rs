@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use grantor::store::{CommitError, Filter, Page, Record, RedisStore, Write};
-use grantor::{Clock as _, MemoryStore, StoreError, TokenStore};
+use grantor::{BackendError, Clock as _, MemoryStore, TokenStore};
 
 use crate::servers::redis::{RedisCluster, RedisServer, wait_until};
 use crate::support::Fixture;
@@ -30,14 +30,14 @@ fn end(record: &Record, fixture: &Fixture) -> Write {
     Write::replace(record.version(), record.grant().clone().revoke(now), now)
 }
 
-async fn failed(store: &RedisStore, write: &Write) -> StoreError {
+async fn failed(store: &RedisStore, write: &Write) -> BackendError {
     match store.commit(write).await {
         Err(CommitError::Store(error)) => error,
         other => panic!("{other:?}"),
     }
 }
 
-fn is_transient(error: &StoreError) -> bool {
+fn is_transient(error: &BackendError) -> bool {
     !error.is_permanent() && !error.is_unknown_outcome()
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use grantor::jose::{self, Algorithm, JwkSet, Jws};
 use grantor::keys::{KeyRecord, KeySchedule, KeyStore, KeyView, Keys, KeysError, MemoryKeyStore};
 use grantor::store::CommitError;
-use grantor::{Fault, StoreError, async_trait};
+use grantor::{BackendError, Fault, async_trait};
 
 use super::{ED, day, days, start};
 
@@ -36,13 +36,13 @@ struct Faulty {
 
 #[async_trait]
 impl KeyStore for Faulty {
-    async fn load(&self) -> Result<Option<KeyRecord>, StoreError> {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         if self.down.load(Ordering::SeqCst) {
-            return Err(StoreError::transient("down"));
+            return Err(BackendError::transient("down"));
         }
         tokio::task::yield_now().await;
         self.inner.load().await
@@ -52,7 +52,7 @@ impl KeyStore for Faulty {
         self.commits.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if self.read_only.load(Ordering::SeqCst) {
-            return Err(StoreError::transient("read only").into());
+            return Err(BackendError::transient("read only").into());
         }
         let rival = self.rival.lock().unwrap().take();
         if let Some(rival) = rival {
@@ -60,7 +60,7 @@ impl KeyStore for Faulty {
         }
         let done = self.inner.commit(expect, body).await?;
         if self.loses_an_answer.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::unknown_outcome("lost").into());
+            return Err(BackendError::unknown_outcome("lost").into());
         }
         Ok(done)
     }

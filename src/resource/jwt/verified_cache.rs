@@ -1,4 +1,4 @@
-//! [`PassedTokens`]: tokens whose signature was right, remembered for a while.
+//! [`VerifiedTokenCache`]: tokens whose signature was right, remembered for a while.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,7 +13,7 @@ use crate::signing::Claims;
 
 /// A token that passed, with all that has to be looked at again when it comes back.
 #[derive(Clone)]
-pub(super) struct Passed {
+pub(super) struct VerifiedToken {
     /// At the resource where it passed.
     pub(super) access: Access,
     pub(super) validity: Validity,
@@ -25,7 +25,7 @@ pub(super) struct Passed {
 ///
 /// Whoever wants to get in here needs a right signature, so strangers cannot push others out. Each shard is two
 /// halves: what is asked for moves to the young one, and when that is full the old one goes.
-pub(super) struct PassedTokens {
+pub(super) struct VerifiedTokenCache {
     shards: Box<[Mutex<Shard>]>,
     /// What half a shard holds, in KiB.
     half: usize,
@@ -39,7 +39,7 @@ struct Shard {
     filled: usize,
 }
 
-type Half = HashMap<TokenDigest, Passed>;
+type Half = HashMap<TokenDigest, VerifiedToken>;
 
 /// SHA-256 over a whole token, its signature included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ impl TokenDigest {
 /// A shard of so many KiB is emptied in a moment.
 const SHARD_KIB: usize = 512;
 
-impl PassedTokens {
+impl VerifiedTokenCache {
     /// Room for so many KiB.
     pub(super) fn with_limit(kib: usize) -> Self {
         let shards = kib.div_ceil(SHARD_KIB).max(1);
@@ -62,7 +62,7 @@ impl PassedTokens {
         Self { shards: (0..shards).map(|_| Mutex::default()).collect(), half }
     }
 
-    pub(super) fn find(&self, token: &TokenDigest) -> Option<Passed> {
+    pub(super) fn find(&self, token: &TokenDigest) -> Option<VerifiedToken> {
         // Declared before the lock, so freed after it.
         let _gone;
         let mut shard = self.shard(token);
@@ -74,7 +74,7 @@ impl PassedTokens {
         Some(passed)
     }
 
-    pub(super) fn insert(&self, token: TokenDigest, passed: Passed) {
+    pub(super) fn insert(&self, token: TokenDigest, passed: VerifiedToken) {
         let _gone = self.shard(&token).insert(token, passed, self.half);
     }
 
@@ -87,7 +87,7 @@ impl PassedTokens {
 
 impl Shard {
     /// What goes is handed to the caller, to be freed when the lock is.
-    fn insert(&mut self, token: TokenDigest, passed: Passed, half: usize) -> Half {
+    fn insert(&mut self, token: TokenDigest, passed: VerifiedToken, half: usize) -> Half {
         let size = passed.kib();
         if size > half {
             return Half::new();
@@ -106,7 +106,7 @@ impl Shard {
     }
 }
 
-impl Passed {
+impl VerifiedToken {
     /// About how much memory it takes, in KiB.
     fn kib(&self) -> usize {
         self.access.claims().map_or(0, heap).div_ceil(1024).max(1)
@@ -143,16 +143,16 @@ mod tests {
     use crate::target::ResourceId;
     use serde_json::json;
 
-    fn passed(extra: Value) -> Passed {
+    fn passed(extra: Value) -> VerifiedToken {
         let mut claims = json!({
             "iss": "https://as.example", "sub": "alice", "sub_type": "user", "aud": "https://api.example",
             "client_id": "app", "iat": 0, "exp": 600, "jti": "a",
         });
         claims["extra"] = extra;
-        let wire: super::super::Wire = serde_json::from_value(claims.clone()).unwrap();
+        let wire: super::super::AccessTokenBody = serde_json::from_value(claims.clone()).unwrap();
         let resource = ResourceId::parse("https://api.example").unwrap();
         let access = Access::of_claims(serde_json::from_value(claims).unwrap(), &resource);
-        Passed { access, validity: wire.validity(), key: Digest::of("test", b"") }
+        VerifiedToken { access, validity: wire.validity(), key: Digest::of("test", b"") }
     }
 
     fn name(n: usize) -> TokenDigest {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// How many of the first `n` are there, without asking for any: that would keep them.
-    fn held(tokens: &PassedTokens, n: usize) -> usize {
+    fn held(tokens: &VerifiedTokenCache, n: usize) -> usize {
         let holds = |n: &usize| {
             let shard = tokens.shard(&name(*n));
             shard.young.contains_key(&name(*n)) || shard.old.contains_key(&name(*n))
@@ -172,7 +172,7 @@ mod tests {
     fn no_more_are_held_than_there_is_room_for() {
         let small = passed(Value::Null);
         for limit in [2, 64, 512, 1_000, 5_000] {
-            let tokens = PassedTokens::with_limit(limit);
+            let tokens = VerifiedTokenCache::with_limit(limit);
             (0..limit * 3).for_each(|n| tokens.insert(name(n), small.clone()));
             let held = held(&tokens, limit * 3);
             assert!((limit / 3..=limit).contains(&held), "{held} of {limit}");
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn one_with_large_claims_counts_for_several() {
-        let (tokens, large) = (PassedTokens::with_limit(100), passed(json!("x".repeat(9_000))));
+        let (tokens, large) = (VerifiedTokenCache::with_limit(100), passed(json!("x".repeat(9_000))));
         (0..200).for_each(|n| tokens.insert(name(n), large.clone()));
         let large = held(&tokens, 200);
         assert!((3..=10).contains(&large), "{large}");
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn one_that_is_asked_for_again_stays() {
-        let tokens = PassedTokens::with_limit(100);
+        let tokens = VerifiedTokenCache::with_limit(100);
         tokens.insert(name(0), passed(Value::Null));
         for n in 1..1_000 {
             tokens.insert(name(n), passed(Value::Null));
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_same_token_again_takes_no_more_room() {
-        let tokens = PassedTokens::with_limit(100);
+        let tokens = VerifiedTokenCache::with_limit(100);
         (0..40).for_each(|n| tokens.insert(name(n), passed(Value::Null)));
         (0..1_000).for_each(|_| tokens.insert(name(0), passed(Value::Null)));
         assert_eq!(held(&tokens, 40), 40);

@@ -1,4 +1,4 @@
-//! [`Mint`]: randomness that was drawn before a decision. It is moved in by value, so nothing is spent twice.
+//! [`FreshSecrets`]: randomness that was drawn before a decision. It is moved in by value, so nothing is spent twice.
 
 use super::handle::GrantId;
 use super::secret::{Digest, SECRET_BYTES, Secret};
@@ -14,13 +14,13 @@ use super::system::Entropy;
 /// decide(mint);
 /// ```
 #[derive(Debug)]
-pub struct Mint {
+pub struct FreshSecrets {
     pub(crate) grant: GrantId,
     pub(crate) first: Secret,
     pub(crate) second: Secret,
 }
 
-impl Mint {
+impl FreshSecrets {
     /// Draws all of it at once.
     #[must_use]
     pub fn draw(entropy: &dyn Entropy) -> Self {

@@ -23,7 +23,7 @@ use crate::policy::after;
 const LIMIT: usize = 16 * 1024;
 
 #[derive(Debug)]
-pub(super) struct Unanswered {
+pub(super) struct UndeliveredAnswers {
     leeway: Duration,
     turns: Turns<GrantId>,
     /// How many are lost, so that a server that loses nothing takes no lock.
@@ -38,17 +38,17 @@ struct Lost {
     full: i64,
 }
 
-impl Unanswered {
+impl UndeliveredAnswers {
     pub(super) fn new(leeway: Duration) -> Self {
         Self { leeway, turns: Turns::default(), count: AtomicUsize::new(0), lost: Mutex::default() }
     }
 
     /// Watches one redemption, after those of the same grant that are under way. Of two retries at a time, both know, and
     /// both get the very same tokens.
-    pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Watch<'_> {
+    pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Delivery<'_> {
         let known = self.knows(grant, now);
         let turn = self.turns.take(grant).await;
-        Watch { all: self, grant, known, writing: None, _turn: turn }
+        Delivery { all: self, grant, known, writing: None, _turn: turn }
     }
 
     fn knows(&self, grant: GrantId, now: DateTime<Utc>) -> bool {
@@ -84,8 +84,8 @@ impl Unanswered {
 
 /// Remembers its grant when it is dropped, unless the answer left or nothing was written.
 #[derive(Debug)]
-pub(super) struct Watch<'a> {
-    all: &'a Unanswered,
+pub(super) struct Delivery<'a> {
+    all: &'a UndeliveredAnswers,
     grant: GrantId,
     /// Whether it was known when the request came: another retry may have been answered since.
     known: bool,
@@ -95,7 +95,7 @@ pub(super) struct Watch<'a> {
     _turn: Turn<'a, GrantId>,
 }
 
-impl Watch<'_> {
+impl Delivery<'_> {
     /// Whether an earlier answer never left. To be asked before each decision.
     pub(super) fn was_unanswered(&self, now: DateTime<Utc>) -> bool {
         self.known || self.all.knows(self.grant, now)
@@ -118,7 +118,7 @@ impl Watch<'_> {
     }
 }
 
-impl Drop for Watch<'_> {
+impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         if let Some(since) = self.writing {
             self.all.remember(self.grant, since);
@@ -139,7 +139,7 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn poll<'a>(watch: Pin<&mut impl Future<Output = Watch<'a>>>) -> Option<Watch<'a>> {
+    fn poll<'a>(watch: Pin<&mut impl Future<Output = Delivery<'a>>>) -> Option<Delivery<'a>> {
         match watch.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(watch) => Some(watch),
             Poll::Pending => None,
@@ -147,17 +147,17 @@ mod tests {
     }
 
     /// One that has not to wait.
-    fn watch(all: &Unanswered, grant: GrantId, second: i64) -> Watch<'_> {
+    fn watch(all: &UndeliveredAnswers, grant: GrantId, second: i64) -> Delivery<'_> {
         poll(pin!(all.watch(grant, at(second)))).unwrap()
     }
 
-    fn is_known(all: &Unanswered, grant: GrantId, second: i64) -> bool {
+    fn is_known(all: &UndeliveredAnswers, grant: GrantId, second: i64) -> bool {
         watch(all, grant, second).was_unanswered(at(second))
     }
 
     /// A store of knowledge in which the answer to [`GRANT`] was lost at second 0.
-    fn lost() -> Unanswered {
-        let all = Unanswered::new(Duration::from_secs(60));
+    fn lost() -> UndeliveredAnswers {
+        let all = UndeliveredAnswers::new(Duration::from_secs(60));
         watch(&all, GRANT, 0).writes(at(0));
         all
     }
@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn ft_03_without_leeway_nothing_is_known() {
-        let all = Unanswered::new(Duration::ZERO);
+        let all = UndeliveredAnswers::new(Duration::ZERO);
         watch(&all, GRANT, 0).writes(at(0));
         assert!(!is_known(&all, GRANT, 0));
     }
 
     #[test]
     fn what_was_answered_or_never_written_is_not() {
-        let all = Unanswered::new(Duration::from_secs(60));
+        let all = UndeliveredAnswers::new(Duration::from_secs(60));
         let mut one = watch(&all, GRANT, 0);
         one.writes(at(0));
         one.answered();
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn ft_23_a_retry_that_comes_before_the_loss_waits_and_knows_of_it() {
-        let all = Unanswered::new(Duration::from_secs(60));
+        let all = UndeliveredAnswers::new(Duration::from_secs(60));
         let mut first = watch(&all, GRANT, 0);
         first.writes(at(0));
         let mut retry = pin!(all.watch(GRANT, at(0)));

@@ -61,7 +61,7 @@ pub(super) fn known_resources(
 }
 
 /// Types without a name, or that are known to a resource alone.
-pub(super) fn mistaken_details(
+pub(super) fn validate_details(
     types: &DetailTypes,
     resources: &[KnownResource],
 ) -> impl Iterator<Item = ConfigError> {
@@ -71,7 +71,7 @@ pub(super) fn mistaken_details(
     unknown.chain(types.knows("").then(|| ConfigError::DetailType(String::new())))
 }
 
-pub(super) fn mistaken_terms(
+pub(super) fn validate_terms(
     terms: &Registration,
     serves: &impl Fn(&GrantType) -> bool,
     scope: &Scope,
@@ -90,7 +90,7 @@ pub(super) fn mistaken_terms(
     found.into_iter().flatten().chain(schemes)
 }
 
-pub(super) fn mistaken_documents(
+pub(super) fn validate_documents(
     documents: &MetadataDocuments,
     serves: &impl Fn(&GrantType) -> bool,
     scope: &Scope,
@@ -99,10 +99,10 @@ pub(super) fn mistaken_documents(
     let zero = zero.into_iter().filter(|(_, number)| *number == 0);
     let zero = zero.map(|(name, _)| ConfigError::Zero(name));
     let disorder = (documents.shortest > documents.longest).then_some(ConfigError::DocumentsKept);
-    zero.chain(disorder).chain(mistaken_terms(&documents.terms, serves, scope, true))
+    zero.chain(disorder).chain(validate_terms(&documents.terms, serves, scope, true))
 }
 
-pub(super) fn mistaken_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
+pub(super) fn validate_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
     let positive = [
         ("code_lifetime", policy.code_lifetime),
         ("device_code_lifetime", policy.device_code_lifetime),

@@ -21,14 +21,14 @@ use super::AuthorizationServer;
 use super::sweep::KEPT;
 use super::turns::{Turn, Turns};
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::token::{AwaitMint, Decision, TokenReply};
+use crate::flow::token::{AwaitSecrets, Decision, TokenReply};
 use crate::policy::after;
 use crate::store::{ReplayGuard, ReplayKey};
 
 /// So many are remembered as given back; beyond that, a retry counts as a replay.
 const LIMIT: usize = 16 * 1024;
 
-pub(super) struct OneTime {
+pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
     /// What was marked for nothing, and until when it would be good.
     given_back: Mutex<GivenBack>,
@@ -42,7 +42,7 @@ struct GivenBack {
     full: i64,
 }
 
-impl OneTime {
+impl SingleUse {
     pub(super) fn new(guard: Option<Arc<dyn ReplayGuard>>) -> Self {
         Self { guard, given_back: Mutex::default(), turns: Turns::default() }
     }
@@ -69,8 +69,8 @@ impl OneTime {
 }
 
 /// The one use of something. Dropped without an answer, it gives it back.
-struct Use<'a> {
-    all: &'a OneTime,
+struct Reservation<'a> {
+    all: &'a SingleUse,
     key: ReplayKey,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -79,14 +79,14 @@ struct Use<'a> {
     _turn: Turn<'a, ReplayKey>,
 }
 
-impl Use<'_> {
+impl Reservation<'_> {
     /// The answer is on its way.
     fn answered(mut self) {
         self.is_answered = true;
     }
 }
 
-impl Drop for Use<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
             self.all.give_back(self.key, self.until, self.now);
@@ -98,29 +98,29 @@ impl AuthorizationServer {
     /// A new grant by something that is good once.
     pub(super) async fn grant_once(
         &self,
-        flow: AwaitMint,
+        flow: AwaitSecrets,
         key: ReplayKey,
         until: DateTime<Utc>,
     ) -> Result<TokenReply, Refusal> {
         // Decided once for nothing: what is going to be refused spends nothing.
-        if let Decision::Refuse(refusal) = flow.decide(self.mint(), self.now(), self.rules()) {
+        if let Decision::Refuse(refusal) = flow.decide(self.fresh_secrets(), self.now(), self.rules()) {
             return Err(refusal);
         }
         let only_use = self.use_once(key.within(&self.rules().issuer), until).await?;
-        let reply = self.grant(flow).await?;
+        let reply = self.issue_new_grant(flow).await?;
         only_use.answered();
         Ok(reply)
     }
 
-    async fn use_once(&self, key: ReplayKey, until: DateTime<Utc>) -> Result<Use<'_>, Refusal> {
+    async fn use_once(&self, key: ReplayKey, until: DateTime<Utc>) -> Result<Reservation<'_>, Refusal> {
         let all = &self.inner.one_time;
         let turn = self.in_time(all.turns.take(key)).await.ok_or(Fault::Deadline)?;
         let now = self.now();
         if all.takes_back(key, now) {
-            return Ok(Use { all, key, until, now, is_answered: false, _turn: turn });
+            return Ok(Reservation { all, key, until, now, is_answered: false, _turn: turn });
         }
         match self.is_first_use(&key, until).await? {
-            true => Ok(Use { all, key, until, now, is_answered: false, _turn: turn }),
+            true => Ok(Reservation { all, key, until, now, is_answered: false, _turn: turn }),
             false => Err(Reason::Extension(ExtensionRefusal::Replayed).into()),
         }
     }

@@ -94,26 +94,30 @@ impl AwaitClient {
     ///
     /// # Errors
     /// The token is not this client's, or the host disabled the client.
-    pub fn with_client(&self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Result<Managed, Refusal> {
+    pub fn with_client(
+        &self,
+        found: Option<Arc<Client>>,
+        now: DateTime<Utc>,
+    ) -> Result<ConfiguredClient, Refusal> {
         let kept = found.as_deref().and_then(|client| client.self_registration.as_ref()?.token);
         let right = kept.unwrap_or(Digest::DECOY).matches(&self.token.digest());
         let client = found.filter(|_| right && kept.is_some()).ok_or(Reason::RegistrationTokenWrong)?;
         match client.state() {
             ClientState::Disabled => Err(Reason::ClientDisabled.into()),
-            ClientState::Ending => Ok(Managed { client, is_served: false }),
-            ClientState::Active => Ok(Managed { is_served: client.is_served(now), client }),
+            ClientState::Ending => Ok(ConfiguredClient { client, is_served: false }),
+            ClientState::Active => Ok(ConfiguredClient { is_served: client.is_served(now), client }),
         }
     }
 }
 
 /// A client that proved to be the one that registered.
 #[derive(Debug)]
-pub struct Managed {
+pub struct ConfiguredClient {
     client: Arc<Client>,
     is_served: bool,
 }
 
-impl Managed {
+impl ConfiguredClient {
     /// The client, to be read or changed.
     ///
     /// # Errors
@@ -134,9 +138,9 @@ impl Managed {
 
 impl AwaitClient {
     /// The answer to a client that reads itself. The token is the one that it presented, and so is what tells its secret.
-    pub fn read(self, client: &Client, now: DateTime<Utc>) -> Information {
+    pub fn read(self, client: &Client, now: DateTime<Utc>) -> ClientInformation {
         let secret = self.token.secret_of(client, now);
-        Information::new(client, secret, Some(self.token), now)
+        ClientInformation::new(client, secret, Some(self.token), now)
     }
 
     /// The registration access token that was presented.
@@ -149,7 +153,7 @@ impl AwaitClient {
 /// What a client is told of itself (RFC 7591 section 3.2.1, RFC 7592 section 3).
 #[derive(Debug)]
 #[must_use]
-pub struct Information {
+pub struct ClientInformation {
     id: ClientId,
     issued: Option<DateTime<Utc>>,
     secret: Option<SecretText>,
@@ -160,7 +164,7 @@ pub struct Information {
     metadata: ClientMetadata,
 }
 
-impl Information {
+impl ClientInformation {
     pub(super) fn new(
         client: &Client,
         secret: Option<SecretText>,
