@@ -40,7 +40,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tracing_subscriber::filter::ResourceIndicators;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -87,8 +87,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
 /// `RUST_LOG` has the form `info` or `grantor=debug,info`.
 fn log_to_stderr() {
-    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<ResourceIndicators>().ok());
-    let filter = wanted.unwrap_or_else(|| ResourceIndicators::new().with_default(tracing::Level::INFO));
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
 }
