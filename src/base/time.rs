@@ -11,10 +11,15 @@ use futures_timer::Delay;
 
 use super::system::stopwatch;
 
-/// The moment so much later; the end of time if there is none.
+/// The moment that much later, or the end of time if there is none.
 pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
     let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-    start.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    start.checked_add_signed(wait).unwrap_or_else(end_of_time)
+}
+
+/// The last whole second that there is. A stored body has no fractions of seconds.
+pub(crate) fn end_of_time() -> DateTime<Utc> {
+    DateTime::from_timestamp(DateTime::<Utc>::MAX_UTC.timestamp(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// The output of a future, unless so much time passes first. What is ready at once costs no timer.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::policy::{OmittedScope, Policy};
 use super::rules::Rules;
+use crate::base::time::end_of_time;
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -211,7 +212,7 @@ impl<'a> Gate<'a> {
             audience: None,
             format: AccessTokens::Opaque,
             refreshable: self.is_refreshable(),
-            until: DateTime::<Utc>::MAX_UTC,
+            until: end_of_time(),
             actor: None,
             parent: None,
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Entitled, ExtensionTerms};
+use crate::base::time::end_of_time;
 use crate::client::{Client, GrantType};
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
@@ -132,7 +133,7 @@ impl Entitlement {
         let limits = Limits {
             scope: self.scope,
             targets: self.targets.map(ResourceIndicators::of).transpose()?,
-            until: self.lifetime.map_or(DateTime::<Utc>::MAX_UTC, |longest| after(now, longest)),
+            until: self.lifetime.map_or_else(end_of_time, |longest| after(now, longest)),
             is_refreshable: self.wants_refresh && terms.refresh_tokens,
         };
         // What one grant type has spent is not spent in another.
