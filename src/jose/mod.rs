@@ -30,7 +30,7 @@ mod signing_key;
 mod strict;
 mod verifying_key;
 
-pub use crate::signing::Algorithm;
+pub use crate::base::Algorithm;
 pub(crate) use encode::encode_text;
 pub use encode::{encode, encode_now};
 pub use jwk::{Jwk, KeyError};
