@@ -18,7 +18,7 @@ pub trait AssertionPolicy: Send + Sync {
     /// All claims are of an issuer that you trust, and signed by it. But **a subject means something only together with its
     /// issuer**: another issuer's `alice` is somebody else, and a wrong answer hands over an account. Nobody is asked on a page, so
     /// whether the user would have to consent to this client and scope is decided here, too ([`Denial::consent_missing`]). A
-    /// user who is disabled here is refused by [`account_status`](crate::ResourceOwner::standing), like everywhere.
+    /// user who is disabled here is refused by [`account_status`](crate::ResourceOwner::account_status), like everywhere.
     ///
     /// # Errors
     /// Nobody, or not for this client; or (from a [`BackendError`](crate::BackendError)) it could not be found out.

@@ -7,7 +7,7 @@
 //! | what a client asks for | what it gets by default |
 //! | --- | --- |
 //! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
-//! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`](crate::Profile::Mcp) anyway |
+//! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`] anyway |
 //! | `redirect_uris` | the first 16 that may be had: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client of which none is left is refused |
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`, or `private_key_jwt` where the server verifies what clients sign; without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
@@ -123,7 +123,7 @@ impl Registration {
     }
 
     /// Private-use schemes without a dot that redirect URIs may have, such as `cursor`; by default none, and under
-    /// [`Profile::Mcp`](crate::Profile::Mcp) `cursor`, `vscode`, `vscode-insiders` and `windsurf`. Any program on a user's device
+    /// [`Profile::Mcp`] `cursor`, `vscode`, `vscode-insiders` and `windsurf`. Any program on a user's device
     /// can claim such a scheme: PKCE protects the code, and a consent page has to warn
     /// ([`Consent::redirect_is_local`](crate::Consent::redirect_is_local)).
     pub fn redirect_schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
@@ -146,14 +146,14 @@ impl Registration {
 
     /// How long after its registration a client without any grant is removed by
     /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): nobody ever connected it, or what it had is over and
-    /// purged. By default none is, and under [`Profile::Mcp`](crate::Profile::Mcp) after 30 days. No request pays for it, and no
+    /// purged. By default none is, and under [`Profile::Mcp`] after 30 days. No request pays for it, and no
     /// client of the host is ever removed.
     pub fn unused_after(mut self, idle: Duration) -> Self {
         self.unused = Unused::After(idle);
         self
     }
 
-    /// Keeps clients that nobody uses, under [`Profile::Mcp`](crate::Profile::Mcp) too.
+    /// Keeps clients that nobody uses, under [`Profile::Mcp`] too.
     pub fn keep_unused(mut self) -> Self {
         self.unused = Unused::Kept;
         self

@@ -20,7 +20,7 @@ use crate::target::{ResourceId, ResourceIndicators};
 /// In whose name tokens may be issued, and what they may be good for at most.
 ///
 /// All of it is a ceiling. The tokens have the scope that is in this one, in the client's registration and in the request; a
-/// resource that the server does not know, or a user who [may not go on](crate::ResourceOwner::standing), gets none.
+/// resource that the server does not know, or a user who [may not go on](crate::ResourceOwner::account_status), gets none.
 ///
 /// ```
 /// use grantor::Scope;
