@@ -6,7 +6,7 @@ use std::sync::Arc;
 use grantor::store::contract::NaiveStore;
 use grantor::{EventKind, MemoryStore};
 
-use crate::support::racing::{at_once, far_away};
+use crate::support::racing::{at_once, at_once_on, far_away, far_away_nodes, nodes};
 use crate::support::{Answer, Fixture};
 
 const TASKS: usize = 64;
@@ -14,10 +14,11 @@ const ROUNDS: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_64_redemptions_of_one_code_one_wins() {
-    let fixture = far_away();
+    let nodes = far_away_nodes();
+    let fixture = &nodes[0];
     for round in 0..ROUNDS {
         let code = fixture.code("conf", "read").await;
-        let answers = at_once(&fixture, TASKS, |fixture, _| {
+        let answers = at_once_on(&nodes, TASKS, |fixture, _| {
             let code = code.clone();
             async move { fixture.redeem("conf", &code).await }
         })
@@ -27,7 +28,8 @@ async fn of_64_redemptions_of_one_code_one_wins() {
         assert!(lost.iter().all(|answer| answer.error() == (400, "invalid_grant".into())), "round {round}");
         assert!(!fixture.is_live(&won[0].access_token()).await, "63 replays ended the grant");
     }
-    assert_eq!(count(&fixture, |what| matches!(what, EventKind::TokensIssued)), ROUNDS);
+    let issued = |node| count(node, |what| matches!(what, EventKind::TokensIssued));
+    assert_eq!(nodes.iter().map(issued).sum::<usize>(), ROUNDS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -83,11 +85,11 @@ async fn nothing_that_a_refresh_issued_outlives_a_revocation_at_the_same_time() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_a_naive_store_many_redemptions_win() {
-    let fixture = Fixture::on(Arc::new(MemoryStore::new()), NaiveStore::new(), |builder| builder);
+    let nodes = nodes(NaiveStore::new());
     let mut most = 0;
     for _ in 0..20 {
-        let code = fixture.code("conf", "read").await;
-        let answers = at_once(&fixture, TASKS, |fixture, _| {
+        let code = nodes[0].code("conf", "read").await;
+        let answers = at_once_on(&nodes, TASKS, |fixture, _| {
             let code = code.clone();
             async move { fixture.redeem("conf", &code).await }
         })

@@ -17,13 +17,38 @@ pub fn far_away() -> Fixture {
     Fixture::on(store.clone(), FarAway(store), |builder| builder.device_verification("/device"))
 }
 
+/// Within one process, requests with one code take turns. So a race for a code is one between nodes.
+const NODES: usize = 16;
+
+/// Nodes that share a store, with a page for user codes.
+pub fn nodes(store: impl TokenStore + 'static) -> Vec<Fixture> {
+    let (store, unused) = (Arc::new(store), Arc::new(MemoryStore::new()));
+    let node =
+        |_| Fixture::on(unused.clone(), store.clone(), |builder| builder.device_verification("/device"));
+    (0..NODES).map(node).collect()
+}
+
+/// Nodes whose store is far away.
+pub fn far_away_nodes() -> Vec<Fixture> {
+    nodes(FarAway(Arc::new(MemoryStore::new())))
+}
+
 /// What so many tasks come to that run at a time.
 pub async fn at_once<T, F>(fixture: &Fixture, tasks: usize, task: impl Fn(Fixture, usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let tasks: JoinSet<T> = (0..tasks).map(|n| task(fixture.clone(), n)).collect();
+    at_once_on(std::slice::from_ref(fixture), tasks, task).await
+}
+
+/// The same, spread over these nodes.
+pub async fn at_once_on<T, F>(nodes: &[Fixture], tasks: usize, task: impl Fn(Fixture, usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: JoinSet<T> = (0..tasks).map(|n| task(nodes[n % nodes.len()].clone(), n)).collect();
     tasks.join_all().await
 }
 
