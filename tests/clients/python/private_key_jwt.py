@@ -7,6 +7,7 @@ import pathlib
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from joserfc import jwk
 
 from checks import Checks
 
@@ -18,7 +19,9 @@ check = Checks("Authlib, private_key_jwt")
 
 
 def session(alg, key=None, **more):
-    oauth = OAuth2Session(alg.lower(), json.dumps(key or KEYS[alg]), token_endpoint_auth_method="private_key_jwt")
+    own = jwk.import_key({name: value for name, value in (key or KEYS[alg]).items() if name not in ("alg", "kid")})
+    methods = {f"{of}_endpoint_auth_method": "private_key_jwt" for of in ["token", "revocation"]}
+    oauth = OAuth2Session(alg.lower(), own, **methods)
     claims = {"aud": ISSUER, **more}
     oauth.register_client_auth_method(PrivateKeyJWT(TOKEN, claims=claims, headers={"kid": alg.lower()}, alg=alg))
     return oauth
