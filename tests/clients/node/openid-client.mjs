@@ -184,6 +184,7 @@ check.equal(
     iat: 'number',
     exp: 600,
     auth_time: 'number',
+    acr: '1',
   },
 )
 await client.tokenRevocation(await discover('post', client.ClientSecretPost(SECRETS.post)), granted.access_token)

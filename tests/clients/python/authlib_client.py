@@ -64,7 +64,7 @@ for name, values in [
         ],
     ),
     ("code_challenge_methods_supported", ["S256"]),
-    ("token_endpoint_auth_methods_supported", ["client_secret_basic", "client_secret_post", "none"]),
+    ("token_endpoint_auth_methods_supported", ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"]),
 ]:
     check.equal(f"metadata: {name}", sorted(metadata.get(name, [])), values)
 check.equal("metadata: iss is announced", metadata.get("authorization_response_iss_parameter_supported"), True)
