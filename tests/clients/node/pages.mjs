@@ -93,7 +93,9 @@ function request(more = {}) {
 async function signIn(page, password = PASSWORD) {
   await page.fill('#username', USERNAME)
   await page.fill('#password', password)
+  const next = page.waitForEvent('domcontentloaded')
   await page.click('#login-submit')
+  await next
 }
 
 /** Presses a button and gives what then reaches the callback. */
