@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the ground up. The first name of a row is the module; the others are what `lib.rs` calls parts of it.
 const FLOORS: &[&[&str]] = &[
-    &["base", "fresh", "pkce", "redirect", "scope", "secret", "system"],
+    &["base", "fresh_secrets", "pkce", "redirect", "scope", "secret", "system"],
     &["error"],
     &["http", "form"],
     &["cache"],
@@ -36,17 +36,8 @@ const FLOORS: &[&[&str]] = &[
 /// The imports from above that are left: who imports, and from where. This list only shrinks.
 const LEFT: &[(&str, &str)] = &[
     ("base", "error"),
-    ("outbound", "server"),
-    ("client", "store"),
-    ("client", "signing"),
-    ("issuance", "grant"),
-    ("issuance", "signing"),
-    ("grant", "store"),
     ("grant", "signing"),
-    ("grant", "flow"),
     ("store", "keys"),
-    ("store", "flow"),
-    ("documents", "server"),
     ("flow", "resource"),
     ("assertions", "server"),
     ("assertions", "resource"),

@@ -9,10 +9,10 @@ use super::auth::Credentials;
 use super::keys::{ClientKeys, ClientKeysError};
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
 use super::{ClientState, GrantType, ResponseType, SecretHash, SelfRegistration};
+use crate::base::AccessTokens;
 use crate::redirect::{RedirectUri, RedirectUriError, may_be_named};
 use crate::scope::Scope;
 use crate::secret::SecretText;
-use crate::signing::AccessTokens;
 
 /// Builds a [`Client`].
 ///

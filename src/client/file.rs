@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::registry::Change;
 use super::{Client, ClientDecodeError, ClientId, ClientListing, ClientPage, ClientRegistry, MemoryRegistry};
 use super::{Registrar, RegistryError, Replacement};
-use crate::store::BackendError;
+use crate::error::BackendError;
 
 /// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
 /// always the old one or the new one. For one process and some thousands of clients.

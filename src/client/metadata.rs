@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::ResponseMode;
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
+use crate::base::AccessTokens;
 use crate::scope::Scope;
-use crate::signing::AccessTokens;
 
 /// Client metadata (RFC 7591 section 2), for configuration files and for storage.
 ///

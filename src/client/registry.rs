@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::{Client, ClientId, ClientListing, ClientPage};
-use crate::store::BackendError;
+use crate::error::BackendError;
 
 /// Finds clients.
 ///

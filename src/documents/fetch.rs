@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use super::cache::{DocumentCache, Kept, Limits, Lookup, Requester};
 use super::document::{lifetime, read, unanswered};
 use super::{DocumentUrl, MetadataDocuments};
+use crate::base::time::in_time;
 use crate::client::{Client, ClientId};
 use crate::error::Reason;
 use crate::outbound::{ChosenBy, OutboundRequest, ask};
 use crate::policy::Rules;
-use crate::server::in_time;
 
 /// The most bytes of a document (section 6.6 of the draft).
 const MAX_DOCUMENT: usize = 5 * 1024;

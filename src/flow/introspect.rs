@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
+use crate::base::TokenName;
 use crate::details::AuthorizationDetails;
 use crate::error::Refusal;
 use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::policy::Rules;
-use crate::signing::{Claims, TokenName};
+use crate::signing::Claims;
 use crate::store::Record;
 use crate::target::ResourceId;
 

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
+use crate::base::TokenName;
 use crate::error::{Reason, Refusal};
 use crate::http::Request;
 use crate::policy::{ForeignToken, Rules};
-use crate::signing::TokenName;
 use crate::store::{Record, Tombstone, Write};
 
 /// Parsed; the client is only claimed.

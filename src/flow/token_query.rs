@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::await_client::{AwaitClient, Request as AwaitsClient};
+use crate::base::TokenName;
 use crate::client::Client;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::error::{Reason, Refusal};
@@ -11,7 +12,7 @@ use crate::grant::{Grant, GrantId, Handle, Kind};
 use crate::http::Request;
 use crate::policy::Rules;
 use crate::secret::SecretText;
-use crate::signing::{Claims, TokenName};
+use crate::signing::Claims;
 
 /// A token, as far as it is known.
 #[derive(Debug)]

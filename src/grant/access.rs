@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 
 use super::{Grant, Kind, Subject};
+use crate::base::secret::Fingerprint;
+use crate::base::{AccessTokens, SubjectType, TokenName};
 use crate::details::AuthorizationDetails;
-use crate::flow::{Granted, Issuance};
+use crate::issuance::{Granted, Issuance};
 use crate::policy::{Policy, Rules, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
-use crate::signing::{AccessTokens, Claims, Fingerprint, SubjectType, TokenName};
+use crate::signing::Claims;
 use crate::target::ResourceId;
 
 /// What a grant knows of one access token.

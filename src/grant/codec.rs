@@ -13,10 +13,10 @@ use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::refresh::Family;
 use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingCode, Spent, Stage, Subject};
+use crate::base::TokenName;
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::scope::Scope;
-use crate::signing::TokenName;
 use crate::target::ResourceIndicators;
 
 const VERSION: u32 = 1;

@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::refresh::{Bridge, RefreshAsk};
 use super::{Grant, Kind, Live, Login, Origin, Spent, Stage, UserCode, Verdict, refuse};
+use crate::base::UserCodeDigest;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::{Gate, Issuance};
 use crate::fresh_secrets::FreshSecrets;
+use crate::issuance::{Gate, Issuance};
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
-use crate::store::UserCodeDigest;
 
 /// Each poll that comes too early makes the device wait for so many seconds more (RFC 8628 section 3.5).
 const SLOWER: u32 = 5;

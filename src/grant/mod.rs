@@ -23,15 +23,16 @@ pub use codec::DecodeError;
 pub use device::{BrowserSession, DeviceCodeUse};
 pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
 
+use crate::base::TokenName;
+use crate::base::secret::Fingerprint;
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::{Granted, Issuance};
 use crate::fresh_secrets::FreshSecrets;
+use crate::issuance::{Granted, Issuance};
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::signing::{Fingerprint, TokenName};
 use crate::target::ResourceIndicators;
 use access::LiveTokens;
 use code::SpentCode;

@@ -33,14 +33,14 @@ use subtle::ConstantTimeEq as _;
 
 use super::access::{AccessRecord, Issued};
 use super::{Grant, Kind, Live, Stage, Verdict, refuse};
+use crate::base::AccessTokens;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::Gate;
 use crate::fresh_secrets::FreshSecrets;
+use crate::issuance::Gate;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Masked, SECRET_BYTES, Secret};
-use crate::signing::AccessTokens;
 use crate::target::{ResourceId, ResourceIndicators};
 
 /// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older one counts as

@@ -11,13 +11,13 @@ use chrono::{DateTime, Utc};
 use super::policy::{OmittedScope, Policy};
 use super::rules::Rules;
 use crate::base::time::end_of_time;
+use crate::base::{AccessTokens, TokenName};
+use crate::base::{Actor, Subject};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::form::Form;
-use crate::grant::{Actor, Subject};
 use crate::scope::Scope;
-use crate::signing::{AccessTokens, TokenName};
 use crate::target::{ResourceId, ResourceIndicators};
 
 /// Whether a user may go on, by the host's word.

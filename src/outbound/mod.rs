@@ -17,7 +17,7 @@ pub use exchange::{ChosenBy, OutboundRequest, OutboundResponse};
 #[cfg(feature = "reqwest")]
 pub use http::{HttpOutbound, HttpOutboundBuilder, Lookup, OutboundSetupError};
 
-use crate::server::in_time;
+use crate::base::time::in_time;
 
 /// Sends requests to other servers.
 ///

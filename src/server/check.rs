@@ -1,10 +1,10 @@
 //! The check of an access token, in the process that issued it.
 
 use super::AuthorizationServer;
+use crate::base::TokenName;
 use crate::error::{Reason, Refusal};
 use crate::grant::{Handle, Kind};
 use crate::resource::Access;
-use crate::signing::TokenName;
 
 impl AuthorizationServer {
     /// What an access token is good for, whoever it is for.

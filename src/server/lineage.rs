@@ -5,9 +5,9 @@
 //! token ends, so an end reaches every descendant at once, on every node.
 
 use super::AuthorizationServer;
+use crate::base::TokenName;
 use crate::error::{Fault, Reason, Refusal};
 use crate::grant::GrantId;
-use crate::signing::TokenName;
 use crate::store::Record;
 
 /// A token may come from this many exchanges, each of which costs a read whenever it is used.

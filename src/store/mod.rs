@@ -38,11 +38,10 @@ pub use sql::SqlStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use tombstone::Tombstone;
 
-pub use crate::base::UserCodeDigest;
+pub use crate::base::{ReplayKey, UserCodeDigest};
 use crate::client::ClientId;
 pub use crate::error::{BackendError, CommitError};
 use crate::grant::{Grant, GrantId, Subject};
-use crate::secret::Digest;
 
 /// Keeps grants.
 ///
@@ -291,37 +290,6 @@ impl Write {
 #[derive(Debug)]
 #[must_use]
 pub struct Committed(());
-
-/// The digest of a one-time identifier and of the space that it is unique in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReplayKey([u8; 32]);
-
-impl ReplayKey {
-    /// The key of `id` in `space`, say the `jti` of one client's assertions.
-    #[must_use]
-    pub fn new(space: &str, id: &str) -> Self {
-        let text = format!("{}:{space}{id}", space.len());
-        Self(*Digest::of("grantor:replay:v1", text.as_bytes()).expose())
-    }
-
-    /// The same, unique in a wider space as well.
-    pub(crate) fn within(&self, space: &str) -> Self {
-        let id: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::new(space, &id)
-    }
-
-    /// The bytes, for a store's primary key.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for ReplayKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ReplayKey(..)")
-    }
-}
 
 #[async_trait]
 impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::base::TokenName;
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::signing::{Claims, TokenName};
+use crate::signing::Claims;
 use crate::store::Record;
 use crate::target::ResourceId;
 

@@ -16,11 +16,11 @@ use serde_json::{Map, Value};
 
 use super::keys::ClientKeys;
 use super::{AuthMethod, Client, ClientId};
+use crate::base::ReplayKey;
 use crate::error::{AssertionFlaw, Reason};
 use crate::form::Form;
 use crate::http::Request;
 use crate::secret::SecretText;
-use crate::store::ReplayKey;
 
 pub(crate) use private_key_jwt::{ASSERTION_TYPES, AssertionRules};
 pub use slow_hash::SlowHash;

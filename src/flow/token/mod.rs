@@ -14,6 +14,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::AwaitsClient;
+use crate::base::TokenName;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
@@ -27,7 +28,6 @@ use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::secret::{Digest, SecretText};
-use crate::signing::TokenName;
 use crate::store::{Committed, Record, ReplayKey, Tombstone, Write};
 
 mod entitlement;

@@ -1,0 +1,36 @@
+//! The key of a one-time identifier.
+
+use std::fmt;
+
+use super::secret::Digest;
+
+/// The digest of a one-time identifier and of the space that it is unique in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplayKey([u8; 32]);
+
+impl ReplayKey {
+    /// The key of `id` in `space`, say the `jti` of one client's assertions.
+    #[must_use]
+    pub fn new(space: &str, id: &str) -> Self {
+        let text = format!("{}:{space}{id}", space.len());
+        Self(*Digest::of("grantor:replay:v1", text.as_bytes()).expose())
+    }
+
+    /// The same, unique in a wider space as well.
+    pub(crate) fn within(&self, space: &str) -> Self {
+        let id: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self::new(space, &id)
+    }
+
+    /// The bytes, for a store's primary key.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ReplayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplayKey(..)")
+    }
+}
