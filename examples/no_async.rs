@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use grantor::flow::authorize::{self, SignedIn};
+use grantor::flow::authorize::{self, Resolved, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Reply};
 use grantor::flow::{AccountStatus, Checked, OpenedRedirect};
 use grantor::store::{Record, Write};
@@ -44,7 +44,9 @@ fn authorize(
         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
     let state = authorize::AwaitClient::parse(&Request::get(query))?;
     println!("authorize: parsed, lacks the client {:?}", state.client_id().as_str());
-    let state = state.with_client(Some(Arc::clone(client)), now, rules)?;
+    let Resolved::Direct(state) = state.with_client(Some(Arc::clone(client)), now, rules)? else {
+        return Err("nothing was pushed".into());
+    };
     println!("authorize: the address is proven, lacks the user");
     let SignedIn::Consent(state) = state.with_login(Login::new("alice", now), now, rules) else {
         return Err("the request is in order".into());

@@ -41,6 +41,8 @@ pub struct Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// A client pushed a request; nothing is granted yet (RFC 9126).
+    RequestPushed,
     /// A user approved; a code is out.
     CodeIssued,
     /// A device waits for its user; its codes are out.
@@ -84,6 +86,8 @@ pub enum EventKind {
 pub enum Endpoint {
     /// RFC 6749 section 3.1; the host's own handler.
     Authorization,
+    /// RFC 9126
+    PushedAuthorizationRequest,
     /// RFC 6749 section 3.2
     Token,
     /// RFC 8628 section 3.1

@@ -6,8 +6,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let prefixes = Prefixes::default();
-    let read = Kind::ALL.map(|kind| Handle::parse(text, kind, &prefixes).map(|handle| (kind, handle)));
-    let mut read = read.into_iter().flatten();
+    let read = |kind: &Kind| Handle::parse(text, *kind, &prefixes).map(|handle| (*kind, handle));
+    let mut read = Kind::ALL.iter().filter_map(read);
     if let Some((kind, handle)) = read.next() {
         assert_eq!(handle.into_text(kind, &prefixes), text);
         assert!(read.next().is_none(), "a handle of two kinds");

@@ -17,6 +17,7 @@ impl Audit for TracingAudit {
                 tracing::info!(target: "grantor", "{event}")
             }
             EventKind::CodeIssued
+            | EventKind::RequestPushed
             | EventKind::DeviceCodeIssued
             | EventKind::DeviceClaimed
             | EventKind::DeviceApproved

@@ -33,6 +33,11 @@ impl FreshSecrets {
         Self { grant: GrantId::new(grant), first: Secret::new(first), second: Secret::new(second) }
     }
 
+    /// The same for a grant that has its name already.
+    pub(crate) fn of_grant(self, grant: GrantId) -> Self {
+        Self { grant, ..self }
+    }
+
     /// The same every time, for tests and replays. Never for a running server.
     #[must_use]
     pub fn fixed(seed: &str) -> Self {

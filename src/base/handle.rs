@@ -86,11 +86,17 @@ pub enum Kind {
     Refresh,
     /// A device code.
     Device,
+    /// What a `request_uri` ends with (RFC 9126).
+    RequestUri,
 }
 
 impl Kind {
-    /// The kinds, in the order in which a token of unknown kind is tried.
-    pub const ALL: [Kind; 4] = [Kind::Access, Kind::Refresh, Kind::Code, Kind::Device];
+    /// Every kind.
+    pub const ALL: &'static [Kind] =
+        &[Kind::Access, Kind::Refresh, Kind::Code, Kind::Device, Kind::RequestUri];
+
+    /// Those that can be revoked, in the order in which a token of unknown kind is tried.
+    pub(crate) const TOKENS: &'static [Kind] = &[Kind::Access, Kind::Refresh, Kind::Code, Kind::Device];
 
     pub(crate) const fn tag(self) -> &'static str {
         match self {
@@ -98,6 +104,7 @@ impl Kind {
             Kind::Access => "grantor:access:v1",
             Kind::Refresh => "grantor:refresh:v1",
             Kind::Device => "grantor:device:v1",
+            Kind::RequestUri => "grantor:request-uri:v1",
         }
     }
 }
@@ -116,6 +123,8 @@ pub struct Prefixes {
     pub refresh: Cow<'static, str>,
     /// Before a device code; `gdc_` by default.
     pub device: Cow<'static, str>,
+    /// Before what a `request_uri` ends with; `gpr_` by default.
+    pub request_uri: Cow<'static, str>,
 }
 
 impl Default for Prefixes {
@@ -125,6 +134,7 @@ impl Default for Prefixes {
             access: Cow::Borrowed("gat_"),
             refresh: Cow::Borrowed("grt_"),
             device: Cow::Borrowed("gdc_"),
+            request_uri: Cow::Borrowed("gpr_"),
         }
     }
 }
@@ -138,6 +148,7 @@ impl Prefixes {
             Kind::Access => &self.access,
             Kind::Refresh => &self.refresh,
             Kind::Device => &self.device,
+            Kind::RequestUri => &self.request_uri,
         }
     }
 

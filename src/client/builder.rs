@@ -155,6 +155,12 @@ impl ClientBuilder {
         self
     }
 
+    /// `require_pushed_authorization_requests`: whether its authorization requests have to be pushed (RFC 9126 section 6).
+    pub fn require_pushed_authorization_requests(mut self, required: bool) -> Self {
+        self.metadata.require_pushed_authorization_requests = Some(required);
+        self
+    }
+
     /// Whether a confidential client must use PKCE; public ones always must.
     pub fn require_pkce(mut self, required: bool) -> Self {
         self.metadata.require_pkce = Some(required);

@@ -84,6 +84,9 @@ pub struct ClientMetadata {
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
+    /// Its authorization requests have to be pushed (RFC 9126 section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_pushed_authorization_requests: Option<bool>,
     /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_tokens: Option<AccessTokens>,

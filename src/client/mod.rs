@@ -322,6 +322,10 @@ impl Client {
         !self.is_confidential() || self.metadata.require_pkce.unwrap_or(true)
     }
 
+    pub(crate) fn requires_push(&self) -> bool {
+        self.metadata.require_pushed_authorization_requests == Some(true)
+    }
+
     /// The registered redirect URI that covers the one that was asked for.
     pub(crate) fn redirect_uri(&self, asked: &str, profile: Profile) -> Option<RedirectUri> {
         let any_port = self.metadata.localhost_any_port.unwrap_or(profile.switches().localhost_any_port);

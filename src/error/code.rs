@@ -36,6 +36,8 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     /// RFC 6749 section 5.2
     InvalidRequest,
+    /// OpenID Connect Core section 3.1.2.6, RFC 9126 section 2.3
+    InvalidRequestUri,
     /// RFC 6749 section 5.2
     InvalidScope,
     /// RFC 7591 section 3.2.2
@@ -89,6 +91,7 @@ impl ErrorCode {
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidRequest => "invalid_request",
+            Self::InvalidRequestUri => "invalid_request_uri",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::InvalidTarget => "invalid_target",

@@ -31,6 +31,8 @@ pub enum MetadataFlaw {
     ApplicationType,
     /// `authorization_details_types` is not an array.
     DetailTypesType,
+    /// `require_pushed_authorization_requests` is not a boolean.
+    RequirePushedType,
     /// `software_statement` is not a string.
     StatementType,
     /// `software_statement` is too long.
@@ -57,6 +59,7 @@ impl MetadataFlaw {
             Self::AuthMethodsType   => "token_endpoint_auth_methods_supported must be an array of strings",
             Self::ApplicationType   => "application_type must be web or native",
             Self::DetailTypesType   => "authorization_details_types must be an array of strings",
+            Self::RequirePushedType => "require_pushed_authorization_requests must be true or false",
             Self::StatementType     => "software_statement must be a string",
             Self::StatementTooLong  => "software_statement must have at most 16 KiB",
             Self::ClientIdType      => "client_id must be a string",

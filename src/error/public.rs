@@ -30,6 +30,7 @@ impl Reason {
             Self::ClientThrottled
                 | Self::UserCodeThrottled
                 | Self::DeviceRequestThrottled
+                | Self::PushThrottled
                 | Self::RegistrationThrottled
                 | Self::DocumentsThrottled
                 | Self::AccessTokensTooMany
@@ -57,6 +58,7 @@ impl Reason {
             | ErrorCode::InvalidGrant
             | ErrorCode::InvalidRedirectUri
             | ErrorCode::InvalidRequest
+            | ErrorCode::InvalidRequestUri
             | ErrorCode::InvalidScope
             | ErrorCode::InvalidSoftwareStatement
             | ErrorCode::InvalidTarget
@@ -191,6 +193,14 @@ impl Reason {
             R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
             R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
             R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
+            R::RequestUriPushed => (E::InvalidRequest, "a pushed request must not have a request_uri"),
+            R::RequestUriUnknown
+            | R::RequestUriExpired
+            | R::RequestUriForAnotherClient
+            | R::RequestUriSpent => (E::InvalidRequestUri, "the request_uri is unknown, expired or used"),
+            R::RequestSourcesMixed => (E::InvalidRequest, "request and request_uri exclude each other"),
+            R::RequestNotPushed => (E::InvalidRequest, "the request must be pushed first (RFC 9126)"),
+            R::PushThrottled => (E::TemporarilyUnavailable, "too many pushed requests, try again later"),
             R::LoginRequired => (E::LoginRequired, "the user has to sign in"),
             R::AccountSelectionRequired => (E::AccountSelectionRequired, "the user has to choose an account"),
             R::InteractionRequired => (E::InteractionRequired, "the user has to see a page"),

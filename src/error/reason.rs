@@ -219,8 +219,24 @@ pub enum Reason {
     MaxAgeMalformed,
     /// Request objects are not supported (RFC 9101).
     RequestObjectUnsupported,
-    /// Request URIs are not supported (RFC 9101).
+    /// Request URIs are not supported (RFC 9101), but for those of pushed requests.
     RequestUriUnsupported,
+    /// A pushed request names a `request_uri` (RFC 9126 section 2.1).
+    RequestUriPushed,
+    /// No pushed request waits under this `request_uri`, or none any more.
+    RequestUriUnknown,
+    /// The first visit of a pushed request came too late, or its user took too long.
+    RequestUriExpired,
+    /// Another client pushed the request.
+    RequestUriForAnotherClient,
+    /// The pushed request was approved at the same time, or revoked.
+    RequestUriSpent,
+    /// Both `request` and `request_uri` (RFC 9101 section 5).
+    RequestSourcesMixed,
+    /// The server or the client requires that requests are pushed (RFC 9126 sections 5 and 6).
+    RequestNotPushed,
+    /// Too many requests that public clients pushed from this address.
+    PushThrottled,
     /// The user has to sign in, and the request or the host does not let them.
     LoginRequired,
     /// The user has to choose an account, and the request or the host does not let them.

@@ -10,6 +10,7 @@ pub mod client_configuration;
 pub(crate) mod consent;
 pub mod device;
 pub mod introspect;
+pub mod pushed;
 mod redirect;
 pub mod register;
 pub mod revoke;

@@ -44,7 +44,7 @@ impl AwaitClient<TokenQuery> {
         let text = form.one("token")?.ok_or(Reason::ParameterMissing)?;
         let prefixes = &rules.policy.prefixes;
         let read = |kind| Some(Token::Handle(kind, Handle::parse(text, kind, prefixes)?));
-        let handle = Kind::ALL.into_iter().find_map(read);
+        let handle = Kind::TOKENS.iter().copied().find_map(read);
         let signed = || text.contains('.').then(|| Token::Unverified(SecretText::new(text)));
         let token = handle.or_else(signed).unwrap_or(Token::Unrecognized);
         Ok(Self { presented, request: TokenQuery { token, public } })

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Issued;
 use super::refresh::{Bridge, RefreshAsk};
-use super::{Grant, Kind, Live, Spent, Stage, Verdict, refuse};
+use super::stage::{Lifetime, Live, Spent, Stage};
+use super::{Grant, Kind, Verdict, refuse};
 use crate::error::Reason;
 use crate::fresh_secrets::FreshSecrets;
 use crate::issuance::Gate;
@@ -67,6 +68,20 @@ impl PendingCode {
             (None, Some(_)) => Err(Reason::VerifierUnexpected),
             (None, None) => Ok(()),
         }
+    }
+}
+
+impl Lifetime for PendingCode {
+    fn expires(&self) -> DateTime<Utc> {
+        self.expires
+    }
+
+    fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
+        ends
+    }
+
+    fn holds(&self, kind: Kind, presented: &Secret) -> bool {
+        kind == Kind::Code && self.code.matches(&presented.digest(kind.tag()))
     }
 }
 
@@ -134,7 +149,7 @@ impl Grant {
                 Some(spent) => &spent.offer,
                 None => return refuse(Reason::CodeUnknown),
             },
-            Stage::Waiting(_) => return refuse(Reason::CodeUnknown),
+            Stage::Pushed(_) | Stage::Waiting(_) => return refuse(Reason::CodeUnknown),
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         if !offer.code.matches(&digest) {
@@ -160,7 +175,7 @@ impl Grant {
                 },
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
             },
-            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {
+            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {
                 self.go_live(presented, fresh, now, policy)
             }
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
+use super::pushed::Pushed;
 use super::refresh::Family;
 use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingCode, Spent, Stage, Subject};
 use crate::base::TokenName;
@@ -52,6 +53,7 @@ struct Body<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum StageBody<'a> {
+    Pushed(Pushed),
     Waiting(Waiting),
     Offered(PendingCode),
     Live {
@@ -82,6 +84,7 @@ impl Grant {
     #[must_use]
     pub fn encode(&self) -> String {
         let stage = match &self.stage {
+            Stage::Pushed(pushed) => StageBody::Pushed(Pushed::clone(pushed)),
             Stage::Waiting(waiting) => StageBody::Waiting(Waiting::clone(waiting)),
             Stage::Offered(offer) => StageBody::Offered(PendingCode::clone(offer)),
             Stage::Live(live) => StageBody::Live {
@@ -121,6 +124,7 @@ impl Grant {
         }
         let body: Body<'_> = serde_json::from_str(body)?;
         let stage = match body.stage {
+            StageBody::Pushed(pushed) => Stage::Pushed(Box::new(pushed)),
             StageBody::Waiting(waiting) => Stage::Waiting(Box::new(waiting)),
             StageBody::Offered(offer) => Stage::Offered(Box::new(offer)),
             StageBody::Live { code, device, family, access } => {

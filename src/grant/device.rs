@@ -16,7 +16,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::refresh::{Bridge, RefreshAsk};
-use super::{Grant, Kind, Live, Login, Origin, Spent, Stage, UserCode, Verdict, refuse};
+use super::stage::{Lifetime, Live, Spent, Stage};
+use super::{Grant, Kind, Login, Origin, UserCode, Verdict, refuse};
 use crate::base::UserCodeDigest;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -110,15 +111,7 @@ impl Waiting {
         (self.answer == Answer::Pending).then_some(self.user_code)
     }
 
-    pub(super) fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.answer != Answer::Denied && now < self.expires
-    }
-
-    pub(super) fn kept_until(&self) -> DateTime<Utc> {
-        after(self.expires, KEPT)
-    }
-
-    pub(super) fn is_code(&self, digest: &Digest) -> bool {
+    fn is_code(&self, digest: &Digest) -> bool {
         self.code.matches(digest)
     }
 
@@ -143,6 +136,24 @@ impl Waiting {
             return Reason::DevicePollsTooFast;
         }
         Reason::DevicePending
+    }
+}
+
+impl Lifetime for Waiting {
+    fn expires(&self) -> DateTime<Utc> {
+        after(self.expires, KEPT)
+    }
+
+    fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
+        ends.max(self.expires())
+    }
+
+    fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.answer != Answer::Denied && now < self.expires
+    }
+
+    fn holds(&self, kind: Kind, presented: &Secret) -> bool {
+        kind == Kind::Device && self.is_code(&presented.digest(kind.tag()))
     }
 }
 
@@ -242,7 +253,7 @@ impl Grant {
         let known = match &self.stage {
             Stage::Waiting(waiting) => waiting.is_code(&digest),
             Stage::Live(live) => live.spent_device_code().is_some_and(|spent| spent.code.matches(&digest)),
-            Stage::Offered(_) => false,
+            Stage::Pushed(_) | Stage::Offered(_) => false,
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         if !known {
@@ -253,7 +264,7 @@ impl Grant {
         }
         let waiting = match &mut self.stage {
             Stage::Waiting(waiting) => waiting,
-            Stage::Live(_) | Stage::Offered(_) | Stage::Ended(_) => {
+            Stage::Pushed(_) | Stage::Live(_) | Stage::Offered(_) | Stage::Ended(_) => {
                 return self.repeat(&presented, now, policy);
             }
         };
@@ -294,10 +305,7 @@ impl Grant {
 
     /// The answer to a spent code: the first one once more, where it is known to be lost.
     fn repeat(self, presented: &DeviceCodeUse<'_>, now: DateTime<Utc>, policy: &Policy) -> Verdict {
-        let spent = match &self.stage {
-            Stage::Live(live) => live.spent_device_code(),
-            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
-        };
+        let spent = self.stage.live().and_then(Live::spent_device_code);
         let bridge = spent.and_then(|spent| spent.bridge.as_ref());
         let Some(bridge) = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy)) else {
             return refuse(Reason::DeviceCodeSpent);
@@ -318,7 +326,7 @@ impl Grant {
         match &self.stage {
             Stage::Waiting(waiting) => waiting.claimant == Some(*claimant) && waiting.answer == answer,
             Stage::Live(live) => approved && live.spent_device_code().is_some(),
-            Stage::Offered(_) | Stage::Ended(_) => false,
+            Stage::Pushed(_) | Stage::Offered(_) | Stage::Ended(_) => false,
         }
     }
 
@@ -331,7 +339,7 @@ impl Grant {
     fn waiting(&self) -> Option<&Waiting> {
         match &self.stage {
             Stage::Waiting(waiting) => Some(waiting),
-            Stage::Offered(_) | Stage::Live(_) | Stage::Ended(_) => None,
+            Stage::Pushed(_) | Stage::Offered(_) | Stage::Live(_) | Stage::Ended(_) => None,
         }
     }
 

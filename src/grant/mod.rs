@@ -7,7 +7,9 @@ mod access;
 mod code;
 mod codec;
 mod device;
+mod pushed;
 mod refresh;
+mod stage;
 
 use std::sync::Arc;
 
@@ -36,13 +38,14 @@ use crate::secret::Secret;
 use crate::target::ResourceIndicators;
 use access::LiveTokens;
 use code::SpentCode;
-use device::{SpentDeviceCode, Waiting};
+use device::SpentDeviceCode;
 use refresh::{Bridge, Family};
+use stage::{Ended, Live, Spent, Stage};
 
 /// One authorization, from the code to its end.
 ///
 /// ```text
-///            authorize                  device_authorization
+///   pushed request ─▶ authorize         device_authorization
 ///                │ approve                       │
 ///                ▼                               ▼
 ///    Offered (a code is out)        Waiting (for the user of a device) ⟲ claim, poll, deny
@@ -56,7 +59,7 @@ use refresh::{Bridge, Family};
 ///                                           Ended (a tombstone until nothing can be replayed)
 /// ```
 ///
-/// A pushed request is going to come before `Offered`.
+/// A pushed request is a grant of its own, `Pushed`; what its user approves replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     id: GrantId,
@@ -98,40 +101,6 @@ impl Origin {
         let is_there = authentication.is_some() || actor.is_some() || parent.is_some() || !details.is_empty();
         is_there.then(|| Arc::new(Self { authentication, actor, parent, details }))
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Stage {
-    /// A device's user code is out; nobody has approved, or the device has not asked since.
-    Waiting(Box<Waiting>),
-    /// A code is out; nothing has been issued.
-    Offered(Box<PendingCode>),
-    /// Tokens are out.
-    Live(Live),
-    /// Over. Kept so that a replay is recognised, not merely not found.
-    Ended(Ended),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-struct Live {
-    /// The code that it began with, if it did. Shared by the versions of a grant, for it hardly ever changes.
-    spent: Option<Arc<Spent>>,
-    family: Option<Box<Family>>,
-    access: LiveTokens,
-}
-
-/// A code after its use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Spent {
-    Code(SpentCode),
-    Device(SpentDeviceCode),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ended {
-    at: DateTime<Utc>,
-    /// Until then, something that the grant issued may still be presented.
-    until: DateTime<Utc>,
 }
 
 /// What the rules say. Issuing without a next grant cannot be written down.
@@ -324,21 +293,14 @@ impl Grant {
     /// When it last issued a token; when it was approved, if it has issued none.
     #[must_use]
     pub fn last_used(&self) -> DateTime<Utc> {
-        let issued = match &self.stage {
-            Stage::Live(live) => live.access.last_issued(),
-            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
-        };
+        let issued = self.stage.live().and_then(|live| live.access.last_issued());
         issued.unwrap_or(self.created)
     }
 
     /// Whether something of it can still be used: a code, a refresh token or an access token.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        match &self.stage {
-            Stage::Waiting(waiting) => waiting.is_live(now),
-            Stage::Offered(_) | Stage::Live(_) => now < self.expires(),
-            Stage::Ended(_) => false,
-        }
+        self.stage.lifetime().is_live(now)
     }
 
     /// Whether tokens were issued and something of them can still be used.
@@ -350,40 +312,25 @@ impl Grant {
     /// From when on the record can be purged: nothing of it can be used or replayed any more.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
-        match &self.stage {
-            Stage::Waiting(waiting) => waiting.kept_until(),
-            Stage::Offered(offer) => offer.expires,
-            Stage::Live(live) => live.expires(),
-            Stage::Ended(ended) => ended.until,
-        }
+        self.stage.lifetime().expires()
     }
 
     /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires) beyond this: for
     /// a store whose indexes are to change as seldom as possible.
     #[must_use]
     pub fn latest_expiry(&self) -> DateTime<Utc> {
-        match &self.stage {
-            Stage::Waiting(_) => self.ends.max(self.expires()),
-            Stage::Offered(_) | Stage::Live(Live { family: Some(_), .. }) => self.ends,
-            Stage::Live(Live { family: None, .. }) | Stage::Ended(_) => self.expires(),
-        }
+        self.stage.lifetime().latest_expiry(self.ends)
     }
 
     /// The live access token with this secret.
     #[must_use]
     pub fn access(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
-        match &self.stage {
-            Stage::Live(live) => live.access.find(presented, now),
-            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
-        }
+        self.stage.live()?.access.find(presented, now)
     }
 
     /// The live access token with this name.
     pub(crate) fn access_by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
-        match &self.stage {
-            Stage::Live(live) => live.access.by_name(name, now),
-            Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
-        }
+        self.stage.live()?.access.by_name(name, now)
     }
 
     /// Until when this refresh token could be used, if it is the current one.
@@ -398,12 +345,10 @@ impl Grant {
     /// Ends the grant and all that it issued. A second end changes nothing.
     #[must_use]
     pub fn revoke(self, now: DateTime<Utc>) -> Self {
-        let until = match &self.stage {
-            Stage::Waiting(waiting) => waiting.kept_until(),
-            Stage::Offered(offer) => offer.expires,
-            Stage::Live(live) => live.access.expires().max(now),
-            Stage::Ended(_) => return self,
-        };
+        if self.is_ended() {
+            return self;
+        }
+        let until = self.stage.lifetime().remembered_until(now);
         Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
@@ -426,15 +371,11 @@ impl Grant {
     /// grant with it, an access token only itself. `None` if the secret is not one that is in use.
     #[must_use]
     pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
-        let digest = presented.digest(kind.tag());
-        match (kind, &self.stage) {
-            (Kind::Access, Stage::Live(_)) => self.without_access(digest.fingerprint(), now),
-            (Kind::Refresh, Stage::Live(Live { family: Some(family), .. })) => {
-                family.knows(presented).then(|| self.revoke(now))
+        match kind {
+            Kind::Access => self.without_access(presented.digest(kind.tag()).fingerprint(), now),
+            Kind::Code | Kind::Refresh | Kind::Device | Kind::RequestUri => {
+                self.stage.lifetime().holds(kind, presented).then(|| self.revoke(now))
             }
-            (Kind::Code, Stage::Offered(offer)) => (offer.code == digest).then(|| self.revoke(now)),
-            (Kind::Device, Stage::Waiting(waiting)) => waiting.is_code(&digest).then(|| self.revoke(now)),
-            (Kind::Access | Kind::Code | Kind::Refresh | Kind::Device, _) => None,
         }
     }
 
@@ -504,14 +445,6 @@ impl Live {
             Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
                 *bridge = None;
             }
-        }
-    }
-
-    fn expires(&self) -> DateTime<Utc> {
-        let tokens = self.access.expires();
-        match &self.family {
-            Some(family) => tokens.max(family.idle_until),
-            None => tokens,
         }
     }
 }

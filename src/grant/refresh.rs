@@ -32,7 +32,8 @@ use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 
 use super::access::{AccessRecord, Issued};
-use super::{Grant, Kind, Live, Stage, Verdict, refuse};
+use super::stage::{Live, Stage};
+use super::{Grant, Kind, Verdict, refuse};
 use crate::base::AccessTokens;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -365,7 +366,9 @@ impl Grant {
     ) -> Verdict {
         let family = match &self.stage {
             Stage::Live(Live { family: Some(family), .. }) => family,
-            Stage::Live(_) | Stage::Waiting(_) | Stage::Offered(_) => return refuse(Reason::RefreshUnknown),
+            Stage::Live(_) | Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) => {
+                return refuse(Reason::RefreshUnknown);
+            }
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
         let Some(known) = family.find(presented.secret) else {
@@ -443,7 +446,9 @@ impl Grant {
     pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
         match &self.stage {
             Stage::Live(Live { family: Some(family), .. }) => family.answered_peer(),
-            Stage::Live(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
+            Stage::Live(_) | Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {
+                None
+            }
         }
     }
 }

@@ -71,6 +71,13 @@ impl<'a> Form<'a> {
         pairs.filter(|(_, value)| !value.is_empty())
     }
 
+    /// Those that have a value, but for these names, for longer than the input lives.
+    pub(crate) fn owned_without(&self, names: &[&str]) -> Form<'static> {
+        let kept = self.iter().filter(|(name, _)| !names.contains(name));
+        let owned = |(name, value): (&str, &str)| (Cow::Owned(name.to_owned()), Cow::Owned(value.to_owned()));
+        Form { pairs: kept.map(owned).collect() }
+    }
+
     /// Refuses any parameter that stands there twice, known or not, but for those that may repeat.
     ///
     /// # Errors

@@ -10,9 +10,11 @@ use std::net::IpAddr;
 
 pub(crate) mod bearer;
 pub mod form;
+mod parameters;
 mod refusal;
 
 use crate::error::Reason;
+pub use parameters::Parameters;
 
 /// A request body may be this long, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;

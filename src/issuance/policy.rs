@@ -39,6 +39,13 @@ pub struct Policy {
     pub code_lifetime: Duration,
     /// How long a device code and its user code are good; 10 min.
     pub device_code_lifetime: Duration,
+    /// How long after its push a request has to be visited first; 60 s, and less than 10 min (FAPI 2.0 section 5.3.2.2).
+    pub request_uri_lifetime: Duration,
+    /// How long the user of a pushed request then has to sign in and to answer; 30 min.
+    pub sign_in_window: Duration,
+    /// Requests of one public client that are pushed from one address in a minute, and ten times as many of all such clients; 60,
+    /// and 0 is any number. Clients that prove who they are have no limit.
+    pub pushed_requests_per_minute: u32,
     /// How long a device waits from one poll to the next, in seconds; 5. One that does not waits for longer.
     pub device_poll_seconds: u32,
     /// Wrong user codes that one browser session may enter at once; as many more come back within the lifetime of a device code.
@@ -84,6 +91,9 @@ impl Default for Policy {
         Self {
             code_lifetime: Duration::from_secs(60),
             device_code_lifetime: Duration::from_secs(10 * 60),
+            request_uri_lifetime: Duration::from_secs(60),
+            sign_in_window: Duration::from_secs(30 * 60),
+            pushed_requests_per_minute: 60,
             device_poll_seconds: 5,
             user_code_failures: 5,
             user_code_failures_per_address: 20,

@@ -39,6 +39,8 @@ pub struct Rules {
     pub(crate) introspect_all: Vec<ClientId>,
     /// Whether the host has a page where users sign up.
     pub(crate) signs_up: bool,
+    /// Whether an authorization request has to be pushed.
+    pub(crate) requires_push: bool,
     /// The numbers.
     pub policy: Policy,
 }
@@ -60,6 +62,7 @@ impl Rules {
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
             signs_up: false,
+            requires_push: false,
             policy: Policy::default(),
         }
     }

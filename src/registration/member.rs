@@ -21,6 +21,8 @@ pub(crate) enum Member<T> {
 
 /// A text.
 pub(crate) type Text = Member<String>;
+/// A switch.
+pub(crate) type Flag = Member<bool>;
 /// A list of texts.
 pub(crate) type List = Member<Vec<Text>>;
 
@@ -69,6 +71,10 @@ impl<'de, T: Shape> Deserialize<'de> for Member<T> {
 
 /// A type that a member may have.
 trait Shape: Sized {
+    fn of_bool(_: bool) -> Member<Self> {
+        Member::Other
+    }
+
     fn of_text(_: &str) -> Member<Self> {
         Member::Other
     }
@@ -77,6 +83,12 @@ trait Shape: Sized {
     fn of_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Member<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Member::Other)
+    }
+}
+
+impl Shape for bool {
+    fn of_bool(is_on: bool) -> Member<Self> {
+        Member::Is(is_on)
     }
 }
 
@@ -118,8 +130,8 @@ impl<'de, T: Shape> Visitor<'de> for Reader<T> {
         Ok(Member::Absent)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Member::Other)
+    fn visit_bool<E>(self, is_on: bool) -> Result<Self::Value, E> {
+        Ok(T::of_bool(is_on))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {

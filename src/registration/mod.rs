@@ -11,6 +11,7 @@
 //! | `redirect_uris` | the first 16 that may be had: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client of which none is left is refused |
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`, or `private_key_jwt` where the server verifies what clients sign; without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
+//! | `require_pushed_authorization_requests` | what it asks for |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt`, and is ignored for every other method |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |

@@ -8,7 +8,7 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
 use serde_json::{Map, Value};
 
-use super::member::{List, Member, Text};
+use super::member::{Flag, List, Member, Text};
 use super::{Allowance, Registration};
 use crate::client::auth::Credentials;
 use crate::client::{
@@ -54,6 +54,7 @@ pub(crate) struct MetadataBody {
     software_id: Text,
     software_version: Text,
     application_type: Text,
+    require_pushed_authorization_requests: Flag,
     software_statement: Text,
     // What a change says of the client that it changes (RFC 7592 section 2.2).
     pub(crate) client_id: Text,
@@ -167,6 +168,9 @@ impl MetadataBody {
             software_id: over.software_id.or(self.software_id),
             software_version: over.software_version.or(self.software_version),
             application_type: over.application_type.or(self.application_type),
+            require_pushed_authorization_requests: over
+                .require_pushed_authorization_requests
+                .or(self.require_pushed_authorization_requests),
             ..self
         })
     }
@@ -184,6 +188,7 @@ impl MetadataBody {
             (self.token_endpoint_auth_methods_supported.is_of_another_type(), F::AuthMethodsType),
             (self.application_type.is_of_another_type(), F::ApplicationType),
             (self.authorization_details_types.is_of_another_type(), F::DetailTypesType),
+            (self.require_pushed_authorization_requests.is_of_another_type(), F::RequirePushedType),
             (self.client_id.is_of_another_type(), F::ClientIdType),
             (self.client_secret.is_of_another_type(), F::ClientSecretType),
         ];
@@ -227,6 +232,7 @@ impl MetadataBody {
             jwks: self.jwks.filter(|_| has_keys),
             jwks_uri: self.jwks_uri.value().filter(|_| has_keys),
             application_type: application_type(self.application_type.as_str())?,
+            require_pushed_authorization_requests: self.require_pushed_authorization_requests.value(),
             client_uri: page(self.client_uri),
             logo_uri: page(self.logo_uri),
             tos_uri: page(self.tos_uri),

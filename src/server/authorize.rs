@@ -11,7 +11,7 @@ use crate::documents::Requester;
 use crate::error::{Reason, Refusal};
 use crate::flow::ErrorAnswer;
 use crate::flow::authorize::{
-    self, AuthenticationRequest, AwaitClient, AwaitConsent, AwaitLogin, AwaitSignIn,
+    self, AuthenticationRequest, AwaitClient, AwaitConsent, AwaitLogin, AwaitSignIn, Resolved,
 };
 use crate::flow::authorize::{LoginReason, Prompt};
 use crate::grant::{Login, Subject};
@@ -40,7 +40,12 @@ impl AuthorizationServer {
         };
         let id = flow.client_id().clone();
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
-        let state = found.and_then(|found| flow.with_client(found, self.precise_now(), self.rules()));
+        let resolved = found.and_then(|found| flow.with_client(found, self.precise_now(), self.rules()));
+        let state = match resolved {
+            Ok(Resolved::Direct(state)) => Ok(state),
+            Ok(Resolved::Pushed(flow)) => self.visit(&flow).await,
+            Err(refusal) => Err(refusal),
+        };
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state }),
             Err(refusal) => Err(page(refusal, EventSubject::client(&id))),
@@ -341,6 +346,7 @@ impl Consent {
             ResponseType::Code => EventKind::CodeIssued,
             ResponseType::Token => EventKind::TokensIssued,
         };
+        let is_pushed = state.is_pushed();
         let is_self_registered = state.client().is_self_registered();
         let (write, sealed) = state.approve(server.fresh_secrets(), server.now(), server.rules());
         let grant = write.next().grant();
@@ -359,6 +365,8 @@ impl Consent {
                     Err(refusal) => refusal.reason(),
                 }
             }
+            // Nothing but its answer or its end can have changed it.
+            Outcome::Conflict if is_pushed => Reason::RequestUriSpent,
             Outcome::Conflict => Reason::Contended,
             Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.reason(),
         };

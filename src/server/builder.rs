@@ -34,6 +34,7 @@ pub struct AuthorizationServerBuilder {
     loopback: bool,
     profile: Profile,
     signs_up: bool,
+    requires_push: bool,
     policy: Policy,
     scopes: Vec<String>,
     audience: Option<String>,
@@ -69,6 +70,7 @@ impl AuthorizationServerBuilder {
             loopback: false,
             profile: Profile::default(),
             signs_up: false,
+            requires_push: false,
             policy: Policy::default(),
             scopes: Vec::new(),
             audience: None,
@@ -179,6 +181,20 @@ impl AuthorizationServerBuilder {
     /// The path of the device authorization endpoint below the issuer; by default `/device_authorization`.
     pub fn device_authorization_endpoint(mut self, path: impl Into<String>) -> Self {
         self.endpoints.put(Endpoint::DeviceAuthorization, path);
+        self
+    }
+
+    /// Refuses authorization requests that were not pushed (RFC 9126 section 5). A single client can require it of itself:
+    /// [`ClientMetadata::require_pushed_authorization_requests`](crate::ClientMetadata::require_pushed_authorization_requests).
+    pub fn require_pushed_authorization_requests(mut self) -> Self {
+        self.requires_push = true;
+        self
+    }
+
+    /// The path of the pushed authorization request endpoint below the issuer (RFC 9126); by default `/par`. It is there
+    /// where there is an [`authorization_endpoint`](Self::authorization_endpoint).
+    pub fn pushed_authorization_request_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.put(Endpoint::PushedAuthorizationRequest, path);
         self
     }
 
@@ -405,6 +421,7 @@ impl AuthorizationServerBuilder {
             extensions,
             scope,
             signs_up: self.signs_up,
+            requires_push: self.requires_push,
             policy: self.policy,
         };
         let terms = self.registration.as_ref();
@@ -414,6 +431,7 @@ impl AuthorizationServerBuilder {
             registration: self.registration.map(Box::new),
             guesses: RateLimiter::per_minute(rules.policy.secret_failures_per_minute),
             devices: RateLimiter::per_minute(rules.policy.device_requests_per_minute),
+            pushes: RateLimiter::per_minute(rules.policy.pushed_requests_per_minute),
             user_codes: AttemptLimiter::new(&rules.policy),
             unanswered: UndeliveredAnswers::new(rules.policy.leeway),
             repeats: Repeats::new(rules.policy.leeway),

@@ -21,6 +21,9 @@ use crate::http::Request;
 use crate::secret::SecretText;
 use crate::store::{BackendError, CommitError, Committed, Record, UserCodeDigest, Write};
 
+/// How often a request is decided again because another one changed its grant or client meanwhile.
+pub(super) const MAX_CONFLICT_RETRIES: usize = 16;
+
 /// What became of a conditional write.
 pub(super) enum Outcome {
     Committed(Committed),

@@ -47,6 +47,9 @@ pub enum ConfigError {
     /// RFC 6749 section 4.1.2.
     #[error("code_lifetime must be at most 10 minutes")]
     CodeLifetime,
+    /// FAPI 2.0 Security Profile section 5.3.2.2.
+    #[error("request_uri_lifetime must be less than 10 minutes")]
+    RequestUriLifetime,
     /// Handles could not be told apart.
     #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
     Prefixes,

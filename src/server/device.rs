@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::calls::Outcome;
+use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::{AuthorizationServer, ErrorPage, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, GrantType};
@@ -19,9 +19,6 @@ use crate::http::{Request, Response};
 use crate::scope::Scope;
 use crate::store::{Record, Tombstone, Write};
 use crate::target::ResourceIndicators;
-
-/// How often something is decided anew: a code drawn again, or a grant loaded that somebody else changed.
-const MAX_CONFLICT_RETRIES: usize = 16;
 
 impl AuthorizationServer {
     /// Answers a device authorization request (RFC 8628 section 3.1).

@@ -13,6 +13,7 @@ mod extension;
 mod limit;
 mod lineage;
 mod manage;
+mod pushed;
 mod registration;
 mod repeats;
 mod revoke_all;
@@ -119,6 +120,8 @@ struct Inner {
     /// Of client secrets, passwords and whatever else is guessed at the token endpoint.
     guesses: RateLimiter,
     devices: RateLimiter,
+    /// Of requests that public clients push.
+    pushes: RateLimiter,
     user_codes: AttemptLimiter,
     registrations: RegistrationLimiter,
     unanswered: UndeliveredAnswers,

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::calls::MAX_CONFLICT_RETRIES;
 use super::{Attempt, AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
@@ -14,9 +15,6 @@ use crate::flow::register::{Approved, AwaitClaims};
 use crate::grant::Grant;
 use crate::http::{Method, Request, Response};
 use crate::registration::{Allowance, Registration, Review, StatementError};
-
-/// How often a change is decided anew because somebody else changed the client meanwhile.
-const MAX_CONFLICT_RETRIES: usize = 16;
 
 /// How often the host's own decision on a client is written anew. A client that changes itself in a loop must not win.
 const HOST_RACES: usize = 1000;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::calls::{Outcome, judge};
+use super::calls::{MAX_CONFLICT_RETRIES, Outcome, judge};
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
@@ -11,9 +11,6 @@ use crate::flow::{introspect, revoke, token};
 use crate::http::Request;
 use crate::http::Response;
 use crate::store::Tombstone;
-
-/// How often a request is decided anew because somebody else changed its grant meanwhile.
-const MAX_CONFLICT_RETRIES: usize = 16;
 
 impl AuthorizationServer {
     /// Answers a token request (RFC 6749 section 3.2).

@@ -106,6 +106,8 @@ pub(super) fn validate_numbers(policy: &Policy) -> impl Iterator<Item = ConfigEr
     let positive = [
         ("code_lifetime", policy.code_lifetime),
         ("device_code_lifetime", policy.device_code_lifetime),
+        ("request_uri_lifetime", policy.request_uri_lifetime),
+        ("sign_in_window", policy.sign_in_window),
         ("access_token_lifetime", policy.access_token_lifetime),
         ("refresh_token_idle", policy.refresh_token_idle),
         ("grant_lifetime", policy.grant_lifetime),
@@ -114,6 +116,7 @@ pub(super) fn validate_numbers(policy: &Policy) -> impl Iterator<Item = ConfigEr
     let zero = positive.into_iter().filter(|(_, value)| value.is_zero());
     let zero = zero.map(|(name, _)| ConfigError::Zero(name));
     let long_code = (policy.code_lifetime.as_secs() > 600).then_some(ConfigError::CodeLifetime);
+    let long_push = (policy.request_uri_lifetime.as_secs() >= 600).then_some(ConfigError::RequestUriLifetime);
     let prefixes = (!policy.prefixes.are_distinct()).then_some(ConfigError::Prefixes);
-    zero.chain(long_code).chain(prefixes)
+    zero.chain(long_code).chain(long_push).chain(prefixes)
 }

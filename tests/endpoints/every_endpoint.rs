@@ -366,8 +366,10 @@ async fn h_09_every_back_channel_answer_is_json() {
         let token = [("grant_type", "client_credentials"), ("token", "x")];
         // A device need not say anything but who it is.
         let nothing = if path == DEVICES { 200 } else { 400 };
+        // What is pushed has to be an authorization request.
+        let answered = if path == "/par" { 400 } else { 200 };
         for (request, status) in [
-            (post(path, &token), 200),
+            (post(path, &token), answered),
             (post(path, &[]), nothing),
             (post_as(path, "Basic nonsense", ""), 401),
             (post_as(path, &basic("conf", "wrong"), encode(&token)), 401),
@@ -472,7 +474,7 @@ fn h_11_every_url_is_https() {
     let urls = metadata.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint"));
     let urls: Vec<&str> =
         urls.map(|(_, url)| url.as_str().unwrap()).chain(metadata["issuer"].as_str()).collect();
-    assert_eq!(urls.len(), 6);
+    assert_eq!(urls.len(), 7);
     assert!(urls.iter().all(|url| url.starts_with("https://as.example")), "{urls:?}");
 }
 

@@ -110,6 +110,7 @@ async fn md_02_the_document_has_what_rfc_8414_requires() {
             "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
             "introspection_endpoint": "https://as.example/introspect",
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "pushed_authorization_request_endpoint": "https://as.example/par",
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
         })
@@ -259,7 +260,6 @@ async fn md_04_advertised_modes_and_methods_work_and_unknown_ones_are_absent() {
     }
     assert_eq!(metadata["token_endpoint_auth_methods_supported"].as_array().unwrap().len(), 3);
     for absent in [
-        "pushed_authorization_request_endpoint",
         "device_authorization_endpoint",
         "registration_endpoint",
         "jwks_uri",

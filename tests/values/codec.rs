@@ -22,7 +22,7 @@ use crate::support::{Answer, CALLBACK, CountingEntropy, Fixture, SECRET, TestClo
 
 const ID: GrantId = GrantId::new([7; 16]);
 
-const GRANTS: [&str; 9] = [
+const GRANTS: [&str; 10] = [
     "offered",
     "redeemed",
     "refreshed",
@@ -32,6 +32,7 @@ const GRANTS: [&str; 9] = [
     "approved_on_a_page",
     "redeemed_by_a_device",
     "with_details",
+    "pushed",
 ];
 const CLIENTS: [&str; 2] = ["confidential_client", "public_client"];
 
@@ -133,7 +134,8 @@ async fn grants() -> Vec<(&'static str, Grant)> {
     let robot = newest(&fixture).await;
     let [waiting, approved, by_a_device] = device_grants().await;
     let detailed = detailed_grant().await;
-    let all = [offered, redeemed, refreshed, robot, ended, waiting, approved, by_a_device, detailed];
+    let pushed = pushed_grant().await;
+    let all = [offered, redeemed, refreshed, robot, ended, waiting, approved, by_a_device, detailed, pushed];
     GRANTS.into_iter().zip(all).collect()
 }
 
@@ -154,6 +156,18 @@ async fn detailed_grant() -> Grant {
     let mut redemption = crate::support::redemption(&code);
     redemption.push(("authorization_details", r#"[{"type":"file","name":"a"}]"#));
     assert_eq!(fixture.token("pub", &redemption).await.status(), 200);
+    newest(&fixture).await
+}
+
+/// It was visited.
+async fn pushed_grant() -> Grant {
+    let fixture = Fixture::with(|b| b.entropy(CountingEntropy::default()));
+    let mut form = code_query("post", "read");
+    form.retain(|(name, _)| *name != "client_id");
+    let pushed = crate::support::request("post", &form);
+    let uri = Answer(fixture.server.pushed_authorization_request(&pushed).await).text("request_uri");
+    let visit = Request::get(encode(&[("client_id", "post"), ("request_uri", uri.as_str())]));
+    drop(fixture.server.authorize(&visit).await.unwrap());
     newest(&fixture).await
 }
 

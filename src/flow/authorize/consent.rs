@@ -16,7 +16,7 @@ use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
-use crate::store::Write;
+use crate::store::{Record, Write};
 use crate::target::ResourceIndicators;
 
 /// Everything is checked but the human. Neither `Clone` nor serialisable: one question, one answer. Over a
@@ -27,6 +27,8 @@ pub struct AwaitConsent {
     pub(super) named: bool,
     /// Whether an error needs no approval of the client to be redirected.
     pub(super) redirects_errors: bool,
+    /// The record of the request, if it was pushed.
+    pub(super) pushed: Option<Record>,
     pub(super) requested: AuthenticationRequest,
     pub(super) response_type: ResponseType,
     pub(super) challenge: Option<CodeChallenge>,
@@ -137,12 +139,23 @@ impl AwaitConsent {
         }
     }
 
-    /// The user said yes to what is left.
+    /// Whether the answer replaces a pushed request.
+    #[must_use]
+    pub fn is_pushed(&self) -> bool {
+        self.pushed.is_some()
+    }
+
+    /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that only one answer can
+    /// be written.
     pub fn approve(self, fresh: FreshSecrets, now: DateTime<Utc>, rules: &Rules) -> (Write, SealedRedirect) {
-        let Self { to, named, response_type, challenge, authentication, issuance, terms, .. } = self;
+        let Self { to, named, pushed, response_type, challenge, authentication, issuance, terms, .. } = self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let issuance = Issuance { scope, details, ..issuance };
         let policy = &rules.policy;
+        let fresh = match &pushed {
+            Some(record) => fresh.of_grant(record.grant().id()),
+            None => fresh,
+        };
         let (grant, answer) = match response_type {
             ResponseType::Code => {
                 let terms = PendingCode::new(&fresh.first, &to.uri, named, challenge, now, policy);
@@ -156,6 +169,10 @@ impl AwaitConsent {
                 (grant, Answer::Tokens(reply))
             }
         };
-        (Write::insert(grant, now), SealedRedirect { to, answer })
+        let write = match pushed {
+            Some(record) => Write::reindex(record.version(), grant, now),
+            None => Write::insert(grant, now),
+        };
+        (write, SealedRedirect { to, answer })
     }
 }

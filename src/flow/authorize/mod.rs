@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! Request ─▶ AwaitClient ─▶ AwaitLogin ─▶ AwaitConsent ─▶ approve | deny ─▶ Redirect
-//!                              │    ▲
-//!                              ▼    │ the same request, later
-//!                           AwaitSignIn ─▶ cannot ─▶ Redirect
+//!                  │           ▲  │    ▲
+//!                  ▼           │  ▼    │ the same request, later
+//!             AwaitPushed ─────┘  AwaitSignIn ─▶ cannot ─▶ Redirect
 //! ```
 //!
 //! Until the redirect URI has matched a registration, a failure is a page. Nothing of the rest is judged
@@ -14,6 +14,7 @@ mod consent;
 mod parameters;
 mod requested;
 mod sign_in;
+mod source;
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ use chrono::{DateTime, Utc};
 pub use consent::AwaitConsent;
 pub use requested::{AuthenticationRequest, MAX_HINT, MAX_HINTS, Prompt};
 pub use sign_in::{AwaitSignIn, LoginReason};
+pub use source::{AwaitPushed, AwaitVisit, Resolved, Visited};
+pub(in crate::flow) use source::{REQUEST_URI, check_pushed};
 
 use super::ResponseMode;
 use super::consent::Terms;
@@ -34,15 +37,15 @@ use crate::http::{Method, Request};
 use crate::issuance::{self as gate, AccountStatus, Gate, Issuance};
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
-use parameters::Parameters;
+use crate::store::Record;
+use parameters::AuthorizationParameters;
+use source::Source;
 
 /// Parsed. The redirect URI is only claimed, so every failure here is shown and none is redirected.
 #[derive(Debug)]
 pub struct AwaitClient {
     client: ClientId,
-    redirect_uri: Option<String>,
-    state: Option<String>,
-    asked: Parameters,
+    source: Source,
 }
 
 impl AwaitClient {
@@ -59,13 +62,7 @@ impl AwaitClient {
         };
         let form = Form::parse(parameters)?;
         let client = form.one("client_id")?.ok_or(Reason::ParameterMissing)?;
-        let redirect_uri = form.one("redirect_uri")?;
-        Ok(Self {
-            client: ClientId::new(client),
-            redirect_uri: redirect_uri.map(str::to_owned),
-            state: form.one("state").ok().flatten().map(str::to_owned),
-            asked: Parameters::parse(&form),
-        })
+        Ok(Self { client: ClientId::new(client), source: Source::parse(&form)? })
     }
 
     /// The client that has to be looked up.
@@ -74,7 +71,7 @@ impl AwaitClient {
         &self.client
     }
 
-    /// Takes the client, and proves the redirect URI by what it registered.
+    /// Takes the client. If the request itself has the parameters, its redirect URI is proven by what the client registered.
     ///
     /// # Errors
     /// An error page: there is no client, or no address that the answer may go to.
@@ -83,27 +80,19 @@ impl AwaitClient {
         found: Option<Arc<Client>>,
         now: DateTime<Utc>,
         rules: &Rules,
-    ) -> Result<AwaitLogin, Refusal> {
-        let Self { redirect_uri, state, asked, .. } = self;
+    ) -> Result<Resolved, Refusal> {
         let client = found.ok_or(Reason::ClientUnregistered)?;
-        let named = redirect_uri.is_some();
-        let uri = match (redirect_uri, client.redirect_uris()) {
-            (Some(asked), _) => {
-                client.redirect_uri(&asked, rules.profile).ok_or(Reason::RedirectUriUnregistered)?
-            }
-            (None, [only]) => only.clone(),
-            (None, _) => return Err(Reason::RedirectUriMissing.into()),
-        };
-        let to = Return { uri, mode: asked.error_mode(&client), state, issuer: rules.issuer.clone() };
-        let redirects_errors = redirects_errors(&client, &asked, rules);
-        Ok(AwaitLogin { client, to, named, redirects_errors, asked, since: now, account_chosen: false })
+        match self.source {
+            Source::Direct(request) => Ok(Resolved::Direct(request.prove(client, None, now, rules)?)),
+            Source::Pushed(uri) => Ok(Resolved::Pushed(AwaitPushed::parse(client, &uri, rules)?)),
+        }
     }
 }
 
 /// Whether the client's address may be sent an error at once. The host chose its own clients; one that registered itself,
 /// or that a document describes, chose its address itself, and could have an error made to lead users there (RFC 9700
 /// section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no page, so there the redirect stays.
-fn redirects_errors(client: &Client, asked: &Parameters, rules: &Rules) -> bool {
+fn redirects_errors(client: &Client, asked: &AuthorizationParameters, rules: &Rules) -> bool {
     let is_strange = client.is_self_registered() || client.of_document;
     let is_hidden = asked.requested.has_prompt(Prompt::None)
         && rules.scope.contains("openid")
@@ -119,7 +108,9 @@ pub struct AwaitLogin {
     /// Whether the request names the redirect URI; then the token request must, too.
     named: bool,
     redirects_errors: bool,
-    asked: Parameters,
+    asked: AuthorizationParameters,
+    /// The record of the request, if it was pushed; the answer replaces it.
+    pushed: Option<Record>,
     /// When this request was first seen.
     since: DateTime<Utc>,
     account_chosen: bool,
@@ -192,7 +183,7 @@ impl AwaitLogin {
 
     /// Takes the user who is signed in, and judges the request.
     pub fn with_login(self, login: Login, now: DateTime<Utc>, rules: &Rules) -> SignedIn {
-        let checked = match self.check(login.subject(), rules) {
+        let checked = match self.may_come(rules).and_then(|()| self.check(login.subject(), rules)) {
             Ok(checked) => checked,
             Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),
         };
@@ -213,6 +204,15 @@ impl AwaitLogin {
         match redirects_errors {
             true => ErrorAnswer::Redirect(to.error(reason)),
             false => to.unproven(reason, client.id().clone(), subject),
+        }
+    }
+
+    /// Whether the request may come by the way that it came.
+    fn may_come(&self, rules: &Rules) -> Result<(), Reason> {
+        let must_be_pushed = rules.requires_push || self.client.requires_push();
+        match must_be_pushed && self.pushed.is_none() {
+            true => Err(Reason::RequestNotPushed),
+            false => Ok(()),
         }
     }
 
@@ -245,6 +245,7 @@ impl AwaitLogin {
             to: Return { mode, ..self.to },
             named: self.named,
             redirects_errors: self.redirects_errors,
+            pushed: self.pushed,
             requested: self.asked.requested,
             response_type,
             challenge,

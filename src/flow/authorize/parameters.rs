@@ -12,7 +12,7 @@ use crate::target::ResourceIndicators;
 
 /// What the request asks for.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub(super) struct AuthorizationParameters {
     pub(super) repeats: Result<(), Reason>,
     pub(super) targets: Result<ResourceIndicators, Reason>,
     pub(super) details: Result<AuthorizationDetails, Reason>,
@@ -25,6 +25,7 @@ pub(super) struct Parameters {
     pub(super) authentication: Result<(), Reason>,
     pub(super) requested: AuthenticationRequest,
     pub(super) request: bool,
+    /// One that is not this server's own.
     pub(super) request_uri: bool,
 }
 
@@ -34,7 +35,7 @@ enum ChallengeMethod {
     Unsupported,
 }
 
-impl Parameters {
+impl AuthorizationParameters {
     /// A parameter that is repeated is refused as a whole later on; until then it counts as absent.
     pub(super) fn parse(form: &Form<'_>) -> Self {
         let text = |name| form.one(name).ok().flatten();

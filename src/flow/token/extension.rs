@@ -4,7 +4,6 @@
 //! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ Decision
 //! ```
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::flow::{AccountStatus, RequestedAccess};
 use crate::form::Form;
+pub use crate::http::Parameters;
 pub use crate::issuance::ExtensionTerms;
 pub(crate) use crate::issuance::KnownExtension;
 use crate::policy::Rules;
@@ -39,39 +39,6 @@ impl Extended {
 
     pub(super) fn grant_type(&self) -> &GrantType {
         &self.known.grant_type
-    }
-}
-
-/// The parameters of a request but for the client's credentials, each with a value, and none there twice but `resource`
-/// and `audience`. Its `Debug` shows names only.
-pub struct Parameters(Vec<(String, String)>);
-
-/// What proves the client is nobody's business but the client authentication's.
-const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
-
-impl Parameters {
-    fn of(form: &Form<'_>) -> Self {
-        let others = form.iter().filter(|(name, _)| !CREDENTIALS.contains(name));
-        Self(others.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    }
-
-    /// The value of a parameter; never empty.
-    #[must_use]
-    pub fn one(&self, name: &str) -> Option<&str> {
-        let hit = self.0.iter().find(|(own, _)| own == name);
-        hit.map(|(_, value)| value.as_str())
-    }
-
-    /// Every value of a parameter that may repeat.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let hits = self.0.iter().filter(move |(own, _)| own == name);
-        hits.map(|(_, value)| value.as_str())
-    }
-}
-
-impl fmt::Debug for Parameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

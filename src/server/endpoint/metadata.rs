@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::Inner;
-use crate::audit::Endpoint;
+use super::{Inner, has_users};
 use crate::client::{GrantType, ResponseMode, ResponseType};
 use crate::http::Response;
 use crate::server::AuthorizationServer;
@@ -38,6 +37,8 @@ const ORDER: &[&str] = &[
     "introspection_endpoint_auth_methods_supported",
     "introspection_endpoint_auth_signing_alg_values_supported",
     "device_authorization_endpoint",
+    "pushed_authorization_request_endpoint",
+    "require_pushed_authorization_requests",
     "code_challenge_methods_supported",
     "authorization_details_types_supported",
     "authorization_response_iss_parameter_supported",
@@ -153,6 +154,7 @@ fn authorization_requests(server: &Inner, members: &mut Members) {
         members.list("response_modes_supported", ResponseMode::ALL.map(ResponseMode::as_str));
         members.list("code_challenge_methods_supported", ["S256"]);
     }
+    members.switch("require_pushed_authorization_requests", has_users(server) && server.rules.requires_push);
     members.switch("authorization_response_iss_parameter_supported", has_users(server));
 }
 
@@ -163,10 +165,6 @@ fn details(server: &Inner, members: &mut Members) {
 fn client_documents(server: &Inner, members: &mut Members) {
     let are_taken = has_users(server) && server.documents.is_some();
     members.switch("client_id_metadata_document_supported", are_taken);
-}
-
-fn has_users(server: &Inner) -> bool {
-    server.endpoints.path(Endpoint::Authorization).is_some()
 }
 
 /// Where the document is: the well-known name goes before the issuer's own path (RFC 8414 section 3.1), and behind it for

@@ -78,6 +78,7 @@ const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Put, Method::Delete
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     row(E::Authorization,       "authorization",        OfHost,                           HOST, Own, Some("authorization_endpoint"),        Unlisted,     always),
+    row(E::PushedAuthorizationRequest, "pushed authorization request", Default("/par"), POST, Any, Some("pushed_authorization_request_endpoint"), Unlisted, has_users),
     row(E::Token,               "token",                Default("/token"),                POST, Any, Some("token_endpoint"),                AnyClient,    always),
     row(E::DeviceAuthorization, "device authorization", Default("/device_authorization"), POST, Any, Some("device_authorization_endpoint"), Unlisted,     has_devices),
     row(E::DeviceVerification,  "device verification",  OfHost,                           HOST, Own, None,                                  Unlisted,     always),
@@ -106,6 +107,10 @@ const fn row(
 
 fn always(_: &Inner) -> bool {
     true
+}
+
+fn has_users(server: &Inner) -> bool {
+    server.endpoints.path(E::Authorization).is_some()
 }
 
 fn has_devices(server: &Inner) -> bool {
@@ -276,6 +281,7 @@ impl AuthorizationServer {
     async fn dispatch(&self, endpoint: Endpoint, request: &Request) -> Response {
         match endpoint {
             Endpoint::Token => self.token(request).await,
+            Endpoint::PushedAuthorizationRequest => self.pushed_authorization_request(request).await,
             Endpoint::DeviceAuthorization => self.device_authorization(request).await,
             Endpoint::Revocation => self.revoke(request).await,
             Endpoint::Introspection => self.introspect(request).await,

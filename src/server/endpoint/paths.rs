@@ -4,7 +4,7 @@ use super::super::config_error::ConfigError;
 use super::{Path, ROWS};
 use crate::audit::Endpoint;
 
-/// Where the endpoints are, below the issuer: by default `/token`, `/revoke`, `/introspect`, `/device_authorization`,
+/// Where the endpoints are, below the issuer: by default `/par`, `/token`, `/revoke`, `/introspect`, `/device_authorization`,
 /// `/register` and `/jwks`. The authorization endpoint and the page for user codes are where the host has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {

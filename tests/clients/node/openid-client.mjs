@@ -91,6 +91,27 @@ for (const [what, change] of [
   )
 }
 
+// Pushed authorization requests (RFC 9126).
+for (const [id, authentication] of [['native', client.None()], ['web', undefined]]) {
+  const config = await discover(id, authentication)
+  const pkceCodeVerifier = client.randomPKCECodeVerifier()
+  const expectedState = client.randomState()
+  const pushed = await client.buildAuthorizationUrlWithPAR(config, {
+    redirect_uri: id === 'native' ? NATIVE_CALLBACK : 'https://web.example/callback',
+    scope: 'read write',
+    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
+    code_challenge_method: 'S256',
+    state: expectedState,
+  })
+  check.equal(`PAR ${id}: nothing else is in the URL`, [...pushed.searchParams.keys()].sort(), ['client_id', 'request_uri'])
+  check.matches(`PAR ${id}: request_uri`, pushed.searchParams.get('request_uri'), /^urn:ietf:params:oauth:request_uri:gpr_[\w-]{64}$/)
+  const answered = await new User(ISSUER).walk(pushed, 'approve')
+  const tokens = await client.authorizationCodeGrant(config, new URL(answered.redirect), { pkceCodeVerifier, expectedState })
+  check.equal(`PAR ${id}: scope`, tokens.scope, 'read write')
+  const again = await new User(ISSUER).walk(pushed, 'approve')
+  check.matches(`PAR ${id}: used`, again.html, /invalid_request_uri/)
+}
+
 // Refresh: rotation, and the answer that was lost on its way.
 const second = await client.refreshTokenGrant(native, first.refresh_token)
 check.differ('refresh: another refresh token', second.refresh_token, first.refresh_token)

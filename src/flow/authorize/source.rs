@@ -1,0 +1,205 @@
+//! Where the parameters of an authorization request come from: the request itself, or a request that was pushed before
+//! (RFC 9126 section 4). Whatever their source, they are read and judged alike.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::parameters::AuthorizationParameters;
+use super::{AwaitLogin, redirects_errors};
+use crate::client::Client;
+use crate::error::{Reason, Refusal};
+use crate::flow::redirect::Return;
+use crate::form::Form;
+use crate::grant::{GrantId, Handle, Kind, Subject};
+use crate::policy::Rules;
+use crate::secret::SecretText;
+use crate::store::{Committed, Record, Write};
+
+/// What every `request_uri` of this server begins with (RFC 9126 section 2.2).
+pub(in crate::flow) const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// Where the parameters come from.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives as long as its request")]
+pub(super) enum Source {
+    Direct(ClaimedRequest),
+    /// The `request_uri`, which a browser brings along. No other parameter counts.
+    Pushed(SecretText),
+}
+
+impl Source {
+    /// # Errors
+    /// The redirect URI is repeated, or two sources are named.
+    pub(super) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
+        let request_uri = form.one("request_uri").ok().flatten();
+        match request_uri.filter(|uri| uri.starts_with(REQUEST_URI)) {
+            Some(_) if form.one("request")?.is_some() => Err(Reason::RequestSourcesMixed),
+            Some(uri) => Ok(Self::Pushed(SecretText::new(uri))),
+            None => ClaimedRequest::parse(form).map(Self::Direct),
+        }
+    }
+}
+
+/// The parameters of a request. The redirect URI is only claimed.
+#[derive(Debug)]
+pub(super) struct ClaimedRequest {
+    redirect_uri: Option<String>,
+    state: Option<String>,
+    asked: AuthorizationParameters,
+}
+
+impl ClaimedRequest {
+    fn parse(form: &Form<'_>) -> Result<Self, Reason> {
+        Ok(Self {
+            redirect_uri: form.one("redirect_uri")?.map(str::to_owned),
+            state: form.one("state").ok().flatten().map(str::to_owned),
+            asked: AuthorizationParameters::parse(form),
+        })
+    }
+
+    /// Proves the redirect URI by what the client registered.
+    ///
+    /// # Errors
+    /// There is no address that the answer may go to.
+    pub(super) fn prove(
+        self,
+        client: Arc<Client>,
+        pushed: Option<Record>,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<AwaitLogin, Reason> {
+        let Self { redirect_uri, state, asked } = self;
+        let named = redirect_uri.is_some();
+        let uri = match (redirect_uri, client.redirect_uris()) {
+            (Some(asked), _) => {
+                client.redirect_uri(&asked, rules.profile).ok_or(Reason::RedirectUriUnregistered)?
+            }
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(Reason::RedirectUriMissing),
+        };
+        let to = Return { uri, mode: asked.error_mode(&client), state, issuer: rules.issuer.clone() };
+        let redirects_errors = redirects_errors(&client, &asked, rules);
+        Ok(AwaitLogin {
+            client,
+            to,
+            named,
+            redirects_errors,
+            asked,
+            pushed,
+            since: now,
+            account_chosen: false,
+        })
+    }
+}
+
+/// Judges a request that is being pushed as it will be judged when its user comes (RFC 9126 section 2.1).
+///
+/// # Errors
+/// The first check that fails.
+pub(in crate::flow) fn check_pushed(
+    form: &Form<'_>,
+    client: &Arc<Client>,
+    now: DateTime<Utc>,
+    rules: &Rules,
+) -> Result<(), Reason> {
+    // Which user comes is not known yet, and no check depends on it.
+    let any_user = Subject::user("");
+    let request = ClaimedRequest::parse(form)?.prove(Arc::clone(client), None, now, rules)?;
+    request.check(&any_user, rules).map(drop)
+}
+
+/// An authorization request after its client is known.
+#[derive(Debug)]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "one lives as long as its request")]
+pub enum Resolved {
+    /// The request itself has the parameters.
+    Direct(AwaitLogin),
+    /// They were pushed before.
+    Pushed(AwaitPushed),
+}
+
+/// Waits for the grant that a `request_uri` names.
+#[derive(Debug)]
+pub struct AwaitPushed {
+    client: Arc<Client>,
+    handle: Handle,
+}
+
+impl AwaitPushed {
+    pub(super) fn parse(
+        client: Arc<Client>,
+        request_uri: &SecretText,
+        rules: &Rules,
+    ) -> Result<Self, Reason> {
+        let text = request_uri.reveal().strip_prefix(REQUEST_URI);
+        let handle = text.and_then(|text| Handle::parse(text, Kind::RequestUri, &rules.policy.prefixes));
+        Ok(Self { client, handle: handle.ok_or(Reason::RequestUriUnknown)? })
+    }
+
+    /// The grant that has to be loaded.
+    #[must_use]
+    pub fn grant_id(&self) -> GrantId {
+        self.handle.grant
+    }
+
+    /// Takes the grant. Borrows: should its first visit be written by another request, the driver loads it again.
+    ///
+    /// # Errors
+    /// An error page: no request waits under this `request_uri`, or its answer has no address any more.
+    pub fn with_record(
+        &self,
+        found: Option<Record>,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<Visited, Refusal> {
+        let record = found.ok_or(Reason::RequestUriUnknown)?;
+        let visit = record.grant().visit(&self.handle.secret, self.client.id(), now)?;
+        let form = Form::parse(visit.parameters.as_bytes())?;
+        let request = ClaimedRequest::parse(&form)?;
+        match visit.first {
+            Some(next) => {
+                let write = Write::replace(record.version(), next, now);
+                let pushed = Some(write.next().clone());
+                let request = request.prove(Arc::clone(&self.client), pushed, now, rules)?;
+                Ok(Visited::First(Box::new(AwaitVisit { write, request })))
+            }
+            None => {
+                let request = request.prove(Arc::clone(&self.client), Some(record), now, rules)?;
+                Ok(Visited::Again(Box::new(request)))
+            }
+        }
+    }
+}
+
+/// A visit of a pushed request.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum Visited {
+    /// The first one: it has to be stored, for from now on the user has time to sign in.
+    First(Box<AwaitVisit>),
+    /// It was visited before; nothing changes.
+    Again(Box<AwaitLogin>),
+}
+
+/// Waits for the proof that the first visit is stored.
+#[derive(Debug)]
+pub struct AwaitVisit {
+    write: Write,
+    request: AwaitLogin,
+}
+
+impl AwaitVisit {
+    /// What has to be stored.
+    pub fn write(&self) -> &Write {
+        &self.write
+    }
+
+    /// Goes on with the proof of the write.
+    #[must_use]
+    pub fn with_proof(self, proof: Committed) -> AwaitLogin {
+        drop(proof);
+        self.request
+    }
+}

@@ -1,0 +1,133 @@
+//! The pushed authorization request (RFC 9126 section 2).
+//!
+//! ```text
+//! Request ─▶ AwaitClient ─▶ AwaitSecrets ─▶ (Write, SealedRequestUri) ─▶ RequestUri
+//! ```
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::AwaitsClient;
+use super::authorize::{REQUEST_URI, check_pushed};
+use crate::client::Client;
+use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::fresh_secrets::FreshSecrets;
+use crate::grant::{Grant, Handle, Kind};
+use crate::http::{MAX_BODY, Parameters, Request, Response};
+use crate::policy::{Policy, Rules};
+use crate::store::{Committed, Write};
+
+/// Parsed; the client is only claimed.
+pub type AwaitClient = super::AwaitClient<PushedRequest>;
+
+/// What a client pushes.
+#[derive(Debug)]
+pub struct PushedRequest {
+    parameters: Parameters,
+}
+
+impl AwaitClient {
+    /// Reads a pushed authorization request. The client has to prove who it is as at the token endpoint.
+    ///
+    /// # Errors
+    /// The form cannot be read, a parameter is repeated, or it names a `request_uri` (RFC 9126 section 2.1).
+    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+        let form = Form::parse(request.posted_form()?)?;
+        form.check_repeats()?;
+        let presented = Presented::parse(request, &form)?;
+        if form.one("request_uri")?.is_some() {
+            return Err(Reason::RequestUriPushed.into());
+        }
+        Ok(Self { presented, request: PushedRequest { parameters: Parameters::of(&form) } })
+    }
+}
+
+impl AwaitsClient for PushedRequest {
+    type Next = AwaitSecrets;
+
+    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitSecrets, Refusal> {
+        Ok(AwaitSecrets { client, parameters: self.parameters })
+    }
+}
+
+/// Waits for randomness only.
+#[derive(Debug)]
+pub struct AwaitSecrets {
+    client: AuthenticatedClient,
+    parameters: Parameters,
+}
+
+impl AwaitSecrets {
+    /// The client that pushes.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.client.client()
+    }
+
+    /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another one.
+    ///
+    /// # Errors
+    /// What an authorization request with these parameters would be refused for.
+    pub fn decide(
+        &self,
+        fresh: FreshSecrets,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<(Write, SealedRequestUri), Refusal> {
+        let client = self.client.client();
+        check_pushed(self.parameters.form(), client, now, rules)?;
+        let form = self.parameters.encode();
+        // Escapes make it longer, and it is read back as a form.
+        if form.len() > MAX_BODY {
+            return Err(Reason::FormTooLarge.into());
+        }
+        let grant = Grant::push(client.id(), form, &fresh, now, &rules.policy);
+        let request_uri = RequestUri(Handle::new(grant.id(), fresh.first));
+        Ok((Write::insert(grant, now), SealedRequestUri(request_uri)))
+    }
+}
+
+/// A `request_uri` that must not leave before its write is proven.
+#[derive(Debug)]
+pub struct SealedRequestUri(RequestUri);
+
+impl SealedRequestUri {
+    /// Opens it with the proof of its write.
+    #[must_use]
+    pub fn open(self, proof: Committed) -> RequestUri {
+        drop(proof);
+        self.0
+    }
+}
+
+/// A `request_uri` on its way to the client.
+pub struct RequestUri(Handle);
+
+#[derive(Serialize)]
+struct Body {
+    request_uri: String,
+    expires_in: u64,
+}
+
+impl RequestUri {
+    /// The JSON answer (RFC 9126 section 2.2); the `request_uri` leaves here and nowhere else.
+    pub fn into_response(self, policy: &Policy) -> Response {
+        let handle = self.0.into_text(Kind::RequestUri, &policy.prefixes);
+        let request_uri = format!("{REQUEST_URI}{handle}");
+        let body = Body { request_uri, expires_in: policy.request_uri_lifetime.as_secs() };
+        match serde_json::to_vec(&body) {
+            Ok(json) => Response::secret_json(201, json),
+            Err(_) => Response::empty(500),
+        }
+    }
+}
+
+impl fmt::Debug for RequestUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestUri(..)")
+    }
+}

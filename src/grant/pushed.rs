@@ -1,0 +1,136 @@
+//! The life of a pushed authorization request (RFC 9126): it waits for its user, and becomes what they approve.
+//!
+//! ```text
+//!   pushed ──first visit──▶ visited ⟲ visit ──approve──▶ a code is out, or tokens are
+//!      │                       │
+//!      └── its time is over ───┘──▶ nothing is left
+//! ```
+//!
+//! A visit consumes nothing: browsers reload, and programs that preview links visit before the user does (FAPI 2.0 Security
+//! Profile section 5.3.2.2). The approval replaces the record of the request, so one request has one answer.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::stage::{Lifetime, Stage};
+use super::{Grant, Kind, Subject};
+use crate::client::ClientId;
+use crate::error::Reason;
+use crate::fresh_secrets::FreshSecrets;
+use crate::policy::{Policy, after};
+use crate::scope::Scope;
+use crate::secret::{Digest, Secret};
+use crate::target::ResourceIndicators;
+
+/// A request that waits for its user.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pushed {
+    /// The digest of what `request_uri` ends with.
+    request_uri: Digest,
+    /// The first visit has to come before this.
+    #[serde(with = "chrono::serde::ts_seconds")]
+    expires: DateTime<Utc>,
+    /// A request that was visited in time can be approved until this.
+    #[serde(with = "chrono::serde::ts_seconds")]
+    until: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    visited: bool,
+    /// The parameters as a form, without credentials.
+    parameters: Box<str>,
+}
+
+/// What a visit finds.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    /// The parameters of the request, as a form.
+    pub(crate) parameters: &'a str,
+    /// At the first visit, the grant that has to be stored before the request goes on.
+    pub(crate) first: Option<Grant>,
+}
+
+impl Grant {
+    /// A request that waits for its user, listed under its client: its parameters as a form.
+    pub(crate) fn push(
+        client: &ClientId,
+        parameters: String,
+        fresh: &FreshSecrets,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> Self {
+        let expires = after(now, policy.request_uri_lifetime);
+        let until = after(expires, policy.sign_in_window);
+        let pushed = Pushed {
+            request_uri: fresh.first.digest(Kind::RequestUri.tag()),
+            expires,
+            until,
+            visited: false,
+            parameters: parameters.into(),
+        };
+        Self {
+            id: fresh.grant,
+            client: client.clone(),
+            subject: Subject::Client(client.clone()),
+            scope: Scope::empty(),
+            targets: ResourceIndicators::default(),
+            created: now,
+            ends: until,
+            origin: None,
+            stage: Stage::Pushed(Box::new(pushed)),
+        }
+    }
+
+    /// A visit by this `request_uri`, which this client's authorization request names.
+    ///
+    /// # Errors
+    /// It is not this request's, not any more, or not this client's.
+    pub(crate) fn visit(
+        &self,
+        presented: &Secret,
+        client: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Visit<'_>, Reason> {
+        let Stage::Pushed(pushed) = &self.stage else {
+            return Err(Reason::RequestUriUnknown);
+        };
+        if !pushed.request_uri.matches(&presented.digest(Kind::RequestUri.tag())) {
+            return Err(Reason::RequestUriUnknown);
+        }
+        if self.client != *client {
+            return Err(Reason::RequestUriForAnotherClient);
+        }
+        if pushed.expires() <= now {
+            return Err(Reason::RequestUriExpired);
+        }
+        let first = (!pushed.visited).then(|| {
+            let visited = Pushed { visited: true, ..Pushed::clone(pushed) };
+            Self { stage: Stage::Pushed(Box::new(visited)), ..self.clone() }
+        });
+        Ok(Visit { parameters: &pushed.parameters, first })
+    }
+}
+
+impl Lifetime for Pushed {
+    fn expires(&self) -> DateTime<Utc> {
+        if self.visited { self.until } else { self.expires }
+    }
+
+    fn latest_expiry(&self, _: DateTime<Utc>) -> DateTime<Utc> {
+        self.until
+    }
+
+    /// A `request_uri` is no token: nothing revokes it.
+    fn holds(&self, _: Kind, _: &Secret) -> bool {
+        false
+    }
+}
+
+/// Without the parameters, which may name a person.
+impl fmt::Debug for Pushed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Pushed");
+        shown.field("expires", &self.expires).field("visited", &self.visited).finish_non_exhaustive()
+    }
+}

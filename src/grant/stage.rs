@@ -1,0 +1,135 @@
+//! [`Stage`]: where a grant is in its life, and the questions that every stage answers.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::Kind;
+use super::access::LiveTokens;
+use super::code::{PendingCode, SpentCode};
+use super::device::{SpentDeviceCode, Waiting};
+use super::pushed::Pushed;
+use super::refresh::Family;
+use crate::secret::Secret;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A pushed request; its user has not approved it yet.
+    Pushed(Box<Pushed>),
+    /// A device's user code is out; no user has approved, or the device has not asked since.
+    Waiting(Box<Waiting>),
+    /// A code is out; nothing has been issued.
+    Offered(Box<PendingCode>),
+    /// Tokens are out.
+    Live(Live),
+    /// Over. Kept so that a replay is recognised, not merely not found.
+    Ended(Ended),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Live {
+    /// The code that it began with, if it did. Shared by the versions of a grant, for it hardly ever changes.
+    pub(super) spent: Option<Arc<Spent>>,
+    pub(super) family: Option<Box<Family>>,
+    pub(super) access: LiveTokens,
+}
+
+/// A code after its use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    Code(SpentCode),
+    Device(SpentDeviceCode),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) at: DateTime<Utc>,
+    /// Until then, something that the grant issued may still be presented.
+    pub(super) until: DateTime<Utc>,
+}
+
+/// What is asked of every stage. A stage is a file that answers.
+pub(super) trait Lifetime {
+    /// From when on the record can be purged.
+    fn expires(&self) -> DateTime<Utc>;
+
+    /// No write moves [`expires`](Self::expires) beyond this, but one that reindexes; `ends` is the absolute end of the grant.
+    fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
+        let _ = ends;
+        self.expires()
+    }
+
+    /// Whether something of it can still be used.
+    fn is_live(&self, now: DateTime<Utc>) -> bool {
+        now < self.expires()
+    }
+
+    /// If it ends now: until when something of it may still be presented.
+    fn remembered_until(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let _ = now;
+        self.expires()
+    }
+
+    /// Whether this is a secret of it that ends the grant when it is revoked.
+    fn holds(&self, kind: Kind, presented: &Secret) -> bool;
+}
+
+impl Stage {
+    /// The stage, to be asked.
+    pub(super) fn lifetime(&self) -> &dyn Lifetime {
+        match self {
+            Self::Pushed(pushed) => &**pushed,
+            Self::Waiting(waiting) => &**waiting,
+            Self::Offered(code) => &**code,
+            Self::Live(live) => live,
+            Self::Ended(ended) => ended,
+        }
+    }
+
+    /// The tokens, if any are out.
+    pub(super) fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Pushed(_) | Self::Waiting(_) | Self::Offered(_) | Self::Ended(_) => None,
+        }
+    }
+}
+
+impl Lifetime for Live {
+    fn expires(&self) -> DateTime<Utc> {
+        let tokens = self.access.expires();
+        match &self.family {
+            Some(family) => tokens.max(family.idle_until),
+            None => tokens,
+        }
+    }
+
+    fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
+        match self.family {
+            Some(_) => ends,
+            None => self.expires(),
+        }
+    }
+
+    fn remembered_until(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.access.expires().max(now)
+    }
+
+    fn holds(&self, kind: Kind, presented: &Secret) -> bool {
+        kind == Kind::Refresh && self.family.as_ref().is_some_and(|family| family.knows(presented))
+    }
+}
+
+impl Lifetime for Ended {
+    fn expires(&self) -> DateTime<Utc> {
+        self.until
+    }
+
+    fn is_live(&self, _: DateTime<Utc>) -> bool {
+        false
+    }
+
+    fn holds(&self, _: Kind, _: &Secret) -> bool {
+        false
+    }
+}

@@ -1,0 +1,46 @@
+//! [`Parameters`]: what a request says, kept beyond the request.
+
+use std::fmt;
+
+use super::form::Form;
+
+/// The parameters of a request but for the client's credentials, each with a value, and none there twice but `resource`
+/// and `audience`. Its `Debug` shows names only.
+pub struct Parameters(Form<'static>);
+
+/// Client credentials are removed: only client authentication may read them.
+const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
+impl Parameters {
+    /// Those of a form whose [repeats were checked](Form::check_repeats).
+    pub(crate) fn of(form: &Form<'_>) -> Self {
+        Self(form.owned_without(&CREDENTIALS))
+    }
+
+    /// The value of a parameter; never empty.
+    #[must_use]
+    pub fn one(&self, name: &str) -> Option<&str> {
+        self.0.one(name).ok().flatten()
+    }
+
+    /// Every value of a parameter that may repeat.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.all(name)
+    }
+
+    /// The same as a form.
+    pub(crate) fn form(&self) -> &Form<'static> {
+        &self.0
+    }
+
+    /// A form that is read back as the same parameters.
+    pub(crate) fn encode(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(self.0.iter()).finish()
+    }
+}
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,72 @@
+//! The pushed authorization request endpoint (RFC 9126), and the visit of what was pushed.
+
+use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
+use crate::error::{Reason, Refusal};
+use crate::flow::authorize::{AwaitLogin, AwaitPushed, Visited};
+use crate::flow::pushed;
+use crate::http::{Request, Response};
+
+impl AuthorizationServer {
+    /// Answers a pushed authorization request (RFC 9126 section 2).
+    pub async fn pushed_authorization_request(&self, request: &Request) -> Response {
+        const ENDPOINT: Endpoint = Endpoint::PushedAuthorizationRequest;
+        if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
+            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
+        }
+        let flow = match pushed::AwaitClient::parse(request) {
+            Ok(flow) => flow,
+            Err(refusal) => return self.refuse_unread(refusal, ENDPOINT, request),
+        };
+        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
+        match self.push(flow, request).await {
+            Ok(request_uri) => request_uri.into_response(&self.rules().policy),
+            Err(refusal) => self.refuse_client(refusal, ENDPOINT, request, (&client, evidence)),
+        }
+    }
+
+    async fn push(
+        &self,
+        flow: pushed::AwaitClient,
+        request: &Request,
+    ) -> Result<pushed::RequestUri, Refusal> {
+        let id = flow.client_id().clone();
+        let flow = self.authenticate(request, flow).await?;
+        // Anyone can name a public client and fill the store.
+        if !flow.client().is_confidential() {
+            let admitted = self.inner.pushes.begin(request.peer, &id, self.now());
+            admitted.map_err(|_| Reason::PushThrottled)?.keep();
+        }
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let (write, sealed) = flow.decide(self.fresh_secrets(), self.now(), self.rules())?;
+            match self.commit(&write).await {
+                Outcome::Committed(proof) => {
+                    let about = EventSubject::client(&id).grant(write.id());
+                    self.audit(EventKind::RequestPushed, Endpoint::PushedAuthorizationRequest, about);
+                    return Ok(sealed.open(proof));
+                }
+                Outcome::Conflict => {}
+                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+
+    /// Finds what was pushed under a `request_uri`, and notes the first visit.
+    pub(super) async fn visit(&self, flow: &AwaitPushed) -> Result<AwaitLogin, Refusal> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let found = self.load(flow.grant_id()).await?;
+            let first = match flow.with_record(found, self.precise_now(), self.rules())? {
+                Visited::Again(request) => return Ok(*request),
+                Visited::First(first) => first,
+            };
+            match self.commit(first.write()).await {
+                Outcome::Committed(proof) => return Ok(first.with_proof(proof)),
+                Outcome::Conflict => {}
+                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Reason::Contended.into())
+    }
+}
