@@ -74,6 +74,8 @@ pub enum EventKind {
     ClientChanged,
     /// A client is gone, and all its grants.
     ClientRemoved,
+    /// The host named claims of a user that the protocol makes (`sub`, `acr` and so on); they were dropped.
+    ClaimsDropped,
     /// A request was refused; nothing changed.
     Refused(Reason),
     /// The server could not answer.
@@ -104,6 +106,8 @@ pub enum Endpoint {
     Jwks,
     /// RFC 7591 and 7592
     Registration,
+    /// OpenID Connect Core section 5.3
+    UserInfo,
     /// A request for a protected resource.
     Resource,
     /// A call of the host itself. It stays the last one: see the table of `server/endpoint/mod.rs`.

@@ -34,6 +34,7 @@ pub mod jose;
 #[cfg(feature = "jwt")]
 pub mod keys;
 pub mod manual;
+pub mod openid;
 pub mod outbound;
 pub mod registration;
 pub mod resource;

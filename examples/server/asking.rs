@@ -18,6 +18,8 @@ pub(crate) struct Asking<'a> {
     home: Option<&'a str>,
     scopes: Vec<ScopeLine>,
     details: Vec<DetailLines>,
+    /// Single facts about the user, by the names of OpenID Connect.
+    claims: Vec<&'a str>,
     /// Where it will use the access, if it names that.
     resources: Vec<&'a str>,
     warnings: Vec<&'static str>,
@@ -43,8 +45,14 @@ impl<'a> Asking<'a> {
             home: client.metadata().client_uri.as_deref(),
             scopes: app.scopes.lines(scope.iter()),
             details: details::lines(&app.details, details),
+            claims: Vec::new(),
             resources: targets.as_slice().iter().map(ResourceId::as_str).collect(),
         }
+    }
+
+    /// What it asks to know about the user beyond its scopes.
+    pub(crate) fn claims(self, claims: Vec<&'a str>) -> Self {
+        Self { claims, ..self }
     }
 
     /// What else a careful person would want to know before allowing anything.

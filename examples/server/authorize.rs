@@ -199,7 +199,7 @@ impl<'a> ConsentPage<'a> {
             (false, true) => None,
         };
         Self {
-            asking: asking.warn(program),
+            asking: asking.claims(consent.claims()).warn(program),
             redirect_host: consent.redirect_host(),
             request: query_of(request),
             return_to: in_a_path(app, "/authorize", request),

@@ -15,6 +15,7 @@ use toml::{Table, Value};
 use crate::assertions::AssertionEntry;
 use crate::details::DetailEntry;
 use crate::exchange::ExchangeEntry;
+use crate::openid::OpenIdSettings;
 use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
 use crate::tokens::Tokens;
@@ -50,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) registration: Option<SelfRegistration>,
     /// Whose assertions are as good as a sign-in.
     pub(crate) assertion_issuers: Vec<AssertionEntry>,
+    /// Whether applications learn who signs in, by OpenID Connect.
+    pub(crate) openid: Option<OpenIdSettings>,
     /// Whether applications that nobody registered are known by documents.
     pub(crate) documents: bool,
     /// What asks for those documents, and for the keys of applications.
@@ -178,7 +181,7 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 
 const KNOWN: &str = "issuer, listen, trusted_proxies, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
-    client_id_metadata_documents, legacy_assertion_audience, outbound, resources, users, clients";
+    client_id_metadata_documents, legacy_assertion_audience, openid, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -207,6 +210,7 @@ impl Reader {
             exchanges: self.each(&mut file, "exchange", Self::exchange),
             registration,
             assertion_issuers: self.assertion_issuers(&mut file),
+            openid: self.openid(&mut file),
             documents,
             outbound,
             legacy_assertion_audience: self.take(&mut file, "legacy_assertion_audience").unwrap_or_default(),
@@ -234,6 +238,14 @@ impl Reader {
         }
     }
 
+    fn openid(&mut self, file: &mut Table) -> Option<OpenIdSettings> {
+        let settings: OpenIdSettings = self.take(file, "openid")?;
+        if settings.id_token_lifetime == Some(0) {
+            self.mistakes.push("openid.id_token_lifetime must not be 0".to_owned());
+        }
+        Some(settings)
+    }
+
     fn user(&mut self, place: &str, mut entry: Table) -> Option<User> {
         let username: Option<String> = self.must(&mut entry, place, "username");
         let sub: Option<String> = self.must(&mut entry, place, "sub");
@@ -249,13 +261,14 @@ impl Reader {
             }
         };
         let pin = entry.remove("pin").and_then(|value| self.secret(&format!("{place}.pin"), value));
-        self.nothing_left(&entry, place, "username, password, password_hash, sub, pin");
+        let claims = self.may(&mut entry, place, "claims").unwrap_or_default();
+        self.nothing_left(&entry, place, "username, password, password_hash, sub, pin, claims");
         let password = password?;
         if key == "password_hash" && !password.starts_with("$argon2") {
             self.mistakes.push(format!("{place}: password_hash is no hash of Argon2 ($argon2id$…)"));
         }
         match User::new(username?, sub?, &password) {
-            Ok(user) => Some(user.with_pin(pin.as_deref())),
+            Ok(user) => Some(user.with_pin(pin.as_deref()).with_claims(claims)),
             Err(error) => {
                 self.mistakes.push(format!("{place}: the password hash is malformed: {error}"));
                 None

@@ -240,7 +240,8 @@ pub(crate) struct SignedIn {
 impl SignedIn {
     /// The same in grantor's words.
     pub(crate) fn login(&self) -> Login {
-        Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr)
+        let methods: &[&str] = if self.acr == BY_PIN { &["pwd", "pin", "mfa"] } else { &["pwd"] };
+        Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr).with_amr(methods.iter().copied())
     }
 }
 

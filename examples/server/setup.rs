@@ -18,6 +18,7 @@ use crate::assertions;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes, Limits};
 use crate::exchange::Exchanges;
+use crate::openid::{OpenIdSettings, People};
 use crate::pages::Pages;
 use crate::password::PasswordGrant;
 use crate::scopes::Scopes;
@@ -53,7 +54,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .slow_hash(Argon2Secrets::default())
         .audit(TracingAudit::default())
         .introspect_all(config.introspection)
-        .policy(policy(&config.lifetimes, &config.limits))
+        .policy(policy(&config.lifetimes, &config.limits, config.openid.as_ref()))
         .access_tokens(config.tokens.format);
     let builder =
         config.tokens.resources.iter().fold(builder, |builder, entry| builder.resource(entry.resource()));
@@ -75,6 +76,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     };
     let builder = match assertions::grant(config.assertion_issuers) {
         Some(grant) => builder.jwt_bearer(grant),
+        None => builder,
+    };
+    let builder = match config.openid {
+        Some(_) => builder.openid(People(Arc::clone(&users))),
         None => builder,
     };
     let builder = match &config.outbound {
@@ -138,12 +143,13 @@ fn one_line(error: impl Display) -> Vec<String> {
 }
 
 /// What the file leaves out stays as grantor has it.
-fn policy(lifetimes: &Lifetimes, limits: &Limits) -> Policy {
+fn policy(lifetimes: &Lifetimes, limits: &Limits, openid: Option<&OpenIdSettings>) -> Policy {
     let mut policy = Policy::default();
     let Policy {
         code_lifetime,
         device_code_lifetime,
         access_token_lifetime,
+        id_token_lifetime,
         refresh_token_idle,
         grant_lifetime,
         leeway,
@@ -157,6 +163,7 @@ fn policy(lifetimes: &Lifetimes, limits: &Limits) -> Policy {
         (code_lifetime, lifetimes.code),
         (device_code_lifetime, lifetimes.device_code),
         (access_token_lifetime, lifetimes.access_token),
+        (id_token_lifetime, openid.and_then(|openid| openid.id_token_lifetime)),
         (refresh_token_idle, lifetimes.refresh_idle),
         (grant_lifetime, lifetimes.family),
         (leeway, lifetimes.leeway),

@@ -75,12 +75,12 @@ impl KeySettings {
 }
 
 impl Config {
-    /// Whether any access token of this server is signed.
+    /// Whether anything of this server is signed: access tokens, or the tokens of OpenID Connect.
     pub(crate) fn signs(&self) -> bool {
         let resources = self.tokens.resources.iter().map(|resource| resource.access_tokens);
         let clients = self.clients.iter().map(|client| client.metadata().access_tokens);
         let mut formats = resources.chain(clients).chain([Some(self.tokens.format)]);
-        formats.any(|format| format == Some(AccessTokens::Jwt))
+        self.openid.is_some() || formats.any(|format| format == Some(AccessTokens::Jwt))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, PasswordHash};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
@@ -19,6 +20,8 @@ pub(crate) struct User {
     /// The name that tokens know the user by; it never changes and is never given to anybody else.
     pub(crate) sub: String,
     password: Password,
+    /// What applications may learn about the user, by the names of OpenID Connect.
+    pub(crate) claims: Map<String, Value>,
     /// The digest of the PIN with which the user can sign in in a stronger way, if there is one.
     pin: Option<[u8; 32]>,
 }
@@ -43,12 +46,17 @@ impl User {
         } else {
             Password::Plain(Sha256::digest(password).into())
         };
-        Ok(Self { username, sub, password, pin: None })
+        Ok(Self { username, sub, password, claims: Map::new(), pin: None })
     }
 
     /// Gives the user a PIN.
     pub(crate) fn with_pin(self, pin: Option<&str>) -> Self {
         Self { pin: pin.map(|pin| Sha256::digest(pin).into()), ..self }
+    }
+
+    /// Names what applications may learn about the user.
+    pub(crate) fn with_claims(self, claims: Map<String, Value>) -> Self {
+        Self { claims, ..self }
     }
 
     /// Whether the user has a PIN.
@@ -68,6 +76,7 @@ impl User {
             username: name.to_owned(),
             sub: name.to_owned(),
             password: Password::Plain([0; 32]),
+            claims: Map::new(),
             pin: None,
         }
     }

@@ -13,7 +13,10 @@ impl Audit for TracingAudit {
         match event.what {
             EventKind::Failed(_) => tracing::error!(target: "grantor", "{event}"),
             EventKind::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
-            EventKind::Refused(_) | EventKind::AnswerRepeated | EventKind::AnswerRepeatedAgain => {
+            EventKind::Refused(_)
+            | EventKind::ClaimsDropped
+            | EventKind::AnswerRepeated
+            | EventKind::AnswerRepeatedAgain => {
                 tracing::info!(target: "grantor", "{event}")
             }
             EventKind::CodeIssued

@@ -98,7 +98,7 @@ pub struct Authentication {
     pub auth_time: DateTime<Utc>,
     /// How well (`acr`, RFC 9470).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acr: Option<String>,
+    pub acr: Option<Box<str>>,
 }
 
 /// A user who is signed in at the host, as the host vouches for it.
@@ -106,6 +106,7 @@ pub struct Authentication {
 pub struct Login {
     pub(crate) subject: Subject,
     pub(crate) authentication: Authentication,
+    pub(crate) amr: Box<[Box<str>]>,
 }
 
 impl Login {
@@ -113,13 +114,22 @@ impl Login {
     /// tokens act for.
     #[must_use]
     pub fn new(user: impl Into<Arc<str>>, auth_time: DateTime<Utc>) -> Self {
-        Self { subject: Subject::user(user), authentication: Authentication { auth_time, acr: None } }
+        let authentication = Authentication { auth_time, acr: None };
+        Self { subject: Subject::user(user), authentication, amr: Box::default() }
     }
 
     /// Names the authentication context class that was reached.
     #[must_use]
     pub fn with_acr(mut self, acr: impl Into<String>) -> Self {
-        self.authentication.acr = Some(acr.into());
+        self.authentication.acr = Some(acr.into().into_boxed_str());
+        self
+    }
+
+    /// Names the methods by which the user proved who they are, such as `pwd` and `otp` (RFC 8176), for the `id_token`s of
+    /// this login.
+    #[must_use]
+    pub fn with_amr<S: Into<String>>(mut self, amr: impl IntoIterator<Item = S>) -> Self {
+        self.amr = amr.into_iter().map(|method| method.into().into_boxed_str()).collect();
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use rand::Rng as _;
 
@@ -14,6 +16,16 @@ pub trait Clock: Send + Sync {
     /// Now, as exactly as the clock can tell: whether a sign-in is newer than a request is a matter of less than a second.
     fn precise_now(&self) -> DateTime<Utc> {
         self.now()
+    }
+}
+
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> DateTime<Utc> {
+        (**self).now()
+    }
+
+    fn precise_now(&self) -> DateTime<Utc> {
+        (**self).precise_now()
     }
 }
 

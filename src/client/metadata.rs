@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::ResponseMode;
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
 use crate::base::AccessTokens;
+use crate::base::Algorithm;
 use crate::scope::Scope;
 
 /// Client metadata (RFC 7591 section 2), for configuration files and for storage.
@@ -60,6 +61,9 @@ pub struct ClientMetadata {
     /// Where the client publishes them, in the place of `jwks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
+    /// What its `id_token`s are signed with (OpenID Connect Registration section 2); by default `RS256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<Algorithm>,
     /// By default `web`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_type: Option<ApplicationType>,
@@ -90,6 +94,9 @@ pub struct ClientMetadata {
     /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_tokens: Option<AccessTokens>,
+    /// Grantor's own: its `id_token`s have the claims of the scopes, too, which by default are in the UserInfo answer alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_claims_from_scope: Option<bool>,
     /// Grantor's own: a confidential client may do without PKCE if this is `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pkce: Option<bool>,

@@ -191,6 +191,8 @@ impl Reason {
             R::PromptMalformed => (E::InvalidRequest, "prompt=none stands alone"),
             R::PromptUnsupported => (E::InvalidRequest, "a value of prompt is not supported"),
             R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
+            R::NonceTooLong => (E::InvalidRequest, "nonce is too long"),
+            R::ClaimsMalformed => (E::InvalidRequest, "claims must be a JSON object of objects of claims, each null or an object, and not too large"),
             R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
             R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
             R::RequestUriPushed => (E::InvalidRequest, "a pushed request must not have a request_uri"),
@@ -247,6 +249,8 @@ impl Reason {
             R::RegistrationScope => (E::InvalidClientMetadata, "nothing of scope may be registered"),
             R::RegistrationKeys =>
                 (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that the metadata list"),
+            R::RegistrationOpenId =>
+                (E::InvalidClientMetadata, "id_token_signed_response_alg must be one that the metadata list; encryption, signed UserInfo answers and pairwise subjects are not supported"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>
@@ -264,7 +268,7 @@ impl Reason {
 
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
-            R::StoreBroken | R::NotConfigured | R::IssuerRefused => (E::ServerError, "the server has a fault of its own"),
+            R::StoreBroken | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server has a fault of its own"),
         }
     }
 }

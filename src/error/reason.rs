@@ -217,6 +217,10 @@ pub enum Reason {
     PromptUnsupported,
     /// `max_age` is not a number of seconds.
     MaxAgeMalformed,
+    /// `nonce` has more than 512 characters.
+    NonceTooLong,
+    /// `claims` is not what section 5.5 of OpenID Connect Core says, or too large.
+    ClaimsMalformed,
     /// Request objects are not supported (RFC 9101).
     RequestObjectUnsupported,
     /// Request URIs are not supported (RFC 9101), but for those of pushed requests.
@@ -300,6 +304,12 @@ pub enum Reason {
     /// Another client's token at the revocation endpoint.
     TokenForAnotherClient,
 
+    // Answers of OpenID Connect.
+    /// The host names this user by more than 255 characters, or by some that are not ASCII.
+    SubjectUnfit,
+    /// The client wants its `id_token` signed with an algorithm that the signer has no key for.
+    IdTokenAlgorithm,
+
     // Registrations.
     /// The body does not say that it is JSON.
     RegistrationNotJson,
@@ -323,6 +333,8 @@ pub enum Reason {
     RegistrationKeys,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
+    /// What this provider has not: an algorithm, encryption, signed UserInfo answers, pairwise subjects.
+    RegistrationOpenId,
     /// A change that names another client, or not its secret (RFC 7592 section 2.2).
     RegistrationOfAnother,
     /// A change that has what only the server says (RFC 7592 section 2.2).

@@ -177,6 +177,7 @@ impl ClientInformation {
         metadata.scope = metadata.scope.filter(|scope| !scope.is_empty());
         // Grantor's own members are the host's terms and no metadata of the client.
         metadata.access_tokens = None;
+        metadata.id_token_claims_from_scope = None;
         metadata.require_pkce = None;
         metadata.localhost_any_port = None;
         metadata.redirect_schemes = None;

@@ -17,7 +17,7 @@ use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
 use crate::http::{Request, Response};
-use crate::issuance::{AccountStatus, Gate, RequestedAccess};
+use crate::issuance::{AccountStatus, Gate, Issuance, RequestedAccess};
 use crate::policy::{Policy, Rules};
 use crate::store::{Committed, Write};
 
@@ -74,6 +74,8 @@ impl AwaitSecrets {
         let gate =
             Gate { client, grant_type, asked: &self.asked, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
+        let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.scope));
+        let issuance = Issuance { openid, ..issuance };
         let (grant, user_code) = Grant::wait(issuance, &fresh, now, &rules.policy);
         let device_code = Handle::new(grant.id(), fresh.first);
         Ok((Write::insert(grant, now), SealedCodes(Codes { device_code, user_code })))

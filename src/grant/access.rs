@@ -121,7 +121,7 @@ impl Grant {
             jti: name.to_string(),
             scope: tokens.scope.clone(),
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
-            acr: authentication.and_then(|a| a.acr.clone()),
+            acr: authentication.and_then(|a| a.acr.as_deref().map(str::to_owned)),
             act: self.actor().cloned(),
             authorization_details: tokens.details.clone(),
             extra: serde_json::Map::new(),

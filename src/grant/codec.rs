@@ -17,6 +17,7 @@ use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingC
 use crate::base::TokenName;
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
+use crate::openid::OpenId;
 use crate::scope::Scope;
 use crate::target::ResourceIndicators;
 
@@ -46,6 +47,8 @@ struct Body<'a> {
     actor: Option<Actor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<TokenName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    openid: Option<Box<OpenId>>,
     stage: StageBody<'a>,
 }
 
@@ -107,6 +110,7 @@ impl Grant {
             authentication: self.authentication().cloned(),
             actor: self.actor().cloned(),
             parent: self.parent(),
+            openid: self.openid().cloned().map(Box::new),
             stage,
         };
         // Nothing in it can fail to be written: every key is a text and every value finite.
@@ -146,7 +150,7 @@ impl Grant {
             targets: body.targets,
             created: body.created,
             ends: body.ends,
-            origin: Origin::new(body.authentication, body.actor, body.parent, body.details),
+            origin: Origin::new(body.authentication, body.actor, body.parent, body.details, body.openid),
             stage,
         })
     }

@@ -23,6 +23,7 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::fresh_secrets::FreshSecrets;
 use crate::issuance::{Gate, Issuance};
+use crate::openid::OPENID;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
@@ -225,7 +226,12 @@ impl Grant {
             None => self.details().clone(),
         };
         self.subject = login.subject().clone();
-        self.origin = Origin::new(Some(login.authentication().clone()), None, None, details);
+        let openid = self.origin.as_ref().and_then(|origin| origin.openid.clone());
+        let openid = openid.filter(|_| self.scope.contains(OPENID)).map(|mut openid| {
+            openid.amr.clone_from(&login.amr);
+            openid
+        });
+        self.origin = Origin::new(Some(login.authentication().clone()), None, None, details, openid);
         self.created = now;
         self.ends = after(now, policy.grant_lifetime);
         Ok(self)

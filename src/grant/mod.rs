@@ -32,6 +32,7 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::fresh_secrets::FreshSecrets;
 use crate::issuance::{Granted, Issuance};
+use crate::openid::OpenId;
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
@@ -89,6 +90,8 @@ struct Origin {
     parent: Option<TokenName>,
     /// All the details that were approved.
     details: AuthorizationDetails,
+    /// What OpenID Connect needs of it; none in a grant of plain OAuth.
+    openid: Option<Box<OpenId>>,
 }
 
 impl Origin {
@@ -97,9 +100,11 @@ impl Origin {
         actor: Option<Actor>,
         parent: Option<TokenName>,
         details: AuthorizationDetails,
+        openid: Option<Box<OpenId>>,
     ) -> Option<Arc<Self>> {
         let is_there = authentication.is_some() || actor.is_some() || parent.is_some() || !details.is_empty();
-        is_there.then(|| Arc::new(Self { authentication, actor, parent, details }))
+        let is_there = is_there || openid.is_some();
+        is_there.then(|| Arc::new(Self { authentication, actor, parent, details, openid }))
     }
 }
 
@@ -189,7 +194,13 @@ impl Grant {
             targets: issuance.targets,
             created: now,
             ends: after(now, policy.grant_lifetime).min(issuance.until),
-            origin: Origin::new(authentication, issuance.actor, issuance.parent, issuance.details),
+            origin: Origin::new(
+                authentication,
+                issuance.actor,
+                issuance.parent,
+                issuance.details,
+                issuance.openid,
+            ),
             stage,
         }
     }
@@ -276,6 +287,11 @@ impl Grant {
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         self.origin.as_ref().map_or(AuthorizationDetails::NONE, |origin| &origin.details)
+    }
+
+    /// What it remembers for OpenID Connect; none of a grant that did not begin with the scope `openid`.
+    pub(crate) fn openid(&self) -> Option<&OpenId> {
+        self.origin.as_ref()?.openid.as_deref()
     }
 
     /// All that its tokens may be good for.

@@ -17,6 +17,7 @@ use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::form::Form;
+use crate::openid::{OPENID, OpenId};
 use crate::scope::Scope;
 use crate::target::{ResourceId, ResourceIndicators};
 
@@ -109,6 +110,8 @@ pub struct Issuance {
     pub(crate) actor: Option<Actor>,
     /// The token that it is exchanged for.
     pub(crate) parent: Option<TokenName>,
+    /// What the grant that begins with it remembers for OpenID Connect.
+    pub(crate) openid: Option<Box<OpenId>>,
 }
 
 impl Issuance {
@@ -215,6 +218,7 @@ impl<'a> Gate<'a> {
             until: end_of_time(),
             actor: None,
             parent: None,
+            openid: None,
         })
     }
 
@@ -227,6 +231,10 @@ impl<'a> Gate<'a> {
                 Some(Cow::Owned(asked.intersection(&self.rules.ceiling(self.client))))
             }
             true => Some(Cow::Owned(asked.intersection(&self.rules.scope))),
+            // OpenID Connect Core section 3.1.2.1.
+            false if self.asks_a_user() && self.rules.openid.is_some() && asked.contains(OPENID) => {
+                Some(Cow::Owned(asked.intersection(&self.rules.scope)))
+            }
             false => Some(Cow::Borrowed(asked)),
         }
     }

@@ -59,6 +59,8 @@ pub struct Policy {
     pub device_requests_per_minute: u32,
     /// How long an access token is good; 10 min.
     pub access_token_lifetime: Duration,
+    /// How long an `id_token` is good; 10 min. A client reads it once, when it gets it.
+    pub id_token_lifetime: Duration,
     /// How long a refresh token lives without being used; 14 days.
     pub refresh_token_idle: Duration,
     /// How long anything of one authorization lives, whatever is refreshed; 90 days.
@@ -99,6 +101,7 @@ impl Default for Policy {
             user_code_failures_per_address: 20,
             device_requests_per_minute: 60,
             access_token_lifetime: Duration::from_secs(10 * 60),
+            id_token_lifetime: Duration::from_secs(10 * 60),
             refresh_token_idle: Duration::from_secs(14 * DAY),
             grant_lifetime: Duration::from_secs(90 * DAY),
             leeway: Duration::from_secs(60),

@@ -12,6 +12,7 @@ use crate::base::{
 use crate::client::auth::AssertionRules;
 use crate::client::{Client, GrantType, Profile};
 use crate::error::Reason;
+use crate::openid::OpenIdRules;
 
 /// What every decision may assume of its server.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Rules {
     pub(crate) assertions: Option<Box<AssertionRules>>,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Vec<ClientId>,
+    /// How requests of OpenID Connect are answered, if they are.
+    pub(crate) openid: Option<Box<OpenIdRules>>,
     /// Whether the host has a page where users sign up.
     pub(crate) signs_up: bool,
     /// Whether an authorization request has to be pushed.
@@ -61,6 +64,7 @@ impl Rules {
             assertions: None,
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
+            openid: None,
             signs_up: false,
             requires_push: false,
             policy: Policy::default(),

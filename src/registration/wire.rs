@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::member::{Flag, List, Member, Text};
 use super::{Allowance, Registration};
+use crate::base::Algorithm;
 use crate::client::auth::Credentials;
 use crate::client::{
     ApplicationType, AuthMethod, ClientKeys, ClientMetadata, GrantType, ResponseType, is_readable_name,
@@ -51,6 +52,13 @@ pub(crate) struct MetadataBody {
     policy_uri: Text,
     jwks_uri: Text,
     jwks: Option<Value>,
+    id_token_signed_response_alg: Text,
+    userinfo_signed_response_alg: Text,
+    subject_type: Text,
+    id_token_encrypted_response_alg: Option<IgnoredAny>,
+    id_token_encrypted_response_enc: Option<IgnoredAny>,
+    userinfo_encrypted_response_alg: Option<IgnoredAny>,
+    userinfo_encrypted_response_enc: Option<IgnoredAny>,
     software_id: Text,
     software_version: Text,
     application_type: Text,
@@ -165,6 +173,13 @@ impl MetadataBody {
                 .or(self.token_endpoint_auth_signing_alg),
             jwks_uri: over.jwks_uri.or(self.jwks_uri),
             jwks: over.jwks.or(self.jwks),
+            id_token_signed_response_alg: over
+                .id_token_signed_response_alg
+                .or(self.id_token_signed_response_alg),
+            userinfo_signed_response_alg: over
+                .userinfo_signed_response_alg
+                .or(self.userinfo_signed_response_alg),
+            subject_type: over.subject_type.or(self.subject_type),
             software_id: over.software_id.or(self.software_id),
             software_version: over.software_version.or(self.software_version),
             application_type: over.application_type.or(self.application_type),
@@ -195,6 +210,33 @@ impl MetadataBody {
         wrong.into_iter().find_map(|(is_wrong, flaw)| is_wrong.then_some(flaw))
     }
 
+    /// What its `id_token`s are going to be signed with. What a provider has not is refused: an answer must not be readable,
+    /// or without a signature, where the client asked for more.
+    fn id_token_algorithm(&self, rules: &Rules) -> Result<Option<Algorithm>, Reason> {
+        let Some(openid) = &rules.openid else { return Ok(None) };
+        let encrypted = [
+            &self.id_token_encrypted_response_alg,
+            &self.id_token_encrypted_response_enc,
+            &self.userinfo_encrypted_response_alg,
+            &self.userinfo_encrypted_response_enc,
+        ];
+        let is_public = match &self.subject_type {
+            Member::Absent => true,
+            Member::Is(name) => name == "public",
+            Member::Other => false,
+        };
+        let is_unsigned = self.userinfo_signed_response_alg == Member::Absent;
+        if encrypted.iter().any(|member| member.is_some()) || !is_public || !is_unsigned {
+            return Err(Reason::RegistrationOpenId);
+        }
+        let algorithm = match &self.id_token_signed_response_alg {
+            Member::Absent => Some(Algorithm::Rs256),
+            Member::Is(name) => Algorithm::parse(name).filter(|known| openid.algorithms.contains(known)),
+            Member::Other => None,
+        };
+        algorithm.map(Some).ok_or(Reason::RegistrationOpenId)
+    }
+
     /// Checks everything, in one straight line. Redirect URIs may have these schemes without a dot.
     pub(crate) fn check(self, schemes: &[&str], rules: &Rules) -> Result<RequestedMetadata, Reason> {
         if self.jwks.is_some() && self.jwks_uri != Member::Absent {
@@ -203,6 +245,7 @@ impl MetadataBody {
         if let Some(flaw) = self.flaw() {
             return Err(flaw.into());
         }
+        let id_token_algorithm = self.id_token_algorithm(rules)?;
         let method = match self.methods().next() {
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
@@ -231,6 +274,7 @@ impl MetadataBody {
                 .filter(|_| has_keys),
             jwks: self.jwks.filter(|_| has_keys),
             jwks_uri: self.jwks_uri.value().filter(|_| has_keys),
+            id_token_signed_response_alg: id_token_algorithm,
             application_type: application_type(self.application_type.as_str())?,
             require_pushed_authorization_requests: self.require_pushed_authorization_requests.value(),
             client_uri: page(self.client_uri),

@@ -31,6 +31,7 @@ pub struct GuardBuilder {
     clock: Arc<dyn Clock>,
     deadline: Duration,
     refuses_in_doubt: bool,
+    is_unlisted: bool,
 }
 
 impl GuardBuilder {
@@ -48,6 +49,7 @@ impl GuardBuilder {
             clock: Arc::new(SystemClock),
             deadline: Duration::from_secs(5),
             refuses_in_doubt: false,
+            is_unlisted: false,
         }
     }
 
@@ -124,6 +126,12 @@ impl GuardBuilder {
         self
     }
 
+    /// Has no metadata document that challenges could name.
+    pub(crate) fn unlisted(mut self) -> Self {
+        self.is_unlisted = true;
+        self
+    }
+
     /// Checks the whole configuration.
     ///
     /// # Errors
@@ -167,6 +175,7 @@ impl GuardBuilder {
             return Err(GuardErrors(errors));
         };
         let inner = Inner {
+            is_unlisted: self.is_unlisted,
             metadata: metadata::document(&resource, &issuers, &scopes),
             metadata_url: format!("{}{}{}", place.origin, metadata::WELL_KNOWN, place.path),
             path: place.path,

@@ -54,6 +54,8 @@ pub(super) struct Inner {
     pub(super) path: String,
     /// The URL of the document.
     pub(super) metadata_url: String,
+    /// Whether challenges keep quiet about it.
+    pub(super) is_unlisted: bool,
     pub(super) metadata: Vec<u8>,
     pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
     pub(super) implied: Implied,
@@ -87,9 +89,7 @@ impl Guard {
             Ok(access) => Ok(access),
             Err((refusal, access)) => {
                 self.record(refusal.reason(), access.as_deref());
-                let Inner { realm, metadata_url, .. } = &*self.inner;
-                let challenge = Challenge { realm, metadata: Some(metadata_url) };
-                Err(challenge.answer(self.public_reason(refusal.reason()), needed))
+                Err(self.answer(refusal.reason(), needed))
             }
         }
     }
@@ -100,7 +100,15 @@ impl Guard {
         self.inner.implied.grants(access.scope(), scope)
     }
 
-    async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
+    /// The answer to a request that does not pass.
+    pub(crate) fn answer(&self, reason: Reason, needed: &Requirement) -> Response {
+        let Inner { realm, metadata_url, is_unlisted, .. } = &*self.inner;
+        let metadata = (!is_unlisted).then_some(metadata_url.as_str());
+        Challenge { realm, metadata }.answer(self.public_reason(reason), needed)
+    }
+
+    /// The same as [`check`](Self::check), for who records and answers on their own.
+    pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
         let token = presented(request).map_err(without_access)?;

@@ -284,6 +284,19 @@ impl Consent {
         self.state.requested()
     }
 
+    /// The single claims that the client asks for beyond those of its scopes (the parameter `claims` of OpenID Connect): show
+    /// their names beside the scope. They are the client's own words. A consent that you remember without them does not
+    /// cover them.
+    #[must_use]
+    pub fn claims(&self) -> Vec<&str> {
+        self.state.claims()
+    }
+
+    /// Keeps those of the single claims that the user grants; what was not asked for is not granted.
+    pub fn narrow_claims(&mut self, keep: &[&str]) {
+        self.state.narrow_claims(keep);
+    }
+
     /// Takes what the user makes of the details before [`approve`](Self::approve): fewer, narrower, or enriched by a choice
     /// such as an account (RFC 9396 section 7.1). The host is trusted with what it adds.
     ///

@@ -1,7 +1,7 @@
 //! [`AuthorizationServerBuilder`]: configures a server and reports every mistake at once, at start.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
@@ -11,13 +11,14 @@ use super::repeats::Repeats;
 use super::single_use::SingleUse;
 use super::undelivered::UndeliveredAnswers;
 use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
-use super::validate::{validate_numbers, validate_terms};
+use super::validate::{validate_numbers, validate_openid, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
 use crate::client::auth::AssertionRules;
 use crate::client::{ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, SlowHash};
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
+use crate::openid::{ClaimsSource, OPENID, OpenIdRules};
 use crate::policy::{Policy, Profile, Rules, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
@@ -57,6 +58,7 @@ pub struct AuthorizationServerBuilder {
     access_tokens: AccessTokens,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
+    pub(super) claims: Option<Arc<dyn ClaimsSource>>,
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -93,6 +95,7 @@ impl AuthorizationServerBuilder {
             access_tokens: AccessTokens::default(),
             signer: None,
             access_token_claims: None,
+            claims: None,
             audit: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -305,6 +308,12 @@ impl AuthorizationServerBuilder {
         self
     }
 
+    /// The path of the UserInfo endpoint below the issuer; by default `/userinfo`. It is there with OpenID Connect.
+    pub fn userinfo_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.endpoints.put(Endpoint::UserInfo, path);
+        self
+    }
+
     /// Who is told of every event.
     pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
@@ -349,6 +358,9 @@ impl AuthorizationServerBuilder {
             errors.push(error);
             String::new()
         });
+        if self.claims.is_some() && !self.scopes.iter().any(|scope| scope == OPENID) {
+            self.scopes.push(OPENID.to_owned());
+        }
         let scope = Scope::parse(&self.scopes.join(" ")).unwrap_or_else(|_| {
             errors.push(ConfigError::Scopes);
             Scope::empty()
@@ -365,6 +377,13 @@ impl AuthorizationServerBuilder {
         let longest = self.signer.as_ref().and_then(|signer| signer.longest_lifetime());
         if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
             errors.push(ConfigError::KeysRetireEarly);
+        }
+        let openid = self
+            .claims
+            .as_ref()
+            .map(|_| OpenIdRules { id_token_lifetime: self.policy.id_token_lifetime, algorithms: can_sign });
+        if let Some(openid) = &openid {
+            errors.extend(validate_openid(openid, longest));
         }
         let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
             errors.extend(mistakes);
@@ -420,6 +439,7 @@ impl AuthorizationServerBuilder {
             assertions: assertions.map(Box::new),
             extensions,
             scope,
+            openid: openid.map(Box::new),
             signs_up: self.signs_up,
             requires_push: self.requires_push,
             policy: self.policy,
@@ -451,6 +471,8 @@ impl AuthorizationServerBuilder {
             client_signatures: self.client_signatures,
             signer: self.signer,
             access_token_claims: self.access_token_claims,
+            claims: self.claims,
+            userinfo: OnceLock::new(),
             audit: self.audit,
             clock: self.clock,
             cursor_key: self.cursor_key.unwrap_or_else(|| drawn(&*self.entropy)),

@@ -59,6 +59,12 @@ pub enum ConfigError {
     /// Tokens that nobody could verify any more.
     #[error("access tokens live longer than the keys that signed them are published")]
     KeysRetireEarly,
+    /// OpenID Connect, and no RS256 (OpenID Connect Core section 15.1).
+    #[error("OpenID Connect needs a signer with a key for RS256: call token_signer")]
+    OpenIdSigner,
+    /// An `id_token` that nobody could verify any more.
+    #[error("id_tokens live longer than the keys that signed them are published")]
+    KeysRetireBeforeIdTokens,
     /// A grant type of the host whose name is not an absolute URI (RFC 6749 section 4.5).
     #[error("the name of the grant type {0:?} is not an absolute URI")]
     GrantTypeName(String),

@@ -13,6 +13,8 @@ mod extension;
 mod limit;
 mod lineage;
 mod manage;
+#[cfg(feature = "openid")]
+mod openid;
 mod pushed;
 mod registration;
 mod repeats;
@@ -24,11 +26,12 @@ mod token;
 mod turns;
 mod undelivered;
 mod unused;
+mod userinfo;
 mod validate;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 
@@ -53,8 +56,10 @@ use crate::error::{Reason, Refusal};
 use crate::flow::AccountStatus;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::{Request, Response};
+use crate::openid::ClaimsSource;
 use crate::policy::Rules;
 use crate::registration::Registration;
+use crate::resource::Guard;
 use crate::secret::{Secret, SecretText};
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{BackendError, TokenStore};
@@ -111,6 +116,9 @@ struct Inner {
     client_signatures: Option<Arc<dyn ClientSignatures>>,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
+    claims: Option<Arc<dyn ClaimsSource>>,
+    /// What guards the UserInfo endpoint, once it was asked for.
+    userinfo: OnceLock<Option<Guard>>,
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,

@@ -62,29 +62,31 @@ impl AuthorizationServer {
             let account_status = self.account_status(state.subject()).await?;
             let (now, first_peer) = (self.now(), state.answered_peer());
             let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered(now));
-            let (write, sealed) =
-                match state.decide(account_status, unanswered, self.fresh_secrets(), now, self.rules()) {
-                    Decision::Refuse(refusal) => return Err(refusal),
-                    Decision::Repeat(reply) | Decision::Issue(reply) => {
-                        let reply = self.sign_reply(reply).await?;
-                        lost.into_iter().for_each(|watch| watch.answered());
-                        let what = match self.inner.repeats.is_first(&flow.digest(), now) {
-                            true => EventKind::AnswerRepeated,
-                            false => EventKind::AnswerRepeatedAgain,
-                        };
-                        self.audit(what, Endpoint::Token, EventSubject { first_peer, ..about });
-                        return Ok(reply);
+            let mut decision =
+                state.decide(account_status, unanswered, self.fresh_secrets(), now, self.rules());
+            self.add_claims(&mut decision, about).await?;
+            let (write, sealed) = match decision {
+                Decision::Refuse(refusal) => return Err(refusal),
+                Decision::Repeat(reply) | Decision::Issue(reply) => {
+                    let reply = self.sign_reply(reply).await?;
+                    lost.into_iter().for_each(|watch| watch.answered());
+                    let what = match self.inner.repeats.is_first(&flow.digest(), now) {
+                        true => EventKind::AnswerRepeated,
+                        false => EventKind::AnswerRepeatedAgain,
+                    };
+                    self.audit(what, Endpoint::Token, EventSubject { first_peer, ..about });
+                    return Ok(reply);
+                }
+                Decision::Commit(write, sealed) => (write, sealed),
+                Decision::End(tombstone, sealed) => {
+                    let opened = sealed.open(self.end(&tombstone).await?);
+                    let about = EventSubject { subject: Some(tombstone.grant().subject()), ..about };
+                    if let Err(refusal) = &opened {
+                        self.audit(EventKind::Ended(refusal.reason()), Endpoint::Token, about);
                     }
-                    Decision::Commit(write, sealed) => (write, sealed),
-                    Decision::End(tombstone, sealed) => {
-                        let opened = sealed.open(self.end(&tombstone).await?);
-                        let about = EventSubject { subject: Some(tombstone.grant().subject()), ..about };
-                        if let Err(refusal) = &opened {
-                            self.audit(EventKind::Ended(refusal.reason()), Endpoint::Token, about);
-                        }
-                        return self.sign_reply(opened?).await;
-                    }
-                };
+                    return self.sign_reply(opened?).await;
+                }
+            };
             if sealed.issues() {
                 lost.iter_mut().for_each(|watch| watch.writes(now));
             }

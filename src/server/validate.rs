@@ -1,11 +1,15 @@
 //! What can be wrong with a configuration, found at start.
 
+use std::time::Duration;
+
 use fluent_uri::Uri;
 
 use super::config_error::ConfigError;
+use crate::base::Algorithm;
 use crate::client::GrantType;
 use crate::details::DetailTypes;
 use crate::documents::MetadataDocuments;
+use crate::openid::OpenIdRules;
 use crate::policy::Policy;
 use crate::redirect::{has_port_that_exists, may_be_named};
 use crate::registration::Registration;
@@ -102,6 +106,20 @@ pub(super) fn validate_documents(
     zero.chain(disorder).chain(validate_terms(&documents.terms, serves, scope, true))
 }
 
+/// A provider whose clients cannot verify, or cannot verify for long enough.
+pub(super) fn validate_openid(
+    openid: &OpenIdRules,
+    longest: Option<Duration>,
+) -> impl Iterator<Item = ConfigError> {
+    let lacks = !openid.algorithms.contains(&Algorithm::Rs256);
+    let outlives = longest.is_some_and(|longest| openid.id_token_lifetime > longest);
+    let found = [
+        lacks.then_some(ConfigError::OpenIdSigner),
+        outlives.then_some(ConfigError::KeysRetireBeforeIdTokens),
+    ];
+    found.into_iter().flatten()
+}
+
 pub(super) fn validate_numbers(policy: &Policy) -> impl Iterator<Item = ConfigError> {
     let positive = [
         ("code_lifetime", policy.code_lifetime),
@@ -109,6 +127,7 @@ pub(super) fn validate_numbers(policy: &Policy) -> impl Iterator<Item = ConfigEr
         ("request_uri_lifetime", policy.request_uri_lifetime),
         ("sign_in_window", policy.sign_in_window),
         ("access_token_lifetime", policy.access_token_lifetime),
+        ("id_token_lifetime", policy.id_token_lifetime),
         ("refresh_token_idle", policy.refresh_token_idle),
         ("grant_lifetime", policy.grant_lifetime),
         ("store_deadline", policy.store_deadline),

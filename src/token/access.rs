@@ -175,7 +175,7 @@ impl Access {
             Source::Grant { record, .. } => record.grant().authentication().cloned(),
             Source::Claims(claimed) => {
                 let auth_time = DateTime::from_timestamp(claimed.claims.auth_time?, 0)?;
-                Some(Authentication { auth_time, acr: claimed.claims.acr.clone() })
+                Some(Authentication { auth_time, acr: claimed.claims.acr.as_deref().map(Box::from) })
             }
         }
     }

@@ -16,6 +16,7 @@ clients=(
     "openid-client server.toml node $NODE_DIR/openid-client.mjs"
     "private-key-jwt private_key_jwt.toml node $NODE_DIR/private_key_jwt.mjs"
     "authlib-private-key-jwt private_key_jwt.toml $VENV/bin/python tests/clients/python/private_key_jwt.py"
+    "openid openid.toml node $NODE_DIR/openid.mjs"
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
     "joserfc jwt.toml $VENV/bin/python tests/clients/python/verify_jwt.py"
     "jose jwt.toml node $NODE_DIR/verify_jwt.mjs"

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use grantor::jose::Algorithm;
-use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
+use grantor::keys::JwtSigner;
 use grantor::policy::OmittedScope;
 use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Policy, Registration, Request};
 
 use crate::support::http::{bare, post, post_as, send};
+use crate::support::provider::{People, keys};
 use crate::support::{
     Answer, Fixture, ISSUER, SECRET, basic, clients, code_query, encode, redemption, request,
 };
@@ -21,14 +21,14 @@ fn fixture() -> Fixture {
 /// A server with every endpoint.
 fn all_of_them() -> Fixture {
     let registry = Arc::new(MemoryRegistry::new(clients()));
-    let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa]).unwrap();
     Fixture::with(|builder| {
         builder
             .device_verification("/device")
             .clients(registry.clone())
             .registrar(registry)
             .registration(Registration::open())
-            .token_signer(JwtSigner::new(keys).unwrap())
+            .token_signer(JwtSigner::new(keys()).unwrap())
+            .openid(People::default())
     })
 }
 

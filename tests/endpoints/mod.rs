@@ -11,6 +11,7 @@ mod every_secret;
 mod introspect;
 mod limits;
 mod metadata;
+mod openid;
 mod pushed;
 mod register;
 mod register_terms;

@@ -34,6 +34,12 @@ impl Fixture {
         Ok(entered.signed_in(self.alice()))
     }
 
+    /// The page for this login in the browser that entered the code.
+    pub async fn enter_as(&self, user_code: &str, login: grantor::Login) -> DeviceConsent {
+        let entered = self.server.device(user_code, &BrowserSession::session("browser"), None).await;
+        entered.expect("a device that waits").signed_in(login)
+    }
+
     pub async fn says_yes(&self, codes: &Codes) {
         self.enter(&codes.user, "browser").await.unwrap().approve().await.unwrap();
     }

@@ -15,6 +15,7 @@ pub mod guarded;
 pub mod http;
 pub mod log;
 pub mod programs;
+pub mod provider;
 pub mod racing;
 pub mod registering;
 pub mod remote;

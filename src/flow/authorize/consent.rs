@@ -12,6 +12,7 @@ use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
 use crate::flow::token::Reply;
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Authentication, Grant, Handle, Kind, PendingCode};
+use crate::openid::{OPENID, OpenId};
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::redirect::RedirectUri;
@@ -93,6 +94,20 @@ impl AwaitConsent {
         self.terms.narrow_scope(part);
     }
 
+    /// The single claims that the parameter `claims` of OpenID Connect asks for, each once.
+    #[must_use]
+    pub fn claims(&self) -> Vec<&str> {
+        self.issuance.openid.as_deref().map(OpenId::claim_names).unwrap_or_default()
+    }
+
+    /// Keeps the single claims that the user grants.
+    pub fn narrow_claims(&mut self, keep: &[&str]) {
+        let claims = self.issuance.openid.as_mut().and_then(|openid| openid.claims.as_mut());
+        if let Some(claims) = claims {
+            claims.retain(|name| keep.contains(&name));
+        }
+    }
+
     /// Whether nothing is left of what was asked for: yes to nothing is no.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -150,7 +165,8 @@ impl AwaitConsent {
     pub fn approve(self, fresh: FreshSecrets, now: DateTime<Utc>, rules: &Rules) -> (Write, SealedRedirect) {
         let Self { to, named, pushed, response_type, challenge, authentication, issuance, terms, .. } = self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
-        let issuance = Issuance { scope, details, ..issuance };
+        let openid = issuance.openid.filter(|_| scope.contains(OPENID));
+        let issuance = Issuance { scope, details, openid, ..issuance };
         let policy = &rules.policy;
         let fresh = match &pushed {
             Some(record) => fresh.of_grant(record.grant().id()),

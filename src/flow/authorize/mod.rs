@@ -11,6 +11,7 @@
 //! before a user is signed in, so that no stranger's link can bounce off this server (RFC 9700 section 4.11.2).
 
 mod consent;
+mod openid;
 mod parameters;
 mod requested;
 mod sign_in;
@@ -32,9 +33,10 @@ use super::redirect::{ErrorAnswer, Return};
 use crate::client::{Client, ClientId, ResponseType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
-use crate::grant::{Authentication, Login, Subject};
+use crate::grant::{Login, Subject};
 use crate::http::{Method, Request};
 use crate::issuance::{self as gate, AccountStatus, Gate, Issuance};
+use crate::openid::OPENID;
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::store::Record;
@@ -94,9 +96,8 @@ impl AwaitClient {
 /// section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no page, so there the redirect stays.
 fn redirects_errors(client: &Client, asked: &AuthorizationParameters, rules: &Rules) -> bool {
     let is_strange = client.is_self_registered() || client.of_document;
-    let is_hidden = asked.requested.has_prompt(Prompt::None)
-        && rules.scope.contains("openid")
-        && asked.names_scope("openid");
+    let is_hidden =
+        asked.requested.has_prompt(Prompt::None) && rules.scope.contains(OPENID) && asked.names_scope(OPENID);
     !is_strange || is_hidden
 }
 
@@ -187,8 +188,12 @@ impl AwaitLogin {
             Ok(checked) => checked,
             Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),
         };
-        match self.because(&login, now) {
-            None => SignedIn::Consent(Box::new(self.asks(checked, login.authentication))),
+        let openid = checked.issuance.openid.as_deref();
+        if openid.is_some_and(|openid| openid.is_for_another(login.subject())) {
+            return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
+        }
+        match self.because(&login, openid, now) {
+            None => SignedIn::Consent(Box::new(self.asks(checked, login))),
             Some(because) if self.asked.requested.has_prompt(Prompt::None) => {
                 SignedIn::Refused(Box::new(self.refuse(because.reason(), Some(login.subject))))
             }
@@ -235,11 +240,16 @@ impl AwaitLogin {
         if asked.requested.has_prompt(Prompt::Create) && !rules.signs_up { return Err(Reason::PromptUnsupported) }
         let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details }, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(subject)?;
-        Ok(CheckedRequest { response_type, mode, challenge, issuance })
+        let openid    = asked.openid(response_type, &issuance.scope, rules)?;
+        Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance } })
     }
 
-    fn asks(self, checked: CheckedRequest, authentication: Authentication) -> AwaitConsent {
-        let CheckedRequest { response_type, mode, challenge, issuance } = checked;
+    fn asks(self, checked: CheckedRequest, login: Login) -> AwaitConsent {
+        let CheckedRequest { response_type, mode, challenge, mut issuance } = checked;
+        let Login { authentication, amr, .. } = login;
+        if let Some(openid) = &mut issuance.openid {
+            openid.amr = amr;
+        }
         let Issuance { client, scope, targets, details, .. } = &issuance;
         AwaitConsent {
             to: Return { mode, ..self.to },

@@ -24,6 +24,9 @@ pub(super) struct AuthorizationParameters {
     /// Whether `prompt` and `max_age` can be read.
     pub(super) authentication: Result<(), Reason>,
     pub(super) requested: AuthenticationRequest,
+    /// `nonce` and `claims` of OpenID Connect, which plain OAuth ignores.
+    pub(super) nonce: Option<Box<str>>,
+    pub(super) claims: Option<Box<str>>,
     pub(super) request: bool,
     /// One that is not this server's own.
     pub(super) request_uri: bool,
@@ -55,6 +58,8 @@ impl AuthorizationParameters {
             challenge_method: text("code_challenge_method").map(challenge_method),
             authentication: prompts.and(max_age.map(drop)),
             requested,
+            nonce: text("nonce").map(Box::from),
+            claims: text("claims").map(Box::from),
             request: text("request").is_some(),
             request_uri: text("request_uri").is_some(),
         }

@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::error::Reason;
 use crate::flow::redirect::ErrorAnswer;
 use crate::grant::{Login, Subject};
+use crate::openid::OpenId;
 
 /// Why the user is sent to the login page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,19 +85,27 @@ impl AwaitSignIn {
 
 impl AwaitLogin {
     /// Why this login is not enough. A login is fresh if it is not older than the first visit of this request.
-    pub(super) fn because(&self, login: &Login, now: DateTime<Utc>) -> Option<LoginReason> {
+    /// OpenID Connect reads `acr_values` as a wish, and an essential `acr` of `claims` as a condition.
+    pub(super) fn because(
+        &self,
+        login: &Login,
+        openid: Option<&OpenId>,
+        now: DateTime<Utc>,
+    ) -> Option<LoginReason> {
         let requested = &self.asked.requested;
         let authentication = login.authentication();
         let is_fresh = authentication.auth_time >= self.since;
         let wants = |prompt| requested.has_prompt(prompt) && !is_fresh;
         let age = now - authentication.auth_time;
         let is_stale = requested.max_age.is_some_and(|max| age > TimeDelta::seconds(max.into()));
+        let acr = authentication.acr.as_deref();
+        let is_unmet = openid.map_or_else(|| requested.is_unmet_by(acr), |openid| openid.is_unmet_by(acr));
         [
             (wants(Prompt::Create), LoginReason::SignUp),
             (wants(Prompt::SelectAccount) && !self.account_chosen, LoginReason::SelectAccount),
             (wants(Prompt::Login), LoginReason::PromptLogin),
             (is_stale && !is_fresh, LoginReason::Stale),
-            (requested.is_unmet_by(authentication.acr.as_deref()), LoginReason::StepUp),
+            (is_unmet, LoginReason::StepUp),
         ]
         .into_iter()
         .find_map(|(holds, because)| holds.then_some(because))

@@ -75,7 +75,7 @@ impl ClaimedRequest {
             (Some(asked), _) => {
                 client.redirect_uri(&asked, rules.profile).ok_or(Reason::RedirectUriUnregistered)?
             }
-            (None, [only]) => only.clone(),
+            (None, [only]) if !asked.is_of_openid(rules) => only.clone(),
             (None, _) => return Err(Reason::RedirectUriMissing),
         };
         let to = Return { uri, mode: asked.error_mode(&client), state, issuer: rules.issuer.clone() };

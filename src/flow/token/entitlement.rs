@@ -69,6 +69,7 @@ impl Entitlement {
 
     /// How well the user proved who they are, and when (`auth_time`, `acr`).
     pub fn authenticated(self, auth_time: DateTime<Utc>, acr: Option<String>) -> Self {
+        let acr = acr.map(String::into_boxed_str);
         Self { authentication: Some(Authentication { auth_time, acr }), ..self }
     }
 
@@ -112,7 +113,7 @@ impl Entitlement {
 
     /// How well the user proved who they are, unless that was said.
     pub fn or_authenticated(self, auth_time: DateTime<Utc>, acr: Option<String>) -> Self {
-        let otherwise = Authentication { auth_time, acr };
+        let otherwise = Authentication { auth_time, acr: acr.map(String::into_boxed_str) };
         Self { authentication: self.authentication.or(Some(otherwise)), ..self }
     }
 

@@ -20,7 +20,7 @@ use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
-use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle};
+use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle, Issued};
 use crate::grant::{Kind, RefreshUse, Subject, Verdict};
 use crate::http::Request;
 use crate::issuance::{AccountStatus, Gate, Limits, RequestedAccess};
@@ -33,6 +33,7 @@ use crate::store::{Committed, Record, ReplayKey, Tombstone, Write};
 mod entitlement;
 mod exchange;
 mod extension;
+mod id_token;
 mod reply;
 
 pub use entitlement::{Denial, Entitlement};
@@ -41,6 +42,7 @@ pub use exchange::{AwaitPermission, AwaitTokens, Exchange, ExchangeAsk};
 use extension::Extended;
 pub(crate) use extension::KnownExtension;
 pub use extension::{AwaitEntitlement, ExtensionAsk, ExtensionTerms, Parameters};
+pub use id_token::IdToken;
 pub use reply::{AwaitPart, Part, Reply, TokenReply};
 
 /// Parsed; the client is only claimed.
@@ -303,6 +305,25 @@ impl AwaitGrant {
     }
 }
 
+impl AwaitGrant {
+    /// The answer with these tokens, and with the `id_token` that goes with them.
+    fn reply(
+        &self,
+        grant: &Grant,
+        tokens: Issued,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Result<Reply, Reason> {
+        let answers_a_code = matches!(self.proof, Proof::Code { .. });
+        let id_token = IdToken::of(grant, &tokens, self.client.client(), answers_a_code, rules)?;
+        let reply = Reply::new(grant, tokens, now, rules);
+        Ok(match id_token {
+            Some(id_token) => reply.with_id_token(id_token, &rules.policy.prefixes),
+            None => reply,
+        })
+    }
+}
+
 /// Waits for the host's word on the user of the grant.
 #[derive(Debug)]
 pub struct AwaitAccountStatus<'a> {
@@ -362,11 +383,14 @@ impl AwaitAccountStatus<'_> {
             }
         };
         match verdict {
-            Verdict::Issue { next, tokens } => {
-                let sealed = Sealed(Ok(Reply::new(&next, tokens, now, rules)));
-                Decision::Commit(Write::replace(version, next, now), sealed)
-            }
-            Verdict::Repeat { grant, tokens } => Decision::Repeat(Reply::new(&grant, tokens, now, rules)),
+            Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, now, rules) {
+                Ok(reply) => Decision::Commit(Write::replace(version, next, now), Sealed(Ok(reply))),
+                Err(reason) => Decision::Refuse(reason.into()),
+            },
+            Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, now, rules) {
+                Ok(reply) => Decision::Repeat(reply),
+                Err(reason) => Decision::Refuse(reason.into()),
+            },
             Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
             Verdict::RefuseAndNote { next, reason } => {
                 let sealed = Sealed(Err(reason.into()));
@@ -520,6 +544,17 @@ pub enum Decision {
     Commit(Write, Sealed),
     /// End the grant, and open the refusal with the proof.
     End(Tombstone, Sealed),
+}
+
+impl Decision {
+    /// The `id_token` of the answer, if it has one.
+    pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
+        match self {
+            Self::Repeat(reply) | Self::Issue(reply) => reply.id_token_mut(),
+            Self::Commit(_, sealed) => sealed.0.as_mut().ok().and_then(Reply::id_token_mut),
+            Self::Refuse(_) | Self::End(..) => None,
+        }
+    }
 }
 
 /// An answer that must not leave before its write is proven.

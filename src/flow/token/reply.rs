@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
 use super::exchange::ACCESS_TOKEN;
+use super::id_token::IdToken;
 use crate::client::GrantType;
 use crate::details::AuthorizationDetails;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
@@ -60,6 +61,8 @@ pub enum Part {
         /// The algorithm that its resource wants.
         algorithm: Option<Algorithm>,
     },
+    /// Who the user is (OpenID Connect Core section 2).
+    IdToken(Box<IdToken>),
     /// Another one, as it is.
     Other {
         /// Its name in the answer.
@@ -116,8 +119,25 @@ impl Reply {
         self
     }
 
+    /// With an `id_token`, which is bound to the access token as soon as that is known.
+    pub(super) fn with_id_token(self, mut id_token: IdToken, prefixes: &Prefixes) -> Self {
+        if let Self::Ready(TokenReply { grant, opaque: Some(secret), .. }) = &self {
+            id_token.bind(&Handle::new(*grant, secret.duplicate()).into_text(Kind::Access, prefixes));
+        }
+        self.with_part(Part::IdToken(Box::new(id_token)))
+    }
+
+    /// The `id_token` that is still to be signed.
+    pub(super) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
+        let Self::Sign(waiting) = self else { return None };
+        let mut parts = std::iter::once(&mut waiting.next).chain(&mut waiting.rest);
+        parts.find_map(|part| match part {
+            Part::IdToken(id_token) => Some(&mut **id_token),
+            Part::AccessToken { .. } | Part::Other { .. } => None,
+        })
+    }
+
     /// With one more part, which is signed after those that are there.
-    #[allow(dead_code)] // the first of them comes with OpenID Connect
     pub(crate) fn with_part(self, part: Part) -> Self {
         match self {
             Self::Ready(reply) => Self::Sign(Box::new(AwaitPart { reply, next: part, rest: Vec::new() })),
@@ -143,6 +163,9 @@ impl AwaitPart {
     /// Takes the token that has these claims and a signature.
     pub fn with_token(self, text: String) -> Reply {
         let Self { mut reply, next, mut rest } = self;
+        if let Part::AccessToken { .. } = next {
+            rest.iter_mut().for_each(|part| part.bind(&text));
+        }
         reply.signed.push(Signed { member: next.member(), text });
         match rest.is_empty() {
             true => Reply::Ready(reply),
@@ -160,6 +183,7 @@ impl Part {
     pub fn member(&self) -> &'static str {
         match self {
             Self::AccessToken { .. } => ACCESS_TOKEN_MEMBER,
+            Self::IdToken(_) => "id_token",
             Self::Other { member, .. } => member,
         }
     }
@@ -173,7 +197,16 @@ impl Part {
             Self::AccessToken { claims, algorithm } => {
                 Unsigned::new(signing::ACCESS_TOKEN, &**claims, *algorithm).map(Cow::Owned)
             }
+            Self::IdToken(id_token) => id_token.unsigned().map(Cow::Owned),
             Self::Other { unsigned, .. } => Ok(Cow::Borrowed(unsigned)),
+        }
+    }
+
+    /// The text of the access token that it goes with.
+    fn bind(&mut self, access_token: &str) {
+        match self {
+            Self::IdToken(id_token) => id_token.bind(access_token),
+            Self::AccessToken { .. } | Self::Other { .. } => {}
         }
     }
 }

@@ -12,8 +12,16 @@ use crate::http::Response;
 use crate::server::AuthorizationServer;
 
 /// Who adds members to the document. A feature with members of its own adds a function.
-const ADVERTISE: &[fn(&Inner, &mut Members)] =
-    &[issuer, super::members, scopes, grant_types, authorization_requests, details, client_documents];
+const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
+    issuer,
+    super::members,
+    scopes,
+    grant_types,
+    authorization_requests,
+    details,
+    client_documents,
+    super::openid::members,
+];
 
 /// The order in the document: that of RFC 8414 section 2. Members that are not listed here follow in the order in which
 /// they were added.
@@ -21,6 +29,7 @@ const ORDER: &[&str] = &[
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
+    "userinfo_endpoint",
     "registration_endpoint",
     "jwks_uri",
     "scopes_supported",
@@ -73,6 +82,11 @@ impl Members {
         items: impl IntoIterator<Item = &'a str>,
     ) {
         self.add(name, Value::Array(items.into_iter().map(Value::from).collect()));
+    }
+
+    /// There even if it is off, where that is not the default.
+    pub(in crate::server) fn flag(&mut self, name: impl Into<Cow<'static, str>>, is_on: bool) {
+        self.add(name, Value::Bool(is_on));
     }
 
     /// Left out if it is off.
@@ -172,7 +186,7 @@ fn client_documents(server: &Inner, members: &mut Members) {
 pub(super) fn paths(server: &Inner) -> Vec<String> {
     let base = &server.issuer_path;
     let mut names = vec!["oauth-authorization-server"];
-    if server.rules.profile.switches().openid_alias {
+    if server.rules.profile.switches().openid_alias || server.rules.openid.is_some() {
         names.push("openid-configuration");
     }
     let spellings = |name| [format!("/.well-known/{name}{base}"), format!("{base}/.well-known/{name}")];

@@ -5,6 +5,7 @@
 //! `dispatch`. If its path can be chosen, add a setter to the builder.
 
 mod metadata;
+mod openid;
 mod paths;
 
 pub use paths::Endpoints;
@@ -72,6 +73,7 @@ use Path::{Default, OfHost, WellKnown};
 const HOST: &[Method] = &[];
 const POST: &[Method] = &[Method::Post];
 const GET: &[Method] = &[Method::Get, Method::Head];
+const READ: &[Method] = &[Method::Get, Method::Head, Method::Post];
 const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Put, Method::Delete];
 
 /// In the order of the variants of [`Endpoint`].
@@ -87,6 +89,7 @@ const ROWS: &[Row] = &[
     row(E::Metadata,            "metadata",             WellKnown(metadata::paths),       GET,  Any, None,                                  Unlisted,     always),
     row(E::Jwks,                "jwks",                 Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unlisted,     |s| s.signer.is_some()),
     row(E::Registration,        "registration",         Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unlisted,     |s| s.registration.is_some()),
+    row(E::UserInfo,            "userinfo",             Default("/userinfo"),             READ, Any, Some("userinfo_endpoint"),             Unlisted,     |s| s.claims.is_some()),
     row(E::Resource,            "resource",             Path::None,                       HOST, Own, None,                                  Unlisted,     always),
     row(E::Host,                "host",                 Path::None,                       HOST, Own, None,                                  Unlisted,     always),
 ];
@@ -288,6 +291,7 @@ impl AuthorizationServer {
             Endpoint::Metadata => self.metadata(),
             Endpoint::Jwks => self.jwks().await,
             Endpoint::Registration => self.registration(request).await,
+            Endpoint::UserInfo => self.userinfo(request).await,
             // They have no methods here.
             Endpoint::Authorization | Endpoint::DeviceVerification | Endpoint::Resource | Endpoint::Host => {
                 Refusal::from(Reason::MethodWrong).into_response()

@@ -139,7 +139,7 @@ impl Fixture {
         let fresh = FreshSecrets { grant: id, ..self.fresh_secrets() };
         let challenge = CodeChallenge::parse(CHALLENGE).ok();
         let terms = PendingCode::new(&fresh.first, &callback()?, true, challenge, now, &self.rules.policy);
-        let authentication = Authentication { auth_time: now, acr: Some("urn:é:\"1\"".to_owned()) };
+        let authentication = Authentication { auth_time: now, acr: Some("urn:é:\"1\"".into()) };
         let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.all);
         let issuance = gate.pass_new(&pair.subject)?;
         let grant = Grant::offer(issuance, authentication, terms, &fresh, now, &self.rules.policy);

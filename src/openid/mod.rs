@@ -1,0 +1,101 @@
+//! OpenID Connect: who the user is, for a client that asks with the scope `openid` (OpenID Connect Core 1.0).
+//!
+//! It is switched on by [`openid`](crate::server::AuthorizationServerBuilder::openid) (feature `openid`), which takes the
+//! one thing that the host brings: a [`ClaimsSource`], which knows names, addresses and the like. Users, sessions and pages
+//! stay the host's own. With it,
+//!
+//! - an answer to a code, to a device code or to a refresh token has an `id_token`, if the grant has the scope `openid`. It is
+//!   signed with the client's `id_token_signed_response_alg`, RS256 by default, so the signer needs a key for RS256;
+//! - the UserInfo endpoint (section 5.3) answers with the claims of the scopes `profile`, `email`, `address` and `phone`, and
+//!   with those that the request named by the parameter `claims`;
+//! - the metadata are at the path of OpenID Connect Discovery, too.
+//!
+//! An authorization request with the scope `openid` has to name its `redirect_uri`; of its scopes, those that the server
+//! does not know are left out and not refused; and what it wants by `acr_values` is a wish (see
+//! [`Consent::requested`](crate::Consent::requested)), where the same parameter of plain OAuth is a condition.
+//!
+//! Not supported: encrypted tokens, pairwise subjects, signed UserInfo answers, `id_token_hint`, hybrid and implicit flows,
+//! logout, aggregated and distributed claims, and the claim `sub` of self-issued providers.
+
+mod names;
+mod request;
+mod source;
+
+pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
+pub(crate) use source::Wanted;
+pub use source::{ClaimsAsked, ClaimsSource, ClaimsTo};
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Algorithm, Scope, Subject};
+
+/// The scope that makes an OAuth request one of OpenID Connect.
+pub const OPENID: &str = "openid";
+
+/// A `nonce` may be this long, in characters.
+pub const MAX_NONCE: usize = 512;
+
+/// What a grant remembers for OpenID Connect: there if the grant began with the scope `openid`, and nowhere else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenId {
+    /// `nonce` of the authorization request, for the `id_token` that comes with the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nonce: Option<Box<str>>,
+    /// The methods by which the user signed in (RFC 8176).
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) amr: Box<[Box<str>]>,
+    /// The parameter `claims`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) claims: Option<Box<ClaimsRequest>>,
+}
+
+impl OpenId {
+    /// Whether the request wants an answer for another user than this one, or none (section 5.5.1).
+    pub(crate) fn is_for_another(&self, subject: &Subject) -> bool {
+        let terms = self.claims.as_ref().and_then(|claims| claims.terms("sub"));
+        terms.is_some_and(|terms| !terms.accept(&subject.id().into()))
+    }
+
+    /// Whether the request needs one of certain authentication context classes, and this is none of them (section 5.5.1.1).
+    pub(crate) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
+        let terms = self.claims.as_ref().and_then(|claims| claims.terms("acr"));
+        terms.is_some_and(|terms| terms.essential && !terms.accept(&acr.into()))
+    }
+
+    /// The single claims that the user is asked for, each once.
+    pub(crate) fn claim_names(&self) -> Vec<&str> {
+        let claims = self.claims.iter().flat_map(|claims| claims.of_id_token().chain(claims.of_userinfo()));
+        let mut names: Vec<&str> = claims.map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// How a server answers requests of OpenID Connect.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenIdRules {
+    /// What an `id_token` can be signed with.
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) id_token_lifetime: Duration,
+}
+
+impl OpenIdRules {
+    /// What a new grant with this scope begins with.
+    pub(crate) fn begin(&self, scope: &Scope) -> Option<Box<OpenId>> {
+        scope.contains(OPENID).then(Box::default)
+    }
+
+    /// The names of the algorithms, for the metadata.
+    pub(crate) fn algorithm_names(&self) -> impl Iterator<Item = &'static str> {
+        self.algorithms.iter().map(|algorithm| algorithm.as_str())
+    }
+}
+
+/// Whether a user can be the `sub` of an `id_token` (OpenID Connect Core section 2).
+pub(crate) fn can_be_sub(user: &str) -> bool {
+    user.is_ascii() && (1..=255).contains(&user.len())
+}

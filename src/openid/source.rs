@@ -1,0 +1,197 @@
+//! [`ClaimsSource`]: what the host knows of its users.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::names::{is_of_protocol, of_scope, without_language};
+use super::{ClaimTerms, OpenId};
+use crate::base::Scope;
+use crate::client::Client;
+use crate::error::BackendError;
+
+/// What the host knows of its users.
+///
+/// ```
+/// use grantor::openid::{ClaimsAsked, ClaimsSource};
+/// use grantor::{BackendError, async_trait};
+/// use serde_json::{Map, Value};
+///
+/// struct Users;
+///
+/// #[async_trait]
+/// impl ClaimsSource for Users {
+///     async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
+///         let mut claims = Map::new();
+///         if asked.user() == "alice" && asked.wants("email") {
+///             claims.insert("email".to_owned(), "alice@example.com".into());
+///             claims.insert("email_verified".to_owned(), true.into());
+///         }
+///         Ok(claims)
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait ClaimsSource: Send + Sync {
+    /// The claims of `asked.user()` among `asked.names()`.
+    ///
+    /// By section 5.4 of OpenID Connect Core the claims of the scopes go into the UserInfo answer and not into the `id_token`,
+    /// unless the client has `id_token_claims_from_scope`; what a request names by the parameter `claims` goes where it says.
+    /// This is called once for each answer that can have such a claim, before anything is written.
+    ///
+    /// The user is the host's own word, and was approved for the client; the names may be the client's. What was not asked for
+    /// is dropped, as are `null` and empty texts and whatever the protocol itself says (`sub`, `acr` and so on, which is an
+    /// event for the audit); a claim that is missing is no error. A wrong value here is believed by every client: an
+    /// `email_verified` that is not true lets a user take over the accounts that others have there.
+    ///
+    /// # Errors
+    /// The users cannot be asked now. The request is answered with 503, or with 500 for a permanent error, and nothing is lost:
+    /// a code can be used once more.
+    async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError>;
+
+    /// The names of the claims that there can be, for `claims_supported` of the metadata; by default those of the scopes
+    /// that the server knows.
+    fn supported(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl<T: ClaimsSource + ?Sized> ClaimsSource for Arc<T> {
+    async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
+        (**self).claims(asked).await
+    }
+
+    fn supported(&self) -> Vec<String> {
+        (**self).supported()
+    }
+}
+
+/// Which claims are asked for, of whom, and for whom.
+#[derive(Debug)]
+pub struct ClaimsAsked<'a> {
+    user: &'a str,
+    client: &'a Client,
+    wanted: &'a Wanted,
+    to: ClaimsTo,
+}
+
+/// Where claims are going to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClaimsTo {
+    /// In an `id_token`.
+    IdToken,
+    /// In a UserInfo answer.
+    UserInfo,
+}
+
+impl<'a> ClaimsAsked<'a> {
+    pub(crate) fn new(user: &'a str, client: &'a Client, wanted: &'a Wanted, to: ClaimsTo) -> Self {
+        Self { user, client, wanted, to }
+    }
+
+    /// Whose claims: the user, by the host's own identifier.
+    #[must_use]
+    pub fn user(&self) -> &'a str {
+        self.user
+    }
+
+    /// Who is going to read them.
+    #[must_use]
+    pub fn client(&self) -> &'a Client {
+        self.client
+    }
+
+    /// What is asked for. A name can have a language behind a `#` (section 5.2).
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.wanted.0.iter().map(|(name, _)| &**name)
+    }
+
+    /// Whether this claim is asked for, in whatever language.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        self.names().any(|asked| without_language(asked) == name)
+    }
+
+    /// What the request says of this claim, where it names it by the parameter `claims`.
+    #[must_use]
+    pub fn terms(&self, name: &str) -> Option<&'a ClaimTerms> {
+        let asked = self.wanted.0.iter().find(|(asked, _)| **asked == *name);
+        asked.and_then(|(_, terms)| terms.as_ref())
+    }
+
+    /// Where they are going to be.
+    #[must_use]
+    pub fn to(&self) -> ClaimsTo {
+        self.to
+    }
+}
+
+/// The claims that an answer asks the host for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted(Vec<(Box<str>, Option<ClaimTerms>)>);
+
+/// What is left of a host's answer.
+pub(crate) struct Kept {
+    pub(crate) claims: Map<String, Value>,
+    /// Whether the host named claims that the protocol makes.
+    pub(crate) overreached: bool,
+}
+
+impl Wanted {
+    /// What a client gets in an `id_token`.
+    pub(crate) fn in_id_token(openid: &OpenId, scope: &Scope, client: &Client) -> Self {
+        let mut wanted = Self::default();
+        if client.metadata().id_token_claims_from_scope.unwrap_or(false) {
+            wanted.add(of_scope(scope).map(|name| (name, None)));
+        }
+        wanted.add(openid.claims.iter().flat_map(|claims| claims.of_id_token()));
+        wanted
+    }
+
+    /// What a client gets in a UserInfo answer.
+    pub(crate) fn in_userinfo(openid: Option<&OpenId>, scope: &Scope) -> Self {
+        let mut wanted = Self::default();
+        wanted.add(of_scope(scope).map(|name| (name, None)));
+        let claims = openid.and_then(|openid| openid.claims.as_ref());
+        wanted.add(claims.into_iter().flat_map(|claims| claims.of_userinfo()));
+        wanted
+    }
+
+    /// The claims of a scope.
+    pub(crate) fn of_scope(scope: &Scope) -> impl Iterator<Item = &'static str> {
+        of_scope(scope)
+    }
+
+    /// Terms of a later one come before none of an earlier one.
+    fn add<'a>(&mut self, names: impl Iterator<Item = (&'a str, Option<&'a ClaimTerms>)>) {
+        for (name, terms) in names {
+            match self.0.iter_mut().find(|(own, _)| **own == *name) {
+                Some((_, own)) => *own = own.take().or(terms.cloned()),
+                None => self.0.push((name.into(), terms.cloned())),
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What of a host's answer was asked for, is of use, and is the host's to say.
+    pub(crate) fn keep(&self, given: Map<String, Value>) -> Kept {
+        let overreached = given.keys().any(|name| is_of_protocol(name));
+        let claims =
+            given.into_iter().filter(|(name, value)| !is_of_protocol(name) && self.takes(name, value));
+        Kept { claims: claims.collect(), overreached }
+    }
+
+    /// A value that the host gives in a language answers the question for the claim itself, too.
+    fn takes(&self, name: &str, value: &Value) -> bool {
+        let is_absent = value.is_null() || value.as_str().is_some_and(str::is_empty);
+        let asked = self.0.iter().find(|(own, _)| **own == *name);
+        let asked = asked.or_else(|| self.0.iter().find(|(own, _)| **own == *without_language(name)));
+        !is_absent && asked.is_some_and(|(_, terms)| terms.as_ref().is_none_or(|terms| terms.accept(value)))
+    }
+}

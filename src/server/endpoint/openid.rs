@@ -1,0 +1,24 @@
+//! The members of the metadata that OpenID Connect Discovery 1.0 section 3 adds.
+
+use super::super::Inner;
+use super::metadata::Members;
+use crate::openid::Wanted;
+
+pub(super) fn members(server: &Inner, members: &mut Members) {
+    let (Some(openid), Some(source)) = (&server.rules.openid, &server.claims) else { return };
+    members.list("subject_types_supported", ["public"]);
+    members.list("id_token_signing_alg_values_supported", openid.algorithm_names());
+    let mut names: Vec<String> = OF_PROTOCOL.iter().map(|name| (*name).to_owned()).collect();
+    match source.supported() {
+        none if none.is_empty() => names.extend(Wanted::of_scope(&server.rules.scope).map(str::to_owned)),
+        known => names.extend(known),
+    }
+    members.list("claims_supported", names.iter().map(String::as_str));
+    members.flag("claims_parameter_supported", true);
+    // Without it, clients take it for true.
+    members.flag("request_parameter_supported", false);
+    members.flag("request_uri_parameter_supported", false);
+}
+
+/// What an `id_token` can say of itself and of the login.
+const OF_PROTOCOL: &[&str] = &["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr"];

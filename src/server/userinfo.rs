@@ -1,0 +1,149 @@
+//! The UserInfo endpoint (OpenID Connect Core section 5.3), and the question for a user's claims.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{AuthorizationServer, EventSubject, Inner};
+use crate::audit::{Endpoint, EventKind};
+use crate::documents::Requester;
+use crate::error::{Fault, Reason, Refusal};
+use crate::flow::AccountStatus;
+use crate::flow::token::Decision;
+use crate::form::Form;
+use crate::http::{Method, Request, Response};
+use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
+use crate::resource::{Access, Guard, Requirement, TokenVerifier};
+use crate::target::ResourceId;
+
+impl AuthorizationServer {
+    /// Answers a UserInfo request: who the user of an access token is. It is guarded as any resource is, and needs the scope
+    /// `openid` and a token for the server's own audience.
+    pub async fn userinfo(&self, request: &Request) -> Response {
+        let Some(guard) = self.userinfo_guard() else {
+            return self.refuse(Reason::NotConfigured.into(), Endpoint::UserInfo, EventSubject::default());
+        };
+        let needed = Requirement::scopes([OPENID]);
+        let of_form = token_of_form(request);
+        let refused = |reason: Reason, access: Option<&Access>| {
+            let about = access.map(about).unwrap_or_default();
+            // The guard has the words for it.
+            drop(self.refuse(reason.into(), Endpoint::UserInfo, about));
+            guard.answer(reason, &needed)
+        };
+        let access = match guard.pass(of_form.as_ref().unwrap_or(request), &needed).await {
+            Ok(access) => access,
+            Err((refusal, access)) => return refused(refusal.reason(), access.as_deref()),
+        };
+        match self.claims_of(&access).await {
+            Ok(claims) => Response::secret_json(200, serde_json::to_vec(&claims).unwrap_or_default()),
+            Err(refusal) => refused(refusal.reason(), Some(&access)),
+        }
+    }
+
+    /// The user's claims that a token may read.
+    async fn claims_of(&self, access: &Access) -> Result<Map<String, Value>, Refusal> {
+        // A client of its own has no claims.
+        let user = access.user().ok_or(Reason::TokenScopeInsufficient)?;
+        if self.account_status(access.subject()).await? == AccountStatus::Blocked {
+            return Err(Reason::SubjectBlocked.into());
+        }
+        let client =
+            self.find_client(access.client(), Requester::default()).await?.ok_or(Reason::TokenInactive)?;
+        let record = match access.grant_id() {
+            Some(id) => self.load_living(id).await?,
+            None => None,
+        };
+        let openid = record.as_ref().and_then(|record| record.grant().openid());
+        let wanted = Wanted::in_userinfo(openid, access.scope());
+        let mut claims = match wanted.is_empty() {
+            true => Map::new(),
+            false => {
+                let kept = wanted
+                    .keep(self.ask(&ClaimsAsked::new(user, &client, &wanted, ClaimsTo::UserInfo)).await?);
+                self.note_overreach(kept.overreached, Endpoint::UserInfo, about(access));
+                kept.claims
+            }
+        };
+        claims.insert("sub".to_owned(), user.into());
+        Ok(claims)
+    }
+
+    /// Asks for the claims of an answer's `id_token`. Before the answer is written: so a database of users that fails burns no code.
+    pub(super) async fn add_claims(
+        &self,
+        decision: &mut Decision,
+        about: EventSubject<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(id_token) = decision.id_token_mut() else { return Ok(()) };
+        let given = match id_token.asked() {
+            Some(asked) => self.ask(&asked).await?,
+            None => return Ok(()),
+        };
+        let overreached = id_token.answer(given);
+        self.note_overreach(overreached, Endpoint::Token, about);
+        Ok(())
+    }
+
+    async fn ask(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, Refusal> {
+        let source = self.inner.claims.as_ref().ok_or(Reason::NotConfigured)?;
+        let given = self.in_time(source.claims(asked)).await;
+        Ok(given.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
+    }
+
+    fn note_overreach(&self, overreached: bool, endpoint: Endpoint, about: EventSubject<'_>) {
+        if overreached {
+            self.audit(EventKind::ClaimsDropped, endpoint, about);
+        }
+    }
+
+    /// The guard, made at the first request.
+    fn userinfo_guard(&self) -> Option<&Guard> {
+        let make = || {
+            let url = self.url_of(Endpoint::UserInfo)?;
+            let guard = Guard::builder(url).verifier(OwnTokens(Arc::downgrade(&self.inner))).unlisted();
+            let guard =
+                guard.realm("userinfo").allow_http_loopback().deadline(self.rules().policy.store_deadline);
+            guard.clock(Arc::clone(&self.inner.clock)).build().ok()
+        };
+        self.inner.claims.as_ref()?;
+        self.inner.userinfo.get_or_init(make).as_ref()
+    }
+}
+
+/// Verifies the server's own tokens. A guard that held the server would keep it alive for ever.
+struct OwnTokens(Weak<Inner>);
+
+#[async_trait]
+impl TokenVerifier for OwnTokens {
+    /// A token for another resource is none for this one (RFC 8707 section 2). A host may register the endpoint itself as a
+    /// resource, for clients that always name one.
+    async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
+        let inner = self.0.upgrade().ok_or(Reason::NotConfigured)?;
+        let access = AuthorizationServer { inner }.check(token).await?;
+        match access.audience() {
+            None => Ok(access),
+            Some(audience) if audience == resource => Ok(access),
+            Some(_) => Err(Reason::TokenAudienceWrong.into()),
+        }
+    }
+}
+
+/// The token of a form (RFC 6750 section 2.2), which OpenID Connect takes here, as one in the header.
+fn token_of_form(request: &Request) -> Option<Request> {
+    if request.headers.all("authorization").next().is_some() {
+        return None;
+    }
+    let form = Form::parse(request.posted_form().ok()?).ok()?;
+    let token = form.one("access_token").ok()??;
+    let mut with_header = Request::new(Method::Post).header("authorization", format!("Bearer {token}"));
+    with_header.query.clone_from(&request.query);
+    Some(with_header)
+}
+
+fn about(access: &Access) -> EventSubject<'_> {
+    let (client, subject) = (Some(access.client()), Some(access.subject()));
+    EventSubject { client, grant: access.grant_id(), subject, ..EventSubject::default() }
+}

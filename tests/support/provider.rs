@@ -1,0 +1,171 @@
+//! An OpenID Provider: who its users are, and what its clients read.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use grantor::jose::{Algorithm, JwkSet, Jws, Signer, SigningKey};
+use grantor::keys::{JwtSigner, Keys};
+use grantor::openid::{ClaimsAsked, ClaimsSource, ClaimsTo};
+use grantor::server::AuthorizationServerBuilder;
+use grantor::{BackendError, Client, ClientMetadata, GrantType, Login, MemoryRegistry, Request, async_trait};
+use serde_json::{Map, Value, json};
+
+use super::{Answer, CALLBACK, Fixture, SECRET, clients, code_query, encode};
+
+/// What is known of alice; who asked; and whether it can be asked at all.
+#[derive(Clone, Default)]
+pub struct People(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    alice: Map<String, Value>,
+    asked: Vec<(ClaimsTo, Vec<String>)>,
+    is_down: bool,
+}
+
+impl People {
+    pub fn set(&self, claims: Value) {
+        self.0.lock().unwrap().alice.extend(claims.as_object().unwrap().clone());
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.0.lock().unwrap().alice.remove(name);
+    }
+
+    pub fn goes_down(&self, is_down: bool) {
+        self.0.lock().unwrap().is_down = is_down;
+    }
+
+    /// Where claims were to be, and which, for every question so far.
+    pub fn asked(&self) -> Vec<(ClaimsTo, Vec<String>)> {
+        self.0.lock().unwrap().asked.clone()
+    }
+}
+
+#[async_trait]
+impl ClaimsSource for People {
+    async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
+        let mut state = self.0.lock().unwrap();
+        state.asked.push((asked.to(), asked.names().map(str::to_owned).collect()));
+        match (state.is_down, asked.user()) {
+            (true, _) => Err(BackendError::transient("the users cannot be asked")),
+            (false, "alice") => Ok(state.alice.clone()),
+            (false, _) => Ok(Map::new()),
+        }
+    }
+}
+
+/// All that OpenID Connect knows of a person, and more.
+pub fn alice() -> Value {
+    json!({
+        "name": "Alice Liddell", "family_name": "Liddell", "given_name": "Alice", "middle_name": "P", "nickname": "Al",
+        "preferred_username": "alice", "profile": "https://alice.example", "picture": "https://alice.example/me.png",
+        "website": "https://alice.example", "gender": "female", "birthdate": "1852-05-04", "zoneinfo": "Europe/London",
+        "locale": "en-GB", "updated_at": 1_700_000_000, "email": "alice@example.com", "email_verified": true,
+        "address": { "country": "GB" }, "phone_number": "+44 1", "phone_number_verified": false, "shoe_size": 36,
+    })
+}
+
+pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "address", "phone", "read", "write"];
+
+/// The signature algorithms that its clients can have.
+pub const ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::Rs256, Algorithm::Es256, Algorithm::Ps256, Algorithm::EdDsa];
+
+/// One key for each of them, the same in every test: keys of RSA take long to make.
+pub fn keys() -> Keys {
+    static SIGNERS: OnceLock<Vec<Arc<dyn Signer>>> = OnceLock::new();
+    let make = |algorithm| Arc::new(SigningKey::generate(algorithm).unwrap()) as Arc<dyn Signer>;
+    Keys::from_signers(SIGNERS.get_or_init(|| ALGORITHMS.into_iter().map(make).collect()).clone()).unwrap()
+}
+
+/// A provider, and the people whom it knows.
+pub struct Provider {
+    pub fixture: Fixture,
+    pub people: People,
+}
+
+/// A confidential client like `conf`, with more metadata.
+pub fn client(id: &str, more: Value) -> Client {
+    let metadata: ClientMetadata = serde_json::from_value(more).unwrap();
+    let grants = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+    let built =
+        Client::builder(id).metadata(metadata).redirect_uri(CALLBACK).grant_types(grants).secret(SECRET);
+    built.build().unwrap()
+}
+
+impl Provider {
+    pub fn new() -> Self {
+        Self::with(Vec::new(), |builder| builder)
+    }
+
+    /// With these clients besides, and configured further.
+    pub fn with(
+        more: Vec<Client>,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
+        let people = People::default();
+        people.set(alice());
+        let all: Vec<Client> = clients().into_iter().chain(more).collect();
+        let fixture = Fixture::with(|builder| {
+            let builder = builder
+                .clients(MemoryRegistry::new(all))
+                .scopes(SCOPES)
+                .device_verification("/device")
+                .token_signer(JwtSigner::new(keys()).unwrap())
+                .openid(people.clone());
+            configure(builder)
+        });
+        Self { fixture, people }
+    }
+
+    /// The answer to an authorization request, which this user approves; `conf` cannot ask for `openid`, and `other` can.
+    pub async fn ask(&self, client: &str, scope: &str, more: &[(&str, &str)], login: Login) -> Answer {
+        let mut query = code_query(client, scope);
+        query.extend(more);
+        let ask =
+            self.fixture.server.authorize(&Request::get(encode(&query))).await.expect("a proven address");
+        match ask.signed_in(login).await {
+            grantor::SignedIn::Consent(consent) => Answer(consent.approve().await),
+            grantor::SignedIn::Answered(response) => Answer(response),
+            grantor::SignedIn::Reauthenticate(again) => Answer(again.cannot().await),
+        }
+    }
+
+    /// The code that alice's approval of such a request gives.
+    pub async fn code(&self, client: &str, scope: &str, more: &[(&str, &str)]) -> String {
+        let answer = self.ask(client, scope, more, self.fixture.alice()).await;
+        answer.location_parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.location()))
+    }
+
+    /// The tokens for that code.
+    pub async fn tokens(&self, client: &str, scope: &str, more: &[(&str, &str)]) -> Answer {
+        let code = self.code(client, scope, more).await;
+        let answer = self.fixture.redeem(client, &code).await;
+        assert_eq!(answer.status(), 200, "{}", answer.json());
+        answer
+    }
+
+    /// What the `id_token` of an answer says, read with the published keys alone.
+    pub async fn id_token(&self, answer: &Answer) -> Value {
+        let jwks = self.fixture.server.jwks().await;
+        let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
+        let text = answer.text("id_token");
+        let trusted = set.verifying_keys();
+        Jws::parse(&text).unwrap().verify(&trusted).unwrap().claims().unwrap()
+    }
+
+    /// The UserInfo answer for an access token in the header.
+    pub async fn userinfo(&self, token: &str) -> Answer {
+        let request = Request::get("").header("authorization", format!("Bearer {token}"));
+        Answer(self.fixture.server.userinfo(&request).await)
+    }
+
+    /// The claims of that answer but for `sub`, which is alice's.
+    pub async fn claims(&self, token: &str) -> Value {
+        let answer = self.userinfo(token).await;
+        assert_eq!(answer.status(), 200, "{}", answer.json());
+        let mut claims = answer.json();
+        assert_eq!(claims.as_object_mut().unwrap().remove("sub"), Some(json!("alice")));
+        claims
+    }
+}
