@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use chrono::{DateTime, Utc};
 use grantor::http::Method;
 use grantor::{
-    AuthMethod, AuthorizationServer, Client, Clock, Endpoint, GrantType, Login, MemoryRegistry, SignedIn,
-    MemoryStore, Profile, Request, Response,
+    AuthMethod, AuthorizationServer, Client, Clock, Endpoint, GrantType, Login, MemoryRegistry, MemoryStore,
+    Profile, Request, Response, SignedIn,
 };
 use libfuzzer_sys::fuzz_target;
 
