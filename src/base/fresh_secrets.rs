@@ -7,9 +7,9 @@ use super::system::Entropy;
 /// The randomness of one decision: a grant's name, and a secret for each of two tokens.
 ///
 /// ```compile_fail,E0382
-/// # use grantor::Mint;
-/// # fn decide(_: Mint) {}
-/// let mint = Mint::fixed("1");
+/// # use grantor::FreshSecrets;
+/// # fn decide(_: FreshSecrets) {}
+/// let mint = FreshSecrets::fixed("1");
 /// decide(mint);
 /// decide(mint);
 /// ```
