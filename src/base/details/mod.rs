@@ -87,7 +87,7 @@ impl AuthorizationDetail {
     }
 }
 
-/// Whether a value has at most so many levels. It goes no deeper than that.
+/// Whether a value is nested at most this deep. It looks no deeper than that.
 fn is_within(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(values) => levels > 0 && values.iter().all(|value| is_within(value, levels - 1)),

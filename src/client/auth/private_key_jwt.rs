@@ -46,10 +46,10 @@ pub(crate) struct AssertionRules {
     pub(crate) legacy_audience: Option<String>,
 }
 
-/// For so many seconds an assertion may be good.
+/// The longest life of an assertion, in seconds.
 const LONGEST: i64 = 60 * 60;
 
-/// A `jti` may have so many bytes.
+/// The longest `jti`, in bytes.
 const MAX_JTI: usize = 512;
 
 fn read(_: &str, form: &Form<'_>) -> Result<Presented, Reason> {
