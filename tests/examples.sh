@@ -6,7 +6,6 @@ source tests/clients/lib.sh
 
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
-cargo build --quiet -p grantor --examples
 build_programs
 
 failed=0

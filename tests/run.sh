@@ -9,6 +9,9 @@ FUZZ_SECONDS=15      # for each target
 MOST_CRATES=45       # in the tree of the default features
 MOST_TO_TRY=110      # in that of the first command of the README
 
+# A run from nothing compiles everything once, so what an incremental build would keep is of no use.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
 stage_install() {
     install_packages
     install_python
@@ -24,7 +27,8 @@ stage_lint() {
     cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
 }
 
-# Each feature alone and none at all, as a host builds the crate: without what the tests need.
+# Each feature alone and none at all, as a host builds the crate: without what the tests need. And the examples as the
+# first command of the README builds them.
 stage_features() {
     local features
     features=$(cargo metadata --quiet --no-deps --format-version 1 | python3 -c '
@@ -32,6 +36,7 @@ import json, sys
 grantor, = (package for package in json.load(sys.stdin)["packages"] if package["name"] == "grantor")
 print(*sorted(set(grantor["features"]) - {"default"}))')
     echo "features: $features"
+    cargo clippy --quiet -p grantor --examples -- -D warnings
     cargo clippy --quiet -p grantor --lib --no-default-features -- -D warnings
     for feature in $features; do
         cargo clippy --quiet -p grantor --lib --no-default-features --features "$feature" -- -D warnings
@@ -42,15 +47,14 @@ stage_documentation() {
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet -p grantor --no-deps --all-features
 }
 
-# By `cargo test`, and the unit tests of the example programs.
+# Of all packages at once, and so with the same features as below: no dependency is built twice.
 stage_tests() {
-    cargo test --quiet --all-features
-    cargo test --quiet -p grantor-server
+    cargo test --quiet --workspace --all-features
 }
 
 # On databases that the tests start themselves.
 stage_stores() {
-    cargo test --quiet -p grantor-tests --test stores
+    cargo test --quiet --workspace --all-features --test stores
 }
 
 # The names of the crates that cargo builds for the crate itself along these edges.

@@ -48,10 +48,10 @@ install_node() {
     cp "$NODE_DIR/package-lock.json" "$NODE_DIR/node_modules/installed.json"
 }
 
-# The example programs. Built with the features of the tests, which `--examples` asks for (they have none), so that no
-# dependency is built twice.
+# The example programs. `--examples` asks for what tests depend on, so cargo builds the dependencies with the features
+# that the tests have, and builds none of them twice.
 build_programs() {
-    cargo build --quiet --bins --examples -p grantor-tests -p grantor-server -p grantor-resource-server -p grantor-mcp-server
+    cargo build --quiet --workspace --all-features --bins --examples
 }
 
 # Starts a program that prints its address when it is ready: `start_program LOG COMMAND…`, which sets `program_pid` and

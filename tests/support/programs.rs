@@ -17,10 +17,9 @@ fn build() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    // The tests are selected too, and `--examples` (they have none) asks for what tests depend on: so cargo builds the
-    // dependencies with the same features as for the tests, and need not build them twice.
-    cargo.args(["build", "--quiet", "--bins", "--examples", "-p", "grantor-tests"]);
-    cargo.args(PACKAGES.into_iter().flat_map(|package| ["-p", package]));
+    // `--examples` asks for what tests depend on, so cargo builds the dependencies with the features that the tests
+    // have, and builds none of them twice.
+    cargo.args(["build", "--quiet", "--workspace", "--all-features", "--bins", "--examples"]);
     cargo.arg("--target-dir").arg(profile.parent().unwrap());
     if profile.ends_with("release") {
         cargo.arg("--release");
