@@ -12,7 +12,7 @@ mod peer;
 mod tenants;
 
 use ::axum::body::{Body, Bytes, to_bytes};
-use ::axum::extract::{FromRef, FromRequest};
+use ::axum::extract::{FromRef, FromRequest, OriginalUri};
 use ::axum::http::request::Parts;
 use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 use ::axum::response::{IntoResponse, Response as HttpResponse};
@@ -24,7 +24,7 @@ pub use peer::{Peer, PeerLayer, WithPeer};
 pub use tenants::{Tenant, tenant_router};
 
 use crate::audit::Endpoint;
-use crate::http::{Headers, MAX_BODY, Method, Request, Response};
+use crate::http::{Certificate, Headers, MAX_BODY, Method, Request, Response};
 use crate::server::{Authorization, AuthorizationServer, ErrorPage};
 
 /// The machine endpoints at their full paths, the issuer's own path included: merge it at the root of your
@@ -57,7 +57,8 @@ pub async fn read(request: HttpRequest<Body>) -> Request {
     read
 }
 
-/// The same without the body.
+/// The same without the body. A [`Certificate`] among the request's extensions is handed on: see
+/// [`Request::certificate`](crate::http::Request::certificate) for who may put it there.
 pub fn read_parts(parts: &Parts) -> Request {
     let mut read = Request::new(Method::from(parts.method.as_str()));
     read.query = parts.uri.query().map(str::to_owned);
@@ -65,6 +66,12 @@ pub fn read_parts(parts: &Parts) -> Request {
     if read.method == Method::Options {
         copy(&parts.headers, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
     }
+    if parts.headers.contains_key("dpop") {
+        // A router that is nested sees a part of it.
+        let whole = parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri);
+        read.path = Some(whole.path().to_owned());
+    }
+    read.certificate = parts.extensions.get::<Certificate>().cloned();
     read.peer = Peer::of(&parts.extensions);
     read
 }

@@ -9,68 +9,24 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub(crate) mod bearer;
+mod certificate;
 pub mod form;
+mod method;
 mod parameters;
 mod refusal;
 
 use crate::error::Reason;
+pub use certificate::Certificate;
+pub use method::{Method, MethodName};
 pub use parameters::Parameters;
 
 /// A request body may be this long, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// The request methods that the protocol tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Method {
-    /// `GET`
-    Get,
-    /// `HEAD`
-    Head,
-    /// `POST`
-    Post,
-    /// `PUT`, for a registered client that changes itself (RFC 7592).
-    Put,
-    /// `DELETE`, for one that goes.
-    Delete,
-    /// `OPTIONS`, which a browser sends before a cross-origin request.
-    Options,
-    /// Anything else; every endpoint answers 405.
-    Other,
-}
-
-impl Method {
-    /// Its name; of any other method, none.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Other => "",
-        }
-    }
-}
-
-impl From<&str> for Method {
-    fn from(name: &str) -> Self {
-        match name {
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            "POST" => Self::Post,
-            "PUT" => Self::Put,
-            "DELETE" => Self::Delete,
-            "OPTIONS" => Self::Options,
-            _ => Self::Other,
-        }
-    }
-}
-
 /// One HTTP request, as far as OAuth reads it.
 ///
-/// The path is not a part of it: the host chooses the endpoint by the method that it calls.
+/// The host chooses the endpoint by the method that it calls. The `Host` field is not read: every URL of the server comes from
+/// its configuration.
 ///
 /// ```
 /// use grantor::http::Request;
@@ -90,13 +46,19 @@ pub struct Request {
     /// connection, or one that your own proxy vouches for, never a header that the client wrote.
     /// Without it no limit applies.
     pub peer: Option<IpAddr>,
+    /// The path of the request, as the client sent it: with the origin of a resource, the URL that a DPoP proof has to name
+    /// (RFC 9449 section 4.2). An adapter copies it where there is a `DPoP` field. Nothing reads it yet.
+    pub path: Option<String>,
+    /// The client certificate of the connection, if the client proved one. Trusted: see [`Certificate`]. Nothing reads it yet.
+    pub certificate: Option<Certificate>,
 }
 
 impl Request {
     /// A request with nothing but a method.
     #[must_use]
     pub fn new(method: Method) -> Self {
-        Self { method, query: None, headers: Headers::default(), body: Vec::new(), peer: None }
+        let (query, headers, body) = (None, Headers::default(), Vec::new());
+        Self { method, query, headers, body, peer: None, path: None, certificate: None }
     }
 
     /// A `GET` with this query string.
@@ -132,6 +94,20 @@ impl Request {
     #[must_use]
     pub fn from_peer(mut self, peer: IpAddr) -> Self {
         self.peer = Some(peer);
+        self
+    }
+
+    /// Names the path, see [`Request::path`].
+    #[must_use]
+    pub fn at_path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Hands over the client certificate, see [`Request::certificate`].
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
         self
     }
 
@@ -178,7 +154,7 @@ pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
     /// The fields that any endpoint reads.
-    pub const READ: &'static [&'static str] = &["authorization", "content-type"];
+    pub const READ: &'static [&'static str] = &["authorization", "content-type", "dpop"];
 
     /// What is read besides where the method is `OPTIONS`: the fields of a preflight.
     pub const READ_OF_A_PREFLIGHT: &'static [&'static str] =

@@ -43,7 +43,7 @@ impl Guard {
         match request.method {
             Method::Get | Method::Head => self.metadata(),
             Method::Options => cors::preflight(&request.headers, ALLOWED, "*"),
-            Method::Post | Method::Put | Method::Delete | Method::Other => {
+            Method::Post | Method::Put | Method::Delete | Method::Other(_) => {
                 let refused = Refusal::from(Reason::MethodWrong).into_response();
                 cors::share(refused, "*").with("allow", ALLOWED)
             }

@@ -29,7 +29,7 @@ impl AuthorizationServer {
             Method::Get => self.read_itself(request).await,
             Method::Put => self.change_itself(request).await,
             Method::Delete => self.delete_itself(request).await,
-            Method::Head | Method::Options | Method::Other => Err(Reason::MethodWrong.into()),
+            Method::Head | Method::Options | Method::Other(_) => Err(Reason::MethodWrong.into()),
         };
         let about = EventSubject { client: id.as_ref(), ..EventSubject::default() };
         answer.unwrap_or_else(|refusal| self.refuse(refusal, Endpoint::Registration, about))

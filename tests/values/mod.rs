@@ -6,3 +6,4 @@ mod configuration;
 mod jose;
 mod keys;
 mod outbound;
+mod request;

@@ -58,9 +58,12 @@ impl AwaitClient {
     pub fn parse(request: &Request) -> Result<Self, Refusal> {
         let parameters = match request.method {
             Method::Post => request.posted_form()?,
-            Method::Get | Method::Head | Method::Put | Method::Delete | Method::Options | Method::Other => {
-                request.query.as_deref().unwrap_or_default().as_bytes()
-            }
+            Method::Get
+            | Method::Head
+            | Method::Put
+            | Method::Delete
+            | Method::Options
+            | Method::Other(_) => request.query.as_deref().unwrap_or_default().as_bytes(),
         };
         let form = Form::parse(parameters)?;
         let client = form.one("client_id")?.ok_or(Reason::ParameterMissing)?;

@@ -1,0 +1,55 @@
+//! [`Certificate`]: the client certificate of a connection, as the host hands it over.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base::Thumbprint;
+
+/// The end-entity certificate by which the client of a TLS connection authenticated itself (RFC 8705).
+///
+/// **Trusted.** The host vouches that the connection proved the private key of this certificate: the TLS server of this process
+/// says so, or a proxy of your own does, over a field that no client can send. Whether its chain was checked depends on the
+/// host's TLS server; grantor reads the certificate alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate(Arc<[u8]>);
+
+impl Certificate {
+    /// The certificate in DER.
+    #[must_use]
+    pub fn from_der(der: impl Into<Arc<[u8]>>) -> Self {
+        Self(der.into())
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// SHA-256 over the DER, as tokens name it (`x5t#S256`, RFC 8705 section 3.1).
+    #[must_use]
+    pub fn thumbprint(&self) -> Thumbprint {
+        Thumbprint::new(Sha256::digest(&self.0).into())
+    }
+}
+
+/// The thumbprint alone: the names in a certificate may be somebody's.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Certificate").field(&self.thumbprint()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_named_by_the_hash_of_its_der() {
+        let certificate = Certificate::from_der(*b"abc");
+        assert_eq!(certificate.thumbprint().to_string(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+        assert!(!format!("{certificate:?}").contains("97"));
+    }
+}
