@@ -71,8 +71,8 @@ pub mod details {
 }
 
 pub use audit::{Audit, Endpoint, Event, EventKind};
-pub use base::Thumbprint;
 pub use base::{AuthorizationDetail, AuthorizationDetails};
+pub use base::{BothKeys, Confirmation, Thumbprint};
 pub use base::{MAX_RESOURCES, ResourceId, ResourceIndicators};
 pub use base::{MAX_SCOPE_TOKENS, Scope};
 pub use client::ResponseType;

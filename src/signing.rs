@@ -12,8 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::ClientId;
-use crate::base::{Actor, Subject};
+use crate::base::{Actor, ClientId, Confirmation, Subject};
 use crate::details::AuthorizationDetails;
 use crate::error::BackendError;
 use crate::scope::Scope;
@@ -53,6 +52,9 @@ pub struct Claims {
     /// What it is good for that a scope cannot say (RFC 9396 section 9.1).
     #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
     pub authorization_details: AuthorizationDetails,
+    /// The key that it is bound to (RFC 7800 section 3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
     /// The host's own claims.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -30,6 +30,8 @@ pub enum ErrorCode {
     InvalidClient,
     /// RFC 7591 section 3.2.2
     InvalidClientMetadata,
+    /// RFC 9449 section 5
+    InvalidDpopProof,
     /// RFC 6749 section 5.2
     InvalidGrant,
     /// RFC 7591 section 3.2.2
@@ -70,6 +72,8 @@ pub enum ErrorCode {
     UnsupportedResponseType,
     /// RFC 7009 section 2.2.1
     UnsupportedTokenType,
+    /// RFC 9449 section 8
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -88,6 +92,7 @@ impl ErrorCode {
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidClient => "invalid_client",
             Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidRequest => "invalid_request",
@@ -108,6 +113,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 }

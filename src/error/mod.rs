@@ -9,6 +9,7 @@ mod backend;
 mod code;
 mod extension;
 mod metadata;
+mod proof;
 mod public;
 mod reason;
 
@@ -17,6 +18,7 @@ pub use backend::{BackendError, CommitError};
 pub use code::ErrorCode;
 pub use extension::ExtensionRefusal;
 pub use metadata::MetadataFlaw;
+pub use proof::ProofFlaw;
 pub use reason::Reason;
 
 /// A request that is refused, and why.

@@ -55,6 +55,7 @@ impl Reason {
             | ErrorCode::InteractionRequired
             | ErrorCode::InvalidAuthorizationDetails
             | ErrorCode::InvalidClientMetadata
+            | ErrorCode::InvalidDpopProof
             | ErrorCode::InvalidGrant
             | ErrorCode::InvalidRedirectUri
             | ErrorCode::InvalidRequest
@@ -71,7 +72,8 @@ impl Reason {
             | ErrorCode::UnmetAuthenticationRequirements
             | ErrorCode::UnsupportedGrantType
             | ErrorCode::UnsupportedResponseType
-            | ErrorCode::UnsupportedTokenType => 400,
+            | ErrorCode::UnsupportedTokenType
+            | ErrorCode::UseDpopNonce => 400,
         }
     }
 
@@ -162,6 +164,7 @@ impl Reason {
             R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),
             R::Extension(refusal) => refusal.public(),
             R::Assertion(flaw) => flaw.public(),
+            R::Proof(flaw) => flaw.public(),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
             R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AssertionFlaw, ExtensionRefusal, MetadataFlaw};
+use super::{AssertionFlaw, ExtensionRefusal, MetadataFlaw, ProofFlaw};
 
 /// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -163,6 +163,8 @@ pub enum Reason {
     Extension(ExtensionRefusal),
     /// An assertion is not believed.
     Assertion(AssertionFlaw),
+    /// The request does not prove the key that it has to.
+    Proof(ProofFlaw),
     /// The user name or the password is wrong.
     OwnerCredentialsWrong,
     /// The host says that this user may not go on.

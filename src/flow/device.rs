@@ -74,7 +74,7 @@ impl AwaitSecrets {
         let gate =
             Gate { client, grant_type, asked: &self.asked, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
-        let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.scope));
+        let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.rights.scope));
         let issuance = Issuance { openid, ..issuance };
         let (grant, user_code) = Grant::wait(issuance, &fresh, now, &rules.policy);
         let device_code = Handle::new(grant.id(), fresh.first);

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
-use crate::base::TokenName;
+use crate::base::confirmation::BEARER;
+use crate::base::{Confirmation, TokenName};
 use crate::details::AuthorizationDetails;
 use crate::error::Refusal;
 use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
@@ -86,6 +87,8 @@ struct Active<'a> {
     act: Option<&'a Actor>,
     #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
     authorization_details: &'a AuthorizationDetails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<&'a Confirmation>,
 }
 
 impl<'a> Active<'a> {
@@ -96,7 +99,8 @@ impl<'a> Active<'a> {
             scope: token.scope(grant).as_str(),
             authorization_details: token.details(grant),
             aud: Some(audience),
-            token_type: Some("Bearer"),
+            token_type: Some(token_type(token.confirmation(grant))),
+            cnf: token.confirmation(grant),
             iat: Some(token.issued().timestamp()),
             ..Self::of(grant, token.expires(), rules)
         })
@@ -120,7 +124,8 @@ impl<'a> Active<'a> {
             active: true,
             scope: claims.scope.as_str(),
             client_id: &claims.client_id,
-            token_type: Some("Bearer"),
+            token_type: Some(token_type(claims.cnf.as_ref())),
+            cnf: claims.cnf.as_ref(),
             exp: claims.exp,
             iat: Some(claims.iat),
             sub: &claims.sub,
@@ -157,6 +162,12 @@ impl<'a> Active<'a> {
             acr: authentication.and_then(|a| a.acr.as_deref()),
             act: grant.actor(),
             authorization_details: grant.details(),
+            cnf: grant.confirmation(),
         }
     }
+}
+
+/// How an access token with this key is presented.
+fn token_type(key: Option<&Confirmation>) -> &'static str {
+    key.map_or(BEARER, Confirmation::token_type)
 }

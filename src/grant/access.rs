@@ -6,7 +6,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{Grant, Kind, Subject};
 use crate::base::secret::Fingerprint;
-use crate::base::{AccessTokens, SubjectType, TokenName};
+use crate::base::{AccessRights, AccessTokens, Confirmation, SubjectType, TokenName};
 use crate::details::AuthorizationDetails;
 use crate::issuance::{Granted, Issuance};
 use crate::policy::{Policy, Rules, after};
@@ -20,13 +20,43 @@ use crate::target::ResourceId;
 #[serde(deny_unknown_fields)]
 pub struct AccessRecord {
     digest: Digest,
-    #[serde(with = "chrono::serde::ts_seconds")]
-    issued: DateTime<Utc>,
-    #[serde(with = "chrono::serde::ts_seconds")]
-    expires: DateTime<Utc>,
+    issued: Second,
+    expires: Second,
     /// Where the token has less than its grant. Boxed, for it is rare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     narrowed: Option<Box<Narrowed>>,
+    /// The key of a token of a grant that has another one, or none. Boxed, for most have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Box<Confirmation>>,
+}
+
+/// A moment in whole seconds since 1970, as bodies have it: a third smaller than one with fractions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+struct Second(i64);
+
+impl Second {
+    const fn of(moment: DateTime<Utc>) -> Self {
+        Self(moment.timestamp())
+    }
+
+    fn moment(self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+}
+
+impl TryFrom<i64> for Second {
+    type Error = &'static str;
+
+    fn try_from(seconds: i64) -> Result<Self, Self::Error> {
+        DateTime::from_timestamp(seconds, 0).map(Self::of).ok_or("not a moment that a calendar has")
+    }
+}
+
+impl From<Second> for i64 {
+    fn from(second: Second) -> Self {
+        second.0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +80,8 @@ pub struct Issued {
     pub issued: DateTime<Utc>,
     /// When the access token expires.
     pub expires: DateTime<Utc>,
-    /// What it is good for.
-    pub scope: Scope,
-    /// What a scope cannot say.
-    pub details: AuthorizationDetails,
+    /// What it permits.
+    pub(crate) rights: AccessRights,
     /// The resource that it is for; none is the server's default audience.
     pub audience: Option<ResourceId>,
     /// How the access token is written.
@@ -74,10 +102,9 @@ impl Issued {
     ) -> Self {
         Self {
             access,
-            issued: record.issued,
-            expires: record.expires,
-            scope: issuance.scope.clone(),
-            details: issuance.details.clone(),
+            issued: record.issued(),
+            expires: record.expires(),
+            rights: issuance.rights.clone(),
             audience: issuance.audience.clone(),
             format: issuance.format,
             unrecorded: issuance.is_unrecorded(policy),
@@ -90,9 +117,10 @@ impl Issued {
         self.unrecorded
     }
 
-    /// The same tokens, in the format that the rules ask for now.
-    pub(super) fn written_as(self, format: AccessTokens) -> Self {
-        Self { format, ..self }
+    /// The same tokens, in the format that the rules ask for now, for a request that proves their key.
+    pub(super) fn again(self, issuance: &Issuance) -> Self {
+        let rights = AccessRights { confirmation: issuance.rights.confirmation.clone(), ..self.rights };
+        Self { format: issuance.format, rights, ..self }
     }
 }
 
@@ -119,11 +147,12 @@ impl Grant {
             iat: tokens.issued.timestamp(),
             exp: tokens.expires.timestamp(),
             jti: name.to_string(),
-            scope: tokens.scope.clone(),
+            scope: tokens.rights.scope.clone(),
             auth_time: authentication.map(|a| a.auth_time.timestamp()),
             acr: authentication.and_then(|a| a.acr.as_deref().map(str::to_owned)),
             act: self.actor().cloned(),
-            authorization_details: tokens.details.clone(),
+            authorization_details: tokens.rights.details.clone(),
+            cnf: tokens.rights.confirmation.clone(),
             extra: serde_json::Map::new(),
         }
     }
@@ -139,15 +168,18 @@ impl AccessRecord {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
-        let scope = (issuance.scope != *granted.scope).then(|| issuance.scope.clone());
-        let details = (issuance.details != *granted.details).then(|| issuance.details.clone());
+        let (own, whole) = (&issuance.rights, granted.rights);
+        let scope = (own.scope != *whole.scope).then(|| own.scope.clone());
+        let details = (own.details != *whole.details).then(|| own.details.clone());
         let audience = issuance.audience.clone();
+        let cnf = own.confirmation.as_ref().filter(|own| whole.confirmation != Some(*own));
         let is_narrowed = scope.is_some() || details.is_some() || audience.is_some();
         Self {
             digest: secret.digest(Kind::Access.tag()),
-            issued: now,
-            expires: after(now, policy.access_token_lifetime).min(grant_ends),
+            issued: Second::of(now),
+            expires: Second::of(after(now, policy.access_token_lifetime).min(grant_ends)),
             narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, details, audience })),
+            cnf: cnf.cloned().map(Box::new),
         }
     }
 
@@ -159,13 +191,13 @@ impl AccessRecord {
     /// When it was issued.
     #[must_use]
     pub fn issued(&self) -> DateTime<Utc> {
-        self.issued
+        self.issued.moment()
     }
 
     /// When it expires.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
-        self.expires
+        self.expires.moment()
     }
 
     /// What it is good for: what its grant is good for, unless it was narrowed.
@@ -187,6 +219,12 @@ impl AccessRecord {
     pub fn audience(&self) -> Option<&ResourceId> {
         self.narrowed.as_deref()?.audience.as_ref()
     }
+
+    /// The key that it is bound to: its own, else that of its grant.
+    #[must_use]
+    pub fn confirmation<'a>(&'a self, grant: &'a Grant) -> Option<&'a Confirmation> {
+        self.cnf.as_deref().or_else(|| grant.confirmation())
+    }
 }
 
 /// The records, in the order of their issue. Most grants have one, so it lies in the grant itself.
@@ -202,30 +240,36 @@ impl LiveTokens {
     /// Whether there is no room for one more. A record that was promised is never dropped for a new one.
     pub(super) fn is_full(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
         let most = policy.live_access_tokens as usize;
-        most > 0 && self.0.len() >= most && self.0.iter().filter(|r| now < r.expires).count() >= most
+        most > 0 && self.0.len() >= most && self.0.iter().filter(|r| now < r.expires()).count() >= most
     }
 
     /// Adds a record and drops those that are over.
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
-        self.0.retain(|r| now < r.expires);
+        self.0.retain(|r| now < r.expires());
         self.0.push(record);
     }
 
     pub(super) fn find(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
         let digest = presented.digest(Kind::Access.tag());
         let hit = self.0.iter().find(|r| r.digest.matches(&digest));
-        hit.filter(|r| now < r.expires)
+        hit.filter(|r| now < r.expires())
+    }
+
+    /// The record of this token, live or not.
+    pub(super) fn any(&self, secret: &Secret) -> Option<&AccessRecord> {
+        let digest = secret.digest(Kind::Access.tag());
+        self.0.iter().find(|r| r.digest.matches(&digest))
     }
 
     pub(super) fn by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
         let hit = self.0.iter().find(|r| r.digest.fingerprint() == name);
-        hit.filter(|r| now < r.expires)
+        hit.filter(|r| now < r.expires())
     }
 
     /// Whether there was such a live token, which is gone now.
     pub(super) fn remove(&mut self, name: Fingerprint, now: DateTime<Utc>) -> bool {
         let before = self.0.len();
-        self.0.retain(|r| now >= r.expires || r.digest.fingerprint() != name);
+        self.0.retain(|r| now >= r.expires() || r.digest.fingerprint() != name);
         self.0.len() < before
     }
 
@@ -234,12 +278,12 @@ impl LiveTokens {
     }
 
     pub(super) fn last_issued(&self) -> Option<DateTime<Utc>> {
-        self.0.iter().map(|r| r.issued).max()
+        self.0.iter().map(AccessRecord::issued).max()
     }
 
     /// When the last of them expires; the beginning of time if there is none.
     pub(super) fn expires(&self) -> DateTime<Utc> {
-        let last = self.0.iter().map(|r| r.expires).max();
+        let last = self.0.iter().map(AccessRecord::expires).max();
         last.unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 }

@@ -168,9 +168,7 @@ impl Grant {
             Stage::Live(live) => match live.unanswered(&presented, now, policy) {
                 Some(None) => refuse(Reason::RetryDiffers),
                 Some(Some(tokens)) => match presented.gate.pass(self.granted()) {
-                    Ok(issuance) => {
-                        Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) }
-                    }
+                    Ok(issuance) => self.repeat_answer(tokens, &issuance),
                     Err(reason) => refuse(reason),
                 },
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
@@ -192,6 +190,7 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
+        self.bind(&issuance);
         let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);

@@ -14,7 +14,7 @@ use super::device::{SpentDeviceCode, Waiting};
 use super::pushed::Pushed;
 use super::refresh::Family;
 use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingCode, Spent, Stage, Subject};
-use crate::base::TokenName;
+use crate::base::{Confirmation, TokenName};
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::openid::OpenId;
@@ -49,6 +49,8 @@ struct Body<'a> {
     parent: Option<TokenName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     openid: Option<Box<OpenId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
     stage: StageBody<'a>,
 }
 
@@ -111,6 +113,7 @@ impl Grant {
             actor: self.actor().cloned(),
             parent: self.parent(),
             openid: self.openid().cloned().map(Box::new),
+            cnf: self.confirmation().cloned(),
             stage,
         };
         // Nothing in it can fail to be written: every key is a text and every value finite.
@@ -150,7 +153,15 @@ impl Grant {
             targets: body.targets,
             created: body.created,
             ends: body.ends,
-            origin: Origin::new(body.authentication, body.actor, body.parent, body.details, body.openid),
+            origin: Origin {
+                authentication: body.authentication,
+                actor: body.actor,
+                parent: body.parent.map(Box::new),
+                details: body.details,
+                openid: body.openid,
+                confirmation: body.cnf.map(Box::new),
+            }
+            .shared(),
             stage,
         })
     }

@@ -231,7 +231,8 @@ impl Grant {
             openid.amr.clone_from(&login.amr);
             openid
         });
-        self.origin = Origin::new(Some(login.authentication().clone()), None, None, details, openid);
+        let authentication = Some(login.authentication().clone());
+        self.origin = Origin { authentication, details, openid, ..Origin::default() }.shared();
         self.created = now;
         self.ends = after(now, policy.grant_lifetime);
         Ok(self)
@@ -300,6 +301,7 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
+        self.bind(&issuance);
         let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
         let is_kept = !policy.leeway.is_zero();
         let ask = RefreshAsk::of(presented.gate);
@@ -321,7 +323,7 @@ impl Grant {
             return refuse(Reason::RetryDiffers);
         };
         match presented.gate.pass(self.granted()) {
-            Ok(issuance) => Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) },
+            Ok(issuance) => self.repeat_answer(tokens, &issuance),
             Err(reason) => refuse(reason),
         }
     }

@@ -4,6 +4,7 @@
 //! [`Verdict`] comes out.
 
 mod access;
+mod binding;
 mod code;
 mod codec;
 mod device;
@@ -25,8 +26,8 @@ pub use codec::DecodeError;
 pub use device::{BrowserSession, DeviceCodeUse};
 pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
 
-use crate::base::TokenName;
 use crate::base::secret::Fingerprint;
+use crate::base::{AccessRights, Confirmation, RightsRef, TokenName};
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -79,32 +80,29 @@ pub struct Grant {
     stage: Stage,
 }
 
-/// What of a grant never changes once its user is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What of a grant does not change once it has issued tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Origin {
     /// How the user signed in.
     authentication: Option<Authentication>,
     /// Who acts for the subject, where a token was exchanged.
     actor: Option<Actor>,
-    /// The token that was exchanged; the grant ends with it.
-    parent: Option<TokenName>,
+    /// The token that was exchanged; the grant ends with it. Boxed, for it is rare.
+    parent: Option<Box<TokenName>>,
     /// All the details that were approved.
     details: AuthorizationDetails,
     /// What OpenID Connect needs of it; none in a grant of plain OAuth.
     openid: Option<Box<OpenId>>,
+    /// The key that it is bound to, and with it its code and its refresh tokens. Boxed, for most have none.
+    confirmation: Option<Box<Confirmation>>,
 }
 
 impl Origin {
-    fn new(
-        authentication: Option<Authentication>,
-        actor: Option<Actor>,
-        parent: Option<TokenName>,
-        details: AuthorizationDetails,
-        openid: Option<Box<OpenId>>,
-    ) -> Option<Arc<Self>> {
-        let is_there = authentication.is_some() || actor.is_some() || parent.is_some() || !details.is_empty();
-        let is_there = is_there || openid.is_some();
-        is_there.then(|| Arc::new(Self { authentication, actor, parent, details, openid }))
+    fn shared(self) -> Option<Arc<Self>> {
+        let Self { authentication, actor, parent, details, openid, confirmation } = &self;
+        let is_bare = authentication.is_none() && actor.is_none() && parent.is_none();
+        let is_bare = is_bare && details.is_empty() && openid.is_none() && confirmation.is_none();
+        (!is_bare).then(|| Arc::new(self))
     }
 }
 
@@ -173,7 +171,12 @@ impl Grant {
         policy: &Policy,
     ) -> (Self, Issued) {
         let (id, ends) = (fresh.grant, after(now, policy.grant_lifetime).min(issuance.until));
-        let (live, tokens) = Live::begin(&issuance, issuance.granted(), ends, fresh, now, policy);
+        let confirmation = issuance.grant_confirmation();
+        let rights = RightsRef { confirmation: confirmation.as_ref(), ..issuance.rights.as_ref() };
+        let granted = Granted { rights, ..issuance.granted() };
+        let (live, tokens) = Live::begin(&issuance, granted, ends, fresh, now, policy);
+        let rights = AccessRights { confirmation, ..issuance.rights };
+        let issuance = Issuance { rights, ..issuance };
         let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
     }
@@ -186,21 +189,24 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
+        let AccessRights { scope, details, resources, confirmation } = issuance.rights;
+        let origin = Origin {
+            authentication,
+            actor: issuance.actor,
+            parent: issuance.parent.map(Box::new),
+            details,
+            openid: issuance.openid,
+            confirmation: confirmation.map(Box::new),
+        };
         Self {
             id,
             client: issuance.client.id().clone(),
             subject: issuance.subject,
-            scope: issuance.scope,
-            targets: issuance.targets,
+            scope,
+            targets: resources,
             created: now,
             ends: after(now, policy.grant_lifetime).min(issuance.until),
-            origin: Origin::new(
-                authentication,
-                issuance.actor,
-                issuance.parent,
-                issuance.details,
-                issuance.openid,
-            ),
+            origin: origin.shared(),
             stage,
         }
     }
@@ -280,7 +286,7 @@ impl Grant {
 
     /// The token that its own one was exchanged for. The grant is no longer than that: see `server/lineage.rs`.
     pub(crate) fn parent(&self) -> Option<TokenName> {
-        self.origin.as_ref()?.parent
+        self.origin.as_ref()?.parent.as_deref().copied()
     }
 
     /// What was approved that a scope cannot say (RFC 9396).
@@ -296,8 +302,9 @@ impl Grant {
 
     /// All that its tokens may be good for.
     pub(crate) fn granted(&self) -> Granted<'_> {
-        let Self { subject, scope, targets, .. } = self;
-        Granted { subject, scope, details: self.details(), targets }
+        let Self { subject, scope, targets: resources, .. } = self;
+        let (details, confirmation) = (self.details(), self.confirmation());
+        Granted { subject, rights: RightsRef { scope, details, resources, confirmation } }
     }
 
     /// When it was approved.

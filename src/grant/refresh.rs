@@ -34,7 +34,7 @@ use subtle::ConstantTimeEq as _;
 use super::access::{AccessRecord, Issued};
 use super::stage::{Live, Stage};
 use super::{Grant, Kind, Verdict, refuse};
-use crate::base::AccessTokens;
+use crate::base::{AccessRights, AccessTokens};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::fresh_secrets::FreshSecrets;
@@ -187,8 +187,8 @@ impl Bridge {
         Self {
             access: Masked::hide(&tokens.access, key, ACCESS_PAD),
             refresh: refresh.map(|secret| Masked::hide(secret, key, REFRESH_PAD)),
-            scope: tokens.scope.clone(),
-            details: tokens.details.clone(),
+            scope: tokens.rights.scope.clone(),
+            details: tokens.rights.details.clone(),
             audience: tokens.audience.clone(),
             access_expires: tokens.expires,
             ask,
@@ -214,8 +214,11 @@ impl Bridge {
             access: self.access.reveal(key, ACCESS_PAD),
             issued: self.at,
             expires: self.access_expires,
-            scope: self.scope.clone(),
-            details: self.details.clone(),
+            rights: AccessRights {
+                scope: self.scope.clone(),
+                details: self.details.clone(),
+                ..AccessRights::default()
+            },
             audience: self.audience.clone(),
             format: AccessTokens::default(),
             unrecorded: false,
@@ -387,7 +390,7 @@ impl Grant {
         };
         match spent {
             Presented::Retry(tokens) => match presented.gate.pass(self.granted()) {
-                Ok(issuance) => Verdict::Repeat { grant: self, tokens: tokens.written_as(issuance.format) },
+                Ok(issuance) => self.repeat_answer(tokens, &issuance),
                 Err(reason) => refuse(reason),
             },
             Presented::Different => refuse(Reason::RetryDiffers),

@@ -20,22 +20,19 @@ pub enum Method {
     Other(MethodName),
 }
 
-/// The longest name that is kept.
-const MAX: usize = 23;
-
 /// The name of a method, as the client sent it. One that is longer than [`MethodName::MAX`] is kept as an empty name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MethodName {
     length: u8,
-    bytes: [u8; MAX],
+    bytes: [u8; MethodName::MAX],
 }
 
 impl MethodName {
     /// The longest name, in bytes; no registered method has a longer one.
-    pub const MAX: usize = MAX;
+    pub const MAX: usize = 23;
 
     fn new(name: &str) -> Self {
-        let mut bytes = [0; MAX];
+        let mut bytes = [0; Self::MAX];
         let Some(room) = bytes.get_mut(..name.len()) else { return Self { length: 0, bytes } };
         room.copy_from_slice(name.as_bytes());
         Self { length: u8::try_from(name.len()).unwrap_or_default(), bytes }

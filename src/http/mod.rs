@@ -46,10 +46,10 @@ pub struct Request {
     /// connection, or one that your own proxy vouches for, never a header that the client wrote.
     /// Without it no limit applies.
     pub peer: Option<IpAddr>,
-    /// The path of the request, as the client sent it: with the origin of a resource, the URL that a DPoP proof has to name
-    /// (RFC 9449 section 4.2). An adapter copies it where there is a `DPoP` field. Nothing reads it yet.
+    /// The path of the request, as the client sent it. Only a guard reads it, and only of a request with a `DPoP` field: with the
+    /// origin of its resource, it is the URL that the proof has to name.
     pub path: Option<String>,
-    /// The client certificate of the connection, if the client proved one. Trusted: see [`Certificate`]. Nothing reads it yet.
+    /// The client certificate of the connection, if the client proved one. Trusted: see [`Certificate`].
     pub certificate: Option<Certificate>,
 }
 

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::policy::{OmittedScope, Policy};
 use super::rules::Rules;
 use crate::base::time::end_of_time;
-use crate::base::{AccessTokens, TokenName};
+use crate::base::{AccessRights, AccessTokens, Confirmation, RightsRef, TokenName};
 use crate::base::{Actor, Subject};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
@@ -48,6 +48,8 @@ pub(crate) struct RequestedAccess {
     pub(crate) scope: Option<Scope>,
     pub(crate) targets: ResourceIndicators,
     pub(crate) details: AuthorizationDetails,
+    /// The key that the request proves.
+    pub(crate) confirmation: Option<Confirmation>,
 }
 
 impl RequestedAccess {
@@ -59,6 +61,7 @@ impl RequestedAccess {
             details: form
                 .one("authorization_details")?
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)?,
+            confirmation: None,
         })
     }
 }
@@ -78,13 +81,9 @@ pub(crate) struct Limits {
 #[non_exhaustive]
 pub struct Granted<'a> {
     /// In whose name.
-    pub subject: &'a Subject,
+    pub(crate) subject: &'a Subject,
     /// All that its tokens may be good for.
-    pub scope: &'a Scope,
-    /// What a scope cannot say.
-    pub details: &'a AuthorizationDetails,
-    /// Whom its tokens may be for.
-    pub targets: &'a ResourceIndicators,
+    pub(crate) rights: RightsRef<'a>,
 }
 
 /// Permission to mint: for this client, in this name, with this scope.
@@ -92,12 +91,8 @@ pub struct Granted<'a> {
 pub struct Issuance {
     pub(crate) client: Arc<Client>,
     pub(crate) subject: Subject,
-    /// What the token is good for; of an offer, what the grant is good for.
-    pub(crate) scope: Scope,
-    /// What a scope cannot say, of the token or of the grant as well.
-    pub(crate) details: AuthorizationDetails,
-    /// The resources of a new grant.
-    pub(crate) targets: ResourceIndicators,
+    /// What the token permits; of a code that is offered, what the grant permits. The resources are those of the grant.
+    pub(crate) rights: AccessRights,
     /// Whom the token is for, unless it is the server's default audience.
     pub(crate) audience: Option<ResourceId>,
     /// How the access token is written.
@@ -117,8 +112,22 @@ pub struct Issuance {
 impl Issuance {
     /// All of it, for the grant that begins with it.
     pub(crate) fn granted(&self) -> Granted<'_> {
-        let Self { subject, scope, details, targets, .. } = self;
-        Granted { subject, scope, details, targets }
+        Granted { subject: &self.subject, rights: self.rights.as_ref() }
+    }
+
+    /// The key that the grant itself is bound to, and with it its refresh tokens: those of a public client have no other
+    /// protection (RFC 9449 section 5).
+    pub(crate) fn grant_confirmation(&self) -> Option<Confirmation> {
+        self.rights.confirmation.clone().filter(|_| !self.client.is_confidential())
+    }
+
+    /// The same for a grant that begins with a code: for these resources, with these details, and with the key that the request
+    /// names for its code.
+    fn with(mut self, resources: ResourceIndicators, asked: &RequestedAccess) -> Self {
+        self.rights.resources = resources;
+        self.rights.details = asked.details.clone();
+        self.rights.confirmation = asked.confirmation.clone();
+        self
     }
 
     /// Whether nothing has to be stored: a client's own token that is signed, where policy says so.
@@ -158,20 +167,23 @@ impl<'a> Gate<'a> {
     /// # Errors
     /// The first check that fails.
     pub fn pass(&self, granted: Granted<'_>) -> Result<Issuance, Reason> {
-        let offer = self.offer(granted.subject, granted.scope)?;
-        let targets = granted.targets.clone();
-        let audience = self.audience(&targets)?;
-        let scope = self.rules.scope_for(audience.as_ref(), offer.scope);
+        let Granted { subject, rights: ceiling } = granted;
+        let offer = self.offer(subject, ceiling.scope)?;
+        let resources = ceiling.resources.clone();
+        let audience = self.audience(&resources)?;
+        let scope = self.rules.scope_for(audience.as_ref(), offer.rights.scope);
         if scope.is_empty() && self.wanted().is_some_and(|wanted| !wanted.is_empty()) {
             return Err(Reason::ScopeExceeded);
         }
-        let details = self.rules.detail_types.narrow(granted.details, &self.asked.details)?;
+        let details = self.rules.detail_types.narrow(ceiling.details, &self.asked.details)?;
         let details = self.rules.details_for(audience.as_ref(), self.client, &details);
         if details.is_empty() && !self.asked.details.is_empty() {
             return Err(Reason::DetailsExceeded);
         }
         let format = self.rules.format_for(audience.as_ref(), self.client);
-        Ok(Issuance { scope, details, targets, audience, format, ..offer })
+        let confirmation = self.asked.confirmation.clone();
+        let rights = AccessRights { scope, details, resources, confirmation }.within(ceiling)?;
+        Ok(Issuance { rights, audience, format, ..offer })
     }
 
     /// The checks that do not depend on whom the token is for.
@@ -209,9 +221,10 @@ impl<'a> Gate<'a> {
         Ok(Issuance {
             client: Arc::clone(client),
             subject: subject.clone(),
-            scope: asked.intersection(&self.rules.ceiling(client)),
-            details: AuthorizationDetails::default(),
-            targets: ResourceIndicators::default(),
+            rights: AccessRights {
+                scope: asked.intersection(&self.rules.ceiling(client)),
+                ..AccessRights::default()
+            },
             audience: None,
             format: AccessTokens::Opaque,
             refreshable: self.is_refreshable(),
@@ -251,21 +264,21 @@ impl<'a> Gate<'a> {
         let ceiling = self.rules.ceiling(self.client);
         let targets = self.new_targets()?;
         self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
-        let details = self.asked.details.clone();
         // A code may be for several resources; each of its tokens is for one.
         match self.grant_type {
-            GrantType::AuthorizationCode => {
-                Ok(Issuance { targets, details, ..self.offer(subject, &ceiling)? })
-            }
+            GrantType::AuthorizationCode => Ok(self.offer(subject, &ceiling)?.with(targets, self.asked)),
             // Nobody's yet; whose it is, is judged when the code is redeemed.
-            GrantType::DeviceCode => Ok(Issuance { targets, details, ..self.permit(subject, &ceiling)? }),
+            GrantType::DeviceCode => Ok(self.permit(subject, &ceiling)?.with(targets, self.asked)),
             GrantType::Implicit
             | GrantType::RefreshToken
             | GrantType::ClientCredentials
             | GrantType::TokenExchange
             | GrantType::Extension(_)
             | GrantType::Password => {
-                self.pass(Granted { subject, scope: &ceiling, details: &details, targets: &targets })
+                let (scope, resources) = (&ceiling, &targets);
+                let details = &self.asked.details;
+                let rights = RightsRef { scope, details, resources, confirmation: None };
+                self.pass(Granted { subject, rights })
             }
         }
     }
@@ -291,19 +304,21 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// The gate of a new grant that comes from another one: it has no more scope and no more time than that.
+    /// The gate of a new grant that comes from another one: it has no more scope and no more time than that,
+    /// and its key, if it has one.
     pub(crate) fn pass_on(
         &self,
         subject: &Subject,
-        scope: &Scope,
+        ceiling: RightsRef<'_>,
         until: DateTime<Utc>,
         actor: Option<&Actor>,
         parent: Option<TokenName>,
     ) -> Result<Issuance, Reason> {
-        let granted = scope.intersection(&self.rules.ceiling(self.client));
+        let scope = &ceiling.scope.intersection(&self.rules.ceiling(self.client));
         let targets = self.rules.known_targets(&self.asked.targets)?;
         let details = AuthorizationDetails::NONE;
-        let issuance = self.pass(Granted { subject, scope: &granted, details, targets: &targets })?;
+        let rights = RightsRef { scope, details, resources: &targets, confirmation: ceiling.confirmation };
+        let issuance = self.pass(Granted { subject, rights })?;
         Ok(Issuance { until, actor: actor.cloned(), parent, ..issuance })
     }
 
@@ -319,7 +334,8 @@ impl<'a> Gate<'a> {
             None => self.rules.known_targets(&self.asked.targets)?,
         };
         let details = AuthorizationDetails::NONE;
-        let issuance = self.pass(Granted { subject, scope: &granted, details, targets: &targets })?;
+        let rights = RightsRef { scope: &granted, details, resources: &targets, confirmation: None };
+        let issuance = self.pass(Granted { subject, rights })?;
         let refreshable = is_user && limits.is_refreshable && self.client.allows(&GrantType::RefreshToken);
         Ok(Issuance { until: limits.until, refreshable, ..issuance })
     }

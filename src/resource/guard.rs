@@ -114,6 +114,9 @@ impl Guard {
         let token = presented(request).map_err(without_access)?;
         let now = self.inner.clock.now();
         let access = self.verify(token, now).await.map_err(|refusal| (refusal, None))?;
+        if access.confirmation().is_some() {
+            return Err((Reason::TokenBound.into(), Some(Box::new(access))));
+        }
         match needed.check(&access, &self.inner.implied, now) {
             Ok(()) => Ok(access),
             Err(reason) => Err((reason.into(), Some(Box::new(access)))),

@@ -27,6 +27,9 @@ impl AuthorizationServer {
         if access.audience().is_some() {
             return Err(Reason::TokenAudienceWrong.into());
         }
+        if access.confirmation().is_some() {
+            return Err(Reason::TokenBound.into());
+        }
         needed.check(&access, &Implied::default(), self.now())?;
         Ok(access)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::TokenName;
+use crate::base::{Confirmation, TokenName};
 use crate::client::ClientId;
 use crate::details::AuthorizationDetails;
 use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
@@ -113,6 +113,16 @@ impl Access {
         match &self.0 {
             Source::Grant { token, .. } => token.audience(),
             Source::Claims(claimed) => claimed.audience.as_ref(),
+        }
+    }
+
+    /// The key that the token is bound to; none is a bearer token. A [`Guard`](crate::resource::Guard) lets the holder of the key
+    /// pass and no one else; a host that checks tokens without one has to refuse those with a key.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        match &self.0 {
+            Source::Grant { record, token } => token.confirmation(record.grant()),
+            Source::Claims(claimed) => claimed.claims.cnf.as_ref(),
         }
     }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{AuthenticationRequest, Prompt};
+use crate::base::AccessRights;
 use crate::client::{Client, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -166,7 +167,8 @@ impl AwaitConsent {
         let Self { to, named, pushed, response_type, challenge, authentication, issuance, terms, .. } = self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let openid = issuance.openid.filter(|_| scope.contains(OPENID));
-        let issuance = Issuance { scope, details, openid, ..issuance };
+        let rights = AccessRights { scope, details, ..issuance.rights };
+        let issuance = Issuance { rights, openid, ..issuance };
         let policy = &rules.policy;
         let fresh = match &pushed {
             Some(record) => fresh.of_grant(record.grant().id()),

@@ -30,6 +30,7 @@ pub(in crate::flow) use source::{REQUEST_URI, check_pushed};
 use super::ResponseMode;
 use super::consent::Terms;
 use super::redirect::{ErrorAnswer, Return};
+use crate::base::AccessRights;
 use crate::client::{Client, ClientId, ResponseType};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
@@ -241,9 +242,9 @@ impl AwaitLogin {
         let details       = asked.details.clone()?;
         asked.authentication?;
         if asked.requested.has_prompt(Prompt::Create) && !rules.signs_up { return Err(Reason::PromptUnsupported) }
-        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details }, account_status: AccountStatus::Active, rules };
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details, confirmation: None }, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(subject)?;
-        let openid    = asked.openid(response_type, &issuance.scope, rules)?;
+        let openid    = asked.openid(response_type, &issuance.rights.scope, rules)?;
         Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance } })
     }
 
@@ -253,7 +254,8 @@ impl AwaitLogin {
         if let Some(openid) = &mut issuance.openid {
             openid.amr = amr;
         }
-        let Issuance { client, scope, targets, details, .. } = &issuance;
+        let Issuance { client, rights, .. } = &issuance;
+        let AccessRights { scope, details, resources: targets, .. } = rights;
         AwaitConsent {
             to: Return { mode, ..self.to },
             named: self.named,

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{AwaitSecrets, Bounds, Parent};
+use crate::base::AccessRights;
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
@@ -203,8 +204,10 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
-        let (name, scope) = (subject.token_name(), subject.scope().clone());
-        let parent = Parent { name, scope, expires: subject.expires(), actor, account_status };
+        let (scope, confirmation) = (subject.scope().clone(), subject.confirmation().cloned());
+        let rights = AccessRights { scope, confirmation, ..AccessRights::default() };
+        let parent =
+            Parent { name: subject.token_name(), rights, expires: subject.expires(), actor, account_status };
         Ok(AwaitSecrets {
             client,
             subject: subject.subject().clone(),

@@ -72,7 +72,7 @@ impl IdToken {
         let (Subject::User(user), Some(authentication)) = (grant.subject(), grant.authentication()) else {
             return Ok(None);
         };
-        if !tokens.scope.contains(OPENID) {
+        if !tokens.rights.scope.contains(OPENID) {
             return Ok(None);
         }
         if !can_be_sub(user) {
@@ -82,7 +82,7 @@ impl IdToken {
         if !terms.algorithms.contains(&algorithm) {
             return Err(Reason::IdTokenAlgorithm);
         }
-        let wanted = Wanted::in_id_token(openid, &tokens.scope, client);
+        let wanted = Wanted::in_id_token(openid, &tokens.rights.scope, client);
         let body = Body {
             iss: Arc::clone(&rules.issuer),
             sub: Arc::clone(user),

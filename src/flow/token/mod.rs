@@ -14,7 +14,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::AwaitsClient;
-use crate::base::TokenName;
+use crate::base::{AccessRights, TokenName};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
@@ -26,7 +26,6 @@ use crate::http::Request;
 use crate::issuance::{AccountStatus, Gate, Limits, RequestedAccess};
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
-use crate::scope::Scope;
 use crate::secret::{Digest, SecretText};
 use crate::store::{Committed, Record, ReplayKey, Tombstone, Write};
 
@@ -462,7 +461,7 @@ enum Bounds {
 struct Parent {
     /// None of a signed token of which nothing is recorded.
     name: Option<TokenName>,
-    scope: Scope,
+    rights: AccessRights,
     expires: DateTime<Utc>,
     actor: Option<Actor>,
     account_status: AccountStatus,
@@ -508,8 +507,8 @@ impl AwaitSecrets {
         };
         let issuance = match &self.bounds {
             Bounds::Client => gate.pass_new(&self.subject),
-            Bounds::Token(Parent { scope, expires, actor, name, .. }) => {
-                gate.pass_on(&self.subject, scope, *expires, actor.as_ref(), *name)
+            Bounds::Token(Parent { rights, expires, actor, name, .. }) => {
+                gate.pass_on(&self.subject, rights.as_ref(), *expires, actor.as_ref(), *name)
             }
             Bounds::Host(entitled) => gate.pass_entitled(&self.subject, &entitled.limits),
         };

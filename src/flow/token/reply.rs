@@ -8,12 +8,13 @@ use serde::{Serialize, Serializer};
 
 use super::exchange::ACCESS_TOKEN;
 use super::id_token::IdToken;
+use crate::base::confirmation::BEARER;
+use crate::base::{AccessRights, Confirmation};
 use crate::client::GrantType;
 use crate::details::AuthorizationDetails;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
 use crate::policy::Rules;
-use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::signing::{self, AccessTokens, Algorithm, Claims, Unsigned};
 use crate::store::BackendError;
@@ -36,8 +37,7 @@ pub struct TokenReply {
     /// An access token that means something to this server only.
     opaque: Option<Secret>,
     refresh: Option<Secret>,
-    scope: Scope,
-    details: AuthorizationDetails,
+    rights: AccessRights,
     /// In seconds.
     expires_in: u64,
     issued_token_type: Option<&'static str>,
@@ -92,13 +92,12 @@ impl Reply {
                 Some(Part::AccessToken { claims, algorithm })
             }
         };
-        let Issued { access, refresh, scope, details, .. } = tokens;
+        let Issued { access, refresh, rights, .. } = tokens;
         let reply = TokenReply {
             grant: grant.id(),
             opaque: part.is_none().then_some(access),
             refresh,
-            scope,
-            details,
+            rights,
             expires_in: u64::try_from(left).unwrap_or_default(),
             issued_token_type: None,
             signed: Vec::new(),
@@ -226,7 +225,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
     #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
-    authorization_details: AuthorizationDetails,
+    authorization_details: &'a AuthorizationDetails,
 }
 
 impl TokenReply {
@@ -238,7 +237,7 @@ impl TokenReply {
 
     /// The JSON answer; the tokens leave here and nowhere else.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Self { grant, opaque, refresh, scope, details, expires_in, issued_token_type, signed } = self;
+        let Self { grant, opaque, refresh, rights, expires_in, issued_token_type, signed } = self;
         let text = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
         let opaque = opaque.map(|secret| text(secret, Kind::Access));
         let refresh = refresh.map(|secret| text(secret, Kind::Refresh));
@@ -246,11 +245,11 @@ impl TokenReply {
             access_token: opaque.as_deref(),
             signed: Members(&signed),
             issued_token_type,
-            token_type: BEARER,
+            token_type: token_type(&rights),
             expires_in,
             refresh_token: refresh.as_deref(),
-            scope: scope.as_str(),
-            authorization_details: details,
+            scope: rights.scope.as_str(),
+            authorization_details: &rights.details,
         };
         let length: usize = signed.iter().map(|part| part.text.len()).sum();
         let mut json = Vec::with_capacity(300 + length);
@@ -267,12 +266,13 @@ impl TokenReply {
         let opaque = opaque.map(|text| (ACCESS_TOKEN_MEMBER, text));
         let signed = self.signed.into_iter().map(|part| (part.member, part.text));
         let mut fields: Vec<_> = opaque.into_iter().chain(signed).collect();
-        fields.push(("token_type", BEARER.to_owned()));
+        fields.push(("token_type", token_type(&self.rights).to_owned()));
         fields.push(("expires_in", self.expires_in.to_string()));
-        if !self.scope.is_empty() {
-            fields.push(("scope", self.scope.to_string()));
+        let AccessRights { scope, details, .. } = &self.rights;
+        if !scope.is_empty() {
+            fields.push(("scope", scope.to_string()));
         }
-        if let (false, Ok(details)) = (self.details.is_empty(), serde_json::to_string(&self.details)) {
+        if let (false, Ok(details)) = (details.is_empty(), serde_json::to_string(details)) {
             fields.push(("authorization_details", details));
         }
         fields
@@ -296,7 +296,10 @@ impl fmt::Debug for Signed {
 
 const ACCESS_TOKEN_MEMBER: &str = "access_token";
 
-const BEARER: &str = "Bearer";
+/// How the access token is presented.
+fn token_type(rights: &AccessRights) -> &'static str {
+    rights.confirmation.as_ref().map_or(BEARER, Confirmation::token_type)
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -308,8 +311,7 @@ mod tests {
             grant: GrantId::new([7; 16]),
             opaque: Some(Secret::new([1; 32])),
             refresh: None,
-            scope: Scope::empty(),
-            details: AuthorizationDetails::default(),
+            rights: AccessRights::default(),
             expires_in: 600,
             issued_token_type: None,
             signed: Vec::new(),

@@ -119,6 +119,7 @@ impl Active {
             acr: self.acr.clone(),
             act: self.act.clone(),
             authorization_details: self.authorization_details.clone(),
+            cnf: None,
             extra: self.extra.clone(),
         })
     }

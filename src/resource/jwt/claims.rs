@@ -95,6 +95,7 @@ impl AccessTokenBody {
             acr: self.acr,
             act: self.act,
             authorization_details: self.authorization_details,
+            cnf: None,
             extra: self.extra,
         })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::report::Stop;
+use crate::base::RightsRef;
 use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -273,8 +274,9 @@ impl Fixture {
         let authentication = Authentication { auth_time: self.now, acr: None };
         let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.silent);
         let (subject, scope) = (&pair.subject, &Scope::empty());
-        let (details, targets) = (AuthorizationDetails::NONE, &ResourceIndicators::default());
-        let issuance = gate.pass(Granted { subject, scope, details, targets })?;
+        let (details, resources) = (AuthorizationDetails::NONE, &ResourceIndicators::default());
+        let rights = RightsRef { scope, details, resources, confirmation: None };
+        let issuance = gate.pass(Granted { subject, rights })?;
         Ok(Grant::offer(issuance, authentication, terms, &fresh, self.now, policy))
     }
 
