@@ -155,7 +155,7 @@ impl ExtensionGrant for JwtBearer {
     }
 }
 
-impl AuthorizationServerBuilder {
+impl<C, S> AuthorizationServerBuilder<C, S> {
     /// Takes the assertions of other issuers as a grant (RFC 7523 section 2.1). Needs a
     /// [`replay_guard`](Self::replay_guard), for each is good once.
     pub fn jwt_bearer(self, grant: JwtBearer) -> Self {

@@ -98,12 +98,6 @@ pub enum ConfigError {
     /// A document would be kept for longer than at most.
     #[error("the shortest time that metadata documents are kept is longer than the longest")]
     DocumentsKept,
-    /// No registry.
-    #[error("no client registry: call clients")]
-    ClientsMissing,
-    /// No store.
-    #[error("no token store: call store")]
-    StoreMissing,
 }
 
 /// Every mistake that was found.

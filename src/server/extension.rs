@@ -99,17 +99,17 @@ impl<T: ExtensionGrant + ?Sized> ExtensionGrant for Arc<T> {
     }
 }
 
-impl AuthorizationServerBuilder {
+impl<C, S> AuthorizationServerBuilder<C, S> {
     /// Adds a grant type of your own, by its absolute URI. It is for the clients that registered it.
     pub fn extension_grant(mut self, uri: impl Into<String>, grant: impl ExtensionGrant + 'static) -> Self {
-        self.extensions.0.push((uri.into(), Arc::new(grant)));
+        self.options.extensions.0.push((uri.into(), Arc::new(grant)));
         self
     }
 
     /// What remembers that something was used which is good once, such as an assertion. Every store of this crate does; all
     /// nodes need the same one.
     pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
-        self.replay_guard = Some(Arc::new(guard));
+        self.options.replay_guard = Some(Arc::new(guard));
         self
     }
 }

@@ -19,6 +19,7 @@ mod pushed;
 mod registration;
 mod repeats;
 mod revoke_all;
+mod setup;
 mod signed;
 mod single_use;
 mod sweep;
@@ -36,7 +37,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use async_trait::async_trait;
 
 pub use authorize::{Authorization, Consent, ErrorPage, LoginRequired, ShowLogin, SignedIn};
-pub use builder::AuthorizationServerBuilder;
+pub use builder::{AuthorizationServerBuilder, Backend, Clients, HasClients, HasStore, NoClients, NoStore, Store};
 pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
@@ -179,7 +180,7 @@ impl<T: ResourceOwner + ?Sized> ResourceOwner for Arc<T> {
 impl AuthorizationServer {
     /// Starts to configure a server. The issuer is its https URL, without query or fragment; clients find
     /// its metadata by it and compare it with every answer.
-    pub fn builder(issuer: impl Into<String>) -> AuthorizationServerBuilder {
+    pub fn builder(issuer: impl Into<String>) -> AuthorizationServerBuilder<NoClients, NoStore> {
         AuthorizationServerBuilder::new(issuer.into())
     }
 

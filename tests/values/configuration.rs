@@ -24,6 +24,8 @@ fn a_server_reports_every_mistake_at_once() {
     policy.code_lifetime = Duration::from_secs(601);
     policy.prefixes.access = policy.prefixes.code.clone();
     let errors = AuthorizationServer::builder("http://as.example")
+        .clients(MemoryRegistry::default())
+        .store(grantor::MemoryStore::new())
         .scopes(["read", "wri\"te"])
         .token_endpoint("/oauth")
         .revocation_endpoint("/oauth")
@@ -39,8 +41,6 @@ fn a_server_reports_every_mistake_at_once() {
         ConfigError::Zero("access_token_lifetime"),
         ConfigError::CodeLifetime,
         ConfigError::Prefixes,
-        ConfigError::ClientsMissing,
-        ConfigError::StoreMissing,
     ];
     assert_eq!(errors.all(), expected);
     assert_eq!(errors.to_string().split("; ").count(), expected.len(), "{errors}");

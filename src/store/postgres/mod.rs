@@ -33,7 +33,7 @@ use statement::{Answer, Kind, Statement};
 /// use grantor::store::PostgresStore;
 ///
 /// let store = PostgresStore::connect("postgres://login@db.example/login").await?;
-/// let server = AuthorizationServer::builder("https://login.example").clients(store.clone()).store(store).build()?;
+/// let server = AuthorizationServer::builder("https://login.example").backend(store).build()?;
 /// # Ok(())
 /// # }
 /// ```

@@ -6,7 +6,7 @@
 //! use grantor::store::RedisStore;
 //!
 //! let store = RedisStore::connect("redis://127.0.0.1").await?;
-//! let server = AuthorizationServer::builder("https://as.example").clients(store.clone()).store(store).build()?;
+//! let server = AuthorizationServer::builder("https://as.example").backend(store).build()?;
 //! # Ok(())
 //! # }
 //! ```

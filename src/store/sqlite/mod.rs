@@ -29,7 +29,7 @@ pub use open::SqliteOptions;
 /// use grantor::store::SqliteStore;
 ///
 /// let store = SqliteStore::open("grants.db").await?;
-/// let server = AuthorizationServer::builder("https://login.example").clients(store.clone()).store(store).build()?;
+/// let server = AuthorizationServer::builder("https://login.example").backend(store).build()?;
 /// # Ok(())
 /// # }
 /// ```

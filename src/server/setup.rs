@@ -1,0 +1,236 @@
+//! The configuration as the host gave it, checked and put together.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::config_error::{ConfigError, ConfigErrors};
+use super::endpoint::Endpoints;
+use super::extension::Extensions;
+use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
+use super::repeats::Repeats;
+use super::single_use::SingleUse;
+use super::undelivered::UndeliveredAnswers;
+use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
+use super::validate::{validate_numbers, validate_openid, validate_terms};
+use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
+use crate::audit::{Audit, Endpoint};
+use crate::client::auth::AssertionRules;
+use crate::client::{ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, SlowHash};
+use crate::details::{DetailType, DetailTypes};
+use crate::documents::{Documents, MetadataDocuments};
+use crate::openid::{ClaimsSource, OPENID, OpenIdRules};
+use crate::policy::{Policy, Profile, Rules, is_served};
+use crate::registration::Registration;
+use crate::scope::Scope;
+use crate::secret::{SECRET_BYTES, Secret};
+use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
+use crate::store::{ReplayGuard, TokenStore};
+use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::target::Resource;
+
+/// Everything that has a default.
+pub(super) struct Options {
+    pub(super) issuer: String,
+    pub(super) loopback: bool,
+    pub(super) profile: Profile,
+    pub(super) signs_up: bool,
+    pub(super) requires_push: bool,
+    pub(super) policy: Policy,
+    pub(super) scopes: Vec<String>,
+    pub(super) audience: Option<String>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) detail_types: Vec<(String, Arc<dyn DetailType>)>,
+    pub(super) endpoints: Endpoints,
+    pub(super) registration: Option<Registration>,
+    pub(super) introspect_all: Vec<ClientId>,
+    pub(super) registrar: Option<Arc<dyn Registrar>>,
+    pub(super) documents: Option<MetadataDocuments>,
+    pub(super) owner: Option<Arc<dyn ResourceOwner>>,
+    pub(super) exchange: Option<Arc<dyn ExchangePolicy>>,
+    pub(super) extensions: Extensions,
+    pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
+    pub(super) slow_hash: Option<Arc<dyn SlowHash>>,
+    pub(super) client_signatures: Option<Arc<dyn ClientSignatures>>,
+    pub(super) legacy_audience: bool,
+    pub(super) access_tokens: AccessTokens,
+    pub(super) signer: Option<Arc<dyn TokenSigner>>,
+    pub(super) access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
+    pub(super) claims: Option<Arc<dyn ClaimsSource>>,
+    pub(super) audit: Option<Arc<dyn Audit>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) cursor_key: Option<Secret>,
+}
+
+impl Options {
+    pub(super) fn new(issuer: String) -> Self {
+        Self {
+            issuer,
+            loopback: false,
+            profile: Profile::default(),
+            signs_up: false,
+            requires_push: false,
+            policy: Policy::default(),
+            scopes: Vec::new(),
+            audience: None,
+            resources: Vec::new(),
+            detail_types: Vec::new(),
+            endpoints: Endpoints::default(),
+            registration: None,
+            introspect_all: Vec::new(),
+            registrar: None,
+            documents: None,
+            owner: None,
+            exchange: None,
+            extensions: Extensions::default(),
+            replay_guard: None,
+            slow_hash: None,
+            client_signatures: None,
+            legacy_audience: false,
+            access_tokens: AccessTokens::default(),
+            signer: None,
+            access_token_claims: None,
+            claims: None,
+            audit: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            cursor_key: None,
+        }
+    }
+
+    /// Checks it, and puts the server together.
+    pub(super) fn build(
+        mut self,
+        clients: Arc<dyn ClientRegistry>,
+        store: Arc<dyn TokenStore>,
+    ) -> Result<AuthorizationServer, ConfigErrors> {
+        let mut errors = Vec::new();
+        if self.profile.switches().open_registration && self.registrar.is_some() {
+            self.registration.get_or_insert_with(Registration::open);
+        }
+        let issuer_path = issuer_path(&self.issuer, self.loopback).unwrap_or_else(|error| {
+            errors.push(error);
+            String::new()
+        });
+        if self.claims.is_some() && !self.scopes.iter().any(|scope| scope == OPENID) {
+            self.scopes.push(OPENID.to_owned());
+        }
+        let scope = Scope::parse(&self.scopes.join(" ")).unwrap_or_else(|_| {
+            errors.push(ConfigError::Scopes);
+            Scope::empty()
+        });
+        let signed = self.resources.iter().map(|resource| resource.access_tokens);
+        let signed = signed.chain([Some(self.access_tokens)]).any(|format| format == Some(AccessTokens::Jwt));
+        if signed && self.signer.is_none() {
+            errors.push(ConfigError::SignerMissing);
+        }
+        let can_sign = self.signer.as_ref().map(|signer| signer.algorithms()).unwrap_or_default();
+        let asked_for = self.resources.iter().filter_map(|resource| resource.algorithm);
+        let missing = asked_for.filter(|algorithm| !can_sign.contains(algorithm));
+        errors.extend(missing.map(ConfigError::AlgorithmMissing));
+        let longest = self.signer.as_ref().and_then(|signer| signer.longest_lifetime());
+        if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
+            errors.push(ConfigError::KeysRetireEarly);
+        }
+        let openid = self
+            .claims
+            .as_ref()
+            .map(|_| OpenIdRules { id_token_lifetime: self.policy.id_token_lifetime, algorithms: can_sign });
+        if let Some(openid) = &openid {
+            errors.extend(validate_openid(openid, longest));
+        }
+        let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
+            errors.extend(mistakes);
+            Vec::new()
+        });
+        let detail_types = self.detail_types.into_iter().collect::<DetailTypes>();
+        errors.extend(validate_details(&detail_types, &resources));
+        errors.extend(self.endpoints.mistakes());
+        errors.extend(validate_numbers(&self.policy));
+        let extensions = self.extensions.known();
+        let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
+        errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
+        if self.client_signatures.is_some() && self.replay_guard.is_none() {
+            errors.push(ConfigError::AssertionsUnremembered);
+        }
+        let token_endpoint = format!(
+            "{}{}",
+            self.issuer.trim_end_matches('/'),
+            self.endpoints.path(Endpoint::Token).unwrap_or_default()
+        );
+        let assertions = self.client_signatures.as_ref().map(|signatures| AssertionRules {
+            algorithms: signatures.algorithms(),
+            fetches: signatures.fetches(),
+            legacy_audience: self.legacy_audience.then_some(token_endpoint),
+        });
+        if let Some(terms) = &self.registration {
+            errors.extend(validate_terms(terms, &serves, &scope, self.registrar.is_some()));
+        }
+        if let Some(terms) = &self.documents {
+            errors.extend(validate_documents(terms, &serves, &scope));
+        }
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        let only_resource = match resources.as_slice() {
+            [only] => Some(only.id.as_str().to_owned()),
+            _ => None,
+        };
+        let rules = Rules {
+            audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
+            issuer: self.issuer.into(),
+            resources,
+            detail_types,
+            access_tokens: self.access_tokens,
+            introspect_all: self.introspect_all,
+            profile: self.profile,
+            assertions: assertions.map(Box::new),
+            extensions,
+            scope,
+            openid: openid.map(Box::new),
+            signs_up: self.signs_up,
+            requires_push: self.requires_push,
+            policy: self.policy,
+        };
+        let terms = self.registration.as_ref();
+        let (per_minute, per_day) = terms.map_or((0, 0), |terms| (terms.per_minute, terms.per_day));
+        let inner = Inner {
+            registrations: RegistrationLimiter::new(per_minute, per_day),
+            registration: self.registration.map(Box::new),
+            guesses: RateLimiter::per_minute(rules.policy.secret_failures_per_minute),
+            devices: RateLimiter::per_minute(rules.policy.device_requests_per_minute),
+            pushes: RateLimiter::per_minute(rules.policy.pushed_requests_per_minute),
+            user_codes: AttemptLimiter::new(&rules.policy),
+            unanswered: UndeliveredAnswers::new(rules.policy.leeway),
+            repeats: Repeats::new(rules.policy.leeway),
+            answers_from: Mutex::default(),
+            rules,
+            endpoints: self.endpoints,
+            issuer_path,
+            clients,
+            registrar: self.registrar,
+            documents: self.documents.map(Documents::new).map(Box::new),
+            store,
+            owner: self.owner,
+            exchange: self.exchange,
+            extensions: self.extensions,
+            one_time: SingleUse::new(self.replay_guard),
+            slow_hash: self.slow_hash,
+            client_signatures: self.client_signatures,
+            signer: self.signer,
+            access_token_claims: self.access_token_claims,
+            claims: self.claims,
+            userinfo: OnceLock::new(),
+            audit: self.audit,
+            clock: self.clock,
+            cursor_key: self.cursor_key.unwrap_or_else(|| drawn(&*self.entropy)),
+            entropy: self.entropy,
+        };
+        Ok(AuthorizationServer { inner: Arc::new(inner) })
+    }
+}
+
+fn drawn(entropy: &dyn Entropy) -> Secret {
+    let mut bytes = [0; SECRET_BYTES];
+    entropy.fill(&mut bytes);
+    Secret::new(bytes)
+}
