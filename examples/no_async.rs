@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::flow::authorize::{self, Resolved, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Reply};
-use grantor::flow::{AccountStatus, Checked, OpenedRedirect};
+use grantor::flow::{AccountStatus, Checked, Facts, OpenedRedirect};
 use grantor::store::{Record, Write};
 use grantor::{AuthMethod, Client, FreshSecrets, GrantType, Login, Request, Response, Rules, Scope};
 
@@ -42,19 +42,20 @@ fn authorize(
 ) -> Result<(Record, String), Box<dyn std::error::Error>> {
     let query = "response_type=code&client_id=app&scope=read&state=s\
         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
-    let state = authorize::AwaitClient::parse(&Request::get(query))?;
+    let facts = Facts::new(now, rules);
+    let state = authorize::AwaitClient::parse(&Request::get(query), &facts)?;
     println!("authorize: parsed, lacks the client {:?}", state.client_id().as_str());
-    let Resolved::Direct(state) = state.with_client(Some(Arc::clone(client)), now, rules)? else {
+    let Resolved::Direct(state) = state.with_client(Some(Arc::clone(client)), &facts)? else {
         return Err("nothing was pushed".into());
     };
     println!("authorize: the address is proven, lacks the user");
-    let SignedIn::Consent(state) = state.with_login(Login::new("alice", now), now, rules) else {
+    let SignedIn::Consent(state) = state.with_login(Login::new("alice", now), &facts) else {
         return Err("the request is in order".into());
     };
     println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
-    let (write, sealed) = state.approve(FreshSecrets::fixed("0"), now, rules);
+    let (write, sealed) = state.approve(FreshSecrets::fixed("0"), &facts);
     let (record, proof) = store(&write);
-    let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes) else {
+    let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes)? else {
         return Err("a code needs no signature".into());
     };
     let response = redirect.into_response();
@@ -99,16 +100,17 @@ fn token(
     fresh: FreshSecrets,
     now: DateTime<Utc>,
 ) -> Result<(Record, Response), Box<dyn std::error::Error>> {
-    let state = token::AwaitClient::parse(&Request::post_form(form), rules)?;
+    let facts = Facts::new(now, rules);
+    let state = token::AwaitClient::parse(&Request::post_form(form), &facts)?;
     println!("\ntoken: parsed, lacks the client {:?}", state.client_id().as_str());
-    let Checked::Ready(Authenticated::Grant(state)) = state.with_client(Some(Arc::clone(client)), now)?
+    let Checked::Ready(Authenticated::Grant(state)) = state.with_client(Some(Arc::clone(client)), &facts)?
     else {
         return Err("a public client with a code or a refresh token".into());
     };
     println!("token: the client is known, lacks the grant {}", state.grant_id());
     let question = state.with_record(Some(record.clone()))?;
     println!("token: version {} of the grant, lacks the word on {:?}", record.version(), question.subject());
-    let (record, reply) = match question.decide(AccountStatus::Active, false, fresh, now, rules) {
+    let (record, reply) = match question.decide(AccountStatus::Active, fresh, &facts) {
         Decision::Refuse(refusal) => return Err(refusal.into()),
         Decision::Repeat(reply) => {
             println!("token: decided to give an answer once more; nothing to write");

@@ -91,7 +91,10 @@ pub use issuance::Resource;
 pub use policy::{Policy, Profile, Rules};
 pub use registration::Registration;
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
-pub use server::{Authorization, AuthorizationServer, AuthorizationServerBuilder, Backend, Consent, ErrorPage, ResourceOwner};
+pub use server::{
+    Authorization, AuthorizationServer, AuthorizationServerBuilder, Backend, Consent, ErrorPage,
+    ResourceOwner,
+};
 pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn};
 pub use signing::{AccessTokenClaims, AccessTokens, Algorithm, Claims, SubjectType, TokenSigner, Unsigned};
 pub use store::{BackendError, MemoryStore, ReplayGuard, TokenStore};

@@ -271,7 +271,7 @@ impl Reason {
 
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
-            R::StoreBroken | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server has a fault of its own"),
+            R::StoreBroken | R::ProofOfAnotherWrite | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server has a fault of its own"),
         }
     }
 }

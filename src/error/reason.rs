@@ -363,6 +363,8 @@ pub enum Reason {
     StoreUnavailable,
     /// The store is broken, or holds what this version cannot read.
     StoreBroken,
+    /// What the store has proven is another write than the one that was asked for.
+    ProofOfAnotherWrite,
     /// Others changed the grant again and again.
     Contended,
     /// Too many slow hashes at once.

@@ -18,7 +18,7 @@ use crate::client::auth::{
 };
 use crate::client::{Client, ClientId, SignedText, Unsigned};
 use crate::error::{Reason, Refusal};
-use crate::policy::Rules;
+use crate::issuance::Facts;
 use crate::secret::SecretText;
 use crate::store::ReplayKey;
 
@@ -56,9 +56,9 @@ impl<R: Request> AwaitClient<R> {
     ///
     /// # Errors
     /// The client is not who it says, or may not ask for this.
-    pub fn with_client(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Result<Checked<R>, Refusal> {
+    pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Checked<R>, Refusal> {
         let Self { presented, request } = self;
-        match presented.authenticate(found, now) {
+        match presented.authenticate(found, facts.now) {
             Authentication::Done(client) => request.with_client(client).map(Checked::Ready),
             Authentication::Failed(reason) => Err(reason.into()),
             Authentication::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
@@ -125,9 +125,9 @@ impl<R: Request> AwaitSignature<R> {
     pub fn with_claims(
         self,
         claims: Result<Map<String, Value>, Unsigned>,
-        now: DateTime<Utc>,
-        rules: &Rules,
+        facts: &Facts<'_>,
     ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
+        let Facts { now, rules, .. } = *facts;
         let claims = claims.map_err(|unsigned| match unsigned {
             Unsigned::Refused(flaw) => Reason::ClientAssertion(flaw),
             Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,

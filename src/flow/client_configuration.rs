@@ -11,6 +11,7 @@ use crate::client::{Client, ClientId, ClientMetadata, ClientState};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::http::{Request, Response};
+use crate::issuance::Facts;
 use crate::resource::presented;
 use crate::secret::{Digest, Masked, SECRET_BYTES, Secret, SecretText};
 
@@ -97,7 +98,7 @@ impl AwaitClient {
     pub fn with_client(
         &self,
         found: Option<Arc<Client>>,
-        now: DateTime<Utc>,
+        facts: &Facts<'_>,
     ) -> Result<ConfiguredClient, Refusal> {
         let kept = found.as_deref().and_then(|client| client.self_registration.as_ref()?.token);
         let right = kept.unwrap_or(Digest::DECOY).matches(&self.token.digest());
@@ -105,7 +106,7 @@ impl AwaitClient {
         match client.state() {
             ClientState::Disabled => Err(Reason::ClientDisabled.into()),
             ClientState::Ending => Ok(ConfiguredClient { client, is_served: false }),
-            ClientState::Active => Ok(ConfiguredClient { is_served: client.is_served(now), client }),
+            ClientState::Active => Ok(ConfiguredClient { is_served: client.is_served(facts.now), client }),
         }
     }
 }
@@ -138,7 +139,8 @@ impl ConfiguredClient {
 
 impl AwaitClient {
     /// The answer to a client that reads itself. The token is the one that it presented, and so is what tells its secret.
-    pub fn read(self, client: &Client, now: DateTime<Utc>) -> ClientInformation {
+    pub fn read(self, client: &Client, facts: &Facts<'_>) -> ClientInformation {
+        let Facts { now, .. } = *facts;
         let secret = self.token.secret_of(client, now);
         ClientInformation::new(client, secret, Some(self.token), now)
     }

@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::AwaitsClient;
@@ -17,9 +16,9 @@ use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
 use crate::http::{Request, Response};
-use crate::issuance::{AccountStatus, Gate, Issuance, RequestedAccess};
-use crate::policy::{Policy, Rules};
-use crate::store::{Committed, Write};
+use crate::issuance::{AccountStatus, Facts, Gate, Issuance, RequestedAccess};
+use crate::policy::Policy;
+use crate::store::{Committed, Write, WriteName};
 
 /// Parsed; the client is only claimed.
 pub type AwaitClient = super::AwaitClient<DeviceRequest>;
@@ -35,7 +34,8 @@ impl AwaitClient {
     ///
     /// # Errors
     /// Whatever is wrong with its form, before anybody is asked.
-    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+    pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
+        let Facts { .. } = facts; // Nothing of them decides how a form is read.
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
@@ -63,12 +63,8 @@ impl AwaitSecrets {
     ///
     /// # Errors
     /// What the client may not ask for.
-    pub fn decide(
-        &self,
-        fresh: FreshSecrets,
-        now: DateTime<Utc>,
-        rules: &Rules,
-    ) -> Result<(Write, SealedCodes), Refusal> {
+    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedCodes), Refusal> {
+        let Facts { now, rules, .. } = *facts;
         let client = self.client.client();
         let grant_type = GrantType::DeviceCode;
         let gate =
@@ -78,20 +74,27 @@ impl AwaitSecrets {
         let issuance = Issuance { openid, ..issuance };
         let (grant, user_code) = Grant::wait(issuance, &fresh, now, &rules.policy);
         let device_code = Handle::new(grant.id(), fresh.first);
-        Ok((Write::insert(grant, now), SealedCodes(Codes { device_code, user_code })))
+        let (write, codes) = (Write::insert(grant, now), Codes { device_code, user_code });
+        let sealed = SealedCodes { codes, write: write.name() };
+        Ok((write, sealed))
     }
 }
 
 /// Codes that must not leave before their write is proven.
 #[derive(Debug)]
-pub struct SealedCodes(Codes);
+pub struct SealedCodes {
+    codes: Codes,
+    write: WriteName,
+}
 
 impl SealedCodes {
     /// Opens it with the proof of its write.
-    #[must_use]
-    pub fn open(self, proof: Committed) -> Codes {
-        drop(proof);
-        self.0
+    ///
+    /// # Errors
+    /// The proof is of another write.
+    pub fn open(self, proof: Committed) -> Result<Codes, Refusal> {
+        self.write.check(proof)?;
+        Ok(self.codes)
     }
 }
 

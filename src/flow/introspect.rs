@@ -10,6 +10,7 @@ use crate::details::AuthorizationDetails;
 use crate::error::Refusal;
 use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
 use crate::http::{Request, Response};
+use crate::issuance::Facts;
 use crate::policy::Rules;
 use crate::signing::Claims;
 use crate::store::Record;
@@ -22,14 +23,15 @@ pub type AwaitClient = super::AwaitClient<TokenQuery>;
 ///
 /// # Errors
 /// Whatever is wrong with its form.
-pub fn parse(request: &Request, rules: &Rules) -> Result<AwaitClient, Refusal> {
-    AwaitClient::parse_query(request, false, rules)
+pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<AwaitClient, Refusal> {
+    AwaitClient::parse_query(request, false, facts)
 }
 
 impl AuthenticatedQuery {
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
-    pub fn introspect(&self, found: Option<&Record>, now: DateTime<Utc>, rules: &Rules) -> Response {
+    pub fn introspect(&self, found: Option<&Record>, facts: &Facts<'_>) -> Response {
+        let Facts { now, rules, .. } = *facts;
         let grant = found.map(Record::grant);
         let seen = match (&self.token, grant) {
             (Token::Handle(Kind::Access, handle), Some(grant)) => {

@@ -26,4 +26,4 @@ pub use token_query::{AuthenticatedQuery, TokenQuery};
 
 pub use crate::client::ResponseMode;
 pub(crate) use crate::issuance::RequestedAccess;
-pub use crate::issuance::{AccountStatus, Gate, Granted, Issuance};
+pub use crate::issuance::{AccountStatus, Facts, Gate, Granted, Issuance};

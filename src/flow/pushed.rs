@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::AwaitsClient;
@@ -18,8 +17,9 @@ use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind};
 use crate::http::{MAX_BODY, Parameters, Request, Response};
-use crate::policy::{Policy, Rules};
-use crate::store::{Committed, Write};
+use crate::issuance::Facts;
+use crate::policy::Policy;
+use crate::store::{Committed, Write, WriteName};
 
 /// Parsed; the client is only claimed.
 pub type AwaitClient = super::AwaitClient<PushedRequest>;
@@ -35,7 +35,8 @@ impl AwaitClient {
     ///
     /// # Errors
     /// The form cannot be read, a parameter is repeated, or it names a `request_uri` (RFC 9126 section 2.1).
-    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+    pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
+        let Facts { .. } = facts; // Nothing of them decides how a form is read.
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
@@ -75,11 +76,11 @@ impl AwaitSecrets {
     pub fn decide(
         &self,
         fresh: FreshSecrets,
-        now: DateTime<Utc>,
-        rules: &Rules,
+        facts: &Facts<'_>,
     ) -> Result<(Write, SealedRequestUri), Refusal> {
+        let Facts { now, rules, .. } = *facts;
         let client = self.client.client();
-        check_pushed(self.parameters.form(), client, now, rules)?;
+        check_pushed(self.parameters.form(), client, facts)?;
         let form = self.parameters.encode();
         // Escapes make it longer, and it is read back as a form.
         if form.len() > MAX_BODY {
@@ -87,20 +88,27 @@ impl AwaitSecrets {
         }
         let grant = Grant::push(client.id(), form, &fresh, now, &rules.policy);
         let request_uri = RequestUri(Handle::new(grant.id(), fresh.first));
-        Ok((Write::insert(grant, now), SealedRequestUri(request_uri)))
+        let write = Write::insert(grant, now);
+        let sealed = SealedRequestUri { request_uri, write: write.name() };
+        Ok((write, sealed))
     }
 }
 
 /// A `request_uri` that must not leave before its write is proven.
 #[derive(Debug)]
-pub struct SealedRequestUri(RequestUri);
+pub struct SealedRequestUri {
+    request_uri: RequestUri,
+    write: WriteName,
+}
 
 impl SealedRequestUri {
     /// Opens it with the proof of its write.
-    #[must_use]
-    pub fn open(self, proof: Committed) -> RequestUri {
-        drop(proof);
-        self.0
+    ///
+    /// # Errors
+    /// The proof is of another write.
+    pub fn open(self, proof: Committed) -> Result<RequestUri, Refusal> {
+        self.write.check(proof)?;
+        Ok(self.request_uri)
     }
 }
 

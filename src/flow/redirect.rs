@@ -12,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::ResponseMode;
 use super::token::{AwaitPart, Reply};
 use crate::client::ClientId;
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::grant::{Prefixes, Subject};
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
 use crate::redirect::RedirectUri;
-use crate::store::Committed;
+use crate::store::{Committed, WriteName};
 
 /// Where an answer goes, and what travels with every one.
 #[derive(Clone, Debug)]
@@ -189,6 +189,7 @@ fn form_post(uri: &str, fields: &[(&str, &str)]) -> Response {
 pub struct SealedRedirect {
     pub(crate) to: Return,
     pub(crate) answer: Answer,
+    pub(crate) write: WriteName,
 }
 
 /// What an authorization request is answered with.
@@ -218,13 +219,16 @@ pub struct AwaitRedirectSignature {
 
 impl SealedRedirect {
     /// Opens it with the proof of its write.
-    pub fn open(self, proof: Committed, prefixes: &Prefixes) -> OpenedRedirect {
-        drop(proof);
-        let Self { to, answer } = self;
-        match answer {
+    ///
+    /// # Errors
+    /// The proof is of another write.
+    pub fn open(self, proof: Committed, prefixes: &Prefixes) -> Result<OpenedRedirect, Refusal> {
+        let Self { to, answer, write } = self;
+        write.check(proof)?;
+        Ok(match answer {
             Answer::Code(code) => OpenedRedirect::Ready(to.success(vec![("code", code)])),
             Answer::Tokens(reply) => OpenedRedirect::of(to, reply, prefixes),
-        }
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::client::{Client, ClientBuilder, ClientId, ClientMetadata, Replacement
 use crate::error::{Reason, Refusal};
 use crate::fresh_secrets::FreshSecrets;
 use crate::http::Request;
-use crate::policy::Rules;
+use crate::issuance::Facts;
 use crate::registration::{Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review};
 use crate::resource::presented;
 use crate::secret::{Masked, Secret, SecretText};
@@ -61,14 +61,14 @@ impl AwaitClaims {
     ///
     /// # Errors
     /// The body is not client metadata, names another client, or says what only the server says.
-    pub fn parse_change(request: &Request, current: &Client, now: DateTime<Utc>) -> Result<Self, Refusal> {
+    pub fn parse_change(request: &Request, current: &Client, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let wire = MetadataBody::parse(request.json_body()?)?;
         if wire.says_what_only_the_server_says() {
             return Err(Reason::RegistrationMemberForbidden.into());
         }
         let is_own_id = wire.client_id.as_str().is_none_or(|id| id == current.id().as_str());
         let secret = wire.client_secret.as_str().map(SecretText::new);
-        if !is_own_id || secret.is_some_and(|secret| !current.has_secret(&secret, now)) {
+        if !is_own_id || secret.is_some_and(|secret| !current.has_secret(&secret, facts.now)) {
             return Err(Reason::RegistrationOfAnother.into());
         }
         Self::new(wire, None, request.peer)
@@ -94,7 +94,7 @@ impl AwaitClaims {
         self,
         claims: Option<Map<String, Value>>,
         terms: &Registration,
-        rules: &Rules,
+        facts: &Facts<'_>,
     ) -> Result<AwaitReview, Refusal> {
         let Self { wire, statement, token, peer } = self;
         if statement.is_some() && claims.is_none() {
@@ -104,7 +104,7 @@ impl AwaitClaims {
             Some(claims) => wire.overridden_by(claims)?,
             None => wire,
         };
-        let asked = wire.check(&terms.schemes(rules.profile), rules)?;
+        let asked = wire.check(&terms.schemes(facts.rules.profile), facts.rules)?;
         Ok(AwaitReview { asked, statement, token, peer })
     }
 }
@@ -144,7 +144,7 @@ impl AwaitReview {
         self,
         review: Review,
         terms: &Registration,
-        rules: &Rules,
+        facts: &Facts<'_>,
     ) -> Result<Approved, Refusal> {
         let allowance: Allowance = match review {
             Review::Allow(allowance) => allowance,
@@ -152,7 +152,7 @@ impl AwaitReview {
             Review::RefuseToken if self.token.is_none() => return Err(Reason::InitialTokenMissing.into()),
             Review::RefuseToken => return Err(Reason::InitialTokenWrong.into()),
         };
-        let metadata = self.asked.within(terms, &allowance, rules)?;
+        let metadata = self.asked.within(terms, &allowance, facts.rules)?;
         let Allowance { expires, owner, .. } = allowance;
         Ok(Approved { metadata, statement: self.statement, expires, owner })
     }
@@ -176,9 +176,10 @@ impl Approved {
     pub fn create(
         self,
         fresh: FreshSecrets,
-        now: DateTime<Utc>,
         terms: &Registration,
+        facts: &Facts<'_>,
     ) -> Result<(Client, ClientInformation), Refusal> {
+        let Facts { now, .. } = *facts;
         let id = ClientId::new(fresh.grant.to_string());
         let builder = Client::application().id(id).issued(Some(now)).owned_by(self.owner.clone());
         let token = terms.is_managed.then(|| RegistrationToken::new(fresh.second));
@@ -195,9 +196,10 @@ impl Approved {
         current: &Client,
         presented: &RegistrationToken,
         fresh: FreshSecrets,
-        now: DateTime<Utc>,
         terms: &Registration,
+        facts: &Facts<'_>,
     ) -> Result<(Replacement, ClientInformation), Refusal> {
+        let Facts { now, .. } = *facts;
         let mut kept = current.live_secrets(now);
         if self.metadata.auth_method().credentials() != Credentials::Secret {
             kept.clear();

@@ -1,12 +1,10 @@
 //! The revocation request (RFC 7009).
 
-use chrono::{DateTime, Utc};
-
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
 use crate::base::TokenName;
 use crate::error::{Reason, Refusal};
 use crate::http::Request;
-use crate::policy::{ForeignToken, Rules};
+use crate::issuance::{Facts, ForeignToken};
 use crate::store::{Record, Tombstone, Write};
 
 /// Parsed; the client is only claimed.
@@ -16,8 +14,8 @@ pub type AwaitClient = super::AwaitClient<TokenQuery>;
 ///
 /// # Errors
 /// Whatever is wrong with its form.
-pub fn parse(request: &Request, rules: &Rules) -> Result<AwaitClient, Refusal> {
-    AwaitClient::parse_query(request, true, rules)
+pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<AwaitClient, Refusal> {
+    AwaitClient::parse_query(request, true, facts)
 }
 
 /// What the driver does next.
@@ -50,7 +48,8 @@ impl AuthenticatedQuery {
     }
 
     /// Decides. Borrows: whoever lost a race loads again and asks again.
-    pub fn revoke(&self, found: Option<Record>, now: DateTime<Utc>, rules: &Rules) -> Decision {
+    pub fn revoke(&self, found: Option<Record>, facts: &Facts<'_>) -> Decision {
+        let Facts { now, rules, .. } = *facts;
         let Some(record) = found else {
             return Decision::Nothing;
         };

@@ -10,7 +10,7 @@ use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Grant, GrantId, Handle, Kind};
 use crate::http::Request;
-use crate::policy::Rules;
+use crate::issuance::Facts;
 use crate::secret::SecretText;
 use crate::signing::Claims;
 
@@ -37,12 +37,12 @@ pub struct TokenQuery {
 impl AwaitClient<TokenQuery> {
     /// Reads `token` (RFC 7009 section 2.1, RFC 7662 section 2.1). A hint is not needed: a token says what it
     /// is by its prefix.
-    pub(super) fn parse_query(request: &Request, public: bool, rules: &Rules) -> Result<Self, Refusal> {
+    pub(super) fn parse_query(request: &Request, public: bool, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
         let text = form.one("token")?.ok_or(Reason::ParameterMissing)?;
-        let prefixes = &rules.policy.prefixes;
+        let prefixes = &facts.rules.policy.prefixes;
         let read = |kind| Some(Token::Handle(kind, Handle::parse(text, kind, prefixes)?));
         let handle = Kind::TOKENS.iter().copied().find_map(read);
         let signed = || text.contains('.').then(|| Token::Unverified(SecretText::new(text)));

@@ -2,6 +2,7 @@
 
 mod detail_types;
 mod extension_terms;
+mod facts;
 mod gate;
 mod policy;
 mod resource;
@@ -11,6 +12,7 @@ pub(crate) use detail_types::DetailTypes;
 pub use detail_types::{DetailType, Fields};
 pub use extension_terms::ExtensionTerms;
 pub(crate) use extension_terms::KnownExtension;
+pub use facts::Facts;
 pub use gate::{AccountStatus, Gate, Granted, Issuance};
 pub(crate) use gate::{Limits, RequestedAccess};
 pub use policy::{ForeignToken, OmittedScope, Policy};

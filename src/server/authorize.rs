@@ -34,13 +34,13 @@ impl AuthorizationServer {
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
         }
-        let flow = match AwaitClient::parse(request) {
+        let flow = match AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return Err(page(refusal, EventSubject::default())),
         };
         let id = flow.client_id().clone();
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
-        let resolved = found.and_then(|found| flow.with_client(found, self.precise_now(), self.rules()));
+        let resolved = found.and_then(|found| flow.with_client(found, &self.precise_facts()));
         let state = match resolved {
             Ok(Resolved::Direct(state)) => Ok(state),
             Ok(Resolved::Pushed(flow)) => self.visit(&flow).await,
@@ -156,7 +156,7 @@ impl Authorization {
     pub async fn signed_in(self, login: Login) -> SignedIn {
         let Self { server, state } = self;
         let client = state.client().id().clone();
-        match state.with_login(login, server.precise_now(), server.rules()) {
+        match state.with_login(login, &server.precise_facts()) {
             authorize::SignedIn::Consent(state) => SignedIn::Consent(Consent { server, state }),
             authorize::SignedIn::Reauthenticate(state) => {
                 SignedIn::Reauthenticate(ShowLogin { server, state })
@@ -303,7 +303,7 @@ impl Consent {
     /// # Errors
     /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), Reason> {
-        self.state.set_details(details, self.server.rules())
+        self.state.set_details(details, &self.server.facts())
     }
 
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or
@@ -361,7 +361,7 @@ impl Consent {
         };
         let is_pushed = state.is_pushed();
         let is_self_registered = state.client().is_self_registered();
-        let (write, sealed) = state.approve(server.fresh_secrets(), server.now(), server.rules());
+        let (write, sealed) = state.approve(server.fresh_secrets(), &server.facts());
         let grant = write.next().grant();
         let about = EventSubject::of(grant);
         let reason = match server.commit(&write).await {
@@ -369,8 +369,8 @@ impl Consent {
                 server.audit(what, Endpoint::Authorization, about);
                 let confirmed = server.confirm_client(is_self_registered, grant).await;
                 let opened = sealed.open(proof, &server.rules().policy.prefixes);
-                let redirect = match confirmed {
-                    Ok(()) => server.finish_redirect(opened).await,
+                let redirect = match confirmed.and(opened) {
+                    Ok(opened) => server.finish_redirect(opened).await,
                     Err(refusal) => Err(refusal),
                 };
                 match redirect {

@@ -14,7 +14,7 @@ use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::{AccountStatus, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked};
+use crate::flow::{AccountStatus, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Facts};
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
@@ -43,6 +43,16 @@ impl AuthorizationServer {
     /// What the age of a sign-in is measured by.
     pub(super) fn precise_now(&self) -> DateTime<Utc> {
         self.inner.clock.precise_now()
+    }
+
+    /// What a step of a flow is told.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts::new(self.now(), self.rules())
+    }
+
+    /// The same for a step that compares moments of a sign-in.
+    pub(super) fn precise_facts(&self) -> Facts<'_> {
+        Facts::new(self.precise_now(), self.rules())
     }
 
     pub(super) fn fresh_secrets(&self) -> FreshSecrets {
@@ -162,7 +172,7 @@ impl AuthorizationServer {
             Evidence::Short => Some(guess()?),
             Evidence::Nothing | Evidence::Long => None,
         };
-        match (flow.with_client(found, self.now()), counted) {
+        match (flow.with_client(found, &self.facts()), counted) {
             (Ok(Checked::Ready(next)), None) => Ok(next),
             (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(next)),
             (Ok(Checked::SlowHash(waiting)), Some(counted)) => judge(counted, self.compare(waiting).await),
@@ -187,7 +197,7 @@ impl AuthorizationServer {
     async fn verify<R: AwaitsClient>(&self, waiting: AwaitSignature<R>) -> Result<R::Next, Refusal> {
         let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
         let claims = signatures.verify(&waiting.question(), self.now()).await;
-        let waiting = waiting.with_claims(claims, self.now(), self.rules())?;
+        let waiting = waiting.with_claims(claims, &self.facts())?;
         let (key, until) = waiting.question();
         waiting.with_answer(self.is_first_use(&key, until).await?)
     }

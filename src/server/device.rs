@@ -27,7 +27,7 @@ impl AuthorizationServer {
         let Some(verification_uri) = self.verification_uri() else {
             return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
         };
-        let flow = match device::AwaitClient::parse(request) {
+        let flow = match device::AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, ENDPOINT, request),
         };
@@ -49,12 +49,12 @@ impl AuthorizationServer {
         let admitted = self.inner.devices.begin(request.peer, &id, self.now());
         admitted.map_err(|_| Reason::DeviceRequestThrottled)?.keep();
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let (write, sealed) = flow.decide(self.fresh_secrets(), self.now(), self.rules())?;
+            let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts())?;
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let about = EventSubject::client(&id).grant(write.id());
                     self.audit(EventKind::DeviceCodeIssued, Endpoint::DeviceAuthorization, about);
-                    return Ok(sealed.open(proof));
+                    return sealed.open(proof);
                 }
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),

@@ -41,7 +41,7 @@ impl AuthorizationServer {
             None => None,
         };
         self.check_generation(subject.as_ref().and_then(Access::token_name)).await?;
-        let flow = flow.with_tokens(subject, actor, self.rules())?;
+        let flow = flow.with_tokens(subject, actor, &self.facts())?;
         let question = flow.question();
         let account_status = self.account_status(question.subject.subject()).await?;
         let permission = self.in_time(policy.exchange(&question)).await;

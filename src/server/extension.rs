@@ -174,13 +174,13 @@ impl AuthorizationServer {
         let what = ("extension", flow.client().id(), flow.grant_type().as_str());
         let counted = self.guess(request.peer, what)?;
         let endpoint = self.token_endpoint_url();
-        let question = flow.question(&endpoint, request.peer, self.now(), self.rules());
+        let question = flow.question(&endpoint, request.peer, &self.facts());
         let answer = self.in_time(grant.entitle(&question)).await;
         let answer =
             answer.ok_or(Refusal::from(Fault::Deadline)).and_then(|said| said.map_err(Refusal::from));
         let entitlement = judge(counted, answer)?;
         let account_status = self.account_status(&entitlement.subject(flow.client())).await?;
-        let flow = flow.with_entitlement(entitlement, account_status, self.now())?;
+        let flow = flow.with_entitlement(entitlement, account_status, &self.facts())?;
         match flow.one_time() {
             Some((key, until)) => self.grant_once(flow, key, until).await,
             None => self.issue_new_grant(flow).await,

@@ -37,7 +37,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use async_trait::async_trait;
 
 pub use authorize::{Authorization, Consent, ErrorPage, LoginRequired, ShowLogin, SignedIn};
-pub use builder::{AuthorizationServerBuilder, Backend, Clients, HasClients, HasStore, NoClients, NoStore, Store};
+pub use builder::{
+    AuthorizationServerBuilder, Backend, Clients, HasClients, HasStore, NoClients, NoStore, Store,
+};
 pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};

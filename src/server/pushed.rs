@@ -15,7 +15,7 @@ impl AuthorizationServer {
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
         }
-        let flow = match pushed::AwaitClient::parse(request) {
+        let flow = match pushed::AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, ENDPOINT, request),
         };
@@ -39,12 +39,12 @@ impl AuthorizationServer {
             admitted.map_err(|_| Reason::PushThrottled)?.keep();
         }
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let (write, sealed) = flow.decide(self.fresh_secrets(), self.now(), self.rules())?;
+            let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts())?;
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let about = EventSubject::client(&id).grant(write.id());
                     self.audit(EventKind::RequestPushed, Endpoint::PushedAuthorizationRequest, about);
-                    return Ok(sealed.open(proof));
+                    return sealed.open(proof);
                 }
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
@@ -57,12 +57,12 @@ impl AuthorizationServer {
     pub(super) async fn visit(&self, flow: &AwaitPushed) -> Result<AwaitLogin, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let found = self.load(flow.grant_id()).await?;
-            let first = match flow.with_record(found, self.precise_now(), self.rules())? {
+            let first = match flow.with_record(found, &self.precise_facts())? {
                 Visited::Again(request) => return Ok(*request),
                 Visited::First(first) => first,
             };
             match self.commit(first.write()).await {
-                Outcome::Committed(proof) => return Ok(first.with_proof(proof)),
+                Outcome::Committed(proof) => return first.with_proof(proof),
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
             }

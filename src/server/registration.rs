@@ -41,7 +41,7 @@ impl AuthorizationServer {
         let token = AwaitClaims::admitted_token(request, terms);
         limits.asks(request.peer, token, self.now())?;
         let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;
-        let (client, information) = approved.create(self.fresh_secrets(), self.now(), terms)?;
+        let (client, information) = approved.create(self.fresh_secrets(), terms, &self.facts())?;
         let id = client.id().clone();
         let share = token.is_none().then(|| limits.registers(request.peer, self.now())).transpose()?;
         let inserted = self.in_time(self.registrar()?.insert(client)).await;
@@ -56,8 +56,8 @@ impl AuthorizationServer {
     async fn read_itself(&self, request: &Request) -> Result<Response, Refusal> {
         self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
-        let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
-        let information = flow.read(managed.served()?, self.now());
+        let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, &self.facts())?;
+        let information = flow.read(managed.served()?, &self.facts());
         Ok(information.into_response(200, &self.registration_url()))
     }
 
@@ -66,12 +66,12 @@ impl AuthorizationServer {
         let terms = self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
+            let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, &self.facts())?;
             let current = managed.served()?;
-            let claims = AwaitClaims::parse_change(request, current, self.now())?;
+            let claims = AwaitClaims::parse_change(request, current, &self.facts())?;
             let approved = self.approve_metadata(claims, Some(current)).await?;
             let (change, information) =
-                approved.change(current, flow.token(), self.fresh_secrets(), self.now(), terms)?;
+                approved.change(current, flow.token(), self.fresh_secrets(), terms, &self.facts())?;
             match self.replace_client(change).await {
                 Ok(()) => {
                     let about = EventSubject::client(current.id());
@@ -88,7 +88,7 @@ impl AuthorizationServer {
     async fn delete_itself(&self, request: &Request) -> Result<Response, Refusal> {
         self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
-        let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, self.now())?;
+        let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, &self.facts())?;
         self.end_client(managed.any().id(), Endpoint::Registration).await?;
         Ok(Response::empty(204).with("cache-control", "no-store"))
     }
@@ -104,7 +104,7 @@ impl AuthorizationServer {
             Some(statement) => self.statement_claims(statement, terms, self.now()).await?,
             None => None,
         };
-        let flow = flow.with_claims(claims, terms, self.rules())?;
+        let flow = flow.with_claims(claims, terms, &self.facts())?;
         let review = match &terms.policy {
             Some(policy) => {
                 let review = self.in_time(policy.review(&flow.applicant(current))).await;
@@ -112,7 +112,7 @@ impl AuthorizationServer {
             }
             None => Review::Allow(Allowance::all()),
         };
-        flow.with_review(review, terms, self.rules())
+        flow.with_review(review, terms, &self.facts())
     }
 
     async fn statement_claims(

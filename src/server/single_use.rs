@@ -103,7 +103,7 @@ impl AuthorizationServer {
         until: DateTime<Utc>,
     ) -> Result<TokenReply, Refusal> {
         // Decided once for nothing: what is going to be refused spends nothing.
-        if let Decision::Refuse(refusal) = flow.decide(self.fresh_secrets(), self.now(), self.rules()) {
+        if let Decision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
             return Err(refusal);
         }
         let only_use = self.use_once(key.within(&self.rules().issuer), until).await?;

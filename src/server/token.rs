@@ -7,7 +7,7 @@ use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
-use crate::flow::{introspect, revoke, token};
+use crate::flow::{Facts, introspect, revoke, token};
 use crate::http::Request;
 use crate::http::Response;
 use crate::store::Tombstone;
@@ -15,7 +15,7 @@ use crate::store::Tombstone;
 impl AuthorizationServer {
     /// Answers a token request (RFC 6749 section 3.2).
     pub async fn token(&self, request: &Request) -> Response {
-        let flow = match token::AwaitClient::parse(request, &self.inner.rules) {
+        let flow = match token::AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Token, request),
         };
@@ -40,7 +40,7 @@ impl AuthorizationServer {
                 let (username, _, client) = flow.question();
                 let counted = self.guess(request.peer, ("owner", client.id(), username))?;
                 let owner = self.authenticate_owner(flow.question()).await;
-                let flow = owner.and_then(|owner| flow.with_owner(owner, self.now()));
+                let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
                 self.issue_new_grant(judge(counted, flow)?).await
             }
         }
@@ -62,8 +62,8 @@ impl AuthorizationServer {
             let account_status = self.account_status(state.subject()).await?;
             let (now, first_peer) = (self.now(), state.answered_peer());
             let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered(now));
-            let mut decision =
-                state.decide(account_status, unanswered, self.fresh_secrets(), now, self.rules());
+            let facts = Facts::new(now, self.rules()).unanswered(unanswered);
+            let mut decision = state.decide(account_status, self.fresh_secrets(), &facts);
             self.add_claims(&mut decision, about).await?;
             let (write, sealed) = match decision {
                 Decision::Refuse(refusal) => return Err(refusal),
@@ -124,7 +124,7 @@ impl AuthorizationServer {
     /// A new grant that issues at once.
     pub(super) async fn issue_new_grant(&self, flow: AwaitSecrets) -> Result<TokenReply, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let (write, sealed) = match flow.decide(self.fresh_secrets(), self.now(), self.rules()) {
+            let (write, sealed) = match flow.decide(self.fresh_secrets(), &self.facts()) {
                 Decision::Refuse(refusal) => return Err(refusal),
                 Decision::Repeat(reply) | Decision::Issue(reply) => {
                     self.audit(
@@ -155,7 +155,7 @@ impl AuthorizationServer {
 
     /// Answers a revocation request (RFC 7009).
     pub async fn revoke(&self, request: &Request) -> Response {
-        let flow = match revoke::parse(request, &self.inner.rules) {
+        let flow = match revoke::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Revocation, request),
         };
@@ -174,7 +174,7 @@ impl AuthorizationServer {
         let mut races = 0;
         loop {
             let record = self.load(id).await?;
-            let tombstone = match flow.revoke(record, self.now(), self.rules()) {
+            let tombstone = match flow.revoke(record, &self.facts()) {
                 revoke::Decision::Nothing => return Ok(()),
                 revoke::Decision::Refuse(refusal) => return Err(refusal),
                 revoke::Decision::End(tombstone) => tombstone,
@@ -200,7 +200,7 @@ impl AuthorizationServer {
 
     /// Answers an introspection request (RFC 7662).
     pub async fn introspect(&self, request: &Request) -> Response {
-        let flow = match introspect::parse(request, &self.inner.rules) {
+        let flow = match introspect::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Introspection, request),
         };
@@ -225,6 +225,6 @@ impl AuthorizationServer {
             Some(id) => self.load_living(id).await?,
             None => None,
         };
-        Ok(flow.introspect(record.as_ref(), self.now(), self.rules()))
+        Ok(flow.introspect(record.as_ref(), &self.facts()))
     }
 }

@@ -4,6 +4,7 @@
 //! enforces no rule of the protocol, so it cannot get one wrong. [`contract`] is the suite that proves a
 //! store honest; run it on your own.
 
+mod committed;
 pub mod contract;
 mod listing;
 mod memory;
@@ -26,6 +27,8 @@ use chrono::{DateTime, Utc};
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOpenError, RedisOptions, RedisStore};
+pub use committed::Committed;
+pub(crate) use committed::WriteName;
 pub use listing::{Damaged, Filter, Listing, Page};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -279,17 +282,7 @@ impl Write {
     pub fn at(&self) -> DateTime<Utc> {
         self.at
     }
-
-    /// Asserts that this write took effect, its condition included. Stores call it, and nothing else does.
-    pub fn committed(&self) -> Committed {
-        Committed(())
-    }
 }
-
-/// Proof that a [`Write`] or the end of a grant took effect; tokens stay sealed without one.
-#[derive(Debug)]
-#[must_use]
-pub struct Committed(());
 
 #[async_trait]
 impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {

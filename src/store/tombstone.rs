@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Committed, Damaged, Index, Record};
+use super::{Damaged, Index, Record};
 use crate::grant::{Grant, GrantId};
 
 /// What stays of a grant that has ended: enough to recognise what it issued and to refuse it.
@@ -69,10 +69,5 @@ impl Tombstone {
     #[must_use]
     pub fn at(&self) -> DateTime<Utc> {
         self.at
-    }
-
-    /// Asserts that the grant has ended, or is not there. Stores call it, and nothing else does.
-    pub fn committed(&self) -> Committed {
-        Committed(())
     }
 }

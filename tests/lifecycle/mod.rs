@@ -6,6 +6,7 @@ mod ending;
 mod faults;
 mod lost_answers;
 mod memory_store;
+mod proofs;
 mod pushed_races;
 mod races;
 mod reference_model;

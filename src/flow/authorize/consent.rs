@@ -1,21 +1,18 @@
 //! The user's choice, and the answer that it makes.
 
-use chrono::{DateTime, Utc};
-
 use super::{AuthenticationRequest, Prompt};
 use crate::base::AccessRights;
 use crate::client::{Client, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::flow::Issuance;
 use crate::flow::consent::Terms;
 use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
 use crate::flow::token::Reply;
+use crate::flow::{Facts, Issuance};
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Authentication, Grant, Handle, Kind, PendingCode};
 use crate::openid::{OPENID, OpenId};
 use crate::pkce::CodeChallenge;
-use crate::policy::Rules;
 use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 use crate::store::{Record, Write};
@@ -86,8 +83,8 @@ impl AwaitConsent {
     ///
     /// # Errors
     /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
-    pub fn set_details(&mut self, details: AuthorizationDetails, rules: &Rules) -> Result<(), Reason> {
-        self.terms.set_details(details, rules)
+    pub fn set_details(&mut self, details: AuthorizationDetails, facts: &Facts<'_>) -> Result<(), Reason> {
+        self.terms.set_details(details, facts.rules)
     }
 
     /// Keeps the part of the scope that the user grants.
@@ -163,7 +160,8 @@ impl AwaitConsent {
 
     /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that only one answer can
     /// be written.
-    pub fn approve(self, fresh: FreshSecrets, now: DateTime<Utc>, rules: &Rules) -> (Write, SealedRedirect) {
+    pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedRedirect) {
+        let Facts { now, rules, .. } = *facts;
         let Self { to, named, pushed, response_type, challenge, authentication, issuance, terms, .. } = self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let openid = issuance.openid.filter(|_| scope.contains(OPENID));
@@ -183,7 +181,7 @@ impl AwaitConsent {
             }
             ResponseType::Token => {
                 let (grant, tokens) = Grant::issue(issuance, Some(authentication), fresh, now, policy);
-                let reply = Reply::new(&grant, tokens, now, rules);
+                let reply = Reply::new(&grant, tokens, facts);
                 (grant, Answer::Tokens(reply))
             }
         };
@@ -191,6 +189,7 @@ impl AwaitConsent {
             Some(record) => Write::reindex(record.version(), grant, now),
             None => Write::insert(grant, now),
         };
-        (write, SealedRedirect { to, answer })
+        let sealed = SealedRedirect { to, answer, write: write.name() };
+        (write, sealed)
     }
 }

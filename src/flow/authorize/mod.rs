@@ -36,7 +36,7 @@ use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Login, Subject};
 use crate::http::{Method, Request};
-use crate::issuance::{self as gate, AccountStatus, Gate, Issuance};
+use crate::issuance::{self as gate, AccountStatus, Facts, Gate, Issuance};
 use crate::openid::OPENID;
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
@@ -56,7 +56,8 @@ impl AwaitClient {
     ///
     /// # Errors
     /// A request that cannot be read, or whose client or redirect URI is repeated or absent.
-    pub fn parse(request: &Request) -> Result<Self, Refusal> {
+    pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
+        let Facts { .. } = facts; // Nothing of them decides how a form is read.
         let parameters = match request.method {
             Method::Post => request.posted_form()?,
             Method::Get
@@ -81,16 +82,11 @@ impl AwaitClient {
     ///
     /// # Errors
     /// An error page: there is no client, or no address that the answer may go to.
-    pub fn with_client(
-        self,
-        found: Option<Arc<Client>>,
-        now: DateTime<Utc>,
-        rules: &Rules,
-    ) -> Result<Resolved, Refusal> {
+    pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Resolved, Refusal> {
         let client = found.ok_or(Reason::ClientUnregistered)?;
         match self.source {
-            Source::Direct(request) => Ok(Resolved::Direct(request.prove(client, None, now, rules)?)),
-            Source::Pushed(uri) => Ok(Resolved::Pushed(AwaitPushed::parse(client, &uri, rules)?)),
+            Source::Direct(request) => Ok(Resolved::Direct(request.prove(client, None, facts)?)),
+            Source::Pushed(uri) => Ok(Resolved::Pushed(AwaitPushed::parse(client, &uri, facts.rules)?)),
         }
     }
 }
@@ -187,7 +183,8 @@ impl AwaitLogin {
     }
 
     /// Takes the user who is signed in, and judges the request.
-    pub fn with_login(self, login: Login, now: DateTime<Utc>, rules: &Rules) -> SignedIn {
+    pub fn with_login(self, login: Login, facts: &Facts<'_>) -> SignedIn {
+        let Facts { now, rules, .. } = *facts;
         let checked = match self.may_come(rules).and_then(|()| self.check(login.subject(), rules)) {
             Ok(checked) => checked,
             Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),

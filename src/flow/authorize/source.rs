@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::parameters::AuthorizationParameters;
 use super::{AwaitLogin, redirects_errors};
 use crate::client::Client;
@@ -12,6 +10,7 @@ use crate::error::{Reason, Refusal};
 use crate::flow::redirect::Return;
 use crate::form::Form;
 use crate::grant::{GrantId, Handle, Kind, Subject};
+use crate::issuance::Facts;
 use crate::policy::Rules;
 use crate::secret::SecretText;
 use crate::store::{Committed, Record, Write};
@@ -66,9 +65,9 @@ impl ClaimedRequest {
         self,
         client: Arc<Client>,
         pushed: Option<Record>,
-        now: DateTime<Utc>,
-        rules: &Rules,
+        facts: &Facts<'_>,
     ) -> Result<AwaitLogin, Reason> {
+        let Facts { now, rules, .. } = *facts;
         let Self { redirect_uri, state, asked } = self;
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {
@@ -100,13 +99,12 @@ impl ClaimedRequest {
 pub(in crate::flow) fn check_pushed(
     form: &Form<'_>,
     client: &Arc<Client>,
-    now: DateTime<Utc>,
-    rules: &Rules,
+    facts: &Facts<'_>,
 ) -> Result<(), Reason> {
     // Which user comes is not known yet, and no check depends on it.
     let any_user = Subject::user("");
-    let request = ClaimedRequest::parse(form)?.prove(Arc::clone(client), None, now, rules)?;
-    request.check(&any_user, rules).map(drop)
+    let request = ClaimedRequest::parse(form)?.prove(Arc::clone(client), None, facts)?;
+    request.check(&any_user, facts.rules).map(drop)
 }
 
 /// An authorization request after its client is known.
@@ -148,12 +146,8 @@ impl AwaitPushed {
     ///
     /// # Errors
     /// An error page: no request waits under this `request_uri`, or its answer has no address any more.
-    pub fn with_record(
-        &self,
-        found: Option<Record>,
-        now: DateTime<Utc>,
-        rules: &Rules,
-    ) -> Result<Visited, Refusal> {
+    pub fn with_record(&self, found: Option<Record>, facts: &Facts<'_>) -> Result<Visited, Refusal> {
+        let Facts { now, .. } = *facts;
         let record = found.ok_or(Reason::RequestUriUnknown)?;
         let visit = record.grant().visit(&self.handle.secret, self.client.id(), now)?;
         let form = Form::parse(visit.parameters.as_bytes())?;
@@ -162,11 +156,11 @@ impl AwaitPushed {
             Some(next) => {
                 let write = Write::replace(record.version(), next, now);
                 let pushed = Some(write.next().clone());
-                let request = request.prove(Arc::clone(&self.client), pushed, now, rules)?;
+                let request = request.prove(Arc::clone(&self.client), pushed, facts)?;
                 Ok(Visited::First(Box::new(AwaitVisit { write, request })))
             }
             None => {
-                let request = request.prove(Arc::clone(&self.client), Some(record), now, rules)?;
+                let request = request.prove(Arc::clone(&self.client), Some(record), facts)?;
                 Ok(Visited::Again(Box::new(request)))
             }
         }
@@ -197,9 +191,11 @@ impl AwaitVisit {
     }
 
     /// Goes on with the proof of the write.
-    #[must_use]
-    pub fn with_proof(self, proof: Committed) -> AwaitLogin {
-        drop(proof);
-        self.request
+    ///
+    /// # Errors
+    /// The proof is of another write.
+    pub fn with_proof(self, proof: Committed) -> Result<AwaitLogin, Refusal> {
+        self.write.name().check(proof)?;
+        Ok(self.request)
     }
 }

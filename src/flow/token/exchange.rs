@@ -11,10 +11,9 @@ use crate::base::AccessRights;
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
-use crate::flow::{AccountStatus, RequestedAccess};
+use crate::flow::{AccountStatus, Facts, RequestedAccess};
 use crate::form::Form;
 use crate::grant::{Actor, MAX_ACTORS};
-use crate::policy::Rules;
 use crate::resource::Access;
 use crate::scope::Scope;
 use crate::secret::SecretText;
@@ -107,8 +106,9 @@ impl AwaitTokens {
         self,
         subject: Option<Access>,
         actor: Option<Access>,
-        rules: &Rules,
+        facts: &Facts<'_>,
     ) -> Result<AwaitPermission, Refusal> {
+        let Facts { rules, .. } = *facts;
         let subject = subject.ok_or(Reason::SubjectTokenInvalid)?;
         if self.exchanged.actor.is_some() && actor.is_none() {
             return Err(Reason::ActorTokenInvalid.into());

@@ -14,7 +14,7 @@ use super::{AwaitSecrets, Bounds};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
-use crate::flow::{AccountStatus, RequestedAccess};
+use crate::flow::{AccountStatus, Facts, RequestedAccess};
 use crate::form::Form;
 pub use crate::http::Parameters;
 pub use crate::issuance::ExtensionTerms;
@@ -103,18 +103,17 @@ impl AwaitEntitlement {
         &'a self,
         token_endpoint: &'a str,
         peer: Option<IpAddr>,
-        now: DateTime<Utc>,
-        rules: &'a Rules,
+        facts: &Facts<'a>,
     ) -> ExtensionAsk<'a> {
         ExtensionAsk {
             client: self.client.client(),
             parameters: &self.extended.parameters,
             scope: self.asked.scope.as_ref(),
             targets: &self.asked.targets,
-            issuer: &rules.issuer,
+            issuer: &facts.rules.issuer,
             token_endpoint,
             peer,
-            now,
+            now: facts.now,
         }
     }
 
@@ -127,12 +126,13 @@ impl AwaitEntitlement {
         self,
         entitlement: Entitlement,
         account_status: AccountStatus,
-        now: DateTime<Utc>,
+        facts: &Facts<'_>,
     ) -> Result<AwaitSecrets, Refusal> {
         let Self { client, extended: Extended { known, .. }, asked } = self;
         let KnownExtension { grant_type, terms } = known;
         let subject = entitlement.subject(client.client());
-        let (entitled, authentication) = entitlement.bounds(&grant_type, &terms, account_status, now)?;
+        let (entitled, authentication) =
+            entitlement.bounds(&grant_type, &terms, account_status, facts.now)?;
         let bounds = Bounds::Host(Box::new(entitled));
         Ok(AwaitSecrets { client, subject, authentication, grant_type, asked, bounds })
     }

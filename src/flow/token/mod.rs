@@ -23,11 +23,11 @@ use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle, Issued};
 use crate::grant::{Kind, RefreshUse, Subject, Verdict};
 use crate::http::Request;
-use crate::issuance::{AccountStatus, Gate, Limits, RequestedAccess};
+use crate::issuance::{AccountStatus, Facts, Gate, Limits, RequestedAccess};
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
 use crate::secret::{Digest, SecretText};
-use crate::store::{Committed, Record, ReplayKey, Tombstone, Write};
+use crate::store::{Committed, Record, ReplayKey, Tombstone, Write, WriteName};
 
 mod entitlement;
 mod exchange;
@@ -128,7 +128,8 @@ impl AwaitClient {
     ///
     /// # Errors
     /// Whatever is wrong with its form, before anybody is asked.
-    pub fn parse(request: &Request, rules: &Rules) -> Result<Self, Refusal> {
+    pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
+        let Facts { rules, .. } = *facts;
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
@@ -306,18 +307,12 @@ impl AwaitGrant {
 
 impl AwaitGrant {
     /// The answer with these tokens, and with the `id_token` that goes with them.
-    fn reply(
-        &self,
-        grant: &Grant,
-        tokens: Issued,
-        now: DateTime<Utc>,
-        rules: &Rules,
-    ) -> Result<Reply, Reason> {
+    fn reply(&self, grant: &Grant, tokens: Issued, facts: &Facts<'_>) -> Result<Reply, Reason> {
         let answers_a_code = matches!(self.proof, Proof::Code { .. });
-        let id_token = IdToken::of(grant, &tokens, self.client.client(), answers_a_code, rules)?;
-        let reply = Reply::new(grant, tokens, now, rules);
+        let id_token = IdToken::of(grant, &tokens, self.client.client(), answers_a_code, facts.rules)?;
+        let reply = Reply::new(grant, tokens, facts);
         Ok(match id_token {
-            Some(id_token) => reply.with_id_token(id_token, &rules.policy.prefixes),
+            Some(id_token) => reply.with_id_token(id_token, &facts.rules.policy.prefixes),
             None => reply,
         })
     }
@@ -345,16 +340,9 @@ impl AwaitAccountStatus<'_> {
         }
     }
 
-    /// Decides. `unanswered` says that the server knows of an answer to this code that never left, see
-    /// [`CodeRedemption::unanswered`].
-    pub fn decide(
-        self,
-        account_status: AccountStatus,
-        unanswered: bool,
-        fresh: FreshSecrets,
-        now: DateTime<Utc>,
-        rules: &Rules,
-    ) -> Decision {
+    /// Takes the answer, and decides.
+    pub fn decide(self, account_status: AccountStatus, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+        let Facts { now, rules, unanswered } = *facts;
         let AwaitGrant { client, handle, proof, asked } = self.request;
         let (version, grant) = (self.record.version(), self.record.into_grant());
         let grant_type = match proof {
@@ -382,21 +370,22 @@ impl AwaitAccountStatus<'_> {
             }
         };
         match verdict {
-            Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, now, rules) {
-                Ok(reply) => Decision::Commit(Write::replace(version, next, now), Sealed(Ok(reply))),
+            Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, facts) {
+                Ok(reply) => Decision::commit(Write::replace(version, next, now), Ok(reply)),
                 Err(reason) => Decision::Refuse(reason.into()),
             },
-            Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, now, rules) {
+            Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, facts) {
                 Ok(reply) => Decision::Repeat(reply),
                 Err(reason) => Decision::Refuse(reason.into()),
             },
             Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
             Verdict::RefuseAndNote { next, reason } => {
-                let sealed = Sealed(Err(reason.into()));
-                Decision::Commit(Write::replace(version, next, now), sealed)
+                Decision::commit(Write::replace(version, next, now), Err(reason.into()))
             }
             Verdict::RefuseAndEnd { next, reason } => {
-                Decision::End(Tombstone::of(next, now), Sealed(Err(reason.into())))
+                let tombstone = Tombstone::of(next, now);
+                let sealed = Sealed { answer: Err(reason.into()), write: tombstone.name() };
+                Decision::End(tombstone, sealed)
             }
         }
     }
@@ -422,11 +411,11 @@ impl AwaitOwner {
     ///
     /// # Errors
     /// It was not.
-    pub fn with_owner(self, found: Option<Subject>, now: DateTime<Utc>) -> Result<AwaitSecrets, Refusal> {
+    pub fn with_owner(self, found: Option<Subject>, facts: &Facts<'_>) -> Result<AwaitSecrets, Refusal> {
         Ok(AwaitSecrets {
             client: self.client,
             subject: found.ok_or(Reason::OwnerCredentialsWrong)?,
-            authentication: Some(Authentication { auth_time: now, acr: None }),
+            authentication: Some(Authentication { auth_time: facts.now, acr: None }),
             grant_type: GrantType::Password,
             asked: self.asked,
             bounds: Bounds::Client,
@@ -493,7 +482,8 @@ impl AwaitSecrets {
     }
 
     /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
-    pub fn decide(&self, fresh: FreshSecrets, now: DateTime<Utc>, rules: &Rules) -> Decision {
+    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+        let Facts { now, rules, .. } = *facts;
         let gate = Gate {
             client: self.client.client(),
             grant_type: self.grant_type.clone(),
@@ -517,10 +507,10 @@ impl AwaitSecrets {
                 let authentication = self.authentication.clone();
                 let (grant, tokens) = Grant::issue(issuance, authentication, fresh, now, &rules.policy);
                 let unrecorded = tokens.is_unrecorded();
-                let reply = Reply::new(&grant, tokens, now, rules).for_grant_type(&self.grant_type);
+                let reply = Reply::new(&grant, tokens, facts).for_grant_type(&self.grant_type);
                 match unrecorded {
                     true => Decision::Issue(reply),
-                    false => Decision::Commit(Write::insert(grant, now), Sealed(Ok(reply))),
+                    false => Decision::commit(Write::insert(grant, now), Ok(reply)),
                 }
             }
             Err(reason) => Decision::Refuse(reason.into()),
@@ -546,11 +536,16 @@ pub enum Decision {
 }
 
 impl Decision {
+    fn commit(write: Write, answer: Result<Reply, Refusal>) -> Self {
+        let sealed = Sealed { answer, write: write.name() };
+        Self::Commit(write, sealed)
+    }
+
     /// The `id_token` of the answer, if it has one.
     pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         match self {
             Self::Repeat(reply) | Self::Issue(reply) => reply.id_token_mut(),
-            Self::Commit(_, sealed) => sealed.0.as_mut().ok().and_then(Reply::id_token_mut),
+            Self::Commit(_, sealed) => sealed.answer.as_mut().ok().and_then(Reply::id_token_mut),
             Self::Refuse(_) | Self::End(..) => None,
         }
     }
@@ -564,20 +559,23 @@ impl Decision {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Sealed(Result<Reply, Refusal>);
+pub struct Sealed {
+    answer: Result<Reply, Refusal>,
+    write: WriteName,
+}
 
 impl Sealed {
     /// Whether tokens are in it, and not a refusal.
     pub(crate) fn issues(&self) -> bool {
-        self.0.is_ok()
+        self.answer.is_ok()
     }
 
     /// Opens it with the proof of its write.
     ///
     /// # Errors
-    /// The refusal whose consequence was written.
+    /// The refusal whose consequence was written; or the proof is of another write.
     pub fn open(self, proof: Committed) -> Result<Reply, Refusal> {
-        drop(proof);
-        self.0
+        self.write.check(proof)?;
+        self.answer
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
 use super::exchange::ACCESS_TOKEN;
@@ -14,7 +13,7 @@ use crate::client::GrantType;
 use crate::details::AuthorizationDetails;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
-use crate::policy::Rules;
+use crate::issuance::Facts;
 use crate::secret::Secret;
 use crate::signing::{self, AccessTokens, Algorithm, Claims, Unsigned};
 use crate::store::BackendError;
@@ -82,7 +81,8 @@ pub struct AwaitPart {
 
 impl Reply {
     /// The answer with the tokens of this grant.
-    pub(crate) fn new(grant: &Grant, tokens: Issued, now: DateTime<Utc>, rules: &Rules) -> Self {
+    pub(crate) fn new(grant: &Grant, tokens: Issued, facts: &Facts<'_>) -> Self {
+        let Facts { now, rules, .. } = *facts;
         let left = (tokens.expires - now).num_seconds();
         let part = match tokens.format {
             AccessTokens::Opaque => None,

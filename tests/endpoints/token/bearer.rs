@@ -334,7 +334,9 @@ async fn no_assertion_stands_in_an_event_or_a_debug_text() {
         ("assertion", &assertion),
         ("client_id", "app"),
     ]));
-    let flow = grantor::flow::token::AwaitClient::parse(&request, bench.fixture.server.rules()).unwrap();
+    let facts =
+        grantor::flow::Facts::new(grantor::Clock::now(&bench.fixture.clock), bench.fixture.server.rules());
+    let flow = grantor::flow::token::AwaitClient::parse(&request, &facts).unwrap();
     assert!(!format!("{flow:?}").contains(signature));
 }
 

@@ -50,10 +50,10 @@ async fn pw_01_neither_the_password_nor_a_wrong_name_is_ever_logged() {
     let fixture = Fixture::legacy();
     let wrong = [("grant_type", "password"), ("username", "hunter1"), ("password", "hunter2")];
     let (right, wrong) = (request("legacy", &ALICE), request("legacy", &wrong));
-    let rules = fixture.server.rules();
+    let facts = grantor::flow::Facts::new(grantor::Clock::now(&fixture.clock), fixture.server.rules());
     let mut seen = Vec::new();
     for request in [&right, &wrong] {
-        let flow = grantor::flow::token::AwaitClient::parse(request, rules).unwrap();
+        let flow = grantor::flow::token::AwaitClient::parse(request, &facts).unwrap();
         let response = fixture.server.token(request).await;
         seen.extend([format!("{request:?}"), format!("{flow:?}"), format!("{response:?}")]);
     }

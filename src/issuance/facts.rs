@@ -1,0 +1,33 @@
+//! [`Facts`]: what every step of a request may know beside its own input.
+
+use chrono::{DateTime, Utc};
+
+use super::Rules;
+
+/// What a step of a request is told beside what it waits for: the time, and the rules of the server. Read the clock again
+/// for each step, for the host may have taken a while to answer the last one.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Facts<'a> {
+    /// The time of this step.
+    pub now: DateTime<Utc>,
+    /// The rules of the server.
+    pub rules: &'a Rules,
+    /// Whether the server knows of an answer to the presented code that never left. A wrong `true` gives a thief of a spent
+    /// code the tokens that were issued for it.
+    pub unanswered: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// This time, these rules; no answer is known to be lost.
+    #[must_use]
+    pub fn new(now: DateTime<Utc>, rules: &'a Rules) -> Self {
+        Self { now, rules, unanswered: false }
+    }
+
+    /// Says whether an answer to the presented code is known to have been lost.
+    #[must_use]
+    pub fn unanswered(self, unanswered: bool) -> Self {
+        Self { unanswered, ..self }
+    }
+}
