@@ -76,6 +76,10 @@ pub enum EventKind {
     ClientRemoved,
     /// The host named claims of a user that the protocol makes (`sub`, `acr` and so on); they were dropped.
     ClaimsDropped,
+    /// No page was shown: the user granted all of it before.
+    ConsentRemembered,
+    /// No page was shown: the application is the host's own.
+    ConsentByPolicy,
     /// A request was refused; nothing changed.
     Refused(Reason),
     /// The server could not answer.

@@ -61,7 +61,7 @@ pub mod policy {
     pub(crate) use crate::base::after;
     pub use crate::client::Profile;
     pub(crate) use crate::issuance::is_served;
-    pub use crate::issuance::{ForeignToken, OmittedScope, Policy, Rules};
+    pub use crate::issuance::{ForeignToken, OmittedScope, Policy, RefreshTokens, Rules};
 }
 pub mod details {
     //! Authorization details (RFC 9396).
@@ -95,7 +95,7 @@ pub use server::{
     Authorization, AuthorizationServer, AuthorizationServerBuilder, Backend, Consent, ErrorPage,
     ResourceOwner,
 };
-pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn};
+pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn, Unasked};
 pub use signing::{AccessTokenClaims, AccessTokens, Algorithm, Claims, SubjectType, TokenSigner, Unsigned};
 pub use store::{BackendError, MemoryStore, ReplayGuard, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};

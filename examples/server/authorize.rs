@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::http::{Method, Request};
-use grantor::{Consent, LoginReason, LoginRequired, ShowLogin};
+use grantor::{Consent, LoginReason, LoginRequired, ShowLogin, Unasked};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -32,7 +32,8 @@ pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request:
     }
 }
 
-/// `GET /consent`: every time, whatever was allowed before.
+/// `GET /consent`: every time, whatever was allowed before. Only a request that forbids every page is answered by what is
+/// remembered.
 pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let request = Request::get(query.unwrap_or_default());
     match (check(&app, visitor.session(), &request).await, visitor.session()) {
@@ -105,7 +106,10 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
     };
     match ask.signed_in(by.login()).await {
         grantor::SignedIn::Consent(consent) if consent.prompt_none() => {
-            Err(consent.consent_required().await.into_response())
+            match consent.approve_remembered().await {
+                Unasked::Answered(answer) => Err(answer.into_response()),
+                Unasked::Ask(consent) => Err(consent.consent_required().await.into_response()),
+            }
         }
         grantor::SignedIn::Consent(consent) => Ok(consent),
         grantor::SignedIn::Reauthenticate(login) => Err(match login.because() {

@@ -15,6 +15,8 @@ impl Audit for TracingAudit {
             EventKind::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
             EventKind::Refused(_)
             | EventKind::ClaimsDropped
+            | EventKind::ConsentRemembered
+            | EventKind::ConsentByPolicy
             | EventKind::AnswerRepeated
             | EventKind::AnswerRepeatedAgain => {
                 tracing::info!(target: "grantor", "{event}")

@@ -76,6 +76,23 @@ impl Scope {
         Self::join(&shared)
     }
 
+    /// The tokens that are in either. It can have more than a request may name.
+    #[must_use]
+    pub fn union(&self, other: &Scope) -> Self {
+        let new = other.iter().filter(|token| !self.contains(token));
+        let all: Vec<&str> = self.iter().chain(new).collect();
+        Self::join(&all)
+    }
+
+    /// All tokens but this one.
+    #[must_use]
+    pub fn without(&self, token: &str) -> Self {
+        match self.contains(token) {
+            true => Self::join(&self.iter().filter(|own| *own != token).collect::<Vec<_>>()),
+            false => self.clone(),
+        }
+    }
+
     /// Whether no token is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -175,6 +192,13 @@ mod tests {
         assert_eq!(scope("a b c").intersection(&scope("c a d")), scope("a c"));
         assert!(scope("").is_subset(&scope("")));
         assert!(!scope("a").is_subset(&scope("")));
+    }
+
+    #[test]
+    fn a_union_has_each_token_once() {
+        assert_eq!(scope("a b").union(&scope("b c")), scope("a b c"));
+        assert_eq!(scope("").union(&scope("b")), scope("b"));
+        assert_eq!((scope("a b").without("a"), scope("a").without("a")), (scope("b"), Scope::empty()));
     }
 
     #[test]

@@ -64,6 +64,17 @@ pub struct ClientMetadata {
     /// What its `id_token`s are signed with (OpenID Connect Registration section 2); by default `RS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Algorithm>,
+    /// A sign-in may be this old, in seconds, where a request with the scope `openid` has no `max_age` (OpenID Connect
+    /// Registration section 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u32>,
+    /// Whether its `id_token`s have to have `auth_time`. They always do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_auth_time: Option<bool>,
+    /// The authentication context classes that it wishes for, the preferred one first, where a request with the scope `openid`
+    /// has no `acr_values`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_acr_values: Option<Vec<String>>,
     /// By default `web`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_type: Option<ApplicationType>,

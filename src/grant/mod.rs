@@ -33,7 +33,7 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::fresh_secrets::FreshSecrets;
 use crate::issuance::{Granted, Issuance};
-use crate::openid::OpenId;
+use crate::openid::{OFFLINE_ACCESS, OpenId};
 use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::Secret;
@@ -324,6 +324,23 @@ impl Grant {
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.stage.lifetime().is_live(now)
+    }
+
+    /// Whether its user was asked on a page for what it holds, and something of it can still be used. Nobody is asked for what
+    /// was exchanged, or what a password or a grant type of the host gave.
+    pub(crate) fn was_asked_for(&self, now: DateTime<Utc>) -> bool {
+        let was_asked = match &self.stage {
+            Stage::Offered(_) => true,
+            Stage::Live(live) => live.spent.is_some(),
+            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => false,
+        };
+        was_asked && self.is_live(now)
+    }
+
+    /// Whether its refresh tokens outlive the session in which its user agreed to them (OpenID Connect Core section 11).
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.scope.contains(OFFLINE_ACCESS)
     }
 
     /// Whether tokens were issued and something of them can still be used.

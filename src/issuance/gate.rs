@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::policy::{OmittedScope, Policy};
+use super::policy::{OmittedScope, Policy, RefreshTokens};
 use super::rules::Rules;
 use crate::base::time::end_of_time;
 use crate::base::{AccessRights, AccessTokens, Confirmation, RightsRef, TokenName};
@@ -17,7 +17,7 @@ use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::form::Form;
-use crate::openid::{OPENID, OpenId};
+use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId};
 use crate::scope::Scope;
 use crate::target::{ResourceId, ResourceIndicators};
 
@@ -227,7 +227,7 @@ impl<'a> Gate<'a> {
             },
             audience: None,
             format: AccessTokens::Opaque,
-            refreshable: self.is_refreshable(),
+            refreshable: self.is_refreshable(asked),
             until: end_of_time(),
             actor: None,
             parent: None,
@@ -246,7 +246,10 @@ impl<'a> Gate<'a> {
             true => Some(Cow::Owned(asked.intersection(&self.rules.scope))),
             // OpenID Connect Core section 3.1.2.1.
             false if self.asks_a_user() && self.rules.openid.is_some() && asked.contains(OPENID) => {
-                Some(Cow::Owned(asked.intersection(&self.rules.scope)))
+                let known = asked.intersection(&self.rules.scope);
+                // Without a code there is no access while the user is away (section 11).
+                let is_offline = self.grant_type != GrantType::Implicit;
+                Some(Cow::Owned(if is_offline { known } else { known.without(OFFLINE_ACCESS) }))
             }
             false => Some(Cow::Borrowed(asked)),
         }
@@ -385,7 +388,7 @@ impl<'a> Gate<'a> {
     }
 
     /// RFC 6749 sections 4.2.2 and 4.4.3: neither implicit nor client credentials come with a refresh token.
-    fn is_refreshable(&self) -> bool {
+    fn is_refreshable(&self, scope: &Scope) -> bool {
         let user_is_away = match self.grant_type {
             GrantType::AuthorizationCode
             | GrantType::DeviceCode
@@ -397,6 +400,10 @@ impl<'a> Gate<'a> {
             | GrantType::TokenExchange
             | GrantType::Extension(_) => false,
         };
-        user_is_away && self.client.allows(&GrantType::RefreshToken)
+        let is_meant = match self.rules.policy.refresh_tokens {
+            RefreshTokens::WhenGranted => true,
+            RefreshTokens::OfflineOnly => scope.contains(OFFLINE_ACCESS),
+        };
+        user_is_away && is_meant && self.client.allows(&GrantType::RefreshToken)
     }
 }

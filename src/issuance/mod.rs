@@ -15,7 +15,7 @@ pub(crate) use extension_terms::KnownExtension;
 pub use facts::Facts;
 pub use gate::{AccountStatus, Gate, Granted, Issuance};
 pub(crate) use gate::{Limits, RequestedAccess};
-pub use policy::{ForeignToken, OmittedScope, Policy};
+pub use policy::{ForeignToken, OmittedScope, Policy, RefreshTokens};
 pub(crate) use resource::KnownResource;
 pub use resource::Resource;
 pub use rules::Rules;

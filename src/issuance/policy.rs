@@ -26,6 +26,17 @@ pub enum ForeignToken {
     Refused,
 }
 
+/// Which authorizations of users come with a refresh token, for clients that may have one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefreshTokens {
+    /// All.
+    #[default]
+    WhenGranted,
+    /// Those with the scope `offline_access` (OpenID Connect Core section 11).
+    OfflineOnly,
+}
+
 /// The numbers of a server. [`Policy::default`] has those of the design; change the fields that you need.
 ///
 /// ```
@@ -71,6 +82,8 @@ pub struct Policy {
     /// Access tokens of one authorization that are live at a time; 64, and 0 is any number. A refresh that would make
     /// one more gets 429 and changes nothing: each token that was handed out works until it expires.
     pub live_access_tokens: u32,
+    /// Which authorizations come with a refresh token: all, or those with the scope `offline_access` alone.
+    pub refresh_tokens: RefreshTokens,
     /// What a request without `scope` gets.
     pub omitted_scope: OmittedScope,
     /// What the revocation endpoint says of another client's token.
@@ -106,6 +119,7 @@ impl Default for Policy {
             grant_lifetime: Duration::from_secs(90 * DAY),
             leeway: Duration::from_secs(60),
             live_access_tokens: 64,
+            refresh_tokens: RefreshTokens::default(),
             omitted_scope: OmittedScope::default(),
             foreign_token: ForeignToken::default(),
             secret_failures_per_minute: 120,

@@ -34,6 +34,9 @@ use crate::base::{Algorithm, Scope, Subject};
 /// The scope that makes an OAuth request one of OpenID Connect.
 pub const OPENID: &str = "openid";
 
+/// The scope of refresh tokens that outlive the session in which the user agreed to them (OpenID Connect Core section 11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// A `nonce` may be this long, in characters.
 pub const MAX_NONCE: usize = 512;
 
@@ -81,6 +84,10 @@ pub(crate) struct OpenIdRules {
     /// What an `id_token` can be signed with.
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) id_token_lifetime: Duration,
+    /// The classes that sign-ins can reach, for the metadata.
+    pub(crate) acr_values: Vec<String>,
+    /// The values of `display` that make a difference, for the metadata.
+    pub(crate) display_values: Vec<String>,
 }
 
 impl OpenIdRules {

@@ -13,7 +13,7 @@ use crate::flow::ErrorAnswer;
 use crate::flow::authorize::{
     self, AuthenticationRequest, AwaitClient, AwaitConsent, AwaitLogin, AwaitSignIn, Resolved,
 };
-use crate::flow::authorize::{LoginReason, Prompt};
+use crate::flow::authorize::{LoginReason, Prompt, Remembered};
 use crate::grant::{Login, Subject};
 use crate::http::{Request, Response, escape_html};
 use crate::scope::Scope;
@@ -140,9 +140,19 @@ impl Authorization {
     /// No user is signed in. Most requests let you show a login page; one with `prompt=none` is answered with
     /// `login_required`.
     pub async fn login_required(self) -> LoginRequired {
+        self.without_user(AwaitLogin::without_login).await
+    }
+
+    /// Several users are signed in at once, and none of them was chosen for this request. Most requests let you show a page to
+    /// choose one, or to sign in as another; one with `prompt=none` is answered with `account_selection_required`.
+    pub async fn account_selection_required(self) -> LoginRequired {
+        self.without_user(AwaitLogin::without_choice).await
+    }
+
+    async fn without_user(self, state_of: fn(AwaitLogin) -> authorize::LoginRequired) -> LoginRequired {
         let Self { server, state } = self;
         let client = state.client().id().clone();
-        match state.without_login() {
+        match state_of(state) {
             authorize::LoginRequired::ShowLogin(state) => {
                 LoginRequired::ShowLogin(ShowLogin { server, state })
             }
@@ -157,7 +167,9 @@ impl Authorization {
         let Self { server, state } = self;
         let client = state.client().id().clone();
         match state.with_login(login, &server.precise_facts()) {
-            authorize::SignedIn::Consent(state) => SignedIn::Consent(Consent { server, state }),
+            authorize::SignedIn::Consent(state) => {
+                SignedIn::Consent(Consent { server, state, remembered: Remembered::No })
+            }
             authorize::SignedIn::Reauthenticate(state) => {
                 SignedIn::Reauthenticate(ShowLogin { server, state })
             }
@@ -228,8 +240,10 @@ impl ShowLogin {
 #[derive(Debug)]
 #[must_use]
 pub struct Consent {
-    server: AuthorizationServer,
-    state: Box<AwaitConsent>,
+    pub(super) server: AuthorizationServer,
+    pub(super) state: Box<AwaitConsent>,
+    /// What the host remembers of it.
+    pub(super) remembered: Remembered,
 }
 
 impl Consent {
@@ -313,9 +327,11 @@ impl Consent {
         self.state.prompt_none()
     }
 
-    /// Whether the user has to be asked even if they granted all of this before: the client says so (`prompt=consent`), or
-    /// any program on the user's device could be the one that asks (RFC 8252 section 8.6). With
-    /// [`prompt_none`](Self::prompt_none), answer [`consent_required`](Self::consent_required).
+    /// Whether the user has to be asked even if they granted all of this before: the client says so (`prompt=consent`), any
+    /// program on the user's device could be the one that asks (RFC 8252 section 8.6), or it asks for authorization details,
+    /// each of which is a decision of its own. [`approve_remembered`](Self::approve_remembered) and
+    /// [`approve_first_party`](Self::approve_first_party) know it. With [`prompt_none`](Self::prompt_none), answer
+    /// [`consent_required`](Self::consent_required).
     #[must_use]
     pub fn must_ask(&self) -> bool {
         self.state.must_ask()
@@ -353,8 +369,8 @@ impl Consent {
         self.server.answer_error(self.state.interaction_required(), &client).await
     }
 
-    async fn say_yes(self) -> Response {
-        let Self { server, state } = self;
+    pub(super) async fn say_yes(self) -> Response {
+        let Self { server, state, .. } = self;
         let what = match state.response_type() {
             ResponseType::Code => EventKind::CodeIssued,
             ResponseType::Token => EventKind::TokensIssued,
@@ -391,7 +407,7 @@ impl Consent {
 impl AuthorizationServer {
     /// Finishes an error for a client, and notes it. A client that chose its address itself gets a redirect from users who
     /// approved it before; all others get a page.
-    async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
+    pub(super) async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
         let redirect = match error {
             ErrorAnswer::Redirect(redirect) => redirect,
             ErrorAnswer::Unproven(waiting) => {

@@ -12,9 +12,11 @@ mod exchange;
 mod extension;
 mod limit;
 mod lineage;
+mod applications;
 mod manage;
 #[cfg(feature = "openid")]
 mod openid;
+mod provider;
 mod pushed;
 mod registration;
 mod repeats;
@@ -25,6 +27,7 @@ mod single_use;
 mod sweep;
 mod token;
 mod turns;
+mod unasked;
 mod undelivered;
 mod unused;
 mod userinfo;
@@ -36,6 +39,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 
+pub use applications::Application;
 pub use authorize::{Authorization, Consent, ErrorPage, LoginRequired, ShowLogin, SignedIn};
 pub use builder::{
     AuthorizationServerBuilder, Backend, Clients, HasClients, HasStore, NoClients, NoStore, Store,
@@ -49,6 +53,7 @@ pub use extension::ExtensionGrant;
 use extension::Extensions;
 pub use limit::{Attempt, RateLimiter};
 pub use manage::Grants;
+pub use unasked::Unasked;
 
 use crate::audit::{Audit, Endpoint, Event, EventKind};
 pub(crate) use crate::base::time::in_time;

@@ -6,6 +6,7 @@ use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
 use super::extension::Extensions;
 use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
+use super::provider::ProviderSettings;
 use super::repeats::Repeats;
 use super::single_use::SingleUse;
 use super::undelivered::UndeliveredAnswers;
@@ -17,7 +18,7 @@ use crate::client::auth::AssertionRules;
 use crate::client::{ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, SlowHash};
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
-use crate::openid::{ClaimsSource, OPENID, OpenIdRules};
+use crate::openid::OPENID;
 use crate::policy::{Policy, Profile, Rules, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
@@ -54,7 +55,7 @@ pub(super) struct Options {
     pub(super) access_tokens: AccessTokens,
     pub(super) signer: Option<Arc<dyn TokenSigner>>,
     pub(super) access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
-    pub(super) claims: Option<Arc<dyn ClaimsSource>>,
+    pub(super) openid: ProviderSettings,
     pub(super) audit: Option<Arc<dyn Audit>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -89,7 +90,7 @@ impl Options {
             access_tokens: AccessTokens::default(),
             signer: None,
             access_token_claims: None,
-            claims: None,
+            openid: ProviderSettings::default(),
             audit: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -111,7 +112,7 @@ impl Options {
             errors.push(error);
             String::new()
         });
-        if self.claims.is_some() && !self.scopes.iter().any(|scope| scope == OPENID) {
+        if self.openid.claims.is_some() && !self.scopes.iter().any(|scope| scope == OPENID) {
             self.scopes.push(OPENID.to_owned());
         }
         let scope = Scope::parse(&self.scopes.join(" ")).unwrap_or_else(|_| {
@@ -131,10 +132,7 @@ impl Options {
         if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
             errors.push(ConfigError::KeysRetireEarly);
         }
-        let openid = self
-            .claims
-            .as_ref()
-            .map(|_| OpenIdRules { id_token_lifetime: self.policy.id_token_lifetime, algorithms: can_sign });
+        let openid = self.openid.rules(can_sign, &self.policy);
         if let Some(openid) = &openid {
             errors.extend(validate_openid(openid, longest));
         }
@@ -218,7 +216,7 @@ impl Options {
             client_signatures: self.client_signatures,
             signer: self.signer,
             access_token_claims: self.access_token_claims,
-            claims: self.claims,
+            claims: self.openid.claims,
             userinfo: OnceLock::new(),
             audit: self.audit,
             clock: self.clock,

@@ -2,7 +2,7 @@
 
 use super::{AuthenticationRequest, Prompt};
 use crate::base::AccessRights;
-use crate::client::{Client, ResponseType};
+use crate::client::{ApplicationType, Client, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::consent::Terms;
@@ -118,11 +118,14 @@ impl AwaitConsent {
         self.requested.has_prompt(Prompt::None)
     }
 
-    /// Whether the user must be asked even if they granted all of this before: the client says so (`prompt=consent`), or
-    /// any program on the user's device could be the one that asks (RFC 8252 section 8.6).
+    /// Whether the user must be asked even if they granted all of this before: the client says so (`prompt=consent`), any
+    /// program on the user's device could be the one that asks (RFC 8252 section 8.6), or it asks for authorization details,
+    /// each of which is a decision of its own.
     #[must_use]
     pub fn must_ask(&self) -> bool {
-        self.requested.has_prompt(Prompt::Consent) || self.to.uri.is_local() || self.client().is_local_only()
+        let is_native = self.client().application_type() == ApplicationType::Native;
+        let is_local = self.to.uri.is_local() || self.client().is_local_only();
+        self.requested.has_prompt(Prompt::Consent) || is_native || is_local || !self.details().is_empty()
     }
 
     /// The user said no.
@@ -144,7 +147,7 @@ impl AwaitConsent {
         self.refuse(Reason::InteractionRequired)
     }
 
-    fn refuse(self, reason: Reason) -> ErrorAnswer {
+    pub(super) fn refuse(self, reason: Reason) -> ErrorAnswer {
         let Self { to, redirects_errors, issuance, .. } = self;
         match redirects_errors {
             true => ErrorAnswer::Redirect(to.error(reason)),

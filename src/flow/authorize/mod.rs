@@ -13,6 +13,7 @@
 mod consent;
 mod openid;
 mod parameters;
+mod remembered;
 mod requested;
 mod sign_in;
 mod source;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use consent::AwaitConsent;
+pub(crate) use remembered::Remembered;
 pub use requested::{AuthenticationRequest, MAX_HINT, MAX_HINTS, Prompt};
 pub use sign_in::{AwaitSignIn, LoginReason};
 pub use source::{AwaitPushed, AwaitVisit, Resolved, Visited};
@@ -172,13 +174,22 @@ impl AwaitLogin {
 
     /// No user is signed in: the login page, or the answer of a request that forbids every page (`prompt=none`).
     pub fn without_login(self) -> LoginRequired {
-        if self.asked.requested.has_prompt(Prompt::None) {
-            return LoginRequired::Refused(Box::new(self.refuse(Reason::LoginRequired, None)));
-        }
         let because = match self.asked.requested.has_prompt(Prompt::Create) {
             true => LoginReason::SignUp,
             false => LoginReason::NoUser,
         };
+        self.without(because, Reason::LoginRequired)
+    }
+
+    /// Several users are signed in, and none of them was chosen: the same, with the page on which one is.
+    pub fn without_choice(self) -> LoginRequired {
+        self.without(LoginReason::SelectAccount, Reason::AccountSelectionRequired)
+    }
+
+    fn without(self, because: LoginReason, if_silent: Reason) -> LoginRequired {
+        if self.asked.requested.has_prompt(Prompt::None) {
+            return LoginRequired::Refused(Box::new(self.refuse(if_silent, None)));
+        }
         LoginRequired::ShowLogin(Box::new(AwaitSignIn { request: self, because, subject: None }))
     }
 
@@ -238,7 +249,7 @@ impl AwaitLogin {
         let targets       = asked.targets.clone()?;
         let details       = asked.details.clone()?;
         asked.authentication?;
-        if asked.requested.has_prompt(Prompt::Create) && !rules.signs_up { return Err(Reason::PromptUnsupported) }
+        asked.check_prompts(rules)?;
         let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details, confirmation: None }, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(subject)?;
         let openid    = asked.openid(response_type, &issuance.rights.scope, rules)?;

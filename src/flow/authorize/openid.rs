@@ -1,5 +1,6 @@
 //! What of an authorization request is OpenID Connect's own (OpenID Connect Core sections 3.1.2.1 and 5.5).
 
+use super::Prompt;
 use super::parameters::AuthorizationParameters;
 use crate::client::ResponseType;
 use crate::error::Reason;
@@ -11,6 +12,31 @@ impl AuthorizationParameters {
     /// Whether the request is one of OpenID Connect.
     pub(super) fn is_of_openid(&self, rules: &Rules) -> bool {
         rules.openid.is_some() && self.names_scope(OPENID)
+    }
+
+    /// A value of `prompt` that an OpenID Provider does not list in its metadata is an error (Initiating User Registration
+    /// section 4.1), and so is everywhere a page for signing up that is not there.
+    ///
+    /// # Errors
+    /// [`Reason::PromptUnsupported`]
+    pub(super) fn check_prompts(&self, rules: &Rules) -> Result<(), Reason> {
+        let prompts = self.requested.prompts;
+        let is_unknown = prompts.has_unknown() && rules.openid.is_some();
+        match is_unknown || (prompts.has(Prompt::Create) && !rules.signs_up) {
+            true => Err(Reason::PromptUnsupported),
+            false => Ok(()),
+        }
+    }
+
+    /// A response mode of no known name has no answer in it: OpenID Connect Core section 3.1.2.6 wants a page.
+    ///
+    /// # Errors
+    /// [`Reason::ResponseModeInvalid`]
+    pub(super) fn check_mode_name(&self, rules: &Rules) -> Result<(), Reason> {
+        match self.response_mode {
+            Some(Err(reason)) if self.is_of_openid(rules) => Err(reason),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// What a grant of this scope remembers of the request; the user's part of it is still to come. Only a code leads to an

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::client::ClientMetadata;
 use crate::error::Reason;
 use crate::form::Form;
 
@@ -52,14 +53,18 @@ impl Prompt {
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Prompts(u8);
 
+/// The bit of all values that this version does not know.
+const UNKNOWN: u8 = 1 << 7;
+
 impl Prompts {
-    /// Reads the parameter. `none` excludes every other value; an unknown value is ignored.
+    /// Reads the parameter. `none` excludes every other value.
     ///
     /// # Errors
     /// [`Reason::PromptMalformed`]
     pub(super) fn parse(text: Option<&str>) -> Result<Self, Reason> {
         let Some(text) = text else { return Ok(Self::default()) };
-        let bit = |word| Prompt::ALL.into_iter().find(|known| known.as_str() == word).map_or(0, Prompt::bit);
+        let known = |word| Prompt::ALL.into_iter().find(|known| known.as_str() == word);
+        let bit = |word| known(word).map_or(UNKNOWN, Prompt::bit);
         let prompts = Self(text.split(' ').fold(0, |bits, word| bits | bit(word)));
         match prompts.has(Prompt::None) && text != "none" {
             true => Err(Reason::PromptMalformed),
@@ -69,6 +74,11 @@ impl Prompts {
 
     pub(super) fn has(self, prompt: Prompt) -> bool {
         self.0 & prompt.bit() != 0
+    }
+
+    /// Whether there is a value that this version does not know.
+    pub(super) fn has_unknown(self) -> bool {
+        self.0 & UNKNOWN != 0
     }
 }
 
@@ -101,6 +111,14 @@ impl AuthenticationRequest {
             ui_locales: text("ui_locales"),
             claims_locales: text("claims_locales"),
             display: text("display"),
+        }
+    }
+
+    /// What the client registered for requests that do not say it themselves (OpenID Connect Registration section 2).
+    pub(super) fn or_defaults_of(&mut self, client: &ClientMetadata) {
+        self.max_age = self.max_age.or(client.default_max_age);
+        if self.acr_values.is_none() {
+            self.acr_values = client.default_acr_values.as_ref().map(|values| values.join(" ").into());
         }
     }
 

@@ -68,7 +68,11 @@ impl ClaimedRequest {
         facts: &Facts<'_>,
     ) -> Result<AwaitLogin, Reason> {
         let Facts { now, rules, .. } = *facts;
-        let Self { redirect_uri, state, asked } = self;
+        let Self { redirect_uri, state, mut asked } = self;
+        asked.check_mode_name(rules)?;
+        if asked.is_of_openid(rules) {
+            asked.requested.or_defaults_of(client.metadata());
+        }
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {
             (Some(asked), _) => {

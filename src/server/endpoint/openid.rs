@@ -2,6 +2,7 @@
 
 use super::super::Inner;
 use super::metadata::Members;
+use crate::flow::authorize::Prompt;
 use crate::openid::Wanted;
 
 pub(super) fn members(server: &Inner, members: &mut Members) {
@@ -15,6 +16,10 @@ pub(super) fn members(server: &Inner, members: &mut Members) {
     }
     members.list("claims_supported", names.iter().map(String::as_str));
     members.flag("claims_parameter_supported", true);
+    let shown = Prompt::ALL.into_iter().filter(|prompt| *prompt != Prompt::Create || server.rules.signs_up);
+    members.list("prompt_values_supported", shown.map(Prompt::as_str));
+    members.list("acr_values_supported", openid.acr_values.iter().map(String::as_str));
+    members.list("display_values_supported", openid.display_values.iter().map(String::as_str));
     // Without it, clients take it for true.
     members.flag("request_parameter_supported", false);
     members.flag("request_uri_parameter_supported", false);

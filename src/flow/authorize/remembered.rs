@@ -1,0 +1,76 @@
+//! What a user granted before, against what they are asked to grant now (OpenID Connect Core section 3.1.2.4).
+
+use chrono::{DateTime, Utc};
+
+use super::AwaitConsent;
+use crate::base::{Scope, Subject};
+use crate::error::Fault;
+use crate::flow::redirect::ErrorAnswer;
+use crate::grant::Grant;
+use crate::openid::{OFFLINE_ACCESS, OpenId};
+
+/// How much of a request was granted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Remembered {
+    /// Not all of it.
+    No,
+    /// All but access while the user is away, which no one said yes to: it is left out (OpenID Connect Core section 11).
+    ButOffline,
+    /// All of it.
+    Yes,
+}
+
+impl AwaitConsent {
+    /// Who is asked.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.issuance.subject
+    }
+
+    /// How much of the request this one grant covers. Several grants never add up: one resource would get what was granted for
+    /// another.
+    pub(crate) fn remembered_in(&self, grant: &Grant, now: DateTime<Utc>) -> Remembered {
+        if !grant.was_asked_for(now) {
+            return Remembered::No;
+        }
+        let targets = grant.resources().as_slice();
+        let has_targets = match (self.resources().as_slice(), targets) {
+            ([], had) => had.is_empty(),
+            (asked, had) => asked.iter().all(|target| had.contains(target)),
+        };
+        let claims = grant.openid().map(OpenId::claim_names).unwrap_or_default();
+        match has_targets {
+            true => self.remembered_of(grant.scope(), &claims),
+            false => Remembered::No,
+        }
+    }
+
+    /// The same by what the host remembers: a scope and single claims, for the default audience.
+    pub(crate) fn remembered_by_host(&self, scope: &Scope, claims: &[&str]) -> Remembered {
+        match self.resources().is_empty() {
+            true => self.remembered_of(scope, claims),
+            false => Remembered::No,
+        }
+    }
+
+    fn remembered_of(&self, scope: &Scope, claims: &[&str]) -> Remembered {
+        let has_claims = self.claims().iter().all(|asked| claims.contains(asked));
+        let has = |token: &str| scope.contains(token);
+        let has_others = self.scope().iter().all(|token| token == OFFLINE_ACCESS || has(token));
+        match has_claims && has_others {
+            false => Remembered::No,
+            true if self.scope().contains(OFFLINE_ACCESS) && !has(OFFLINE_ACCESS) => Remembered::ButOffline,
+            true => Remembered::Yes,
+        }
+    }
+
+    /// Leaves out access while the user is away.
+    pub(crate) fn without_offline(&mut self) {
+        let rest = self.scope().without(OFFLINE_ACCESS);
+        self.narrow_scope(&rest);
+    }
+
+    /// What the user granted before could not be read, and no page may be shown.
+    pub(crate) fn unknown(self, fault: &Fault) -> ErrorAnswer {
+        self.refuse(fault.reason())
+    }
+}

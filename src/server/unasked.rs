@@ -1,0 +1,139 @@
+//! A consent without a page: what the user granted before, and the host's own applications (OpenID Connect Core
+//! section 3.1.2.4).
+
+use super::manage::SLICE;
+use super::{AuthorizationServer, Consent, EventSubject};
+use crate::audit::{Endpoint, EventKind};
+use crate::error::Fault;
+use crate::flow::authorize::{AwaitConsent, Remembered};
+use crate::http::Response;
+use crate::scope::Scope;
+use crate::store::{Filter, Page};
+
+/// What became of a consent for which no page was shown.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum Unasked {
+    /// It is answered; send this to the browser.
+    Answered(Response),
+    /// The user has to be asked: show your page.
+    Ask(Consent),
+}
+
+/// This many pages of a user's grants are looked through for one that covers a request.
+const PAGES: usize = 5;
+
+impl Consent {
+    /// What your own records say that this user granted this client on a page of yours: a scope, and single claims by name.
+    /// [`approve_remembered`](Self::approve_remembered) then counts it beside the grants that are live. A client that only asks
+    /// who the user is has no live grant minutes after a sign-in, so a host that never wants to ask twice keeps such a record,
+    /// and deletes it when the user takes the access back.
+    ///
+    /// It is trusted: what is said here is granted without a page. It counts for requests without resources.
+    pub fn granted_before(mut self, scope: &Scope, claims: &[&str]) -> Self {
+        let remembered = self.state.remembered_by_host(scope, claims);
+        self.remembered = self.remembered.max(remembered);
+        self
+    }
+
+    /// Approves the request, if this user granted this client all of it before: by one grant that is live and came from a page,
+    /// or by [`granted_before`](Self::granted_before). It is an event for the audit. `offline_access` that was not granted
+    /// before is left out, and the answer says so (OpenID Connect Core section 11).
+    ///
+    /// Otherwise the user has to be asked, as they have to wherever [`must_ask`](Self::must_ask) says so; a request that forbids
+    /// every page (`prompt=none`) is answered with `consent_required`. So for most hosts this is the whole of it:
+    ///
+    /// ```
+    /// # use grantor::{Authorization, Login, Response, SignedIn, server::Unasked};
+    /// # fn page(_: grantor::Consent) -> Response { unimplemented!() }
+    /// # fn login_page(_: grantor::ShowLogin) -> Response { unimplemented!() }
+    /// async fn answer(ask: Authorization, login: Login) -> Response {
+    ///     match ask.signed_in(login).await {
+    ///         SignedIn::Consent(consent) => match consent.approve_remembered().await {
+    ///             Unasked::Answered(response) => response,
+    ///             Unasked::Ask(consent) => page(consent),
+    ///         },
+    ///         SignedIn::Reauthenticate(login) => login_page(login),
+    ///         SignedIn::Answered(response) => response,
+    ///     }
+    /// }
+    /// ```
+    pub async fn approve_remembered(mut self) -> Unasked {
+        if self.must_ask() {
+            return self.ask().await;
+        }
+        let by_store = match self.remembered {
+            Remembered::Yes => Ok(Remembered::Yes),
+            known @ (Remembered::No | Remembered::ButOffline) => {
+                self.server.remembers(&self.state).await.map(|found| found.max(known))
+            }
+        };
+        match by_store {
+            Ok(Remembered::Yes) => {}
+            Ok(Remembered::ButOffline) => self.state.without_offline(),
+            Ok(Remembered::No) => return self.ask().await,
+            Err(fault) if self.prompt_none() => {
+                let client = self.client().id().clone();
+                return Unasked::Answered(
+                    self.server.answer_error(self.state.unknown(&fault), &client).await,
+                );
+            }
+            // The safe side.
+            Err(_) => return Unasked::Ask(self),
+        }
+        if self.state.is_nothing() {
+            return self.ask().await;
+        }
+        self.without_page(EventKind::ConsentRemembered).await
+    }
+
+    /// Approves the request of an application of your own, without asking its user: the host decides that in their place, and it
+    /// is an event for the audit. Call it for clients that you know by their ids.
+    ///
+    /// The user is asked all the same, or a request with `prompt=none` answered with `consent_required`, where
+    /// [`must_ask`](Self::must_ask) says so, and for a client that registered itself or that a document describes.
+    pub async fn approve_first_party(self) -> Unasked {
+        let client = self.client();
+        let is_strange = client.is_self_registered() || client.document_host().is_some();
+        match self.must_ask() || is_strange {
+            true => self.ask().await,
+            false => self.without_page(EventKind::ConsentByPolicy).await,
+        }
+    }
+
+    async fn ask(self) -> Unasked {
+        match self.prompt_none() {
+            true => Unasked::Answered(self.consent_required().await),
+            false => Unasked::Ask(self),
+        }
+    }
+
+    async fn without_page(self, what: EventKind) -> Unasked {
+        let about = EventSubject {
+            subject: Some(self.state.subject()),
+            ..EventSubject::client(self.state.client().id())
+        };
+        self.server.audit(what, Endpoint::Authorization, about);
+        Unasked::Answered(self.say_yes().await)
+    }
+}
+
+impl AuthorizationServer {
+    /// How much of a request a live grant of this user covers.
+    async fn remembers(&self, state: &AwaitConsent) -> Result<Remembered, Fault> {
+        let filter = Filter::pair(state.subject().clone(), state.client().id().clone());
+        let (mut page, mut best) = (Page::first(SLICE), Remembered::No);
+        for _ in 0..PAGES {
+            let listing = self.page(&filter, page).await?;
+            let now = self.now();
+            let found = listing.records.iter().map(|record| state.remembered_in(record.grant(), now));
+            best = found.max().unwrap_or(best).max(best);
+            match listing.next {
+                Some(last) if best != Remembered::Yes => page = page.after(last),
+                Some(_) | None => break,
+            }
+        }
+        Ok(best)
+    }
+}
