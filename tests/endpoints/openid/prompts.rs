@@ -65,7 +65,7 @@ async fn d_15_a_login_of_just_before_the_request_is_not_fresh() {
         let old = provider.fixture.alice();
         provider.fixture.clock.advance(Duration::from_millis(1_001));
         let since = provider.fixture.clock.now();
-        again(provider.comes_back(&asking("other", &more), since, old).await);
+        let _ = again(provider.comes_back(&asking("other", &more), since, old).await);
         let fresh = provider.fixture.alice();
         assert!(
             provider.comes_back(&asking("other", &more), since, fresh).await.consent().is_some(),
@@ -211,7 +211,7 @@ async fn oi_25_a_renewal_ends_and_an_old_session_does_not_cheat_it() {
     };
     assert_eq!(pages, 1);
     assert!(Answer(consent.approve().await).location_parameter("code").is_some());
-    again(provider.comes_back(&request, since, old).await);
+    let _ = again(provider.comes_back(&request, since, old).await);
 }
 
 #[tokio::test]
