@@ -309,6 +309,7 @@ impl ClientBuilder {
         {
             errors.push(ClientError::SigningAlgorithm);
         }
+        errors.extend(metadata.openid_mistakes(&redirect_uris));
         let client = Client {
             id,
             metadata,
@@ -390,6 +391,15 @@ pub enum ClientError {
     /// Not an asymmetric algorithm that this crate knows.
     #[error("token_endpoint_auth_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
     SigningAlgorithm,
+    /// OpenID Connect Registration section 5.
+    #[error("sector_identifier_uri must be an https URL without a user name and a fragment")]
+    SectorIdentifierUri,
+    /// OpenID Connect Core section 8.1.
+    #[error("subject_type pairwise needs redirect_uris of one https host, or a sector_identifier_uri")]
+    SectorMissing,
+    /// OpenID Connect Core section 4.
+    #[error("initiate_login_uri must be an https URL without a user name and a fragment")]
+    InitiateLoginUri,
     /// RFC 6749 section 4.4.
     #[error("a public or native client cannot use client_credentials")]
     PublicClientCredentials,

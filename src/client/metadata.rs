@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ResponseMode;
+use super::{ResponseMode, SubjectIdentifierType};
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
 use crate::base::AccessTokens;
 use crate::base::Algorithm;
@@ -64,6 +64,19 @@ pub struct ClientMetadata {
     /// What its `id_token`s are signed with (OpenID Connect Registration section 2); by default `RS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Algorithm>,
+    /// What its UserInfo answers are signed with; by default they are JSON without a signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<Algorithm>,
+    /// By what it knows users; by default `public`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<SubjectIdentifierType>,
+    /// Where the redirect URIs of its sector are listed; it names the sector where the redirect URIs have several hosts. The
+    /// host that registers a client itself vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<String>,
+    /// Where others can have it begin a sign-in (OpenID Connect Core section 4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiate_login_uri: Option<String>,
     /// A sign-in may be this old, in seconds, where a request with the scope `openid` has no `max_age` (OpenID Connect
     /// Registration section 2).
     #[serde(skip_serializing_if = "Option::is_none")]

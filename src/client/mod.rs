@@ -16,6 +16,7 @@ mod profile;
 mod registration;
 mod registry;
 mod response_mode;
+pub(crate) mod sector;
 mod state;
 
 #[cfg(feature = "argon2")]
@@ -43,6 +44,7 @@ pub use profile::Profile;
 pub use registration::{RegisterError, Registered};
 pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
 pub use response_mode::ResponseMode;
+pub use sector::SubjectIdentifierType;
 pub use state::ClientState;
 pub(crate) use state::SelfRegistration;
 

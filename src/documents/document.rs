@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::MetadataDocuments;
 use crate::client::auth::Credentials;
-use crate::client::{AuthMethod, Client, ClientId};
+use crate::client::{AuthMethod, Client, ClientId, SubjectIdentifierType};
 use crate::error::Reason;
 use crate::outbound::{OutboundError, OutboundResponse};
 use crate::policy::{Rules, after};
@@ -65,7 +65,12 @@ fn client(
 ) -> Result<Client, Reason> {
     let terms = &documents.terms;
     let asked = wire.with_method(method).check(&terms.schemes(rules.profile), rules)?;
-    let metadata = asked.within(terms, &Allowance::all(), rules)?;
+    // Whoever has the document could make every user another one by a change of it.
+    if asked.metadata.subject_type == Some(SubjectIdentifierType::Pairwise) {
+        return Err(Reason::DocumentMetadata);
+    }
+    let mut metadata = asked.within(terms, &Allowance::all(), rules)?;
+    metadata.sector_identifier_uri = None;
     let client = Client::builder(id.as_str()).metadata(metadata).build();
     client.map(Client::of_document).map_err(|_| Reason::RegistrationInconsistent)
 }

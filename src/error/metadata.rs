@@ -33,6 +33,10 @@ pub enum MetadataFlaw {
     DetailTypesType,
     /// `require_pushed_authorization_requests` is not a boolean.
     RequirePushedType,
+    /// `default_max_age` is not a number of seconds.
+    DefaultMaxAgeType,
+    /// `require_auth_time` is not a boolean.
+    RequireAuthTimeType,
     /// `software_statement` is not a string.
     StatementType,
     /// `software_statement` is too long.
@@ -60,6 +64,8 @@ impl MetadataFlaw {
             Self::ApplicationType   => "application_type must be web or native",
             Self::DetailTypesType   => "authorization_details_types must be an array of strings",
             Self::RequirePushedType => "require_pushed_authorization_requests must be true or false",
+            Self::DefaultMaxAgeType => "default_max_age must be a number of seconds",
+            Self::RequireAuthTimeType => "require_auth_time must be true or false",
             Self::StatementType     => "software_statement must be a string",
             Self::StatementTooLong  => "software_statement must have at most 16 KiB",
             Self::ClientIdType      => "client_id must be a string",

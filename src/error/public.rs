@@ -253,7 +253,12 @@ impl Reason {
             R::RegistrationKeys =>
                 (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that the metadata list"),
             R::RegistrationOpenId =>
-                (E::InvalidClientMetadata, "id_token_signed_response_alg must be one that the metadata list; encryption, signed UserInfo answers and pairwise subjects are not supported"),
+                (E::InvalidClientMetadata, "algorithms and subject_type must be ones that the metadata list; encryption is not supported"),
+            R::RegistrationSector =>
+                (E::InvalidClientMetadata, "subject_type pairwise needs redirect_uris of one https host, or an https sector_identifier_uri with a JSON array of all redirect_uris"),
+            R::RegistrationSubjects =>
+                (E::InvalidClientMetadata, "a change of subject_type or of the sector would change the identifiers of all users"),
+            R::RegistrationInitiateLogin => (E::InvalidClientMetadata, "initiate_login_uri must be an https URL"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>

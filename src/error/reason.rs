@@ -335,8 +335,14 @@ pub enum Reason {
     RegistrationKeys,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
-    /// What this provider has not: an algorithm, encryption, signed UserInfo answers, pairwise subjects.
+    /// What this provider has not: an algorithm, encryption, pairwise subjects.
     RegistrationOpenId,
+    /// Pairwise subjects without a sector, or a list of its sector that lacks a redirect URI, or cannot be had.
+    RegistrationSector,
+    /// A change that would make every user another one for the client.
+    RegistrationSubjects,
+    /// `initiate_login_uri` is not an https URL.
+    RegistrationInitiateLogin,
     /// A change that names another client, or not its secret (RFC 7592 section 2.2).
     RegistrationOfAnother,
     /// A change that has what only the server says (RFC 7592 section 2.2).

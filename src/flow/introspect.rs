@@ -30,7 +30,9 @@ pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<AwaitClient, Refusa
 impl AuthenticatedQuery {
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
-    pub fn introspect(&self, found: Option<&Record>, facts: &Facts<'_>) -> Response {
+    ///
+    /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier.
+    pub fn introspect(&self, found: Option<&Record>, sub: Option<&str>, facts: &Facts<'_>) -> Response {
         let Facts { now, rules, .. } = *facts;
         let grant = found.map(Record::grant);
         let seen = match (&self.token, grant) {
@@ -44,6 +46,7 @@ impl AuthenticatedQuery {
             (Token::Handle(..), _) | (Token::Unverified(_) | Token::Unrecognized, _) => None,
         };
         let seen = seen.filter(|active| self.may_see(active, rules));
+        let seen = seen.map(|active| Active { sub: sub.unwrap_or(active.sub), ..active });
         let json = match &seen {
             Some(active) => serde_json::to_vec(active),
             None => Ok(br#"{"active":false}"#.to_vec()),

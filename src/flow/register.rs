@@ -1,7 +1,7 @@
 //! The registration of a client by itself (RFC 7591), and the change of one (RFC 7592 section 2.2).
 //!
 //! ```text
-//! AwaitClaims ──with_claims──▶ AwaitReview ──with_review──▶ Approved ──create | change──▶ (what to write, its answer)
+//! AwaitClaims ──with_claims──▶ AwaitSector ──with_list──▶ AwaitReview ──with_review──▶ Approved ──create | change──▶ (what to write, its answer)
 //! ```
 
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::error::{Reason, Refusal};
 use crate::fresh_secrets::FreshSecrets;
 use crate::http::Request;
 use crate::issuance::Facts;
-use crate::registration::{Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review};
+use crate::registration::{Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review, lists_all};
 use crate::resource::presented;
 use crate::secret::{Masked, Secret, SecretText};
 
@@ -95,7 +95,7 @@ impl AwaitClaims {
         claims: Option<Map<String, Value>>,
         terms: &Registration,
         facts: &Facts<'_>,
-    ) -> Result<AwaitReview, Refusal> {
+    ) -> Result<AwaitSector, Refusal> {
         let Self { wire, statement, token, peer } = self;
         if statement.is_some() && claims.is_none() {
             return Err(Reason::SoftwareStatementUnapproved.into());
@@ -105,7 +105,7 @@ impl AwaitClaims {
             None => wire,
         };
         let asked = wire.check(&terms.schemes(facts.rules.profile), facts.rules)?;
-        Ok(AwaitReview { asked, statement, token, peer })
+        Ok(AwaitSector(AwaitReview { asked, statement, token, peer }))
     }
 }
 
@@ -115,7 +115,32 @@ impl fmt::Debug for AwaitClaims {
     }
 }
 
-/// Well-formed; waits for the host's policy.
+/// Well-formed; waits for the list of its sector, if it names one (OpenID Connect Registration section 5).
+#[derive(Debug)]
+pub struct AwaitSector(AwaitReview);
+
+impl AwaitSector {
+    /// Where the list is.
+    #[must_use]
+    pub fn sector_identifier_uri(&self) -> Option<&str> {
+        self.0.asked.metadata.sector_identifier_uri.as_deref()
+    }
+
+    /// Takes the list, if it could be had.
+    ///
+    /// # Errors
+    /// A redirect URI is not in it.
+    pub fn with_list(self, list: Option<&[u8]>) -> Result<AwaitReview, Refusal> {
+        let uris = &self.0.asked.metadata.redirect_uris;
+        let is_needed = self.sector_identifier_uri().is_some();
+        match is_needed && !list.is_some_and(|list| lists_all(list, uris)) {
+            true => Err(Reason::RegistrationSector.into()),
+            false => Ok(self.0),
+        }
+    }
+}
+
+/// Waits for the host's policy.
 #[derive(Debug)]
 pub struct AwaitReview {
     asked: RequestedMetadata,
@@ -209,6 +234,11 @@ impl Approved {
         let builder = ClientBuilder::keeping(current).secrets(kept);
         let token = Some(presented.duplicate());
         let (client, information) = self.build(builder, token, hidden, fresh.first, now, terms)?;
+        let is_pairwise = client.is_pairwise();
+        let moves = is_pairwise && client.sector() != current.sector();
+        if is_pairwise != current.is_pairwise() || moves {
+            return Err(Reason::RegistrationSubjects.into());
+        }
         Ok((Replacement::of(current, client), information))
     }
 

@@ -1,5 +1,7 @@
 //! The access tokens of a grant: records of what was handed out, each until it expires or is revoked.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
@@ -76,6 +78,8 @@ pub(super) struct Narrowed {
 pub struct Issued {
     /// The access token's secret.
     pub access: Secret,
+    /// By what the client knows the subject, where that is not its own identifier.
+    pub(crate) sub: Option<Arc<str>>,
     /// When the access token was issued.
     pub issued: DateTime<Utc>,
     /// When the access token expires.
@@ -102,6 +106,7 @@ impl Issued {
     ) -> Self {
         Self {
             access,
+            sub: issuance.sub.clone(),
             issued: record.issued(),
             expires: record.expires(),
             rights: issuance.rights.clone(),
@@ -117,10 +122,11 @@ impl Issued {
         self.unrecorded
     }
 
-    /// The same tokens, in the format that the rules ask for now, for a request that proves their key.
+    /// The same tokens, in the format that the rules ask for now, for a request that proves their key, and for the
+    /// subject as its client knows it.
     pub(super) fn again(self, issuance: &Issuance) -> Self {
         let rights = AccessRights { confirmation: issuance.rights.confirmation.clone(), ..self.rights };
-        Self { format: issuance.format, rights, ..self }
+        Self { format: issuance.format, sub: issuance.sub.clone(), rights, ..self }
     }
 }
 
@@ -137,7 +143,7 @@ impl Grant {
         let authentication = self.authentication();
         Claims {
             iss: rules.issuer.as_ref().to_owned(),
-            sub: self.subject().id().to_owned(),
+            sub: tokens.sub.as_deref().unwrap_or(self.subject().id()).to_owned(),
             sub_type: match self.subject() {
                 Subject::User(_) => SubjectType::User,
                 Subject::Client(_) => SubjectType::Client,

@@ -212,6 +212,7 @@ impl Bridge {
     ) -> Option<Issued> {
         (self.stands(now, policy) && self.ask == *ask).then(|| Issued {
             access: self.access.reveal(key, ACCESS_PAD),
+            sub: None,
             issued: self.at,
             expires: self.access_expires,
             rights: AccessRights {

@@ -217,6 +217,12 @@ impl Response {
         Self { status, headers: vec![JSON, NOSNIFF, NO_STORE, NO_CACHE], body }
     }
 
+    /// A signed JWT that no cache keeps.
+    pub(crate) fn secret_jwt(token: String) -> Self {
+        let content_type = ("content-type", Cow::Borrowed("application/jwt"));
+        Self { status: 200, headers: vec![content_type, NOSNIFF, NO_STORE, NO_CACHE], body: token.into_bytes() }
+    }
+
     /// JSON that a cache may keep for `max_age` seconds.
     pub(crate) fn public_json(body: Vec<u8>, max_age: u32) -> Self {
         let cache = format!("public, max-age={max_age}");

@@ -91,6 +91,8 @@ pub struct Granted<'a> {
 pub struct Issuance {
     pub(crate) client: Arc<Client>,
     pub(crate) subject: Subject,
+    /// By what the client knows the subject, where that is not its own identifier.
+    pub(crate) sub: Option<Arc<str>>,
     /// What the token permits; of a code that is offered, what the grant permits. The resources are those of the grant.
     pub(crate) rights: AccessRights,
     /// Whom the token is for, unless it is the server's default audience.
@@ -221,6 +223,7 @@ impl<'a> Gate<'a> {
         Ok(Issuance {
             client: Arc::clone(client),
             subject: subject.clone(),
+            sub: self.rules.sub_of(subject, client)?,
             rights: AccessRights {
                 scope: asked.intersection(&self.rules.ceiling(client)),
                 ..AccessRights::default()

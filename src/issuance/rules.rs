@@ -7,7 +7,7 @@ use super::extension_terms::KnownExtension;
 use super::policy::Policy;
 use super::resource::KnownResource;
 use crate::base::{
-    AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope,
+    AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope, Subject,
 };
 use crate::client::auth::AssertionRules;
 use crate::client::{Client, GrantType, Profile};
@@ -158,6 +158,23 @@ impl Rules {
             let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
             known && detail.is_for(audience)
         })
+    }
+
+    /// By what a client knows a subject, where that is not the host's own identifier (OpenID Connect Core section 8.1). Whatever
+    /// a client reads goes through here; grants, listings and the host's own parts have the host's identifier.
+    ///
+    /// # Errors
+    /// The client has pairwise identifiers, and the server no secret to make them with: no other identifier takes their place.
+    pub(crate) fn sub_of(&self, subject: &Subject, client: &Client) -> Result<Option<Arc<str>>, Reason> {
+        let Subject::User(user) = subject else { return Ok(None) };
+        if !client.is_pairwise() {
+            return Ok(None);
+        }
+        let key = self.openid.as_ref().and_then(|openid| openid.pairwise.as_ref());
+        match (key, client.sector()) {
+            (Some(key), Some(sector)) => Ok(Some(key.sub(&sector, user))),
+            (None, _) | (_, None) => Err(Reason::NotConfigured),
+        }
     }
 
     /// All that a client may ever have: what it registered, of what the server knows.

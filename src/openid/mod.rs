@@ -14,13 +14,22 @@
 //! does not know are left out and not refused; and what it wants by `acr_values` is a wish (see
 //! [`Consent::requested`](crate::Consent::requested)), where the same parameter of plain OAuth is a condition.
 //!
-//! Not supported: encrypted tokens, pairwise subjects, signed UserInfo answers, `id_token_hint`, hybrid and implicit flows,
+//! A client with `subject_type` `pairwise` knows each user by an identifier that no other sector has (section 8.1); it needs
+//! [`pairwise_secret`](crate::server::AuthorizationServerBuilder::pairwise_secret). A client with
+//! `userinfo_signed_response_alg` gets its UserInfo answers as signed JWTs.
+//!
+//! Not supported: encrypted tokens, `id_token_hint`, hybrid and implicit flows,
 //! logout, aggregated and distributed claims, and the claim `sub` of self-issued providers.
 
+#[cfg(feature = "openid")]
+mod hmac;
 mod names;
+mod pairwise;
 mod request;
 mod source;
 
+pub use pairwise::MIN_PAIRWISE_SECRET;
+pub(crate) use pairwise::PairwiseKey;
 pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
 pub(crate) use source::Wanted;
 pub use source::{ClaimsAsked, ClaimsSource, ClaimsTo};
@@ -29,7 +38,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Algorithm, Scope, Subject};
+use crate::base::{Algorithm, Scope};
 
 /// The scope that makes an OAuth request one of OpenID Connect.
 pub const OPENID: &str = "openid";
@@ -56,10 +65,10 @@ pub struct OpenId {
 }
 
 impl OpenId {
-    /// Whether the request wants an answer for another user than this one, or none (section 5.5.1).
-    pub(crate) fn is_for_another(&self, subject: &Subject) -> bool {
+    /// Whether the request wants an answer for another user than the one whom the client knows by this, or none (section 5.5.1).
+    pub(crate) fn is_for_another(&self, sub: &str) -> bool {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("sub"));
-        terms.is_some_and(|terms| !terms.accept(&subject.id().into()))
+        terms.is_some_and(|terms| !terms.accept(&sub.into()))
     }
 
     /// Whether the request needs one of certain authentication context classes, and this is none of them (section 5.5.1.1).
@@ -84,6 +93,8 @@ pub(crate) struct OpenIdRules {
     /// What an `id_token` can be signed with.
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) id_token_lifetime: Duration,
+    /// What makes pairwise subject identifiers, if clients can have them.
+    pub(crate) pairwise: Option<PairwiseKey>,
     /// The classes that sign-ins can reach, for the metadata.
     pub(crate) acr_values: Vec<String>,
     /// The values of `display` that make a difference, for the metadata.

@@ -23,6 +23,8 @@ pub(crate) enum Member<T> {
 pub(crate) type Text = Member<String>;
 /// A switch.
 pub(crate) type Flag = Member<bool>;
+/// A number of seconds.
+pub(crate) type Number = Member<u32>;
 /// A list of texts.
 pub(crate) type List = Member<Vec<Text>>;
 
@@ -79,6 +81,10 @@ trait Shape: Sized {
         Member::Other
     }
 
+    fn of_number(_: u64) -> Member<Self> {
+        Member::Other
+    }
+
     /// Reads the list to its end.
     fn of_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Member<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
@@ -89,6 +95,12 @@ trait Shape: Sized {
 impl Shape for bool {
     fn of_bool(is_on: bool) -> Member<Self> {
         Member::Is(is_on)
+    }
+}
+
+impl Shape for u32 {
+    fn of_number(number: u64) -> Member<Self> {
+        Self::try_from(number).map_or(Member::Other, Member::Is)
     }
 }
 
@@ -138,8 +150,8 @@ impl<'de, T: Shape> Visitor<'de> for Reader<T> {
         Ok(Member::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Member::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(T::of_number(number))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {

@@ -12,11 +12,13 @@
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`, or `private_key_jwt` where the server verifies what clients sign; without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
+//! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, and a refusal of what the provider has not; ignored without |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt`, and is ignored for every other method |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
 
 mod member;
+mod openid;
 mod policy;
 mod statement;
 #[cfg(feature = "jwt")]
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use member::Member;
+pub(crate) use openid::lists_all;
 pub use policy::{Allowance, Applicant, RegistrationPolicy, Review};
 pub use statement::{StatementError, StatementVerifier};
 #[cfg(feature = "jwt")]
@@ -35,6 +38,7 @@ pub use trusted_issuers::TrustedIssuers;
 pub(crate) use wire::{MetadataBody, RequestedMetadata, is_served};
 
 use crate::client::GrantType;
+use crate::outbound::Outbound;
 use crate::policy::Profile;
 use crate::secret::{Digest, SecretText};
 
@@ -64,6 +68,7 @@ pub struct Registration {
     pub(crate) unused: Unused,
     pub(crate) per_minute: u32,
     pub(crate) per_day: u32,
+    pub(crate) sectors: Option<Arc<dyn Outbound>>,
 }
 
 impl Registration {
@@ -82,6 +87,7 @@ impl Registration {
             unused: Unused::ByProfile,
             per_minute: 20,
             per_day: 10_000,
+            sectors: None,
         }
     }
 
@@ -178,6 +184,14 @@ impl Registration {
     /// Who checks software statements (RFC 7591 section 2.3). Without it every statement is refused.
     pub fn software_statements(mut self, verifier: impl StatementVerifier + 'static) -> Self {
         self.statements = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Fetches `sector_identifier_uri` of a client that registers or changes itself, and takes the client if the list there has
+    /// all of its redirect URIs (OpenID Connect Registration section 5). The URL is a stranger's: see
+    /// [`Outbound`](crate::outbound::Outbound). Without this, a client with pairwise identifiers has redirect URIs of one host.
+    pub fn sector_identifiers(mut self, outbound: impl Outbound + 'static) -> Self {
+        self.sectors = Some(Arc::new(outbound));
         self
     }
 

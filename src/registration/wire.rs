@@ -9,8 +9,8 @@ use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
 use serde_json::{Map, Value};
 
 use super::member::{Flag, List, Member, Text};
+use super::openid::{OpenIdMembers, check_sector};
 use super::{Allowance, Registration};
-use crate::base::Algorithm;
 use crate::client::auth::Credentials;
 use crate::client::{
     ApplicationType, AuthMethod, ClientKeys, ClientMetadata, GrantType, ResponseType, is_readable_name,
@@ -52,13 +52,8 @@ pub(crate) struct MetadataBody {
     policy_uri: Text,
     jwks_uri: Text,
     jwks: Option<Value>,
-    id_token_signed_response_alg: Text,
-    userinfo_signed_response_alg: Text,
-    subject_type: Text,
-    id_token_encrypted_response_alg: Option<IgnoredAny>,
-    id_token_encrypted_response_enc: Option<IgnoredAny>,
-    userinfo_encrypted_response_alg: Option<IgnoredAny>,
-    userinfo_encrypted_response_enc: Option<IgnoredAny>,
+    #[serde(flatten)]
+    openid: OpenIdMembers,
     software_id: Text,
     software_version: Text,
     application_type: Text,
@@ -173,13 +168,7 @@ impl MetadataBody {
                 .or(self.token_endpoint_auth_signing_alg),
             jwks_uri: over.jwks_uri.or(self.jwks_uri),
             jwks: over.jwks.or(self.jwks),
-            id_token_signed_response_alg: over
-                .id_token_signed_response_alg
-                .or(self.id_token_signed_response_alg),
-            userinfo_signed_response_alg: over
-                .userinfo_signed_response_alg
-                .or(self.userinfo_signed_response_alg),
-            subject_type: over.subject_type.or(self.subject_type),
+            openid: over.openid.or(self.openid),
             software_id: over.software_id.or(self.software_id),
             software_version: over.software_version.or(self.software_version),
             application_type: over.application_type.or(self.application_type),
@@ -204,37 +193,12 @@ impl MetadataBody {
             (self.application_type.is_of_another_type(), F::ApplicationType),
             (self.authorization_details_types.is_of_another_type(), F::DetailTypesType),
             (self.require_pushed_authorization_requests.is_of_another_type(), F::RequirePushedType),
+            (self.openid.default_max_age.is_of_another_type(), F::DefaultMaxAgeType),
+            (self.openid.require_auth_time.is_of_another_type(), F::RequireAuthTimeType),
             (self.client_id.is_of_another_type(), F::ClientIdType),
             (self.client_secret.is_of_another_type(), F::ClientSecretType),
         ];
         wrong.into_iter().find_map(|(is_wrong, flaw)| is_wrong.then_some(flaw))
-    }
-
-    /// What its `id_token`s are going to be signed with. What a provider has not is refused: an answer must not be readable,
-    /// or without a signature, where the client asked for more.
-    fn id_token_algorithm(&self, rules: &Rules) -> Result<Option<Algorithm>, Reason> {
-        let Some(openid) = &rules.openid else { return Ok(None) };
-        let encrypted = [
-            &self.id_token_encrypted_response_alg,
-            &self.id_token_encrypted_response_enc,
-            &self.userinfo_encrypted_response_alg,
-            &self.userinfo_encrypted_response_enc,
-        ];
-        let is_public = match &self.subject_type {
-            Member::Absent => true,
-            Member::Is(name) => name == "public",
-            Member::Other => false,
-        };
-        let is_unsigned = self.userinfo_signed_response_alg == Member::Absent;
-        if encrypted.iter().any(|member| member.is_some()) || !is_public || !is_unsigned {
-            return Err(Reason::RegistrationOpenId);
-        }
-        let algorithm = match &self.id_token_signed_response_alg {
-            Member::Absent => Some(Algorithm::Rs256),
-            Member::Is(name) => Algorithm::parse(name).filter(|known| openid.algorithms.contains(known)),
-            Member::Other => None,
-        };
-        algorithm.map(Some).ok_or(Reason::RegistrationOpenId)
     }
 
     /// Checks everything, in one straight line. Redirect URIs may have these schemes without a dot.
@@ -245,7 +209,6 @@ impl MetadataBody {
         if let Some(flaw) = self.flaw() {
             return Err(flaw.into());
         }
-        let id_token_algorithm = self.id_token_algorithm(rules)?;
         let method = match self.methods().next() {
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
@@ -254,6 +217,7 @@ impl MetadataBody {
         };
         // Those of a client that signs nothing are ignored, for nothing here reads them.
         let has_keys = method.credentials() == Credentials::Keys;
+        let openid = self.openid.check(rules)?;
         let grant_names = named(self.grant_types).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
         let response_names = named(self.response_types);
         let response_types = consistent(&grant_names, response_names.as_deref())?;
@@ -274,7 +238,6 @@ impl MetadataBody {
                 .filter(|_| has_keys),
             jwks: self.jwks.filter(|_| has_keys),
             jwks_uri: self.jwks_uri.value().filter(|_| has_keys),
-            id_token_signed_response_alg: id_token_algorithm,
             application_type: application_type(self.application_type.as_str())?,
             require_pushed_authorization_requests: self.require_pushed_authorization_requests.value(),
             client_uri: page(self.client_uri),
@@ -284,7 +247,7 @@ impl MetadataBody {
             contacts: contacts(self.contacts),
             software_id: short(self.software_id.value()),
             software_version: short(self.software_version.value()),
-            ..ClientMetadata::default()
+            ..openid
         };
         match ClientKeys::of(&metadata) {
             Ok(keys) if keys.is_some() == has_keys => Ok(RequestedMetadata { metadata }),
@@ -309,6 +272,7 @@ impl RequestedMetadata {
     ) -> Result<ClientMetadata, Reason> {
         let mut metadata = self.metadata;
         check_assertions(&metadata, rules)?;
+        check_sector(&metadata)?;
         let may_have = |grant_type: &GrantType| {
             rules.serves(grant_type)
                 && terms.grant_types.contains(grant_type)

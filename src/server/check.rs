@@ -32,17 +32,15 @@ impl AuthorizationServer {
         if claims.expires() <= now {
             return Err(Reason::TokenInactive.into());
         }
-        let live = match TokenName::parse(&claims.jti) {
+        match TokenName::parse(&claims.jti) {
             Some(TokenName::Recorded { grant, fingerprint }) => {
                 let record = self.load_living(grant).await?;
-                record.is_some_and(|record| record.grant().access_by_name(fingerprint, now).is_some())
+                let live = record.filter(|record| record.grant().access_by_name(fingerprint, now).is_some());
+                let record = live.ok_or(Reason::TokenInactive)?;
+                Ok(Access::claimed_of(claims, record.grant().subject().clone(), self.rules()))
             }
-            Some(TokenName::Unrecorded(_)) => true,
-            None => false,
-        };
-        match live {
-            true => Ok(Access::claimed(claims, self.rules())),
-            false => Err(Reason::TokenInactive.into()),
+            Some(TokenName::Unrecorded(_)) => Ok(Access::claimed(claims, self.rules())),
+            None => Err(Reason::TokenInactive.into()),
         }
     }
 }

@@ -62,6 +62,9 @@ pub enum ConfigError {
     /// OpenID Connect, and no RS256 (OpenID Connect Core section 15.1).
     #[error("OpenID Connect needs a signer with a key for RS256: call token_signer")]
     OpenIdSigner,
+    /// OpenID Connect Core section 8.1.
+    #[error("the secret of pairwise identifiers must have at least 32 bytes")]
+    PairwiseSecret,
     /// An `id_token` that nobody could verify any more.
     #[error("id_tokens live longer than the keys that signed them are published")]
     KeysRetireBeforeIdTokens,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::AuthorizationServerBuilder;
-use crate::openid::ClaimsSource;
+use crate::openid::{ClaimsSource, PairwiseKey};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
     /// Makes the server an OpenID Provider on the host's own users; see [`openid`](crate::openid). The scope `openid` is
@@ -11,6 +11,16 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// [`Keys`](crate::keys::Keys) that algorithm, beside others.
     pub fn openid(mut self, claims: impl ClaimsSource + 'static) -> Self {
         self.options.openid.claims = Some(Arc::new(claims));
+        self
+    }
+
+    /// Lets clients know users by pairwise identifiers (`subject_type` `pairwise`, OpenID Connect Core section 8.1). They are an
+    /// HMAC-SHA-256, under this secret of 32 random bytes or more, of the client's sector and your own identifier of the user.
+    ///
+    /// Keep it for ever: with another secret, or without one, each such client takes every user for a new one. Who knows the
+    /// secret and your users can tell which of them is behind an identifier.
+    pub fn pairwise_secret(mut self, secret: impl AsRef<[u8]>) -> Self {
+        self.options.openid.pairwise = Some(PairwiseKey::of(secret.as_ref()));
         self
     }
 

@@ -1,9 +1,13 @@
-//! What a builder is told of OpenID Connect.
+//! What a builder is told of OpenID Connect, and what clients know users by.
 
 use std::sync::Arc;
 
+use super::{AuthorizationServer, ConfigError};
 use crate::base::Algorithm;
-use crate::openid::{ClaimsSource, OpenIdRules};
+use crate::client::Client;
+use crate::error::Refusal;
+use crate::grant::Grant;
+use crate::openid::{ClaimsSource, OpenIdRules, PairwiseKey};
 use crate::policy::Policy;
 
 /// What a builder is told of OpenID Connect; without a source of claims, it is off.
@@ -12,6 +16,8 @@ pub(super) struct ProviderSettings {
     pub(super) claims: Option<Arc<dyn ClaimsSource>>,
     pub(super) acr_values: Vec<String>,
     pub(super) display_values: Vec<String>,
+    /// None of a secret that is too short.
+    pub(super) pairwise: Option<Option<PairwiseKey>>,
 }
 
 impl ProviderSettings {
@@ -23,6 +29,53 @@ impl ProviderSettings {
             id_token_lifetime: policy.id_token_lifetime,
             acr_values: self.acr_values.clone(),
             display_values: self.display_values.clone(),
+            pairwise: self.pairwise.clone().flatten(),
         })
+    }
+
+    pub(super) fn mistakes(&self) -> Option<ConfigError> {
+        matches!(self.pairwise, Some(None)).then_some(ConfigError::PairwiseSecret)
+    }
+}
+
+impl AuthorizationServer {
+    /// By what the client of a grant knows its user, where that is not the host's own identifier. The outer `None` is a client
+    /// that is gone.
+    pub(super) async fn sub_of(
+        &self,
+        grant: &Grant,
+        known: &Arc<Client>,
+    ) -> Result<Option<Option<Arc<str>>>, Refusal> {
+        let pairwise = self.rules().openid.as_ref().is_some_and(|openid| openid.pairwise.is_some());
+        let client = match grant.client() == known.id() {
+            true => Arc::clone(known),
+            false if !pairwise => return Ok(Some(None)),
+            false => match self.find_any_client(grant.client()).await? {
+                Some(client) => client,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.rules().sub_of(grant.subject(), &client)?))
+    }
+
+    /// Where to send a browser, so that this client begins a sign-in here (OpenID Connect Core section 4); none of a client that
+    /// did not register `initiate_login_uri`. The hint and the page to go on to are the host's own words, which the client
+    /// judges.
+    #[must_use]
+    pub fn initiate_login(
+        &self,
+        client: &Client,
+        login_hint: Option<&str>,
+        target_link_uri: Option<&str>,
+    ) -> Option<String> {
+        let uri = client.metadata().initiate_login_uri.as_deref()?;
+        let mut link = uri.to_owned();
+        link.push(if uri.contains('?') { '&' } else { '?' });
+        let start = link.len();
+        let named = [("login_hint", login_hint), ("target_link_uri", target_link_uri)];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let mut query = form_urlencoded::Serializer::for_suffix(link, start);
+        query.append_pair("iss", &self.rules().issuer).extend_pairs(named);
+        Some(query.finish())
     }
 }

@@ -1,6 +1,8 @@
 //! The registration endpoint: clients that register themselves (RFC 7591), and what they do with their registration
 //! (RFC 7592).
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
@@ -14,6 +16,7 @@ use crate::flow::client_configuration::AwaitClient;
 use crate::flow::register::{Approved, AwaitClaims};
 use crate::grant::Grant;
 use crate::http::{Method, Request, Response};
+use crate::outbound::{ChosenBy, Outbound, OutboundRequest, ask};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
 /// How often the host's own decision on a client is written anew. A client that changes itself in a loop must not win.
@@ -105,6 +108,11 @@ impl AuthorizationServer {
             None => None,
         };
         let flow = flow.with_claims(claims, terms, &self.facts())?;
+        let list = match (flow.sector_identifier_uri(), &terms.sectors) {
+            (Some(uri), Some(outbound)) => fetch_list(uri, &**outbound).await,
+            (Some(_), None) | (None, _) => None,
+        };
+        let flow = flow.with_list(list.as_deref())?;
         let review = match &terms.policy {
             Some(policy) => {
                 let review = self.in_time(policy.review(&flow.applicant(current))).await;
@@ -212,6 +220,19 @@ impl AuthorizationServer {
 /// For the log: the client that a request names.
 fn claimed_id(request: &Request) -> Option<ClientId> {
     AwaitClient::parse(request).ok().map(|flow| flow.client_id().clone())
+}
+
+/// The list of a sector may have this many bytes, and take this long.
+const MAX_LIST: usize = 64 * 1024;
+const LIST_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What is at a `sector_identifier_uri`. No one learns why there is nothing.
+async fn fetch_list(uri: &str, outbound: &dyn Outbound) -> Option<Vec<u8>> {
+    let request = OutboundRequest::get(uri, ChosenBy::Client)
+        .header("accept", "application/json")
+        .limits(MAX_LIST, LIST_DEADLINE);
+    let answer = ask(outbound, &request).await.ok()?;
+    (answer.status() == 200).then(|| answer.body().to_vec())
 }
 
 fn refusal_of(error: RegistryError) -> Refusal {

@@ -132,6 +132,7 @@ impl Options {
         if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
             errors.push(ConfigError::KeysRetireEarly);
         }
+        errors.extend(self.openid.mistakes());
         let openid = self.openid.rules(can_sign, &self.policy);
         if let Some(openid) = &openid {
             errors.extend(validate_openid(openid, longest));

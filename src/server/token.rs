@@ -225,6 +225,13 @@ impl AuthorizationServer {
             Some(id) => self.load_living(id).await?,
             None => None,
         };
-        Ok(flow.introspect(record.as_ref(), &self.facts()))
+        let (record, sub) = match record {
+            Some(record) => match self.sub_of(record.grant(), flow.client()).await? {
+                Some(sub) => (Some(record), sub),
+                None => (None, None),
+            },
+            None => (None, None),
+        };
+        Ok(flow.introspect(record.as_ref(), sub.as_deref(), &self.facts()))
     }
 }

@@ -4,10 +4,12 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{AuthorizationServer, EventSubject, Inner};
 use crate::audit::{Endpoint, EventKind};
+use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
@@ -16,6 +18,7 @@ use crate::form::Form;
 use crate::http::{Method, Request, Response};
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
 use crate::resource::{Access, Guard, Requirement, TokenVerifier};
+use crate::signing::Unsigned;
 use crate::target::ResourceId;
 
 impl AuthorizationServer {
@@ -37,14 +40,33 @@ impl AuthorizationServer {
             Ok(access) => access,
             Err((refusal, access)) => return refused(refusal.reason(), access.as_deref()),
         };
-        match self.claims_of(&access).await {
-            Ok(claims) => Response::secret_json(200, serde_json::to_vec(&claims).unwrap_or_default()),
+        match self.answer_of(&access).await {
+            Ok(response) => response,
             Err(refusal) => refused(refusal.reason(), Some(&access)),
         }
     }
 
+    /// JSON, or a signed JWT for a client that registered `userinfo_signed_response_alg` (section 5.3.2). Without `exp` it is no
+    /// `id_token`, and by its `typ` it is no access token.
+    async fn answer_of(&self, access: &Access) -> Result<Response, Refusal> {
+        #[derive(Serialize)]
+        struct Signed<'a> {
+            iss: &'a str,
+            aud: &'a str,
+            #[serde(flatten)]
+            claims: &'a Map<String, Value>,
+        }
+        let (client, claims) = self.claims_of(access).await?;
+        let Some(algorithm) = client.metadata().userinfo_signed_response_alg else {
+            return Ok(Response::secret_json(200, serde_json::to_vec(&claims).unwrap_or_default()));
+        };
+        let body = Signed { iss: &self.rules().issuer, aud: client.id().as_str(), claims: &claims };
+        let unsigned = Unsigned::new("JWT", &body, Some(algorithm)).map_err(Fault::from)?;
+        Ok(Response::secret_jwt(self.sign(&unsigned).await?))
+    }
+
     /// The user's claims that a token may read.
-    async fn claims_of(&self, access: &Access) -> Result<Map<String, Value>, Refusal> {
+    async fn claims_of(&self, access: &Access) -> Result<(Arc<Client>, Map<String, Value>), Refusal> {
         // A client of its own has no claims.
         let user = access.user().ok_or(Reason::TokenScopeInsufficient)?;
         if self.account_status(access.subject()).await? == AccountStatus::Blocked {
@@ -67,8 +89,9 @@ impl AuthorizationServer {
                 kept.claims
             }
         };
-        claims.insert("sub".to_owned(), user.into());
-        Ok(claims)
+        let sub = self.rules().sub_of(access.subject(), &client)?;
+        claims.insert("sub".to_owned(), sub.as_deref().unwrap_or(user).into());
+        Ok((client, claims))
     }
 
     /// Asks for the claims of an answer's `id_token`. Before the answer is written: so a database of users that fails burns no code.

@@ -44,9 +44,15 @@ impl Access {
 
     /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque tokens.
     pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
+        let subject = claims.subject();
+        Self::claimed_of(claims, subject, rules)
+    }
+
+    /// The same, in the name that the host has for the subject: a client can know it by another.
+    pub(crate) fn claimed_of(claims: Claims, subject: Subject, rules: &Rules) -> Self {
         let audience = ResourceId::parse(&claims.aud).ok();
         Self(Source::Claims(Arc::new(Claimed {
-            subject: claims.subject(),
+            subject,
             client: ClientId::new(claims.client_id.as_str()),
             audience: audience.filter(|audience| audience.as_str() != rules.audience),
             claims,

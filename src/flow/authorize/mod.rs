@@ -201,7 +201,8 @@ impl AwaitLogin {
             Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),
         };
         let openid = checked.issuance.openid.as_deref();
-        if openid.is_some_and(|openid| openid.is_for_another(login.subject())) {
+        let sub = checked.issuance.sub.as_deref().unwrap_or(login.subject().id());
+        if openid.is_some_and(|openid| openid.is_for_another(sub)) {
             return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
         }
         match self.because(&login, openid, now) {

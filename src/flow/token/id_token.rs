@@ -23,6 +23,8 @@ pub struct IdToken {
     body: Body,
     algorithm: Algorithm,
     client: Arc<Client>,
+    /// The user, as the host knows them.
+    user: Arc<str>,
     /// The claims that the host is still to be asked for.
     wanted: Option<Wanted>,
 }
@@ -75,7 +77,8 @@ impl IdToken {
         if !tokens.rights.scope.contains(OPENID) {
             return Ok(None);
         }
-        if !can_be_sub(user) {
+        let sub = tokens.sub.as_ref().unwrap_or(user);
+        if !can_be_sub(sub) {
             return Err(Reason::SubjectUnfit);
         }
         let algorithm = client.metadata().id_token_signed_response_alg.unwrap_or(Algorithm::Rs256);
@@ -85,7 +88,7 @@ impl IdToken {
         let wanted = Wanted::in_id_token(openid, &tokens.rights.scope, client);
         let body = Body {
             iss: Arc::clone(&rules.issuer),
-            sub: Arc::clone(user),
+            sub: Arc::clone(sub),
             aud: client.id().as_str().into(),
             iat: tokens.issued.timestamp(),
             exp: after(tokens.issued, terms.id_token_lifetime).timestamp(),
@@ -97,14 +100,14 @@ impl IdToken {
             user: Map::new(),
         };
         let wanted = (!wanted.is_empty()).then_some(wanted);
-        Ok(Some(Self { body, algorithm, client: Arc::clone(client), wanted }))
+        Ok(Some(Self { body, algorithm, client: Arc::clone(client), user: Arc::clone(user), wanted }))
     }
 
     /// What the host is asked for, if it still is to be.
     #[must_use]
     pub fn asked(&self) -> Option<ClaimsAsked<'_>> {
         let wanted = self.wanted.as_ref()?;
-        Some(ClaimsAsked::new(&self.body.sub, &self.client, wanted, ClaimsTo::IdToken))
+        Some(ClaimsAsked::new(&self.user, &self.client, wanted, ClaimsTo::IdToken))
     }
 
     /// Takes the host's answer. Gives back whether it named claims that the protocol makes, which are dropped.

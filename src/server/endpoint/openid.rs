@@ -2,13 +2,17 @@
 
 use super::super::Inner;
 use super::metadata::Members;
+use crate::client::SubjectIdentifierType;
 use crate::flow::authorize::Prompt;
 use crate::openid::Wanted;
 
 pub(super) fn members(server: &Inner, members: &mut Members) {
     let (Some(openid), Some(source)) = (&server.rules.openid, &server.claims) else { return };
-    members.list("subject_types_supported", ["public"]);
+    let subjects = [SubjectIdentifierType::Public, SubjectIdentifierType::Pairwise];
+    let subjects = subjects.into_iter().take(if openid.pairwise.is_some() { 2 } else { 1 });
+    members.list("subject_types_supported", subjects.map(SubjectIdentifierType::as_str));
     members.list("id_token_signing_alg_values_supported", openid.algorithm_names());
+    members.list("userinfo_signing_alg_values_supported", openid.algorithm_names());
     let mut names: Vec<String> = OF_PROTOCOL.iter().map(|name| (*name).to_owned()).collect();
     match source.supported() {
         none if none.is_empty() => names.extend(Wanted::of_scope(&server.rules.scope).map(str::to_owned)),

@@ -4,6 +4,8 @@ mod claims_parameter;
 mod consent;
 mod discovery;
 mod id_token;
+mod pairwise;
 mod prompts;
+mod registration;
 mod requests;
 mod userinfo;

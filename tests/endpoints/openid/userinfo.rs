@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use grantor::http::Method;
+use grantor::jose::{JwkSet, Jws};
 use grantor::openid::ClaimsTo;
 use grantor::resource::{Guard, Requirement};
-use grantor::{AccessTokens, Reason, Request, Resource};
-use serde_json::json;
+use grantor::{AccessTokens, ClientMetadata, Reason, Request, Resource};
+use serde_json::{Value, json};
 
 use crate::support::http::{bare, send};
-use crate::support::provider::{Provider, alice};
+use crate::support::provider::{Provider, alice, client};
 use crate::support::{Answer, ISSUER};
 
 fn with_token(method: Method, token: &str) -> Request {
@@ -235,4 +236,30 @@ async fn without_openid_connect_there_is_no_such_endpoint() {
     let fixture = crate::support::Fixture::new();
     assert_eq!(fixture.server.endpoint_at("/userinfo"), None);
     assert_eq!(Answer(fixture.server.userinfo(&Request::get("")).await).status(), 500);
+}
+
+#[tokio::test]
+async fn oi_57_a_client_that_registered_an_algorithm_gets_a_signed_answer() {
+    let signed = ["RS256", "ES256"].map(|name| client(name, json!({ "userinfo_signed_response_alg": name })));
+    let provider = Provider::with(signed.into(), |builder| builder);
+    for name in ["RS256", "ES256"] {
+        let tokens = provider.tokens(name, "openid email", &[]).await;
+        let answer = provider.userinfo(&tokens.access_token()).await;
+        assert_eq!((answer.status(), answer.0.header("content-type")), (200, Some("application/jwt")));
+        assert_eq!(answer.0.header("cache-control"), Some("no-store"));
+        let text = String::from_utf8(answer.0.body.clone()).unwrap();
+        let jwks = provider.fixture.server.jwks().await;
+        let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
+        let read = Jws::parse(&text).unwrap();
+        assert_eq!(read.algorithm().as_str(), name);
+        let claims: Value = read.verify(&set.verifying_keys()).unwrap().claims().unwrap();
+        let expected = json!({
+            "iss": ISSUER, "aud": name, "sub": "alice", "email": "alice@example.com", "email_verified": true,
+        });
+        assert_eq!(claims, expected, "and no exp: it is no id_token");
+    }
+    let plain = provider.tokens("other", "openid", &[]).await;
+    let answer = provider.userinfo(&plain.access_token()).await;
+    assert_eq!(answer.0.header("content-type"), Some("application/json"));
+    assert!(serde_json::from_value::<ClientMetadata>(json!({ "userinfo_signed_response_alg": "none" })).is_err());
 }

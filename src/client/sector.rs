@@ -1,0 +1,106 @@
+//! The sector of a client, whose users it knows by pairwise identifiers (OpenID Connect Core section 8.1).
+
+use fluent_uri::Uri;
+use serde::{Deserialize, Serialize};
+
+use super::{Client, ClientError, ClientMetadata};
+use crate::redirect::RedirectUri;
+
+/// By what a client knows users (`subject_type`, OpenID Connect Registration section 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubjectIdentifierType {
+    /// By the host's own identifier, as every other client.
+    #[default]
+    Public,
+    /// By an identifier that clients of other sectors do not have, so that they cannot find out that they have a user in common.
+    Pairwise,
+}
+
+impl SubjectIdentifierType {
+    /// The name in metadata.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Pairwise => "pairwise",
+        }
+    }
+}
+
+impl Client {
+    /// Whether it knows users by pairwise identifiers. It keeps to that for ever: a change would make every user another one.
+    #[must_use]
+    pub fn is_pairwise(&self) -> bool {
+        self.metadata.subject_type == Some(SubjectIdentifierType::Pairwise)
+    }
+
+    /// The sector that its pairwise identifiers are for: the host of `sector_identifier_uri`, or that of all redirect URIs.
+    #[must_use]
+    pub fn sector(&self) -> Option<String> {
+        sector_of(self.metadata.sector_identifier_uri.as_deref(), &self.redirect_uris)
+    }
+}
+
+impl ClientMetadata {
+    /// What cannot be registered of the members of OpenID Connect.
+    pub(super) fn openid_mistakes(&self, redirect_uris: &[RedirectUri]) -> impl Iterator<Item = ClientError> {
+        let is_bad = |uri: &Option<String>| uri.as_deref().is_some_and(|uri| https_host(uri).is_none());
+        let is_pairwise = self.subject_type == Some(SubjectIdentifierType::Pairwise);
+        let lacks_sector =
+            is_pairwise && sector_of(self.sector_identifier_uri.as_deref(), redirect_uris).is_none();
+        let found = [
+            is_bad(&self.sector_identifier_uri).then_some(ClientError::SectorIdentifierUri),
+            lacks_sector.then_some(ClientError::SectorMissing),
+            is_bad(&self.initiate_login_uri).then_some(ClientError::InitiateLoginUri),
+        ];
+        found.into_iter().flatten()
+    }
+}
+
+/// The sector. Redirect URIs make one if they are all https and of one host: what is on a user's own device has no host of
+/// its own.
+pub(crate) fn sector_of(sector_identifier_uri: Option<&str>, redirect_uris: &[RedirectUri]) -> Option<String> {
+    if let Some(uri) = sector_identifier_uri {
+        return https_host(uri);
+    }
+    let mut hosts = redirect_uris.iter().map(|uri| https_host(uri.as_str()));
+    let first = hosts.next()??;
+    hosts.all(|host| host.as_ref() == Some(&first)).then_some(first)
+}
+
+/// The host of an https URL without a user name and a fragment, in lower case.
+pub(crate) fn https_host(uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).ok()?;
+    let authority = uri.authority()?;
+    let is_https = uri.scheme().as_str().eq_ignore_ascii_case("https");
+    let is_plain = authority.userinfo().is_none() && uri.fragment().is_none() && !authority.host().is_empty();
+    (is_https && is_plain).then(|| authority.host().to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sector(sector_identifier_uri: Option<&str>, uris: &[&str]) -> Option<String> {
+        let uris: Vec<RedirectUri> = uris.iter().map(|uri| RedirectUri::register(uri).unwrap()).collect();
+        sector_of(sector_identifier_uri, &uris)
+    }
+
+    #[test]
+    fn a_sector_is_one_host() {
+        let some = |host: &str| Some(host.to_owned());
+        assert_eq!(sector(None, &["https://App.example/cb"]), some("app.example"));
+        assert_eq!(sector(None, &["https://app.example/a", "https://app.example:8443/b"]), some("app.example"));
+        assert_eq!(sector(None, &["https://a.example/", "https://b.example/"]), None);
+        assert_eq!(sector(None, &["http://127.0.0.1/cb"]), None, "every program on the device has that one");
+        assert_eq!(sector(None, &["https://a.example/", "com.example.app:/cb"]), None);
+        assert_eq!(sector(None, &[]), None);
+        let named = Some("https://Sector.example/list.json");
+        assert_eq!(sector(named, &["https://a.example/", "https://b.example/"]), some("sector.example"));
+        for bad in ["http://sector.example/", "https:///x", "https://u@sector.example/", "https://a/#f", "x"] {
+            assert_eq!(sector(Some(bad), &["https://a.example/"]), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! HMAC-SHA-256 for pairwise subject identifiers.
+
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+
+use super::pairwise::{Hmac, MIN_PAIRWISE_SECRET, PairwiseKey};
+
+struct HmacSha256(Key);
+
+impl Hmac for HmacSha256 {
+    fn mac(&self, message: &[u8]) -> [u8; 32] {
+        let mut mac = [0; 32];
+        mac.copy_from_slice(sign(&self.0, message).as_ref());
+        mac
+    }
+}
+
+impl PairwiseKey {
+    /// None for a secret that is too short.
+    pub(crate) fn of(secret: &[u8]) -> Option<Self> {
+        let is_long = secret.len() >= MIN_PAIRWISE_SECRET;
+        is_long.then(|| Self::new(HmacSha256(Key::new(HMAC_SHA256, secret))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made with Python: `hmac.new(secret, b"grantor:pairwise-sub:v1" + len8(sector) + sector + len8(user) + user, "sha256")`.
+    #[test]
+    fn the_identifiers_of_today_are_those_of_tomorrow() {
+        let key = PairwiseKey::of(b"0123456789abcdef0123456789abcdef").unwrap();
+        assert_eq!(&*key.sub("app.example", "alice"), "ATukPmTyNLpjbXdmaR41hrMoaCZbLk6dSo1VS6kSiqk");
+        assert_eq!(&*key.sub("other.example", "alice"), "_ThP2qOg9CjaZEKNMmy0S2PWlwSN5oCu_GjkQWqgcok");
+        assert_ne!(key.sub("a", "bc"), key.sub("ab", "c"));
+        assert!(PairwiseKey::of(&[7; 31]).is_none());
+    }
+}

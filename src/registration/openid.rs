@@ -1,0 +1,172 @@
+//! The members of client metadata that OpenID Connect Registration 1.0 section 2 adds.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::member::{Flag, List, Member, Number, Text};
+use crate::base::Algorithm;
+use crate::client::sector::{https_host, sector_of};
+use crate::client::{ClientMetadata, SubjectIdentifierType};
+use crate::error::Reason;
+use crate::openid::OpenIdRules;
+use crate::policy::Rules;
+use crate::redirect::RedirectUri;
+
+/// Those beyond are dropped, as are longer ones, in characters.
+const MAX_ACR_VALUES: usize = 16;
+const MAX_ACR: usize = 256;
+/// Of a URI, in bytes.
+const MAX_URI: usize = 2048;
+
+/// The members, as strangers write them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OpenIdMembers {
+    id_token_signed_response_alg: Text,
+    userinfo_signed_response_alg: Text,
+    subject_type: Text,
+    sector_identifier_uri: Text,
+    pub(super) default_max_age: Number,
+    pub(super) require_auth_time: Flag,
+    default_acr_values: List,
+    initiate_login_uri: Text,
+    id_token_encrypted_response_alg: Option<IgnoredAny>,
+    id_token_encrypted_response_enc: Option<IgnoredAny>,
+    userinfo_encrypted_response_alg: Option<IgnoredAny>,
+    userinfo_encrypted_response_enc: Option<IgnoredAny>,
+}
+
+impl OpenIdMembers {
+    /// Those of a software statement come before what the client says itself.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            id_token_signed_response_alg: self
+                .id_token_signed_response_alg
+                .or(other.id_token_signed_response_alg),
+            userinfo_signed_response_alg: self
+                .userinfo_signed_response_alg
+                .or(other.userinfo_signed_response_alg),
+            subject_type: self.subject_type.or(other.subject_type),
+            sector_identifier_uri: self.sector_identifier_uri.or(other.sector_identifier_uri),
+            default_max_age: self.default_max_age.or(other.default_max_age),
+            require_auth_time: self.require_auth_time.or(other.require_auth_time),
+            default_acr_values: self.default_acr_values.or(other.default_acr_values),
+            initiate_login_uri: self.initiate_login_uri.or(other.initiate_login_uri),
+            ..other
+        }
+    }
+
+    /// What is registered of them; nothing, where no one asks who the user is. What a provider has not is refused: an answer
+    /// must not be readable, without a signature, or of a user whom others know too, where the client asked for more.
+    ///
+    /// # Errors
+    /// A member that decides something and cannot be had.
+    pub(super) fn check(self, rules: &Rules) -> Result<ClientMetadata, Reason> {
+        let Some(openid) = &rules.openid else { return Ok(ClientMetadata::default()) };
+        let encrypted = [
+            self.id_token_encrypted_response_alg,
+            self.id_token_encrypted_response_enc,
+            self.userinfo_encrypted_response_alg,
+            self.userinfo_encrypted_response_enc,
+        ];
+        if encrypted.iter().any(Option::is_some) {
+            return Err(Reason::RegistrationOpenId);
+        }
+        let id_token = algorithm(&self.id_token_signed_response_alg, openid)?.unwrap_or(Algorithm::Rs256);
+        let subject_type = match &self.subject_type {
+            Member::Absent => None,
+            Member::Is(name) if name == SubjectIdentifierType::Public.as_str() => {
+                Some(SubjectIdentifierType::Public)
+            }
+            Member::Is(name)
+                if name == SubjectIdentifierType::Pairwise.as_str() && openid.pairwise.is_some() =>
+            {
+                Some(SubjectIdentifierType::Pairwise)
+            }
+            Member::Is(_) | Member::Other => return Err(Reason::RegistrationOpenId),
+        };
+        // Without pairwise identifiers there are no sectors.
+        let sector = match openid.pairwise {
+            Some(_) => https(self.sector_identifier_uri, Reason::RegistrationSector)?,
+            None => None,
+        };
+        let acr_values = self.default_acr_values.texts().into_iter().filter(|acr| is_acr(acr));
+        let acr_values: Vec<String> = acr_values.take(MAX_ACR_VALUES).collect();
+        Ok(ClientMetadata {
+            id_token_signed_response_alg: Some(id_token),
+            userinfo_signed_response_alg: algorithm(&self.userinfo_signed_response_alg, openid)?,
+            subject_type,
+            sector_identifier_uri: sector,
+            default_max_age: self.default_max_age.value(),
+            require_auth_time: self.require_auth_time.value(),
+            default_acr_values: Some(acr_values).filter(|values| !values.is_empty()),
+            initiate_login_uri: https(self.initiate_login_uri, Reason::RegistrationInitiateLogin)?,
+            ..ClientMetadata::default()
+        })
+    }
+}
+
+/// Whether a client with pairwise identifiers has a sector to make them for.
+pub(super) fn check_sector(metadata: &ClientMetadata) -> Result<(), Reason> {
+    if metadata.subject_type != Some(SubjectIdentifierType::Pairwise) {
+        return Ok(());
+    }
+    let schemes = metadata.redirect_schemes.as_deref().unwrap_or_default();
+    let uris = metadata.redirect_uris.iter().map(|uri| RedirectUri::register_with(uri, schemes));
+    let uris: Vec<RedirectUri> = uris.filter_map(Result::ok).collect();
+    match sector_of(metadata.sector_identifier_uri.as_deref(), &uris) {
+        Some(_) => Ok(()),
+        None => Err(Reason::RegistrationSector),
+    }
+}
+
+/// Whether a fetched list of a sector names all redirect URIs of a client (section 5): an array of texts, and nothing else.
+pub(crate) fn lists_all(list: &[u8], redirect_uris: &[String]) -> bool {
+    let Ok(Value::Array(listed)) = serde_json::from_slice(list) else { return false };
+    let listed: Option<Vec<&str>> = listed.iter().map(Value::as_str).collect();
+    listed.is_some_and(|listed| redirect_uris.iter().all(|uri| listed.contains(&uri.as_str())))
+}
+
+fn algorithm(name: &Text, openid: &OpenIdRules) -> Result<Option<Algorithm>, Reason> {
+    let known = match name {
+        Member::Absent => return Ok(None),
+        Member::Is(name) => Algorithm::parse(name).filter(|known| openid.algorithms.contains(known)),
+        Member::Other => None,
+    };
+    known.map(Some).ok_or(Reason::RegistrationOpenId)
+}
+
+fn https(uri: Text, reason: Reason) -> Result<Option<String>, Reason> {
+    match uri {
+        Member::Absent => Ok(None),
+        Member::Is(uri) if uri.len() <= MAX_URI && https_host(&uri).is_some() => Ok(Some(uri)),
+        Member::Is(_) | Member::Other => Err(reason),
+    }
+}
+
+fn is_acr(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_ACR && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_a_sector_is_an_array_of_texts_that_has_them_all() {
+        let uris = ["https://a.example/".to_owned(), "https://b.example/".to_owned()];
+        let lists = |list: &str| lists_all(list.as_bytes(), &uris);
+        assert!(lists(r#"["https://b.example/", "https://a.example/", "https://c.example/"]"#));
+        for bad in [
+            r#"["https://a.example/"]"#,
+            r#"{"redirect_uris":["https://a.example/","https://b.example/"]}"#,
+            "[1]",
+            r#"["https://a.example/","https://b.example/",1]"#,
+            "",
+            r#"["https://A.example/","https://b.example/"]"#,
+        ] {
+            assert!(!lists(bad), "{bad}");
+        }
+    }
+}
