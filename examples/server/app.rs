@@ -22,6 +22,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
+use crate::playground::{self, Playground};
 use crate::{account, api, applications, authorize, device, key_page, login, pages, step_up};
 
 /// What every handler can reach.
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) pages: Pages,
     pub(crate) site: Site,
     pub(crate) demo: bool,
+    /// Of the demonstration alone.
+    pub(crate) playground: Option<Playground>,
 }
 
 impl App {
@@ -71,6 +74,9 @@ impl App {
             .route(&at("/account/grants/revoke"), post(account::revoke))
             .route(&at("/keys"), get(key_page::list))
             .route(&at("/api/me"), get(api::me))
+            .route(&at("/playground"), get(playground::show).post(playground::start))
+            .route(&at("/playground/next"), post(playground::next))
+            .route(&at("/playground/callback"), get(playground::callback).post(playground::callback))
             .route(&at("/assets/style.css"), get(pages::style))
             .route(&at("/assets/icon.svg"), get(pages::icon))
             .layer(DefaultBodyLimit::max(grantor::http::MAX_BODY))

@@ -238,14 +238,6 @@ impl Reader {
         }
     }
 
-    fn openid(&mut self, file: &mut Table) -> Option<OpenIdSettings> {
-        let settings: OpenIdSettings = self.take(file, "openid")?;
-        if settings.id_token_lifetime == Some(0) {
-            self.mistakes.push("openid.id_token_lifetime must not be 0".to_owned());
-        }
-        Some(settings)
-    }
-
     fn user(&mut self, place: &str, mut entry: Table) -> Option<User> {
         let username: Option<String> = self.must(&mut entry, place, "username");
         let sub: Option<String> = self.must(&mut entry, place, "sub");

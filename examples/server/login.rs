@@ -13,23 +13,36 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::forms::{Posted, local_path, see_other};
 use crate::pages::{Page, leads_to_an_application};
+use crate::playground;
 use crate::session::{Session, Visitor};
 
 /// `GET /`
 pub(crate) async fn home(State(app): State<App>, visitor: Visitor) -> Response {
     let page = HomePage {
         demo: app.demo,
+        playground: if app.playground.is_some() { playground::buttons() } else { Vec::new() },
         metadata_path: format!("/.well-known/oauth-authorization-server{}", app.site.base),
         endpoints: ENDPOINTS,
         scopes: &app.scopes.names,
         signs: app.keys.is_some(),
     };
-    app.pages.show(visitor.session(), &page)
+    match visitor.session() {
+        // Its buttons need a session.
+        None if app.playground.is_some() => {
+            let (session, cookie) = app.sessions.visit();
+            let page = leads_to_an_application(app.pages.show(Some(&session), &page));
+            ([(header::SET_COOKIE, cookie)], page).into_response()
+        }
+        session if app.playground.is_some() => leads_to_an_application(app.pages.show(session, &page)),
+        session => app.pages.show(session, &page),
+    }
 }
 
 #[derive(Serialize)]
 struct HomePage<'a> {
     demo: bool,
+    /// The applications of the demonstration.
+    playground: Vec<playground::Button>,
     metadata_path: String,
     endpoints: &'a [Endpoint],
     scopes: &'a [String],

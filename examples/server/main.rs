@@ -34,6 +34,7 @@ mod openid;
 mod outbound;
 mod pages;
 mod password;
+mod playground;
 mod registration;
 mod scopes;
 mod session;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use grantor::openid::{ClaimsAsked, ClaimsSource};
+use grantor::openid::{ClaimsAsked, ClaimsSource, MIN_PAIRWISE_SECRET};
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{BackendError, async_trait};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use toml::{Table, Value};
 
+use crate::session::{BY_PASSWORD, BY_PIN};
+use crate::toml_reader::Reader;
 use crate::users::Users;
 
 /// `[openid]`: with it, the server is an OpenID Provider.
@@ -15,6 +18,42 @@ use crate::users::Users;
 pub(crate) struct OpenIdSettings {
     /// In seconds; what is missing keeps grantor's default.
     pub(crate) id_token_lifetime: Option<u32>,
+    /// What pairwise identifiers of users are made with, of 32 bytes or more; without it, every application knows a user by `sub`.
+    pairwise_secret: Option<String>,
+}
+
+impl OpenIdSettings {
+    /// Makes the server a provider.
+    pub(crate) fn provider(
+        self,
+        builder: AuthorizationServerBuilder,
+        people: People,
+    ) -> AuthorizationServerBuilder {
+        let builder = builder.openid(people).acr_values([BY_PASSWORD, BY_PIN]);
+        match self.pairwise_secret {
+            Some(secret) => builder.pairwise_secret(secret),
+            None => builder,
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn openid(&mut self, file: &mut Table) -> Option<OpenIdSettings> {
+        let mut table: Table = self.take(file, "openid")?;
+        let secret = table.remove("pairwise_secret");
+        let secret = secret.and_then(|value| self.secret("openid.pairwise_secret", value));
+        let mut settings: OpenIdSettings = self.decode("openid", Value::Table(table))?;
+        settings.pairwise_secret = secret;
+        if settings.id_token_lifetime == Some(0) {
+            self.mistakes.push("openid.id_token_lifetime must not be 0".to_owned());
+        }
+        let short = settings.pairwise_secret.as_ref().is_some_and(|secret| secret.len() < MIN_PAIRWISE_SECRET);
+        if short {
+            self.mistakes
+                .push(format!("openid.pairwise_secret must have at least {MIN_PAIRWISE_SECRET} bytes"));
+        }
+        Some(settings)
+    }
 }
 
 /// The users of the file, as applications know them.
@@ -22,7 +61,7 @@ pub(crate) struct People(pub(crate) Arc<Users>);
 
 #[async_trait]
 impl ClaimsSource for People {
-    async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
+    async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<serde_json::Map<String, serde_json::Value>, BackendError> {
         let user = self.0.by_sub(asked.user());
         Ok(user.map(|user| user.claims.clone()).unwrap_or_default())
     }
@@ -52,6 +91,9 @@ mod tests {
     fn a_lifetime_of_nothing_or_a_misspelt_name_is_a_mistake() {
         assert_eq!(mistakes("[openid]\nid_token_lifetime = 60"), Vec::<String>::new());
         assert_eq!(mistakes("[openid]\nid_token_lifetime = 0").len(), 1);
+        assert_eq!(mistakes("[openid]\npairwise_secret = \"too short\"").len(), 1);
+        let long = "0123456789abcdef0123456789abcdef";
+        assert_eq!(mistakes(&format!("[openid]\npairwise_secret = \"{long}\"")), Vec::<String>::new());
         assert_eq!(mistakes("[openid]\nlifetime = 60").len(), 1);
     }
 }

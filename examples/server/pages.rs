@@ -27,6 +27,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("applications.html", include_str!("templates/applications.html")),
     ("grants.html", include_str!("templates/grants.html")),
     ("keys.html", include_str!("templates/keys.html")),
+    ("playground.html", include_str!("templates/playground.html")),
 ];
 
 /// Everything that one template shows.

@@ -21,9 +21,10 @@ use crate::exchange::Exchanges;
 use crate::openid::{OpenIdSettings, People};
 use crate::pages::Pages;
 use crate::password::PasswordGrant;
+use crate::playground::Playground;
 use crate::scopes::Scopes;
 use crate::session::Sessions;
-use crate::site::Site;
+use crate::site::{Site, is_loopback};
 use crate::stores::Stores;
 use crate::users::Users;
 
@@ -71,7 +72,13 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         entries => builder.token_exchange(Exchanges(entries)),
     };
     let builder = match config.registration {
-        Some(terms) => builder.registration(limited(terms.terms(), config.limits.registration)),
+        Some(terms) => {
+            let terms = limited(terms.terms(), config.limits.registration);
+            builder.registration(match &config.outbound {
+                Some(outbound) => terms.sector_identifiers(Arc::clone(outbound)),
+                None => terms,
+            })
+        }
         None => builder,
     };
     let builder = match assertions::grant(config.assertion_issuers) {
@@ -79,7 +86,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         None => builder,
     };
     let builder = match config.openid {
-        Some(_) => builder.openid(People(Arc::clone(&users))),
+        Some(openid) => openid.provider(builder, People(Arc::clone(&users))),
         None => builder,
     };
     let builder = match &config.outbound {
@@ -111,6 +118,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         scopes: Scopes::new(config.scopes, config.scope_text),
         details: config.details,
         pages,
+        playground: (config.demo && is_loopback(&site.host)).then(Playground::default),
         site,
         demo: config.demo,
     }))

@@ -22,5 +22,9 @@ pub mod migration {}
 #[doc = include_str!("misuse.md")]
 pub mod misuse {}
 
+#[cfg(feature = "openid")]
+#[doc = include_str!("openid.md")]
+pub mod openid {}
+
 #[doc = include_str!("protecting.md")]
 pub mod protecting {}
