@@ -52,7 +52,8 @@ pub(crate) struct MetadataBody {
     policy_uri: Text,
     jwks_uri: Text,
     jwks: Option<Value>,
-    #[serde(flatten)]
+    /// Read by a second look at the same body.
+    #[serde(skip)]
     openid: OpenIdMembers,
     software_id: Text,
     software_version: Text,
@@ -72,8 +73,11 @@ impl MetadataBody {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Reason> {
         // An array would be read by the order of the members here.
         let is_object = body.trim_ascii_start().starts_with(b"{");
-        let wire = is_object.then(|| serde_json::from_slice(body).ok()).flatten();
-        wire.ok_or(Reason::RegistrationMalformed)
+        let read = || {
+            let (wire, openid) = (serde_json::from_slice(body).ok()?, serde_json::from_slice(body).ok()?);
+            Some(Self { openid, ..wire })
+        };
+        is_object.then(read).flatten().ok_or(Reason::RegistrationMalformed)
     }
 
     /// The software statement, which is checked before all else.
@@ -136,8 +140,9 @@ impl MetadataBody {
 
     /// The claims of a software statement come before what the client says itself (RFC 7591 section 2.3).
     pub(crate) fn overridden_by(self, claims: Map<String, Value>) -> Result<Self, Reason> {
-        let over: Self =
-            serde_json::from_value(Value::Object(claims)).map_err(|_| Reason::SoftwareStatementInvalid)?;
+        let claims = Value::Object(claims);
+        let read = || Some(Self { openid: Deserialize::deserialize(&claims).ok()?, ..Self::deserialize(&claims).ok()? });
+        let over = read().ok_or(Reason::SoftwareStatementInvalid)?;
         if over.flaw().is_some() {
             return Err(Reason::SoftwareStatementInvalid);
         }
