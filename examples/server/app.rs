@@ -18,11 +18,11 @@ use grantor::server::RateLimiter;
 use crate::clients::Clients;
 use crate::details::DetailEntry;
 use crate::pages::Pages;
+use crate::playground::{self, Playground};
 use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
-use crate::playground::{self, Playground};
 use crate::{account, api, applications, authorize, device, key_page, login, pages, step_up};
 
 /// What every handler can reach.

@@ -47,7 +47,8 @@ impl Reader {
         if settings.id_token_lifetime == Some(0) {
             self.mistakes.push("openid.id_token_lifetime must not be 0".to_owned());
         }
-        let short = settings.pairwise_secret.as_ref().is_some_and(|secret| secret.len() < MIN_PAIRWISE_SECRET);
+        let short =
+            settings.pairwise_secret.as_ref().is_some_and(|secret| secret.len() < MIN_PAIRWISE_SECRET);
         if short {
             self.mistakes
                 .push(format!("openid.pairwise_secret must have at least {MIN_PAIRWISE_SECRET} bytes"));
@@ -61,7 +62,10 @@ pub(crate) struct People(pub(crate) Arc<Users>);
 
 #[async_trait]
 impl ClaimsSource for People {
-    async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<serde_json::Map<String, serde_json::Value>, BackendError> {
+    async fn claims(
+        &self,
+        asked: &ClaimsAsked<'_>,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, BackendError> {
         let user = self.0.by_sub(asked.user());
         Ok(user.map(|user| user.claims.clone()).unwrap_or_default())
     }

@@ -237,7 +237,9 @@ pub(crate) async fn start(State(app): State<App>, posted: Posted<Chosen>) -> Res
             return see_other(&format!("{}?{query}", app.site.path("/authorize")));
         }
         Flow::Device => {
-            let answer = ask(&app, &run, "Device authorization", "/device_authorization", &[("scope", demo.scope)]).await;
+            let answer =
+                ask(&app, &run, "Device authorization", "/device_authorization", &[("scope", demo.scope)])
+                    .await;
             lock(&run).device_code = answer["device_code"].as_str().map(str::to_owned);
         }
         Flow::Client => {
@@ -283,7 +285,10 @@ pub(crate) async fn callback(State(app): State<App>, request: HttpRequest) -> Re
         if is_new {
             run.add(Step {
                 title: "Authorization response",
-                request: format!("{} {CALLBACK}", if request.method == Method::Post { "POST" } else { "GET" }),
+                request: format!(
+                    "{} {CALLBACK}",
+                    if request.method == Method::Post { "POST" } else { "GET" }
+                ),
                 answer: pretty(&Value::Object(answer.clone())),
                 decoded: Vec::new(),
             });
@@ -336,8 +341,10 @@ pub(crate) async fn next(State(app): State<App>, posted: Posted<Next>) -> Respon
         }
         NextStep::Poll => {
             let device_code = lock(&run).device_code.clone().unwrap_or_default();
-            let form =
-                [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", &*device_code)];
+            let form = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                ("device_code", &*device_code),
+            ];
             tokens(&app, &run, "Poll", &form).await;
         }
         NextStep::Revoke => {
@@ -499,7 +506,9 @@ mod tests {
 
     async fn demonstration() -> App {
         let address = "127.0.0.1:9400".parse().unwrap();
-        crate::setup::app(Config::demo().unwrap(), address).await.unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+        crate::setup::app(Config::demo().unwrap(), address)
+            .await
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
     }
 
     fn location(response: &Response) -> String {
@@ -539,7 +548,8 @@ mod tests {
             let login = grantor::Login::new("user-alice", chrono::Utc::now());
             let answer = ask.signed_in(login).await.consent().expect("a consent").approve().await;
             let (_, answer) = answer.header("location").expect("the callback").split_once('?').unwrap();
-            let request = HttpRequest::get(format!("{CALLBACK}?{answer}")).body(axum::body::Body::empty()).unwrap();
+            let request =
+                HttpRequest::get(format!("{CALLBACK}?{answer}")).body(axum::body::Body::empty()).unwrap();
             let run = run_of(&location(&callback(State(app.clone()), request).await));
             go_on(&app, &run, NextStep::Userinfo).await;
             go_on(&app, &run, NextStep::Refresh).await;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ResponseMode, SubjectIdentifierType};
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
+use super::{ResponseMode, SubjectIdentifierType};
 use crate::base::AccessTokens;
 use crate::base::Algorithm;
 use crate::scope::Scope;

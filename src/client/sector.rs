@@ -61,7 +61,10 @@ impl ClientMetadata {
 
 /// The sector. Redirect URIs make one if they are all https and of one host: what is on a user's own device has no host of
 /// its own.
-pub(crate) fn sector_of(sector_identifier_uri: Option<&str>, redirect_uris: &[RedirectUri]) -> Option<String> {
+pub(crate) fn sector_of(
+    sector_identifier_uri: Option<&str>,
+    redirect_uris: &[RedirectUri],
+) -> Option<String> {
     if let Some(uri) = sector_identifier_uri {
         return https_host(uri);
     }
@@ -92,14 +95,18 @@ mod tests {
     fn a_sector_is_one_host() {
         let some = |host: &str| Some(host.to_owned());
         assert_eq!(sector(None, &["https://App.example/cb"]), some("app.example"));
-        assert_eq!(sector(None, &["https://app.example/a", "https://app.example:8443/b"]), some("app.example"));
+        assert_eq!(
+            sector(None, &["https://app.example/a", "https://app.example:8443/b"]),
+            some("app.example")
+        );
         assert_eq!(sector(None, &["https://a.example/", "https://b.example/"]), None);
         assert_eq!(sector(None, &["http://127.0.0.1/cb"]), None, "every program on the device has that one");
         assert_eq!(sector(None, &["https://a.example/", "com.example.app:/cb"]), None);
         assert_eq!(sector(None, &[]), None);
         let named = Some("https://Sector.example/list.json");
         assert_eq!(sector(named, &["https://a.example/", "https://b.example/"]), some("sector.example"));
-        for bad in ["http://sector.example/", "https:///x", "https://u@sector.example/", "https://a/#f", "x"] {
+        for bad in ["http://sector.example/", "https:///x", "https://u@sector.example/", "https://a/#f", "x"]
+        {
             assert_eq!(sector(Some(bad), &["https://a.example/"]), None, "{bad}");
         }
     }

@@ -17,7 +17,9 @@ use crate::error::{Reason, Refusal};
 use crate::fresh_secrets::FreshSecrets;
 use crate::http::Request;
 use crate::issuance::Facts;
-use crate::registration::{Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review, lists_all};
+use crate::registration::{
+    Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review, lists_all,
+};
 use crate::resource::presented;
 use crate::secret::{Masked, Secret, SecretText};
 

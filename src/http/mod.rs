@@ -220,7 +220,11 @@ impl Response {
     /// A signed JWT that no cache keeps.
     pub(crate) fn secret_jwt(token: String) -> Self {
         let content_type = ("content-type", Cow::Borrowed("application/jwt"));
-        Self { status: 200, headers: vec![content_type, NOSNIFF, NO_STORE, NO_CACHE], body: token.into_bytes() }
+        Self {
+            status: 200,
+            headers: vec![content_type, NOSNIFF, NO_STORE, NO_CACHE],
+            body: token.into_bytes(),
+        }
     }
 
     /// JSON that a cache may keep for `max_age` seconds.

@@ -141,7 +141,9 @@ impl MetadataBody {
     /// The claims of a software statement come before what the client says itself (RFC 7591 section 2.3).
     pub(crate) fn overridden_by(self, claims: Map<String, Value>) -> Result<Self, Reason> {
         let claims = Value::Object(claims);
-        let read = || Some(Self { openid: Deserialize::deserialize(&claims).ok()?, ..Self::deserialize(&claims).ok()? });
+        let read = || {
+            Some(Self { openid: Deserialize::deserialize(&claims).ok()?, ..Self::deserialize(&claims).ok()? })
+        };
         let over = read().ok_or(Reason::SoftwareStatementInvalid)?;
         if over.flaw().is_some() {
             return Err(Reason::SoftwareStatementInvalid);

@@ -1,5 +1,6 @@
 //! The driver: the only async code in the core. It brings facts to the flows and proves their writes.
 
+mod applications;
 mod authorize;
 mod builder;
 mod calls;
@@ -12,7 +13,6 @@ mod exchange;
 mod extension;
 mod limit;
 mod lineage;
-mod applications;
 mod manage;
 #[cfg(feature = "openid")]
 mod openid;

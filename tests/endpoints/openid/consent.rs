@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use grantor::policy::RefreshTokens;
 use grantor::{
-    AuthorizationDetails, Clock as _, Consent, EventKind, Login, Policy, Reason, Registration, Request, Resource, Scope,
-    Subject, Unasked,
+    AuthorizationDetails, Clock as _, Consent, EventKind, Login, Policy, Reason, Registration, Request,
+    Resource, Scope, Subject, Unasked,
 };
 use serde_json::json;
 
@@ -17,14 +17,17 @@ use crate::support::{Answer, Fixture, code_query, encode, redemption};
 const CLAIMS: (&str, &str) = ("claims", r#"{"userinfo":{"nickname":null}}"#);
 
 fn with_offline() -> Provider {
-    Provider::with(Vec::new(), |builder| builder.scopes(["openid", "profile", "email", "read", "offline_access"]))
+    Provider::with(Vec::new(), |builder| {
+        builder.scopes(["openid", "profile", "email", "read", "offline_access"])
+    })
 }
 
 impl Provider {
     /// The consent that alice is faced with.
     async fn consent(&self, client: &str, scope: &str, more: &[(&str, &str)]) -> Consent {
         let query = [code_query(client, scope), more.to_vec()].concat();
-        let ask = self.fixture.server.authorize(&Request::get(encode(&query))).await.expect("a proven address");
+        let ask =
+            self.fixture.server.authorize(&Request::get(encode(&query))).await.expect("a proven address");
         ask.signed_in(self.fixture.alice()).await.consent().expect("a consent")
     }
 
@@ -47,7 +50,11 @@ async fn oi_40_nothing_of_the_user_leaves_without_a_decision() {
     provider.tokens("other", "openid email", &[]).await;
     assert_eq!(provider.remembered("other", "openid email", &[]).await.as_deref(), Some("openid email"));
     assert!(provider.fixture.log.whats().contains(&EventKind::ConsentRemembered), "it is audited");
-    assert_eq!(provider.remembered("other", "openid", &[]).await.as_deref(), Some("openid"), "and less of it");
+    assert_eq!(
+        provider.remembered("other", "openid", &[]).await.as_deref(),
+        Some("openid"),
+        "and less of it"
+    );
     assert_eq!(provider.remembered("other", "openid email read", &[]).await, None, "a wider request");
     assert_eq!(provider.remembered("other", "openid email", &[CLAIMS]).await, None, "a single claim more");
     provider.tokens("other", "openid email", &[CLAIMS]).await;
@@ -125,7 +132,10 @@ async fn one_grant_has_to_cover_it_all() {
     let consent = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
     let consent = consent.signed_in(fixture.alice()).await.consent().unwrap();
     let scope = Scope::parse("read write").unwrap();
-    assert!(matches!(consent.approve_remembered().await, Unasked::Ask(_)), "the default audience is another one");
+    assert!(
+        matches!(consent.approve_remembered().await, Unasked::Ask(_)),
+        "the default audience is another one"
+    );
     let query = [code_query("conf", "read"), vec![("resource", one)]].concat();
     let ask = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
     let consent = ask.signed_in(fixture.alice()).await.consent().unwrap().granted_before(&scope, &[]);
@@ -135,7 +145,8 @@ async fn one_grant_has_to_cover_it_all() {
 #[tokio::test]
 async fn what_a_password_gave_is_no_consent() {
     let fixture = Fixture::legacy();
-    let form = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland"), ("scope", "read")];
+    let form =
+        [("grant_type", "password"), ("username", "alice"), ("password", "wonderland"), ("scope", "read")];
     assert_eq!(fixture.token("legacy", &form).await.status(), 200);
     let ask = fixture.server.authorize(&Request::get(encode(&code_query("legacy", "read")))).await.unwrap();
     let consent = ask.signed_in(fixture.alice()).await.consent().unwrap();
@@ -144,7 +155,12 @@ async fn what_a_password_gave_is_no_consent() {
 
 #[tokio::test]
 async fn every_authorization_detail_is_asked() {
-    let fixture = Fixture::with(|builder| builder.authorization_details_type("payment", grantor::details::Fields::<serde_json::Map<String, serde_json::Value>>::new()));
+    let fixture = Fixture::with(|builder| {
+        builder.authorization_details_type(
+            "payment",
+            grantor::details::Fields::<serde_json::Map<String, serde_json::Value>>::new(),
+        )
+    });
     let details = r#"[{"type":"payment"}]"#;
     let query = [code_query("conf", "read"), vec![("authorization_details", details)]].concat();
     for _ in 0..2 {
@@ -218,7 +234,8 @@ async fn d_22_refresh_tokens_go_by_grant_type_or_by_offline_access() {
 #[tokio::test]
 async fn a_user_sees_one_entry_for_each_application() {
     let more = vec![client("app", json!({}))];
-    let provider = Provider::with(more, |builder| builder.scopes([&SCOPES[..], &["offline_access"]].concat()));
+    let provider =
+        Provider::with(more, |builder| builder.scopes([&SCOPES[..], &["offline_access"]].concat()));
     let first = provider.fixture.clock.now();
     provider.tokens("other", "openid email", &[]).await;
     provider.fixture.clock.advance(Duration::from_secs(60));
@@ -230,7 +247,10 @@ async fn a_user_sees_one_entry_for_each_application() {
     assert_eq!((other.client.as_str(), other.grants, other.is_offline), ("other", 2, true));
     assert_eq!(other.scope, Scope::parse("openid email read offline_access").unwrap());
     assert_eq!(other.claims, ["nickname"]);
-    assert_eq!((other.since.timestamp(), other.last_used.timestamp() - other.since.timestamp()), (first.timestamp(), 60));
+    assert_eq!(
+        (other.since.timestamp(), other.last_used.timestamp() - other.since.timestamp()),
+        (first.timestamp(), 60)
+    );
     assert!(provider.fixture.server.applications_of(&Subject::user("bob")).await.unwrap().is_empty());
 }
 

@@ -2,13 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::outbound::{OutboundError, OutboundResponse};
 use grantor::keys::JwtSigner;
+use grantor::outbound::{OutboundError, OutboundResponse};
 use grantor::server::ConfigError;
 use grantor::store::Filter;
 use grantor::{
-    AccessTokens, AuthorizationServer, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason, Registration,
-    Subject,
+    AccessTokens, AuthorizationServer, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason,
+    Registration, Subject,
 };
 use serde_json::{Value, json};
 
@@ -25,8 +25,13 @@ const ALICE_ELSEWHERE: &str = "_ThP2qOg9CjaZEKNMmy0S2PWlwSN5oCu_GjkQWqgcok";
 const LIST: &str = "https://sector.example/list.json";
 
 /// `pair` and `twin` share the sector `app.example`; `far` has another one.
-fn pairwise(configure: impl FnOnce(grantor::server::AuthorizationServerBuilder) -> grantor::server::AuthorizationServerBuilder) -> Provider {
-    let far = json!({ "subject_type": "pairwise", "sector_identifier_uri": "https://other.example/list.json" });
+fn pairwise(
+    configure: impl FnOnce(
+        grantor::server::AuthorizationServerBuilder,
+    ) -> grantor::server::AuthorizationServerBuilder,
+) -> Provider {
+    let far =
+        json!({ "subject_type": "pairwise", "sector_identifier_uri": "https://other.example/list.json" });
     let more = vec![
         client("pair", json!({ "subject_type": "pairwise", "id_token_claims_from_scope": true })),
         client("twin", json!({ "subject_type": "pairwise" })),
@@ -109,7 +114,9 @@ async fn oi_72_the_list_of_a_sector_is_fetched_and_has_every_redirect_uri() {
     assert_eq!((outbound.calls(), outbound.asked()[0].url.as_str()), (1, LIST));
 
     let refused = (400, "invalid_client_metadata".to_owned());
-    for body in [json!(["https://b.example/cb"]), json!({ "redirect_uris": [CALLBACK] }), json!([1]), json!(CALLBACK)] {
+    for body in
+        [json!(["https://b.example/cb"]), json!({ "redirect_uris": [CALLBACK] }), json!([1]), json!(CALLBACK)]
+    {
         outbound.says(OutboundResponse::new(200, body.to_string()));
         assert_eq!(server.refusal(in_sector()).await, refused, "{body}");
     }
@@ -138,7 +145,9 @@ async fn oi_72_a_sector_at_an_address_inside_is_not_reached() {
         let builder = builder.scopes(SCOPES).token_signer(JwtSigner::new(keys()).unwrap());
         builder.openid(People::default()).pairwise_secret(PAIRWISE_SECRET)
     });
-    for inside in ["https://10.0.0.1/list", "https://127.0.0.1/list", "https://[::1]/list", "https://169.254.169.254/"] {
+    for inside in
+        ["https://10.0.0.1/list", "https://127.0.0.1/list", "https://[::1]/list", "https://169.254.169.254/"]
+    {
         let metadata = json!({ "subject_type": "pairwise", "sector_identifier_uri": inside });
         assert_eq!(server.refusal(metadata).await, (400, "invalid_client_metadata".to_owned()), "{inside}");
     }
@@ -220,7 +229,11 @@ async fn oi_74_others_see_a_token_as_its_client_knows_it() {
 async fn oi_75_the_host_knows_users_by_its_own_names_alone() {
     let provider = pairwise(|builder| builder.access_tokens(AccessTokens::Jwt));
     let answer = provider.tokens("pair", "openid email", &[]).await;
-    assert_eq!(provider.id_token(&answer).await["email"], "alice@example.com", "its users are asked of alice");
+    assert_eq!(
+        provider.id_token(&answer).await["email"],
+        "alice@example.com",
+        "its users are asked of alice"
+    );
     assert_eq!(provider.fixture.server.check(&answer.access_token()).await.unwrap().user(), Some("alice"));
     let grants = provider.fixture.server.grants(&Filter::default(), None, 10).await.unwrap();
     assert_eq!(grants.records[0].grant().subject(), &Subject::user("alice"));

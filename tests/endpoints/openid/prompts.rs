@@ -80,7 +80,10 @@ async fn d_16_a_response_mode_of_no_known_name_is_a_page_and_an_unregistered_one
     let provider = Provider::with(vec![only], |builder| builder);
     let odd = asking("other", &[("response_mode", "web_message")]);
     let page = provider.fixture.server.authorize(&odd).await.unwrap_err();
-    assert_eq!((page.status(), page.code(), page.reason()), (400, "invalid_request", Reason::ResponseModeInvalid));
+    assert_eq!(
+        (page.status(), page.code(), page.reason()),
+        (400, "invalid_request", Reason::ResponseModeInvalid)
+    );
     let answer = provider.ask("other", "read", &[("response_mode", "web_message")], provider.fixture.alice());
     assert_eq!(error(&answer.await), "invalid_request", "plain OAuth has a redirect");
     let answer = provider.ask("only", "openid", &[("response_mode", "form_post")], provider.fixture.alice());
@@ -302,8 +305,7 @@ async fn oi_36_what_is_only_for_the_pages_is_told_and_never_an_error() {
     assert_eq!(provider.document().await["display_values_supported"], json!(["page", "popup"]));
     let more =
         [("display", "weird"), ("ui_locales", "se"), ("claims_locales", "fr-CA fr"), ("extra", "foobar")];
-    let LoginRequired::ShowLogin(page) =
-        provider.visit(&asking("other", &more)).await.login_required().await
+    let LoginRequired::ShowLogin(page) = provider.visit(&asking("other", &more)).await.login_required().await
     else {
         panic!("the login page")
     };

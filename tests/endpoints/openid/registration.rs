@@ -45,7 +45,9 @@ async fn oi_80_the_members_of_openid_connect_are_kept_and_told() {
     assert_eq!(Client::decode(&kept.encode()).unwrap(), *kept, "and stored");
     let bare = server.put(&own, &app_with(json!({}))).await.json();
     assert_eq!(bare["id_token_signed_response_alg"], "RS256", "a change replaces all");
-    for gone in ["userinfo_signed_response_alg", "default_max_age", "default_acr_values", "initiate_login_uri"] {
+    for gone in
+        ["userinfo_signed_response_alg", "default_max_age", "default_acr_values", "initiate_login_uri"]
+    {
         assert_eq!(bare.get(gone), None, "{gone}");
     }
 }
@@ -68,7 +70,8 @@ async fn oi_80_what_cannot_be_had_is_refused() {
         let refused = (400, "invalid_client_metadata".to_owned());
         assert_eq!(server.refusal(json!({ name: value })).await, refused, "{name}");
     }
-    let body = r#"{"redirect_uris":["https://app.example/cb"],"subject_type":"public","subject_type":"public"}"#;
+    let body =
+        r#"{"redirect_uris":["https://app.example/cb"],"subject_type":"public","subject_type":"public"}"#;
     let twice = server.send(grantor::Request::json(grantor::http::Method::Post, body)).await;
     assert_eq!(twice.status(), 400, "a member twice");
 }
@@ -77,7 +80,9 @@ async fn oi_80_what_cannot_be_had_is_refused() {
 async fn oi_80_a_server_of_plain_oauth_ignores_them() {
     let server = Registering::on(Registration::open());
     let own = server.registered(&app_with(members())).await;
-    for name in ["id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "subject_type"] {
+    for name in
+        ["id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "subject_type"]
+    {
         assert_eq!(own.0.get(name), None, "{name}");
     }
 }
@@ -104,8 +109,10 @@ async fn oi_82_a_sign_in_begins_at_an_https_address_of_the_client() {
     let without = server.registered(&app_with(json!({}))).await;
     let client = server.stored(without.id()).await.unwrap();
     assert_eq!(server.fixture.server.initiate_login(&client, None, None), None);
-    let metadata: ClientMetadata =
-        serde_json::from_value(json!({ "redirect_uris": [CALLBACK], "initiate_login_uri": "http://a.example/" })).unwrap();
+    let metadata: ClientMetadata = serde_json::from_value(
+        json!({ "redirect_uris": [CALLBACK], "initiate_login_uri": "http://a.example/" }),
+    )
+    .unwrap();
     assert!(Client::builder("app").metadata(metadata).secret(SECRET).build().is_err());
 }
 

@@ -261,5 +261,7 @@ async fn oi_57_a_client_that_registered_an_algorithm_gets_a_signed_answer() {
     let plain = provider.tokens("other", "openid", &[]).await;
     let answer = provider.userinfo(&plain.access_token()).await;
     assert_eq!(answer.0.header("content-type"), Some("application/json"));
-    assert!(serde_json::from_value::<ClientMetadata>(json!({ "userinfo_signed_response_alg": "none" })).is_err());
+    assert!(
+        serde_json::from_value::<ClientMetadata>(json!({ "userinfo_signed_response_alg": "none" })).is_err()
+    );
 }
