@@ -117,7 +117,7 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
                 to_login(app, session, request, &login)
             }
             LoginReason::StepUp
-                if by.user.has_pin() && login.requested().acr_values().any(|acr| acr == BY_PIN) =>
+                if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) =>
             {
                 to_pin(app, session, request, &login)
             }

@@ -68,7 +68,7 @@ pub(crate) fn sector_of(
     if let Some(uri) = sector_identifier_uri {
         return https_host(uri);
     }
-    let mut hosts = redirect_uris.iter().map(|uri| https_host(uri.as_str()));
+    let mut hosts = redirect_uris.iter().map(|uri| https_host(uri.as_str()).filter(|_| !uri.is_local()));
     let first = hosts.next()??;
     hosts.all(|host| host.as_ref() == Some(&first)).then_some(first)
 }
@@ -101,6 +101,7 @@ mod tests {
         );
         assert_eq!(sector(None, &["https://a.example/", "https://b.example/"]), None);
         assert_eq!(sector(None, &["http://127.0.0.1/cb"]), None, "every program on the device has that one");
+        assert_eq!(sector(None, &["https://localhost/cb"]), None, "this one, too");
         assert_eq!(sector(None, &["https://a.example/", "com.example.app:/cb"]), None);
         assert_eq!(sector(None, &[]), None);
         let named = Some("https://Sector.example/list.json");

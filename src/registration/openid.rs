@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::member::{Flag, List, Member, Number, Text};
 use crate::base::Algorithm;
 use crate::client::sector::{https_host, sector_of};
-use crate::client::{ClientMetadata, SubjectIdentifierType};
+use crate::client::{ApplicationType, ClientMetadata, GrantType, SubjectIdentifierType};
 use crate::error::Reason;
 use crate::openid::OpenIdRules;
 use crate::policy::Rules;
@@ -118,6 +118,25 @@ pub(super) fn check_sector(metadata: &ClientMetadata) -> Result<(), Reason> {
     match sector_of(metadata.sector_identifier_uri.as_deref(), &uris) {
         Some(_) => Ok(()),
         None => Err(Reason::RegistrationSector),
+    }
+}
+
+/// Tokens in a redirect go to https addresses of other machines, unless the client is a native one (section 2).
+pub(super) fn check_implicit(
+    metadata: &ClientMetadata,
+    grant_types: &[GrantType],
+    rules: &Rules,
+) -> Result<(), Reason> {
+    let is_native = metadata.application_type == Some(ApplicationType::Native);
+    if rules.openid.is_none() || is_native || !grant_types.contains(&GrantType::Implicit) {
+        return Ok(());
+    }
+    let is_remote = |uri: &String| {
+        https_host(uri).is_some() && RedirectUri::register(uri).is_ok_and(|uri| !uri.is_local())
+    };
+    match metadata.redirect_uris.iter().all(is_remote) {
+        true => Ok(()),
+        false => Err(Reason::RegistrationRedirectUri),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
 use serde_json::{Map, Value};
 
 use super::member::{Flag, List, Member, Text};
-use super::openid::{OpenIdMembers, check_sector};
+use super::openid::{OpenIdMembers, check_implicit, check_sector};
 use super::{Allowance, Registration};
 use crate::client::auth::Credentials;
 use crate::client::{
@@ -285,11 +285,12 @@ impl RequestedMetadata {
                 && terms.grant_types.contains(grant_type)
                 && allowance.grant_types.as_ref().is_none_or(|types| types.contains(grant_type))
         };
-        let mut grant_types = metadata.grant_types.unwrap_or_default();
+        let mut grant_types = metadata.grant_types.take().unwrap_or_default();
         grant_types.retain(may_have);
         if grant_types.iter().all(|grant_type| *grant_type == GrantType::RefreshToken) {
             return Err(Reason::RegistrationGrantTypes);
         }
+        check_implicit(&metadata, &grant_types, rules)?;
         let mut response_types = metadata.response_types.unwrap_or_default();
         response_types.retain(|response| grant_types.contains(&response.grant_type()));
         if metadata.redirect_uris.is_empty() && !response_types.is_empty() {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::calls::Outcome;
-use super::{AuthorizationServer, EventSubject};
+use super::{AuthorizationServer, ErrorPage, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientId, ResponseType};
 use crate::details::AuthorizationDetails;
@@ -15,7 +15,7 @@ use crate::flow::authorize::{
 };
 use crate::flow::authorize::{LoginReason, Prompt, Remembered};
 use crate::grant::{Login, Subject};
-use crate::http::{Request, Response, escape_html};
+use crate::http::{Request, Response};
 use crate::scope::Scope;
 use crate::store::{Filter, Page};
 use crate::target::ResourceIndicators;
@@ -217,6 +217,12 @@ impl ShowLogin {
     #[must_use]
     pub fn requested(&self) -> &AuthenticationRequest {
         self.state.requested()
+    }
+
+    /// The authentication context classes that the request wants, the preferred one first: an essential `acr` of the parameter
+    /// `claims` of OpenID Connect, else `acr_values`. All of them are untrusted.
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        self.state.acr_values()
     }
 
     /// When this request was first seen, see [`Authorization::since`].
@@ -438,61 +444,6 @@ impl AuthorizationServer {
                 },
                 Err(_) => return false,
             }
-        }
-    }
-}
-
-/// An authorization request that cannot be answered to its client, for nobody knows that the address is the client's; or
-/// a user code that leads to no device. Show it to the user; never redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct ErrorPage {
-    pub(super) reason: Reason,
-}
-
-impl ErrorPage {
-    /// Why; for the host's log.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        self.reason
-    }
-
-    /// The error code, such as `invalid_request`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.reason.code().as_str()
-    }
-
-    /// A sentence for the client's developer.
-    #[must_use]
-    pub fn description(&self) -> &'static str {
-        self.reason.description()
-    }
-
-    /// The HTTP status: 400, or what tells of too many tries or the server's own failure.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        match self.reason.status() {
-            status @ (413 | 429 | 500 | 503) => status,
-            _ => 400,
-        }
-    }
-
-    /// A plain page, for hosts without one of their own.
-    pub fn into_response(self) -> Response {
-        let html = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>Request refused</title>\
-             <h1>This request cannot be answered</h1><p><code id=\"oauth-error\">{}</code></p><p>{}</p></html>",
-            escape_html(self.code()),
-            escape_html(self.description()),
-        );
-        const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-        let page = Response::page(self.status(), CSP, html);
-        match self.status() {
-            429 => page.with("retry-after", "60"),
-            503 => page.with("retry-after", "1"),
-            _ => page,
         }
     }
 }

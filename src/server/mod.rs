@@ -9,6 +9,7 @@ mod config_error;
 mod cursor;
 mod device;
 mod endpoint;
+mod error_page;
 mod exchange;
 mod extension;
 mod limit;
@@ -40,7 +41,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use async_trait::async_trait;
 
 pub use applications::Application;
-pub use authorize::{Authorization, Consent, ErrorPage, LoginRequired, ShowLogin, SignedIn};
+pub use authorize::{Authorization, Consent, LoginRequired, ShowLogin, SignedIn};
 pub use builder::{
     AuthorizationServerBuilder, Backend, Clients, HasClients, HasStore, NoClients, NoStore, Store,
 };
@@ -48,6 +49,7 @@ pub use config_error::{ConfigError, ConfigErrors};
 pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
 pub use endpoint::Endpoints;
+pub use error_page::ErrorPage;
 pub use exchange::ExchangePolicy;
 pub use extension::ExtensionGrant;
 use extension::Extensions;

@@ -394,3 +394,29 @@ fn ft_38_every_dead_end_has_a_way_onward() {
     let evil = [("csrf", "x"), ("return_to", "https://evil.example/")];
     assert!(!alice.post("/login", &evil).body.contains("evil.example"));
 }
+
+#[test]
+fn oi_90_sign_in_consent_and_sign_out_take_the_forms_of_their_own_session_alone() {
+    let server = Server::start("");
+    let mut alice = server.signed_in("alice", "wonderland");
+    let mut bob = server.signed_in("bob", "builder");
+    let request = query("conf");
+    let bobs = bob.get(&format!("/consent?{request}")).hidden("csrf");
+    let forms: [(&str, Vec<(&str, &str)>); 3] = [
+        ("/login", vec![("username", "alice"), ("password", "wonderland"), ("return_to", "/")]),
+        ("/consent", vec![("request", &request), ("decision", "approve")]),
+        ("/logout", Vec::new()),
+    ];
+    for (path, form) in forms {
+        let with_bobs = [form.clone(), vec![("csrf", bobs.as_str())]].concat();
+        for form in [&form, &with_bobs] {
+            let answer = alice.post(path, form);
+            assert_eq!((answer.status, answer.header("location")), (403, None), "{path}");
+        }
+    }
+    assert_eq!(alice.get("/account/grants").status, 200, "nothing signed alice out");
+    for (name, page) in pages(&server) {
+        let csp = page.header("content-security-policy").unwrap_or_else(|| panic!("{name}"));
+        assert!(csp.contains("frame-ancestors 'none'") && !csp.contains("http"), "{name}: {csp}");
+    }
+}

@@ -39,7 +39,7 @@ use crate::form::Form;
 use crate::grant::{Login, Subject};
 use crate::http::{Method, Request};
 use crate::issuance::{self as gate, AccountStatus, Facts, Gate, Issuance};
-use crate::openid::OPENID;
+use crate::openid::{OPENID, OpenId};
 use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::store::Record;
@@ -190,7 +190,7 @@ impl AwaitLogin {
         if self.asked.requested.has_prompt(Prompt::None) {
             return LoginRequired::Refused(Box::new(self.refuse(if_silent, None)));
         }
-        LoginRequired::ShowLogin(Box::new(AwaitSignIn { request: self, because, subject: None }))
+        LoginRequired::ShowLogin(Box::new(AwaitSignIn { request: self, because, subject: None, essential_acr: Vec::new() }))
     }
 
     /// Takes the user who is signed in, and judges the request.
@@ -212,7 +212,9 @@ impl AwaitLogin {
             }
             Some(because) => {
                 let subject = Some(login.subject);
-                SignedIn::Reauthenticate(Box::new(AwaitSignIn { request: self, because, subject }))
+                let essential_acr = openid.map(OpenId::essential_acr).unwrap_or_default();
+                let waiting = AwaitSignIn { request: self, because, subject, essential_acr };
+                SignedIn::Reauthenticate(Box::new(waiting))
             }
         }
     }

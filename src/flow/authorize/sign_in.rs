@@ -49,6 +49,8 @@ pub struct AwaitSignIn {
     pub(super) because: LoginReason,
     /// Who is signed in now.
     pub(super) subject: Option<Subject>,
+    /// The classes of which the parameter `claims` makes one a condition.
+    pub(super) essential_acr: Vec<String>,
 }
 
 impl AwaitSignIn {
@@ -70,6 +72,13 @@ impl AwaitSignIn {
         &self.request.asked.requested
     }
 
+    /// The authentication context classes that the request wants, the preferred one first: an essential `acr` of the parameter
+    /// `claims`, else `acr_values`.
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        let wished = self.requested().acr_values().filter(|_| self.essential_acr.is_empty());
+        self.essential_acr.iter().map(String::as_str).chain(wished)
+    }
+
     /// When the request was first seen.
     #[must_use]
     pub fn since(&self) -> DateTime<Utc> {
@@ -78,7 +87,7 @@ impl AwaitSignIn {
 
     /// The host cannot do that: the error that says so.
     pub fn cannot(self) -> ErrorAnswer {
-        let Self { request, because, subject } = self;
+        let Self { request, because, subject, .. } = self;
         request.refuse(because.reason(), subject)
     }
 }

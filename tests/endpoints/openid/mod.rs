@@ -3,7 +3,9 @@
 mod claims_parameter;
 mod consent;
 mod discovery;
+mod faults;
 mod id_token;
+mod kinds;
 mod pairwise;
 mod prompts;
 mod registration;

@@ -288,6 +288,25 @@ async fn oi_29_the_classes_that_a_client_registered_are_a_wish_too() {
 }
 
 #[tokio::test]
+async fn oi_30_the_host_is_told_the_class_that_is_essential() {
+    let provider = Provider::new();
+    let claims = ("claims", r#"{"id_token":{"acr":{"essential":true,"values":["gold","silver"]}}}"#);
+    let request = asking("other", &[claims, ("acr_values", "bronze")]);
+    let since = provider.fixture.clock.now();
+    let page = again(provider.comes_back(&request, since, provider.fixture.alice()).await);
+    assert_eq!(page.because(), LoginReason::StepUp);
+    assert_eq!(page.acr_values().collect::<Vec<_>>(), ["gold", "silver"]);
+    let silver = provider.fixture.alice().with_acr("silver");
+    assert_eq!(provider.said_of(provider.comes_back(&request, since, silver).await).await["acr"], "silver");
+    let LoginRequired::ShowLogin(page) =
+        provider.visit(&asking("other", &[("acr_values", "bronze")])).await.login_required().await
+    else {
+        panic!("a page")
+    };
+    assert_eq!(page.acr_values().collect::<Vec<_>>(), ["bronze"], "else the wish");
+}
+
+#[tokio::test]
 async fn oi_31_a_login_hint_is_text_for_the_host_and_never_an_error() {
     let provider = Provider::new();
     let long = "x".repeat(1_000);

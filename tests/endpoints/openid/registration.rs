@@ -1,7 +1,7 @@
 //! What clients register with a provider (OpenID Connect Registration 1.0).
 
 use grantor::keys::JwtSigner;
-use grantor::{Client, ClientMetadata, Profile, Registration};
+use grantor::{ApplicationType, Client, ClientMetadata, GrantType, Profile, Registration};
 use serde_json::{Value, json};
 
 use crate::support::provider::{People, SCOPES, keys};
@@ -117,14 +117,38 @@ async fn oi_82_a_sign_in_begins_at_an_https_address_of_the_client() {
 }
 
 #[tokio::test]
-async fn a_native_client_has_a_private_scheme_or_a_loopback_address() {
+async fn oi_81_where_a_client_runs_decides_where_its_answers_may_go() {
+    let local = ["http://127.0.0.1:3000/cb", "http://localhost:3000/cb"];
     for profile in [Profile::default(), Profile::Mcp] {
         let server = Registering::configured(Registration::open(), |builder| builder.profile(profile));
-        for uri in ["http://127.0.0.1:3000/cb", "http://localhost:3000/cb", "com.example.app:/cb"] {
+        let bare = server.registered(&app_with(json!({}))).await;
+        let kept = server.stored(bare.id()).await.unwrap();
+        assert_eq!(kept.application_type(), ApplicationType::Web, "the default");
+        for uri in local.into_iter().chain(["com.example.app:/cb"]) {
             for kind in ["native", "web"] {
-                let metadata = json!({ "redirect_uris": [uri], "application_type": kind, "token_endpoint_auth_method": "none" });
+                let metadata = json!({
+                    "redirect_uris": [uri], "application_type": kind, "token_endpoint_auth_method": "none",
+                });
                 assert_eq!(server.registered(&app_with(metadata)).await.text("application_type"), kind);
             }
         }
     }
+    let implicit = GrantType::Implicit;
+    let terms = Registration::open().grant_types([implicit, GrantType::AuthorizationCode]);
+    let server = Registering::configured(terms, |builder| {
+        let builder = builder.profile(Profile::Rfc6749).scopes(SCOPES);
+        builder.token_signer(JwtSigner::new(keys()).unwrap()).openid(People::default())
+    });
+    let with = |kind: &str, uri: &str| {
+        json!({
+            "redirect_uris": [uri], "application_type": kind, "grant_types": ["implicit"],
+            "response_types": ["token"], "scope": "openid",
+        })
+    };
+    for uri in local.into_iter().chain(["https://localhost/cb"]) {
+        let refused = (400, "invalid_redirect_uri".to_owned());
+        assert_eq!(server.refusal(with("web", uri)).await, refused, "{uri}");
+        server.registered(&app_with(with("native", uri))).await;
+    }
+    server.registered(&app_with(with("web", CALLBACK))).await;
 }
