@@ -20,6 +20,8 @@ clients=(
     "oauth4webapi openid.toml node $NODE_DIR/oauth4webapi.mjs"
     "passport openid.toml node $NODE_DIR/passport.mjs"
     "auth-core openid.toml node $NODE_DIR/auth_core.mjs"
+    "openid-authlib openid.toml $VENV/bin/python tests/clients/python/openid_authlib.py"
+    "django openid.toml $VENV/bin/python tests/clients/python/django_oidc.py"
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
     "joserfc jwt.toml $VENV/bin/python tests/clients/python/verify_jwt.py"
     "jose jwt.toml node $NODE_DIR/verify_jwt.mjs"
@@ -33,6 +35,7 @@ clients=(
     "mcp-node mcp_server node $NODE_DIR/mcp.mjs"
     "mcp-python mcp_server $VENV/bin/python tests/clients/python/mcp_client.py"
     "browser server.toml node $NODE_DIR/pages.mjs"
+    "browser-openid openid.toml node $NODE_DIR/openid_pages.mjs"
 )
 
 install_packages
