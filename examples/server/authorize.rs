@@ -116,9 +116,7 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
             LoginReason::Stale | LoginReason::PromptLogin | LoginReason::SelectAccount => {
                 to_login(app, session, request, &login)
             }
-            LoginReason::StepUp
-                if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) =>
-            {
+            LoginReason::StepUp if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) => {
                 to_pin(app, session, request, &login)
             }
             // There is no page for it here.

@@ -190,7 +190,12 @@ impl AwaitLogin {
         if self.asked.requested.has_prompt(Prompt::None) {
             return LoginRequired::Refused(Box::new(self.refuse(if_silent, None)));
         }
-        LoginRequired::ShowLogin(Box::new(AwaitSignIn { request: self, because, subject: None, essential_acr: Vec::new() }))
+        LoginRequired::ShowLogin(Box::new(AwaitSignIn {
+            request: self,
+            because,
+            subject: None,
+            essential_acr: Vec::new(),
+        }))
     }
 
     /// Takes the user who is signed in, and judges the request.

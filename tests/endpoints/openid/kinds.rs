@@ -55,7 +55,8 @@ async fn each_kind_of_signed_token_is_refused_at_the_places_of_the_others() {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
         let refreshed = provider.fixture.token("signed", &form).await;
         assert_eq!(refreshed.error(), (400, "invalid_grant".to_owned()), "{kind} as a refresh token");
-        let form = [("grant_type", "authorization_code"), ("code", token.as_str()), ("redirect_uri", CALLBACK)];
+        let form =
+            [("grant_type", "authorization_code"), ("code", token.as_str()), ("redirect_uri", CALLBACK)];
         let redeemed = provider.fixture.token("signed", &form).await;
         assert_eq!(redeemed.error(), (400, "invalid_grant".to_owned()), "{kind} as a code");
         if !is_access_token {
