@@ -26,7 +26,12 @@ const BODY: &str = include_str!("../golden/v1/refreshed.json");
 
 /// A grant that is in use, under the id of this number.
 pub fn grant(number: u8) -> Grant {
-    Grant::decode(GrantId::new([number; 16]), BODY).unwrap()
+    grant_under(GrantId::new([number; 16]))
+}
+
+/// The same under any id.
+pub fn grant_under(id: GrantId) -> Grant {
+    Grant::decode(id, BODY).unwrap()
 }
 
 pub fn now() -> DateTime<Utc> {

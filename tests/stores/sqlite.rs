@@ -1,13 +1,15 @@
 //! [`SqliteStore`] on a file.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use grantor::client::RegistryError;
-use grantor::store::{Filter, OpenError, Page, SqliteOptions, SqliteStore, Write};
+use grantor::store::{CommitError, Filter, OpenError, Page, SqliteOptions, SqliteStore, Tombstone, Write};
 use grantor::{ClientId, ClientRegistry as _, Registrar as _, TokenStore as _};
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::behaviour::{self, client};
@@ -197,6 +199,180 @@ async fn ft_07_what_cannot_be_read_stops_nothing() {
         query(&path, "UPDATE grantor_clients SET body = '{' WHERE id = 'b' RETURNING 1").await;
     })
     .await;
+}
+
+/// Nothing is written while this is held, so that writes wait for each other.
+async fn locked(connection: &mut SqliteConnection) -> sqlx::Transaction<'_, sqlx::Sqlite> {
+    connection.begin_with("BEGIN IMMEDIATE").await.unwrap()
+}
+
+/// Polls each of them once: now they wait.
+fn begun<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<(Pin<Box<F>>, Option<F::Output>)> {
+    let mut context = Context::from_waker(Waker::noop());
+    let poll = |future: F| {
+        let mut future = Box::pin(future);
+        let output = match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        };
+        (future, output)
+    };
+    futures.into_iter().map(poll).collect()
+}
+
+async fn finished<F: Future>(begun: Vec<(Pin<Box<F>>, Option<F::Output>)>) -> Vec<F::Output> {
+    let mut outputs = Vec::new();
+    for (future, output) in begun {
+        outputs.push(match output {
+            Some(output) => output,
+            None => future.await,
+        });
+    }
+    outputs
+}
+
+fn inserts(numbers: std::ops::Range<u8>) -> Vec<Write> {
+    numbers.map(|number| Write::insert(behaviour::grant(number), behaviour::now())).collect()
+}
+
+/// How many transactions are in the log: the header of a page says how large the file is after a commit, and else 0.
+fn transactions(path: &str) -> usize {
+    let log = std::fs::read(format!("{path}-wal")).unwrap();
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
+    let page = 24 + usize::try_from(number(8)).unwrap();
+    (32..log.len()).step_by(page).filter(|at| number(at + 4) > 0).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_wait_together_share_one_flush() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let lock = locked(&mut other).await;
+    let before = transactions(&path);
+    let writes = inserts(0..100);
+    let waiting = begun(writes.iter().map(|write| store.commit(write)));
+    lock.rollback().await.unwrap();
+    assert!(finished(waiting).await.iter().all(Result::is_ok));
+    // The first may have been alone: it came when nothing else was there.
+    let shared = transactions(&path) - before;
+    assert!((1..=2).contains(&shared), "{shared} transactions for 100 writes");
+    assert_eq!(query(&path, "SELECT count(*) FROM grantor_grants").await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_of_a_batch_that_fails_fails_alone() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    // Each other one: it ends not only its statement but the transaction.
+    let bad = "CREATE TRIGGER bad BEFORE INSERT ON grantor_grants WHEN unicode(NEW.id) % 2 = 1 \
+         BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::raw_sql(bad).execute(&mut other).await.unwrap();
+    let lock = locked(&mut other).await;
+    let writes = inserts(0..60);
+    let taken = Write::insert(behaviour::grant(2), behaviour::now());
+    let ends = Tombstone::of(behaviour::grant(2), behaviour::now());
+    let waiting = begun(writes.iter().map(|write| store.commit(write)));
+    let conflicting = begun([store.commit(&taken)]);
+    let ending = begun([store.end(&ends)]);
+    lock.rollback().await.unwrap();
+    for (number, outcome) in finished(waiting).await.into_iter().enumerate() {
+        match outcome {
+            Ok(_) => assert_eq!(number % 2, 0, "{number}"),
+            Err(CommitError::Store(error)) => assert!(number % 2 == 1 && error.is_permanent(), "{number}: {error}"),
+            Err(error) => panic!("{number}: {error}"),
+        }
+    }
+    assert!(matches!(finished(conflicting).await[..], [Err(CommitError::Conflict)]));
+    assert!(finished(ending).await[0].is_ok());
+    assert_eq!(query(&path, "SELECT count(*) FROM grantor_grants").await, 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_the_queue_a_write_is_refused_at_once_and_a_revocation_is_not() {
+    const PLACES: usize = 10;
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteOptions::new(&path).most_waiting(PLACES).open().await.unwrap();
+    let _ = store.commit(&inserts(200..201)[0]).await.unwrap();
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let lock = locked(&mut other).await;
+    let writes = inserts(0..100);
+    let waiting = begun(writes.iter().map(|write| store.commit(write)));
+    let refused = waiting.iter().filter(|(_, output)| output.is_some()).count();
+    // One batch may have left the queue before it was full.
+    assert!((100 - 2 * PLACES..=100 - PLACES).contains(&refused), "{refused} refused");
+    for (_, output) in &waiting {
+        let Some(Err(CommitError::Store(error))) = output else { continue };
+        assert!(error.to_string().ends_with("too many writes wait"), "{error}");
+        assert!(!error.is_permanent() && !error.is_unknown_outcome(), "nothing happened, and a retry may work");
+    }
+    let end = Tombstone::of(behaviour::grant(200), behaviour::now());
+    let ending = begun([store.end(&end)]);
+    assert!(ending[0].1.is_none(), "it waits");
+    assert!(store.load(behaviour::grant(200).id()).await.unwrap().is_some(), "and reads do not");
+    lock.rollback().await.unwrap();
+    assert!(finished(ending).await[0].is_ok());
+    let confirmed = finished(waiting).await.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(confirmed, 100 - refused);
+    let rows = query(&path, "SELECT count(*) FROM grantor_grants").await;
+    assert_eq!(rows, i64::try_from(confirmed).unwrap() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_too_long_is_not_written_later() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteOptions::new(&path).busy_timeout(Duration::from_millis(50)).open().await.unwrap();
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let lock = locked(&mut other).await;
+    let writes = inserts(0..20);
+    let waiting = begun(writes.iter().map(|write| store.commit(write)));
+    for outcome in finished(waiting).await {
+        let Err(CommitError::Store(error)) = outcome else { panic!("{outcome:?}") };
+        assert!(!error.is_permanent() && !error.is_unknown_outcome(), "{error}");
+    }
+    lock.rollback().await.unwrap();
+    let _ = store.commit(&inserts(100..101)[0]).await.unwrap();
+    assert_eq!(query(&path, "SELECT count(*) FROM grantor_grants").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_has_written_what_waited_and_writes_no_more() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let writes = inserts(0..100);
+    let waiting = begun(writes.iter().map(|write| store.commit(write)));
+    store.close().await;
+    store.close().await;
+    assert!(finished(waiting).await.iter().all(Result::is_ok));
+    let late = store.commit(&inserts(100..101)[0]).await;
+    assert!(matches!(&late, Err(CommitError::Store(e)) if !e.is_unknown_outcome()), "{late:?}");
+    assert!(!Path::new(&format!("{path}-wal")).exists(), "the log is in the file");
+    assert_eq!(query(&path, "SELECT count(*) FROM grantor_grants").await, 100);
+}
+
+/// The writer belongs to no runtime, so none that ends takes it along.
+#[test]
+fn a_write_outlives_the_runtime_that_asked_for_it() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let store = first.block_on(SqliteStore::open(&path)).unwrap();
+    for number in 0..50 {
+        let store = store.clone();
+        first.spawn(async move { drop(store.commit(&inserts(number..number + 1)[0]).await) });
+    }
+    first.block_on(tokio::task::yield_now());
+    drop(first);
+    let _ = runtime().block_on(store.commit(&inserts(100..101)[0])).unwrap();
+    let rows = runtime().block_on(query(&path, "SELECT count(*) FROM grantor_grants"));
+    assert!((1..=51).contains(&rows), "{rows}");
 }
 
 /// One number, by a connection of the test's own.

@@ -12,7 +12,7 @@ use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 
-use super::sql::{Ending, Engine, SqlStore, Value, arguments, unreadable};
+use super::sql::{Ending, Engine, Lane, SqlStore, Value, again, arguments, ending_error, unreadable};
 use super::{BackendError, CommitError, OpenError};
 use error::{read_error, write_error};
 pub use open::PostgresOptions;
@@ -80,7 +80,12 @@ impl Engine for PostgresEngine {
         }
     }
 
-    async fn change(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, CommitError> {
+    async fn change(
+        &self,
+        _: Lane,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, CommitError> {
         let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
         match self.run(Kind::Count, statement, arguments).await? {
             Answer::Done(done) => Ok(done.changed),
@@ -89,13 +94,14 @@ impl Engine for PostgresEngine {
         }
     }
 
-    async fn end_all(&self, rows: &[Ending<'_>]) -> Result<(), CommitError> {
-        let arguments = endings(rows).map_err(unreadable)?;
-        match self.run(Kind::Count, END_ALL, arguments).await? {
-            Answer::Done(_) => Ok(()),
-            Answer::Failed(error) => Err(write_error(error)),
-            Answer::TooLate => Err(too_late().into()),
-        }
+    /// By one statement, so that they have one outcome.
+    async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>> {
+        let outcome = self.end_together(rows).await;
+        let each = |_: &Ending<'_>| match &outcome {
+            Ok(()) => Ok(()),
+            Err(error) => Err(again(error).into()),
+        };
+        rows.iter().map(each).collect()
     }
 }
 
@@ -121,6 +127,15 @@ fn too_late() -> BackendError {
 }
 
 impl PostgresEngine {
+    async fn end_together(&self, rows: &[Ending<'_>]) -> Result<(), BackendError> {
+        let arguments = endings(rows).map_err(unreadable)?;
+        match self.run(Kind::Count, END_ALL, arguments).await? {
+            Answer::Done(_) => Ok(()),
+            Answer::Failed(error) => Err(ending_error(write_error(error))),
+            Answer::TooLate => Err(too_late()),
+        }
+    }
+
     async fn run(
         &self,
         kind: Kind,

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use super::super::{BackendError, CommitError, Committed, TokenStore, Tombstone};
-use super::{Engine, SqlStore};
+use super::{Engine, SqlStore, Value};
 
 /// A grant that ends, whatever its version.
 pub struct Ending<'a> {
@@ -21,19 +21,31 @@ impl std::fmt::Debug for Ending<'_> {
     }
 }
 
+impl Ending<'_> {
+    /// What the statement `END` is given.
+    pub(in crate::store) fn values(&self) -> [Value<'_>; 5] {
+        [
+            Value::Text(self.space),
+            Value::Bytes(&self.id),
+            Value::Text(&self.body),
+            Value::Integer(self.expires),
+            Value::Text(&self.subject),
+        ]
+    }
+}
+
 impl<E: Engine> SqlStore<E> {
-    /// All of them in one transaction, so that they have one outcome.
     pub(super) async fn end_batch(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         if let [one] = tombstones {
             return vec![self.end(one).await];
         }
         let rows: Vec<_> = tombstones.iter().map(|tombstone| self.ending(tombstone)).collect();
-        let outcome = self.engine.end_all(&rows).await.map_err(ending_error);
-        let each = |tombstone: &Tombstone| match &outcome {
+        let outcomes = self.engine.end_all(&rows).await;
+        let each = |(tombstone, outcome): (&Tombstone, Result<(), CommitError>)| match outcome {
             Ok(()) => Ok(tombstone.committed()),
-            Err(error) => Err(again(error)),
+            Err(error) => Err(ending_error(error)),
         };
-        tombstones.iter().map(each).collect()
+        tombstones.iter().zip(outcomes).map(each).collect()
     }
 
     pub(super) fn ending(&self, tombstone: &Tombstone) -> Ending<'_> {
@@ -49,7 +61,7 @@ impl<E: Engine> SqlStore<E> {
 }
 
 /// There is no condition that could not hold.
-pub(super) fn ending_error(error: CommitError) -> BackendError {
+pub(in crate::store) fn ending_error(error: CommitError) -> BackendError {
     match error {
         CommitError::Store(error) => error,
         CommitError::Conflict => BackendError::transient("a row was not changed for a conflict"),
@@ -57,7 +69,7 @@ pub(super) fn ending_error(error: CommitError) -> BackendError {
 }
 
 /// The same error for one more write.
-fn again(error: &BackendError) -> BackendError {
+pub(in crate::store) fn again(error: &BackendError) -> BackendError {
     let why = error.source().map(ToString::to_string).unwrap_or_default();
     match (error.is_permanent(), error.is_unknown_outcome()) {
         (true, _) => BackendError::permanent(why),

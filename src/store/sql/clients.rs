@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::super::{BackendError, CommitError};
 use super::grants::number;
-use super::{Columns, Engine, SqlStore, Value};
+use super::{Columns, Engine, Lane, SqlStore, Value};
 use crate::client::{
     Client, ClientId, ClientListing, ClientPage, ClientRegistry, Registrar, RegistryError, Replacement,
 };
@@ -62,7 +62,7 @@ impl<E: Engine> Registrar for SqlStore<E> {
             return Err(RegistryError::Missing);
         }
         let values = [Value::Text(&self.space), Value::Text(id.as_str())];
-        match self.engine.change(REMOVE, &values).await.map_err(registry_error)? {
+        match self.engine.change(Lane::Request, REMOVE, &values).await.map_err(registry_error)? {
             0 => Err(RegistryError::Missing),
             _ => Ok(()),
         }
@@ -103,7 +103,7 @@ impl<E: Engine> SqlStore<E> {
             Value::Text(&body),
         ];
         values.extend(expect.map(|revision| Value::Integer(number(revision))));
-        self.engine.change(statement, &values).await.map_err(registry_error)
+        self.engine.change(Lane::Request, statement, &values).await.map_err(registry_error)
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::super::{BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record};
 use super::super::{TokenStore, Tombstone, UserCodeDigest, Write};
 use super::batch::ending_error;
-use super::{Columns, Engine, SqlStore, Value};
+use super::{Columns, Engine, Lane, SqlStore, Value};
 use crate::client::ClientId;
 use crate::grant::{GrantId, Subject};
 
@@ -67,10 +67,10 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         ];
         let names = [Value::Text(index.client.as_str()), Value::Text(&subject), Value::MaybeBytes(user_code)];
         let changed = match (write.expect(), write.reindexes()) {
-            (None, _) => self.engine.change(INSERT, &[&record[..], &names].concat()).await?,
-            (Some(_), false) => self.engine.change(REPLACE, &[&record[..], &[expect]].concat()).await?,
+            (None, _) => self.engine.change(Lane::Request, INSERT, &[&record[..], &names].concat()).await?,
+            (Some(_), false) => self.engine.change(Lane::Request, REPLACE, &[&record[..], &[expect]].concat()).await?,
             (Some(_), true) => {
-                self.engine.change(REINDEX, &[&record[..], &names, &[expect]].concat()).await?
+                self.engine.change(Lane::Request, REINDEX, &[&record[..], &names, &[expect]].concat()).await?
             }
         };
         match changed {
@@ -81,14 +81,7 @@ impl<E: Engine> TokenStore for SqlStore<E> {
 
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let ending = self.ending(tombstone);
-        let values = [
-            Value::Text(ending.space),
-            Value::Bytes(&ending.id),
-            Value::Text(&ending.body),
-            Value::Integer(ending.expires),
-            Value::Text(&ending.subject),
-        ];
-        self.engine.change(END, &values).await.map_err(ending_error)?;
+        self.engine.change(Lane::Revocation, END, &ending.values()).await.map_err(ending_error)?;
         Ok(tombstone.committed())
     }
 
@@ -145,7 +138,7 @@ impl<E: Engine> SqlStore<E> {
         limit: u64,
     ) -> Result<u64, BackendError> {
         let values = [Value::Text(&self.space), Value::Integer(before), Value::Integer(number(limit))];
-        self.engine.change(statement, &values).await.map_err(ending_error)
+        self.engine.change(Lane::Sweep, statement, &values).await.map_err(ending_error)
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::super::{BackendError, CommitError};
 use super::grants::{number, version};
-use super::{Columns, Engine, SqlStore, Value};
+use super::{Columns, Engine, Lane, SqlStore, Value};
 use crate::keys::{KeyRecord, KeyStore};
 
 pub(in crate::store) const LOAD: &str = "SELECT version, body FROM grantor_keys WHERE space = $1";
@@ -26,10 +26,10 @@ impl<E: Engine> KeyStore for SqlStore<E> {
         let next = expect.map_or(1, |version| version.saturating_add(1));
         let cell = [Value::Text(&self.space), Value::Integer(number(next)), Value::Text(body)];
         let changed = match expect {
-            None => self.engine.change(INSERT, &cell).await?,
+            None => self.engine.change(Lane::Request, INSERT, &cell).await?,
             Some(expect) => {
                 let values = [&cell[..], &[Value::Integer(number(expect))]].concat();
-                self.engine.change(REPLACE, &values).await?
+                self.engine.change(Lane::Request, REPLACE, &values).await?
             }
         };
         match changed {

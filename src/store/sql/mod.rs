@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{BackendError, CommitError};
-pub(super) use batch::Ending;
+pub(super) use batch::{Ending, again, ending_error};
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
@@ -28,8 +28,19 @@ pub(super) use value::{Value, arguments, unreadable};
 /// The database is trusted like the process: who writes to it can issue tokens and name their user. It holds digests
 /// in place of tokens, codes and secrets; **the signing keys stand in it as they are**, in the table `grantor_keys`.
 pub struct SqlStore<E> {
-    engine: Arc<E>,
+    pub(super) engine: Arc<E>,
     space: Arc<str>,
+}
+
+/// Whose change it is, where changes wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// The end of a grant: what is revoked should be over soon, whatever else is going on.
+    Revocation,
+    /// A change that a request waits for.
+    Request,
+    /// A slice of what has expired; no request waits for it.
+    Sweep,
 }
 
 /// What differs between the databases.
@@ -52,10 +63,15 @@ pub trait Engine: Send + Sync + 'static {
 
     /// One statement that changes rows, by itself and durably; how many. A second row under a unique key is a
     /// [`CommitError::Conflict`].
-    async fn change(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, CommitError>;
+    async fn change(
+        &self,
+        lane: Lane,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, CommitError>;
 
-    /// Ends several grants without a condition, in one transaction.
-    async fn end_all(&self, rows: &[Ending<'_>]) -> Result<(), CommitError>;
+    /// Ends several grants without a condition; the outcome of each, in their order.
+    async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>>;
 }
 
 impl<E> SqlStore<E> {

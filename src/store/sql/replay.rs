@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::{BackendError, CommitError, ReplayGuard, ReplayKey};
 use super::grants::up;
-use super::{Engine, SqlStore, Value};
+use super::{Engine, Lane, SqlStore, Value};
 
 /// A row that counts no more is taken over, whether or not it was purged.
 pub(in crate::store) const FIRST_USE: &str = "INSERT INTO grantor_replays (space, id, until) VALUES ($1, $2, $3) \
@@ -26,7 +26,7 @@ impl<E: Engine> ReplayGuard for SqlStore<E> {
             Value::Integer(up(until)),
             Value::Integer(now.timestamp()),
         ];
-        match self.engine.change(FIRST_USE, &values).await {
+        match self.engine.change(Lane::Request, FIRST_USE, &values).await {
             Ok(changed) => Ok(changed > 0),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Store(error)) => Err(error),

@@ -4,24 +4,29 @@ mod error;
 mod open;
 #[cfg(test)]
 mod plans;
+mod queue;
 mod schema;
+mod transaction;
+mod writer;
 
 use async_trait::async_trait;
-use sqlx::Connection as _;
-use sqlx::pool::PoolConnection;
+use futures_util::future::join_all;
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 
 use super::sql::grants::END;
-use super::sql::{Ending, Engine, SqlStore, Value, arguments, unreadable};
+use super::sql::{Ending, Engine, Lane, SqlStore, Value, arguments, unreadable};
 use super::{BackendError, CommitError, OpenError};
-use error::{read_error, write_error};
+use error::read_error;
 pub use open::SqliteOptions;
+use transaction::Change;
+use writer::Writer;
 
 /// Everything in one SQLite file, which several processes of one machine may share. SQLite itself is built in.
 ///
 /// The file is in WAL mode with `synchronous=FULL`: what was confirmed survives a power cut. Beside it stand `…-wal`
-/// and `…-shm`, which belong to it. One write is made at a time, each with its own flush to the disk; reads
-/// never wait. Network file systems, whose locks cannot be relied on, are no place for it. It needs a tokio runtime.
+/// and `…-shm`, which belong to it. A thread of the store's own makes the writes; those that wait together share one transaction and
+/// one flush to the disk, each with its own condition and its own outcome, so that more callers get more done. Reads never
+/// wait. Network file systems, whose locks cannot be relied on, are no place for it. It needs a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,15 +49,24 @@ impl SqliteStore {
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         SqliteOptions::new(address).open().await
     }
+
+    /// Waits for the writes that have begun or wait, and closes the file. Later calls fail, those of clones and other spaces
+    /// of this store too. Nothing is lost without it: what was confirmed has been flushed.
+    pub async fn close(&self) {
+        self.engine.writer.close().await;
+        self.engine.readers.close().await;
+    }
 }
 
 /// The connections to one file.
 #[derive(Debug)]
 pub struct SqliteEngine {
-    /// One connection: SQLite has one writer anyway, and here they wait in a queue that is fair.
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
 }
+
+/// So many grants are ended in one step: requests and other revocations have their turn in between.
+const ENDED_AT_ONCE: usize = 64;
 
 #[async_trait]
 impl Engine for SqliteEngine {
@@ -68,38 +82,26 @@ impl Engine for SqliteEngine {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<SqliteRow>, BackendError> {
-        let mut connection = connection(&self.readers).await?;
+        let mut connection = self.readers.acquire().await.map_err(BackendError::transient)?;
         let query = sqlx::query_with(statement, arguments::<Sqlite>(values).map_err(unreadable)?);
         query.fetch_all(&mut *connection).await.map_err(read_error)
     }
 
-    /// Dropped midway, it has happened or it has not: the statement runs on a thread of SQLite's own, to its end.
-    async fn change(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, CommitError> {
-        let mut connection = connection(&self.writer).await?;
-        let query = sqlx::query_with(statement, arguments::<Sqlite>(values).map_err(unreadable)?);
-        let done = query.execute(&mut *connection).await.map_err(write_error)?;
-        Ok(done.rows_affected())
+    async fn change(
+        &self,
+        lane: Lane,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, CommitError> {
+        self.writer.write(lane, Change::new(statement, values)).await
     }
 
-    /// Dropped midway, none of it has happened, or all of it.
-    async fn end_all(&self, rows: &[Ending<'_>]) -> Result<(), CommitError> {
-        let mut connection = connection(&self.writer).await?;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(read_error)?;
-        for row in rows {
-            let values = [
-                Value::Text(row.space),
-                Value::Bytes(&row.id),
-                Value::Text(&row.body),
-                Value::Integer(row.expires),
-                Value::Text(&row.subject),
-            ];
-            let query = sqlx::query_with(END, arguments::<Sqlite>(&values).map_err(unreadable)?);
-            query.execute(&mut *transaction).await.map_err(read_error)?;
+    async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>> {
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(ENDED_AT_ONCE) {
+            let ends = rows.iter().map(|row| self.writer.write(Lane::Revocation, Change::new(END, &row.values())));
+            outcomes.extend(join_all(ends).await.into_iter().map(|outcome| outcome.map(drop)));
         }
-        transaction.commit().await.map_err(write_error)
+        outcomes
     }
-}
-
-async fn connection(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, BackendError> {
-    pool.acquire().await.map_err(BackendError::transient)
 }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::super::OpenError;
 use super::error::{code, code_of, is_full};
 use super::schema::{self, VERSION};
+use super::writer::{Settings, Writer};
 use super::{SqliteEngine, SqliteStore};
 use crate::system::stopwatch;
 
@@ -21,12 +21,14 @@ pub struct SqliteOptions {
     address: String,
     readers: u32,
     busy_timeout: Duration,
+    most_waiting: usize,
 }
 
 impl SqliteOptions {
     /// A path, as it is or after `sqlite:`.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), readers: 4, busy_timeout: Duration::from_secs(2) }
+        let (readers, busy_timeout, most_waiting) = (4, Duration::from_secs(2), 1024);
+        Self { address: address.into(), readers, busy_timeout, most_waiting }
     }
 
     /// How many reads run at a time, each on a thread of its own; 4. At least one.
@@ -39,6 +41,13 @@ impl SqliteOptions {
     /// [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is known.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
+        self
+    }
+
+    /// How many writes may wait for their turn; 1024. One more is refused at once with a transient error, which requests hear as
+    /// a 503 with `Retry-After`. Ends of grants have as many places of their own, and so do slices of sweeps. At least one.
+    pub fn most_waiting(mut self, writes: usize) -> Self {
+        self.most_waiting = writes.max(1);
         self
     }
 
@@ -59,22 +68,25 @@ impl SqliteOptions {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(self.busy_timeout)
             .disable_statement_logging();
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(self.busy_timeout)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // A file does not hang up.
-                .test_before_acquire(false)
-        };
-        let writer = pool(1).connect_lazy_with(options.clone());
-        let readers = pool(self.readers).connect_lazy_with(options.pragma("query_only", "ON"));
-        let mut first = prepared(&writer).await.map_err(|error| open_error(&path, error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(self.readers)
+            .acquire_timeout(self.busy_timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // A file does not hang up.
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+        let mut first = connected(&options).await.map_err(|error| open_error(&path, error))?;
         let found = schema::migrate(&mut first).await.map_err(|error| open_error(&path, error))?;
         if found > VERSION {
             return Err(OpenError::Newer { place: path.display().to_string(), found, known: VERSION });
         }
+        let place = path.display().to_string();
+        let settings = Settings { path, wait: self.busy_timeout, most_waiting: self.most_waiting };
+        let failed = |source| OpenError::Failed { place, source };
+        let writer = Writer::start(settings).map_err(|error| failed(error.into()))?;
+        // Only now: a file that is open has its log.
+        let _ = first.close().await;
         Ok(SqliteStore::new(SqliteEngine { writer, readers }))
     }
 }
@@ -98,10 +110,10 @@ fn path(address: &str) -> Result<PathBuf, OpenError> {
 
 /// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start
 /// together have to try again.
-async fn prepared(writer: &sqlx::SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let until = stopwatch() + Duration::from_secs(10);
     loop {
-        match writer.acquire().await {
+        match options.connect().await {
             Err(error) if code_of(&error) == Some(code::BUSY) && stopwatch() < until => {
                 futures_timer::Delay::new(Duration::from_millis(20)).await;
             }

@@ -1,6 +1,7 @@
 //! Falls at random moments under a mixed load over HTTP. Whatever was answered with success is so afterwards; whatever was
-//! not can be asked for again.
+//! not can be asked for again. And falls between the flush of a batch and its answers.
 
+mod answers;
 mod serving;
 mod user;
 mod wire;

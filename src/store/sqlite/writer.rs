@@ -1,0 +1,234 @@
+//! The one writer: a thread that takes all that waits, and writes it in one transaction.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::super::BackendError;
+use super::super::sql::Lane;
+use super::queue::{Queue, Ticket};
+use super::transaction::{self, Change, Outcome};
+use crate::base::time::in_time;
+
+/// How the thread connects, and what may wait for it.
+pub(super) struct Settings {
+    pub(super) path: PathBuf,
+    /// How long a write waits for its turn, and its transaction for those of other processes.
+    pub(super) wait: Duration,
+    pub(super) most_waiting: usize,
+}
+
+/// Where writes wait for the thread. It belongs to no async runtime: a write that began is brought to its end, whatever
+/// becomes of the future that asked for it, or of its runtime.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    state: Mutex<State>,
+    /// Something waits, or the writer is closed.
+    something: Condvar,
+}
+
+struct State {
+    queue: Queue<Waiting>,
+    thread: Thread,
+    /// Dropped once the thread has ended.
+    until_ended: Vec<oneshot::Sender<()>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Thread {
+    /// It writes, and will look for more.
+    Busy,
+    /// It has to be woken.
+    Idle,
+    /// It writes what waits, and ends.
+    Closing,
+    Ended,
+}
+
+struct Waiting {
+    change: Change,
+    answer: oneshot::Sender<Outcome>,
+}
+
+impl Writer {
+    /// Connects, and starts the thread.
+    pub(super) fn start(settings: Settings) -> Result<Self, BackendError> {
+        let connection = settings.connect().map_err(BackendError::transient)?;
+        let state = State {
+            queue: Queue::new(settings.most_waiting),
+            thread: Thread::Busy,
+            until_ended: Vec::new(),
+        };
+        let shared = Arc::new(Shared { settings, state: Mutex::new(state), something: Condvar::new() });
+        let of_thread = Ending(Arc::clone(&shared));
+        let thread = std::thread::Builder::new().name("grantor-sqlite".to_owned());
+        thread.spawn(move || of_thread.0.write_all(connection)).map_err(BackendError::transient)?;
+        Ok(Self { shared })
+    }
+
+    /// Writes, together with what waits beside it; how many rows were changed. The answer comes after the flush.
+    ///
+    /// Dropped while it waits, it is not written; dropped afterwards, it is written or not.
+    pub(super) async fn write(&self, lane: Lane, change: Change) -> Outcome {
+        let (answer, mut heard) = oneshot::channel();
+        let mut place = self.shared.enter(lane, Waiting { change, answer })?;
+        let outcome = match in_time(&mut heard, self.shared.settings.wait).await {
+            Some(outcome) => outcome,
+            None if place.withdraw() => {
+                return Err(BackendError::transient("a write waited too long for its turn").into());
+            }
+            // It is being written, and that takes no longer than SQLite's own time-out.
+            None => heard.await,
+        };
+        place.ticket = None;
+        outcome.unwrap_or_else(|_| Err(BackendError::unknown_outcome("the writer of the file has ended").into()))
+    }
+
+    /// Writes what waits, and closes the file. Later writes are refused.
+    pub(super) async fn close(&self) {
+        let (ended, until_ended) = oneshot::channel();
+        {
+            let mut state = self.shared.lock();
+            if state.thread == Thread::Ended {
+                return;
+            }
+            state.thread = Thread::Closing;
+            state.until_ended.push(ended);
+        }
+        self.shared.something.notify_one();
+        // Nothing is sent: the sender is dropped.
+        let _ = until_ended.await;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.thread != Thread::Ended {
+            state.thread = Thread::Closing;
+        }
+        drop(state);
+        self.shared.something.notify_one();
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("path", &self.shared.settings.path).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, lane: Lane, waiting: Waiting) -> Result<Place<'_>, BackendError> {
+        let mut state = self.lock();
+        if matches!(state.thread, Thread::Closing | Thread::Ended) {
+            return Err(BackendError::transient("the store is closed"));
+        }
+        let entered = state.queue.enter(lane, waiting);
+        let ticket = entered.map_err(|_| BackendError::transient("too many writes wait"))?;
+        let wakes = std::mem::replace(&mut state.thread, Thread::Busy) == Thread::Idle;
+        drop(state);
+        if wakes {
+            self.something.notify_one();
+        }
+        Ok(Place { shared: self, ticket: Some(ticket) })
+    }
+
+    /// What the thread does.
+    fn write_all(&self, mut connection: Connection) {
+        while let Some(batch) = self.next_batch() {
+            let (changes, answers): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|waiting| (waiting.change, waiting.answer)).unzip();
+            let outcomes = transaction::run(&connection, &changes);
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                // Who was to hear it may have gone away.
+                let _ = answer.send(outcome);
+            }
+            // A transaction that can neither be committed nor undone ends with its connection.
+            while !connection.is_autocommit() {
+                match self.settings.connect() {
+                    Ok(next) => connection = next,
+                    Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something to write; `None` if there is nothing and never will be.
+    fn next_batch(&self) -> Option<Vec<Waiting>> {
+        let mut state = self.lock();
+        loop {
+            let batch = state.queue.next_batch();
+            match state.thread {
+                _ if !batch.is_empty() => return Some(batch),
+                Thread::Closing | Thread::Ended => return None,
+                Thread::Busy | Thread::Idle => state.thread = Thread::Idle,
+            }
+            state = self.something.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Settings {
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        // SQLite counts in an `i32` of milliseconds.
+        connection.busy_timeout(self.wait.min(Duration::from_secs(1_000_000)))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(connection)
+    }
+}
+
+/// Takes a write back that still waits when its future is dropped.
+struct Place<'a> {
+    shared: &'a Shared,
+    ticket: Option<Ticket>,
+}
+
+impl Place<'_> {
+    /// Whether it was still waiting.
+    fn withdraw(&mut self) -> bool {
+        let Some(ticket) = self.ticket.take() else { return false };
+        let mut state = self.shared.lock();
+        let withdrawn = state.queue.withdraw(ticket);
+        drop(state);
+        withdrawn.is_some()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+/// Held by the thread: however it ends, nothing waits for it afterwards.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.thread = Thread::Ended;
+        let mut left = Vec::new();
+        while !state.queue.is_empty() {
+            left.extend(state.queue.next_batch());
+        }
+        let until_ended = std::mem::take(&mut state.until_ended);
+        drop(state);
+        drop((left, until_ended));
+    }
+}
