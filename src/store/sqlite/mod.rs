@@ -1,6 +1,7 @@
 //! [`SqliteStore`]: one file, for one machine.
 
 mod error;
+mod log;
 mod open;
 #[cfg(test)]
 mod plans;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::super::BackendError;
 use super::super::sql::Lane;
+use super::log::LogKeeper;
 use super::queue::{Queue, Ticket};
 use super::transaction::{self, Change, Outcome};
 use crate::base::time::in_time;
@@ -62,6 +63,7 @@ impl Writer {
     /// Connects, and starts the thread.
     pub(super) fn start(settings: Settings) -> Result<Self, BackendError> {
         let connection = settings.connect().map_err(BackendError::transient)?;
+        let log = LogKeeper::start(settings.connect().map_err(BackendError::transient)?)?;
         let state = State {
             queue: Queue::new(settings.most_waiting),
             thread: Thread::Busy,
@@ -70,7 +72,7 @@ impl Writer {
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), something: Condvar::new() });
         let of_thread = Ending(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("grantor-sqlite".to_owned());
-        thread.spawn(move || of_thread.0.write_all(connection)).map_err(BackendError::transient)?;
+        thread.spawn(move || of_thread.0.write_all(connection, log)).map_err(BackendError::transient)?;
         Ok(Self { shared })
     }
 
@@ -147,11 +149,12 @@ impl Shared {
     }
 
     /// What the thread does.
-    fn write_all(&self, mut connection: Connection) {
+    fn write_all(&self, mut connection: Connection, mut log: LogKeeper) {
         while let Some(batch) = self.next_batch() {
             let (changes, answers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.change, waiting.answer)).unzip();
             let outcomes = transaction::run(&connection, &changes);
+            let rows = outcomes.iter().flatten().sum();
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 // Who was to hear it may have gone away.
                 let _ = answer.send(outcome);
@@ -163,6 +166,7 @@ impl Shared {
                     Err(_) => std::thread::sleep(Duration::from_millis(20)),
                 }
             }
+            log.written(rows, &connection);
         }
     }
 
@@ -188,6 +192,8 @@ impl Settings {
         // SQLite counts in an `i32` of milliseconds.
         connection.busy_timeout(self.wait.min(Duration::from_secs(1_000_000)))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // That is what the `LogKeeper` is for.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     }
