@@ -1,6 +1,8 @@
 //! [`SqliteStore`]: one file, for one machine.
 
 mod error;
+#[cfg(test)]
+mod exhaustive;
 mod log;
 mod open;
 #[cfg(test)]
