@@ -173,7 +173,10 @@ fn server(store: impl TokenStore + 'static) -> AuthorizationServer {
         .grant_types([GrantType::ClientCredentials])
         .scope("read write");
     let clients = MemoryRegistry::new([client.build().unwrap()]);
-    let server = AuthorizationServer::builder("https://as.example.com").clients(clients).store(store).scopes(["read", "write"]);
+    let server = AuthorizationServer::builder("https://as.example.com")
+        .clients(clients)
+        .store(store)
+        .scopes(["read", "write"]);
     server.build().unwrap()
 }
 

@@ -282,7 +282,9 @@ async fn a_member_of_a_batch_that_fails_fails_alone() {
     for (number, outcome) in finished(waiting).await.into_iter().enumerate() {
         match outcome {
             Ok(_) => assert_eq!(number % 2, 0, "{number}"),
-            Err(CommitError::Store(error)) => assert!(number % 2 == 1 && error.is_permanent(), "{number}: {error}"),
+            Err(CommitError::Store(error)) => {
+                assert!(number % 2 == 1 && error.is_permanent(), "{number}: {error}")
+            }
             Err(error) => panic!("{number}: {error}"),
         }
     }
@@ -308,7 +310,10 @@ async fn beyond_the_queue_a_write_is_refused_at_once_and_a_revocation_is_not() {
     for (_, output) in &waiting {
         let Some(Err(CommitError::Store(error))) = output else { continue };
         assert!(error.to_string().ends_with("too many writes wait"), "{error}");
-        assert!(!error.is_permanent() && !error.is_unknown_outcome(), "nothing happened, and a retry may work");
+        assert!(
+            !error.is_permanent() && !error.is_unknown_outcome(),
+            "nothing happened, and a retry may work"
+        );
     }
     let end = Tombstone::of(behaviour::grant(200), behaviour::now());
     let ending = begun([store.end(&end)]);

@@ -68,7 +68,9 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         let names = [Value::Text(index.client.as_str()), Value::Text(&subject), Value::MaybeBytes(user_code)];
         let changed = match (write.expect(), write.reindexes()) {
             (None, _) => self.engine.change(Lane::Request, INSERT, &[&record[..], &names].concat()).await?,
-            (Some(_), false) => self.engine.change(Lane::Request, REPLACE, &[&record[..], &[expect]].concat()).await?,
+            (Some(_), false) => {
+                self.engine.change(Lane::Request, REPLACE, &[&record[..], &[expect]].concat()).await?
+            }
             (Some(_), true) => {
                 self.engine.change(Lane::Request, REINDEX, &[&record[..], &names, &[expect]].concat()).await?
             }

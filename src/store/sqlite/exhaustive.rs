@@ -112,7 +112,8 @@ impl Run<'_> {
     /// What is there is what was confirmed, no more and no less.
     fn check(&self) {
         let mut statement = self.connection.prepare_cached("SELECT number FROM t ORDER BY number").unwrap();
-        let there: Vec<i64> = statement.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let there: Vec<i64> =
+            statement.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let told = (0_i64..).zip(self.told);
         let confirmed: Vec<i64> = told.filter(|(_, told)| *told == Told::Written).map(|(n, _)| n).collect();
         assert_eq!(there, confirmed);
@@ -127,7 +128,9 @@ impl Run<'_> {
                 (_, Told::Nothing) => panic!("{number} heard nothing"),
                 (_, Told::TakenBack) | (Kind::Bad, Told::Failed) => {}
                 (Kind::Bad, Told::Written) => panic!("{number} cannot be written"),
-                (Kind::Good, told) if number > 0 => assert_eq!(told, Told::Written, "{number} fails for another one"),
+                (Kind::Good, told) if number > 0 => {
+                    assert_eq!(told, Told::Written, "{number} fails for another one")
+                }
                 (Kind::Good | Kind::Same, Told::Written) => by_key.push(number),
                 (Kind::Good | Kind::Same, Told::Failed) => {}
             }

@@ -34,7 +34,8 @@ impl LogKeeper {
         let thread = std::thread::Builder::new().name("grantor-sqlite-log".to_owned());
         let thread = thread.spawn(move || {
             while woken.recv().is_ok() {
-                if write_back(&connection).is_some_and(|log| log.pages > LONG && log.written_back < log.pages) {
+                if write_back(&connection).is_some_and(|log| log.pages > LONG && log.written_back < log.pages)
+                {
                     found_long.store(true, Ordering::Release);
                 }
             }
@@ -134,6 +135,9 @@ mod tests {
         }
         drop(keeper);
         writer.execute("INSERT INTO t VALUES (x'00')", ()).unwrap();
-        assert!(write_back(&writer).unwrap().pages < 10, "all was written back before, so the log began again");
+        assert!(
+            write_back(&writer).unwrap().pages < 10,
+            "all was written back before, so the log began again"
+        );
     }
 }

@@ -102,7 +102,8 @@ impl Engine for SqliteEngine {
     async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>> {
         let mut outcomes = Vec::with_capacity(rows.len());
         for rows in rows.chunks(ENDED_AT_ONCE) {
-            let ends = rows.iter().map(|row| self.writer.write(Lane::Revocation, Change::new(END, &row.values())));
+            let ends =
+                rows.iter().map(|row| self.writer.write(Lane::Revocation, Change::new(END, &row.values())));
             outcomes.extend(join_all(ends).await.into_iter().map(|outcome| outcome.map(drop)));
         }
         outcomes

@@ -1,7 +1,7 @@
 //! Writes that waited together: one transaction and one flush, each with its own condition and its own outcome.
 
-use rusqlite::types::Value as Owned;
 use rusqlite::Connection;
+use rusqlite::types::Value as Owned;
 
 use super::super::sql::{Value, again};
 use super::super::{BackendError, CommitError};
@@ -183,10 +183,7 @@ mod tests {
         let connection = table();
         let nothing = Change::new("UPDATE t SET text = 'b' WHERE number = $1", &[Value::Integer(7)]);
         let outcomes = run(&connection, &[insert(1), insert(1), nothing, insert(2)]);
-        assert!(
-            matches!(&outcomes[..], [Ok(1), Err(CommitError::Conflict), Ok(0), Ok(1)]),
-            "{outcomes:?}"
-        );
+        assert!(matches!(&outcomes[..], [Ok(1), Err(CommitError::Conflict), Ok(0), Ok(1)]), "{outcomes:?}");
         assert_eq!(numbers(&connection), [1, 2]);
     }
 

@@ -64,11 +64,8 @@ impl Writer {
     pub(super) fn start(settings: Settings) -> Result<Self, BackendError> {
         let connection = settings.connect().map_err(BackendError::transient)?;
         let log = LogKeeper::start(settings.connect().map_err(BackendError::transient)?)?;
-        let state = State {
-            queue: Queue::new(settings.most_waiting),
-            thread: Thread::Busy,
-            until_ended: Vec::new(),
-        };
+        let state =
+            State { queue: Queue::new(settings.most_waiting), thread: Thread::Busy, until_ended: Vec::new() };
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), something: Condvar::new() });
         let of_thread = Ending(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("grantor-sqlite".to_owned());
@@ -91,7 +88,8 @@ impl Writer {
             None => heard.await,
         };
         place.ticket = None;
-        outcome.unwrap_or_else(|_| Err(BackendError::unknown_outcome("the writer of the file has ended").into()))
+        outcome
+            .unwrap_or_else(|_| Err(BackendError::unknown_outcome("the writer of the file has ended").into()))
     }
 
     /// Writes what waits, and closes the file. Later writes are refused.
