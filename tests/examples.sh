@@ -19,12 +19,14 @@ expect() { # what, actual, pattern
 }
 
 lines=$(wc -l <examples/quickstart.rs)
-expect "quickstart: at most 40 lines" "$((lines <= 40))" '^1$'
+# Forty for the server, and three for the page at / and the peer's address.
+expect "quickstart: at most 43 lines" "$((lines <= 43))" '^1$'
 
 # The commands as they are printed, the refresh pasted twice as the text says.
 port=$(free_port)
 start_program "$work/quickstart.log" "$TARGET/debug/examples/quickstart" "$port"
 expect "quickstart: on the port that was asked for" "$program_address" ":$port\$"
+expect "quickstart: a page with a link" "$(curl -s "$program_address/")" '>Log in as alice</a>'
 expect "quickstart: what to do if the port is taken" "$("$TARGET/debug/examples/quickstart" "$port" 2>&1)" 'add another port'
 sed -n '2,$p' "$work/quickstart.log" >"$work/pasted"
 sed -i '/^TOKENS2=/{p;}' "$work/pasted"
@@ -70,7 +72,29 @@ expect "mcp_server: the challenge" "$(curl -si -X POST "$program_address/mcp")" 
     "resource_metadata=\"$program_address/.well-known/oauth-protected-resource/mcp\""
 expect "mcp_server: its metadata" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
     '"client_id_metadata_document_supported":true'
+# One decision a consent page, and none without the token of its session.
+mcp() { curl -s -b "$work/cookies" -c "$work/cookies" "$@"; }
+value() { sed -n "s/.*name=\"$1\" value=\"\([^\"]*\)\".*/\1/p" | sed 's/&amp;/\&/g'; }
+client=$(mcp -H 'content-type: application/json' -d '{"client_name":"Test","redirect_uris":["http://127.0.0.1:1/cb"],
+    "token_endpoint_auth_method":"none"}' "$program_address/register" | sed 's/.*"client_id":"\([^"]*\)".*/\1/')
+query="response_type=code&client_id=$client&redirect_uri=http://127.0.0.1:1/cb&scope=notes:read&state=s"
+query="$query&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+mcp -d username=alice -d password=wonderland --data-urlencode "query=$query" "$program_address/login" >/dev/null
+consent=$(mcp "$program_address/authorize?$query")
+decide() { mcp -i -d decision=approve --data-urlencode "query=$query" -d "csrf=$1" "$program_address/consent"; }
+expect "mcp_server: a form of another site" "$(decide none)" '^HTTP/1.1 403'
+first=$(decide "$(value csrf <<<"$consent")" | grep -i '^location: ')
+expect "mcp_server: a code" "$first" 'http://127.0.0.1:1/cb\?code='
+expect "mcp_server: a second press repeats it" "$(decide "$(value csrf <<<"$consent")" | grep -i '^location: ')" "$(sed -E "s/.*[?&](code=[^&[:space:]]*).*/\1/" <<<"$first")"
+expect "mcp_server: a cookie for each port" "$(cat "$work/cookies")" "notes-session-${program_address##*:}"
 stop_program
+
+# The template of `examples/login` builds by itself, but for the name that `cargo generate` fills in.
+GRANTOR="path = \"$PWD\"" examples/login/template.sh "$work/template" >/dev/null
+sed -i 's/{{project-name}}/my-login/' "$work/template/Cargo.toml"
+cp Cargo.lock "$work/template/"
+built=$(cargo build --quiet --manifest-path "$work/template/Cargo.toml" --target-dir "$TARGET/template" 2>&1 && echo built)
+expect "login: its template builds" "$built" '^built$'
 
 # The server without a configuration is a demonstration.
 start_program "$work/server.log" "$TARGET/debug/grantor-server"

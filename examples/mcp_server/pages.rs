@@ -1,5 +1,8 @@
 //! The login and the consent page, and the sessions behind them: what every app has already. The user is alice, the
 //! password wonderland.
+//!
+//! A consent form carries a token of the session that it was written for, so no other site can press its buttons. One decision a
+//! page: a second press repeats the first answer.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Form, RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use grantor::{
@@ -20,21 +24,38 @@ use serde::Deserialize;
 #[derive(Clone)]
 struct App {
     server: AuthorizationServer,
+    /// Browsers send a cookie to every port of a host, so its name has the port.
+    cookie: Arc<str>,
     /// The browsers in which alice is signed in, by their cookies.
-    sessions: Arc<Mutex<HashMap<String, Session>>>,
+    sessions: Arc<Mutex<HashMap<String, Arc<Session>>>>,
 }
 
-#[derive(Clone)]
 struct Session {
     since: SystemTime,
+    /// What the consent forms of this session carry.
+    csrf: String,
     /// The request that alice signed in for: she did so after it was first seen, so for it her login is fresh
     /// (`prompt=login`, `max_age=0`).
-    request: Option<String>,
+    request: Mutex<Option<String>>,
+    /// How the latest consent page was answered, with the request that it was for.
+    answered: tokio::sync::Mutex<Option<(String, Answer)>>,
+}
+
+/// An answer that can be given again.
+#[derive(Clone)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
 }
 
 pub(crate) fn routes(server: AuthorizationServer) -> Router {
     let routes = Router::new().route("/authorize", get(ask)).route("/login", post(login));
-    routes.route("/consent", post(decide)).with_state(App { server, sessions: Arc::default() })
+    let issuer = server.rules().issuer.to_string();
+    let port = issuer.rsplit_once(':').map(|(_, port)| port.trim_end_matches('/'));
+    let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or("443");
+    let app = App { cookie: format!("notes-session-{port}").into(), sessions: Arc::default(), server };
+    routes.route("/consent", post(decide)).with_state(app)
 }
 
 /// `GET /authorize`: the login page, and after it the consent page.
@@ -46,8 +67,11 @@ async fn ask(
 ) -> Response {
     let query = query.unwrap_or_default();
     match app.check(&headers, peer, &query).await {
-        Ok(consent) if consent.prompt_none() => consent.consent_required().await.into_response(),
-        Ok(consent) => page(&consent_page(&consent, &query)),
+        Ok((consent, _)) if consent.prompt_none() => consent.consent_required().await.into_response(),
+        Ok((consent, session)) => {
+            *session.answered.lock().await = None; // a new page, and a new decision
+            page(&consent_page(&consent, &query, &session.csrf))
+        }
         Err(response) => response,
     }
 }
@@ -67,18 +91,29 @@ async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Respons
     if (form.username.as_str(), form.password.as_str()) != ("alice", "wonderland") {
         return back.into_response();
     }
+    let id = random();
+    let session = Session {
+        since: SystemTime::now(),
+        csrf: random(),
+        request: Mutex::new(Some(query)),
+        answered: tokio::sync::Mutex::default(),
+    };
+    app.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(id.clone(), Arc::new(session));
+    // Lax keeps the cookie from forms on other sites; behind https add `Secure`.
+    let cookie = format!("{}={id}; HttpOnly; SameSite=Lax; Path=/", app.cookie);
+    ([(header::SET_COOKIE, cookie)], back).into_response()
+}
+
+/// 128 bits that nobody outside knows, in hexadecimal.
+fn random() -> String {
     let mut random = [0; 16];
     SystemEntropy::default().fill(&mut random);
-    let session: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut sessions = app.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    sessions.insert(session.clone(), Session { since: SystemTime::now(), request: Some(query) });
-    // Lax keeps the cookie from forms on other sites; behind https add `Secure`.
-    let cookie = format!("notes-session={session}; HttpOnly; SameSite=Lax; Path=/");
-    ([(header::SET_COOKIE, cookie)], back).into_response()
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Deserialize)]
 struct Decision {
+    csrf: String,
     decision: String,
     query: String,
 }
@@ -90,36 +125,74 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<Decision>,
 ) -> Response {
-    match app.check(&headers, peer, &form.query).await {
-        Ok(consent) => {
-            app.answered(&headers);
-            match form.decision.as_str() {
-                "approve" => consent.approve().await.into_response(),
-                _ => consent.deny().await.into_response(),
-            }
-        }
-        Err(response) => response,
+    let Some(session) = app.signed_in(&headers).filter(|session| session.csrf == form.csrf) else {
+        return (StatusCode::FORBIDDEN, page("<h1>This form did not come from this site, or it has expired.</h1>"))
+            .into_response();
+    };
+    let mut answered = session.answered.lock().await; // the second press of a button waits for the first
+    if let Some((_, answer)) = answered.as_ref().filter(|(query, _)| *query == form.query) {
+        return answer.clone().into_response();
+    }
+    let consent = match app.check(&headers, peer, &form.query).await {
+        Ok((consent, _)) => consent,
+        Err(response) => return response,
+    };
+    let answer = match form.decision.as_str() {
+        "approve" => consent.approve().await,
+        _ => consent.deny().await,
+    };
+    if answer.status >= 500 {
+        return answer.into_response(); // the next press tries again
+    }
+    let answer = Answer::keep(answer);
+    *answered = Some((form.query, answer.clone()));
+    // The same request is a new one from now on.
+    *session.request.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    answer.into_response()
+}
+
+impl Answer {
+    fn keep(answer: grantor::Response) -> Self {
+        let fields = answer.headers.iter();
+        let fields = fields.filter_map(|(name, value)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+        });
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, headers: fields.collect(), body: answer.body }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        (self.status, self.headers, Body::from(self.body)).into_response()
     }
 }
 
 impl App {
     /// The request, if alice is signed in and it is in order; else what the browser gets instead.
-    async fn check(&self, headers: &HeaderMap, peer: SocketAddr, query: &str) -> Result<Consent, Response> {
+    async fn check(
+        &self,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+        query: &str,
+    ) -> Result<(Consent, Arc<Session>), Response> {
         // The address limits how many documents of clients one visitor can name.
         let request = Request::get(query).from_peer(peer.ip());
         let asked = self.server.authorize(&request).await.map_err(IntoResponse::into_response)?;
-        let Some(Session { since, request: seen }) = self.signed_in(headers) else {
+        let Some(session) = self.signed_in(headers) else {
             return Err(match asked.login_required().await {
                 LoginRequired::ShowLogin(login) => page(&login_page(&login, query)),
                 LoginRequired::Answered(answer) => answer.into_response(),
             });
         };
+        let since = session.since;
+        let seen = session.request.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         let asked = match seen.as_deref() == Some(query) {
             true => asked.seen(since.into()),
             false => asked,
         };
         match asked.signed_in(Login::new("alice", since.into())).await {
-            SignedIn::Consent(consent) => Ok(consent),
+            SignedIn::Consent(consent) => Ok((consent, session)),
             // There is no second factor here, and no page to sign up.
             SignedIn::Reauthenticate(login)
                 if matches!(login.because(), LoginReason::StepUp | LoginReason::SignUp) =>
@@ -131,23 +204,13 @@ impl App {
         }
     }
 
-    fn signed_in(&self, headers: &HeaderMap) -> Option<Session> {
+    fn signed_in(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
+        let cookies = headers.get(header::COOKIE)?.to_str().ok()?.split("; ");
+        let mut own = cookies.filter_map(|cookie| cookie.split_once('=')).filter(|(name, _)| *name == &*self.cookie);
+        let (_, id) = own.next()?;
         let sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        sessions.get(cookie(headers)?).cloned()
+        sessions.get(id).cloned()
     }
-
-    /// The same request is a new one from now on.
-    fn answered(&self, headers: &HeaderMap) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(session) = cookie(headers).and_then(|cookie| sessions.get_mut(cookie)) {
-            session.request = None;
-        }
-    }
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    cookies.split("; ").find_map(|cookie| cookie.strip_prefix("notes-session="))
 }
 
 fn login_page(login: &ShowLogin, query: &str) -> String {
@@ -161,7 +224,7 @@ fn login_page(login: &ShowLogin, query: &str) -> String {
     )
 }
 
-fn consent_page(consent: &Consent, query: &str) -> String {
+fn consent_page(consent: &Consent, query: &str, csrf: &str) -> String {
     let scopes: String = consent.scope().iter().map(|scope| format!("<li>{}</li>", escape(scope))).collect();
     let resources = consent.resources().as_slice().iter();
     let resources: String = resources.map(|id| format!("<li>{}</li>", escape(id.as_str()))).collect();
@@ -174,7 +237,7 @@ fn consent_page(consent: &Consent, query: &str) -> String {
     };
     format!(
         "<h1>Allow {}?</h1><p>It asks for</p><ul>{scopes}</ul><p>at</p><ul>{resources}</ul><p>and you go on to <b id=\"consent-redirect-host\">{}</b>{warning}\
-         <form method=\"post\" action=\"/consent\">{}\
+         <form method=\"post\" action=\"/consent\">{}<input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\
          <button id=\"consent-approve\" name=\"decision\" value=\"approve\">Allow</button>\
          <button id=\"consent-deny\" name=\"decision\" value=\"deny\">Deny</button></form>",
         who(consent.client()),

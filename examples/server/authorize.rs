@@ -5,11 +5,12 @@
 //! newer, and what a consent page was answered with.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use grantor::adapter::axum::read;
+use grantor::adapter::axum::{Peer, read};
 use grantor::http::{Method, Request};
 use grantor::{Consent, LoginReason, LoginRequired, ShowLogin, Unasked};
 use serde::{Deserialize, Serialize};
@@ -34,8 +35,13 @@ pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request:
 
 /// `GET /consent`: every time, whatever was allowed before. Only a request that forbids every page is answered by what is
 /// remembered.
-pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
-    let request = Request::get(query.unwrap_or_default());
+pub(crate) async fn ask(
+    State(app): State<App>,
+    Peer(peer): Peer,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let request = from(peer, query.unwrap_or_default());
     match (check(&app, visitor.session(), &request).await, visitor.session()) {
         (Ok(consent), Some(session)) => {
             session.decisions.show(&graphic(&query_of(&request)));
@@ -48,12 +54,16 @@ pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query
 }
 
 /// `POST /consent`: one decision a page. A second press of its buttons repeats the first answer.
-pub(crate) async fn decide(State(app): State<App>, posted: PostedBy<Answer>) -> Response {
+pub(crate) async fn decide(
+    State(app): State<App>,
+    Peer(peer): Peer,
+    posted: PostedBy<Answer>,
+) -> Response {
     let PostedBy { session, fields: Answer { request, decision }, .. } = posted;
     let key = graphic(&request);
     let page = session.decisions.of(&key);
     let answer = page.get_or_try_init(|| async {
-        let consent = check(&app, Some(&session), &Request::get(request)).await?;
+        let consent = check(&app, Some(&session), &from(peer, request)).await?;
         let answer = match decision {
             Decision::Approve => consent.approve().await,
             Decision::Deny => consent.deny().await,
@@ -80,6 +90,15 @@ pub(crate) struct Answer {
 enum Decision {
     Approve,
     Deny,
+}
+
+/// The request of a page of ours, from this address: what strangers can multiply is counted by it.
+fn from(peer: Option<IpAddr>, query: String) -> Request {
+    let request = Request::get(query);
+    match peer {
+        Some(peer) => request.from_peer(peer),
+        None => request,
+    }
 }
 
 /// The request as far as it can be judged: `Err` is the page or the redirect that it gets instead of a
@@ -157,7 +176,7 @@ fn go(
             to(back)
         }
         None => {
-            let (session, cookie) = app.sessions.visit();
+            let (session, cookie) = app.sessions.visit(request.peer);
             keep(&session);
             ([(header::SET_COOKIE, cookie)], to(back)).into_response()
         }

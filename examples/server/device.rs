@@ -21,13 +21,18 @@ use crate::pages::Page;
 use crate::session::{AnsweredDevice, Session, SignedIn, Visitor};
 
 /// `GET /device`, perhaps with the code in the query (`verification_uri_complete`).
-pub(crate) async fn form(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn form(
+    State(app): State<App>,
+    Peer(peer): Peer,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
     let code = code_in(query.as_deref()).map(|code| code.to_string()).unwrap_or_default();
     let page = FormPage { code: &code, message: None };
     match visitor.session() {
         Some(session) => app.pages.show(Some(session), &page),
         None => {
-            let (session, cookie) = app.sessions.visit();
+            let (session, cookie) = app.sessions.visit(peer);
             ([(header::SET_COOKIE, cookie)], app.pages.show(Some(&session), &page)).into_response()
         }
     }

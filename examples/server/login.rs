@@ -70,7 +70,12 @@ const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// `GET /login?return_to=…`; with `again`, for a user who is signed in as well.
-pub(crate) async fn login(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn login(
+    State(app): State<App>,
+    Peer(peer): Peer,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
     let query = query.as_deref().and_then(|query| serde_urlencoded::from_str::<Wish>(query).ok());
     let Wish { return_to, again, because, login_hint } = query.unwrap_or_default();
     let return_to = return_to.page(&app);
@@ -88,7 +93,7 @@ pub(crate) async fn login(State(app): State<App>, visitor: Visitor, RawQuery(que
     match visitor.session() {
         Some(session) => page.show(&app, session),
         None => {
-            let (session, cookie) = app.sessions.visit();
+            let (session, cookie) = app.sessions.visit(peer);
             ([(header::SET_COOKIE, cookie)], page.show(&app, &session)).into_response()
         }
     }

@@ -45,6 +45,7 @@ mod stores;
 mod tokens;
 mod toml_reader;
 mod users;
+mod visitors;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -8,6 +8,7 @@
 //! was answered, for a button that is pressed twice.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use crate::applications::NewApplication;
 use crate::decisions::Decisions;
 use crate::expiring::Expiring;
 use crate::users::User;
+use crate::visitors::Visitors;
 
 const VISIT: Duration = Duration::from_secs(60 * 60);
 const VISITORS: usize = 10_000;
@@ -42,15 +44,13 @@ pub(crate) const BY_PASSWORD: &str = "1";
 /// That of a sign-in by password and PIN.
 pub(crate) const BY_PIN: &str = "2";
 
-/// All sessions, in memory and bounded: a flood of visitors drives out visitors, never the signed-in.
+/// All sessions, in memory and bounded: a flood of visitors drives out its own sessions, and never the signed-in.
 pub(crate) struct Sessions {
     cookie: String,
     attributes: &'static str,
-    visitors: Mutex<Pool>,
-    signed_in: Mutex<Pool>,
+    visitors: Mutex<Visitors<Key, Arc<Session>>>,
+    signed_in: Mutex<Expiring<Key, Arc<Session>>>,
 }
-
-type Pool = Expiring<Key, Arc<Session>>;
 
 /// The digest of an id: what is kept is not what is presented.
 type Key = [u8; 32];
@@ -68,7 +68,7 @@ impl Sessions {
         Self {
             cookie: port.map_or(name.to_owned(), |port| format!("{name}-{port}")),
             attributes,
-            visitors: Mutex::new(Expiring::new(VISIT, VISITORS)),
+            visitors: Mutex::new(Visitors::new(VISIT, VISITORS)),
             signed_in: Mutex::new(Expiring::new(SIGNED_IN, SIGNED_IN_SESSIONS)),
         }
     }
@@ -81,9 +81,11 @@ impl Sessions {
         signed_in.or_else(|| lock(&self.visitors).get(&key, now).cloned())
     }
 
-    /// A session for a visitor who has none, and the `Set-Cookie` that names it.
-    pub(crate) fn visit(&self) -> (Arc<Session>, HeaderValue) {
-        self.open(None, Arc::default(), Arc::default())
+    /// A session for a visitor from this address who has none, and the `Set-Cookie` that names it.
+    pub(crate) fn visit(&self, peer: Option<IpAddr>) -> (Arc<Session>, HeaderValue) {
+        let (session, cookie) = self.new_session(None, Arc::default(), Arc::default());
+        lock(&self.visitors).insert(session.key, Arc::clone(&session), peer, Instant::now());
+        (session, cookie)
     }
 
     /// The visitor is `user`: the old session ends, and a new one begins.
@@ -97,14 +99,14 @@ impl Sessions {
             Some(_) | None => Arc::clone(&old.browser),
         };
         let signed_in = SignedIn { user, since: Utc::now(), acr: BY_PASSWORD };
-        self.open(Some(signed_in), browser, Arc::clone(&old.first_seen)).1
+        self.open(signed_in, browser, Arc::clone(&old.first_seen))
     }
 
     /// The user gave the right PIN, too: a new session again. `None` if nobody is signed in.
     pub(crate) fn step_up(&self, old: &Session) -> Option<HeaderValue> {
         let signed_in = SignedIn { acr: BY_PIN, ..old.signed_in.clone()? };
         self.end(old);
-        Some(self.open(Some(signed_in), Arc::clone(&old.browser), Arc::clone(&old.first_seen)).1)
+        Some(self.open(signed_in, Arc::clone(&old.browser), Arc::clone(&old.first_seen)))
     }
 
     /// The PIN was wrong; the session ends if it was too often.
@@ -124,7 +126,13 @@ impl Sessions {
         self.set_cookie("", "; Max-Age=0")
     }
 
-    fn open(
+    fn open(&self, signed_in: SignedIn, browser: Arc<Browser>, first_seen: Arc<FirstSeen>) -> HeaderValue {
+        let (session, cookie) = self.new_session(Some(signed_in), browser, first_seen);
+        lock(&self.signed_in).insert(session.key, session, Instant::now());
+        cookie
+    }
+
+    fn new_session(
         &self,
         signed_in: Option<SignedIn>,
         browser: Arc<Browser>,
@@ -132,7 +140,6 @@ impl Sessions {
     ) -> (Arc<Session>, HeaderValue) {
         let id: [u8; 32] = rand::random();
         let csrf: [u8; 32] = rand::random();
-        let pool = if signed_in.is_some() { &self.signed_in } else { &self.visitors };
         let session = Arc::new(Session {
             key: Sha256::digest(id).into(),
             csrf: URL_SAFE_NO_PAD.encode(csrf),
@@ -143,7 +150,6 @@ impl Sessions {
             wrong_pins: AtomicU32::new(0),
             once: Mutex::new(None),
         });
-        lock(pool).insert(session.key, Arc::clone(&session), Instant::now());
         (session, self.set_cookie(&URL_SAFE_NO_PAD.encode(id), ""))
     }
 
@@ -341,8 +347,8 @@ mod tests {
     #[test]
     fn a_cookie_finds_its_session_and_no_other() {
         let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (session, cookie) = sessions.visit();
-        let (other, _) = sessions.visit();
+        let (session, cookie) = sessions.visit(None);
+        let (other, _) = sessions.visit(None);
         let found = sessions.find(&sent_back(&cookie)).map(|found| found.csrf().to_owned());
         assert_eq!(found.as_deref(), Some(session.csrf()));
         assert!(session.wrote(session.csrf()) && !session.wrote(other.csrf()) && !session.wrote(""));
@@ -352,7 +358,7 @@ mod tests {
     #[test]
     fn signing_in_leaves_the_old_id_worthless() {
         let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (visitor, planted) = sessions.visit();
+        let (visitor, planted) = sessions.visit(None);
         let fresh = sessions.sign_in(&visitor, Arc::new(User::named("alice")));
         assert!(sessions.find(&sent_back(&planted)).is_none());
         let session = sessions.find(&sent_back(&fresh));
@@ -365,7 +371,7 @@ mod tests {
     #[test]
     fn what_a_visitor_did_goes_along_and_what_another_user_did_does_not() {
         let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (visitor, _) = sessions.visit();
+        let (visitor, _) = sessions.visit(None);
         let find = |cookie| sessions.find(&sent_back(&cookie));
         let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
         let ids = alice.as_deref().map(|alice| alice.browser().id() == visitor.browser().id());
@@ -378,7 +384,7 @@ mod tests {
     #[test]
     fn ft_30_a_new_sign_in_keeps_when_a_request_was_first_seen() {
         let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (visitor, _) = sessions.visit();
+        let (visitor, _) = sessions.visit(None);
         let (first, later) = (Utc::now(), Utc::now() + chrono::TimeDelta::seconds(5));
         visitor.keep_first_seen("a=1", first);
         visitor.keep_first_seen("a=1", later);
@@ -398,14 +404,14 @@ mod tests {
             ("[::1]:9401", "grantor-session-9401="),
             ("[::1]", "grantor-session="),
         ] {
-            let (_, cookie) = Sessions::new(false, host).visit();
+            let (_, cookie) = Sessions::new(false, host).visit(None);
             assert!(cookie.to_str().unwrap_or_default().starts_with(name), "{host}");
         }
     }
 
     #[test]
     fn an_https_cookie_is_bound_to_the_host() {
-        let (_, cookie) = Sessions::new(true, "login.example").visit();
+        let (_, cookie) = Sessions::new(true, "login.example").visit(None);
         let text = cookie.to_str().unwrap_or_default();
         assert!(
             text.starts_with("__Host-grantor=") && text.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure")
