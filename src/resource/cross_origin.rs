@@ -117,7 +117,7 @@ impl CrossOrigin {
 }
 
 /// With whom an answer is shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Shared {
     headers: Vec<(&'static str, Cow<'static, str>)>,

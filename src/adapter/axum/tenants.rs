@@ -3,30 +3,18 @@
 use std::sync::Arc;
 
 use ::axum::Router;
-use ::axum::body::Body;
 use ::axum::extract::{FromRef, FromRequestParts};
-use ::axum::http::Request as HttpRequest;
-use ::axum::http::header::HOST;
 use ::axum::http::request::Parts;
 
-use super::serve;
+use crate::adapter::http::{EndpointService, destination};
 use crate::http::Response;
 use crate::server::AuthorizationServer;
-use crate::tenants::{Destination, Tenants};
+use crate::tenants::Tenants;
 
 /// The machine endpoints of every tenant, as the fallback of a router: merge it at the root of your app. Your own routes
 /// go first; what is no endpoint of any tenant is a 404.
 pub fn tenant_router<S: Clone + Send + Sync + 'static>(tenants: impl Tenants + 'static) -> Router<S> {
-    let tenants: Arc<dyn Tenants> = Arc::new(tenants);
-    Router::new().fallback(move |request| answer(Arc::clone(&tenants), request))
-}
-
-async fn answer(tenants: Arc<dyn Tenants>, request: HttpRequest<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    match tenants.endpoint(&destination(&parts)).await {
-        Ok((server, endpoint)) => serve(server, endpoint, HttpRequest::from_parts(parts, body)).await,
-        Err(answer) => answer,
-    }
+    Router::new().fallback_service(EndpointService::tenants(tenants))
 }
 
 /// An extractor for your own pages: the server of the tenant that a request is for, by the `Arc<dyn Tenants>` in the
@@ -44,10 +32,4 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         Arc::<dyn Tenants>::from_ref(state).server(&destination(parts)).await.map(Self)
     }
-}
-
-fn destination(parts: &Parts) -> Destination<'_> {
-    let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let authority = parts.uri.authority().map(|authority| authority.as_str()).or_else(header);
-    Destination::new(authority.unwrap_or_default(), parts.uri.path())
 }

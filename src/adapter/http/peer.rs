@@ -1,51 +1,50 @@
-//! The address that a request comes from, in axum.
+//! The address that a request comes from.
 
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ::axum::extract::{ConnectInfo, FromRequestParts};
-use ::axum::http::request::Parts;
-use ::axum::http::{Extensions, HeaderMap, Request as HttpRequest};
+use ::http::{Extensions, HeaderMap, Request as HttpRequest};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::connection;
 use crate::adapter::TrustedProxies;
 
-/// The address that a request comes from, as an extractor for your own pages: whom [`PeerLayer`] found, else the peer of the
-/// connection; `None` where the app is served without `into_make_service_with_connect_info::<SocketAddr>()`.
+/// The address that a request comes from: whom [`PeerLayer`] found, else the peer of the connection; `None` where neither is known.
+///
+/// As an extension of a request it says what the peer of its connection is; the host leaves it there where its framework leaves
+/// nothing that this adapter knows. In axum it is an extractor for your own pages, and the peer is known if the app is served with
+/// `into_make_service_with_connect_info::<SocketAddr>()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
 pub struct Peer(pub Option<IpAddr>);
 
 impl Peer {
-    pub(super) fn of(extensions: &Extensions) -> Option<IpAddr> {
+    /// Of a request with these extensions.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
         match extensions.get::<Found>() {
-            Some(Found(address)) => Some(*address),
-            None => extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
+            Some(Found(address)) => Self(Some(*address)),
+            None => Self(of_connection(extensions)),
         }
     }
+}
+
+fn of_connection(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<Peer>().and_then(|peer| peer.0).or_else(|| connection::peer(extensions))
 }
 
 /// What the layer leaves for the handlers inside. Nothing outside of this crate can make one.
 #[derive(Clone, Copy)]
 struct Found(IpAddr);
 
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self(Self::of(&parts.extensions)))
-    }
-}
-
 /// A `tower` layer for a server behind proxies of your own: for the endpoints and extractors of this adapter, a request comes from
 /// whom the proxies name. Put it around your whole app.
 ///
 /// ```
 /// use grantor::adapter::TrustedProxies;
-/// use grantor::adapter::axum::PeerLayer;
+/// use grantor::adapter::http::PeerLayer;
 ///
 /// let proxies = TrustedProxies::networks(["127.0.0.1", "10.0.0.0/8"])?;
 /// let app: axum::Router = axum::Router::new().layer(PeerLayer::new(proxies));
@@ -87,7 +86,7 @@ impl<S: Service<HttpRequest<B>>, B> Service<HttpRequest<B>> for WithPeer<S> {
     }
 
     fn call(&mut self, mut request: HttpRequest<B>) -> S::Future {
-        if let Some(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()) {
+        if let Some(peer) = of_connection(request.extensions()) {
             let fields = |name| values(request.headers(), name);
             let client = self.proxies.client(peer, &fields("forwarded"), &fields("x-forwarded-for"));
             request.extensions_mut().insert(Found(client));

@@ -1,0 +1,75 @@
+//! [`Authorized`]: the access of a request, as an extractor of any framework gives it to a handler.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use crate::resource::{Access, Requirement};
+
+/// What an [`Authorized`] request has to bring along, as a type.
+///
+/// ```
+/// use grantor::adapter::{Authorized, Required};
+/// use grantor::resource::Requirement;
+///
+/// struct Write;
+/// impl Required for Write {
+///     fn requirement() -> Requirement {
+///         Requirement::scopes(["write"])
+///     }
+/// }
+///
+/// async fn rename(access: Authorized<Write>) -> String {
+///     format!("renamed for {:?}", access.user())
+/// }
+/// ```
+pub trait Required: 'static {
+    /// The requirement.
+    fn requirement() -> Requirement;
+}
+
+/// Any live token.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum AnyToken {}
+
+impl Required for AnyToken {
+    fn requirement() -> Requirement {
+        Requirement::any()
+    }
+}
+
+/// An extractor: the access of a request that has what `R` requires, by the guard in the app's state. Any other
+/// request gets its challenge before the handler runs.
+pub struct Authorized<R = AnyToken> {
+    access: Access,
+    required: PhantomData<fn() -> R>,
+}
+
+impl<R> Authorized<R> {
+    /// A request that a guard let pass with what `R` requires.
+    #[allow(dead_code)] // only the adapters of frameworks with extractors make one
+    pub(crate) fn new(access: Access) -> Self {
+        Self { access, required: PhantomData }
+    }
+
+    /// The access.
+    #[must_use]
+    pub fn into_access(self) -> Access {
+        self.access
+    }
+}
+
+impl<R> Deref for Authorized<R> {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
+    }
+}
+
+impl<R> fmt::Debug for Authorized<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authorized").field(&self.access).finish()
+    }
+}

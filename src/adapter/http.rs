@@ -1,0 +1,146 @@
+//! The adapter for the types of the crate `http` (feature `http`): hyper, poem, salvo, lambda_http and whatever else speaks `tower`.
+//!
+//! [`EndpointService`] answers at all machine endpoints. For your own `/authorize`, [`read`] copies a request and
+//! `http::Response::from` gives the answer its type. In front of an API stands a [`GuardLayer`], and outside of it a
+//! [`CrossOriginLayer`]; the layer leaves an [`Access`](crate::Access) in the request's extensions. Behind proxies, [`PeerLayer`]
+//! finds whom a request comes from.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use grantor::adapter::http::{EndpointService, read};
+//! use grantor::{AuthorizationServer, Login, Response, SignedIn};
+//! use http_body_util::Full;
+//! use tower_service::Service as _;
+//!
+//! // One request to a server with pages of its own. `Full<Bytes>` stands for the body of your framework.
+//! async fn answer(
+//!     server: AuthorizationServer,
+//!     request: http::Request<Full<Bytes>>,
+//! ) -> Result<http::Response<Full<Bytes>>, std::convert::Infallible> {
+//!     match request.uri().path() {
+//!         "/authorize" => Ok(authorize(&server, request).await.into()),
+//!         _ => EndpointService::new(server).call(request).await,
+//!     }
+//! }
+//!
+//! async fn authorize(server: &AuthorizationServer, request: http::Request<Full<Bytes>>) -> Response {
+//!     let ask = match server.authorize(&read(request).await).await {
+//!         Ok(ask) => ask,
+//!         Err(page) => return page.into_response(),
+//!     };
+//!     // Your session says who it is.
+//!     match ask.signed_in(Login::new("alice", std::time::SystemTime::now().into())).await {
+//!         SignedIn::Consent(consent) => consent.approve().await,
+//!         SignedIn::Reauthenticate(login) => login.cannot().await,
+//!         SignedIn::Answered(response) => response,
+//!     }
+//! }
+//! ```
+
+#[cfg(feature = "axum")]
+#[path = "http/connect_info.rs"]
+mod connection;
+#[cfg(not(feature = "axum"))]
+mod connection;
+mod cross_origin;
+mod guard;
+mod peer;
+mod screen;
+mod service;
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use ::http::header::HOST;
+use ::http::request::Parts;
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+pub use cross_origin::{CrossOriginLayer, CrossOriginService};
+pub use guard::{GuardLayer, Guarded};
+pub use peer::{Peer, PeerLayer, WithPeer};
+pub use screen::Screened;
+pub use service::EndpointService;
+
+use crate::http::{Certificate, Headers, MAX_BODY, Method, Request, Response};
+use crate::tenants::Destination;
+
+/// An error of a body.
+type BodyError = Box<dyn Error + Send + Sync>;
+
+/// Copies out of a request what the protocol reads. A body that is too long is cut just behind the limit,
+/// for the core to refuse; one that breaks off is empty.
+pub async fn read<B>(request: ::http::Request<B>) -> Request
+where
+    B: Body,
+    B::Error: Into<BodyError>,
+{
+    let (parts, body) = request.into_parts();
+    let mut read = read_parts(&parts);
+    read.body = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(collected) => collected.to_bytes().into(),
+        Err(error) if is_too_long(&*error) => vec![0; MAX_BODY + 1],
+        Err(_) => Vec::new(),
+    };
+    read
+}
+
+/// The same without the body. A [`Certificate`] among the request's extensions is handed on: see
+/// [`Request::certificate`](crate::http::Request::certificate) for who may put it there.
+pub fn read_parts(parts: &Parts) -> Request {
+    let mut read = Request::new(Method::from(parts.method.as_str()));
+    read.query = parts.uri.query().map(str::to_owned);
+    copy(&parts.headers, Headers::READ, &mut read.headers);
+    if read.method == Method::Options {
+        copy(&parts.headers, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
+    }
+    if parts.headers.contains_key("dpop") {
+        read.path = Some(connection::whole_uri(parts).path().to_owned());
+    }
+    read.certificate = parts.extensions.get::<Certificate>().cloned();
+    read.peer = Peer::of(&parts.extensions).0;
+    read
+}
+
+/// Where a request went, for several issuers in one server: by its `:authority` or `Host`, which its sender wrote.
+#[must_use]
+pub fn destination(parts: &Parts) -> Destination<'_> {
+    let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = parts.uri.authority().map(|authority| authority.as_str()).or_else(header);
+    Destination::new(authority.unwrap_or_default(), parts.uri.path())
+}
+
+/// Whether the limit, ours or one of a layer outside, ended the body.
+fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
+}
+
+/// A field that is not text stays there as an empty one, so that it is malformed and not absent.
+fn copy(sent: &HeaderMap, names: &[&'static str], read: &mut Headers) {
+    for name in names {
+        for value in sent.get_all(*name) {
+            read.push(*name, value.to_str().unwrap_or_default());
+        }
+    }
+}
+
+/// The response with any kind of body.
+impl<B: From<Vec<u8>>> From<Response> for ::http::Response<B> {
+    fn from(answer: Response) -> Self {
+        let mut response = Self::new(B::from(answer.body));
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().reserve(answer.headers.len() + 2);
+        for (name, value) in answer.headers {
+            let value = match value {
+                Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
+                Cow::Owned(text) => HeaderValue::try_from(text),
+            };
+            if let Ok(value) = value {
+                response.headers_mut().append(HeaderName::from_static(name), value);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,16 @@
+//! What axum leaves in a request's extensions about its connection.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ::axum::extract::{ConnectInfo, OriginalUri};
+use ::http::request::Parts;
+use ::http::{Extensions, Uri};
+
+pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+}
+
+/// The URI as the client sent it: a router that is nested sees a part of it.
+pub(super) fn whole_uri(parts: &Parts) -> &Uri {
+    parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri)
+}

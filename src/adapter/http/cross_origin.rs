@@ -1,0 +1,62 @@
+//! [`CrossOriginLayer`]: answers preflights in front of a guarded route, and enforces origins.
+
+use std::sync::Arc;
+
+use ::http::Request as HttpRequest;
+use tower_layer::Layer;
+
+use super::copy;
+use super::screen::{Screen, Screened};
+use crate::http::{Method, Request, Response};
+use crate::resource::{CrossOrigin, Shared};
+
+/// A `tower` layer that does what a [`CrossOrigin`] says: put it outside of the guard, so that it answers preflights,
+/// which have no token, and turns other origins away before anything is looked at.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use grantor::adapter::http::{CrossOriginLayer, GuardLayer};
+/// use grantor::resource::{Guard, Requirement};
+///
+/// fn api(guard: Guard) -> Router {
+///     Router::new()
+///         .route("/notes", get(|| async { "notes" }))
+///         .layer(GuardLayer::new(guard.clone(), Requirement::any()))
+///         .layer(CrossOriginLayer::new(guard.cross_origin())) // the outer one
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CrossOriginLayer {
+    rule: Arc<CrossOrigin>,
+}
+
+impl CrossOriginLayer {
+    /// Enforces this rule.
+    #[must_use]
+    pub fn new(rule: CrossOrigin) -> Self {
+        Self { rule: Arc::new(rule) }
+    }
+}
+
+/// A service behind a [`CrossOriginLayer`].
+pub type CrossOriginService<S> = Screened<S, CrossOriginLayer>;
+
+impl<S> Layer<S> for CrossOriginLayer {
+    type Service = CrossOriginService<S>;
+
+    fn layer(&self, inner: S) -> CrossOriginService<S> {
+        Screened::new(inner, self.clone())
+    }
+}
+
+impl Screen for CrossOriginLayer {
+    async fn screen<B: Send>(
+        self,
+        request: HttpRequest<B>,
+    ) -> Result<(HttpRequest<B>, Shared), Response> {
+        let mut read = Request::new(Method::from(request.method().as_str()));
+        copy(request.headers(), CrossOrigin::READ, &mut read.headers);
+        let shared = self.rule.check(&read)?;
+        Ok((request, shared))
+    }
+}

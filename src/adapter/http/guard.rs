@@ -1,0 +1,57 @@
+//! [`GuardLayer`]: the guard in front of any service over HTTP.
+
+use std::sync::Arc;
+
+use ::http::header::AUTHORIZATION;
+use ::http::{HeaderValue, Request as HttpRequest};
+use tower_layer::Layer;
+
+use super::read_parts;
+use super::screen::{Screen, Screened};
+use crate::http::Response;
+use crate::resource::{Guard, Requirement, Shared};
+
+/// A `tower` layer that guards a whole router, or any service over HTTP. Who passes leaves an [`Access`](crate::Access) in the
+/// request's extensions.
+///
+/// The `Authorization` header is marked as sensitive, so that layers inside which log headers do not show it. A browser
+/// sends its preflights without a token: put a [`CrossOriginLayer`](super::CrossOriginLayer), which answers them, outside of this one.
+#[derive(Clone, Debug)]
+pub struct GuardLayer {
+    guard: Guard,
+    requirement: Arc<Requirement>,
+}
+
+impl GuardLayer {
+    /// Requires the same of every request.
+    #[must_use]
+    pub fn new(guard: Guard, requirement: Requirement) -> Self {
+        Self { guard, requirement: Arc::new(requirement) }
+    }
+}
+
+/// A service behind a [`GuardLayer`].
+pub type Guarded<S> = Screened<S, GuardLayer>;
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Screened::new(inner, self.clone())
+    }
+}
+
+impl Screen for GuardLayer {
+    async fn screen<B: Send>(
+        self,
+        request: HttpRequest<B>,
+    ) -> Result<(HttpRequest<B>, Shared), Response> {
+        let (mut parts, body) = request.into_parts();
+        let access = self.guard.check(&read_parts(&parts), &self.requirement).await?;
+        if let Some(token) = parts.headers.get_mut(AUTHORIZATION) {
+            HeaderValue::set_sensitive(token, true);
+        }
+        parts.extensions.insert(access);
+        Ok((HttpRequest::from_parts(parts, body), Shared::default()))
+    }
+}

@@ -1,0 +1,135 @@
+//! [`EndpointService`]: the machine endpoints as one `tower` service.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::http::{Request as HttpRequest, Response as HttpResponse};
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use super::{BodyError, Peer, destination, read, read_parts};
+use crate::http::Response;
+use crate::resource::Guard;
+use crate::server::AuthorizationServer;
+use crate::tenants::Tenants;
+
+/// All machine endpoints, by the paths of the server's table, as one `tower` service; at every other path the answer is 404. Cheap
+/// to clone. Your own pages go first: call it with what they leave.
+///
+/// The limits by address need the peer of the connection: make one service for each connection with
+/// [`from_peer`](Self::from_peer), or leave a [`Peer`] in each request's extensions. Without either, nothing is limited by address.
+///
+/// ```
+/// use bytes::Bytes;
+/// use grantor::AuthorizationServer;
+/// use grantor::adapter::http::EndpointService;
+/// use http_body_util::Full;
+/// use tower_service::Service as _;
+///
+/// # async fn metadata(server: AuthorizationServer) {
+/// let request = http::Request::get("/.well-known/oauth-authorization-server").body(Full::<Bytes>::default()).unwrap();
+/// let response = EndpointService::new(server).call(request).await.unwrap();
+/// assert_eq!(response.status(), 200);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct EndpointService {
+    of: Issuers,
+    guards: Arc<HashMap<String, Guard>>,
+    peer: Option<IpAddr>,
+}
+
+#[derive(Clone)]
+enum Issuers {
+    One(AuthorizationServer),
+    Several(Arc<dyn Tenants>),
+}
+
+impl EndpointService {
+    /// The endpoints of one server.
+    #[must_use]
+    pub fn new(server: AuthorizationServer) -> Self {
+        Self { of: Issuers::One(server), guards: Arc::default(), peer: None }
+    }
+
+    /// The endpoints of every tenant.
+    #[must_use]
+    pub fn tenants(tenants: impl Tenants + 'static) -> Self {
+        Self { of: Issuers::Several(Arc::new(tenants)), guards: Arc::default(), peer: None }
+    }
+
+    /// Serves the metadata of these guards, too, at their well-known paths (RFC 9728).
+    #[must_use]
+    pub fn with_guards(self, guards: impl IntoIterator<Item = Guard>) -> Self {
+        Self { guards: Arc::new(Guard::routes(guards).into_iter().collect()), ..self }
+    }
+
+    /// The same for one connection: every request that has no [`Peer`] of its own comes from this address. Trusted: pass the address of
+    /// the connection.
+    #[must_use]
+    pub fn from_peer(self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    async fn answer<B>(self, mut request: HttpRequest<B>) -> Response
+    where
+        B: Body,
+        B::Error: Into<BodyError>,
+    {
+        if let (Peer(None), Some(peer)) = (Peer::of(request.extensions()), self.peer) {
+            request.extensions_mut().insert(Peer(Some(peer)));
+        }
+        let (parts, body) = request.into_parts();
+        if let Some(guard) = self.guards.get(parts.uri.path()) {
+            return guard.serve_metadata(&read_parts(&parts));
+        }
+        let found = match &self.of {
+            Issuers::One(server) => {
+                let endpoint = server.endpoint_at(parts.uri.path()).ok_or_else(|| Response::empty(404));
+                endpoint.map(|endpoint| (server.clone(), endpoint))
+            }
+            Issuers::Several(tenants) => tenants.endpoint(&destination(&parts)).await,
+        };
+        match found {
+            Ok((server, endpoint)) => {
+                let request = read(HttpRequest::from_parts(parts, body)).await;
+                server.handle(endpoint, &request).await
+            }
+            Err(answer) => answer,
+        }
+    }
+}
+
+impl<B> Service<HttpRequest<B>> for EndpointService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BodyError>,
+{
+    type Response = HttpResponse<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse<Full<Bytes>>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request).await.into()) })
+    }
+}
+
+impl fmt::Debug for EndpointService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointService").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
