@@ -42,6 +42,8 @@ pub mod server;
 mod signing;
 pub mod store;
 pub mod tenants;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 pub mod trust;
 

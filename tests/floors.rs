@@ -29,6 +29,7 @@ const FLOORS: &[&[&str]] = &[
     &["server"],
     &["tenants"],
     &["resource"],
+    &["testing"],
     &["adapter"],
     &["manual"],
 ];

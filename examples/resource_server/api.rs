@@ -98,3 +98,44 @@ fn told(access: &Access, notes: Vec<String>) -> Value {
         "notes": notes,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use grantor::testing::{TestServer, Tokens};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn call(app: &Router, method: &str, tokens: &Tokens) -> StatusCode {
+        let call = Request::builder().method(method).uri("/api/notes").header("authorization", tokens.authorization());
+        app.clone().oneshot(call.body(Body::from("a note")).unwrap()).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn who_may_read_does_not_write() {
+        let server = TestServer::new();
+        let app = router(server.guard());
+        let reader = server.token("alice", "app", "read").await;
+        assert_eq!(call(&app, "GET", &reader).await, StatusCode::OK);
+        assert_eq!(call(&app, "POST", &reader).await, StatusCode::FORBIDDEN);
+        let writer = server.token("alice", "app", "write").await;
+        assert_eq!(call(&app, "POST", &writer).await, StatusCode::CREATED);
+    }
+
+    #[tokio::test]
+    async fn all_is_thrown_away_by_a_user_who_signed_in_just_now() {
+        let server = TestServer::new();
+        let app = router(server.guard());
+        let writer = server.token("alice", "app", "write").await;
+        assert_eq!(call(&app, "DELETE", &writer).await, StatusCode::NO_CONTENT);
+        server.clock().advance(Duration::from_secs(301));
+        assert_eq!(call(&app, "DELETE", &writer).await, StatusCode::UNAUTHORIZED);
+        let robot = server.client_token("robot", "write").await;
+        assert_eq!(call(&app, "DELETE", &robot).await, StatusCode::UNAUTHORIZED);
+    }
+}

@@ -13,6 +13,9 @@ pub mod storage_redis {}
 #[doc = include_str!("production.md")]
 pub mod production {}
 
+#[doc = include_str!("spa.md")]
+pub mod spa {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
@@ -28,3 +31,7 @@ pub mod openid {}
 
 #[doc = include_str!("protecting.md")]
 pub mod protecting {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}

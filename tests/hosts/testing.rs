@@ -1,0 +1,87 @@
+//! `grantor::testing`: what it issues is what a real server issues, and its guard tells good tokens from bad ones.
+
+use std::time::Duration;
+
+use grantor::adapter::axum::{Authorized, guard_routes};
+use grantor::resource::{Guard, Requirement};
+use grantor::testing::{TestServer, Tokens};
+use tower::ServiceExt as _;
+
+async fn status(guard: &Guard, tokens: &Tokens, scope: &str) -> u16 {
+    guard.check(&tokens.request(), &Requirement::scopes([scope])).await.map_or_else(|answer| answer.status, |_| 200)
+}
+
+#[tokio::test]
+async fn a_token_for_a_user_and_a_client_is_one_line_and_its_guard_accepts_it() {
+    for server in [TestServer::new(), TestServer::builder().users(["alice"]).scopes(["read", "write"])
+        .public_client("app", "https://app.test/callback").signed().build()]
+    {
+        let tokens = server.token("alice", "app", "read").await;
+        let guard = server.guard();
+        let access = guard.check(&tokens.request(), &Requirement::scopes(["read"])).await.unwrap();
+        assert_eq!((access.user(), access.client().as_str()), (Some("alice"), "app"));
+        assert_eq!(status(&guard, &tokens, "write").await, 403);
+        assert!(tokens.refresh_token().is_some() && tokens.id_token().is_none());
+    }
+}
+
+#[tokio::test]
+async fn time_passes_when_it_is_told_to() {
+    let server = TestServer::new();
+    let (guard, first) = (server.guard(), server.token("bob", "web", "read write").await);
+    assert_eq!(status(&guard, &first, "write").await, 200);
+    server.clock().advance(Duration::from_secs(3600));
+    assert_eq!(status(&guard, &first, "write").await, 401);
+    let second = server.refresh("web", &first).await;
+    assert_eq!(status(&guard, &second, "write").await, 200);
+    server.revoke("web", second.access_token()).await;
+    assert_eq!(status(&guard, &second, "write").await, 401);
+}
+
+#[tokio::test]
+async fn a_program_has_no_user() {
+    let server = TestServer::new();
+    let tokens = server.client_token("robot", "read").await;
+    let access = server.guard().check(&tokens.request(), &Requirement::any()).await.unwrap();
+    assert_eq!((access.user(), access.client().as_str()), (None, "robot"));
+}
+
+#[tokio::test]
+async fn it_is_an_issuer_for_a_guard_that_believes_its_keys() {
+    let server = TestServer::builder().users(["alice"]).scopes(["read"]).signed();
+    let server = server.confidential_client("web", "https://web.test/callback").build();
+    let tokens = server.token("alice", "web", "read").await;
+    let by_keys = Guard::builder(server.resource()).issuer(TestServer::ISSUER, server.clone());
+    let by_keys = by_keys.clock(server.clock().clone()).build().unwrap();
+    assert_eq!(status(&by_keys, &tokens, "read").await, 200);
+    // Another server's tokens are signed by other keys.
+    let other = TestServer::builder().users(["alice"]).scopes(["read"]).signed();
+    let other = other.confidential_client("web", "https://web.test/callback").build();
+    assert_eq!(status(&by_keys, &other.token("alice", "web", "read").await, "read").await, 401);
+}
+
+#[tokio::test]
+async fn its_guard_stands_in_front_of_a_router() {
+    let server = TestServer::new();
+    let guard = server.guard();
+    let app = axum::Router::new()
+        .route("/notes", axum::routing::get(async |access: Authorized| access.user().unwrap_or("nobody").to_owned()))
+        .with_state(guard.clone())
+        .merge(guard_routes([guard]));
+    let call = axum::http::Request::get("/notes");
+    let call = call.header("authorization", server.token("alice", "app", "read").await.authorization());
+    let answer = app.oneshot(call.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+#[should_panic(expected = "there is no user \"carol\"")]
+async fn a_user_that_nobody_added_is_named() {
+    TestServer::new().token("carol", "app", "read").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "invalid_scope")]
+async fn what_the_server_refuses_is_told() {
+    TestServer::new().token("alice", "app", "admin").await;
+}
