@@ -1,26 +1,61 @@
 //! Events as `tracing` events (feature `tracing`).
 
 use super::{Audit, Event, EventKind};
+use crate::client::ClientId;
+use crate::error::Reason;
+use crate::grant::Subject;
 
-/// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings, refusals
-/// and repeated answers as `info`, and the rest as `debug`.
+/// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings, refusals,
+/// repeated answers, revocations and changes of clients as `info`, and the rest as `debug`.
+///
+/// Each has these fields, as far as the event knows them:
+///
+/// | field | value |
+/// | --- | --- |
+/// | `endpoint` | the name of the endpoint, as [`Endpoint::as_str`](super::Endpoint::as_str) has it |
+/// | `event` | what happened: its [`EventKind`] |
+/// | `reason` | why, of what was refused, failed or ended |
+/// | `client` | the client's id; in a refusal it may be only claimed |
+/// | `grant` | the grant's id |
+/// | `subject` | the user's or the client's id |
+/// | `peer` | the address that asked |
+/// | `first_peer` | of a repeated answer, the address that got it first |
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TracingAudit;
 
+/// `tracing` wants the level as a constant.
+macro_rules! write_at {
+    ($level:ident, $event:expr) => {
+        tracing::$level!(
+            target: "grantor",
+            endpoint = $event.endpoint.as_str(),
+            event = ?$event.what,
+            reason = reason($event.what).map(tracing::field::debug),
+            client = $event.client.map(ClientId::as_str),
+            grant = $event.grant.map(tracing::field::display),
+            subject = $event.subject.map(Subject::id),
+            peer = $event.peer.map(tracing::field::display),
+            first_peer = $event.first_peer.map(tracing::field::display),
+        )
+    };
+}
+
 impl Audit for TracingAudit {
     fn record(&self, event: &Event<'_>) {
         match event.what {
-            EventKind::Failed(_) => tracing::error!(target: "grantor", "{event}"),
-            EventKind::Ended(_) => tracing::warn!(target: "grantor", "{event}"),
+            EventKind::Failed(_) => write_at!(error, event),
+            EventKind::Ended(_) => write_at!(warn, event),
             EventKind::Refused(_)
             | EventKind::ClaimsDropped
             | EventKind::ConsentRemembered
             | EventKind::ConsentByPolicy
             | EventKind::AnswerRepeated
-            | EventKind::AnswerRepeatedAgain => {
-                tracing::info!(target: "grantor", "{event}")
-            }
+            | EventKind::AnswerRepeatedAgain
+            | EventKind::Revoked
+            | EventKind::ClientRegistered
+            | EventKind::ClientChanged
+            | EventKind::ClientRemoved => write_at!(info, event),
             EventKind::CodeIssued
             | EventKind::RequestPushed
             | EventKind::DeviceCodeIssued
@@ -28,11 +63,14 @@ impl Audit for TracingAudit {
             | EventKind::DeviceApproved
             | EventKind::DeviceDenied
             | EventKind::TokensIssued
-            | EventKind::Refreshed
-            | EventKind::Revoked
-            | EventKind::ClientRegistered
-            | EventKind::ClientChanged
-            | EventKind::ClientRemoved => tracing::debug!(target: "grantor", "{event}"),
+            | EventKind::Refreshed => write_at!(debug, event),
         }
+    }
+}
+
+fn reason(what: EventKind) -> Option<Reason> {
+    match what {
+        EventKind::Failed(reason) | EventKind::Ended(reason) | EventKind::Refused(reason) => Some(reason),
+        _ => None,
     }
 }
