@@ -1,4 +1,4 @@
-//! An authorization server in one screen: `cargo run -p grantor --example quickstart`, then paste what it prints.
+//! An authorization server in one screen: `cargo run -p grantor --example quickstart`. Open its page, or paste what it prints.
 use axum::{Router, extract::Request, extract::State, response::IntoResponse, routing::get};
 use grantor::adapter::axum::{read, router};
 use grantor::{AuthMethod, Authorization, AuthorizationServer, Client, GrantType, Login};
@@ -15,9 +15,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = AuthorizationServer::builder(&url).allow_http_loopback();
     let server = server.clients(MemoryRegistry::new([app])).store(MemoryStore::new()).scopes(["read"]);
     let server = server.authorization_endpoint("/authorize").build()?;
-    let routes = Router::new().route("/authorize", get(authorize)).route("/hello", get(hello));
+    let page = || get(async || axum::response::Html(include_str!("quickstart.html"))); // an application in a browser
+    let routes = Router::new().route("/", page()).route("/callback", page());
+    let routes = routes.route("/authorize", get(authorize)).route("/hello", get(hello));
     let routes = routes.with_state(server.clone()).merge(router(server));
     println!("{}", CURL.replace("http://127.0.0.1:9400", &url));
+    let routes = routes.into_make_service_with_connect_info::<std::net::SocketAddr>(); // limits are counted by address
     Ok(axum::serve(listener, routes).await?)
 }
 

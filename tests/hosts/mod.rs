@@ -1,5 +1,6 @@
 //! A host and its parts: the example server, real clients, tenants, the grants of a user.
 
+mod adapters;
 mod example_server;
 mod example_server_device;
 mod example_server_tokens;
@@ -10,4 +11,6 @@ mod profile_mcp;
 mod real_clients;
 mod tenants;
 mod tenants_matrix;
+mod testing;
+mod traces;
 mod unused_clients;
