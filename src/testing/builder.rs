@@ -39,8 +39,10 @@ pub struct TestServerBuilder {
     clients: Vec<(Client, Option<String>)>,
     resource: String,
     format: AccessTokens,
-    configure: Vec<Box<dyn FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder>>,
+    configure: Vec<Configure>,
 }
+
+type Configure = Box<dyn FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder>;
 
 impl TestServerBuilder {
     pub(super) fn new() -> Self {

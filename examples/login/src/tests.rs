@@ -211,8 +211,11 @@ async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
 #[tokio::test]
 async fn what_a_visitor_writes_stays_text_and_wrong_passwords_are_one_sentence() {
     let mut browser = Browser::new("text").await;
-    browser.get("/sign-in?%22%3E<script>alert(1)</script>").await;
-    assert!(!browser.page.body.contains("<script>"), "{}", browser.page.body);
+    browser.get("/sign-in").await;
+    let csrf = browser.page.field("csrf");
+    let hostile = [("csrf", &*csrf), ("name", "<b>"), ("password", "wrong password"), ("request", "\"><script>alert(1)</script>")];
+    let page = browser.post("/sign-in", &hostile).await;
+    assert!(page.body.contains("&lt;script&gt;") && !page.body.contains("<script>"), "{}", page.body);
     browser.get("/sign-up").await;
     browser.submit("/sign-up", &[("name", "alice"), ("password", PASSWORD)]).await;
     for (name, password) in [("alice", "wrong password"), ("nobody", PASSWORD)] {
@@ -220,9 +223,13 @@ async fn what_a_visitor_writes_stays_text_and_wrong_passwords_are_one_sentence()
         let page = browser.submit("/sign-in", &[("name", name), ("password", password)]).await;
         assert!(page.body.contains("The name or the password is wrong."), "{}", page.body);
     }
-    for (name, password) in [("alice", PASSWORD), ("bob", "short"), ("<b>", PASSWORD)] {
+    for (name, password, sentence) in [
+        ("Alice", PASSWORD, "This name is taken."),
+        ("bob", "short", "A password has at least eight characters."),
+        ("<b>", PASSWORD, "A name has at most 64 letters and digits."),
+    ] {
         browser.get("/sign-up").await;
-        assert_eq!(browser.submit("/sign-up", &[("name", name), ("password", password)]).await.status, 200);
-        assert!(browser.page.body.contains("role=\"alert\""));
+        let page = browser.submit("/sign-up", &[("name", name), ("password", password)]).await;
+        assert!(page.body.contains(sentence), "{}", page.body);
     }
 }
