@@ -17,7 +17,7 @@ use crate::playground;
 use crate::session::{Session, Visitor};
 
 /// `GET /`
-pub(crate) async fn home(State(app): State<App>, visitor: Visitor) -> Response {
+pub(crate) async fn home(State(app): State<App>, Peer(peer): Peer, visitor: Visitor) -> Response {
     let page = HomePage {
         demo: app.demo,
         playground: if app.playground.is_some() { playground::buttons() } else { Vec::new() },
@@ -29,7 +29,7 @@ pub(crate) async fn home(State(app): State<App>, visitor: Visitor) -> Response {
     match visitor.session() {
         // Its buttons need a session.
         None if app.playground.is_some() => {
-            let (session, cookie) = app.sessions.visit();
+            let (session, cookie) = app.sessions.visit(peer);
             let page = leads_to_an_application(app.pages.show(Some(&session), &page));
             ([(header::SET_COOKIE, cookie)], page).into_response()
         }

@@ -518,13 +518,13 @@ mod tests {
 
     /// Presses the button of this application.
     async fn press(app: &App, client_id: &str) -> String {
-        let (session, _) = app.sessions.visit();
+        let (session, _) = app.sessions.visit(None);
         let fields = Chosen { client_id: client_id.to_owned() };
         location(&start(State(app.clone()), Posted { session, fields }).await)
     }
 
     async fn go_on(app: &App, run: &str, step: NextStep) {
-        let (session, _) = app.sessions.visit();
+        let (session, _) = app.sessions.visit(None);
         let fields = Next { run: run.to_owned(), step };
         location(&next(State(app.clone()), Posted { session, fields }).await);
     }
@@ -596,7 +596,7 @@ mod tests {
         let app = crate::setup::app(config, "127.0.0.1:9400".parse().unwrap()).await;
         let app = app.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         assert!(app.playground.is_none());
-        let (session, _) = app.sessions.visit();
+        let (session, _) = app.sessions.visit(None);
         let fields = Chosen { client_id: "web-app".to_owned() };
         let response = start(State(app.clone()), Posted { session, fields }).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND);

@@ -24,7 +24,7 @@ use grantor::resource::{Guard, Requirement};
 use grantor::store::{Filter, SqliteStore};
 use grantor::{
     AuthMethod, AuthorizationServer, Client, ClientId, ClientRegistry as _, Consent, GrantType, Login, LoginReason,
-    LoginRequired, Registrar as _, Request, Resource, SignedIn, Subject,
+    LoginRequired, Registrar as _, Request, Resource, SignedIn, Subject, Unasked,
 };
 use serde::Deserialize;
 
@@ -69,9 +69,7 @@ impl App {
         }
         let server = AuthorizationServer::builder(issuer)
             .allow_http_loopback() // in production the issuer is https
-            .clients(store.clone())
-            .store(store.clone())
-            .replay_guard(store.clone())
+            .backend(store.clone())
             .scopes(["notes"])
             .resource(Resource::new(&api))
             .authorization_endpoint("/authorize")
@@ -106,10 +104,13 @@ async fn authorize(
 ) -> Response {
     let query = graphic(&query.unwrap_or_default());
     match ask(&app, session, peer, &query).await {
-        Ok((consent, _)) if consent.prompt_none() => consent.consent_required().await.into_response(),
-        Ok((consent, session)) => match app.accounts.show(&session, &query).await {
-            Ok(()) => consent_page(&app, &csrf, &consent, &query),
-            Err(error) => failed(error),
+        // Without a page, if the user allowed all of it before; for a program on the user's device, never.
+        Ok((consent, session)) => match consent.approve_remembered().await {
+            Unasked::Answered(answer) => answer.into_response(),
+            Unasked::Ask(consent) => match app.accounts.show(&session, &query).await {
+                Ok(()) => consent_page(&app, &csrf, &consent, &query),
+                Err(error) => failed(error),
+            },
         },
         Err(response) => response,
     }
@@ -302,17 +303,17 @@ async fn sign_out(State(app): State<App>, session: Option<Session>, _: Posted<No
 /// `GET /apps`: who may act for the user.
 async fn apps(State(app): State<App>, session: Option<Session>, csrf: Csrf) -> Response {
     let Some(session) = session else { return see_other("/sign-in") };
-    let grants = match app.server.grants_of(&Subject::user(session.user.as_str())).await {
-        Ok(grants) => grants,
+    let connected = match app.server.applications_of(&Subject::user(session.user.as_str())).await {
+        Ok(connected) => connected,
         Err(fault) => return failed(fault),
     };
     let mut lines = String::new();
-    let ids: std::collections::BTreeSet<ClientId> = grants.iter().map(|record| record.grant().client().clone()).collect();
-    for id in ids {
-        let client = app.clients.client(&id).await.ok().flatten();
-        let name = client.as_deref().and_then(Client::name).map_or_else(|| id.to_string(), str::to_owned);
-        let button = form(&csrf, "/apps", &[("client", id.as_str())], "<button>Disconnect</button>");
-        lines += &format!("<li>{} {button}</li>", escape(name));
+    for one in connected {
+        let client = app.clients.client(&one.client).await.ok().flatten();
+        let name = client.as_deref().and_then(Client::name).unwrap_or(one.client.as_str());
+        let button = form(&csrf, "/apps", &[("client", one.client.as_str())], "<button>Disconnect</button>");
+        let since = one.since.format("%-d %B %Y");
+        lines += &format!("<li>{}: {}, since {since} {button}</li>", escape(name), escape(&one.scope));
     }
     page(&app, &csrf, "Connected apps", &format!("<ul>{lines}</ul><p><a href=\"/\">Your account</a></p>"))
 }
