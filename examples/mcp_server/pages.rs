@@ -98,7 +98,10 @@ async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Respons
         request: Mutex::new(Some(query)),
         answered: tokio::sync::Mutex::default(),
     };
-    app.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(id.clone(), Arc::new(session));
+    app.sessions
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .insert(id.clone(), Arc::new(session));
     // Lax keeps the cookie from forms on other sites; behind https add `Secure`.
     let cookie = format!("{}={id}; HttpOnly; SameSite=Lax; Path=/", app.cookie);
     ([(header::SET_COOKIE, cookie)], back).into_response()
@@ -126,7 +129,10 @@ async fn decide(
     Form(form): Form<Decision>,
 ) -> Response {
     let Some(session) = app.signed_in(&headers).filter(|session| session.csrf == form.csrf) else {
-        return (StatusCode::FORBIDDEN, page("<h1>This form did not come from this site, or it has expired.</h1>"))
+        return (
+            StatusCode::FORBIDDEN,
+            page("<h1>This form did not come from this site, or it has expired.</h1>"),
+        )
             .into_response();
     };
     let mut answered = session.answered.lock().await; // the second press of a button waits for the first
@@ -206,7 +212,8 @@ impl App {
 
     fn signed_in(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
         let cookies = headers.get(header::COOKIE)?.to_str().ok()?.split("; ");
-        let mut own = cookies.filter_map(|cookie| cookie.split_once('=')).filter(|(name, _)| *name == &*self.cookie);
+        let mut own =
+            cookies.filter_map(|cookie| cookie.split_once('=')).filter(|(name, _)| *name == &*self.cookie);
         let (_, id) = own.next()?;
         let sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         sessions.get(id).cloned()

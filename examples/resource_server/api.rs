@@ -112,7 +112,10 @@ mod tests {
     use super::*;
 
     async fn call(app: &Router, method: &str, tokens: &Tokens) -> StatusCode {
-        let call = Request::builder().method(method).uri("/api/notes").header("authorization", tokens.authorization());
+        let call = Request::builder()
+            .method(method)
+            .uri("/api/notes")
+            .header("authorization", tokens.authorization());
         app.clone().oneshot(call.body(Body::from("a note")).unwrap()).await.unwrap().status()
     }
 

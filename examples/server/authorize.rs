@@ -54,11 +54,7 @@ pub(crate) async fn ask(
 }
 
 /// `POST /consent`: one decision a page. A second press of its buttons repeats the first answer.
-pub(crate) async fn decide(
-    State(app): State<App>,
-    Peer(peer): Peer,
-    posted: PostedBy<Answer>,
-) -> Response {
+pub(crate) async fn decide(State(app): State<App>, Peer(peer): Peer, posted: PostedBy<Answer>) -> Response {
     let PostedBy { session, fields: Answer { request, decision }, .. } = posted;
     let key = graphic(&request);
     let page = session.decisions.of(&key);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::{KnownClient, Parts, TestClock, TestServer};
 use crate::client::{AuthMethod, Client, GrantType, MemoryRegistry};
 use crate::issuance::Resource;
+use crate::jose::Algorithm;
 use crate::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use crate::server::{AuthorizationServer, AuthorizationServerBuilder};
-use crate::jose::Algorithm;
 use crate::signing::AccessTokens;
 use crate::store::MemoryStore;
 
@@ -74,7 +74,10 @@ impl TestServerBuilder {
     /// Its redirect URI is none.
     pub fn public_client(self, id: &str, redirect_uri: &str) -> Self {
         let client = Client::builder(id).redirect_uri(redirect_uri).auth_method(AuthMethod::None);
-        self.client(built(id, client.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build()))
+        self.client(built(
+            id,
+            client.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build(),
+        ))
     }
 
     /// Adds a client with a secret, for codes, refresh tokens and tokens in its own name.

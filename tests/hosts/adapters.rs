@@ -65,7 +65,8 @@ impl Host {
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let mut sent = format!("{method} {path} HTTP/1.1\r\nhost: as.example\r\nconnection: close\r\n").into_bytes();
+        let mut sent =
+            format!("{method} {path} HTTP/1.1\r\nhost: as.example\r\nconnection: close\r\n").into_bytes();
         for (name, value) in headers {
             sent.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -81,7 +82,13 @@ impl Host {
         self.send("GET", path, &[], b"").await
     }
 
-    async fn post(&self, path: &str, authorization: &str, form: &[(&str, &str)], more: &[(&str, &[u8])]) -> Reply {
+    async fn post(
+        &self,
+        path: &str,
+        authorization: &str,
+        form: &[(&str, &str)],
+        more: &[(&str, &[u8])],
+    ) -> Reply {
         let mut headers = vec![("authorization", authorization.as_bytes()), ("content-type", FORM)];
         headers.extend(more);
         self.send("POST", path, &headers, encode(form).as_bytes()).await
@@ -195,7 +202,8 @@ async fn serve_hyper(listener: TcpListener, server: AuthorizationServer, guard: 
             request.extensions_mut().insert(Peer(Some(peer.ip())));
             app.clone().oneshot(request)
         });
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        let connection =
+            http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
         tokio::spawn(connection);
     }
 }
@@ -249,7 +257,8 @@ async fn a_program_gets_a_token_and_the_guard_lets_it_pass() {
 async fn a_user_gets_a_code_or_a_page() {
     for adapter in ADAPTERS {
         let host = Host::start(*adapter).await;
-        let ask = async |client| host.get(&format!("/authorize?{}", encode(&code_query(client, "read")))).await;
+        let ask =
+            async |client| host.get(&format!("/authorize?{}", encode(&code_query(client, "read")))).await;
         let answer = ask("pub").await;
         assert_eq!(answer.status, 303, "{adapter:?}");
         assert!(answer.header("location").unwrap().contains("code="), "{adapter:?}");
@@ -316,7 +325,11 @@ async fn guesses_are_counted_by_the_address_that_a_trusted_proxy_names() {
         }
         assert_eq!(guess("203.0.113.1").await, 429, "{adapter:?}");
         assert_eq!(guess("203.0.113.2").await, 401, "{adapter:?}");
-        assert_eq!(guess("198.51.100.1, 203.0.113.1").await, 429, "{adapter:?}: what the client wrote counts for nothing");
+        assert_eq!(
+            guess("198.51.100.1, 203.0.113.1").await,
+            429,
+            "{adapter:?}: what the client wrote counts for nothing"
+        );
     }
 }
 
@@ -332,7 +345,8 @@ async fn one_service_answers_for_every_tenant() {
     let service = EndpointService::tenants(tenants);
     let ask = async |host: &str| {
         let request = hyper::Request::get("/.well-known/oauth-authorization-server").header("host", host);
-        let response = service.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        let response =
+            service.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

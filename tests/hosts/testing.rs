@@ -8,14 +8,23 @@ use grantor::testing::{TestServer, Tokens};
 use tower::ServiceExt as _;
 
 async fn status(guard: &Guard, tokens: &Tokens, scope: &str) -> u16 {
-    guard.check(&tokens.request(), &Requirement::scopes([scope])).await.map_or_else(|answer| answer.status, |_| 200)
+    guard
+        .check(&tokens.request(), &Requirement::scopes([scope]))
+        .await
+        .map_or_else(|answer| answer.status, |_| 200)
 }
 
 #[tokio::test]
 async fn a_token_for_a_user_and_a_client_is_one_line_and_its_guard_accepts_it() {
-    for server in [TestServer::new(), TestServer::builder().users(["alice"]).scopes(["read", "write"])
-        .public_client("app", "https://app.test/callback").signed().build()]
-    {
+    for server in [
+        TestServer::new(),
+        TestServer::builder()
+            .users(["alice"])
+            .scopes(["read", "write"])
+            .public_client("app", "https://app.test/callback")
+            .signed()
+            .build(),
+    ] {
         let tokens = server.token("alice", "app", "read").await;
         let guard = server.guard();
         let access = guard.check(&tokens.request(), &Requirement::scopes(["read"])).await.unwrap();
@@ -65,7 +74,10 @@ async fn its_guard_stands_in_front_of_a_router() {
     let server = TestServer::new();
     let guard = server.guard();
     let app = axum::Router::new()
-        .route("/notes", axum::routing::get(async |access: Authorized| access.user().unwrap_or("nobody").to_owned()))
+        .route(
+            "/notes",
+            axum::routing::get(async |access: Authorized| access.user().unwrap_or("nobody").to_owned()),
+        )
         .with_state(guard.clone())
         .merge(guard_routes([guard]));
     let call = axum::http::Request::get("/notes");

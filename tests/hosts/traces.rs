@@ -30,7 +30,10 @@ async fn an_event_is_fields_that_a_log_can_be_searched_by() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let server = TestServer::builder().users(["alice"]).scopes(["read"]).public_client("app", "https://app.test/callback");
+    let server = TestServer::builder()
+        .users(["alice"])
+        .scopes(["read"])
+        .public_client("app", "https://app.test/callback");
     let server = server.configure(|server| server.audit(TracingAudit::default())).build();
     let tokens = server.token("alice", "app", "read").await;
     server.revoke("app", tokens.access_token()).await;
@@ -38,7 +41,9 @@ async fn an_event_is_fields_that_a_log_can_be_searched_by() {
     drop(server.server().token(&refused).await);
 
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-    let line = |event: &str| text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("{event}: {text}")).to_owned();
+    let line = |event: &str| {
+        text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("{event}: {text}")).to_owned()
+    };
     let issued = line("event=TokensIssued");
     for field in [" DEBUG grantor: ", "endpoint=\"token\"", "client=\"app\"", "subject=\"alice\"", "grant="] {
         assert!(issued.contains(field), "{field}: {issued}");

@@ -93,7 +93,8 @@ impl Accounts {
         let known: Option<(String, String)> = known.bind(name).fetch_optional(&self.pool).await?;
         let (user, hash) = known.map_or((None, self.nobody.clone()), |(name, hash)| (Some(name), hash));
         let is_right = slowly(password, move |password| {
-            PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+            PasswordHash::new(&hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
         });
         let is_right = is_right.await.ok_or(Refused::Failed)?;
         let Some(user) = user.filter(|_| is_right) else {
@@ -102,7 +103,10 @@ impl Accounts {
         };
         attempt.give_back();
         let cookie = random();
-        sqlx::query("DELETE FROM sessions WHERE since < ?").bind(now.timestamp_millis() - SESSION).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM sessions WHERE since < ?")
+            .bind(now.timestamp_millis() - SESSION)
+            .execute(&self.pool)
+            .await?;
         sqlx::query("INSERT INTO sessions (id, user, since, signed_in_for) VALUES (?, ?, ?, ?)")
             .bind(digest(&cookie))
             .bind(user)
@@ -114,7 +118,8 @@ impl Accounts {
     }
 
     pub(crate) async fn session(&self, cookie: &str) -> Result<Option<Session>, sqlx::Error> {
-        let found = sqlx::query_as("SELECT id, user, since, signed_in_for FROM sessions WHERE id = ? AND since > ?");
+        let found =
+            sqlx::query_as("SELECT id, user, since, signed_in_for FROM sessions WHERE id = ? AND since > ?");
         let found = found.bind(digest(cookie)).bind(Utc::now().timestamp_millis() - SESSION);
         let found: Option<(Vec<u8>, String, i64, Option<String>)> = found.fetch_optional(&self.pool).await?;
         Ok(found.map(|(id, user, since, signed_in_for)| {
@@ -151,9 +156,14 @@ impl Accounts {
     }
 
     /// Where the first press of this page led.
-    pub(crate) async fn answered(&self, session: &Session, request: &str) -> Result<Option<String>, sqlx::Error> {
+    pub(crate) async fn answered(
+        &self,
+        session: &Session,
+        request: &str,
+    ) -> Result<Option<String>, sqlx::Error> {
         let kept = sqlx::query_as("SELECT answer FROM sessions WHERE id = ? AND answered = ?");
-        let kept: Option<(Option<String>,)> = kept.bind(&session.id).bind(request).fetch_optional(&self.pool).await?;
+        let kept: Option<(Option<String>,)> =
+            kept.bind(&session.id).bind(request).fetch_optional(&self.pool).await?;
         Ok(kept.and_then(|(answer,)| answer))
     }
 }
@@ -176,7 +186,10 @@ fn argon2() -> Argon2<'static> {
 }
 
 /// Off the async threads: an Argon2 hash takes tens of milliseconds.
-async fn slowly<T: Send + 'static>(password: &str, work: impl FnOnce(&[u8]) -> T + Send + 'static) -> Option<T> {
+async fn slowly<T: Send + 'static>(
+    password: &str,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Option<T> {
     let password = password.to_owned();
     tokio::task::spawn_blocking(move || work(password.as_bytes())).await.ok()
 }

@@ -23,8 +23,8 @@ use grantor::client::RegistryError;
 use grantor::resource::{Guard, Requirement};
 use grantor::store::{Filter, SqliteStore};
 use grantor::{
-    AuthMethod, AuthorizationServer, Client, ClientId, ClientRegistry as _, Consent, GrantType, Login, LoginReason,
-    LoginRequired, Registrar as _, Request, Resource, SignedIn, Subject, Unasked,
+    AuthMethod, AuthorizationServer, Client, ClientId, ClientRegistry as _, Consent, GrantType, Login,
+    LoginReason, LoginRequired, Registrar as _, Request, Resource, SignedIn, Subject, Unasked,
 };
 use serde::Deserialize;
 
@@ -62,7 +62,9 @@ impl App {
         let api = format!("{issuer}/api");
         // The applications that may ask. This one is a program on the user's device; any port of it will do.
         let demo = Client::builder("demo").name("Demo").redirect_uri("http://127.0.0.1/callback");
-        let demo = demo.auth_method(AuthMethod::None).grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]);
+        let demo = demo
+            .auth_method(AuthMethod::None)
+            .grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]);
         match store.insert(demo.build()?).await {
             Ok(()) | Err(RegistryError::Exists) => {}
             Err(error) => return Err(error.into()),
@@ -160,7 +162,12 @@ fn consent_page(app: &App, csrf: &Csrf, consent: &Consent, query: &str) -> Respo
                    <button name=\"decision\" value=\"deny\">Deny</button>";
     let form = form(csrf, "/consent", &[("request", query)], buttons);
     let place = escape(consent.redirect_host());
-    page(app, csrf, "Allow access?", &format!("<p><b>{name}</b> asks for</p><ul>{scopes}</ul><p>You go on to <b>{place}</b>.</p>{form}"))
+    page(
+        app,
+        csrf,
+        "Allow access?",
+        &format!("<p><b>{name}</b> asks for</p><ul>{scopes}</ul><p>You go on to <b>{place}</b>.</p>{form}"),
+    )
 }
 
 #[derive(Deserialize)]
@@ -229,7 +236,13 @@ async fn sign_up_page(State(app): State<App>, csrf: Csrf, RawQuery(query): RawQu
 const SIGN_IN: (&str, &str) = ("/sign-in", "Sign in");
 const SIGN_UP: (&str, &str) = ("/sign-up", "Sign up");
 
-fn credentials(app: &App, csrf: &Csrf, (action, title): (&str, &str), request: &str, message: &str) -> Response {
+fn credentials(
+    app: &App,
+    csrf: &Csrf,
+    (action, title): (&str, &str),
+    request: &str,
+    message: &str,
+) -> Response {
     let inside = format!(
         "<p role=\"alert\">{message}</p><p><label>Name <input name=\"name\" autocomplete=\"username\" required></label></p>\
          <p><label>Password <input name=\"password\" type=\"password\" required></label></p><button>{title}</button>"
@@ -267,7 +280,13 @@ async fn sign_in(
 }
 
 /// Begins a session, and goes back to where the user came from. Who has just signed up has answered `prompt=create` by that.
-async fn enter(app: &App, peer: Option<IpAddr>, csrf: &Csrf, at: (&str, &str), known: Credentials) -> Response {
+async fn enter(
+    app: &App,
+    peer: Option<IpAddr>,
+    csrf: &Csrf,
+    at: (&str, &str),
+    known: Credentials,
+) -> Response {
     let Credentials { name, password, request } = known;
     let waiting = Some(graphic(&request)).filter(|request| !request.is_empty());
     match app.accounts.sign_in((&name, &password), waiting.as_deref(), peer).await {
@@ -324,7 +343,11 @@ struct Chosen {
 }
 
 /// `POST /apps`: everything that the user ever allowed this application.
-async fn disconnect(State(app): State<App>, session: Option<Session>, Posted(chosen): Posted<Chosen>) -> Response {
+async fn disconnect(
+    State(app): State<App>,
+    session: Option<Session>,
+    Posted(chosen): Posted<Chosen>,
+) -> Response {
     let Some(session) = session else { return see_other("/sign-in") };
     let pair = Filter::pair(Subject::user(session.user.as_str()), ClientId::new(chosen.client));
     app.server.revoke_all(&pair).await.map_or_else(failed, |_| see_other("/apps"))

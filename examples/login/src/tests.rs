@@ -45,7 +45,8 @@ impl Browser {
     }
 
     async fn send(&mut self, request: axum::http::request::Builder, body: String) {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header("cookie", cookies.join("; ")).body(Body::from(body)).unwrap();
         let response = self.site.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -213,7 +214,12 @@ async fn what_a_visitor_writes_stays_text_and_wrong_passwords_are_one_sentence()
     let mut browser = Browser::new("text").await;
     browser.get("/sign-in").await;
     let csrf = browser.page.field("csrf");
-    let hostile = [("csrf", &*csrf), ("name", "<b>"), ("password", "wrong password"), ("request", "\"><script>alert(1)</script>")];
+    let hostile = [
+        ("csrf", &*csrf),
+        ("name", "<b>"),
+        ("password", "wrong password"),
+        ("request", "\"><script>alert(1)</script>"),
+    ];
     let page = browser.post("/sign-in", &hostile).await;
     assert!(page.body.contains("&lt;script&gt;") && !page.body.contains("<script>"), "{}", page.body);
     browser.get("/sign-up").await;

@@ -75,11 +75,16 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let name = cookie_name(&app.issuer, "csrf");
         let own = cookie(request.headers(), &name).unwrap_or_default().to_owned();
-        let body = axum::body::Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+        let body =
+            axum::body::Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
         let sent = serde_urlencoded::from_bytes(&body);
-        let is_ours = |Token { csrf }: Token| csrf.len() == 43 && csrf.as_bytes().ct_eq(own.as_bytes()).into();
+        let is_ours =
+            |Token { csrf }: Token| csrf.len() == 43 && csrf.as_bytes().ct_eq(own.as_bytes()).into();
         if !sent.is_ok_and(is_ours) {
-            return Err(problem(StatusCode::FORBIDDEN, "This form did not come from this site, or it has expired."));
+            return Err(problem(
+                StatusCode::FORBIDDEN,
+                "This form did not come from this site, or it has expired.",
+            ));
         }
         let fields = serde_urlencoded::from_bytes(&body);
         fields.map(Self).map_err(|_| problem(StatusCode::BAD_REQUEST, "The form is incomplete."))
@@ -125,7 +130,11 @@ pub(crate) fn escape(text: impl Display) -> String {
 }
 
 pub(crate) fn problem(status: StatusCode, sentence: &str) -> Response {
-    (status, Html(format!("<!doctype html><title>{sentence}</title><p>{sentence} <a href=\"/\">Go on</a></p>"))).into_response()
+    (
+        status,
+        Html(format!("<!doctype html><title>{sentence}</title><p>{sentence} <a href=\"/\">Go on</a></p>")),
+    )
+        .into_response()
 }
 
 /// The sentence for the visitor; the cause is for the log.

@@ -50,10 +50,7 @@ impl<S> Layer<S> for CrossOriginLayer {
 }
 
 impl Screen for CrossOriginLayer {
-    async fn screen<B: Send>(
-        self,
-        request: HttpRequest<B>,
-    ) -> Result<(HttpRequest<B>, Shared), Response> {
+    async fn screen<B: Send>(self, request: HttpRequest<B>) -> Result<(HttpRequest<B>, Shared), Response> {
         let mut read = Request::new(Method::from(request.method().as_str()));
         copy(request.headers(), CrossOrigin::READ, &mut read.headers);
         let shared = self.rule.check(&read)?;

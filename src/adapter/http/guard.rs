@@ -42,10 +42,7 @@ impl<S> Layer<S> for GuardLayer {
 }
 
 impl Screen for GuardLayer {
-    async fn screen<B: Send>(
-        self,
-        request: HttpRequest<B>,
-    ) -> Result<(HttpRequest<B>, Shared), Response> {
+    async fn screen<B: Send>(self, request: HttpRequest<B>) -> Result<(HttpRequest<B>, Shared), Response> {
         let (mut parts, body) = request.into_parts();
         let access = self.guard.check(&read_parts(&parts), &self.requirement).await?;
         if let Some(token) = parts.headers.get_mut(AUTHORIZATION) {
