@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::flow::authorize::{self, Resolved, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Reply};
-use grantor::flow::{AccountStatus, Checked, Facts, OpenedRedirect};
+use grantor::flow::{AccountStatus, Checked, Facts, Finished, OpenedRedirect};
 use grantor::store::{Record, Write};
 use grantor::{AuthMethod, Client, FreshSecrets, GrantType, Login, Request, Response, Rules, Scope};
 
@@ -58,7 +58,9 @@ fn authorize(
     let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes)? else {
         return Err("a code needs no signature".into());
     };
-    let response = redirect.into_response();
+    let Finished::Ready(response) = redirect.finish(now) else {
+        return Err("no signed response was asked for".into());
+    };
     let location = response.header("location").ok_or("a redirect")?;
     println!("authorize: {} {location}", response.status);
     let code = location.split(['=', '&']).nth(1).ok_or("a code")?;

@@ -62,8 +62,8 @@ pub mod policy {
     //! Lifetimes, leeways and profiles.
     pub(crate) use crate::base::after;
     pub use crate::client::Profile;
-    pub(crate) use crate::issuance::is_served;
     pub use crate::issuance::{ForeignToken, OmittedScope, Policy, RefreshTokens, Rules};
+    pub(crate) use crate::issuance::{SignedAnswers, is_served};
 }
 pub mod details {
     //! Authorization details (RFC 9396).

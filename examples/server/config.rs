@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) outbound: Option<Arc<HttpOutbound>>,
     /// Whether an application's assertion may be for the token endpoint.
     pub(crate) legacy_assertion_audience: bool,
+    /// What every authorization request has to be.
+    pub(crate) requests: Requests,
     pub(crate) users: Vec<User>,
     pub(crate) clients: Vec<Client>,
     /// Whether this is the configuration that stands in for a missing file; its passwords are public.
@@ -103,6 +105,14 @@ impl Lifetimes {
 }
 
 const LONGEST_CODE: u32 = 600;
+
+/// What every authorization request has to be, by the names of the metadata.
+pub(crate) struct Requests {
+    /// Pushed (RFC 9126).
+    pub(crate) pushed: bool,
+    /// Signed (RFC 9101).
+    pub(crate) signed: bool,
+}
 
 /// `[limits]`, by address, and per minute but for `user_code`; 0 is off. What is missing has grantor's own limit.
 #[derive(Deserialize)]
@@ -181,7 +191,8 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 
 const KNOWN: &str = "issuer, listen, trusted_proxies, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
-    client_id_metadata_documents, legacy_assertion_audience, openid, outbound, resources, users, clients";
+    client_id_metadata_documents, legacy_assertion_audience, require_pushed_authorization_requests, \
+    require_signed_request_object, openid, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -214,6 +225,10 @@ impl Reader {
             documents,
             outbound,
             legacy_assertion_audience: self.take(&mut file, "legacy_assertion_audience").unwrap_or_default(),
+            requests: Requests {
+                pushed: self.take(&mut file, "require_pushed_authorization_requests").unwrap_or_default(),
+                signed: self.take(&mut file, "require_signed_request_object").unwrap_or_default(),
+            },
             users,
             clients,
             demo: false,

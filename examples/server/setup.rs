@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 use grantor::audit::TracingAudit;
-use grantor::client::ClientJwts;
 use grantor::client::argon2::Argon2Secrets;
+use grantor::client::{ClientJwts, RequestObjects};
 use grantor::keys::{JwtSigner, KeyStore, Keys};
 use grantor::server::RateLimiter;
 use grantor::{AuthorizationServer, Policy, Registration};
@@ -97,12 +97,23 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         Some(outbound) => ClientJwts::over(outbound),
         None => ClientJwts::new(),
     });
+    let builder = builder.request_objects(match config.requests.signed {
+        true => RequestObjects::required(),
+        false => RequestObjects::accepted(),
+    });
+    let builder = match config.requests.pushed {
+        true => builder.require_pushed_authorization_requests(),
+        false => builder,
+    };
     let builder = match config.legacy_assertion_audience {
         true => builder.legacy_assertion_audience(),
         false => builder,
     };
     let builder = match &keys {
-        Some(keys) => builder.token_signer(JwtSigner::new(keys.clone()).map_err(one_line)?),
+        Some(keys) => {
+            let builder = builder.token_signer(JwtSigner::new(keys.clone()).map_err(one_line)?);
+            builder.sign_authorization_responses().sign_introspection_answers()
+        }
         None => builder,
     };
     let server =

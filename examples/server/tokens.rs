@@ -75,12 +75,20 @@ impl KeySettings {
 }
 
 impl Config {
-    /// Whether anything of this server is signed: access tokens, or the tokens of OpenID Connect.
+    /// Whether anything of this server is signed: access tokens, the tokens of OpenID Connect, or answers to a client that wants them
+    /// signed.
     pub(crate) fn signs(&self) -> bool {
         let resources = self.tokens.resources.iter().map(|resource| resource.access_tokens);
         let clients = self.clients.iter().map(|client| client.metadata().access_tokens);
         let mut formats = resources.chain(clients).chain([Some(self.tokens.format)]);
-        self.openid.is_some() || formats.any(|format| format == Some(AccessTokens::Jwt))
+        let mut asks = self.clients.iter().map(|client| {
+            let metadata = client.metadata();
+            metadata.authorization_signed_response_alg.is_some()
+                || metadata.introspection_signed_response_alg.is_some()
+        });
+        self.openid.is_some()
+            || asks.any(|asks| asks)
+            || formats.any(|format| format == Some(AccessTokens::Jwt))
     }
 }
 

@@ -92,6 +92,11 @@ pub fn read_parts(parts: &Parts) -> Request {
     let mut read = Request::new(Method::from(parts.method.as_str()));
     read.query = parts.uri.query().map(str::to_owned);
     copy(&parts.headers, Headers::READ, &mut read.headers);
+    let accepts_jwt =
+        |value: &HeaderValue| value.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"jwt"));
+    if parts.headers.get_all("accept").iter().any(accepts_jwt) {
+        copy(&parts.headers, Headers::READ_OF_SIGNED_ANSWERS, &mut read.headers);
+    }
     if read.method == Method::Options {
         copy(&parts.headers, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
     }

@@ -149,6 +149,18 @@ impl ClientBuilder {
         self
     }
 
+    /// `request_object_signing_alg`: the one algorithm of its request objects (RFC 9101).
+    pub fn request_object_signing_alg(mut self, algorithm: impl Into<String>) -> Self {
+        self.metadata.request_object_signing_alg = Some(algorithm.into());
+        self
+    }
+
+    /// `require_signed_request_object`: whether its authorization requests have to be signed (RFC 9101 section 10.5).
+    pub fn require_signed_request_object(mut self, required: bool) -> Self {
+        self.metadata.require_signed_request_object = Some(required);
+        self
+    }
+
     /// How its access tokens are written, unless their resource says otherwise.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.metadata.access_tokens = Some(format);
@@ -183,6 +195,12 @@ impl ClientBuilder {
     /// Whether a confidential client's refresh tokens rotate; those of public ones always do.
     pub fn rotate_refresh(mut self, rotate: bool) -> Self {
         self.metadata.rotate_refresh_tokens = Some(rotate);
+        self
+    }
+
+    /// Whether pushed requests of a confidential client may name an https redirect URI that is not registered (RFC 9126 section 2.4).
+    pub fn unregistered_redirect_uris(mut self, allowed: bool) -> Self {
+        self.metadata.unregistered_redirect_uris = Some(allowed);
         self
     }
 
@@ -310,6 +328,15 @@ impl ClientBuilder {
             errors.push(ClientError::SigningAlgorithm);
         }
         errors.extend(metadata.openid_mistakes(&redirect_uris));
+        if metadata.request_object_signing_alg.as_deref().is_some_and(|name| !ALGORITHMS.contains(&name)) {
+            errors.push(ClientError::RequestObjectAlgorithm);
+        }
+        if metadata.require_signed_request_object == Some(true)
+            && metadata.jwks.is_none()
+            && metadata.jwks_uri.is_none()
+        {
+            errors.push(ClientError::RequestObjectKeys);
+        }
         let client = Client {
             id,
             metadata,
@@ -342,6 +369,7 @@ fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
         client.allows(&GrantType::ClientCredentials).then_some(ClientError::PublicClientCredentials),
         (metadata.require_pkce == Some(false)).then_some(ClientError::PublicWithoutPkce),
         (metadata.rotate_refresh_tokens == Some(false)).then_some(ClientError::PublicWithoutRotation),
+        (metadata.unregistered_redirect_uris == Some(true)).then_some(ClientError::PublicWithoutRedirectUris),
     ];
     found.into_iter().flatten()
 }
@@ -400,12 +428,21 @@ pub enum ClientError {
     /// OpenID Connect Core section 4.
     #[error("initiate_login_uri must be an https URL without a user name and a fragment")]
     InitiateLoginUri,
+    /// Not an asymmetric algorithm that this crate knows.
+    #[error("request_object_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
+    RequestObjectAlgorithm,
+    /// Its request objects could never be verified.
+    #[error("require_signed_request_object needs jwks or jwks_uri")]
+    RequestObjectKeys,
     /// RFC 6749 section 4.4.
     #[error("a public or native client cannot use client_credentials")]
     PublicClientCredentials,
     /// RFC 9700 section 2.1.1.
     #[error("a public or native client cannot do without PKCE")]
     PublicWithoutPkce,
+    /// RFC 9126 section 2.4.
+    #[error("a public or native client cannot have unregistered_redirect_uris")]
+    PublicWithoutRedirectUris,
     /// RFC 9700 section 4.14.2.
     #[error("the refresh tokens of a public or native client must rotate")]
     PublicWithoutRotation,

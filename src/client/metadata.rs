@@ -115,6 +115,18 @@ pub struct ClientMetadata {
     /// Its authorization requests have to be pushed (RFC 9126 section 6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pushed_authorization_requests: Option<bool>,
+    /// The one algorithm of its request objects (RFC 9101); by default any that goes with its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<String>,
+    /// Its authorization requests have to be signed request objects (RFC 9101 section 10.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_signed_request_object: Option<bool>,
+    /// What its authorization responses are signed with where they are (JARM section 3); by default `RS256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_signed_response_alg: Option<Algorithm>,
+    /// What introspection answers to it are signed with (RFC 9701 section 6): a client that names one gets no other answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_signed_response_alg: Option<Algorithm>,
     /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_tokens: Option<AccessTokens>,
@@ -130,6 +142,10 @@ pub struct ClientMetadata {
     /// Grantor's own: private-use schemes without a dot that its redirect URIs may have, such as `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_schemes: Option<Vec<String>>,
+    /// Grantor's own: the pushed requests of a confidential client may name an https redirect URI that is not registered (RFC 9126
+    /// section 2.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unregistered_redirect_uris: Option<bool>,
     /// Grantor's own: a confidential client's refresh tokens rotate, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_refresh_tokens: Option<bool>,

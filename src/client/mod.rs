@@ -15,6 +15,7 @@ mod name;
 mod profile;
 mod registration;
 mod registry;
+mod request_objects;
 mod response_mode;
 pub(crate) mod sector;
 mod state;
@@ -43,6 +44,8 @@ pub use name::is_readable_name;
 pub use profile::Profile;
 pub use registration::{RegisterError, Registered};
 pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
+pub use request_objects::RequestObjects;
+pub(crate) use response_mode::Place;
 pub use response_mode::ResponseMode;
 pub use sector::SubjectIdentifierType;
 pub use state::ClientState;
@@ -326,6 +329,17 @@ impl Client {
 
     pub(crate) fn requires_push(&self) -> bool {
         self.metadata.require_pushed_authorization_requests == Some(true)
+    }
+
+    pub(crate) fn requires_signed_requests(&self) -> bool {
+        self.metadata.require_signed_request_object == Some(true)
+    }
+
+    /// A redirect URI that is not registered, for a request in which the client proved who it is (RFC 9126 section 2.4).
+    pub(crate) fn unregistered_redirect_uri(&self, asked: &str) -> Option<RedirectUri> {
+        let may = self.metadata.unregistered_redirect_uris == Some(true) && self.is_confidential();
+        let uri = RedirectUri::register(asked).ok()?;
+        (may && asked.starts_with("https://")).then_some(uri)
     }
 
     /// The registered redirect URI that covers the one that was asked for.

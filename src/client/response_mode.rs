@@ -1,4 +1,4 @@
-//! How an authorization answer travels (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
+//! How an authorization answer travels (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode, JARM section 2.3).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,20 +7,50 @@ use crate::error::Reason;
 
 /// `response_mode`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResponseMode {
     /// In the query of the redirect URI.
+    #[serde(rename = "query")]
     Query,
     /// In its fragment, which a browser does not send to a server.
+    #[serde(rename = "fragment")]
     Fragment,
     /// As a form that the browser posts to it.
+    #[serde(rename = "form_post")]
     FormPost,
+    /// Signed, in the query.
+    #[serde(rename = "query.jwt")]
+    QueryJwt,
+    /// Signed, in the fragment.
+    #[serde(rename = "fragment.jwt")]
+    FragmentJwt,
+    /// Signed, as a form.
+    #[serde(rename = "form_post.jwt")]
+    FormPostJwt,
+    /// Signed, in the default place of the response type.
+    #[serde(rename = "jwt")]
+    Jwt,
+}
+
+/// Where a browser carries an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Query,
+    Fragment,
+    Form,
 }
 
 impl ResponseMode {
     /// The modes that this version speaks.
-    pub const ALL: [ResponseMode; 3] = [Self::Query, Self::Fragment, Self::FormPost];
+    pub const ALL: &'static [ResponseMode] = &[
+        Self::Query,
+        Self::Fragment,
+        Self::FormPost,
+        Self::QueryJwt,
+        Self::FragmentJwt,
+        Self::FormPostJwt,
+        Self::Jwt,
+    ];
 
     /// The name in requests and metadata.
     #[must_use]
@@ -29,6 +59,19 @@ impl ResponseMode {
             Self::Query => "query",
             Self::Fragment => "fragment",
             Self::FormPost => "form_post",
+            Self::QueryJwt => "query.jwt",
+            Self::FragmentJwt => "fragment.jwt",
+            Self::FormPostJwt => "form_post.jwt",
+            Self::Jwt => "jwt",
+        }
+    }
+
+    /// Whether the answer is a signed JWT (JARM).
+    #[must_use]
+    pub const fn is_signed(self) -> bool {
+        match self {
+            Self::Query | Self::Fragment | Self::FormPost => false,
+            Self::QueryJwt | Self::FragmentJwt | Self::FormPostJwt | Self::Jwt => true,
         }
     }
 
@@ -41,8 +84,25 @@ impl ResponseMode {
         }
     }
 
+    /// The same with its place written out.
+    pub(crate) const fn of(self, response_type: ResponseType) -> Self {
+        match (self, Self::default_of(response_type)) {
+            (Self::Jwt, Self::Query) => Self::QueryJwt,
+            (Self::Jwt, _) => Self::FragmentJwt,
+            (mode, _) => mode,
+        }
+    }
+
+    pub(crate) const fn place(self) -> Place {
+        match self {
+            Self::Query | Self::QueryJwt => Place::Query,
+            Self::Fragment | Self::FragmentJwt | Self::Jwt => Place::Fragment,
+            Self::FormPost | Self::FormPostJwt => Place::Form,
+        }
+    }
+
     pub(crate) fn parse(name: &str) -> Result<Self, Reason> {
-        let known = Self::ALL.into_iter().find(|mode| mode.as_str() == name);
+        let known = Self::ALL.iter().copied().find(|mode| mode.as_str() == name);
         known.ok_or(Reason::ResponseModeInvalid)
     }
 
@@ -51,10 +111,13 @@ impl ResponseMode {
         asked: Option<Result<Self, Reason>>,
         response_type: ResponseType,
     ) -> Result<Self, Reason> {
-        match (asked.transpose()?, response_type) {
-            (None, _) => Ok(Self::default_of(response_type)),
-            (Some(Self::Query), ResponseType::Token) => Err(Reason::ResponseModeInvalid),
-            (Some(mode), _) => Ok(mode),
+        let default = Self::default_of(response_type);
+        match asked.transpose()?.map(|asked| asked.of(response_type)) {
+            None => Ok(default),
+            Some(mode) if mode.place() == Place::Query && default.place() != Place::Query => {
+                Err(Reason::ResponseModeInvalid)
+            }
+            Some(mode) => Ok(mode),
         }
     }
 }

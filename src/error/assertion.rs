@@ -61,6 +61,29 @@ impl AssertionFlaw {
         };
         (ErrorCode::InvalidGrant, text)
     }
+
+    /// The same of a request object (RFC 9101 section 6).
+    #[rustfmt::skip]
+    pub(super) const fn of_request_object(self) -> (ErrorCode, &'static str) {
+        let text = match self {
+            Self::Unreadable
+            | Self::AlgorithmRefused
+            | Self::SignatureWrong   => "the request object is not a JWT that a registered key of the client signed with its registered algorithm",
+            Self::TypeWrong          => "the typ of a request object is oauth-authz-req+jwt, JWT or absent",
+            Self::ClaimMissing       => "a claim of the request object is missing or malformed",
+            Self::AudienceWrong      => "the request object's aud has not the issuer of this server",
+            Self::Expired            => "the request object has expired",
+            Self::TooEarly           => "the request object is not valid yet",
+            Self::TooLongLived       => "the request object is valid for longer than an hour",
+            Self::Replayed           => "the request object was used before",
+            Self::IssuerUnknown
+            | Self::ForAnotherClient => "client_id, iss or sub of the request object is not what it has to be",
+            Self::Bound
+            | Self::Delegated
+            | Self::DetailsUnsupported => "a claim of the request object is not supported",
+        };
+        (ErrorCode::InvalidRequestObject, text)
+    }
 }
 
 impl From<AssertionFlaw> for Reason {

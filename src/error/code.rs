@@ -38,6 +38,8 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     /// RFC 6749 section 5.2
     InvalidRequest,
+    /// RFC 9101 section 7
+    InvalidRequestObject,
     /// OpenID Connect Core section 3.1.2.6, RFC 9126 section 2.3
     InvalidRequestUri,
     /// RFC 6749 section 5.2
@@ -50,6 +52,8 @@ pub enum ErrorCode {
     InvalidToken,
     /// OpenID Connect Core section 3.1.2.6
     LoginRequired,
+    /// OpenID Connect Core section 3.1.2.6
+    RegistrationNotSupported,
     /// OpenID Connect Core section 3.1.2.6
     RequestNotSupported,
     /// OpenID Connect Core section 3.1.2.6
@@ -96,12 +100,14 @@ impl ErrorCode {
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidRequest => "invalid_request",
+            Self::InvalidRequestObject => "invalid_request_object",
             Self::InvalidRequestUri => "invalid_request_uri",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
             Self::LoginRequired => "login_required",
+            Self::RegistrationNotSupported => "registration_not_supported",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::ServerError => "server_error",

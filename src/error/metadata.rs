@@ -37,6 +37,8 @@ pub enum MetadataFlaw {
     DefaultMaxAgeType,
     /// `require_auth_time` is not a boolean.
     RequireAuthTimeType,
+    /// `require_signed_request_object` is not a boolean.
+    RequireSignedType,
     /// `software_statement` is not a string.
     StatementType,
     /// `software_statement` is too long.
@@ -66,6 +68,7 @@ impl MetadataFlaw {
             Self::RequirePushedType => "require_pushed_authorization_requests must be true or false",
             Self::DefaultMaxAgeType => "default_max_age must be a number of seconds",
             Self::RequireAuthTimeType => "require_auth_time must be true or false",
+            Self::RequireSignedType => "require_signed_request_object must be true or false",
             Self::StatementType     => "software_statement must be a string",
             Self::StatementTooLong  => "software_statement must have at most 16 KiB",
             Self::ClientIdType      => "client_id must be a string",

@@ -59,11 +59,13 @@ impl Reason {
             | ErrorCode::InvalidGrant
             | ErrorCode::InvalidRedirectUri
             | ErrorCode::InvalidRequest
+            | ErrorCode::InvalidRequestObject
             | ErrorCode::InvalidRequestUri
             | ErrorCode::InvalidScope
             | ErrorCode::InvalidSoftwareStatement
             | ErrorCode::InvalidTarget
             | ErrorCode::LoginRequired
+            | ErrorCode::RegistrationNotSupported
             | ErrorCode::RequestNotSupported
             | ErrorCode::RequestUriNotSupported
             | ErrorCode::SlowDown
@@ -197,6 +199,10 @@ impl Reason {
             R::NonceTooLong => (E::InvalidRequest, "nonce is too long"),
             R::ClaimsMalformed => (E::InvalidRequest, "claims must be a JSON object of objects of claims, each null or an object, and not too large"),
             R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
+            R::RequestObject(flaw) => flaw.of_request_object(),
+            R::RequestObjectParameter => (E::InvalidRequest, "a parameter in the request object is not of its type"),
+            R::RequestNotSigned => (E::InvalidRequest, "the request must be a signed request object (RFC 9101)"),
+            R::RegistrationParameter => (E::RegistrationNotSupported, "the parameter registration is not supported"),
             R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
             R::RequestUriPushed => (E::InvalidRequest, "a pushed request must not have a request_uri"),
             R::RequestUriUnknown
@@ -259,6 +265,10 @@ impl Reason {
             R::RegistrationSubjects =>
                 (E::InvalidClientMetadata, "a change of subject_type or of the sector would change the identifiers of all users"),
             R::RegistrationInitiateLogin => (E::InvalidClientMetadata, "initiate_login_uri must be an https URL"),
+            R::RegistrationSignedAnswers =>
+                (E::InvalidClientMetadata, "authorization_signed_response_alg and introspection_signed_response_alg must be among those that the metadata list; encryption is not supported"),
+            R::RegistrationRequestObject =>
+                (E::InvalidClientMetadata, "request objects need jwks or jwks_uri, and a request_object_signing_alg that the metadata list; encryption is not supported"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>

@@ -225,6 +225,14 @@ pub enum Reason {
     ClaimsMalformed,
     /// Request objects are not supported (RFC 9101).
     RequestObjectUnsupported,
+    /// A request object does not count (RFC 9101 section 6).
+    RequestObject(AssertionFlaw),
+    /// A parameter in a request object is of another type than it has there.
+    RequestObjectParameter,
+    /// The server or the client requires signed request objects (RFC 9101 section 10.5).
+    RequestNotSigned,
+    /// `registration` of OpenID Connect Core section 7.2.1.
+    RegistrationParameter,
     /// Request URIs are not supported (RFC 9101), but for those of pushed requests.
     RequestUriUnsupported,
     /// A pushed request names a `request_uri` (RFC 9126 section 2.1).
@@ -333,6 +341,10 @@ pub enum Reason {
     RegistrationScope,
     /// Keys of a client that signs, which are missing, private, weak or of no use here, or are where they are not fetched from.
     RegistrationKeys,
+    /// Signed authorization responses or introspection answers that cannot be had here, or encrypted ones.
+    RegistrationSignedAnswers,
+    /// Request objects that could not be verified here, or encrypted ones.
+    RegistrationRequestObject,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
     /// What this provider has not: an algorithm, encryption, pairwise subjects.

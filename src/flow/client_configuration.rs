@@ -184,6 +184,7 @@ impl ClientInformation {
         metadata.localhost_any_port = None;
         metadata.redirect_schemes = None;
         metadata.rotate_refresh_tokens = None;
+        metadata.unregistered_redirect_uris = None;
         Self {
             id: client.id().clone(),
             issued: client.issued(),

@@ -12,7 +12,7 @@ use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
 use crate::http::{Request, Response};
 use crate::issuance::Facts;
 use crate::policy::Rules;
-use crate::signing::Claims;
+use crate::signing::{Claims, Unsigned};
 use crate::store::Record;
 use crate::target::ResourceId;
 
@@ -31,8 +31,15 @@ impl AuthenticatedQuery {
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
     ///
-    /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier.
-    pub fn introspect(&self, found: Option<&Record>, sub: Option<&str>, facts: &Facts<'_>) -> Response {
+    /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier; `wants_jwt`, whether the
+    /// request [prefers a signed answer](prefers_jwt).
+    pub fn introspect(
+        &self,
+        found: Option<&Record>,
+        sub: Option<&str>,
+        wants_jwt: bool,
+        facts: &Facts<'_>,
+    ) -> Answer {
         let Facts { now, rules, .. } = *facts;
         let grant = found.map(Record::grant);
         let seen = match (&self.token, grant) {
@@ -47,13 +54,22 @@ impl AuthenticatedQuery {
         };
         let seen = seen.filter(|active| self.may_see(active, rules));
         let seen = seen.map(|active| Active { sub: sub.unwrap_or(active.sub), ..active });
-        let json = match &seen {
-            Some(active) => serde_json::to_vec(active),
-            None => Ok(br#"{"active":false}"#.to_vec()),
+        let seen = seen.map_or(Seen::Nothing { active: false }, |active| Seen::Active(Box::new(active)));
+        let Some(algorithm) = rules.signed_answers.introspection(self.client(), wants_jwt) else {
+            return match serde_json::to_vec(&seen) {
+                Ok(json) => Answer::Ready(Response::secret_json(200, json)),
+                Err(_) => Answer::Ready(Response::empty(500)),
+            };
         };
-        match json {
-            Ok(json) => Response::secret_json(200, json),
-            Err(_) => Response::empty(500),
+        let claims = Signed {
+            iss: &rules.issuer,
+            aud: self.client().id().as_str(),
+            iat: now.timestamp(),
+            token_introspection: seen,
+        };
+        match Unsigned::new(JWT_TYPE, &claims, Some(algorithm)) {
+            Ok(unsigned) => Answer::Sign(AwaitAnswerSignature { unsigned }),
+            Err(_) => Answer::Ready(Response::empty(500)),
         }
     }
 
@@ -65,6 +81,85 @@ impl AuthenticatedQuery {
             || rules.introspect_all.contains(me)
             || resource.is_some_and(|r| r.introspection_clients.contains(me))
     }
+}
+
+/// The answer: ready, or still to be signed.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum Answer {
+    /// Ready.
+    Ready(Response),
+    /// It is a JWT (RFC 9701).
+    Sign(AwaitAnswerSignature),
+}
+
+/// Waits for the signature over an introspection answer.
+#[derive(Debug)]
+pub struct AwaitAnswerSignature {
+    unsigned: Unsigned,
+}
+
+impl AwaitAnswerSignature {
+    /// What has to be signed.
+    #[must_use]
+    pub fn unsigned(&self) -> &Unsigned {
+        &self.unsigned
+    }
+
+    /// Takes the JWT that has these claims and a signature.
+    pub fn with_signature(self, text: String) -> Response {
+        Response::secret(200, JWT, text.into_bytes())
+    }
+}
+
+/// The media type of a signed answer (RFC 9701 section 4), and the `typ` of its header, which no other JWT of this server has.
+const JWT: &str = "application/token-introspection+jwt";
+const JWT_TYPE: &str = "token-introspection+jwt";
+
+/// Whether a request prefers a signed answer (RFC 9701 section 4): it names the media type, and JSON not by a higher weight (RFC 9110
+/// section 12.5.1). A range such as `*/*` counts as JSON.
+pub fn prefers_jwt(request: &Request) -> bool {
+    let fields = request.headers.all("accept").flat_map(|field| field.split(','));
+    let (mut jwt, mut json) = (0, 0);
+    for range in fields {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let weight = weight.map_or(1000, thousandths);
+        if media.eq_ignore_ascii_case(JWT) {
+            jwt = jwt.max(weight);
+        } else if ["application/json", "application/*", "*/*"]
+            .iter()
+            .any(|one| media.eq_ignore_ascii_case(one))
+        {
+            json = json.max(weight);
+        }
+    }
+    jwt > 0 && jwt >= json
+}
+
+/// A weight in thousandths; what is none counts as none.
+fn thousandths(weight: &str) -> u32 {
+    let weight: f32 = weight.trim().parse().unwrap_or(0.0);
+    if (0.0..=1.0).contains(&weight) { (weight * 1000.0) as u32 } else { 0 }
+}
+
+/// RFC 9701 section 5. No `sub` and no `exp`, so that it cannot pass as an access token.
+#[derive(Serialize)]
+struct Signed<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    token_introspection: Seen<'a>,
+}
+
+/// What the client is told of a token.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seen<'a> {
+    Active(Box<Active<'a>>),
+    Nothing { active: bool },
 }
 
 /// RFC 7662 section 2.2; `sub_type` is grantor's own and tells a user from a client.

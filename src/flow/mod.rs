@@ -10,6 +10,7 @@ pub mod client_configuration;
 pub(crate) mod consent;
 pub mod device;
 pub mod introspect;
+mod jarm;
 pub mod pushed;
 mod redirect;
 pub mod register;
@@ -19,6 +20,7 @@ mod token_query;
 
 pub(crate) use await_client::Request as AwaitsClient;
 pub use await_client::{AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, Checked};
+pub use jarm::{AwaitResponseSignature, Finished};
 pub use redirect::{
     AwaitApproval, AwaitRedirectSignature, ErrorAnswer, OpenedRedirect, Redirect, SealedRedirect,
 };

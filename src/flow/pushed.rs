@@ -1,17 +1,21 @@
 //! The pushed authorization request (RFC 9126 section 2).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitSecrets ─▶ (Write, SealedRequestUri) ─▶ RequestUri
+//! Request ─▶ AwaitClient ─▶ AwaitParameters ─▶ AwaitSecrets ─▶ (Write, SealedRequestUri) ─▶ RequestUri
+//!                                     └─▶ AwaitObject ─▲
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::AwaitsClient;
-use super::authorize::{REQUEST_URI, check_pushed};
-use crate::client::Client;
+use super::authorize::{AwaitRequestObject, REQUEST, REQUEST_URI, check_pushed};
 use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::{Client, SignedText, Unsigned};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
@@ -19,6 +23,7 @@ use crate::grant::{Grant, Handle, Kind};
 use crate::http::{MAX_BODY, Parameters, Request, Response};
 use crate::issuance::Facts;
 use crate::policy::Policy;
+use crate::secret::SecretText;
 use crate::store::{Committed, Write, WriteName};
 
 /// Parsed; the client is only claimed.
@@ -48,10 +53,77 @@ impl AwaitClient {
 }
 
 impl AwaitsClient for PushedRequest {
-    type Next = AwaitSecrets;
+    type Next = AwaitParameters;
 
-    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitSecrets, Refusal> {
-        Ok(AwaitSecrets { client, parameters: self.parameters })
+    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitParameters, Refusal> {
+        Ok(AwaitParameters { client, parameters: self.parameters })
+    }
+}
+
+/// The client is known; waits for the rules, which say where the parameters are.
+#[derive(Debug)]
+pub struct AwaitParameters {
+    client: AuthenticatedClient,
+    parameters: Parameters,
+}
+
+/// Where the parameters of a pushed request are.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
+pub enum Pushed {
+    /// In the request itself.
+    Plain(AwaitSecrets),
+    /// In an object that the client signed; nothing else counts (RFC 9126 section 3).
+    Signed(AwaitObject),
+}
+
+impl AwaitParameters {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// The request has an object and the server takes none, or has none and has to.
+    pub fn resolve(self, facts: &Facts<'_>) -> Result<Pushed, Refusal> {
+        let (Self { client, parameters }, rules) = (self, facts.rules);
+        match (parameters.one(REQUEST).map(SecretText::new), rules.request_objects) {
+            (Some(_), None) => Err(Reason::RequestObjectUnsupported.into()),
+            (Some(object), Some(_)) => {
+                let object = AwaitRequestObject::new(Arc::clone(client.client()), object);
+                Ok(Pushed::Signed(AwaitObject { client, object }))
+            }
+            (None, _) if rules.requires_signed_requests(client.client()) => {
+                Err(Reason::RequestNotSigned.into())
+            }
+            (None, _) => Ok(Pushed::Plain(AwaitSecrets { client, parameters })),
+        }
+    }
+}
+
+/// Waits for what the object of a pushed request says.
+#[derive(Debug)]
+pub struct AwaitObject {
+    client: AuthenticatedClient,
+    object: AwaitRequestObject,
+}
+
+impl AwaitObject {
+    /// What has to be verified.
+    #[must_use]
+    pub fn question(&self) -> SignedText<'_> {
+        self.object.question()
+    }
+
+    /// Takes the claims: from here on the request is as if it had been pushed without an object.
+    ///
+    /// # Errors
+    /// The object does not count, its keys could not be had, or a parameter in it is of another type.
+    pub fn with_claims(
+        self,
+        claims: Result<Map<String, Value>, Unsigned>,
+        facts: &Facts<'_>,
+    ) -> Result<AwaitSecrets, Refusal> {
+        let opened = self.object.open(claims, Duration::ZERO, facts)?;
+        opened.types?;
+        Ok(AwaitSecrets { client: self.client, parameters: Parameters::of(&opened.parameters) })
     }
 }
 

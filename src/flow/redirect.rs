@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 
@@ -10,8 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::ResponseMode;
+use super::jarm::{AwaitResponseSignature, Finished};
 use super::token::{AwaitPart, Reply};
-use crate::client::ClientId;
+use crate::base::Algorithm;
+use crate::client::{ClientId, Place};
 use crate::error::{Reason, Refusal};
 use crate::grant::{Prefixes, Subject};
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
@@ -25,6 +28,8 @@ pub(crate) struct Return {
     pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
     pub(crate) issuer: Arc<str>,
+    /// Who reads a signed answer, and what it is signed with, if it can be had.
+    pub(crate) signed_for: Option<(ClientId, Algorithm)>,
 }
 
 /// An answer to the client by way of the browser. It has no public constructor: an open redirect is a value
@@ -94,43 +99,54 @@ impl Redirect {
         self.reason
     }
 
-    /// A 303 to the client, or for `form_post` a page that posts itself there; for a client that the user has not approved
-    /// yet, a page with a link.
-    pub fn into_response(self) -> Response {
+    /// The answer to the browser, or what of it has to be signed first (JARM).
+    pub fn finish(self, now: DateTime<Utc>) -> Finished {
         let Self { to, fields, reason, is_link } = self;
-        let common = [to.state.as_deref().map(|state| ("state", state)), Some(("iss", &*to.issuer))];
-        let fields: SmallVec<[(&str, &str); 8]> = fields
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain(common.into_iter().flatten())
-            .collect();
-        let uri = to.uri.as_str();
         let unproven = reason.filter(|_| is_link);
-        let separator = match (to.mode, unproven) {
-            (ResponseMode::FormPost, None) => return form_post(uri, &fields),
-            (ResponseMode::FormPost, Some(reason)) => {
-                let (action, inputs) = (escape_html(uri), inputs(&fields));
+        match to.mode.is_signed() {
+            true => Finished::Sign(Box::new(AwaitResponseSignature::new(to, fields, unproven, now))),
+            false => {
+                let common = [to.state.as_deref().map(|state| ("state", state)), Some(("iss", &*to.issuer))];
+                let fields: SmallVec<[(&str, &str); 8]> = fields
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .chain(common.into_iter().flatten())
+                    .collect();
+                Finished::Ready(to.send(&fields, unproven))
+            }
+        }
+    }
+}
+
+impl Return {
+    /// A 303 to the client, or for a form a page that posts itself there; for a client that the user has not approved
+    /// yet, a page with a link.
+    pub(super) fn send(&self, fields: &[(&str, &str)], unproven: Option<Reason>) -> Response {
+        let uri = self.uri.as_str();
+        let separator = match (self.mode.place(), unproven) {
+            (Place::Form, None) => return form_post(uri, fields),
+            (Place::Form, Some(reason)) => {
+                let (action, inputs) = (escape_html(uri), inputs(fields));
                 let button = "<button id=\"continue\">Continue to";
                 let form = format!("<form method=\"post\" action=\"{action}\">{inputs}{button}");
-                return link_page(reason, to.uri.host(), &form, "</button></form>");
+                return link_page(reason, self.uri.host(), &form, "</button></form>");
             }
-            (ResponseMode::Fragment, _) => '#',
-            (ResponseMode::Query, _) if uri.contains('?') => '&',
-            (ResponseMode::Query, _) => '?',
+            (Place::Fragment, _) => '#',
+            (Place::Query, _) if uri.contains('?') => '&',
+            (Place::Query, _) => '?',
         };
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         let mut location = String::with_capacity(uri.len() + length + 16);
         location.push_str(uri);
         location.push(separator);
         let start = location.len();
-        let location =
-            form_urlencoded::Serializer::for_suffix(location, start).extend_pairs(&fields).finish();
+        let location = form_urlencoded::Serializer::for_suffix(location, start).extend_pairs(fields).finish();
         if let Some(reason) = unproven {
             let link = format!(
                 "<a id=\"continue\" rel=\"noreferrer\" href=\"{}\">Continue to",
                 escape_html(&location)
             );
-            return link_page(reason, to.uri.host(), &link, "</a>");
+            return link_page(reason, self.uri.host(), &link, "</a>");
         }
         Response {
             status: 303,

@@ -47,6 +47,19 @@ impl<'a> Form<'a> {
         Ok(Self { pairs })
     }
 
+    /// These parameters, which were not encoded.
+    ///
+    /// # Errors
+    /// [`Reason::FormTooLarge`]
+    pub(crate) fn of(pairs: Vec<(String, String)>) -> Result<Form<'static>, Reason> {
+        let is_long = |(name, value): &(String, String)| name.len().max(value.len()) > MAX_PARAMETER;
+        if pairs.len() > MAX_PARAMETERS || pairs.iter().any(is_long) {
+            return Err(Reason::FormTooLarge);
+        }
+        let pairs = pairs.into_iter().map(|(name, value)| (Cow::Owned(name), Cow::Owned(value)));
+        Ok(Form { pairs: pairs.collect() })
+    }
+
     /// The value of a parameter; an empty one counts as absent (RFC 6749 section 3.1).
     ///
     /// # Errors

@@ -156,6 +156,10 @@ impl Headers {
     /// The fields that any endpoint reads.
     pub const READ: &'static [&'static str] = &["authorization", "content-type", "dpop"];
 
+    /// What is read besides where it asks for a signed introspection answer (RFC 9701): an adapter may leave it out unless a
+    /// value has the word `jwt`.
+    pub const READ_OF_SIGNED_ANSWERS: &'static [&'static str] = &["accept"];
+
     /// What is read besides where the method is `OPTIONS`: the fields of a preflight.
     pub const READ_OF_A_PREFLIGHT: &'static [&'static str] =
         &["access-control-request-method", "access-control-request-headers"];
@@ -219,12 +223,13 @@ impl Response {
 
     /// A signed JWT that no cache keeps.
     pub(crate) fn secret_jwt(token: String) -> Self {
-        let content_type = ("content-type", Cow::Borrowed("application/jwt"));
-        Self {
-            status: 200,
-            headers: vec![content_type, NOSNIFF, NO_STORE, NO_CACHE],
-            body: token.into_bytes(),
-        }
+        Self::secret(200, "application/jwt", token.into_bytes())
+    }
+
+    /// A body of another media type that no cache keeps.
+    pub(crate) fn secret(status: u16, media_type: &'static str, body: Vec<u8>) -> Self {
+        let kind = ("content-type", Cow::Borrowed(media_type));
+        Self { status, headers: vec![kind, NOSNIFF, NO_STORE, NO_CACHE], body }
     }
 
     /// JSON that a cache may keep for `max_age` seconds.

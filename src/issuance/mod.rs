@@ -7,6 +7,7 @@ mod gate;
 mod policy;
 mod resource;
 mod rules;
+mod signed_answers;
 
 pub(crate) use detail_types::DetailTypes;
 pub use detail_types::{DetailType, Fields};
@@ -20,3 +21,4 @@ pub(crate) use resource::KnownResource;
 pub use resource::Resource;
 pub use rules::Rules;
 pub(crate) use rules::is_served;
+pub(crate) use signed_answers::SignedAnswers;

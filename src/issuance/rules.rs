@@ -6,11 +6,12 @@ use super::detail_types::DetailTypes;
 use super::extension_terms::KnownExtension;
 use super::policy::Policy;
 use super::resource::KnownResource;
+use super::signed_answers::SignedAnswers;
 use crate::base::{
     AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope, Subject,
 };
 use crate::client::auth::AssertionRules;
-use crate::client::{Client, GrantType, Profile};
+use crate::client::{Client, GrantType, Profile, RequestObjects};
 use crate::error::Reason;
 use crate::openid::OpenIdRules;
 
@@ -44,6 +45,10 @@ pub struct Rules {
     pub(crate) signs_up: bool,
     /// Whether an authorization request has to be pushed.
     pub(crate) requires_push: bool,
+    /// How signed authorization requests are taken, if they are.
+    pub(crate) request_objects: Option<RequestObjects>,
+    /// Which answers are signed for the client that reads them.
+    pub(crate) signed_answers: SignedAnswers,
     /// The numbers.
     pub policy: Policy,
 }
@@ -67,6 +72,8 @@ impl Rules {
             openid: None,
             signs_up: false,
             requires_push: false,
+            request_objects: None,
+            signed_answers: SignedAnswers::default(),
             policy: Policy::default(),
         }
     }
@@ -112,6 +119,11 @@ impl Rules {
         let mut known = self.resources.iter().map(|resource| &resource.id);
         let mut alike = known.clone().filter(|id| id.is_spelt_like(asked));
         known.find(|id| *id == asked).or_else(|| alike.next()).cloned()
+    }
+
+    /// Whether this client's authorization requests have to be signed.
+    pub(crate) fn requires_signed_requests(&self, client: &Client) -> bool {
+        client.requires_signed_requests() || self.request_objects.is_some_and(|objects| objects.required)
     }
 
     /// The registered resource with this identifier.

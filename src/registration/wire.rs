@@ -1,5 +1,7 @@
 //! Client metadata as strangers write it (RFC 7591 section 2): read by its names, with a limit on everything.
 
+mod message_signing;
+
 use std::collections::HashSet;
 
 use fluent_uri::Uri;
@@ -59,6 +61,16 @@ pub(crate) struct MetadataBody {
     software_version: Text,
     application_type: Text,
     require_pushed_authorization_requests: Flag,
+    request_object_signing_alg: Text,
+    require_signed_request_object: Flag,
+    request_object_encryption_alg: Option<IgnoredAny>,
+    request_object_encryption_enc: Option<IgnoredAny>,
+    authorization_signed_response_alg: Text,
+    authorization_encrypted_response_alg: Option<IgnoredAny>,
+    authorization_encrypted_response_enc: Option<IgnoredAny>,
+    introspection_signed_response_alg: Text,
+    introspection_encrypted_response_alg: Option<IgnoredAny>,
+    introspection_encrypted_response_enc: Option<IgnoredAny>,
     software_statement: Text,
     // What a change says of the client that it changes (RFC 7592 section 2.2).
     pub(crate) client_id: Text,
@@ -182,6 +194,16 @@ impl MetadataBody {
             require_pushed_authorization_requests: over
                 .require_pushed_authorization_requests
                 .or(self.require_pushed_authorization_requests),
+            request_object_signing_alg: over.request_object_signing_alg.or(self.request_object_signing_alg),
+            authorization_signed_response_alg: over
+                .authorization_signed_response_alg
+                .or(self.authorization_signed_response_alg),
+            introspection_signed_response_alg: over
+                .introspection_signed_response_alg
+                .or(self.introspection_signed_response_alg),
+            require_signed_request_object: over
+                .require_signed_request_object
+                .or(self.require_signed_request_object),
             ..self
         })
     }
@@ -202,6 +224,7 @@ impl MetadataBody {
             (self.require_pushed_authorization_requests.is_of_another_type(), F::RequirePushedType),
             (self.openid.default_max_age.is_of_another_type(), F::DefaultMaxAgeType),
             (self.openid.require_auth_time.is_of_another_type(), F::RequireAuthTimeType),
+            (self.require_signed_request_object.is_of_another_type(), F::RequireSignedType),
             (self.client_id.is_of_another_type(), F::ClientIdType),
             (self.client_secret.is_of_another_type(), F::ClientSecretType),
         ];
@@ -216,6 +239,9 @@ impl MetadataBody {
         if let Some(flaw) = self.flaw() {
             return Err(flaw.into());
         }
+        let request_object_signing_alg = self.request_objects(rules)?;
+        let [authorization_signed_response_alg, introspection_signed_response_alg] =
+            self.signed_answers(rules)?;
         let method = match self.methods().next() {
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
@@ -225,6 +251,8 @@ impl MetadataBody {
         // Those of a client that signs nothing are ignored, for nothing here reads them.
         let has_keys = method.credentials() == Credentials::Keys;
         let openid = self.openid.check(rules)?;
+        let signs_requests = rules.request_objects.is_some();
+        let fetches = rules.assertions.as_ref().is_some_and(|signed| signed.fetches);
         let grant_names = named(self.grant_types).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
         let response_names = named(self.response_types);
         let response_types = consistent(&grant_names, response_names.as_deref())?;
@@ -243,8 +271,12 @@ impl MetadataBody {
                 .token_endpoint_auth_signing_alg
                 .value()
                 .filter(|_| has_keys),
-            jwks: self.jwks.filter(|_| has_keys),
-            jwks_uri: self.jwks_uri.value().filter(|_| has_keys),
+            jwks: self.jwks.filter(|_| has_keys || signs_requests),
+            jwks_uri: self.jwks_uri.value().filter(|_| has_keys || (signs_requests && fetches)),
+            request_object_signing_alg,
+            authorization_signed_response_alg,
+            introspection_signed_response_alg,
+            require_signed_request_object: self.require_signed_request_object.value(),
             application_type: application_type(self.application_type.as_str())?,
             require_pushed_authorization_requests: self.require_pushed_authorization_requests.value(),
             client_uri: page(self.client_uri),
@@ -257,7 +289,7 @@ impl MetadataBody {
             ..openid
         };
         match ClientKeys::of(&metadata) {
-            Ok(keys) if keys.is_some() == has_keys => Ok(RequestedMetadata { metadata }),
+            Ok(keys) if keys.is_some() || !has_keys => Ok(RequestedMetadata { metadata }),
             Ok(_) | Err(_) => Err(Reason::RegistrationKeys),
         }
     }
@@ -278,7 +310,7 @@ impl RequestedMetadata {
         rules: &Rules,
     ) -> Result<ClientMetadata, Reason> {
         let mut metadata = self.metadata;
-        check_assertions(&metadata, rules)?;
+        message_signing::check_assertions(&metadata, rules)?;
         check_sector(&metadata)?;
         let may_have = |grant_type: &GrantType| {
             rules.serves(grant_type)
@@ -304,20 +336,6 @@ impl RequestedMetadata {
         metadata.response_types = Some(response_types);
         metadata.localhost_any_port = terms.localhost_any_port.then_some(true);
         Ok(metadata)
-    }
-}
-
-/// Whether the client could ever authenticate by its assertions, if it wants to.
-fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Result<(), Reason> {
-    if metadata.auth_method().credentials() != Credentials::Keys {
-        return Ok(());
-    }
-    let signed = rules.assertions.as_ref().ok_or(Reason::RegistrationAuthMethod)?;
-    let mut algorithm = metadata.token_endpoint_auth_signing_alg.iter();
-    let is_known = algorithm.all(|name| signed.algorithms.contains(&name.as_str()));
-    match is_known && (signed.fetches || metadata.jwks_uri.is_none()) {
-        true => Ok(()),
-        false => Err(Reason::RegistrationKeys),
     }
 }
 

@@ -19,7 +19,7 @@ impl Audience {
         }
     }
 
-    pub(super) fn names(&self, resource: &str) -> bool {
+    pub(crate) fn names(&self, resource: &str) -> bool {
         match self {
             Self::One(own) => own == resource,
             Self::Several(all) => all.iter().any(|own| own == resource),

@@ -5,19 +5,17 @@ use chrono::{DateTime, Utc};
 use super::calls::Outcome;
 use super::{AuthorizationServer, ErrorPage, EventSubject};
 use crate::audit::{Endpoint, EventKind};
-use crate::client::{Client, ClientId, ResponseType};
+use crate::client::{Client, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::documents::Requester;
-use crate::error::{Reason, Refusal};
-use crate::flow::ErrorAnswer;
+use crate::error::{AssertionFlaw, Reason, Refusal};
 use crate::flow::authorize::{
     self, AuthenticationRequest, AwaitClient, AwaitConsent, AwaitLogin, AwaitSignIn, Resolved,
 };
 use crate::flow::authorize::{LoginReason, Prompt, Remembered};
-use crate::grant::{Login, Subject};
+use crate::grant::Login;
 use crate::http::{Request, Response};
 use crate::scope::Scope;
-use crate::store::{Filter, Page};
 use crate::target::ResourceIndicators;
 
 impl AuthorizationServer {
@@ -44,6 +42,7 @@ impl AuthorizationServer {
         let state = match resolved {
             Ok(Resolved::Direct(state)) => Ok(state),
             Ok(Resolved::Pushed(flow)) => self.visit(&flow).await,
+            Ok(Resolved::Signed(flow)) => self.open_request_object(flow).await,
             Err(refusal) => Err(refusal),
         };
         match state {
@@ -376,6 +375,26 @@ impl Consent {
     }
 
     pub(super) async fn say_yes(self) -> Response {
+        let Some((key, until)) = self.state.single_use() else { return self.answer_yes().await };
+        let (server, client) = (self.server.clone(), self.client().id().clone());
+        match server.use_once(key, until, Reason::RequestObject(AssertionFlaw::Replayed)).await {
+            Ok(only_use) => {
+                let response = self.answer_yes().await;
+                // An answer that is a page is not the client's.
+                if response.status < 400 {
+                    only_use.answered();
+                }
+                response
+            }
+            Err(refusal) => {
+                let reason = refusal.reason();
+                let _ = server.refuse(refusal, Endpoint::Authorization, EventSubject::client(&client));
+                ErrorPage { reason }.into_response()
+            }
+        }
+    }
+
+    async fn answer_yes(self) -> Response {
         let Self { server, state, .. } = self;
         let what = match state.response_type() {
             ResponseType::Code => EventKind::CodeIssued,
@@ -391,13 +410,17 @@ impl Consent {
                 server.audit(what, Endpoint::Authorization, about);
                 let confirmed = server.confirm_client(is_self_registered, grant).await;
                 let opened = sealed.open(proof, &server.rules().policy.prefixes);
-                let redirect = match confirmed.and(opened) {
-                    Ok(opened) => server.finish_redirect(opened).await,
+                let response = match confirmed.and(opened) {
+                    Ok(opened) => server.signed_redirect(opened).await,
                     Err(refusal) => Err(refusal),
                 };
-                match redirect {
-                    Ok(redirect) => return redirect.into_response(),
-                    Err(refusal) => refusal.reason(),
+                match response {
+                    Ok(response) => return response,
+                    Err(refusal) => {
+                        // What did not leave is not left open. A grant that cannot be ended either is one that nobody has a code of.
+                        let _ = server.revoke_grant(grant.id()).await;
+                        refusal.reason()
+                    }
                 }
             }
             // Nothing but its answer or its end can have changed it.
@@ -407,43 +430,5 @@ impl Consent {
         };
         let _ = server.refuse(reason.into(), Endpoint::Authorization, about);
         ErrorPage { reason }.into_response()
-    }
-}
-
-impl AuthorizationServer {
-    /// Finishes an error for a client, and notes it. A client that chose its address itself gets a redirect from users who
-    /// approved it before; all others get a page.
-    pub(super) async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
-        let redirect = match error {
-            ErrorAnswer::Redirect(redirect) => redirect,
-            ErrorAnswer::Unproven(waiting) => {
-                let approved = match waiting.question() {
-                    Some((subject, client)) => self.was_approved(subject, client).await,
-                    None => false,
-                };
-                waiting.with_answer(approved)
-            }
-        };
-        if let Some(reason) = redirect.reason() {
-            self.audit(EventKind::Refused(reason), Endpoint::Authorization, EventSubject::client(client));
-        }
-        redirect.into_response()
-    }
-
-    /// Whether a grant shows that this user approved this client before. A store that cannot answer leaves the user with the
-    /// page, which is the safe side.
-    async fn was_approved(&self, subject: &Subject, client: &ClientId) -> bool {
-        let filter = Filter::pair(subject.clone(), client.clone());
-        let mut page = Page::first(1);
-        loop {
-            match self.page(&filter, page).await {
-                Ok(listing) if !listing.records.is_empty() => return true,
-                Ok(listing) => match listing.next {
-                    Some(last) => page = page.after(last),
-                    None => return false,
-                },
-                Err(_) => return false,
-            }
-        }
     }
 }

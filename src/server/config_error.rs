@@ -56,6 +56,9 @@ pub enum ConfigError {
     /// Signed access tokens, and nobody to sign them.
     #[error("access tokens are to be signed, and there is no signer: call token_signer")]
     SignerMissing,
+    /// Signed authorization responses or introspection answers, and nobody to sign them.
+    #[error("answers are to be signed, and there is no signer: call token_signer")]
+    AnswersUnsigned,
     /// Tokens that nobody could verify any more.
     #[error("access tokens live longer than the keys that signed them are published")]
     KeysRetireEarly,
@@ -86,6 +89,9 @@ pub enum ConfigError {
     /// Assertions of clients work once, and nothing remembers them.
     #[error("clients may authenticate by assertions, which work once: call replay_guard")]
     AssertionsUnremembered,
+    /// Clients may sign their requests, and nothing verifies that.
+    #[error("request objects are taken, and nothing verifies them: call client_signatures")]
+    RequestObjectsUnverified,
     /// Registration over HTTP, and nowhere to write.
     #[error("clients are to register themselves, and there is no registrar: call registrar")]
     RegistrarMissing,

@@ -2,6 +2,7 @@
 
 mod applications;
 mod authorize;
+mod authorize_answer;
 mod builder;
 mod calls;
 mod check;
@@ -21,9 +22,11 @@ mod provider;
 mod pushed;
 mod registration;
 mod repeats;
+mod request_objects;
 mod revoke_all;
 mod setup;
 mod signed;
+mod signed_answers;
 mod single_use;
 mod sweep;
 mod token;

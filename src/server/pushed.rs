@@ -32,7 +32,13 @@ impl AuthorizationServer {
         request: &Request,
     ) -> Result<pushed::RequestUri, Refusal> {
         let id = flow.client_id().clone();
-        let flow = self.authenticate(request, flow).await?;
+        let flow = match self.authenticate(request, flow).await?.resolve(&self.facts())? {
+            pushed::Pushed::Plain(flow) => flow,
+            pushed::Pushed::Signed(flow) => {
+                let claims = self.client_claims(&flow.question()).await?;
+                flow.with_claims(claims, &self.facts())?
+            }
+        };
         // Anyone can name a public client and fill the store.
         if !flow.client().is_confidential() {
             let admitted = self.inner.pushes.begin(request.peer, &id, self.now());

@@ -15,11 +15,13 @@ use super::validate::{validate_numbers, validate_openid, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
 use crate::client::auth::AssertionRules;
-use crate::client::{ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, SlowHash};
+use crate::client::{
+    ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, RequestObjects, SlowHash,
+};
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
 use crate::openid::OPENID;
-use crate::policy::{Policy, Profile, Rules, is_served};
+use crate::policy::{Policy, Profile, Rules, SignedAnswers, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
 use crate::secret::{SECRET_BYTES, Secret};
@@ -35,6 +37,8 @@ pub(super) struct Options {
     pub(super) profile: Profile,
     pub(super) signs_up: bool,
     pub(super) requires_push: bool,
+    pub(super) request_objects: Option<RequestObjects>,
+    pub(super) signed_answers: SignedAnswers,
     pub(super) policy: Policy,
     pub(super) scopes: Vec<String>,
     pub(super) audience: Option<String>,
@@ -70,6 +74,8 @@ impl Options {
             profile: Profile::default(),
             signs_up: false,
             requires_push: false,
+            request_objects: None,
+            signed_answers: SignedAnswers::default(),
             policy: Policy::default(),
             scopes: Vec::new(),
             audience: None,
@@ -125,6 +131,10 @@ impl Options {
             errors.push(ConfigError::SignerMissing);
         }
         let can_sign = self.signer.as_ref().map(|signer| signer.algorithms()).unwrap_or_default();
+        self.signed_answers.algorithms.clone_from(&can_sign);
+        if self.signer.is_none() && (self.signed_answers.authorization || self.signed_answers.introspection) {
+            errors.push(ConfigError::AnswersUnsigned);
+        }
         let asked_for = self.resources.iter().filter_map(|resource| resource.algorithm);
         let missing = asked_for.filter(|algorithm| !can_sign.contains(algorithm));
         errors.extend(missing.map(ConfigError::AlgorithmMissing));
@@ -150,6 +160,9 @@ impl Options {
         errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
         if self.client_signatures.is_some() && self.replay_guard.is_none() {
             errors.push(ConfigError::AssertionsUnremembered);
+        }
+        if self.request_objects.is_some() && self.client_signatures.is_none() {
+            errors.push(ConfigError::RequestObjectsUnverified);
         }
         let token_endpoint = format!(
             "{}{}",
@@ -188,6 +201,8 @@ impl Options {
             openid: openid.map(Box::new),
             signs_up: self.signs_up,
             requires_push: self.requires_push,
+            request_objects: self.request_objects,
+            signed_answers: self.signed_answers,
             policy: self.policy,
         };
         let terms = self.registration.as_ref();

@@ -3,7 +3,7 @@
 use super::AuthorizationServer;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{AwaitPart, Part, Reply, TokenReply};
-use crate::flow::{OpenedRedirect, Redirect};
+use crate::flow::{Finished, OpenedRedirect, Redirect};
 use crate::http::Response;
 use crate::signing::{Claims, Unsigned};
 
@@ -41,6 +41,18 @@ impl AuthorizationServer {
                     let token = self.sign_part(redirect.waiting()).await?;
                     opened = redirect.with_token(token, &self.rules().policy.prefixes);
                 }
+            }
+        }
+    }
+
+    /// The answer to the browser, signed as a whole where its mode says so.
+    pub(super) async fn send_redirect(&self, redirect: Redirect) -> Result<Response, Refusal> {
+        match redirect.finish(self.now()) {
+            Finished::Ready(response) => Ok(response),
+            Finished::Sign(waiting) => {
+                let unsigned = waiting.unsigned().map_err(Fault::from)?;
+                let text = self.sign(&unsigned).await?;
+                Ok(waiting.with_signature(&text))
             }
         }
     }

@@ -69,7 +69,7 @@ impl SingleUse {
 }
 
 /// The one use of something. Dropped without an answer, it gives it back.
-struct Reservation<'a> {
+pub(super) struct Reservation<'a> {
     all: &'a SingleUse,
     key: ReplayKey,
     until: DateTime<Utc>,
@@ -81,7 +81,7 @@ struct Reservation<'a> {
 
 impl Reservation<'_> {
     /// The answer is on its way.
-    fn answered(mut self) {
+    pub(super) fn answered(mut self) {
         self.is_answered = true;
     }
 }
@@ -106,13 +106,20 @@ impl AuthorizationServer {
         if let Decision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
             return Err(refusal);
         }
-        let only_use = self.use_once(key.within(&self.rules().issuer), until).await?;
+        let replayed = Reason::Extension(ExtensionRefusal::Replayed);
+        let only_use = self.use_once(key.within(&self.rules().issuer), until, replayed).await?;
         let reply = self.issue_new_grant(flow).await?;
         only_use.answered();
         Ok(reply)
     }
 
-    async fn use_once(&self, key: ReplayKey, until: DateTime<Utc>) -> Result<Reservation<'_>, Refusal> {
+    /// The one use of something; it is refused for this reason if it was used before.
+    pub(super) async fn use_once(
+        &self,
+        key: ReplayKey,
+        until: DateTime<Utc>,
+        replayed: Reason,
+    ) -> Result<Reservation<'_>, Refusal> {
         let all = &self.inner.one_time;
         let turn = self.in_time(all.turns.take(key)).await.ok_or(Fault::Deadline)?;
         let now = self.now();
@@ -121,7 +128,7 @@ impl AuthorizationServer {
         }
         match self.is_first_use(&key, until).await? {
             true => Ok(Reservation { all, key, until, now, is_answered: false, _turn: turn }),
-            false => Err(Reason::Extension(ExtensionRefusal::Replayed).into()),
+            false => Err(replayed.into()),
         }
     }
     /// Marks it as used, and says whether it was not before.

@@ -232,6 +232,13 @@ impl AuthorizationServer {
             },
             None => (None, None),
         };
-        Ok(flow.introspect(record.as_ref(), sub.as_deref(), &self.facts()))
+        let wants_jwt = introspect::prefers_jwt(request);
+        match flow.introspect(record.as_ref(), sub.as_deref(), wants_jwt, &self.facts()) {
+            introspect::Answer::Ready(response) => Ok(response),
+            introspect::Answer::Sign(waiting) => {
+                let text = self.sign(waiting.unsigned()).await?;
+                Ok(waiting.with_signature(text))
+            }
+        }
     }
 }

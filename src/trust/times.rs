@@ -17,6 +17,19 @@ pub(crate) fn accepted(exp: NumericDate) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// Whether the time of a text has come.
+pub(crate) fn check_begun(
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    now: DateTime<Utc>,
+) -> Result<(), Flaw> {
+    let ahead = |date: NumericDate| date.seconds() > now.timestamp() + CLOCK_SKEW;
+    match iat.is_some_and(ahead) || nbf.is_some_and(ahead) {
+        true => Err(Flaw::TooEarly),
+        false => Ok(()),
+    }
+}
+
 /// Whether a text is good now, and for at most `longest` seconds in all.
 pub(crate) fn check(
     exp: NumericDate,
@@ -25,14 +38,11 @@ pub(crate) fn check(
     longest: i64,
     now: DateTime<Utc>,
 ) -> Result<(), Flaw> {
-    let now = now.timestamp();
-    if exp.seconds() + EXPIRY_LEEWAY <= now {
+    if exp.seconds() + EXPIRY_LEEWAY <= now.timestamp() {
         return Err(Flaw::Expired);
     }
-    let ahead = |date: NumericDate| date.seconds() > now + CLOCK_SKEW;
-    if iat.is_some_and(ahead) || nbf.is_some_and(ahead) {
-        return Err(Flaw::TooEarly);
-    }
+    check_begun(nbf, iat, now)?;
+    let now = now.timestamp();
     if nbf.is_some_and(|nbf| exp <= nbf) {
         return Err(Flaw::Expired);
     }

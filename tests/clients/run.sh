@@ -16,6 +16,7 @@ clients=(
     "openid-client server.toml node $NODE_DIR/openid-client.mjs"
     "private-key-jwt private_key_jwt.toml node $NODE_DIR/private_key_jwt.mjs"
     "authlib-private-key-jwt private_key_jwt.toml $VENV/bin/python tests/clients/python/private_key_jwt.py"
+    "message-signing message_signing.toml node $NODE_DIR/message_signing.mjs"
     "openid openid.toml node $NODE_DIR/openid.mjs"
     "oauth4webapi openid.toml node $NODE_DIR/oauth4webapi.mjs"
     "passport openid.toml node $NODE_DIR/passport.mjs"

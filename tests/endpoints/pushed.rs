@@ -524,3 +524,61 @@ async fn a_registration_may_require_that_its_requests_are_pushed() {
     assert_eq!(register("yes".into()).await.error(), (400, "invalid_client_metadata".into()));
     assert_eq!(register(false.into()).await.status(), 201);
 }
+
+#[tokio::test]
+async fn pr_21_an_unregistered_redirect_uri_is_for_clients_with_the_switch_that_proved_themselves() {
+    let other = "https://tenant.app.example/cb";
+    let named = |uri| {
+        let mut form = asking("conf");
+        form.retain(|(name, _)| *name != "redirect_uri");
+        form.push(("redirect_uri", uri));
+        form
+    };
+    let off = Fixture::new();
+    assert_eq!(push(&off, "conf", &named(other)).await.error(), (400, "invalid_request".into()));
+
+    let confidential = |id: &str| {
+        let built =
+            Client::builder(id).redirect_uri(CALLBACK).secret(SECRET).unregistered_redirect_uris(true);
+        built.build().unwrap()
+    };
+    let on = with_clients(&off, |client| match client.id().as_str() {
+        "conf" => Some(confidential("conf")),
+        _ => Some(client),
+    });
+    let answer = push(&on, "conf", &named(other)).await;
+    assert_eq!(answer.status(), 201, "{}", answer.json());
+    let uri = answer.text("request_uri");
+    let answered = on.approve(&visit("conf", &uri)).await;
+    assert!(answered.location().starts_with(&format!("{other}?")), "{}", answered.location());
+    let code = answered.location_parameter("code").expect("a code");
+    let mut redeemed = redemption(&code);
+    redeemed.iter_mut().filter(|(name, _)| *name == "redirect_uri").for_each(|(_, value)| *value = other);
+    assert_eq!(on.token("conf", &redeemed).await.status(), 200);
+
+    for bad in [
+        "http://tenant.app.example/cb",
+        "http://127.0.0.1/cb",
+        "com.example.app:/cb",
+        "https://a#b",
+        "javascript:1",
+    ] {
+        assert_eq!(push(&on, "conf", &named(bad)).await.error(), (400, "invalid_request".into()), "{bad}");
+    }
+    let mut direct = named(other);
+    direct.push(("client_id", "conf"));
+    assert_eq!(page(&on, &direct).await.reason(), Reason::RedirectUriUnregistered, "nobody proved who it is");
+
+    let waiting = push(&on, "conf", &named(other)).await.text("request_uri");
+    let again = with_clients(&on, Some);
+    assert_eq!(
+        page(&again, &visit("conf", &waiting)).await.reason(),
+        Reason::RedirectUriUnregistered,
+        "switched off"
+    );
+    let public = Client::builder("pub")
+        .redirect_uri(CALLBACK)
+        .auth_method(grantor::AuthMethod::None)
+        .unregistered_redirect_uris(true);
+    assert!(public.build().is_err());
+}

@@ -9,3 +9,4 @@ mod leniency;
 mod metadata;
 mod origins;
 mod remembered;
+mod signed_introspection;

@@ -17,6 +17,7 @@ mod folder;
 mod future;
 mod places;
 mod postgres;
+mod pushed;
 mod race;
 mod redis;
 mod scale;

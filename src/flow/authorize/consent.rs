@@ -1,7 +1,9 @@
 //! The user's choice, and the answer that it makes.
 
+use chrono::{DateTime, Utc};
+
 use super::{AuthenticationRequest, Prompt};
-use crate::base::AccessRights;
+use crate::base::{AccessRights, ReplayKey};
 use crate::client::{ApplicationType, Client, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -28,6 +30,8 @@ pub struct AwaitConsent {
     pub(super) redirects_errors: bool,
     /// The record of the request, if it was pushed.
     pub(super) pushed: Option<Record>,
+    /// By what the request is known when it is approved once more, if it can be approved once.
+    pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
     pub(super) requested: AuthenticationRequest,
     pub(super) response_type: ResponseType,
     pub(super) challenge: Option<CodeChallenge>,
@@ -159,6 +163,11 @@ impl AwaitConsent {
     #[must_use]
     pub fn is_pushed(&self) -> bool {
         self.pushed.is_some()
+    }
+
+    /// What may be used once, and until when that has to be remembered; to be looked at before the approval.
+    pub(crate) fn single_use(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
+        self.once
     }
 
     /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that only one answer can

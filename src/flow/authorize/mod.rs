@@ -4,7 +4,8 @@
 //! Request ─▶ AwaitClient ─▶ AwaitLogin ─▶ AwaitConsent ─▶ approve | deny ─▶ Redirect
 //!                  │           ▲  │    ▲
 //!                  ▼           │  ▼    │ the same request, later
-//!             AwaitPushed ─────┘  AwaitSignIn ─▶ cannot ─▶ Redirect
+//!             AwaitPushed ─────┤  AwaitSignIn ─▶ cannot ─▶ Redirect
+//!             AwaitRequestObject
 //! ```
 //!
 //! Until the redirect URI has matched a registration, a failure is a page. Nothing of the rest is judged
@@ -14,6 +15,7 @@ mod consent;
 mod openid;
 mod parameters;
 mod remembered;
+mod request_object;
 mod requested;
 mod sign_in;
 mod source;
@@ -24,6 +26,8 @@ use chrono::{DateTime, Utc};
 
 pub use consent::AwaitConsent;
 pub(crate) use remembered::Remembered;
+pub use request_object::AwaitRequestObject;
+pub(in crate::flow) use request_object::REQUEST;
 pub use requested::{AuthenticationRequest, MAX_HINT, MAX_HINTS, Prompt};
 pub use sign_in::{AwaitSignIn, LoginReason};
 pub use source::{AwaitPushed, AwaitVisit, Resolved, Visited};
@@ -34,7 +38,7 @@ use super::consent::Terms;
 use super::redirect::{ErrorAnswer, Return};
 use crate::base::AccessRights;
 use crate::client::{Client, ClientId, ResponseType};
-use crate::error::{Reason, Refusal};
+use crate::error::{AssertionFlaw, Reason, Refusal};
 use crate::form::Form;
 use crate::grant::{Login, Subject};
 use crate::http::{Method, Request};
@@ -44,7 +48,7 @@ use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::store::Record;
 use parameters::AuthorizationParameters;
-use source::Source;
+use source::{SignedRequest, Source};
 
 /// Parsed. The redirect URI is only claimed, so every failure here is shown and none is redirected.
 #[derive(Debug)]
@@ -88,6 +92,13 @@ impl AwaitClient {
         let client = found.ok_or(Reason::ClientUnregistered)?;
         match self.source {
             Source::Direct(request) => Ok(Resolved::Direct(request.prove(client, None, facts)?)),
+            Source::Signed(_, claimed) if facts.rules.request_objects.is_none() => {
+                Ok(Resolved::Direct(claimed?.prove(client, None, facts)?))
+            }
+            Source::Signed(_, Ok(claimed)) if claimed.names_request_uri() => {
+                Err(Reason::RequestSourcesMixed.into())
+            }
+            Source::Signed(object, _) => Ok(Resolved::Signed(AwaitRequestObject::new(client, object))),
             Source::Pushed(uri) => Ok(Resolved::Pushed(AwaitPushed::parse(client, &uri, facts.rules)?)),
         }
     }
@@ -114,6 +125,8 @@ pub struct AwaitLogin {
     asked: AuthorizationParameters,
     /// The record of the request, if it was pushed; the answer replaces it.
     pushed: Option<Record>,
+    /// What is known of the request, if it was signed.
+    signed: Option<SignedRequest>,
     /// When this request was first seen.
     since: DateTime<Utc>,
     account_chosen: bool,
@@ -235,9 +248,15 @@ impl AwaitLogin {
     /// Whether the request may come by the way that it came.
     fn may_come(&self, rules: &Rules) -> Result<(), Reason> {
         let must_be_pushed = rules.requires_push || self.client.requires_push();
-        match must_be_pushed && self.pushed.is_none() {
-            true => Err(Reason::RequestNotPushed),
-            false => Ok(()),
+        // One that was pushed was judged then.
+        match (&self.pushed, &self.signed) {
+            (Some(_), _) => Ok(()),
+            (None, _) if must_be_pushed => Err(Reason::RequestNotPushed),
+            (None, None) if rules.requires_signed_requests(&self.client) => Err(Reason::RequestNotSigned),
+            (None, Some(signed)) if signed.expires.is_some_and(|end| end <= self.since) => {
+                Err(Reason::RequestObject(AssertionFlaw::Expired))
+            }
+            (None, _) => Ok(()),
         }
     }
 
@@ -249,9 +268,10 @@ impl AwaitLogin {
         asked.repeats?;
         if asked.request     { return Err(Reason::RequestObjectUnsupported) }
         if asked.request_uri { return Err(Reason::RequestUriUnsupported) }
+        if asked.registration && asked.is_of_openid(rules) { return Err(Reason::RegistrationParameter) }
         let response_type = asked.response_type.ok_or(Reason::ResponseTypeMissing)??;
         may_answer(response_type, client, rules)?;
-        let mode          = asked.mode_for(response_type, client)?;
+        let mode          = asked.mode_for(response_type, client, rules)?;
         let challenge     = asked.challenge_for(response_type, client)?;
         let scope         = asked.scope.clone().transpose()?;
         let targets       = asked.targets.clone()?;
@@ -277,6 +297,7 @@ impl AwaitLogin {
             named: self.named,
             redirects_errors: self.redirects_errors,
             pushed: self.pushed,
+            once: self.signed.and_then(|signed| signed.once),
             requested: self.asked.requested,
             response_type,
             challenge,

@@ -7,12 +7,14 @@ use crate::error::Reason;
 use crate::flow::ResponseMode;
 use crate::form::Form;
 use crate::pkce::CodeChallenge;
+use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::target::ResourceIndicators;
 
 /// What the request asks for.
 #[derive(Debug)]
 pub(super) struct AuthorizationParameters {
+    /// Whether each parameter is there once and of its type.
     pub(super) repeats: Result<(), Reason>,
     pub(super) targets: Result<ResourceIndicators, Reason>,
     pub(super) details: Result<AuthorizationDetails, Reason>,
@@ -30,6 +32,7 @@ pub(super) struct AuthorizationParameters {
     pub(super) request: bool,
     /// One that is not this server's own.
     pub(super) request_uri: bool,
+    pub(super) registration: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,24 +65,30 @@ impl AuthorizationParameters {
             claims: text("claims").map(Box::from),
             request: text("request").is_some(),
             request_uri: text("request_uri").is_some(),
+            registration: text("registration").is_some(),
         }
     }
 
     /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it.
-    pub(super) fn error_mode(&self, client: &Client) -> ResponseMode {
+    pub(super) fn error_mode(&self, client: &Client, rules: &Rules) -> ResponseMode {
         let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
-        self.mode_for(response_type, client).unwrap_or(ResponseMode::default_of(response_type))
+        self.mode_for(response_type, client, rules).unwrap_or(ResponseMode::default_of(response_type))
     }
 
     pub(super) fn mode_for(
         &self,
         response_type: ResponseType,
         client: &Client,
+        rules: &Rules,
     ) -> Result<ResponseMode, Reason> {
         let mode = ResponseMode::choose(self.response_mode, response_type)?;
-        match &client.metadata().response_modes {
-            Some(registered) if !registered.contains(&mode) => Err(Reason::ResponseModeInvalid),
-            _ => Ok(mode),
+        let registered = client.metadata().response_modes.as_ref();
+        let is_registered =
+            registered.is_none_or(|modes| modes.iter().any(|own| own.of(response_type) == mode));
+        let can_be_had = !mode.is_signed() || rules.signed_answers.authorization(client).is_some();
+        match is_registered && can_be_had {
+            true => Ok(mode),
+            false => Err(Reason::ResponseModeInvalid),
         }
     }
 

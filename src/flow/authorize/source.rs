@@ -1,10 +1,14 @@
-//! Where the parameters of an authorization request come from: the request itself, or a request that was pushed before
-//! (RFC 9126 section 4). Whatever their source, they are read and judged alike.
+//! Where the parameters of an authorization request come from: the request itself, a request that was pushed before
+//! (RFC 9126 section 4), or an object that the client signed (RFC 9101). Whatever their source, they are read and judged alike.
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::parameters::AuthorizationParameters;
+use super::request_object::{AwaitRequestObject, Opened};
 use super::{AwaitLogin, redirects_errors};
+use crate::base::ReplayKey;
 use crate::client::Client;
 use crate::error::{Reason, Refusal};
 use crate::flow::redirect::Return;
@@ -25,6 +29,8 @@ pub(super) enum Source {
     Direct(ClaimedRequest),
     /// The `request_uri`, which a browser brings along. No other parameter counts.
     Pushed(SecretText),
+    /// A request object. No other parameter counts, where the server takes request objects.
+    Signed(SecretText, Result<ClaimedRequest, Reason>),
 }
 
 impl Source {
@@ -32,10 +38,11 @@ impl Source {
     /// The redirect URI is repeated, or two sources are named.
     pub(super) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         let request_uri = form.one("request_uri").ok().flatten();
-        match request_uri.filter(|uri| uri.starts_with(REQUEST_URI)) {
-            Some(_) if form.one("request")?.is_some() => Err(Reason::RequestSourcesMixed),
-            Some(uri) => Ok(Self::Pushed(SecretText::new(uri))),
-            None => ClaimedRequest::parse(form).map(Self::Direct),
+        match (request_uri.filter(|uri| uri.starts_with(REQUEST_URI)), form.one("request")?) {
+            (Some(_), Some(_)) => Err(Reason::RequestSourcesMixed),
+            (Some(uri), None) => Ok(Self::Pushed(SecretText::new(uri))),
+            (None, Some(object)) => Ok(Self::Signed(SecretText::new(object), ClaimedRequest::parse(form))),
+            (None, None) => ClaimedRequest::parse(form).map(Self::Direct),
         }
     }
 }
@@ -46,6 +53,19 @@ pub(super) struct ClaimedRequest {
     redirect_uri: Option<String>,
     state: Option<String>,
     asked: AuthorizationParameters,
+    /// What is known of it, if it was signed.
+    signed: Option<SignedRequest>,
+    /// Whether the client pushed it, and so proved who it is.
+    is_pushed: bool,
+}
+
+/// What is known of a request that was signed.
+#[derive(Debug)]
+pub(super) struct SignedRequest {
+    /// By what it is known when it is approved once more, and until when it could be.
+    pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
+    /// The first visit has to come before this.
+    pub(super) expires: Option<DateTime<Utc>>,
 }
 
 impl ClaimedRequest {
@@ -54,7 +74,29 @@ impl ClaimedRequest {
             redirect_uri: form.one("redirect_uri")?.map(str::to_owned),
             state: form.one("state").ok().flatten().map(str::to_owned),
             asked: AuthorizationParameters::parse(form),
+            signed: None,
+            is_pushed: false,
         })
+    }
+
+    fn parse_pushed(form: &Form<'_>) -> Result<Self, Reason> {
+        Ok(Self { is_pushed: true, ..Self::parse(form)? })
+    }
+
+    /// Reads what a request object says.
+    ///
+    /// # Errors
+    /// None of its own: what is in the object stands there once.
+    pub(super) fn of_object(object: Opened) -> Result<Self, Reason> {
+        let Opened { parameters, types, once, expires } = object;
+        let mut request = Self::parse(&parameters)?;
+        request.asked.repeats = types;
+        Ok(Self { signed: Some(SignedRequest { once, expires }), ..request })
+    }
+
+    /// Whether it names both sources of a request.
+    pub(super) fn names_request_uri(&self) -> bool {
+        self.asked.request_uri
     }
 
     /// Proves the redirect URI by what the client registered.
@@ -68,7 +110,7 @@ impl ClaimedRequest {
         facts: &Facts<'_>,
     ) -> Result<AwaitLogin, Reason> {
         let Facts { now, rules, .. } = *facts;
-        let Self { redirect_uri, state, mut asked } = self;
+        let Self { redirect_uri, state, mut asked, signed, is_pushed } = self;
         asked.check_mode_name(rules)?;
         if asked.is_of_openid(rules) {
             asked.requested.or_defaults_of(client.metadata());
@@ -76,12 +118,16 @@ impl ClaimedRequest {
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {
             (Some(asked), _) => {
-                client.redirect_uri(&asked, rules.profile).ok_or(Reason::RedirectUriUnregistered)?
+                let registered = client.redirect_uri(&asked, rules.profile);
+                let unregistered = || client.unregistered_redirect_uri(&asked).filter(|_| is_pushed);
+                registered.or_else(unregistered).ok_or(Reason::RedirectUriUnregistered)?
             }
             (None, [only]) if !asked.is_of_openid(rules) => only.clone(),
             (None, _) => return Err(Reason::RedirectUriMissing),
         };
-        let to = Return { uri, mode: asked.error_mode(&client), state, issuer: rules.issuer.clone() };
+        let signed_for = rules.signed_answers.authorization(&client).map(|own| (client.id().clone(), own));
+        let mode = asked.error_mode(&client, rules);
+        let to = Return { uri, mode, state, issuer: rules.issuer.clone(), signed_for };
         let redirects_errors = redirects_errors(&client, &asked, rules);
         Ok(AwaitLogin {
             client,
@@ -90,6 +136,7 @@ impl ClaimedRequest {
             redirects_errors,
             asked,
             pushed,
+            signed,
             since: now,
             account_chosen: false,
         })
@@ -107,7 +154,7 @@ pub(in crate::flow) fn check_pushed(
 ) -> Result<(), Reason> {
     // Which user comes is not known yet, and no check depends on it.
     let any_user = Subject::user("");
-    let request = ClaimedRequest::parse(form)?.prove(Arc::clone(client), None, facts)?;
+    let request = ClaimedRequest::parse_pushed(form)?.prove(Arc::clone(client), None, facts)?;
     request.check(&any_user, facts.rules).map(drop)
 }
 
@@ -120,6 +167,8 @@ pub enum Resolved {
     Direct(AwaitLogin),
     /// They were pushed before.
     Pushed(AwaitPushed),
+    /// They are in an object that the client signed.
+    Signed(AwaitRequestObject),
 }
 
 /// Waits for the grant that a `request_uri` names.
@@ -155,7 +204,7 @@ impl AwaitPushed {
         let record = found.ok_or(Reason::RequestUriUnknown)?;
         let visit = record.grant().visit(&self.handle.secret, self.client.id(), now)?;
         let form = Form::parse(visit.parameters.as_bytes())?;
-        let request = ClaimedRequest::parse(&form)?;
+        let request = ClaimedRequest::parse_pushed(&form)?;
         match visit.first {
             Some(next) => {
                 let write = Write::replace(record.version(), next, now);

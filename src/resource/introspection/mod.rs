@@ -2,6 +2,8 @@
 
 mod answer;
 mod cache;
+#[cfg(feature = "jwt")]
+mod signed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,7 +54,19 @@ pub struct Introspection {
     max_age: Duration,
     untyped: bool,
     unaddressed: bool,
+    /// How an answer is read, if it is no JSON.
+    reader: Option<Box<dyn AnswerReader>>,
     cache: Cache,
+}
+
+/// Reads answers of another form than JSON.
+#[async_trait]
+trait AnswerReader: Send + Sync {
+    /// The media type that is asked for.
+    fn media_type(&self) -> &'static str;
+
+    /// The answer as JSON, once all is checked that proves it.
+    async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Reason>;
 }
 
 enum Endpoint {
@@ -106,6 +120,7 @@ impl Introspection {
             max_age: Duration::from_secs(30),
             untyped: false,
             unaddressed: false,
+            reader: None,
             cache: Cache::new(10_000),
         }
     }
@@ -170,10 +185,14 @@ impl Introspection {
         };
         let form = [("token", token), ("token_type_hint", "access_token")];
         let form = serde_urlencoded::to_string(form).map_err(|_| Reason::TokenUnreadable)?;
+        let (accept, longest) = match &self.reader {
+            Some(reader) => (reader.media_type(), 2 * MAX_ANSWER),
+            None => ("application/json", MAX_ANSWER),
+        };
         let request = OutboundRequest::post(endpoint.as_str(), ChosenBy::Host, form)
             .header("authorization", self.credentials.0.reveal())
-            .header("accept", "application/json")
-            .limits(MAX_ANSWER, DEADLINE);
+            .header("accept", accept)
+            .limits(longest, DEADLINE);
         let response = outbound::ask(&*self.outbound, &request).await;
         let response = response.map_err(|_| Reason::IssuerUnavailable)?;
         match response.status() {
@@ -181,7 +200,12 @@ impl Introspection {
             400 | 401 | 403 | 404 | 405 => return Err(Reason::IssuerRefused),
             _ => return Err(Reason::IssuerUnavailable),
         }
-        let value = Active::read(response.body()).ok_or(Reason::IssuerUnavailable)?.map(Arc::new);
+        let read = match &self.reader {
+            Some(reader) => Some(reader.read(response.body(), self.issuer.as_deref(), now).await?),
+            None => None,
+        };
+        let json = read.as_deref().unwrap_or(response.body());
+        let value = Active::read(json).ok_or(Reason::IssuerUnavailable)?.map(Arc::new);
         let until = self.believed_until(value.as_deref(), now);
         Ok(Answer { value, fresh_until: until, stale_until: until })
     }

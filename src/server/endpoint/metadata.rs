@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Inner, has_users};
 use crate::client::{GrantType, ResponseMode, ResponseType};
 use crate::http::Response;
+use crate::policy::SignedAnswers;
 use crate::server::AuthorizationServer;
 
 /// Who adds members to the document. A feature with members of its own adds a function.
@@ -20,6 +21,8 @@ const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
     authorization_requests,
     details,
     client_documents,
+    request_objects,
+    signed_answers,
     super::openid::members,
 ];
 
@@ -45,12 +48,18 @@ const ORDER: &[&str] = &[
     "introspection_endpoint",
     "introspection_endpoint_auth_methods_supported",
     "introspection_endpoint_auth_signing_alg_values_supported",
+    "introspection_signing_alg_values_supported",
     "device_authorization_endpoint",
     "pushed_authorization_request_endpoint",
     "require_pushed_authorization_requests",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
+    "request_object_signing_alg_values_supported",
+    "require_signed_request_object",
     "code_challenge_methods_supported",
     "authorization_details_types_supported",
     "authorization_response_iss_parameter_supported",
+    "authorization_signing_alg_values_supported",
     "client_id_metadata_document_supported",
 ];
 
@@ -165,11 +174,42 @@ fn authorization_requests(server: &Inner, members: &mut Members) {
     let answers = answers.filter(|answer| works(&answer.grant_type(), server));
     members.required_list("response_types_supported", answers.map(ResponseType::as_str));
     if has_users(server) {
-        members.list("response_modes_supported", ResponseMode::ALL.map(ResponseMode::as_str));
+        let signs = server.rules.signed_answers.authorization;
+        let modes = ResponseMode::ALL.iter().filter(|mode| signs || !mode.is_signed());
+        members.list("response_modes_supported", modes.map(|mode| mode.as_str()));
         members.list("code_challenge_methods_supported", ["S256"]);
     }
     members.switch("require_pushed_authorization_requests", has_users(server) && server.rules.requires_push);
     members.switch("authorization_response_iss_parameter_supported", has_users(server));
+}
+
+/// RFC 9101 section 9. Clients take `request_uri_parameter_supported` for true where it is left out.
+fn request_objects(server: &Inner, members: &mut Members) {
+    let taken = server.rules.request_objects.filter(|_| has_users(server));
+    let Some(terms) = taken else {
+        if server.rules.openid.is_some() {
+            members.flag("request_parameter_supported", false);
+            members.flag("request_uri_parameter_supported", false);
+        }
+        return;
+    };
+    members.flag("request_parameter_supported", true);
+    members.flag("request_uri_parameter_supported", false);
+    let verified = server.rules.assertions.iter().flat_map(|own| own.algorithms.iter().copied());
+    members.list("request_object_signing_alg_values_supported", verified);
+    members.switch("require_signed_request_object", terms.required);
+}
+
+/// JARM section 4 and RFC 9701 section 7.
+fn signed_answers(server: &Inner, members: &mut Members) {
+    let SignedAnswers { algorithms, authorization, introspection } = &server.rules.signed_answers;
+    let names = algorithms.iter().map(|algorithm| algorithm.as_str());
+    if *authorization && has_users(server) {
+        members.list("authorization_signing_alg_values_supported", names.clone());
+    }
+    if *introspection {
+        members.list("introspection_signing_alg_values_supported", names);
+    }
 }
 
 fn details(server: &Inner, members: &mut Members) {

@@ -24,9 +24,6 @@ pub(super) fn members(server: &Inner, members: &mut Members) {
     members.list("prompt_values_supported", shown.map(Prompt::as_str));
     members.list("acr_values_supported", openid.acr_values.iter().map(String::as_str));
     members.list("display_values_supported", openid.display_values.iter().map(String::as_str));
-    // Without it, clients take it for true.
-    members.flag("request_parameter_supported", false);
-    members.flag("request_uri_parameter_supported", false);
 }
 
 /// What an `id_token` can say of itself and of the login.

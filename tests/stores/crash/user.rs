@@ -1,12 +1,13 @@
 //! Somebody who uses a server that may fall at any moment, and keeps account of what it has answered.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::serving::until;
 use super::wire::Wire;
+use crate::support::encode;
 
 /// One authorization of alice's, as its client knows it.
 struct Session {
@@ -21,6 +22,8 @@ struct Session {
 /// A request that was not answered.
 #[derive(Clone)]
 enum Pending {
+    /// What was pushed, and when.
+    Visit(String, Instant),
     Redeem(String),
     Refresh(usize),
     Revoke(usize),
@@ -76,6 +79,9 @@ pub struct User {
     pub findings: Vec<(Finding, String)>,
     pub account: Account,
 }
+
+/// A pushed request is not given up before this.
+const IN_TIME: Duration = Duration::from_secs(50);
 
 /// The longest chain of refresh tokens; a grant keeps eight access tokens.
 const CHAIN: usize = 6;
@@ -157,6 +163,14 @@ impl User {
     }
 
     fn authorize(&mut self) -> Option<()> {
+        if self.dice.roll(2) == 0 {
+            let (status, body) = self.wire.push()?;
+            if status == 201 {
+                self.pending = Some(Pending::Visit(text(&body, "request_uri"), Instant::now()));
+                return self.try_pending(false);
+            }
+            assert_eq!(status, 429, "{body}");
+        }
         let code = self.wire.code()?;
         self.pending = Some(Pending::Redeem(code));
         self.try_pending(false)
@@ -183,6 +197,7 @@ impl User {
     /// One attempt at what is not answered yet.
     fn try_pending(&mut self, restarted: bool) -> Option<()> {
         match self.pending.clone()? {
+            Pending::Visit(request_uri, pushed) => return self.try_visit(&request_uri, pushed, restarted),
             Pending::Redeem(code) => self.try_redeem(code, restarted)?,
             Pending::Refresh(session) => self.try_refresh(session)?,
             Pending::Revoke(session) => {
@@ -202,6 +217,25 @@ impl User {
         }
         self.pending = None;
         Some(())
+    }
+
+    /// A request whose push was answered waits for its user. Its approval may go unanswered: then nobody has its code.
+    fn try_visit(&mut self, request_uri: &str, pushed: Instant, restarted: bool) -> Option<()> {
+        let query = encode(&[("client_id", "app"), ("request_uri", request_uri)]);
+        let asked = self.wire.asked(&query)?;
+        self.pending = None;
+        match asked {
+            Ok(asked) => {
+                self.pending = Some(Pending::Redeem(self.wire.approve(&asked)?));
+                self.try_pending(restarted)
+            }
+            Err(status) => {
+                if pushed.elapsed() < IN_TIME {
+                    self.found(Finding::Lost, format!("a pushed request: {status}"));
+                }
+                Some(())
+            }
+        }
     }
 
     /// A code is lost with an answer that a killed server did not give: then its retry is a replay.

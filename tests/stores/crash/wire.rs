@@ -17,6 +17,12 @@ pub struct Wire {
     cookie: Option<String>,
 }
 
+/// A page that asks alice.
+pub struct Asked {
+    csrf: String,
+    request: String,
+}
+
 struct Page {
     status: u16,
     location: Option<String>,
@@ -58,16 +64,39 @@ impl Wire {
 
     /// Alice signs in, if she has not, and approves what `app` asks for.
     pub fn code(&mut self) -> Option<String> {
+        let asked = self.asked(&encode(&code_query("app", "read")))?.ok()?;
+        self.approve(&asked)
+    }
+
+    /// `app` pushes what it asks for (RFC 9126).
+    pub fn push(&self) -> Heard {
+        let mut form = code_query("app", "read");
+        form.retain(|(name, _)| *name != "client_id");
+        self.ask("/par", "app", &form)
+    }
+
+    /// What alice is asked by this request, once she has signed in; or the status of a refusal.
+    pub fn asked(&mut self, query: &str) -> Option<Result<Asked, u16>> {
         if self.cookie.is_none() {
             self.sign_in()?;
         }
-        let consent = self.page("GET", &format!("/consent?{}", encode(&code_query("app", "read"))), "")?;
-        if consent.status != 200 {
-            self.cookie = None;
-            return None;
+        let consent = self.page("GET", &format!("/consent?{query}"), "")?;
+        match consent.status {
+            200 => {
+                let (csrf, request) = (hidden(&consent.body, "csrf"), hidden(&consent.body, "request"));
+                Some(Ok(Asked { csrf, request }))
+            }
+            status @ 400..500 => Some(Err(status)),
+            _ => {
+                self.cookie = None;
+                None
+            }
         }
-        let (csrf, request) = (hidden(&consent.body, "csrf"), hidden(&consent.body, "request"));
-        let form = encode(&[("csrf", &csrf), ("request", &request), ("decision", "approve")]);
+    }
+
+    /// Alice says yes.
+    pub fn approve(&mut self, Asked { csrf, request }: &Asked) -> Option<String> {
+        let form = encode(&[("csrf", csrf.as_str()), ("request", request), ("decision", "approve")]);
         let location = self.page("POST", "/consent", &form)?.location?;
         let (_, query) = location.split_once('?')?;
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();

@@ -1,0 +1,239 @@
+//! Signed request objects by value (RFC 9101): who signed the request, and what is in it.
+//!
+//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). What is here is what an
+//! object has to say, and how its claims become the parameters of a request. An object that does not count leads nowhere: its redirect
+//! URI is not believed, and one outside of it is not read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::AwaitLogin;
+use super::source::ClaimedRequest;
+use crate::base::ReplayKey;
+use crate::base::numeric_date::NumericDate;
+use crate::client::{Client, RequestObjects, SignedText, Unsigned};
+use crate::error::{AssertionFlaw as Flaw, Reason, Refusal};
+use crate::form::Form;
+use crate::issuance::Facts;
+use crate::policy::after;
+use crate::secret::SecretText;
+use crate::trust::times;
+
+/// The parameter that has the object.
+pub(in crate::flow) const REQUEST: &str = "request";
+
+/// The `typ` that an object may have, beside none (RFC 9101 section 10.8).
+const TYPES: &[&str] = &["oauth-authz-req+jwt", "JWT"];
+
+/// The longest life of an object, and the greatest age of its `nbf`, in seconds (FAPI 2.0 Message Signing section 5.3.1).
+const LONGEST: i64 = 60 * 60;
+
+/// The longest `jti`, in bytes.
+const MAX_JTI: usize = 512;
+
+/// Waits for what a request object says under a signature of its client.
+#[derive(Debug)]
+pub struct AwaitRequestObject {
+    client: Arc<Client>,
+    object: SecretText,
+}
+
+/// What a request object says that counts.
+#[derive(Debug)]
+pub(in crate::flow) struct Opened {
+    pub(in crate::flow) parameters: Form<'static>,
+    /// Whether each parameter is of its type.
+    pub(in crate::flow) types: Result<(), Reason>,
+    pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
+    pub(super) expires: Option<DateTime<Utc>>,
+}
+
+impl AwaitRequestObject {
+    pub(in crate::flow) fn new(client: Arc<Client>, object: SecretText) -> Self {
+        Self { client, object }
+    }
+
+    /// What has to be verified. It may have no keys: then the client has registered none, and the object is refused.
+    #[must_use]
+    pub fn question(&self) -> SignedText<'_> {
+        let algorithm = self.client.metadata().request_object_signing_alg.as_deref();
+        SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES)
+    }
+
+    /// Takes the claims. An object whose time is over is taken for as long as its user has to sign in, for it is sent again at each
+    /// visit; that the first visit was in time is judged when that is known.
+    ///
+    /// # Errors
+    /// An error page: the object does not count, its keys could not be had, or there is no address that the answer may go to.
+    pub fn with_claims(
+        self,
+        claims: Result<Map<String, Value>, Unsigned>,
+        facts: &Facts<'_>,
+    ) -> Result<AwaitLogin, Refusal> {
+        let opened = self.open(claims, facts.rules.policy.sign_in_window, facts)?;
+        Ok(ClaimedRequest::of_object(opened)?.prove(self.client, None, facts)?)
+    }
+
+    /// What the object says, if its time is over for less than the window.
+    pub(in crate::flow) fn open(
+        &self,
+        claims: Result<Map<String, Value>, Unsigned>,
+        window: Duration,
+        facts: &Facts<'_>,
+    ) -> Result<Opened, Reason> {
+        let Facts { now, rules, .. } = *facts;
+        let claims = claims.map_err(|unsigned| match unsigned {
+            Unsigned::Refused(flaw) => Reason::RequestObject(flaw),
+            Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,
+        })?;
+        let terms = rules.request_objects.ok_or(Reason::RequestObjectUnsupported)?;
+        let own = read(&claims).map_err(Reason::RequestObject)?;
+        let expires = own.exp.map(times::accepted);
+        let late = expires.filter(|end| *end <= now && now < after(*end, window));
+        let judged = late.map_or(now, |end| end - TimeDelta::seconds(1));
+        let jti = check(own, &self.client, judged, &rules.issuer, terms).map_err(Reason::RequestObject)?;
+        let once = jti.zip(expires).map(|(key, end)| (key, after(end, window)));
+        let (parameters, types) = parameters(claims)?;
+        Ok(Opened { parameters, types, once, expires })
+    }
+}
+
+/// What of an object is about the object itself. A claim that is `null` is absent.
+#[derive(Deserialize)]
+struct Claims {
+    iss: Option<String>,
+    sub: Option<String>,
+    aud: Option<Value>,
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    jti: Option<String>,
+    client_id: Option<String>,
+    request: Option<Value>,
+    request_uri: Option<Value>,
+}
+
+/// The names of [`Claims`]: none of them is a parameter.
+const OWN: &[&str] =
+    &["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "request", "request_uri"];
+
+fn read(claims: &Map<String, Value>) -> Result<Claims, Flaw> {
+    let own = OWN.iter().filter_map(|name| claims.get_key_value(*name));
+    let own: Map<String, Value> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    Claims::deserialize(Value::Object(own)).map_err(|_| Flaw::ClaimMissing)
+}
+
+/// Every check of the claims (RFC 9101 sections 4, 5 and 10); and by what the object is known when it comes back.
+#[rustfmt::skip]
+fn check(claims: Claims, client: &Client, now: DateTime<Utc>, issuer: &str, terms: RequestObjects) -> Result<Option<ReplayKey>, Flaw> {
+    let id = client.id().as_str();
+    if claims.request.is_some() || claims.request_uri.is_some()  { return Err(Flaw::DetailsUnsupported) }
+    if claims.client_id.as_deref() != Some(id)                   { return Err(Flaw::ForAnotherClient) }
+    if claims.iss.as_deref().is_some_and(|iss| iss != id)        { return Err(Flaw::IssuerUnknown) }
+    // A client's assertion, which names it as its subject, is no request (RFC 9101 section 10.8).
+    if claims.sub.as_deref() == Some(id)                         { return Err(Flaw::ForAnotherClient) }
+    match &claims.aud {
+        Some(audience) if !has(audience, issuer)                => return Err(Flaw::AudienceWrong),
+        None if terms.dated                                     => return Err(Flaw::ClaimMissing),
+        Some(_) | None                                          => {}
+    }
+    check_times(&claims, terms, now)?;
+    let Some(jti) = claims.jti else { return Ok(None) };
+    if jti.is_empty() || jti.len() > MAX_JTI                     { return Err(Flaw::ClaimMissing) }
+    if claims.exp.is_none()                                      { return Err(Flaw::ClaimMissing) }
+    Ok(Some(ReplayKey::new(id, &format!("request object {jti}")).within(issuer)))
+}
+
+/// A string, or an array that has the issuer (FAPI 2.0 Message Signing section 5.3.1).
+fn has(audience: &Value, issuer: &str) -> bool {
+    match audience {
+        Value::Array(several) => several.iter().any(|one| one.as_str() == Some(issuer)),
+        one => one.as_str() == Some(issuer),
+    }
+}
+
+fn check_times(claims: &Claims, terms: RequestObjects, now: DateTime<Utc>) -> Result<(), Flaw> {
+    let Claims { exp, nbf, iat, .. } = *claims;
+    if terms.dated {
+        let (exp, nbf) = (exp.ok_or(Flaw::ClaimMissing)?, nbf.ok_or(Flaw::ClaimMissing)?);
+        if now.timestamp() - nbf.seconds() > LONGEST {
+            return Err(Flaw::Expired);
+        }
+        if exp.seconds() - nbf.seconds() > LONGEST {
+            return Err(Flaw::TooLongLived);
+        }
+    }
+    match exp {
+        Some(exp) => times::check(exp, nbf, iat.or(nbf), LONGEST, now),
+        None => times::check_begun(nbf, iat, now),
+    }
+}
+
+/// What a parameter may be in an object (RFC 9101 section 4, OpenID Connect Core section 6.1).
+enum Shape {
+    Text,
+    /// `max_age`
+    Number,
+    /// JSON, which may also be the text of it.
+    Json,
+    /// One text, or several.
+    Texts,
+}
+
+fn shape(name: &str) -> Option<Shape> {
+    match name {
+        "response_type"
+        | "response_mode"
+        | "redirect_uri"
+        | "scope"
+        | "state"
+        | "nonce"
+        | "code_challenge"
+        | "code_challenge_method"
+        | "prompt"
+        | "acr_values"
+        | "login_hint"
+        | "id_token_hint"
+        | "ui_locales"
+        | "claims_locales"
+        | "display"
+        | "dpop_jkt" => Some(Shape::Text),
+        "max_age" => Some(Shape::Number),
+        "claims" | "authorization_details" | "registration" => Some(Shape::Json),
+        "resource" => Some(Shape::Texts),
+        _ => None,
+    }
+}
+
+/// The parameters in the claims, as a form would have them; and whether each of them is of its type. A claim that is no
+/// parameter counts for nothing.
+fn parameters(claims: Map<String, Value>) -> Result<(Form<'static>, Result<(), Reason>), Reason> {
+    let mut types = Ok(());
+    let mut pairs = Vec::new();
+    for (name, value) in claims {
+        let Some(shape) = shape(&name) else { continue };
+        match texts(shape, value) {
+            Some(texts) => pairs.extend(texts.into_iter().map(|text| (name.clone(), text))),
+            None => types = Err(Reason::RequestObjectParameter),
+        }
+    }
+    Ok((Form::of(pairs)?, types))
+}
+
+/// Its values as texts; none, if it is of another type.
+fn texts(shape: Shape, value: Value) -> Option<Vec<String>> {
+    let one = |text: String| Some(vec![text]);
+    match (shape, value) {
+        (_, Value::String(text)) => one(text),
+        (Shape::Number, Value::Number(number)) if number.is_u64() => one(number.to_string()),
+        (Shape::Json, json @ (Value::Object(_) | Value::Array(_))) => one(json.to_string()),
+        (Shape::Texts, Value::Array(several)) => {
+            several.into_iter().map(|text| text.as_str().map(str::to_owned)).collect()
+        }
+        (Shape::Text | Shape::Number | Shape::Json | Shape::Texts, _) => None,
+    }
+}

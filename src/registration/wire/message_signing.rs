@@ -1,0 +1,74 @@
+//! What strangers write of what they sign, and of answers that are signed for them.
+
+use super::{Member, MetadataBody, Text};
+use crate::base::Algorithm;
+use crate::client::ClientMetadata;
+use crate::client::auth::Credentials;
+use crate::error::Reason;
+use crate::policy::{Rules, SignedAnswers};
+
+impl MetadataBody {
+    /// What its authorization responses and introspection answers are going to be signed with. What cannot be had is refused, for an
+    /// answer must not be readable, or without a signature, where the client asked for more.
+    pub(super) fn signed_answers(&self, rules: &Rules) -> Result<[Option<Algorithm>; 2], Reason> {
+        let encrypted = [
+            &self.authorization_encrypted_response_alg,
+            &self.authorization_encrypted_response_enc,
+            &self.introspection_encrypted_response_alg,
+            &self.introspection_encrypted_response_enc,
+        ];
+        if encrypted.iter().any(|member| member.is_some()) {
+            return Err(Reason::RegistrationSignedAnswers);
+        }
+        let SignedAnswers { algorithms, authorization, introspection } = &rules.signed_answers;
+        let known = |member: &Text, is_on: bool| match member {
+            Member::Absent => Ok(None),
+            Member::Is(name) => {
+                let known = Algorithm::parse(name).filter(|known| is_on && algorithms.contains(known));
+                known.map(Some).ok_or(Reason::RegistrationSignedAnswers)
+            }
+            Member::Other => Err(Reason::RegistrationSignedAnswers),
+        };
+        Ok([
+            known(&self.authorization_signed_response_alg, *authorization)?,
+            known(&self.introspection_signed_response_alg, *introspection)?,
+        ])
+    }
+
+    /// Whether the client signs requests here, and with which algorithm if it says so. What it cannot have is refused, for a
+    /// request must not be taken unsigned where the client asked for more.
+    pub(super) fn request_objects(&self, rules: &Rules) -> Result<Option<String>, Reason> {
+        let has_keys = self.jwks.is_some() || self.jwks_uri != Member::Absent;
+        let is_required = self.require_signed_request_object == Member::Is(true);
+        if self.request_object_encryption_alg.is_some() || self.request_object_encryption_enc.is_some() {
+            return Err(Reason::RegistrationRequestObject);
+        }
+        let (Some(signed), Some(_)) = (&rules.assertions, rules.request_objects) else {
+            return if is_required { Err(Reason::RegistrationRequestObject) } else { Ok(None) };
+        };
+        let is_known = match &self.request_object_signing_alg {
+            Member::Absent => true,
+            Member::Is(name) => signed.algorithms.contains(&name.as_str()),
+            Member::Other => false,
+        };
+        let names_one = self.request_object_signing_alg != Member::Absent;
+        match is_known && (has_keys || !(names_one || is_required)) {
+            true => Ok(self.request_object_signing_alg.as_str().map(str::to_owned)),
+            false => Err(Reason::RegistrationRequestObject),
+        }
+    }
+}
+
+/// Whether the client could ever authenticate by its assertions, if it wants to.
+pub(super) fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Result<(), Reason> {
+    if metadata.auth_method().credentials() != Credentials::Keys {
+        return Ok(());
+    }
+    let signed = rules.assertions.as_ref().ok_or(Reason::RegistrationAuthMethod)?;
+    let mut algorithm = metadata.token_endpoint_auth_signing_alg.iter();
+    let is_known = algorithm.all(|name| signed.algorithms.contains(&name.as_str()));
+    match is_known && (signed.fetches || metadata.jwks_uri.is_none()) {
+        true => Ok(()),
+        false => Err(Reason::RegistrationKeys),
+    }
+}

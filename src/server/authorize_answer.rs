@@ -1,0 +1,62 @@
+//! The last steps of an authorization response: whether an error may be redirected, and what has to be signed.
+
+use super::{AuthorizationServer, ErrorPage, EventSubject};
+use crate::audit::{Endpoint, EventKind};
+use crate::client::ClientId;
+use crate::error::Refusal;
+use crate::flow::{ErrorAnswer, OpenedRedirect};
+use crate::grant::Subject;
+use crate::http::Response;
+use crate::store::{Filter, Page};
+
+impl AuthorizationServer {
+    /// Finishes an error for a client, and notes it. A client that chose its address itself gets a redirect from users who
+    /// approved it before; all others get a page.
+    pub(super) async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
+        let redirect = match error {
+            ErrorAnswer::Redirect(redirect) => redirect,
+            ErrorAnswer::Unproven(waiting) => {
+                let approved = match waiting.question() {
+                    Some((subject, client)) => self.was_approved(subject, client).await,
+                    None => false,
+                };
+                waiting.with_answer(approved)
+            }
+        };
+        let about = EventSubject::client(client);
+        if let Some(reason) = redirect.reason() {
+            self.audit(EventKind::Refused(reason), Endpoint::Authorization, about);
+        }
+        match self.send_redirect(redirect).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                let reason = refusal.reason();
+                let _ = self.refuse(refusal, Endpoint::Authorization, about);
+                ErrorPage { reason }.into_response()
+            }
+        }
+    }
+
+    /// An answer whose write is proven, with every signature that it needs.
+    pub(super) async fn signed_redirect(&self, opened: OpenedRedirect) -> Result<Response, Refusal> {
+        let redirect = self.finish_redirect(opened).await?;
+        self.send_redirect(redirect).await
+    }
+
+    /// Whether a grant shows that this user approved this client before. A store that cannot answer leaves the user with the
+    /// page, which is the safe side.
+    async fn was_approved(&self, subject: &Subject, client: &ClientId) -> bool {
+        let filter = Filter::pair(subject.clone(), client.clone());
+        let mut page = Page::first(1);
+        loop {
+            match self.page(&filter, page).await {
+                Ok(listing) if !listing.records.is_empty() => return true,
+                Ok(listing) => match listing.next {
+                    Some(last) => page = page.after(last),
+                    None => return false,
+                },
+                Err(_) => return false,
+            }
+        }
+    }
+}

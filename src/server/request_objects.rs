@@ -1,0 +1,33 @@
+//! Authorization requests that clients sign (RFC 9101).
+
+use serde_json::{Map, Value};
+
+use super::{AuthorizationServer, AuthorizationServerBuilder};
+use crate::client::{RequestObjects, SignedText, Unsigned};
+use crate::error::{Reason, Refusal};
+use crate::flow::authorize::{AwaitLogin, AwaitRequestObject};
+
+impl<C, S> AuthorizationServerBuilder<C, S> {
+    /// Takes signed request objects (RFC 9101). Needs [`client_signatures`](Self::client_signatures), which verifies them.
+    pub fn request_objects(mut self, terms: RequestObjects) -> Self {
+        self.options.request_objects = Some(terms);
+        self
+    }
+}
+
+impl AuthorizationServer {
+    /// Verifies a request object, and goes on with what is in it.
+    pub(super) async fn open_request_object(&self, flow: AwaitRequestObject) -> Result<AwaitLogin, Refusal> {
+        let claims = self.client_claims(&flow.question()).await?;
+        flow.with_claims(claims, &self.precise_facts())
+    }
+
+    /// The claims of what a client signed. Keys are fetched under a deadline of their own.
+    pub(super) async fn client_claims(
+        &self,
+        signed: &SignedText<'_>,
+    ) -> Result<Result<Map<String, Value>, Unsigned>, Refusal> {
+        let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::NotConfigured)?;
+        Ok(signatures.verify(signed, self.now()).await)
+    }
+}
