@@ -98,7 +98,6 @@ impl TestServer {
     }
 
     /// A server of your own users, scopes and clients.
-    #[must_use]
     pub fn builder() -> TestServerBuilder {
         TestServerBuilder::new()
     }

@@ -24,7 +24,6 @@ pub(in crate::flow) const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri
 
 /// Where the parameters come from.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one lives as long as its request")]
 pub(super) enum Source {
     Direct(ClaimedRequest),
     /// The `request_uri`, which a browser brings along. No other parameter counts.
