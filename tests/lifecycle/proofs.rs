@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use grantor::flow::authorize::{self, AwaitConsent, Resolved, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Sealed};
-use grantor::flow::{Checked, Facts, OpenedRedirect, device, pushed};
+use grantor::flow::{Checked, Facts, Finished, OpenedRedirect, device, pushed};
 use grantor::store::{Record, Tombstone, Write};
 use grantor::{
     AccountStatus, AuthMethod, Client, FreshSecrets, GrantType, Login, Reason, Refusal, Request, Rules, Scope,
@@ -70,7 +70,7 @@ fn offered(facts: &Facts<'_>) -> (Write, String) {
     let (write, sealed) = consent(facts).approve(FreshSecrets::fixed("grant"), facts);
     let opened = sealed.open(write.committed(), &facts.rules.policy.prefixes).unwrap();
     let OpenedRedirect::Ready(redirect) = opened else { panic!("a code needs no signature") };
-    let response = redirect.into_response();
+    let Finished::Ready(response) = redirect.finish(facts.now) else { panic!("no signature was asked for") };
     let code = response.header("location").unwrap().split(['=', '&']).nth(1).unwrap().to_owned();
     (write, code)
 }
@@ -137,6 +137,7 @@ fn the_proof_of_another_grant_opens_no_request_uri_and_no_visit() {
     let facts = Facts::new(NOW, &rules);
     let flow = pushed::AwaitClient::parse(&Request::post_form(query()), &facts).unwrap();
     let flow = known!(flow, &facts);
+    let pushed::Pushed::Plain(flow) = flow.resolve(&facts).unwrap() else { panic!("plain") };
     let (_, sealed) = flow.decide(FreshSecrets::fixed("1"), &facts).unwrap();
     let (pushed, opens) = flow.decide(FreshSecrets::fixed("2"), &facts).unwrap();
     stays_shut(sealed.open(pushed.committed()));

@@ -92,7 +92,7 @@ impl Browser {
     }
 
     /// Signs up on the way to an application, and stops at the consent page.
-    async fn to_consent(&mut self, name: &str) {
+    async fn open_consent(&mut self, name: &str) {
         self.get(&request("")).await;
         self.follow().await;
         assert!(self.page.body.contains("Sign in"), "{}", self.page.body);
@@ -150,7 +150,7 @@ fn request(more: &str) -> String {
 #[tokio::test]
 async fn a_user_signs_up_allows_an_application_and_disconnects_it() {
     let mut browser = Browser::new("way").await;
-    browser.to_consent("alice").await;
+    browser.open_consent("alice").await;
     browser.submit("/consent", &[("decision", "approve")]).await;
     let code = browser.page.parameter("code").expect("a code");
     let tokens = browser.token(&code).await;
@@ -170,7 +170,7 @@ async fn a_user_signs_up_allows_an_application_and_disconnects_it() {
 #[tokio::test]
 async fn a_second_press_leads_where_the_first_did_and_a_new_page_is_a_new_decision() {
     let mut browser = Browser::new("twice").await;
-    browser.to_consent("alice").await;
+    browser.open_consent("alice").await;
     let fields = browser.page.hidden();
     let mut press: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
     press.push(("decision", "approve"));
@@ -184,7 +184,7 @@ async fn a_second_press_leads_where_the_first_did_and_a_new_page_is_a_new_decisi
 #[tokio::test]
 async fn a_form_of_another_site_changes_nothing() {
     let mut browser = Browser::new("csrf").await;
-    browser.to_consent("alice").await;
+    browser.open_consent("alice").await;
     let query = browser.page.field("request");
     for csrf in ["", "x", &"A".repeat(43)] {
         let forged = [("csrf", csrf), ("request", &query), ("decision", "approve")];
@@ -200,7 +200,7 @@ async fn a_form_of_another_site_changes_nothing() {
 #[tokio::test]
 async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
     let mut browser = Browser::new("fresh").await;
-    browser.to_consent("alice").await;
+    browser.open_consent("alice").await;
     let again = request("&prompt=login");
     browser.get(&again).await;
     assert!(browser.page.location.starts_with("/sign-in?"), "{}", browser.page.location);
