@@ -457,10 +457,8 @@ struct RunPage {
     steps: Vec<Step>,
     /// Where the user of a device enters the code.
     verification: Option<String>,
-    can_refresh: bool,
-    can_ask_who: bool,
-    can_poll: bool,
-    can_revoke: bool,
+    /// What comes next: a step, and the text of its button.
+    buttons: Vec<(&'static str, &'static str)>,
 }
 
 impl Page for RunPage {
@@ -472,16 +470,19 @@ impl RunPage {
         let has_token = run.text("access_token").is_some();
         let is_of_openid = run.text("scope").is_some_and(|scope| scope.split(' ').any(|one| one == "openid"));
         let can_poll = run.device_code.is_some() && !has_token;
+        let buttons = [
+            (can_poll, "poll", "Ask for the tokens"),
+            (has_token && is_of_openid, "userinfo", "Ask who the user is"),
+            (run.text("refresh_token").is_some(), "refresh", "Refresh"),
+            (has_token, "revoke", "Revoke"),
+        ];
         Self {
             run: id.to_owned(),
             client_id: run.demo.id,
             text: run.demo.text,
             steps: run.steps.clone(),
             verification: can_poll.then(|| app.site.path("/device")),
-            can_refresh: run.text("refresh_token").is_some(),
-            can_ask_who: has_token && is_of_openid,
-            can_poll,
-            can_revoke: has_token,
+            buttons: buttons.into_iter().filter_map(|(shown, step, text)| shown.then_some((step, text))).collect(),
         }
     }
 }
@@ -564,6 +565,15 @@ mod tests {
                 assert!(claims.contains("\"sub\": \"user-alice\""), "{claims}");
             }
             assert!(steps[3].answer.contains("user-alice"));
+            let (session, _) = app.sessions.visit();
+            let found = app.playground.as_ref().unwrap().find(&run).unwrap();
+            let page = app.pages.show(Some(&session), &RunPage::new(&app, &run, &lock(&found)));
+            assert_eq!(page.status(), StatusCode::OK);
+            let html = axum::body::to_bytes(page.into_body(), usize::MAX).await.unwrap();
+            let html = String::from_utf8_lossy(&html);
+            for shown in ["id=\"playground-refresh\"", "id=\"playground-userinfo\"", "data-token=\"id_token\""] {
+                assert!(html.contains(shown), "{shown}");
+            }
             assert!(steps.iter().all(|step| !step.request.contains("web-app-secret")));
         }
     }

@@ -124,3 +124,14 @@ impl OpenIdRules {
 pub(crate) fn can_be_sub(user: &str) -> bool {
     user.is_ascii() && (1..=255).contains(&user.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside it, a grant keeps the texts themselves: a `nonce` has 32 characters or so.
+    #[test]
+    fn what_a_grant_remembers_is_small() {
+        assert!(size_of::<OpenId>() + 32 <= 112, "{}", size_of::<OpenId>());
+    }
+}
