@@ -482,7 +482,10 @@ impl RunPage {
             text: run.demo.text,
             steps: run.steps.clone(),
             verification: can_poll.then(|| app.site.path("/device")),
-            buttons: buttons.into_iter().filter_map(|(shown, step, text)| shown.then_some((step, text))).collect(),
+            buttons: buttons
+                .into_iter()
+                .filter_map(|(shown, step, text)| shown.then_some((step, text)))
+                .collect(),
         }
     }
 }
@@ -571,7 +574,9 @@ mod tests {
             assert_eq!(page.status(), StatusCode::OK);
             let html = axum::body::to_bytes(page.into_body(), usize::MAX).await.unwrap();
             let html = String::from_utf8_lossy(&html);
-            for shown in ["id=\"playground-refresh\"", "id=\"playground-userinfo\"", "data-token=\"id_token\""] {
+            for shown in
+                ["id=\"playground-refresh\"", "id=\"playground-userinfo\"", "data-token=\"id_token\""]
+            {
                 assert!(html.contains(shown), "{shown}");
             }
             assert!(steps.iter().all(|step| !step.request.contains("web-app-secret")));

@@ -72,7 +72,8 @@ fn az_10_every_request_asks_the_user_again() {
     let server = Server::start("");
     let mut alice = server.signed_in("alice", "wonderland");
     for client in ["native", "pub", "conf"] {
-        let silent = |alice: &mut Browser<'_>| alice.get(&format!("/authorize?{}&prompt=none", query(client)));
+        let silent =
+            |alice: &mut Browser<'_>| alice.get(&format!("/authorize?{}&prompt=none", query(client)));
         let forbidden = silent(&mut alice);
         assert_eq!(forbidden.location_parameter("error").as_deref(), Some("consent_required"), "{client}");
         for round in 1..=2 {
@@ -91,7 +92,9 @@ fn az_10_every_request_asks_the_user_again() {
         let error = silent.location_parameter("error");
         match client {
             "native" => assert_eq!(error.as_deref(), Some("consent_required")),
-            _ => assert!(error.is_none() && silent.location_parameter("code").is_some(), "{client}: {error:?}"),
+            _ => {
+                assert!(error.is_none() && silent.location_parameter("code").is_some(), "{client}: {error:?}")
+            }
         }
     }
 }
