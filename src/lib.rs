@@ -87,7 +87,7 @@ pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::authorize::{AuthenticationRequest, LoginReason, Prompt};
 pub use flow::{AccountStatus, ResponseMode};
 pub use fresh_secrets::FreshSecrets;
-pub use grant::{BrowserSession, Grant, GrantId, Login, Subject, UserCode};
+pub use grant::{BrowserSession, Grant, GrantId, Login, SessionId, Subject, UserCode};
 pub use http::{Request, Response};
 pub use issuance::Resource;
 pub use policy::{Policy, Profile, Rules};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ClientId;
+use super::{ClientId, SessionId};
 
 /// In whose name a token acts. A client's own token is of another type than a user's, so that a client
 /// whose id is spelt like a user's can never pass as that user.
@@ -107,6 +107,7 @@ pub struct Login {
     pub(crate) subject: Subject,
     pub(crate) authentication: Authentication,
     pub(crate) amr: Box<[Box<str>]>,
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Login {
@@ -115,7 +116,7 @@ impl Login {
     #[must_use]
     pub fn new(user: impl Into<Arc<str>>, auth_time: DateTime<Utc>) -> Self {
         let authentication = Authentication { auth_time, acr: None };
-        Self { subject: Subject::user(user), authentication, amr: Box::default() }
+        Self { subject: Subject::user(user), authentication, amr: Box::default(), session: None }
     }
 
     /// Names the authentication context class that was reached.
@@ -130,6 +131,14 @@ impl Login {
     #[must_use]
     pub fn with_amr<S: Into<String>>(mut self, amr: impl IntoIterator<Item = S>) -> Self {
         self.amr = amr.into_iter().map(|method| method.into().into_boxed_str()).collect();
+        self
+    }
+
+    /// Names your session in which the user is signed in, for the logout of OpenID Connect: when it ends, so do the grants
+    /// that began in it, and their clients are told (see [`openid`](crate::openid)).
+    #[must_use]
+    pub fn with_session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
         self
     }
 

@@ -18,7 +18,8 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use crate::base::MAX_ACTORS;
 pub use crate::base::{
-    Actor, Authentication, GrantId, Handle, InvalidGrantId, Kind, Login, Prefixes, Subject, UserCode,
+    Actor, Authentication, GrantId, Handle, InvalidGrantId, Kind, Login, Prefixes, SessionId, Subject,
+    UserCode,
 };
 pub use access::{AccessRecord, Issued};
 pub use code::{CodeRedemption, PendingCode};
@@ -300,6 +301,28 @@ impl Grant {
         self.origin.as_ref()?.openid.as_deref()
     }
 
+    /// The session of the host that it began in, and that has not ended since; none of a grant of plain OAuth.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        self.openid()?.session.as_ref().map(|session| session.id)
+    }
+
+    /// Until when its client may have a session that a logout has to end.
+    fn kept_for_logout(&self) -> Option<DateTime<Utc>> {
+        self.openid()?.session.as_ref()?.kept_until
+    }
+
+    /// The same grant, after its session has ended.
+    pub(crate) fn without_session(mut self) -> Self {
+        if self.session().is_some() {
+            let origin = self.origin.as_mut().map(Arc::make_mut);
+            if let Some(openid) = origin.and_then(|origin| origin.openid.as_mut()) {
+                openid.session = None;
+            }
+        }
+        self
+    }
+
     /// All that its tokens may be good for.
     pub(crate) fn granted(&self) -> Granted<'_> {
         let Self { subject, scope, targets: resources, .. } = self;
@@ -349,17 +372,25 @@ impl Grant {
         matches!(self.stage, Stage::Live(_)) && self.is_live(now)
     }
 
-    /// From when on the record can be purged: nothing of it can be used or replayed any more.
+    /// From when on the record can be purged: nothing of it can be used or replayed any more, and no logout has to find it.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
-        self.stage.lifetime().expires()
+        let expires = self.stage.lifetime().expires();
+        match self.stage {
+            // Its client got an `id_token`, or may have got one at the same moment.
+            Stage::Live(_) | Stage::Ended(_) => {
+                self.kept_for_logout().map_or(expires, |kept| expires.max(kept))
+            }
+            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) => expires,
+        }
     }
 
     /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires) beyond this: for
     /// a store whose indexes are to change as seldom as possible.
     #[must_use]
     pub fn latest_expiry(&self) -> DateTime<Utc> {
-        self.stage.lifetime().latest_expiry(self.ends)
+        let latest = self.stage.lifetime().latest_expiry(self.ends);
+        self.kept_for_logout().map_or(latest, |kept| latest.max(kept))
     }
 
     /// The live access token with this secret.

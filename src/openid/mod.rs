@@ -26,11 +26,13 @@ mod hmac;
 mod names;
 mod pairwise;
 mod request;
+mod session;
 mod source;
 
 pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
 pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
+pub(crate) use session::Session;
 pub(crate) use source::Wanted;
 pub use source::{ClaimsAsked, ClaimsSource, ClaimsTo};
 
@@ -62,6 +64,9 @@ pub struct OpenId {
     /// The parameter `claims`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) claims: Option<Box<ClaimsRequest>>,
+    /// The session of the host that the user was signed in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<Box<Session>>,
 }
 
 impl OpenId {

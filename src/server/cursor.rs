@@ -53,9 +53,9 @@ fn tag(after: GrantId, filter: &Filter, key: &Secret) -> Digest {
 }
 
 fn digest_of(filter: &Filter) -> Digest {
-    let Filter { subject, client } = filter;
+    let Filter { subject, client, session } = filter;
     // In the form of `Debug`, where a text cannot end early.
-    Digest::of("grantor:filter:v1", format!("{subject:?} {client:?}").as_bytes())
+    Digest::of("grantor:filter:v1", format!("{subject:?} {client:?} {session:?}").as_bytes())
 }
 
 impl fmt::Display for Cursor {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Record;
 use crate::client::ClientId;
-use crate::grant::{Grant, GrantId, Subject};
+use crate::grant::{Grant, GrantId, SessionId, Subject};
 
 /// Which grants to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,25 +16,34 @@ pub struct Filter {
     pub subject: Option<Subject>,
     /// Only this client's.
     pub client: Option<ClientId>,
+    /// Only those that began in this session, which has not ended since.
+    pub session: Option<SessionId>,
 }
 
 impl Filter {
     /// The grants in the name of this subject.
     #[must_use]
     pub fn subject(subject: Subject) -> Self {
-        Self { subject: Some(subject), client: None }
+        Self { subject: Some(subject), ..Self::default() }
     }
 
     /// The grants of this client.
     #[must_use]
     pub fn client(client: ClientId) -> Self {
-        Self { subject: None, client: Some(client) }
+        Self { client: Some(client), ..Self::default() }
     }
 
     /// The grants that this subject gave to this client.
     #[must_use]
     pub fn pair(subject: Subject, client: ClientId) -> Self {
-        Self { subject: Some(subject), client: Some(client) }
+        Self { subject: Some(subject), client: Some(client), session: None }
+    }
+
+    /// The grants that began in this session of the host. No user has many: a store that has no index of sessions has to
+    /// look at every grant for each logout.
+    #[must_use]
+    pub fn session(session: SessionId) -> Self {
+        Self { session: Some(session), ..Self::default() }
     }
 
     /// Whether a grant is one of them.
@@ -42,6 +51,7 @@ impl Filter {
     pub fn matches(&self, grant: &Grant) -> bool {
         self.subject.as_ref().is_none_or(|s| s == grant.subject())
             && self.client.as_ref().is_none_or(|c| c == grant.client())
+            && self.session.is_none_or(|session| grant.session() == Some(session))
     }
 }
 
@@ -140,6 +150,13 @@ impl Listing {
             }
         }
         listing
+    }
+
+    /// Without the records that an index found and the filter does not want: some are no longer what the index says.
+    #[must_use]
+    pub fn matching(mut self, filter: &Filter) -> Self {
+        self.records.retain(|record| filter.matches(record.grant()));
+        self
     }
 
     /// Whether there is nothing on the page. Another one may follow all the same.

@@ -1,7 +1,7 @@
 //! [`MemoryStore`]: grants in memory, gone with the process. Sharded, bounded, and purging as it goes.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::{BackendError, TokenStore, Tombstone, UserCodeDigest, Write};
 use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
-use crate::grant::GrantId;
+use crate::grant::{GrantId, SessionId};
 
 /// With so many shards, a million grants are a thousand a shard, and no lock is held for long.
 const SHARDS: usize = 1024;
@@ -20,12 +20,14 @@ const SHARDS: usize = 1024;
 /// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
 ///
 /// A shard drops what has expired when it has doubled since it last did, so memory follows the live grants
-/// without anybody calling [`purge`](TokenStore::purge). There is no index but that of user codes: a page of a
-/// listing walks grants until it is full.
+/// without anybody calling [`purge`](TokenStore::purge). There is no index but those of user codes and sessions: a page of
+/// another listing walks grants until it is full.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
     /// Which grant waits under a user code. Locked within a shard, never around one.
     waiting: Mutex<HashMap<UserCodeDigest, GrantId>>,
+    /// Which grants began in a session. Locked within a shard, never around one.
+    sessions: Mutex<HashMap<SessionId, BTreeSet<GrantId>>>,
     replays: Box<[RwLock<Replays>]>,
     /// The most grants that a shard holds.
     limit: usize,
@@ -118,6 +120,7 @@ impl MemoryStore {
         Self {
             shards: (0..shards).map(|_| RwLock::default()).collect(),
             waiting: Mutex::default(),
+            sessions: Mutex::default(),
             replays: (0..replay_shards).map(|_| RwLock::default()).collect(),
             limit: limit.div_ceil(shards).max(1),
             next_purge: AtomicUsize::new(0),
@@ -166,16 +169,49 @@ impl MemoryStore {
         true
     }
 
-    /// Frees the user codes of records that are gone.
+    /// Moves a grant from one session to another.
+    fn changed_session(&self, id: GrantId, from: Option<SessionId>, to: Option<SessionId>) {
+        if from == to {
+            return;
+        }
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(from) = from {
+            let is_last =
+                sessions.get_mut(&from).is_some_and(|grants| grants.remove(&id) && grants.is_empty());
+            if is_last {
+                sessions.remove(&from);
+            }
+        }
+        if let Some(to) = to {
+            sessions.entry(to).or_default().insert(id);
+        }
+    }
+
+    /// The grants of a session behind an id.
+    fn of_session(&self, session: SessionId, after: Option<GrantId>) -> Vec<GrantId> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let grants = sessions.get(&session).into_iter().flatten();
+        grants.copied().filter(|id| after.is_none_or(|after| after < *id)).collect()
+    }
+
+    /// Frees the user codes of records that are gone, and takes them out of their sessions.
     fn freed(&self, gone: &[Row]) {
         for row in gone {
-            self.moved(row.0.grant().id(), row.0.grant().user_code(), None);
+            let grant = row.0.grant();
+            self.moved(grant.id(), grant.user_code(), None);
+            self.changed_session(grant.id(), grant.session(), None);
         }
     }
 
     fn shard_mut(&self, at: usize) -> RwLockWriteGuard<'_, Shard> {
         self.shards[at].write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// By what a record is found: its version, its user code and its session.
+fn keys(row: &Row) -> (u64, Option<UserCodeDigest>, Option<SessionId>) {
+    let Row(record) = row;
+    (record.version(), record.grant().user_code(), record.grant().session())
 }
 
 /// What goes is handed to the caller, to be freed when the lock is.
@@ -230,8 +266,8 @@ impl TokenStore for MemoryStore {
         // Declared before the lock, so freed after it.
         let mut _gone = Vec::new();
         let mut shard = self.shard_mut(self.shard_of(id));
-        let before = shard.rows.get(&id).map(|row| (row.0.version(), row.0.grant().user_code()));
-        if before.map(|(version, _)| version) != write.expect() {
+        let before = shard.rows.get(&id).map(keys);
+        if before.map(|(version, ..)| version) != write.expect() {
             return Err(CommitError::Conflict);
         }
         if before.is_none() {
@@ -241,10 +277,12 @@ impl TokenStore for MemoryStore {
                 return Err(BackendError::transient("the memory store is full").into());
             }
         }
-        let user_code = before.and_then(|(_, user_code)| user_code);
+        let user_code = before.and_then(|(_, user_code, _)| user_code);
         if !self.moved(id, user_code, write.next().grant().user_code()) {
             return Err(CommitError::Conflict);
         }
+        let session = before.and_then(|(.., session)| session);
+        self.changed_session(id, session, write.next().grant().session());
         shard.soonest = shard.soonest.min(write.next().grant().expires());
         let before = shard.rows.replace(Row(write.next().clone()));
         drop(shard);
@@ -255,9 +293,10 @@ impl TokenStore for MemoryStore {
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         let id = tombstone.id();
         let mut shard = self.shard_mut(self.shard_of(id));
-        let before = shard.rows.get(&id).map(|row| (row.0.version(), row.0.grant().user_code()));
-        let Some((version, user_code)) = before else { return Ok(tombstone.committed()) };
+        let before = shard.rows.get(&id).map(keys);
+        let Some((version, user_code, session)) = before else { return Ok(tombstone.committed()) };
         self.moved(id, user_code, None);
+        self.changed_session(id, session, tombstone.grant().session());
         shard.soonest = shard.soonest.min(tombstone.grant().expires());
         let before = shard.rows.replace(Row(tombstone.record(version)));
         drop(shard);
@@ -277,6 +316,11 @@ impl TokenStore for MemoryStore {
             let grant = record.grant();
             page.after.is_none_or(|after| after < grant.id()) && filter.matches(grant)
         };
+        if let Some(session) = filter.session {
+            let ids = self.of_session(session, page.after).into_iter();
+            let found = ids.filter_map(|id| self.find(id)).filter(wanted);
+            return Ok(Listing::of(found.take(page.limit as usize + 1).collect(), page));
+        }
         let mut records: Vec<Record> = Vec::new();
         for shard in &self.shards[page.after.map_or(0, |after| self.shard_of(after))..] {
             let sorted = records.len();

@@ -44,7 +44,7 @@ pub use tombstone::Tombstone;
 pub use crate::base::{ReplayKey, UserCodeDigest};
 use crate::client::ClientId;
 pub use crate::error::{BackendError, CommitError};
-use crate::grant::{Grant, GrantId, Subject};
+use crate::grant::{Grant, GrantId, SessionId, Subject};
 
 /// Keeps grants.
 ///
@@ -92,7 +92,7 @@ pub trait TokenStore: Send + Sync {
     /// not cost more than a look into an index. A stale answer costs a conflict.
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError>;
 
-    /// The grants of a subject or a client in the order of their ids, a page at a time. A record that is
+    /// The grants of a subject, a client or a session in the order of their ids, a page at a time. A record that is
     /// there before the first page and after the last is on one of them. A missing record survives a revoke-all.
     ///
     /// A page may be empty and not the last: only [`Listing::next`] says whether another one follows. A record whose body
@@ -192,6 +192,9 @@ pub struct Index<'a> {
     pub expires: DateTime<Utc>,
     /// Of a grant that waits for its user. Unique among the records that have one.
     pub user_code: Option<UserCodeDigest>,
+    /// The session of the host that it began in; most have none. A record that left its session, by
+    /// [`end`](TokenStore::end) say, may stay in the index: a listing looks at the grant itself.
+    pub session: Option<SessionId>,
 }
 
 impl<'a> Index<'a> {
@@ -201,6 +204,7 @@ impl<'a> Index<'a> {
             subject: grant.subject(),
             expires: grant.expires(),
             user_code: grant.user_code(),
+            session: grant.session(),
         }
     }
 
@@ -227,13 +231,13 @@ impl Write {
         Self { next: Record::new(grant, 0), expect: None, reindexes: true, at }
     }
 
-    /// Writes a grant that must still have this version, under the same client, subject and user code.
+    /// Writes a grant that must still have this version, under the same client, subject, user code and session.
     pub fn replace(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
         let next = Record::new(grant, version.saturating_add(1));
         Self { next, expect: Some(version), reindexes: false, at }
     }
 
-    /// Writes a grant that must still have this version, under another subject or user code.
+    /// Writes a grant that must still have this version, under another subject, user code or session.
     pub fn reindex(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
         Self { reindexes: true, ..Self::replace(version, grant, at) }
     }
@@ -256,7 +260,7 @@ impl Write {
         &self.next
     }
 
-    /// Whether client, subject or user code are new or may have changed; `expires` changes with any write. For a store
+    /// Whether client, subject, user code or session are new or may have changed; `expires` changes with any write. For a store
     /// that keeps its indexes apart from its records.
     #[must_use]
     pub fn reindexes(&self) -> bool {

@@ -22,6 +22,11 @@ impl Tombstone {
         Self { grant: grant.revoke(at), at }
     }
 
+    /// Ends a grant together with the session that it began in, of which nobody has to be told later.
+    pub(crate) fn of_session(grant: Grant, at: DateTime<Utc>) -> Self {
+        Self { grant: grant.revoke(at).without_session(), at }
+    }
+
     /// The denial of a grant that waited for its user. Its device is told so, and nothing else can come of it.
     pub(crate) fn denial(denied: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: denied, at }

@@ -114,6 +114,8 @@ async fn each_lie_is_caught_under_its_own_clause() {
         (Lie::PagesStopEarly, C::ListPages),
         (Lie::DeletesThenInserts, C::ListWhileWriting),
         (Lie::DeletesThenInserts, C::Cancellation),
+        (Lie::ListsEverySession, C::Sessions),
+        (Lie::ListsNoSession, C::Sessions),
         (Lie::PurgesTheLiving, C::Purge),
         (Lie::PurgesTooMany, C::Purge),
         (Lie::PurgesTheBorder, C::Purge),
@@ -208,6 +210,8 @@ enum Lie {
     PagesAreTooLong,
     PagesStopEarly,
     DeletesThenInserts,
+    ListsEverySession,
+    ListsNoSession,
     PurgesTheLiving,
     PurgesTooMany,
     PurgesTheBorder,
@@ -280,6 +284,10 @@ impl Liar {
         let grant = record.grant();
         let (subject, client) = (filter.subject.as_ref(), filter.client.as_ref());
         match self.lie {
+            Lie::ListsEverySession => {
+                subject.is_none_or(|s| s == grant.subject()) && client.is_none_or(|c| c == grant.client())
+            }
+            Lie::ListsNoSession => filter.session.is_none() && filter.matches(grant),
             Lie::ListsTheEndedNot => filter.matches(grant) && !grant.is_ended(),
             Lie::ListsOtherClients => subject.is_none_or(|s| s == grant.subject()),
             Lie::ListsUsersAndClientsAlike => {

@@ -9,7 +9,7 @@ use grantor::keys::KeyStore;
 use grantor::store::{Filter, Page, ReplayKey, SqlStore, Tombstone, UserCodeDigest, Write};
 use grantor::{
     Client, ClientId, ClientRegistry as _, Grant, GrantId, GrantType, Registrar, Replacement, ReplayGuard,
-    Subject, TokenStore,
+    SessionId, Subject, TokenStore,
 };
 
 pub fn client(id: &str) -> Client {
@@ -136,6 +136,28 @@ pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
 }
 
 /// Every statement that there is, once. What is in the database may be no grant and no client.
+/// One grant that anybody may have.
+pub async fn insert<E: Send + Sync + 'static>(store: &SqlStore<E>, number: u8)
+where
+    SqlStore<E>: TokenStore,
+{
+    drop(store.commit(&Write::insert(grant(number), now())).await.unwrap());
+}
+
+/// A grant of a session is found by it, beside one that was there before.
+pub async fn finds_by_session<E: Send + Sync + 'static>(store: &SqlStore<E>)
+where
+    SqlStore<E>: TokenStore,
+{
+    let body = include_str!("../golden/v1/in_a_session.json");
+    let in_session = Grant::decode(GrantId::new([9; 16]), body).unwrap();
+    let session = in_session.session().unwrap();
+    drop(store.commit(&Write::insert(in_session, now())).await.unwrap());
+    let found = store.list(&Filter::session(session), Page::first(9)).await.unwrap().records;
+    assert_eq!(found.iter().map(|record| record.grant().id()).collect::<Vec<_>>(), [GrantId::new([9; 16])]);
+    assert!(store.load(grant(1).id()).await.unwrap().is_some());
+}
+
 pub async fn asks_everything<E: Send + Sync + 'static>(store: &SqlStore<E>)
 where
     SqlStore<E>: TokenStore + Registrar + ReplayGuard + KeyStore,
@@ -147,6 +169,7 @@ where
         Filter::subject(subject.clone()),
         Filter::client(client_id.clone()),
         Filter::pair(subject, client_id),
+        Filter::session(SessionId::new("7")),
     ];
     for filter in &filters {
         let _ = store.list(filter, Page::first(20).after(GrantId::new([7; 16]))).await;

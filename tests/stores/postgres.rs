@@ -79,7 +79,7 @@ async fn nodes_that_start_together_migrate_once() {
             started.await.unwrap().unwrap();
         }
         let database = url.rsplit('/').next().unwrap();
-        assert_eq!(server.sql_in(database, "SELECT version FROM grantor_schema"), "1");
+        assert_eq!(server.sql_in(database, "SELECT max(version) FROM grantor_schema"), "2");
     }
 }
 
@@ -90,13 +90,27 @@ async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
     connect(&url).await;
     server().sql_in(database, "INSERT INTO grantor_schema VALUES (99)");
     let error = PostgresStore::connect(&url).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error:?}");
     assert_eq!(server().sql_in(database, "SELECT max(version) FROM grantor_schema"), "99");
 }
 
 #[tokio::test]
 async fn spaces_know_nothing_of_each_other() {
     behaviour::spaces_know_nothing_of_each_other(connect(&server().database()).await).await;
+}
+
+#[tokio::test]
+async fn tables_of_the_first_version_get_the_column_of_sessions() {
+    let url = server().database();
+    let database = url.rsplit('/').next().unwrap();
+    let store = connect(&url).await;
+    behaviour::insert(&store, 1).await;
+    drop(store);
+    server().sql_in(
+        database,
+        "ALTER TABLE grantor_grants DROP COLUMN session; DELETE FROM grantor_schema WHERE version > 1",
+    );
+    behaviour::finds_by_session(&connect(&url).await).await;
 }
 
 #[tokio::test]
@@ -137,7 +151,8 @@ async fn no_statement_scans_a_table() {
     let rows = std::env::var("GRANTOR_ROWS").unwrap_or_else(|_| "100000".to_owned());
     server.sql(&format!(
         "INSERT INTO grantor_grants SELECT '', decode(md5(n::text), 'hex'), 0, 'client-' || n % 50, 'user:' || n % 5000, \
-           1800000000 + n, CASE WHEN n % 10 = 0 THEN sha256(n::text::bytea) END, '{{}}' FROM generate_series(1, {rows}) n; \
+           1800000000 + n, CASE WHEN n % 10 = 0 THEN sha256(n::text::bytea) END, '{{}}', \
+           CASE WHEN n % 3 = 0 THEN decode(md5('s' || n::text), 'hex') END FROM generate_series(1, {rows}) n; \
          INSERT INTO grantor_clients SELECT '', 'client-' || n, 0, CASE WHEN n % 2 = 0 THEN 'user-' || n % 5000 END, '{{}}' \
            FROM generate_series(1, {rows}) n; \
          INSERT INTO grantor_replays SELECT '', sha256(n::text::bytea), 1800000000 + n FROM generate_series(1, {rows}) n; \

@@ -82,8 +82,25 @@ async fn processes_that_start_together_migrate_once() {
         for thread in opened.collect::<Vec<_>>() {
             thread.join().unwrap();
         }
-        assert_eq!(query(&path, "SELECT count(*) FROM grantor_schema").await, 1);
+        assert_eq!(query(&path, "SELECT count(*) FROM grantor_schema").await, 2);
     }
+}
+
+#[tokio::test]
+async fn tables_of_the_first_version_get_the_column_of_sessions() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    behaviour::insert(&store, 1).await;
+    drop(store);
+    for statement in [
+        "DROP INDEX grantor_grants_session",
+        "ALTER TABLE grantor_grants DROP COLUMN session",
+        "DELETE FROM grantor_schema WHERE version > 1",
+    ] {
+        change(&path, statement).await;
+    }
+    behaviour::finds_by_session(&SqliteStore::open(&path).await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -93,9 +110,9 @@ async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
     SqliteStore::open(&path).await.unwrap();
     query(&path, "INSERT INTO grantor_schema VALUES (99) RETURNING version").await;
     let error = SqliteStore::open(&path).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error:?}");
     assert!(
-        error.to_string().ends_with("has version 99, and this version of grantor knows 1: upgrade grantor")
+        error.to_string().ends_with("has version 99, and this version of grantor knows 2: upgrade grantor")
     );
     assert_eq!(query(&path, "SELECT max(version) FROM grantor_schema").await, 99);
 }
@@ -381,6 +398,12 @@ fn a_write_outlives_the_runtime_that_asked_for_it() {
 }
 
 /// One number, by a connection of the test's own.
+async fn change(path: &str, statement: &'static str) {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+}
+
 async fn query(path: &str, statement: &'static str) -> i64 {
     let options = SqliteConnectOptions::new().filename(path);
     let mut connection = options.connect().await.unwrap();

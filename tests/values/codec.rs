@@ -22,7 +22,7 @@ use crate::support::{Answer, CALLBACK, CountingEntropy, Fixture, SECRET, TestClo
 
 const ID: GrantId = GrantId::new([7; 16]);
 
-const GRANTS: [&str; 10] = [
+const GRANTS: [&str; 11] = [
     "offered",
     "redeemed",
     "refreshed",
@@ -33,6 +33,7 @@ const GRANTS: [&str; 10] = [
     "redeemed_by_a_device",
     "with_details",
     "pushed",
+    "in_a_session",
 ];
 const CLIENTS: [&str; 2] = ["confidential_client", "public_client"];
 

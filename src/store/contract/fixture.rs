@@ -13,9 +13,12 @@ use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
-use crate::grant::{Authentication, BrowserSession, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued};
+use crate::grant::{
+    Authentication, BrowserSession, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued, SessionId,
+};
 use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, PendingCode, RefreshUse, Subject, UserCode, Verdict};
-use crate::issuance::{AccountStatus, Gate, Granted, RequestedAccess};
+use crate::issuance::{AccountStatus, Gate, Granted, Issuance, RequestedAccess};
+use crate::openid::{OpenId, Session};
 use crate::pkce::{CodeChallenge, CodeVerifier};
 use crate::policy::{Policy, Rules};
 use crate::redirect::RedirectUri;
@@ -147,6 +150,34 @@ impl Fixture {
         Ok((grant, fresh.first))
     }
 
+    /// A grant whose code is out, that began in a session of the host then, and the code.
+    pub(super) fn offered_in(
+        &self,
+        pair: &Pair,
+        then: DateTime<Utc>,
+        session: Session,
+    ) -> Result<(Grant, Secret), Stop> {
+        let (fresh, policy) = (self.fresh_secrets(), &self.rules.policy);
+        let challenge = CodeChallenge::parse(CHALLENGE).ok();
+        let terms = PendingCode::new(&fresh.first, &callback()?, true, challenge, then, policy);
+        let authentication = Authentication { auth_time: then, acr: None };
+        let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.all);
+        let openid = OpenId { session: Some(Box::new(session)), ..OpenId::default() };
+        let issuance = Issuance { openid: Some(Box::new(openid)), ..gate.pass_new(&pair.subject)? };
+        Ok((Grant::offer(issuance, authentication, terms, &fresh, then, policy), fresh.first))
+    }
+
+    /// A session that a logout has to find.
+    fn session(&self) -> Session {
+        Session { id: SessionId::new(&self.text("session")), kept_until: Some(self.now + LIFETIME * 2) }
+    }
+
+    /// A grant of such a session whose code was redeemed.
+    fn live_in(&self, pair: &Pair) -> Result<Grant, Stop> {
+        let (grant, code) = self.offered_in(pair, self.now, self.session())?;
+        Ok(issued(self.redeem(grant, &code, &pair.client))?.0)
+    }
+
     /// A grant whose code was redeemed.
     pub(super) fn live(&self, pair: &Pair) -> Result<(Grant, Issued), Stop> {
         let (grant, code) = self.offered(pair)?;
@@ -242,6 +273,9 @@ impl Fixture {
             ("ended while it waited", self.waiting(pair)?.grant.revoke(self.now)),
             ("ended before its code was redeemed", self.offered(pair)?.0.revoke(self.now)),
             ("ended", self.live(pair)?.0.revoke(self.now)),
+            ("offered in a session", self.offered_in(pair, self.now, self.session())?.0),
+            ("redeemed in a session", self.live_in(pair)?),
+            ("ended in a session", self.live_in(pair)?.revoke(self.now)),
         ])
     }
 
@@ -401,6 +435,9 @@ mod tests {
         assert!(body("refreshed without rotation").contains("\"rotates\":false"));
         assert!(body("a client's own").contains("\"subject\":{\"client\""));
         assert!(body("ended").contains("until"));
+        for name in ["offered in a session", "redeemed in a session", "ended in a session"] {
+            assert!(body(name).contains("\"session\":{\"id\":"), "{name}");
+        }
         assert!(body("waiting for its user").contains("\"subject\":{\"client\""));
         for part in ["claimant", "polled"] {
             assert!(body("claimed and polled").contains(part), "{part}");

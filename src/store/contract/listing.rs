@@ -160,7 +160,13 @@ impl Contract {
     }
 }
 
-fn expect_listing(contract: &Contract, clause: Clause, filter: &Filter, written: &Written, found: &[Record]) {
+pub(super) fn expect_listing(
+    contract: &Contract,
+    clause: Clause,
+    filter: &Filter,
+    written: &Written,
+    found: &[Record],
+) {
     expect_complete(contract, clause, filter, written, found);
     let stale = found.iter().find(|r| written.get(&r.grant().id()).is_none_or(|w| !same(w, r)));
     contract.expect(clause, stale.is_none(), "each record as it is stored", || shown(stale));

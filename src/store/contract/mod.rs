@@ -44,6 +44,7 @@ mod purging;
 mod registrar;
 mod replay;
 mod report;
+mod sessions;
 mod task;
 mod waiting;
 
@@ -213,6 +214,7 @@ impl<S: TokenStore + 'static> Suite<S> {
             List: listing::list,
             ListPages: listing::pages,
             ListWhileWriting: listing::while_writing,
+            Sessions: sessions::sessions,
             Purge: purging::purge,
             InsertRace: map_races::insert,
             ReplaceRace: map_races::replace,

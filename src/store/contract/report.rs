@@ -40,6 +40,9 @@ pub enum Clause {
     ListPages,
     /// So has a listing while others write.
     ListWhileWriting,
+    /// A listing by session has the grants that began in it and did not leave it, and no other; and none goes while a logout
+    /// has to find it.
+    Sessions,
     /// Purging removes what expired before the moment it is given, at most so many, and counts right.
     Purge,
     /// Of many inserts under one id, one takes effect.

@@ -10,7 +10,8 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Number `n` leads from version `n` to the next. One that was released is never changed. Each statement may be repeated: where
 /// definitions are no part of a transaction, the first attempt may have left a half of them.
-const MIGRATIONS: &[&str] = &[r#"
+const MIGRATIONS: &[&str] = &[
+    r#"
 CREATE TABLE IF NOT EXISTS grantor_grants (
     space     TEXT COLLATE "C" NOT NULL,
     id        BYTEA NOT NULL,
@@ -50,7 +51,12 @@ CREATE TABLE IF NOT EXISTS grantor_keys ( -- private keys
     version BIGINT NOT NULL,
     body    TEXT NOT NULL
 );
-"#];
+"#,
+    r#"
+ALTER TABLE grantor_grants ADD COLUMN IF NOT EXISTS session BYTEA;
+CREATE INDEX IF NOT EXISTS grantor_grants_session ON grantor_grants (space, session, id) WHERE session IS NOT NULL;
+"#,
+];
 
 /// Any number that no other program is likely to lock.
 const LOCK: i64 = 0x6772_616e_746f_7201;

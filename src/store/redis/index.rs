@@ -13,7 +13,7 @@ use super::scripts::{Call, ENTER, command};
 use super::server::Server;
 use super::{MARGIN, time_to_live};
 use crate::client::ClientId;
-use crate::grant::{GrantId, Subject};
+use crate::grant::{GrantId, SessionId, Subject};
 use crate::secret::Digest;
 use crate::store::{self as columns, BackendError, Filter, Write};
 
@@ -24,7 +24,7 @@ const PARTS: u8 = 16;
 /// A look that is overdue for so long tells that nobody purges.
 const OVERDUE: TimeDelta = TimeDelta::days(1);
 
-/// The grants of one user or client, those that a client has for itself included, or all grants.
+/// The grants of one user, client or session, those that a client has for itself included, or all grants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Index {
     Owned { kind: char, tag: [u8; 16] },
@@ -44,18 +44,23 @@ impl Index {
         Self::Owned { kind: CLIENT, tag: tag(client.as_str()) }
     }
 
+    fn of_session(session: SessionId) -> Self {
+        Self::Owned { kind: SESSION, tag: *session.as_bytes() }
+    }
+
     /// One that has all grants of the filter.
     pub(super) fn of_filter(filter: &Filter) -> Self {
-        match (&filter.subject, &filter.client) {
-            (Some(subject), _) => Self::of_subject(subject),
-            (None, Some(client)) => Self::of_client(client),
-            (None, None) => Self::All,
+        match (filter.session, &filter.subject, &filter.client) {
+            (Some(session), _, _) => Self::of_session(session),
+            (None, Some(subject), _) => Self::of_subject(subject),
+            (None, None, Some(client)) => Self::of_client(client),
+            (None, None, None) => Self::All,
         }
     }
 
     fn parts(self) -> u8 {
         match self {
-            Self::Owned { kind: USER, .. } => 1,
+            Self::Owned { kind: USER | SESSION, .. } => 1,
             Self::Owned { .. } | Self::All => PARTS,
         }
     }
@@ -74,6 +79,7 @@ impl Index {
 
 const USER: char = 'u';
 const CLIENT: char = 'c';
+const SESSION: char = 's';
 
 fn part_of(id: GrantId) -> u8 {
     id.as_bytes()[0] >> 4
@@ -93,13 +99,15 @@ pub(super) struct Due {
     pub(super) id: GrantId,
     subject: Index,
     client: Index,
+    session: Option<Index>,
 }
 
 impl Due {
     const BYTES: usize = 16 + 17 + 17;
 
     pub(super) fn of(id: GrantId, index: columns::Index<'_>) -> Self {
-        Self { id, subject: Index::of_subject(index.subject), client: Index::of_client(index.client) }
+        let (subject, client) = (Index::of_subject(index.subject), Index::of_client(index.client));
+        Self { id, subject, client, session: index.session.map(Index::of_session) }
     }
 
     /// What `look` wants: the time of the look, the member, and the time before which looks are overdue.
@@ -110,7 +118,7 @@ impl Due {
     pub(super) fn member(&self) -> Vec<u8> {
         let mut member = Vec::with_capacity(Self::BYTES);
         member.extend_from_slice(self.id.as_bytes());
-        for owner in [self.subject, self.client] {
+        for owner in [self.subject, self.client].into_iter().chain(self.session) {
             if let Index::Owned { kind, tag } = owner {
                 member.push(kind as u8);
                 member.extend_from_slice(&tag);
@@ -125,14 +133,20 @@ impl Due {
             let (kind, tag) = bytes.split_first()?;
             Some(Index::Owned { kind: char::from(*kind), tag: tag.try_into().ok()? })
         };
-        let (subject, client) = owners.split_at_checked(17)?;
-        Some(Self { id: GrantId::new(*id), subject: owner(subject)?, client: owner(client)? })
+        let (subject, owners) = owners.split_at_checked(17)?;
+        let (client, session) = owners.split_at_checked(17)?;
+        let session = match session {
+            [] => None,
+            session => Some(owner(session)?),
+        };
+        Some(Self { id: GrantId::new(*id), subject: owner(subject)?, client: owner(client)?, session })
     }
 
     /// All keys that are not of all grants: one if the client acts for itself.
     fn keys(&self, names: &Names) -> impl Iterator<Item = String> {
         let other = (self.subject != self.client).then_some(self.subject);
-        [Some(self.client), other].into_iter().flatten().map(|index| index.key(index.part_of(self.id), names))
+        let indexes = [Some(self.client), other, self.session];
+        indexes.into_iter().flatten().map(|index| index.key(index.part_of(self.id), names))
     }
 
     /// The due times and the index of all grants, which are in one slot; then the others.

@@ -14,15 +14,15 @@ pub(in crate::store) const LOAD: &str =
     "SELECT version, body FROM grantor_grants WHERE space = $1 AND id = $2";
 
 /// In the order of [`inserted`].
-pub(in crate::store) const INSERT: &str = "INSERT INTO grantor_grants (space, id, version, body, expires, client, subject, user_code) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+pub(in crate::store) const INSERT: &str = "INSERT INTO grantor_grants (space, id, version, body, expires, client, subject, user_code, session) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
 
 /// Touches no index but that of `expires`.
 pub(in crate::store) const REPLACE: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5 \
      WHERE space = $1 AND id = $2 AND version = $6";
 
-pub(in crate::store) const REINDEX: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5, client = $6, subject = $7, user_code = $8 \
-     WHERE space = $1 AND id = $2 AND version = $9";
+pub(in crate::store) const REINDEX: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5, client = $6, subject = $7, user_code = $8, session = $9 \
+     WHERE space = $1 AND id = $2 AND version = $10";
 
 /// The client never changes; the subject may, while the grant waits for its user, and has to be that of the body.
 pub(in crate::store) const END: &str = "UPDATE grantor_grants SET version = version + 1, body = $3, expires = $4, subject = $5, user_code = NULL \
@@ -39,6 +39,10 @@ pub(in crate::store) const LIST_OF_SUBJECT: &str = "SELECT id, version, body, cl
 
 pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND client = $4 ORDER BY id LIMIT $3";
+
+/// A grant that has ended stays in the index of its session.
+pub(in crate::store) const LIST_OF_SESSION: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
+     WHERE space = $1 AND id > $2 AND session = $4 ORDER BY id LIMIT $3";
 
 /// By the index of the subject: no user has as many grants as a client may have. An expression is in no index.
 pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
@@ -65,7 +69,13 @@ impl<E: Engine> TokenStore for SqlStore<E> {
             Value::Text(&body),
             Value::Integer(index.expires.timestamp()),
         ];
-        let names = [Value::Text(index.client.as_str()), Value::Text(&subject), Value::MaybeBytes(user_code)];
+        let session = index.session.as_ref().map(|session| session.as_bytes().as_slice());
+        let names = [
+            Value::Text(index.client.as_str()),
+            Value::Text(&subject),
+            Value::MaybeBytes(user_code),
+            Value::MaybeBytes(session),
+        ];
         let changed = match (write.expect(), write.reindexes()) {
             (None, _) => self.engine.change(Lane::Request, INSERT, &[&record[..], &names].concat()).await?,
             (Some(_), false) => {
@@ -100,11 +110,12 @@ impl<E: Engine> TokenStore for SqlStore<E> {
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let after = page.after.as_ref().map_or(&[][..], |id| id.as_bytes());
         let subject = filter.subject.as_ref().map(|subject| subject.key());
-        let statement = match (&subject, &filter.client) {
-            (None, None) => LIST,
-            (Some(_), None) => LIST_OF_SUBJECT,
-            (None, Some(_)) => LIST_OF_CLIENT,
-            (Some(_), Some(_)) => LIST_OF_PAIR,
+        let statement = match (&filter.session, &subject, &filter.client) {
+            (Some(_), _, _) => LIST_OF_SESSION,
+            (None, None, None) => LIST,
+            (None, Some(_), None) => LIST_OF_SUBJECT,
+            (None, None, Some(_)) => LIST_OF_CLIENT,
+            (None, Some(_), Some(_)) => LIST_OF_PAIR,
         };
         let mut values = vec![
             Value::Text(&self.space),
@@ -112,11 +123,17 @@ impl<E: Engine> TokenStore for SqlStore<E> {
             // One more tells whether another page follows.
             Value::Integer(i64::from(page.limit) + 1),
         ];
-        values.extend(subject.as_deref().map(Value::Text));
-        values.extend(filter.client.as_ref().map(|client| Value::Text(client.as_str())));
+        match &filter.session {
+            Some(session) => values.push(Value::Bytes(session.as_bytes())),
+            None => {
+                values.extend(subject.as_deref().map(Value::Text));
+                values.extend(filter.client.as_ref().map(|client| Value::Text(client.as_str())));
+            }
+        }
         let rows = self.engine.rows(statement, &values).await?;
         let rows = rows.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
-        Ok(Listing::of_rows(rows, page))
+        let listing = Listing::of_rows(rows, page);
+        Ok(if filter.session.is_some() { listing.matching(filter) } else { listing })
     }
 
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {

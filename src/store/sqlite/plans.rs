@@ -43,6 +43,10 @@ async fn all_go_by_an_index(connection: &mut SqliteConnection) {
             format!("{grants_of} grantor_grants_subject (space=? AND subject=? AND id>?)"),
         ),
         (
+            grants::LIST_OF_SESSION,
+            format!("{grants_of} grantor_grants_session (space=? AND session=? AND id>?)"),
+        ),
+        (
             SqliteEngine::PURGE_GRANTS,
             "USING COVERING INDEX grantor_grants_expires (space=? AND expires<?)".to_owned(),
         ),
@@ -75,7 +79,7 @@ async fn filled() -> SqliteConnection {
         "CREATE TEMP TABLE numbers AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {rows}) \
            SELECT n FROM c; \
          INSERT INTO grantor_grants SELECT '', randomblob(16), 0, 'client-' || n % 50, 'user:' || n % 5000, {now} + n, \
-           CASE WHEN n % 10 = 0 THEN randomblob(32) END, '{{}}' FROM numbers; \
+           CASE WHEN n % 10 = 0 THEN randomblob(32) END, '{{}}', CASE WHEN n % 3 = 0 THEN randomblob(16) END FROM numbers; \
          INSERT INTO grantor_clients SELECT '', 'client-' || n, 0, CASE WHEN n % 2 = 0 THEN 'user-' || n % 5000 END, '{{}}' \
            FROM numbers; \
          INSERT INTO grantor_replays SELECT '', randomblob(32), {now} + n FROM numbers"

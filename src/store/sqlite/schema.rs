@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS grantor_keys ( -- private keys
     version INTEGER NOT NULL,
     body    TEXT NOT NULL
 ) STRICT;
+", "
+ALTER TABLE grantor_grants ADD COLUMN session BLOB;
+CREATE INDEX IF NOT EXISTS grantor_grants_session ON grantor_grants (space, session, id) WHERE session IS NOT NULL;
 "];
 
 /// Brings the tables to [`VERSION`], in one transaction that nobody else can write beside; the version that it found.

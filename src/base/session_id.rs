@@ -1,0 +1,63 @@
+//! [`SessionId`]: which session of the host a user signed in with.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::secret::Digest;
+
+/// A session of the host: one browser in which one user is signed in.
+///
+/// It is a digest of the name that the host gives its session, so neither a store nor a token shows that name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId([u8; SessionId::BYTES]);
+
+impl SessionId {
+    /// Its length.
+    pub const BYTES: usize = 16;
+
+    /// The session with this name, the host's own: a number of its table of sessions, say. It must be another one for each
+    /// session and stay the same until that ends. Give the name, not the value of the cookie that proves the session.
+    ///
+    /// It is trusted: if two sessions have one name, the end of one ends the grants of both.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let digest = Digest::of("grantor:session", name.as_bytes());
+        let mut bytes = [0; Self::BYTES];
+        bytes.copy_from_slice(&digest.expose()[..Self::BYTES]);
+        Self(bytes)
+    }
+
+    /// For a store's index.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    fn to_text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", self.to_text())
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.to_text())
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)?;
+        bytes.try_into().map(Self).map_err(|_| D::Error::custom("a session has 16 bytes"))
+    }
+}
