@@ -80,6 +80,12 @@ pub enum EventKind {
     ConsentRemembered,
     /// No page was shown: the application is the host's own.
     ConsentByPolicy,
+    /// A user signed out, by a request of a client at the logout endpoint.
+    SignedOut,
+    /// A session of the host ended, and the grants that began in it.
+    SessionEnded,
+    /// A client was told of the end of a session.
+    LogoutDelivered,
     /// A request was refused; nothing changed.
     Refused(Reason),
     /// The server could not answer.
@@ -112,6 +118,8 @@ pub enum Endpoint {
     Registration,
     /// OpenID Connect Core section 5.3
     UserInfo,
+    /// OpenID Connect RP-Initiated Logout section 2; the host's own page.
+    EndSession,
     /// A request for a protected resource.
     Resource,
     /// A call of the host itself. It stays the last one: see the table of `server/endpoint/mod.rs`.

@@ -98,6 +98,7 @@ pub use server::{
     ResourceOwner,
 };
 pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn, Unasked};
+pub use server::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
 pub use signing::{AccessTokenClaims, AccessTokens, Algorithm, Claims, SubjectType, TokenSigner, Unsigned};
 pub use store::{BackendError, MemoryStore, ReplayGuard, TokenStore};
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};

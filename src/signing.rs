@@ -162,6 +162,21 @@ pub trait TokenSigner: Send + Sync {
     /// `Some` lets anybody write their own tokens. Expiry and audience are the caller's to check.
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError>;
 
+    /// The claims, as the text of a JSON object, of any token of this `typ` that this signer signed, however long ago, as
+    /// long as it knows the key; `None` for any other text. The text is hostile. A wrong `Some` lets anybody pass for a
+    /// client's user at a logout. All claims are the caller's to check.
+    ///
+    /// By default it knows none, and every `id_token_hint` is refused.
+    async fn recognize(
+        &self,
+        token: &str,
+        typ: &'static str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, BackendError> {
+        let _ = (token, typ, now);
+        Ok(None)
+    }
+
     /// The algorithms that it can be asked for, its own choice first. By default it cannot be asked for any.
     fn algorithms(&self) -> Vec<Algorithm> {
         Vec::new()
@@ -188,6 +203,15 @@ impl<T: TokenSigner + ?Sized> TokenSigner for Arc<T> {
 
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError> {
         (**self).verify(token, now).await
+    }
+
+    async fn recognize(
+        &self,
+        token: &str,
+        typ: &'static str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, BackendError> {
+        (**self).recognize(token, typ, now).await
     }
 
     async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError> {

@@ -23,7 +23,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
-use crate::{account, api, applications, authorize, device, key_page, login, pages, step_up};
+use crate::{account, api, applications, authorize, device, key_page, login, logout, pages, step_up};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl App {
             .route(&at("/"), get(login::home))
             .route(&at("/login"), get(login::login).post(login::sign_in))
             .route(&at(step_up::PATH), get(step_up::ask).post(step_up::prove))
-            .route(&at("/logout"), post(login::sign_out))
+            .route(&at("/logout"), get(logout::ask).post(logout::answer))
             .route(&at("/authorize"), get(authorize::authorize).post(authorize::authorize))
             .route(&at("/consent"), get(authorize::ask).post(authorize::decide))
             .route(&at("/device"), get(device::form).post(device::enter))

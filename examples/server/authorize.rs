@@ -128,9 +128,10 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
         }
         grantor::SignedIn::Consent(consent) => Ok(consent),
         grantor::SignedIn::Reauthenticate(login) => Err(match login.because() {
-            LoginReason::Stale | LoginReason::PromptLogin | LoginReason::SelectAccount => {
-                to_login(app, session, request, &login)
-            }
+            LoginReason::Stale
+            | LoginReason::PromptLogin
+            | LoginReason::SelectAccount
+            | LoginReason::OtherUser => to_login(app, session, request, &login),
             LoginReason::StepUp if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) => {
                 to_pin(app, session, request, &login)
             }

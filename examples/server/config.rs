@@ -199,12 +199,15 @@ impl Reader {
         let client_ids = names(&file, "clients", "client_id");
         let users = self.each(&mut file, "users", Self::user);
         let clients = self.each(&mut file, "clients", Self::client);
-        let issuer = self.take(&mut file, "issuer");
+        let issuer: Option<String> = self.take(&mut file, "issuer");
         let profile = self.profile(&mut file);
         let registration = self.registration(&mut file);
         let mut keys = clients.iter().map(|client| client.metadata().jwks_uri.is_some());
-        let fetches_keys = registration.is_some() || keys.any(|fetches| fetches);
-        let (documents, outbound) = self.outbound(&mut file, profile, fetches_keys);
+        let openid = self.openid(&mut file);
+        // Keys of applications, and applications that hear of a logout.
+        let asks = registration.is_some() || openid.is_some() || keys.any(|fetches| fetches);
+        let is_local = issuer.as_deref().is_none_or(|issuer| issuer.starts_with("http://"));
+        let (documents, outbound) = self.outbound(&mut file, profile, asks, is_local);
         let config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
             trusted_proxies: self.trusted_proxies(&mut file),
@@ -221,7 +224,7 @@ impl Reader {
             exchanges: self.each(&mut file, "exchange", Self::exchange),
             registration,
             assertion_issuers: self.assertion_issuers(&mut file),
-            openid: self.openid(&mut file),
+            openid,
             documents,
             outbound,
             legacy_assertion_audience: self.take(&mut file, "legacy_assertion_audience").unwrap_or_default(),

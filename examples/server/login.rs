@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::forms::{Posted, local_path, see_other};
+use crate::logout;
 use crate::pages::{Page, leads_to_an_application};
 use crate::playground;
-use crate::session::{Session, Visitor};
+use crate::session::{Session, SignedIn, Visitor};
 
 /// `GET /`
 pub(crate) async fn home(State(app): State<App>, Peer(peer): Peer, visitor: Visitor) -> Response {
@@ -117,8 +118,13 @@ pub(crate) async fn sign_in(
         Some(user) => {
             attempt.give_back();
             tracing::info!(sub = user.sub, "signed in");
-            ([(header::SET_COOKIE, app.sessions.sign_in(&session, user))], see_other(&return_to))
-                .into_response()
+            let before = session.signed_in().filter(|before| before.user.sub != user.sub);
+            let before = before.map(SignedIn::session_id);
+            let cookie = app.sessions.sign_in(&session, user);
+            if let Some(before) = before {
+                logout::end_session(&app, before).await;
+            }
+            ([(header::SET_COOKIE, cookie)], see_other(&return_to)).into_response()
         }
         None => {
             attempt.keep();
@@ -137,15 +143,6 @@ pub(crate) fn too_many_attempts(app: &App, wait: Duration) -> Response {
     ([(header::RETRY_AFTER, seconds)], page).into_response()
 }
 
-/// `POST /logout`
-pub(crate) async fn sign_out(
-    State(app): State<App>,
-    Posted { session, fields }: Posted<ReturnTo>,
-) -> Response {
-    app.sessions.end(&session);
-    ([(header::SET_COOKIE, app.sessions.forget())], see_other(&fields.page(&app))).into_response()
-}
-
 /// The way to the sign-in page and back to `path`.
 pub(crate) fn sign_in_first(app: &App, path: &str) -> Response {
     to_login(app, &[("return_to", path)])
@@ -157,6 +154,7 @@ pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response 
         LoginReason::Stale => Some("stale"),
         LoginReason::PromptLogin => Some("prompt"),
         LoginReason::SelectAccount => Some("account"),
+        LoginReason::OtherUser => Some("other"),
         _ => None,
     };
     let mut query = vec![("return_to", path)];
@@ -169,9 +167,10 @@ pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response 
 }
 
 /// Why a user who is signed in signs in again.
-const REASONS: [(&str, &str); 3] = [
+const REASONS: [(&str, &str); 4] = [
     ("stale", "Your sign-in is too long ago for this application."),
     ("prompt", "This application wants you to sign in again."),
+    ("other", "This application knows you by another account. Sign in with that one."),
     ("account", "Sign in with the account that you want to use."),
 ];
 

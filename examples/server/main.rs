@@ -30,6 +30,7 @@ mod expiring;
 mod forms;
 mod key_page;
 mod login;
+mod logout;
 mod openid;
 mod outbound;
 mod pages;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use grantor::openid::{ClaimsAsked, ClaimsSource, MIN_PAIRWISE_SECRET};
+use grantor::outbound::HttpOutbound;
 use grantor::server::AuthorizationServerBuilder;
-use grantor::{BackendError, async_trait};
+use grantor::{BackendError, Sessions, async_trait};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::session::{BY_PASSWORD, BY_PIN};
+use crate::session::{BY_PASSWORD, BY_PIN, SIGNED_IN};
 use crate::toml_reader::Reader;
 use crate::users::Users;
 
@@ -20,6 +21,8 @@ pub(crate) struct OpenIdSettings {
     pub(crate) id_token_lifetime: Option<u32>,
     /// What pairwise identifiers of users are made with, of 32 bytes or more; without it, every application knows a user by `sub`.
     pairwise_secret: Option<String>,
+    /// Whether applications may be signed out by frames in our page, too.
+    frontchannel_logout: bool,
 }
 
 impl OpenIdSettings {
@@ -59,6 +62,19 @@ impl Reader {
 
 /// The users of the file, as applications know them.
 pub(crate) struct People(pub(crate) Arc<Users>);
+
+impl OpenIdSettings {
+    /// Our sessions are in the memory of this process, and so is the secret that names them.
+    pub(crate) fn sessions(&self, outbound: Option<Arc<HttpOutbound>>) -> Sessions {
+        let secret: [u8; 32] = rand::random();
+        let sessions = Sessions::new(secret).longest(SIGNED_IN);
+        let sessions = match outbound {
+            Some(outbound) => sessions.back_channel(outbound, |delivery| drop(tokio::spawn(delivery))),
+            None => sessions,
+        };
+        if self.frontchannel_logout { sessions.front_channel() } else { sessions }
+    }
+}
 
 #[async_trait]
 impl ClaimsSource for People {

@@ -17,6 +17,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("templates/base.html")),
     ("home.html", include_str!("templates/home.html")),
     ("login.html", include_str!("templates/login.html")),
+    ("logout.html", include_str!("templates/logout.html")),
     ("pin.html", include_str!("templates/pin.html")),
     ("asking.html", include_str!("templates/asking.html")),
     ("consent.html", include_str!("templates/consent.html")),

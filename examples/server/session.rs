@@ -19,7 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use grantor::{Login, UserCode};
+use grantor::{Login, SessionId, UserCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -32,7 +32,7 @@ use crate::visitors::Visitors;
 
 const VISIT: Duration = Duration::from_secs(60 * 60);
 const VISITORS: usize = 10_000;
-const SIGNED_IN: Duration = Duration::from_secs(12 * 60 * 60);
+pub(crate) const SIGNED_IN: Duration = Duration::from_secs(12 * 60 * 60);
 const SIGNED_IN_SESSIONS: usize = 10_000;
 const WAITING: Duration = Duration::from_secs(60 * 60);
 const WAITING_REQUESTS: usize = 32;
@@ -98,7 +98,10 @@ impl Sessions {
             Some(before) if before.user.sub != user.sub => Arc::default(),
             Some(_) | None => Arc::clone(&old.browser),
         };
-        let signed_in = SignedIn { user, since: Utc::now(), acr: BY_PASSWORD };
+        // The same user's session goes on under another cookie.
+        let before = old.signed_in.as_ref().filter(|before| before.user.sub == user.sub);
+        let name = before.map_or_else(random_name, |before| Arc::clone(&before.name));
+        let signed_in = SignedIn { user, since: Utc::now(), acr: BY_PASSWORD, name };
         self.open(signed_in, browser, Arc::clone(&old.first_seen))
     }
 
@@ -109,11 +112,13 @@ impl Sessions {
         Some(self.open(signed_in, Arc::clone(&old.browser), Arc::clone(&old.first_seen)))
     }
 
-    /// The PIN was wrong; the session ends if it was too often.
-    pub(crate) fn wrong_pin(&self, session: &Session) {
-        if session.wrong_pins.fetch_add(1, Ordering::Relaxed) + 1 >= WRONG_PINS {
+    /// The PIN was wrong; the session ends if it was too often. Whether it did.
+    pub(crate) fn wrong_pin(&self, session: &Session) -> bool {
+        let is_over = session.wrong_pins.fetch_add(1, Ordering::Relaxed) + 1 >= WRONG_PINS;
+        if is_over {
             self.end(session);
         }
+        is_over
     }
 
     pub(crate) fn end(&self, session: &Session) {
@@ -241,13 +246,25 @@ pub(crate) struct SignedIn {
     pub(crate) since: DateTime<Utc>,
     /// How well they proved it.
     pub(crate) acr: &'static str,
+    /// The session's own name, which no cookie has.
+    name: Arc<str>,
+}
+
+fn random_name() -> Arc<str> {
+    let name: [u8; 16] = rand::random();
+    URL_SAFE_NO_PAD.encode(name).into()
 }
 
 impl SignedIn {
     /// The same in grantor's words.
     pub(crate) fn login(&self) -> Login {
         let methods: &[&str] = if self.acr == BY_PIN { &["pwd", "pin", "mfa"] } else { &["pwd"] };
-        Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr).with_amr(methods.iter().copied())
+        let login = Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr);
+        login.with_amr(methods.iter().copied()).with_session(self.session_id())
+    }
+
+    pub(crate) fn session_id(&self) -> SessionId {
+        SessionId::new(&self.name)
     }
 }
 

@@ -86,7 +86,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         None => builder,
     };
     let builder = match config.openid {
-        Some(openid) => openid.provider(builder, People(Arc::clone(&users))),
+        Some(openid) => {
+            let sessions = openid.sessions(config.outbound.clone());
+            openid.provider(builder, People(Arc::clone(&users))).sessions(sessions).logout_endpoint("/logout")
+        }
         None => builder,
     };
     let builder = match &config.outbound {

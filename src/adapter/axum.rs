@@ -26,7 +26,7 @@ pub use super::http::{read, read_parts};
 pub use super::{AnyToken, Authorized, Required};
 use crate::audit::Endpoint;
 use crate::http::Response;
-use crate::server::{Authorization, AuthorizationServer, ErrorPage};
+use crate::server::{Authorization, AuthorizationServer, ErrorPage, Logout};
 
 /// The machine endpoints at their full paths, the issuer's own path included: merge it at the root of your
 /// app, do not nest it.
@@ -68,6 +68,19 @@ where
     async fn from_request(request: HttpRequest<Body>, state: &S) -> Result<Self, Self::Rejection> {
         let request = read(request).await;
         AuthorizationServer::from_ref(state).authorize(&request).await
+    }
+}
+
+/// Reads the logout request of your own handler, by `GET` or by `POST`.
+impl<S: Send + Sync> FromRequest<S> for Logout
+where
+    AuthorizationServer: FromRef<S>,
+{
+    type Rejection = ErrorPage;
+
+    async fn from_request(request: HttpRequest<Body>, state: &S) -> Result<Self, Self::Rejection> {
+        let request = read(request).await;
+        AuthorizationServer::from_ref(state).logout(&request).await
     }
 }
 

@@ -63,6 +63,9 @@ impl Audit for TracingAudit {
             | EventKind::DeviceApproved
             | EventKind::DeviceDenied
             | EventKind::TokensIssued
+            | EventKind::SignedOut
+            | EventKind::SessionEnded
+            | EventKind::LogoutDelivered
             | EventKind::Refreshed => write_at!(debug, event),
         }
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::auth::Credentials;
 use super::keys::{ClientKeys, ClientKeysError};
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
-use super::{ClientState, GrantType, ResponseType, SecretHash, SelfRegistration};
+use super::{ClientState, GrantType, LogoutUriError, LogoutUris, ResponseType, SecretHash, SelfRegistration};
 use crate::base::AccessTokens;
 use crate::redirect::{RedirectUri, RedirectUriError, may_be_named};
 use crate::scope::Scope;
@@ -70,6 +70,24 @@ impl ClientBuilder {
     /// Adds one of `redirect_uris`.
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.metadata.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Adds one of `post_logout_redirect_uris`: where the browser may go after a logout.
+    pub fn post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.metadata.post_logout_redirect_uris.push(uri.into());
+        self
+    }
+
+    /// `backchannel_logout_uri`: where the client is told of the end of a session.
+    pub fn backchannel_logout_uri(mut self, uri: impl Into<String>) -> Self {
+        self.metadata.backchannel_logout_uri = Some(uri.into());
+        self
+    }
+
+    /// `frontchannel_logout_uri`: what a hidden frame loads at the end of a session.
+    pub fn frontchannel_logout_uri(mut self, uri: impl Into<String>) -> Self {
+        self.metadata.frontchannel_logout_uri = Some(uri.into());
         self
     }
 
@@ -296,6 +314,8 @@ impl ClientBuilder {
             }
         }
 
+        errors.extend(LogoutUris(&metadata).mistakes().into_iter().map(ClientError::Logout));
+
         let defaults = || vec![GrantType::AuthorizationCode];
         let grant_types = metadata.grant_types.clone().unwrap_or_else(defaults);
         let needed = [ResponseType::Code, ResponseType::Token];
@@ -395,6 +415,9 @@ pub enum ClientError {
     /// Not a private-use scheme in lower case, or one that browsers treat in a way of their own.
     #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
     RedirectScheme(String),
+    /// An address of a logout cannot be registered.
+    #[error(transparent)]
+    Logout(LogoutUriError),
     /// Codes and implicit tokens have to go somewhere.
     #[error("redirect_uris is empty, and a grant type needs one")]
     RedirectUriMissing,

@@ -88,6 +88,21 @@ pub struct ClientMetadata {
     /// has no `acr_values`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_acr_values: Option<Vec<String>>,
+    /// Where the browser may be sent after a logout (OpenID Connect RP-Initiated Logout section 3.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where the client hears directly of the end of a session (OpenID Connect Back-Channel Logout section 2.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// It needs a `sid` in the logout token. Logout tokens have one in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_session_required: Option<bool>,
+    /// What the client's frame loads at the end of a session (OpenID Connect Front-Channel Logout section 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontchannel_logout_uri: Option<String>,
+    /// It needs `iss` and `sid` there. The URL has both in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontchannel_logout_session_required: Option<bool>,
     /// By default `web`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_type: Option<ApplicationType>,
@@ -133,6 +148,9 @@ pub struct ClientMetadata {
     /// Grantor's own: its `id_token`s have the claims of the scopes, too, which by default are in the UserInfo answer alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_claims_from_scope: Option<bool>,
+    /// Grantor's own: its logout tokens have the `typ` `JWT` if this is `true`, for a client that refuses `logout+jwt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logout_token_type_jwt: Option<bool>,
     /// Grantor's own: a confidential client may do without PKCE if this is `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pkce: Option<bool>,

@@ -269,6 +269,13 @@ impl Reason {
                 (E::InvalidClientMetadata, "authorization_signed_response_alg and introspection_signed_response_alg must be among those that the metadata list; encryption is not supported"),
             R::RegistrationRequestObject =>
                 (E::InvalidClientMetadata, "request objects need jwks or jwks_uri, and a request_object_signing_alg that the metadata list; encryption is not supported"),
+            R::RegistrationLogoutUri =>
+                (E::InvalidClientMetadata, "post_logout_redirect_uris must be as redirect_uris are; backchannel_logout_uri and frontchannel_logout_uri must be https, and the latter at the origin of a redirect URI; what the metadata do not list is not supported"),
+            R::IdTokenHintInvalid => (E::InvalidRequest, "id_token_hint is not an id_token of this server"),
+            R::IdTokenHintOfAnother => (E::InvalidRequest, "id_token_hint was issued to another client"),
+            R::PostLogoutRedirectUri => (E::InvalidRequest, "post_logout_redirect_uri is not registered for this client"),
+            R::LogoutTokenRefused => (E::InvalidRequest, "the client does not take the logout token"),
+            R::LogoutUndelivered => (E::TemporarilyUnavailable, "the client could not be told of the logout"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>

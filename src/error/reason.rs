@@ -319,6 +319,18 @@ pub enum Reason {
     SubjectUnfit,
     /// The client wants its `id_token` signed with an algorithm that the signer has no key for.
     IdTokenAlgorithm,
+    /// An `id_token_hint` is none that this server issued.
+    IdTokenHintInvalid,
+    /// An `id_token_hint` was issued to another client.
+    IdTokenHintOfAnother,
+    /// A logout request names an address that its client did not register.
+    PostLogoutRedirectUri,
+    /// A client does not take its logout token, and would not take another one.
+    LogoutTokenRefused,
+    /// A client could not be told of a logout.
+    LogoutUndelivered,
+    /// An address of a logout that cannot be registered, or a kind of logout that this server has not.
+    RegistrationLogoutUri,
 
     // Registrations.
     /// The body does not say that it is JSON.

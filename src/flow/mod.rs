@@ -11,6 +11,7 @@ pub(crate) mod consent;
 pub mod device;
 pub mod introspect;
 mod jarm;
+pub(crate) mod logout;
 pub mod pushed;
 mod redirect;
 pub mod register;

@@ -86,6 +86,18 @@ impl TokenSigner for JwtSigner {
         Ok(Self::read(&view, token))
     }
 
+    async fn recognize(
+        &self,
+        token: &str,
+        typ: &'static str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, BackendError> {
+        let view = self.keys.current(now).await.map_err(unavailable)?;
+        let Some(unverified) = Jws::parse(token).ok().filter(|jws| jws.has_typ(typ)) else { return Ok(None) };
+        let verified = unverified.verify(view.verifying_keys()).ok();
+        Ok(verified.map(|verified| verified.payload().to_owned()))
+    }
+
     fn algorithms(&self) -> Vec<Algorithm> {
         let others = self.keys.algorithms().into_iter().filter(|other| *other != self.algorithm);
         std::iter::once(self.algorithm).chain(others).collect()

@@ -19,6 +19,9 @@ pub mod spa {}
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
+#[doc = include_str!("logout.md")]
+pub mod logout {}
+
 #[doc = include_str!("migration.md")]
 pub mod migration {}
 

@@ -18,21 +18,25 @@
 //! [`pairwise_secret`](crate::server::AuthorizationServerBuilder::pairwise_secret). A client with
 //! `userinfo_signed_response_alg` gets its UserInfo answers as signed JWTs.
 //!
-//! Not supported: encrypted tokens, `id_token_hint`, hybrid and implicit flows,
-//! logout, aggregated and distributed claims, and the claim `sub` of self-issued providers.
+//! With [`sessions`](crate::server::AuthorizationServerBuilder::sessions), the server knows in which session of the host a grant
+//! began, and users can sign out everywhere at once: see the [manual](crate::manual::logout).
+//!
+//! Not supported: encrypted tokens, hybrid and implicit flows, session management, aggregated and distributed claims, and the claim `sub` of self-issued providers.
 
 #[cfg(feature = "openid")]
 mod hmac;
+mod logout;
 mod names;
 mod pairwise;
 mod request;
 mod session;
 mod source;
 
+pub use logout::{Delivery, LogoutNotice, LogoutQueue};
 pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
 pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
-pub(crate) use session::Session;
+pub(crate) use session::{Session, SessionRules};
 pub(crate) use source::Wanted;
 pub use source::{ClaimsAsked, ClaimsSource, ClaimsTo};
 
@@ -111,6 +115,8 @@ pub(crate) struct OpenIdRules {
     pub(crate) acr_values: Vec<String>,
     /// The values of `display` that make a difference, for the metadata.
     pub(crate) display_values: Vec<String>,
+    /// What is known of the host's sessions, if it names them.
+    pub(crate) sessions: Option<SessionRules>,
 }
 
 impl OpenIdRules {

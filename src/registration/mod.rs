@@ -17,6 +17,7 @@
 //! | a software statement | refused, until the host trusts an issuer |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
 
+mod logout;
 mod member;
 mod openid;
 mod policy;

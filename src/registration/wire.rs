@@ -10,6 +10,7 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
 use serde_json::{Map, Value};
 
+use super::logout::LogoutMembers;
 use super::member::{Flag, List, Member, Text};
 use super::openid::{OpenIdMembers, check_implicit, check_sector};
 use super::{Allowance, Registration};
@@ -57,6 +58,9 @@ pub(crate) struct MetadataBody {
     /// Read by a second look at the same body.
     #[serde(skip)]
     openid: OpenIdMembers,
+    /// The same.
+    #[serde(skip)]
+    logout: LogoutMembers,
     software_id: Text,
     software_version: Text,
     application_type: Text,
@@ -87,7 +91,7 @@ impl MetadataBody {
         let is_object = body.trim_ascii_start().starts_with(b"{");
         let read = || {
             let (wire, openid) = (serde_json::from_slice(body).ok()?, serde_json::from_slice(body).ok()?);
-            Some(Self { openid, ..wire })
+            Some(Self { openid, logout: serde_json::from_slice(body).ok()?, ..wire })
         };
         is_object.then(read).flatten().ok_or(Reason::RegistrationMalformed)
     }
@@ -154,7 +158,9 @@ impl MetadataBody {
     pub(crate) fn overridden_by(self, claims: Map<String, Value>) -> Result<Self, Reason> {
         let claims = Value::Object(claims);
         let read = || {
-            Some(Self { openid: Deserialize::deserialize(&claims).ok()?, ..Self::deserialize(&claims).ok()? })
+            let openid = Deserialize::deserialize(&claims).ok()?;
+            let logout = Deserialize::deserialize(&claims).ok()?;
+            Some(Self { openid, logout, ..Self::deserialize(&claims).ok()? })
         };
         let over = read().ok_or(Reason::SoftwareStatementInvalid)?;
         if over.flaw().is_some() {
@@ -188,6 +194,7 @@ impl MetadataBody {
             jwks_uri: over.jwks_uri.or(self.jwks_uri),
             jwks: over.jwks.or(self.jwks),
             openid: over.openid.or(self.openid),
+            logout: over.logout.or(self.logout),
             software_id: over.software_id.or(self.software_id),
             software_version: over.software_version.or(self.software_version),
             application_type: over.application_type.or(self.application_type),
@@ -288,6 +295,7 @@ impl MetadataBody {
             software_version: short(self.software_version.value()),
             ..openid
         };
+        let metadata = self.logout.check(metadata, rules)?;
         match ClientKeys::of(&metadata) {
             Ok(keys) if keys.is_some() || !has_keys => Ok(RequestedMetadata { metadata }),
             Ok(_) | Err(_) => Err(Reason::RegistrationKeys),

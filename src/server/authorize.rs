@@ -45,6 +45,10 @@ impl AuthorizationServer {
             Ok(Resolved::Signed(flow)) => self.open_request_object(flow).await,
             Err(refusal) => Err(refusal),
         };
+        let state = match state {
+            Ok(state) => self.with_hint(state).await,
+            Err(refusal) => Err(refusal),
+        };
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state }),
             Err(refusal) => Err(page(refusal, EventSubject::client(&id))),
@@ -430,5 +434,14 @@ impl Consent {
         };
         let _ = server.refuse(reason.into(), Endpoint::Authorization, about);
         ErrorPage { reason }.into_response()
+    }
+}
+
+impl AuthorizationServer {
+    /// Verifies an `id_token_hint`, if there is one.
+    async fn with_hint(&self, state: AwaitLogin) -> Result<AwaitLogin, Refusal> {
+        let Some(hint) = state.hint(self.rules()) else { return Ok(state) };
+        let claims = self.hint(Some(hint)).await?;
+        Ok(state.with_hint(claims))
     }
 }

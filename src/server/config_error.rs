@@ -71,6 +71,9 @@ pub enum ConfigError {
     /// An `id_token` that nobody could verify any more.
     #[error("id_tokens live longer than the keys that signed them are published")]
     KeysRetireBeforeIdTokens,
+    /// The secret of [`Sessions`](super::Sessions) could be guessed.
+    #[error("the secret of the sessions has less than 32 bytes")]
+    SessionSecret,
     /// A grant type of the host whose name is not an absolute URI (RFC 6749 section 4.5).
     #[error("the name of the grant type {0:?} is not an absolute URI")]
     GrantTypeName(String),

@@ -15,6 +15,7 @@ mod exchange;
 mod extension;
 mod limit;
 mod lineage;
+mod logout;
 mod manage;
 #[cfg(feature = "openid")]
 mod openid;
@@ -57,6 +58,7 @@ pub use exchange::ExchangePolicy;
 pub use extension::ExtensionGrant;
 use extension::Extensions;
 pub use limit::{Attempt, RateLimiter};
+pub use logout::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
 pub use manage::Grants;
 pub use unasked::Unasked;
 
@@ -78,6 +80,7 @@ use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{BackendError, TokenStore};
 use crate::system::{Clock, Entropy};
 use limit::{AttemptLimiter, RegistrationLimiter};
+use logout::SessionChannels;
 use repeats::Repeats;
 use single_use::SingleUse;
 use undelivered::UndeliveredAnswers;
@@ -130,6 +133,7 @@ struct Inner {
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     claims: Option<Arc<dyn ClaimsSource>>,
+    session_channels: SessionChannels,
     /// What guards the UserInfo endpoint, once it was asked for.
     userinfo: OnceLock<Option<Guard>>,
     audit: Option<Arc<dyn Audit>>,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::AuthorizationServerBuilder;
+use super::{AuthorizationServerBuilder, Sessions};
+use crate::audit::Endpoint;
 use crate::openid::{ClaimsSource, PairwiseKey};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
@@ -34,6 +35,21 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// The values of `display` that your pages make a difference for, for `display_values_supported` of the metadata.
     pub fn display_values<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         self.options.openid.display_values = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Connects your sessions with the grants and the clients that belong to them: `id_token`s have a `sid`, a logout request
+    /// finds its session, and clients are told of its end. Needs [`openid`](Self::openid), and logins that
+    /// [name their session](crate::Login::with_session).
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.options.sessions = Some(sessions);
+        self
+    }
+
+    /// Where your logout page is, below the issuer, for `end_session_endpoint` of the metadata. It calls
+    /// [`logout`](crate::AuthorizationServer::logout). Needs [`sessions`](Self::sessions).
+    pub fn logout_endpoint(mut self, path: impl Into<String>) -> Self {
+        self.options.endpoints.put(Endpoint::EndSession, path);
         self
     }
 }

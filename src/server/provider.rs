@@ -30,6 +30,7 @@ impl ProviderSettings {
             acr_values: self.acr_values.clone(),
             display_values: self.display_values.clone(),
             pairwise: self.pairwise.clone().flatten(),
+            sessions: None,
         })
     }
 

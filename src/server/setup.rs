@@ -12,7 +12,7 @@ use super::single_use::SingleUse;
 use super::undelivered::UndeliveredAnswers;
 use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
 use super::validate::{validate_numbers, validate_openid, validate_terms};
-use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner};
+use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
 use crate::audit::{Audit, Endpoint};
 use crate::client::auth::AssertionRules;
 use crate::client::{
@@ -20,7 +20,7 @@ use crate::client::{
 };
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
-use crate::openid::OPENID;
+use crate::openid::{OPENID, OpenIdRules};
 use crate::policy::{Policy, Profile, Rules, SignedAnswers, is_served};
 use crate::registration::Registration;
 use crate::scope::Scope;
@@ -60,6 +60,7 @@ pub(super) struct Options {
     pub(super) signer: Option<Arc<dyn TokenSigner>>,
     pub(super) access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     pub(super) openid: ProviderSettings,
+    pub(super) sessions: Option<Sessions>,
     pub(super) audit: Option<Arc<dyn Audit>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -97,6 +98,7 @@ impl Options {
             signer: None,
             access_token_claims: None,
             openid: ProviderSettings::default(),
+            sessions: None,
             audit: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -144,6 +146,11 @@ impl Options {
         }
         errors.extend(self.openid.mistakes());
         let openid = self.openid.rules(can_sign, &self.policy);
+        let sessions = self.sessions.as_ref().map(Sessions::rules);
+        let openid = openid.map(|openid| OpenIdRules { sessions, ..openid });
+        if self.sessions.as_ref().is_some_and(Sessions::is_weak) {
+            errors.push(ConfigError::SessionSecret);
+        }
         if let Some(openid) = &openid {
             errors.extend(validate_openid(openid, longest));
         }
@@ -233,6 +240,7 @@ impl Options {
             signer: self.signer,
             access_token_claims: self.access_token_claims,
             claims: self.openid.claims,
+            session_channels: self.sessions.map(Sessions::into_channels).unwrap_or_default(),
             userinfo: OnceLock::new(),
             audit: self.audit,
             clock: self.clock,

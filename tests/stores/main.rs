@@ -15,6 +15,7 @@ mod cuts;
 mod faults;
 mod folder;
 mod future;
+mod logout;
 mod places;
 mod postgres;
 mod pushed;

@@ -23,6 +23,7 @@ pub mod registering;
 pub mod remote;
 pub mod requests;
 pub mod scripted;
+pub mod signing_out;
 pub mod site;
 pub mod system;
 pub mod users;

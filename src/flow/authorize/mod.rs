@@ -35,6 +35,7 @@ pub(in crate::flow) use source::{REQUEST_URI, check_pushed};
 
 use super::ResponseMode;
 use super::consent::Terms;
+use super::logout::HintClaims;
 use super::redirect::{ErrorAnswer, Return};
 use crate::base::AccessRights;
 use crate::client::{Client, ClientId, ResponseType};
@@ -130,6 +131,8 @@ pub struct AwaitLogin {
     /// When this request was first seen.
     since: DateTime<Utc>,
     account_chosen: bool,
+    /// Whom an `id_token_hint` names.
+    hint: Result<Option<Box<HintClaims>>, Reason>,
 }
 
 /// What a signed-in user is faced with.
@@ -223,8 +226,12 @@ impl AwaitLogin {
         if openid.is_some_and(|openid| openid.is_for_another(sub)) {
             return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
         }
-        match self.because(&login, openid, now) {
-            None => SignedIn::Consent(Box::new(self.asks(checked, login))),
+        if self.is_for_another(login.subject(), rules) && login.authentication().auth_time >= self.since {
+            // The user was sent to sign in as somebody else, and came back as the same.
+            return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
+        }
+        match self.because(&login, openid, now, rules) {
+            None => SignedIn::Consent(Box::new(self.asks(checked, login, now, rules))),
             Some(because) if self.asked.requested.has_prompt(Prompt::None) => {
                 SignedIn::Refused(Box::new(self.refuse(because.reason(), Some(login.subject))))
             }
@@ -278,17 +285,20 @@ impl AwaitLogin {
         let details       = asked.details.clone()?;
         asked.authentication?;
         asked.check_prompts(rules)?;
+        self.hint.as_ref().map_err(|reason| *reason)?;
         let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details, confirmation: None }, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(subject)?;
         let openid    = asked.openid(response_type, &issuance.rights.scope, rules)?;
         Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance } })
     }
 
-    fn asks(self, checked: CheckedRequest, login: Login) -> AwaitConsent {
+    fn asks(self, checked: CheckedRequest, login: Login, now: DateTime<Utc>, rules: &Rules) -> AwaitConsent {
         let CheckedRequest { response_type, mode, challenge, mut issuance } = checked;
-        let Login { authentication, amr, .. } = login;
+        let Login { authentication, amr, session, .. } = login;
         if let Some(openid) = &mut issuance.openid {
             openid.amr = amr;
+            let sessions = rules.openid.as_ref().and_then(|openid| openid.sessions.as_ref());
+            openid.session = sessions.zip(session).map(|(own, id)| own.begin(id, &issuance.client, now));
         }
         let Issuance { client, rights, .. } = &issuance;
         let AccessRights { scope, details, resources: targets, .. } = rights;

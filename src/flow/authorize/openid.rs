@@ -1,12 +1,39 @@
 //! What of an authorization request is OpenID Connect's own (OpenID Connect Core sections 3.1.2.1 and 5.5).
 
-use super::Prompt;
 use super::parameters::AuthorizationParameters;
+use super::{AwaitLogin, Prompt};
 use crate::client::ResponseType;
 use crate::error::Reason;
+use crate::flow::logout::HintClaims;
+use crate::grant::Subject;
 use crate::openid::{ClaimsRequest, MAX_NONCE, OPENID, OpenId};
 use crate::policy::Rules;
 use crate::scope::Scope;
+
+impl AwaitLogin {
+    /// The `id_token_hint` that has to be verified, if the request is one of OpenID Connect.
+    pub(crate) fn hint(&self, rules: &Rules) -> Option<&str> {
+        self.asked.id_token_hint.as_deref().filter(|_| self.asked.is_of_openid(rules))
+    }
+
+    /// Takes what it says: nothing, if this server did not issue it. It never chooses a user, it only refuses others
+    /// (section 3.1.2.1).
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: Option<HintClaims>) -> Self {
+        self.hint = match hint {
+            None => Err(Reason::IdTokenHintInvalid),
+            Some(hint) if hint.client != *self.client.id() => Err(Reason::IdTokenHintOfAnother),
+            Some(hint) => Ok(Some(Box::new(hint))),
+        };
+        self
+    }
+
+    /// Whether the hint names another user than this one, as the client knows them.
+    pub(super) fn is_for_another(&self, subject: &Subject, rules: &Rules) -> bool {
+        let Ok(Some(hint)) = &self.hint else { return false };
+        !hint.is_about(subject, &self.client, rules)
+    }
+}
 
 impl AuthorizationParameters {
     /// Whether the request is one of OpenID Connect.

@@ -29,6 +29,7 @@ pub(super) struct AuthorizationParameters {
     /// `nonce` and `claims` of OpenID Connect, which plain OAuth ignores.
     pub(super) nonce: Option<Box<str>>,
     pub(super) claims: Option<Box<str>>,
+    pub(super) id_token_hint: Option<Box<str>>,
     pub(super) request: bool,
     /// One that is not this server's own.
     pub(super) request_uri: bool,
@@ -63,6 +64,7 @@ impl AuthorizationParameters {
             requested,
             nonce: text("nonce").map(Box::from),
             claims: text("claims").map(Box::from),
+            id_token_hint: text("id_token_hint").map(Box::from),
             request: text("request").is_some(),
             request_uri: text("request_uri").is_some(),
             registration: text("registration").is_some(),

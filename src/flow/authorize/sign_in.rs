@@ -8,6 +8,7 @@ use crate::error::Reason;
 use crate::flow::redirect::ErrorAnswer;
 use crate::grant::{Login, Subject};
 use crate::openid::OpenId;
+use crate::policy::Rules;
 
 /// Why the user is sent to the login page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,13 +29,16 @@ pub enum LoginReason {
     SelectAccount,
     /// `prompt=create`: show the sign-up page first.
     SignUp,
+    /// The client knows the user by an `id_token` (`id_token_hint`), and another one is signed in: let the user sign in as the
+    /// other. Who that is, the client says and no more than that; a sign-in as the same user again ends the request.
+    OtherUser,
 }
 
 impl LoginReason {
     /// The error of a request that ends here (OpenID Connect Core section 3.1.2.6, RFC 9470 section 5).
     pub(super) const fn reason(self) -> Reason {
         match self {
-            Self::NoUser | Self::Stale | Self::PromptLogin => Reason::LoginRequired,
+            Self::NoUser | Self::Stale | Self::PromptLogin | Self::OtherUser => Reason::LoginRequired,
             Self::StepUp => Reason::AuthenticationUnmet,
             Self::SelectAccount => Reason::AccountSelectionRequired,
             Self::SignUp => Reason::InteractionRequired,
@@ -100,6 +104,7 @@ impl AwaitLogin {
         login: &Login,
         openid: Option<&OpenId>,
         now: DateTime<Utc>,
+        rules: &Rules,
     ) -> Option<LoginReason> {
         let requested = &self.asked.requested;
         let authentication = login.authentication();
@@ -110,6 +115,7 @@ impl AwaitLogin {
         let acr = authentication.acr.as_deref();
         let is_unmet = openid.map_or_else(|| requested.is_unmet_by(acr), |openid| openid.is_unmet_by(acr));
         [
+            (self.is_for_another(login.subject(), rules), LoginReason::OtherUser),
             (wants(Prompt::Create), LoginReason::SignUp),
             (wants(Prompt::SelectAccount) && !self.account_chosen, LoginReason::SelectAccount),
             (wants(Prompt::Login), LoginReason::PromptLogin),

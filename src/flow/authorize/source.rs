@@ -138,6 +138,7 @@ impl ClaimedRequest {
             signed,
             since: now,
             account_chosen: false,
+            hint: Ok(None),
         })
     }
 }

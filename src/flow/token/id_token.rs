@@ -46,6 +46,8 @@ struct Body {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     amr: Box<[Box<str>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
     /// The host's word on the user.
     #[serde(flatten)]
@@ -96,6 +98,7 @@ impl IdToken {
             nonce: openid.nonce.clone().filter(|_| answers_a_code),
             acr: authentication.acr.as_deref().map(str::to_owned),
             amr: openid.amr.clone(),
+            sid: terms.sessions.as_ref().zip(grant.session()).map(|(own, id)| own.sid(id, client.id())),
             at_hash: None,
             user: Map::new(),
         };

@@ -33,6 +33,7 @@ const ORDER: &[&str] = &[
     "authorization_endpoint",
     "token_endpoint",
     "userinfo_endpoint",
+    "end_session_endpoint",
     "registration_endpoint",
     "jwks_uri",
     "scopes_supported",

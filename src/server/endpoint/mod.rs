@@ -90,6 +90,7 @@ const ROWS: &[Row] = &[
     row(E::Jwks,                "jwks",                 Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unlisted,     |s| s.signer.is_some()),
     row(E::Registration,        "registration",         Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unlisted,     |s| s.registration.is_some()),
     row(E::UserInfo,            "userinfo",             Default("/userinfo"),             READ, Any, Some("userinfo_endpoint"),             Unlisted,     |s| s.claims.is_some()),
+    row(E::EndSession,          "logout",               OfHost,                           HOST, Own, Some("end_session_endpoint"),          Unlisted,     |s| s.has_sessions()),
     row(E::Resource,            "resource",             Path::None,                       HOST, Own, None,                                  Unlisted,     always),
     row(E::Host,                "host",                 Path::None,                       HOST, Own, None,                                  Unlisted,     always),
 ];
@@ -236,6 +237,11 @@ fn members(server: &Inner, members: &mut Members) {
 }
 
 impl Inner {
+    /// Whether the host names its sessions.
+    fn has_sessions(&self) -> bool {
+        self.rules.openid.as_ref().is_some_and(|openid| openid.sessions.is_some())
+    }
+
     /// A path below the issuer as a URL.
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.rules.issuer.trim_end_matches('/'))
@@ -293,9 +299,11 @@ impl AuthorizationServer {
             Endpoint::Registration => self.registration(request).await,
             Endpoint::UserInfo => self.userinfo(request).await,
             // They have no methods here.
-            Endpoint::Authorization | Endpoint::DeviceVerification | Endpoint::Resource | Endpoint::Host => {
-                Refusal::from(Reason::MethodWrong).into_response()
-            }
+            Endpoint::Authorization
+            | Endpoint::DeviceVerification
+            | Endpoint::EndSession
+            | Endpoint::Resource
+            | Endpoint::Host => Refusal::from(Reason::MethodWrong).into_response(),
         }
     }
 }

@@ -24,6 +24,12 @@ pub(super) fn members(server: &Inner, members: &mut Members) {
     members.list("prompt_values_supported", shown.map(Prompt::as_str));
     members.list("acr_values_supported", openid.acr_values.iter().map(String::as_str));
     members.list("display_values_supported", openid.display_values.iter().map(String::as_str));
+    if let Some(sessions) = &openid.sessions {
+        members.flag("backchannel_logout_supported", sessions.back_channel);
+        members.flag("backchannel_logout_session_supported", sessions.back_channel);
+        members.flag("frontchannel_logout_supported", sessions.front_channel);
+        members.flag("frontchannel_logout_session_supported", sessions.front_channel);
+    }
 }
 
 /// What an `id_token` can say of itself and of the login.

@@ -1,0 +1,149 @@
+//! `/logout`: an application or the user ends the session.
+//!
+//! An application sends the browser here, by `GET` or by a form of its own site. A browser sends our cookie with the first
+//! alone, so such a form goes on as a `GET`. What a page of ours posts has this session's token.
+
+use axum::extract::{RawQuery, Request as HttpRequest, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use grantor::adapter::axum::read;
+use grantor::audit::Endpoint;
+use grantor::http::Request;
+use grantor::{LogoutEnd, LogoutQuestion, LogoutStep, SessionId};
+use serde::{Deserialize, Serialize};
+
+use crate::app::{App, not_found};
+use crate::forms::{graphic, is_form, see_other};
+use crate::login::ReturnTo;
+use crate::pages::{Page, leads_to_an_application};
+use crate::session::{Session, SignedIn, Visitor};
+
+/// `GET /logout`
+pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    if app.server.endpoints().path(Endpoint::EndSession).is_none() {
+        return not_found(State(app)).await;
+    }
+    let request = Request::get(query.unwrap_or_default());
+    match step(&app, visitor.signed_in(), &request).await {
+        Ok(LogoutStep::Ask(question)) => {
+            let page = LogoutPage::new(&question);
+            leads_to_an_application(app.pages.show(visitor.session(), &page))
+        }
+        Ok(LogoutStep::Go(end)) => finish(&app, visitor.session(), end).await,
+        Err(page) => page,
+    }
+}
+
+/// `POST /logout`
+pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Response {
+    if !is_form(request.headers()) {
+        return app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form.");
+    }
+    let session = app.sessions.find(request.headers());
+    let request = read(request).await;
+    let posted: Posted = serde_urlencoded::from_bytes(&request.body).unwrap_or_default();
+    let Some(csrf) = posted.csrf else {
+        let body = String::from_utf8_lossy(&request.body);
+        return see_other(&format!("{}?{}", app.site.path("/logout"), graphic(&body)));
+    };
+    let session = match session {
+        Some(session) if session.wrote(&csrf) => session,
+        // Another tab was faster: nobody is signed in who could be signed out.
+        None if posted.decision.is_some() => return signed_out_already(&app, &request).await,
+        Some(_) | None => {
+            return app
+                .pages
+                .problem(StatusCode::FORBIDDEN, "This form has expired, or it did not come from this site.");
+        }
+    };
+    match posted.decision {
+        None => sign_out(&app, &session, &posted.return_to).await,
+        Some(Decision::Deny) => see_other(&app.site.path("/")),
+        Some(Decision::Approve) => match step(&app, session.signed_in(), &request).await {
+            Ok(LogoutStep::Go(end)) => finish(&app, Some(&session), end).await,
+            Ok(LogoutStep::Ask(question)) => {
+                leads_to_an_application(app.pages.show(Some(&session), &LogoutPage::new(&question)))
+            }
+            Err(page) => page,
+        },
+    }
+}
+
+/// What a form of ours says; one of an application has no `csrf`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Posted {
+    csrf: Option<String>,
+    decision: Option<Decision>,
+    #[serde(flatten)]
+    return_to: ReturnTo,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    Approve,
+    Deny,
+}
+
+async fn step(app: &App, by: Option<&SignedIn>, request: &Request) -> Result<LogoutStep, Response> {
+    let logout = app.server.logout(request).await.map_err(|page| {
+        let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        app.pages.oauth_error(status, page.code(), page.description())
+    })?;
+    Ok(logout.session(by.map(SignedIn::login).as_ref()))
+}
+
+/// Our own session first, and then all that hangs on it.
+async fn finish(app: &App, session: Option<&Session>, end: LogoutEnd) -> Response {
+    if let Some(session) = session {
+        app.sessions.end(session);
+    }
+    forgetting(app, end.finish().await.into_response())
+}
+
+async fn signed_out_already(app: &App, request: &Request) -> Response {
+    match step(app, None, request).await {
+        Ok(LogoutStep::Go(end)) => finish(app, None, end).await,
+        Ok(LogoutStep::Ask(_)) => see_other(&app.site.path("/")),
+        Err(page) => page,
+    }
+}
+
+/// The button on our own pages.
+async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Response {
+    app.sessions.end(session);
+    if let Some(by) = session.signed_in() {
+        end_session(app, by.session_id()).await;
+    }
+    forgetting(app, see_other(&return_to.page(app)))
+}
+
+/// Ends what began in a session that is gone, whatever ended it.
+pub(crate) async fn end_session(app: &App, session: SessionId) {
+    if let Err(fault) = app.server.end_session(&session).await {
+        tracing::error!(%fault, "the grants of a session could not be ended");
+    }
+}
+
+fn forgetting(app: &App, mut response: Response) -> Response {
+    let cookie: HeaderValue = app.sessions.forget();
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+#[derive(Serialize)]
+struct LogoutPage<'a> {
+    client_name: Option<&'a str>,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl<'a> LogoutPage<'a> {
+    fn new(question: &'a LogoutQuestion) -> Self {
+        Self { client_name: question.client_name(), fields: question.fields() }
+    }
+}
+
+impl Page for LogoutPage<'_> {
+    const TEMPLATE: &'static str = "logout.html";
+}

@@ -1,0 +1,220 @@
+//! The logout request of a client (OpenID Connect RP-Initiated Logout 1.0).
+//!
+//! ```text
+//! Request ─▶ AwaitHint ─▶ AwaitClient ─▶ AwaitSession ─┬▶ Question ─▶ the same request, with the user's yes
+//!                                                      └▶ Granted
+//! ```
+
+mod hint;
+mod question;
+mod token;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub(crate) use hint::HintClaims;
+pub(crate) use question::Question;
+pub(crate) use token::logout_token;
+
+use crate::base::redirect_uri::RedirectUri;
+use crate::client::{Client, ClientId};
+use crate::error::{Reason, Refusal};
+use crate::form::Form;
+use crate::grant::Login;
+use crate::http::{Method, Request};
+use crate::policy::Rules;
+
+/// What a request says.
+#[derive(Debug, Default)]
+pub(crate) struct LogoutParameters {
+    id_token_hint: Option<String>,
+    client_id: Option<ClientId>,
+    post_logout_redirect_uri: Option<String>,
+    state: Option<String>,
+    confirmation: Option<String>,
+    pub(crate) logout_hint: Option<String>,
+    pub(crate) ui_locales: Option<String>,
+}
+
+/// The parameter by which the page of the host brings the user's yes.
+pub(crate) const CONFIRMATION: &str = "logout_confirmation";
+
+/// `state` may be this long, in bytes.
+const MAX_STATE: usize = 2048;
+
+/// Parsed. Waits for what the hint says.
+#[derive(Debug)]
+pub(crate) struct AwaitHint {
+    said: LogoutParameters,
+}
+
+impl AwaitHint {
+    /// Reads a query (`GET`) or a form (`POST`).
+    ///
+    /// # Errors
+    /// A request that cannot be read, or that repeats a parameter.
+    pub(crate) fn parse(request: &Request) -> Result<Self, Refusal> {
+        let parameters = match request.method {
+            Method::Post => request.posted_form()?,
+            Method::Get
+            | Method::Head
+            | Method::Put
+            | Method::Delete
+            | Method::Options
+            | Method::Other(_) => request.query.as_deref().unwrap_or_default().as_bytes(),
+        };
+        let form = Form::parse(parameters)?;
+        form.check_repeats()?;
+        let text = |name| -> Result<Option<String>, Reason> { Ok(form.one(name)?.map(str::to_owned)) };
+        let state = text("state")?;
+        if state.as_ref().is_some_and(|state| state.len() > MAX_STATE) {
+            return Err(Reason::FormTooLarge.into());
+        }
+        let said = LogoutParameters {
+            id_token_hint: text("id_token_hint")?,
+            client_id: form.one("client_id")?.map(ClientId::new),
+            post_logout_redirect_uri: text("post_logout_redirect_uri")?,
+            state,
+            confirmation: text(CONFIRMATION)?,
+            logout_hint: text("logout_hint")?,
+            ui_locales: text("ui_locales")?,
+        };
+        Ok(Self { said })
+    }
+
+    /// The hint that has to be verified.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.said.id_token_hint.as_deref()
+    }
+
+    /// Takes what it says.
+    ///
+    /// # Errors
+    /// It is none of this server's, or one of another client than the request names.
+    pub(crate) fn with_hint(self, hint: Option<HintClaims>) -> Result<AwaitClient, Reason> {
+        if self.said.id_token_hint.is_some() && hint.is_none() {
+            return Err(Reason::IdTokenHintInvalid);
+        }
+        let named = self.said.client_id.as_ref();
+        match (&hint, named) {
+            (Some(hint), Some(named)) if hint.client != *named => Err(Reason::IdTokenHintOfAnother),
+            _ => Ok(AwaitClient { said: self.said, hint }),
+        }
+    }
+}
+
+/// Waits for the client that asks, if the request tells which.
+#[derive(Debug)]
+pub(crate) struct AwaitClient {
+    said: LogoutParameters,
+    hint: Option<HintClaims>,
+}
+
+impl AwaitClient {
+    /// The client that has to be looked up.
+    pub(crate) fn client_id(&self) -> Option<&ClientId> {
+        self.hint.as_ref().map(|hint| &hint.client).or(self.said.client_id.as_ref())
+    }
+
+    /// Takes the client. One that is gone or disabled gets no redirect, and the user can be signed out all the same.
+    ///
+    /// # Errors
+    /// The address is not one that the client registered.
+    pub(crate) fn with_client(
+        self,
+        client: Option<Arc<Client>>,
+        rules: &Rules,
+    ) -> Result<AwaitSession, Reason> {
+        let Self { said, hint } = self;
+        let to = match (&client, said.post_logout_redirect_uri.as_deref()) {
+            (Some(client), Some(asked)) => {
+                let registered = client.post_logout_redirect_uri(asked, rules.profile);
+                Some(registered.ok_or(Reason::PostLogoutRedirectUri)?)
+            }
+            // Whoever asks is unknown, so nobody has proven the address.
+            (None, _) | (_, None) => None,
+        };
+        Ok(AwaitSession { said, hint, client, to })
+    }
+}
+
+/// Waits for the host's word on who is signed in.
+#[derive(Debug)]
+pub(crate) struct AwaitSession {
+    pub(crate) said: LogoutParameters,
+    hint: Option<HintClaims>,
+    client: Option<Arc<Client>>,
+    to: Option<RedirectUri>,
+}
+
+/// What follows.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum LogoutDecision {
+    /// The user has to be asked.
+    Ask(Box<Question>),
+    /// The session may end.
+    Go(Granted),
+}
+
+/// The session may end, and then the browser goes on.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    /// Where the browser goes, with `state`.
+    pub(crate) to: Option<String>,
+    pub(crate) client: Option<Arc<Client>>,
+}
+
+impl AwaitSession {
+    /// The client that asks, if it is known.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.as_deref()
+    }
+
+    /// Takes the user who is signed in. Without one there is nothing to ask: the request is answered as the first one was.
+    pub(crate) fn with_login(
+        self,
+        login: Option<&Login>,
+        now: DateTime<Utc>,
+        rules: &Rules,
+    ) -> LogoutDecision {
+        let is_proven = self.hint.is_some();
+        let Some(login) = login else {
+            return LogoutDecision::Go(self.granted(is_proven));
+        };
+        if self.hint.as_ref().is_some_and(|hint| self.is_of(hint, login, rules)) {
+            return LogoutDecision::Go(self.granted(true));
+        }
+        let question = Question::new(&self, login);
+        match self.said.confirmation.as_deref().is_some_and(|said| question.is_answered_by(said, now, rules))
+        {
+            // The user's yes, on a page that names the client (D-27).
+            true => LogoutDecision::Go(self.granted(true)),
+            false => LogoutDecision::Ask(Box::new(question.asked(self, now, rules))),
+        }
+    }
+
+    /// Whether the hint belongs to the session and to the user who is signed in.
+    fn is_of(&self, hint: &HintClaims, login: &Login, rules: &Rules) -> bool {
+        let (Some(session), Some(openid), Some(client)) = (login.session, &rules.openid, &self.client) else {
+            return false;
+        };
+        let is_of_session = openid.sessions.as_ref().is_some_and(|sessions| hint.is_of(session, sessions));
+        is_of_session && hint.is_about(login.subject(), client, rules)
+    }
+
+    fn granted(self, is_proven: bool) -> Granted {
+        let Self { said, client, to, .. } = self;
+        let to = to.filter(|_| is_proven).map(|uri| address(&uri, said.state.as_deref()));
+        Granted { to, client }
+    }
+}
+
+/// The registered address, and the `state` of the request.
+fn address(uri: &RedirectUri, state: Option<&str>) -> String {
+    let Some(state) = state else { return uri.as_str().to_owned() };
+    let joint = if uri.as_str().contains('?') { '&' } else { '?' };
+    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
+    format!("{}{joint}{query}", uri.as_str())
+}

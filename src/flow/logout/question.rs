@@ -1,0 +1,95 @@
+//! The question whether the user wants to sign out, and the proof of their yes.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+
+use super::{AwaitSession, CONFIRMATION, LogoutParameters};
+use crate::base::SessionId;
+use crate::base::secret::Digest;
+use crate::client::Client;
+use crate::grant::Login;
+use crate::policy::Rules;
+
+/// A yes counts for so long, in seconds.
+const LIFETIME: i64 = 10 * 60;
+
+const TIME_BYTES: usize = 8;
+const MAC_BYTES: usize = 32;
+
+/// The user is asked, by a page of the host. The yes is bound to the session, and to what is asked.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// The session that would end.
+    session: SessionId,
+    /// Which client asks, and where it wants the browser to go.
+    what: Digest,
+    said: LogoutParameters,
+    client: Option<Arc<Client>>,
+    token: String,
+}
+
+impl Question {
+    pub(super) fn new(state: &AwaitSession, login: &Login) -> Self {
+        let user = || SessionId::new(&format!("{} without a session", login.subject().key()));
+        let client = state.client.as_ref().map(|client| client.id());
+        let (to, state_of) = (state.to.as_ref().map(|to| to.as_str()), state.said.state.as_deref());
+        // In the form of `Debug`, where a text cannot end early.
+        let what = Digest::of("grantor:logout:v1", format!("{client:?} {to:?} {state_of:?}").as_bytes());
+        let session = login.session.unwrap_or_else(user);
+        Self { session, what, said: LogoutParameters::default(), client: None, token: String::new() }
+    }
+
+    /// Whether this is the yes to it. It ends the session that it is bound to, so there is no second one.
+    pub(super) fn is_answered_by(&self, said: &str, now: DateTime<Utc>, rules: &Rules) -> bool {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(said) else { return false };
+        let Some((time, mac)) = bytes.split_first_chunk::<TIME_BYTES>() else { return false };
+        let Ok(mac) = <[u8; MAC_BYTES]>::try_from(mac) else { return false };
+        let asked = i64::from_be_bytes(*time);
+        let is_fresh = asked <= now.timestamp() && now.timestamp() < asked.saturating_add(LIFETIME);
+        is_fresh && self.mac(*time, rules).is_some_and(|right| right.matches(&Digest::new(mac)))
+    }
+
+    fn mac(&self, time: [u8; TIME_BYTES], rules: &Rules) -> Option<Digest> {
+        let sessions = rules.openid.as_ref()?.sessions.as_ref()?;
+        Some(
+            sessions.mac("grantor:logout-question:v1", &[self.session.as_bytes(), &time, self.what.expose()]),
+        )
+    }
+
+    /// The question with all that its page needs.
+    pub(super) fn asked(self, state: AwaitSession, now: DateTime<Utc>, rules: &Rules) -> Self {
+        let time = now.timestamp().to_be_bytes();
+        let mac = self.mac(time, rules);
+        let token = mac.map(|mac| URL_SAFE_NO_PAD.encode([&time[..], mac.expose()].concat()));
+        let AwaitSession { said, client, .. } = state;
+        Self { said, client, token: token.unwrap_or_default(), ..self }
+    }
+
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.as_deref()
+    }
+
+    pub(crate) fn said(&self) -> &LogoutParameters {
+        &self.said
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The fields of the form that says yes: the request once more, and the token.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        let LogoutParameters { id_token_hint, client_id, post_logout_redirect_uri, state, .. } = &self.said;
+        let said = [
+            ("id_token_hint", id_token_hint.clone()),
+            ("client_id", client_id.as_ref().map(|id| id.as_str().to_owned())),
+            ("post_logout_redirect_uri", post_logout_redirect_uri.clone()),
+            ("state", state.clone()),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        said.chain([(CONFIRMATION, self.token.clone())]).collect()
+    }
+}

@@ -1,0 +1,261 @@
+//! Logout tokens on their way (OpenID Connect Back-Channel Logout 1.0): in parallel, bounded, and never before the session is
+//! gone.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_timer::Delay;
+
+use super::super::{AuthorizationServer, EventSubject, in_time};
+use crate::audit::{Endpoint, EventKind};
+use crate::documents::Requester;
+use crate::error::Reason;
+use crate::flow::logout::logout_token;
+use crate::openid::{Delivery, LogoutNotice};
+use crate::outbound::{ChosenBy, OutboundError, OutboundRequest, ask};
+
+/// The pauses before each try: five within five minutes.
+const PAUSES: [u64; 5] = [0, 5, 25, 60, 150];
+
+/// So many clients are asked at a time.
+const AT_ONCE: usize = 16;
+
+/// The answer to the browser waits for so long at most.
+const PAGE: Duration = Duration::from_secs(2);
+
+/// One try takes so long at most.
+const TRY: Duration = Duration::from_secs(5);
+
+impl AuthorizationServer {
+    /// Hands the notices to the host's queue, or delivers them; back after the first try of each, or after [`PAGE`].
+    pub(super) async fn tell(&self, notices: Vec<LogoutNotice>) {
+        let channels = &self.inner.session_channels;
+        if notices.is_empty() {
+            return;
+        }
+        if let Some(queue) = &channels.queue {
+            for notice in notices {
+                let client = notice.client.clone();
+                let pushed = self.in_time(queue.push(notice)).await;
+                if !matches!(pushed, Some(Ok(()))) {
+                    self.undelivered(&client);
+                }
+            }
+            return;
+        }
+        let Some(spawn) = &channels.spawn else { return };
+        let first = Arc::new(FirstTry::default());
+        spawn(Box::pin(self.clone().deliver_all(notices, FirstTryDone(Arc::clone(&first)))));
+        let _ = in_time(poll_fn(|context| first.poll(context)), PAGE).await;
+    }
+
+    async fn deliver_all(self, mut notices: Vec<LogoutNotice>, first: FirstTryDone) {
+        let mut first = Some(first);
+        for pause in PAUSES {
+            if pause > 0 {
+                Delay::new(Duration::from_secs(pause)).await;
+            }
+            let outcomes = Together::new(&notices, |notice| Box::pin(self.deliver(notice))).await;
+            let mut outcomes = outcomes.into_iter();
+            notices.retain(|_| outcomes.next().flatten() == Some(Delivery::Later));
+            first = None;
+            if notices.is_empty() {
+                return;
+            }
+        }
+        drop(first);
+        notices.iter().for_each(|notice| self.undelivered(&notice.client));
+    }
+
+    /// One try to deliver a notice from a [queue](crate::openid::LogoutQueue) of yours: signs a fresh logout token, and posts
+    /// it to the client's `backchannel_logout_uri`, which 200 and 204 confirm. No redirect is followed. An audit event tells of
+    /// each outcome but [`Delivery::Later`].
+    pub async fn deliver(&self, notice: &LogoutNotice) -> Delivery {
+        let delivery = self.try_delivery(notice).await;
+        let about = EventSubject::client(&notice.client);
+        match delivery {
+            Delivery::Done => self.audit(EventKind::LogoutDelivered, Endpoint::Host, about),
+            Delivery::Refused => {
+                self.audit(EventKind::Refused(Reason::LogoutTokenRefused), Endpoint::Host, about);
+            }
+            Delivery::Later => {}
+        }
+        delivery
+    }
+
+    async fn try_delivery(&self, notice: &LogoutNotice) -> Delivery {
+        let client = match self.find_client(&notice.client, Requester::default()).await {
+            Ok(Some(client)) => client,
+            Ok(None) => return Delivery::Refused,
+            Err(_) => return Delivery::Later,
+        };
+        let uri = client.metadata().backchannel_logout_uri.as_deref();
+        let (Some(uri), Some(outbound)) = (uri, &self.inner.session_channels.outbound) else {
+            return Delivery::Refused;
+        };
+        let mut jti = [0; 16];
+        self.inner.entropy.fill(&mut jti);
+        let jti = URL_SAFE_NO_PAD.encode(jti);
+        let Ok(unsigned) = logout_token(notice, &client, &self.rules().issuer, &jti, self.now()) else {
+            return Delivery::Refused;
+        };
+        let token = match self.sign(&unsigned).await {
+            Ok(token) => token,
+            Err(_) => return Delivery::Later,
+        };
+        let is_strange = client.is_self_registered() || client.of_document;
+        let chosen_by = if is_strange { ChosenBy::Client } else { ChosenBy::Host };
+        let form: String =
+            form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
+        let request = OutboundRequest::post(uri, chosen_by, form).limits(64 * 1024, TRY);
+        outcome(ask(&**outbound, &request).await.map(|answer| answer.status()))
+    }
+
+    fn undelivered(&self, client: &crate::client::ClientId) {
+        let reason = Reason::LogoutUndelivered;
+        self.audit(EventKind::Failed(reason), Endpoint::Host, EventSubject::client(client));
+    }
+}
+
+/// Only what can heal is tried again.
+fn outcome(answer: Result<u16, OutboundError>) -> Delivery {
+    match answer {
+        Ok(200 | 204) => Delivery::Done,
+        Ok(408 | 429 | 500..=599) => Delivery::Later,
+        Ok(_) => Delivery::Refused,
+        Err(
+            OutboundError::NameUnknown
+            | OutboundError::Unreachable
+            | OutboundError::Interrupted
+            | OutboundError::Timeout,
+        ) => Delivery::Later,
+        Err(
+            OutboundError::UrlRefused
+            | OutboundError::AddressRefused
+            | OutboundError::TooLarge
+            | OutboundError::Redirected,
+        ) => Delivery::Refused,
+    }
+}
+
+/// Whether each client was tried once.
+#[derive(Default)]
+struct FirstTry(Mutex<(bool, Option<Waker>)>);
+
+impl FirstTry {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.0 {
+            return Poll::Ready(());
+        }
+        state.1 = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Says so when it is dropped, also with a task that does not run to its end.
+struct FirstTryDone(Arc<FirstTry>);
+
+impl Drop for FirstTryDone {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = true;
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Several futures, [`AT_ONCE`] at a time; their outputs in order.
+struct Together<'a, T> {
+    waiting: std::vec::IntoIter<Running<'a, T>>,
+    running: Vec<(usize, Running<'a, T>)>,
+    outputs: Vec<Option<T>>,
+    begun: usize,
+}
+
+impl<'a, T: Unpin> Together<'a, T> {
+    fn new<I>(items: &'a [I], start: impl Fn(&'a I) -> Running<'a, T>) -> Self {
+        let waiting: Vec<_> = items.iter().map(start).collect();
+        let outputs = waiting.iter().map(|_| None).collect();
+        Self { waiting: waiting.into_iter(), running: Vec::new(), outputs, begun: 0 }
+    }
+}
+
+impl<T: Unpin> Future for Together<'_, T> {
+    type Output = Vec<Option<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            while this.running.len() < AT_ONCE {
+                let Some(next) = this.waiting.next() else { break };
+                this.running.push((this.begun, next));
+                this.begun += 1;
+            }
+            let before = this.running.len();
+            let outputs = &mut this.outputs;
+            this.running.retain_mut(|(at, future)| match future.as_mut().poll(context) {
+                Poll::Ready(output) => {
+                    outputs[*at] = Some(output);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if this.running.is_empty() && this.waiting.len() == 0 {
+                return Poll::Ready(std::mem::take(&mut this.outputs));
+            }
+            // Room for others, which have to be polled once.
+            if this.running.len() == before || this.waiting.len() == 0 {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_heal_is_tried_again() {
+        for (answers, expected) in [
+            (&[200, 204][..], Delivery::Done),
+            (&[400, 401, 403, 404, 301, 201][..], Delivery::Refused),
+            (&[429, 500, 502, 503, 408][..], Delivery::Later),
+        ] {
+            for status in answers {
+                assert_eq!(outcome(Ok(*status)), expected, "{status}");
+            }
+        }
+        assert_eq!(outcome(Err(OutboundError::Timeout)), Delivery::Later);
+        assert_eq!(outcome(Err(OutboundError::Redirected)), Delivery::Refused);
+        assert_eq!(outcome(Err(OutboundError::AddressRefused)), Delivery::Refused);
+    }
+
+    #[tokio::test]
+    async fn many_run_together_and_each_output_is_in_its_place() {
+        let numbers: Vec<usize> = (0..100).collect();
+        let outputs = Together::new(&numbers, |number| {
+            Box::pin(async move {
+                if number % 3 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                *number
+            })
+        });
+        assert_eq!(outputs.await, numbers.iter().copied().map(Some).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn five_tries_are_over_in_five_minutes() {
+        assert!(PAUSES.iter().sum::<u64>() + 5 * TRY.as_secs() <= 300);
+    }
+}

@@ -1,0 +1,187 @@
+//! The end of a session: its grants, and then those who have to know.
+
+use std::collections::BTreeMap;
+
+use super::super::calls::{MAX_CONFLICT_RETRIES, Outcome};
+use super::super::manage::SLICE;
+use super::super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, EventKind};
+use crate::client::ClientId;
+use crate::documents::Requester;
+use crate::error::Fault;
+use crate::grant::{GrantId, SessionId, Subject};
+use crate::openid::{LogoutNotice, OFFLINE_ACCESS, SessionRules};
+use crate::store::{Filter, Listing, Page, Record, Tombstone, Write};
+
+/// What the end of a session came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedSession {
+    /// So many grants ended with it. Those for offline access live on.
+    pub grants: u64,
+    /// URLs to load in hidden frames, as [`SignedOut::frames`](super::SignedOut::frames) has them.
+    pub frames: Vec<String>,
+}
+
+/// Who has to know, and by which name they know the user.
+type Told = BTreeMap<ClientId, Subject>;
+
+impl AuthorizationServer {
+    /// Ends what began in a session of yours: its grants, but for those with the scope `offline_access`, and then the sessions
+    /// that clients have of it. Remove your own session first. It is the same whether the user signed out, an administrator
+    /// ended the session, or it expired: call it on each way out. A second call does nothing.
+    ///
+    /// A client is told if it got a code in this session and has a logout URI. The call waits for two seconds at most, and
+    /// delivers on in the background ([`Sessions::back_channel`](super::Sessions::back_channel)).
+    ///
+    /// # Errors
+    /// The store failed midway, and nobody was told. What has ended stays so; ask again.
+    pub async fn end_session(&self, session: &SessionId) -> Result<EndedSession, Fault> {
+        let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
+        let filter = Filter::session(*session);
+        let (mut page, mut told, mut grants) = (Page::first(SLICE), Told::new(), 0);
+        loop {
+            let listing = self.page(&filter, page).await?;
+            let next = listing.next;
+            grants += self.end_of_session(listing, &mut told).await?;
+            match next {
+                Some(last) => page = page.after(last),
+                None => break,
+            }
+        }
+        let user = told.values().next().cloned();
+        let about = EventSubject { subject: user.as_ref(), ..EventSubject::default() };
+        self.audit(EventKind::SessionEnded, Endpoint::Host, about);
+        let frames = self.tell_all(Some(*session), told, rules).await;
+        Ok(EndedSession { grants, frames })
+    }
+
+    /// Ends every grant of a user but those for offline access, and signs the user out at every client that has a logout URI,
+    /// whatever the session: after a change of the password, say. Remove your own sessions of the user first.
+    ///
+    /// # Errors
+    /// As of [`end_session`](Self::end_session).
+    pub async fn end_user(&self, user: &str) -> Result<EndedSession, Fault> {
+        let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
+        let filter = Filter::subject(Subject::user(user));
+        let (mut page, mut told, mut grants) = (Page::first(SLICE), Told::new(), 0);
+        loop {
+            let listing = self.page(&filter, page).await?;
+            let next = listing.next;
+            // A grant without a session is none of a browser that is signed in.
+            let records =
+                listing.records.into_iter().filter(|record| record.grant().session().is_some()).collect();
+            grants += self.end_of_session(Listing { records, ..Listing::default() }, &mut told).await?;
+            match next {
+                Some(last) => page = page.after(last),
+                None => break,
+            }
+        }
+        let subject = Subject::user(user);
+        let about = EventSubject { subject: Some(&subject), ..EventSubject::default() };
+        self.audit(EventKind::SessionEnded, Endpoint::Host, about);
+        let frames = self.tell_all(None, told, rules).await;
+        Ok(EndedSession { grants, frames })
+    }
+
+    pub(in crate::server) fn sessions(&self) -> Option<&SessionRules> {
+        self.rules().openid.as_ref()?.sessions.as_ref()
+    }
+
+    /// Ends the grants of a page, and notes whose they were; how many. One for offline access leaves its session.
+    async fn end_of_session(&self, listing: Listing, told: &mut Told) -> Result<u64, Fault> {
+        let now = self.now();
+        let (mut tombstones, mut ended, mut offline) = (Vec::new(), Vec::new(), Vec::new());
+        for record in listing.records {
+            let grant = record.grant();
+            told.insert(grant.client().clone(), grant.subject().clone());
+            if !grant.is_ended() && grant.scope().contains(OFFLINE_ACCESS) {
+                offline.push(record);
+                continue;
+            }
+            ended.push(!grant.is_ended());
+            tombstones.push(Tombstone::of_session(record.into_grant(), now));
+        }
+        for damaged in &listing.damaged {
+            told.insert(damaged.client.clone(), damaged.subject.clone());
+            ended.push(true);
+            tombstones.push(Tombstone::of_damaged(damaged, now));
+        }
+        let count = self.end_each(&tombstones, &ended).await?;
+        for record in offline {
+            self.leave_session(record).await?;
+        }
+        Ok(count)
+    }
+
+    async fn end_each(&self, tombstones: &[Tombstone], were_open: &[bool]) -> Result<u64, Fault> {
+        if tombstones.is_empty() {
+            return Ok(0);
+        }
+        let outcomes = self.in_time(self.inner.store.end_all(tombstones)).await.ok_or(Fault::Deadline)?;
+        let (mut count, mut failed) = (0, None);
+        for ((tombstone, was_open), outcome) in tombstones.iter().zip(were_open).zip(outcomes) {
+            match outcome {
+                Ok(_) if *was_open => {
+                    self.audit(EventKind::Revoked, Endpoint::Host, EventSubject::of(tombstone.grant()));
+                    count += 1;
+                }
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(count), |error| Err(error.into()))
+    }
+
+    /// The grant lives on without its session.
+    async fn leave_session(&self, mut record: Record) -> Result<(), Fault> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let (id, version): (GrantId, u64) = (record.grant().id(), record.version());
+            let write = Write::reindex(version, record.into_grant().without_session(), self.now());
+            match self.commit(&write).await {
+                Outcome::Committed(_) => return Ok(()),
+                Outcome::Conflict => {}
+                Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault),
+            }
+            match self.load(id).await? {
+                Some(found) if found.grant().session().is_some() => record = found,
+                Some(_) | None => return Ok(()),
+            }
+        }
+        Err(Fault::Contended)
+    }
+
+    /// Tells every client that wants to hear of it; the URLs of the frames that tell the others.
+    async fn tell_all(&self, session: Option<SessionId>, told: Told, rules: &SessionRules) -> Vec<String> {
+        let (mut notices, mut frames) = (Vec::new(), Vec::new());
+        for (id, subject) in told {
+            // One that is gone has no session to end.
+            let Ok(Some(client)) = self.find_client(&id, Requester::default()).await else { continue };
+            let Subject::User(user) = &subject else { continue };
+            let sid = session.map(|session| rules.sid(session, &id));
+            let metadata = client.metadata();
+            if let (Some(uri), Some(sid), true) =
+                (&metadata.frontchannel_logout_uri, &sid, rules.front_channel)
+            {
+                frames.push(frame(uri, &self.rules().issuer, sid));
+            }
+            if metadata.backchannel_logout_uri.is_some() && rules.back_channel {
+                let Ok(sub) = self.rules().sub_of(&subject, &client) else { continue };
+                let sub = sub.as_deref().unwrap_or(user).into();
+                notices.push(LogoutNotice { client: id, sub, sid: sid.map(String::into_boxed_str) });
+            }
+        }
+        self.tell(notices).await;
+        frames
+    }
+}
+
+/// Front-Channel Logout section 3: both parameters or none.
+fn frame(uri: &str, issuer: &str, sid: &str) -> String {
+    let joint = if uri.contains('?') { '&' } else { '?' };
+    let query: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("iss", issuer)
+        .append_pair("sid", sid)
+        .finish();
+    format!("{uri}{joint}{query}")
+}

@@ -1,0 +1,115 @@
+//! [`Sessions`]: what a host says of its sessions.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::openid::{LogoutQueue, SessionRules};
+use crate::outbound::Outbound;
+
+/// What the server has to know of the host's sessions, for the logout of OpenID Connect.
+///
+/// ```
+/// use std::time::Duration;
+/// use grantor::server::Sessions;
+///
+/// # fn example(outbound: impl grantor::outbound::Outbound + 'static) {
+/// let secret = b"32 bytes or more, from a secret store";
+/// let sessions = Sessions::new(secret)
+///     .longest(Duration::from_secs(7 * 24 * 60 * 60))
+///     .back_channel(outbound, |delivery| drop(tokio::spawn(delivery)));
+/// # let _ = sessions;
+/// # }
+/// ```
+#[must_use]
+pub struct Sessions {
+    secret: Vec<u8>,
+    longest: Duration,
+    channels: SessionChannels,
+    front_channel: bool,
+}
+
+/// Runs the delivery of logout tokens.
+type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+
+/// How clients are told.
+#[derive(Clone, Default)]
+pub(in crate::server) struct SessionChannels {
+    pub(super) outbound: Option<Arc<dyn Outbound>>,
+    pub(super) spawn: Option<Spawn>,
+    pub(super) queue: Option<Arc<dyn LogoutQueue>>,
+}
+
+impl Sessions {
+    /// The fewest bytes that a secret has.
+    pub const MIN_SECRET: usize = 32;
+
+    /// The secret makes the `sid` of an `id_token` from [your session](crate::SessionId), another one for each client, and
+    /// authenticates the user's answer to the question of a logout. Give all nodes the same one, of 32 bytes or more. With
+    /// another secret, clients do not know their sessions again.
+    pub fn new(secret: impl AsRef<[u8]>) -> Self {
+        Self {
+            secret: secret.as_ref().to_vec(),
+            longest: Duration::from_secs(30 * 24 * 60 * 60),
+            channels: SessionChannels::default(),
+            front_channel: false,
+        }
+    }
+
+    /// How long a session of yours can last; 30 days. For so long the server remembers, after the tokens have expired, which
+    /// clients are to be told of its end: a client that has a logout URI costs one small record for each sign-in.
+    pub fn longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
+    /// Tells clients directly (Back-Channel Logout 1.0), by these requests. The answer to the browser waits for two seconds at
+    /// most; `spawn` gives the rest to your runtime: `|delivery| drop(tokio::spawn(delivery))`. A client that cannot be
+    /// reached is tried five times within five minutes, as long as the process lives.
+    ///
+    /// A URL that a client registered itself is asked as a stranger's ([`ChosenBy::Client`](crate::outbound::ChosenBy)), one
+    /// of the host's own clients as the host's.
+    pub fn back_channel(
+        mut self,
+        outbound: impl Outbound + 'static,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.channels.outbound = Some(Arc::new(outbound));
+        self.channels.spawn = Some(Arc::new(spawn));
+        self
+    }
+
+    /// Gives the notices to a queue of yours, which outlives the process, in the place of delivering them at once.
+    pub fn queue(mut self, queue: impl LogoutQueue + 'static) -> Self {
+        self.channels.queue = Some(Arc::new(queue));
+        self
+    }
+
+    /// Has your page sign the user out at clients by hidden frames, too (Front-Channel Logout 1.0).
+    pub fn front_channel(mut self) -> Self {
+        self.front_channel = true;
+        self
+    }
+
+    pub(in crate::server) fn is_weak(&self) -> bool {
+        self.secret.len() < Self::MIN_SECRET
+    }
+
+    pub(in crate::server) fn rules(&self) -> SessionRules {
+        let mut rules = SessionRules::new(&self.secret, self.longest);
+        rules.back_channel = self.channels.outbound.is_some();
+        rules.front_channel = self.front_channel;
+        rules
+    }
+
+    pub(in crate::server) fn into_channels(self) -> SessionChannels {
+        self.channels
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("longest", &self.longest).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! Back-channel logout (OpenID Connect Back-Channel Logout 1.0).
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::audit::EventKind;
+use grantor::jose::{JwkSet, Jws};
+use grantor::openid::{Delivery, LogoutNotice, LogoutQueue};
+use grantor::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use grantor::server::Sessions;
+use grantor::{BackendError, Reason, async_trait};
+use serde_json::{Value, json};
+
+use crate::support::provider::client;
+use crate::support::signing_out::{SECRET_OF_SESSIONS, SigningOut, hearing};
+use crate::support::{Answer, ISSUER};
+
+const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// The texts of the logout tokens that were sent.
+fn sent(host: &SigningOut) -> Vec<String> {
+    let form = |form: String| {
+        let fields: Vec<(String, String)> = serde_urlencoded::from_str(&form).unwrap();
+        let [(name, token)] = fields.as_slice() else { panic!("one parameter: {fields:?}") };
+        assert_eq!(name, "logout_token");
+        token.clone()
+    };
+    host.web.asked().into_iter().map(|asked| form(asked.form.expect("a form"))).collect()
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let text = token.split('.').nth(number).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+}
+
+/// What they say.
+pub fn logout_tokens(host: &SigningOut) -> Vec<Value> {
+    sent(host).iter().map(|token| part(token, 1)).collect()
+}
+
+#[tokio::test]
+async fn lo_15_a_logout_token_says_which_session_of_which_user_ended_and_has_no_nonce() {
+    let host = SigningOut::new();
+    let answer = host.tokens("rp", "openid", "s").await;
+    let id_token = host.provider.id_token(&answer).await;
+    host.end("s").await;
+    let [token] = logout_tokens(&host).try_into().unwrap();
+    let token: Value = token;
+    let now = host.provider.fixture.clock_seconds();
+    assert_eq!((&token["iss"], &token["aud"]), (&json!(ISSUER), &json!("rp")));
+    assert_eq!((&token["sub"], &token["sid"]), (&id_token["sub"], &id_token["sid"]));
+    assert_eq!((&token["iat"], &token["exp"]), (&json!(now), &json!(now + 120)));
+    assert_eq!(token["events"], json!({ EVENT: {} }));
+    assert!(token["jti"].as_str().unwrap().len() >= 22);
+    assert_eq!(token.get("nonce"), None);
+}
+
+#[tokio::test]
+async fn lo_16_a_logout_token_is_signed_as_the_clients_id_tokens_are() {
+    let es256 = json!({ "id_token_signed_response_alg": "ES256", "logout_token_type_jwt": true });
+    let mut metadata = hearing("es256");
+    metadata.as_object_mut().unwrap().extend(es256.as_object().unwrap().clone());
+    let web = crate::support::scripted::Scripted::by(|_| Ok(OutboundResponse::new(204, "")));
+    let own = crate::support::signing_out::sessions(&web);
+    let provider = crate::support::provider::Provider::with(
+        vec![client("rp", hearing("rp")), client("es256", metadata)],
+        |builder| builder.sessions(own),
+    );
+    let host = SigningOut { provider, web };
+    host.tokens("rp", "openid", "s").await;
+    host.tokens("es256", "openid", "s").await;
+    host.end("s").await;
+    let jwks = host.provider.fixture.server.jwks().await;
+    let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
+    let mut headers = BTreeSet::new();
+    for token in sent(&host) {
+        Jws::parse(&token).unwrap().verify(&set.verifying_keys()).unwrap();
+        let header = part(&token, 0);
+        headers.insert((header["alg"].to_string(), header["typ"].to_string()));
+    }
+    let of = |alg: &str, typ: &str| (format!("{alg:?}"), format!("{typ:?}"));
+    assert_eq!(headers, BTreeSet::from([of("RS256", "logout+jwt"), of("ES256", "JWT")]));
+}
+
+#[tokio::test]
+async fn lo_17_it_is_posted_as_a_form_to_the_registered_address() {
+    let host = SigningOut::new();
+    host.tokens("rp", "openid", "s").await;
+    host.end("s").await;
+    let asked = host.web.asked();
+    assert_eq!(asked[0].url, "https://rp.example/logout?from=op");
+    assert_eq!(sent(&host).len(), 1);
+    assert!(host.provider.fixture.log.whats().contains(&EventKind::LogoutDelivered));
+}
+
+#[derive(Clone, Default)]
+struct Queue(Arc<Mutex<Vec<LogoutNotice>>>);
+
+#[async_trait]
+impl LogoutQueue for Queue {
+    async fn push(&self, notice: LogoutNotice) -> Result<(), BackendError> {
+        self.0.lock().unwrap().push(notice);
+        Ok(())
+    }
+}
+
+fn with_queue() -> (SigningOut, Queue) {
+    let queue = Queue::default();
+    let web = crate::support::scripted::Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
+    let own = crate::support::signing_out::sessions(&web).queue(queue.clone());
+    let provider =
+        crate::support::provider::Provider::with(crate::support::signing_out::hearers(), |builder| {
+            builder.sessions(own).logout_endpoint("/logout")
+        });
+    (SigningOut { provider, web }, queue)
+}
+
+#[tokio::test]
+async fn lo_18_what_can_heal_is_tried_again_with_a_fresh_token_and_nothing_else() {
+    let (host, queue) = with_queue();
+    host.tokens("rp", "openid", "s").await;
+    host.end("s").await;
+    assert_eq!(host.web.calls(), 0, "the queue has it");
+    let notice = queue.0.lock().unwrap().pop().expect("a notice");
+    let kept = serde_json::to_string(&notice).unwrap();
+    let notice: LogoutNotice = serde_json::from_str(&kept).unwrap();
+    let server = &host.provider.fixture.server;
+    for (status, expected) in [
+        (500, Delivery::Later),
+        (429, Delivery::Later),
+        (400, Delivery::Refused),
+        (404, Delivery::Refused),
+        (200, Delivery::Done),
+        (204, Delivery::Done),
+    ] {
+        host.web.says(OutboundResponse::new(status, ""));
+        assert_eq!(server.deliver(&notice).await, expected, "{status}");
+        host.provider.fixture.clock.advance(Duration::from_secs(7));
+    }
+    host.web.says(OutboundResponse::new(302, "").header("location", "https://elsewhere.example/"));
+    assert_eq!(server.deliver(&notice).await, Delivery::Refused, "a redirect is not followed");
+    host.web.does(|_| Err(OutboundError::Timeout));
+    assert_eq!(server.deliver(&notice).await, Delivery::Later);
+    let tokens = logout_tokens(&host);
+    let distinct =
+        |name: &str| tokens.iter().map(|token| token[name].to_string()).collect::<BTreeSet<_>>().len();
+    assert_eq!(distinct("jti"), tokens.len());
+    assert_eq!(distinct("iat"), 7);
+    assert!(host.provider.fixture.log.whats().contains(&EventKind::Refused(Reason::LogoutTokenRefused)));
+}
+
+/// Where the requests of the host, and those of strangers, went.
+#[derive(Clone, Default)]
+struct ByWhom(Arc<Mutex<Vec<(String, ChosenBy)>>>);
+
+#[async_trait]
+impl Outbound for ByWhom {
+    async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        self.0.lock().unwrap().push((request.url().to_owned(), request.chosen_by()));
+        Ok(OutboundResponse::new(200, ""))
+    }
+}
+
+#[tokio::test]
+async fn lo_21_the_answer_to_the_browser_does_not_wait_for_clients_that_never_answer() {
+    let web = ByWhom::default();
+    // The delivery never runs, and is never given up.
+    let own = Sessions::new(SECRET_OF_SESSIONS).back_channel(web.clone(), std::mem::forget);
+    let host = SigningOut::with(|builder| builder.sessions(own));
+    host.tokens("rp", "openid", "s").await;
+    host.end("s").await;
+    assert!(web.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn lo_21_the_address_of_a_client_that_registered_itself_is_a_strangers() {
+    use crate::support::registering::{Registering, app_with};
+    let web = ByWhom::default();
+    let own =
+        Sessions::new(SECRET_OF_SESSIONS).back_channel(web.clone(), |delivery| drop(tokio::spawn(delivery)));
+    let server = Registering::configured(grantor::Registration::open(), |builder| {
+        builder
+            .scopes(crate::support::provider::SCOPES)
+            .token_signer(grantor::keys::JwtSigner::new(crate::support::provider::keys()).unwrap())
+            .openid(crate::support::provider::People::default())
+            .sessions(own)
+    });
+    let wanted = app_with(json!({ "backchannel_logout_uri": "https://rp.example/out", "scope": "openid" }));
+    let app = server.registered(&wanted).await;
+    let id = app.0["client_id"].as_str().unwrap().to_owned();
+    let notice = json!({ "client": id, "sub": "alice", "sid": "s" });
+    let notice: LogoutNotice = serde_json::from_value(notice).unwrap();
+    assert_eq!(server.fixture.server.deliver(&notice).await, Delivery::Done);
+    let asked = web.0.lock().unwrap().clone();
+    assert_eq!(asked, [("https://rp.example/out".to_owned(), ChosenBy::Client)]);
+}
+
+#[tokio::test]
+async fn lo_10_others_are_told_after_the_session_is_gone_and_before_the_browser_goes_on() {
+    let host = SigningOut::new();
+    let token = host.tokens("rp", "openid", "s").await.access_token();
+    let server = host.provider.fixture.server.clone();
+    let seen = Arc::new(Mutex::new(None));
+    let (watched, access) = (Arc::clone(&seen), token.clone());
+    host.web.does(move |_| {
+        let alive = futures_util::FutureExt::now_or_never(server.check(&access)).map(|found| found.is_ok());
+        *watched.lock().unwrap() = alive;
+        Ok(OutboundResponse::new(200, ""))
+    });
+    let login = host.alice("s");
+    let answer: Answer = host.yes(&[("client_id", "rp")], &login).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(*seen.lock().unwrap(), Some(false), "told when the grant had ended");
+}
+
+#[tokio::test]
+async fn lo_22_the_metadata_say_that_clients_are_told() {
+    let document = Answer(SigningOut::new().provider.fixture.server.metadata()).json();
+    assert_eq!(document["backchannel_logout_supported"], true);
+    assert_eq!(document["backchannel_logout_session_supported"], true);
+    assert_eq!(document["frontchannel_logout_supported"], false);
+    let none = SigningOut::with(|builder| builder.sessions(Sessions::new(SECRET_OF_SESSIONS)));
+    assert_eq!(Answer(none.provider.fixture.server.metadata()).json()["backchannel_logout_supported"], false);
+}

@@ -1,0 +1,174 @@
+//! Sessions of the host: what clients know of them, and what ends with them.
+
+use std::time::Duration;
+
+use grantor::audit::EventKind;
+use grantor::server::{ConfigError, Sessions};
+use grantor::store::{Filter, Page, TokenStore as _};
+use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, SessionId};
+use serde_json::{Value, json};
+
+use crate::support::provider::Provider;
+use crate::support::signing_out::{SigningOut, hearers, sessions};
+
+async fn sid(host: &SigningOut, client: &str, session: &str) -> String {
+    let answer = host.tokens(client, "openid", session).await;
+    host.provider.id_token(&answer).await["sid"].as_str().expect("a sid").to_owned()
+}
+
+#[tokio::test]
+async fn lo_14_a_sid_is_another_for_each_session_and_each_client_and_shows_nothing_of_the_hosts_own() {
+    let host = SigningOut::new();
+    let first = sid(&host, "rp", "session-1").await;
+    assert_eq!(first.len(), 22, "128 bits");
+    assert_eq!(sid(&host, "rp", "session-1").await, first);
+    assert_ne!(sid(&host, "rp", "session-2").await, first);
+    assert_ne!(sid(&host, "rp2", "session-1").await, first);
+    let answer = host.tokens("rp", "openid", "session-1").await;
+    let refreshed = host.provider.fixture.refresh("rp", &answer.refresh_token()).await;
+    assert_eq!(host.provider.id_token(&refreshed).await["sid"], json!(first));
+    let bodies = host.provider.fixture.store.list(&Filter::default(), Page::first(100)).await.unwrap();
+    assert!(bodies.records.iter().all(|record| !record.grant().encode().contains("session-1")));
+}
+
+#[tokio::test]
+async fn lo_14_another_secret_makes_other_sids_and_a_short_one_is_refused() {
+    let host = SigningOut::new();
+    let other = SigningOut::with(|builder| builder.sessions(Sessions::new([7; 32])));
+    assert_ne!(sid(&host, "rp", "s").await, sid(&other, "rp", "s").await);
+    let short = AuthorizationServer::builder("https://as.example")
+        .clients(MemoryRegistry::default())
+        .store(MemoryStore::new())
+        .sessions(Sessions::new([7; 31]))
+        .build();
+    assert!(short.unwrap_err().all().contains(&ConfigError::SessionSecret));
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_name_its_sessions_has_no_sid() {
+    let provider = Provider::with(hearers(), |builder| builder);
+    let claims = provider.id_token(&provider.tokens("rp", "openid", &[]).await).await;
+    assert_eq!(claims.get("sid"), None);
+    let host = SigningOut::new();
+    let claims = host.provider.id_token(&host.provider.tokens("rp", "openid", &[]).await).await;
+    assert_eq!(claims.get("sid"), None);
+}
+
+#[tokio::test]
+async fn lo_19_the_end_of_a_session_ends_its_grants_but_those_for_offline_access() {
+    let host = SigningOut::new();
+    let fixture = &host.provider.fixture;
+    let ends = host.tokens("rp", "openid", "s").await;
+    let offline = host.tokens("rp2", "openid offline_access", "s").await;
+    let elsewhere = host.tokens("rp", "openid", "t").await;
+    let plain = host.tokens("rp", "read", "s").await;
+    assert_eq!(host.end("s").await, 1);
+    assert!(!fixture.is_live(&ends.access_token()).await);
+    assert_eq!(fixture.refresh("rp", &ends.refresh_token()).await.error(), (400, "invalid_grant".to_owned()));
+    for (client, lives) in [("rp2", &offline), ("rp", &elsewhere), ("rp", &plain)] {
+        assert!(fixture.is_live(&lives.access_token()).await);
+        assert_eq!(fixture.refresh(client, &lives.refresh_token()).await.status(), 200, "{client}");
+    }
+    assert!(fixture.log.whats().contains(&EventKind::SessionEnded));
+}
+
+#[tokio::test]
+async fn oi_86_what_was_granted_offline_outlives_the_logout_and_the_rest_does_not() {
+    let host = SigningOut::new();
+    let (rest, offline) =
+        (host.tokens("rp", "openid", "s").await, host.tokens("rp", "openid offline_access", "s").await);
+    host.yes(&[("client_id", "rp")], &host.alice("s")).await;
+    let fixture = &host.provider.fixture;
+    assert_eq!(fixture.refresh("rp", &rest.refresh_token()).await.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(fixture.refresh("rp", &offline.refresh_token()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn what_lives_on_is_no_longer_of_the_session() {
+    let host = SigningOut::new();
+    let offline = host.tokens("rp2", "openid offline_access", "s").await;
+    host.end("s").await;
+    assert_eq!(host.told(), ["rp2.example"]);
+    let refreshed = host.provider.fixture.refresh("rp2", &offline.refresh_token()).await;
+    assert_eq!(host.provider.id_token(&refreshed).await.get("sid"), None);
+    assert_eq!(host.end("s").await, 0);
+    assert_eq!(host.told(), ["rp2.example"], "told once");
+}
+
+#[tokio::test]
+async fn lo_24_a_code_from_before_the_logout_is_worth_nothing() {
+    let host = SigningOut::new();
+    let answer = host.provider.ask("rp", "openid", &[], host.alice("s")).await;
+    let code = answer.location_parameter("code").unwrap();
+    host.end("s").await;
+    let answer = host.provider.fixture.redeem("rp", &code).await;
+    assert_eq!(answer.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(host.told(), ["rp.example"], "its redemption may have been under way");
+}
+
+#[tokio::test]
+async fn lo_20_told_are_the_clients_of_the_session_that_want_to_hear_even_after_their_tokens() {
+    let host = SigningOut::new();
+    let fixture = &host.provider.fixture;
+    host.tokens("rp", "openid", "s").await;
+    let revoked = host.tokens("rp2", "openid", "s").await;
+    host.tokens("deaf", "openid", "s").await;
+    fixture.revoke("rp2", &revoked.refresh_token()).await;
+    fixture.clock.advance(Duration::from_secs(29 * 24 * 60 * 60));
+    fixture.server.sweep().await.unwrap();
+    assert_eq!(fixture.count().await, 2, "that of `deaf` is gone");
+    assert_eq!(host.end("other").await, 0);
+    assert_eq!(host.told(), [""; 0]);
+    host.end("s").await;
+    assert_eq!(host.told(), ["rp.example", "rp2.example"]);
+    fixture.clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
+    fixture.server.sweep().await.unwrap();
+    assert_eq!(fixture.count().await, 0);
+}
+
+#[tokio::test]
+async fn a_record_that_is_kept_for_a_logout_goes_when_no_session_can_last_any_more() {
+    let host = SigningOut::with(|builder| {
+        let web = crate::support::signing_out::unreachable();
+        builder.sessions(sessions(&web).longest(Duration::from_secs(24 * 60 * 60)))
+    });
+    let fixture = &host.provider.fixture;
+    host.provider.ask("rp", "openid", &[], host.alice("s")).await;
+    fixture.clock.advance(Duration::from_secs(60 * 60));
+    fixture.server.sweep().await.unwrap();
+    assert_eq!(fixture.count().await, 0, "a code that nobody redeemed");
+    let answer = host.tokens("rp", "openid", "s").await;
+    fixture.revoke("rp", &answer.refresh_token()).await;
+    fixture.clock.advance(Duration::from_secs(23 * 60 * 60));
+    fixture.server.sweep().await.unwrap();
+    assert_eq!(fixture.count().await, 1);
+    fixture.clock.advance(Duration::from_secs(2 * 60 * 60));
+    fixture.server.sweep().await.unwrap();
+    assert_eq!(fixture.count().await, 0);
+}
+
+#[tokio::test]
+async fn lo_23_one_call_of_the_host_signs_a_user_out_everywhere() {
+    let host = SigningOut::new();
+    let fixture = &host.provider.fixture;
+    let first = host.tokens("rp", "openid", "s").await;
+    host.tokens("rp2", "openid", "t").await;
+    let bob = host.tokens_of("rp", "openid", host.bob("b")).await;
+    let ended = fixture.server.end_user("alice").await.unwrap();
+    assert_eq!(ended.grants, 2);
+    assert_eq!(host.told(), ["rp.example", "rp2.example"]);
+    assert!(!fixture.is_live(&first.access_token()).await);
+    assert!(fixture.is_live(&bob.access_token()).await);
+    let tokens: Vec<Value> = crate::endpoints::openid::back_channel::logout_tokens(&host);
+    assert!(tokens.iter().all(|token| token["sub"] == "alice" && token.get("sid").is_none()));
+}
+
+#[tokio::test]
+async fn a_grant_is_found_by_the_session_that_it_began_in() {
+    let host = SigningOut::new();
+    let id = SessionId::new("s");
+    host.tokens("rp", "openid", "s").await;
+    let listing = host.provider.fixture.store.list(&Filter::session(id), Page::first(9)).await.unwrap();
+    assert_eq!(listing.records.len(), 1);
+    assert_eq!(listing.records[0].grant().session(), Some(id));
+}
