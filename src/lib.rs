@@ -72,6 +72,14 @@ pub mod details {
     pub use crate::issuance::{DetailType, Fields};
 }
 
+pub mod dpop {
+    //! Access tokens that only the holder of a key can use (RFC 9449): see the [manual](crate::manual::sender_constrained).
+    pub use crate::error::ProofFlaw;
+    #[cfg(feature = "jwt")]
+    pub use crate::trust::DpopProofs;
+    pub use crate::trust::{Dpop, MAX_PROOF_BYTES, Proof, ProofVerifier};
+}
+
 pub use audit::{Audit, Endpoint, Event, EventKind};
 pub use base::{AuthorizationDetail, AuthorizationDetails};
 pub use base::{BothKeys, Confirmation, Thumbprint};

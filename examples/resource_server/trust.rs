@@ -4,7 +4,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
+use grantor::MemoryStore;
 use grantor::audit::TracingAudit;
+use grantor::dpop::{Dpop, DpopProofs};
 use grantor::outbound::HttpOutbound;
 use grantor::resource::{Credentials, FetchedKeys, Guard, Introspection};
 
@@ -48,6 +50,8 @@ impl Trust {
             .realm("notes")
             .scopes(["read", "write"])
             .scope_implies("write", ["read"])
+            // Proofs of possession are remembered in this process; several processes share a store.
+            .dpop(Dpop::new(DpopProofs::new()), MemoryStore::new())
             .audit(TracingAudit::default());
         let builder = match (self.discovery, self.jwks, self.introspection) {
             (Some(issuer), _, _) => builder.issuer(issuer, outbound),

@@ -2,15 +2,36 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use serde_json::json;
 
 use crate::app::App;
 
-/// Whom the token speaks for. A client's own token speaks for no user, so there is no user in the answer.
+/// By what a client finds its request again in the log of an API (FAPI). It is returned as it came.
+const INTERACTION: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
+
+/// The nonce for the next proof (RFC 9449 section 9).
+const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// Whom the token speaks for, whatever type of answer is asked for.
 pub(crate) async fn me(State(app): State<App>, request: Request) -> Response {
+    let interaction = request.headers().get(&INTERACTION).cloned();
+    let has_proof = request.headers().contains_key("dpop");
+    let mut response = answer(&app, request).await;
+    if let Some(interaction) = interaction {
+        response.headers_mut().insert(INTERACTION, interaction);
+    }
+    let nonce = app.server.dpop_nonce().filter(|_| has_proof);
+    if let Some(Ok(nonce)) = nonce.map(HeaderValue::try_from) {
+        response.headers_mut().insert(NONCE, nonce);
+    }
+    response
+}
+
+/// A client's own token speaks for no user, so there is no user in the answer.
+async fn answer(app: &App, request: Request) -> Response {
     let access = match app.server.protect(&read(request).await, &[]).await {
         Ok(access) => access,
         Err(challenge) => return challenge.into_response(),

@@ -14,6 +14,7 @@ use toml::{Table, Value};
 
 use crate::assertions::AssertionEntry;
 use crate::details::DetailEntry;
+use crate::dpop::DpopSettings;
 use crate::exchange::ExchangeEntry;
 use crate::openid::OpenIdSettings;
 use crate::registration::SelfRegistration;
@@ -51,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) registration: Option<SelfRegistration>,
     /// Whose assertions are as good as a sign-in.
     pub(crate) assertion_issuers: Vec<AssertionEntry>,
+    /// How proofs of possession are taken.
+    pub(crate) dpop: DpopSettings,
     /// Whether applications learn who signs in, by OpenID Connect.
     pub(crate) openid: Option<OpenIdSettings>,
     /// Whether applications that nobody registered are known by documents.
@@ -192,7 +195,7 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 const KNOWN: &str = "issuer, listen, trusted_proxies, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
     client_id_metadata_documents, legacy_assertion_audience, require_pushed_authorization_requests, \
-    require_signed_request_object, openid, outbound, resources, users, clients";
+    require_signed_request_object, dpop, openid, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
@@ -225,6 +228,7 @@ impl Reader {
             registration,
             assertion_issuers: self.assertion_issuers(&mut file),
             openid,
+            dpop: self.dpop(&mut file),
             documents,
             outbound,
             legacy_assertion_audience: self.take(&mut file, "legacy_assertion_audience").unwrap_or_default(),

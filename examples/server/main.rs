@@ -25,6 +25,7 @@ mod config;
 mod decisions;
 mod details;
 mod device;
+mod dpop;
 mod exchange;
 mod expiring;
 mod forms;

@@ -46,6 +46,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .registrar(stores.clients)
         .store(stores.grants)
         .replay_guard(stores.replays)
+        .dpop(config.dpop.dpop())
         .scopes(&config.scopes)
         .profile(config.profile)
         .authorization_endpoint("/authorize")

@@ -191,6 +191,13 @@ impl ClientBuilder {
         self
     }
 
+    /// `dpop_bound_access_tokens`: whether its access tokens have to be bound to a key that it proves by DPoP (RFC 9449
+    /// section 5.2).
+    pub fn dpop_bound_access_tokens(mut self, required: bool) -> Self {
+        self.metadata.dpop_bound_access_tokens = Some(required);
+        self
+    }
+
     /// Whether a confidential client must use PKCE; public ones always must.
     pub fn require_pkce(mut self, required: bool) -> Self {
         self.metadata.require_pkce = Some(required);

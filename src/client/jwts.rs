@@ -1,9 +1,7 @@
 //! [`ClientJwts`]: what clients sign, by the keys that they registered.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,7 +11,9 @@ use super::{ClientKeys, ClientSignatures, SignedText, Unsigned};
 use crate::error::AssertionFlaw as Flaw;
 use crate::jose::{Algorithm, Jwk, Jws, Unverified, VerifyingKey};
 use crate::outbound::{ChosenBy, Outbound};
-use crate::trust::{FetchedKeys, Few, KeySource, SignatureMissing, StaticKeys, TrustedKeys, signed_claims};
+use crate::trust::{
+    FetchedKeys, Few, KeySource, Recent, SignatureMissing, StaticKeys, TrustedKeys, signed_claims,
+};
 
 /// Verifies what clients sign, by the keys that they registered: `private_key_jwt` (RFC 7523, OpenID Connect Core section 9).
 ///
@@ -51,8 +51,8 @@ pub struct ClientJwts {
     outbound: Option<Arc<dyn Outbound>>,
     algorithms: Vec<Algorithm>,
     decoys: Vec<VerifyingKey>,
-    parsed: Kept<[u8; 32], TrustedKeys>,
-    fetched: Kept<Arc<str>, Arc<FetchedKeys>>,
+    parsed: Recent<[u8; 32], TrustedKeys>,
+    fetched: Recent<Arc<str>, Arc<FetchedKeys>>,
 }
 
 /// This many key sets of either kind are kept; those that are used least go first.
@@ -65,8 +65,8 @@ impl ClientJwts {
             outbound: None,
             algorithms: Algorithm::ALL.to_vec(),
             decoys: decoys(),
-            parsed: Kept::new(KEPT),
-            fetched: Kept::new(KEPT),
+            parsed: Recent::new(KEPT),
+            fetched: Recent::new(KEPT),
         }
     }
 
@@ -178,33 +178,6 @@ fn decoys() -> Vec<VerifyingKey> {
     keys.iter().filter_map(|key| VerifyingKey::from_jwk(&Jwk::parse(key).ok()?).ok()).collect()
 }
 
-/// What was made lately. Each of two halves holds half; what is asked for moves to the young one, and when that is full the old
-/// one goes.
-struct Kept<K, V> {
-    halves: Mutex<(HashMap<K, V>, HashMap<K, V>)>,
-    most: usize,
-}
-
-impl<K: Eq + Hash, V: Clone> Kept<K, V> {
-    fn new(most: usize) -> Self {
-        Self { halves: Mutex::default(), most }
-    }
-
-    fn get_or_insert(&self, key: K, make: impl FnOnce() -> V) -> V {
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        let (young, old) = &mut *halves;
-        if let Some(value) = young.get(&key) {
-            return value.clone();
-        }
-        let value = old.remove(&key).unwrap_or_else(make);
-        if young.len() >= self.most / 2 {
-            *old = std::mem::take(young);
-        }
-        young.insert(key, value.clone());
-        value
-    }
-}
-
 impl Default for ClientJwts {
     fn default() -> Self {
         Self::new()
@@ -227,16 +200,5 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert!(decoys.iter().any(|decoy| decoy.key().supports(*algorithm)), "{algorithm}");
         }
-    }
-
-    #[test]
-    fn no_more_are_kept_than_there_is_room_for_and_what_is_used_stays() {
-        let kept = Kept::new(10);
-        for n in 0..1_000 {
-            kept.get_or_insert(n, || n);
-            assert_eq!(kept.get_or_insert(0, || 1_000), 0, "after {n} others");
-        }
-        let halves = kept.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(halves.0.len() + halves.1.len() <= 10);
     }
 }

@@ -142,6 +142,9 @@ pub struct ClientMetadata {
     /// What introspection answers to it are signed with (RFC 9701 section 6): a client that names one gets no other answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_signed_response_alg: Option<Algorithm>,
+    /// Its access tokens are bound to a key that it proves by DPoP (RFC 9449 section 5.2); without a proof it gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpop_bound_access_tokens: Option<bool>,
     /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_tokens: Option<AccessTokens>,

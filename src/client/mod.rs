@@ -345,6 +345,11 @@ impl Client {
         (may && asked.starts_with("https://")).then_some(uri)
     }
 
+    /// Whether each of its access tokens has to be bound to a key that it proves by DPoP.
+    pub(crate) fn requires_dpop(&self) -> bool {
+        self.metadata.dpop_bound_access_tokens == Some(true)
+    }
+
     /// The registered redirect URI that covers the one that was asked for.
     pub(crate) fn redirect_uri(&self, asked: &str, profile: Profile) -> Option<RedirectUri> {
         let any_port = self.metadata.localhost_any_port.unwrap_or(profile.switches().localhost_any_port);

@@ -59,6 +59,8 @@ pub(crate) struct Switches {
     pub(crate) unused_after: Option<Duration>,
     /// The metadata are also where OpenID Connect has them.
     pub(crate) openid_alias: bool,
+    /// Every access token is bound to a key.
+    pub(crate) bound_tokens: bool,
 }
 
 const OAUTH_21: Switches = Switches {
@@ -74,6 +76,7 @@ const OAUTH_21: Switches = Switches {
     redirect_schemes: &[],
     unused_after: None,
     openid_alias: false,
+    bound_tokens: false,
 };
 
 const RFC_6749: Switches = Switches { implicit: true, password: true, ..OAUTH_21 };

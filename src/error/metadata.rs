@@ -39,6 +39,8 @@ pub enum MetadataFlaw {
     RequireAuthTimeType,
     /// `require_signed_request_object` is not a boolean.
     RequireSignedType,
+    /// `dpop_bound_access_tokens` is not a boolean.
+    DpopBoundType,
     /// `software_statement` is not a string.
     StatementType,
     /// `software_statement` is too long.
@@ -69,6 +71,7 @@ impl MetadataFlaw {
             Self::DefaultMaxAgeType => "default_max_age must be a number of seconds",
             Self::RequireAuthTimeType => "require_auth_time must be true or false",
             Self::RequireSignedType => "require_signed_request_object must be true or false",
+            Self::DpopBoundType     => "dpop_bound_access_tokens must be true or false",
             Self::StatementType     => "software_statement must be a string",
             Self::StatementTooLong  => "software_statement must have at most 16 KiB",
             Self::ClientIdType      => "client_id must be a string",

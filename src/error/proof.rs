@@ -39,8 +39,12 @@ pub enum ProofFlaw {
     NonceWanted,
     /// Made for another access token (`ath`).
     TokenWrong,
-    /// A proof by another key than the one that the grant, the code or the token is bound to.
+    /// A proof by another key than the one that the code or the refresh token is bound to.
     OtherKey,
+    /// A proof by another key than the one that the access token is bound to.
+    TokenOfOtherKey,
+    /// The `dpop_jkt` of a pushed request names another key than the proof that came with it.
+    PushedOtherKey,
 }
 
 impl ProofFlaw {
@@ -76,6 +80,8 @@ impl ProofFlaw {
             Self::NonceWanted => (E::UseDpopNonce, "use the nonce of the DPoP-Nonce header field"),
             Self::TokenWrong => (E::InvalidDpopProof, "ath is not the hash of the access token"),
             Self::OtherKey => (E::InvalidGrant, "the code or token is bound to another key"),
+            Self::TokenOfOtherKey => (E::InvalidToken, "the access token is bound to another key"),
+            Self::PushedOtherKey => (E::InvalidDpopProof, "dpop_jkt is not the key of the DPoP proof"),
         }
     }
 }

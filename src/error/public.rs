@@ -196,6 +196,7 @@ impl Reason {
             R::PromptMalformed => (E::InvalidRequest, "prompt=none stands alone"),
             R::PromptUnsupported => (E::InvalidRequest, "a value of prompt is not supported"),
             R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
+            R::DpopJktMalformed => (E::InvalidRequest, "dpop_jkt is not the base64url of a SHA-256 thumbprint"),
             R::NonceTooLong => (E::InvalidRequest, "nonce is too long"),
             R::ClaimsMalformed => (E::InvalidRequest, "claims must be a JSON object of objects of claims, each null or an object, and not too large"),
             R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
@@ -237,6 +238,7 @@ impl Reason {
             | R::TokenExpired
             | R::TokenTooEarly
             | R::TokenBound => (E::InvalidToken, "the access token is unknown, expired or revoked"),
+            R::TokenUnbound => (E::InvalidToken, "the access token is not bound to a key"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
             R::TokenAuthenticationInsufficient =>
                 (E::InsufficientUserAuthentication, "the user has to sign in anew or in another way"),
@@ -258,6 +260,7 @@ impl Reason {
             R::RegistrationScope => (E::InvalidClientMetadata, "nothing of scope may be registered"),
             R::RegistrationKeys =>
                 (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that the metadata list"),
+            R::RegistrationDpop => (E::InvalidClientMetadata, "dpop_bound_access_tokens is not supported"),
             R::RegistrationOpenId =>
                 (E::InvalidClientMetadata, "algorithms and subject_type must be ones that the metadata list; encryption is not supported"),
             R::RegistrationSector =>

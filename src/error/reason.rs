@@ -219,6 +219,8 @@ pub enum Reason {
     PromptUnsupported,
     /// `max_age` is not a number of seconds.
     MaxAgeMalformed,
+    /// `dpop_jkt` is not a SHA-256 thumbprint in base64url.
+    DpopJktMalformed,
     /// `nonce` has more than 512 characters.
     NonceTooLong,
     /// `claims` is not what section 5.5 of OpenID Connect Core says, or too large.
@@ -303,6 +305,8 @@ pub enum Reason {
     TokenTooEarly,
     /// The token is bound to a key that was not proven (`cnf`).
     TokenBound,
+    /// The token is bound to no key, and was presented as one that is, or has to be (RFC 9449 section 7.2).
+    TokenUnbound,
     /// The token lacks a scope.
     TokenScopeInsufficient,
     /// The user signed in not well enough, or too long ago (RFC 9470).
@@ -359,6 +363,8 @@ pub enum Reason {
     RegistrationRequestObject,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
+    /// Tokens that are bound to a key, which this server does not issue.
+    RegistrationDpop,
     /// What this provider has not: an algorithm, encryption, pairwise subjects.
     RegistrationOpenId,
     /// Pairwise subjects without a sector, or a list of its sector that lacks a redirect URI, or cannot be had.

@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::client::{Client, ClientId, ClientMetadata, ClientState};
 use crate::error::{Reason, Refusal};
 use crate::form::Form;
+use crate::http::bearer::presented;
 use crate::http::{Request, Response};
 use crate::issuance::Facts;
-use crate::resource::presented;
 use crate::secret::{Digest, Masked, SECRET_BYTES, Secret, SecretText};
 
 /// A registration access token: a prefix for secret scanners, and 256 bits.

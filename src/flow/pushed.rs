@@ -13,10 +13,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::AwaitsClient;
-use super::authorize::{AwaitRequestObject, REQUEST, REQUEST_URI, check_pushed};
+use super::authorize::{AwaitRequestObject, DPOP_JKT, REQUEST, REQUEST_URI, check_pushed};
+use crate::base::Thumbprint;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, SignedText, Unsigned};
-use crate::error::{Reason, Refusal};
+use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind};
@@ -33,6 +34,8 @@ pub type AwaitClient = super::AwaitClient<PushedRequest>;
 #[derive(Debug)]
 pub struct PushedRequest {
     parameters: Parameters,
+    /// The key that the request proves.
+    key: Option<Thumbprint>,
 }
 
 impl AwaitClient {
@@ -48,7 +51,14 @@ impl AwaitClient {
         if form.one("request_uri")?.is_some() {
             return Err(Reason::RequestUriPushed.into());
         }
-        Ok(Self { presented, request: PushedRequest { parameters: Parameters::of(&form) } })
+        let parameters = Parameters::of(&form);
+        Ok(Self { presented, request: PushedRequest { parameters, key: None } })
+    }
+
+    /// The same request, which proves this key: the code is bound to it (RFC 9449 section 10.1).
+    pub(crate) fn proving(mut self, key: Option<Thumbprint>) -> Self {
+        self.request.key = key;
+        self
     }
 }
 
@@ -56,7 +66,7 @@ impl AwaitsClient for PushedRequest {
     type Next = AwaitParameters;
 
     fn with_client(self, client: AuthenticatedClient) -> Result<AwaitParameters, Refusal> {
-        Ok(AwaitParameters { client, parameters: self.parameters })
+        Ok(AwaitParameters { client, parameters: self.parameters, key: self.key })
     }
 }
 
@@ -65,6 +75,7 @@ impl AwaitsClient for PushedRequest {
 pub struct AwaitParameters {
     client: AuthenticatedClient,
     parameters: Parameters,
+    key: Option<Thumbprint>,
 }
 
 /// Where the parameters of a pushed request are.
@@ -83,17 +94,17 @@ impl AwaitParameters {
     /// # Errors
     /// The request has an object and the server takes none, or has none and has to.
     pub fn resolve(self, facts: &Facts<'_>) -> Result<Pushed, Refusal> {
-        let (Self { client, parameters }, rules) = (self, facts.rules);
+        let (Self { client, parameters, key }, rules) = (self, facts.rules);
         match (parameters.one(REQUEST).map(SecretText::new), rules.request_objects) {
             (Some(_), None) => Err(Reason::RequestObjectUnsupported.into()),
             (Some(object), Some(_)) => {
                 let object = AwaitRequestObject::new(Arc::clone(client.client()), object);
-                Ok(Pushed::Signed(AwaitObject { client, object }))
+                Ok(Pushed::Signed(AwaitObject { client, object, key }))
             }
             (None, _) if rules.requires_signed_requests(client.client()) => {
                 Err(Reason::RequestNotSigned.into())
             }
-            (None, _) => Ok(Pushed::Plain(AwaitSecrets { client, parameters })),
+            (None, _) => Ok(Pushed::Plain(AwaitSecrets::new(client, parameters, key)?)),
         }
     }
 }
@@ -103,6 +114,7 @@ impl AwaitParameters {
 pub struct AwaitObject {
     client: AuthenticatedClient,
     object: AwaitRequestObject,
+    key: Option<Thumbprint>,
 }
 
 impl AwaitObject {
@@ -123,7 +135,7 @@ impl AwaitObject {
     ) -> Result<AwaitSecrets, Refusal> {
         let opened = self.object.open(claims, Duration::ZERO, facts)?;
         opened.types?;
-        Ok(AwaitSecrets { client: self.client, parameters: Parameters::of(&opened.parameters) })
+        Ok(AwaitSecrets::new(self.client, Parameters::of(&opened.parameters), self.key)?)
     }
 }
 
@@ -135,6 +147,22 @@ pub struct AwaitSecrets {
 }
 
 impl AwaitSecrets {
+    /// The parameters name the key that the request proves, if it proves one.
+    fn new(
+        client: AuthenticatedClient,
+        mut parameters: Parameters,
+        key: Option<Thumbprint>,
+    ) -> Result<Self, Reason> {
+        if let Some(key) = key.map(|key| key.to_string()) {
+            match parameters.one(DPOP_JKT) {
+                Some(named) if named != key => return Err(ProofFlaw::PushedOtherKey.into()),
+                Some(_) => {}
+                None => parameters.insert(DPOP_JKT, key),
+            }
+        }
+        Ok(Self { client, parameters })
+    }
+
     /// The client that pushes.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -16,11 +16,11 @@ use crate::client::{Client, ClientBuilder, ClientId, ClientMetadata, Replacement
 use crate::error::{Reason, Refusal};
 use crate::fresh_secrets::FreshSecrets;
 use crate::http::Request;
+use crate::http::bearer::presented;
 use crate::issuance::Facts;
 use crate::registration::{
     Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review, lists_all,
 };
-use crate::resource::presented;
 use crate::secret::{Masked, Secret, SecretText};
 
 /// Parsed; a software statement, if there is one, has not been checked.

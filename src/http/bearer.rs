@@ -1,13 +1,33 @@
-//! The token of a request: the one `Authorization: Bearer` header (RFC 6750 section 2.1).
+//! The token of a request: the one `Authorization` header, of the scheme `Bearer` (RFC 6750 section 2.1) or `DPoP` (RFC 9449
+//! section 7.1).
 
 use super::Request;
 use crate::error::Reason;
 
-/// The token that a request presents, in the one place where it may stand.
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// A token as it was presented.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presented<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) token: &'a str,
+}
+
+/// The bearer token that a request presents.
+pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
+    presented_by(request, &[Scheme::Bearer]).map(|presented| presented.token)
+}
+
+/// The token that a request presents by one of these schemes, in the one place where it may stand.
 ///
 /// A token in the query or in a form is not looked at (OAuth 2.1 section 5.1), but next to one in the header it
 /// is an error (RFC 6750 section 2).
-pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
+pub(crate) fn presented_by<'a>(request: &'a Request, schemes: &[Scheme]) -> Result<Presented<'a>, Reason> {
     let mut headers = request.headers.all("authorization");
     let header = match (headers.next(), headers.next()) {
         (None, _) => return Err(Reason::TokenMissing),
@@ -18,13 +38,35 @@ pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
     if in_query(request) || in_form(request) {
         return Err(Reason::TokenMethodsMixed);
     }
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Reason::TokenMissing);
-    }
+    let known = schemes.iter().find(|known| known.as_str().eq_ignore_ascii_case(scheme));
+    let scheme = *known.ok_or(Reason::TokenMissing)?;
     let token = token.trim();
     match is_token(token) {
-        true => Ok(token),
+        true => Ok(Presented { scheme, token }),
         false => Err(Reason::TokenMalformed),
+    }
+}
+
+impl Scheme {
+    /// Both of them.
+    pub(crate) const ALL: &'static [Self] = &[Self::Bearer, Self::Dpop];
+
+    /// Its name in the header and in challenges.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+
+    /// The scheme that a request names, whatever follows.
+    pub(crate) fn of(request: &Request) -> Self {
+        let header = request.headers.all("authorization").next().unwrap_or_default();
+        let scheme = header.split(' ').next().unwrap_or_default();
+        match scheme.eq_ignore_ascii_case(Self::Dpop.as_str()) {
+            true => Self::Dpop,
+            false => Self::Bearer,
+        }
     }
 }
 

@@ -91,6 +91,10 @@ impl<'a> Form<'a> {
         Form { pairs: kept.map(owned).collect() }
     }
 
+    pub(super) fn push(&mut self, name: &'static str, value: String) {
+        self.pairs.push((Cow::Borrowed(name), Cow::Owned(value)));
+    }
+
     /// Refuses any parameter that stands there twice, known or not, but for those that may repeat.
     ///
     /// # Errors

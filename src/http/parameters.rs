@@ -28,6 +28,11 @@ impl Parameters {
         self.0.all(name)
     }
 
+    /// Adds a parameter that is not there.
+    pub(crate) fn insert(&mut self, name: &'static str, value: String) {
+        self.0.push(name, value);
+    }
+
     /// The same as a form.
     pub(crate) fn form(&self) -> &Form<'static> {
         &self.0

@@ -15,7 +15,7 @@ use crate::base::{AccessRights, AccessTokens, Confirmation, RightsRef, TokenName
 use crate::base::{Actor, Subject};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
-use crate::error::Reason;
+use crate::error::{ProofFlaw, Reason};
 use crate::form::Form;
 use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId};
 use crate::scope::Scope;
@@ -183,9 +183,22 @@ impl<'a> Gate<'a> {
             return Err(Reason::DetailsExceeded);
         }
         let format = self.rules.format_for(audience.as_ref(), self.client);
-        let confirmation = self.asked.confirmation.clone();
+        let confirmation = self.binding()?;
         let rights = AccessRights { scope, details, resources, confirmation }.within(ceiling)?;
         Ok(Issuance { rights, audience, format, ..offer })
+    }
+
+    /// The key that a token is bound to: what the request proves, if that is enough for the server and for the client.
+    fn binding(&self) -> Result<Option<Confirmation>, Reason> {
+        let proven = self.asked.confirmation.as_ref();
+        let lacks_proof = self.client.requires_dpop() && proven.and_then(Confirmation::jkt).is_none();
+        let lacks_key = self.rules.requires_bound_tokens && proven.is_none();
+        match lacks_proof || lacks_key {
+            false => Ok(proven.cloned()),
+            // A browser that is sent to the authorization endpoint can prove nothing.
+            true if self.grant_type == GrantType::Implicit => Err(Reason::GrantTypeNotAllowed),
+            true => Err(ProofFlaw::Missing.into()),
+        }
     }
 
     /// The checks that do not depend on whom the token is for.

@@ -49,6 +49,10 @@ pub struct Rules {
     pub(crate) request_objects: Option<RequestObjects>,
     /// Which answers are signed for the client that reads them.
     pub(crate) signed_answers: SignedAnswers,
+    /// Whether DPoP proofs are taken.
+    pub(crate) takes_proofs: bool,
+    /// Whether every access token has to be bound to a key.
+    pub(crate) requires_bound_tokens: bool,
     /// The numbers.
     pub policy: Policy,
 }
@@ -74,6 +78,8 @@ impl Rules {
             requires_push: false,
             request_objects: None,
             signed_answers: SignedAnswers::default(),
+            takes_proofs: false,
+            requires_bound_tokens: false,
             policy: Policy::default(),
         }
     }

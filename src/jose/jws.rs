@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Algorithm, VerifyingKey, strict};
+use super::jwk::Members;
+use super::{Algorithm, Jwk, KeyError, VerifyingKey, strict};
 
 /// The door for signed tokens: see [`Jws::parse`].
 #[derive(Debug)]
@@ -81,6 +82,24 @@ impl Jws {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(text: &str) -> Result<Unverified<'_>, JwsError> {
+        Self::parse_without(text, &FORBIDDEN).map(|(unverified, _)| unverified)
+    }
+
+    /// Reads a token whose header brings its own public key along, as a DPoP proof does (RFC 9449 section 4.2), and that key. It
+    /// proves that its sender has the private key, and nothing else.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; a header without a key is [`JwsError::UnknownKey`].
+    pub(crate) fn parse_with_key(text: &str) -> Result<(Unverified<'_>, Result<Jwk, KeyError>), JwsError> {
+        let (unverified, key) = Self::parse_without(text, &FORBIDDEN_BESIDE_A_KEY)?;
+        let key = key.ok_or(JwsError::UnknownKey)?;
+        Ok((unverified, Jwk::try_from(key)))
+    }
+
+    fn parse_without<'a>(
+        text: &'a str,
+        forbidden: &[&'static str],
+    ) -> Result<(Unverified<'a>, Option<Members>), JwsError> {
         if text.len() > Self::MAX_BYTES {
             return Err(JwsError::TooLong);
         }
@@ -90,10 +109,11 @@ impl Jws {
         if parts.iter().any(|part| part.is_empty()) || payload.contains('.') {
             return Err(JwsError::NotThreeParts);
         }
-        let Header { algorithm, typ, kid } = Header::parse(&decode_text(header)?)?;
+        let Header { algorithm, typ, kid, key } = Header::parse(&decode_text(header)?, forbidden)?;
         let payload = decode_text(payload)?;
         strict::check(&payload, &[])?;
-        Ok(Unverified { algorithm, typ, kid, message, payload, signature: decode(signature)? })
+        let signature = decode(signature)?;
+        Ok((Unverified { algorithm, typ, kid, message, payload, signature }, key))
     }
 }
 
@@ -133,6 +153,11 @@ impl<'a> Unverified<'a> {
         let prefixed = typ.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/"));
         let bare = if prefixed { &typ[12..] } else { typ };
         bare.eq_ignore_ascii_case(expected)
+    }
+
+    /// What it says. Read it once [`is_signed_by`](Self::is_signed_by) is known.
+    pub(crate) fn payload(&self) -> &str {
+        &self.payload
     }
 
     /// Whether this key signed it, whatever key it names.
@@ -191,26 +216,32 @@ struct Header {
     algorithm: Algorithm,
     typ: Option<String>,
     kid: Option<String>,
+    key: Option<Members>,
 }
 
 impl Header {
-    fn parse(json: &str) -> Result<Self, JwsError> {
+    fn parse(json: &str, forbidden: &[&'static str]) -> Result<Self, JwsError> {
         #[derive(Deserialize)]
         struct Json {
             alg: Option<String>,
             typ: Option<String>,
             kid: Option<String>,
+            jwk: Option<Members>,
         }
-        strict::check(json, &FORBIDDEN)?;
-        let Json { alg, typ, kid } = serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)?;
+        strict::check(json, forbidden)?;
+        let Json { alg, typ, kid, jwk: key } =
+            serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)?;
         let algorithm = alg.as_deref().and_then(Algorithm::parse).ok_or(JwsError::Algorithm)?;
-        Ok(Self { algorithm, typ, kid })
+        Ok(Self { algorithm, typ, kid, key })
     }
 }
 
 /// A key or certificate from the attacker (`jwk`, `jku`, `x5u`, `x5c`), another signed text (`b64`, `zip`, `enc`), and
 /// extensions that we would have to understand (`crit`).
 const FORBIDDEN: [&str; 8] = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"];
+
+/// The same where a key has to be there.
+const FORBIDDEN_BESIDE_A_KEY: [&str; 7] = ["crit", "b64", "jku", "x5u", "x5c", "zip", "enc"];
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::NotBase64Url)

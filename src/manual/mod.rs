@@ -35,6 +35,9 @@ pub mod openid {}
 #[doc = include_str!("protecting.md")]
 pub mod protecting {}
 
+#[doc = include_str!("sender_constrained.md")]
+pub mod sender_constrained {}
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -13,6 +13,7 @@
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
 //! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, and a refusal of what the provider has not; ignored without |
+//! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt`, and is ignored for every other method |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |

@@ -75,6 +75,7 @@ pub(crate) struct MetadataBody {
     introspection_signed_response_alg: Text,
     introspection_encrypted_response_alg: Option<IgnoredAny>,
     introspection_encrypted_response_enc: Option<IgnoredAny>,
+    dpop_bound_access_tokens: Flag,
     software_statement: Text,
     // What a change says of the client that it changes (RFC 7592 section 2.2).
     pub(crate) client_id: Text,
@@ -211,6 +212,7 @@ impl MetadataBody {
             require_signed_request_object: over
                 .require_signed_request_object
                 .or(self.require_signed_request_object),
+            dpop_bound_access_tokens: over.dpop_bound_access_tokens.or(self.dpop_bound_access_tokens),
             ..self
         })
     }
@@ -232,6 +234,7 @@ impl MetadataBody {
             (self.openid.default_max_age.is_of_another_type(), F::DefaultMaxAgeType),
             (self.openid.require_auth_time.is_of_another_type(), F::RequireAuthTimeType),
             (self.require_signed_request_object.is_of_another_type(), F::RequireSignedType),
+            (self.dpop_bound_access_tokens.is_of_another_type(), F::DpopBoundType),
             (self.client_id.is_of_another_type(), F::ClientIdType),
             (self.client_secret.is_of_another_type(), F::ClientSecretType),
         ];
@@ -249,6 +252,9 @@ impl MetadataBody {
         let request_object_signing_alg = self.request_objects(rules)?;
         let [authorization_signed_response_alg, introspection_signed_response_alg] =
             self.signed_answers(rules)?;
+        if self.dpop_bound_access_tokens == Member::Is(true) && !rules.takes_proofs {
+            return Err(Reason::RegistrationDpop);
+        }
         let method = match self.methods().next() {
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
@@ -286,6 +292,7 @@ impl MetadataBody {
             require_signed_request_object: self.require_signed_request_object.value(),
             application_type: application_type(self.application_type.as_str())?,
             require_pushed_authorization_requests: self.require_pushed_authorization_requests.value(),
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens.value(),
             client_uri: page(self.client_uri),
             logo_uri: page(self.logo_uri),
             tos_uri: page(self.tos_uri),

@@ -7,14 +7,17 @@ use std::time::Duration;
 use fluent_uri::Uri;
 
 use super::guard::{Guard, Inner};
+use super::key_check::KeyCheck;
 use super::metadata;
 use super::requirement::{Implied, OFFLINE_ACCESS};
 use super::verifier::{Local, TokenVerifier};
 use crate::audit::Audit;
 use crate::scope::Scope;
 use crate::server::AuthorizationServer;
+use crate::store::ReplayGuard;
 use crate::system::{Clock, SystemClock};
 use crate::target::ResourceId;
+use crate::trust::Dpop;
 
 /// Configures a [`Guard`].
 #[must_use]
@@ -32,6 +35,8 @@ pub struct GuardBuilder {
     deadline: Duration,
     refuses_in_doubt: bool,
     is_unlisted: bool,
+    proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
+    requires_bound_tokens: bool,
 }
 
 impl GuardBuilder {
@@ -50,6 +55,8 @@ impl GuardBuilder {
             deadline: Duration::from_secs(5),
             refuses_in_doubt: false,
             is_unlisted: false,
+            proofs: None,
+            requires_bound_tokens: false,
         }
     }
 
@@ -132,6 +139,29 @@ impl GuardBuilder {
         self
     }
 
+    /// Takes tokens that are bound to a key, from requests that prove it by DPoP (RFC 9449 section 7). Each proof is good once, and
+    /// the guard remembers that: give all nodes of the resource the same one. Without this call, proofs are taken as a
+    /// [`local`](Self::local) server takes them, and without such a server tokens with a key are refused.
+    ///
+    /// A proof has to be for the origin of the resource and the [`path`](crate::Request::path) of the request, as the client sent it:
+    /// behind a proxy that changes paths, put the client's one there.
+    pub fn dpop(mut self, dpop: Dpop, replays: impl ReplayGuard + 'static) -> Self {
+        self.proofs = Some((dpop, Arc::new(replays)));
+        self
+    }
+
+    /// Refuses tokens that are not bound to a key.
+    pub fn require_bound_tokens(mut self) -> Self {
+        self.requires_bound_tokens = true;
+        self
+    }
+
+    /// The same as [`dpop`](Self::dpop), with what a server has already.
+    pub(crate) fn proofs(mut self, proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>) -> Self {
+        self.proofs = proofs;
+        self
+    }
+
     /// Checks the whole configuration.
     ///
     /// # Errors
@@ -171,12 +201,23 @@ impl GuardBuilder {
         for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
             note(GuardError::AuthorizationServer(issuer.clone()));
         }
+        if self.requires_bound_tokens
+            && self.proofs.is_none()
+            && !self.local.iter().any(|s| s.proofs().is_some())
+        {
+            note(GuardError::BindingMissing);
+        }
         let (Some(place), Some(resource), true) = (own, resource, errors.is_empty()) else {
             return Err(GuardErrors(errors));
         };
+        let of_server = || self.local.iter().find_map(AuthorizationServer::proofs);
+        let keys = KeyCheck::new(self.proofs.or_else(of_server), self.requires_bound_tokens);
         let inner = Inner {
             is_unlisted: self.is_unlisted,
-            metadata: metadata::document(&resource, &issuers, &scopes),
+            metadata: metadata::document(&resource, &issuers, &scopes, &keys),
+            algorithms: keys.algorithms().join(" "),
+            keys,
+            origin: place.origin.clone(),
             metadata_url: format!("{}{}{}", place.origin, metadata::WELL_KNOWN, place.path),
             path: place.path,
             resource,
@@ -257,6 +298,9 @@ pub enum GuardError {
     /// RFC 6749 section 3.3.
     #[error("{0:?} is not one scope")]
     Scope(String),
+    /// Every token has to be bound to a key, and no key can be proven.
+    #[error("every access token has to be bound to a key, and no key can be proven: call dpop")]
+    BindingMissing,
     /// RFC 9110 section 5.6.4.
     #[error("the realm must be printable ASCII without quotes and backslashes")]
     Realm,

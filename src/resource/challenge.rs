@@ -1,8 +1,10 @@
-//! Why a request did not pass, said as RFC 6750 section 3, RFC 9470 section 3 and RFC 9728 section 5.1 say it.
+//! Why a request did not pass, said as RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470 section 3 and RFC 9728 section 5.1
+//! say it.
 
 use std::fmt::Write as _;
 
 use super::Requirement;
+use super::bearer::Scheme;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::http::Response;
 
@@ -12,38 +14,63 @@ pub(super) struct Challenge<'a> {
     pub(super) realm: &'a str,
     /// Where the metadata of the resource are.
     pub(super) metadata: Option<&'a str>,
+    /// The algorithms of proofs, if proofs are taken.
+    pub(super) dpop: Option<&'a str>,
+    /// Whether tokens without a key are taken.
+    pub(super) takes_bearer: bool,
 }
 
 impl Challenge<'_> {
-    /// The answer to a request that does not pass. Each parameter stands there at most once.
-    pub(super) fn answer(self, reason: Reason, needed: &Requirement) -> Response {
-        let reason = bearer_reason(reason);
-        let refused = Refusal::from(reason).into_response();
+    /// The answer to a request that does not pass: a challenge for each scheme that is taken, the one that was used first and
+    /// with the error. Each parameter stands there at most once.
+    pub(super) fn answer(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
+        let reason = public_reason(reason);
+        let mut refused = Refusal::from(reason).into_response();
+        if is_about_a_proof(reason) {
+            refused.status = 401;
+        }
         if !matches!(refused.status, 400 | 401 | 403) {
             return refused;
         }
         // RFC 6750 section 3.1: no error code where no token was sent.
         let says_nothing = reason == Reason::TokenMissing;
-        let mut response = if says_nothing { Response::secret_json(401, b"{}".to_vec()) } else { refused };
-        let value = self.value(reason, needed);
-        response.headers.retain(|(name, _)| *name != "www-authenticate");
-        response.with("www-authenticate", value)
+        let response = if says_nothing { Response::secret_json(401, b"{}".to_vec()) } else { refused };
+        let taken = Scheme::ALL.iter().copied().find(|scheme| self.takes(*scheme));
+        let used = if self.takes(used) { used } else { taken.unwrap_or(used) };
+        let others = Scheme::ALL.iter().filter(|scheme| **scheme != used && self.takes(**scheme));
+        let response = response.without("www-authenticate");
+        let response = response.with("www-authenticate", self.value(used, Some(reason), needed));
+        // What was not asked for by this request needs no other scheme to be mended.
+        let others = others.filter(|_| reason.status() == 401 || is_about_a_proof(reason));
+        others.fold(response, |response, scheme| {
+            response.with("www-authenticate", self.value(*scheme, None, needed))
+        })
     }
 
-    fn value(self, reason: Reason, needed: &Requirement) -> String {
-        let mut value = format!("Bearer realm=\"{}\"", self.realm);
+    fn takes(self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::Bearer => self.takes_bearer || self.dpop.is_none(),
+            Scheme::Dpop => self.dpop.is_some(),
+        }
+    }
+
+    fn value(self, scheme: Scheme, reason: Option<Reason>, needed: &Requirement) -> String {
+        let mut value = format!("{} realm=\"{}\"", scheme.as_str(), self.realm);
         let mut add = |name: &str, text: &dyn std::fmt::Display| {
             // Writing to a string does not fail.
             let _ = write!(value, ", {name}=\"{text}\"");
         };
-        if reason != Reason::TokenMissing {
+        if let (Scheme::Dpop, Some(algorithms)) = (scheme, self.dpop) {
+            add("algs", &algorithms);
+        }
+        if let Some(reason) = reason.filter(|reason| *reason != Reason::TokenMissing) {
             add("error", &reason.code());
             add("error_description", &reason.description());
         }
-        if reason.status() != 400 && !needed.scope().is_empty() {
+        if reason.is_none_or(|reason| reason.status() != 400) && !needed.scope().is_empty() {
             add("scope", needed.scope());
         }
-        if reason == Reason::TokenAuthenticationInsufficient {
+        if reason == Some(Reason::TokenAuthenticationInsufficient) {
             if !needed.acr_values().is_empty() {
                 add("acr_values", &needed.acr_values().join(" "));
             }
@@ -58,10 +85,17 @@ impl Challenge<'_> {
     }
 }
 
-/// A verifier of the host's own may refuse for any reason; a resource says only what RFC 6750 knows.
-fn bearer_reason(reason: Reason) -> Reason {
+/// Here, unlike at the token endpoint, such a refusal is a challenge (RFC 9449 section 7.1).
+fn is_about_a_proof(reason: Reason) -> bool {
+    matches!(reason.code(), ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce)
+}
+
+/// A verifier of the host's own may refuse for any reason; a resource says only what RFC 6750 and RFC 9449 know.
+fn public_reason(reason: Reason) -> Reason {
     match reason.code() {
         ErrorCode::InvalidToken
+        | ErrorCode::InvalidDpopProof
+        | ErrorCode::UseDpopNonce
         | ErrorCode::InsufficientScope
         | ErrorCode::InsufficientUserAuthentication
         | ErrorCode::ServerError

@@ -124,6 +124,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// With the sender of a proof, who needs a nonce for the next one.
+    pub(super) fn with_nonce(nonce: Option<String>) -> Self {
+        Self { headers: nonce.map(|nonce| ("dpop-nonce", Cow::Owned(nonce))).into_iter().collect() }
+    }
+
     /// The header fields to add to the answer; none if no browser asked.
     #[must_use]
     pub fn into_headers(self) -> Vec<(&'static str, Cow<'static, str>)> {

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::bearer::presented;
+use super::bearer::{Scheme, presented_by};
 use super::challenge::Challenge;
+use super::key_check::{KeyCheck, Target};
 use super::requirement::Implied;
-use super::{Access, GuardBuilder, Requirement, TokenVerifier};
+use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
 use crate::audit::{Audit, Endpoint, Event, EventKind};
 use crate::error::{Reason, Refusal};
 use crate::http::{Request, Response};
 use crate::server::in_time;
 use crate::system::Clock;
 use crate::target::ResourceId;
+use crate::trust::PROOF_FIELD;
 
 /// Stands in front of an API. Cheap to clone, without type parameters.
 ///
@@ -63,6 +65,11 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) deadline: Duration,
     pub(super) refuses_in_doubt: bool,
+    pub(super) keys: KeyCheck,
+    /// The algorithms of proofs, between spaces.
+    pub(super) algorithms: String,
+    /// The scheme, host and port of the resource.
+    pub(super) origin: String,
 }
 
 impl Guard {
@@ -89,9 +96,23 @@ impl Guard {
             Ok(access) => Ok(access),
             Err((refusal, access)) => {
                 self.record(refusal.reason(), access.as_deref());
-                Err(self.answer(refusal.reason(), needed))
+                Err(self.answer(refusal.reason(), needed, request))
             }
         }
+    }
+
+    /// The nonce that the next proof has to have, if proofs need one ([`Dpop::nonces`](crate::dpop::Dpop::nonces)): send it as
+    /// `DPoP-Nonce` with an answer to a request that has a `DPoP` field, so that clients get the next one in time (RFC 9449 section
+    /// 8.2). Refusals have it, and a [`GuardLayer`](crate::adapter::axum::GuardLayer) adds it.
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<String> {
+        self.inner.keys.nonce(self.inner.resource.as_str(), self.inner.clock.now())
+    }
+
+    /// What to add to the answer of a request that passed: the nonce for the next proof, if the request has one and proofs need one.
+    pub fn next_nonce(&self, request: &Request) -> Shared {
+        let nonce = request.headers.all(PROOF_FIELD).next().and_then(|_| self.dpop_nonce());
+        Shared::with_nonce(nonce)
     }
 
     /// Whether this access has the scope, itself or by one that implies it.
@@ -101,25 +122,40 @@ impl Guard {
     }
 
     /// The answer to a request that does not pass.
-    pub(crate) fn answer(&self, reason: Reason, needed: &Requirement) -> Response {
-        let Inner { realm, metadata_url, is_unlisted, .. } = &*self.inner;
+    pub(crate) fn answer(&self, reason: Reason, needed: &Requirement, request: &Request) -> Response {
+        let Inner { realm, metadata_url, is_unlisted, keys, algorithms, .. } = &*self.inner;
         let metadata = (!is_unlisted).then_some(metadata_url.as_str());
-        Challenge { realm, metadata }.answer(self.public_reason(reason), needed)
+        let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
+        let challenge = Challenge { realm, metadata, dpop, takes_bearer: !keys.is_required() };
+        let scheme = Scheme::of(request);
+        let response = challenge.answer(self.public_reason(reason), needed, scheme);
+        match (scheme, self.dpop_nonce()) {
+            (Scheme::Dpop, Some(nonce)) => response.with("dpop-nonce", nonce),
+            (Scheme::Bearer, _) | (_, None) => response,
+        }
     }
 
     /// The same as [`check`](Self::check), for who records and answers on their own.
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
-        let token = presented(request).map_err(without_access)?;
-        let now = self.inner.clock.now();
-        let access = self.verify(token, now).await.map_err(|refusal| (refusal, None))?;
-        if access.confirmation().is_some() {
-            return Err((Reason::TokenBound.into(), Some(Box::new(access))));
-        }
-        match needed.check(&access, &self.inner.implied, now) {
+        let Inner { keys, clock, resource, origin, is_unlisted, implied, deadline, .. } = &*self.inner;
+        let presented = presented_by(request, keys.schemes()).map_err(without_access)?;
+        let now = clock.now();
+        let access = self.verify(presented.token, now).await.map_err(|refusal| (refusal, None))?;
+        let server = resource.as_str();
+        // An endpoint of the server is where its configuration says.
+        let base = if *is_unlisted { server } else { origin.as_str() };
+        let at = Target { server, base, has_paths: !is_unlisted };
+        let proven = keys.check(request, presented, &access, at, now);
+        // Last of all, the proof is marked as used: what is refused for another reason spends nothing.
+        let passed = match proven.and_then(|proven| needed.check(&access, implied, now).map(|()| proven)) {
+            Ok(proven) => keys.use_up(proven.as_ref(), now, *deadline).await,
+            Err(reason) => Err(reason.into()),
+        };
+        match passed {
             Ok(()) => Ok(access),
-            Err(reason) => Err((reason.into(), Some(Box::new(access)))),
+            Err(refusal) => Err((refusal, Some(Box::new(access)))),
         }
     }
 

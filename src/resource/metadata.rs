@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Guard;
+use super::key_check::KeyCheck;
 use crate::error::{Reason, Refusal};
 use crate::http::{Method, Request, Response, cors};
 use crate::target::ResourceId;
@@ -19,15 +20,26 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     scopes_supported: &'a [String],
     bearer_methods_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dpop_bound_access_tokens_required: bool,
 }
 
 /// The document as JSON.
-pub(super) fn document(resource: &ResourceId, issuers: &[String], scopes: &[String]) -> Vec<u8> {
+pub(super) fn document(
+    resource: &ResourceId,
+    issuers: &[String],
+    scopes: &[String],
+    keys: &KeyCheck,
+) -> Vec<u8> {
     let document = Document {
         resource: resource.as_str(),
         authorization_servers: issuers,
         scopes_supported: scopes,
         bearer_methods_supported: ["header"],
+        dpop_signing_alg_values_supported: keys.algorithms(),
+        dpop_bound_access_tokens_required: keys.is_required(),
     };
     serde_json::to_vec(&document).unwrap_or_default()
 }

@@ -5,7 +5,6 @@
 
 mod audience;
 pub(crate) use crate::http::bearer;
-pub(crate) use crate::http::bearer::presented;
 mod builder;
 mod challenge;
 mod cross_origin;
@@ -14,6 +13,7 @@ mod guard;
 mod introspection;
 #[cfg(feature = "jwt")]
 mod jwt;
+mod key_check;
 mod metadata;
 mod protect;
 mod requirement;

@@ -1,7 +1,8 @@
 //! [`AuthorizationServer::protect`]: the guard of the server's own default audience, in one call.
 
-use super::bearer::presented;
+use super::bearer::{Scheme, presented_by};
 use super::challenge::Challenge;
+use super::key_check::{KeyCheck, Target};
 use super::requirement::Implied;
 use super::{Access, Requirement};
 use crate::error::{Reason, Refusal};
@@ -10,29 +11,61 @@ use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
     /// Lets a request pass that carries a live access token for the server's default audience, with all of these
-    /// scopes. A [`Guard`](super::Guard) does the same for any resource, and says where its metadata are.
+    /// scopes. A [`Guard`](super::Guard) does the same for any resource, and says where its metadata are. Of a token that is bound to
+    /// a key, the proof has to be for the issuer's origin and the [`path`](Request::path) of the request.
     ///
     /// # Errors
-    /// The answer to send: 401 without an error code where no token was sent, 401 `invalid_token`, 403
-    /// `insufficient_scope` with every scope that is needed, 400 for two tokens, 503 if the store could not say.
+    /// The answer to send: 401 without an error code where no token was sent, 401 `invalid_token`, 401 for a DPoP proof that does
+    /// not count, 403 `insufficient_scope` with every scope that is needed, 400 for two tokens, 503 if the store could not say.
     pub async fn protect(&self, request: &Request, scopes: &[&str]) -> Result<Access, Response> {
         let needed = Requirement::scopes(scopes);
         let passed = self.pass(request, &needed).await;
-        passed.map_err(|refusal| CHALLENGE.answer(refusal.reason(), &needed))
+        passed.map_err(|refusal| {
+            let algorithms = self.key_check().algorithms().join(" ");
+            let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
+            let takes_bearer = !self.rules().requires_bound_tokens;
+            let challenge = Challenge { realm: "api", metadata: None, dpop, takes_bearer };
+            let scheme = Scheme::of(request);
+            let response = challenge.answer(refusal.reason(), &needed, scheme);
+            match (scheme, self.dpop_nonce()) {
+                (Scheme::Dpop, Some(nonce)) => response.with("dpop-nonce", nonce),
+                (Scheme::Bearer, _) | (_, None) => response,
+            }
+        })
+    }
+
+    /// The nonce that the next proof for the server's default audience has to have, as
+    /// [`Guard::dpop_nonce`](super::Guard::dpop_nonce) says it of a resource.
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<String> {
+        self.key_check().nonce(&self.rules().audience, self.now())
     }
 
     async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refusal> {
         needed.check_itself()?;
-        let access = self.check(presented(request)?).await?;
+        let keys = self.key_check();
+        let presented = presented_by(request, keys.schemes())?;
+        let access = self.check(presented.token).await?;
         if access.audience().is_some() {
             return Err(Reason::TokenAudienceWrong.into());
         }
-        if access.confirmation().is_some() {
-            return Err(Reason::TokenBound.into());
-        }
-        needed.check(&access, &Implied::default(), self.now())?;
+        let rules = self.rules();
+        let at = Target { server: &rules.audience, base: origin_of(&rules.issuer), has_paths: true };
+        let now = self.now();
+        let proven = keys.check(request, presented, &access, at, now)?;
+        needed.check(&access, &Implied::default(), now)?;
+        keys.use_up(proven.as_ref(), now, rules.policy.store_deadline).await?;
         Ok(access)
+    }
+
+    fn key_check(&self) -> KeyCheck {
+        KeyCheck::new(self.proofs(), self.rules().requires_bound_tokens)
     }
 }
 
-const CHALLENGE: Challenge<'_> = Challenge { realm: "api", metadata: None };
+/// The scheme, host and port of a URL.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |slash| host + slash);
+    &url[..end]
+}

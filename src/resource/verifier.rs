@@ -14,7 +14,8 @@ pub trait TokenVerifier: Send + Sync {
     /// What a token is good for at this resource. The token is hostile text.
     ///
     /// A wrong `Ok` lets strangers in: the signature or the record, issuer, *audience* and expiry are the verifier's to
-    /// check; scope and authentication are the guard's.
+    /// check; scope, authentication and the proof of the token's key are the guard's. A key of the token that gets lost on the way
+    /// ([`Access::confirmation`]) lets a thief use it.
     ///
     /// # Errors
     /// [`Reason::TokenInactive`] or another reason of a token for one that is not good;

@@ -95,6 +95,12 @@ pub enum ConfigError {
     /// Clients may sign their requests, and nothing verifies that.
     #[error("request objects are taken, and nothing verifies them: call client_signatures")]
     RequestObjectsUnverified,
+    /// DPoP proofs work once, and nothing remembers them.
+    #[error("DPoP proofs work once, and nothing remembers them: call replay_guard")]
+    ProofsUnremembered,
+    /// Every token has to be bound to a key, and no key can be proven.
+    #[error("every access token has to be bound to a key, and no key can be proven: call dpop")]
+    BindingMissing,
     /// Registration over HTTP, and nowhere to write.
     #[error("clients are to register themselves, and there is no registrar: call registrar")]
     RegistrarMissing,

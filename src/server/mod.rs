@@ -9,6 +9,7 @@ mod check;
 mod config_error;
 mod cursor;
 mod device;
+mod dpop;
 mod endpoint;
 mod error_page;
 mod exchange;
@@ -79,6 +80,7 @@ use crate::secret::{Secret, SecretText};
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{BackendError, TokenStore};
 use crate::system::{Clock, Entropy};
+use crate::trust::Dpop;
 use limit::{AttemptLimiter, RegistrationLimiter};
 use logout::SessionChannels;
 use repeats::Repeats;
@@ -132,6 +134,7 @@ struct Inner {
     client_signatures: Option<Arc<dyn ClientSignatures>>,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
+    dpop: Option<Dpop>,
     claims: Option<Arc<dyn ClaimsSource>>,
     session_channels: SessionChannels,
     /// What guards the UserInfo endpoint, once it was asked for.

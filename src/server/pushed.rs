@@ -15,6 +15,12 @@ impl AuthorizationServer {
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
         }
+        let response = self.answer_push(request).await;
+        self.with_nonce(request, response)
+    }
+
+    async fn answer_push(&self, request: &Request) -> Response {
+        const ENDPOINT: Endpoint = Endpoint::PushedAuthorizationRequest;
         let flow = match pushed::AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, ENDPOINT, request),
@@ -32,7 +38,12 @@ impl AuthorizationServer {
         request: &Request,
     ) -> Result<pushed::RequestUri, Refusal> {
         let id = flow.client_id().clone();
-        let flow = match self.authenticate(request, flow).await?.resolve(&self.facts())? {
+        // A proof that lacks a nonce must spend nothing, so it comes before the client's assertion.
+        let proven = self.check_proof(request, Endpoint::PushedAuthorizationRequest)?;
+        let flow = flow.proving(proven.as_ref().map(|proven| proven.key));
+        let flow = self.authenticate(request, flow).await?;
+        self.use_proof(proven.as_ref()).await?;
+        let flow = match flow.resolve(&self.facts())? {
             pushed::Pushed::Plain(flow) => flow,
             pushed::Pushed::Signed(flow) => {
                 let claims = self.client_claims(&flow.question()).await?;

@@ -11,7 +11,7 @@ use super::repeats::Repeats;
 use super::single_use::SingleUse;
 use super::undelivered::UndeliveredAnswers;
 use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
-use super::validate::{validate_numbers, validate_openid, validate_terms};
+use super::validate::{validate_numbers, validate_openid, validate_single_use, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
 use crate::audit::{Audit, Endpoint};
 use crate::client::auth::AssertionRules;
@@ -29,6 +29,7 @@ use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::{ReplayGuard, TokenStore};
 use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::target::Resource;
+use crate::trust::Dpop;
 
 /// Everything that has a default.
 pub(super) struct Options {
@@ -61,6 +62,8 @@ pub(super) struct Options {
     pub(super) access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     pub(super) openid: ProviderSettings,
     pub(super) sessions: Option<Sessions>,
+    pub(super) dpop: Option<Dpop>,
+    pub(super) requires_bound_tokens: bool,
     pub(super) audit: Option<Arc<dyn Audit>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -99,6 +102,8 @@ impl Options {
             access_token_claims: None,
             openid: ProviderSettings::default(),
             sessions: None,
+            dpop: None,
+            requires_bound_tokens: false,
             audit: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -112,7 +117,7 @@ impl Options {
         clients: Arc<dyn ClientRegistry>,
         store: Arc<dyn TokenStore>,
     ) -> Result<AuthorizationServer, ConfigErrors> {
-        let mut errors = Vec::new();
+        let (mut errors, requires_bound_tokens) = (validate_single_use(&self), self.binds_every_token());
         if self.profile.switches().open_registration && self.registrar.is_some() {
             self.registration.get_or_insert_with(Registration::open);
         }
@@ -165,9 +170,6 @@ impl Options {
         let extensions = self.extensions.known();
         let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
         errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
-        if self.client_signatures.is_some() && self.replay_guard.is_none() {
-            errors.push(ConfigError::AssertionsUnremembered);
-        }
         if self.request_objects.is_some() && self.client_signatures.is_none() {
             errors.push(ConfigError::RequestObjectsUnverified);
         }
@@ -210,6 +212,8 @@ impl Options {
             requires_push: self.requires_push,
             request_objects: self.request_objects,
             signed_answers: self.signed_answers,
+            takes_proofs: self.dpop.is_some(),
+            requires_bound_tokens,
             policy: self.policy,
         };
         let terms = self.registration.as_ref();
@@ -239,6 +243,7 @@ impl Options {
             client_signatures: self.client_signatures,
             signer: self.signer,
             access_token_claims: self.access_token_claims,
+            dpop: self.dpop,
             claims: self.openid.claims,
             session_channels: self.sessions.map(Sessions::into_channels).unwrap_or_default(),
             userinfo: OnceLock::new(),

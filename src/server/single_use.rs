@@ -47,6 +47,10 @@ impl SingleUse {
         Self { guard, given_back: Mutex::default(), turns: Turns::default() }
     }
 
+    pub(super) fn guard(&self) -> Option<Arc<dyn ReplayGuard>> {
+        self.guard.clone()
+    }
+
     /// Takes what was given back; whether it was, and would still be good. One of several takes it.
     fn takes_back(&self, key: ReplayKey, now: DateTime<Utc>) -> bool {
         self.given_back().keys.remove(&key).is_some_and(|good| now < good)

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome, judge};
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::Confirmation;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
 use crate::flow::{Facts, introspect, revoke, token};
@@ -15,6 +16,11 @@ use crate::store::Tombstone;
 impl AuthorizationServer {
     /// Answers a token request (RFC 6749 section 3.2).
     pub async fn token(&self, request: &Request) -> Response {
+        let response = self.answer_token(request).await;
+        self.with_nonce(request, response)
+    }
+
+    async fn answer_token(&self, request: &Request) -> Response {
         let flow = match token::AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,
             Err(refusal) => return self.refuse_unread(refusal, Endpoint::Token, request),
@@ -27,10 +33,14 @@ impl AuthorizationServer {
     }
 
     async fn drive_token(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
+        // A proof that lacks a nonce must spend nothing, so it comes before the client's assertion.
+        let proven = self.check_proof(request, Endpoint::Token)?;
+        let flow = flow.proving(proven.as_ref().map(|proven| Confirmation::Jkt(proven.key)));
         if let Some(named) = flow.named_grant() {
             self.recognise(flow.client_id(), named).await;
         }
         let state = self.authenticate(request, flow).await?;
+        self.use_proof(proven.as_ref()).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,
             Authenticated::FreshSecrets(flow) => self.issue_new_grant(flow).await,

@@ -34,7 +34,7 @@ impl AuthorizationServer {
             let about = access.map(about).unwrap_or_default();
             // The guard has the words for it.
             drop(self.refuse(reason.into(), Endpoint::UserInfo, about));
-            guard.answer(reason, &needed)
+            guard.answer(reason, &needed, request)
         };
         let access = match guard.pass(of_form.as_ref().unwrap_or(request), &needed).await {
             Ok(access) => access,
@@ -129,6 +129,7 @@ impl AuthorizationServer {
             let guard = Guard::builder(url).verifier(OwnTokens(Arc::downgrade(&self.inner))).unlisted();
             let guard =
                 guard.realm("userinfo").allow_http_loopback().deadline(self.rules().policy.store_deadline);
+            let guard = guard.proofs(self.proofs());
             guard.clock(Arc::clone(&self.inner.clock)).build().ok()
         };
         self.inner.claims.as_ref()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fluent_uri::Uri;
 
 use super::config_error::ConfigError;
+use super::setup::Options;
 use crate::base::Algorithm;
 use crate::client::GrantType;
 use crate::details::DetailTypes;
@@ -39,6 +40,17 @@ pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, Config
         true => Err(ConfigError::IssuerPath),
         false => Ok(path.to_owned()),
     }
+}
+
+/// What works once has to be remembered, and a key that is required has to be provable.
+pub(super) fn validate_single_use(options: &Options) -> Vec<ConfigError> {
+    let forgets = options.replay_guard.is_none();
+    let mistakes = [
+        (options.client_signatures.is_some() && forgets, ConfigError::AssertionsUnremembered),
+        (options.dpop.is_some() && forgets, ConfigError::ProofsUnremembered),
+        (options.binds_every_token() && options.dpop.is_none(), ConfigError::BindingMissing),
+    ];
+    mistakes.into_iter().filter_map(|(is_wrong, mistake)| is_wrong.then_some(mistake)).collect()
 }
 
 /// The resources, each once, with scopes that the server knows.

@@ -1,5 +1,7 @@
-//! Whose signatures are believed: the keys of issuers and of clients, and how long what was signed is good.
+//! Whose signatures are believed: the keys of issuers, of clients and of proofs, and how long what was signed is good.
 
+#[cfg(feature = "jwt")]
+mod dpop;
 #[cfg(feature = "jwt")]
 mod fetched;
 #[cfg(feature = "jwt")]
@@ -9,10 +11,16 @@ mod file;
 pub(crate) mod kept;
 #[cfg(feature = "jwt")]
 mod key_source;
+mod nonce;
+mod proof;
+#[cfg(feature = "jwt")]
+mod recent;
 #[cfg(feature = "jwt")]
 mod signed;
 pub(crate) mod times;
 
+#[cfg(feature = "jwt")]
+pub use dpop::DpopProofs;
 #[cfg(feature = "jwt")]
 pub use fetched::FetchedKeys;
 #[cfg(feature = "jwt")]
@@ -21,5 +29,9 @@ pub(crate) use few::Few;
 pub use file::FileKeys;
 #[cfg(feature = "jwt")]
 pub use key_source::{KeySource, StaticKeys, TrustedKeys};
+pub use proof::{Dpop, MAX_PROOF_BYTES, Proof, ProofVerifier};
+pub(crate) use proof::{FIELD as PROOF_FIELD, Place, Proven};
+#[cfg(feature = "jwt")]
+pub(crate) use recent::Recent;
 #[cfg(feature = "jwt")]
 pub(crate) use signed::{SignatureMissing, Signed, signed_claims};

@@ -6,6 +6,7 @@ mod device;
 mod document_cache;
 mod document_strangers;
 mod documents;
+mod dpop;
 mod every_endpoint;
 mod every_secret;
 mod introspect;

@@ -8,5 +8,6 @@ mod keys;
 mod leniency;
 mod metadata;
 mod origins;
+mod proofs;
 mod remembered;
 mod signed_introspection;

@@ -17,6 +17,7 @@ pub mod log;
 pub mod objects;
 pub mod programs;
 pub mod provider;
+pub mod proving;
 pub mod pushing;
 pub mod racing;
 pub mod registering;

@@ -44,11 +44,12 @@ impl<S> Layer<S> for GuardLayer {
 impl Screen for GuardLayer {
     async fn screen<B: Send>(self, request: HttpRequest<B>) -> Result<(HttpRequest<B>, Shared), Response> {
         let (mut parts, body) = request.into_parts();
-        let access = self.guard.check(&read_parts(&parts), &self.requirement).await?;
+        let read = read_parts(&parts);
+        let access = self.guard.check(&read, &self.requirement).await?;
         if let Some(token) = parts.headers.get_mut(AUTHORIZATION) {
             HeaderValue::set_sensitive(token, true);
         }
         parts.extensions.insert(access);
-        Ok((HttpRequest::from_parts(parts, body), Shared::default()))
+        Ok((HttpRequest::from_parts(parts, body), self.guard.next_nonce(&read)))
     }
 }

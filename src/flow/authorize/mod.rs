@@ -25,6 +25,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use consent::AwaitConsent;
+pub(in crate::flow) use parameters::DPOP_JKT;
 pub(crate) use remembered::Remembered;
 pub use request_object::AwaitRequestObject;
 pub(in crate::flow) use request_object::REQUEST;
@@ -37,7 +38,7 @@ use super::ResponseMode;
 use super::consent::Terms;
 use super::logout::HintClaims;
 use super::redirect::{ErrorAnswer, Return};
-use crate::base::AccessRights;
+use crate::base::{AccessRights, Confirmation};
 use crate::client::{Client, ClientId, ResponseType};
 use crate::error::{AssertionFlaw, Reason, Refusal};
 use crate::form::Form;
@@ -286,7 +287,8 @@ impl AwaitLogin {
         asked.authentication?;
         asked.check_prompts(rules)?;
         self.hint.as_ref().map_err(|reason| *reason)?;
-        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details, confirmation: None }, account_status: AccountStatus::Active, rules };
+        let confirmation = asked.code_key(response_type, rules)?.map(Confirmation::Jkt);
+        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details, confirmation }, account_status: AccountStatus::Active, rules };
         let issuance = gate.pass_new(subject)?;
         let openid    = asked.openid(response_type, &issuance.rights.scope, rules)?;
         Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance } })

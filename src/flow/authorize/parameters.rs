@@ -1,6 +1,7 @@
 //! The parameters of an authorization request: read at once, judged when a user is signed in.
 
 use super::requested::{AuthenticationRequest, Prompts};
+use crate::base::Thumbprint;
 use crate::client::{Client, ResponseType};
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -10,6 +11,9 @@ use crate::pkce::CodeChallenge;
 use crate::policy::Rules;
 use crate::scope::Scope;
 use crate::target::ResourceIndicators;
+
+/// The parameter with the thumbprint of a key.
+pub(in crate::flow) const DPOP_JKT: &str = "dpop_jkt";
 
 /// What the request asks for.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(super) struct AuthorizationParameters {
     /// Whether `prompt` and `max_age` can be read.
     pub(super) authentication: Result<(), Reason>,
     pub(super) requested: AuthenticationRequest,
+    /// The key that the code is going to be bound to (RFC 9449 section 10).
+    pub(super) dpop_jkt: Option<Result<Thumbprint, Reason>>,
     /// `nonce` and `claims` of OpenID Connect, which plain OAuth ignores.
     pub(super) nonce: Option<Box<str>>,
     pub(super) claims: Option<Box<str>>,
@@ -62,6 +68,7 @@ impl AuthorizationParameters {
             challenge_method: text("code_challenge_method").map(challenge_method),
             authentication: prompts.and(max_age.map(drop)),
             requested,
+            dpop_jkt: text(DPOP_JKT).map(|jkt| Thumbprint::parse(jkt).ok_or(Reason::DpopJktMalformed)),
             nonce: text("nonce").map(Box::from),
             claims: text("claims").map(Box::from),
             id_token_hint: text("id_token_hint").map(Box::from),
@@ -108,6 +115,18 @@ impl AuthorizationParameters {
             (None, None) => Ok(None),
             (Some(challenge), Some(ChallengeMethod::S256)) => challenge.map(Some),
             (Some(_), Some(ChallengeMethod::Unsupported) | None) => Err(Reason::ChallengeMethodUnsupported),
+        }
+    }
+
+    /// The key that the code is bound to. A server that takes no proofs ignores the parameter, and an implicit answer has no code.
+    pub(super) fn code_key(
+        &self,
+        response_type: ResponseType,
+        rules: &Rules,
+    ) -> Result<Option<Thumbprint>, Reason> {
+        match rules.takes_proofs && response_type == ResponseType::Code {
+            true => self.dpop_jkt.transpose(),
+            false => Ok(None),
         }
     }
 

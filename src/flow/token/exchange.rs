@@ -10,7 +10,7 @@ use super::{AwaitSecrets, Bounds, Parent};
 use crate::base::AccessRights;
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
-use crate::error::{Reason, Refusal};
+use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::flow::{AccountStatus, Facts, RequestedAccess};
 use crate::form::Form;
 use crate::grant::{Actor, MAX_ACTORS};
@@ -195,6 +195,7 @@ impl AwaitPermission {
         account_status: AccountStatus,
     ) -> Result<AwaitSecrets, Refusal> {
         let Self { client, subject, actor, asked } = self;
+        let actor_key = actor.as_ref().and_then(Access::confirmation).cloned();
         let actor = match exchange {
             Exchange::Denied => return Err(Reason::ExchangeDenied.into()),
             Exchange::Impersonation => subject.actor().cloned(),
@@ -204,6 +205,11 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
+        // The key of the subject token is checked by the gate; that of the actor token goes no further than this.
+        let (key, proven) = (actor_key.as_ref(), asked.confirmation.as_ref());
+        if let Some(key) = key.filter(|key| !proven.is_some_and(|proven| proven.covers(key))) {
+            return Err(Reason::from(ProofFlaw::lacking(key, proven)).into());
+        }
         let (scope, confirmation) = (subject.scope().clone(), subject.confirmation().cloned());
         let rights = AccessRights { scope, confirmation, ..AccessRights::default() };
         let parent =

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::AwaitsClient;
-use crate::base::{AccessRights, TokenName};
+use crate::base::{AccessRights, Confirmation, TokenName};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
@@ -150,6 +150,12 @@ impl AwaitClient {
         };
         let asked = RequestedAccess::parse(&form)?;
         Ok(Self { presented, request: TokenRequest { ask, asked, client_secret } })
+    }
+
+    /// The same request, which proves this key.
+    pub(crate) fn proving(mut self, key: Option<Confirmation>) -> Self {
+        self.request.asked.confirmation = key;
+        self
     }
 
     /// The grant of the code or refresh token that the request brings; nothing of it is proven.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::base::Confirmation;
 use crate::base::numeric_date::NumericDate;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -37,7 +38,8 @@ pub(super) struct Active {
     authorization_details: AuthorizationDetails,
     token_type: Option<String>,
     token_use: Option<String>,
-    cnf: Option<IgnoredAny>,
+    /// As it was sent: one that cannot be read must not count as none.
+    cnf: Option<Value>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
@@ -79,10 +81,18 @@ impl Active {
         if !is(&self.token_use, &["access_token", "access"]) {
             return Err(Reason::TokenInactive);
         }
-        if self.cnf.is_some() || !is(&self.token_type, &["bearer", "access_token"]) {
-            return Err(Reason::TokenBound);
+        let is_dpop = self.confirmation()?.is_some_and(|key| key.jkt().is_some());
+        let types: &[&str] = if is_dpop { &["dpop", "access_token"] } else { &["bearer", "access_token"] };
+        match is(&self.token_type, types) {
+            true => Ok(()),
+            false => Err(Reason::TokenBound),
         }
-        Ok(())
+    }
+
+    /// The key that the token is bound to.
+    fn confirmation(&self) -> Result<Option<Confirmation>, Reason> {
+        let read = self.cnf.as_ref().map(Confirmation::deserialize).transpose();
+        read.map_err(|_| Reason::TokenBound)
     }
 
     /// Whether it is for this resource, if the answer says for whom it is.
@@ -119,7 +129,7 @@ impl Active {
             acr: self.acr.clone(),
             act: self.act.clone(),
             authorization_details: self.authorization_details.clone(),
-            cnf: None,
+            cnf: self.confirmation().ok()?,
             extra: self.extra.clone(),
         })
     }

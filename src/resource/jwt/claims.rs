@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::leniency::{Leniencies, WireScope};
+use crate::base::Confirmation;
 use crate::base::numeric_date::NumericDate;
 use crate::details::AuthorizationDetails;
 use crate::error::Reason;
@@ -22,7 +22,8 @@ pub(super) struct AccessTokenBody {
     exp: NumericDate,
     iat: NumericDate,
     nbf: Option<NumericDate>,
-    pub(super) cnf: Option<IgnoredAny>,
+    /// As it was sent: one that cannot be read must not count as none.
+    pub(super) cnf: Option<Value>,
     sub: String,
     client_id: Option<String>,
     jti: Option<String>,
@@ -75,7 +76,12 @@ impl AccessTokenBody {
     }
 
     /// The claims for this resource, if they say in whose name the token acts.
-    pub(super) fn into_claims(self, resource: &ResourceId, lenient: Leniencies) -> Option<Claims> {
+    pub(super) fn into_claims(
+        self,
+        cnf: Option<Confirmation>,
+        resource: &ResourceId,
+        lenient: Leniencies,
+    ) -> Option<Claims> {
         let client_id = lenient.client_id(self.client_id, &self.extra)?;
         if self.sub.is_empty() || client_id.is_empty() {
             return None;
@@ -95,7 +101,7 @@ impl AccessTokenBody {
             acr: self.acr,
             act: self.act,
             authorization_details: self.authorization_details,
-            cnf: None,
+            cnf,
             extra: self.extra,
         })
     }

@@ -9,8 +9,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
 
 use super::{Access, GuardBuilder, TokenVerifier};
+use crate::base::Confirmation;
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
 use crate::store::BackendError;
@@ -130,7 +132,7 @@ impl JwtVerifier {
         if !(is_typed || is_plain && self.lenient.plain_type) {
             return Err(Reason::TokenUnreadable.into());
         }
-        let Signed { claims: wire, key } = self.signed(&jws, now).await?;
+        let Signed { claims: mut wire, key } = self.signed(&jws, now).await?;
         if !is_typed && wire.is_of_another_kind() {
             return Err(Reason::TokenUnreadable.into());
         }
@@ -142,10 +144,9 @@ impl JwtVerifier {
         }
         let validity = wire.validity();
         validity.check(now)?;
-        if wire.cnf.is_some() {
-            return Err(Reason::TokenBound.into());
-        }
-        let claims = wire.into_claims(resource, self.lenient).ok_or(Reason::TokenUnreadable)?;
+        let cnf =
+            wire.cnf.take().map(Confirmation::deserialize).transpose().map_err(|_| Reason::TokenBound)?;
+        let claims = wire.into_claims(cnf, resource, self.lenient).ok_or(Reason::TokenUnreadable)?;
         Ok(VerifiedToken { access: Access::of_claims(claims, resource), validity, key })
     }
 

@@ -20,6 +20,7 @@ const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
     grant_types,
     authorization_requests,
     details,
+    proofs,
     client_documents,
     request_objects,
     signed_answers,
@@ -58,6 +59,7 @@ const ORDER: &[&str] = &[
     "request_object_signing_alg_values_supported",
     "require_signed_request_object",
     "code_challenge_methods_supported",
+    "dpop_signing_alg_values_supported",
     "authorization_details_types_supported",
     "authorization_response_iss_parameter_supported",
     "authorization_signing_alg_values_supported",
@@ -215,6 +217,11 @@ fn signed_answers(server: &Inner, members: &mut Members) {
 
 fn details(server: &Inner, members: &mut Members) {
     members.list("authorization_details_types_supported", server.rules.detail_types.names());
+}
+
+fn proofs(server: &Inner, members: &mut Members) {
+    let algorithms = server.dpop.as_ref().map(|dpop| dpop.algorithms()).unwrap_or_default();
+    members.list("dpop_signing_alg_values_supported", algorithms);
 }
 
 fn client_documents(server: &Inner, members: &mut Members) {

@@ -48,7 +48,7 @@ impl AuthorizationServer {
         };
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
         // A document that cannot be had makes no client, and keeps nobody from signing out.
-        let found = found.unwrap_or_else(|_| None);
+        let found = found.unwrap_or(None);
         match flow.with_client(found, self.rules()) {
             Ok(state) => Ok(Logout { server: self.clone(), state }),
             Err(reason) => Err(page(reason.into(), EventSubject::client(&id))),

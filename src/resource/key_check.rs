@@ -1,0 +1,118 @@
+//! [`KeyCheck`]: whether a request proves the key that its token is bound to (RFC 9449 section 7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Access;
+use super::bearer::{Presented, Scheme};
+use crate::base::Confirmation;
+use crate::base::time::in_time;
+use crate::error::{Fault, ProofFlaw, Reason, Refusal};
+use crate::http::Request;
+use crate::policy::after;
+use crate::store::ReplayGuard;
+use crate::trust::{Dpop, Place, Proven};
+
+/// What a resource knows of keys.
+#[derive(Clone, Default)]
+pub(crate) struct KeyCheck {
+    /// How proofs are taken, and who remembers them.
+    dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>,
+    /// Whether a token without a key is refused.
+    is_required: bool,
+}
+
+/// Where a request was sent to.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// Whose nonces count.
+    pub(super) server: &'a str,
+    /// The URL, or the origin and no path.
+    pub(super) base: &'a str,
+    /// Whether the request says the path.
+    pub(super) has_paths: bool,
+}
+
+/// A proof is remembered for this much longer than it counts: the clock of another node may be behind.
+const KEPT: Duration = Duration::from_secs(60);
+
+impl KeyCheck {
+    pub(super) fn new(dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>, is_required: bool) -> Self {
+        Self { dpop, is_required }
+    }
+
+    /// The ways in which a token may be presented.
+    pub(super) fn schemes(&self) -> &'static [Scheme] {
+        match (&self.dpop, self.is_required) {
+            (Some(_), _) => Scheme::ALL,
+            (None, _) => &[Scheme::Bearer],
+        }
+    }
+
+    /// The algorithms of proofs, between spaces; none if no proofs are taken.
+    pub(super) fn algorithms(&self) -> Vec<&'static str> {
+        self.dpop.as_ref().map(|(dpop, _)| dpop.algorithms()).unwrap_or_default()
+    }
+
+    pub(super) fn is_required(&self) -> bool {
+        self.is_required
+    }
+
+    /// The nonce to make proofs with from now on.
+    pub(super) fn nonce(&self, server: &str, now: DateTime<Utc>) -> Option<String> {
+        self.dpop.as_ref().and_then(|(dpop, _)| dpop.nonce(server, now))
+    }
+
+    /// Everything but that a proof is used for the first time.
+    pub(super) fn check(
+        &self,
+        request: &Request,
+        presented: Presented<'_>,
+        access: &Access,
+        at: Target<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Proven>, Reason> {
+        let key = access.confirmation();
+        // No certificate is checked here.
+        if key.and_then(Confirmation::x5t_s256).is_some() {
+            return Err(Reason::TokenBound);
+        }
+        match (presented.scheme, key.and_then(Confirmation::jkt)) {
+            (Scheme::Bearer, None) if self.is_required => Err(Reason::TokenUnbound),
+            (Scheme::Bearer, None) => Ok(None),
+            (Scheme::Bearer, Some(_)) => Err(Reason::TokenBound),
+            (Scheme::Dpop, None) => Err(Reason::TokenUnbound),
+            (Scheme::Dpop, Some(key)) => {
+                let (dpop, _) = self.dpop.as_ref().ok_or(Reason::TokenBound)?;
+                let path = match at.has_paths {
+                    true => request.path.as_deref().ok_or(Reason::NotConfigured)?,
+                    false => "",
+                };
+                let token = Some(presented.token);
+                let place = Place { server: at.server, base: at.base, path, token };
+                let proven = dpop.check(request, &place, now)?.ok_or(ProofFlaw::Missing)?;
+                match proven.key == *key {
+                    true => Ok(Some(proven)),
+                    false => Err(ProofFlaw::TokenOfOtherKey.into()),
+                }
+            }
+        }
+    }
+
+    /// Marks a proof as used. What cannot be remembered does not pass.
+    pub(super) async fn use_up(
+        &self,
+        proven: Option<&Proven>,
+        now: DateTime<Utc>,
+        deadline: Duration,
+    ) -> Result<(), Refusal> {
+        let (Some((_, guard)), Some(proven)) = (&self.dpop, proven) else { return Ok(()) };
+        let first = in_time(guard.first_use(&proven.once, after(proven.until, KEPT), now), deadline).await;
+        match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
+            true => Ok(()),
+            false => Err(Reason::from(ProofFlaw::Replayed).into()),
+        }
+    }
+}

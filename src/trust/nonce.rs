@@ -1,0 +1,74 @@
+//! Nonces of a server for proofs (RFC 9449 section 8): a keyed hash over the time. Nothing is stored.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use subtle::ConstantTimeEq as _;
+
+use crate::secret::Secret;
+
+/// A new nonce comes this often, in seconds. One is good until the period after its own ends.
+const PERIOD: i64 = 300;
+
+/// The domain of the hash.
+const NONCE: &str = "grantor:dpop-nonce:v1";
+
+/// A nonce has this many bytes.
+const BYTES: usize = 16;
+
+/// The nonces that follow from one key.
+pub(crate) struct Nonces {
+    key: Secret,
+}
+
+impl Nonces {
+    pub(crate) fn new(key: Secret) -> Self {
+        Self { key }
+    }
+
+    /// The nonce of this moment at this server.
+    pub(crate) fn current(&self, server: &str, now: DateTime<Utc>) -> String {
+        self.of(server, now.timestamp().div_euclid(PERIOD))
+    }
+
+    /// Whether it is a nonce of this server, of this period or of one beside it: the clocks of two nodes may differ.
+    pub(crate) fn is_fresh(&self, server: &str, nonce: &str, now: DateTime<Utc>) -> bool {
+        let period = now.timestamp().div_euclid(PERIOD);
+        let is_of = |period| self.of(server, period).as_bytes().ct_eq(nonce.as_bytes());
+        (is_of(period) | is_of(period - 1) | is_of(period + 1)).into()
+    }
+
+    fn of(&self, server: &str, period: i64) -> String {
+        // The period has a fixed length, so no two pairs run together; the name of the server is hashed first.
+        let server = crate::secret::Digest::of(NONCE, server.as_bytes());
+        let message = [&server.expose()[..], &period.to_be_bytes()].concat();
+        let hash = self.key.joined_with(&message, NONCE);
+        URL_SAFE_NO_PAD.encode(&hash.bytes()[..BYTES])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_nonce_is_of_one_server_one_key_and_two_periods() {
+        let nonces = Nonces::new(Secret::new([1; 32]));
+        let nonce = nonces.current("https://as.example", at(3000));
+        for seconds in [3000, 3299, 3300, 3599, 2999] {
+            assert!(nonces.is_fresh("https://as.example", &nonce, at(seconds)), "{seconds}");
+        }
+        for seconds in [3600, 9000, 2699] {
+            assert!(!nonces.is_fresh("https://as.example", &nonce, at(seconds)), "{seconds}");
+        }
+        assert!(!nonces.is_fresh("https://api.example", &nonce, at(3000)));
+        let others = Nonces::new(Secret::new([2; 32]));
+        assert!(!others.is_fresh("https://as.example", &nonce, at(3000)));
+        assert!(!nonces.is_fresh("https://as.example", "", at(3000)));
+        assert_ne!(nonce, nonces.current("https://as.example", at(3300)));
+    }
+}

@@ -1,0 +1,294 @@
+//! Proofs of possession (DPoP, RFC 9449): what one says, and the checks of section 4.3 in one place.
+//!
+//! The core knows claims and no cryptography: a [`ProofVerifier`] reads a proof and checks its signature. The feature `jwt` has
+//! one. All other checks are here, the same for the token endpoint and for a resource.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use fluent_uri::Uri;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::nonce::Nonces;
+use super::times::CLOCK_SKEW;
+use crate::base::numeric_date::NumericDate;
+use crate::base::{ReplayKey, Thumbprint};
+use crate::error::ProofFlaw as Flaw;
+use crate::http::Request;
+use crate::secret::Secret;
+
+/// The longest proof, in bytes. It is measured before anything of it is read.
+pub const MAX_PROOF_BYTES: usize = 8 * 1024;
+
+/// The longest `jti`, in bytes.
+const MAX_JTI: usize = 128;
+
+/// How old a proof may be, in seconds.
+const MAX_AGE: i64 = 60;
+
+/// How far its clock may be off where a nonce says when it was made, in seconds.
+const MAX_SKEW_WITH_NONCE: i64 = 300;
+
+/// What a proof says that was signed by the key in its own header.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proof {
+    key: Thumbprint,
+    claims: Claims,
+}
+
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+struct Claims {
+    jti: String,
+    htm: String,
+    htu: String,
+    iat: NumericDate,
+    nonce: Option<String>,
+    ath: Option<String>,
+}
+
+impl Proof {
+    /// The claims of a proof, by the thumbprint of the key that signed it. The payload is a JSON object without a member twice.
+    ///
+    /// # Errors
+    /// [`ProofFlaw::ClaimMissing`](Flaw::ClaimMissing), or one of another type.
+    pub fn read(key: Thumbprint, payload: &str) -> Result<Self, Flaw> {
+        let claims = serde_json::from_str(payload).map_err(|_| Flaw::ClaimMissing)?;
+        Ok(Self { key, claims })
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proof").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Reads DPoP proofs.
+pub trait ProofVerifier: Send + Sync {
+    /// Reads a proof of at most [`MAX_PROOF_BYTES`], and checks that the key in its header signed it. The text is hostile. A wrong
+    /// `Ok` lets a thief use a stolen token.
+    ///
+    /// # Errors
+    /// The type, the algorithm, the key, the signature or a claim is not what it has to be (RFC 9449 section 4.3, checks 2 to 7).
+    fn verify(&self, proof: &str) -> Result<Proof, Flaw>;
+
+    /// The algorithms, by the names of the metadata (`dpop_signing_alg_values_supported`).
+    fn algorithms(&self) -> Vec<&'static str>;
+}
+
+/// How DPoP proofs are taken, at an authorization server or at a resource (RFC 9449).
+///
+/// A proof counts for 60 seconds after it was made, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for its key and its URL.
+///
+/// ```
+/// use std::sync::Arc;
+/// use grantor::dpop::{Dpop, DpopProofs};
+/// use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let server = AuthorizationServer::builder("https://as.example")
+///     .clients(MemoryRegistry::default())
+///     .store(store.clone())
+///     .replay_guard(store)
+///     .dpop(Dpop::new(DpopProofs::new()))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Dpop {
+    verifier: Arc<dyn ProofVerifier>,
+    nonces: Option<Arc<Nonces>>,
+}
+
+impl Dpop {
+    /// By this verifier, without nonces.
+    pub fn new(verifier: impl ProofVerifier + 'static) -> Self {
+        Self { verifier: Arc::new(verifier), nonces: None }
+    }
+
+    /// Every proof has to have a nonce of this server (RFC 9449 sections 8 and 9), and may then be made by a clock that is wrong
+    /// by 5 minutes. A nonce is good for 5 to 10 minutes. Nothing of it is stored: every node with the same key knows it. So give all
+    /// nodes one key, and keep it secret: a thief who knows it can make proofs for later.
+    pub fn nonces(self, key: Secret) -> Self {
+        Self { nonces: Some(Arc::new(Nonces::new(key))), ..self }
+    }
+
+    pub(crate) fn algorithms(&self) -> Vec<&'static str> {
+        self.verifier.algorithms()
+    }
+
+    /// The nonce to make proofs with from now on, where they need one.
+    pub(crate) fn nonce(&self, server: &str, now: DateTime<Utc>) -> Option<String> {
+        self.nonces.as_ref().map(|nonces| nonces.current(server, now))
+    }
+
+    /// Every check but that it is used for the first time; none for a request without a proof.
+    pub(crate) fn check(
+        &self,
+        request: &Request,
+        at: &Place<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Proven>, Flaw> {
+        let mut fields = request.headers.all(FIELD);
+        let text = match (fields.next(), fields.next()) {
+            (None, _) => return Ok(None),
+            (Some(text), None) => text,
+            (Some(_), Some(_)) => return Err(Flaw::Repeated),
+        };
+        if text.len() > MAX_PROOF_BYTES {
+            return Err(Flaw::TooLong);
+        }
+        let Proof { key, claims } = self.verifier.verify(text)?;
+        if claims.jti.is_empty() || claims.jti.len() > MAX_JTI {
+            return Err(Flaw::IdMalformed);
+        }
+        if claims.htm != request.method.as_str() {
+            return Err(Flaw::MethodWrong);
+        }
+        let url = at.url();
+        if !is_same_place(&claims.htu, &url) {
+            return Err(Flaw::UrlWrong);
+        }
+        match (at.token, &claims.ath) {
+            (Some(token), Some(ath)) if *ath == hash(token) => {}
+            (Some(_), _) => return Err(Flaw::TokenWrong),
+            (None, _) => {}
+        }
+        let (behind, ahead) = self.window(at.server, claims.nonce.as_deref(), now)?;
+        let (made, seconds) = (claims.iat.seconds(), now.timestamp());
+        if made < seconds.saturating_sub(behind) || made > seconds.saturating_add(ahead) {
+            return Err(Flaw::TimeWrong);
+        }
+        let until = DateTime::from_timestamp(made.saturating_add(behind), 0).ok_or(Flaw::TimeWrong)?;
+        let once = ReplayKey::new(&format!("dpop:{key}:{url}"), &claims.jti);
+        Ok(Some(Proven { key, once, until }))
+    }
+
+    /// How many seconds a proof may lie behind and ahead.
+    fn window(&self, server: &str, nonce: Option<&str>, now: DateTime<Utc>) -> Result<(i64, i64), Flaw> {
+        let Some(nonces) = &self.nonces else { return Ok((MAX_AGE, CLOCK_SKEW)) };
+        match nonce.is_some_and(|nonce| nonces.is_fresh(server, nonce, now)) {
+            true => Ok((MAX_SKEW_WITH_NONCE, MAX_SKEW_WITH_NONCE)),
+            false => Err(Flaw::NonceWanted),
+        }
+    }
+}
+
+impl fmt::Debug for Dpop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (algorithms, nonces) = (self.algorithms(), self.nonces.is_some());
+        f.debug_struct("Dpop").field("algorithms", &algorithms).field("nonces", &nonces).finish()
+    }
+}
+
+/// The header field of a proof.
+pub(crate) const FIELD: &str = "dpop";
+
+/// Where a proof has to be for.
+pub(crate) struct Place<'a> {
+    /// Whose nonces count: the issuer or the resource.
+    pub(crate) server: &'a str,
+    /// The URL, or its beginning. From the configuration, never from what the client says of the host.
+    pub(crate) base: &'a str,
+    /// The path behind it.
+    pub(crate) path: &'a str,
+    /// At a resource, the access token that comes with it.
+    pub(crate) token: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn url(&self) -> Cow<'_, str> {
+        match self.path.is_empty() {
+            true => Cow::Borrowed(self.base),
+            false => Cow::Owned(format!("{}{}", self.base, self.path)),
+        }
+    }
+}
+
+/// A key that a request proves, once it is known that the proof is used for the first time.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    pub(crate) key: Thumbprint,
+    /// What is used once: the `jti`, for this key at this URL.
+    pub(crate) once: ReplayKey,
+    /// After that, the proof is refused for its time.
+    pub(crate) until: DateTime<Utc>,
+}
+
+/// SHA-256 over the text of a token, in base64url (RFC 9449 section 4.2).
+fn hash(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(token))
+}
+
+/// RFC 9449 section 4.3, check 9: without query and fragment, after the normalisation of RFC 3986 sections 6.2.2 and 6.2.3.
+fn is_same_place(claimed: &str, url: &str) -> bool {
+    claimed == url || normal(claimed).is_some_and(|claimed| normal(url) == Some(claimed))
+}
+
+fn normal(url: &str) -> Option<String> {
+    let uri = Uri::parse(url).ok()?.normalize();
+    let authority = uri.authority().filter(|authority| authority.userinfo().is_none())?;
+    let scheme = uri.scheme().as_str();
+    let default = match scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
+    };
+    let port = authority.port().map_or("", |port| port.as_str());
+    let port = if port.is_empty() { default } else { port };
+    let path = uri.path().as_str();
+    let path = if path.is_empty() { "/" } else { path };
+    Some(format!("{scheme}://{}:{port}{path}", authority.host()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_the_same_in_any_spelling_of_its_scheme_host_and_port() {
+        let url = "https://as.example/token";
+        for same in [
+            "https://as.example/token",
+            "HTTPS://AS.Example/token",
+            "https://as.example:443/token",
+            "https://as.example:/token",
+            "https://as.example/token?x=1",
+            "https://as.example/token#y",
+            "https://as.example/%74oken",
+            "https://as.example/a/../token",
+        ] {
+            assert!(is_same_place(same, url), "{same}");
+        }
+        for other in [
+            "",
+            "token",
+            "https://as.example/token/",
+            "https://as.example/Token",
+            "https://as.example:444/token",
+            "http://as.example/token",
+            "http://as.example:443/token",
+            "https://as.example.evil/token",
+            "https://as.example@evil/token",
+            "https://user@as.example/token",
+            "https://as.example",
+        ] {
+            assert!(!is_same_place(other, url), "{other}");
+        }
+        assert!(is_same_place("https://as.example", "https://as.example/"));
+    }
+
+    #[test]
+    fn a_token_is_hashed_as_rfc_9449_hashes_it() {
+        let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+        assert_eq!(hash(token), "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
+    }
+}

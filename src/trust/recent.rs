@@ -1,0 +1,93 @@
+//! [`Recent`]: what was made lately, in bounded memory.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What was made lately. Each of two halves holds half; what is asked for moves to the young one, and when that is full the old
+/// one goes.
+pub(crate) struct Recent<K, V> {
+    halves: Mutex<Halves<K, V>>,
+    most: usize,
+}
+
+struct Halves<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K: Eq + Hash, V: Clone> Recent<K, V> {
+    /// Room for this many.
+    pub(crate) fn new(most: usize) -> Self {
+        let halves = Halves { young: HashMap::new(), old: HashMap::new() };
+        Self { halves: Mutex::new(halves), most }
+    }
+
+    /// What is kept under this key.
+    pub(crate) fn get(&self, key: &K) -> Option<V>
+    where
+        K: Clone,
+    {
+        let mut halves = self.halves();
+        if let Some(value) = halves.young.get(key) {
+            return Some(value.clone());
+        }
+        let value = halves.old.remove(key)?;
+        halves.insert(key.clone(), value.clone(), self.most);
+        Some(value)
+    }
+
+    /// Keeps a value.
+    pub(crate) fn insert(&self, key: K, value: V) {
+        self.halves().insert(key, value, self.most);
+    }
+
+    /// What is kept under this key, or what is made now. Others wait while it is made.
+    pub(crate) fn get_or_insert(&self, key: K, make: impl FnOnce() -> V) -> V {
+        let mut halves = self.halves();
+        if let Some(value) = halves.young.get(&key) {
+            return value.clone();
+        }
+        let value = halves.old.remove(&key).unwrap_or_else(make);
+        halves.insert(key, value.clone(), self.most);
+        value
+    }
+
+    fn halves(&self) -> MutexGuard<'_, Halves<K, V>> {
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash, V> Halves<K, V> {
+    fn insert(&mut self, key: K, value: V, most: usize) {
+        if self.young.len() >= most / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for_and_what_is_used_stays() {
+        let kept = Recent::new(10);
+        for n in 0..1_000 {
+            kept.get_or_insert(n, || n);
+            assert_eq!(kept.get_or_insert(0, || 1_000), 0, "after {n} others");
+            assert_eq!(kept.get(&0), Some(0));
+        }
+        let halves = kept.halves();
+        assert!(halves.young.len() + halves.old.len() <= 10);
+    }
+
+    #[test]
+    fn what_was_not_used_for_long_is_gone() {
+        let kept = Recent::new(4);
+        (0..9).for_each(|n| kept.insert(n, n));
+        assert_eq!(kept.get(&0), None);
+        assert_eq!(kept.get(&8), Some(8));
+    }
+}
