@@ -2,6 +2,64 @@
 //!
 //! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything that speaks the types of the crate `http` (hyper, poem, salvo, lambda_http); `axum` is built on it. What an
 //! extractor that guards an API requires, [`Required`] says for every framework.
+//!
+//! # An adapter in 40 lines
+//!
+//! For a framework that none of them fits: two conversions, the machine endpoints, your own `/authorize`, and the guard. `theirs` stands for the
+//! types of the framework.
+//!
+//! ```
+//! use std::net::SocketAddr;
+//!
+//! use grantor::http::{Headers, MAX_BODY, Method, Request, Response};
+//! use grantor::resource::{Guard, Requirement};
+//! use grantor::{Access, AuthorizationServer, LoginRequired};
+//!
+//! # mod theirs {
+//! #     pub struct Request { pub method: String, pub path: String, pub query: Option<String>, pub fields: Vec<(String, Vec<u8>)>, pub body: Vec<u8> }
+//! #     pub struct Response { pub status: u16, pub fields: Vec<(String, String)>, pub body: Vec<u8> }
+//! # }
+//! /// `peer` is the address of the connection, or whom `TrustedProxies` find.
+//! fn read(request: theirs::Request, peer: SocketAddr) -> Request {
+//!     let mut read = Request::new(Method::from(request.method.as_str())).from_peer(peer.ip());
+//!     read.query = request.query;
+//!     for (name, value) in request.fields {
+//!         let name = name.to_ascii_lowercase();
+//!         if Headers::READ.contains(&&*name) || Headers::READ_OF_A_PREFLIGHT.contains(&&*name) {
+//!             // What is no text stays there as an empty field: malformed, and not absent.
+//!             read.headers.push(name, String::from_utf8(value).unwrap_or_default());
+//!         }
+//!     }
+//!     read.path = Some(request.path);
+//!     read.body = request.body;
+//!     read.body.truncate(MAX_BODY + 1); // better: read no more than that from the connection
+//!     read
+//! }
+//!
+//! fn respond(answer: Response) -> theirs::Response {
+//!     let fields = answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned()));
+//!     theirs::Response { status: answer.status, fields: fields.collect(), body: answer.body }
+//! }
+//!
+//! async fn serve(server: &AuthorizationServer, request: theirs::Request, peer: SocketAddr) -> Option<theirs::Response> {
+//!     let endpoint = server.endpoint_at(&request.path)?; // none: a page of yours, or a 404
+//!     Some(respond(server.handle(endpoint, &read(request, peer)).await))
+//! }
+//!
+//! async fn authorize(server: &AuthorizationServer, request: theirs::Request, peer: SocketAddr) -> theirs::Response {
+//!     match server.authorize(&read(request, peer)).await {
+//!         Ok(ask) => match ask.login_required().await {
+//!             LoginRequired::ShowLogin(login) => respond(login.cannot().await), // your login page
+//!             LoginRequired::Answered(answer) => respond(answer),
+//!         },
+//!         Err(page) => respond(page.into_response()),
+//!     }
+//! }
+//!
+//! async fn api(guard: &Guard, request: theirs::Request, peer: SocketAddr) -> Result<Access, theirs::Response> {
+//!     guard.check(&read(request, peer), &Requirement::scopes(["read"])).await.map_err(respond)
+//! }
+//! ```
 
 mod authorized;
 #[cfg(feature = "axum")]

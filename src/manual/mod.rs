@@ -10,6 +10,10 @@ pub mod storage {}
 pub mod storage_redis {}
 
 #[cfg(feature = "axum")]
+#[doc = include_str!("pages.md")]
+pub mod pages {}
+
+#[cfg(feature = "axum")]
 #[doc = include_str!("production.md")]
 pub mod production {}
 
