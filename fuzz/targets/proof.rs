@@ -53,7 +53,12 @@ struct Forgetful;
 
 #[async_trait]
 impl ReplayGuard for Forgetful {
-    async fn first_use(&self, _: &ReplayKey, _: DateTime<Utc>, _: DateTime<Utc>) -> Result<bool, BackendError> {
+    async fn first_use(
+        &self,
+        _: &ReplayKey,
+        _: DateTime<Utc>,
+        _: DateTime<Utc>,
+    ) -> Result<bool, BackendError> {
         Ok(true)
     }
 }
@@ -65,7 +70,12 @@ fn world() -> &'static (Guard, String) {
         let issuer = SigningKey::generate(Algorithm::EdDsa).expect("a key");
         let keys = StaticKeys::new(&JwkSet::new([issuer.key().clone()]).expect("a key set"));
         let dpop = Dpop::new(DpopProofs::new());
-        let guard = Guard::builder(API).jwks(ISSUER, keys).clock(Still).dpop(dpop, Forgetful).build().expect("a guard");
+        let guard = Guard::builder(API)
+            .jwks(ISSUER, keys)
+            .clock(Still)
+            .dpop(dpop, Forgetful)
+            .build()
+            .expect("a guard");
         let claims = serde_json::json!({
             "iss": ISSUER, "sub": "alice", "sub_type": "user", "aud": API, "client_id": "app", "jti": "a",
             "iat": NOW, "exp": NOW + 600, "cnf": { "jkt": key().key().thumbprint() },
@@ -109,7 +119,8 @@ fn claims() -> String {
 
 fn claims_for(token: &str) -> String {
     let ath = base64url(&sha256(token));
-    serde_json::json!({ "jti": "1", "htm": "GET", "htu": format!("{API}{PATH}"), "iat": NOW, "ath": ath }).to_string()
+    serde_json::json!({ "jti": "1", "htm": "GET", "htu": format!("{API}{PATH}"), "iat": NOW, "ath": ath })
+        .to_string()
 }
 
 fn ath() -> String {
