@@ -568,7 +568,7 @@ mod tests {
                 assert!(claims.contains("\"sub\": \"user-alice\""), "{claims}");
             }
             assert!(steps[3].answer.contains("user-alice"));
-            let (session, _) = app.sessions.visit();
+            let (session, _) = app.sessions.visit(None);
             let found = app.playground.as_ref().unwrap().find(&run).unwrap();
             let page = app.pages.show(Some(&session), &RunPage::new(&app, &run, &lock(&found)));
             assert_eq!(page.status(), StatusCode::OK);
