@@ -14,7 +14,7 @@ use grantor::{BackendError, GrantId, MemoryStore, ReplayGuard, TokenStore, async
 #[test]
 fn the_memory_store_keeps_the_contract_on_threads() {
     let report = Suite::new(MemoryStore::new()).tasks(8).rounds(20).run_blocking().unwrap();
-    assert_eq!(report.clauses().count(), 24);
+    assert_eq!(report.clauses().count(), 25);
     assert!(report.clauses().all(|(_, checks)| checks > 0), "{report}");
 }
 
