@@ -86,6 +86,8 @@ pub enum EventKind {
     SessionEnded,
     /// A client was told of the end of a session.
     LogoutDelivered,
+    /// A field named a client certificate, and the peer that sent it is no proxy; the request went on without it.
+    CertificateIgnored,
     /// A request was refused; nothing changed.
     Refused(Reason),
     /// The server could not answer.

@@ -27,6 +27,9 @@
 //! curl http://127.0.0.1:9402/.well-known/oauth-protected-resource/api   # where to get one
 //! ```
 //!
+//! With `--certificate` and `--key` it serves https and asks for client certificates, so that it takes tokens that are bound to one (RFC 8705):
+//! any certificate will do, for the token says which one it has to be.
+//!
 //! After `curl -u robot:robot-secret -d token=$TOKEN http://127.0.0.1:9400/revoke` the API with `--introspection` refuses the token
 //! within `--max-age` seconds; the other two ask nobody, and take it until it expires.
 
@@ -36,9 +39,15 @@ mod trust;
 use std::error::Error;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use grantor::adapter::CertificateRequest;
+use grantor::adapter::axum::{Connection, TlsListener};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -56,6 +65,12 @@ struct Arguments {
     /// The URL of the API as its clients know it, and the audience of its tokens; by default where it listens, and /api.
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// A PEM file with its certificate chain, to serve https.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// A PEM file with the key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
     #[command(flatten)]
     trust: Trust,
 }
@@ -76,13 +91,21 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(arguments.listen).await?;
     let address = listener.local_addr()?;
-    let resource = arguments.resource.unwrap_or_else(|| format!("http://{address}/api"));
+    let files = arguments.certificate.zip(arguments.key);
+    let scheme = if files.is_some() { "https" } else { "http" };
+    let resource = arguments.resource.unwrap_or_else(|| format!("{scheme}://{address}/api"));
     let guard = arguments.trust.guard(resource)?;
     // Only now, when a connection is accepted: whoever started this program waits for the line.
     let mut out = std::io::stdout();
-    writeln!(out, "grantor example resource server listening on http://{address}")?;
+    writeln!(out, "grantor example resource server listening on {scheme}://{address}")?;
     out.flush()?;
-    Ok(axum::serve(listener, api::router(guard)).await?)
+    let app = api::router(guard);
+    let Some((certificate, key)) = files else { return Ok(axum::serve(listener, app).await?) };
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+    let clients = CertificateRequest::optional();
+    let config = clients.server_config(chain, PrivateKeyDer::from_pem_file(key)?)?;
+    let listener = TlsListener::new(listener, Arc::new(config)).client_certificates(clients);
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<Connection>()).await?)
 }
 
 /// `RUST_LOG` has the form `info` or `grantor=debug,info`.

@@ -10,8 +10,9 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use grantor::AuthorizationServer;
-use grantor::adapter::TrustedProxies;
-use grantor::adapter::axum::PeerLayer;
+use grantor::adapter::axum::{ForwardedCertificateLayer, PeerLayer};
+use grantor::adapter::{ForwardedCertificates, TrustedProxies};
+use grantor::audit::TracingAudit;
 use grantor::keys::Keys;
 use grantor::server::RateLimiter;
 
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
     /// Wrong passwords, by address and user name.
     pub(crate) logins: RateLimiter,
     pub(crate) proxies: TrustedProxies,
+    /// How those proxies tell the certificates of their clients.
+    pub(crate) certificates: Option<ForwardedCertificates>,
     pub(crate) scopes: Scopes,
     pub(crate) details: Vec<DetailEntry>,
     pub(crate) pages: Pages,
@@ -58,6 +61,7 @@ impl App {
     pub(crate) fn router(self) -> Router {
         let machine = grantor::adapter::axum::router(self.server.clone());
         let peers = PeerLayer::new(self.proxies.clone());
+        let certificates = self.certificates.clone();
         let at = |page| self.site.path(page);
         let pages = Router::new()
             .route(&at("/"), get(login::home))
@@ -83,7 +87,11 @@ impl App {
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(self.clone(), page_headers))
             .with_state(self);
-        pages.merge(machine).layer(peers)
+        let app = pages.merge(machine).layer(peers);
+        match certificates {
+            Some(rule) => app.layer(ForwardedCertificateLayer::new(rule).audit(TracingAudit::default())),
+            None => app,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::exchange::ExchangeEntry;
 use crate::openid::OpenIdSettings;
 use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
+use crate::tls::{Forwarded, Tls};
 use crate::tokens::Tokens;
 use crate::toml_reader::{Reader, names, syntax_error};
 use crate::users::User;
@@ -33,6 +34,12 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The proxies in front of this server, which say whom a request comes from; `None` if the file does not speak of any.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
+    /// How this server serves https by itself; `None` is http, or a proxy in front.
+    pub(crate) tls: Option<Tls>,
+    /// Where clients show certificates, if not at the issuer's own address.
+    pub(crate) mtls_endpoint_aliases: Option<String>,
+    /// How those proxies tell the certificates of their clients.
+    pub(crate) forwarded_certificates: Option<Forwarded>,
     /// Where everything is kept, see `stores.rs`.
     pub(crate) store: String,
     pub(crate) profile: Profile,
@@ -162,6 +169,9 @@ impl Config {
 
     /// The same, with the paths that the file names taken from the folder that it is in.
     pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        if let Some(tls) = &mut self.tls {
+            tls.in_folder(folder);
+        }
         if let Some(file) = &mut self.tokens.keys.file {
             *file = folder.join(&*file);
         }
@@ -174,7 +184,7 @@ impl Config {
     /// What is probably not as it was meant, though it works.
     pub(crate) fn warnings(&self) -> Vec<&'static str> {
         let https = self.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("https://"));
-        let behind_a_proxy = https && self.listen.ip().is_loopback();
+        let behind_a_proxy = https && self.tls.is_none() && self.listen.ip().is_loopback();
         let unheard = behind_a_proxy && self.trusted_proxies.is_none();
         unheard.then_some(NO_TRUSTED_PROXIES).into_iter().collect()
     }
@@ -192,7 +202,7 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
     it; without trusted_proxies = [\"127.0.0.1\"] everybody has the proxy's address, and one visitor uses up the limits of \
     all. trusted_proxies = [] is for a proxy that says nothing of its clients.";
 
-const KNOWN: &str = "issuer, listen, trusted_proxies, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
+const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
     client_id_metadata_documents, legacy_assertion_audience, require_pushed_authorization_requests, \
     require_signed_request_object, dpop, openid, outbound, resources, users, clients";
@@ -211,9 +221,13 @@ impl Reader {
         let asks = registration.is_some() || openid.is_some() || keys.any(|fetches| fetches);
         let is_local = issuer.as_deref().is_none_or(|issuer| issuer.starts_with("http://"));
         let (documents, outbound) = self.outbound(&mut file, profile, asks, is_local);
+        let trusted_proxies = self.trusted_proxies(&mut file);
         let config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
-            trusted_proxies: self.trusted_proxies(&mut file),
+            tls: self.take(&mut file, "tls"),
+            mtls_endpoint_aliases: self.take(&mut file, "mtls_endpoint_aliases"),
+            forwarded_certificates: self.forwarded_certificates(&mut file, trusted_proxies.is_some()),
+            trusted_proxies,
             issuer,
             store: self.take(&mut file, "store").unwrap_or_else(|| "memory".to_owned()),
             profile,
@@ -361,13 +375,15 @@ impl Reader {
         self.whole_tokens(config, &ids);
         self.whole_exchanges(config);
         self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
+        let tls = config.tls.iter();
+        self.mistakes.extend(tls.flat_map(|tls| tls.mistakes(config.issuer.as_deref())));
     }
 }
 
-/// An http issuer names the address to listen on; an https one has a proxy in front.
+/// An issuer at an address names the one to listen on; another one has a proxy in front, or a name.
 fn listen_of(issuer: Option<&str>) -> SocketAddr {
     let authority =
-        issuer.and_then(|issuer| issuer.strip_prefix("http://")).and_then(|rest| rest.split('/').next());
+        issuer.and_then(|issuer| issuer.split_once("://")).and_then(|(_, rest)| rest.split('/').next());
     authority.and_then(|authority| authority.parse().ok()).unwrap_or(DEFAULT_LISTEN)
 }
 

@@ -44,6 +44,7 @@ mod setup;
 mod site;
 mod step_up;
 mod stores;
+mod tls;
 mod tokens;
 mod toml_reader;
 mod users;
@@ -56,12 +57,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use grantor::adapter::axum::Connection;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
+use crate::tls::TlsServer;
 
 /// An OAuth authorization server with its pages, for one file of configuration.
 #[derive(Parser)]
@@ -123,27 +126,44 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     };
     config.store = arguments.store.unwrap_or(config.store);
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let tls = config.tls.as_ref().map(tls::Tls::open).transpose().map_err(|error| vec![error])?;
     let wanted = config.listen;
     let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     let app = setup::app(config, address).await?;
     tokio::spawn(app.server.clone().keep_sweeping(SWEEP));
-    serve(listener, address, app.router()).await.map_err(|error| vec![error.to_string()])
+    serve(listener, address, app.router(), tls).await.map_err(|error| vec![error.to_string()])
 }
 
-async fn serve(listener: TcpListener, address: SocketAddr, router: axum::Router) -> std::io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    router: axum::Router,
+    tls: Option<TlsServer>,
+) -> std::io::Result<()> {
     // Only now, when a connection is accepted: whoever started this program waits for the line.
     let mut out = std::io::stdout();
-    writeln!(out, "grantor example server listening on http://{address}")?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "grantor example server listening on {scheme}://{address}")?;
     out.flush()?;
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let until = async move {
         asked_to_stop().await;
         let _ = stopping.send(());
     };
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(until);
+    let serving = async {
+        match tls {
+            None => {
+                let service = router.into_make_service_with_connect_info::<SocketAddr>();
+                axum::serve(listener, service).with_graceful_shutdown(until).await
+            }
+            Some(tls) => {
+                let service = router.into_make_service_with_connect_info::<Connection>();
+                axum::serve(tls.listener(listener), service).with_graceful_shutdown(until).await
+            }
+        }
+    };
     let out_of_time = async move {
         if stopped.await.is_ok() {
             tokio::time::sleep(LAST_ANSWERS).await;

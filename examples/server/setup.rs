@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::Utc;
 use grantor::audit::TracingAudit;
 use grantor::client::argon2::Argon2Secrets;
-use grantor::client::{ClientJwts, RequestObjects};
+use grantor::client::{ClientJwts, RequestObjects, X509Certificates};
 use grantor::keys::{JwtSigner, KeyStore, Keys};
 use grantor::server::RateLimiter;
 use grantor::{AuthorizationServer, Policy, Registration};
@@ -26,6 +26,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::{Site, is_loopback};
 use crate::stores::Stores;
+use crate::tls::Tls;
 use crate::users::Users;
 
 /// Puts everything together; `address` is where the server listens.
@@ -35,7 +36,8 @@ use crate::users::Users;
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
     let stores = Stores::open(&config.store).await.map_err(one_line)?;
     let keys = keys(&config, stores.keys).await?;
-    let issuer = config.issuer.unwrap_or_else(|| format!("http://{address}"));
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let issuer = config.issuer.unwrap_or_else(|| format!("{scheme}://{address}"));
     let site =
         Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
     let pages = Pages::new(&site).map_err(|error| vec![error.to_string()])?;
@@ -97,6 +99,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         Some(outbound) if config.documents => builder.client_id_metadata_documents(Arc::clone(outbound)),
         Some(_) | None => builder,
     };
+    let reads_over = config.outbound.clone();
     let builder = builder.client_signatures(match config.outbound {
         Some(outbound) => ClientJwts::over(outbound),
         None => ClientJwts::new(),
@@ -109,6 +112,16 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         true => builder.require_pushed_authorization_requests(),
         false => builder,
     };
+    let hands_over = config.tls.as_ref().is_some_and(Tls::asks) || config.forwarded_certificates.is_some();
+    let builder = match (hands_over, reads_over) {
+        (false, _) => builder,
+        (true, Some(outbound)) => builder.client_certificates(X509Certificates::over(outbound)),
+        (true, None) => builder.client_certificates(X509Certificates::new()),
+    };
+    let builder = match &config.mtls_endpoint_aliases {
+        Some(base) => builder.mtls_endpoint_aliases(base),
+        None => builder,
+    };
     let builder = match config.legacy_assertion_audience {
         true => builder.legacy_assertion_audience(),
         false => builder,
@@ -120,6 +133,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         }
         None => builder,
     };
+    let proxies = config.trusted_proxies.unwrap_or_default();
     let server =
         builder.build().map_err(|errors| errors.all().iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(App::new(Parts {
@@ -129,7 +143,8 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         users,
         sessions: Sessions::new(site.secure, &site.host),
         logins: RateLimiter::per_minute(config.limits.login),
-        proxies: config.trusted_proxies.unwrap_or_default(),
+        certificates: config.forwarded_certificates.map(|of| of.rule(proxies.clone())),
+        proxies,
         scopes: Scopes::new(config.scopes, config.scope_text),
         details: config.details,
         pages,

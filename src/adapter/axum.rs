@@ -4,10 +4,14 @@
 //! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer, and outside of them a [`CrossOriginLayer`];
 //! [`guard_routes`] serves its metadata. For several
 //! issuers there are [`tenant_router`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds whom a request comes from, and
-//! [`Peer`] tells your own pages.
+//! [`Peer`] tells your own pages; [`ForwardedCertificateLayer`] finds the client certificate. `TlsListener` (feature `axum-tls`)
+//! serves TLS by itself.
 
+mod connection;
 mod guard;
 mod tenants;
+#[cfg(feature = "axum-tls")]
+mod tls;
 
 use std::convert::Infallible;
 
@@ -18,10 +22,14 @@ use ::axum::http::request::Parts;
 use ::axum::response::{IntoResponse, Response as HttpResponse};
 use ::axum::{Router, routing};
 
+pub use connection::Connection;
 pub use guard::guard_routes;
 pub use tenants::{Tenant, tenant_router};
+#[cfg(feature = "axum-tls")]
+pub use tls::TlsListener;
 
 pub use super::http::{CrossOriginLayer, CrossOriginService, GuardLayer, Guarded, Peer, PeerLayer, WithPeer};
+pub use super::http::{ForwardedCertificateLayer, WithForwardedCertificate};
 pub use super::http::{read, read_parts};
 pub use super::{AnyToken, Authorized, Required};
 use crate::audit::Endpoint;

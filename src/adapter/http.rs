@@ -3,7 +3,7 @@
 //! [`EndpointService`] answers at all machine endpoints. For your own `/authorize`, [`read`] copies a request and
 //! `http::Response::from` gives the answer its type. In front of an API stands a [`GuardLayer`], and outside of it a
 //! [`CrossOriginLayer`]; the layer leaves an [`Access`](crate::Access) in the request's extensions. Behind proxies, [`PeerLayer`]
-//! finds whom a request comes from.
+//! finds whom a request comes from, and [`ForwardedCertificateLayer`] the client certificate.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -43,6 +43,7 @@ mod connection;
 #[cfg(not(feature = "axum"))]
 mod connection;
 mod cross_origin;
+mod forwarded_certificate;
 mod guard;
 mod peer;
 mod screen;
@@ -58,12 +59,13 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 pub use cross_origin::{CrossOriginLayer, CrossOriginService};
+pub use forwarded_certificate::{ForwardedCertificateLayer, WithForwardedCertificate};
 pub use guard::{GuardLayer, Guarded};
 pub use peer::{Peer, PeerLayer, WithPeer};
 pub use screen::Screened;
 pub use service::EndpointService;
 
-use crate::http::{Certificate, Headers, MAX_BODY, Method, Request, Response};
+use crate::http::{Headers, MAX_BODY, Method, Request, Response};
 use crate::tenants::Destination;
 
 /// An error of a body.
@@ -86,8 +88,9 @@ where
     read
 }
 
-/// The same without the body. A [`Certificate`] among the request's extensions is handed on: see
-/// [`Request::certificate`](crate::http::Request::certificate) for who may put it there.
+/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found; else a
+/// [`Certificate`](crate::http::Certificate) among the request's extensions, which a layer of yours may put there; else what the
+/// framework says of the connection. See [`Request::certificate`](crate::http::Request::certificate).
 pub fn read_parts(parts: &Parts) -> Request {
     let mut read = Request::new(Method::from(parts.method.as_str()));
     read.query = parts.uri.query().map(str::to_owned);
@@ -103,7 +106,7 @@ pub fn read_parts(parts: &Parts) -> Request {
     if parts.headers.contains_key("dpop") {
         read.path = Some(connection::whole_uri(parts).path().to_owned());
     }
-    read.certificate = parts.extensions.get::<Certificate>().cloned();
+    read.certificate = forwarded_certificate::of(&parts.extensions);
     read.peer = Peer::of(&parts.extensions).0;
     read
 }

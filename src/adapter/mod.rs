@@ -64,9 +64,15 @@
 mod authorized;
 #[cfg(feature = "axum")]
 pub mod axum;
+mod forwarded_certificate;
 #[cfg(feature = "http")]
 pub mod http;
 mod proxy;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use authorized::{AnyToken, Authorized, Required};
+pub use forwarded_certificate::{ForwardedCertificateError, ForwardedCertificates};
 pub use proxy::{ProxyError, TrustedProxies};
+#[cfg(feature = "tls")]
+pub use tls::{CertificateRequest, server_config};

@@ -102,6 +102,14 @@ impl TrustedProxies {
         }
     }
 
+    /// Whether this address is listed. Who only counts hops lists none.
+    pub(super) fn lists(&self, address: IpAddr) -> bool {
+        match &self.0 {
+            Rule::Networks(_) => self.is_proxy(address.to_canonical()),
+            Rule::Nobody | Rule::Hops(_) => false,
+        }
+    }
+
     /// Whether this address is one of a proxy, as far as the rule knows addresses.
     fn is_proxy(&self, address: IpAddr) -> bool {
         match &self.0 {

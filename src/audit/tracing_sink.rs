@@ -47,6 +47,7 @@ impl Audit for TracingAudit {
             EventKind::Failed(_) => write_at!(error, event),
             EventKind::Ended(_) => write_at!(warn, event),
             EventKind::Refused(_)
+            | EventKind::CertificateIgnored
             | EventKind::ClaimsDropped
             | EventKind::ConsentRemembered
             | EventKind::ConsentByPolicy

@@ -7,6 +7,7 @@ pub(crate) mod algorithm;
 pub(crate) mod client_id;
 pub(crate) mod confirmation;
 pub(crate) mod details;
+pub(crate) mod distinguished_name;
 pub(crate) mod fresh_secrets;
 pub(crate) mod handle;
 pub(crate) mod numeric_date;
@@ -31,6 +32,9 @@ pub use algorithm::Algorithm;
 pub use client_id::ClientId;
 pub use confirmation::{BothKeys, Confirmation, Thumbprint};
 pub use details::{AuthorizationDetail, AuthorizationDetails};
+#[cfg(feature = "mtls")]
+pub(crate) use distinguished_name::Attribute;
+pub(crate) use distinguished_name::DistinguishedName;
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
 pub use replay_key::ReplayKey;
 pub use resources::{MAX_RESOURCES, ResourceId, ResourceIndicators};

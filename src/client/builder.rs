@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::auth::Credentials;
+use super::certificate::{CertificateSubject, CertificateSubjectError};
 use super::keys::{ClientKeys, ClientKeysError};
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
 use super::{ClientState, GrantType, LogoutUriError, LogoutUris, ResponseType, SecretHash, SelfRegistration};
@@ -179,6 +180,19 @@ impl ClientBuilder {
         self
     }
 
+    /// `tls_client_auth_subject_dn`: the distinguished name of its certificate. The other names are members of the
+    /// [`metadata`](Self::metadata).
+    pub fn certificate_subject_dn(mut self, name: impl Into<String>) -> Self {
+        self.metadata.tls_client_auth_subject_dn = Some(name.into());
+        self
+    }
+
+    /// `tls_client_certificate_bound_access_tokens`: whether its tokens are bound to its certificate (RFC 8705 section 3).
+    pub fn certificate_bound_access_tokens(mut self, bound: bool) -> Self {
+        self.metadata.tls_client_certificate_bound_access_tokens = Some(bound);
+        self
+    }
+
     /// How its access tokens are written, unless their resource says otherwise.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.metadata.access_tokens = Some(format);
@@ -344,12 +358,26 @@ impl ClientBuilder {
         match auth_method.credentials() {
             Credentials::Nothing if !secrets.is_empty() => errors.push(ClientError::PublicWithSecret),
             Credentials::Secret if secrets.is_empty() => errors.push(ClientError::SecretMissing),
-            Credentials::Keys if !secrets.is_empty() => errors.push(ClientError::KeysAndSecret),
-            Credentials::Keys if metadata.jwks.is_none() && metadata.jwks_uri.is_none() => {
+            Credentials::Keys | Credentials::CertifiedKeys | Credentials::Certificate
+                if !secrets.is_empty() =>
+            {
+                errors.push(ClientError::KeysAndSecret);
+            }
+            Credentials::Keys | Credentials::CertifiedKeys
+                if metadata.jwks.is_none() && metadata.jwks_uri.is_none() =>
+            {
                 errors.push(ClientError::KeysMissing);
             }
-            Credentials::Nothing | Credentials::Secret | Credentials::Keys => {}
+            Credentials::Certificate if CertificateSubject::of(&metadata) == Ok(None) => {
+                errors.push(ClientError::CertificateSubjectMissing);
+            }
+            Credentials::Nothing
+            | Credentials::Secret
+            | Credentials::Keys
+            | Credentials::CertifiedKeys
+            | Credentials::Certificate => {}
         }
+        errors.extend(CertificateSubject::of(&metadata).err().map(ClientError::CertificateSubject));
         if metadata.token_endpoint_auth_signing_alg.as_deref().is_some_and(|name| !ALGORITHMS.contains(&name))
         {
             errors.push(ClientError::SigningAlgorithm);
@@ -380,6 +408,9 @@ impl ClientBuilder {
             owner,
             of_document: false,
         };
+        if client.binds_to_certificates() && client.allows(&GrantType::Implicit) {
+            errors.push(ClientError::ImplicitUnbound);
+        }
         if !client.is_confidential() {
             errors.extend(mistakes_of_public(&client));
         }
@@ -438,10 +469,21 @@ pub enum ClientError {
     #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
     SecretMissing,
     /// The client could never authenticate.
-    #[error("the client has no keys: private_key_jwt needs jwks or jwks_uri")]
+    #[error("the client has no keys: its authentication method needs jwks or jwks_uri")]
     KeysMissing,
+    /// The client could never authenticate.
+    #[error(
+        "tls_client_auth needs one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email"
+    )]
+    CertificateSubjectMissing,
+    /// A token in a fragment is bound to no certificate.
+    #[error("tls_client_certificate_bound_access_tokens and the implicit grant exclude each other")]
+    ImplicitUnbound,
+    /// The name of its certificate cannot be used.
+    #[error(transparent)]
+    CertificateSubject(CertificateSubjectError),
     /// One client has one way to authenticate.
-    #[error("a client that signs with a key of its own cannot have a secret")]
+    #[error("a client that proves a key of its own cannot have a secret")]
     KeysAndSecret,
     /// The keys cannot be used.
     #[error(transparent)]

@@ -61,6 +61,28 @@ pub struct ClientMetadata {
     /// Where the client publishes them, in the place of `jwks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
+    /// The distinguished name of the client's certificate, as RFC 4514 writes it (RFC 8705 section 2.1.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// A DNS name in the client's certificate, in the place of the distinguished name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_dns: Option<String>,
+    /// The same with a URI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_uri: Option<String>,
+    /// The same with an IP address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_ip: Option<String>,
+    /// The same with an e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_email: Option<String>,
+    /// Its access tokens are bound to the certificate of the connection that asks for them (RFC 8705 section 3.4), and the refresh
+    /// tokens of a public client, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_certificate_bound_access_tokens: Option<bool>,
+    /// Whether the client uses `mtls_endpoint_aliases` (FAPI 2.0 Security Profile section 5.2.2.1). It changes nothing here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_mtls_endpoint_aliases: Option<bool>,
     /// What its `id_token`s are signed with (OpenID Connect Registration section 2); by default `RS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Algorithm>,

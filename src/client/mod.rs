@@ -2,6 +2,9 @@
 
 pub(crate) mod auth;
 mod builder;
+mod certificate;
+#[cfg(feature = "mtls")]
+mod certificate_keys;
 mod codec;
 pub(crate) mod document_url;
 mod file;
@@ -14,12 +17,16 @@ mod logout;
 mod metadata;
 mod name;
 mod profile;
+#[cfg(feature = "jwt")]
+mod recent;
 mod registration;
 mod registry;
 mod request_objects;
 mod response_mode;
 pub(crate) mod sector;
 mod state;
+#[cfg(feature = "mtls")]
+mod x509;
 
 #[cfg(feature = "argon2")]
 pub mod argon2;
@@ -32,6 +39,9 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::SlowHash;
 pub use builder::{ClientBuilder, ClientError, ClientErrors};
+pub use certificate::{
+    CertificateSubject, CertificateSubjectError, ClientCertificates, ExpectedCertificate, ShownCertificate,
+};
 pub use codec::ClientDecodeError;
 pub(crate) use document_url::DocumentUrl;
 pub use file::{FileRegistry, FileRegistryError};
@@ -53,6 +63,8 @@ pub use response_mode::ResponseMode;
 pub use sector::SubjectIdentifierType;
 pub use state::ClientState;
 pub(crate) use state::SelfRegistration;
+#[cfg(feature = "mtls")]
+pub use x509::X509Certificates;
 
 pub use crate::base::ClientId;
 use crate::redirect::RedirectUri;
@@ -103,6 +115,10 @@ pub enum AuthMethod {
     ClientSecretPost,
     /// A signed JWT in the body (RFC 7523, OpenID Connect Core section 9).
     PrivateKeyJwt,
+    /// A client certificate of an authority, by one name in it (RFC 8705 section 2.1).
+    TlsClientAuth,
+    /// A client certificate of a key that the client registered (RFC 8705 section 2.2).
+    SelfSignedTlsClientAuth,
 }
 
 impl AuthMethod {
@@ -114,6 +130,8 @@ impl AuthMethod {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         }
     }
 }
@@ -328,6 +346,13 @@ impl Client {
 
     pub(crate) fn requires_pkce(&self) -> bool {
         !self.is_confidential() || self.metadata.require_pkce.unwrap_or(true)
+    }
+
+    /// `tls_client_certificate_bound_access_tokens`: whether its tokens work over connections with its certificate alone (RFC 8705
+    /// section 3).
+    #[must_use]
+    pub fn binds_to_certificates(&self) -> bool {
+        self.metadata.tls_client_certificate_bound_access_tokens == Some(true)
     }
 
     pub(crate) fn requires_push(&self) -> bool {

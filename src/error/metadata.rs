@@ -41,6 +41,10 @@ pub enum MetadataFlaw {
     RequireSignedType,
     /// `dpop_bound_access_tokens` is not a boolean.
     DpopBoundType,
+    /// `tls_client_certificate_bound_access_tokens` is not a boolean.
+    BoundTokensType,
+    /// `tls_client_certificate_bound_access_tokens`, and no certificates come in here.
+    BoundTokensUnsupported,
     /// `software_statement` is not a string.
     StatementType,
     /// `software_statement` is too long.
@@ -72,6 +76,8 @@ impl MetadataFlaw {
             Self::RequireAuthTimeType => "require_auth_time must be true or false",
             Self::RequireSignedType => "require_signed_request_object must be true or false",
             Self::DpopBoundType     => "dpop_bound_access_tokens must be true or false",
+            Self::BoundTokensType   => "tls_client_certificate_bound_access_tokens must be true or false",
+            Self::BoundTokensUnsupported => "tls_client_certificate_bound_access_tokens is not supported",
             Self::StatementType     => "software_statement must be a string",
             Self::StatementTooLong  => "software_statement must have at most 16 KiB",
             Self::ClientIdType      => "client_id must be a string",

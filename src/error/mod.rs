@@ -6,6 +6,7 @@
 
 mod assertion;
 mod backend;
+mod certificate;
 mod code;
 mod extension;
 mod metadata;
@@ -15,6 +16,7 @@ mod reason;
 
 pub use assertion::AssertionFlaw;
 pub use backend::{BackendError, CommitError};
+pub use certificate::CertificateFlaw;
 pub use code::ErrorCode;
 pub use extension::ExtensionRefusal;
 pub use metadata::MetadataFlaw;

@@ -39,6 +39,8 @@ pub enum ProofFlaw {
     NonceWanted,
     /// Made for another access token (`ath`).
     TokenWrong,
+    /// The client's tokens are bound to a certificate, and the connection has none (RFC 8705 section 3).
+    CertificateMissing,
     /// A proof by another key than the one that the code or the refresh token is bound to.
     OtherKey,
     /// A proof by another key than the one that the access token is bound to.
@@ -79,6 +81,7 @@ impl ProofFlaw {
             Self::Replayed => (E::InvalidDpopProof, "the DPoP proof was used before"),
             Self::NonceWanted => (E::UseDpopNonce, "use the nonce of the DPoP-Nonce header field"),
             Self::TokenWrong => (E::InvalidDpopProof, "ath is not the hash of the access token"),
+            Self::CertificateMissing => (E::InvalidRequest, "a client certificate is required"),
             Self::OtherKey => (E::InvalidGrant, "the code or token is bound to another key"),
             Self::TokenOfOtherKey => (E::InvalidToken, "the access token is bound to another key"),
             Self::PushedOtherKey => (E::InvalidDpopProof, "dpop_jkt is not the key of the DPoP proof"),

@@ -91,6 +91,7 @@ impl Reason {
             R::ContentTypeWrong => (E::InvalidRequest, "the content type must be application/x-www-form-urlencoded"),
             R::ParameterRepeated => (E::InvalidRequest, "a parameter is repeated"),
             R::HeaderRepeated => (E::InvalidRequest, "a header field is repeated"),
+            R::CertificateMalformed => (E::InvalidRequest, "the client certificate field is malformed or repeated"),
             R::ParameterMissing => (E::InvalidRequest, "a required parameter is missing"),
 
             R::ClientMissing => (E::InvalidClient, "client authentication is missing"),
@@ -99,6 +100,7 @@ impl Reason {
             | R::ClientMethodNotRegistered
             | R::ClientSecretWrong
             | R::ClientAssertion(_) => (E::InvalidClient, "client authentication failed"),
+            R::ClientCertificate(flaw) => flaw.public(),
             R::ClientKeysUnavailable => (E::TemporarilyUnavailable, "the keys of the client could not be fetched, try again"),
             R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id: register again"),
             R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
@@ -279,6 +281,8 @@ impl Reason {
             R::PostLogoutRedirectUri => (E::InvalidRequest, "post_logout_redirect_uri is not registered for this client"),
             R::LogoutTokenRefused => (E::InvalidRequest, "the client does not take the logout token"),
             R::LogoutUndelivered => (E::TemporarilyUnavailable, "the client could not be told of the logout"),
+            R::RegistrationCertificateSubject =>
+                (E::InvalidClientMetadata, "tls_client_auth needs exactly one well-formed name: tls_client_auth_subject_dn, or one of tls_client_auth_san_…"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AssertionFlaw, ExtensionRefusal, MetadataFlaw, ProofFlaw};
+use super::{AssertionFlaw, CertificateFlaw, ExtensionRefusal, MetadataFlaw, ProofFlaw};
 
 /// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub enum Reason {
     ParameterRepeated,
     /// A header field stands there twice.
     HeaderRepeated,
+    /// The field in which a proxy names the client's certificate cannot be read, or is there twice.
+    CertificateMalformed,
     /// A parameter that this request needs is absent.
     ParameterMissing,
 
@@ -43,6 +45,8 @@ pub enum Reason {
     ClientSecretWrong,
     /// A client's assertion does not count.
     ClientAssertion(AssertionFlaw),
+    /// A client's certificate proves nothing.
+    ClientCertificate(CertificateFlaw),
     /// The keys of the client could not be fetched; that says nothing of the client.
     ClientKeysUnavailable,
     /// The client has a slow hash, and the server was built without one.
@@ -361,6 +365,8 @@ pub enum Reason {
     RegistrationSignedAnswers,
     /// Request objects that could not be verified here, or encrypted ones.
     RegistrationRequestObject,
+    /// Not exactly one `tls_client_auth_…` name of a client that shows certificates, or one that is malformed (RFC 8705 section 2.1.2).
+    RegistrationCertificateSubject,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
     /// Tokens that are bound to a key, which this server does not issue.

@@ -3,7 +3,8 @@
 //! ```text
 //! AwaitClient ──with_client──▶ Ready
 //!                        ├───▶ SlowHash ──with_answer──▶ Ready
-//!                        └───▶ Signature ──with_claims──▶ FirstUse ──with_answer──▶ Ready
+//!                        ├───▶ Signature ──with_claims──▶ FirstUse ──with_answer──▶ Ready
+//!                        └───▶ Certificate ──with_answer──▶ Ready
 //! ```
 
 use std::fmt::Debug;
@@ -13,11 +14,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::client::auth::{
-    ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
+    self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
 };
-use crate::client::{Client, ClientId, SignedText, Unsigned};
-use crate::error::{Reason, Refusal};
+use crate::client::{Client, ClientId, ShownCertificate, SignedText, Unsigned};
+use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
 use crate::secret::SecretText;
 use crate::store::ReplayKey;
@@ -63,6 +64,9 @@ impl<R: Request> AwaitClient<R> {
             Authentication::Failed(reason) => Err(reason.into()),
             Authentication::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
             Authentication::Signature(claims) => Ok(Checked::Signature(AwaitSignature { claims, request })),
+            Authentication::Certificate(shown) => {
+                Ok(Checked::Certificate(AwaitCertificate { shown, request }))
+            }
         }
     }
 }
@@ -77,6 +81,8 @@ pub enum Checked<R: Request> {
     SlowHash(AwaitSlowHash<R>),
     /// Verify [`AwaitSignature::question`], then go on.
     Signature(AwaitSignature<R>),
+    /// Read the certificate of [`AwaitCertificate`], then go on.
+    Certificate(AwaitCertificate<R>),
 }
 
 /// Waits for the answer of a slow hash.
@@ -135,6 +141,30 @@ impl<R: Request> AwaitSignature<R> {
         let (client, key, until) =
             self.claims.with_claims(claims, now, &rules.issuer, rules.assertions.as_deref())?;
         Ok(AwaitFirstUse { key, until, next: self.request.with_client(client)? })
+    }
+}
+
+/// Waits for what the certificate of the connection says.
+#[derive(Debug)]
+pub struct AwaitCertificate<R> {
+    shown: auth::AwaitCertificate,
+    request: R,
+}
+
+impl<R: Request> AwaitCertificate<R> {
+    /// What has to be read. It may expect nothing: then the client is unknown, and the answer costs the same.
+    #[must_use]
+    pub fn question(&self) -> ShownCertificate<'_> {
+        self.shown.question()
+    }
+
+    /// Takes the answer.
+    ///
+    /// # Errors
+    /// The certificate is not the client's, or its keys could not be had, or the client may not ask for this.
+    pub fn with_answer(self, answer: Result<(), CertificateFlaw>) -> Result<R::Next, Refusal> {
+        let client = self.shown.with_answer(answer)?;
+        self.request.with_client(client)
     }
 }
 

@@ -20,7 +20,9 @@ pub mod token;
 mod token_query;
 
 pub(crate) use await_client::Request as AwaitsClient;
-pub use await_client::{AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, Checked};
+pub use await_client::{
+    AwaitCertificate, AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, Checked,
+};
 pub use jarm::{AwaitResponseSignature, Finished};
 pub use redirect::{
     AwaitApproval, AwaitRedirectSignature, ErrorAnswer, OpenedRedirect, Redirect, SealedRedirect,

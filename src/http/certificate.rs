@@ -10,28 +10,47 @@ use crate::base::Thumbprint;
 /// The end-entity certificate by which the client of a TLS connection authenticated itself (RFC 8705).
 ///
 /// **Trusted.** The host vouches that the connection proved the private key of this certificate: the TLS server of this process
-/// says so, or a proxy of your own does, over a field that no client can send. Whether its chain was checked depends on the
-/// host's TLS server; grantor reads the certificate alone.
+/// says so, or a proxy of your own does, over a field that no client can send. Whether its chain is good is a second fact:
+/// [`with_verified_chain`](Self::with_verified_chain).
 #[derive(Clone, PartialEq, Eq)]
-pub struct Certificate(Arc<[u8]>);
+pub struct Certificate {
+    der: Arc<[u8]>,
+    has_verified_chain: bool,
+}
 
 impl Certificate {
+    /// The longest certificate that is read, in bytes.
+    pub const MAX_BYTES: usize = 16 * 1024;
+
     /// The certificate in DER.
     #[must_use]
     pub fn from_der(der: impl Into<Arc<[u8]>>) -> Self {
-        Self(der.into())
+        Self { der: der.into(), has_verified_chain: false }
     }
 
     /// The bytes.
     #[must_use]
     pub fn der(&self) -> &[u8] {
-        &self.0
+        &self.der
+    }
+
+    /// The same, of which the host says that it verified the chain: up to an authority whose certificates it takes for its clients, with
+    /// its dates, and whatever was revoked. **A wrong word here makes anybody a client of `tls_client_auth`** (RFC 8705 section 2.1).
+    #[must_use]
+    pub fn with_verified_chain(self) -> Self {
+        Self { has_verified_chain: true, ..self }
+    }
+
+    /// Whether the host verified the chain.
+    #[must_use]
+    pub fn has_verified_chain(&self) -> bool {
+        self.has_verified_chain
     }
 
     /// SHA-256 over the DER, as tokens name it (`x5t#S256`, RFC 8705 section 3.1).
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
-        Thumbprint::new(Sha256::digest(&self.0).into())
+        Thumbprint::new(Sha256::digest(&self.der).into())
     }
 }
 

@@ -10,7 +10,7 @@ use super::signed_answers::SignedAnswers;
 use crate::base::{
     AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope, Subject,
 };
-use crate::client::auth::AssertionRules;
+use crate::client::auth::{AssertionRules, CertificateRules};
 use crate::client::{Client, GrantType, Profile, RequestObjects};
 use crate::error::Reason;
 use crate::openid::OpenIdRules;
@@ -37,6 +37,8 @@ pub struct Rules {
     pub access_tokens: AccessTokens,
     /// How assertions of clients are taken, if they are.
     pub(crate) assertions: Option<Box<AssertionRules>>,
+    /// How certificates of clients are taken.
+    pub(crate) certificates: CertificateRules,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Vec<ClientId>,
     /// How requests of OpenID Connect are answered, if they are.
@@ -71,6 +73,7 @@ impl Rules {
             extensions: Vec::new(),
             detail_types: DetailTypes::default(),
             assertions: None,
+            certificates: CertificateRules::default(),
             introspect_all: Vec::new(),
             access_tokens: AccessTokens::default(),
             openid: None,

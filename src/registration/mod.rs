@@ -25,6 +25,7 @@ mod policy;
 mod statement;
 #[cfg(feature = "jwt")]
 mod trusted_issuers;
+mod values;
 mod wire;
 
 use std::fmt;

@@ -4,7 +4,6 @@ mod message_signing;
 
 use std::collections::HashSet;
 
-use fluent_uri::Uri;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
@@ -13,24 +12,17 @@ use serde_json::{Map, Value};
 use super::logout::LogoutMembers;
 use super::member::{Flag, List, Member, Text};
 use super::openid::{OpenIdMembers, check_implicit, check_sector};
+use super::values::{application_type, contacts, name, page, short, text};
 use super::{Allowance, Registration};
 use crate::client::auth::Credentials;
-use crate::client::{
-    ApplicationType, AuthMethod, ClientKeys, ClientMetadata, GrantType, ResponseType, is_readable_name,
-};
+use crate::client::{AuthMethod, CertificateSubject, ClientKeys, ClientMetadata, GrantType, ResponseType};
 use crate::error::{MetadataFlaw, Reason};
 use crate::policy::Rules;
-use crate::redirect::{RedirectUri, has_port_that_exists};
+use crate::redirect::RedirectUri;
 use crate::scope::Scope;
 
 /// Those beyond are dropped.
 const MAX_REDIRECT_URIS: usize = 16;
-const MAX_CONTACTS: usize = 8;
-/// In characters.
-const MAX_NAME: usize = 128;
-const MAX_TEXT: usize = 256;
-/// In bytes.
-const MAX_URI: usize = 2048;
 /// A software statement, in bytes.
 const MAX_STATEMENT: usize = 16 * 1024;
 
@@ -55,6 +47,13 @@ pub(crate) struct MetadataBody {
     policy_uri: Text,
     jwks_uri: Text,
     jwks: Option<Value>,
+    tls_client_auth_subject_dn: Text,
+    tls_client_auth_san_dns: Text,
+    tls_client_auth_san_uri: Text,
+    tls_client_auth_san_ip: Text,
+    tls_client_auth_san_email: Text,
+    tls_client_certificate_bound_access_tokens: Flag,
+    use_mtls_endpoint_aliases: Flag,
     /// Read by a second look at the same body.
     #[serde(skip)]
     openid: OpenIdMembers,
@@ -145,7 +144,7 @@ impl MetadataBody {
 
     /// The same with this method alone. The keys of a public client mean nothing.
     pub(crate) fn with_method(self, method: AuthMethod) -> Self {
-        let has_keys = method.credentials() == Credentials::Keys;
+        let has_keys = method.credentials().are_keys();
         Self {
             token_endpoint_auth_method: Member::Is(method.as_str().to_owned()),
             token_endpoint_auth_methods_supported: Member::Absent,
@@ -194,6 +193,15 @@ impl MetadataBody {
                 .or(self.token_endpoint_auth_signing_alg),
             jwks_uri: over.jwks_uri.or(self.jwks_uri),
             jwks: over.jwks.or(self.jwks),
+            tls_client_auth_subject_dn: over.tls_client_auth_subject_dn.or(self.tls_client_auth_subject_dn),
+            tls_client_auth_san_dns: over.tls_client_auth_san_dns.or(self.tls_client_auth_san_dns),
+            tls_client_auth_san_uri: over.tls_client_auth_san_uri.or(self.tls_client_auth_san_uri),
+            tls_client_auth_san_ip: over.tls_client_auth_san_ip.or(self.tls_client_auth_san_ip),
+            tls_client_auth_san_email: over.tls_client_auth_san_email.or(self.tls_client_auth_san_email),
+            tls_client_certificate_bound_access_tokens: over
+                .tls_client_certificate_bound_access_tokens
+                .or(self.tls_client_certificate_bound_access_tokens),
+            use_mtls_endpoint_aliases: over.use_mtls_endpoint_aliases.or(self.use_mtls_endpoint_aliases),
             openid: over.openid.or(self.openid),
             logout: over.logout.or(self.logout),
             software_id: over.software_id.or(self.software_id),
@@ -231,6 +239,7 @@ impl MetadataBody {
             (self.application_type.is_of_another_type(), F::ApplicationType),
             (self.authorization_details_types.is_of_another_type(), F::DetailTypesType),
             (self.require_pushed_authorization_requests.is_of_another_type(), F::RequirePushedType),
+            (self.tls_client_certificate_bound_access_tokens.is_of_another_type(), F::BoundTokensType),
             (self.openid.default_max_age.is_of_another_type(), F::DefaultMaxAgeType),
             (self.openid.require_auth_time.is_of_another_type(), F::RequireAuthTimeType),
             (self.require_signed_request_object.is_of_another_type(), F::RequireSignedType),
@@ -255,6 +264,9 @@ impl MetadataBody {
         if self.dpop_bound_access_tokens == Member::Is(true) && !rules.takes_proofs {
             return Err(Reason::RegistrationDpop);
         }
+        if self.tls_client_certificate_bound_access_tokens == Member::Is(true) && !rules.certificates.binds {
+            return Err(MetadataFlaw::BoundTokensUnsupported.into());
+        }
         let method = match self.methods().next() {
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
@@ -262,7 +274,9 @@ impl MetadataBody {
             }
         };
         // Those of a client that signs nothing are ignored, for nothing here reads them.
-        let has_keys = method.credentials() == Credentials::Keys;
+        let has_keys = method.credentials().are_keys();
+        let signs = method.credentials() == Credentials::Keys;
+        let subject = |name: Text| name.value().filter(|_| method.credentials() == Credentials::Certificate);
         let openid = self.openid.check(rules)?;
         let signs_requests = rules.request_objects.is_some();
         let fetches = rules.assertions.as_ref().is_some_and(|signed| signed.fetches);
@@ -280,16 +294,22 @@ impl MetadataBody {
             scope: scope.map_err(|_| MetadataFlaw::ScopeMalformed)?,
             authorization_details_types: named(self.authorization_details_types),
             token_endpoint_auth_method: Some(method),
-            token_endpoint_auth_signing_alg: self
-                .token_endpoint_auth_signing_alg
-                .value()
-                .filter(|_| has_keys),
+            token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg.value().filter(|_| signs),
             jwks: self.jwks.filter(|_| has_keys || signs_requests),
             jwks_uri: self.jwks_uri.value().filter(|_| has_keys || (signs_requests && fetches)),
             request_object_signing_alg,
             authorization_signed_response_alg,
             introspection_signed_response_alg,
             require_signed_request_object: self.require_signed_request_object.value(),
+            tls_client_auth_subject_dn: subject(self.tls_client_auth_subject_dn),
+            tls_client_auth_san_dns: subject(self.tls_client_auth_san_dns),
+            tls_client_auth_san_uri: subject(self.tls_client_auth_san_uri),
+            tls_client_auth_san_ip: subject(self.tls_client_auth_san_ip),
+            tls_client_auth_san_email: subject(self.tls_client_auth_san_email),
+            tls_client_certificate_bound_access_tokens: self
+                .tls_client_certificate_bound_access_tokens
+                .value(),
+            use_mtls_endpoint_aliases: self.use_mtls_endpoint_aliases.value(),
             application_type: application_type(self.application_type.as_str())?,
             require_pushed_authorization_requests: self.require_pushed_authorization_requests.value(),
             dpop_bound_access_tokens: self.dpop_bound_access_tokens.value(),
@@ -303,6 +323,10 @@ impl MetadataBody {
             ..openid
         };
         let metadata = self.logout.check(metadata, rules)?;
+        match CertificateSubject::of(&metadata) {
+            Ok(subject) if subject.is_some() == (method.credentials() == Credentials::Certificate) => {}
+            Ok(_) | Err(_) => return Err(Reason::RegistrationCertificateSubject),
+        }
         match ClientKeys::of(&metadata) {
             Ok(keys) if keys.is_some() || !has_keys => Ok(RequestedMetadata { metadata }),
             Ok(_) | Err(_) => Err(Reason::RegistrationKeys),
@@ -378,7 +402,7 @@ fn scope(
 }
 
 /// A value that this version knows by this name.
-fn known<T: DeserializeOwned>(name: &str) -> Option<T> {
+pub(super) fn known<T: DeserializeOwned>(name: &str) -> Option<T> {
     let name: StrDeserializer<'_, Error> = name.into_deserializer();
     T::deserialize(name).ok()
 }
@@ -437,51 +461,6 @@ pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
     match method.credentials() {
         Credentials::Nothing | Credentials::Secret => true,
         Credentials::Keys => rules.assertions.is_some(),
+        Credentials::Certificate | Credentials::CertifiedKeys => rules.certificates.reads,
     }
-}
-
-fn application_type(name: Option<&str>) -> Result<Option<ApplicationType>, Reason> {
-    let known = |name| known(name).ok_or(MetadataFlaw::ApplicationType.into());
-    name.map(known).transpose()
-}
-
-fn text(value: Option<String>) -> Option<String> {
-    value.filter(|text| !text.trim().is_empty())
-}
-
-/// The name that people read on a consent page: [`is_readable_name`] is the rule.
-fn name(name: String) -> Result<Option<String>, Reason> {
-    if name.chars().nth(MAX_NAME).is_some() {
-        return Err(MetadataFlaw::NameTooLong.into());
-    }
-    let Some(name) = text(Some(name)) else { return Ok(None) };
-    match is_readable_name(&name) {
-        true => Ok(Some(name)),
-        false => Err(MetadataFlaw::NameCharacters.into()),
-    }
-}
-
-/// A short text that only informs; any other one is dropped.
-fn short(value: Option<String>) -> Option<String> {
-    let value = text(value)?;
-    let fits = value.chars().nth(MAX_TEXT).is_none() && !value.chars().any(char::is_control);
-    fits.then_some(value)
-}
-
-fn contacts(contacts: List) -> Option<Vec<String>> {
-    let contacts = contacts.texts().into_iter().filter_map(|one| short(Some(one)));
-    Some(contacts.take(MAX_CONTACTS).collect::<Vec<_>>()).filter(|contacts| !contacts.is_empty())
-}
-
-/// The address of a page or picture, which a host may show as a link: http or https, and nothing that runs. Any other one is
-/// dropped.
-fn page(uri: Text) -> Option<String> {
-    let uri = text(uri.value()).filter(|uri| uri.len() <= MAX_URI)?;
-    let is_page = Uri::parse(uri.as_str()).is_ok_and(|uri| {
-        let http = ["https", "http"].iter().any(|scheme| uri.scheme().as_str().eq_ignore_ascii_case(scheme));
-        let is_safe =
-            |a: fluent_uri::component::Authority<'_>| !a.host().is_empty() && a.userinfo().is_none();
-        http && uri.authority().is_some_and(is_safe) && has_port_that_exists(&uri)
-    });
-    is_page.then_some(uri)
 }

@@ -1,4 +1,4 @@
-//! [`KeyCheck`]: whether a request proves the key that its token is bound to (RFC 9449 section 7).
+//! [`KeyCheck`]: whether a request proves the key that its token is bound to (RFC 9449 section 7, RFC 8705 section 3).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::bearer::{Presented, Scheme};
 use crate::base::Confirmation;
 use crate::base::time::in_time;
 use crate::error::{Fault, ProofFlaw, Reason, Refusal};
-use crate::http::Request;
+use crate::http::{Certificate, Request};
 use crate::policy::after;
 use crate::store::ReplayGuard;
 use crate::trust::{Dpop, Place, Proven};
@@ -75,12 +75,14 @@ impl KeyCheck {
         now: DateTime<Utc>,
     ) -> Result<Option<Proven>, Reason> {
         let key = access.confirmation();
-        // No certificate is checked here.
-        if key.and_then(Confirmation::x5t_s256).is_some() {
-            return Err(Reason::TokenBound);
+        if let Some(print) = key.and_then(Confirmation::x5t_s256) {
+            let shown = request.certificate.as_ref().map(Certificate::thumbprint);
+            if shown.as_ref() != Some(print) {
+                return Err(Reason::TokenBound);
+            }
         }
         match (presented.scheme, key.and_then(Confirmation::jkt)) {
-            (Scheme::Bearer, None) if self.is_required => Err(Reason::TokenUnbound),
+            (Scheme::Bearer, None) if self.is_required && key.is_none() => Err(Reason::TokenUnbound),
             (Scheme::Bearer, None) => Ok(None),
             (Scheme::Bearer, Some(_)) => Err(Reason::TokenBound),
             (Scheme::Dpop, None) => Err(Reason::TokenUnbound),

@@ -14,7 +14,9 @@ use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::{AccountStatus, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Facts};
+use crate::flow::{
+    AccountStatus, AwaitCertificate, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Facts,
+};
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
@@ -170,7 +172,7 @@ impl AuthorizationServer {
         let guess = || self.guess(request.peer, ("client", &id));
         let counted = match evidence {
             Evidence::Short => Some(guess()?),
-            Evidence::Nothing | Evidence::Long => None,
+            Evidence::Nothing | Evidence::Long | Evidence::Proof => None,
         };
         match (flow.with_client(found, &self.facts()), counted) {
             (Ok(Checked::Ready(next)), None) => Ok(next),
@@ -179,6 +181,7 @@ impl AuthorizationServer {
             (Ok(Checked::SlowHash(waiting)), None) => judge(guess()?, self.compare(waiting).await),
             // No signature can be guessed.
             (Ok(Checked::Signature(waiting)), _) => self.verify(waiting).await,
+            (Ok(Checked::Certificate(waiting)), _) => self.read_certificate(waiting).await,
             (Err(refusal), Some(counted)) => judge(counted, Err(refusal)),
             (Err(refusal), None) if is_a_wrong_guess(&refusal) => {
                 guess()?.keep();
@@ -200,6 +203,18 @@ impl AuthorizationServer {
         let waiting = waiting.with_claims(claims, &self.facts())?;
         let (key, until) = waiting.question();
         waiting.with_answer(self.is_first_use(&key, until).await?)
+    }
+
+    /// Reads the certificate of the connection. Keys are fetched under a deadline of their own.
+    async fn read_certificate<R: AwaitsClient>(
+        &self,
+        waiting: AwaitCertificate<R>,
+    ) -> Result<R::Next, Refusal> {
+        let answer = match &self.inner.mutual_tls.certificates {
+            Some(certificates) => certificates.check(&waiting.question(), self.now()).await,
+            None => return Err(Reason::ClientMethodNotRegistered.into()),
+        };
+        waiting.with_answer(answer)
     }
 
     /// Computes a slow hash.

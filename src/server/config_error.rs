@@ -101,6 +101,9 @@ pub enum ConfigError {
     /// Every token has to be bound to a key, and no key can be proven.
     #[error("every access token has to be bound to a key, and no key can be proven: call dpop")]
     BindingMissing,
+    /// RFC 8705 section 5.
+    #[error("mtls_endpoint_aliases must be an https URL without a query or a fragment")]
+    MtlsAliases,
     /// Registration over HTTP, and nowhere to write.
     #[error("clients are to register themselves, and there is no registrar: call registrar")]
     RegistrarMissing,

@@ -18,6 +18,7 @@ mod limit;
 mod lineage;
 mod logout;
 mod manage;
+mod mutual_tls;
 #[cfg(feature = "openid")]
 mod openid;
 mod provider;
@@ -83,6 +84,7 @@ use crate::system::{Clock, Entropy};
 use crate::trust::Dpop;
 use limit::{AttemptLimiter, RegistrationLimiter};
 use logout::SessionChannels;
+use mutual_tls::MutualTls;
 use repeats::Repeats;
 use single_use::SingleUse;
 use undelivered::UndeliveredAnswers;
@@ -132,6 +134,7 @@ struct Inner {
     one_time: SingleUse,
     slow_hash: Option<Arc<dyn SlowHash>>,
     client_signatures: Option<Arc<dyn ClientSignatures>>,
+    mutual_tls: MutualTls,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
     dpop: Option<Dpop>,
@@ -231,7 +234,7 @@ impl AuthorizationServer {
         refusal.into_response()
     }
 
-    /// The same where clients authenticate. One that brought nothing along to prove itself is shown no `Basic` challenge: on it a
+    /// The same where clients authenticate. One that brought no secret along to prove itself is shown no `Basic` challenge: on it a
     /// browser asks its user for a password, and a program in a page has none. The request alone decides, so the answer does
     /// not tell which clients exist.
     fn refuse_client(
@@ -242,7 +245,10 @@ impl AuthorizationServer {
         (client, evidence): (&ClientId, Evidence),
     ) -> Response {
         let response = self.refuse(refusal, endpoint, EventSubject::client(client).peer(request.peer));
-        if evidence == Evidence::Nothing { response.without("www-authenticate") } else { response }
+        match evidence {
+            Evidence::Nothing | Evidence::Proof => response.without("www-authenticate"),
+            Evidence::Short | Evidence::Long => response,
+        }
     }
 
     /// The same for a request whose form cannot be read.

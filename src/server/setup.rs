@@ -6,6 +6,7 @@ use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
 use super::extension::Extensions;
 use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
+use super::mutual_tls::MutualTls;
 use super::provider::ProviderSettings;
 use super::repeats::Repeats;
 use super::single_use::SingleUse;
@@ -56,6 +57,7 @@ pub(super) struct Options {
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     pub(super) slow_hash: Option<Arc<dyn SlowHash>>,
     pub(super) client_signatures: Option<Arc<dyn ClientSignatures>>,
+    pub(super) mutual_tls: MutualTls,
     pub(super) legacy_audience: bool,
     pub(super) access_tokens: AccessTokens,
     pub(super) signer: Option<Arc<dyn TokenSigner>>,
@@ -96,6 +98,7 @@ impl Options {
             replay_guard: None,
             slow_hash: None,
             client_signatures: None,
+            mutual_tls: MutualTls::default(),
             legacy_audience: false,
             access_tokens: AccessTokens::default(),
             signer: None,
@@ -183,6 +186,7 @@ impl Options {
             fetches: signatures.fetches(),
             legacy_audience: self.legacy_audience.then_some(token_endpoint),
         });
+        errors.extend(self.mutual_tls.mistake());
         if let Some(terms) = &self.registration {
             errors.extend(validate_terms(terms, &serves, &scope, self.registrar.is_some()));
         }
@@ -205,6 +209,7 @@ impl Options {
             introspect_all: self.introspect_all,
             profile: self.profile,
             assertions: assertions.map(Box::new),
+            certificates: self.mutual_tls.rules(),
             extensions,
             scope,
             openid: openid.map(Box::new),
@@ -241,6 +246,7 @@ impl Options {
             one_time: SingleUse::new(self.replay_guard),
             slow_hash: self.slow_hash,
             client_signatures: self.client_signatures,
+            mutual_tls: self.mutual_tls,
             signer: self.signer,
             access_token_claims: self.access_token_claims,
             dpop: self.dpop,

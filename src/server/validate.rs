@@ -48,7 +48,10 @@ pub(super) fn validate_single_use(options: &Options) -> Vec<ConfigError> {
     let mistakes = [
         (options.client_signatures.is_some() && forgets, ConfigError::AssertionsUnremembered),
         (options.dpop.is_some() && forgets, ConfigError::ProofsUnremembered),
-        (options.binds_every_token() && options.dpop.is_none(), ConfigError::BindingMissing),
+        (
+            options.binds_every_token() && options.dpop.is_none() && !options.mutual_tls.rules().binds,
+            ConfigError::BindingMissing,
+        ),
     ];
     mistakes.into_iter().filter_map(|(is_wrong, mistake)| is_wrong.then_some(mistake)).collect()
 }

@@ -8,7 +8,7 @@ source tests/clients/lib.sh
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
 
-# name, configuration (`mcp_server` is a program of its own), command
+# name, configuration (`mcp_server` is a program of its own, and `-` is a client that starts its servers itself), command
 clients=(
     "authlib server.toml $VENV/bin/python tests/clients/python/authlib_client.py"
     "assertions assertions.toml $VENV/bin/python tests/clients/python/assertions.py"
@@ -36,6 +36,7 @@ clients=(
     "exchange exchange.toml node $NODE_DIR/exchange.mjs"
     "mcp-node mcp_server node $NODE_DIR/mcp.mjs"
     "mcp-python mcp_server $VENV/bin/python tests/clients/python/mcp_client.py"
+    "mtls - $VENV/bin/python tests/clients/python/mtls.py"
     "browser server.toml node $NODE_DIR/pages.mjs"
     "browser-openid openid.toml node $NODE_DIR/openid_pages.mjs"
 )
@@ -44,7 +45,11 @@ install_packages
 install_python
 install_node
 build_programs
-export GRANTOR_RESOURCE_SERVER="$TARGET/debug/grantor-resource-server"
+GRANTOR_SERVER="$(realpath "$TARGET")/debug/grantor-server"
+export GRANTOR_SERVER
+export PATH="$PATH:/usr/sbin"
+GRANTOR_RESOURCE_SERVER="$(realpath "$TARGET")/debug/grantor-resource-server"
+export GRANTOR_RESOURCE_SERVER
 export GRANTOR_SCREENSHOTS="${GRANTOR_SCREENSHOTS:-$TARGET/screenshots}"
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -64,7 +69,11 @@ for line in "${clients[@]}"; do
         export GRANTOR_DOCUMENTS
         program=("$TARGET/debug/grantor-mcp-server" 127.0.0.1:0 "https://client.example=$GRANTOR_DOCUMENTS")
     fi
-    if start_program "$work/$name.log" env RUST_LOG=trace "${program[@]}"; then
+    if [ "$config" = - ]; then
+        status=0
+        # shellcheck disable=SC2086 # the command is words
+        timeout 240 $command || status=$?
+    elif start_program "$work/$name.log" env RUST_LOG=trace "${program[@]}"; then
         status=0
         # shellcheck disable=SC2086 # the command is words
         GRANTOR_ISSUER="$program_address" timeout 240 $command || status=$?

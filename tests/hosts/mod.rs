@@ -12,5 +12,6 @@ mod real_clients;
 mod tenants;
 mod tenants_matrix;
 mod testing;
+mod tls;
 mod traces;
 mod unused_clients;

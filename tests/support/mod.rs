@@ -4,6 +4,7 @@ pub mod answer;
 pub mod asserting;
 pub mod bodies;
 pub mod browser;
+pub mod certificates;
 pub mod clients;
 pub mod device;
 pub mod extending;

@@ -5,7 +5,13 @@ use std::net::IpAddr;
 use ::http::request::Parts;
 use ::http::{Extensions, Uri};
 
+use crate::http::Certificate;
+
 pub(super) fn peer(_: &Extensions) -> Option<IpAddr> {
+    None
+}
+
+pub(super) fn certificate(_: &Extensions) -> Option<Certificate> {
     None
 }
 

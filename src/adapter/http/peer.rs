@@ -15,7 +15,7 @@ use crate::adapter::TrustedProxies;
 ///
 /// As an extension of a request it says what the peer of its connection is; the host leaves it there where its framework leaves
 /// nothing that this adapter knows. In axum it is an extractor for your own pages, and the peer is known if the app is served with
-/// `into_make_service_with_connect_info::<SocketAddr>()`.
+/// `into_make_service_with_connect_info::<SocketAddr>()`, or over a `TlsListener` with that of a `Connection`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
 pub struct Peer(pub Option<IpAddr>);
@@ -31,7 +31,7 @@ impl Peer {
     }
 }
 
-fn of_connection(extensions: &Extensions) -> Option<IpAddr> {
+pub(super) fn of_connection(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<Peer>().and_then(|peer| peer.0).or_else(|| connection::peer(extensions))
 }
 

@@ -8,6 +8,7 @@ mod none;
 mod private_key_jwt;
 mod secret;
 mod slow_hash;
+mod tls;
 
 use std::sync::Arc;
 
@@ -15,15 +16,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::keys::ClientKeys;
-use super::{AuthMethod, Client, ClientId};
+use super::{AuthMethod, CertificateSubject, Client, ClientId, ExpectedCertificate, ShownCertificate};
 use crate::base::ReplayKey;
-use crate::error::{AssertionFlaw, Reason};
+use crate::error::{AssertionFlaw, CertificateFlaw, Reason};
 use crate::form::Form;
-use crate::http::Request;
+use crate::http::{Certificate, Request};
 use crate::secret::SecretText;
 
 pub(crate) use private_key_jwt::{ASSERTION_TYPES, AssertionRules};
 pub use slow_hash::SlowHash;
+pub(crate) use tls::CertificateRules;
 
 /// A way for clients to prove who they are.
 pub(crate) struct Method {
@@ -37,7 +39,8 @@ pub(crate) struct Method {
 }
 
 /// All of them, in the order in which metadata list them.
-pub(crate) const METHODS: &[Method] = &[none::METHOD, secret::BASIC, secret::POST, private_key_jwt::METHOD];
+pub(crate) const METHODS: &[Method] =
+    &[none::METHOD, secret::BASIC, secret::POST, private_key_jwt::METHOD, tls::PKI, tls::SELF_SIGNED];
 
 /// What a client has to prove itself by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,30 @@ pub(crate) enum Credentials {
     Nothing,
     /// A secret that it shares with the server.
     Secret,
-    /// A key of which the server has the public half.
+    /// A key by which it signs, and of which the server has the public half.
     Keys,
+    /// A name in its certificate.
+    Certificate,
+    /// A key of its certificate, of which the server has the public half.
+    CertifiedKeys,
+}
+
+impl Credentials {
+    /// Whether the connection proves them, and not the request.
+    pub(crate) fn are_of_connection(self) -> bool {
+        match self {
+            Self::Certificate | Self::CertifiedKeys => true,
+            Self::Nothing | Self::Secret | Self::Keys => false,
+        }
+    }
+
+    /// Whether a client registers keys for them.
+    pub(crate) fn are_keys(self) -> bool {
+        match self {
+            Self::Keys | Self::CertifiedKeys => true,
+            Self::Nothing | Self::Secret | Self::Certificate => false,
+        }
+    }
 }
 
 /// Where evidence stands in a request. At most one of these may find something.
@@ -64,8 +89,10 @@ pub(crate) enum Evidence {
     Nothing,
     /// So short that a person may have chosen it, and another one may guess it.
     Short,
-    /// As long as what is generated, or signed.
+    /// As long as what is generated.
     Long,
+    /// A signature, or a certificate: there is nothing to guess, and nothing that a browser could ask for.
+    Proof,
 }
 
 /// 128 bits in base64url. A generated secret has 256 bits.
@@ -78,6 +105,8 @@ pub(crate) struct Presented {
     carried: Carried,
     /// The secret or the assertion; empty where there is none.
     evidence: SecretText,
+    /// What the connection proved. It counts for a client that authenticates by it, and for no other.
+    certificate: Option<Certificate>,
 }
 
 /// What a request carries besides the client's name.
@@ -100,6 +129,8 @@ enum Check {
     SlowHash(Vec<String>),
     /// Its signature has to be verified.
     Signature,
+    /// The certificate of the connection has to be read.
+    Certificate,
 }
 
 /// A client that proved who it is, or a public one that named itself. Only [`Presented::authenticate`]
@@ -116,6 +147,8 @@ pub(crate) enum Authentication {
     SlowHash(AwaitHash),
     /// The client signs what it sends.
     Signature(AwaitClaims),
+    /// The client showed a certificate.
+    Certificate(AwaitCertificate),
 }
 
 impl AuthMethod {
@@ -140,10 +173,11 @@ impl Presented {
                 return Err(Reason::ClientMethodsMixed);
             }
         }
-        match found {
-            Some((reader, text)) => (reader.read)(text, form),
-            None => none::read(form),
-        }
+        let presented = match found {
+            Some((reader, text)) => (reader.read)(text, form)?,
+            None => none::read(request, form)?,
+        };
+        Ok(Self { certificate: request.certificate.clone(), ..presented })
     }
 
     /// The client that has to be looked up.
@@ -162,37 +196,55 @@ impl Presented {
     /// What it brings along, before anybody looks whether it is right.
     pub(crate) fn evidence(&self) -> Evidence {
         match self.carried {
+            Carried::Nothing if self.certificate.is_some() => Evidence::Proof,
             Carried::Nothing => Evidence::Nothing,
             Carried::Header | Carried::Body if self.evidence.reveal().len() < SHORTEST_GENERATED => {
                 Evidence::Short
             }
-            Carried::Header | Carried::Body | Carried::Assertion => Evidence::Long,
+            Carried::Header | Carried::Body => Evidence::Long,
+            Carried::Assertion => Evidence::Proof,
         }
     }
 
     /// The one exit. Of an unknown client, and of one that has another method, the evidence costs what wrong evidence costs.
     pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
-        let Self { carried, evidence, .. } = self;
+        let Self { carried, evidence, certificate, .. } = self;
         let registered = |client: &Arc<Client>| METHODS.iter().find(|own| own.name == client.auth_method);
         let own = found.as_ref().and_then(registered).filter(|own| own.carried == carried);
         let client = match (found, own) {
             (Some(client), Some(_)) => Ok(client),
-            (Some(_), None) => Err(Reason::ClientMethodNotRegistered),
+            (Some(client), None) => Err(other_method(&client, certificate.is_some())),
             (None, _) => Err(Reason::ClientUnknown),
         };
-        let Some(method) = own.or_else(|| METHODS.iter().find(|method| method.carried == carried)) else {
+        // An unknown client that shows a certificate has it read in vain.
+        let alike = |method: &&Method| {
+            let by_connection = certificate.is_some() && client == Err(Reason::ClientUnknown);
+            method.carried == carried
+                && (carried != Carried::Nothing || method.credentials.are_of_connection() == by_connection)
+        };
+        let Some(method) = own.or_else(|| METHODS.iter().find(alike)) else {
             return Authentication::Failed(Reason::ClientMethodNotRegistered);
         };
         match ((method.check)(&evidence, client.as_deref().ok(), now), client) {
             (Check::Signature, client) => {
                 Authentication::Signature(AwaitClaims { client, assertion: evidence })
             }
+            (Check::Certificate, client) => AwaitCertificate::new(client, certificate)
+                .map_or_else(Authentication::Failed, Authentication::Certificate),
             (_, Err(reason)) | (Check::Wrong(reason), Ok(_)) => Authentication::Failed(reason),
             (Check::Right, Ok(client)) => Authentication::Done(AuthenticatedClient(client)),
             (Check::SlowHash(slow), Ok(client)) => {
                 Authentication::SlowHash(AwaitHash { client, slow, secret: evidence })
             }
         }
+    }
+}
+
+/// Why a client of one method failed by another. One that has to show a certificate and did, and sent something else as well, used two.
+fn other_method(client: &Client, shows_certificate: bool) -> Reason {
+    match shows_certificate && client.auth_method.credentials().are_of_connection() {
+        true => Reason::ClientMethodsMixed,
+        false => Reason::ClientMethodNotRegistered,
     }
 }
 
@@ -255,6 +307,48 @@ impl AwaitClaims {
         let (key, until) =
             private_key_jwt::check(claims?, &client, now, issuer, rules).map_err(Reason::ClientAssertion)?;
         Ok((AuthenticatedClient(client), key, until))
+    }
+}
+
+/// Waits for what the certificate of the connection says.
+#[derive(Debug)]
+pub(crate) struct AwaitCertificate {
+    /// Of a client that cannot be the one, why.
+    client: Result<Arc<Client>, Reason>,
+    certificate: Certificate,
+    /// The name that it has to have, if it is to have one.
+    subject: Option<CertificateSubject>,
+}
+
+impl AwaitCertificate {
+    fn new(client: Result<Arc<Client>, Reason>, certificate: Option<Certificate>) -> Result<Self, Reason> {
+        if let Ok(client) = &client {
+            tls::precheck(client, certificate.as_ref())?;
+        }
+        let certificate = certificate.ok_or(CertificateFlaw::Missing)?;
+        let by_name = |client: &&Arc<Client>| client.auth_method.credentials() == Credentials::Certificate;
+        let subject = client.as_ref().ok().filter(by_name).and_then(|client| client.certificate_subject());
+        Ok(Self { client, certificate, subject })
+    }
+
+    /// What has to be read; without an expectation it is a question all the same, so that it costs what it costs with one.
+    pub(crate) fn question(&self) -> ShownCertificate<'_> {
+        let client = self.client.as_deref().ok();
+        let by_key = |client: &&Client| client.auth_method.credentials() == Credentials::CertifiedKeys;
+        let keys = client.filter(by_key).and_then(Client::keys);
+        let named = self.subject.as_ref().map(ExpectedCertificate::Named);
+        let expected = named.or(keys.map(ExpectedCertificate::OfKey));
+        ShownCertificate::new(&self.certificate, expected)
+    }
+
+    /// Takes the answer.
+    pub(crate) fn with_answer(
+        self,
+        answer: Result<(), CertificateFlaw>,
+    ) -> Result<AuthenticatedClient, Reason> {
+        let client = self.client?;
+        answer?;
+        Ok(AuthenticatedClient(client))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Carried, Check, Credentials, Method, Presented};
 use crate::client::{AuthMethod, ClientId};
 use crate::error::Reason;
 use crate::form::Form;
+use crate::http::Request;
 use crate::secret::SecretText;
 
 pub(super) const METHOD: Method = Method {
@@ -14,7 +15,11 @@ pub(super) const METHOD: Method = Method {
 };
 
 /// A request in which no evidence was found.
-pub(super) fn read(form: &Form<'_>) -> Result<Presented, Reason> {
-    let id = form.one("client_id")?.ok_or(Reason::ClientMissing)?;
-    Ok(Presented { id: ClientId::new(id), carried: Carried::Nothing, evidence: SecretText::new("") })
+pub(super) fn read(request: &Request, form: &Form<'_>) -> Result<Presented, Reason> {
+    // A certificate does not say which client shows it (RFC 8705 section 2).
+    let missing =
+        if request.certificate.is_some() { Reason::ParameterMissing } else { Reason::ClientMissing };
+    let id = form.one("client_id")?.ok_or(missing)?;
+    let evidence = SecretText::new("");
+    Ok(Presented { id: ClientId::new(id), carried: Carried::Nothing, evidence, certificate: None })
 }

@@ -61,7 +61,7 @@ fn read(_: &str, form: &Form<'_>) -> Result<Presented, Reason> {
         Some(id) => ClientId::new(id),
         None => claimed_subject(assertion).ok_or(Reason::ClientCredentialsMalformed)?,
     };
-    Ok(Presented { id, carried: Carried::Assertion, evidence: SecretText::new(assertion) })
+    Ok(Presented { id, carried: Carried::Assertion, evidence: SecretText::new(assertion), certificate: None })
 }
 
 /// Whose assertion it claims to be (RFC 7521 section 4.2); unproven. It tells which client to look up, and nothing else.

@@ -39,7 +39,12 @@ pub(super) const IN_BODY: Reader = Reader {
     find: |_, form| form.one("client_secret"),
     read: |secret, form| {
         let id = form.one("client_id")?.ok_or(Reason::ClientMissing)?;
-        Ok(Presented { id: ClientId::new(id), carried: Carried::Body, evidence: SecretText::new(secret) })
+        Ok(Presented {
+            id: ClientId::new(id),
+            carried: Carried::Body,
+            evidence: SecretText::new(secret),
+            certificate: None,
+        })
     },
 };
 
@@ -57,6 +62,7 @@ fn basic(header: &str) -> Option<Presented> {
         id: ClientId::new(id.as_ref()),
         carried: Carried::Header,
         evidence: SecretText::new(secret),
+        certificate: None,
     })
 }
 

@@ -17,12 +17,12 @@ use super::AwaitsClient;
 use crate::base::{AccessRights, Confirmation, TokenName};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
-use crate::error::{Reason, Refusal};
+use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::form::Form;
 use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Actor, Authentication, CodeRedemption, DeviceCodeUse, Grant, GrantId, Handle, Issued};
 use crate::grant::{Kind, RefreshUse, Subject, Verdict};
-use crate::http::Request;
+use crate::http::{Certificate, Request};
 use crate::issuance::{AccountStatus, Facts, Gate, Limits, RequestedAccess};
 use crate::pkce::CodeVerifier;
 use crate::policy::Rules;
@@ -54,6 +54,8 @@ pub struct TokenRequest {
     asked: RequestedAccess,
     /// What the client presented, where the code needs it.
     client_secret: Option<SecretText>,
+    /// What the connection proved.
+    certificate: Option<Certificate>,
 }
 
 /// What the request is made of, by grant type.
@@ -149,7 +151,8 @@ impl AwaitClient {
             | GrantRequest::Password { .. } => None,
         };
         let asked = RequestedAccess::parse(&form)?;
-        Ok(Self { presented, request: TokenRequest { ask, asked, client_secret } })
+        let certificate = request.certificate.clone();
+        Ok(Self { presented, request: TokenRequest { ask, asked, client_secret, certificate } })
     }
 
     /// The same request, which proves this key.
@@ -176,9 +179,24 @@ impl AwaitsClient for TokenRequest {
     type Next = Authenticated;
 
     fn with_client(self, client: AuthenticatedClient) -> Result<Authenticated, Refusal> {
+        let asked = bound(self.asked, client.client(), self.certificate.as_ref())?;
         let secret = self.client_secret.filter(|_| !client.client().has_chosen_secret());
-        Authenticated::new(client, self.ask, self.asked, secret)
+        Authenticated::new(client, self.ask, asked, secret)
     }
+}
+
+/// Binds the tokens of a client that wants that to the certificate of the connection (RFC 8705 section 3), before anything is spent.
+fn bound(
+    asked: RequestedAccess,
+    client: &Client,
+    certificate: Option<&Certificate>,
+) -> Result<RequestedAccess, Reason> {
+    if !client.binds_to_certificates() {
+        return Ok(asked);
+    }
+    let print = certificate.ok_or(ProofFlaw::CertificateMissing)?.thumbprint();
+    let jkt = asked.confirmation.as_ref().and_then(Confirmation::jkt).copied();
+    Ok(RequestedAccess { confirmation: Confirmation::of(jkt, Some(print)), ..asked })
 }
 
 /// The client is who it says; what is lacking now depends on the grant type.

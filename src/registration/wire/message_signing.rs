@@ -61,8 +61,13 @@ impl MetadataBody {
 
 /// Whether the client could ever authenticate by its assertions, if it wants to.
 pub(super) fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Result<(), Reason> {
-    if metadata.auth_method().credentials() != Credentials::Keys {
-        return Ok(());
+    match metadata.auth_method().credentials() {
+        Credentials::Keys => {}
+        Credentials::CertifiedKeys => {
+            let can_be_had = rules.certificates.fetches || metadata.jwks_uri.is_none();
+            return if can_be_had { Ok(()) } else { Err(Reason::RegistrationKeys) };
+        }
+        Credentials::Nothing | Credentials::Secret | Credentials::Certificate => return Ok(()),
     }
     let signed = rules.assertions.as_ref().ok_or(Reason::RegistrationAuthMethod)?;
     let mut algorithm = metadata.token_endpoint_auth_signing_alg.iter();

@@ -16,6 +16,7 @@ use crate::server::AuthorizationServer;
 const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
     issuer,
     super::members,
+    super::mtls_aliases,
     scopes,
     grant_types,
     authorization_requests,
@@ -94,6 +95,16 @@ impl Members {
         items: impl IntoIterator<Item = &'a str>,
     ) {
         self.add(name, Value::Array(items.into_iter().map(Value::from).collect()));
+    }
+
+    /// An object of texts.
+    pub(in crate::server) fn object<'a>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        texts: impl IntoIterator<Item = (&'a str, String)>,
+    ) {
+        let texts = texts.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text)));
+        self.add(name, Value::Object(texts.collect()));
     }
 
     /// There even if it is off, where that is not the default.

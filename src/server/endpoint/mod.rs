@@ -208,9 +208,11 @@ impl Clients {
     /// The methods by which a registered client could succeed.
     fn methods(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let verifies = server.rules.assertions.is_some();
+        let reads = server.rules.certificates.reads;
         let fits = move |method: &&auth::Method| match (self, method.credentials) {
             (Self::Unlisted, _) | (Self::Confidential, Credentials::Nothing) => false,
             (Self::Any | Self::Confidential, Credentials::Keys) => verifies,
+            (Self::Any | Self::Confidential, Credentials::Certificate | Credentials::CertifiedKeys) => reads,
             (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => true,
         };
         METHODS.iter().filter(fits).map(|method| method.name.as_str())
@@ -234,6 +236,25 @@ fn members(server: &Inner, members: &mut Members) {
             members.list(format!("{member}_auth_signing_alg_values_supported"), algorithms);
         }
     }
+}
+
+/// Where clients show certificates (RFC 8705 section 5): the endpoints that they call themselves, by the same paths.
+fn mtls_aliases(server: &Inner, members: &mut Members) {
+    const ASKING: [Endpoint; 6] = [
+        E::PushedAuthorizationRequest,
+        E::Token,
+        E::DeviceAuthorization,
+        E::Revocation,
+        E::Introspection,
+        E::UserInfo,
+    ];
+    members.switch("tls_client_certificate_bound_access_tokens", server.rules.certificates.binds);
+    let Some(base) = &server.mutual_tls.aliases else { return };
+    let rows = ROWS.iter().filter(|row| ASKING.contains(&row.endpoint) && (row.on)(server));
+    members.object(
+        "mtls_endpoint_aliases",
+        rows.filter_map(|row| Some((row.member?, format!("{base}{}", server.endpoints.path(row.endpoint)?)))),
+    );
 }
 
 impl Inner {

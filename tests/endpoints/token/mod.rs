@@ -2,12 +2,14 @@
 
 mod bearer;
 mod bearer_attacks;
+mod certificate_bound;
 mod client_authentication;
 mod code;
 mod details;
 mod exchange;
 mod extension;
 mod extension_once;
+mod mutual_tls;
 mod password;
 mod private_key_jwt;
 mod private_key_jwt_attacks;

@@ -1,0 +1,224 @@
+//! `[tls]`: an https issuer that this server serves by itself; and `[forwarded_certificates]`: what a proxy in front says of the
+//! certificates of its clients.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use grantor::adapter::axum::TlsListener;
+use grantor::adapter::{CertificateRequest, ForwardedCertificates, TrustedProxies, server_config};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use toml::Table;
+
+use crate::toml_reader::Reader;
+
+/// `[tls]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// The chain, the certificate of this server first (PEM).
+    certificate: PathBuf,
+    /// Its private key (PEM).
+    key: PathBuf,
+    #[serde(default)]
+    client_certificates: Asked,
+    /// The authorities whose certificates `tls_client_auth` takes (PEM).
+    client_authorities: Option<PathBuf>,
+}
+
+/// Whether clients are asked for certificates.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked {
+    #[default]
+    Off,
+    Optional,
+    Required,
+}
+
+/// What serves by TLS.
+pub(crate) struct TlsServer {
+    config: Arc<ServerConfig>,
+    clients: Option<CertificateRequest>,
+}
+
+impl Tls {
+    /// With the files of this folder.
+    pub(crate) fn in_folder(&mut self, folder: &Path) {
+        let files = [Some(&mut self.certificate), Some(&mut self.key), self.client_authorities.as_mut()];
+        files.into_iter().flatten().for_each(|file| *file = folder.join(&*file));
+    }
+
+    /// Whether certificates of clients come in here.
+    pub(crate) fn asks(&self) -> bool {
+        self.client_certificates != Asked::Off
+    }
+
+    pub(crate) fn mistakes(&self, issuer: Option<&str>) -> Vec<String> {
+        let is_http = issuer.is_some_and(|issuer| issuer.starts_with("http://"));
+        let found = [
+            is_http.then_some("issuer: with [tls] it must be https"),
+            (self.client_authorities.is_some() && !self.asks())
+                .then_some("tls.client_authorities: nobody is asked for a certificate where client_certificates is \"off\""),
+        ];
+        found.into_iter().flatten().map(str::to_owned).collect()
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One line: a file that cannot be read, or a key that does not go with the certificate.
+    pub(crate) fn open(&self) -> Result<TlsServer, String> {
+        let clients = match self.client_certificates {
+            Asked::Off => None,
+            Asked::Optional => Some(CertificateRequest::optional()),
+            Asked::Required => Some(CertificateRequest::required()),
+        };
+        let clients = match (clients, &self.client_authorities) {
+            (Some(clients), Some(path)) => {
+                let mut roots = RootCertStore::empty();
+                for root in certificates(path)? {
+                    roots.add(root).map_err(|error| in_file(path, &error))?;
+                }
+                Some(clients.authorities(roots).map_err(|error| in_file(path, &error))?)
+            }
+            (clients, _) => clients,
+        };
+        let chain = certificates(&self.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| in_file(&self.key, &error))?;
+        let config = server_config(chain, key, clients.as_ref())
+            .map_err(|error| in_file(&self.certificate, &error))?;
+        Ok(TlsServer { config: Arc::new(config), clients })
+    }
+}
+
+impl TlsServer {
+    pub(crate) fn listener(self, tcp: TcpListener) -> TlsListener {
+        let listener = TlsListener::new(tcp, self.config);
+        match self.clients {
+            Some(clients) => listener.client_certificates(clients),
+            None => listener,
+        }
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, pem::Error>>);
+    let read = read.map_err(|error| in_file(path, &error))?;
+    if read.is_empty() { Err(format!("{}: no certificate in PEM", path.display())) } else { Ok(read) }
+}
+
+fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("tls: {}: {error}", path.display())
+}
+
+/// `[forwarded_certificates]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forwarded {
+    form: FieldForm,
+    /// The field of nginx and HAProxy, whose name is the configuration's to choose.
+    field: Option<String>,
+    /// Where the proxy says that it verified the chain, and how.
+    verified_field: Option<String>,
+    verified_value: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FieldForm {
+    Rfc9440,
+    Nginx,
+    Haproxy,
+    Envoy,
+}
+
+impl Forwarded {
+    pub(crate) fn rule(&self, proxies: TrustedProxies) -> ForwardedCertificates {
+        let field = self.field.clone().unwrap_or_default();
+        let rule = match self.form {
+            FieldForm::Rfc9440 => ForwardedCertificates::rfc9440(proxies),
+            FieldForm::Nginx => ForwardedCertificates::nginx(proxies, field),
+            FieldForm::Haproxy => ForwardedCertificates::haproxy(proxies, field),
+            FieldForm::Envoy => ForwardedCertificates::envoy(proxies),
+        };
+        match (&self.verified_field, &self.verified_value) {
+            (Some(field), Some(value)) => rule.chain_is_verified_where(field.clone(), value.clone()),
+            _ => rule,
+        }
+    }
+
+    fn mistakes(&self, has_proxies: bool) -> Vec<String> {
+        let wants_field = matches!(self.form, FieldForm::Nginx | FieldForm::Haproxy);
+        let found = [
+            (!has_proxies).then_some("trusted_proxies must list the proxies that send them"),
+            (wants_field && self.field.is_none())
+                .then_some("field must name the header field, as \"x-ssl-client-cert\""),
+            (!wants_field && self.field.is_some()).then_some("field: this form has its own"),
+            (self.verified_field.is_some() != self.verified_value.is_some())
+                .then_some("verified_field and verified_value go together"),
+        ];
+        found.into_iter().flatten().map(|mistake| format!("forwarded_certificates: {mistake}")).collect()
+    }
+}
+
+impl Reader {
+    pub(crate) fn forwarded_certificates(
+        &mut self,
+        file: &mut Table,
+        has_proxies: bool,
+    ) -> Option<Forwarded> {
+        let forwarded: Forwarded = self.take(file, "forwarded_certificates")?;
+        self.mistakes.extend(forwarded.mistakes(has_proxies));
+        Some(forwarded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        Config::parse(&format!("listen = \"127.0.0.1:0\"\n{text}")).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn tls_is_read_strictly() {
+        let files = "[tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+        for good in [
+            "",
+            "client_certificates = \"off\"",
+            "client_certificates = \"optional\"\nclient_authorities = \"b.pem\"",
+        ] {
+            assert_eq!(mistakes(&format!("{files}{good}")), Vec::<String>::new(), "{good}");
+        }
+        for bad in ["client_certificates = \"maybe\"", "client_authorities = \"b.pem\"", "ca = \"b.pem\""] {
+            assert_eq!(mistakes(&format!("{files}{bad}")).len(), 1, "{bad}");
+        }
+        assert_eq!(mistakes("[tls]\ncertificate = \"a.pem\"").len(), 1);
+        assert_eq!(mistakes(&format!("issuer = \"http://127.0.0.1:1\"\n{files}")).len(), 1);
+    }
+
+    #[test]
+    fn certificates_of_a_proxy_need_a_list_of_proxies() {
+        let proxies = "trusted_proxies = [\"127.0.0.1\"]\n";
+        let table = "[forwarded_certificates]\n";
+        for good in [
+            "form = \"rfc9440\"",
+            "form = \"nginx\"\nfield = \"x-cert\"\nverified_field = \"x\"\nverified_value = \"0\"",
+        ] {
+            assert_eq!(mistakes(&format!("{proxies}{table}{good}")), Vec::<String>::new(), "{good}");
+            assert_eq!(mistakes(&format!("{table}{good}")).len(), 1, "{good}");
+        }
+        for bad in [
+            "form = \"haproxy\"",
+            "form = \"envoy\"\nfield = \"x\"",
+            "form = \"envoy\"\nverified_field = \"x\"",
+        ] {
+            assert_eq!(mistakes(&format!("{proxies}{table}{bad}")).len(), 1, "{bad}");
+        }
+    }
+}

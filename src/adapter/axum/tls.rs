@@ -1,0 +1,112 @@
+//! TLS for `axum::serve` (feature `axum-tls`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::axum::extract::connect_info::Connected;
+use ::axum::serve::{IncomingStream, Listener};
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::Connection;
+use crate::adapter::CertificateRequest;
+use crate::system::{Clock, SystemClock};
+
+/// A handshake has this long.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// So many handshakes are under way at once; further connections wait in the queue of the system.
+const MOST_HANDSHAKES: usize = 1024;
+
+/// Serves an axum app over TLS by rustls, and hands on the certificates that clients proved.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use grantor::adapter::CertificateRequest;
+/// use grantor::adapter::axum::{Connection, TlsListener};
+/// use rustls::pki_types::pem::PemObject as _;
+/// use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+///
+/// # async fn serve(app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+/// let chain = CertificateDer::pem_file_iter("server.pem")?.collect::<Result<Vec<_>, _>>()?;
+/// let key = PrivateKeyDer::from_pem_file("server.key")?;
+/// let clients = CertificateRequest::optional();
+/// let config = Arc::new(clients.server_config(chain, key)?);
+///
+/// let tcp = tokio::net::TcpListener::bind("0.0.0.0:443").await?;
+/// let listener = TlsListener::new(tcp, config).client_certificates(clients);
+/// axum::serve(listener, app.into_make_service_with_connect_info::<Connection>()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A handshake that fails, or takes longer than 10 seconds, ends its connection and nothing else.
+#[derive(Debug)]
+pub struct TlsListener {
+    tcp: TcpListener,
+    config: Arc<ServerConfig>,
+    clients: Option<CertificateRequest>,
+    handshakes: JoinSet<Option<(TlsStream<TcpStream>, Connection)>>,
+}
+
+impl TlsListener {
+    /// Serves the connections of this listener by this configuration.
+    #[must_use]
+    pub fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self { tcp, config, clients: None, handshakes: JoinSet::new() }
+    }
+
+    /// Reads certificates as this asked for them, see [`CertificateRequest::server_config`]. Without it, none is handed on.
+    #[must_use]
+    pub fn client_certificates(self, clients: CertificateRequest) -> Self {
+        Self { clients: Some(clients), ..self }
+    }
+
+    fn begin(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let clients = self.clients.clone();
+        self.handshakes.spawn(async move {
+            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+            let stream = handshake.ok()?.ok()?;
+            let (_, session) = stream.get_ref();
+            let certificate = clients.and_then(|clients| clients.of(session, SystemClock.now()));
+            Some((stream, Connection::new(peer, certificate)))
+        });
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = Connection;
+
+    async fn accept(&mut self) -> (Self::Io, Connection) {
+        loop {
+            let has_room = self.handshakes.len() < MOST_HANDSHAKES;
+            tokio::select! {
+                Some(done) = self.handshakes.join_next() => {
+                    if let Ok(Some(connected)) = done {
+                        return connected;
+                    }
+                }
+                // Axum's own way of accepting waits where the system is out of sockets.
+                (stream, peer) = Listener::accept(&mut self.tcp), if has_room => self.begin(stream, peer),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Connection> {
+        Ok(Connection::new(self.tcp.local_addr()?, None))
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        stream.remote_addr().clone()
+    }
+}

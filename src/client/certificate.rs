@@ -1,0 +1,168 @@
+//! [`ClientCertificates`]: reads the certificates by which clients prove who they are (RFC 8705 section 2), and
+//! [`CertificateSubject`], the name that one of them has to have.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Client, ClientKeys, ClientMetadata};
+use crate::base::DistinguishedName;
+use crate::error::CertificateFlaw;
+use crate::http::Certificate;
+
+/// The one name that the certificate of a client of `tls_client_auth` has to have (RFC 8705 section 2.1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateSubject {
+    /// `tls_client_auth_subject_dn`: the whole distinguished name, as RFC 4514 writes it.
+    DistinguishedName(String),
+    /// `tls_client_auth_san_dns`
+    Dns(String),
+    /// `tls_client_auth_san_uri`
+    Uri(String),
+    /// `tls_client_auth_san_ip`
+    Ip(IpAddr),
+    /// `tls_client_auth_san_email`
+    Email(String),
+}
+
+/// What is wrong with the name that a client registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateSubjectError {
+    /// RFC 8705 section 2.1.2 wants exactly one.
+    #[error("more than one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email")]
+    Several,
+    /// It is empty, too long, or not of its form.
+    #[error("the tls_client_auth_… name is malformed")]
+    Malformed,
+}
+
+/// The longest name, in bytes.
+const MAX_NAME: usize = 1024;
+
+impl CertificateSubject {
+    /// The name that the metadata have, if they have one.
+    ///
+    /// # Errors
+    /// There are several, or it cannot be one.
+    pub fn of(metadata: &ClientMetadata) -> Result<Option<Self>, CertificateSubjectError> {
+        let texts = [
+            &metadata.tls_client_auth_subject_dn,
+            &metadata.tls_client_auth_san_dns,
+            &metadata.tls_client_auth_san_uri,
+            &metadata.tls_client_auth_san_ip,
+            &metadata.tls_client_auth_san_email,
+        ];
+        let mut named = texts.into_iter().zip(0..).filter_map(|(text, at)| Some((text.as_deref()?, at)));
+        let (Some((text, at)), others) = (named.next(), named.next()) else { return Ok(None) };
+        if others.is_some() {
+            return Err(CertificateSubjectError::Several);
+        }
+        let is_plain =
+            !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(|b| b.is_ascii_graphic());
+        let subject = match at {
+            0 => DistinguishedName::parse(text).map(|_| Self::DistinguishedName(text.to_owned())),
+            3 => text.parse().ok().map(Self::Ip),
+            _ if !is_plain => None,
+            1 => Some(Self::Dns(text.to_owned())),
+            2 => fluent_uri::Uri::parse(text).ok().map(|_| Self::Uri(text.to_owned())),
+            _ => text.split_once('@').is_some().then(|| Self::Email(text.to_owned())),
+        };
+        subject.map(Some).ok_or(CertificateSubjectError::Malformed)
+    }
+}
+
+impl Client {
+    /// The name that its certificate has to have, if it registered one.
+    #[must_use]
+    pub fn certificate_subject(&self) -> Option<CertificateSubject> {
+        CertificateSubject::of(&self.metadata).ok().flatten()
+    }
+}
+
+/// Reads client certificates. The feature `mtls` has one:
+#[cfg_attr(feature = "mtls", doc = "[`X509Certificates`](super::X509Certificates).")]
+#[cfg_attr(not(feature = "mtls"), doc = "`X509Certificates`.")]
+///
+/// The connection proved the private key of the certificate; all else in it is hostile, and so are keys by `jwks_uri`, whose address a
+/// stranger chose. A wrong `Ok` lets anybody be that client.
+#[async_trait]
+pub trait ClientCertificates: Send + Sync {
+    /// Whether the certificate is the expected one. Its dates and its chain are not looked at: for a name the host verified the chain,
+    /// and for a key they do not count (RFC 8705 section 2.2).
+    ///
+    /// # Errors
+    /// Why it is not, or that the keys could not be had, which is no verdict on the client.
+    async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), CertificateFlaw>;
+
+    /// Whether it fetches key sets from a `jwks_uri`.
+    fn fetches(&self) -> bool;
+}
+
+/// A certificate that a client showed.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ShownCertificate<'a> {
+    /// The certificate.
+    pub certificate: &'a Certificate,
+    /// What it has to be. Without anything, for the client is unknown, read it all the same and refuse: the answer must take the same
+    /// time.
+    pub expected: Option<ExpectedCertificate<'a>>,
+}
+
+impl<'a> ShownCertificate<'a> {
+    pub(crate) fn new(certificate: &'a Certificate, expected: Option<ExpectedCertificate<'a>>) -> Self {
+        Self { certificate, expected }
+    }
+}
+
+/// What the certificate of a client has to be.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ExpectedCertificate<'a> {
+    /// One with this name (`tls_client_auth`). The host verified its chain.
+    Named(&'a CertificateSubject),
+    /// One of these keys (`self_signed_tls_client_auth`).
+    OfKey(&'a ClientKeys),
+}
+
+#[async_trait]
+impl<T: ClientCertificates + ?Sized> ClientCertificates for Arc<T> {
+    async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), CertificateFlaw> {
+        (**self).check(shown, now).await
+    }
+
+    fn fetches(&self) -> bool {
+        (**self).fetches()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(member: &str, text: &str) -> Result<Option<CertificateSubject>, CertificateSubjectError> {
+        let json = serde_json::json!({ member: text });
+        CertificateSubject::of(&serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn ca_24_a_name_is_of_its_form() {
+        for (member, good, bad) in [
+            ("tls_client_auth_subject_dn", "CN=app,C=DE", "app"),
+            ("tls_client_auth_san_dns", "app.example", "app example"),
+            ("tls_client_auth_san_uri", "spiffe://example/app", "no uri"),
+            ("tls_client_auth_san_ip", "2001:db8::1", "192.0.2.256"),
+            ("tls_client_auth_san_email", "app@example.com", "app"),
+        ] {
+            assert!(matches!(read(member, good), Ok(Some(_))), "{good}");
+            for bad in [bad, "", "a\nb"] {
+                assert_eq!(read(member, bad), Err(CertificateSubjectError::Malformed), "{member} {bad:?}");
+            }
+        }
+        assert_eq!(CertificateSubject::of(&ClientMetadata::default()), Ok(None));
+    }
+}

@@ -1,0 +1,177 @@
+//! [`X509Certificates`]: client certificates by the names in them, or by the keys that clients registered (feature `mtls`).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
+use x509_parser::x509::X509Name;
+
+use super::certificate_keys::{CertificateKey, CertificateKeys, FetchedCertificateKeys};
+use super::recent::Recent;
+use super::{CertificateSubject, ClientCertificates, ClientKeys, ExpectedCertificate, ShownCertificate};
+use crate::base::{Attribute, DistinguishedName};
+use crate::error::CertificateFlaw as Flaw;
+use crate::outbound::Outbound;
+use crate::trust::Few;
+
+/// Reads client certificates for `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705 section 2).
+///
+/// A distinguished name is compared part by part, in order; the case of ASCII letters and repeated spaces do not count (RFC 5280
+/// section 7.1). Of the alternative names, a DNS name and the host of an e-mail address are compared without regard to case, and a URI
+/// and the rest of the address as they are; an IP address by its bytes. A wildcard stands for nothing.
+///
+/// Keys are compared by their numbers: those of the key itself, or of its `x5c`. A set at a `jwks_uri` is kept and fetched as by
+/// [`ClientJwts`](super::ClientJwts).
+///
+/// ```
+/// use grantor::client::X509Certificates;
+/// use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, MemoryRegistry, MemoryStore};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let robot = Client::builder("robot")
+///     .auth_method(AuthMethod::TlsClientAuth)
+///     .certificate_subject_dn("CN=robot,O=Example,C=DE")
+///     .grant_types([GrantType::ClientCredentials])
+///     .build()?;
+/// let server = AuthorizationServer::builder("https://as.example")
+///     .clients(MemoryRegistry::new([robot]))
+///     .store(MemoryStore::new())
+///     .client_certificates(X509Certificates::new())
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct X509Certificates {
+    outbound: Option<Arc<dyn Outbound>>,
+    parsed: Recent<[u8; 32], Arc<CertificateKeys>>,
+    fetched: Recent<Arc<str>, Arc<FetchedCertificateKeys>>,
+}
+
+/// This many key sets of either kind are kept; those that are used least go first.
+const KEPT: usize = 1000;
+
+impl X509Certificates {
+    /// By names, and by keys that clients registered by value (`jwks`).
+    pub fn new() -> Self {
+        Self { outbound: None, parsed: Recent::new(KEPT), fetched: Recent::new(KEPT) }
+    }
+
+    /// The same, and by keys at a `jwks_uri`, which are fetched over this way out.
+    pub fn over(outbound: impl Outbound + 'static) -> Self {
+        Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
+    }
+
+    async fn is_of(
+        &self,
+        keys: &ClientKeys,
+        shown: &CertificateKey,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Flaw> {
+        match keys {
+            ClientKeys::Set(set) => {
+                let parse = || Arc::new(CertificateKeys::parse(set.json().as_bytes()).unwrap_or_default());
+                Ok(self.parsed.get_or_insert(*set.digest().expose(), parse).has(shown))
+            }
+            ClientKeys::At(url) => {
+                let outbound = self.outbound.as_ref().ok_or(Flaw::KeyWrong)?;
+                let fresh = || Arc::new(FetchedCertificateKeys::new(Arc::clone(url), Arc::clone(outbound)));
+                self.fetched.get_or_insert(Arc::clone(url), fresh).has(shown, now).await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ClientCertificates for X509Certificates {
+    async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), Flaw> {
+        // What the parser borrows must not be held over an await.
+        let key = {
+            let (rest, certificate) =
+                parse_x509_certificate(shown.certificate.der()).map_err(|_| Flaw::Unreadable)?;
+            if !rest.is_empty() {
+                return Err(Flaw::Unreadable);
+            }
+            match shown.expected {
+                None => return Err(Flaw::SubjectWrong),
+                Some(ExpectedCertificate::Named(subject)) => {
+                    return if is_named(&certificate, subject)? { Ok(()) } else { Err(Flaw::SubjectWrong) };
+                }
+                Some(ExpectedCertificate::OfKey(keys)) => {
+                    (keys, CertificateKey::of(&certificate).ok_or(Flaw::KeyWrong)?)
+                }
+            }
+        };
+        if self.is_of(key.0, &key.1, now).await? { Ok(()) } else { Err(Flaw::KeyWrong) }
+    }
+
+    fn fetches(&self) -> bool {
+        self.outbound.is_some()
+    }
+}
+
+fn is_named(certificate: &X509Certificate<'_>, subject: &CertificateSubject) -> Result<bool, Flaw> {
+    if let CertificateSubject::DistinguishedName(text) = subject {
+        let own = distinguished_name(certificate.subject());
+        return Ok(
+            !own.is_empty() && DistinguishedName::parse(text).is_some_and(|registered| registered == own)
+        );
+    }
+    // Two extensions of one kind, or one that cannot be read, are an error.
+    let names = certificate.subject_alternative_name().map_err(|_| Flaw::Unreadable)?;
+    let mut names = names.iter().flat_map(|names| &names.value.general_names);
+    Ok(names.any(|name| is_alternative(name, subject)))
+}
+
+fn is_alternative(name: &GeneralName<'_>, subject: &CertificateSubject) -> bool {
+    match (name, subject) {
+        (GeneralName::DNSName(own), CertificateSubject::Dns(registered)) => {
+            own.eq_ignore_ascii_case(registered)
+        }
+        (GeneralName::URI(own), CertificateSubject::Uri(registered)) => own == registered,
+        (GeneralName::RFC822Name(own), CertificateSubject::Email(registered)) => {
+            match (own.rsplit_once('@'), registered.rsplit_once('@')) {
+                (Some((own, host)), Some((registered, domain))) => {
+                    own == registered && host.eq_ignore_ascii_case(domain)
+                }
+                _ => false,
+            }
+        }
+        (GeneralName::IPAddress(own), CertificateSubject::Ip(IpAddr::V4(registered))) => {
+            **own == registered.octets()
+        }
+        (GeneralName::IPAddress(own), CertificateSubject::Ip(IpAddr::V6(registered))) => {
+            **own == registered.octets()
+        }
+        _ => false,
+    }
+}
+
+fn distinguished_name(name: &X509Name<'_>) -> DistinguishedName {
+    let part = |part: &x509_parser::x509::RelativeDistinguishedName<'_>| {
+        let attributes = part.iter().map(|attribute| {
+            let value = attribute.attr_value();
+            let whole = [&[u8::try_from(value.tag().0).unwrap_or(u8::MAX)], value.as_bytes()].concat();
+            Attribute::of_der(attribute.attr_type().to_id_string(), value.tag().0, value.as_bytes(), &whole)
+        });
+        attributes.collect()
+    };
+    DistinguishedName::new(name.iter_rdn().map(part).collect())
+}
+
+impl Default for X509Certificates {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for X509Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("X509Certificates").finish_non_exhaustive()
+    }
+}

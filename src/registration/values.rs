@@ -1,0 +1,63 @@
+//! Single values of client metadata: what people read, and where they are led.
+
+use fluent_uri::Uri;
+
+use super::member::{List, Text};
+use super::wire::known;
+use crate::client::{ApplicationType, is_readable_name};
+use crate::error::{MetadataFlaw, Reason};
+use crate::redirect::has_port_that_exists;
+
+/// Those beyond are dropped.
+const MAX_CONTACTS: usize = 8;
+/// In characters.
+const MAX_NAME: usize = 128;
+const MAX_TEXT: usize = 256;
+/// In bytes.
+const MAX_URI: usize = 2048;
+
+pub(super) fn application_type(name: Option<&str>) -> Result<Option<ApplicationType>, Reason> {
+    let known = |name| known(name).ok_or(MetadataFlaw::ApplicationType.into());
+    name.map(known).transpose()
+}
+
+pub(super) fn text(value: Option<String>) -> Option<String> {
+    value.filter(|text| !text.trim().is_empty())
+}
+
+/// The name that people read on a consent page: [`is_readable_name`] is the rule.
+pub(super) fn name(name: String) -> Result<Option<String>, Reason> {
+    if name.chars().nth(MAX_NAME).is_some() {
+        return Err(MetadataFlaw::NameTooLong.into());
+    }
+    let Some(name) = text(Some(name)) else { return Ok(None) };
+    match is_readable_name(&name) {
+        true => Ok(Some(name)),
+        false => Err(MetadataFlaw::NameCharacters.into()),
+    }
+}
+
+/// A short text that only informs; any other one is dropped.
+pub(super) fn short(value: Option<String>) -> Option<String> {
+    let value = text(value)?;
+    let fits = value.chars().nth(MAX_TEXT).is_none() && !value.chars().any(char::is_control);
+    fits.then_some(value)
+}
+
+pub(super) fn contacts(contacts: List) -> Option<Vec<String>> {
+    let contacts = contacts.texts().into_iter().filter_map(|one| short(Some(one)));
+    Some(contacts.take(MAX_CONTACTS).collect::<Vec<_>>()).filter(|contacts| !contacts.is_empty())
+}
+
+/// The address of a page or picture, which a host may show as a link: http or https, and nothing that runs. Any other one is
+/// dropped.
+pub(super) fn page(uri: Text) -> Option<String> {
+    let uri = text(uri.value()).filter(|uri| uri.len() <= MAX_URI)?;
+    let is_page = Uri::parse(uri.as_str()).is_ok_and(|uri| {
+        let http = ["https", "http"].iter().any(|scheme| uri.scheme().as_str().eq_ignore_ascii_case(scheme));
+        let is_safe =
+            |a: fluent_uri::component::Authority<'_>| !a.host().is_empty() && a.userinfo().is_none();
+        http && uri.authority().is_some_and(is_safe) && has_port_that_exists(&uri)
+    });
+    is_page.then_some(uri)
+}

@@ -1,0 +1,70 @@
+//! Mutual TLS (RFC 8705): what a host configures, and where its endpoints ask for certificates.
+
+use std::sync::Arc;
+
+use fluent_uri::Uri;
+
+use super::AuthorizationServerBuilder;
+use super::config_error::ConfigError;
+use crate::client::ClientCertificates;
+use crate::client::auth::CertificateRules;
+
+/// What a server has of it.
+#[derive(Default)]
+pub(super) struct MutualTls {
+    /// Who reads client certificates.
+    pub(super) certificates: Option<Arc<dyn ClientCertificates>>,
+    /// The base URL of the endpoints that ask for certificates, without a slash at its end.
+    pub(super) aliases: Option<String>,
+    /// Whether the host hands certificates over, whoever reads them.
+    is_handed_over: bool,
+}
+
+impl MutualTls {
+    pub(super) fn rules(&self) -> CertificateRules {
+        let reads = self.certificates.is_some();
+        let fetches = self.certificates.as_ref().is_some_and(|certificates| certificates.fetches());
+        CertificateRules { reads, fetches, binds: reads || self.is_handed_over || self.aliases.is_some() }
+    }
+
+    pub(super) fn mistake(&self) -> Option<ConfigError> {
+        let is_base = |base: &String| {
+            Uri::parse(base.as_str()).is_ok_and(|uri| {
+                let authority = uri.authority();
+                let has_host = authority.is_some_and(|a| !a.host().is_empty() && a.userinfo().is_none());
+                uri.scheme().as_str() == "https"
+                    && has_host
+                    && uri.query().is_none()
+                    && uri.fragment().is_none()
+            })
+        };
+        self.aliases.as_ref().is_some_and(|base| !is_base(base)).then_some(ConfigError::MtlsAliases)
+    }
+}
+
+impl<C, S> AuthorizationServerBuilder<C, S> {
+    /// Who reads client certificates: with it, clients may authenticate by `tls_client_auth` and `self_signed_tls_client_auth`
+    /// (RFC 8705 section 2). Your TLS server, or a proxy of yours, hands the certificates over: see
+    /// [`Request::certificate`](crate::http::Request::certificate).
+    pub fn client_certificates(mut self, certificates: impl ClientCertificates + 'static) -> Self {
+        self.options.mutual_tls.certificates = Some(Arc::new(certificates));
+        self
+    }
+
+    /// Says in the metadata that the host hands client certificates over, so that clients may have their tokens bound to them (RFC 8705
+    /// section 3). Of a server with [`client_certificates`](Self::client_certificates) or
+    /// [`mtls_endpoint_aliases`](Self::mtls_endpoint_aliases) that goes without saying.
+    pub fn certificate_bound_access_tokens(mut self) -> Self {
+        self.options.mutual_tls.is_handed_over = true;
+        self
+    }
+
+    /// The https URL that stands for the issuer where clients show certificates (`mtls_endpoint_aliases`, RFC 8705 section 5): another
+    /// host name or port that leads here, for an issuer whose browsers must not be asked for a certificate. The paths below it are the
+    /// same.
+    pub fn mtls_endpoint_aliases(mut self, base: impl Into<String>) -> Self {
+        let base: String = base.into();
+        self.options.mutual_tls.aliases = Some(base.trim_end_matches('/').to_owned());
+        self
+    }
+}
