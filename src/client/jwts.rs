@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::recent::Recent;
 use super::{ClientKeys, ClientSignatures, SignedText, Unsigned};
 use crate::error::AssertionFlaw as Flaw;
 use crate::jose::{Algorithm, Jwk, Jws, Unverified, VerifyingKey};

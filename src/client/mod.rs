@@ -17,8 +17,6 @@ mod logout;
 mod metadata;
 mod name;
 mod profile;
-#[cfg(feature = "jwt")]
-mod recent;
 mod registration;
 mod registry;
 mod request_objects;

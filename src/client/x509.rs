@@ -12,12 +12,11 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Name;
 
 use super::certificate_keys::{CertificateKey, CertificateKeys, FetchedCertificateKeys};
-use super::recent::Recent;
 use super::{CertificateSubject, ClientCertificates, ClientKeys, ExpectedCertificate, ShownCertificate};
 use crate::base::{Attribute, DistinguishedName};
 use crate::error::CertificateFlaw as Flaw;
 use crate::outbound::Outbound;
-use crate::trust::Few;
+use crate::trust::{Few, Recent};
 
 /// Reads client certificates for `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705 section 2).
 ///
