@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use grantor::jose::{Algorithm, JwkSet};
 use grantor::resource::{Guard, JwtVerifier, Requirement, StaticKeys};
-use grantor::{Claims, MemoryStore, Request};
+use grantor::signing::Claims;
+use grantor::{MemoryStore, Request};
 
 use support::bare::{Bare, Published, split};
 use support::{CLIENT_CREDENTIALS, Contender, ISSUER, Job, Population};

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use grantor::base::FreshSecrets;
 use grantor::flow::authorize::{self, Resolved, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Reply};
 use grantor::flow::{AccountStatus, Checked, Facts, Finished, OpenedRedirect};
+use grantor::issuance::Rules;
 use grantor::store::{Record, Write};
-use grantor::{AuthMethod, Client, FreshSecrets, GrantType, Login, Request, Response, Rules, Scope};
+use grantor::{AuthMethod, Client, GrantType, Login, Request, Response, Scope};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = DateTime::from_timestamp(1_800_000_000, 0).ok_or("no such moment")?;

@@ -1,18 +1,129 @@
-//! An OAuth 2.0 and 2.1 authorization server that you add to your own program.
+//! An OAuth 2.0, OAuth 2.1 and OpenID Connect authorization server that you add to your own program.
 //!
-//! It holds the rules of OAuth and nothing else: the host brings HTTP, users, sessions and a database.
+//! It holds the rules and nothing else: the host brings HTTP, users, sessions, a login page and a database. One value,
+//! [`AuthorizationServer`], answers the requests of machines; your own pages ask it what to show, and tell it what the user chose.
+//! A [`Guard`] protects an API with the tokens that it issues.
 //!
-//! # The tour
+//! # A complete server
 //!
-//! A token request crosses these files, in this order:
+//! A user signs in on your page and agrees, a client redeems the code, and an API checks the access token:
 //!
-//! 1. `adapter/axum.rs` copies an HTTP request into a [`Request`];
-//! 2. `server/token.rs` drives it: the only async code;
-//! 3. [`flow::token`] parses it into a chain of types, each lacking one fact;
-//! 4. `client/auth.rs` says who asks;
-//! 5. `issuance/gate.rs` is the one gate before every token;
-//! 6. [`grant`] decides, as a pure state machine;
-//! 7. [`store`] proves the write, and only then does the answer open.
+//! ```
+//! use chrono::Utc;
+//! use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, Login, Request, SignedIn};
+//! use grantor::{MemoryRegistry, MemoryStore};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let app = Client::builder("app")
+//!     .redirect_uri("https://app.example/callback")
+//!     .grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken])
+//!     .auth_method(AuthMethod::None) // a public client: PKCE, and refresh tokens that rotate
+//!     .build()?;
+//! let server = AuthorizationServer::builder("https://login.example")
+//!     .clients(MemoryRegistry::new([app]))
+//!     .store(MemoryStore::new())
+//!     .scopes(["read"])
+//!     .authorization_endpoint("/authorize") // your own handler
+//!     .build()?;
+//!
+//! // Your `/authorize`: alice is signed in, and says yes.
+//! let request = Request::get(
+//!     "response_type=code&client_id=app&scope=read&code_challenge_method=S256\
+//!      &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+//! );
+//! let Ok(ask) = server.authorize(&request).await else { return Err("the client is known".into()) };
+//! let response = match ask.signed_in(Login::new("alice", Utc::now())).await {
+//!     SignedIn::Consent(consent) => consent.approve().await, // after your consent page
+//!     SignedIn::Reauthenticate(login) => login.cannot().await, // or your login page, once more
+//!     SignedIn::Answered(response) => response,
+//! };
+//!
+//! // The client redeems the code.
+//! let location = response.header("location").unwrap_or_default();
+//! let code = location.split(['=', '&']).nth(1).unwrap_or_default();
+//! let request = Request::post_form(format!(
+//!     "grant_type=authorization_code&client_id=app&code={code}\
+//!      &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+//! ));
+//! let response = server.token(&request).await;
+//! assert_eq!(response.status, 200);
+//!
+//! // An API of yours checks the access token.
+//! let json: serde_json::Value = serde_json::from_slice(&response.body)?;
+//! let access = server.check(json["access_token"].as_str().unwrap_or_default()).await?;
+//! assert_eq!((access.user(), access.scope().as_str()), (Some("alice"), "read"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With the feature `axum`, [`adapter`] routes all of this, and `cargo run -p grantor --example quickstart` starts it.
+//!
+//! # What a host uses
+//!
+//! | type | what it is |
+//! | --- | --- |
+//! | [`AuthorizationServer`], [`AuthorizationServerBuilder`] | the server, and its configuration |
+//! | [`Client`], [`ClientBuilder`], [`ClientMetadata`] | an application, how it is built, and what it registers (RFC 7591) |
+//! | [`ClientId`], [`ClientState`], [`Registered`] | its name; whether it is served; a new one with its secret |
+//! | [`AuthMethod`], [`ApplicationType`], [`GrantType`], [`ResponseType`], [`ResponseMode`] | how it authenticates, and what it may ask for |
+//! | [`Authorization`], [`SignedIn`], [`LoginRequired`], [`ShowLogin`] | an authorization request, and what your page does with it |
+//! | [`Login`], [`LoginReason`], [`AuthenticationRequest`], [`Prompt`] | who signed in, and what the request says about that |
+//! | [`Consent`], [`ErrorPage`] | what the user is asked to grant; a request that is answered by a page |
+//! | [`DeviceRequest`], [`DeviceConsent`], [`UserCode`], [`BrowserSession`] | the page for devices (RFC 8628) |
+//! | [`Logout`], [`LogoutStep`], [`LogoutQuestion`], [`LogoutEnd`], [`EndedSession`], [`SignedOut`], [`Sessions`], [`SessionId`] | signing out of a session, and telling its clients (OpenID Connect) |
+//! | [`Unasked`] | a consent that needs no page, because the user granted it before |
+//! | [`Scope`], [`Subject`], [`GrantId`], [`SecretText`] | values: a set of scopes, a user or a client, the name of a grant, a secret as text |
+//! | [`Resource`], [`ResourceId`] | an API that tokens are for (RFC 8707) |
+//! | [`AuthorizationDetail`], [`AuthorizationDetails`], [`DetailType`] | what a scope cannot say (RFC 9396) |
+//! | [`Policy`], [`Profile`], [`OmittedScope`], [`ForeignToken`], [`RefreshTokens`] | lifetimes and limits; the generation of OAuth; choices |
+//! | [`Registration`], [`MetadataDocuments`] | on what terms strangers register clients (RFC 7591), or are known by a document |
+//! | [`AccessTokens`], [`Algorithm`] | whether access tokens are opaque or signed, and how |
+//! | [`Guard`], [`Requirement`], [`Access`] | what protects an API, what a request needs there, and what its token permits |
+//! | [`Confirmation`], [`Thumbprint`], [`BothKeys`] | the key that a token is bound to (RFC 7800) |
+//! | [`Request`], [`Response`] | HTTP as plain structs, for any framework |
+//! | [`MemoryStore`], [`MemoryRegistry`], [`FileRegistry`] | grants and clients in memory, clients in a file |
+//! | `SqliteStore`, `PostgresStore`, `RedisStore` | everything in a database (features of these names), for [`backend`](AuthorizationServerBuilder::backend) |
+//!
+//! # What a host implements
+//!
+//! | trait | what it says | and its words |
+//! | --- | --- | --- |
+//! | [`ClientRegistry`], [`Registrar`] | which clients there are; takes new ones | [`Replacement`] |
+//! | [`TokenStore`], [`ReplayGuard`], [`Backend`] | keeps grants; remembers what works once; both, and the clients | [`store`] |
+//! | [`ResourceOwner`] | whether a user may still be acted for, and the password grant | [`AccountStatus`] |
+//! | [`ExtensionGrant`], [`ExchangePolicy`] | grant types of your own; who may exchange which token (RFC 8693) | [`flow::token`] |
+//! | [`TokenSigner`], [`AccessTokenClaims`] | signs; adds claims to access tokens | [`Unsigned`], [`signing`] |
+//! | [`Audit`] | hears of every event | [`Event`], [`EventKind`], [`Endpoint`] |
+//! | [`Clock`], [`Entropy`] | time and randomness, for tests | [`SystemClock`], [`SystemEntropy`] |
+//!
+//! They are `async` by [`async_trait`]. Types of chrono 0.4 and serde_json 1 are in the signatures, too: both are public dependencies.
+//!
+//! # Errors
+//!
+//! | type | when |
+//! | --- | --- |
+//! | [`Refusal`], [`Reason`], [`ErrorCode`] | a request is refused: with a private reason, and the public error that follows from it |
+//! | [`HostError`] | a call that you made failed, such as to list grants |
+//! | [`BackendError`] | a part of yours failed, such as a store |
+//! | [`ValueError`] | a text is not the value that it should be |
+//! | [`server::ConfigErrors`], [`client::ClientErrors`], [`resource::GuardErrors`] | everything that is wrong with a configuration, at once |
+//!
+//! # The manual
+//!
+//! | if you look for | read |
+//! | --- | --- |
+//! | settings, lifetimes, limits, what is on without being asked for | [`manual::defaults`] |
+//! | a reverse proxy, TLS, sweeping, key rotation, deployment | `manual::production` (feature `axum`) |
+//! | SQLite, PostgreSQL, a database of your own, backups | [`manual::storage`] |
+//! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
+//! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
+//! | attacks, RFC 9700, replay, mix-up, open redirectors | [`manual::threats`] |
+//! | moving from another authorization server, importing clients | [`manual::migration`] |
+//! | what the types rule out | [`manual::misuse`] |
+//!
+//! Signed tokens and keys are in `keys` and `jose` (feature `jwt`), assertions in `assertions`, OpenID Connect in [`openid`], several
+//! issuers in [`tenants`], the guard in [`resource`], and the pure core, which never waits, in [`flow`], [`grant`] and [`issuance`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -21,14 +132,14 @@ pub mod adapter;
 #[cfg(feature = "jwt")]
 pub mod assertions;
 pub mod audit;
-mod base;
+pub mod base;
 pub mod client;
 pub mod documents;
 pub mod error;
 pub mod flow;
 pub mod grant;
 pub mod http;
-mod issuance;
+pub mod issuance;
 #[cfg(feature = "jwt")]
 pub mod jose;
 #[cfg(feature = "jwt")]
@@ -39,38 +150,13 @@ pub mod outbound;
 pub mod registration;
 pub mod resource;
 pub mod server;
-mod signing;
+pub mod signing;
 pub mod store;
 pub mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
 pub mod trust;
-
-pub use async_trait::async_trait;
-
-// Old names of modules; each goes when its last user has moved.
-pub use base::pkce;
-pub use base::redirect_uri as redirect;
-pub(crate) use base::{fresh_secrets, scope, secret, system};
-pub use http::form;
-pub(crate) mod target {
-    pub(crate) use crate::base::{ResourceId, ResourceIndicators};
-    pub(crate) use crate::issuance::{KnownResource, Resource};
-}
-pub mod policy {
-    //! Lifetimes, leeways and profiles.
-    pub(crate) use crate::base::after;
-    pub use crate::client::Profile;
-    pub use crate::issuance::{ForeignToken, OmittedScope, Policy, RefreshTokens, Rules};
-    pub(crate) use crate::issuance::{SignedAnswers, is_served};
-}
-pub mod details {
-    //! Authorization details (RFC 9396).
-    pub use crate::base::details::{AuthorizationDetail, AuthorizationDetails, MAX_DEPTH, MAX_DETAILS};
-    pub(crate) use crate::issuance::DetailTypes;
-    pub use crate::issuance::{DetailType, Fields};
-}
 
 pub mod dpop {
     //! Access tokens that only the holder of a key can use (RFC 9449): see the [manual](crate::manual::sender_constrained).
@@ -80,34 +166,62 @@ pub mod dpop {
     pub use crate::trust::{Dpop, MAX_PROOF_BYTES, Proof, ProofVerifier};
 }
 
-pub use audit::{Audit, Endpoint, Event, EventKind};
-pub use base::{AuthorizationDetail, AuthorizationDetails};
-pub use base::{BothKeys, Confirmation, Thumbprint};
-pub use base::{MAX_RESOURCES, ResourceId, ResourceIndicators};
-pub use base::{MAX_SCOPE_TOKENS, Scope};
-pub use client::ResponseType;
+// What a host uses.
+pub use base::{
+    AccessTokens, Algorithm, AuthorizationDetail, AuthorizationDetails, ClientId, GrantId, Login,
+};
+pub use base::{ResourceId, Scope, SecretText, Subject, UserCode};
 pub use client::{
-    ApplicationType, AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry,
+    ApplicationType, AuthMethod, Client, ClientBuilder, ClientMetadata, ClientState, GrantType,
 };
-pub use client::{ClientState, FileRegistry, GrantType, MemoryRegistry, Registered, Registrar, Replacement};
+pub use client::{FileRegistry, MemoryRegistry, Profile, Registered, ResponseMode, ResponseType};
 pub use documents::MetadataDocuments;
-pub use error::{ErrorCode, Fault, Reason, Refusal};
 pub use flow::authorize::{AuthenticationRequest, LoginReason, Prompt};
-pub use flow::{AccountStatus, ResponseMode};
-pub use fresh_secrets::FreshSecrets;
-pub use grant::{BrowserSession, Grant, GrantId, Login, SessionId, Subject, UserCode};
+pub use grant::BrowserSession;
 pub use http::{Request, Response};
-pub use issuance::Resource;
-pub use policy::{Policy, Profile, Rules};
+pub use issuance::{ForeignToken, OmittedScope, Policy, RefreshTokens, Resource};
 pub use registration::Registration;
-pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
-pub use server::{
-    Authorization, AuthorizationServer, AuthorizationServerBuilder, Backend, Consent, ErrorPage,
-    ResourceOwner,
-};
-pub use server::{DeviceConsent, DeviceRequest, Endpoints, LoginRequired, ShowLogin, SignedIn, Unasked};
-pub use server::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
-pub use signing::{AccessTokenClaims, AccessTokens, Algorithm, Claims, SubjectType, TokenSigner, Unsigned};
-pub use store::{BackendError, MemoryStore, ReplayGuard, TokenStore};
-pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use resource::{Guard, Requirement};
+pub use server::{Authorization, AuthorizationServer, AuthorizationServerBuilder, Consent, DeviceConsent};
+pub use server::{DeviceRequest, EndedSession, ErrorPage, LoginRequired, Logout, LogoutEnd, LogoutQuestion};
+pub use server::{LogoutStep, Sessions, ShowLogin, SignedIn, SignedOut, Unasked};
+pub use store::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
+#[cfg(feature = "redis")]
+pub use store::RedisStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
 pub use token::Access;
+
+// What a host implements, and the words of it.
+pub use async_trait::async_trait;
+pub use audit::{Audit, Endpoint, Event, EventKind};
+pub use base::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use client::{ClientRegistry, Registrar, Replacement};
+pub use issuance::{AccountStatus, DetailType};
+pub use server::{Backend, ExchangePolicy, ExtensionGrant, ResourceOwner};
+pub use signing::{AccessTokenClaims, TokenSigner, Unsigned};
+pub use store::{ReplayGuard, TokenStore};
+
+// Errors.
+pub use base::ValueError;
+pub use error::{BackendError, ErrorCode, Reason, Refusal};
+pub use server::HostError;
+
+// Former names of modules, inside the crate only.
+pub(crate) use base::{fresh_secrets, pkce, redirect_uri as redirect, scope, secret, system};
+pub(crate) use http::form;
+pub(crate) mod target {
+    pub(crate) use crate::base::{ResourceId, ResourceIndicators};
+    pub(crate) use crate::issuance::{KnownResource, Resource};
+}
+pub(crate) mod policy {
+    pub(crate) use crate::base::after;
+    pub(crate) use crate::client::Profile;
+    pub(crate) use crate::issuance::{Policy, Rules, SignedAnswers, is_served};
+}
+pub(crate) mod details {
+    pub(crate) use crate::base::{AuthorizationDetail, AuthorizationDetails};
+    pub(crate) use crate::issuance::{DetailType, DetailTypes};
+}

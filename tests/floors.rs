@@ -36,7 +36,6 @@ const FLOORS: &[&[&str]] = &[
 
 /// The imports from above that are left: who imports, and from where. This list only shrinks.
 const LEFT: &[(&str, &str)] = &[
-    ("base", "error"),
     ("grant", "signing"),
     ("store", "keys"),
     ("flow", "resource"),

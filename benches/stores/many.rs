@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use grantor::grant::Grant;
 use grantor::store::Write;
-use grantor::{Grant, GrantId, Subject, TokenStore};
+use grantor::{GrantId, Subject, TokenStore};
 
 use crate::Figures;
 use crate::bare::Bare;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use grantor::grant::Grant;
 use grantor::store::Filter;
-use grantor::{ClientId, ClientRegistry, Fault, Grant, Subject};
+use grantor::{ClientId, ClientRegistry, HostError, Subject};
 use serde::Serialize;
 
 use crate::app::App;
@@ -40,7 +41,7 @@ pub(crate) async fn revoke(State(app): State<App>, posted: PostedBy<Chosen>) -> 
     }
 }
 
-async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, Fault> {
+async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, HostError> {
     let mut allowed: BTreeMap<ClientId, Allowed> = BTreeMap::new();
     for record in app.server.grants_of(&Subject::user(sub)).await? {
         let grant = record.grant();

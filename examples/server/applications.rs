@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use grantor::client::{ClientBuilder, ClientPage, RegisterError, is_readable_name};
-use grantor::{ApplicationType, AuthMethod, BackendError, Client, ClientId, ClientRegistry, GrantType};
+use grantor::client::{ClientBuilder, ClientPage, is_readable_name};
+use grantor::{
+    ApplicationType, AuthMethod, BackendError, Client, ClientId, ClientRegistry, GrantType, HostError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -67,7 +69,7 @@ pub(crate) async fn register(State(app): State<App>, posted: PostedBy<Form>) -> 
             });
             see_other(&app.site.path(PATH))
         }
-        Err(RegisterError::Metadata(errors)) => {
+        Err(HostError::Client(errors)) => {
             let mistakes = errors.all().iter().map(ToString::to_string).collect();
             show(&app, &session, &by, form, mistakes).await
         }

@@ -1,6 +1,7 @@
 //! What each page that asks a user for consent says of an application, and of what that asks for.
 
-use grantor::{AuthorizationDetails, Client, ResourceId, ResourceIndicators, Scope};
+use grantor::base::ResourceIndicators;
+use grantor::{AuthorizationDetails, Client, ResourceId, Scope};
 use serde::Serialize;
 
 use crate::app::App;

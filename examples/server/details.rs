@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use grantor::AuthorizationDetails;
-use grantor::details::{AuthorizationDetail, DetailType};
+use grantor::{AuthorizationDetail, DetailType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;

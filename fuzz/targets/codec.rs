@@ -3,7 +3,9 @@
 
 use chrono::DateTime;
 use grantor::store::Record;
-use grantor::{Client, Grant, GrantId, Secret};
+use grantor::base::Secret;
+use grantor::grant::Grant;
+use grantor::{Client, GrantId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! The form parser: no panic, nothing that is half decoded, and nothing beyond its caps.
 #![no_main]
 
-use grantor::form::{Form, MAX_PARAMETER};
+use grantor::http::form::{Form, MAX_PARAMETER};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

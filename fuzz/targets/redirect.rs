@@ -3,7 +3,7 @@
 //! An input is a line that was registered, a line that is asked for, and a third if any port of `localhost` will do.
 #![no_main]
 
-use grantor::redirect::RedirectUri;
+use grantor::base::redirect_uri::RedirectUri;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &str| {

@@ -7,7 +7,7 @@ use super::system::Entropy;
 /// The randomness of one decision: a grant's name, and a secret for each of two tokens.
 ///
 /// ```compile_fail,E0382
-/// # use grantor::FreshSecrets;
+/// # use grantor::base::FreshSecrets;
 /// # fn decide(_: FreshSecrets) {}
 /// let mint = FreshSecrets::fixed("1");
 /// decide(mint);

@@ -1,12 +1,11 @@
-//! The ground floor: parsed values with one meaning each. Nothing here imports from a floor above, but for the reasons of
-//! [`error`](crate::error), which import nothing at all.
+//! The ground floor: parsed values with one meaning each, for authors of stores and of other drivers than [`server`](crate::server). Nothing here imports from a floor above.
 
 pub(crate) mod access_tokens;
 pub(crate) mod actor;
 pub(crate) mod algorithm;
 pub(crate) mod client_id;
 pub(crate) mod confirmation;
-pub(crate) mod details;
+pub mod details;
 pub(crate) mod distinguished_name;
 pub(crate) mod fresh_secrets;
 pub(crate) mod handle;
@@ -24,6 +23,7 @@ pub(crate) mod system;
 pub(crate) mod time;
 pub(crate) mod token_name;
 pub(crate) mod user_code;
+pub(crate) mod value_error;
 
 pub use access_tokens::AccessTokens;
 pub use actor::Actor;
@@ -31,17 +31,21 @@ pub(crate) use actor::MAX_ACTORS;
 pub use algorithm::Algorithm;
 pub use client_id::ClientId;
 pub use confirmation::{BothKeys, Confirmation, Thumbprint};
-pub use details::{AuthorizationDetail, AuthorizationDetails};
+pub use details::{AuthorizationDetail, AuthorizationDetails, MAX_DEPTH, MAX_DETAILS};
 #[cfg(feature = "mtls")]
 pub(crate) use distinguished_name::Attribute;
 pub(crate) use distinguished_name::DistinguishedName;
+pub use fresh_secrets::FreshSecrets;
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
 pub use replay_key::ReplayKey;
 pub use resources::{MAX_RESOURCES, ResourceId, ResourceIndicators};
 pub(crate) use rights::{AccessRights, RightsRef};
 pub use scope::{MAX_SCOPE_TOKENS, Scope};
+pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use session_id::SessionId;
 pub use subject::{Authentication, Login, Subject, SubjectType};
+pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
 pub(crate) use time::after;
 pub(crate) use token_name::TokenName;
 pub use user_code::{UserCode, UserCodeDigest};
+pub use value_error::ValueError;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::error::Reason;
+use super::value_error::ValueError;
 
 /// A code verifier: 43 to 128 unreserved characters (RFC 7636 section 4.1).
 pub struct CodeVerifier(String);
@@ -17,11 +17,11 @@ impl CodeVerifier {
     /// Checks length and alphabet.
     ///
     /// # Errors
-    /// [`Reason::VerifierMalformed`].
-    pub fn parse(text: &str) -> Result<Self, Reason> {
+    /// [`ValueError::CodeVerifier`].
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
         let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
         if !(43..=128).contains(&text.len()) || !text.bytes().all(unreserved) {
-            return Err(Reason::VerifierMalformed);
+            return Err(ValueError::CodeVerifier);
         }
         Ok(Self(text.to_owned()))
     }
@@ -46,15 +46,15 @@ impl CodeChallenge {
     /// Reads the `code_challenge` of an authorization request.
     ///
     /// # Errors
-    /// [`Reason::ChallengeMalformed`] if it cannot be the digest of anything.
-    pub fn parse(text: &str) -> Result<Self, Reason> {
+    /// [`ValueError::CodeChallenge`] if it cannot be the digest of anything.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
         if text.len() != 43 {
-            return Err(Reason::ChallengeMalformed);
+            return Err(ValueError::CodeChallenge);
         }
         let mut bytes = [0; 33]; // the engine asks for room for whole groups
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(32) => bytes.first_chunk().copied().map(Self).ok_or(Reason::ChallengeMalformed),
-            Ok(_) | Err(_) => Err(Reason::ChallengeMalformed),
+            Ok(32) => bytes.first_chunk().copied().map(Self).ok_or(ValueError::CodeChallenge),
+            Ok(_) | Err(_) => Err(ValueError::CodeChallenge),
         }
     }
 
@@ -106,10 +106,10 @@ mod tests {
             assert!(CodeVerifier::parse(&good).is_ok());
         }
         for bad in ["a".repeat(42), "a".repeat(129), "=".repeat(43), "/".repeat(43), "\0".repeat(43)] {
-            assert_eq!(CodeVerifier::parse(&bad).err(), Some(Reason::VerifierMalformed));
+            assert_eq!(CodeVerifier::parse(&bad).err(), Some(ValueError::CodeVerifier));
         }
         for bad in ["", "short", &"a".repeat(44), &"=".repeat(43)] {
-            assert_eq!(CodeChallenge::parse(bad), Err(Reason::ChallengeMalformed));
+            assert_eq!(CodeChallenge::parse(bad), Err(ValueError::CodeChallenge));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fluent_uri::Uri;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Reason;
+use super::value_error::ValueError;
 
 /// A request may name this many resources.
 pub const MAX_RESOURCES: usize = 8;
@@ -21,11 +21,11 @@ impl ResourceId {
     /// Reads an identifier.
     ///
     /// # Errors
-    /// [`Reason::TargetMalformed`].
-    pub fn parse(text: &str) -> Result<Self, Reason> {
-        let uri = Uri::parse(text).map_err(|_| Reason::TargetMalformed)?;
+    /// [`ValueError::Resource`].
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        let uri = Uri::parse(text).map_err(|_| ValueError::Resource)?;
         match uri.has_fragment() {
-            true => Err(Reason::TargetMalformed),
+            true => Err(ValueError::Resource),
             false => Ok(Self(text.into())),
         }
     }
@@ -81,7 +81,7 @@ pub struct ResourceIndicators(Option<Arc<Box<[ResourceId]>>>);
 
 impl ResourceIndicators {
     /// The `resource` or `audience` parameters of a request, each once.
-    pub(crate) fn parse<'a>(named: impl Iterator<Item = &'a str>) -> Result<Self, Reason> {
+    pub(crate) fn parse<'a>(named: impl Iterator<Item = &'a str>) -> Result<Self, ValueError> {
         let ids: Result<Vec<_>, _> = named.map(ResourceId::parse).collect();
         Self::of(ids?)
     }
@@ -92,7 +92,7 @@ impl ResourceIndicators {
     }
 
     /// These and those, each once.
-    pub(crate) fn and(&self, others: &Self) -> Result<Self, Reason> {
+    pub(crate) fn and(&self, others: &Self) -> Result<Self, ValueError> {
         match (self.is_empty(), others.is_empty()) {
             (_, true) => Ok(self.clone()),
             (true, false) => Ok(others.clone()),
@@ -100,7 +100,7 @@ impl ResourceIndicators {
         }
     }
 
-    pub(crate) fn of(ids: impl IntoIterator<Item = ResourceId>) -> Result<Self, Reason> {
+    pub(crate) fn of(ids: impl IntoIterator<Item = ResourceId>) -> Result<Self, ValueError> {
         let mut named = Vec::new();
         for id in ids {
             if !named.contains(&id) {
@@ -110,7 +110,7 @@ impl ResourceIndicators {
         match named.len() {
             0 => Ok(Self::default()),
             1..=MAX_RESOURCES => Ok(Self(Some(Arc::new(named.into())))),
-            _ => Err(Reason::TargetMalformed),
+            _ => Err(ValueError::Resource),
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
             assert!(ResourceId::parse(good).is_ok(), "{good}");
         }
         for bad in ["", "foo", "//rs", "/rs", "https://rs#x", "https://rs#", "https://r s"] {
-            assert_eq!(ResourceId::parse(bad), Err(Reason::TargetMalformed), "{bad}");
+            assert_eq!(ResourceId::parse(bad), Err(ValueError::Resource), "{bad}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::Reason;
+use super::value_error::ValueError;
 
 /// A scope may name this many tokens.
 pub const MAX_SCOPE_TOKENS: usize = 128;
@@ -17,7 +17,7 @@ pub const MAX_SCOPE_TOKENS: usize = 128;
 /// let asked = Scope::parse("write read write")?;
 /// assert_eq!(asked, Scope::parse("read write")?);
 /// assert!(Scope::parse("read")?.is_subset(&asked));
-/// # Ok::<(), grantor::Reason>(())
+/// # Ok::<(), grantor::ValueError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Scope(Option<Arc<str>>);
@@ -32,11 +32,11 @@ impl Scope {
     /// Reads tokens between spaces.
     ///
     /// # Errors
-    /// [`Reason::ScopeMalformed`] on a character outside of `%x21 / %x23-5B / %x5D-7E`, or too many tokens.
-    pub fn parse(text: &str) -> Result<Self, Reason> {
+    /// [`ValueError::Scope`] on a character outside of `%x21 / %x23-5B / %x5D-7E`, or too many tokens.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
         let legal = |b: u8| matches!(b, b' ' | 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         if !text.bytes().all(legal) {
-            return Err(Reason::ScopeMalformed);
+            return Err(ValueError::Scope);
         }
         match is_canonical(text) {
             true => Ok(Self(Some(text.into()))),
@@ -105,14 +105,14 @@ impl Scope {
         self.0.as_deref().unwrap_or_default()
     }
 
-    fn collect<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<Self, Reason> {
+    fn collect<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<Self, ValueError> {
         let mut seen: Vec<&str> = Vec::with_capacity(8);
         for token in tokens {
             if !seen.contains(&token) {
                 seen.push(token);
             }
             if seen.len() > MAX_SCOPE_TOKENS {
-                return Err(Reason::ScopeMalformed);
+                return Err(ValueError::Scope);
             }
         }
         Ok(Self::join(&seen))
@@ -204,13 +204,13 @@ mod tests {
     #[test]
     fn illegal_characters_are_refused() {
         for bad in ["a\tb", "a\"b", "a\\b", "a\0", "é", "a\nb"] {
-            assert_eq!(Scope::parse(bad), Err(Reason::ScopeMalformed), "{bad:?}");
+            assert_eq!(Scope::parse(bad), Err(ValueError::Scope), "{bad:?}");
         }
     }
 
     #[test]
     fn the_number_of_tokens_has_a_cap() {
         let many: Vec<String> = (0..=MAX_SCOPE_TOKENS).map(|n| n.to_string()).collect();
-        assert_eq!(Scope::parse(&many.join(" ")), Err(Reason::ScopeMalformed));
+        assert_eq!(Scope::parse(&many.join(" ")), Err(ValueError::Scope));
     }
 }

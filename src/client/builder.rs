@@ -414,7 +414,7 @@ impl ClientBuilder {
         if !client.is_confidential() {
             errors.extend(mistakes_of_public(&client));
         }
-        if errors.is_empty() { Ok(client) } else { Err(ClientErrors(errors)) }
+        if errors.is_empty() { Ok(client) } else { Err(Mistakes(errors)) }
     }
 }
 
@@ -520,25 +520,5 @@ pub enum ClientError {
     PublicWithoutRotation,
 }
 
-/// Every mistake that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientErrors(pub(crate) Vec<ClientError>);
-
-impl ClientErrors {
-    /// The mistakes, at least one.
-    #[must_use]
-    pub fn all(&self) -> &[ClientError] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClientErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ClientErrors {}
+/// Every mistake that was found in what was registered.
+pub type ClientErrors = Mistakes<ClientError>;

@@ -53,7 +53,7 @@ pub(crate) use logout::LogoutUris;
 pub use metadata::ClientMetadata;
 pub use name::is_readable_name;
 pub use profile::Profile;
-pub use registration::{RegisterError, Registered};
+pub use registration::Registered;
 pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
 pub use request_objects::RequestObjects;
 pub(crate) use response_mode::Place;

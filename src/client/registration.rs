@@ -6,8 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
-use super::{Client, ClientBuilder, ClientErrors, ClientId, RegistryError};
-use crate::error::Fault;
+use super::{Client, ClientBuilder, ClientErrors, ClientId};
 use crate::fresh_secrets::FreshSecrets;
 use crate::secret::SecretText;
 
@@ -37,22 +36,4 @@ impl ClientBuilder {
         };
         Ok(Registered { client: Arc::new(builder.build()?), secret: secret.map(SecretText::new) })
     }
-}
-
-/// Why an application was not registered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegisterError {
-    /// The metadata do not fit together.
-    #[error(transparent)]
-    Metadata(#[from] ClientErrors),
-    /// The registry did not take it.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The registry did not answer in time.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// The server was built without a registrar.
-    #[error("the server was built without a registrar")]
-    NotConfigured,
 }

@@ -10,9 +10,11 @@ mod certificate;
 mod code;
 mod extension;
 mod metadata;
+mod mistakes;
 mod proof;
 mod public;
 mod reason;
+mod value;
 
 pub use assertion::AssertionFlaw;
 pub use backend::{BackendError, CommitError};
@@ -20,6 +22,7 @@ pub use certificate::CertificateFlaw;
 pub use code::ErrorCode;
 pub use extension::ExtensionRefusal;
 pub use metadata::MetadataFlaw;
+pub use mistakes::Mistakes;
 pub use proof::ProofFlaw;
 pub use reason::Reason;
 

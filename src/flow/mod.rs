@@ -30,5 +30,5 @@ pub use redirect::{
 pub use token_query::{AuthenticatedQuery, TokenQuery};
 
 pub use crate::client::ResponseMode;
-pub(crate) use crate::issuance::RequestedAccess;
-pub use crate::issuance::{AccountStatus, Facts, Gate, Granted, Issuance};
+pub use crate::issuance::{AccountStatus, Facts};
+pub(crate) use crate::issuance::{Issuance, RequestedAccess};

@@ -74,26 +74,25 @@ pub(super) struct Narrowed {
 
 /// Tokens that were minted and may leave once their grant is stored.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct Issued {
+pub(crate) struct Issued {
     /// The access token's secret.
-    pub access: Secret,
+    pub(crate) access: Secret,
     /// By what the client knows the subject, where that is not its own identifier.
     pub(crate) sub: Option<Arc<str>>,
     /// When the access token was issued.
-    pub issued: DateTime<Utc>,
+    pub(crate) issued: DateTime<Utc>,
     /// When the access token expires.
-    pub expires: DateTime<Utc>,
+    pub(crate) expires: DateTime<Utc>,
     /// What it permits.
     pub(crate) rights: AccessRights,
     /// The resource that it is for; none is the server's default audience.
-    pub audience: Option<ResourceId>,
+    pub(crate) audience: Option<ResourceId>,
     /// How the access token is written.
-    pub format: AccessTokens,
+    pub(crate) format: AccessTokens,
     /// Whether nothing is stored of it.
     pub(crate) unrecorded: bool,
     /// The refresh token's secret, if there is one.
-    pub refresh: Option<Secret>,
+    pub(crate) refresh: Option<Secret>,
 }
 
 impl Issued {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::access::Issued;
-use super::refresh::{Bridge, RefreshAsk};
+use super::refresh::{Bridge, RefreshParameters};
 use super::stage::{Lifetime, Live, Spent, Stage};
 use super::{Grant, Kind, Verdict, refuse};
 use crate::error::Reason;
@@ -20,7 +20,7 @@ use crate::secret::{Digest, Secret, SecretText};
 /// What a code was offered for; its redemption must fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PendingCode {
+pub(crate) struct PendingCode {
     /// The code's digest.
     pub(super) code: Digest,
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -37,7 +37,7 @@ pub struct PendingCode {
 impl PendingCode {
     /// The terms of a new code.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         code: &Secret,
         redirect_uri: &RedirectUri,
         redirect_uri_named: bool,
@@ -100,22 +100,21 @@ const BRIDGE_KEY: &str = "grantor:code-bridge:v1";
 
 /// A code as a client presents it.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct CodeRedemption<'a> {
+pub(crate) struct CodeRedemption<'a> {
     /// The half of the code that proves it.
-    pub secret: &'a Secret,
+    pub(crate) secret: &'a Secret,
     /// `code_verifier`
-    pub verifier: Option<&'a CodeVerifier>,
+    pub(crate) verifier: Option<&'a CodeVerifier>,
     /// The client secret that authenticated the request, if it was generated; not one that a person chose, for whoever
     /// read the store could guess it by the bridge.
-    pub client_secret: Option<&'a SecretText>,
+    pub(crate) client_secret: Option<&'a SecretText>,
     /// `redirect_uri`
-    pub redirect_uri: Option<&'a str>,
+    pub(crate) redirect_uri: Option<&'a str>,
     /// The one way to tokens.
-    pub gate: &'a Gate<'a>,
+    pub(crate) gate: &'a Gate<'a>,
     /// This server knows that the first answer never left: its future was dropped, or the store did not
     /// say in time what became of the write. Then a replay is a retry.
-    pub unanswered: bool,
+    pub(crate) unanswered: bool,
 }
 
 impl CodeRedemption<'_> {
@@ -135,7 +134,7 @@ impl CodeRedemption<'_> {
 impl Grant {
     /// A code works once. A replay that proves to come from the client itself ends the grant; one that
     /// does not changes nothing, or whoever saw a code could end a session.
-    pub fn redeem_code(
+    pub(crate) fn redeem_code(
         self,
         presented: CodeRedemption<'_>,
         fresh: FreshSecrets,
@@ -196,7 +195,7 @@ impl Grant {
             return refuse(Reason::CodeUnknown);
         };
         let key = presented.bridge_key().filter(|_| !policy.leeway.is_zero());
-        let bridge = key.map(|key| Bridge::over(&key, &tokens, RefreshAsk::of(presented.gate)));
+        let bridge = key.map(|key| Bridge::over(&key, &tokens, RefreshParameters::of(presented.gate)));
         live.spent = Some(Arc::new(Spent::Code(SpentCode { offer: *offer, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
@@ -215,6 +214,6 @@ impl Live {
         let bridge = self.spent_code()?.bridge.as_ref();
         let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
         let key = presented.bridge_key()?;
-        Some(bridge.cross(&key, &RefreshAsk::of(presented.gate), now, policy))
+        Some(bridge.cross(&key, &RefreshParameters::of(presented.gate), now, policy))
     }
 }

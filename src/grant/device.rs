@@ -95,15 +95,14 @@ impl BrowserSession {
 
 /// A device code as a client presents it.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct DeviceCodeUse<'a> {
+pub(crate) struct DeviceCodeUse<'a> {
     /// The half of the code that proves it.
-    pub secret: &'a Secret,
+    pub(crate) secret: &'a Secret,
     /// The one way to tokens.
-    pub gate: &'a Gate<'a>,
+    pub(crate) gate: &'a Gate<'a>,
     /// This server knows that the first answer never left, see
     /// [`CodeRedemption::unanswered`](super::CodeRedemption::unanswered).
-    pub unanswered: bool,
+    pub(crate) unanswered: bool,
 }
 
 impl Waiting {
@@ -162,7 +161,7 @@ impl Grant {
     /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts for
     /// nobody and is listed under its client.
     #[must_use]
-    pub fn wait(
+    pub(crate) fn wait(
         issuance: Issuance,
         fresh: &FreshSecrets,
         now: DateTime<Utc>,
@@ -187,7 +186,7 @@ impl Grant {
     ///
     /// # Errors
     /// Not the code, not any more, or not this session's.
-    pub fn claim(
+    pub(crate) fn claim(
         &self,
         code: &UserCodeDigest,
         claimant: &BrowserSession,
@@ -209,7 +208,7 @@ impl Grant {
     ///
     /// # Errors
     /// It was answered before, its time is over, or another session entered its user code.
-    pub fn approve(
+    pub(crate) fn approve(
         mut self,
         claimant: &BrowserSession,
         login: &Login,
@@ -242,14 +241,14 @@ impl Grant {
     ///
     /// # Errors
     /// As those of [`approve`](Self::approve).
-    pub fn deny(mut self, claimant: &BrowserSession, now: DateTime<Utc>) -> Result<Self, Reason> {
+    pub(crate) fn deny(mut self, claimant: &BrowserSession, now: DateTime<Utc>) -> Result<Self, Reason> {
         self.answer(Answer::Denied, claimant, now)?;
         Ok(self)
     }
 
     /// What a device gets that asks for its tokens: `authorization_pending` and the like, once tokens, and nothing
     /// after that. A spent code ends nothing: it never was in a browser, and a device in a hurry polls twice.
-    pub fn redeem_device_code(
+    pub(crate) fn redeem_device_code(
         mut self,
         presented: DeviceCodeUse<'_>,
         fresh: FreshSecrets,

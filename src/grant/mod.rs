@@ -21,11 +21,14 @@ pub use crate::base::{
     Actor, Authentication, GrantId, Handle, InvalidGrantId, Kind, Login, Prefixes, SessionId, Subject,
     UserCode,
 };
-pub use access::{AccessRecord, Issued};
-pub use code::{CodeRedemption, PendingCode};
+pub use access::AccessRecord;
+pub(crate) use access::Issued;
+pub(crate) use code::{CodeRedemption, PendingCode};
 pub use codec::DecodeError;
-pub use device::{BrowserSession, DeviceCodeUse};
-pub use refresh::{MAX_SPENT_REFRESH_TOKENS, RefreshAsk, RefreshUse};
+pub use device::BrowserSession;
+pub(crate) use device::DeviceCodeUse;
+pub use refresh::MAX_SPENT_REFRESH_TOKENS;
+pub(crate) use refresh::RefreshUse;
 
 use crate::base::secret::Fingerprint;
 use crate::base::{AccessRights, Confirmation, RightsRef, TokenName};
@@ -110,8 +113,7 @@ impl Origin {
 /// What the rules say. Issuing without a next grant cannot be written down.
 #[must_use]
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// New tokens, once the next grant is stored.
     Issue {
         /// The grant that has to be stored first.
@@ -150,7 +152,7 @@ pub enum Verdict {
 impl Grant {
     /// A grant whose code is out.
     #[must_use]
-    pub fn offer(
+    pub(crate) fn offer(
         issuance: Issuance,
         authentication: Authentication,
         terms: PendingCode,
@@ -164,7 +166,7 @@ impl Grant {
 
     /// A grant that issues its first access token at once: client credentials, password, implicit, token exchange.
     #[must_use]
-    pub fn issue(
+    pub(crate) fn issue(
         issuance: Issuance,
         authentication: Option<Authentication>,
         fresh: FreshSecrets,

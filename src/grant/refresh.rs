@@ -134,7 +134,7 @@ impl<'de> Deserialize<'de> for Mark {
 /// What a refresh asked for; a retry has to ask for the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RefreshAsk {
+pub(crate) struct RefreshParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
     #[serde(default, skip_serializing_if = "ResourceIndicators::is_empty")]
@@ -143,7 +143,7 @@ pub struct RefreshAsk {
     details: AuthorizationDetails,
 }
 
-impl RefreshAsk {
+impl RefreshParameters {
     pub(super) fn of(gate: &Gate<'_>) -> Self {
         Self {
             scope: gate.asked_scope().cloned(),
@@ -168,7 +168,7 @@ pub(super) struct Bridge {
     audience: Option<ResourceId>,
     #[serde(with = "chrono::serde::ts_seconds")]
     access_expires: DateTime<Utc>,
-    ask: RefreshAsk,
+    ask: RefreshParameters,
     /// When the answer was given; it may be repeated until the leeway has passed since.
     #[serde(with = "chrono::serde::ts_seconds")]
     at: DateTime<Utc>,
@@ -182,7 +182,7 @@ const ACCESS_PAD: &str = "grantor:bridge-access:v1";
 const REFRESH_PAD: &str = "grantor:bridge-refresh:v1";
 
 impl Bridge {
-    pub(super) fn over(key: &Secret, tokens: &Issued, ask: RefreshAsk) -> Self {
+    pub(super) fn over(key: &Secret, tokens: &Issued, ask: RefreshParameters) -> Self {
         let refresh = tokens.refresh.as_ref();
         Self {
             access: Masked::hide(&tokens.access, key, ACCESS_PAD),
@@ -206,7 +206,7 @@ impl Bridge {
     pub(super) fn cross(
         &self,
         key: &Secret,
-        ask: &RefreshAsk,
+        ask: &RefreshParameters,
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Option<Issued> {
@@ -230,14 +230,13 @@ impl Bridge {
 
 /// A refresh token as a client presents it.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct RefreshUse<'a> {
+pub(crate) struct RefreshUse<'a> {
     /// The half of the token that proves it.
-    pub secret: &'a Secret,
+    pub(crate) secret: &'a Secret,
     /// The one way to tokens.
-    pub gate: &'a Gate<'a>,
+    pub(crate) gate: &'a Gate<'a>,
     /// The address that presents it. It decides nothing; the event of a repeat names it.
-    pub peer: Option<IpAddr>,
+    pub(crate) peer: Option<IpAddr>,
 }
 
 /// What a presented token is to a family.
@@ -344,7 +343,7 @@ impl Family {
         let Some(bridge) = self.bridge.as_ref().filter(|_| is_latest) else {
             return Presented::Late;
         };
-        let ask = RefreshAsk::of(presented.gate);
+        let ask = RefreshParameters::of(presented.gate);
         match bridge.cross(presented.secret, &ask, now, policy) {
             Some(tokens) => Presented::Retry(tokens),
             None => Presented::Different,
@@ -361,7 +360,7 @@ enum Presented {
 
 impl Grant {
     /// Renews the tokens of a grant; see the module's table for what a spent token gets.
-    pub fn rotate_refresh(
+    pub(crate) fn rotate_refresh(
         self,
         presented: RefreshUse<'_>,
         fresh: FreshSecrets,
@@ -436,7 +435,7 @@ impl Grant {
         live.access.add(record, now);
         match &tokens.refresh {
             Some(next) if family.rotates => {
-                let bridge = Bridge::over(presented.secret, &tokens, RefreshAsk::of(presented.gate));
+                let bridge = Bridge::over(presented.secret, &tokens, RefreshParameters::of(presented.gate));
                 let bridge = Bridge { peer: presented.peer, ..bridge };
                 family.rotate(presented.secret, next, bridge, now, policy);
             }

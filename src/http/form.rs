@@ -6,12 +6,43 @@
 use std::borrow::Cow;
 
 use super::MAX_BODY;
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 
 /// A parameter's name or value may be this long, in bytes, after decoding.
 pub const MAX_PARAMETER: usize = 8 * 1024;
 /// A form may have this many parameters.
 pub const MAX_PARAMETERS: usize = 64;
+
+/// Why a form cannot be read. It repeats nothing of it, so it is safe to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormError {
+    /// More than [`MAX_BODY`], [`MAX_PARAMETERS`] or [`MAX_PARAMETER`].
+    #[error("the form is too large: at most 64 KiB, 64 parameters, and 8 KiB for each of them")]
+    TooLarge,
+    /// A broken escape, or text that is not UTF-8.
+    #[error("the form has a broken escape, or text that is not UTF-8")]
+    Malformed,
+    /// A parameter is repeated (RFC 6749 section 3.1).
+    #[error("a parameter of the form is repeated")]
+    Repeated,
+}
+
+impl From<FormError> for Reason {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::TooLarge => Self::FormTooLarge,
+            FormError::Malformed => Self::FormMalformed,
+            FormError::Repeated => Self::ParameterRepeated,
+        }
+    }
+}
+
+impl From<FormError> for Refusal {
+    fn from(error: FormError) -> Self {
+        Reason::from(error).into()
+    }
+}
 
 /// Names that may stand more than once: RFC 8707 section 2, RFC 8693 section 2.1.
 const REPEATABLE: &[&str] = &["resource", "audience"];
@@ -28,15 +59,15 @@ impl<'a> Form<'a> {
     /// Decodes a form. Fails on one that is too large, on a broken escape, and on text that is not UTF-8.
     ///
     /// # Errors
-    /// [`Reason::FormTooLarge`] or [`Reason::FormMalformed`].
-    pub fn parse(input: &'a [u8]) -> Result<Self, Reason> {
+    /// [`FormError::TooLarge`] or [`FormError::Malformed`].
+    pub fn parse(input: &'a [u8]) -> Result<Self, FormError> {
         if input.len() > MAX_BODY {
-            return Err(Reason::FormTooLarge);
+            return Err(FormError::TooLarge);
         }
         let mut pairs = Vec::with_capacity(8);
         for piece in input.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
             if pairs.len() == MAX_PARAMETERS {
-                return Err(Reason::FormTooLarge);
+                return Err(FormError::TooLarge);
             }
             let (name, value) = match piece.iter().position(|b| *b == b'=') {
                 Some(at) => (&piece[..at], &piece[at + 1..]),
@@ -63,12 +94,12 @@ impl<'a> Form<'a> {
     /// The value of a parameter; an empty one counts as absent (RFC 6749 section 3.1).
     ///
     /// # Errors
-    /// [`Reason::ParameterRepeated`] if it stands there twice.
-    pub fn one(&self, name: &str) -> Result<Option<&str>, Reason> {
+    /// [`FormError::Repeated`] if it stands there twice.
+    pub fn one(&self, name: &str) -> Result<Option<&str>, FormError> {
         let mut hits = self.pairs.iter().filter(|(n, _)| n == name);
         match (hits.next(), hits.next()) {
             (first, None) => Ok(first.map(|(_, v)| v.as_ref()).filter(|v| !v.is_empty())),
-            _ => Err(Reason::ParameterRepeated),
+            _ => Err(FormError::Repeated),
         }
     }
 
@@ -98,12 +129,12 @@ impl<'a> Form<'a> {
     /// Refuses any parameter that stands there twice, known or not, but for those that may repeat.
     ///
     /// # Errors
-    /// [`Reason::ParameterRepeated`].
-    pub fn check_repeats(&self) -> Result<(), Reason> {
+    /// [`FormError::Repeated`].
+    pub fn check_repeats(&self) -> Result<(), FormError> {
         for (at, (name, _)) in self.pairs.iter().enumerate() {
             let earlier = &self.pairs[..at];
             if earlier.iter().any(|(n, _)| n == name) && !REPEATABLE.contains(&name.as_ref()) {
-                return Err(Reason::ParameterRepeated);
+                return Err(FormError::Repeated);
             }
         }
         Ok(())
@@ -117,12 +148,12 @@ impl std::fmt::Debug for Form<'_> {
 }
 
 /// Decodes one name or value: `+` is a space, `%XX` is a byte, all of it is UTF-8.
-pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, Reason> {
+pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, FormError> {
     if raw.len() > MAX_PARAMETER && decoded_length(raw) > MAX_PARAMETER {
-        return Err(Reason::FormTooLarge);
+        return Err(FormError::TooLarge);
     }
     let Some(first) = raw.iter().position(|b| matches!(b, b'%' | b'+')) else {
-        let text = std::str::from_utf8(raw).map_err(|_| Reason::FormMalformed)?;
+        let text = std::str::from_utf8(raw).map_err(|_| FormError::Malformed)?;
         return Ok(Cow::Borrowed(text));
     };
     let mut out = Vec::with_capacity(raw.len());
@@ -133,12 +164,12 @@ pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, Reason> {
             b'+' => b' ',
             b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
                 (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err(Reason::FormMalformed),
+                _ => return Err(FormError::Malformed),
             },
             plain => plain,
         });
     }
-    let text = String::from_utf8(out).map_err(|_| Reason::FormMalformed)?;
+    let text = String::from_utf8(out).map_err(|_| FormError::Malformed)?;
     Ok(Cow::Owned(text))
 }
 
@@ -174,8 +205,8 @@ mod tests {
     #[test]
     fn a_repeat_is_refused_unless_the_name_may_repeat() {
         let form = Form::parse(b"a=1&a=2&resource=x&resource=y").unwrap();
-        assert_eq!(form.one("a"), Err(Reason::ParameterRepeated));
-        assert_eq!(form.check_repeats(), Err(Reason::ParameterRepeated));
+        assert_eq!(form.one("a"), Err(FormError::Repeated));
+        assert_eq!(form.check_repeats(), Err(FormError::Repeated));
         assert_eq!(form.all("resource").collect::<Vec<_>>(), ["x", "y"]);
         let form = Form::parse(b"resource=x&resource=y").unwrap();
         assert_eq!(form.check_repeats(), Ok(()));
@@ -184,18 +215,18 @@ mod tests {
     #[test]
     fn broken_escapes_and_bad_utf8_are_refused() {
         for bad in ["a=%", "a=%4", "a=%G1", "%ZZ=1", "a=%FF", "a=%C3"] {
-            assert_eq!(Form::parse(bad.as_bytes()).err(), Some(Reason::FormMalformed), "{bad}");
+            assert_eq!(Form::parse(bad.as_bytes()).err(), Some(FormError::Malformed), "{bad}");
         }
     }
 
     #[test]
     fn what_an_attacker_can_multiply_has_a_cap() {
         let many = "a=1&".repeat(MAX_PARAMETERS + 1);
-        assert_eq!(Form::parse(many.as_bytes()).err(), Some(Reason::FormTooLarge));
+        assert_eq!(Form::parse(many.as_bytes()).err(), Some(FormError::TooLarge));
         let long = format!("a={}", "x".repeat(MAX_PARAMETER + 1));
-        assert_eq!(Form::parse(long.as_bytes()).err(), Some(Reason::FormTooLarge));
+        assert_eq!(Form::parse(long.as_bytes()).err(), Some(FormError::TooLarge));
         let escaped = |n| format!("a={}", "%20".repeat(n));
         assert!(Form::parse(escaped(MAX_PARAMETER).as_bytes()).is_ok());
-        assert_eq!(Form::parse(escaped(MAX_PARAMETER + 1).as_bytes()).err(), Some(Reason::FormTooLarge));
+        assert_eq!(Form::parse(escaped(MAX_PARAMETER + 1).as_bytes()).err(), Some(FormError::TooLarge));
     }
 }

@@ -32,7 +32,7 @@ pub trait DetailType: Send + Sync {
 /// Details whose members, all but `type`, deserialise into `T`. Let `T` deny unknown fields.
 ///
 /// ```
-/// use grantor::details::Fields;
+/// use grantor::issuance::Fields;
 /// #[derive(serde::Deserialize)]
 /// #[serde(deny_unknown_fields)]
 /// struct Payment {

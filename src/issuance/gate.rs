@@ -34,7 +34,7 @@ pub enum AccountStatus {
 
 /// All that a decision to issue depends on, but for the grant itself.
 #[derive(Debug)]
-pub struct Gate<'a> {
+pub(crate) struct Gate<'a> {
     pub(crate) client: &'a Arc<Client>,
     pub(crate) grant_type: GrantType,
     pub(crate) asked: &'a RequestedAccess,
@@ -78,8 +78,7 @@ pub(crate) struct Limits {
 
 /// What may be had: of a grant, or of a client.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Granted<'a> {
+pub(crate) struct Granted<'a> {
     /// In whose name.
     pub(crate) subject: &'a Subject,
     /// All that its tokens may be good for.
@@ -88,7 +87,7 @@ pub struct Granted<'a> {
 
 /// Permission to mint: for this client, in this name, with this scope.
 #[derive(Debug)]
-pub struct Issuance {
+pub(crate) struct Issuance {
     pub(crate) client: Arc<Client>,
     pub(crate) subject: Subject,
     /// By what the client knows the subject, where that is not its own identifier.
@@ -142,25 +141,25 @@ impl Issuance {
 impl<'a> Gate<'a> {
     /// Who asks.
     #[must_use]
-    pub fn client(&self) -> &'a Arc<Client> {
+    pub(crate) fn client(&self) -> &'a Arc<Client> {
         self.client
     }
 
     /// The scope that the request names, if it names one.
     #[must_use]
-    pub fn asked_scope(&self) -> Option<&'a Scope> {
+    pub(crate) fn asked_scope(&self) -> Option<&'a Scope> {
         self.asked.scope.as_ref()
     }
 
     /// The resources that the request names.
     #[must_use]
-    pub fn asked_targets(&self) -> &'a ResourceIndicators {
+    pub(crate) fn asked_targets(&self) -> &'a ResourceIndicators {
         &self.asked.targets
     }
 
     /// The details that the request names.
     #[must_use]
-    pub fn asked_details(&self) -> &'a AuthorizationDetails {
+    pub(crate) fn asked_details(&self) -> &'a AuthorizationDetails {
         &self.asked.details
     }
 
@@ -168,7 +167,7 @@ impl<'a> Gate<'a> {
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn pass(&self, granted: Granted<'_>) -> Result<Issuance, Reason> {
+    pub(crate) fn pass(&self, granted: Granted<'_>) -> Result<Issuance, Reason> {
         let Granted { subject, rights: ceiling } = granted;
         let offer = self.offer(subject, ceiling.scope)?;
         let resources = ceiling.resources.clone();

@@ -1,7 +1,6 @@
 //! Resources as a host registers them: whom access tokens are for (RFC 8707).
 
-use crate::base::{AccessTokens, Algorithm, ClientId, ResourceId, Scope};
-use crate::error::Reason;
+use crate::base::{AccessTokens, Algorithm, ClientId, ResourceId, Scope, ValueError};
 
 /// A resource that the server issues access tokens for.
 ///
@@ -79,7 +78,7 @@ pub(crate) struct KnownResource {
 }
 
 impl KnownResource {
-    pub(crate) fn check(resource: Resource) -> Result<Self, Reason> {
+    pub(crate) fn check(resource: Resource) -> Result<Self, ValueError> {
         let scope = resource.scopes.map(|scopes| Scope::parse(&scopes.join(" ")));
         Ok(Self {
             id: ResourceId::parse(&resource.identifier)?,

@@ -208,7 +208,7 @@ impl GuardBuilder {
             note(GuardError::BindingMissing);
         }
         let (Some(place), Some(resource), true) = (own, resource, errors.is_empty()) else {
-            return Err(GuardErrors(errors));
+            return Err(Mistakes(errors));
         };
         let of_server = || self.local.iter().find_map(AuthorizationServer::proofs);
         let keys = KeyCheck::new(self.proofs.or_else(of_server), self.requires_bound_tokens);
@@ -312,25 +312,5 @@ pub enum GuardError {
     VerifierMissing,
 }
 
-/// Every mistake that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuardErrors(Vec<GuardError>);
-
-impl GuardErrors {
-    /// The mistakes, at least one.
-    #[must_use]
-    pub fn all(&self) -> &[GuardError] {
-        &self.0
-    }
-}
-
-impl fmt::Display for GuardErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for GuardErrors {}
+/// Every mistake that was found in the configuration of a guard.
+pub type GuardErrors = Mistakes<GuardError>;

@@ -325,8 +325,8 @@ impl Consent {
     ///
     /// # Errors
     /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
-    pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), Reason> {
-        self.state.set_details(details, &self.server.facts())
+    pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
+        self.state.set_details(details, &self.server.facts()).map_err(|_| HostError::Details)
     }
 
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or

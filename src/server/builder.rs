@@ -180,7 +180,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Adds a type of authorization details that requests may name (RFC 9396); see [`details`](crate::details). Without any,
+    /// Adds a type of authorization details that requests may name (RFC 9396); see [`base::details`](crate::base::details). Without any,
     /// `authorization_details` is refused.
     pub fn authorization_details_type(
         mut self,

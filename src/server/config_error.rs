@@ -1,8 +1,7 @@
 //! What can be wrong with a configuration.
 
-use std::fmt;
-
-use crate::signing::Algorithm;
+use crate::base::Algorithm;
+use crate::error::Mistakes;
 
 /// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,25 +120,5 @@ pub enum ConfigError {
     DocumentsKept,
 }
 
-/// Every mistake that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(pub(super) Vec<ConfigError>);
-
-impl ConfigErrors {
-    /// The mistakes, at least one.
-    #[must_use]
-    pub fn all(&self) -> &[ConfigError] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if n == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
+/// Every mistake that was found in the configuration of a server.
+pub type ConfigErrors = Mistakes<ConfigError>;

@@ -240,9 +240,9 @@ impl DeviceConsent {
     ///
     /// # Errors
     /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
-    pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), Reason> {
+    pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
         let Waiting { server, terms, .. } = &mut self.waiting;
-        terms.set_details(details, server.rules())
+        terms.set_details(details, server.rules()).map_err(|_| HostError::Details)
     }
 
     /// The user said yes to all of it. Yes to nothing is no.

@@ -1,9 +1,9 @@
 //! What a host does itself: register applications, list grants.
 
-use super::{AuthorizationServer, Cursor, EventSubject};
+use super::{AuthorizationServer, Cursor, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
-use crate::client::{Client, ClientBuilder, ClientId, ClientState, RegisterError, Registered};
-use crate::error::{Fault, Reason, Refusal};
+use crate::client::{Client, ClientBuilder, ClientId, ClientState, Registered};
+use crate::error::{Fault, Reason};
 use crate::grant::Subject;
 use crate::store::{Damaged, Filter, Listing, Page, Record};
 
@@ -28,11 +28,11 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The metadata do not fit together, or the registry did not take it.
-    pub async fn register(&self, application: ClientBuilder) -> Result<Registered, RegisterError> {
-        let registrar = self.inner.registrar.as_ref().ok_or(RegisterError::NotConfigured)?;
+    pub async fn register(&self, application: ClientBuilder) -> Result<Registered, HostError> {
+        let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
         let registered = application.register(self.fresh_secrets(), self.now())?;
         let insert = registrar.insert(Client::clone(&registered.client));
-        self.in_time(insert).await.ok_or(Fault::Deadline)??;
+        self.in_time(insert).await.ok_or(HostError::Deadline)??;
         self.audit(EventKind::ClientRegistered, Endpoint::Host, EventSubject::client(registered.client.id()));
         Ok(registered)
     }
@@ -43,7 +43,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The registry failed, or the server was built without a registrar.
-    pub async fn set_client_state(&self, id: &ClientId, state: ClientState) -> Result<bool, Refusal> {
+    pub async fn set_client_state(&self, id: &ClientId, state: ClientState) -> Result<bool, HostError> {
         self.put_state(id, state).await
     }
 
@@ -53,7 +53,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The registry or the store failed midway.
-    pub async fn delete_client(&self, id: &ClientId) -> Result<bool, Refusal> {
+    pub async fn delete_client(&self, id: &ClientId) -> Result<bool, HostError> {
         match self.find_any_client(id).await {
             Ok(Some(_)) => self.end_client(id, Endpoint::Host).await.map(|()| true),
             Ok(None) => Ok(false),
@@ -69,7 +69,12 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn grants(&self, filter: &Filter, from: Option<&Cursor>, limit: u32) -> Result<Grants, Fault> {
+    pub async fn grants(
+        &self,
+        filter: &Filter,
+        from: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<Grants, HostError> {
         let first = Page::first(limit);
         let page = from.map_or(first, |cursor| first.after(cursor.after()));
         let Listing { records, damaged, next } = self.page(filter, page).await?;
@@ -88,7 +93,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn grants_of(&self, subject: &Subject) -> Result<Vec<Record>, Fault> {
+    pub async fn grants_of(&self, subject: &Subject) -> Result<Vec<Record>, HostError> {
         let filter = Filter::subject(subject.clone());
         let mut page = Page::first(SLICE);
         let mut live = Vec::new();

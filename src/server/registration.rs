@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::calls::MAX_CONFLICT_RETRIES;
-use super::{Attempt, AuthorizationServer, EventSubject};
+use super::{Attempt, AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
 use crate::documents::Requester;
@@ -51,7 +51,7 @@ impl AuthorizationServer {
         if matches!(inserted, Some(Err(_))) {
             share.into_iter().flatten().for_each(Attempt::give_back);
         }
-        inserted.ok_or(Fault::Deadline)?.map_err(refusal_of)?;
+        inserted.ok_or(Fault::Deadline)?.map_err(HostError::from)?;
         self.audit(EventKind::ClientRegistered, Endpoint::Registration, EventSubject::client(&id));
         Ok(information.into_response(201, &self.registration_url()))
     }
@@ -82,7 +82,7 @@ impl AuthorizationServer {
                     return Ok(information.into_response(200, &self.registration_url()));
                 }
                 Err(RegistryError::Changed | RegistryError::Missing) => {}
-                Err(error) => return Err(refusal_of(error)),
+                Err(error) => return Err(HostError::from(error).into()),
             }
         }
         Err(Reason::Contended.into())
@@ -140,26 +140,26 @@ impl AuthorizationServer {
 
     /// Ends a client for good: first nobody serves it, then its grants end, then its record goes. Whatever fails, what is
     /// done stays done, and asking again goes on from there.
-    pub(super) async fn end_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), Refusal> {
+    pub(super) async fn end_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), HostError> {
         self.put_state(id, ClientState::Ending).await?;
         self.remove_client(id, endpoint).await
     }
 
     /// Ends the grants of a client that is not served any more, and removes its record.
-    pub(super) async fn remove_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), Refusal> {
+    pub(super) async fn remove_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), HostError> {
         self.revoke_client(id).await?;
-        let removed = self.in_time(self.registrar()?.remove(id)).await.ok_or(Fault::Deadline)?;
+        let removed = self.in_time(self.registrar()?.remove(id)).await.ok_or(HostError::Deadline)?;
         match removed {
             Ok(()) | Err(RegistryError::Missing) => {
                 self.audit(EventKind::ClientRemoved, endpoint, EventSubject::client(id));
                 Ok(())
             }
-            Err(error) => Err(refusal_of(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Puts a client in another state, unless its deletion has begun; `false` if there is no such client.
-    pub(super) async fn put_state(&self, id: &ClientId, state: ClientState) -> Result<bool, Refusal> {
+    pub(super) async fn put_state(&self, id: &ClientId, state: ClientState) -> Result<bool, HostError> {
         self.registrar()?;
         for _ in 0..HOST_RACES {
             let Some(current) = self.find_any_client(id).await? else { return Ok(false) };
@@ -170,10 +170,10 @@ impl AuthorizationServer {
             match self.replace_client(Replacement::of(&current, next)).await {
                 Ok(()) => return Ok(true),
                 Err(RegistryError::Changed | RegistryError::Missing) => {}
-                Err(error) => return Err(refusal_of(error)),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(Reason::Contended.into())
+        Err(HostError::Contended)
     }
 
     /// Whether the client that this grant was just written for is still served. One that registered itself may have
@@ -208,8 +208,8 @@ impl AuthorizationServer {
         }
     }
 
-    fn registrar(&self) -> Result<&dyn Registrar, Refusal> {
-        self.inner.registrar.as_deref().ok_or(Reason::NotConfigured.into())
+    fn registrar(&self) -> Result<&dyn Registrar, HostError> {
+        self.inner.registrar.as_deref().ok_or(HostError::NoRegistrar)
     }
 
     fn registration_url(&self) -> String {
@@ -233,11 +233,4 @@ async fn fetch_list(uri: &str, outbound: &dyn Outbound) -> Option<Vec<u8>> {
         .limits(MAX_LIST, LIST_DEADLINE);
     let answer = ask(outbound, &request).await.ok()?;
     (answer.status() == 200).then(|| answer.body().to_vec())
-}
-
-fn refusal_of(error: RegistryError) -> Refusal {
-    match error {
-        RegistryError::Store(error) => Fault::from(error).into(),
-        RegistryError::Exists | RegistryError::Missing | RegistryError::Changed => Reason::Contended.into(),
-    }
 }

@@ -1,7 +1,7 @@
 //! The end of grants by the host: one, or all that a filter finds.
 
 use super::manage::SLICE;
-use super::{AuthorizationServer, EventSubject};
+use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
 use crate::error::Fault;
@@ -14,7 +14,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed; ask again.
-    pub async fn revoke_grant(&self, id: GrantId) -> Result<bool, Fault> {
+    pub async fn revoke_grant(&self, id: GrantId) -> Result<bool, HostError> {
         let tombstone = match self.load(id).await {
             Ok(found) => match found.filter(|record| !record.grant().is_ended()) {
                 Some(record) => Tombstone::of(record.into_grant(), self.now()),
@@ -24,7 +24,7 @@ impl AuthorizationServer {
                 Some(damaged) => Tombstone::of_damaged(&damaged, self.now()),
                 None => return Err(error.into()),
             },
-            Err(fault) => return Err(fault),
+            Err(fault) => return Err(fault.into()),
         };
         let _ended = self.end(&tombstone).await?;
         self.audit_end(tombstone.grant());
@@ -49,7 +49,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed midway.
-    pub async fn revoke_subject(&self, subject: &Subject) -> Result<u64, Fault> {
+    pub async fn revoke_subject(&self, subject: &Subject) -> Result<u64, HostError> {
         self.revoke_all(&Filter::subject(subject.clone())).await
     }
 
@@ -57,7 +57,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed midway.
-    pub async fn revoke_client(&self, client: &ClientId) -> Result<u64, Fault> {
+    pub async fn revoke_client(&self, client: &ClientId) -> Result<u64, HostError> {
         self.revoke_all(&Filter::client(client.clone())).await
     }
 
@@ -66,7 +66,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed midway.
-    pub async fn revoke_all(&self, filter: &Filter) -> Result<u64, Fault> {
+    pub async fn revoke_all(&self, filter: &Filter) -> Result<u64, HostError> {
         let mut page = Page::first(SLICE);
         let mut ended = 0;
         loop {

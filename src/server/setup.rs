@@ -21,6 +21,7 @@ use crate::client::{
 };
 use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
+use crate::error::Mistakes;
 use crate::openid::{OPENID, OpenIdRules};
 use crate::policy::{Policy, Profile, Rules, SignedAnswers, is_served};
 use crate::registration::Registration;
@@ -194,7 +195,7 @@ impl Options {
             errors.extend(validate_documents(terms, &serves, &scope));
         }
         if !errors.is_empty() {
-            return Err(ConfigErrors(errors));
+            return Err(Mistakes(errors));
         }
         let only_resource = match resources.as_slice() {
             [only] => Some(only.id.as_str().to_owned()),

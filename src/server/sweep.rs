@@ -7,7 +7,7 @@ use futures_timer::Delay;
 
 use super::calls::Outcome;
 use super::manage::SLICE;
-use super::{AuthorizationServer, EventSubject};
+use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
@@ -31,7 +31,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed; what went is gone.
-    pub async fn sweep(&self) -> Result<u64, Fault> {
+    pub async fn sweep(&self) -> Result<u64, HostError> {
         let gone = self.sweep_expired().await?;
         self.erase_answers().await?;
         Ok(gone)

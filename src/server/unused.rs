@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 
 use super::manage::SLICE;
-use super::{AuthorizationServer, EventSubject};
+use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ClientPage, ClientState};
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Fault, Reason};
 use crate::store::{Filter, Page};
 
 impl AuthorizationServer {
@@ -19,13 +19,13 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The registry or the store failed; what went is gone.
-    pub async fn sweep_clients(&self) -> Result<u64, Refusal> {
-        let registrar = self.inner.registrar.as_ref().ok_or(Reason::NotConfigured)?;
+    pub async fn sweep_clients(&self) -> Result<u64, HostError> {
+        let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
         let mut page = ClientPage::first(SLICE);
         let mut gone = 0;
         loop {
             let listing = self.in_time(registrar.clients(&page)).await;
-            let listing = listing.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+            let listing = listing.ok_or(HostError::Deadline)??;
             for id in &listing.damaged {
                 self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, EventSubject::client(id));
             }
@@ -42,7 +42,7 @@ impl AuthorizationServer {
         }
     }
 
-    async fn is_over(&self, client: &Client) -> Result<bool, Refusal> {
+    async fn is_over(&self, client: &Client) -> Result<bool, HostError> {
         match client.state() {
             ClientState::Ending => return Ok(true),
             // The host's decision stays on record.

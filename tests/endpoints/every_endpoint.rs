@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use grantor::OmittedScope;
 use grantor::keys::JwtSigner;
-use grantor::policy::OmittedScope;
 use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Policy, Registration, Request};
 
 use crate::support::http::{bare, post, post_as, send};

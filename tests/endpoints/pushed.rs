@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::details::Fields;
+use grantor::issuance::Fields;
 use grantor::server::ConfigError;
 use grantor::store::{Filter, Page};
 use grantor::{

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::policy::ForeignToken;
+use grantor::ForeignToken;
 use grantor::{EventKind, Policy, Reason, Request};
 
 use crate::support::faulty::{Fault, Faulty, Plan};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor::base::Secret;
 use grantor::server::Cursor;
 use grantor::store::Filter;
-use grantor::{ClientId, Clock as _, EventKind, Fault, GrantId, MemoryStore, Secret, Subject};
+use grantor::{ClientId, Clock as _, EventKind, GrantId, HostError, MemoryStore, Subject};
 
 use crate::support::Fixture;
 use crate::support::faulty::{self, Faulty, Plan};
@@ -114,7 +115,7 @@ async fn a_revocation_of_all_that_the_store_interrupts_can_be_resumed_at_each_ca
                 assert_eq!(outcome.unwrap(), 4);
                 break;
             }
-            assert!(matches!(outcome, Err(Fault::Store(_))), "{outcome:?}");
+            assert!(matches!(outcome, Err(HostError::Backend(_))), "{outcome:?}");
             fixture.server.revoke_subject(&Subject::user("alice")).await.unwrap();
             for (access, _) in &held {
                 assert!(!fixture.is_live(access).await, "{fault:?} at call {at}");

@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use grantor::base::{MAX_DEPTH, MAX_DETAILS};
 use grantor::client::{ClientListing, ClientPage, RegistryError};
-use grantor::details::{AuthorizationDetail, DetailType, MAX_DEPTH, MAX_DETAILS};
 use grantor::store::contract::Suite;
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
+use grantor::{AuthorizationDetail, DetailType};
 use grantor::{
-    AuthorizationDetails, BackendError, Client, ClientId, ClientRegistry, EventKind, GrantId, MemoryRegistry,
-    MemoryStore, Reason, Registrar, Registration, Replacement, Subject, TokenStore, async_trait,
+    AuthorizationDetails, BackendError, Client, ClientId, ClientRegistry, EventKind, GrantId, HostError,
+    MemoryRegistry, MemoryStore, Reason, Registrar, Registration, Replacement, Subject, TokenStore,
+    ValueError, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +60,7 @@ async fn ft_07_what_is_nested_too_deep_is_refused_at_the_door() {
         let error = answer.location_parameter("error");
         assert_eq!(error.as_deref(), Some("invalid_authorization_details"), "{levels} levels");
         let members = serde_json::from_str(&nested(levels)).unwrap();
-        assert_eq!(AuthorizationDetail::new(members).unwrap_err(), Reason::DetailsMalformed);
+        assert_eq!(AuthorizationDetail::new(members).unwrap_err(), ValueError::Details);
     }
     assert!(bodies.rows().is_empty());
 
@@ -78,7 +80,7 @@ async fn ft_07_a_host_sets_no_more_details_than_a_request_may_have() {
         fixture.server.authorize(&request).await.unwrap().signed_in(fixture.alice()).await.consent().unwrap();
     let one = AuthorizationDetail::new(json!({ "type": "any" }).as_object().unwrap().clone()).unwrap();
     let many: AuthorizationDetails = vec![one; MAX_DETAILS + 1].into_iter().collect();
-    assert_eq!(consent.set_details(many), Err(Reason::DetailsMalformed));
+    assert!(matches!(consent.set_details(many), Err(HostError::Details)));
 }
 
 #[tokio::test]
@@ -203,7 +205,7 @@ fn ft_13_a_number_is_kept_to_its_last_digit_or_refused() {
     }
     for lost in ["0.1000000000000000055", "18446744073709551616", "12345678901234567.5", "1e999"] {
         let asked = format!(r#"[{{"type":"payment","more":[{{"amount":{lost}}}]}}]"#);
-        assert_eq!(reread(&asked), Err(Reason::DetailsMalformed), "{lost}");
+        assert_eq!(reread(&asked), Err(ValueError::Details), "{lost}");
     }
 }
 

@@ -99,7 +99,7 @@ fn spread(n: u128) -> u128 {
     n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
 }
 
-fn grant(n: u128, expires: DateTime<Utc>) -> grantor::Grant {
+fn grant(n: u128, expires: DateTime<Utc>) -> grantor::grant::Grant {
     let body = format!(
         r#"{{"v":1,"client":"c","subject":{{"user":"u"}},"created":0,"ends":0,
             "stage":{{"ended":{{"at":0,"until":{}}}}}}}"#,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use grantor::base::FreshSecrets;
 use grantor::flow::authorize::{self, AwaitConsent, Resolved, SignedIn};
 use grantor::flow::token::{self, Authenticated, Decision, Sealed};
 use grantor::flow::{Checked, Facts, Finished, OpenedRedirect, device, pushed};
+use grantor::issuance::Rules;
 use grantor::store::{Record, Tombstone, Write};
-use grantor::{
-    AccountStatus, AuthMethod, Client, FreshSecrets, GrantType, Login, Reason, Refusal, Request, Rules, Scope,
-};
+use grantor::{AccountStatus, AuthMethod, Client, GrantType, Login, Reason, Refusal, Request, Scope};
 
 use crate::support::{CHALLENGE, VERIFIER};
 

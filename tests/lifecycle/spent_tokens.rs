@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::base::Secret;
 use grantor::client::Registrar;
 use grantor::client::argon2::Argon2Secrets;
 use grantor::grant::{Handle, Kind, MAX_SPENT_REFRESH_TOKENS, Prefixes};
@@ -15,7 +16,7 @@ use grantor::server::AuthorizationServerBuilder;
 use grantor::store::{Filter, Page};
 use grantor::{
     AuthMethod, Client, ClientBuilder, ClientRegistry, EventKind, GrantType, MemoryRegistry, MemoryStore,
-    Policy, Reason, Replacement, Response, Secret, TokenStore,
+    Policy, Reason, Replacement, Response, TokenStore,
 };
 use serde_json::Value;
 

@@ -5,10 +5,11 @@ use std::task::{Context, Waker};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::client::ClientPage;
+use grantor::grant::Grant;
 use grantor::keys::KeyStore;
 use grantor::store::{Filter, Page, ReplayKey, SqlStore, Tombstone, UserCodeDigest, Write};
 use grantor::{
-    Client, ClientId, ClientRegistry as _, Grant, GrantId, GrantType, Registrar, Replacement, ReplayGuard,
+    Client, ClientId, ClientRegistry as _, GrantId, GrantType, Registrar, Replacement, ReplayGuard,
     SessionId, Subject, TokenStore,
 };
 

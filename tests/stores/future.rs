@@ -1,7 +1,8 @@
 //! A body that a later version has written is refused, in words that say so, and is left as it is.
 
+use grantor::grant::Grant;
 use grantor::store::Write;
-use grantor::{BackendError, Grant, GrantId, TokenStore};
+use grantor::{BackendError, GrantId, TokenStore};
 
 use crate::places::{Place, open};
 

@@ -85,7 +85,7 @@ impl Bodies {
 }
 
 impl Row {
-    fn of(grant: &grantor::Grant, version: u64, body: String) -> Self {
+    fn of(grant: &grantor::grant::Grant, version: u64, body: String) -> Self {
         let record = Record::new(grant.clone(), version);
         let index = record.index();
         Self {

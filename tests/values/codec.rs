@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use grantor::client::ClientDecodeError;
-use grantor::details::Fields;
 use grantor::grant::DecodeError;
+use grantor::grant::Grant;
+use grantor::issuance::Fields;
 use grantor::store::{Filter, Page};
 use grantor::{
-    ApplicationType, AuthMethod, BrowserSession, Client, ClientMetadata, Grant, GrantId, GrantType, Login,
+    ApplicationType, AuthMethod, BrowserSession, Client, ClientMetadata, GrantId, GrantType, Login,
     MemoryStore, Reason, Request, Resource, TokenStore as _,
 };
 use serde_json::{Value, json};

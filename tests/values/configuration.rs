@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
-use grantor::client::{ClientError, FileRegistryError, RegisterError, RegistryError};
+use grantor::client::{ClientError, FileRegistryError, RegistryError};
 use grantor::server::ConfigError;
 use grantor::store::contract::Suite;
 use grantor::{
@@ -326,10 +326,10 @@ async fn a_registration_that_is_mistaken_registers_nothing() {
     let fixture = registering(Arc::clone(&registry));
     let application = Client::application().redirect_uri("http://app.example/cb").scope("\"");
     match fixture.server.register(application).await {
-        Err(RegisterError::Metadata(errors)) => assert_eq!(errors.all().len(), 2, "{errors}"),
+        Err(HostError::Client(errors)) => assert_eq!(errors.all().len(), 2, "{errors}"),
         other => panic!("{other:?}"),
     }
     assert!(registry.all().is_empty());
     let closed = Fixture::new().server.register(Client::application().redirect_uri(CALLBACK)).await;
-    assert!(matches!(closed, Err(RegisterError::NotConfigured)));
+    assert!(matches!(closed, Err(HostError::NoRegistrar)));
 }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Reason;
+use super::value_error::ValueError;
 
 /// A request may have so many details.
 pub const MAX_DETAILS: usize = 16;
@@ -47,9 +47,9 @@ impl AuthorizationDetail {
     /// A detail with these members.
     ///
     /// # Errors
-    /// [`Reason::DetailsMalformed`]: no `type` that is a text, `locations` that are not a list of texts, or values nested
+    /// [`ValueError::Details`]: no `type` that is a text, `locations` that are not a list of texts, or values nested
     /// deeper than [`MAX_DEPTH`].
-    pub fn new(members: Map<String, Value>) -> Result<Self, Reason> {
+    pub fn new(members: Map<String, Value>) -> Result<Self, ValueError> {
         let has_type = members.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty());
         let has_places = members
             .get("locations")
@@ -57,7 +57,7 @@ impl AuthorizationDetail {
         let is_shallow = members.values().all(|value| is_within(value, MAX_DEPTH - 1));
         match has_type && has_places && is_shallow {
             true => Ok(Self(members)),
-            false => Err(Reason::DetailsMalformed),
+            false => Err(ValueError::Details),
         }
     }
 
@@ -113,17 +113,17 @@ impl AuthorizationDetails {
     /// Reads the JSON of a request: an array of objects, in none of which a member is there twice.
     ///
     /// # Errors
-    /// [`Reason::DetailsMalformed`], also for more than [`MAX_DETAILS`], and for a number that 64 bits do not hold to its last
+    /// [`ValueError::Details`], also for more than [`MAX_DETAILS`], and for a number that 64 bits do not hold to its last
     /// digit: an integer beyond `i64` and `u64`, or a fraction that a double rounds.
-    pub fn parse(json: &str) -> Result<Self, Reason> {
+    pub fn parse(json: &str) -> Result<Self, ValueError> {
         if !numbers::survive(json) {
-            return Err(Reason::DetailsMalformed);
+            return Err(ValueError::Details);
         }
         let details: Vec<AuthorizationDetail> =
-            serde_json::from_str(json).map_err(|_| Reason::DetailsMalformed)?;
+            serde_json::from_str(json).map_err(|_| ValueError::Details)?;
         match details.len() <= MAX_DETAILS {
             true => Ok(details.into_iter().collect()),
-            false => Err(Reason::DetailsMalformed),
+            false => Err(ValueError::Details),
         }
     }
 

@@ -57,14 +57,15 @@ impl AuthorizationParameters {
         let requested =
             AuthenticationRequest::parse(form, prompts.unwrap_or_default(), max_age.unwrap_or_default());
         Self {
-            repeats: form.check_repeats(),
-            targets: ResourceIndicators::parse(form.all("resource")),
+            repeats: form.check_repeats().map_err(Reason::from),
+            targets: ResourceIndicators::parse(form.all("resource")).map_err(Reason::from),
             details: text("authorization_details")
-                .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse),
+                .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)
+                .map_err(Reason::from),
             response_type: text("response_type").map(response_type),
             response_mode: text("response_mode").map(ResponseMode::parse),
-            scope: text("scope").map(Scope::parse),
-            challenge: text("code_challenge").map(CodeChallenge::parse),
+            scope: text("scope").map(|text| Scope::parse(text).map_err(Reason::from)),
+            challenge: text("code_challenge").map(|text| CodeChallenge::parse(text).map_err(Reason::from)),
             challenge_method: text("code_challenge_method").map(challenge_method),
             authentication: prompts.and(max_age.map(drop)),
             requested,

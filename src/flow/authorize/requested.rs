@@ -30,7 +30,8 @@ pub enum Prompt {
 
 impl Prompt {
     /// The values that this version knows.
-    pub const ALL: [Prompt; 5] = [Self::None, Self::Login, Self::Consent, Self::SelectAccount, Self::Create];
+    pub const ALL: &'static [Prompt] =
+        &[Self::None, Self::Login, Self::Consent, Self::SelectAccount, Self::Create];
 
     /// The value in a request.
     #[must_use]
@@ -63,7 +64,7 @@ impl Prompts {
     /// [`Reason::PromptMalformed`]
     pub(super) fn parse(text: Option<&str>) -> Result<Self, Reason> {
         let Some(text) = text else { return Ok(Self::default()) };
-        let known = |word| Prompt::ALL.into_iter().find(|known| known.as_str() == word);
+        let known = |word| Prompt::ALL.iter().copied().find(|known| known.as_str() == word);
         let bit = |word| known(word).map_or(UNKNOWN, Prompt::bit);
         let prompts = Self(text.split(' ').fold(0, |bits, word| bits | bit(word)));
         match prompts.has(Prompt::None) && text != "none" {
@@ -131,7 +132,7 @@ impl AuthenticationRequest {
     /// The known values of `prompt`.
     pub fn prompts(&self) -> impl Iterator<Item = Prompt> + use<> {
         let prompts = self.prompts;
-        Prompt::ALL.into_iter().filter(move |prompt| prompts.has(*prompt))
+        Prompt::ALL.iter().copied().filter(move |prompt| prompts.has(*prompt))
     }
 
     /// `max_age`, in seconds: the user's last active sign-in may be this long ago.
@@ -180,7 +181,7 @@ fn values(list: Option<&str>) -> impl Iterator<Item = &str> {
 
 impl fmt::Debug for Prompts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(Prompt::ALL.into_iter().filter(|prompt| self.has(*prompt))).finish()
+        f.debug_set().entries(Prompt::ALL.iter().copied().filter(|prompt| self.has(*prompt))).finish()
     }
 }
 

@@ -26,7 +26,7 @@ use crate::target::{ResourceId, ResourceIndicators};
 /// use grantor::Scope;
 /// use grantor::flow::token::Entitlement;
 /// let entitlement = Entitlement::user("alice", Scope::parse("read")?);
-/// # Ok::<(), grantor::Reason>(())
+/// # Ok::<(), grantor::ValueError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

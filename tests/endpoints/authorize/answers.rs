@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::policy::OmittedScope;
+use grantor::OmittedScope;
 use grantor::{
     Client, ClientMetadata, GrantType, LoginReason, LoginRequired, MemoryRegistry, Policy, Request, Scope,
     SignedIn, Subject,

@@ -1,8 +1,8 @@
 //! The authorization request: RFC 6749 sections 3.1 and 4.1.1, RFC 9700 section 4.1, RFC 8252 section 7.3.
 
+use grantor::base::redirect_uri::RedirectUriError;
 use grantor::client::{ClientError, ClientErrors};
 use grantor::error::Reason;
-use grantor::redirect::RedirectUriError;
 use grantor::{AuthMethod, Authorization, Client, ErrorPage, LoginRequired, MemoryRegistry, Request};
 
 use crate::support::http::{bare, send};

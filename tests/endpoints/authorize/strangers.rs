@@ -1,6 +1,6 @@
 //! Clients that nobody at the host chose: errors for them, and the terms that their users see.
 
-use grantor::details::Fields;
+use grantor::issuance::Fields;
 use grantor::{
     AuthorizationDetails, BrowserSession, LoginRequired, Profile, Registration, Request, Resource, Scope,
     SignedIn,
@@ -128,7 +128,7 @@ fn mcp() -> Fixture {
     })
 }
 
-fn named(targets: &grantor::ResourceIndicators) -> Vec<&str> {
+fn named(targets: &grantor::base::ResourceIndicators) -> Vec<&str> {
     targets.as_slice().iter().map(grantor::ResourceId::as_str).collect()
 }
 

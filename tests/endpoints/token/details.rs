@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use grantor::details::{AuthorizationDetail, DetailType, Fields};
 use grantor::http::Method;
+use grantor::issuance::Fields;
 use grantor::server::AuthorizationServerBuilder;
+use grantor::{AuthorizationDetail, DetailType};
 use grantor::{
     AuthorizationDetails, Client, GrantType, MemoryRegistry, Reason, Registration, Request, Resource,
 };

@@ -1,6 +1,7 @@
 //! Resource indicators: RFC 8707.
 
-use grantor::{Grant, Request, Resource, TokenStore};
+use grantor::grant::Grant;
+use grantor::{Request, Resource, TokenStore};
 
 use crate::support::{Answer, Fixture, code_query, request};
 

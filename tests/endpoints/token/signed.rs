@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use grantor::jose::{Algorithm, JwkSet, Jws};
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::server::{AuthorizationServerBuilder, ConfigError};
+use grantor::signing::Claims;
 use grantor::{
-    AccessTokenClaims, AccessTokens, AuthorizationServer, BackendError, Claims, EventKind, MemoryRegistry,
+    AccessTokenClaims, AccessTokens, AuthorizationServer, BackendError, EventKind, MemoryRegistry,
     MemoryStore, Policy, Reason, Request, Resource, TokenSigner, Unsigned, async_trait,
 };
 use serde_json::{Map, Value, json};

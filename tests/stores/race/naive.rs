@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use grantor::client::{ClientListing, ClientPage, RegistryError, Replacement};
+use grantor::grant::Grant;
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, ReplayKey, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
-    BackendError, Client, ClientId, ClientRegistry, Grant, GrantId, Registrar, ReplayGuard, TokenStore,
-    async_trait,
+    BackendError, Client, ClientId, ClientRegistry, GrantId, Registrar, ReplayGuard, TokenStore, async_trait,
 };
 
 use crate::places::AnyStore;

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use grantor::error::Fault;
 use grantor::jose::{self, Algorithm, JwkSet, Jws};
 use grantor::keys::{KeyRecord, KeySchedule, KeyStore, KeyView, Keys, KeysError, MemoryKeyStore};
 use grantor::store::CommitError;
-use grantor::{BackendError, Fault, async_trait};
+use grantor::{BackendError, async_trait};
 
 use super::{ED, day, days, start};
 

@@ -1,0 +1,73 @@
+//! [`HostError`]: why a call of the host itself failed.
+
+use crate::client::{ClientErrors, RegistryError};
+use crate::error::{BackendError, Fault, Reason, Refusal};
+
+/// Why a call that the host makes itself failed: to register a client, to list or revoke grants, to sweep. A request that is
+/// refused is a [`Refusal`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// A part of the host failed, such as the store; its own text says how.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A part of the host did not answer in time; what it was asked for may have happened.
+    #[error("a part of the host did not answer in time; what it was asked for may have happened")]
+    Deadline,
+    /// Others kept changing the record. Try again.
+    #[error("others kept changing the record: try again")]
+    Contended,
+    /// The metadata of a client do not fit together.
+    #[error(transparent)]
+    Client(#[from] ClientErrors),
+    /// The registry has a client with this id already.
+    #[error("the registry has a client with this id already")]
+    ClientExists,
+    /// Authorization details of a type that was not asked for, or not of their type's form.
+    #[error("these authorization details are of a type that was not asked for, or not of their type's form")]
+    Details,
+    /// The server was built without a registrar.
+    #[error("the server was built without a registrar: call registrar, or backend")]
+    NoRegistrar,
+}
+
+impl HostError {
+    /// The reason under which it is audited.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Backend(error) if error.is_permanent() => Reason::StoreBroken,
+            Self::Backend(_) | Self::Deadline => Reason::StoreUnavailable,
+            Self::Contended | Self::ClientExists => Reason::Contended,
+            Self::Client(_) => Reason::RegistrationInconsistent,
+            Self::Details => Reason::DetailsMalformed,
+            Self::NoRegistrar => Reason::NotConfigured,
+        }
+    }
+}
+
+impl From<Fault> for HostError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Store(error) => Self::Backend(error),
+            Fault::Deadline => Self::Deadline,
+            Fault::Contended => Self::Contended,
+        }
+    }
+}
+
+impl From<RegistryError> for HostError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Store(error) => Self::Backend(error),
+            RegistryError::Exists => Self::ClientExists,
+            RegistryError::Missing | RegistryError::Changed => Self::Contended,
+        }
+    }
+}
+
+impl From<HostError> for Refusal {
+    fn from(error: HostError) -> Self {
+        error.reason().into()
+    }
+}
