@@ -52,7 +52,7 @@ OIDCCookieSameSite On
 
 
 def configuration(folder):
-    names = ["mpm_event", "authn_core", "authz_core", "authz_user", "dir", "mime", "alias", "auth_openidc"]
+    names = ["mpm_event", "authn_core", "authz_core", "authz_user", "dir", "alias", "auth_openidc"]
     there = [name for name in names if os.path.exists(f"{MODULES}/mod_{name}.so")]
     modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in there)
     return CONFIGURATION.format(folder=folder, port=PORT, modules=modules, issuer=ISSUER, callback=CALLBACK)
