@@ -2,9 +2,9 @@
 #![no_main]
 
 use chrono::DateTime;
-use grantor::store::Record;
 use grantor::base::Secret;
 use grantor::grant::Grant;
+use grantor::store::Record;
 use grantor::{Client, GrantId};
 use libfuzzer_sys::fuzz_target;
 
