@@ -222,6 +222,6 @@ pub(crate) mod policy {
     pub(crate) use crate::issuance::{Policy, Rules, SignedAnswers, is_served};
 }
 pub(crate) mod details {
-    pub(crate) use crate::base::{AuthorizationDetail, AuthorizationDetails};
+    pub(crate) use crate::base::AuthorizationDetails;
     pub(crate) use crate::issuance::{DetailType, DetailTypes};
 }

@@ -146,5 +146,5 @@ fn is_for_us(audience: &Audience, issuer: &AssertionIssuer, ask: &ExtensionAsk<'
 }
 
 fn resources(named: Audience) -> Result<Vec<ResourceId>, Reason> {
-    named.as_slice().iter().map(|name| ResourceId::parse(name)).collect()
+    named.as_slice().iter().map(|name| Ok(ResourceId::parse(name)?)).collect()
 }

@@ -1,6 +1,5 @@
 //! [`ClientBuilder`]: collects what is registered and reports every mistake at once.
 
-use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +10,7 @@ use super::keys::{ClientKeys, ClientKeysError};
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
 use super::{ClientState, GrantType, LogoutUriError, LogoutUris, ResponseType, SecretHash, SelfRegistration};
 use crate::base::AccessTokens;
+use crate::error::Mistakes;
 use crate::redirect::{RedirectUri, RedirectUriError, may_be_named};
 use crate::scope::Scope;
 use crate::secret::SecretText;

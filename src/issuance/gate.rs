@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::grant_type::{Begins, Holder};
 use super::policy::{OmittedScope, Policy, RefreshTokens};
 use super::rules::Rules;
 use crate::base::time::end_of_time;
@@ -202,13 +203,15 @@ impl<'a> Gate<'a> {
 
     /// The checks that do not depend on whom the token is for.
     fn offer(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
-        let wants_client = self.grant_type == GrantType::ClientCredentials;
-        if wants_client && !self.client.is_confidential() {
+        let holder = self.grant_type.facts().holder;
+        if holder == Holder::Client && !self.client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
         }
-        // In whose name a token is exchanged, the token says; of an extension grant, the host.
-        let any = matches!(self.grant_type, GrantType::TokenExchange | GrantType::Extension(_));
-        if !any && wants_client != matches!(subject, Subject::Client(_)) {
+        let fits = match subject {
+            Subject::Client(_) => matches!(holder, Holder::Client | Holder::Named),
+            Subject::User(_) => matches!(holder, Holder::Asked | Holder::User | Holder::Named),
+        };
+        if !fits {
             return Err(Reason::GrantTypeNotAllowed);
         }
         self.permit(subject, granted)
@@ -282,17 +285,10 @@ impl<'a> Gate<'a> {
         let ceiling = self.rules.ceiling(self.client);
         let targets = self.new_targets()?;
         self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
-        // A code may be for several resources; each of its tokens is for one.
-        match self.grant_type {
-            GrantType::AuthorizationCode => Ok(self.offer(subject, &ceiling)?.with(targets, self.asked)),
-            // Nobody's yet; whose it is, is judged when the code is redeemed.
-            GrantType::DeviceCode => Ok(self.permit(subject, &ceiling)?.with(targets, self.asked)),
-            GrantType::Implicit
-            | GrantType::RefreshToken
-            | GrantType::ClientCredentials
-            | GrantType::TokenExchange
-            | GrantType::Extension(_)
-            | GrantType::Password => {
+        match self.grant_type.facts().begins {
+            Begins::Code => Ok(self.offer(subject, &ceiling)?.with(targets, self.asked)),
+            Begins::DeviceCode => Ok(self.permit(subject, &ceiling)?.with(targets, self.asked)),
+            Begins::Tokens => {
                 let (scope, resources) = (&ceiling, &targets);
                 let details = &self.asked.details;
                 let rights = RightsRef { scope, details, resources, confirmation: None };
@@ -312,14 +308,7 @@ impl<'a> Gate<'a> {
 
     /// Whether a page stands between what is asked for and what is granted.
     fn asks_a_user(&self) -> bool {
-        match self.grant_type {
-            GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::Implicit => true,
-            GrantType::RefreshToken
-            | GrantType::ClientCredentials
-            | GrantType::TokenExchange
-            | GrantType::Extension(_)
-            | GrantType::Password => false,
-        }
+        self.grant_type.facts().holder == Holder::Asked
     }
 
     /// The gate of a new grant that comes from another one: it has no more scope and no more time than that,
@@ -392,33 +381,16 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether a token request may name a resource where the authorization request named none. Not for an exchange, whose
-    /// audiences the host decides on.
+    /// Whether a token request may name a resource where the authorization request named none.
     fn may_name_late(&self) -> bool {
-        let follows_a_user = matches!(
-            self.grant_type,
-            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode
-        );
-        self.rules.profile.switches().late_resource && follows_a_user
+        self.rules.profile.switches().late_resource && self.grant_type.facts().late_resource
     }
 
-    /// RFC 6749 sections 4.2.2 and 4.4.3: neither implicit nor client credentials come with a refresh token.
     fn is_refreshable(&self, scope: &Scope) -> bool {
-        let user_is_away = match self.grant_type {
-            GrantType::AuthorizationCode
-            | GrantType::DeviceCode
-            | GrantType::Password
-            | GrantType::RefreshToken => true,
-            // Of an extension grant, the host says whether.
-            GrantType::Implicit
-            | GrantType::ClientCredentials
-            | GrantType::TokenExchange
-            | GrantType::Extension(_) => false,
-        };
         let is_meant = match self.rules.policy.refresh_tokens {
             RefreshTokens::WhenGranted => true,
             RefreshTokens::OfflineOnly => scope.contains(OFFLINE_ACCESS),
         };
-        user_is_away && is_meant && self.client.allows(&GrantType::RefreshToken)
+        self.grant_type.facts().refreshable && is_meant && self.client.allows(&GrantType::RefreshToken)
     }
 }

@@ -4,6 +4,7 @@ mod detail_types;
 mod extension_terms;
 mod facts;
 mod gate;
+mod grant_type;
 mod policy;
 mod resource;
 mod rules;

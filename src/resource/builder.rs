@@ -12,6 +12,7 @@ use super::metadata;
 use super::requirement::{Implied, OFFLINE_ACCESS};
 use super::verifier::{Local, TokenVerifier};
 use crate::audit::Audit;
+use crate::error::Mistakes;
 use crate::scope::Scope;
 use crate::server::AuthorizationServer;
 use crate::store::ReplayGuard;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::calls::Outcome;
-use super::{AuthorizationServer, ErrorPage, EventSubject};
+use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, ResponseType};
 use crate::details::AuthorizationDetails;
@@ -326,7 +326,7 @@ impl Consent {
     /// # Errors
     /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
-        self.state.set_details(details, &self.server.facts()).map_err(|_| HostError::Details)
+        self.state.set_details(details, &self.server.facts()).map_err(HostError::Details)
     }
 
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or

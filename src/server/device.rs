@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
-use super::{AuthorizationServer, ErrorPage, EventSubject};
+use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::{Client, GrantType};
 use crate::details::AuthorizationDetails;
@@ -242,7 +242,7 @@ impl DeviceConsent {
     /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
         let Waiting { server, terms, .. } = &mut self.waiting;
-        terms.set_details(details, server.rules()).map_err(|_| HostError::Details)
+        terms.set_details(details, server.rules()).map_err(HostError::Details)
     }
 
     /// The user said yes to all of it. Yes to nothing is no.

@@ -23,9 +23,9 @@ pub enum HostError {
     /// The registry has a client with this id already.
     #[error("the registry has a client with this id already")]
     ClientExists,
-    /// Authorization details of a type that was not asked for, or not of their type's form.
-    #[error("these authorization details are of a type that was not asked for, or not of their type's form")]
-    Details,
+    /// Authorization details that cannot be granted: of a type that was not asked for, or not of their type's form.
+    #[error("these authorization details cannot be granted: {0}")]
+    Details(Reason),
     /// The server was built without a registrar.
     #[error("the server was built without a registrar: call registrar, or backend")]
     NoRegistrar,
@@ -40,7 +40,7 @@ impl HostError {
             Self::Backend(_) | Self::Deadline => Reason::StoreUnavailable,
             Self::Contended | Self::ClientExists => Reason::Contended,
             Self::Client(_) => Reason::RegistrationInconsistent,
-            Self::Details => Reason::DetailsMalformed,
+            Self::Details(reason) => *reason,
             Self::NoRegistrar => Reason::NotConfigured,
         }
     }

@@ -80,7 +80,7 @@ async fn ft_07_a_host_sets_no_more_details_than_a_request_may_have() {
         fixture.server.authorize(&request).await.unwrap().signed_in(fixture.alice()).await.consent().unwrap();
     let one = AuthorizationDetail::new(json!({ "type": "any" }).as_object().unwrap().clone()).unwrap();
     let many: AuthorizationDetails = vec![one; MAX_DETAILS + 1].into_iter().collect();
-    assert!(matches!(consent.set_details(many), Err(HostError::Details)));
+    assert!(matches!(consent.set_details(many), Err(HostError::Details(Reason::DetailsMalformed))));
 }
 
 #[tokio::test]

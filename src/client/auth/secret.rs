@@ -36,7 +36,7 @@ pub(super) const IN_HEADER: Reader = Reader {
 };
 
 pub(super) const IN_BODY: Reader = Reader {
-    find: |_, form| form.one("client_secret"),
+    find: |_, form| Ok(form.one("client_secret")?),
     read: |secret, form| {
         let id = form.one("client_id")?.ok_or(Reason::ClientMissing)?;
         Ok(Presented {

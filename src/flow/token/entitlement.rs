@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Entitled, ExtensionTerms};
+use super::ExtensionTerms;
+use super::new_grant::Entitled;
 use crate::base::time::end_of_time;
 use crate::client::{Client, GrantType};
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};

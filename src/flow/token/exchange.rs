@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{AwaitSecrets, Bounds, Parent};
+use super::new_grant::{AwaitSecrets, Bounds, Parent};
 use crate::base::AccessRights;
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};

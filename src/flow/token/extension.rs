@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::entitlement::Entitlement;
-use super::{AwaitSecrets, Bounds};
+use super::new_grant::{AwaitSecrets, Bounds};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};

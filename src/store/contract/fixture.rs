@@ -377,7 +377,7 @@ fn callback() -> Result<RedirectUri, Stop> {
 /// As if it stood in a request.
 fn asked(parameters: &[(&str, &str)]) -> RequestedAccess {
     let form = serde_urlencoded::to_string(parameters).unwrap_or_default();
-    Form::parse(form.as_bytes()).and_then(|form| RequestedAccess::parse(&form)).unwrap_or_default()
+    Form::parse(form.as_bytes()).ok().and_then(|form| RequestedAccess::parse(&form).ok()).unwrap_or_default()
 }
 
 /// One that the builder takes, for a registry that reads it back by its rules.

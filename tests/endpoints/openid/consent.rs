@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::policy::RefreshTokens;
+use grantor::RefreshTokens;
 use grantor::{
     AuthorizationDetails, Clock as _, Consent, EventKind, Login, Policy, Reason, Registration, Request,
     Resource, Scope, Subject, Unasked,

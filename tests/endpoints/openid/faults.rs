@@ -7,7 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use grantor::keys::JwtSigner;
 use grantor::openid::{ClaimsAsked, ClaimsSource};
-use grantor::{AccessTokens, Algorithm, BackendError, Claims, Policy, TokenSigner, Unsigned, async_trait};
+use grantor::signing::Claims;
+use grantor::{AccessTokens, Algorithm, BackendError, Policy, TokenSigner, Unsigned, async_trait};
 use serde_json::{Map, Value, json};
 
 use crate::support::Answer;

@@ -1,0 +1,77 @@
+//! [`Decision`]: what comes of a token request, and the answer that stays sealed until its write is proven.
+
+use chrono::{DateTime, Utc};
+
+use super::id_token::IdToken;
+use super::reply::Reply;
+use crate::error::{Reason, Refusal};
+use crate::grant::Grant;
+use crate::store::{Committed, Tombstone, Write, WriteName};
+
+/// What the driver does next.
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Answer; nothing changes.
+    Refuse(Refusal),
+    /// Answer with what an earlier write has proven.
+    Repeat(Reply),
+    /// Answer with a signed token of which nothing is recorded.
+    Issue(Reply),
+    /// Write, and open the answer with the proof.
+    Commit(Write, Sealed),
+    /// End the grant, and open the refusal with the proof.
+    End(Tombstone, Sealed),
+}
+
+impl Decision {
+    pub(super) fn commit(write: Write, answer: Result<Reply, Refusal>) -> Self {
+        let sealed = Sealed { answer, write: write.name() };
+        Self::Commit(write, sealed)
+    }
+
+    pub(super) fn end(ended: Grant, reason: Reason, now: DateTime<Utc>) -> Self {
+        let tombstone = Tombstone::of(ended, now);
+        let sealed = Sealed { answer: Err(reason.into()), write: tombstone.name() };
+        Self::End(tombstone, sealed)
+    }
+
+    /// The `id_token` of the answer, if it has one.
+    pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
+        match self {
+            Self::Repeat(reply) | Self::Issue(reply) => reply.id_token_mut(),
+            Self::Commit(_, sealed) => sealed.answer.as_mut().ok().and_then(Reply::id_token_mut),
+            Self::Refuse(_) | Self::End(..) => None,
+        }
+    }
+}
+
+/// An answer that must not leave before its write is proven.
+///
+/// ```compile_fail,E0423
+/// # fn f(sealed: grantor::flow::token::Sealed) {
+/// let _ = sealed.open(grantor::store::Committed(()));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Sealed {
+    answer: Result<Reply, Refusal>,
+    write: WriteName,
+}
+
+impl Sealed {
+    /// Whether tokens are in it, and not a refusal.
+    pub(crate) fn issues(&self) -> bool {
+        self.answer.is_ok()
+    }
+
+    /// Opens it with the proof of its write.
+    ///
+    /// # Errors
+    /// The refusal whose consequence was written; or the proof is of another write.
+    pub fn open(self, proof: Committed) -> Result<Reply, Refusal> {
+        self.write.check(proof)?;
+        self.answer
+    }
+}

@@ -1,0 +1,215 @@
+//! What is redeemed at the token endpoint: a code, a device code or a refresh token. Each is a row of facts and a file.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::code::{self, CodeProof};
+use super::decision::Decision;
+use super::id_token::IdToken;
+use super::refresh::{self, RefreshProof};
+use super::reply::Reply;
+use super::{RequestedAccess, device};
+use crate::base::fresh_secrets::FreshSecrets;
+use crate::base::secret::{Digest, Secret};
+use crate::client::auth::{AuthenticatedClient, Presented};
+use crate::client::{Client, GrantType};
+use crate::error::{Reason, Refusal};
+use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Subject, Verdict};
+use crate::http::Request;
+use crate::http::form::Form;
+use crate::issuance::{AccountStatus, Facts, Gate};
+use crate::store::{Record, Write};
+
+/// One row.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) grant_type: GrantType,
+    /// The parameter that it is presented in.
+    pub(super) parameter: &'static str,
+    pub(super) kind: Kind,
+    /// The refusal of one that no grant knows.
+    pub(super) unknown: Reason,
+    /// Whether its answer can be asked for again only where the server knows that it never left.
+    pub(super) is_code: bool,
+    /// Reads what has to come with it.
+    pub(super) proof: fn(&Form<'_>, &Request, &Presented) -> Result<Proof, Reason>,
+}
+
+static REDEMPTIONS: [&Row; 3] = [&code::ROW, &device::ROW, &refresh::ROW];
+
+/// What has to come with it, by the file that reads and judges it.
+#[derive(Debug)]
+pub(super) enum Proof {
+    Code(CodeProof),
+    Device,
+    Refresh(RefreshProof),
+}
+
+/// What a redemption is decided by, besides its grant and its proof.
+pub(super) struct Redeeming<'a> {
+    pub(super) secret: &'a Secret,
+    pub(super) gate: &'a Gate<'a>,
+    pub(super) fresh: FreshSecrets,
+    pub(super) facts: &'a Facts<'a>,
+}
+
+/// A code or token as it was presented; nothing of it is proven.
+#[derive(Debug)]
+pub(super) struct Redemption {
+    row: &'static Row,
+    handle: Option<Handle>,
+    proof: Proof,
+}
+
+impl Redemption {
+    /// Reads the parameters of a grant type that redeems something; `None` for all others.
+    pub(super) fn parse(
+        grant_type: &str,
+        form: &Form<'_>,
+        request: &Request,
+        presented: &Presented,
+        facts: &Facts<'_>,
+    ) -> Result<Option<Self>, Reason> {
+        let Some(row) = REDEMPTIONS.into_iter().find(|row| row.grant_type.as_str() == grant_type) else {
+            return Ok(None);
+        };
+        let text = form.one(row.parameter)?.ok_or(Reason::ParameterMissing)?;
+        let handle = Handle::parse(text, row.kind, &facts.rules.policy.prefixes);
+        Ok(Some(Self { row, handle, proof: (row.proof)(form, request, presented)? }))
+    }
+
+    pub(super) fn grant_type(&self) -> &GrantType {
+        &self.row.grant_type
+    }
+
+    /// The grant that it names.
+    pub(super) fn named_grant(&self) -> Option<GrantId> {
+        self.handle.as_ref().map(|handle| handle.grant)
+    }
+
+    /// Takes the client.
+    ///
+    /// # Errors
+    /// The text names no grant.
+    pub(super) fn with_client(
+        self,
+        client: AuthenticatedClient,
+        asked: RequestedAccess,
+    ) -> Result<AwaitGrant, Reason> {
+        let Self { row, handle, proof } = self;
+        let proof = match proof {
+            Proof::Code(code) => Proof::Code(code.of(client.client())),
+            proof @ (Proof::Device | Proof::Refresh(_)) => proof,
+        };
+        Ok(AwaitGrant { client, row, handle: handle.ok_or(row.unknown)?, proof, asked })
+    }
+}
+
+/// Waits for the grant that a code, a device code or a refresh token names.
+#[derive(Debug)]
+pub struct AwaitGrant {
+    client: AuthenticatedClient,
+    row: &'static Row,
+    handle: Handle,
+    proof: Proof,
+    asked: RequestedAccess,
+}
+
+impl AwaitGrant {
+    /// The grant that has to be loaded.
+    #[must_use]
+    pub fn grant_id(&self) -> GrantId {
+        self.handle.grant
+    }
+
+    /// Whether a code of either kind is presented: its answer, unlike a refresh token's, can be asked for again only
+    /// where the server knows that it never left.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        self.row.is_code
+    }
+
+    /// What the presented code or token is known by, where its text must not be kept.
+    pub(crate) fn digest(&self) -> Digest {
+        self.handle.secret.digest(self.row.kind.tag())
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        self.client.client()
+    }
+
+    /// Takes what the store has. Borrows: after a lost race, the driver loads again and asks again.
+    ///
+    /// # Errors
+    /// There is no such grant.
+    pub fn with_record(&self, found: Option<Record>) -> Result<AwaitAccountStatus<'_>, Refusal> {
+        let record = found.ok_or(self.row.unknown)?;
+        Ok(AwaitAccountStatus { request: self, record })
+    }
+
+    /// The answer with these tokens, and with the `id_token` that goes with them.
+    fn reply(&self, grant: &Grant, tokens: Issued, facts: &Facts<'_>) -> Result<Reply, Reason> {
+        let answers_a_code = self.row.kind == Kind::Code;
+        let id_token = IdToken::of(grant, &tokens, self.client.client(), answers_a_code, facts.rules)?;
+        let reply = Reply::new(grant, tokens, facts);
+        Ok(match id_token {
+            Some(id_token) => reply.with_id_token(id_token, &facts.rules.policy.prefixes),
+            None => reply,
+        })
+    }
+}
+
+/// Waits for the host's word on the user of the grant.
+#[derive(Debug)]
+pub struct AwaitAccountStatus<'a> {
+    request: &'a AwaitGrant,
+    record: Record,
+}
+
+impl AwaitAccountStatus<'_> {
+    /// Of whom the host is asked.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        self.record.grant().subject()
+    }
+
+    /// The address that the answer went to which this request may ask for again.
+    pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
+        match self.request.proof {
+            Proof::Refresh(_) => self.record.grant().answered_peer(),
+            Proof::Code(_) | Proof::Device => None,
+        }
+    }
+
+    /// Takes the answer, and decides.
+    pub fn decide(self, account_status: AccountStatus, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+        let Facts { now, rules, .. } = *facts;
+        let AwaitGrant { client, row, handle, proof, asked } = self.request;
+        let (version, grant) = (self.record.version(), self.record.into_grant());
+        let grant_type = row.grant_type.clone();
+        let gate = &Gate { client: client.client(), grant_type, asked, account_status, rules };
+        let redeeming = Redeeming { secret: &handle.secret, gate, fresh, facts };
+        let verdict = match proof {
+            Proof::Code(code) => code.redeem(grant, redeeming),
+            Proof::Device => device::redeem(grant, redeeming),
+            Proof::Refresh(refresh) => refresh.redeem(grant, redeeming),
+        };
+        match verdict {
+            Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, facts) {
+                Ok(reply) => Decision::commit(Write::replace(version, next, now), Ok(reply)),
+                Err(reason) => Decision::Refuse(reason.into()),
+            },
+            Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, facts) {
+                Ok(reply) => Decision::Repeat(reply),
+                Err(reason) => Decision::Refuse(reason.into()),
+            },
+            Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
+            Verdict::RefuseAndNote { next, reason } => {
+                Decision::commit(Write::replace(version, next, now), Err(reason.into()))
+            }
+            Verdict::RefuseAndEnd { next, reason } => Decision::end(next, reason, now),
+        }
+    }
+}

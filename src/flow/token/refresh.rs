@@ -1,0 +1,32 @@
+//! The redemption of a refresh token (RFC 6749 section 6).
+
+use std::net::IpAddr;
+
+use super::redemption::{Proof, Redeeming, Row};
+use crate::client::GrantType;
+use crate::error::Reason;
+use crate::grant::{Grant, Kind, RefreshUse, Verdict};
+
+pub(super) static ROW: Row = Row {
+    grant_type: GrantType::RefreshToken,
+    parameter: "refresh_token",
+    kind: Kind::Refresh,
+    unknown: Reason::RefreshUnknown,
+    is_code: false,
+    proof: |_, request, _| Ok(Proof::Refresh(RefreshProof { peer: request.peer })),
+};
+
+/// What comes with a refresh token.
+#[derive(Debug)]
+pub(super) struct RefreshProof {
+    /// Where the answer goes, for the audit log of a later repeat.
+    peer: Option<IpAddr>,
+}
+
+impl RefreshProof {
+    pub(super) fn redeem(&self, grant: Grant, redeeming: Redeeming<'_>) -> Verdict {
+        let Redeeming { secret, gate, fresh, facts } = redeeming;
+        let presented = RefreshUse { secret, gate, peer: self.peer };
+        grant.rotate_refresh(presented, fresh, facts.now, &facts.rules.policy)
+    }
+}

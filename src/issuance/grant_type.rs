@@ -1,0 +1,67 @@
+//! What holds of each grant type: one row of facts, which the gate reads by name. Which profile has the grant type is a switch of
+//! [`Profile`](crate::Profile).
+
+use crate::client::GrantType;
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct GrantFacts {
+    pub(crate) holder: Holder,
+    /// What the request leads to at once.
+    pub(crate) begins: Begins,
+    /// A refresh token goes with its access tokens, for a client that may refresh (RFC 6749 sections 4.2.2 and 4.4.3).
+    pub(crate) refreshable: bool,
+    /// A token request may name a resource where the authorization request named none, if the profile says so.
+    pub(crate) late_resource: bool,
+}
+
+/// In whose name the tokens are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A user, who is asked on a page.
+    Asked,
+    /// A user, without a page.
+    User,
+    /// The client itself, which has to prove who it is.
+    Client,
+    /// The token that is exchanged, or the host, says so.
+    Named,
+}
+
+/// What a new grant begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Tokens, each for one audience.
+    Tokens,
+    /// A code. It may be for several resources; each of its tokens is for one.
+    Code,
+    /// A device code. The grant has no user yet; the user is checked when the device code is redeemed.
+    DeviceCode,
+}
+
+const CODE: GrantFacts =
+    GrantFacts { holder: Holder::Asked, begins: Begins::Code, refreshable: true, late_resource: true };
+const DEVICE_CODE: GrantFacts = GrantFacts { begins: Begins::DeviceCode, ..CODE };
+const IMPLICIT: GrantFacts =
+    GrantFacts { holder: Holder::Asked, begins: Begins::Tokens, refreshable: false, late_resource: false };
+const REFRESH_TOKEN: GrantFacts =
+    GrantFacts { holder: Holder::User, begins: Begins::Tokens, refreshable: true, late_resource: true };
+const PASSWORD: GrantFacts = GrantFacts { late_resource: false, ..REFRESH_TOKEN };
+const CLIENT_CREDENTIALS: GrantFacts = GrantFacts { holder: Holder::Client, ..IMPLICIT };
+/// The audiences of an exchange are the host's to decide on, and so are the refresh tokens of an extension grant.
+const NAMED: GrantFacts = GrantFacts { holder: Holder::Named, ..IMPLICIT };
+
+impl GrantType {
+    /// Its row.
+    pub(crate) const fn facts(&self) -> &'static GrantFacts {
+        match self {
+            Self::AuthorizationCode => &CODE,
+            Self::DeviceCode => &DEVICE_CODE,
+            Self::Implicit => &IMPLICIT,
+            Self::RefreshToken => &REFRESH_TOKEN,
+            Self::Password => &PASSWORD,
+            Self::ClientCredentials => &CLIENT_CREDENTIALS,
+            Self::TokenExchange | Self::Extension(_) => &NAMED,
+        }
+    }
+}
