@@ -158,6 +158,7 @@ pub mod testing;
 mod token;
 pub mod trust;
 
+// A module of names, because its parts are on several floors.
 pub mod dpop {
     //! Access tokens that only the holder of a key can use (RFC 9449): see the [manual](crate::manual::sender_constrained).
     pub use crate::error::ProofFlaw;
@@ -170,7 +171,9 @@ pub mod dpop {
 pub use base::{
     AccessTokens, Algorithm, AuthorizationDetail, AuthorizationDetails, ClientId, GrantId, Login,
 };
-pub use base::{ResourceId, Scope, SecretText, Subject, UserCode};
+pub use base::{
+    BothKeys, Confirmation, ResourceId, Scope, SecretText, SessionId, Subject, Thumbprint, UserCode,
+};
 pub use client::{
     ApplicationType, AuthMethod, Client, ClientBuilder, ClientMetadata, ClientState, GrantType,
 };

@@ -12,10 +12,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::{Actor, ClientId, Confirmation, Subject};
-use crate::details::AuthorizationDetails;
+use crate::base::{Actor, AuthorizationDetails, ClientId, Confirmation, Scope, Subject};
 use crate::error::BackendError;
-use crate::scope::Scope;
 
 /// What a signed access token says (RFC 9068 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,7 +38,7 @@ use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::store::BackendError;
 
-/// Where a request went, as far as it tells issuers apart. Whoever sends the request writes both.
+/// Where a request went, as far as it tells issuers apart. Both are written by the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Destination<'a> {

@@ -1,6 +1,6 @@
 //! `[dpop]` of the configuration file: tokens that only the holder of a key can use (RFC 9449).
 
-use grantor::Secret;
+use grantor::base::Secret;
 use grantor::dpop::{Dpop, DpopProofs};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};

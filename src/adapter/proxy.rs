@@ -73,8 +73,8 @@ impl TrustedProxies {
         Ok(Self(Rule::Networks(read.collect::<Result<_, _>>()?)))
     }
 
-    /// So many proxies stand one behind the other in front of this server, wherever they are: of the hops that are named, the
-    /// `count`th from the end is the client. **Only where nobody but the last proxy can reach this server's port**; who can reach it
+    /// The number of proxies in a row in front of this server, wherever they are: of the hops that are named, the
+    /// `count`th from the end is the client. **Only where the last proxy alone can reach this server's port**; who can reach it
     /// chooses an address. A request that names fewer hops came past a proxy, and is its peer's own. 0 is [`none`](Self::none).
     #[must_use]
     pub fn hops(count: u8) -> Self {

@@ -118,7 +118,7 @@ impl ValidatedAssertion {
         })
     }
 
-    /// By what it is known when it comes back: its `jti`, or all of it but the signature, of which there may be several.
+    /// Replay key: the `jti`, or else a digest of the signed part (a signature can have several encodings).
     pub(super) fn one_time(&self, text: &str) -> (String, DateTime<Utc>) {
         let id = match &self.jti {
             Some(jti) => format!("jti {jti}"),
@@ -133,7 +133,7 @@ impl ValidatedAssertion {
     }
 }
 
-/// Whether it is for this server and for nobody else, so that no other one can use it here.
+/// Whether it is for this server alone, so that no other one can use it here.
 fn is_for_us(audience: &Audience, issuer: &AssertionIssuer, ask: &ExtensionAsk<'_>) -> bool {
     let names = audience.as_slice();
     match issuer.is_id_jag() {

@@ -14,7 +14,7 @@ use crate::trust::{KeySource, SignatureMissing, signed_claims};
 ///
 /// Keys are fixed ([`StaticKeys`](crate::resource::StaticKeys)), in a file ([`FileKeys`](crate::resource::FileKeys)), at a
 /// `jwks_uri` ([`FetchedKeys`](crate::resource::FetchedKeys)) or found by discovery
-/// ([`DiscoveredKeys`](crate::resource::DiscoveredKeys)). Whoever has one of them can be any user of that issuer.
+/// ([`DiscoveredKeys`](crate::resource::DiscoveredKeys)). The holder of one of them can be any user of that issuer.
 #[must_use]
 pub struct AssertionIssuer {
     name: String,
@@ -61,7 +61,7 @@ impl AssertionIssuer {
         Self { algorithms: algorithms.into_iter().collect(), ..self }
     }
 
-    /// Its assertions may be good for so long at most; by default an hour. So long each has to be remembered.
+    /// The longest lifetime of its assertions; by default an hour. Each has to be remembered for that time.
     pub fn longest_lifetime(self, longest: Duration) -> Self {
         Self { longest, ..self }
     }

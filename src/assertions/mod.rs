@@ -80,7 +80,7 @@ pub struct JwtBearer {
 }
 
 impl JwtBearer {
-    /// By the host's word on whom each assertion is about. Nobody is trusted yet: see [`issuer`](Self::issuer).
+    /// By the host's word on whom each assertion is about. No issuer is trusted yet: see [`issuer`](Self::issuer).
     pub fn new(policy: impl AssertionPolicy + 'static) -> Self {
         let terms = ExtensionTerms::default().single_use();
         Self { policy: Arc::new(policy), issuers: Vec::new(), terms }
@@ -95,7 +95,7 @@ impl JwtBearer {
         self
     }
 
-    /// Also takes assertions from public clients, which only name themselves: whoever gets hold of an assertion can then use it.
+    /// Also takes assertions from public clients, which only name themselves: anyone who gets hold of an assertion can then use it.
     /// RFC 7523 section 3.1 leaves it open whether clients authenticate; credentials that are sent are always checked.
     pub fn public_clients(self) -> Self {
         Self { terms: self.terms.public_clients(), ..self }

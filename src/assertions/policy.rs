@@ -21,7 +21,7 @@ pub trait AssertionPolicy: Send + Sync {
     /// user who is disabled here is refused by [`account_status`](crate::ResourceOwner::account_status), like everywhere.
     ///
     /// # Errors
-    /// Nobody, or not for this client; or (from a [`BackendError`](crate::BackendError)) it could not be found out.
+    /// No user, or not for this client; or (from a [`BackendError`](crate::BackendError)) it could not be found out.
     async fn accept(&self, assertion: &Assertion<'_>) -> Result<Entitlement, Denial>;
 }
 

@@ -18,7 +18,7 @@ pub struct Actor {
     pub act: Option<Box<Actor>>,
 }
 
-/// A chain of delegation has so many links at most.
+/// The most links of a chain of delegation.
 pub(crate) const MAX_ACTORS: usize = 8;
 
 impl Actor {

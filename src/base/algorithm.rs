@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A signature algorithm of RFC 7518 or RFC 8037. All are asymmetric: whoever can verify cannot sign.
+/// A signature algorithm of RFC 7518 or RFC 8037. All are asymmetric: a verifier cannot sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {

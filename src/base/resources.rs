@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value_error::ValueError;
 
-/// A request may name this many resources.
+/// The most resources of a request.
 pub const MAX_RESOURCES: usize = 8;
 
 /// The identifier of a resource: an absolute URI without a fragment (RFC 8707 section 2). It is compared as

@@ -1,10 +1,9 @@
 //! [`AccessRights`]: everything that a grant or a token permits, as one value.
 
 use super::{AuthorizationDetails, Confirmation, ResourceIndicators, Scope};
-use crate::error::{ProofFlaw, Reason};
 
 /// Everything that a grant or a token permits. What is issued carries this value whole, so that a new dimension is a member
-/// here and a rule in [`within`](Self::within), and is not forgotten on the way.
+/// here and a rule in `issuance/rights.rs`, and is not forgotten on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccessRights {
     pub(crate) scope: Scope,
@@ -29,60 +28,5 @@ impl AccessRights {
     pub(crate) fn as_ref(&self) -> RightsRef<'_> {
         let Self { scope, details, resources, confirmation } = self;
         RightsRef { scope, details, resources, confirmation: confirmation.as_ref() }
-    }
-
-    /// These rights, if they do not exceed the ceiling: no more scope, no other resource, and every key that the ceiling has. A
-    /// ceiling without a key allows any. What of the details may be narrowed, and how, their types alone know: see
-    /// [`DetailTypes`](crate::details::DetailTypes).
-    ///
-    /// # Errors
-    /// [`Reason::ScopeExceeded`], [`Reason::TargetExceeded`], or a [`Reason::Proof`] that is missing or by another key.
-    pub(crate) fn within(self, ceiling: RightsRef<'_>) -> Result<Self, Reason> {
-        if !self.scope.is_subset(ceiling.scope) {
-            return Err(Reason::ScopeExceeded);
-        }
-        let exceeds = |id| !ceiling.resources.as_slice().contains(id);
-        if self.resources.as_slice().iter().any(exceeds) {
-            return Err(Reason::TargetExceeded);
-        }
-        match ceiling.confirmation {
-            Some(key) if !self.confirmation.as_ref().is_some_and(|own| own.covers(key)) => {
-                Err(ProofFlaw::lacking(key, self.confirmation.as_ref()).into())
-            }
-            Some(_) | None => Ok(self),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{ResourceId, Thumbprint};
-
-    fn rights(scope: &str, resource: &str, key: Option<u8>) -> Result<AccessRights, Reason> {
-        Ok(AccessRights {
-            scope: Scope::parse(scope)?,
-            resources: ResourceIndicators::of([ResourceId::parse(resource)?])?,
-            confirmation: key.map(|byte| Confirmation::Jkt(Thumbprint::new([byte; 32]))),
-            ..AccessRights::default()
-        })
-    }
-
-    #[test]
-    fn a_child_never_exceeds_its_parent_nor_loses_its_key() -> Result<(), Reason> {
-        let api = "https://api.example";
-        let (free, bound) = (rights("read write", api, None)?, rights("read write", api, Some(1))?);
-        for (child, parent, expected) in [
-            (rights("read", api, None)?, &free, Ok(())),
-            (rights("read", api, Some(1))?, &free, Ok(())),
-            (rights("read", api, Some(1))?, &bound, Ok(())),
-            (rights("read admin", api, None)?, &free, Err(Reason::ScopeExceeded)),
-            (rights("read", "https://other.example", None)?, &free, Err(Reason::TargetExceeded)),
-            (rights("read", api, None)?, &bound, Err(ProofFlaw::Missing.into())),
-            (rights("read", api, Some(2))?, &bound, Err(ProofFlaw::OtherKey.into())),
-        ] {
-            assert_eq!(child.clone().within(parent.as_ref()).map(|_| ()), expected, "{child:?}");
-        }
-        Ok(())
     }
 }

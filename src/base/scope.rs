@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::value_error::ValueError;
 
-/// A scope may name this many tokens.
+/// The most tokens of a scope.
 pub const MAX_SCOPE_TOKENS: usize = 128;
 
 /// A set of scope tokens. Order does not count; a token that is repeated counts once.

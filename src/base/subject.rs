@@ -111,7 +111,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// A user who proved at `auth_time` who they are. Both are trusted: whoever is named here is whom the
+    /// A user who proved at `auth_time` who they are. Both are trusted: the user who is named here is whom the
     /// tokens act for.
     #[must_use]
     pub fn new(user: impl Into<Arc<str>>, auth_time: DateTime<Utc>) -> Self {

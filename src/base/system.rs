@@ -29,7 +29,7 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     }
 }
 
-/// Yields secrets. Trusted without limit: whoever can guess its bytes holds every token.
+/// Yields secrets. Trusted without limit: anyone who can guess its bytes holds every token.
 pub trait Entropy: Send + Sync {
     /// Fills `bytes` from a cryptographically secure source.
     fn fill(&self, bytes: &mut [u8]);

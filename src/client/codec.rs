@@ -54,7 +54,7 @@ impl Client {
         serde_json::to_value(body).unwrap_or_default()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, in this version or an earlier one, and checks it anew.
+    /// Reads what [`encode`](Self::encode) wrote, in this version or an earlier one, and checks it again.
     ///
     /// # Errors
     /// A body that is damaged, that a later version wrote, or that the rules of today refuse.

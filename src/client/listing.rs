@@ -13,7 +13,7 @@ pub struct ClientPage {
     pub owner: Option<String>,
     /// Behind this id; `None` is from the beginning.
     pub after: Option<ClientId>,
-    /// At most so many clients; at least one.
+    /// The most clients of a page; at least one.
     pub limit: u32,
 }
 

@@ -13,13 +13,13 @@ pub enum Profile {
     OAuth21,
     /// Both exist for the clients that list them (RFC 6749).
     Rfc6749,
-    /// OAuth 2.1 as the clients of the Model Context Protocol speak it, which nobody registers by hand (revision
+    /// OAuth 2.1 as the clients of the Model Context Protocol speak it, which are not registered by hand (revision
     /// 2026-07-28).
     ///
     /// They are known by their metadata documents
     /// ([`client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents)), which have to name the client;
     /// with a [`registrar`](crate::server::AuthorizationServerBuilder::registrar) they also register themselves, on the terms of
-    /// [`Registration::open`](crate::Registration::open) unless you give others, and one that nobody uses goes after 30 days.
+    /// [`Registration::open`](crate::Registration::open) unless you give others, and an unused one is removed after 30 days.
     /// The metadata are also at `openid-configuration`, where some clients look.
     ///
     /// A registered `http://localhost` stands for every port of it, and the editors' own redirect schemes are allowed

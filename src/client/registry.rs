@@ -35,7 +35,7 @@ pub trait Registrar: ClientRegistry {
     /// Replaces a client, as a whole, if the stored one still has the revision
     /// [`change.expect()`](Replacement::expect); in one step, like every conditional write.
     ///
-    /// A change that goes in over another one lifts what that one restricted: a client that was disabled meanwhile
+    /// An unconditional replace would undo a concurrent change, for example: a client that was disabled meanwhile
     /// is back.
     async fn replace(&self, change: Replacement) -> Result<(), RegistryError>;
     /// Removes a client. What was issued to it ends by
@@ -46,7 +46,7 @@ pub trait Registrar: ClientRegistry {
     async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError>;
 }
 
-/// A change of a client, on the condition that nobody else changed it meanwhile.
+/// A change of a client, on the condition that it has not changed meanwhile.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Replacement {

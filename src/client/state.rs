@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{Digest, Masked};
 
-/// Whether a client is served. One that is not is answered, at every endpoint, as if nobody had registered it; the
+/// Whether a client is served. One that is not is answered, at every endpoint, as if it were not registered; the
 /// access tokens that it has stay good until they expire or its grants are
 /// [revoked](crate::AuthorizationServer::revoke_client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

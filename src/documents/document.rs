@@ -105,7 +105,7 @@ pub(super) fn unanswered(error: OutboundError) -> Reason {
     }
 }
 
-/// Whether nobody can say what became of a document. Every other failure says that there is none, or a wrong one.
+/// Whether the failure says nothing about the document. Every other failure says that there is none, or a wrong one.
 pub(super) fn is_outage(reason: Reason) -> bool {
     matches!(
         reason,

@@ -1,4 +1,4 @@
-//! [`MetadataDocuments`]: clients that nobody registered, whose id is the https URL of a document about them (OAuth Client
+//! [`MetadataDocuments`]: clients that are not registered, whose id is the https URL of a document about them (OAuth Client
 //! ID Metadata Document, draft-ietf-oauth-client-id-metadata-document).
 //!
 //! Whoever can put a document under a URL *is* that client, so the host of the URL is the one part of its identity that is
@@ -121,7 +121,7 @@ impl MetadataDocuments {
         self
     }
 
-    /// How long the last document is used when nobody can say what became of it; by default an hour.
+    /// How long the last document is used while it cannot be fetched; by default an hour.
     pub fn bridge(mut self, outage: Duration) -> Self {
         self.bridge = outage;
         self

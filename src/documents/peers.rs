@@ -25,7 +25,7 @@ impl Peers {
         if self.is_past(minute(now)) {
             *self = Self { minute: minute(now), counts: HashMap::new() };
         }
-        // Whoever fills the list pushes out addresses that did little.
+        // An address that fills the list pushes out those that did little.
         while self.counts.len() >= ADDRESSES && !self.counts.contains_key(&peer) {
             let least = self.counts.values().min().copied().unwrap_or_default();
             self.counts.retain(|_, count| *count > least);
@@ -45,7 +45,7 @@ fn minute(now: DateTime<Utc>) -> i64 {
     now.timestamp().div_euclid(60)
 }
 
-/// Whoever has one IPv6 address mostly has a /56 of them.
+/// The owner of one IPv6 address mostly has a /56 of them.
 pub(super) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),

@@ -112,7 +112,7 @@ impl Reason {
 
             R::DocumentUrlRefused =>
                 (E::InvalidClient, "this URL cannot be a client_id: https, a path, no user, fragment or dot segments"),
-            // Nobody learns which names are known inside.
+            // Which names are known inside stays private.
             R::DocumentAddressRefused | R::DocumentNameUnknown =>
                 (E::InvalidClient, "the client's metadata document cannot be had"),
             R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
@@ -134,7 +134,7 @@ impl Reason {
             R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what cannot be had"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
-            // One text, or whoever knows the id of a grant (it is in every `jti`) learns whether it has ended.
+            // One text: the id of a grant is in every `jti`, and must not tell whether the grant has ended.
             R::CodeUnknown
             | R::CodeForAnotherClient
             | R::CodeReplayed

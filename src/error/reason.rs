@@ -17,9 +17,9 @@ pub enum Reason {
     MethodWrong,
     /// The body does not say that it is a form.
     ContentTypeWrong,
-    /// A parameter stands there twice (RFC 6749 section 3.1).
+    /// A parameter is repeated (RFC 6749 section 3.1).
     ParameterRepeated,
-    /// A header field stands there twice.
+    /// A header field is repeated.
     HeaderRepeated,
     /// The field in which a proxy names the client's certificate cannot be read, or is there twice.
     CertificateMalformed,
@@ -31,7 +31,7 @@ pub enum Reason {
     ClientMissing,
     /// No client has this id.
     ClientUnknown,
-    /// An authorization request names a client that nobody registered.
+    /// An authorization request names a client that is not registered.
     ClientUnregistered,
     /// The `Authorization` header is not one that a client can authenticate by.
     ClientCredentialsMalformed,
@@ -97,7 +97,7 @@ pub enum Reason {
     DocumentMetadata,
     /// Too many documents are being asked for.
     DocumentsBusy,
-    /// This address has named too many documents that nobody knew.
+    /// This address has named too many unknown documents.
     DocumentsThrottled,
 
     // Token requests.
@@ -385,7 +385,7 @@ pub enum Reason {
     RegistrationMemberForbidden,
     /// A software statement that is malformed, forged or out of date.
     SoftwareStatementInvalid,
-    /// A software statement of nobody who is trusted.
+    /// The software statement's issuer is not trusted.
     SoftwareStatementUnapproved,
     /// A registration needs an initial access token.
     InitialTokenMissing,

@@ -206,7 +206,7 @@ impl<'a> Active<'a> {
         })
     }
 
-    /// A signed token is as live as the record of it; of one that has none, its own word counts.
+    /// A recorded JWT is active while its grant record is; an unrecorded one until its `exp`.
     fn signed(
         claims: &'a Claims,
         grant: Option<&'a Grant>,
@@ -239,7 +239,7 @@ impl<'a> Active<'a> {
         })
     }
 
-    /// Without a `token_type`: nobody shall take it for an access token.
+    /// Without a `token_type`, so that it is not taken for an access token.
     fn refresh(grant: &'a Grant, handle: &Handle, now: DateTime<Utc>, rules: &'a Rules) -> Option<Self> {
         let expires = grant.refresh_expires(&handle.secret, now)?;
         Some(Self::of(grant, expires, rules))

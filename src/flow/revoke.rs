@@ -47,7 +47,7 @@ impl AuthenticatedQuery {
         }
     }
 
-    /// Decides. Borrows: whoever lost a race loads again and asks again.
+    /// Decides. Borrows: after a lost race, the driver loads again and asks again.
     pub fn revoke(&self, found: Option<Record>, facts: &Facts<'_>) -> Decision {
         let Facts { now, rules, .. } = *facts;
         let Some(record) = found else {

@@ -133,7 +133,7 @@ impl CodeRedemption<'_> {
 
 impl Grant {
     /// A code works once. A replay that proves to come from the client itself ends the grant; one that
-    /// does not changes nothing, or whoever saw a code could end a session.
+    /// does not changes nothing: otherwise anyone who saw a code could end a session.
     pub(crate) fn redeem_code(
         self,
         presented: CodeRedemption<'_>,

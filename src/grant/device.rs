@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Whatever the answer is, it is good until the code expires. The browser session that enters the user code
-//! claims it; from then on no other one can answer, so nobody can slip an approval under another user's eyes.
+//! claims it; from then on no other one can answer, so an attacker cannot replace the request that the user approves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +28,13 @@ use crate::policy::{Policy, after};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 
-/// Each poll that comes too early makes the device wait for so many seconds more (RFC 8628 section 3.5).
+/// How many seconds a poll that comes too early adds to the interval (RFC 8628 section 3.5).
 const SLOWER: u32 = 5;
 
-/// No interval grows beyond so many seconds, so that a burst of polls does not lock a device out.
+/// The longest interval in seconds, so that a burst of polls does not lock a device out.
 const SLOWEST: u32 = 60;
 
-/// A code is kept for so long after it expired, for the device to be told so.
+/// How long a code is kept after it expired, so that the device can be told.
 const KEPT: Duration = Duration::from_secs(2 * SLOWEST as u64);
 
 /// A code that waits for its user, or for its device to ask for what the user said.
@@ -76,7 +76,7 @@ pub(super) struct SpentDeviceCode {
     pub(super) bridge: Option<Bridge>,
 }
 
-/// The browser session of whoever entered a user code, as a digest of the host's own identifier of it.
+/// The browser session in which a user code was entered, as a digest of the host's own identifier of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BrowserSession(Digest);
@@ -106,7 +106,7 @@ pub(crate) struct DeviceCodeUse<'a> {
 }
 
 impl Waiting {
-    /// While nobody has answered, a browser finds the grant by it.
+    /// A browser finds the grant by it until it is answered.
     pub(super) fn user_code(&self) -> Option<UserCodeDigest> {
         (self.answer == Answer::Pending).then_some(self.user_code)
     }
@@ -328,7 +328,7 @@ impl Grant {
         }
     }
 
-    /// Whether this session gave this answer. Nobody else can have approved what its device has redeemed since.
+    /// Whether this session gave this answer. No other session can have approved what its device has redeemed since.
     pub(crate) fn was_answered(&self, claimant: &BrowserSession, approved: bool) -> bool {
         let answer = if approved { Answer::Approved } else { Answer::Denied };
         match &self.stage {

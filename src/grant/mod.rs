@@ -508,7 +508,7 @@ impl Live {
         }
     }
 
-    /// The code's answer arrived, for something of it was used: nobody may ask for it again.
+    /// The code's answer arrived, because something of it was used: it cannot be repeated.
     fn forget_first_answer(&mut self) {
         if self.first_answer().is_none() {
             return;

@@ -154,7 +154,7 @@ impl RefreshParameters {
 }
 
 /// An answer that may have been lost: the new secrets, each under a pad that only its key makes: the old refresh token,
-/// the device code, or a code with what no log has of its redemption. Whoever reads the store learns nothing from it.
+/// the device code, or a code with what no log has of its redemption. A reader of the store learns nothing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bridge {

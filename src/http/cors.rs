@@ -12,7 +12,7 @@ const REQUEST_HEADERS: &str = "access-control-request-headers";
 /// What a program may send where its preflight does not say. `Authorization` has to be named: `*` does not cover it.
 const DEFAULT: &str = "authorization, content-type, dpop, mcp-protocol-version";
 
-/// The names in a preflight, in bytes; whoever asks for more gets the default.
+/// The longest list of names in a preflight, in bytes; a longer one gets the default.
 const MAX_NAMES: usize = 1024;
 
 /// The answer to a preflight. It allows the fields that were asked for, whatever their names: only for what does not depend

@@ -94,7 +94,7 @@ impl<'a> Form<'a> {
     /// The value of a parameter; an empty one counts as absent (RFC 6749 section 3.1).
     ///
     /// # Errors
-    /// [`FormError::Repeated`] if it stands there twice.
+    /// [`FormError::Repeated`] if there are two of it.
     pub fn one(&self, name: &str) -> Result<Option<&str>, FormError> {
         let mut hits = self.pairs.iter().filter(|(n, _)| n == name);
         match (hits.next(), hits.next()) {
@@ -126,7 +126,7 @@ impl<'a> Form<'a> {
         self.pairs.push((Cow::Borrowed(name), Cow::Owned(value)));
     }
 
-    /// Refuses any parameter that stands there twice, known or not, but for those that may repeat.
+    /// Refuses any repeated parameter, known or not, except those that may repeat.
     ///
     /// # Errors
     /// [`FormError::Repeated`].

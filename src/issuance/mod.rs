@@ -7,6 +7,7 @@ mod gate;
 mod grant_type;
 mod policy;
 mod resource;
+mod rights;
 mod rules;
 mod signed_answers;
 

@@ -19,7 +19,7 @@ pub enum OmittedScope {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForeignToken {
-    /// 200, as for a token that nobody knows, so that nobody learns whose it is.
+    /// 200, as for an unknown token, so that the answer does not tell whose it is.
     #[default]
     Ignored,
     /// The error `unauthorized_client` (RFC 7009 section 2.1).

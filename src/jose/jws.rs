@@ -17,7 +17,7 @@ use super::{Algorithm, Jwk, KeyError, VerifyingKey, strict};
 #[non_exhaustive]
 pub struct Jws;
 
-/// A well-formed token that nobody has vouched for. Its payload cannot be read before [`verify`](Self::verify).
+/// A well-formed token whose signature was not checked. Its payload cannot be read before [`verify`](Self::verify).
 pub struct Unverified<'a> {
     algorithm: Algorithm,
     typ: Option<String>,

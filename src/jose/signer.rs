@@ -11,11 +11,11 @@ use super::{Algorithm, Jwk};
 ///
 /// The message is made by this crate, but claims within it come from clients and users: sign its bytes as they are, and
 /// do not read them. What a signer returns is trusted: the wrong key or the wrong bytes make tokens that every
-/// resource server refuses, and whoever else can ask the signer for a signature can be any user.
+/// resource server refuses, and anyone else who can ask the signer for a signature can be any user.
 #[async_trait]
 pub trait Signer: Send + Sync {
     /// The public key, as it is published, with a `kid`. Always the same one: a signer whose key changes under
-    /// its `kid` makes tokens that nobody can verify.
+    /// its `kid` makes tokens that cannot be verified.
     fn key(&self) -> &Jwk;
 
     /// The algorithm of every signature.

@@ -1,4 +1,4 @@
-//! The ring as versioned JSON. It holds private keys: whoever reads it can make any token.
+//! The ring as versioned JSON. It holds private keys: its reader can make any token.
 
 use std::sync::Arc;
 

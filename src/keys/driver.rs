@@ -16,9 +16,9 @@ use super::schedule::KeySchedule;
 use super::store::{KeyRecord, KeyStore};
 use super::view::{KeyView, KeysError};
 use crate::error::Fault;
+use crate::error::{BackendError, CommitError};
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
 use crate::secret::Digest;
-use crate::store::{BackendError, CommitError};
 
 /// The keys of a server. A cheap handle: clones share one cache.
 ///
@@ -44,7 +44,7 @@ struct Rotating {
 
 struct Cached {
     ring: KeyRing,
-    /// Of its text: a cell that was emptied and filled anew may have the same version again.
+    /// Of its text: a cell that was emptied and filled again may have the same version.
     body: Digest,
     view: Arc<KeyView>,
     made: DateTime<Utc>,
@@ -145,7 +145,7 @@ impl Keys {
 /// How often a node tries again that loses the race for a write.
 const TRIES: u32 = 8;
 
-/// When the store failed, it is left alone for so many seconds.
+/// For how many seconds the store is left alone after a failure.
 const RETRY_SECONDS: i64 = 5;
 
 impl Rotating {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::store::{KeyRecord, KeyStore};
-use crate::store::{BackendError, CommitError};
+use crate::error::{BackendError, CommitError};
 
 /// Keys in one file that only its owner may read (mode 0600 on Unix), replaced as a whole: on disk is always the old
 /// one or the new one. Several processes on one machine may share it; a lock file beside it, `….lock`, makes

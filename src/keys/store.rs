@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::error::{BackendError, CommitError};
 use crate::secret::SecretText;
-use crate::store::{BackendError, CommitError};
 
 /// Keeps the signing keys of all nodes in one versioned cell.
 ///
@@ -16,7 +16,7 @@ use crate::store::{BackendError, CommitError};
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// What was committed last; `None` before the first time. A stale answer costs a conflict; one that stays
-    /// stale for longer than the schedule's `announce` makes tokens that nobody can verify.
+    /// stale for longer than the schedule's `announce` makes tokens that cannot be verified.
     async fn load(&self) -> Result<Option<KeyRecord>, BackendError>;
 
     /// One conditional write; the new version. If `expect` is `None`, the cell must be vacant; if it is

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{KeyView, Keys, KeysError};
+use crate::error::BackendError;
 use crate::error::Fault;
 use crate::jose::{Algorithm, Jws, SignError, encode_text};
 use crate::signing::{ACCESS_TOKEN, Claims, TokenSigner, Unsigned};
-use crate::store::BackendError;
 
 /// Signs with keys that may be of several algorithms at once, and knows its own access tokens again.
 ///

@@ -1,6 +1,6 @@
 //! Which addresses a request may reach: the special-purpose registries of IANA (RFC 6890), as pure functions.
 //!
-//! Whoever chooses a URL chooses where this machine connects to. A stranger's URL must not reach the database next door, or
+//! The author of a URL chooses where this machine connects to. A stranger's URL must not reach the database next door, or
 //! the address at which a cloud hands out its credentials.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

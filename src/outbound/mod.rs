@@ -22,7 +22,7 @@ use crate::base::time::in_time;
 /// Sends requests to other servers.
 ///
 /// The answer is believed as far as the server behind the URL is: certificates are checked, and **redirects are not
-/// followed**, or whoever a stranger's URL redirects to is asked in its place. A URL that is [`ChosenBy::Client`] is hostile:
+/// followed**, because a stranger's URL would redirect anywhere. A URL that is [`ChosenBy::Client`] is hostile:
 /// it must reach no address but public ones ([`address::Reach`]), whatever its name resolves to, at the moment of the
 /// connection. A wrong answer to that lets strangers into the host's own network.
 #[async_trait]

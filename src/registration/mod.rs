@@ -119,7 +119,7 @@ impl Registration {
     }
 
     /// The grant types that these clients may have at most; by default `authorization_code` and `refresh_token`. With
-    /// `client_credentials`, whoever may register gets tokens without any user.
+    /// `client_credentials`, anyone who may register gets tokens without any user.
     pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
         self.grant_types = types.into_iter().collect();
         self
@@ -147,7 +147,7 @@ impl Registration {
         self
     }
 
-    /// Client secrets are good for so long; by default for ever (`client_secret_expires_at` 0). A client whose secret
+    /// The lifetime of client secrets; by default unlimited (`client_secret_expires_at` 0). A client whose secret
     /// has expired gets a new one by the next `PUT`.
     pub fn secret_lifetime(mut self, lifetime: Duration) -> Self {
         self.secret_lifetime = Some(lifetime);
@@ -155,7 +155,7 @@ impl Registration {
     }
 
     /// How long after its registration a client without any grant is removed by
-    /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): nobody ever connected it, or what it had is over and
+    /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): it was never connected, or what it had is over and
     /// purged. By default none is, and under [`Profile::Mcp`] after 30 days. No request pays for it, and no
     /// client of the host is ever removed.
     pub fn unused_after(mut self, idle: Duration) -> Self {
@@ -163,20 +163,20 @@ impl Registration {
         self
     }
 
-    /// Keeps clients that nobody uses, under [`Profile::Mcp`] too.
+    /// Keeps unused clients, under [`Profile::Mcp`] too.
     pub fn keep_unused(mut self) -> Self {
         self.unused = Unused::Kept;
         self
     }
 
-    /// So many registrations a minute from one address, refused ones included; by default 20, and 0 is no limit. It needs
+    /// The number of registrations a minute from one address, refused ones included; by default 20, and 0 is no limit. It needs
     /// [`Request::peer`](crate::Request::peer). Who shows an initial access token is counted by address and token.
     pub fn per_minute(mut self, limit: u32) -> Self {
         self.per_minute = limit;
         self
     }
 
-    /// So many clients a day register at this node without an initial access token, and a tenth of them from one address; by
+    /// How many clients a day may register at this node without an initial access token, a tenth of them from one address; by
     /// default 10,000, and 0 is no limit. With [`unused_after`](Self::unused_after) it bounds how many such clients a
     /// registry holds. Beyond it strangers have to wait; clients that are registered go on.
     pub fn per_day(mut self, limit: u32) -> Self {
@@ -222,12 +222,12 @@ impl Registration {
     }
 }
 
-/// What becomes of clients that nobody uses.
+/// What becomes of unused clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unused {
     /// What the profile says.
     ByProfile,
-    /// They go after so long.
+    /// They are removed after this time.
     After(Duration),
     Kept,
 }

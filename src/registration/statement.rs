@@ -24,7 +24,7 @@ pub enum StatementError {
     /// It is no statement: malformed, forged, expired (`invalid_software_statement`).
     #[error("the software statement is not valid")]
     Invalid,
-    /// Nobody who may vouch for software has signed it (`unapproved_software_statement`).
+    /// Its signer is not trusted to vouch for software (`unapproved_software_statement`).
     #[error("the issuer of the software statement is not trusted")]
     Unapproved,
     /// The keys could not be had.

@@ -19,7 +19,7 @@ pub struct TrustedIssuers {
 }
 
 impl TrustedIssuers {
-    /// Nobody yet.
+    /// No issuer yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -308,7 +308,7 @@ pub enum GuardError {
     /// A deadline of nothing.
     #[error("the deadline must not be zero")]
     Deadline,
-    /// Nobody to ask.
+    /// No verifier.
     #[error("nobody verifies tokens: call local, issuer, jwks or verifier")]
     VerifierMissing,
 }

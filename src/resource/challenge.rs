@@ -22,7 +22,7 @@ pub(super) struct Challenge<'a> {
 
 impl Challenge<'_> {
     /// The answer to a request that does not pass: a challenge for each scheme that is taken, the one that was used first and
-    /// with the error. Each parameter stands there at most once.
+    /// with the error. Each parameter occurs at most once.
     pub(super) fn answer(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
         let reason = public_reason(reason);
         let mut refused = Refusal::from(reason).into_response();

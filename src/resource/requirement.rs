@@ -51,7 +51,7 @@ impl Requirement {
         self
     }
 
-    /// The user signed in at most so many seconds ago (RFC 9470 section 3).
+    /// The user signed in at most this many seconds ago (RFC 9470 section 3).
     pub fn max_age(mut self, seconds: u64) -> Self {
         self.max_age = Some(seconds);
         self

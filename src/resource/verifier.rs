@@ -1,4 +1,4 @@
-//! [`TokenVerifier`]: whoever can tell what an access token is good for.
+//! [`TokenVerifier`]: says what an access token permits.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::AuthorizationServer;
+use super::{AuthorizationServer, HostError};
 use crate::client::ClientId;
-use crate::error::Fault;
 use crate::grant::{Grant, Subject};
 use crate::openid::OpenId;
 use crate::scope::Scope;
@@ -65,7 +64,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn applications_of(&self, subject: &Subject) -> Result<Vec<Application>, Fault> {
+    pub async fn applications_of(&self, subject: &Subject) -> Result<Vec<Application>, HostError> {
         let mut found: BTreeMap<ClientId, Application> = BTreeMap::new();
         for record in self.grants_of(subject).await? {
             let grant = record.grant();

@@ -373,7 +373,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     }
 
     /// What authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the same one; without it,
-    /// each start draws its own, and a cursor is good at the node that wrote it. Whoever knows it can begin a listing anywhere.
+    /// each start draws its own, and a cursor is valid only at the node that wrote it. Anyone who knows the key can begin a listing anywhere.
     pub fn cursor_key(mut self, key: Secret) -> Self {
         self.options.cursor_key = Some(key);
         self

@@ -160,7 +160,7 @@ impl AuthorizationServer {
 
     /// Looks up the client that a request claims to come from, and lets the flow judge its credentials.
     ///
-    /// What cannot be guessed is judged first, so that nobody else's guesses stop a right secret or a public client. A secret that
+    /// What cannot be guessed is judged first, so that the guesses of others block neither a right secret nor a public client. A secret that
     /// a person may have chosen is counted before it is compared: one with a slow hash, and a short one.
     pub(super) async fn authenticate<R: AwaitsClient>(
         &self,

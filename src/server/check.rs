@@ -4,10 +4,10 @@ use super::AuthorizationServer;
 use crate::base::TokenName;
 use crate::error::{Reason, Refusal};
 use crate::grant::{Handle, Kind};
-use crate::resource::Access;
+use crate::token::Access;
 
 impl AuthorizationServer {
-    /// What an access token is good for, whoever it is for.
+    /// What an access token permits, for any audience.
     ///
     /// # Errors
     /// [`Reason::TokenInactive`] for anything but a live access token of this server; a reason of status 503

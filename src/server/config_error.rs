@@ -26,7 +26,7 @@ pub enum ConfigError {
     #[error("the resource {0:?} is not an absolute URI without a fragment, or has a scope that is malformed")]
     Resource(String),
     /// Two resources with one identifier.
-    #[error("the resource {0:?} stands there twice")]
+    #[error("the resource {0:?} is registered twice")]
     ResourceTwice(String),
     /// A scope that no client can ever have.
     #[error("the resource {0:?} has a scope that the server does not know")]
@@ -52,13 +52,13 @@ pub enum ConfigError {
     /// Handles could not be told apart.
     #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
     Prefixes,
-    /// Signed access tokens, and nobody to sign them.
-    #[error("access tokens are to be signed, and there is no signer: call token_signer")]
+    /// Signed access tokens, and no signer.
+    #[error("signed access tokens need a signer: call token_signer")]
     SignerMissing,
-    /// Signed authorization responses or introspection answers, and nobody to sign them.
-    #[error("answers are to be signed, and there is no signer: call token_signer")]
+    /// Signed authorization responses or introspection answers, and no signer.
+    #[error("signed answers need a signer: call token_signer")]
     AnswersUnsigned,
-    /// Tokens that nobody could verify any more.
+    /// Tokens that could not be verified any more.
     #[error("access tokens live longer than the keys that signed them are published")]
     KeysRetireEarly,
     /// OpenID Connect, and no RS256 (OpenID Connect Core section 15.1).
@@ -67,7 +67,7 @@ pub enum ConfigError {
     /// OpenID Connect Core section 8.1.
     #[error("the secret of pairwise identifiers must have at least 32 bytes")]
     PairwiseSecret,
-    /// An `id_token` that nobody could verify any more.
+    /// An `id_token` that could not be verified any more.
     #[error("id_tokens live longer than the keys that signed them are published")]
     KeysRetireBeforeIdTokens,
     /// The secret of [`Sessions`](super::Sessions) could be guessed.
@@ -82,14 +82,16 @@ pub enum ConfigError {
     /// What a grant type of the host says is wrong with it.
     #[error("the grant type {0:?} cannot work: {1}")]
     GrantType(String, String),
-    /// Something is good once, and nothing remembers it.
-    #[error("what the grant type {0:?} takes is good once, and nothing remembers it: call replay_guard")]
+    /// Something is single-use, and nothing remembers its uses.
+    #[error(
+        "the grant type {0:?} is single-use, and nothing remembers its uses: call replay_guard, or backend"
+    )]
     ReplayGuardMissing(String),
     /// A resource wants an algorithm that nothing signs with.
     #[error("a resource wants {0}, and the signer has no key of that algorithm")]
     AlgorithmMissing(Algorithm),
     /// Assertions of clients work once, and nothing remembers them.
-    #[error("clients may authenticate by assertions, which work once: call replay_guard")]
+    #[error("clients may authenticate by assertions, which are single-use: call replay_guard, or backend")]
     AssertionsUnremembered,
     /// Clients may sign their requests, and nothing verifies that.
     #[error("request objects are taken, and nothing verifies them: call client_signatures")]
@@ -104,7 +106,7 @@ pub enum ConfigError {
     #[error("mtls_endpoint_aliases must be an https URL without a query or a fragment")]
     MtlsAliases,
     /// Registration over HTTP, and nowhere to write.
-    #[error("clients are to register themselves, and there is no registrar: call registrar")]
+    #[error("clients may register themselves, and there is no registrar: call registrar, or backend")]
     RegistrarMissing,
     /// A scope that no client can ever have.
     #[error("the terms of registration have a scope that the server does not know")]

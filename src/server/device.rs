@@ -68,7 +68,7 @@ impl AuthorizationServer {
     }
 
     /// The device that waits under a user code, which somebody entered on your page and sent with a click: from now
-    /// on only this browser session can answer. Call it for a form and never for a mere address, or whoever sends
+    /// on only this browser session can answer. Call it for a posted form and never for a mere link: otherwise the sender of
     /// a link enters the code for its reader.
     ///
     /// The code is hostile, and people guess: wrong ones are limited by session
@@ -191,11 +191,11 @@ impl DeviceRequest {
 }
 
 /// Everything is known but what the human says. Show a page with the client, the scope and the user code, and ask
-/// whether that code is on a device that the user holds: whoever is tricked into entering another one's code gives that
+/// whether that code is on a device that the user holds: a user who is tricked into entering another one's code gives that
 /// device their account (RFC 8628 section 5.4). Never approve without asking.
 ///
 /// It cannot be stored. If the choice comes with a later request, keep the user code, and ask
-/// [`device`](AuthorizationServer::device) anew.
+/// [`device`](AuthorizationServer::device) again.
 #[derive(Debug)]
 #[must_use]
 pub struct DeviceConsent {

@@ -3,7 +3,7 @@
 use crate::error::Reason;
 use crate::http::{Response, escape_html};
 
-/// An authorization request that cannot be answered to its client, for nobody knows that the address is the client's; or
+/// An authorization request whose answer must not go to the client, because the address is not proven to be the client's; or
 /// a user code that leads to no device. Show it to the user; never redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

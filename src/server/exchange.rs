@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use super::AuthorizationServer;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{AwaitTokens, Exchange, ExchangeAsk, TokenReply};
-use crate::resource::Access;
 use crate::secret::SecretText;
 use crate::store::BackendError;
+use crate::token::Access;
 
 /// Decides who may exchange which token for which.
 #[async_trait]

@@ -19,7 +19,7 @@ pub struct Grants {
     pub next: Option<Cursor>,
 }
 
-/// So many grants are read at a time.
+/// How many grants are read at a time.
 pub(super) const SLICE: u32 = 200;
 
 impl AuthorizationServer {
@@ -47,7 +47,7 @@ impl AuthorizationServer {
         self.put_state(id, state).await
     }
 
-    /// Deletes a client: first nobody serves it, then its grants end, then its record goes. After an error, ask again: it
+    /// Deletes a client: first it is not served any more, then its grants end, then its record goes. After an error, call again: it
     /// goes on from there, and the client does not come back. `false` if there is none. A client that cannot be read goes
     /// as well.
     ///

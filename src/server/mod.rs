@@ -150,7 +150,7 @@ struct Inner {
     /// What authenticates cursors.
     cursor_key: Secret,
     registration: Option<Box<Registration>>,
-    /// Of client secrets, passwords and whatever else is guessed at the token endpoint.
+    /// Of guesses at the token endpoint: client secrets, passwords and the like.
     guesses: RateLimiter,
     devices: RateLimiter,
     /// Of requests that public clients push.
@@ -159,14 +159,14 @@ struct Inner {
     registrations: RegistrationLimiter,
     unanswered: UndeliveredAnswers,
     repeats: Repeats,
-    /// Where the next sweep goes on to look for answers that nobody can ask for again.
+    /// Where the next sweep continues its search for answers that can no longer be repeated.
     answers_from: Mutex<Option<GrantId>>,
 }
 
 /// Knows the users.
 #[async_trait]
 pub trait ResourceOwner: Send + Sync {
-    /// Whose user name and password these are (RFC 6749 section 4.3), if they are anybody's.
+    /// Authenticates a user (RFC 6749 section 4.3); `None` if the credentials are wrong.
     ///
     /// Both are hostile. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user, too,
     /// and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over that user's account.

@@ -19,7 +19,7 @@ use crate::http::{Method, Request, Response};
 use crate::outbound::{ChosenBy, Outbound, OutboundRequest, ask};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
-/// How often the host's own decision on a client is written anew. A client that changes itself in a loop must not win.
+/// How often the write of the host's own decision on a client is repeated. A client that changes itself in a loop must not win.
 const HOST_RACES: usize = 1000;
 
 impl AuthorizationServer {
@@ -138,7 +138,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// Ends a client for good: first nobody serves it, then its grants end, then its record goes. Whatever fails, what is
+    /// Ends a client for good: first it is not served any more, then its grants end, then its record goes. If a step fails, what is
     /// done stays done, and asking again goes on from there.
     pub(super) async fn end_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), HostError> {
         self.put_state(id, ClientState::Ending).await?;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::policy::after;
 use crate::secret::Digest;
 
-/// So many are remembered; a repeat beyond that counts as a later one, so that nobody hides behind many others.
+/// How many are remembered. Beyond that, a repeat counts as a later one, so that a flood of others hides none.
 const LIMIT: usize = 16 * 1024;
 
 #[derive(Debug)]

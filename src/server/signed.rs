@@ -8,7 +8,7 @@ use crate::http::Response;
 use crate::signing::{Claims, Unsigned};
 
 impl AuthorizationServer {
-    /// The public keys (RFC 7517), for whoever reads signed access tokens.
+    /// The public keys (RFC 7517), for readers of signed access tokens.
     pub async fn jwks(&self) -> Response {
         let Some(signer) = &self.inner.signer else {
             return Refusal::from(Reason::NotConfigured).into_response();

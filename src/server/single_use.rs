@@ -25,7 +25,7 @@ use crate::flow::token::{AwaitSecrets, Decision, TokenReply};
 use crate::policy::after;
 use crate::store::{ReplayGuard, ReplayKey};
 
-/// So many are remembered as given back; beyond that, a retry counts as a replay.
+/// How many are remembered as given back. Beyond that, a retry counts as a replay.
 const LIMIT: usize = 16 * 1024;
 
 pub(super) struct SingleUse {
@@ -106,7 +106,7 @@ impl AuthorizationServer {
         key: ReplayKey,
         until: DateTime<Utc>,
     ) -> Result<TokenReply, Refusal> {
-        // Decided once for nothing: what is going to be refused spends nothing.
+        // Dry run, so that a request which will be refused does not consume the identifier.
         if let Decision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
             return Err(refusal);
         }

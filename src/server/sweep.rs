@@ -1,4 +1,4 @@
-//! Sweeping: what can no longer be used goes, and requests come first.
+//! Deletes expired records in small batches, yielding to requests between them.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::store::{Filter, Listing, Page, Write};
 use crate::system::stopwatch;
 use crate::trust::times::CLOCK_SKEW;
 
-/// What has expired is kept for so long. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
+/// How long expired records are kept. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
 /// direction, do not agree on what has expired before.
 pub(super) const KEPT: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
 
 /// Clients are looked through so often: it reads them all.
 const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// So many pages of [`SLICE`] grants a sweep looks through for old answers.
+/// How many pages of [`SLICE`] grants a sweep searches for old answers.
 const PAGES_LOOKED_THROUGH: usize = 50;
 
 impl AuthorizationServer {
@@ -104,7 +104,7 @@ impl AuthorizationServer {
     }
 }
 
-/// How many records a slice removes: so many that a request which has to wait for one hardly notices.
+/// How many records a slice removes: few enough that a request which waits for it hardly notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pace {
     rows: u32,
@@ -116,10 +116,10 @@ impl Pace {
     const FEWEST: u32 = 25;
     const MOST: u32 = 500;
 
-    /// A slice is to take about so long.
+    /// How long a slice should take.
     const GOAL: Duration = Duration::from_millis(1);
 
-    /// What follows a slice that took so long.
+    /// What follows a slice that took this long.
     fn after(self, took: Duration) -> Self {
         let rows = match took {
             _ if took > Self::GOAL * 2 => self.rows / 2,

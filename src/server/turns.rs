@@ -35,7 +35,7 @@ impl<K> fmt::Debug for Turns<K> {
 }
 
 impl<K: Copy + Eq + Hash> Turns<K> {
-    /// Waits until nobody else has the turn of this key. Dropped meanwhile, it leaves the line.
+    /// Waits for the turn of this key. A future that is dropped meanwhile leaves the queue.
     pub(super) async fn take(&self, key: K) -> Turn<'_, K> {
         let turn = self.line_up(key);
         poll_fn(|context| turn.poll(context)).await;

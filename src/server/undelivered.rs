@@ -19,7 +19,7 @@ use super::turns::{Turn, Turns};
 use crate::grant::GrantId;
 use crate::policy::after;
 
-/// So many are remembered; beyond that, a retry counts as a replay.
+/// How many are remembered. Beyond that, a retry counts as a replay.
 const LIMIT: usize = 16 * 1024;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The end of clients that are over: those that nobody uses, and deletions that broke off.
+//! The end of unused clients, and of clients whose deletion was interrupted.
 
 use chrono::TimeDelta;
 

@@ -17,9 +17,10 @@ use crate::flow::token::Decision;
 use crate::form::Form;
 use crate::http::{Method, Request, Response};
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
-use crate::resource::{Access, Guard, Requirement, TokenVerifier};
+use crate::resource::{Guard, Requirement, TokenVerifier};
 use crate::signing::Unsigned;
 use crate::target::ResourceId;
+use crate::token::Access;
 
 impl AuthorizationServer {
     /// Answers a UserInfo request: who the user of an access token is. It is guarded as any resource is, and needs the scope

@@ -61,7 +61,7 @@ impl Filter {
 pub struct Page {
     /// Behind this id; `None` is from the beginning.
     pub after: Option<GrantId>,
-    /// At most so many records; at least one.
+    /// The most records of a page; at least one.
     pub limit: u32,
 }
 

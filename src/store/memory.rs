@@ -14,7 +14,7 @@ use super::{BackendError, TokenStore, Tombstone, UserCodeDigest, Write};
 use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
 use crate::grant::{GrantId, SessionId};
 
-/// With so many shards, a million grants are a thousand a shard, and no lock is held for long.
+/// The number of shards: a million grants are a thousand a shard, and no lock is held for long.
 const SHARDS: usize = 1024;
 
 /// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
@@ -37,7 +37,7 @@ pub struct MemoryStore {
 
 struct Shard {
     rows: HashSet<Row, BuildHasherDefault<IdHasher>>,
-    /// Purge when it holds so many.
+    /// Purge when it holds this many.
     purge_at: usize,
     /// Nothing in it has expired before then, so there is no need to look.
     soonest: DateTime<Utc>,
@@ -364,7 +364,7 @@ impl TokenStore for MemoryStore {
 /// Keys are digests, so their first byte spreads them.
 const REPLAY_SHARDS: usize = 256;
 
-/// A shard of the replay guard holds so many keys that have not expired, four million in all.
+/// How many keys that have not expired a shard of the replay guard holds: four million in all.
 const REPLAY_KEYS: usize = 16 * 1024;
 
 #[async_trait]

@@ -164,7 +164,7 @@ impl Record {
         self.0.version
     }
 
-    /// The grant alone, moved out where nobody else holds it.
+    /// The grant alone, moved out if this is the only handle.
     #[must_use]
     pub fn into_grant(self) -> Grant {
         match Arc::try_unwrap(self.0) {

@@ -20,7 +20,7 @@ use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 /// use of a key that its issuer put up in an emergency. If the issuer cannot be reached, or
 /// answers with something that is no key set, the last set is good for another hour
 /// ([`stale_for`](Self::stale_for)), and after that the answer is 503 until the issuer is back. A set without usable
-/// keys is taken at its word: nobody is trusted.
+/// keys is taken at its word: no key is trusted.
 pub struct FetchedKeys {
     url: String,
     chosen_by: ChosenBy,

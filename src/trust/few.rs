@@ -1,4 +1,4 @@
-//! [`Few`]: a way out that lets only so many through at once, for URLs that strangers choose.
+//! [`Few`]: an `Outbound` with a limit on concurrent requests, for URLs that strangers choose.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! [`RemoteValue`]: what another server says, asked for by one request on behalf of all, and kept for as long as it is good.
+//! [`RemoteValue`]: a cached remote value. Concurrent callers share one fetch; a stale value is served during an outage.
 
 use std::future::{Future, poll_fn};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ const RENEW_EVERY: TimeDelta = TimeDelta::seconds(5);
 /// A value as it was answered.
 pub(crate) struct Answer<T> {
     pub(crate) value: T,
-    /// Until then nobody asks again.
+    /// Until then, it is not asked for again.
     pub(crate) fresh_until: DateTime<Utc>,
     /// Until then it bridges an outage.
     pub(crate) stale_until: DateTime<Utc>,
@@ -136,7 +136,7 @@ impl<T: Clone> State<T> {
     }
 }
 
-/// Whoever asks for all. Dropped midway, it makes room for the next.
+/// The one request that asks for all. Dropped midway, it makes room for the next.
 struct Asking<'a, T> {
     state: &'a Mutex<State<T>>,
     settled: bool,

@@ -39,7 +39,7 @@ impl TrustedKeys {
         Self(set.verifying_keys().into())
     }
 
-    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; a set without any trusts nobody.
+    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; a set without any trusts no key.
     ///
     /// # Errors
     /// It is no key set, or one beyond the limits.

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use grantor::jose::{Algorithm, JwkSet, Jws};
 use grantor::keys::JwtSigner;
 use grantor::server::ConfigError;
+use grantor::signing::Claims;
 use grantor::{
-    AuthorizationServer, BackendError, Claims, Client, EventKind, MemoryRegistry, MemoryStore, Profile,
-    Reason, Registration, Request, SignedIn, TokenSigner, Unsigned, async_trait,
+    AuthorizationServer, BackendError, Client, EventKind, MemoryRegistry, MemoryStore, Profile, Reason,
+    Registration, Request, SignedIn, TokenSigner, Unsigned, async_trait,
 };
 use serde_json::{Value, json};
 

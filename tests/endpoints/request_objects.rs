@@ -1,8 +1,8 @@
 //! Signed request objects by value: RFC 9101.
 
 use grantor::client::RequestObjects;
-use grantor::details::Fields;
 use grantor::error::AssertionFlaw as Flaw;
+use grantor::issuance::Fields;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::keys::JwtSigner;
 use grantor::server::ConfigError;

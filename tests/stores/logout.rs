@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use chrono::Utc;
+use grantor::GrantId;
+use grantor::grant::Grant;
 use grantor::server::Sessions;
 use grantor::store::{Filter, Page, TokenStore, Write};
-use grantor::{Grant, GrantId};
 
 use crate::places::{Place, open};
 use crate::support::provider::Provider;

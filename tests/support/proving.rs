@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::base::Secret;
 use grantor::dpop::{Dpop, DpopProofs, ProofFlaw};
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
 use grantor::server::AuthorizationServerBuilder;
-use grantor::{MemoryStore, Request, Secret};
+use grantor::{MemoryStore, Request};
 use serde_json::{Value, json};
 
 use super::guarded::{b64, changed, forged};

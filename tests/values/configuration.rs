@@ -9,7 +9,7 @@ use grantor::server::ConfigError;
 use grantor::store::contract::Suite;
 use grantor::{
     ApplicationType, AuthMethod, AuthorizationServer, Client, ClientMetadata, ClientRegistry, FileRegistry,
-    GrantType, MemoryRegistry, Policy, Registrar, Request, ResponseType,
+    GrantType, HostError, MemoryRegistry, Policy, Registrar, Request, ResponseType,
 };
 
 use crate::support::folder::Folder;

@@ -10,7 +10,7 @@
 //!
 //! | a detail | is |
 //! | --- | --- |
-//! | of a type that nobody registered, or not of its form | refused: `invalid_authorization_details` |
+//! | of a type that is not registered, or not of its form | refused: `invalid_authorization_details` |
 //! | of a type that the client did not register, where it registered some | refused |
 //! | in a request that no user is asked about (`client_credentials`, `password`) | refused, unless the client registered its type |
 //! | with `locations` | told to those resources only |
@@ -29,10 +29,10 @@ use serde_json::{Map, Value};
 
 use super::value_error::ValueError;
 
-/// A request may have so many details.
+/// The most details of a request.
 pub const MAX_DETAILS: usize = 16;
 
-/// A detail may be nested so deep, itself included. It is stored and signed within other objects, and what reads those has
+/// How deep a detail may be nested, itself included. It is stored and signed within other objects, and what reads those has
 /// limits of its own.
 pub const MAX_DEPTH: usize = 16;
 

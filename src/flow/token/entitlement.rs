@@ -48,7 +48,7 @@ enum Holder {
 }
 
 impl Entitlement {
-    /// A user, by the host's own stable identifier. Whoever is named here is whom the tokens act for.
+    /// A user, by the host's own stable identifier. The tokens act for this user.
     pub fn user(user: impl Into<Arc<str>>, scope: Scope) -> Self {
         Self::of(Holder::User(user.into()), scope)
     }

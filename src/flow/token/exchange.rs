@@ -14,10 +14,10 @@ use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::flow::{AccountStatus, Facts, RequestedAccess};
 use crate::form::Form;
 use crate::grant::{Actor, MAX_ACTORS};
-use crate::resource::Access;
 use crate::scope::Scope;
 use crate::secret::SecretText;
 use crate::target::{ResourceId, ResourceIndicators};
+use crate::token::Access;
 
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -101,7 +101,7 @@ impl AwaitTokens {
     /// live access token of this server.
     ///
     /// # Errors
-    /// A token that is not good, a target that nobody knows, or a scope that the token has not.
+    /// A token is not valid, a target is unknown, or the scope is more than the token has.
     pub fn with_tokens(
         self,
         subject: Option<Access>,
@@ -149,7 +149,7 @@ pub enum Exchange {
     /// No.
     #[default]
     Denied,
-    /// The new token acts as its subject, and says of nobody else.
+    /// Impersonation: the new token has the subject's identity and adds no `act` of its own.
     Impersonation,
     /// The new token says who acts for its subject (`act`): the subject of the actor token, else the client.
     Delegation,

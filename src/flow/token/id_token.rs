@@ -62,7 +62,7 @@ impl IdToken {
     /// a code has the `nonce` (section 12.2).
     ///
     /// # Errors
-    /// The host names users in a way that no `sub` can be, or the client's algorithm is one that nobody here signs with.
+    /// The host's user identifier cannot be a `sub`, or the signer has no key for the client's algorithm.
     pub(super) fn of(
         grant: &Grant,
         tokens: &Issued,

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::outbound::OutboundError;
 use crate::outbound::address::{Allowed, LOCALHOST};
 
-/// Finds the addresses of a name; by default the system does. What it answers is hostile: whoever owns a name
+/// Finds the addresses of a name; by default the system does. What it answers is hostile: the owner of a name
 /// chooses its addresses, and may choose others a moment later. It is asked once for each connection, which goes nowhere
 /// but to what was answered and then checked.
 #[async_trait]
@@ -20,7 +20,7 @@ pub trait Lookup: Send + Sync {
     /// The addresses of a name.
     ///
     /// # Errors
-    /// There are none, or nobody could say.
+    /// There are none, or they could not be found out.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -61,7 +61,7 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Refuses a name of which one address may not be reached: whoever mixes them is up to something.
+/// Refuses a name of which one address may not be reached: an honest name does not mix them.
 #[derive(Clone)]
 pub(super) struct Checked {
     pub(super) lookup: Arc<dyn Lookup>,

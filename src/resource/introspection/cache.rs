@@ -10,8 +10,8 @@ use crate::trust::kept::RemoteValue;
 
 type Entry = Arc<RemoteValue<Option<Arc<Active>>>>;
 
-/// At most so many entries in either of two generations. What is asked for moves to the younger; when that is full, the older
-/// goes as a whole, so a flood of made-up tokens drives out only what nobody uses.
+/// The number of entries in either of two generations. A used entry moves to the younger; when that is full, the older
+/// is dropped as a whole, so a flood of made-up tokens displaces only unused entries.
 pub(super) struct Cache {
     most: usize,
     generations: Mutex<Generations>,

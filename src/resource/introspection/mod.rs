@@ -225,7 +225,7 @@ const MAX_TOKEN: usize = 8 * 1024;
 
 const MAX_ANSWER: usize = 16 * 1024;
 
-/// For so long, whoever repeats a bad token is answered without a question.
+/// How long an inactive answer is cached.
 const INACTIVE_FOR: Duration = Duration::from_secs(5);
 
 #[async_trait]

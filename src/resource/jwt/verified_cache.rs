@@ -23,7 +23,7 @@ pub(super) struct VerifiedToken {
 
 /// Tokens that passed, by their digests; the tokens themselves are not kept.
 ///
-/// Whoever wants to get in here needs a right signature, so strangers cannot push others out. Each shard is two
+/// An entry needs a valid signature, so strangers cannot push others out. Each shard is two
 /// halves: what is asked for moves to the young one, and when that is full the old one goes.
 pub(super) struct VerifiedTokenCache {
     shards: Box<[Mutex<Shard>]>,
@@ -51,11 +51,11 @@ impl TokenDigest {
     }
 }
 
-/// A shard of so many KiB is emptied in a moment.
+/// The largest shard in KiB: it is emptied in a moment.
 const SHARD_KIB: usize = 512;
 
 impl VerifiedTokenCache {
-    /// Room for so many KiB.
+    /// Room for this many KiB.
     pub(super) fn with_limit(kib: usize) -> Self {
         let shards = kib.div_ceil(SHARD_KIB).max(1);
         let half = (kib / shards / 2).max(1);
@@ -113,7 +113,7 @@ impl VerifiedToken {
     }
 }
 
-/// About how many bytes of heap claims take, as part of an entry: some stand there twice.
+/// About how many bytes of heap claims take, as part of an entry: some are there twice.
 fn heap(claims: &Claims) -> usize {
     let Claims { iss, sub, aud, client_id, jti, scope, acr, extra, .. } = claims;
     let texts = [iss, sub, sub, aud, aud, client_id, client_id, jti, scope.as_str()];

@@ -20,7 +20,8 @@ pub(super) fn members(server: &Inner, members: &mut Members) {
     }
     members.list("claims_supported", names.iter().map(String::as_str));
     members.flag("claims_parameter_supported", true);
-    let shown = Prompt::ALL.into_iter().filter(|prompt| *prompt != Prompt::Create || server.rules.signs_up);
+    let shown =
+        Prompt::ALL.iter().copied().filter(|prompt| *prompt != Prompt::Create || server.rules.signs_up);
     members.list("prompt_values_supported", shown.map(Prompt::as_str));
     members.list("acr_values_supported", openid.acr_values.iter().map(String::as_str));
     members.list("display_values_supported", openid.display_values.iter().map(String::as_str));

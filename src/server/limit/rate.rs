@@ -1,4 +1,4 @@
-//! Limits by address: so many in a minute of what one may try, and more of all that is tried from there.
+//! Limits by address: a number of attempts a minute at one thing, and a larger number at all things together.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::error::Reason;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// From one address there may be so many times as many attempts at all things as at one.
+/// How many times as many attempts one address has at all things together as at one.
 const AT_ALL_THINGS: u32 = 10;
 
 /// One address may register this part of what all may register in a day.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::network::Network;
 
-/// So many counters are kept at a time; the least used ones are dropped beyond that.
+/// How many counters are kept at a time. Beyond that, the least used ones are dropped.
 const CAPACITY: usize = 64 * 1024;
 
 /// A clock that goes back further than this, in microseconds, was set; one that goes back less is late.

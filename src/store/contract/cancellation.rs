@@ -21,7 +21,7 @@ pub(super) async fn cancellation(contract: &Contract) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Drops the commit after so many polls, looks at what is there, and does it once more.
+/// Drops the commit after this many polls, looks at what is there, and does it once more.
 async fn dropped(
     contract: &Contract,
     polls: usize,

@@ -1,4 +1,4 @@
-//! Grants in every stage, under names that nobody else has.
+//! Grants in every stage, under names of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ const CALLBACK: &str = "https://app.example/it's?a=100%25&b=%22";
 const API: &str = "https://api.example/it's?tenant=%25";
 const SCOPE: &str = "read write it's 100%_ {a:[b]}";
 
-/// All that is left behind has expired after so long.
+/// After this time, all that is left behind has expired.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 pub(super) struct Fixture {

@@ -1,4 +1,4 @@
-//! Many tasks, one grant: load, decide by the rules, write; whoever loses, once more.
+//! Many tasks, one grant: load, decide by the rules, write; after a lost race, once more.
 
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ impl Racer {
         let Self { contract, record, .. } = &self;
         let (id, now) = (record.grant().id(), contract.fixture.now);
         let mut record = record.clone();
-        // Each conflict is somebody's write, and nobody writes more than twice.
+        // Each conflict is another task's write, and no task writes more than twice.
         for _ in 0..2 * contract.tasks + 2 {
             let version = record.version();
             let (next, outcome) = match decide(record.into_grant(), &self) {

@@ -1,4 +1,4 @@
-//! Listings: complete, in order, each record once, and nobody else's.
+//! Listings: complete, in order, each record once, and no record of others.
 
 use std::collections::BTreeMap;
 

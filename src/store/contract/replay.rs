@@ -44,7 +44,7 @@ pub(super) async fn spaces_apart(guard: &Guard) -> Result<(), Stop> {
 pub(super) async fn first_use_race(guard: &Guard) -> Result<(), Stop> {
     for _ in 0..guard.rounds {
         let key = guard.key();
-        // Once while nobody knows the key, and once more when its time is over.
+        // Once while the key is new, and once more when its time is over.
         for later in [0, LIFETIME + 1] {
             let tasks = (0..guard.tasks).map(|_| {
                 let guard = guard.clone();
@@ -69,7 +69,7 @@ impl Guard {
         ReplayKey::new("contract", &self.fixture.text("id"))
     }
 
-    /// A use so many seconds later, of a key that is good for [`LIFETIME`].
+    /// A use this many seconds later, of a key that counts for [`LIFETIME`].
     async fn first_use(&self, key: &ReplayKey, later: i64) -> Result<bool, Stop> {
         let now: DateTime<Utc> = self.fixture.now + TimeDelta::seconds(later);
         Ok(self.store.first_use(key, now + TimeDelta::seconds(LIFETIME), now).await?)

@@ -43,7 +43,7 @@ pub enum Clause {
     /// A listing by session has the grants that began in it and did not leave it, and no other; and none goes while a logout
     /// has to find it.
     Sessions,
-    /// Purging removes what expired before the moment it is given, at most so many, and counts right.
+    /// Purging removes what expired before the given moment, at most the given number, and counts right.
     Purge,
     /// Of many inserts under one id, one takes effect.
     InsertRace,

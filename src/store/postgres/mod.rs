@@ -24,7 +24,7 @@ use statement::{Answer, Kind, Statement};
 /// distributed database refuses with a serialization failure is tried again. What was confirmed is as durable as the
 /// server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a fail-over may forget it.
 ///
-/// When the server was away, the next call connects anew; nothing has to be restarted. PostgreSQL keeps no text with a NUL
+/// When the server was away, the next call connects again; nothing has to be restarted. PostgreSQL keeps no text with a NUL
 /// character, and indexes none of more than 2600 bytes: such a subject is refused. It needs a tokio runtime.
 ///
 /// ```no_run

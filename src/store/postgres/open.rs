@@ -45,7 +45,7 @@ impl PostgresOptions {
         self
     }
 
-    /// After so long the server gives a statement up; 1.5 s. The connection is closed if it does not say so a quarter of a second
+    /// How long the server runs a statement before it gives up; 1.5 s. The connection is closed if it does not say so a quarter of a second
     /// later.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
@@ -59,7 +59,7 @@ impl PostgresOptions {
     pub async fn connect(self) -> Result<PostgresStore, OpenError> {
         let options = self.connect_options()?;
         let place = place(&options);
-        // One connection without the pool, which would go on trying where nobody listens.
+        // One connection without the pool, which would go on trying where no server listens.
         let first = tokio::time::timeout(STARTING, prepare(&options)).await;
         let found = match first {
             Ok(answer) => answer.map_err(|error| open_error(&place, error))?,

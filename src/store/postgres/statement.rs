@@ -40,7 +40,7 @@ pub(super) struct Done {
 }
 
 impl Statement {
-    /// Runs to its end, whoever drops the future: no connection is left in the middle of an answer, and no place in the pool
+    /// Runs to its end even if the future is dropped: no connection is left in the middle of an answer, and no place in the pool
     /// is never given back.
     pub(super) async fn run(self, connection: PoolConnection<Postgres>, timeout: Duration) -> Answer {
         ToItsEnd::of(self.answer(connection, timeout)).await

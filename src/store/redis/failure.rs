@@ -71,7 +71,7 @@ impl Failure {
     }
 }
 
-/// The server's words. To an unknown command it repeats arguments, which are nobody's to read.
+/// The server's words. To an unknown command it repeats arguments, which must not be shown.
 fn text(error: &ServerError) -> String {
     let details = error.details().unwrap_or_default();
     let details = details.split(", with args").next().unwrap_or_default();

@@ -20,10 +20,10 @@ use crate::store::{Tombstone, UserCodeDigest, Write};
 /// The most records on a page, however many are asked for.
 const LONGEST_PAGE: u32 = 1000;
 
-/// A page is looked for in so many slices of an index; then the caller has to ask again.
+/// How many slices of an index a page is searched in; then the caller has to ask again.
 const SLICES: usize = 8;
 
-/// So many grants are purged at a time.
+/// How many grants are purged at a time.
 const PURGED_AT_ONCE: usize = 100;
 
 #[async_trait]
@@ -43,7 +43,7 @@ impl TokenStore for RedisStore {
             true => self.put_with_indexes(write).await?,
             false => self.put_beside_indexes(write).await?,
         };
-        // Where nobody purges, those who insert do a little of it.
+        // If nothing purges, each insert does a little of it.
         let before = index::overdue(write.at());
         join_all(replaced.overdue.iter().map(|due| self.look(due, before))).await;
         if write.next().index().user_code.is_none() {

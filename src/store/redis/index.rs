@@ -17,11 +17,11 @@ use crate::grant::{GrantId, SessionId, Subject};
 use crate::secret::Digest;
 use crate::store::{self as columns, BackendError, Filter, Write};
 
-/// So many parts has the index of a client or of all grants, by the first four bits of an id: it may be large, and is
+/// The number of parts of the index of a client or of all grants, by the first four bits of an id: it may be large, and is
 /// to be spread over a cluster.
 const PARTS: u8 = 16;
 
-/// A look that is overdue for so long tells that nobody purges.
+/// A look that is overdue for this long means that nothing purges.
 const OVERDUE: TimeDelta = TimeDelta::days(1);
 
 /// The grants of one user, client or session, those that a client has for itself included, or all grants.
@@ -236,7 +236,7 @@ pub(super) async fn leave(server: &Server, names: &Names, due: &Due) -> Result<(
     Ok(())
 }
 
-/// At most so many grants that were due before `before`.
+/// At most `limit` grants that were due before `before`.
 pub(super) async fn due(
     server: &Server,
     names: &Names,

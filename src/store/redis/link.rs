@@ -76,7 +76,7 @@ impl Link {
         Self(Arc::new(Shared { target, limit, state: watch::Sender::new(state) }))
     }
 
-    /// Sends a command once. With `wait`, it has to reach so many replicas, too.
+    /// Sends a command once. With `wait`, it has to reach that many replicas, too.
     pub(super) async fn send(&self, command: &Cmd, wait: Option<Wait>) -> Result<Value, Failure> {
         let (mut node, generation) = self.node().await?;
         let limit = self.0.limit + wait.map_or(Duration::ZERO, |wait| wait.limit);

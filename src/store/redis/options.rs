@@ -40,7 +40,7 @@ impl RedisOptions {
         self
     }
 
-    /// Confirms a write only when so many replicas have it (`WAIT`), and reports an unknown outcome if they do not within
+    /// Confirms a write only when this many replicas have it (`WAIT`), and reports an unknown outcome if they do not within
     /// `limit`. By default none is waited for. What this promises, and what not, is in
     /// [`manual::storage_redis`](crate::manual::storage_redis).
     pub fn wait_replicas(mut self, replicas: u32, limit: Duration) -> Self {

@@ -30,7 +30,7 @@ pub enum RedisOpenError {
          redis-cluster://[user:password@]host:port,host:port"
     )]
     Url(String),
-    /// Nobody answers.
+    /// No server answers.
     #[error("no Redis server answers at {address} ({why}): start it, or correct the URL")]
     Unreachable {
         /// Host and port.

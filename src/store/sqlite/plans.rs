@@ -6,10 +6,10 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use super::super::sql::{Engine as _, clients, grants, replay};
 use super::{SqliteEngine, schema};
 
-/// So many rows in each table; `GRANTOR_ROWS` says otherwise.
+/// How many rows each table has, unless `GRANTOR_ROWS` says otherwise.
 const ROWS: u32 = 20_000;
 
-/// Nobody runs `ANALYZE` unasked, but a host may.
+/// `ANALYZE` does not run by itself, but a host may run it.
 #[tokio::test]
 async fn every_statement_goes_by_an_index() {
     let mut connection = filled().await;

@@ -51,7 +51,7 @@ ALTER TABLE grantor_grants ADD COLUMN session BLOB;
 CREATE INDEX IF NOT EXISTS grantor_grants_session ON grantor_grants (space, session, id) WHERE session IS NOT NULL;
 "];
 
-/// Brings the tables to [`VERSION`], in one transaction that nobody else can write beside; the version that it found.
+/// Brings the tables to [`VERSION`], in one transaction that excludes other writers; the version that it found.
 /// A later one is left as it is.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;

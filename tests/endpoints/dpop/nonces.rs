@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
-use grantor::Secret;
+use grantor::base::Secret;
 use serde_json::json;
 
 use crate::support::asserting::{Asserting, by_assertion};

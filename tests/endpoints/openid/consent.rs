@@ -158,7 +158,7 @@ async fn every_authorization_detail_is_asked() {
     let fixture = Fixture::with(|builder| {
         builder.authorization_details_type(
             "payment",
-            grantor::details::Fields::<serde_json::Map<String, serde_json::Value>>::new(),
+            grantor::issuance::Fields::<serde_json::Map<String, serde_json::Value>>::new(),
         )
     });
     let details = r#"[{"type":"payment"}]"#;
