@@ -104,7 +104,6 @@ async fn rg_02_metadata_have_to_fit_together_and_unknown_ones_are_ignored() {
         .registered(&app_with(json!({
             "client_name#de": "Anwendung",
             "jwks_uri": "https://app.example/jwks",
-            "dpop_bound_access_tokens": true,
             "require_pkce": false,
             "access_tokens": "jwt",
             "rotate_refresh_tokens": true,
