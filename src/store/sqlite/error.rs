@@ -14,6 +14,7 @@ pub(super) mod code {
     pub(in super::super) const CORRUPT: i32 = 11;
     pub(in super::super) const FULL: i32 = 13;
     pub(in super::super) const CANTOPEN: i32 = 14;
+    pub(in super::super) const PROTOCOL: i32 = 15;
     pub(in super::super) const TOOBIG: i32 = 18;
     pub(in super::super) const CONSTRAINT: i32 = 19;
     pub(in super::super) const CONSTRAINT_PRIMARYKEY: i32 = 19 | 6 << 8;
@@ -77,6 +78,11 @@ pub(super) fn not_begun(error: rusqlite::Error) -> BackendError {
 pub(super) fn is_conflict(error: &rusqlite::Error) -> bool {
     let code = extended_code_of_write(error);
     code == Some(code::CONSTRAINT_UNIQUE) || code == Some(code::CONSTRAINT_PRIMARYKEY)
+}
+
+/// Whether another connection holds a lock, for now.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(extended_code_of_write(error).map(primary), Some(code::BUSY | code::PROTOCOL))
 }
 
 /// A missing table, a damaged file, a value of the wrong type: somebody else has been here.

@@ -7,8 +7,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::super::OpenError;
-use super::error::{code, code_of, is_full};
+use super::super::{BackendError, OpenError};
+use super::error::{code, code_of, is_busy, is_full};
 use super::schema::{self, VERSION};
 use super::writer::{Settings, Writer};
 use super::{SqliteEngine, SqliteStore};
@@ -64,7 +64,6 @@ impl SqliteOptions {
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(self.busy_timeout)
             .disable_statement_logging();
@@ -76,7 +75,9 @@ impl SqliteOptions {
             // A file does not hang up.
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
-        let mut first = connected(&options).await.map_err(|error| open_error(&path, error))?;
+        // That the log is one to write ahead is kept in the file. To say it once more takes a lock.
+        let first = options.journal_mode(SqliteJournalMode::Wal);
+        let mut first = connected(&first).await.map_err(|error| open_error(&path, error))?;
         let found = schema::migrate(&mut first).await.map_err(|error| open_error(&path, error))?;
         if found > VERSION {
             return Err(OpenError::Newer { place: path.display().to_string(), found, known: VERSION });
@@ -84,7 +85,7 @@ impl SqliteOptions {
         let place = path.display().to_string();
         let settings = Settings { path, wait: self.busy_timeout, most_waiting: self.most_waiting };
         let failed = |source| OpenError::Failed { place, source };
-        let writer = Writer::start(settings).map_err(|error| failed(error.into()))?;
+        let writer = started(settings).await.map_err(|error| failed(error.into()))?;
         // Only now: a file that is open has its log.
         let _ = first.close().await;
         Ok(SqliteStore::new(SqliteEngine { writer, readers }))
@@ -118,6 +119,20 @@ async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, s
                 futures_timer::Delay::new(Duration::from_millis(20)).await;
             }
             answer => return answer,
+        }
+    }
+}
+
+/// The same for the connections of the writer, for another process may close the file just then.
+async fn started(settings: Settings) -> Result<Writer, BackendError> {
+    let until = stopwatch() + Duration::from_secs(10);
+    loop {
+        match settings.connect().and_then(|writer| Ok((writer, settings.connect()?))) {
+            Ok((writer, log)) => return Writer::start(settings, writer, log),
+            Err(error) if is_busy(&error) && stopwatch() < until => {
+                futures_timer::Delay::new(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(BackendError::transient(error)),
         }
     }
 }

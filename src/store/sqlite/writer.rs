@@ -60,10 +60,13 @@ struct Waiting {
 }
 
 impl Writer {
-    /// Connects, and starts the thread.
-    pub(super) fn start(settings: Settings) -> Result<Self, BackendError> {
-        let connection = settings.connect().map_err(BackendError::transient)?;
-        let log = LogKeeper::start(settings.connect().map_err(BackendError::transient)?)?;
+    /// Starts the thread, and the one that writes the log back.
+    pub(super) fn start(
+        settings: Settings,
+        connection: Connection,
+        for_log: Connection,
+    ) -> Result<Self, BackendError> {
+        let log = LogKeeper::start(for_log)?;
         let state =
             State { queue: Queue::new(settings.most_waiting), thread: Thread::Busy, until_ended: Vec::new() };
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), something: Condvar::new() });
@@ -184,7 +187,7 @@ impl Shared {
 }
 
 impl Settings {
-    fn connect(&self) -> rusqlite::Result<Connection> {
+    pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         // SQLite counts in an `i32` of milliseconds.
