@@ -35,7 +35,7 @@ pub struct Claims {
     pub exp: i64,
     /// Its name, by which it is revoked and introspected.
     pub jti: String,
-    /// What it is good for.
+    /// What it allows.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     pub scope: Scope,
     /// When the user signed in.
@@ -47,7 +47,7 @@ pub struct Claims {
     /// Who acts for the subject (RFC 8693 section 4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
-    /// What it is good for that a scope cannot say (RFC 9396 section 9.1).
+    /// What it allows beyond its scope (RFC 9396 section 9.1).
     #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
     pub authorization_details: AuthorizationDetails,
     /// The key that it is bound to (RFC 7800 section 3.1).

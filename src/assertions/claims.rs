@@ -66,7 +66,7 @@ impl ValidatedAssertion {
         if issuer.is_id_jag() && (jti.is_none() || wire.iat.is_none() || given_to_asker.is_none())
                                                                  { return Err(Flaw::ClaimMissing.into()) }
         if given_to_asker == Some(false)                         { return Err(Flaw::ForAnotherClient.into()) }
-        // What limits the assertion in a way that is not understood here, makes it good for nothing.
+        // A restriction that is not understood here makes the assertion invalid.
         if wire.cnf.is_some()                                    { return Err(Flaw::Bound.into()) }
         if wire.act.is_some()                                    { return Err(Flaw::Delegated.into()) }
         if wire.authorization_details.is_some()                  { return Err(Flaw::DetailsUnsupported.into()) }

@@ -16,7 +16,7 @@ pub trait AssertionPolicy: Send + Sync {
     /// The user here whom the issuer's subject is, and a ceiling; the assertion's own limits apply besides.
     ///
     /// All claims are of an issuer that you trust, and signed by it. But **a subject means something only together with its
-    /// issuer**: another issuer's `alice` is somebody else, and a wrong answer hands over an account. Nobody is asked on a page, so
+    /// issuer**: another issuer's `alice` is another person, and a wrong answer hands over an account. No user is asked on a page, so
     /// whether the user would have to consent to this client and scope is decided here, too ([`Denial::consent_missing`]). A
     /// user who is disabled here is refused by [`account_status`](crate::ResourceOwner::account_status), like everywhere.
     ///

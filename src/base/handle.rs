@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for GrantId {
     }
 }
 
-/// What a handle is good for. The kind goes into the digest, so no kind passes as another.
+/// What a handle is. The kind goes into the digest, so no kind passes as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {

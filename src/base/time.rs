@@ -36,10 +36,10 @@ pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::
 }
 
 /// To set a timer and to cancel it wakes a thread each time, which costs as much as a fast store's answer. So timers are
-/// kept for the next call, and each is set anew only when it rings too early: once in the length of a deadline.
+/// kept for the next call, and each is reset only when it rings too early: once in the length of a deadline.
 static IDLE: Mutex<Vec<Timer>> = Mutex::new(Vec::new());
 
-/// No more timers are kept than so many calls need that wait at one time.
+/// The most timers that are kept: as many as calls usually wait at the same time.
 const KEPT: usize = 256;
 
 struct Timer {

@@ -110,7 +110,7 @@ impl ClientBuilder {
         self
     }
 
-    /// `authorization_details_types`; by default all that the server knows, where a user is asked, and none where nobody is.
+    /// `authorization_details_types`; by default all that the server knows if a user is asked, and none otherwise.
     pub fn authorization_details_types<S: Into<String>>(
         mut self,
         types: impl IntoIterator<Item = S>,

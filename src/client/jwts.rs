@@ -20,7 +20,7 @@ use crate::trust::{
 /// A key set is parsed once and kept while there is room. One at a `jwks_uri` is fetched over the [`Outbound`], which must reach
 /// public addresses only, and kept for as long as its answer says, within bounds; one request fetches on behalf of all. An assertion
 /// that names an unknown key has the set fetched again, at most once in 30 seconds. While the address cannot be reached, the last set
-/// is good for an hour; without one the answer is 503, which is no verdict on the client. At most 16 sets are fetched at once, 4 of
+/// is used for an hour; without one the answer is 503, which is no verdict on the client. At most 16 sets are fetched at once, 4 of
 /// them from one host.
 ///
 /// ```

@@ -46,7 +46,7 @@ pub struct ClientMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// The types of authorization details that the client may ask for (RFC 9396 section 10); by default all that the
-    /// server knows, where a user is asked, and none where nobody is.
+    /// server knows if a user is asked, and none otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details_types: Option<Vec<String>>,
     /// By default `client_secret_basic`.

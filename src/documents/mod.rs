@@ -1,7 +1,7 @@
 //! [`MetadataDocuments`]: clients that are not registered, whose id is the https URL of a document about them (OAuth Client
 //! ID Metadata Document, draft-ietf-oauth-client-id-metadata-document).
 //!
-//! Whoever can put a document under a URL *is* that client, so the host of the URL is the one part of its identity that is
+//! Anyone who can put a document under a URL *is* that client, so the host of the URL is the one part of its identity that is
 //! proven. All else it says is a claim.
 //!
 //! | what a document says | what counts |
@@ -15,7 +15,7 @@
 //! | `grant_types`, `scope` | what the profile and these terms let strangers have; others are dropped |
 //! | any other member, grantor's own ones included | ignored |
 //!
-//! A document is good for as long as its HTTP header says, between 5 minutes and a day. While nobody can say what became of it
+//! A document is used for as long as its HTTP header says, between 5 minutes and a day. During an outage of its host
 //! (no connection, an answer of 5xx) the last one bridges another hour; one that is gone, moved or broken ends its client
 //! at the next look. So a client whose document vanished is gone after 25 hours at most.
 //!
@@ -26,13 +26,13 @@
 //!
 //! Anybody can name URLs without end, and hosts that answer slowly. So requests for one document share a fetch, at most 16
 //! fetches are under way, 4 of them to one host and 4 for one address ([`Request::peer`](crate::Request::peer)), which may name
-//! 30 documents a minute that nobody knew; at most 256 requests wait, 64 for one host and 32 from one address. A request beyond
+//! 30 unknown documents a minute; at most 256 requests wait, 64 for one host and 32 from one address. A request beyond
 //! that is told to try again.
 //!
 //! A client that a user granted something is *known*: its document is the last to be pushed out, and a quarter more fetches are
 //! kept for known clients, which strangers cannot take. The server remembers them, and after a restart the grant of the code or
 //! refresh token that a client brings makes it known again. At the token endpoint a known client goes on with its last document
-//! for as long as nobody can say what became of it: no load and no outage ends a session that began well, while a document that
+//! for as long as its host is down: no load and no outage ends a session that began well, while a document that
 //! is gone, moved or broken still does.
 //!
 //! A client that the host registered under such a URL comes before its document: register one as

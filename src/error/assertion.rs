@@ -24,7 +24,7 @@ pub enum AssertionFlaw {
     Expired,
     /// Its time lies ahead.
     TooEarly,
-    /// It is good for longer than it may be.
+    /// Its lifetime is longer than allowed.
     TooLongLived,
     /// It was used before.
     Replayed,
@@ -52,7 +52,7 @@ impl AssertionFlaw {
             Self::AudienceWrong        => "the assertion's aud is not this server alone",
             Self::Expired              => "the assertion has expired",
             Self::TooEarly             => "the assertion is not good yet",
-            Self::TooLongLived         => "the assertion is good for longer than is allowed",
+            Self::TooLongLived         => "the assertion is valid for longer than allowed",
             Self::Replayed             => "the assertion was used before",
             Self::ForAnotherClient     => "the assertion was given to another client",
             Self::Bound                => "the assertion is bound to a key, which is not supported",

@@ -156,7 +156,7 @@ impl Reason {
                 (E::TemporarilyUnavailable, "too many access tokens of this authorization are live, use them or try again later"),
             R::RetryDiffers => (E::InvalidGrant, "the code or refresh token was used with other parameters"),
             R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
-            R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: begin anew"),
+            R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: start again"),
             R::DevicePending => (E::AuthorizationPending, "the user has not answered yet"),
             R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer from one poll to the next"),
             R::DeviceDenied => (E::AccessDenied, "the user denied the request"),
@@ -224,7 +224,7 @@ impl Reason {
 
             R::UserCodeUnknown | R::UserCodeClaimed | R::UserCodeUnclaimed =>
                 (E::InvalidRequest, "no device waits under this code, or it was entered in another browser"),
-            R::UserCodeExpired => (E::InvalidRequest, "the code has expired: begin anew on the device"),
+            R::UserCodeExpired => (E::InvalidRequest, "the code has expired: start again on the device"),
             R::UserCodeAnswered => (E::InvalidRequest, "the code was used"),
             R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes, try again later"),
             R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many devices, try again later"),
@@ -243,7 +243,7 @@ impl Reason {
             R::TokenUnbound => (E::InvalidToken, "the access token is not bound to a key"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
             R::TokenAuthenticationInsufficient =>
-                (E::InsufficientUserAuthentication, "the user has to sign in anew or in another way"),
+                (E::InsufficientUserAuthentication, "the user must sign in again, or in another way"),
             R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
 

@@ -205,7 +205,7 @@ impl AccessRecord {
         self.expires.moment()
     }
 
-    /// What it is good for: what its grant is good for, unless it was narrowed.
+    /// What it allows: what its grant allows, unless it was narrowed.
     #[must_use]
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
         let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.scope.as_ref());

@@ -105,7 +105,7 @@ pub(crate) struct CodeRedemption<'a> {
     pub(crate) secret: &'a Secret,
     /// `code_verifier`
     pub(crate) verifier: Option<&'a CodeVerifier>,
-    /// The client secret that authenticated the request, if it was generated; not one that a person chose, for whoever
+    /// The client secret that authenticated the request, if it was generated; not one that a person chose, because anyone who
     /// read the store could guess it by the bridge.
     pub(crate) client_secret: Option<&'a SecretText>,
     /// `redirect_uri`

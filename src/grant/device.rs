@@ -159,7 +159,7 @@ impl Lifetime for Waiting {
 
 impl Grant {
     /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts for
-    /// nobody and is listed under its client.
+    /// no user yet and is listed under its client.
     #[must_use]
     pub(crate) fn wait(
         issuance: Issuance,

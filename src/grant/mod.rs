@@ -325,7 +325,7 @@ impl Grant {
         self
     }
 
-    /// All that its tokens may be good for.
+    /// The most that its tokens may allow.
     pub(crate) fn granted(&self) -> Granted<'_> {
         let Self { subject, scope, targets: resources, .. } = self;
         let (details, confirmation) = (self.details(), self.confirmation());
@@ -425,7 +425,7 @@ impl Grant {
         Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
-    /// What is left when the answers are erased that nobody can ask for again, because the leeway has passed since. `None`
+    /// What is left when the answers that can no longer be asked for, because the leeway has passed, are erased. `None`
     /// if it keeps none of them.
     #[must_use]
     pub fn without_old_answers(mut self, now: DateTime<Utc>, policy: &Policy) -> Option<Self> {

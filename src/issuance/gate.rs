@@ -43,7 +43,7 @@ pub(crate) struct Gate<'a> {
     pub(crate) rules: &'a Rules,
 }
 
-/// What a request says that its tokens should be good for.
+/// The access that a request asks for.
 #[derive(Debug, Default)]
 pub(crate) struct RequestedAccess {
     pub(crate) scope: Option<Scope>,
@@ -82,7 +82,7 @@ pub(crate) struct Limits {
 pub(crate) struct Granted<'a> {
     /// In whose name.
     pub(crate) subject: &'a Subject,
-    /// All that its tokens may be good for.
+    /// The most that its tokens may allow.
     pub(crate) rights: RightsRef<'a>,
 }
 

@@ -1,7 +1,7 @@
 //! [`Registration`]: on what terms strangers register clients by themselves (RFC 7591) and manage them (RFC 7592).
 //!
 //! All that such a client says of itself is a claim. What is registered is what the profile, the terms and the host's
-//! policy allow; the answer says what that is, and nothing else is enforced (RFC 7591 section 3.2.1). So whoever misses
+//! policy allow; the answer says what that is, and nothing else is enforced (RFC 7591 section 3.2.1). So a client that misses
 //! something in the answer knows what was dropped.
 //!
 //! | what a client asks for | what it gets by default |

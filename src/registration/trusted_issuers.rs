@@ -12,7 +12,7 @@ use crate::jose::{JwkSet, Jws, JwsError, VerifyingKey};
 /// Takes the statements of the issuers that it was given, each by its own keys.
 ///
 /// A statement is a signed JWT that says who issued it (`iss`). Where it says `exp` and `nbf`, they count; one without
-/// `exp` is good for as long as its key is trusted (RFC 7591 section 2.3 asks for none).
+/// `exp` is valid for as long as its key is trusted (RFC 7591 section 2.3 asks for none).
 #[derive(Debug, Default)]
 pub struct TrustedIssuers {
     issuers: Vec<(String, Vec<VerifyingKey>)>,

@@ -309,7 +309,7 @@ pub enum GuardError {
     #[error("the deadline must not be zero")]
     Deadline,
     /// No verifier.
-    #[error("nobody verifies tokens: call local, issuer, jwks or verifier")]
+    #[error("no verifier for tokens: call local, issuer, jwks or verifier")]
     VerifierMissing,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Published {
 }
 
 impl Discovery {
-    /// What this issuer publishes, asked for when it is needed. The issuer is the host's configuration: whoever it
+    /// What this issuer publishes, asked for when it is needed. The issuer is the host's configuration: the server it
     /// names is believed.
     #[must_use]
     pub fn new(issuer: impl Into<String>, outbound: impl Outbound + 'static) -> Self {

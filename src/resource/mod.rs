@@ -1,7 +1,7 @@
-//! The other half: a request for a protected resource, and what its access token is good for (RFC 6750).
+//! The other half: a request for a protected resource, and what its access token allows (RFC 6750).
 //!
 //! [`Guard`] stands in front of an API, in the process of the server or in another. It asks a [`TokenVerifier`] what
-//! a token is good for, compares that with a [`Requirement`], and answers whoever does not pass.
+//! a token allows, compares that with a [`Requirement`], and answers requests that do not pass.
 
 mod audience;
 pub(crate) use crate::http::bearer;

@@ -8,10 +8,10 @@ use crate::error::{Reason, Refusal};
 use crate::server::AuthorizationServer;
 use crate::target::ResourceId;
 
-/// Tells what an access token is good for: the server in this process, signatures, or a question to a remote server.
+/// Tells what an access token allows: the server in this process, signatures, or a question to a remote server.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
-    /// What a token is good for at this resource. The token is hostile text.
+    /// What a token allows at this resource. The token is untrusted text.
     ///
     /// A wrong `Ok` lets strangers in: the signature or the record, issuer, *audience* and expiry are the verifier's to
     /// check; scope, authentication and the proof of the token's key are the guard's. A key of the token that gets lost on the way

@@ -260,7 +260,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Lets clients that nobody registered be known by the https URL of a document about them. Takes an
+    /// Accepts clients that are not registered, by the https URL of their metadata document. Takes an
     /// [`Outbound`](crate::outbound::Outbound), which asks for the documents, or terms of your own.
     pub fn client_id_metadata_documents(mut self, terms: impl Into<MetadataDocuments>) -> Self {
         self.options.documents = Some(terms.into());

@@ -306,7 +306,7 @@ impl DeviceConsent {
 }
 
 impl AuthorizationServer {
-    /// Writes what a user said, on whatever version of the grant the device's polls have left. Where nobody knows what
+    /// Writes what a user said, on whatever version of the grant the device's polls have left. If it is unknown what
     /// became of the write, the grant does: an answered code leads nowhere, so a retry of the page could not find out.
     async fn write_answer(
         &self,

@@ -49,7 +49,7 @@ impl AuthorizationServer {
         self.issue_new_grant(flow.with_permission(permission, account_status)?).await
     }
 
-    /// What a token is good for, if it is a live access token of this server.
+    /// The access of a token, if it is a live access token of this server.
     async fn own_access(&self, token: &SecretText) -> Result<Option<Access>, Refusal> {
         match self.check(token.reveal()).await {
             Ok(access) => Ok(Some(access)),

@@ -61,7 +61,7 @@ use crate::store::ReplayGuard;
 /// ```
 #[async_trait]
 pub trait ExtensionGrant: Send + Sync {
-    /// In whose name the tokens are, and what they may be good for at most.
+    /// The subject of the tokens, and the most that they may allow.
     ///
     /// The client and the time are to be relied on; the parameters are what a stranger sent. **A wrong entitlement hands over
     /// that user's account**, within the scope that it names, so name no more than what was proven. Limit guesses by what is

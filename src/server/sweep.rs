@@ -26,7 +26,7 @@ const PAGES_LOOKED_THROUGH: usize = 50;
 
 impl AuthorizationServer {
     /// Removes what can no longer be used or replayed, in small slices with pauses between them that are longer than the
-    /// slices; how many records went. It also erases, in those that stay, the answers that nobody can ask for again: it
+    /// slices; how many records went. It also erases, in those that stay, the answers that can no longer be asked for: it
     /// looks through 10,000 grants a call, and goes on there the next time.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Access {
         }
     }
 
-    /// What the token is good for.
+    /// What the token allows.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         match &self.0 {
@@ -104,7 +104,7 @@ impl Access {
         }
     }
 
-    /// What the token is good for that a scope cannot say (RFC 9396), as far as it is for this resource.
+    /// What the token allows beyond its scope (RFC 9396), as far as it is for this resource.
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         match &self.0 {

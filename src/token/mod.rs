@@ -1,4 +1,4 @@
-//! Access tokens: what they claim, and what they are good for once they are checked.
+//! Access tokens: what they claim, and what they allow once they are checked.
 
 mod access;
 

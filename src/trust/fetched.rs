@@ -16,9 +16,9 @@ use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 /// The key set at an address, kept for as long as its answer says, within bounds.
 ///
 /// One request fetches and the others go on with what is there; they wait only if there is nothing. A token that
-/// names an unknown key has it fetched again, at most once in 5 seconds: so long can made-up tokens delay the first
+/// names an unknown key has it fetched again, at most once in 5 seconds: made-up tokens can delay by that much the first
 /// use of a key that its issuer put up in an emergency. If the issuer cannot be reached, or
-/// answers with something that is no key set, the last set is good for another hour
+/// answers with something that is no key set, the last set is used for another hour
 /// ([`stale_for`](Self::stale_for)), and after that the answer is 503 until the issuer is back. A set without usable
 /// keys is taken at its word: no key is trusted.
 pub struct FetchedKeys {

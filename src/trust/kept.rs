@@ -14,7 +14,7 @@ use crate::outbound::OutboundResponse;
 /// A value that another server has.
 ///
 /// One request asks and the others go on with what is there; they wait only if there is nothing. Where there is no answer,
-/// the last one is good for a while longer, and then the failure is everybody's.
+/// the last one is used for a while longer, and then every caller gets the failure.
 pub(crate) struct RemoteValue<T> {
     renew_every: TimeDelta,
     state: Mutex<State<T>>,
@@ -169,7 +169,7 @@ impl<T> Drop for Asking<'_, T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.settled {
             state.asking = false;
-            // Who has nothing asks at once. Who has something waits, or whoever hangs up could have it asked for at will.
+            // Without a value, ask at once. With one, wait; otherwise callers that hang up could force requests at will.
             if state.answer.is_none() {
                 state.asked = None;
             }

@@ -18,7 +18,7 @@ use crate::scope::Scope;
 use crate::store::{BackendError, ReplayKey};
 use crate::target::{ResourceId, ResourceIndicators};
 
-/// In whose name tokens may be issued, and what they may be good for at most.
+/// The subject that tokens may be issued for, and the most that they may allow.
 ///
 /// All of it is a ceiling. The tokens have the scope that is in this one, in the client's registration and in the request; a
 /// resource that the server does not know, or a user who [may not go on](crate::ResourceOwner::account_status), gets none.

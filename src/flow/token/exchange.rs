@@ -1,4 +1,4 @@
-//! Token exchange (RFC 8693): an access token for one that is good for less, somewhere else, in the same name.
+//! Token exchange (RFC 8693): an access token in exchange for one with fewer rights or another target, for the same subject.
 //!
 //! ```text
 //! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitSecrets ─▶ Decision
@@ -61,7 +61,7 @@ fn check_type(kind: &str) -> Result<(), Reason> {
     }
 }
 
-/// Waits for what the tokens are good for.
+/// Waits for the checked access of the presented tokens.
 #[derive(Debug)]
 pub struct AwaitTokens {
     client: AuthenticatedClient,
@@ -97,7 +97,7 @@ impl AwaitTokens {
         self.exchanged.actor.as_ref()
     }
 
-    /// Takes what the tokens are good for: the checked access of each that was presented, `None` for one that is not a
+    /// Takes the checked access of each that was presented, `None` for one that is not a
     /// live access token of this server.
     ///
     /// # Errors
@@ -161,10 +161,10 @@ pub enum Exchange {
 pub struct ExchangeAsk<'a> {
     /// The client that asks; it is authenticated, and the grant type is registered for it.
     pub client: &'a Client,
-    /// What the subject token is good for. Whether the client was meant to have it is yours to judge: it may be for a
+    /// The access of the subject token. Whether the client was meant to have it is yours to judge: it may be for a
     /// resource of another party.
     pub subject: &'a Access,
-    /// What the actor token is good for, if there is one.
+    /// The access of the actor token, if there is one.
     pub actor: Option<&'a Access>,
     /// The resources that the new token is asked for, all of them known; none is the server's default audience.
     pub targets: &'a ResourceIndicators,

@@ -177,7 +177,7 @@ pub enum Authenticated {
     Grant(AwaitGrant),
     /// A user name and a password: whose they are.
     Owner(AwaitOwner),
-    /// Access tokens: what they are good for.
+    /// Access tokens: what they allow.
     Exchange(Box<AwaitTokens>),
     /// A grant type of the host: its word.
     Extension(Box<AwaitEntitlement>),

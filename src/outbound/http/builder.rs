@@ -78,7 +78,7 @@ impl HttpOutboundBuilder {
         self
     }
 
-    /// Hears of every request that came to nothing: the host of its URL and why, both safe to log. Whoever waits for the
+    /// Is told of every failed request: the host of its URL and the cause, both safe to log. The caller that waits for the
     /// answer only learns that there is none.
     pub fn on_failure(mut self, told: impl Fn(&str, OutboundError) + Send + Sync + 'static) -> Self {
         self.told = Some(Arc::new(told));

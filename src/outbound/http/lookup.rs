@@ -31,7 +31,7 @@ impl<T: Lookup + ?Sized> Lookup for Arc<T> {
     }
 }
 
-/// Asks the system, which takes as long as it likes: `getaddrinfo` cannot be stopped, so it goes on in its thread when nobody
+/// Asks the system, which takes as long as it likes: `getaddrinfo` cannot be stopped, so it goes on in its thread when no caller
 /// waits any more. A lookup keeps its turn until that thread is done, so there are never more such threads than turns.
 pub(super) struct SystemLookup {
     turns: Arc<Semaphore>,

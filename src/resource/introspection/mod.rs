@@ -26,7 +26,7 @@ use crate::trust::kept::{Answer, DEADLINE};
 use answer::Active;
 use cache::Cache;
 
-/// Asks the server that issued a token what it is good for (RFC 7662). It works for any kind of token, and it knows what is
+/// Asks the server that issued a token what it allows (RFC 7662). It works for any kind of token, and it knows what is
 /// revoked, at most [`max_age`](Self::max_age) late.
 ///
 /// An answer is kept under a digest of the token, never beyond the token's expiry; of the same token one question is under way at

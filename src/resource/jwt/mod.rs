@@ -26,7 +26,7 @@ pub use discovered::DiscoveredKeys;
 pub use leniency::Leniency;
 
 /// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
-/// asking nobody.
+/// without a request.
 ///
 /// A token that passed is remembered by its digest, so that its signature need not be checked again, which is most of the
 /// work. All else is: its times, its audience, and that the key which signed it is still trusted.

@@ -9,7 +9,7 @@ pub(super) struct Network {
     prefix: u8,
 }
 
-/// One subscriber of IPv6 has a /64 at least, often a /56, and a site has a /48. The limit of each is so many times the
+/// One subscriber of IPv6 has a /64 at least, often a /56, and a site has a /48. The limit of each is this many times the
 /// limit of an address.
 const OF_IPV6: [(u8, u32); 3] = [(64, 1), (56, 4), (48, 16)];
 const OF_IPV4: [(u8, u32); 1] = [(128, 1)];

@@ -96,7 +96,7 @@ impl Contract {
     }
 }
 
-/// Whether these tokens are good for something: the refresh token is the current one.
+/// Whether these tokens work: the refresh token is the current one.
 fn are_current(tokens: &Issued, grant: &Grant, contract: &Contract) -> bool {
     let now = contract.fixture.now;
     let refresh = tokens.refresh.as_ref().and_then(|token| grant.refresh_expires(token, now));
