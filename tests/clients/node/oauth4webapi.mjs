@@ -74,9 +74,8 @@ class App {
   async userinfo(tokens) {
     const response = await oauth.userInfoRequest(as, this.client, tokens.access_token, http)
     const type = response.headers.get('content-type')
-    const kept = response.clone()
     const claims = await oauth.processUserInfoResponse(as, this.client, tokens.claims.sub, response)
-    if (type === 'application/jwt') await oauth.validateApplicationLevelSignature(as, kept, http)
+    if (type === 'application/jwt') await oauth.validateApplicationLevelSignature(as, response, http)
     return { type, claims }
   }
 }
