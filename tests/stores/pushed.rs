@@ -19,7 +19,7 @@ async fn on(store: impl TokenStore + 'static) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_64_approvals_of_one_request_one_has_a_code_on_sqlite() {
     let folder = Folder::new();
-    on(SqliteStore::open(folder.file("pushed.db")).await.unwrap()).await;
+    on(SqliteStore::open(&folder.file("pushed.db")).await.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
