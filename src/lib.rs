@@ -97,7 +97,7 @@
 //! | [`Audit`] | hears of every event | [`Event`], [`EventKind`], [`Endpoint`] |
 //! | [`Clock`], [`Entropy`] | time and randomness, for tests | [`SystemClock`], [`SystemEntropy`] |
 //!
-//! They are `async` by [`async_trait`]. Types of chrono 0.4 and serde_json 1 are in the signatures, too: both are public dependencies.
+//! They are `async` by [`macro@async_trait`]. Types of chrono 0.4 and serde_json 1 are in the signatures, too: both are public dependencies.
 //!
 //! # Errors
 //!

@@ -1,7 +1,7 @@
 //! [`Grant`]: the life of one authorization, and the only code that knows its rules.
 //!
 //! No traits, no clock, no I/O: a grant, what was presented, randomness and the time go in, a
-//! [`Verdict`] comes out.
+//! `Verdict` comes out.
 
 mod access;
 mod binding;

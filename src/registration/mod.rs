@@ -192,7 +192,7 @@ impl Registration {
 
     /// Fetches `sector_identifier_uri` of a client that registers or changes itself, and takes the client if the list there has
     /// all of its redirect URIs (OpenID Connect Registration section 5). The URL is a stranger's: see
-    /// [`Outbound`](crate::outbound::Outbound). Without this, a client with pairwise identifiers has redirect URIs of one host.
+    /// [`Outbound`]. Without this, a client with pairwise identifiers has redirect URIs of one host.
     pub fn sector_identifiers(mut self, outbound: impl Outbound + 'static) -> Self {
         self.sectors = Some(Arc::new(outbound));
         self
