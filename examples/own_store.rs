@@ -8,7 +8,8 @@
 //!   version BIGINT, body TEXT,           -- what `commit` writes; `body` is JSON
 //!   subject_kind TEXT, subject TEXT,     -- for `list`: compared exactly, case and spaces too
 //!   client  TEXT, expires TIMESTAMP,     -- for `list` and `purge`
-//!   user_code BYTES(32) UNIQUE           -- for `find_by_user_code`; mostly NULL
+//!   user_code BYTES(32) UNIQUE,          -- for `find_by_user_code`; mostly NULL
+//!   session BYTES(16)                    -- for `list`; NULL without OpenID Connect
 //! );
 //! ```
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use grantor::store::contract::Suite;
 use grantor::store::{
     CommitError, Committed, Damaged, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{BackendError, ClientId, GrantId, Subject, TokenStore, async_trait};
+use grantor::{BackendError, ClientId, GrantId, SessionId, Subject, TokenStore, async_trait};
 
 /// One row of the table.
 struct Row {
@@ -29,6 +30,7 @@ struct Row {
     client: ClientId,
     expires: DateTime<Utc>,
     user_code: Option<[u8; 32]>,
+    session: Option<SessionId>,
 }
 
 #[derive(Default)]
@@ -62,11 +64,12 @@ impl TokenStore for OwnStore {
         if user_code.is_some() && others.any(|(_, row)| row.user_code == user_code) {
             return Err(CommitError::Conflict);
         }
-        rows.insert(write.id(), Row { version, body, subject, client, expires: index.expires, user_code });
+        let (expires, session) = (index.expires, index.session);
+        rows.insert(write.id(), Row { version, body, subject, client, expires, user_code, session });
         Ok(write.committed())
     }
 
-    /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, … WHERE id = $1`: no condition on
+    /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, session = $4, … WHERE id = $1`: no condition on
     /// the version, so that nothing can win over it.
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         if let Some(row) = self.rows().get_mut(&tombstone.id()) {
@@ -74,7 +77,7 @@ impl TokenStore for OwnStore {
             row.version += 1;
             row.body = tombstone.body();
             (row.subject, row.client) = (index.subject.clone(), index.client.clone());
-            (row.expires, row.user_code) = (index.expires, None);
+            (row.expires, row.user_code, row.session) = (index.expires, None, index.session);
         }
         Ok(tombstone.committed())
     }
@@ -93,6 +96,7 @@ impl TokenStore for OwnStore {
             page.after.is_none_or(|after| after < **id)
                 && filter.subject.as_ref().is_none_or(|subject| *subject == row.subject)
                 && filter.client.as_ref().is_none_or(|client| *client == row.client)
+                && filter.session.is_none_or(|session| row.session == Some(session))
         });
         // A body that cannot be read must not hide the others.
         let read = |(id, row): (&GrantId, &Row)| {

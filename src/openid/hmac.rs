@@ -1,5 +1,7 @@
 //! HMAC-SHA-256 for pairwise subject identifiers.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 
 use super::pairwise::{Hmac, MIN_PAIRWISE_SECRET, PairwiseKey};
@@ -18,7 +20,7 @@ impl PairwiseKey {
     /// None for a secret that is too short.
     pub(crate) fn of(secret: &[u8]) -> Option<Self> {
         let is_long = secret.len() >= MIN_PAIRWISE_SECRET;
-        is_long.then(|| Self::new(HmacSha256(Key::new(HMAC_SHA256, secret))))
+        is_long.then(|| Self(Arc::new(HmacSha256(Key::new(HMAC_SHA256, secret)))))
     }
 }
 

@@ -16,15 +16,11 @@ pub(crate) trait Hmac: Send + Sync {
 
 /// Makes the identifiers by which the clients of a sector know users.
 #[derive(Clone)]
-pub(crate) struct PairwiseKey(Arc<dyn Hmac>);
+pub(crate) struct PairwiseKey(pub(super) Arc<dyn Hmac>);
 
 const DOMAIN: &[u8] = b"grantor:pairwise-sub:v1";
 
 impl PairwiseKey {
-    pub(crate) fn new(hmac: impl Hmac + 'static) -> Self {
-        Self(Arc::new(hmac))
-    }
-
     /// The HMAC of the sector and the user, each behind its length in eight bytes: 43 characters of base64url.
     pub(crate) fn sub(&self, sector: &str, user: &str) -> Arc<str> {
         let mut message = DOMAIN.to_vec();

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{BackendError, CommitError};
-pub(super) use batch::{Ending, again, ending_error};
+#[cfg(feature = "postgres")]
+pub(super) use batch::ending_error;
+pub(super) use batch::{Ending, again};
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
