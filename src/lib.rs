@@ -211,20 +211,3 @@ pub use store::{ReplayGuard, TokenStore};
 pub use base::ValueError;
 pub use error::{BackendError, ErrorCode, Reason, Refusal};
 pub use server::HostError;
-
-// Former names of modules, inside the crate only.
-pub(crate) use base::{fresh_secrets, pkce, redirect_uri as redirect, scope, secret, system};
-pub(crate) use http::form;
-pub(crate) mod target {
-    pub(crate) use crate::base::{ResourceId, ResourceIndicators};
-    pub(crate) use crate::issuance::{KnownResource, Resource};
-}
-pub(crate) mod policy {
-    pub(crate) use crate::base::after;
-    pub(crate) use crate::client::Profile;
-    pub(crate) use crate::issuance::{Policy, Rules, SignedAnswers, is_served};
-}
-pub(crate) mod details {
-    pub(crate) use crate::base::AuthorizationDetails;
-    pub(crate) use crate::issuance::{DetailType, DetailTypes};
-}

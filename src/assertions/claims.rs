@@ -7,12 +7,10 @@ use serde_json::{Map, Value};
 
 use super::{Assertion, AssertionIssuer};
 use crate::base::numeric_date::NumericDate;
+use crate::base::{Digest, ResourceId, Scope};
 use crate::error::{AssertionFlaw as Flaw, Reason};
 use crate::flow::token::{Entitlement, ExtensionAsk};
 use crate::resource::Audience;
-use crate::scope::Scope;
-use crate::secret::Digest;
-use crate::target::ResourceId;
 use crate::trust::times;
 
 #[derive(Deserialize)]

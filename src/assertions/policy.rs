@@ -5,10 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use crate::base::{ResourceId, Scope};
 use crate::client::Client;
 use crate::flow::token::{Denial, Entitlement};
-use crate::scope::Scope;
-use crate::target::ResourceId;
 
 /// Says whom an assertion is about, and what that client may do in their name.
 #[async_trait]

@@ -9,7 +9,7 @@ use argon2::{Argon2, PasswordVerifier as _};
 use async_trait::async_trait;
 
 use super::SlowHash;
-use crate::secret::SecretText;
+use crate::base::SecretText;
 
 /// Checks `$argon2…` strings on a thread pool of its own, a bounded number at a time: each check costs the
 /// memory that its PHC string names, 64 MiB in a usual one.

@@ -9,11 +9,9 @@ use super::certificate::{CertificateSubject, CertificateSubjectError};
 use super::keys::{ClientKeys, ClientKeysError};
 use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
 use super::{ClientState, GrantType, LogoutUriError, LogoutUris, ResponseType, SecretHash, SelfRegistration};
-use crate::base::AccessTokens;
+use crate::base::redirect_uri::{RedirectUri, RedirectUriError, may_be_named};
+use crate::base::{AccessTokens, Scope, SecretText};
 use crate::error::Mistakes;
-use crate::redirect::{RedirectUri, RedirectUriError, may_be_named};
-use crate::scope::Scope;
-use crate::secret::SecretText;
 
 /// Builds a [`Client`].
 ///

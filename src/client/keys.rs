@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::ClientMetadata;
+use crate::base::Digest;
 use crate::error::AssertionFlaw;
-use crate::secret::Digest;
 
 /// The public keys of a client (RFC 7591 section 2): by value, or where they are published.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,7 @@ use serde_json::Value;
 
 use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
 use super::{ResponseMode, SubjectIdentifierType};
-use crate::base::AccessTokens;
-use crate::base::Algorithm;
-use crate::scope::Scope;
+use crate::base::{AccessTokens, Algorithm, Scope};
 
 /// Client metadata (RFC 7591 section 2), for configuration files and for storage.
 ///

@@ -65,9 +65,8 @@ pub(crate) use state::SelfRegistration;
 pub use x509::X509Certificates;
 
 pub use crate::base::ClientId;
-use crate::redirect::RedirectUri;
-use crate::scope::Scope;
-use crate::secret::{Digest, SecretText};
+use crate::base::redirect_uri::RedirectUri;
+use crate::base::{Digest, Scope, SecretText};
 
 /// What an authorization request asks for (`response_types` of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

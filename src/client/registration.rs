@@ -7,8 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 use super::{Client, ClientBuilder, ClientErrors, ClientId};
-use crate::fresh_secrets::FreshSecrets;
-use crate::secret::SecretText;
+use crate::base::{FreshSecrets, SecretText};
 
 /// A client that was just made. The secret is shown now or never: only its digest is kept.
 #[derive(Debug)]

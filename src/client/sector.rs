@@ -4,7 +4,7 @@ use fluent_uri::Uri;
 use serde::{Deserialize, Serialize};
 
 use super::{Client, ClientError, ClientMetadata};
-use crate::redirect::RedirectUri;
+use crate::base::redirect_uri::RedirectUri;
 
 /// By what a client knows users (`subject_type`, OpenID Connect Registration section 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

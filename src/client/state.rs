@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::secret::{Digest, Masked};
+use crate::base::Digest;
+use crate::base::secret::Masked;
 
 /// Whether a client is served. One that is not is answered, at every endpoint, as if it were not registered; the
 /// access tokens that it has stay good until they expire or its grants are

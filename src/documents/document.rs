@@ -5,11 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::MetadataDocuments;
+use crate::base::after;
 use crate::client::auth::Credentials;
 use crate::client::{AuthMethod, Client, ClientId, SubjectIdentifierType};
 use crate::error::Reason;
+use crate::issuance::Rules;
 use crate::outbound::{OutboundError, OutboundResponse};
-use crate::policy::{Rules, after};
 use crate::registration::{Allowance, Member, MetadataBody, is_served};
 
 /// For a document that does not say how long it is good, in seconds.

@@ -12,8 +12,8 @@ use super::{DocumentUrl, MetadataDocuments};
 use crate::base::time::in_time;
 use crate::client::{Client, ClientId};
 use crate::error::Reason;
+use crate::issuance::Rules;
 use crate::outbound::{ChosenBy, OutboundRequest, ask};
-use crate::policy::Rules;
 
 /// The most bytes of a document (section 6.6 of the draft).
 const MAX_DOCUMENT: usize = 5 * 1024;

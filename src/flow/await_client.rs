@@ -13,6 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::base::SecretText;
 use crate::client::auth::{
     self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
@@ -20,7 +21,6 @@ use crate::client::auth::{
 use crate::client::{Client, ClientId, ShownCertificate, SignedText, Unsigned};
 use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
-use crate::secret::SecretText;
 use crate::store::ReplayKey;
 
 /// A request whose client is not known yet. It is implemented by the requests of this crate.

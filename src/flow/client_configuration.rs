@@ -7,13 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::base::secret::Masked;
+use crate::base::{Digest, SECRET_BYTES, Secret, SecretText};
 use crate::client::{Client, ClientId, ClientMetadata, ClientState};
 use crate::error::{Reason, Refusal};
-use crate::form::Form;
 use crate::http::bearer::presented;
+use crate::http::form::Form;
 use crate::http::{Request, Response};
 use crate::issuance::Facts;
-use crate::secret::{Digest, Masked, SECRET_BYTES, Secret, SecretText};
 
 /// A registration access token: a prefix for secret scanners, and 256 bits.
 #[derive(Debug)]

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
 use crate::client::Client;
-use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::policy::Rules;
-use crate::scope::Scope;
-use crate::target::ResourceIndicators;
+use crate::issuance::Rules;
 
 /// What is asked for, and after the user's choice what is left of it.
 #[derive(Debug)]

@@ -9,15 +9,14 @@ use std::fmt;
 use serde::Serialize;
 
 use super::AwaitsClient;
+use crate::base::FreshSecrets;
 use crate::client::GrantType;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::error::Refusal;
-use crate::form::Form;
-use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
+use crate::http::form::Form;
 use crate::http::{Request, Response};
-use crate::issuance::{AccountStatus, Facts, Gate, Issuance, RequestedAccess};
-use crate::policy::Policy;
+use crate::issuance::{AccountStatus, Facts, Gate, Issuance, Policy, RequestedAccess};
 use crate::store::{Committed, Write, WriteName};
 
 /// Parsed; the client is only claimed.

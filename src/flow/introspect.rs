@@ -5,16 +5,13 @@ use serde::Serialize;
 
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
 use crate::base::confirmation::BEARER;
-use crate::base::{Confirmation, TokenName};
-use crate::details::AuthorizationDetails;
+use crate::base::{AuthorizationDetails, Confirmation, ResourceId, TokenName};
 use crate::error::Refusal;
 use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
 use crate::http::{Request, Response};
-use crate::issuance::Facts;
-use crate::policy::Rules;
+use crate::issuance::{Facts, Rules};
 use crate::signing::{Claims, Unsigned};
 use crate::store::Record;
-use crate::target::ResourceId;
 
 /// Parsed; the client is only claimed.
 pub type AwaitClient = super::AwaitClient<TokenQuery>;

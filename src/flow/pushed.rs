@@ -14,17 +14,14 @@ use serde_json::{Map, Value};
 
 use super::AwaitsClient;
 use super::authorize::{AwaitRequestObject, DPOP_JKT, REQUEST, REQUEST_URI, check_pushed};
-use crate::base::Thumbprint;
+use crate::base::{FreshSecrets, SecretText, Thumbprint};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, SignedText, Unsigned};
 use crate::error::{ProofFlaw, Reason, Refusal};
-use crate::form::Form;
-use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, Handle, Kind};
+use crate::http::form::Form;
 use crate::http::{MAX_BODY, Parameters, Request, Response};
-use crate::issuance::Facts;
-use crate::policy::Policy;
-use crate::secret::SecretText;
+use crate::issuance::{Facts, Policy};
 use crate::store::{Committed, Write, WriteName};
 
 /// Parsed; the client is only claimed.

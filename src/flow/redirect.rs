@@ -14,11 +14,11 @@ use super::ResponseMode;
 use super::jarm::{AwaitResponseSignature, Finished};
 use super::token::{AwaitPart, Reply};
 use crate::base::Algorithm;
+use crate::base::redirect_uri::RedirectUri;
 use crate::client::{ClientId, Place};
 use crate::error::{Reason, Refusal};
 use crate::grant::{Prefixes, Subject};
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
-use crate::redirect::RedirectUri;
 use crate::store::{Committed, WriteName};
 
 /// Where an answer goes, and what travels with every one.

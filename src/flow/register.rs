@@ -11,17 +11,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::client_configuration::{ClientInformation, RegistrationToken, secret_text};
+use crate::base::secret::Masked;
+use crate::base::{FreshSecrets, Secret, SecretText};
 use crate::client::auth::Credentials;
 use crate::client::{Client, ClientBuilder, ClientId, ClientMetadata, Replacement, SelfRegistration};
 use crate::error::{Reason, Refusal};
-use crate::fresh_secrets::FreshSecrets;
 use crate::http::Request;
 use crate::http::bearer::presented;
 use crate::issuance::Facts;
 use crate::registration::{
     Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review, lists_all,
 };
-use crate::secret::{Masked, Secret, SecretText};
 
 /// Parsed; a software statement, if there is one, has not been checked.
 pub struct AwaitClaims {

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use super::await_client::{AwaitClient, Request as AwaitsClient};
-use crate::base::TokenName;
+use crate::base::{SecretText, TokenName};
 use crate::client::Client;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::error::{Reason, Refusal};
-use crate::form::Form;
 use crate::grant::{Grant, GrantId, Handle, Kind};
 use crate::http::Request;
+use crate::http::form::Form;
 use crate::issuance::Facts;
-use crate::secret::SecretText;
 use crate::signing::Claims;
 
 /// A token, as far as it is known.

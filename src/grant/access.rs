@@ -8,14 +8,12 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{Grant, Kind, Subject};
 use crate::base::secret::Fingerprint;
-use crate::base::{AccessRights, AccessTokens, Confirmation, SubjectType, TokenName};
-use crate::details::AuthorizationDetails;
-use crate::issuance::{Granted, Issuance};
-use crate::policy::{Policy, Rules, after};
-use crate::scope::Scope;
-use crate::secret::{Digest, Secret};
+use crate::base::{
+    AccessRights, AccessTokens, AuthorizationDetails, Confirmation, Digest, ResourceId, Scope, Secret,
+    SubjectType, TokenName, after,
+};
+use crate::issuance::{Granted, Issuance, Policy, Rules};
 use crate::signing::Claims;
-use crate::target::ResourceId;
 
 /// What a grant knows of one access token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

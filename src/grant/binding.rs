@@ -50,17 +50,17 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::*;
+    use crate::base::FreshSecrets;
+    use crate::base::Scope;
+    use crate::base::Secret;
+    use crate::base::pkce::{CodeChallenge, CodeVerifier};
+    use crate::base::redirect_uri::RedirectUri;
     use crate::base::{Authentication, Subject, Thumbprint};
     use crate::client::{AuthMethod, Client, GrantType};
     use crate::error::Reason;
-    use crate::fresh_secrets::FreshSecrets;
     use crate::grant::{CodeRedemption, GrantId, PendingCode, RefreshUse};
+    use crate::issuance::Rules;
     use crate::issuance::{AccountStatus, Gate, RequestedAccess};
-    use crate::pkce::{CodeChallenge, CodeVerifier};
-    use crate::policy::Rules;
-    use crate::redirect::RedirectUri;
-    use crate::scope::Scope;
-    use crate::secret::Secret;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -241,13 +241,13 @@ mod tests {
             authentication: Option<Authentication>,
             actor: Option<crate::grant::Actor>,
             parent: Option<crate::base::TokenName>,
-            details: crate::details::AuthorizationDetails,
+            details: crate::base::AuthorizationDetails,
             openid: Option<Box<crate::openid::OpenId>>,
         }
         /// And of an access token.
         #[expect(dead_code, reason = "only its size counts")]
         struct RecordBefore {
-            digest: crate::secret::Digest,
+            digest: crate::base::secret::Digest,
             issued: DateTime<Utc>,
             expires: DateTime<Utc>,
             narrowed: Option<Box<()>>,

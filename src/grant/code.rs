@@ -9,13 +9,11 @@ use super::access::Issued;
 use super::refresh::{Bridge, RefreshParameters};
 use super::stage::{Lifetime, Live, Spent, Stage};
 use super::{Grant, Kind, Verdict, refuse};
+use crate::base::pkce::{CodeChallenge, CodeVerifier};
+use crate::base::redirect_uri::RedirectUri;
+use crate::base::{Digest, FreshSecrets, Secret, SecretText, after};
 use crate::error::Reason;
-use crate::fresh_secrets::FreshSecrets;
-use crate::issuance::Gate;
-use crate::pkce::{CodeChallenge, CodeVerifier};
-use crate::policy::{Policy, after};
-use crate::redirect::RedirectUri;
-use crate::secret::{Digest, Secret, SecretText};
+use crate::issuance::{Gate, Policy};
 
 /// What a code was offered for; its redemption must fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,12 +14,9 @@ use super::device::{SpentDeviceCode, Waiting};
 use super::pushed::Pushed;
 use super::refresh::Family;
 use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingCode, Spent, Stage, Subject};
-use crate::base::{Confirmation, TokenName};
+use crate::base::{AuthorizationDetails, Confirmation, ResourceIndicators, Scope, TokenName};
 use crate::client::ClientId;
-use crate::details::AuthorizationDetails;
 use crate::openid::OpenId;
-use crate::scope::Scope;
-use crate::target::ResourceIndicators;
 
 const VERSION: u32 = 1;
 

@@ -18,15 +18,10 @@ use serde::{Deserialize, Serialize};
 use super::refresh::{Bridge, RefreshParameters};
 use super::stage::{Lifetime, Live, Spent, Stage};
 use super::{Grant, Kind, Login, Origin, UserCode, Verdict, refuse};
-use crate::base::UserCodeDigest;
-use crate::details::AuthorizationDetails;
+use crate::base::{AuthorizationDetails, Digest, FreshSecrets, Scope, Secret, UserCodeDigest, after};
 use crate::error::Reason;
-use crate::fresh_secrets::FreshSecrets;
-use crate::issuance::{Gate, Issuance};
+use crate::issuance::{Gate, Issuance, Policy};
 use crate::openid::OPENID;
-use crate::policy::{Policy, after};
-use crate::scope::Scope;
-use crate::secret::{Digest, Secret};
 
 /// How many seconds a poll that comes too early adds to the interval (RFC 8628 section 3.5).
 const SLOWER: u32 = 5;

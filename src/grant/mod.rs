@@ -31,17 +31,14 @@ pub use refresh::MAX_SPENT_REFRESH_TOKENS;
 pub(crate) use refresh::RefreshUse;
 
 use crate::base::secret::Fingerprint;
-use crate::base::{AccessRights, Confirmation, RightsRef, TokenName};
+use crate::base::{
+    AccessRights, AuthorizationDetails, Confirmation, FreshSecrets, ResourceIndicators, RightsRef, Scope,
+    Secret, TokenName, after,
+};
 use crate::client::ClientId;
-use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::fresh_secrets::FreshSecrets;
-use crate::issuance::{Granted, Issuance};
+use crate::issuance::{Granted, Issuance, Policy};
 use crate::openid::{OFFLINE_ACCESS, OpenId};
-use crate::policy::{Policy, after};
-use crate::scope::Scope;
-use crate::secret::Secret;
-use crate::target::ResourceIndicators;
 use access::LiveTokens;
 use code::SpentCode;
 use device::SpentDeviceCode;

@@ -16,13 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{Lifetime, Stage};
 use super::{Grant, Kind, Subject};
+use crate::base::{Digest, FreshSecrets, ResourceIndicators, Scope, Secret, after};
 use crate::client::ClientId;
 use crate::error::Reason;
-use crate::fresh_secrets::FreshSecrets;
-use crate::policy::{Policy, after};
-use crate::scope::Scope;
-use crate::secret::{Digest, Secret};
-use crate::target::ResourceIndicators;
+use crate::issuance::Policy;
 
 /// A request that waits for its user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,15 +34,13 @@ use subtle::ConstantTimeEq as _;
 use super::access::{AccessRecord, Issued};
 use super::stage::{Live, Stage};
 use super::{Grant, Kind, Verdict, refuse};
-use crate::base::{AccessRights, AccessTokens};
-use crate::details::AuthorizationDetails;
+use crate::base::secret::Masked;
+use crate::base::{
+    AccessRights, AccessTokens, AuthorizationDetails, Digest, FreshSecrets, ResourceId, ResourceIndicators,
+    SECRET_BYTES, Scope, Secret, after,
+};
 use crate::error::Reason;
-use crate::fresh_secrets::FreshSecrets;
-use crate::issuance::Gate;
-use crate::policy::{Policy, after};
-use crate::scope::Scope;
-use crate::secret::{Digest, Masked, SECRET_BYTES, Secret};
-use crate::target::{ResourceId, ResourceIndicators};
+use crate::issuance::{Gate, Policy};
 
 /// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older one counts as
 /// spent before the leeway.

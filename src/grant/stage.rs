@@ -10,7 +10,7 @@ use super::code::{PendingCode, SpentCode};
 use super::device::{SpentDeviceCode, Waiting};
 use super::pushed::Pushed;
 use super::refresh::Family;
-use crate::secret::Secret;
+use crate::base::Secret;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {

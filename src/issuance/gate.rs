@@ -12,15 +12,14 @@ use super::grant_type::{Begins, Holder};
 use super::policy::{OmittedScope, Policy, RefreshTokens};
 use super::rules::Rules;
 use crate::base::time::end_of_time;
-use crate::base::{AccessRights, AccessTokens, Confirmation, RightsRef, TokenName};
-use crate::base::{Actor, Subject};
+use crate::base::{
+    AccessRights, AccessTokens, Actor, AuthorizationDetails, Confirmation, ResourceId, ResourceIndicators,
+    RightsRef, Scope, Subject, TokenName,
+};
 use crate::client::{Client, GrantType};
-use crate::details::AuthorizationDetails;
 use crate::error::{ProofFlaw, Reason};
-use crate::form::Form;
+use crate::http::form::Form;
 use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId};
-use crate::scope::Scope;
-use crate::target::{ResourceId, ResourceIndicators};
 
 /// Whether a user may go on, by the host's word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

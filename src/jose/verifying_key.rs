@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 
 use super::jwk::Material;
 use super::{Algorithm, Jwk, JwsError, KeyError};
-use crate::secret::Digest;
+use crate::base::Digest;
 
 /// A public key that is ready to verify. Make it once and keep it: to parse a key can cost as much as to verify.
 #[derive(Clone)]

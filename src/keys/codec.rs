@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ring::{End, Entry, KeyRing};
+use crate::base::SecretText;
 use crate::jose::{Algorithm, KeyError, Signer as _, SigningKey};
-use crate::secret::SecretText;
 
 /// The version that is written.
 const VERSION: u32 = 1;

@@ -15,10 +15,10 @@ use super::ring::KeyRing;
 use super::schedule::KeySchedule;
 use super::store::{KeyRecord, KeyStore};
 use super::view::{KeyView, KeysError};
+use crate::base::Digest;
 use crate::error::Fault;
 use crate::error::{BackendError, CommitError};
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
-use crate::secret::Digest;
 
 /// The keys of a server. A cheap handle: clones share one cache.
 ///

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::base::SecretText;
 use crate::error::{BackendError, CommitError};
-use crate::secret::SecretText;
 
 /// Keeps the signing keys of all nodes in one versioned cell.
 ///

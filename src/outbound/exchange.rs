@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::secret::SecretText;
+use crate::base::SecretText;
 
 /// Who chose a URL, and so how far it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

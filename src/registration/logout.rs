@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::member::{Flag, List, Member, Text};
 use crate::client::{ClientMetadata, LogoutUris};
 use crate::error::Reason;
-use crate::policy::Rules;
+use crate::issuance::Rules;
 
 /// The members, as strangers write them.
 #[derive(Default, Deserialize)]

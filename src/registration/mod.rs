@@ -40,10 +40,9 @@ pub use statement::{StatementError, StatementVerifier};
 pub use trusted_issuers::TrustedIssuers;
 pub(crate) use wire::{MetadataBody, RequestedMetadata, is_served};
 
-use crate::client::GrantType;
+use crate::base::{Digest, SecretText};
+use crate::client::{GrantType, Profile};
 use crate::outbound::Outbound;
-use crate::policy::Profile;
-use crate::secret::{Digest, SecretText};
 
 /// The terms of registration over HTTP. Give them to
 /// [`Builder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the endpoint on.

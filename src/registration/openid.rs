@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::member::{Flag, List, Member, Number, Text};
 use crate::base::Algorithm;
+use crate::base::redirect_uri::RedirectUri;
 use crate::client::sector::{https_host, sector_of};
 use crate::client::{ApplicationType, ClientMetadata, GrantType, SubjectIdentifierType};
 use crate::error::Reason;
+use crate::issuance::Rules;
 use crate::openid::OpenIdRules;
-use crate::policy::Rules;
-use crate::redirect::RedirectUri;
 
 /// Those beyond are dropped, as are longer ones, in characters.
 const MAX_ACR_VALUES: usize = 16;

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::base::{Scope, SecretText};
 use crate::client::{Client, ClientMetadata, GrantType};
-use crate::scope::Scope;
-use crate::secret::SecretText;
 use crate::store::BackendError;
 
 /// Decides who may register what.

@@ -4,9 +4,9 @@ use fluent_uri::Uri;
 
 use super::member::{List, Text};
 use super::wire::known;
+use crate::base::redirect_uri::has_port_that_exists;
 use crate::client::{ApplicationType, is_readable_name};
 use crate::error::{MetadataFlaw, Reason};
-use crate::redirect::has_port_that_exists;
 
 /// Those beyond are dropped.
 const MAX_CONTACTS: usize = 8;

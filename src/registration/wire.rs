@@ -14,12 +14,12 @@ use super::member::{Flag, List, Member, Text};
 use super::openid::{OpenIdMembers, check_implicit, check_sector};
 use super::values::{application_type, contacts, name, page, short, text};
 use super::{Allowance, Registration};
+use crate::base::Scope;
+use crate::base::redirect_uri::RedirectUri;
 use crate::client::auth::Credentials;
 use crate::client::{AuthMethod, CertificateSubject, ClientKeys, ClientMetadata, GrantType, ResponseType};
 use crate::error::{MetadataFlaw, Reason};
-use crate::policy::Rules;
-use crate::redirect::RedirectUri;
-use crate::scope::Scope;
+use crate::issuance::Rules;
 
 /// Those beyond are dropped.
 const MAX_REDIRECT_URIS: usize = 16;

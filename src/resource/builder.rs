@@ -12,12 +12,10 @@ use super::metadata;
 use super::requirement::{Implied, OFFLINE_ACCESS};
 use super::verifier::{Local, TokenVerifier};
 use crate::audit::Audit;
+use crate::base::{Clock, ResourceId, Scope, SystemClock};
 use crate::error::Mistakes;
-use crate::scope::Scope;
 use crate::server::AuthorizationServer;
 use crate::store::ReplayGuard;
-use crate::system::{Clock, SystemClock};
-use crate::target::ResourceId;
 use crate::trust::Dpop;
 
 /// Configures a [`Guard`].

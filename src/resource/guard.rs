@@ -12,11 +12,10 @@ use super::key_check::{KeyCheck, Target};
 use super::requirement::Implied;
 use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
 use crate::audit::{Audit, Endpoint, Event, EventKind};
+use crate::base::{Clock, ResourceId};
 use crate::error::{Reason, Refusal};
 use crate::http::{Request, Response};
 use crate::server::in_time;
-use crate::system::Clock;
-use crate::target::ResourceId;
 use crate::trust::PROOF_FIELD;
 
 /// Stands in front of an API. Cheap to clone, without type parameters.

@@ -7,11 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::Access;
 use super::bearer::{Presented, Scheme};
-use crate::base::Confirmation;
 use crate::base::time::in_time;
+use crate::base::{Confirmation, after};
 use crate::error::{Fault, ProofFlaw, Reason, Refusal};
 use crate::http::{Certificate, Request};
-use crate::policy::after;
 use crate::store::ReplayGuard;
 use crate::trust::{Dpop, Place, Proven};
 

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::Guard;
 use super::key_check::KeyCheck;
+use crate::base::ResourceId;
 use crate::error::{Reason, Refusal};
 use crate::http::{Method, Request, Response, cors};
-use crate::target::ResourceId;
 
 /// Goes between the host of a resource and its path (RFC 9728 section 3.1).
 pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::Access;
+use crate::base::Scope;
 use crate::error::Reason;
-use crate::scope::Scope;
 use crate::trust::times::CLOCK_SKEW;
 
 /// What a request for a protected resource has to bring along.

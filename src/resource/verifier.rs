@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Access;
+use crate::base::ResourceId;
 use crate::error::{Reason, Refusal};
 use crate::server::AuthorizationServer;
-use crate::target::ResourceId;
 
 /// Tells what an access token allows: the server in this process, signatures, or a question to a remote server.
 #[async_trait]

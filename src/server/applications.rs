@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{AuthorizationServer, HostError};
+use crate::base::Scope;
 use crate::client::ClientId;
 use crate::grant::{Grant, Subject};
 use crate::openid::OpenId;
-use crate::scope::Scope;
 
 /// A client that acts for a user, by all of its grants that are live.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use super::calls::Outcome;
 use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
 use crate::client::{Client, ResponseType};
-use crate::details::AuthorizationDetails;
 use crate::documents::Requester;
 use crate::error::{AssertionFlaw, Reason, Refusal};
 use crate::flow::authorize::{
@@ -15,8 +15,6 @@ use crate::flow::authorize::{
 use crate::flow::authorize::{LoginReason, Prompt, Remembered};
 use crate::grant::Login;
 use crate::http::{Request, Response};
-use crate::scope::Scope;
-use crate::target::ResourceIndicators;
 
 impl AuthorizationServer {
     /// Reads an authorization request (RFC 6749 section 3.1) and proves where its answer goes.

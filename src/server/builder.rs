@@ -7,16 +7,13 @@ use super::config_error::ConfigErrors;
 use super::setup::Options;
 use super::{AuthorizationServer, ExchangePolicy, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
-use crate::client::{ClientId, ClientRegistry, ClientSignatures, Registrar, SlowHash};
-use crate::details::DetailType;
+use crate::base::{Clock, Entropy, Secret};
+use crate::client::{ClientId, ClientRegistry, ClientSignatures, Profile, Registrar, SlowHash};
 use crate::documents::MetadataDocuments;
-use crate::policy::{Policy, Profile};
+use crate::issuance::{DetailType, Policy, Resource};
 use crate::registration::Registration;
-use crate::secret::Secret;
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::{ReplayGuard, TokenStore};
-use crate::system::{Clock, Entropy};
-use crate::target::Resource;
 
 /// Configures an [`AuthorizationServer`].
 ///

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use super::AuthorizationServer;
 use super::limit::Attempt;
 use crate::base::time::in_time;
+use crate::base::{FreshSecrets, SecretText};
 use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
@@ -17,10 +18,8 @@ use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::{
     AccountStatus, AwaitCertificate, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Facts,
 };
-use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
-use crate::secret::SecretText;
 use crate::store::{BackendError, CommitError, Committed, Record, UserCodeDigest, Write};
 
 /// How often a request is decided again because another one changed its grant or client meanwhile.

@@ -5,8 +5,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::base::{Digest, SECRET_BYTES, Secret};
 use crate::grant::GrantId;
-use crate::secret::{Digest, SECRET_BYTES, Secret};
 use crate::store::Filter;
 
 /// A place in the listing of one filter: opaque and authenticated, so that it can go out to a browser and come back.

@@ -8,17 +8,15 @@ use chrono::{DateTime, Utc};
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
 use crate::client::{Client, GrantType};
-use crate::details::AuthorizationDetails;
 use crate::documents::Requester;
 use crate::error::{Reason, Refusal};
 use crate::flow::consent::Terms;
 use crate::flow::device;
 use crate::grant::{BrowserSession, Grant, GrantId, Login, UserCode};
 use crate::http::{Request, Response};
-use crate::scope::Scope;
 use crate::store::{Record, Tombstone, Write};
-use crate::target::ResourceIndicators;
 
 impl AuthorizationServer {
     /// Answers a device authorization request (RFC 8628 section 3.1).

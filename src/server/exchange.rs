@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::AuthorizationServer;
+use crate::base::SecretText;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{AwaitTokens, Exchange, ExchangeAsk, TokenReply};
-use crate::secret::SecretText;
 use crate::store::BackendError;
 use crate::token::Access;
 

@@ -7,8 +7,8 @@ use crate::base::Algorithm;
 use crate::client::Client;
 use crate::error::Refusal;
 use crate::grant::Grant;
+use crate::issuance::Policy;
 use crate::openid::{ClaimsSource, OpenIdRules, PairwiseKey};
-use crate::policy::Policy;
 
 /// What a builder is told of OpenID Connect; without a source of claims, it is off.
 #[derive(Default)]

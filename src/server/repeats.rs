@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::policy::after;
-use crate::secret::Digest;
+use crate::base::{Digest, after};
 
 /// How many are remembered. Beyond that, a repeat counts as a later one, so that a flood of others hides none.
 const LIMIT: usize = 16 * 1024;

@@ -15,22 +15,20 @@ use super::validate::{issuer_path, known_resources, validate_details, validate_d
 use super::validate::{validate_numbers, validate_openid, validate_single_use, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
 use crate::audit::{Audit, Endpoint};
+use crate::base::{Clock, Entropy, SECRET_BYTES, Scope, Secret, SystemClock, SystemEntropy};
+use crate::client::Profile;
 use crate::client::auth::AssertionRules;
 use crate::client::{
     ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, RequestObjects, SlowHash,
 };
-use crate::details::{DetailType, DetailTypes};
 use crate::documents::{Documents, MetadataDocuments};
 use crate::error::Mistakes;
+use crate::issuance::{DetailType, DetailTypes, Resource};
+use crate::issuance::{Policy, Rules, SignedAnswers, is_served};
 use crate::openid::{OPENID, OpenIdRules};
-use crate::policy::{Policy, Profile, Rules, SignedAnswers, is_served};
 use crate::registration::Registration;
-use crate::scope::Scope;
-use crate::secret::{SECRET_BYTES, Secret};
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::{ReplayGuard, TokenStore};
-use crate::system::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::target::Resource;
 use crate::trust::Dpop;
 
 /// Everything that has a default.

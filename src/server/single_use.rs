@@ -20,9 +20,9 @@ use chrono::{DateTime, Utc};
 use super::AuthorizationServer;
 use super::sweep::KEPT;
 use super::turns::{Turn, Turns};
+use crate::base::after;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitSecrets, Decision, TokenReply};
-use crate::policy::after;
 use crate::store::{ReplayGuard, ReplayKey};
 
 /// How many are remembered as given back. Beyond that, a retry counts as a replay.

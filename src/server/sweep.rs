@@ -9,9 +9,9 @@ use super::calls::Outcome;
 use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::system::stopwatch;
 use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
-use crate::system::stopwatch;
 use crate::trust::times::CLOCK_SKEW;
 
 /// How long expired records are kept. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its

@@ -4,10 +4,10 @@
 use super::manage::SLICE;
 use super::{AuthorizationServer, Consent, EventSubject};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::Scope;
 use crate::error::Fault;
 use crate::flow::authorize::{AwaitConsent, Remembered};
 use crate::http::Response;
-use crate::scope::Scope;
 use crate::store::{Filter, Page};
 
 /// What became of a consent for which no page was shown.

@@ -16,8 +16,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::turns::{Turn, Turns};
+use crate::base::after;
 use crate::grant::GrantId;
-use crate::policy::after;
 
 /// How many are remembered. Beyond that, a retry counts as a replay.
 const LIMIT: usize = 16 * 1024;

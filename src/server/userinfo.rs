@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 
 use super::{AuthorizationServer, EventSubject, Inner};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::ResourceId;
 use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
 use crate::flow::token::Decision;
-use crate::form::Form;
+use crate::http::form::Form;
 use crate::http::{Method, Request, Response};
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
 use crate::resource::{Guard, Requirement, TokenVerifier};
 use crate::signing::Unsigned;
-use crate::target::ResourceId;
 use crate::token::Access;
 
 impl AuthorizationServer {

@@ -6,16 +6,13 @@ use fluent_uri::Uri;
 
 use super::config_error::ConfigError;
 use super::setup::Options;
-use crate::base::Algorithm;
+use crate::base::redirect_uri::{has_port_that_exists, may_be_named};
+use crate::base::{Algorithm, Scope};
 use crate::client::GrantType;
-use crate::details::DetailTypes;
 use crate::documents::MetadataDocuments;
+use crate::issuance::{DetailTypes, KnownResource, Policy, Resource};
 use crate::openid::OpenIdRules;
-use crate::policy::Policy;
-use crate::redirect::{has_port_that_exists, may_be_named};
 use crate::registration::Registration;
-use crate::scope::Scope;
-use crate::target::{KnownResource, Resource};
 
 /// The path of an issuer that RFC 8414 section 2 allows, without a slash at its end.
 pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {

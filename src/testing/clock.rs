@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::system::Clock;
+use crate::base::Clock;
 
 /// A clock that stands still until it is moved. Its clones are one clock.
 #[derive(Clone)]

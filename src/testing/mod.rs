@@ -41,11 +41,11 @@ pub use builder::TestServerBuilder;
 pub use clock::TestClock;
 pub use tokens::Tokens;
 
+use crate::base::system::Clock as _;
 use crate::grant::Login;
 use crate::http::{Request, Response};
 use crate::resource::Guard;
 use crate::server::{AuthorizationServer, SignedIn};
-use crate::system::Clock as _;
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -4,16 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{Confirmation, TokenName};
+use crate::base::{AuthorizationDetails, Confirmation, ResourceId, Scope, Secret, TokenName};
 use crate::client::ClientId;
-use crate::details::AuthorizationDetails;
 use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
-use crate::policy::Rules;
-use crate::scope::Scope;
-use crate::secret::Secret;
+use crate::issuance::Rules;
 use crate::signing::Claims;
 use crate::store::Record;
-use crate::target::ResourceId;
 
 /// A live access token: in whose name a request acts, and what it may do.
 #[derive(Clone, Debug)]

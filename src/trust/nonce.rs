@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use subtle::ConstantTimeEq as _;
 
-use crate::secret::Secret;
+use crate::base::Secret;
 
 /// A new nonce comes this often, in seconds. One is good until the period after its own ends.
 const PERIOD: i64 = 300;
@@ -40,7 +40,7 @@ impl Nonces {
 
     fn of(&self, server: &str, period: i64) -> String {
         // The period has a fixed length, so no two pairs run together; the name of the server is hashed first.
-        let server = crate::secret::Digest::of(NONCE, server.as_bytes());
+        let server = crate::base::secret::Digest::of(NONCE, server.as_bytes());
         let message = [&server.expose()[..], &period.to_be_bytes()].concat();
         let hash = self.key.joined_with(&message, NONCE);
         URL_SAFE_NO_PAD.encode(&hash.bytes()[..BYTES])

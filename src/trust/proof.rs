@@ -17,10 +17,9 @@ use sha2::{Digest as _, Sha256};
 use super::nonce::Nonces;
 use super::times::CLOCK_SKEW;
 use crate::base::numeric_date::NumericDate;
-use crate::base::{ReplayKey, Thumbprint};
+use crate::base::{ReplayKey, Secret, Thumbprint};
 use crate::error::ProofFlaw as Flaw;
 use crate::http::Request;
-use crate::secret::Secret;
 
 /// The longest proof, in bytes. It is measured before anything of it is read.
 pub const MAX_PROOF_BYTES: usize = 8 * 1024;

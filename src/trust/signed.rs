@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use super::key_source::{KeySource, TrustedKeys};
+use crate::base::Digest;
 use crate::jose::{JwsError, Unverified};
-use crate::secret::Digest;
 
 /// Claims, and the key that signed them.
 pub(crate) struct Signed<T> {

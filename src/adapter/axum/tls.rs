@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Connection;
 use crate::adapter::CertificateRequest;
-use crate::system::{Clock, SystemClock};
+use crate::base::{Clock, SystemClock};
 
 /// A handshake has this long.
 const HANDSHAKE: Duration = Duration::from_secs(10);

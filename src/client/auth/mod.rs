@@ -17,11 +17,10 @@ use serde_json::{Map, Value};
 
 use super::keys::ClientKeys;
 use super::{AuthMethod, CertificateSubject, Client, ClientId, ExpectedCertificate, ShownCertificate};
-use crate::base::ReplayKey;
+use crate::base::{ReplayKey, SecretText};
 use crate::error::{AssertionFlaw, CertificateFlaw, Reason};
-use crate::form::Form;
+use crate::http::form::Form;
 use crate::http::{Certificate, Request};
-use crate::secret::SecretText;
 
 pub(crate) use private_key_jwt::{ASSERTION_TYPES, AssertionRules};
 pub use slow_hash::SlowHash;

@@ -1,11 +1,11 @@
 //! `none`: a public client, which only names itself (RFC 6749 section 3.2.1).
 
 use super::{Carried, Check, Credentials, Method, Presented};
+use crate::base::SecretText;
 use crate::client::{AuthMethod, ClientId};
 use crate::error::Reason;
-use crate::form::Form;
 use crate::http::Request;
-use crate::secret::SecretText;
+use crate::http::form::Form;
 
 pub(super) const METHOD: Method = Method {
     name: AuthMethod::None,

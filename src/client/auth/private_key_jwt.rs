@@ -11,12 +11,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Carried, Check, Credentials, Method, Presented, Reader};
-use crate::base::ReplayKey;
 use crate::base::numeric_date::NumericDate;
+use crate::base::{ReplayKey, SecretText};
 use crate::client::{AuthMethod, Client, ClientId};
 use crate::error::{AssertionFlaw as Flaw, Reason};
-use crate::form::Form;
-use crate::secret::SecretText;
+use crate::http::form::Form;
 use crate::trust::times;
 
 /// `client_assertion_type` (RFC 7523 section 2.2).

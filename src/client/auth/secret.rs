@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
 use super::{Carried, Check, Credentials, Method, Presented, Reader};
+use crate::base::{Digest, SecretText};
 use crate::client::{AuthMethod, Client, ClientId, SecretHash};
 use crate::error::Reason;
-use crate::form;
-use crate::secret::{Digest, SecretText};
+use crate::http::form;
 
 pub(super) const BASIC: Method = Method {
     name: AuthMethod::ClientSecretBasic,

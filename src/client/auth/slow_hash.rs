@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::secret::SecretText;
+use crate::base::SecretText;
 
 /// Checks secrets that people chose, slowly and off the async threads. The feature `argon2` has one.
 #[async_trait]

@@ -3,22 +3,18 @@
 use chrono::{DateTime, Utc};
 
 use super::{AuthenticationRequest, Prompt};
-use crate::base::{AccessRights, ReplayKey};
+use crate::base::pkce::CodeChallenge;
+use crate::base::redirect_uri::RedirectUri;
+use crate::base::{AccessRights, AuthorizationDetails, FreshSecrets, ReplayKey, ResourceIndicators, Scope};
 use crate::client::{ApplicationType, Client, ResponseType};
-use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::consent::Terms;
 use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
 use crate::flow::token::Reply;
 use crate::flow::{Facts, Issuance};
-use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{Authentication, Grant, Handle, Kind, PendingCode};
 use crate::openid::{OPENID, OpenId};
-use crate::pkce::CodeChallenge;
-use crate::redirect::RedirectUri;
-use crate::scope::Scope;
 use crate::store::{Record, Write};
-use crate::target::ResourceIndicators;
 
 /// Everything is checked but the human. Neither `Clone` nor serialisable: one question, one answer. Over a
 /// page that waits for the user, the host keeps the query string, and the request is checked again.

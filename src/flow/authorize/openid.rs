@@ -2,13 +2,13 @@
 
 use super::parameters::AuthorizationParameters;
 use super::{AwaitLogin, Prompt};
+use crate::base::Scope;
 use crate::client::ResponseType;
 use crate::error::Reason;
 use crate::flow::logout::HintClaims;
 use crate::grant::Subject;
+use crate::issuance::Rules;
 use crate::openid::{ClaimsRequest, MAX_NONCE, OPENID, OpenId};
-use crate::policy::Rules;
-use crate::scope::Scope;
 
 impl AwaitLogin {
     /// The `id_token_hint` that has to be verified, if the request is one of OpenID Connect.

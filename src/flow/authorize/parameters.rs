@@ -1,16 +1,13 @@
 //! The parameters of an authorization request: read at once, judged when a user is signed in.
 
 use super::requested::{AuthenticationRequest, Prompts};
-use crate::base::Thumbprint;
+use crate::base::pkce::CodeChallenge;
+use crate::base::{AuthorizationDetails, ResourceIndicators, Scope, Thumbprint};
 use crate::client::{Client, ResponseType};
-use crate::details::AuthorizationDetails;
 use crate::error::Reason;
 use crate::flow::ResponseMode;
-use crate::form::Form;
-use crate::pkce::CodeChallenge;
-use crate::policy::Rules;
-use crate::scope::Scope;
-use crate::target::ResourceIndicators;
+use crate::http::form::Form;
+use crate::issuance::Rules;
 
 /// The parameter with the thumbprint of a key.
 pub(in crate::flow) const DPOP_JKT: &str = "dpop_jkt";

@@ -13,14 +13,12 @@ use serde_json::{Map, Value};
 
 use super::AwaitLogin;
 use super::source::ClaimedRequest;
-use crate::base::ReplayKey;
 use crate::base::numeric_date::NumericDate;
+use crate::base::{ReplayKey, SecretText, after};
 use crate::client::{Client, RequestObjects, SignedText, Unsigned};
 use crate::error::{AssertionFlaw as Flaw, Reason, Refusal};
-use crate::form::Form;
+use crate::http::form::Form;
 use crate::issuance::Facts;
-use crate::policy::after;
-use crate::secret::SecretText;
 use crate::trust::times;
 
 /// The parameter that has the object.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::client::ClientMetadata;
 use crate::error::Reason;
-use crate::form::Form;
+use crate::http::form::Form;
 
 /// The longest text that a host is told, in characters; a longer one counts as absent.
 pub const MAX_HINT: usize = 2048;

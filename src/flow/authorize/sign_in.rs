@@ -7,8 +7,8 @@ use crate::client::Client;
 use crate::error::Reason;
 use crate::flow::redirect::ErrorAnswer;
 use crate::grant::{Login, Subject};
+use crate::issuance::Rules;
 use crate::openid::OpenId;
-use crate::policy::Rules;
 
 /// Why the user is sent to the login page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,15 +8,13 @@ use chrono::{DateTime, Utc};
 use super::parameters::AuthorizationParameters;
 use super::request_object::{AwaitRequestObject, Opened};
 use super::{AwaitLogin, redirects_errors};
-use crate::base::ReplayKey;
+use crate::base::{ReplayKey, SecretText};
 use crate::client::Client;
 use crate::error::{Reason, Refusal};
 use crate::flow::redirect::Return;
-use crate::form::Form;
 use crate::grant::{GrantId, Handle, Kind, Subject};
-use crate::issuance::Facts;
-use crate::policy::Rules;
-use crate::secret::SecretText;
+use crate::http::form::Form;
+use crate::issuance::{Facts, Rules};
 use crate::store::{Committed, Record, Write};
 
 /// What every `request_uri` of this server begins with (RFC 9126 section 2.2).

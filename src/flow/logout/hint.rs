@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 
 use crate::base::{ClientId, SessionId, Subject};
 use crate::client::Client;
+use crate::issuance::Rules;
 use crate::openid::SessionRules;
-use crate::policy::Rules;
 
 /// What an `id_token` says that was handed back. Its signature is right; it proves who issued it, and not who sends it.
 #[derive(Debug)]

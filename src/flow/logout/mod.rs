@@ -20,10 +20,10 @@ pub(crate) use token::logout_token;
 use crate::base::redirect_uri::RedirectUri;
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
-use crate::form::Form;
 use crate::grant::Login;
+use crate::http::form::Form;
 use crate::http::{Method, Request};
-use crate::policy::Rules;
+use crate::issuance::Rules;
 
 /// What a request says.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use crate::base::SessionId;
 use crate::base::secret::Digest;
 use crate::client::Client;
 use crate::grant::Login;
-use crate::policy::Rules;
+use crate::issuance::Rules;
 
 /// A yes counts for so long, in seconds.
 const LIFETIME: i64 = 10 * 60;

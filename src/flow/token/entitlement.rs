@@ -8,15 +8,13 @@ use chrono::{DateTime, Utc};
 use super::ExtensionTerms;
 use super::new_grant::Entitled;
 use crate::base::time::end_of_time;
+use crate::base::{ResourceId, ResourceIndicators, Scope, after};
 use crate::client::{Client, GrantType};
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
 use crate::grant::{Authentication, Subject};
 use crate::issuance::Limits;
-use crate::policy::after;
-use crate::scope::Scope;
 use crate::store::{BackendError, ReplayKey};
-use crate::target::{ResourceId, ResourceIndicators};
 
 /// The subject that tokens may be issued for, and the most that they may allow.
 ///

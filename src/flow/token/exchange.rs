@@ -7,16 +7,13 @@
 use std::sync::Arc;
 
 use super::new_grant::{AwaitSecrets, Bounds, Parent};
-use crate::base::AccessRights;
+use crate::base::{AccessRights, ResourceId, ResourceIndicators, Scope, SecretText};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::flow::{AccountStatus, Facts, RequestedAccess};
-use crate::form::Form;
 use crate::grant::{Actor, MAX_ACTORS};
-use crate::scope::Scope;
-use crate::secret::SecretText;
-use crate::target::{ResourceId, ResourceIndicators};
+use crate::http::form::Form;
 use crate::token::Access;
 
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";

@@ -11,17 +11,16 @@ use chrono::{DateTime, Utc};
 
 use super::entitlement::Entitlement;
 use super::new_grant::{AwaitSecrets, Bounds};
+use crate::base::{ResourceIndicators, Scope};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::flow::{AccountStatus, Facts, RequestedAccess};
-use crate::form::Form;
 pub use crate::http::Parameters;
+use crate::http::form::Form;
 pub use crate::issuance::ExtensionTerms;
 pub(crate) use crate::issuance::KnownExtension;
-use crate::policy::Rules;
-use crate::scope::Scope;
-use crate::target::ResourceIndicators;
+use crate::issuance::Rules;
 
 /// A request of such a grant type, before anybody has looked at it.
 #[derive(Debug)]

@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::base::Algorithm;
+use crate::base::{Algorithm, after};
 use crate::client::Client;
 use crate::error::{BackendError, Reason};
 use crate::grant::{Grant, Issued, Subject};
+use crate::issuance::Rules;
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted, can_be_sub};
-use crate::policy::{Rules, after};
 use crate::signing::Unsigned;
 
 /// An `id_token` on its way to its signature. Before the answer is written, the host has its word on the user; after the

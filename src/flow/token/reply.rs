@@ -8,13 +8,11 @@ use serde::{Serialize, Serializer};
 use super::exchange::ACCESS_TOKEN;
 use super::id_token::IdToken;
 use crate::base::confirmation::BEARER;
-use crate::base::{AccessRights, Confirmation};
+use crate::base::{AccessRights, AuthorizationDetails, Confirmation, Secret};
 use crate::client::GrantType;
-use crate::details::AuthorizationDetails;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
 use crate::issuance::Facts;
-use crate::secret::Secret;
 use crate::signing::{self, AccessTokens, Algorithm, Claims, Unsigned};
 use crate::store::BackendError;
 

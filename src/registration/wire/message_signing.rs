@@ -5,7 +5,7 @@ use crate::base::Algorithm;
 use crate::client::ClientMetadata;
 use crate::client::auth::Credentials;
 use crate::error::Reason;
-use crate::policy::{Rules, SignedAnswers};
+use crate::issuance::{Rules, SignedAnswers};
 
 impl MetadataBody {
     /// What its authorization responses and introspection answers are going to be signed with. What cannot be had is refused, for an

@@ -5,15 +5,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use crate::base::Confirmation;
 use crate::base::numeric_date::NumericDate;
-use crate::details::AuthorizationDetails;
+use crate::base::{AuthorizationDetails, Confirmation, ResourceId, Scope};
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
-use crate::scope::Scope;
 use crate::signing::{Claims, SubjectType};
-use crate::target::ResourceId;
 use crate::trust::times::CLOCK_SKEW;
 
 /// The members as any server may write them; only `active` has to be there.

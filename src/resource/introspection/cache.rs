@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::answer::Active;
-use crate::secret::Digest;
+use crate::base::Digest;
 use crate::trust::kept::RemoteValue;
 
 type Entry = Arc<RemoteValue<Option<Arc<Active>>>>;

@@ -17,11 +17,9 @@ use form_urlencoded::byte_serialize;
 
 use super::bearer::is_token;
 use super::{Access, Discovery, TokenVerifier};
+use crate::base::{Digest, ResourceId, SecretText, after};
 use crate::error::{Reason, Refusal};
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
-use crate::policy::after;
-use crate::secret::{Digest, SecretText};
-use crate::target::ResourceId;
 use crate::trust::kept::{Answer, DEADLINE};
 use answer::Active;
 use cache::Cache;

@@ -5,14 +5,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::leniency::{Leniencies, WireScope};
-use crate::base::Confirmation;
 use crate::base::numeric_date::NumericDate;
-use crate::details::AuthorizationDetails;
+use crate::base::{AuthorizationDetails, Confirmation, ResourceId};
 use crate::error::Reason;
 use crate::grant::Actor;
 use crate::resource::audience::Audience;
 use crate::signing::{Claims, SubjectType};
-use crate::target::ResourceId;
 use crate::trust::times::{CLOCK_SKEW, EXPIRY_LEEWAY};
 
 #[derive(Deserialize)]

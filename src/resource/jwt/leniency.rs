@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::scope::Scope;
+use crate::base::Scope;
 
 /// A difference from RFC 9068 that is taken from one issuer, by [`JwtVerifier::allow`](super::JwtVerifier::allow). Without
 /// any, a token has to be as RFC 9068 wants it.

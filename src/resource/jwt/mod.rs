@@ -12,11 +12,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
 
 use super::{Access, GuardBuilder, TokenVerifier};
-use crate::base::Confirmation;
+use crate::base::{Confirmation, ResourceId};
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
 use crate::store::BackendError;
-use crate::target::ResourceId;
 use crate::trust::{KeySource, SignatureMissing, Signed, signed_claims};
 use claims::AccessTokenBody;
 use leniency::Leniencies;

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::claims::Validity;
+use crate::base::Digest;
 use crate::resource::Access;
-use crate::secret::Digest;
 use crate::signing::Claims;
 
 /// A token that passed, with all that has to be looked at again when it comes back.
@@ -140,7 +140,7 @@ fn of_value(value: &Value) -> usize {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::target::ResourceId;
+    use crate::base::ResourceId;
     use serde_json::json;
 
     fn passed(extra: Value) -> VerifiedToken {

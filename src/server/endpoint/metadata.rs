@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Inner, has_users};
 use crate::client::{GrantType, ResponseMode, ResponseType};
 use crate::http::Response;
-use crate::policy::SignedAnswers;
+use crate::issuance::SignedAnswers;
 use crate::server::AuthorizationServer;
 
 /// Who adds members to the document. A feature with members of its own adds a function.

@@ -10,7 +10,7 @@ use super::network::networks;
 use super::table::{Attempt, Key, Place, Rule, Table};
 use crate::error::Reason;
 use crate::grant::BrowserSession;
-use crate::policy::Policy;
+use crate::issuance::Policy;
 
 /// A session makes its own mistakes. The limit of the address is for who takes a new session for each guess, so it is higher, and
 /// the mistakes of one person do not close the page for those next to them.

@@ -7,25 +7,23 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::report::Stop;
-use crate::base::RightsRef;
+use crate::base::pkce::{CodeChallenge, CodeVerifier};
+use crate::base::redirect_uri::RedirectUri;
+use crate::base::{
+    AuthorizationDetails, Clock, Digest, Entropy, FreshSecrets, ResourceIndicators, RightsRef, Scope, Secret,
+    SystemClock,
+};
 use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
-use crate::details::AuthorizationDetails;
 use crate::error::Reason;
-use crate::form::Form;
-use crate::fresh_secrets::FreshSecrets;
 use crate::grant::{
     Authentication, BrowserSession, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued, SessionId,
 };
 use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, PendingCode, RefreshUse, Subject, UserCode, Verdict};
-use crate::issuance::{AccountStatus, Gate, Granted, Issuance, RequestedAccess};
+use crate::http::form::Form;
+use crate::issuance::{
+    AccountStatus, Gate, Granted, Issuance, KnownResource, Policy, RequestedAccess, Resource, Rules,
+};
 use crate::openid::{OpenId, Session};
-use crate::pkce::{CodeChallenge, CodeVerifier};
-use crate::policy::{Policy, Rules};
-use crate::redirect::RedirectUri;
-use crate::scope::Scope;
-use crate::secret::{Digest, Secret};
-use crate::system::{Clock, Entropy, SystemClock};
-use crate::target::{KnownResource, Resource, ResourceIndicators};
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -7,8 +7,8 @@ use super::fixture::Pair;
 use super::map::shown;
 use super::report::{Clause, Stop};
 use super::task::race;
+use crate::base::Secret;
 use crate::grant::{Grant, GrantId, Issued, Verdict};
-use crate::secret::Secret;
 use crate::store::{Record, Write};
 
 pub(super) async fn code(contract: &Contract) -> Result<(), Stop> {

@@ -52,7 +52,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ReplayGuard, TokenStore};
-use crate::system::{Entropy, SystemEntropy};
+use crate::base::{Entropy, SystemEntropy};
 use fixture::Fixture;
 pub use naive::NaiveStore;
 pub use report::{Clause, Report, Violation, Violations};

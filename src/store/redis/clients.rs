@@ -10,10 +10,10 @@ use redis::Value;
 use super::RedisStore;
 use super::answer::{list, record, text, unexpected};
 use super::scripts::{Call, REMOVE_CLIENT, SET_CLIENT, command};
+use crate::base::Digest;
 use crate::client::{
     Client, ClientId, ClientListing, ClientPage, ClientRegistry, Registrar, RegistryError, Replacement,
 };
-use crate::secret::Digest;
 use crate::store::BackendError;
 
 const PARTS: u8 = 16;

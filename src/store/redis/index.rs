@@ -12,9 +12,9 @@ use super::names::Names;
 use super::scripts::{Call, ENTER, command};
 use super::server::Server;
 use super::{MARGIN, time_to_live};
+use crate::base::Digest;
 use crate::client::ClientId;
 use crate::grant::{GrantId, SessionId, Subject};
-use crate::secret::Digest;
 use crate::store::{self as columns, BackendError, Filter, Write};
 
 /// The number of parts of the index of a client or of all grants, by the first four bits of an id: it may be large, and is

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use super::failure::Failure;
 use super::link::{Link, Wait};
 use super::scripts::Call;
+use crate::base::system::stopwatch;
 use crate::store::BackendError;
-use crate::system::stopwatch;
 
 /// Between two attempts; doubled each time, up to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);

@@ -12,7 +12,7 @@ use super::error::{code, code_of, is_busy, is_full};
 use super::schema::{self, VERSION};
 use super::writer::{Settings, Writer};
 use super::{SqliteEngine, SqliteStore};
-use crate::system::stopwatch;
+use crate::base::system::stopwatch;
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
