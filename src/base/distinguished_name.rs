@@ -88,17 +88,10 @@ impl DistinguishedName {
         parts.iter_mut().for_each(|part| part.sort_unstable());
         Self(parts)
     }
-
-    /// Whether it names nobody.
-    #[cfg_attr(not(feature = "mtls"), allow(dead_code))]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl Attribute {
     /// One of a certificate: its type as a dotted number; the tag, the content and the whole DER of its value.
-    #[cfg_attr(not(feature = "mtls"), allow(dead_code))]
     pub(crate) fn of_der(kind: String, tag: u32, content: &[u8], whole: &[u8]) -> Self {
         let text = match tag {
             UTF8 | PRINTABLE | IA5 => std::str::from_utf8(content).ok().and_then(comparable),

@@ -135,7 +135,7 @@ pub(super) struct FetchedCertificateKeys {
 
 impl FetchedCertificateKeys {
     pub(super) fn new(url: Arc<str>, outbound: Arc<dyn Outbound>) -> Self {
-        let kept = RemoteValue::default().renewed_every(TimeDelta::seconds(30));
+        let kept = RemoteValue::renewed_every(TimeDelta::seconds(30));
         Self { url, outbound, kept }
     }
 

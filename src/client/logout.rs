@@ -4,6 +4,7 @@ use fluent_uri::Uri;
 
 use super::{Client, ClientMetadata, Profile};
 use crate::base::redirect_uri::{RedirectUri, has_port_that_exists};
+use crate::outbound::address::Host;
 
 /// What is wrong with an address of a logout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +57,11 @@ fn is_address(text: &str) -> bool {
         let host = uri.authority().map(|authority| authority.host()).unwrap_or_default();
         let is_loopback = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
         let is_secure = uri.scheme().as_str() == "https" || (uri.scheme().as_str() == "http" && is_loopback);
-        is_plain && is_secure && uri.fragment().is_none() && has_port_that_exists(&uri)
+        is_plain
+            && Host::parse(host).is_some()
+            && is_secure
+            && uri.fragment().is_none()
+            && has_port_that_exists(&uri)
     })
 }
 

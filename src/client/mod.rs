@@ -262,6 +262,11 @@ impl Client {
         self.self_registration.is_some()
     }
 
+    /// Whether what it says of itself comes from outside: it registered itself, or a document describes it.
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.is_self_registered() || self.of_document
+    }
+
     /// The host that its metadata document is at, where its id is the URL of one
     /// ([`MetadataDocuments`](crate::documents::MetadataDocuments)). It is the one thing about such a client that is
     /// proven, so a consent page shows it; the name and the pictures are an unproven claim.

@@ -117,9 +117,7 @@ impl ClientCertificates for X509Certificates {
 fn is_named(certificate: &X509Certificate<'_>, subject: &CertificateSubject) -> Result<bool, Flaw> {
     if let CertificateSubject::DistinguishedName(text) = subject {
         let own = distinguished_name(certificate.subject());
-        return Ok(
-            !own.is_empty() && DistinguishedName::parse(text).is_some_and(|registered| registered == own)
-        );
+        return Ok(DistinguishedName::parse(text).is_some_and(|registered| registered == own));
     }
     // Two extensions of one kind, or one that cannot be read, are an error.
     let names = certificate.subject_alternative_name().map_err(|_| Flaw::Unreadable)?;

@@ -54,6 +54,9 @@ impl ProofFlaw {
     pub(crate) fn lacking(needed: &Confirmation, proven: Option<&Confirmation>) -> Self {
         match (needed.jkt(), proven.and_then(Confirmation::jkt)) {
             (Some(_), None) => Self::Missing,
+            _ if needed.x5t_s256().is_some() && proven.and_then(Confirmation::x5t_s256).is_none() => {
+                Self::CertificateMissing
+            }
             (Some(_) | None, _) => Self::OtherKey,
         }
     }

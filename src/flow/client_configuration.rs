@@ -181,6 +181,7 @@ impl ClientInformation {
         // Grantor's own members are the host's terms and no metadata of the client.
         metadata.access_tokens = None;
         metadata.id_token_claims_from_scope = None;
+        metadata.logout_token_type_jwt = None;
         metadata.require_pkce = None;
         metadata.localhost_any_port = None;
         metadata.redirect_schemes = None;

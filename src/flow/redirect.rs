@@ -1,6 +1,7 @@
 //! [`Redirect`]: an answer that goes to a registered address, and cannot go anywhere else.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -34,13 +35,19 @@ pub(crate) struct Return {
 
 /// An answer to the client by way of the browser. It has no public constructor: an open redirect is a value
 /// that cannot be made.
-#[derive(Debug)]
 pub struct Redirect {
     to: Return,
     reason: Option<Reason>,
     fields: Vec<(&'static str, String)>,
     /// Whether the user has to follow it by a click.
     is_link: bool,
+}
+
+/// Without the fields: one may be a code or a token.
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redirect").field("to", &self.to).field("reason", &self.reason).finish_non_exhaustive()
+    }
 }
 
 /// An error on its way to the client.
@@ -209,10 +216,15 @@ pub struct SealedRedirect {
 }
 
 /// What an authorization request is answered with.
-#[derive(Debug)]
 pub(crate) enum Answer {
     Code(String),
     Tokens(Reply),
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer(..)")
+    }
 }
 
 /// A redirect whose write is proven.

@@ -1,23 +1,19 @@
 //! [`Keys`]: the ring, its store and its schedule, driven.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_timer::Delay;
 
 use super::ring::KeyRing;
 use super::schedule::KeySchedule;
 use super::store::{KeyRecord, KeyStore};
 use super::view::{KeyView, KeysError};
-use crate::base::Digest;
-use crate::error::Fault;
-use crate::error::{BackendError, CommitError};
+use crate::base::{Digest, time};
+use crate::error::{BackendError, CommitError, Fault};
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
 
 /// The keys of a server. A cheap handle: clones share one cache.
@@ -250,15 +246,7 @@ fn digest(body: &str) -> Digest {
 
 /// A store that hangs is one that fails. What is ready at once costs no timer.
 async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
-    let (mut call, mut timer) = (pin!(call), None);
-    poll_fn(|context| {
-        if let Poll::Ready(answer) = call.as_mut().poll(context) {
-            return Poll::Ready(Ok(answer));
-        }
-        let timer = timer.get_or_insert_with(|| Delay::new(DEADLINE));
-        pin!(timer).poll(context).map(|()| Err(Fault::Deadline))
-    })
-    .await
+    time::in_time(call, DEADLINE).await.ok_or(Fault::Deadline)
 }
 
 /// How long the store may take for one call.

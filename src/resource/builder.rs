@@ -200,12 +200,6 @@ impl GuardBuilder {
         for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
             note(GuardError::AuthorizationServer(issuer.clone()));
         }
-        if self.requires_bound_tokens
-            && self.proofs.is_none()
-            && !self.local.iter().any(|s| s.proofs().is_some())
-        {
-            note(GuardError::BindingMissing);
-        }
         let (Some(place), Some(resource), true) = (own, resource, errors.is_empty()) else {
             return Err(Mistakes(errors));
         };
@@ -297,9 +291,6 @@ pub enum GuardError {
     /// RFC 6749 section 3.3.
     #[error("{0:?} is not one scope")]
     Scope(String),
-    /// Every token has to be bound to a key, and no key can be proven.
-    #[error("every access token has to be bound to a key, and no key can be proven: call dpop")]
-    BindingMissing,
     /// RFC 9110 section 5.6.4.
     #[error("the realm must be printable ASCII without quotes and backslashes")]
     Realm,

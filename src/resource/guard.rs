@@ -12,10 +12,10 @@ use super::key_check::{KeyCheck, Target};
 use super::requirement::Implied;
 use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
 use crate::audit::{Audit, Endpoint, Event, EventKind};
+use crate::base::time::in_time;
 use crate::base::{Clock, ResourceId};
 use crate::error::{Reason, Refusal};
 use crate::http::{Request, Response};
-use crate::server::in_time;
 use crate::trust::PROOF_FIELD;
 
 /// Stands in front of an API. Cheap to clone, without type parameters.

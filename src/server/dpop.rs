@@ -44,9 +44,16 @@ impl AuthorizationServer {
         if !has_proof(request) {
             return Ok(None);
         }
-        let url = self.url_of(endpoint).ok_or(Reason::NotConfigured)?;
-        let place = Place { server: &self.rules().issuer, base: &url, path: "", token: None };
-        Ok(dpop.check(request, &place, self.now())?)
+        let now = self.now();
+        let at = |base: &str| {
+            dpop.check(request, &Place { server: &self.rules().issuer, base, path: "", token: None }, now)
+        };
+        let checked = at(&self.url_of(endpoint).ok_or(Reason::NotConfigured)?);
+        // The endpoint may have a second URL, for connections with a certificate.
+        Ok(match (checked, self.mtls_alias_of(endpoint)) {
+            (Err(ProofFlaw::UrlWrong), Some(alias)) => at(&alias)?,
+            (checked, _) => checked?,
+        })
     }
 
     /// Marks a proof as used.

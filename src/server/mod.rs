@@ -67,7 +67,6 @@ pub use manage::Grants;
 pub use unasked::Unasked;
 
 use crate::audit::{Audit, Endpoint, Event, EventKind};
-pub(crate) use crate::base::time::in_time;
 use crate::base::{Clock, Entropy, Secret, SecretText};
 use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SlowHash};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AuthorizationServer, ConfigError};
 use crate::base::Algorithm;
-use crate::client::Client;
+use crate::client::{Client, DocumentUrl};
 use crate::error::Refusal;
 use crate::grant::Grant;
 use crate::issuance::Policy;
@@ -53,6 +53,8 @@ impl AuthorizationServer {
             false if !pairwise => return Ok(Some(None)),
             false => match self.find_any_client(grant.client()).await? {
                 Some(client) => client,
+                // Its document cannot make it a pairwise client.
+                None if DocumentUrl::is_claimed_by(grant.client()) => return Ok(Some(None)),
                 None => return Ok(None),
             },
         };

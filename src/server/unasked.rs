@@ -89,14 +89,13 @@ impl Consent {
     }
 
     /// Approves the request of an application of your own, without asking its user: the host decides that in their place, and it
-    /// is an event for the audit. Call it for clients that you know by their ids.
+    /// is an event for the audit. Call it for clients that you know by their ids. What it grants counts as granted by the user in
+    /// [`approve_remembered`](Self::approve_remembered) for as long as that grant lives.
     ///
     /// The user is asked all the same, or a request with `prompt=none` answered with `consent_required`, where
     /// [`must_ask`](Self::must_ask) says so, and for a client that registered itself or that a document describes.
     pub async fn approve_first_party(self) -> Unasked {
-        let client = self.client();
-        let is_strange = client.is_self_registered() || client.document_host().is_some();
-        match self.must_ask() || is_strange {
+        match self.must_ask() || self.client().is_stranger() {
             true => self.ask().await,
             false => self.without_page(EventKind::ConsentByPolicy).await,
         }

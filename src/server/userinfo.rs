@@ -165,6 +165,8 @@ fn token_of_form(request: &Request) -> Option<Request> {
     let token = form.one("access_token").ok()??;
     let mut with_header = Request::new(Method::Post).header("authorization", format!("Bearer {token}"));
     with_header.query.clone_from(&request.query);
+    with_header.certificate.clone_from(&request.certificate);
+    with_header.peer = request.peer;
     Some(with_header)
 }
 

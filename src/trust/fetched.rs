@@ -44,7 +44,7 @@ impl FetchedKeys {
 
     /// The same, where somebody else than the host chose the address; it is asked for an unknown key twice a minute at most.
     pub(crate) fn chosen_by(self, chosen_by: ChosenBy) -> Self {
-        Self { chosen_by, kept: self.kept.renewed_every(TimeDelta::seconds(30)), ..self }
+        Self { chosen_by, kept: RemoteValue::renewed_every(TimeDelta::seconds(30)), ..self }
     }
 
     /// The longest time that a set counts as fresh, whatever its answer says; by default an hour. So long a key may still

@@ -53,18 +53,19 @@ struct State<T> {
 
 impl<T> Default for RemoteValue<T> {
     fn default() -> Self {
+        Self::renewed_every(RENEW_EVERY)
+    }
+}
+
+impl<T> RemoteValue<T> {
+    /// Nothing yet; another answer is hoped for no more often than this.
+    pub(crate) fn renewed_every(pause: TimeDelta) -> Self {
         let state = State { answer: None, asked: None, failed: None, asking: false, waiting: Vec::new() };
-        Self { renew_every: RENEW_EVERY, state: Mutex::new(state) }
+        Self { renew_every: pause, state: Mutex::new(state) }
     }
 }
 
 impl<T: Clone> RemoteValue<T> {
-    /// The same, with another answer hoped for no more often than this.
-    #[cfg_attr(not(feature = "jwt"), allow(dead_code))]
-    pub(crate) fn renewed_every(self, pause: TimeDelta) -> Self {
-        Self { renew_every: pause, ..self }
-    }
-
     /// The value that is there, or else what `ask` brings; it is polled only if it is this caller's turn. With `renew`,
     /// what is there was not good enough.
     pub(crate) async fn latest(

@@ -167,7 +167,8 @@ impl Dpop {
             return Err(Flaw::TimeWrong);
         }
         let until = DateTime::from_timestamp(made.saturating_add(behind), 0).ok_or(Flaw::TimeWrong)?;
-        let once = ReplayKey::new(&format!("dpop:{key}:{url}"), &claims.jti);
+        // By the URL as the client signed it: a thief can spell that of the request in other ways.
+        let once = ReplayKey::new(&format!("dpop:{key}:{}", claims.htu), &claims.jti);
         Ok(Some(Proven { key, once, until }))
     }
 

@@ -109,10 +109,9 @@ impl AwaitClient {
 /// or that a document describes, chose its address itself, and could have an error made to lead users there (RFC 9700
 /// section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no page, so there the redirect stays.
 fn redirects_errors(client: &Client, asked: &AuthorizationParameters, rules: &Rules) -> bool {
-    let is_strange = client.is_self_registered() || client.of_document;
     let is_hidden =
         asked.requested.has_prompt(Prompt::None) && rules.scope.contains(OPENID) && asked.names_scope(OPENID);
-    !is_strange || is_hidden
+    !client.is_stranger() || is_hidden
 }
 
 /// The address for the answer is proven. Waits for the host's word on who is signed in.

@@ -1,5 +1,7 @@
 //! The parameters of an authorization request: read at once, judged when a user is signed in.
 
+use std::fmt;
+
 use super::requested::{AuthenticationRequest, Prompts};
 use crate::base::pkce::CodeChallenge;
 use crate::base::{AuthorizationDetails, ResourceIndicators, Scope, Thumbprint};
@@ -13,7 +15,6 @@ use crate::issuance::Rules;
 pub(in crate::flow) const DPOP_JKT: &str = "dpop_jkt";
 
 /// What the request asks for.
-#[derive(Debug)]
 pub(super) struct AuthorizationParameters {
     /// Whether each parameter is there once and of its type.
     pub(super) repeats: Result<(), Reason>,
@@ -37,6 +38,15 @@ pub(super) struct AuthorizationParameters {
     /// One that is not this server's own.
     pub(super) request_uri: bool,
     pub(super) registration: bool,
+}
+
+/// Without the texts that name the user.
+impl fmt::Debug for AuthorizationParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("AuthorizationParameters");
+        shown.field("response_type", &self.response_type).field("response_mode", &self.response_mode);
+        shown.field("scope", &self.scope).field("requested", &self.requested).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +86,14 @@ impl AuthorizationParameters {
         }
     }
 
-    /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it.
+    /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it, or else in
+    /// the first of its own modes. So a client of signed answers alone gets no unsigned error.
     pub(super) fn error_mode(&self, client: &Client, rules: &Rules) -> ResponseMode {
         let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
-        self.mode_for(response_type, client, rules).unwrap_or(ResponseMode::default_of(response_type))
+        let own = client.metadata().response_modes.iter().flatten();
+        let mut asked = std::iter::once(self.response_mode).chain(own.map(|mode| Some(Ok(*mode))));
+        let mode = asked.find_map(|mode| judge_mode(mode, response_type, client, rules).ok());
+        mode.unwrap_or(ResponseMode::default_of(response_type))
     }
 
     pub(super) fn mode_for(
@@ -88,15 +102,7 @@ impl AuthorizationParameters {
         client: &Client,
         rules: &Rules,
     ) -> Result<ResponseMode, Reason> {
-        let mode = ResponseMode::choose(self.response_mode, response_type)?;
-        let registered = client.metadata().response_modes.as_ref();
-        let is_registered =
-            registered.is_none_or(|modes| modes.iter().any(|own| own.of(response_type) == mode));
-        let can_be_had = !mode.is_signed() || rules.signed_answers.authorization(client).is_some();
-        match is_registered && can_be_had {
-            true => Ok(mode),
-            false => Err(Reason::ResponseModeInvalid),
-        }
+        judge_mode(self.response_mode, response_type, client, rules)
     }
 
     /// A method that is absent means `plain` (RFC 7636 section 4.3), which is not supported.
@@ -148,4 +154,21 @@ fn challenge_method(asked: &str) -> ChallengeMethod {
 
 fn max_age(asked: &str) -> Result<u32, Reason> {
     asked.parse().map_err(|_| Reason::MaxAgeMalformed)
+}
+
+/// The mode of an answer, if the client may have it and it can be had.
+fn judge_mode(
+    asked: Option<Result<ResponseMode, Reason>>,
+    response_type: ResponseType,
+    client: &Client,
+    rules: &Rules,
+) -> Result<ResponseMode, Reason> {
+    let mode = ResponseMode::choose(asked, response_type)?;
+    let registered = client.metadata().response_modes.as_ref();
+    let is_registered = registered.is_none_or(|modes| modes.iter().any(|own| own.of(response_type) == mode));
+    let can_be_had = !mode.is_signed() || rules.signed_answers.authorization(client).is_some();
+    match is_registered && can_be_had {
+        true => Ok(mode),
+        false => Err(Reason::ResponseModeInvalid),
+    }
 }

@@ -158,7 +158,7 @@ fn check_times(claims: &Claims, terms: RequestObjects, now: DateTime<Utc>) -> Re
     let Claims { exp, nbf, iat, .. } = *claims;
     if terms.dated {
         let (exp, nbf) = (exp.ok_or(Flaw::ClaimMissing)?, nbf.ok_or(Flaw::ClaimMissing)?);
-        if now.timestamp() - nbf.seconds() > LONGEST {
+        if now.timestamp() - nbf.seconds() > LONGEST + times::EXPIRY_LEEWAY {
             return Err(Flaw::Expired);
         }
         if exp.seconds() - nbf.seconds() > LONGEST {

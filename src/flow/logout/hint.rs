@@ -1,5 +1,7 @@
 //! `id_token_hint`: an `id_token` that this server issued, whenever that was.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -8,9 +10,9 @@ use crate::base::{ClientId, SessionId, Subject};
 use crate::client::Client;
 use crate::issuance::Rules;
 use crate::openid::SessionRules;
+use crate::trust::times::CLOCK_SKEW;
 
 /// What an `id_token` says that was handed back. Its signature is right; it proves who issued it, and not who sends it.
-#[derive(Debug)]
 pub(crate) struct HintClaims {
     /// The client that it was issued to.
     pub(crate) client: ClientId,
@@ -20,8 +22,15 @@ pub(crate) struct HintClaims {
     pub(crate) sid: Option<String>,
 }
 
-/// The clock of another node may be ahead, in seconds.
-const SKEW: i64 = 60;
+/// Without the user and the session.
+impl fmt::Debug for HintClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HintClaims").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// How far the clocks of two nodes may differ, in seconds: each is off by [`CLOCK_SKEW`] at most.
+pub(super) const SKEW: i64 = 2 * CLOCK_SKEW;
 
 #[derive(Deserialize)]
 struct Body {

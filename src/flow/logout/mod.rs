@@ -9,6 +9,7 @@ mod hint;
 mod question;
 mod token;
 
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -26,7 +27,7 @@ use crate::http::{Method, Request};
 use crate::issuance::Rules;
 
 /// What a request says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct LogoutParameters {
     id_token_hint: Option<String>,
     client_id: Option<ClientId>,
@@ -35,6 +36,13 @@ pub(crate) struct LogoutParameters {
     confirmation: Option<String>,
     pub(crate) logout_hint: Option<String>,
     pub(crate) ui_locales: Option<String>,
+}
+
+/// Without the texts: the hint names the user, and the confirmation signs them out.
+impl fmt::Debug for LogoutParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutParameters").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
 }
 
 /// The parameter by which the page of the host brings the user's yes.

@@ -1,11 +1,13 @@
 //! The question whether the user wants to sign out, and the proof of their yes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
+use super::hint::SKEW;
 use super::{AwaitSession, CONFIRMATION, LogoutParameters};
 use crate::base::SessionId;
 use crate::base::secret::Digest;
@@ -13,14 +15,13 @@ use crate::client::Client;
 use crate::grant::Login;
 use crate::issuance::Rules;
 
-/// A yes counts for so long, in seconds.
+/// How long the user's confirmation is valid, in seconds.
 const LIFETIME: i64 = 10 * 60;
 
 const TIME_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
 
 /// The user is asked, by a page of the host. The yes is bound to the session, and to what is asked.
-#[derive(Debug)]
 pub(crate) struct Question {
     /// The session that would end.
     session: SessionId,
@@ -29,6 +30,16 @@ pub(crate) struct Question {
     said: LogoutParameters,
     client: Option<Arc<Client>>,
     token: String,
+}
+
+/// Without the token.
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("said", &self.said)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Question {
@@ -48,7 +59,8 @@ impl Question {
         let Some((time, mac)) = bytes.split_first_chunk::<TIME_BYTES>() else { return false };
         let Ok(mac) = <[u8; MAC_BYTES]>::try_from(mac) else { return false };
         let asked = i64::from_be_bytes(*time);
-        let is_fresh = asked <= now.timestamp() && now.timestamp() < asked.saturating_add(LIFETIME);
+        let is_fresh =
+            asked <= now.timestamp().saturating_add(SKEW) && now.timestamp() < asked.saturating_add(LIFETIME);
         is_fresh && self.mac(*time, rules).is_some_and(|right| right.matches(&Digest::new(mac)))
     }
 

@@ -291,6 +291,12 @@ impl AuthorizationServer {
         self.inner.endpoints.path(endpoint).map(|path| self.inner.url(path))
     }
 
+    /// Its URL for connections with a certificate (RFC 8705 section 5).
+    pub(super) fn mtls_alias_of(&self, endpoint: Endpoint) -> Option<String> {
+        let base = self.inner.mutual_tls.aliases.as_ref()?;
+        self.inner.endpoints.path(endpoint).map(|path| format!("{base}{path}"))
+    }
+
     /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
     /// preflights, and lets other origins read what they may read.
     pub async fn handle(&self, endpoint: Endpoint, request: &Request) -> Response {

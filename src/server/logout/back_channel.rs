@@ -11,8 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_timer::Delay;
 
-use super::super::{AuthorizationServer, EventSubject, in_time};
+use super::super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::time::in_time;
+use crate::client::ClientId;
 use crate::documents::Requester;
 use crate::error::Reason;
 use crate::flow::logout::logout_token;
@@ -22,13 +24,13 @@ use crate::outbound::{ChosenBy, OutboundError, OutboundRequest, ask};
 /// The pauses before each try: five within five minutes.
 const PAUSES: [u64; 5] = [0, 5, 25, 60, 150];
 
-/// So many clients are asked at a time.
+/// The most clients contacted at once.
 const AT_ONCE: usize = 16;
 
-/// The answer to the browser waits for so long at most.
+/// How long the response to the browser waits for the first attempts.
 const PAGE: Duration = Duration::from_secs(2);
 
-/// One try takes so long at most.
+/// The deadline of one attempt.
 const TRY: Duration = Duration::from_secs(5);
 
 impl AuthorizationServer {
@@ -39,11 +41,11 @@ impl AuthorizationServer {
             return;
         }
         if let Some(queue) = &channels.queue {
-            for notice in notices {
-                let client = notice.client.clone();
-                let pushed = self.in_time(queue.push(notice)).await;
-                if !matches!(pushed, Some(Ok(()))) {
-                    self.undelivered(&client);
+            let push = |notice: &LogoutNotice| self.in_time(queue.push(notice.clone()));
+            let pushed = Together::new(&notices, |notice| Box::pin(push(notice))).await;
+            for (notice, pushed) in notices.iter().zip(pushed) {
+                if !matches!(pushed, Some(Some(Ok(())))) {
+                    self.undelivered(&notice.client);
                 }
             }
             return;
@@ -63,12 +65,11 @@ impl AuthorizationServer {
             let outcomes = Together::new(&notices, |notice| Box::pin(self.deliver(notice))).await;
             let mut outcomes = outcomes.into_iter();
             notices.retain(|_| outcomes.next().flatten() == Some(Delivery::Later));
-            first = None;
+            first.take();
             if notices.is_empty() {
                 return;
             }
         }
-        drop(first);
         notices.iter().for_each(|notice| self.undelivered(&notice.client));
     }
 
@@ -108,7 +109,8 @@ impl AuthorizationServer {
             Ok(token) => token,
             Err(_) => return Delivery::Later,
         };
-        let is_strange = client.is_self_registered() || client.of_document;
+        // A client with an owner brought its own address, too.
+        let is_strange = client.is_stranger() || client.owner().is_some();
         let chosen_by = if is_strange { ChosenBy::Client } else { ChosenBy::Host };
         let form: String =
             form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
@@ -116,7 +118,7 @@ impl AuthorizationServer {
         outcome(ask(&**outbound, &request).await.map(|answer| answer.status()))
     }
 
-    fn undelivered(&self, client: &crate::client::ClientId) {
+    pub(super) fn undelivered(&self, client: &ClientId) {
         let reason = Reason::LogoutUndelivered;
         self.audit(EventKind::Failed(reason), Endpoint::Host, EventSubject::client(client));
     }

@@ -10,14 +10,14 @@ use crate::client::ClientId;
 use crate::documents::Requester;
 use crate::error::Fault;
 use crate::grant::{GrantId, SessionId, Subject};
-use crate::openid::{LogoutNotice, OFFLINE_ACCESS, SessionRules};
+use crate::openid::{LogoutNotice, SessionRules};
 use crate::store::{Filter, Listing, Page, Record, Tombstone, Write};
 
 /// What the end of a session came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndedSession {
-    /// So many grants ended with it. Those for offline access live on.
+    /// How many grants ended with it. Grants for offline access live on.
     pub grants: u64,
     /// URLs to load in hidden frames, as [`SignedOut::frames`](super::SignedOut::frames) has them.
     pub frames: Vec<String>,
@@ -35,53 +35,48 @@ impl AuthorizationServer {
     /// delivers on in the background ([`Sessions::back_channel`](super::Sessions::back_channel)).
     ///
     /// # Errors
-    /// The store failed midway, and nobody was told. What has ended stays so; ask again.
+    /// The store failed midway. What has ended stays so, and its clients were told; call it again for the rest.
     pub async fn end_session(&self, session: &SessionId) -> Result<EndedSession, Fault> {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
-        let filter = Filter::session(*session);
-        let (mut page, mut told, mut grants) = (Page::first(SLICE), Told::new(), 0);
-        loop {
-            let listing = self.page(&filter, page).await?;
-            let next = listing.next;
-            grants += self.end_of_session(listing, &mut told).await?;
-            match next {
-                Some(last) => page = page.after(last),
-                None => break,
-            }
-        }
+        let mut told = Told::new();
+        let ended = self.end_pages(&Filter::session(*session), &mut told).await;
         let user = told.values().next().cloned();
         let about = EventSubject { subject: user.as_ref(), ..EventSubject::default() };
         self.audit(EventKind::SessionEnded, Endpoint::Host, about);
         let frames = self.tell_all(Some(*session), told, rules).await;
-        Ok(EndedSession { grants, frames })
+        Ok(EndedSession { grants: ended?, frames })
     }
 
-    /// Ends every grant of a user but those for offline access, and signs the user out at every client that has a logout URI,
-    /// whatever the session: after a change of the password, say. Remove your own sessions of the user first.
+    /// Ends the grants of a user that began in a session, but for those with the scope `offline_access`, and signs the user out
+    /// at every client that has a logout URI: after a change of the password, say. Remove your own sessions of the user first.
+    /// Grants without a session, such as those of devices and of plain OAuth, live on:
+    /// [`revoke_subject`](Self::revoke_subject) ends all.
     ///
     /// # Errors
     /// As of [`end_session`](Self::end_session).
     pub async fn end_user(&self, user: &str) -> Result<EndedSession, Fault> {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
-        let filter = Filter::subject(Subject::user(user));
-        let (mut page, mut told, mut grants) = (Page::first(SLICE), Told::new(), 0);
-        loop {
-            let listing = self.page(&filter, page).await?;
-            let next = listing.next;
-            // A grant without a session is none of a browser that is signed in.
-            let records =
-                listing.records.into_iter().filter(|record| record.grant().session().is_some()).collect();
-            grants += self.end_of_session(Listing { records, ..Listing::default() }, &mut told).await?;
-            match next {
-                Some(last) => page = page.after(last),
-                None => break,
-            }
-        }
-        let subject = Subject::user(user);
+        let (subject, mut told) = (Subject::user(user), Told::new());
+        let ended = self.end_pages(&Filter::subject(subject.clone()), &mut told).await;
         let about = EventSubject { subject: Some(&subject), ..EventSubject::default() };
         self.audit(EventKind::SessionEnded, Endpoint::Host, about);
         let frames = self.tell_all(None, told, rules).await;
-        Ok(EndedSession { grants, frames })
+        Ok(EndedSession { grants: ended?, frames })
+    }
+
+    /// Ends what a filter finds, as far as it began in a session; how many grants.
+    async fn end_pages(&self, filter: &Filter, told: &mut Told) -> Result<u64, Fault> {
+        let (mut page, mut grants) = (Page::first(SLICE), 0);
+        loop {
+            let mut listing = self.page(filter, page).await?;
+            let next = listing.next;
+            listing.records.retain(|record| record.grant().session().is_some());
+            grants += self.end_of_session(listing, told).await?;
+            match next {
+                Some(last) => page = page.after(last),
+                None => return Ok(grants),
+            }
+        }
     }
 
     pub(in crate::server) fn sessions(&self) -> Option<&SessionRules> {
@@ -95,7 +90,7 @@ impl AuthorizationServer {
         for record in listing.records {
             let grant = record.grant();
             told.insert(grant.client().clone(), grant.subject().clone());
-            if !grant.is_ended() && grant.scope().contains(OFFLINE_ACCESS) {
+            if !grant.is_ended() && grant.is_offline() {
                 offline.push(record);
                 continue;
             }
@@ -155,8 +150,15 @@ impl AuthorizationServer {
     async fn tell_all(&self, session: Option<SessionId>, told: Told, rules: &SessionRules) -> Vec<String> {
         let (mut notices, mut frames) = (Vec::new(), Vec::new());
         for (id, subject) in told {
-            // One that is gone has no session to end.
-            let Ok(Some(client)) = self.find_client(&id, Requester::default()).await else { continue };
+            let client = match self.find_client(&id, Requester::default()).await {
+                Ok(Some(client)) => client,
+                // It is gone, and has no session to end.
+                Ok(None) => continue,
+                Err(_) => {
+                    self.undelivered(&id);
+                    continue;
+                }
+            };
             let Subject::User(user) = &subject else { continue };
             let sid = session.map(|session| rules.sid(session, &id));
             let metadata = client.metadata();
@@ -166,7 +168,10 @@ impl AuthorizationServer {
                 frames.push(frame(uri, &self.rules().issuer, sid));
             }
             if metadata.backchannel_logout_uri.is_some() && rules.back_channel {
-                let Ok(sub) = self.rules().sub_of(&subject, &client) else { continue };
+                let Ok(sub) = self.rules().sub_of(&subject, &client) else {
+                    self.undelivered(&id);
+                    continue;
+                };
                 let sub = sub.as_deref().unwrap_or(user).into();
                 notices.push(LogoutNotice { client: id, sub, sid: sid.map(String::into_boxed_str) });
             }
