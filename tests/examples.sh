@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/clients/lib.sh
 
-work=$(mktemp -d)
-trap 'stop_program; rm -rf "$work"' EXIT
+work=$(mktemp -d) server_pid=
+trap 'stop_program; program_pid=$server_pid; stop_program; rm -rf "$work"' EXIT
 build_programs
 
 failed=0
@@ -51,19 +51,22 @@ for example in no_async own_store; do
     expect "$example: runs" "$status: $(tail -n 5 "$work/output")" '^0: .'
 done
 
-# The commands at the head of resource_server, but for the port that it takes.
-start_program "$work/server.log" "$TARGET/debug/grantor-server" examples/resource_server/server.toml
+# The commands at the head of resource_server, on free ports.
+port=$(free_port)
+issuer=http://127.0.0.1:$port
+sed "s/127\.0\.0\.1:9400/127.0.0.1:$port/" examples/resource_server/server.toml >"$work/server.toml"
+start_program "$work/server.log" "$TARGET/debug/grantor-server" "$work/server.toml"
 server_pid=$program_pid
 start_program "$work/resource_server.log" "$TARGET/debug/grantor-resource-server" --listen 127.0.0.1:0 \
-    --resource http://127.0.0.1:9402/api --introspection http://127.0.0.1:9400/introspect \
-    --issuer http://127.0.0.1:9400 --client-id notes-api --client-secret notes-api-secret
-TOKEN=$(curl -s -u robot:robot-secret -d grant_type=client_credentials http://127.0.0.1:9400/token |
+    --resource http://127.0.0.1:9402/api --introspection "$issuer/introspect" --issuer "$issuer" \
+    --client-id notes-api --client-secret notes-api-secret
+TOKEN=$(curl -s -u robot:robot-secret -d grant_type=client_credentials "$issuer/token" |
     sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 notes="$program_address/api/notes"
 expect "resource_server: a note" "$(curl -s -d 'buy milk' -H "Authorization: Bearer $TOKEN" "$notes")" '"buy milk"'
 expect "resource_server: the challenge" "$(curl -si "$notes")" 'resource_metadata="http://127.0.0.1:9402/'
 stop_program
-program_pid=$server_pid
+program_pid=$server_pid server_pid=
 stop_program
 
 # The MCP server tells a client without a token where to get one.

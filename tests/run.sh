@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 source tests/clients/lib.sh
 
-FUZZ_SECONDS=15      # for each target
+FUZZ_SECONDS=10      # for each target
 MOST_CRATES=45       # in the tree of the default features
 MOST_TO_TRY=110      # in that of the first command of the README
 
@@ -63,6 +63,7 @@ crates() {
 }
 
 stage_dependencies() {
+    install_python
     local default first
     default=$(crates normal,build | wc -l)
     first=$(crates normal,build,dev | wc -l)

@@ -4,7 +4,7 @@ TARGET="${CARGO_TARGET_DIR:-target}"
 VENV=tests/.venv
 NODE_DIR=tests/clients/node
 
-# Debian's packages that are missing. Whoever is not root, or not on Debian, is told what to install.
+# Debian's packages that are missing. Without root or without `apt-get`, says what to install.
 install_packages() {
     local missing=()
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
@@ -20,13 +20,22 @@ install_packages() {
     command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     [ ${#missing[@]} -eq 0 ] && return
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "install these packages of Debian 12 as root, or what corresponds to them: ${missing[*]}"
+        return 1
+    fi
     echo "installing ${missing[*]}"
-    apt-get update -qq
-    # The tests start servers of their own; what Debian's packages would start is none of ours.
-    local policy=/usr/sbin/policy-rc.d refused=
-    [ -e "$policy" ] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && refused=$policy; }
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    [ -z "$refused" ] || rm "$refused"
+    (
+        # The tests start servers of their own, so the packages shall start none.
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '#!/bin/sh\nexit 101\n' >"$policy"
+            chmod +x "$policy"
+        fi
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    )
 }
 
 # The Python packages of requirements.txt, in a venv that follows the file.

@@ -62,7 +62,10 @@ for line in "${clients[@]}"; do
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     echo "--- $name"
     status=1
-    program=("$TARGET/debug/grantor-server" "tests/clients/$config")
+    GRANTOR_SITE_PORT=$(free_port)
+    export GRANTOR_SITE_PORT
+    [ ! -e "tests/clients/$config" ] || sed "s/@SITE_PORT@/$GRANTOR_SITE_PORT/" "tests/clients/$config" >"$work/$config"
+    program=("$TARGET/debug/grantor-server" "$work/$config")
     if [ "$config" = mcp_server ]; then
         # The documents of the client are at `https://client.example`, which is the client's own program.
         GRANTOR_DOCUMENTS="127.0.0.1:$(free_port)"

@@ -14,7 +14,7 @@ from checks import Checks
 from user import User
 
 ISSUER = os.environ["GRANTOR_ISSUER"]
-PORT = 18931
+PORT = int(os.environ["GRANTOR_SITE_PORT"])
 SITE = f"http://127.0.0.1:{PORT}"
 PRIVATE = SITE + "/private/"
 CALLBACK = PRIVATE + "callback"

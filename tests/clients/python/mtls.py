@@ -3,9 +3,11 @@
 The certificates are made here, by openssl; each server is a process of its own, on a free port.
 """
 
+import atexit
 import base64
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +21,7 @@ SERVER = os.environ["GRANTOR_SERVER"]
 API = os.environ["GRANTOR_RESOURCE_SERVER"]
 CLIENT = ["node", str(Path(__file__).parent.parent / "node" / "mtls.mjs")]
 WORK = Path(tempfile.mkdtemp())
+atexit.register(shutil.rmtree, WORK, ignore_errors=True)
 check = Checks("mTLS")
 
 
@@ -88,6 +91,7 @@ class Running:
         self.log = open(WORK / f"{Path(command[0]).name}.log", "ab+")
         self.process = subprocess.Popen(command, cwd=WORK, stdout=subprocess.PIPE if port is None else self.log, stderr=self.log,
                                         env={**os.environ, **environment})
+        atexit.register(self.stop)
         if port is None:
             self.line = self.process.stdout.readline().decode().strip()
         else:
