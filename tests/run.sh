@@ -9,8 +9,8 @@ FUZZ_SECONDS=10      # for each target
 MOST_CRATES=45       # in the tree of the default features
 MOST_TO_TRY=110      # in that of the first command of the README
 
-# A run from nothing compiles everything once, so what an incremental build would keep is of no use.
-[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+# A run from nothing compiles everything once: what an incremental build or a debugger needs would only cost time.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 
 stage_install() {
     install_packages
