@@ -30,6 +30,8 @@ END
         *) echo "$line" ;;
         esac
     done < <(sed -n '/^\[dependencies\]/,/^\[lints\]/p' Cargo.toml | grep -v '^\[lints\]')
+    echo '# A password hash takes a second without.'
+    sed -n '/^\[profile.dev.package.argon2\]/,/^opt-level/p' ../../Cargo.toml
 } >"$to/Cargo.toml"
 sed -i "s/cargo run -p grantor-login/cargo run/" "$to/src/main.rs"
 echo "a template is in $to: cargo generate --path $to --name my-login"

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
@@ -47,6 +49,7 @@ impl Browser {
     async fn send(&mut self, request: axum::http::request::Builder, body: String) {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = request.extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1))));
         let request = request.header("cookie", cookies.join("; ")).body(Body::from(body)).unwrap();
         let response = self.site.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -96,11 +99,17 @@ impl Browser {
         self.get(&request("")).await;
         self.follow().await;
         assert!(self.page.body.contains("Sign in"), "{}", self.page.body);
-        let query = self.page.field("request");
-        self.get(&format!("/sign-up?{query}")).await;
-        self.submit("/sign-up", &[("name", name), ("password", PASSWORD)]).await;
+        self.sign_up(name, PASSWORD).await;
         self.follow().await;
         assert!(self.page.body.contains("<b>Demo</b> asks for"), "{}", self.page.body);
+    }
+
+    async fn sign_up(&mut self, name: &str, password: &str) -> &Page {
+        self.submit("/sign-in", &[("name", name), ("password", password), ("account", "new")]).await
+    }
+
+    async fn sign_in(&mut self, name: &str, password: &str) -> &Page {
+        self.submit("/sign-in", &[("name", name), ("password", password), ("account", "own")]).await
     }
 
     async fn token(&mut self, code: &str) -> serde_json::Value {
@@ -205,8 +214,64 @@ async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
     browser.get(&again).await;
     assert!(browser.page.location.starts_with("/sign-in?"), "{}", browser.page.location);
     browser.follow().await;
-    browser.submit("/sign-in", &[("name", "ALICE"), ("password", PASSWORD)]).await;
+    browser.sign_in("ALICE", PASSWORD).await;
     assert!(browser.follow().await.body.contains("<b>Demo</b> asks for"), "{}", browser.page.body);
+    let fields = browser.page.hidden();
+    let mut press: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    press.push(("decision", "approve"));
+    let first = browser.post("/consent", &press).await.parameter("code").expect("a code");
+    assert_eq!(browser.post("/consent", &press).await.parameter("code"), Some(first), "a second press");
+    browser.get(&again).await;
+    assert!(browser.page.location.starts_with("/sign-in?"), "a sign-in is new for one answer");
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_the_session_before() {
+    let mut browser = Browser::new("fixed").await;
+    browser.get("/sign-in").await;
+    browser.sign_up("mallory", PASSWORD).await;
+    let planted = browser.cookies.clone();
+    browser.get("/sign-in").await;
+    browser.sign_up("alice", PASSWORD).await;
+    assert!(browser.get("/").await.body.contains("<b>alice</b>"));
+    browser.cookies = planted;
+    assert!(!browser.get("/").await.body.contains("signed in as"));
+}
+
+#[tokio::test]
+async fn guesses_are_limited_by_name_in_any_case_and_sign_ups_by_address() {
+    let mut browser = Browser::new("limits").await;
+    browser.get("/sign-in").await;
+    let csrf = browser.page.field("csrf");
+    let try_as = |name: &str, account: &str| {
+        let fields =
+            [("csrf", &*csrf), ("name", name), ("password", PASSWORD), ("account", account), ("request", "")];
+        fields.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let mut answers = Vec::new();
+    for name in
+        ["alice", "Alice", "aLice", "alIce", "aliCe", "alicE", "ALice", "ALIce", "ALICe", "ALICE", "AlIcE"]
+    {
+        let fields = try_as(name, "own");
+        let fields = fields.each_ref().map(|(name, value)| (&**name, &**value));
+        answers.push(browser.post("/sign-in", &fields).await.status);
+    }
+    assert_eq!(answers, [&[200; 10][..], &[429]].concat());
+    let mut answers = Vec::new();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let fields = try_as(name, "new");
+        let fields = fields.each_ref().map(|(name, value)| (&**name, &**value));
+        answers.push(browser.post("/sign-in", &fields).await.status);
+    }
+    assert_eq!(answers, [303, 303, 303, 303, 303, 429]);
+}
+
+#[test]
+fn a_redirect_within_the_site_stays_there() {
+    for path in ["//evil.example", "/\\evil.example", "https://evil.example", "\\\\evil.example", ""] {
+        assert_eq!(super::web::see_other(path).headers()["location"], "/", "{path}");
+    }
+    assert_eq!(super::web::see_other("/authorize?a=b").headers()["location"], "/authorize?a=b");
 }
 
 #[tokio::test]
@@ -218,15 +283,16 @@ async fn what_a_visitor_writes_stays_text_and_wrong_passwords_are_one_sentence()
         ("csrf", &*csrf),
         ("name", "<b>"),
         ("password", "wrong password"),
+        ("account", "own"),
         ("request", "\"><script>alert(1)</script>"),
     ];
     let page = browser.post("/sign-in", &hostile).await;
     assert!(page.body.contains("&lt;script&gt;") && !page.body.contains("<script>"), "{}", page.body);
-    browser.get("/sign-up").await;
-    browser.submit("/sign-up", &[("name", "alice"), ("password", PASSWORD)]).await;
+    browser.get("/sign-in").await;
+    browser.sign_up("alice", PASSWORD).await;
     for (name, password) in [("alice", "wrong password"), ("nobody", PASSWORD)] {
         browser.get("/sign-in").await;
-        let page = browser.submit("/sign-in", &[("name", name), ("password", password)]).await;
+        let page = browser.sign_in(name, password).await;
         assert!(page.body.contains("The name or the password is wrong."), "{}", page.body);
     }
     for (name, password, sentence) in [
@@ -234,8 +300,8 @@ async fn what_a_visitor_writes_stays_text_and_wrong_passwords_are_one_sentence()
         ("bob", "short", "A password has at least eight characters."),
         ("<b>", PASSWORD, "A name has at most 64 letters and digits."),
     ] {
-        browser.get("/sign-up").await;
-        let page = browser.submit("/sign-up", &[("name", name), ("password", password)]).await;
+        browser.get("/sign-in").await;
+        let page = browser.sign_up(name, password).await;
         assert!(page.body.contains(sentence), "{}", page.body);
     }
 }

@@ -91,11 +91,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
     }
 }
 
-/// A page with a form-carrying token; `body` is HTML whose every foreign part went through [`escape`].
+/// A page of this site; in `body`, which is HTML, every text from elsewhere went through [`escape`].
 ///
 /// There is no `form-action` in the policy: browsers hold it against the redirect that answers a form, and the answer to the
 /// consent form leads to the application.
 pub(crate) fn page(app: &App, csrf: &Csrf, title: &str, body: &str) -> Response {
+    let title = escape(title);
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title><h1>{title}</h1>{body}</html>"
@@ -130,11 +131,9 @@ pub(crate) fn escape(text: impl Display) -> String {
 }
 
 pub(crate) fn problem(status: StatusCode, sentence: &str) -> Response {
-    (
-        status,
-        Html(format!("<!doctype html><title>{sentence}</title><p>{sentence} <a href=\"/\">Go on</a></p>")),
-    )
-        .into_response()
+    let sentence = escape(sentence);
+    let html = format!("<!doctype html><title>{sentence}</title><p>{sentence} <a href=\"/\">Go on</a></p>");
+    (status, Html(html)).into_response()
 }
 
 /// The sentence for the visitor; the cause is for the log.
@@ -143,9 +142,17 @@ pub(crate) fn failed(error: impl Display) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "Something went wrong here. Try again in a minute.")
 }
 
-/// 303 and never 307: the next request must not carry the form, which may hold a password (RFC 9700 section 4.12).
+/// To a page of this site, and to no other: a browser reads `//host` and `/\host` as another one.
 pub(crate) fn see_other(path: &str) -> Response {
-    Redirect::to(path).into_response()
+    let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    leave_to(if is_local { path } else { "/" })
+}
+
+/// To any address, so to none that comes from a request: grantor has checked the one that it answers with.
+///
+/// 303 and never 307: the next request must not carry the form, which may hold a password (RFC 9700 section 4.12).
+pub(crate) fn leave_to(location: &str) -> Response {
+    Redirect::to(location).into_response()
 }
 
 /// A query of ours in a path: a header holds no other characters.
