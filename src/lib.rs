@@ -114,7 +114,13 @@
 //! | if you look for | read |
 //! | --- | --- |
 //! | settings, lifetimes, limits, what is on without being asked for | [`manual::defaults`] |
-//! | a reverse proxy, TLS, sweeping, key rotation, deployment | `manual::production` (feature `axum`) |
+//! | login, sign-in, consent, session, CSRF, `form-action` | `manual::pages` (feature `axum`) |
+//! | a single-page app, CORS | [`manual::spa`] |
+//! | logout, single sign-out | [`manual::logout`] |
+//! | OpenID Connect, `id_token`, UserInfo, claims | `manual::openid` (feature `openid`) |
+//! | a reverse proxy, TLS, client certificates, limits, deployment | `manual::production` (feature `axum`) |
+//! | tests of your own program | `manual::testing` (feature `testing`) |
+//! | DPoP, mutual TLS, tokens that are bound to a key | [`manual::sender_constrained`] |
 //! | SQLite, PostgreSQL, a database of your own, backups | [`manual::storage`] |
 //! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
