@@ -59,7 +59,7 @@ impl From<Second> for i64 {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Narrowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +68,9 @@ pub(super) struct Narrowed {
     details: Option<AuthorizationDetails>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<ResourceId>,
+    /// It has no key, for its grant got one later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unbound: bool,
 }
 
 /// Tokens that were minted and may leave once their grant is stored.
@@ -181,7 +184,7 @@ impl AccessRecord {
             digest: secret.digest(Kind::Access.tag()),
             issued: Second::of(now),
             expires: Second::of(after(now, policy.access_token_lifetime).min(grant_ends)),
-            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, details, audience })),
+            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, details, audience, unbound: false })),
             cnf: cnf.cloned().map(Box::new),
         }
     }
@@ -223,10 +226,11 @@ impl AccessRecord {
         self.narrowed.as_deref()?.audience.as_ref()
     }
 
-    /// The key that it is bound to: its own, else that of its grant.
+    /// The key that it is bound to: its own, else that of its grant, unless the grant got it later.
     #[must_use]
     pub fn confirmation<'a>(&'a self, grant: &'a Grant) -> Option<&'a Confirmation> {
-        self.cnf.as_deref().or_else(|| grant.confirmation())
+        let is_unbound = self.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
+        self.cnf.as_deref().or_else(|| grant.confirmation().filter(|_| !is_unbound))
     }
 }
 
@@ -250,6 +254,13 @@ impl LiveTokens {
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
         self.0.retain(|r| now < r.expires());
         self.0.push(record);
+    }
+
+    /// Keeps those without a key as they are, whatever key their grant gets.
+    pub(super) fn stay_unbound(&mut self) {
+        for record in self.0.iter_mut().filter(|record| record.cnf.is_none()) {
+            record.narrowed.get_or_insert_default().unbound = true;
+        }
     }
 
     pub(super) fn find(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {

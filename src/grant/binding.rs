@@ -26,6 +26,17 @@ impl Grant {
         self.origin = origin.shared();
     }
 
+    /// Binds a grant without a key to the one that a refresh proves. The access tokens that it has stay as they are.
+    pub(super) fn bind_later(&mut self, issuance: &Issuance) {
+        if self.confirmation().is_some() || issuance.grant_confirmation().is_none() {
+            return;
+        }
+        if let Stage::Live(live) = &mut self.stage {
+            live.access.stay_unbound();
+        }
+        self.bind(issuance);
+    }
+
     /// An answer once more, for a request that proves the key of the first one.
     pub(super) fn repeat_answer(self, tokens: Issued, issuance: &Issuance) -> Verdict {
         let first = match &self.stage {
@@ -181,6 +192,22 @@ mod tests {
         assert_eq!(refused(world.refresh(&grant, &token, Some(key(2)))), Some(ProofFlaw::OtherKey.into()));
         let (next, second) = tokens(world.refresh(&grant, &token, Some(key(1)))).unwrap();
         assert_eq!(key_of(&next, &second, world.now), Some(key(1)));
+    }
+
+    #[test]
+    fn a_proof_at_a_refresh_binds_the_refresh_tokens_of_a_public_client_from_then_on() {
+        let world = World::with(AuthMethod::None);
+        let (grant, first) = world.redeem(None).unwrap();
+        let token = first.refresh.as_ref().unwrap();
+        let (bound, second) = tokens(world.refresh(&grant, token, Some(key(1)))).unwrap();
+        assert_eq!(bound.confirmation(), Some(&key(1)));
+        assert_eq!(key_of(&bound, &second, world.now), Some(key(1)));
+        assert_eq!(key_of(&bound, &first, world.now), None, "it was issued without a key");
+        let next = second.refresh.unwrap();
+        assert_eq!(refused(world.refresh(&bound, &next, None)), Some(ProofFlaw::Missing.into()));
+        assert_eq!(refused(world.refresh(&bound, &next, Some(key(2)))), Some(ProofFlaw::OtherKey.into()));
+        assert!(tokens(world.refresh(&bound, &next, Some(key(1)))).is_ok());
+        assert_eq!(Grant::decode(bound.id(), &bound.encode()).unwrap(), bound);
     }
 
     #[test]

@@ -411,6 +411,7 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
+        self.bind_later(&issuance);
         let record = AccessRecord::new(&fresh.first, &issuance, self.granted(), self.ends, now, policy);
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
