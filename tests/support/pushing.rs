@@ -1,7 +1,47 @@
-//! Races for one pushed request.
+//! Requests that are pushed, their visits, and races for one of them.
+
+use grantor::{Client, ErrorPage, MemoryRegistry, Request};
 
 use super::racing::at_once;
-use super::{Answer, Fixture, code_query, encode, request};
+use super::{Answer, Fixture, clients, code_query, encode, request};
+
+pub type Form<'a> = Vec<(&'a str, &'a str)>;
+
+/// The parameters of a request that is in order, without `client_id`, which the authentication says.
+pub fn asking(client: &str) -> Form<'_> {
+    let mut form = code_query(client, "read");
+    form.retain(|(name, _)| *name != "client_id");
+    form
+}
+
+pub async fn push(fixture: &Fixture, client: &str, form: &[(&str, &str)]) -> Answer {
+    Answer(fixture.server.pushed_authorization_request(&request(client, form)).await)
+}
+
+/// The `request_uri` of a request that is in order.
+pub async fn pushed(fixture: &Fixture, client: &str) -> String {
+    let answer = push(fixture, client, &asking(client)).await;
+    assert_eq!(answer.status(), 201, "{}", answer.json());
+    answer.text("request_uri")
+}
+
+pub fn visit<'a>(client: &'a str, request_uri: &'a str) -> Form<'a> {
+    vec![("client_id", client), ("request_uri", request_uri)]
+}
+
+/// The error page of a visit.
+pub async fn page(fixture: &Fixture, query: &[(&str, &str)]) -> ErrorPage {
+    let request = Request::get(encode(query));
+    fixture.server.authorize(&request).await.expect_err("an error page")
+}
+
+/// A server on the same store and clock, with other clients.
+pub fn with_clients(fixture: &Fixture, change: impl Fn(Client) -> Option<Client>) -> Fixture {
+    let registry = MemoryRegistry::new(clients().into_iter().filter_map(change));
+    let clock = fixture.clock.clone();
+    let store = fixture.store.clone();
+    Fixture::on(store.clone(), store, |builder| builder.clients(registry).clock(clock))
+}
 
 /// Of 64 approvals of one request, one has a code; so often.
 pub async fn one_has_a_code(fixture: &Fixture, rounds: usize) {

@@ -13,6 +13,7 @@ mod mutual_tls;
 mod password;
 mod private_key_jwt;
 mod private_key_jwt_attacks;
+mod private_key_jwt_keys;
 mod refresh;
 mod resources;
 mod signed;

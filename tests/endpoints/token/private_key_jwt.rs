@@ -3,23 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::client::{ClientError, ClientJwts, ClientKeysError};
+use grantor::client::ClientJwts;
 use grantor::error::AssertionFlaw;
-use grantor::jose::{self, Algorithm, Signer as _, SigningKey};
-use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use grantor::jose::{Algorithm, SigningKey};
 use grantor::server::ConfigError;
 use grantor::store::ReplayKey;
-use grantor::{
-    AuthMethod, AuthorizationServer, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason,
-    ReplayGuard as _, Request,
-};
+use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Reason, ReplayGuard as _, Request};
 use serde_json::{Value, json};
 
-use crate::support::asserting::{Asserting, KEYS_AT, URN, by_assertion, claims, jwks, set_of, signing};
+use crate::support::asserting::{Asserting, URN, by_assertion, claims, set_of, signing};
 use crate::support::guarded::forged;
-use crate::support::{
-    Answer, CALLBACK, Fixture, ISSUER, SECRET, TestClock, basic, code_query, encode, redemption,
-};
+use crate::support::{Answer, Fixture, ISSUER, SECRET, TestClock, basic, code_query, encode, redemption};
 
 const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
@@ -121,9 +115,25 @@ async fn d_03_the_token_endpoint_is_an_audience_where_the_host_says_so() {
 #[tokio::test]
 async fn d_31_the_switch_counts_at_every_endpoint() {
     let server = Asserting::with(|_| Vec::new(), |builder| builder.legacy_assertion_audience());
-    let assertion = server.assertion(json!({ "aud": format!("{ISSUER}/token") }));
-    let request = by_assertion(&assertion, &[("token", "nothing")]);
-    assert_eq!(server.fixture.server.introspect(&request).await.status, 200);
+    let strict = Asserting::new();
+    for endpoint in ["token", "revocation", "introspection", "device", "par"] {
+        for (server, status) in [(&server, if endpoint == "par" { 201 } else { 200 }), (&strict, 401)] {
+            let changes = json!({ "aud": format!("{ISSUER}/token"), "jti": endpoint });
+            let assertion = server.assertion(changes);
+            let own = &server.fixture.server;
+            let answer = match endpoint {
+                "token" => own.token(&by_assertion(&assertion, &ROBOT)).await,
+                "revocation" => own.revoke(&by_assertion(&assertion, &[("token", "nothing")])).await,
+                "introspection" => own.introspect(&by_assertion(&assertion, &[("token", "nothing")])).await,
+                "device" => own.device_authorization(&by_assertion(&assertion, &[])).await,
+                _ => {
+                    let pushed = by_assertion(&assertion, &code_query("pkj", "read"));
+                    own.pushed_authorization_request(&pushed).await
+                }
+            };
+            assert_eq!(answer.status, status, "{endpoint}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -301,68 +311,6 @@ async fn a_code_and_its_refresh_tokens_are_redeemed_by_assertions() {
 }
 
 #[tokio::test]
-async fn each_algorithm_authenticates_and_both_names_of_ed25519_do() {
-    for algorithm in Algorithm::ALL.iter().copied() {
-        let key = SigningKey::generate(algorithm).unwrap();
-        let client = signing("own").jwks(set_of(&key));
-        let server = Asserting::with(|_| vec![client], |builder| builder);
-        for (n, name) in algorithm.names().iter().enumerate() {
-            let header = json!({ "alg": name, "kid": key.key().kid() }).to_string();
-            let assertion =
-                forged(&key, &header, &claims("own", json!({ "jti": n.to_string() })).to_string());
-            assert_eq!(server.asks(&assertion).await.status(), 200, "{name}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn ca_38_a_registered_algorithm_is_the_only_one() {
-    let [ec, rsa] = [Algorithm::Es256, Algorithm::Ps256].map(|a| SigningKey::generate(a).unwrap());
-    let client = signing("own").jwks(jwks([ec.key(), rsa.key()])).auth_signing_alg("PS256");
-    let server = Asserting::with(|_| vec![client], |builder| builder);
-    let by = |key: &SigningKey, alg: &str| {
-        forged(key, &json!({ "alg": alg }).to_string(), &claims("own", json!({})).to_string())
-    };
-    assert_eq!(server.asks(&by(&ec, "ES256")).await.error(), refused());
-    assert_eq!(flaw(&server), Some(Reason::ClientAssertion(AssertionFlaw::AlgorithmRefused)));
-    assert_eq!(server.asks(&by(&rsa, "PS256")).await.status(), 200);
-}
-
-#[tokio::test]
-async fn ca_22_of_two_keys_of_one_name_the_one_of_the_algorithm_counts() {
-    let [ec, ed] =
-        [Algorithm::Es256, Algorithm::EdDsa].map(|a| SigningKey::generate(a).unwrap().with_kid("same"));
-    let client = signing("own").jwks(jwks([ed.key(), ec.key()]));
-    let server = Asserting::with(|_| vec![client], |builder| builder);
-    for (n, (key, alg)) in [(&ec, "ES256"), (&ed, "EdDSA")].into_iter().enumerate() {
-        let header = json!({ "alg": alg, "kid": "same" }).to_string();
-        let assertion = forged(key, &header, &claims("own", json!({ "jti": n.to_string() })).to_string());
-        assert_eq!(server.asks(&assertion).await.status(), 200, "{alg}");
-    }
-}
-
-#[tokio::test]
-async fn ca_34_without_a_kid_every_fitting_key_is_tried_and_no_other() {
-    let keys: Vec<SigningKey> = (0..3).map(|_| SigningKey::generate(Algorithm::Es256).unwrap()).collect();
-    let spoilt = |member: &str, value: Value| {
-        let mut set = set_of(&keys[0]);
-        set["keys"][0][member] = value;
-        set
-    };
-    let clients = vec![
-        signing("three").jwks(jwks(keys.iter().map(|key| key.key()))),
-        signing("enc").jwks(spoilt("use", json!("enc"))),
-        signing("alg").jwks(spoilt("alg", json!("ES384"))),
-        signing("ops").jwks(spoilt("key_ops", json!(["encrypt"]))),
-    ];
-    let server = Asserting::with(|_| clients, |builder| builder);
-    for (client, key, status) in [("three", 2, 200), ("enc", 0, 401), ("alg", 0, 401), ("ops", 0, 401)] {
-        let assertion = forged(&keys[key], r#"{"alg":"ES256"}"#, &claims(client, json!({})).to_string());
-        assert_eq!(server.asks(&assertion).await.status(), status, "{client}");
-    }
-}
-
-#[tokio::test]
 async fn ca_04_only_the_registered_method_is_taken_of_a_client_with_keys() {
     let server = Asserting::new();
     let header = Request::post_form(encode(&ROBOT)).header("authorization", basic("pkj", SECRET));
@@ -402,110 +350,21 @@ async fn what_is_refused_behind_the_authentication_spends_no_assertion() {
         [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", "nothing")];
     assert_eq!(server.asks_with(&assertion, &password).await.text("error"), "invalid_grant");
     assert_eq!(server.asks(&assertion).await.status(), 200);
-}
 
-#[tokio::test]
-async fn ca_32_keys_at_an_address_are_fetched_once_and_an_unknown_kid_asks_again_at_most_twice_a_minute() {
-    let server = Asserting::new();
-    let by = |key: &SigningKey, jti: &str| {
-        let header = json!({ "alg": "ES256", "kid": key.key().kid() }).to_string();
-        let changes = json!({ "jti": jti, "iat": server.fixture.clock_seconds(), "exp": server.fixture.clock_seconds() + 60 });
-        forged(key, &header, &claims("far", changes).to_string())
-    };
-    for n in 0..5 {
-        assert_eq!(server.asks(&by(&server.key, &n.to_string())).await.status(), 200);
+    let own = &server.fixture.server;
+    for jti in ["push", "device"] {
+        let assertion = server.assertion(json!({ "jti": jti }));
+        let ask = async |scope: &str| match jti {
+            "push" => {
+                let pushed = by_assertion(&assertion, &code_query("pkj", scope));
+                Answer(own.pushed_authorization_request(&pushed).await)
+            }
+            _ => Answer(own.device_authorization(&by_assertion(&assertion, &[("scope", scope)])).await),
+        };
+        assert_eq!(ask("unknown").await.error(), (400, "invalid_scope".to_owned()), "{jti}");
+        assert!(ask("read").await.status() < 300, "{jti}: the refusal spent nothing");
+        assert_eq!(ask("read").await.error(), refused(), "{jti}: the answer did");
     }
-    assert_eq!(server.remote.asked(), 1);
-    let new = SigningKey::generate(Algorithm::Es256).unwrap();
-    for n in 0..1_000 {
-        assert_eq!(server.asks(&by(&new, &format!("u{n}"))).await.error(), refused());
-    }
-    assert!(server.remote.asked() <= 2, "{}", server.remote.asked());
-    server.remote.publish(&set_of(&new));
-    server.fixture.clock.advance(Duration::from_secs(60));
-    assert_eq!(server.asks(&by(&new, "rotated")).await.status(), 200);
-}
-
-#[tokio::test]
-async fn ca_33_an_address_that_does_not_answer_is_no_verdict_on_the_client() {
-    let server = Asserting::new();
-    let by = |jti: &str| {
-        let now = server.fixture.clock_seconds();
-        let changes = json!({ "jti": jti, "iat": now, "exp": now + 60 });
-        forged(&server.key, r#"{"alg":"ES256"}"#, &claims("far", changes).to_string())
-    };
-    server.remote.go_down();
-    let away = server.asks(&by("1")).await;
-    assert_eq!(away.error(), (503, "temporarily_unavailable".to_owned()));
-    assert!(away.0.header("retry-after").is_some());
-    assert_eq!(flaw(&server), Some(Reason::ClientKeysUnavailable));
-    server.remote.publish(&set_of(&server.key));
-    server.fixture.clock.advance(Duration::from_secs(6));
-    assert_eq!(server.asks(&by("1")).await.status(), 200, "and it was not spent");
-    server.remote.go_down();
-    server.fixture.clock.advance(Duration::from_secs(30 * 60));
-    assert_eq!(server.asks(&by("2")).await.status(), 200, "what was fetched serves on");
-}
-
-#[tokio::test]
-async fn ca_21_a_weak_key_is_neither_registered_nor_used() {
-    let weak = json!({ "keys": [{ "kty": "RSA", "e": "AQAB", "n": "w8PD".repeat(42) + "w8M" }] });
-    let built = signing("weak").jwks(weak.clone()).build().unwrap_err();
-    assert_eq!(built.all(), [ClientError::Keys(ClientKeysError::Weak)]);
-    let server = Asserting::new();
-    server.remote.publish(&weak);
-    let header = r#"{"alg":"RS256"}"#;
-    let key = SigningKey::generate(Algorithm::Rs256).unwrap();
-    let assertion = forged(&key, header, &claims("far", json!({})).to_string());
-    assert_eq!(server.asks(&assertion).await.error(), refused());
-}
-
-#[tokio::test]
-async fn ca_35_private_and_symmetric_keys_are_refused_and_a_published_one_is_skipped() {
-    let mut private = set_of(&SigningKey::generate(Algorithm::Es256).unwrap());
-    private["keys"][0]["d"] = json!("AAAA");
-    for set in [private.clone(), json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] })] {
-        let built = signing("x").jwks(set).build().unwrap_err();
-        assert_eq!(built.all(), [ClientError::Keys(ClientKeysError::Private)]);
-    }
-    let server = Asserting::new();
-    let mut published = set_of(&server.key);
-    published["keys"][0]["d"] = json!("AAAA");
-    server.remote.publish(&published);
-    let assertion = forged(&server.key, r#"{"alg":"ES256"}"#, &claims("far", json!({})).to_string());
-    assert_eq!(server.asks(&assertion).await.error(), refused());
-}
-
-#[test]
-fn what_a_client_with_keys_registers_fits_together() {
-    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    let errors = |client: grantor::ClientBuilder| client.build().unwrap_err().all().to_vec();
-    assert_eq!(errors(signing("x")), [ClientError::KeysMissing]);
-    assert_eq!(errors(signing("x").jwks(set_of(&key)).secret(SECRET)), [ClientError::KeysAndSecret]);
-    let twice = signing("x").jwks(set_of(&key)).jwks_uri(KEYS_AT);
-    assert_eq!(errors(twice), [ClientError::Keys(ClientKeysError::Twice)]);
-    for uri in ["http://a.example/k", "https://u@a.example/k", "https://a.example/k#x", "/k", "file:///k"] {
-        assert_eq!(errors(signing("x").jwks_uri(uri)), [ClientError::Keys(ClientKeysError::Uri)], "{uri}");
-    }
-    for set in [json!({}), json!({ "keys": [] }), json!({ "keys": ["x"] }), json!([])] {
-        assert_eq!(errors(signing("x").jwks(set)), [ClientError::Keys(ClientKeysError::Malformed)]);
-    }
-    for alg in ["none", "HS256", "ES384", ""] {
-        assert_eq!(
-            errors(signing("x").jwks(set_of(&key)).auth_signing_alg(alg)),
-            [ClientError::SigningAlgorithm]
-        );
-    }
-    let client = signing("x").jwks(set_of(&key)).auth_signing_alg("Ed25519").build().unwrap();
-    assert!(client.is_confidential());
-    let again = Client::decode(&client.encode()).unwrap();
-    assert_eq!((&again, again.keys()), (&client, client.keys()));
-    let metadata: ClientMetadata = serde_json::from_value(json!({
-        "redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "private_key_jwt", "jwks": set_of(&key),
-    }))
-    .unwrap();
-    let client = Client::builder("y").metadata(metadata).build().unwrap();
-    assert_eq!(client.auth_method(), AuthMethod::PrivateKeyJwt);
 }
 
 #[test]
@@ -530,15 +389,6 @@ async fn ca_39_the_metadata_list_the_method_and_its_algorithms_only_where_it_wor
 }
 
 #[tokio::test]
-async fn d_29_both_names_of_ed25519_stand_in_the_metadata_and_either_may_be_registered() {
-    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    let client = signing("own").jwks(set_of(&key)).auth_signing_alg("Ed25519");
-    let server = Asserting::with(|_| vec![client], |builder| builder);
-    let assertion = jose::encode_now("JWT", &claims("own", json!({})), &key).unwrap().unwrap();
-    assert_eq!(server.asks(&assertion).await.status(), 200);
-}
-
-#[tokio::test]
 async fn a_server_that_verifies_nothing_refuses_assertions() {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let client = signing("pkj").jwks(set_of(&key)).build().unwrap();
@@ -547,61 +397,4 @@ async fn a_server_that_verifies_nothing_refuses_assertions() {
     let answer = Answer(fixture.server.token(&by_assertion(&assertion, &ROBOT)).await);
     assert_eq!(answer.error(), refused());
     assert!(fixture.approve(&code_query("pkj", "read")).await.location_parameter("code").is_some());
-}
-
-/// What is published at https URLs.
-#[derive(Clone)]
-struct Pages(Arc<Vec<(&'static str, Value)>>);
-
-#[grantor::async_trait]
-impl Outbound for Pages {
-    async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
-        let page = self.0.iter().find(|(url, _)| *url == request.url()).ok_or(OutboundError::Unreachable)?;
-        Ok(OutboundResponse::new(200, page.1.to_string()).header("content-type", "application/json"))
-    }
-}
-
-#[tokio::test]
-async fn ca_42_a_document_with_keys_makes_a_confidential_client() {
-    const BY_VALUE: &str = "https://value.example/client.json";
-    const BY_ADDRESS: &str = "https://address.example/client.json";
-    const SHARED: &str = "https://shared.example/client.json";
-    const NO_KEYS: &str = "https://none.example/client.json";
-    let key = SigningKey::generate(Algorithm::Es256).unwrap();
-    let document = |id: &str, more: Value| {
-        let mut document = json!({
-            "client_id": id, "client_name": "App", "redirect_uris": [CALLBACK],
-            "token_endpoint_auth_method": "private_key_jwt",
-        });
-        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        document
-    };
-    let pages = Pages(Arc::new(vec![
-        (BY_VALUE, document(BY_VALUE, json!({ "jwks": set_of(&key) }))),
-        (BY_ADDRESS, document(BY_ADDRESS, json!({ "jwks_uri": KEYS_AT }))),
-        (SHARED, document(SHARED, json!({ "token_endpoint_auth_method": "client_secret_jwt" }))),
-        (NO_KEYS, document(NO_KEYS, json!({}))),
-        (KEYS_AT, set_of(&key)),
-    ]));
-    let store = Arc::new(MemoryStore::new());
-    let fixture = Fixture::on(store.clone(), store.clone(), |builder| {
-        let builder = builder.client_id_metadata_documents(pages.clone());
-        builder.replay_guard(store).client_signatures(ClientJwts::over(pages.clone()))
-    });
-    for id in [BY_VALUE, BY_ADDRESS] {
-        let code = fixture.code(id, "read").await;
-        let named = Request::post_form(encode(&[&redemption(&code)[..], &[("client_id", id)]].concat()));
-        assert_eq!(
-            Answer(fixture.server.token(&named).await).error(),
-            refused(),
-            "{id} without an assertion"
-        );
-        let assertion = forged(&key, r#"{"alg":"ES256"}"#, &claims(id, json!({})).to_string());
-        let answer = Answer(fixture.server.token(&by_assertion(&assertion, &redemption(&code))).await);
-        assert_eq!(answer.status(), 200, "{id}: {}", answer.json());
-    }
-    for id in [SHARED, NO_KEYS] {
-        let asked = fixture.server.authorize(&Request::get(encode(&code_query(id, "read")))).await;
-        assert_eq!(asked.err().map(|page| page.code()), Some("invalid_client"), "{id}");
-    }
 }
