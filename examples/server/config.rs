@@ -16,6 +16,7 @@ use crate::assertions::AssertionEntry;
 use crate::details::DetailEntry;
 use crate::dpop::DpopSettings;
 use crate::exchange::ExchangeEntry;
+use crate::fapi::FapiSettings;
 use crate::openid::OpenIdSettings;
 use crate::registration::SelfRegistration;
 use crate::site::{Site, is_loopback};
@@ -43,6 +44,8 @@ pub(crate) struct Config {
     /// Where everything is kept, see `stores.rs`.
     pub(crate) store: String,
     pub(crate) profile: Profile,
+    /// How it is held to FAPI 2.0.
+    pub(crate) fapi: FapiSettings,
     pub(crate) scopes: Vec<String>,
     /// What a scope lets an application do, for the consent page.
     pub(crate) scope_text: BTreeMap<String, String>,
@@ -202,7 +205,7 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
     it; without trusted_proxies = [\"127.0.0.1\"] everybody has the proxy's address, and one visitor uses up the limits of \
     all. trusted_proxies = [] is for a proxy that says nothing of its clients.";
 
-const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, store, scopes, scope_text, access_tokens, audience, lifetimes, \
+const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
     client_id_metadata_documents, legacy_assertion_audience, require_pushed_authorization_requests, \
     require_signed_request_object, dpop, openid, outbound, resources, users, clients";
@@ -214,6 +217,7 @@ impl Reader {
         let clients = self.each(&mut file, "clients", Self::client);
         let issuer: Option<String> = self.take(&mut file, "issuer");
         let profile = self.profile(&mut file);
+        let fapi = self.fapi(&mut file);
         let registration = self.registration(&mut file);
         let mut keys = clients.iter().map(|client| client.metadata().jwks_uri.is_some());
         let openid = self.openid(&mut file);
@@ -231,6 +235,7 @@ impl Reader {
             issuer,
             store: self.take(&mut file, "store").unwrap_or_else(|| "memory".to_owned()),
             profile,
+            fapi,
             scopes: self.take(&mut file, "scopes").unwrap_or_default(),
             scope_text: self.take(&mut file, "scope_text").unwrap_or_default(),
             lifetimes: self.take(&mut file, "lifetimes").unwrap_or_default(),
@@ -259,19 +264,6 @@ impl Reader {
         }
         self.whole(&config, &client_ids);
         config
-    }
-
-    fn profile(&mut self, file: &mut Table) -> Profile {
-        match self.take::<String>(file, "profile").as_deref() {
-            None | Some("oauth21") => Profile::OAuth21,
-            Some("rfc6749") => Profile::Rfc6749,
-            Some("mcp") => Profile::Mcp,
-            Some(other) => {
-                self.mistakes
-                    .push(format!("profile: {other:?} is none of \"oauth21\", \"mcp\" and \"rfc6749\""));
-                Profile::OAuth21
-            }
-        }
     }
 
     fn user(&mut self, place: &str, mut entry: Table) -> Option<User> {
@@ -374,6 +366,7 @@ impl Reader {
         self.mistakes.extend(config.lifetimes.mistakes());
         self.whole_tokens(config, &ids);
         self.whole_exchanges(config);
+        self.whole_fapi(config);
         self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
         let tls = config.tls.iter();
         self.mistakes.extend(tls.flat_map(|tls| tls.mistakes(config.issuer.as_deref())));

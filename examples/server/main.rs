@@ -28,6 +28,7 @@ mod device;
 mod dpop;
 mod exchange;
 mod expiring;
+mod fapi;
 mod forms;
 mod key_page;
 mod login;

@@ -48,7 +48,6 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .registrar(stores.clients)
         .store(stores.grants)
         .replay_guard(stores.replays)
-        .dpop(config.dpop.dpop())
         .scopes(&config.scopes)
         .profile(config.profile)
         .authorization_endpoint("/authorize")
@@ -60,6 +59,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         .introspect_all(config.introspection)
         .policy(policy(&config.lifetimes, &config.limits, config.openid.as_ref()))
         .access_tokens(config.tokens.format);
+    let builder = match config.fapi.takes_proofs() {
+        true => builder.dpop(config.dpop.dpop()),
+        false => builder,
+    };
     let builder =
         config.tokens.resources.iter().fold(builder, |builder, entry| builder.resource(entry.resource()));
     let builder = config
@@ -113,6 +116,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         false => builder,
     };
     let hands_over = config.tls.as_ref().is_some_and(Tls::asks) || config.forwarded_certificates.is_some();
+    let builder = config.fapi.apply(builder, hands_over);
     let builder = match (hands_over, reads_over) {
         (false, _) => builder,
         (true, Some(outbound)) => builder.client_certificates(X509Certificates::over(outbound)),

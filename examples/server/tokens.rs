@@ -87,6 +87,7 @@ impl Config {
                 || metadata.introspection_signed_response_alg.is_some()
         });
         self.openid.is_some()
+            || self.signs_messages()
             || asks.any(|asks| asks)
             || formats.any(|format| format == Some(AccessTokens::Jwt))
     }

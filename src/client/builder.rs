@@ -5,11 +5,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::auth::Credentials;
-use super::certificate::{CertificateSubject, CertificateSubjectError};
-use super::keys::{ClientKeys, ClientKeysError};
-use super::{ApplicationType, AuthMethod, Client, ClientId, ClientMetadata, ClientSecret};
-use super::{ClientState, GrantType, LogoutUriError, LogoutUris, ResponseType, SecretHash, SelfRegistration};
-use crate::base::redirect_uri::{RedirectUri, RedirectUriError, may_be_named};
+use super::certificate::CertificateSubject;
+use super::keys::ClientKeys;
+use super::{ApplicationType, AuthMethod, Client, ClientError, ClientErrors, ClientId, ClientMetadata};
+use super::{ClientSecret, ClientState, GrantType, LogoutUris, Profile, ProfileMismatch, ResponseType};
+use super::{SecretHash, SelfRegistration};
+use crate::base::redirect_uri::{RedirectUri, may_be_named};
 use crate::base::{AccessTokens, Scope, SecretText};
 use crate::error::Mistakes;
 
@@ -241,6 +242,12 @@ impl ClientBuilder {
         self
     }
 
+    /// The profile of FAPI that it is held to by a server of another profile.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.metadata.profile = Some(profile);
+        self
+    }
+
     /// Whether it is served; by default it is.
     pub fn state(mut self, state: ClientState) -> Self {
         self.state = state;
@@ -412,6 +419,13 @@ impl ClientBuilder {
         if !client.is_confidential() {
             errors.extend(mistakes_of_public(&client));
         }
+        match client.profile() {
+            Some(own) if own.is_of_clients() => {
+                errors.extend(client.check_profile(own).err().into_iter().flat_map(|mistakes| mistakes.0));
+            }
+            Some(_) => errors.push(ClientError::Profile(ProfileMismatch::OfServers)),
+            None => {}
+        }
         if errors.is_empty() { Ok(client) } else { Err(Mistakes(errors)) }
     }
 }
@@ -429,94 +443,3 @@ fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
     ];
     found.into_iter().flatten()
 }
-
-/// One mistake in what was registered (`invalid_client_metadata` of RFC 7591).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// RFC 6749 appendix A.1.
-    #[error("client_id must be printable ASCII and not empty")]
-    Id,
-    /// RFC 6749 section 3.3.
-    #[error("scope is malformed")]
-    Scope,
-    /// One of them cannot be registered.
-    #[error("redirect_uri {uri:?}: {why}")]
-    RedirectUri {
-        /// What was to be registered.
-        uri: String,
-        /// What is wrong with it.
-        why: RedirectUriError,
-    },
-    /// Not a private-use scheme in lower case, or one that browsers treat in a way of their own.
-    #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
-    RedirectScheme(String),
-    /// An address of a logout cannot be registered.
-    #[error(transparent)]
-    Logout(LogoutUriError),
-    /// Codes and implicit tokens have to go somewhere.
-    #[error("redirect_uris is empty, and a grant type needs one")]
-    RedirectUriMissing,
-    /// RFC 7591 section 2.1.
-    #[error("response_types has {:?} without the grant type {:?}", .0.as_str(), .0.grant_type().as_str())]
-    ResponseTypeWithoutGrant(ResponseType),
-    /// A public client has nothing to keep a secret in.
-    #[error("a client with token_endpoint_auth_method none cannot have a secret")]
-    PublicWithSecret,
-    /// The client could never authenticate.
-    #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
-    SecretMissing,
-    /// The client could never authenticate.
-    #[error("the client has no keys: its authentication method needs jwks or jwks_uri")]
-    KeysMissing,
-    /// The client could never authenticate.
-    #[error(
-        "tls_client_auth needs one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email"
-    )]
-    CertificateSubjectMissing,
-    /// A token in a fragment is bound to no certificate.
-    #[error("tls_client_certificate_bound_access_tokens and the implicit grant exclude each other")]
-    ImplicitUnbound,
-    /// The name of its certificate cannot be used.
-    #[error(transparent)]
-    CertificateSubject(CertificateSubjectError),
-    /// One client has one way to authenticate.
-    #[error("a client that proves a key of its own cannot have a secret")]
-    KeysAndSecret,
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Keys(ClientKeysError),
-    /// Not an asymmetric algorithm that this crate knows.
-    #[error("token_endpoint_auth_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
-    SigningAlgorithm,
-    /// OpenID Connect Registration section 5.
-    #[error("sector_identifier_uri must be an https URL without a user name and a fragment")]
-    SectorIdentifierUri,
-    /// OpenID Connect Core section 8.1.
-    #[error("subject_type pairwise needs redirect_uris of one https host, or a sector_identifier_uri")]
-    SectorMissing,
-    /// OpenID Connect Core section 4.
-    #[error("initiate_login_uri must be an https URL without a user name and a fragment")]
-    InitiateLoginUri,
-    /// Not an asymmetric algorithm that this crate knows.
-    #[error("request_object_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
-    RequestObjectAlgorithm,
-    /// Its request objects could never be verified.
-    #[error("require_signed_request_object needs jwks or jwks_uri")]
-    RequestObjectKeys,
-    /// RFC 6749 section 4.4.
-    #[error("a public or native client cannot use client_credentials")]
-    PublicClientCredentials,
-    /// RFC 9700 section 2.1.1.
-    #[error("a public or native client cannot do without PKCE")]
-    PublicWithoutPkce,
-    /// RFC 9126 section 2.4.
-    #[error("a public or native client cannot have unregistered_redirect_uris")]
-    PublicWithoutRedirectUris,
-    /// RFC 9700 section 4.14.2.
-    #[error("the refresh tokens of a public or native client must rotate")]
-    PublicWithoutRotation,
-}
-
-/// Every mistake that was found in what was registered.
-pub type ClientErrors = Mistakes<ClientError>;

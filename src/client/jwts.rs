@@ -106,7 +106,8 @@ impl ClientJwts {
         let keys = signed.keys.ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
         let algorithm = jws.algorithm();
         let is_registered = signed.algorithm.is_none_or(|name| Algorithm::parse(name) == Some(algorithm));
-        if !is_registered || !self.algorithms.contains(&algorithm) {
+        let counts = self.algorithms.contains(&algorithm) && signed.algorithms.contains(&algorithm);
+        if !is_registered || !counts {
             return Err(Unchecked::AtOnce(Flaw::AlgorithmRefused));
         }
         if !jws.is_untyped() && !signed.types.iter().any(|typ| jws.has_typ(typ)) {

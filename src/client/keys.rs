@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::ClientMetadata;
-use crate::base::Digest;
+use crate::base::{Algorithm, Digest};
 use crate::error::AssertionFlaw;
 
 /// The public keys of a client (RFC 7591 section 2): by value, or where they are published.
@@ -178,6 +178,8 @@ pub struct SignedText<'a> {
     pub keys: Option<&'a ClientKeys>,
     /// The one algorithm that the client registered; none is any that goes with the key.
     pub algorithm: Option<&'a str>,
+    /// Those that count, whatever was registered.
+    pub algorithms: &'static [Algorithm],
     /// The values that `typ` may have, beside none.
     pub types: &'static [&'static str],
 }
@@ -189,7 +191,12 @@ impl<'a> SignedText<'a> {
         algorithm: Option<&'a str>,
         types: &'static [&'static str],
     ) -> Self {
-        Self { text, keys, algorithm, types }
+        Self { text, keys, algorithm, algorithms: Algorithm::ALL, types }
+    }
+
+    /// The same where these algorithms alone count.
+    pub(crate) fn within(self, algorithms: &'static [Algorithm]) -> Self {
+        Self { algorithms, ..self }
     }
 }
 

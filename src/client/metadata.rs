@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApplicationType, AuthMethod, GrantType, ResponseType};
+use super::{ApplicationType, AuthMethod, GrantType, Profile, ResponseType};
 use super::{ResponseMode, SubjectIdentifierType};
 use crate::base::{AccessTokens, Algorithm, Scope};
 
@@ -165,6 +165,9 @@ pub struct ClientMetadata {
     /// Its access tokens are bound to a key that it proves by DPoP (RFC 9449 section 5.2); without a proof it gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_bound_access_tokens: Option<bool>,
+    /// Grantor's own: the profile of FAPI that this client is held to by a server of another profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_tokens: Option<AccessTokens>,

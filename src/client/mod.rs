@@ -5,6 +5,7 @@ mod builder;
 mod certificate;
 #[cfg(feature = "mtls")]
 mod certificate_keys;
+mod client_error;
 mod codec;
 pub(crate) mod document_url;
 mod file;
@@ -17,6 +18,7 @@ mod logout;
 mod metadata;
 mod name;
 mod profile;
+mod profile_check;
 mod registration;
 mod registry;
 mod request_objects;
@@ -36,10 +38,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use auth::SlowHash;
-pub use builder::{ClientBuilder, ClientError, ClientErrors};
+pub use builder::ClientBuilder;
 pub use certificate::{
     CertificateSubject, CertificateSubjectError, ClientCertificates, ExpectedCertificate, ShownCertificate,
 };
+pub use client_error::{ClientError, ClientErrors};
 pub use codec::ClientDecodeError;
 pub(crate) use document_url::DocumentUrl;
 pub use file::{FileRegistry, FileRegistryError};
@@ -52,7 +55,9 @@ pub use logout::LogoutUriError;
 pub(crate) use logout::LogoutUris;
 pub use metadata::ClientMetadata;
 pub use name::is_readable_name;
-pub use profile::Profile;
+pub(crate) use profile::Switches;
+pub use profile::{MessageSigning, Profile};
+pub use profile_check::ProfileMismatch;
 pub use registration::Registered;
 pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Replacement};
 pub use request_objects::RequestObjects;
@@ -375,6 +380,12 @@ impl Client {
     /// Whether each of its access tokens has to be bound to a key that it proves by DPoP.
     pub(crate) fn requires_dpop(&self) -> bool {
         self.metadata.dpop_bound_access_tokens == Some(true)
+    }
+
+    /// The profile that it is held to, whatever the server's own is.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        self.metadata.profile
     }
 
     /// The registered redirect URI that covers the one that was asked for.

@@ -51,7 +51,7 @@ fn common_method(wire: &MetadataBody, rules: &Rules) -> Option<AuthMethod> {
     let may_have =
         |method: AuthMethod| method.credentials() != Credentials::Secret && is_served(method, rules);
     match wire.names_no_method() {
-        true => Some(AuthMethod::None),
+        true => Some(AuthMethod::None).filter(|method| is_served(*method, rules)),
         false => wire.first_method(may_have),
     }
 }
@@ -73,7 +73,11 @@ fn client(
     let mut metadata = asked.within(terms, &Allowance::all(), rules)?;
     metadata.sector_identifier_uri = None;
     let client = Client::builder(id.as_str()).metadata(metadata).build();
-    client.map(Client::of_document).map_err(|_| Reason::RegistrationInconsistent)
+    let client = client.map_err(|_| Reason::RegistrationInconsistent)?;
+    match client.fits(rules.profile) {
+        true => Ok(client.of_document()),
+        false => Err(Reason::RegistrationProfile),
+    }
 }
 
 /// `application/json`, or JSON of a kind of its own.

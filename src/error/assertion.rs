@@ -36,6 +36,8 @@ pub enum AssertionFlaw {
     Delegated,
     /// Limited by `authorization_details`, which are not understood here.
     DetailsUnsupported,
+    /// A request object that names another one (`request` or `request_uri`).
+    Nested,
 }
 
 impl AssertionFlaw {
@@ -58,6 +60,7 @@ impl AssertionFlaw {
             Self::Bound                => "the assertion is bound to a key, which is not supported",
             Self::Delegated            => "the assertion has an actor, which is not supported",
             Self::DetailsUnsupported   => "the assertion has authorization_details, which are not supported",
+            Self::Nested               => "the assertion has a claim that is not supported",
         };
         (ErrorCode::InvalidGrant, text)
     }
@@ -80,7 +83,8 @@ impl AssertionFlaw {
             | Self::ForAnotherClient => "client_id, iss or sub of the request object is not what it has to be",
             Self::Bound
             | Self::Delegated
-            | Self::DetailsUnsupported => "a claim of the request object is not supported",
+            | Self::DetailsUnsupported
+            | Self::Nested           => "a claim of the request object is not supported",
         };
         (ErrorCode::InvalidRequestObject, text)
     }

@@ -107,6 +107,7 @@ impl Reason {
             R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
             R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),
             R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts, try again later"),
+            R::ClientUnfit => (E::UnauthorizedClient, "what is registered of the client does not fit the profile of this server"),
             R::GrantTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this grant type"),
             R::ClientNotConfidential => (E::UnauthorizedClient, "a public client may not do this"),
 
@@ -256,6 +257,8 @@ impl Reason {
             R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
             R::RegistrationAuthMethod =>
                 (E::InvalidClientMetadata, "token_endpoint_auth_method must be one that the metadata list, or token_endpoint_auth_methods_supported have one of them"),
+            R::RegistrationProfile =>
+                (E::InvalidClientMetadata, "the profile of this server wants a client that proves a key of its own, with https redirect_uris, and no RS256"),
             R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant_types may be registered"),
             R::RegistrationInconsistent =>
                 (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method do not fit together"),

@@ -53,6 +53,8 @@ pub enum Reason {
     ClientSecretUnverifiable,
     /// Too many wrong secrets, or passwords, of this client from this address, or too many in all from there.
     ClientThrottled,
+    /// What is registered of the client does not fit the profile of the server.
+    ClientUnfit,
     /// The client may not use this grant type.
     GrantTypeNotAllowed,
     /// A public client asked for what needs authentication.
@@ -353,6 +355,8 @@ pub enum Reason {
     RegistrationRedirectUriMissing,
     /// No way of client authentication that is known here.
     RegistrationAuthMethod,
+    /// The profile of the server does not serve a client like this.
+    RegistrationProfile,
     /// Of the grant types none that can be used may be registered.
     RegistrationGrantTypes,
     /// Response types that do not belong to the grant types (RFC 7591 section 2.1), or what a public client cannot do.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::base::SecretText;
+use crate::base::{Algorithm, SecretText};
 use crate::client::auth::{
     self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
@@ -28,11 +28,11 @@ pub trait Request: Debug + Send {
     /// What follows once the client is known.
     type Next: Debug + Send;
 
-    /// Takes the client.
+    /// Takes the client, and judges what can be judged without a further fact: what is refused here has spent nothing.
     ///
     /// # Errors
     /// What this client may not ask for.
-    fn with_client(self, client: AuthenticatedClient) -> Result<Self::Next, Refusal>;
+    fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Self::Next, Refusal>;
 }
 
 /// Parsed; the client is only claimed.
@@ -60,10 +60,14 @@ impl<R: Request> AwaitClient<R> {
     pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Checked<R>, Refusal> {
         let Self { presented, request } = self;
         match presented.authenticate(found, facts.now) {
-            Authentication::Done(client) => request.with_client(client).map(Checked::Ready),
+            Authentication::Done(client) => request.with_client(client, facts).map(Checked::Ready),
             Authentication::Failed(reason) => Err(reason.into()),
             Authentication::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
-            Authentication::Signature(claims) => Ok(Checked::Signature(AwaitSignature { claims, request })),
+            Authentication::Signature(claims) => {
+                let switches = claims.client().map(|client| facts.rules.switches_for(client));
+                let algorithms = switches.map_or(Algorithm::ALL, |switches| switches.algorithms);
+                Ok(Checked::Signature(AwaitSignature { claims, algorithms, request }))
+            }
             Authentication::Certificate(shown) => {
                 Ok(Checked::Certificate(AwaitCertificate { shown, request }))
             }
@@ -103,9 +107,9 @@ impl<R: Request> AwaitSlowHash<R> {
     ///
     /// # Errors
     /// The refusal, if it is not.
-    pub fn with_answer(self, right: bool) -> Result<R::Next, Refusal> {
+    pub fn with_answer(self, right: bool, facts: &Facts<'_>) -> Result<R::Next, Refusal> {
         let client = self.hash.with_answer(right)?;
-        self.request.with_client(client)
+        self.request.with_client(client, facts)
     }
 }
 
@@ -113,6 +117,8 @@ impl<R: Request> AwaitSlowHash<R> {
 #[derive(Debug)]
 pub struct AwaitSignature<R> {
     claims: AwaitClaims,
+    /// Those that count for this client.
+    algorithms: &'static [Algorithm],
     request: R,
 }
 
@@ -120,8 +126,9 @@ impl<R: Request> AwaitSignature<R> {
     /// What has to be verified. It may have no keys: then the client is unknown, and the answer costs the same.
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
-        let Self { claims, .. } = self;
-        SignedText::new(claims.assertion(), claims.keys(), claims.algorithm(), ASSERTION_TYPES)
+        let Self { claims, algorithms, .. } = self;
+        let signed = SignedText::new(claims.assertion(), claims.keys(), claims.algorithm(), ASSERTION_TYPES);
+        signed.within(algorithms)
     }
 
     /// Takes the claims, and judges them and the request: what is refused here has spent nothing.
@@ -138,9 +145,10 @@ impl<R: Request> AwaitSignature<R> {
             Unsigned::Refused(flaw) => Reason::ClientAssertion(flaw),
             Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,
         });
-        let (client, key, until) =
-            self.claims.with_claims(claims, now, &rules.issuer, rules.assertions.as_deref())?;
-        Ok(AwaitFirstUse { key, until, next: self.request.with_client(client)? })
+        let strict = self.claims.client().is_some_and(|client| rules.switches_for(client).strong_clients);
+        let legacy = rules.assertions.as_deref().filter(|_| !strict);
+        let (client, key, until) = self.claims.with_claims(claims, now, &rules.issuer, legacy)?;
+        Ok(AwaitFirstUse { key, until, next: self.request.with_client(client, facts)? })
     }
 }
 
@@ -162,9 +170,13 @@ impl<R: Request> AwaitCertificate<R> {
     ///
     /// # Errors
     /// The certificate is not the client's, or its keys could not be had, or the client may not ask for this.
-    pub fn with_answer(self, answer: Result<(), CertificateFlaw>) -> Result<R::Next, Refusal> {
+    pub fn with_answer(
+        self,
+        answer: Result<(), CertificateFlaw>,
+        facts: &Facts<'_>,
+    ) -> Result<R::Next, Refusal> {
         let client = self.shown.with_answer(answer)?;
-        self.request.with_client(client)
+        self.request.with_client(client, facts)
     }
 }
 

@@ -12,7 +12,7 @@ use super::AwaitsClient;
 use crate::base::FreshSecrets;
 use crate::client::GrantType;
 use crate::client::auth::{AuthenticatedClient, Presented};
-use crate::error::Refusal;
+use crate::error::{Reason, Refusal};
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
 use crate::http::form::Form;
 use crate::http::{Request, Response};
@@ -45,8 +45,10 @@ impl AwaitClient {
 impl AwaitsClient for DeviceRequest {
     type Next = AwaitSecrets;
 
-    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitSecrets, Refusal> {
-        Ok(AwaitSecrets { client, asked: self.asked })
+    fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<AwaitSecrets, Refusal> {
+        let waiting = AwaitSecrets { client, asked: self.asked };
+        waiting.judge(facts)?;
+        Ok(waiting)
     }
 }
 
@@ -58,17 +60,21 @@ pub struct AwaitSecrets {
 }
 
 impl AwaitSecrets {
+    /// What the device may have, if its user agrees.
+    fn judge(&self, facts: &Facts<'_>) -> Result<Issuance, Reason> {
+        let (client, rules) = (self.client.client(), facts.rules);
+        let (grant_type, account_status) = (GrantType::DeviceCode, AccountStatus::Active);
+        let gate = Gate { client, grant_type, asked: &self.asked, account_status, rules };
+        gate.pass_new(&Subject::Client(client.id().clone()))
+    }
+
     /// Decides. Borrows: should the user code be taken, or the name of the grant, the driver asks again with others.
     ///
     /// # Errors
     /// What the client may not ask for.
     pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedCodes), Refusal> {
         let Facts { now, rules, .. } = *facts;
-        let client = self.client.client();
-        let grant_type = GrantType::DeviceCode;
-        let gate =
-            Gate { client, grant_type, asked: &self.asked, account_status: AccountStatus::Active, rules };
-        let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
+        let issuance = self.judge(facts)?;
         let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.rights.scope));
         let issuance = Issuance { openid, ..issuance };
         let (grant, user_code) = Grant::wait(issuance, &fresh, now, &rules.policy);

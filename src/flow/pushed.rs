@@ -1,8 +1,8 @@
 //! The pushed authorization request (RFC 9126 section 2).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitParameters ─▶ AwaitSecrets ─▶ (Write, SealedRequestUri) ─▶ RequestUri
-//!                                     └─▶ AwaitObject ─▲
+//! Request ─▶ AwaitClient ─▶ AwaitSecrets ─▶ (Write, SealedRequestUri) ─▶ RequestUri
+//!                       └─▶ AwaitObject ─▲
 //! ```
 
 use std::fmt;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::AwaitsClient;
 use super::authorize::{AwaitRequestObject, DPOP_JKT, REQUEST, REQUEST_URI, check_pushed};
-use crate::base::{FreshSecrets, SecretText, Thumbprint};
+use crate::base::{Algorithm, FreshSecrets, SecretText, Thumbprint};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, SignedText, Unsigned};
 use crate::error::{ProofFlaw, Reason, Refusal};
@@ -23,6 +23,7 @@ use crate::http::form::Form;
 use crate::http::{MAX_BODY, Parameters, Request, Response};
 use crate::issuance::{Facts, Policy};
 use crate::store::{Committed, Write, WriteName};
+use crate::trust::Proven;
 
 /// Parsed; the client is only claimed.
 pub type AwaitClient = super::AwaitClient<PushedRequest>;
@@ -31,8 +32,8 @@ pub type AwaitClient = super::AwaitClient<PushedRequest>;
 #[derive(Debug)]
 pub struct PushedRequest {
     parameters: Parameters,
-    /// The key that the request proves.
-    key: Option<Thumbprint>,
+    /// The key that the request proves, and what its proof was signed with.
+    key: Option<(Thumbprint, Algorithm)>,
 }
 
 impl AwaitClient {
@@ -53,26 +54,10 @@ impl AwaitClient {
     }
 
     /// The same request, which proves this key: the code is bound to it (RFC 9449 section 10.1).
-    pub(crate) fn proving(mut self, key: Option<Thumbprint>) -> Self {
-        self.request.key = key;
+    pub(crate) fn proving(mut self, proven: Option<&Proven>) -> Self {
+        self.request.key = proven.map(|proven| (proven.key, proven.algorithm));
         self
     }
-}
-
-impl AwaitsClient for PushedRequest {
-    type Next = AwaitParameters;
-
-    fn with_client(self, client: AuthenticatedClient) -> Result<AwaitParameters, Refusal> {
-        Ok(AwaitParameters { client, parameters: self.parameters, key: self.key })
-    }
-}
-
-/// The client is known; waits for the rules, which say where the parameters are.
-#[derive(Debug)]
-pub struct AwaitParameters {
-    client: AuthenticatedClient,
-    parameters: Parameters,
-    key: Option<Thumbprint>,
 }
 
 /// Where the parameters of a pushed request are.
@@ -85,23 +70,24 @@ pub enum Pushed {
     Signed(AwaitObject),
 }
 
-impl AwaitParameters {
-    /// Finds them.
-    ///
-    /// # Errors
-    /// The request has an object and the server takes none, or has none and has to.
-    pub fn resolve(self, facts: &Facts<'_>) -> Result<Pushed, Refusal> {
-        let (Self { client, parameters, key }, rules) = (self, facts.rules);
+impl AwaitsClient for PushedRequest {
+    type Next = Pushed;
+
+    /// Finds the parameters, and judges them if they are in the request itself.
+    fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Pushed, Refusal> {
+        let (Self { parameters, key }, rules) = (self, facts.rules);
+        rules.check_proof_algorithm(key.map(|(_, algorithm)| algorithm), client.client())?;
+        let key = key.map(|(key, _)| key);
         match (parameters.one(REQUEST).map(SecretText::new), rules.request_objects) {
             (Some(_), None) => Err(Reason::RequestObjectUnsupported.into()),
             (Some(object), Some(_)) => {
-                let object = AwaitRequestObject::new(Arc::clone(client.client()), object);
+                let object = AwaitRequestObject::new(Arc::clone(client.client()), object, facts);
                 Ok(Pushed::Signed(AwaitObject { client, object, key }))
             }
             (None, _) if rules.requires_signed_requests(client.client()) => {
                 Err(Reason::RequestNotSigned.into())
             }
-            (None, _) => Ok(Pushed::Plain(AwaitSecrets::new(client, parameters, key)?)),
+            (None, _) => Ok(Pushed::Plain(AwaitSecrets::new(client, parameters, key, facts)?)),
         }
     }
 }
@@ -124,7 +110,8 @@ impl AwaitObject {
     /// Takes the claims: from here on the request is as if it had been pushed without an object.
     ///
     /// # Errors
-    /// The object does not count, its keys could not be had, or a parameter in it is of another type.
+    /// The object does not count, its keys could not be had, a parameter in it is of another type, or an authorization request with
+    /// these parameters would be refused.
     pub fn with_claims(
         self,
         claims: Result<Map<String, Value>, Unsigned>,
@@ -132,15 +119,16 @@ impl AwaitObject {
     ) -> Result<AwaitSecrets, Refusal> {
         let opened = self.object.open(claims, Duration::ZERO, facts)?;
         opened.types?;
-        Ok(AwaitSecrets::new(self.client, Parameters::of(&opened.parameters), self.key)?)
+        Ok(AwaitSecrets::new(self.client, Parameters::of(&opened.parameters), self.key, facts)?)
     }
 }
 
-/// Waits for randomness only.
+/// Judged; waits for randomness only.
 #[derive(Debug)]
 pub struct AwaitSecrets {
     client: AuthenticatedClient,
-    parameters: Parameters,
+    /// The parameters, as they are kept.
+    form: String,
 }
 
 impl AwaitSecrets {
@@ -149,6 +137,7 @@ impl AwaitSecrets {
         client: AuthenticatedClient,
         mut parameters: Parameters,
         key: Option<Thumbprint>,
+        facts: &Facts<'_>,
     ) -> Result<Self, Reason> {
         if let Some(key) = key.map(|key| key.to_string()) {
             match parameters.one(DPOP_JKT) {
@@ -157,7 +146,13 @@ impl AwaitSecrets {
                 None => parameters.insert(DPOP_JKT, key),
             }
         }
-        Ok(Self { client, parameters })
+        check_pushed(parameters.form(), client.client(), facts)?;
+        let form = parameters.encode();
+        // Escapes make it longer, and it is read back as a form.
+        if form.len() > MAX_BODY {
+            return Err(Reason::FormTooLarge);
+        }
+        Ok(Self { client, form })
     }
 
     /// The client that pushes.
@@ -167,27 +162,14 @@ impl AwaitSecrets {
     }
 
     /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another one.
-    ///
-    /// # Errors
-    /// What an authorization request with these parameters would be refused for.
-    pub fn decide(
-        &self,
-        fresh: FreshSecrets,
-        facts: &Facts<'_>,
-    ) -> Result<(Write, SealedRequestUri), Refusal> {
+    #[must_use]
+    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedRequestUri) {
         let Facts { now, rules, .. } = *facts;
-        let client = self.client.client();
-        check_pushed(self.parameters.form(), client, facts)?;
-        let form = self.parameters.encode();
-        // Escapes make it longer, and it is read back as a form.
-        if form.len() > MAX_BODY {
-            return Err(Reason::FormTooLarge.into());
-        }
-        let grant = Grant::push(client.id(), form, &fresh, now, &rules.policy);
+        let grant = Grant::push(self.client().id(), self.form.clone(), &fresh, now, &rules.policy);
         let request_uri = RequestUri(Handle::new(grant.id(), fresh.first));
         let write = Write::insert(grant, now);
         let sealed = SealedRequestUri { request_uri, write: write.name() };
-        Ok((write, sealed))
+        (write, sealed)
     }
 }
 

@@ -210,7 +210,9 @@ impl Approved {
         let id = ClientId::new(fresh.grant.to_string());
         let builder = Client::application().id(id).issued(Some(now)).owned_by(self.owner.clone());
         let token = terms.is_managed.then(|| RegistrationToken::new(fresh.second));
-        self.build(builder, token, None, fresh.first, now, terms)
+        let (client, information) = self.build(builder, token, None, fresh.first, now, terms)?;
+        check_profile(&client, facts)?;
+        Ok((client, information))
     }
 
     /// The client as it will be: its id, its state, its live secrets and the registration access token that it presented
@@ -236,6 +238,7 @@ impl Approved {
         let builder = ClientBuilder::keeping(current).secrets(kept);
         let token = Some(presented.duplicate());
         let (client, information) = self.build(builder, token, hidden, fresh.first, now, terms)?;
+        check_profile(&client, facts)?;
         let is_pairwise = client.is_pairwise();
         let moves = is_pairwise && client.sector() != current.sector();
         if is_pairwise != current.is_pairwise() || moves {
@@ -278,5 +281,13 @@ impl Approved {
         let secret = secret.or_else(|| token.as_ref()?.secret_of(&client, now));
         let information = ClientInformation::new(&client, secret, token, now);
         Ok((client, information))
+    }
+}
+
+/// Whether the server would serve it.
+fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
+    match client.fits(facts.rules.profile) {
+        true => Ok(()),
+        false => Err(Reason::RegistrationProfile.into()),
     }
 }

@@ -53,7 +53,7 @@ impl AwaitClient<TokenQuery> {
 impl AwaitsClient for TokenQuery {
     type Next = AuthenticatedQuery;
 
-    fn with_client(self, client: AuthenticatedClient) -> Result<AuthenticatedQuery, Refusal> {
+    fn with_client(self, client: AuthenticatedClient, _: &Facts<'_>) -> Result<AuthenticatedQuery, Refusal> {
         if !self.public {
             // An id alone proves nothing, and the answer tells of other people.
             client.confidential().map_err(|_| Reason::ClientMissing)?;

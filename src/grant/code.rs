@@ -1,6 +1,7 @@
 //! The life of an authorization code: offered once, redeemed once, and dangerous ever after.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,13 @@ impl PendingCode {
             redirect_uri_named,
             challenge,
         }
+    }
+
+    /// The same for at most this long.
+    pub(crate) fn at_most(mut self, longest: Option<Duration>, now: DateTime<Utc>) -> Self {
+        let longest = longest.map_or(self.expires, |longest| after(now, longest));
+        self.expires = self.expires.min(longest);
+        self
     }
 
     /// RFC 6749 section 4.1.3, RFC 7636 section 4.6, in this order.

@@ -11,8 +11,8 @@ use crate::base::{
     AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope, Subject,
 };
 use crate::client::auth::{AssertionRules, CertificateRules};
-use crate::client::{Client, GrantType, Profile, RequestObjects};
-use crate::error::Reason;
+use crate::client::{Client, GrantType, MessageSigning, Profile, RequestObjects, Switches};
+use crate::error::{ProofFlaw, Reason};
 use crate::openid::OpenIdRules;
 
 /// What every decision may assume of its server.
@@ -51,6 +51,8 @@ pub struct Rules {
     pub(crate) request_objects: Option<RequestObjects>,
     /// Which answers are signed for the client that reads them.
     pub(crate) signed_answers: SignedAnswers,
+    /// Which messages a profile of signed messages means.
+    pub(crate) message_signing: MessageSigning,
     /// Whether DPoP proofs are taken.
     pub(crate) takes_proofs: bool,
     /// Whether every access token has to be bound to a key.
@@ -81,6 +83,7 @@ impl Rules {
             requires_push: false,
             request_objects: None,
             signed_answers: SignedAnswers::default(),
+            message_signing: MessageSigning::default(),
             takes_proofs: false,
             requires_bound_tokens: false,
             policy: Policy::default(),
@@ -130,9 +133,78 @@ impl Rules {
         known.find(|id| *id == asked).or_else(|| alike.next()).cloned()
     }
 
+    /// Whether this client may sign its proofs of a key with this algorithm.
+    pub(crate) fn check_proof_algorithm(
+        &self,
+        algorithm: Option<Algorithm>,
+        client: &Client,
+    ) -> Result<(), Reason> {
+        let allowed = self.switches_for(client).algorithms;
+        match algorithm.is_none_or(|algorithm| allowed.contains(&algorithm)) {
+            true => Ok(()),
+            false => Err(ProofFlaw::AlgorithmRefused.into()),
+        }
+    }
+
+    /// The switches of the profile that this client is held to.
+    pub(crate) fn switches_for(&self, client: &Client) -> &'static Switches {
+        self.profile.with_own(client.profile()).switches()
+    }
+
+    /// Which messages of this client, and to it, have to be signed by its profile.
+    pub(crate) fn message_signing_for(&self, client: &Client) -> MessageSigning {
+        match self.switches_for(client).signed_messages {
+            true => self.message_signing,
+            false => MessageSigning::NONE,
+        }
+    }
+
     /// Whether this client's authorization requests have to be signed.
     pub(crate) fn requires_signed_requests(&self, client: &Client) -> bool {
-        client.requires_signed_requests() || self.request_objects.is_some_and(|objects| objects.required)
+        client.requires_signed_requests()
+            || self.message_signing_for(client).requests
+            || self.request_objects.is_some_and(|objects| objects.required)
+    }
+
+    /// How request objects of this client are taken, if they are.
+    pub(crate) fn request_objects_of(&self, client: &Client) -> Option<RequestObjects> {
+        let is_dated = self.message_signing_for(client).requests;
+        self.request_objects.map(|objects| if is_dated { objects.dated() } else { objects })
+    }
+
+    /// Whether this client's authorization requests have to be pushed.
+    pub(crate) fn requires_push(&self, client: &Client) -> bool {
+        self.requires_push || client.requires_push() || self.switches_for(client).pushed_requests
+    }
+
+    /// What is signed with for a client that names no algorithm: RS256, or the signer's first one of those that its profile allows.
+    pub(crate) fn default_algorithm(&self, client: &Client) -> Algorithm {
+        let allowed = self.switches_for(client).algorithms;
+        if allowed.contains(&Algorithm::Rs256) {
+            return Algorithm::Rs256;
+        }
+        let mut own = self.signed_answers.algorithms.iter();
+        own.find(|own| allowed.contains(own)).copied().unwrap_or(Algorithm::Es256)
+    }
+
+    /// What an authorization response to this client is signed with, if it can be.
+    pub(crate) fn authorization_algorithm(&self, client: &Client) -> Option<Algorithm> {
+        let named = client.metadata().authorization_signed_response_alg;
+        self.signed_answers.authorization(named.unwrap_or_else(|| self.default_algorithm(client)))
+    }
+
+    /// What an introspection answer to this client is signed with. One that named an algorithm or whose profile wants it gets no other
+    /// answer; any other one gets a signed answer if it asks for one and the server can give it.
+    pub(crate) fn introspection_algorithm(&self, client: &Client, asked: bool) -> Option<Algorithm> {
+        let named = client.metadata().introspection_signed_response_alg;
+        let is_required = named.is_some() || self.message_signing_for(client).introspection;
+        let algorithm = named.unwrap_or_else(|| self.default_algorithm(client));
+        self.signed_answers.introspection(algorithm, is_required, asked)
+    }
+
+    /// What this client's `id_token`s and logout tokens are signed with.
+    pub(crate) fn id_token_algorithm(&self, client: &Client) -> Algorithm {
+        client.metadata().id_token_signed_response_alg.unwrap_or_else(|| self.default_algorithm(client))
     }
 
     /// The registered resource with this identifier.
@@ -147,9 +219,12 @@ impl Rules {
         resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
     }
 
-    /// The algorithm of a signed access token for this audience, if it wants a certain one.
+    /// The algorithm of a signed access token for this audience, if it wants a certain one or the profile does.
     pub(crate) fn access_token_algorithm(&self, audience: &str) -> Option<Algorithm> {
-        self.resource(audience).and_then(|resource| resource.algorithm)
+        let of_resource = self.resource(audience).and_then(|resource| resource.algorithm);
+        let allowed = self.profile.switches().algorithms;
+        let of_profile = || self.signed_answers.algorithms.iter().find(|own| allowed.contains(own)).copied();
+        of_resource.or_else(|| if allowed.len() < Algorithm::ALL.len() { of_profile() } else { None })
     }
 
     /// What of a scope means something to this audience.

@@ -1,7 +1,6 @@
 //! [`SignedAnswers`]: which answers of the server are signed for the client that reads them.
 
 use crate::base::Algorithm;
-use crate::client::Client;
 
 /// Which answers are signed for the client that reads them, beside tokens.
 #[derive(Clone, Debug, Default)]
@@ -15,17 +14,19 @@ pub(crate) struct SignedAnswers {
 }
 
 impl SignedAnswers {
-    /// What an authorization response to this client is signed with, if it can be.
-    pub(crate) fn authorization(&self, client: &Client) -> Option<Algorithm> {
-        let algorithm = client.metadata().authorization_signed_response_alg.unwrap_or(Algorithm::Rs256);
+    /// The algorithm of an authorization response, if there can be one with it.
+    pub(crate) fn authorization(&self, algorithm: Algorithm) -> Option<Algorithm> {
         (self.authorization && self.algorithms.contains(&algorithm)).then_some(algorithm)
     }
 
-    /// What an introspection answer to this client is signed with. One that named an algorithm gets no other answer; any other one
-    /// gets a signed answer if it asks for one and the server can give it.
-    pub(crate) fn introspection(&self, client: &Client, asked: bool) -> Option<Algorithm> {
-        let named = client.metadata().introspection_signed_response_alg;
-        let default = (asked && self.algorithms.contains(&Algorithm::Rs256)).then_some(Algorithm::Rs256);
-        named.or(default).filter(|_| self.introspection)
+    /// The algorithm of an introspection answer: where one is required, and where it is asked for and can be had.
+    pub(crate) fn introspection(
+        &self,
+        algorithm: Algorithm,
+        is_required: bool,
+        asked: bool,
+    ) -> Option<Algorithm> {
+        let can_be_had = asked && self.algorithms.contains(&algorithm);
+        (self.introspection && (is_required || can_be_had)).then_some(algorithm)
     }
 }

@@ -42,6 +42,9 @@ pub mod protecting {}
 #[doc = include_str!("sender_constrained.md")]
 pub mod sender_constrained {}
 
+#[doc = include_str!("fapi.md")]
+pub mod fapi {}
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

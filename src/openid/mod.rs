@@ -125,6 +125,13 @@ impl OpenIdRules {
         scope.contains(OPENID).then(Box::default)
     }
 
+    /// What an `id_token` is signed with for a client that names no algorithm: RS256, unless the profile forbids it.
+    pub(crate) fn default_algorithm(&self) -> Algorithm {
+        let rs256 = Algorithm::Rs256;
+        let first = self.algorithms.first().copied().unwrap_or(rs256);
+        if self.algorithms.contains(&rs256) { rs256 } else { first }
+    }
+
     /// The names of the algorithms, for the metadata.
     pub(crate) fn algorithm_names(&self) -> impl Iterator<Item = &'static str> {
         self.algorithms.iter().map(|algorithm| algorithm.as_str())

@@ -73,7 +73,8 @@ impl OpenIdMembers {
         if encrypted.iter().any(Option::is_some) {
             return Err(Reason::RegistrationOpenId);
         }
-        let id_token = algorithm(&self.id_token_signed_response_alg, openid)?.unwrap_or(Algorithm::Rs256);
+        let id_token = algorithm(&self.id_token_signed_response_alg, openid)?;
+        let id_token = id_token.unwrap_or_else(|| openid.default_algorithm());
         let subject_type = match &self.subject_type {
             Member::Absent => None,
             Member::Is(name) if name == SubjectIdentifierType::Public.as_str() => {

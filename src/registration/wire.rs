@@ -268,6 +268,7 @@ impl MetadataBody {
             return Err(MetadataFlaw::BoundTokensUnsupported.into());
         }
         let method = match self.methods().next() {
+            None if rules.profile.switches().strong_clients => return Err(Reason::RegistrationAuthMethod),
             None => AuthMethod::ClientSecretBasic,
             Some(_) => {
                 self.first_method(|method| is_served(method, rules)).ok_or(Reason::RegistrationAuthMethod)?
@@ -459,7 +460,7 @@ fn redirect_uris(
 /// Whether clients can authenticate by this method here.
 pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
     match method.credentials() {
-        Credentials::Nothing | Credentials::Secret => true,
+        Credentials::Nothing | Credentials::Secret => !rules.profile.switches().strong_clients,
         Credentials::Keys => rules.assertions.is_some(),
         Credentials::Certificate | Credentials::CertifiedKeys => rules.certificates.reads,
     }

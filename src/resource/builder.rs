@@ -149,7 +149,7 @@ impl GuardBuilder {
         self
     }
 
-    /// Refuses tokens that are not bound to a key.
+    /// Refuses tokens that are not bound to a key, as the guard of a [`local`](Self::local) server that issues no others always does.
     pub fn require_bound_tokens(mut self) -> Self {
         self.requires_bound_tokens = true;
         self
@@ -204,7 +204,8 @@ impl GuardBuilder {
             return Err(Mistakes(errors));
         };
         let of_server = || self.local.iter().find_map(AuthorizationServer::proofs);
-        let keys = KeyCheck::new(self.proofs.or_else(of_server), self.requires_bound_tokens);
+        let binds = self.local.iter().any(|server| server.rules().requires_bound_tokens);
+        let keys = KeyCheck::new(self.proofs.or_else(of_server), self.requires_bound_tokens || binds);
         let inner = Inner {
             is_unlisted: self.is_unlisted,
             metadata: metadata::document(&resource, &issuers, &scopes, &keys),

@@ -61,7 +61,7 @@ impl AuthorizationServer {
     }
 
     /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
-    /// disabled is unknown at all of them. What the host registered comes before what a document says.
+    /// disabled is unknown at all of them, and one that does not fit the profile is refused. What the host registered comes before what a document says.
     pub(super) async fn find_client(
         &self,
         id: &ClientId,
@@ -73,7 +73,10 @@ impl AuthorizationServer {
             }
             (found, _) => found,
         };
-        Ok(found.filter(|client| client.is_served(self.now())))
+        match found.filter(|client| client.is_served(self.now())) {
+            Some(client) if !client.fits(self.rules().profile) => Err(Reason::ClientUnfit.into()),
+            found => Ok(found),
+        }
     }
 
     /// Notes that a client that is known by its document has a grant of a user, if the grant that its request names is one: after
@@ -213,7 +216,7 @@ impl AuthorizationServer {
             Some(certificates) => certificates.check(&waiting.question(), self.now()).await,
             None => return Err(Reason::ClientMethodNotRegistered.into()),
         };
-        waiting.with_answer(answer)
+        waiting.with_answer(answer, &self.facts())
     }
 
     /// Computes a slow hash.
@@ -224,7 +227,7 @@ impl AuthorizationServer {
         for phc in stored {
             right = right || hash.verify(phc, presented).await.ok_or(Reason::Overloaded)?;
         }
-        waiting.with_answer(right)
+        waiting.with_answer(right, &self.facts())
     }
 
     /// The output of a future, unless the deadline passes first.

@@ -100,8 +100,35 @@ pub enum ConfigError {
     #[error("DPoP proofs work once, and nothing remembers them: call replay_guard")]
     ProofsUnremembered,
     /// Every token has to be bound to a key, and no key can be proven.
-    #[error("every access token has to be bound to a key, and no key can be proven: call dpop")]
+    #[error(
+        "every access token has to be bound to a key, and no key can be proven: call dpop or certificate_bound_access_tokens"
+    )]
     BindingMissing,
+    /// FAPI 2.0 Security Profile section 5.3.2.1(6).
+    #[error(
+        "the profile wants clients that prove keys of their own: call client_signatures or client_certificates"
+    )]
+    ProfileClients,
+    /// Section 5.3.2.1(8).
+    #[error("the profile takes assertions for the issuer alone: leave legacy_assertion_audience out")]
+    ProfileAudience,
+    /// Section 5.3.2.1(11).
+    #[error("under the profile a code is valid for 60 s at most: call policy with a shorter code_lifetime")]
+    ProfileCodes,
+    /// Section 5.3.2.1, Note 1.
+    #[error(
+        "under the profile a refresh token that was rotated works for 30 s more: call policy with a longer leeway"
+    )]
+    ProfileLeeway,
+    /// Section 5.4.1.
+    #[error("the profile wants a signer with a key for EdDSA, ES256 or PS256: call token_signer")]
+    ProfileSigner,
+    /// Section 5.4.1.
+    #[error("the resource {0:?} wants an algorithm that the profile forbids: call resource without it")]
+    ProfileResource(String),
+    /// Section 5.3.2.2(8).
+    #[error("the profile forbids redirect URIs on localhost: call registration without localhost_any_port")]
+    ProfileLocalhost,
     /// RFC 8705 section 5.
     #[error("mtls_endpoint_aliases must be an https URL without a query or a fragment")]
     MtlsAliases,

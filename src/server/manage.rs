@@ -31,6 +31,7 @@ impl AuthorizationServer {
     pub async fn register(&self, application: ClientBuilder) -> Result<Registered, HostError> {
         let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
         let registered = application.register(self.fresh_secrets(), self.now())?;
+        registered.client.check_profile(self.rules().profile)?;
         let insert = registrar.insert(Client::clone(&registered.client));
         self.in_time(insert).await.ok_or(HostError::Deadline)??;
         self.audit(EventKind::ClientRegistered, Endpoint::Host, EventSubject::client(registered.client.id()));

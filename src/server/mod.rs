@@ -22,6 +22,7 @@ mod manage;
 mod mutual_tls;
 #[cfg(feature = "openid")]
 mod openid;
+mod profile;
 mod provider;
 mod pushed;
 mod registration;

@@ -40,10 +40,10 @@ impl AuthorizationServer {
         let id = flow.client_id().clone();
         // A proof that lacks a nonce must spend nothing, so it comes before the client's assertion.
         let proven = self.check_proof(request, Endpoint::PushedAuthorizationRequest)?;
-        let flow = flow.proving(proven.as_ref().map(|proven| proven.key));
+        let flow = flow.proving(proven.as_ref());
         let flow = self.authenticate(request, flow).await?;
         self.use_proof(proven.as_ref()).await?;
-        let flow = match flow.resolve(&self.facts())? {
+        let flow = match flow {
             pushed::Pushed::Plain(flow) => flow,
             pushed::Pushed::Signed(flow) => {
                 let claims = self.client_claims(&flow.question()).await?;
@@ -56,7 +56,7 @@ impl AuthorizationServer {
             admitted.map_err(|_| Reason::PushThrottled)?.keep();
         }
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts())?;
+            let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let about = EventSubject::client(&id).grant(write.id());

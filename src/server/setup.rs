@@ -7,6 +7,7 @@ use super::endpoint::Endpoints;
 use super::extension::Extensions;
 use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
 use super::mutual_tls::MutualTls;
+use super::profile::validate_profile;
 use super::provider::ProviderSettings;
 use super::repeats::Repeats;
 use super::single_use::SingleUse;
@@ -15,11 +16,11 @@ use super::validate::{issuer_path, known_resources, validate_details, validate_d
 use super::validate::{validate_numbers, validate_openid, validate_single_use, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
 use crate::audit::{Audit, Endpoint};
-use crate::base::{Clock, Entropy, SECRET_BYTES, Scope, Secret, SystemClock, SystemEntropy};
-use crate::client::Profile;
+use crate::base::{Algorithm, Clock, Entropy, SECRET_BYTES, Scope, Secret, SystemClock, SystemEntropy};
 use crate::client::auth::AssertionRules;
 use crate::client::{
-    ClientId, ClientRegistry, ClientSignatures, GrantType, Registrar, RequestObjects, SlowHash,
+    ClientId, ClientRegistry, ClientSignatures, GrantType, MessageSigning, Profile, Registrar,
+    RequestObjects, SlowHash,
 };
 use crate::documents::{Documents, MetadataDocuments};
 use crate::error::Mistakes;
@@ -40,6 +41,7 @@ pub(super) struct Options {
     pub(super) requires_push: bool,
     pub(super) request_objects: Option<RequestObjects>,
     pub(super) signed_answers: SignedAnswers,
+    pub(super) message_signing: MessageSigning,
     pub(super) policy: Policy,
     pub(super) scopes: Vec<String>,
     pub(super) audience: Option<String>,
@@ -81,6 +83,7 @@ impl Options {
             requires_push: false,
             request_objects: None,
             signed_answers: SignedAnswers::default(),
+            message_signing: MessageSigning::default(),
             policy: Policy::default(),
             scopes: Vec::new(),
             audience: None,
@@ -119,7 +122,9 @@ impl Options {
         clients: Arc<dyn ClientRegistry>,
         store: Arc<dyn TokenStore>,
     ) -> Result<AuthorizationServer, ConfigErrors> {
+        self.apply_profile();
         let (mut errors, requires_bound_tokens) = (validate_single_use(&self), self.binds_every_token());
+        errors.extend(validate_profile(&self));
         if self.profile.switches().open_registration && self.registrar.is_some() {
             self.registration.get_or_insert_with(Registration::open);
         }
@@ -140,7 +145,10 @@ impl Options {
             errors.push(ConfigError::SignerMissing);
         }
         let can_sign = self.signer.as_ref().map(|signer| signer.algorithms()).unwrap_or_default();
-        self.signed_answers.algorithms.clone_from(&can_sign);
+        let allowed = self.profile.switches();
+        let signs: Vec<Algorithm> =
+            can_sign.iter().copied().filter(|own| allowed.algorithms.contains(own)).collect();
+        self.signed_answers.algorithms.clone_from(&signs);
         if self.signer.is_none() && (self.signed_answers.authorization || self.signed_answers.introspection) {
             errors.push(ConfigError::AnswersUnsigned);
         }
@@ -152,14 +160,14 @@ impl Options {
             errors.push(ConfigError::KeysRetireEarly);
         }
         errors.extend(self.openid.mistakes());
-        let openid = self.openid.rules(can_sign, &self.policy);
+        let openid = self.openid.rules(signs, &self.policy);
         let sessions = self.sessions.as_ref().map(Sessions::rules);
         let openid = openid.map(|openid| OpenIdRules { sessions, ..openid });
         if self.sessions.as_ref().is_some_and(Sessions::is_weak) {
             errors.push(ConfigError::SessionSecret);
         }
         if let Some(openid) = &openid {
-            errors.extend(validate_openid(openid, longest));
+            errors.extend(validate_openid(openid, allowed, longest));
         }
         let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
             errors.extend(mistakes);
@@ -181,7 +189,7 @@ impl Options {
             self.endpoints.path(Endpoint::Token).unwrap_or_default()
         );
         let assertions = self.client_signatures.as_ref().map(|signatures| AssertionRules {
-            algorithms: signatures.algorithms(),
+            algorithms: signatures.algorithms().into_iter().filter(|own| allowed.allows(own)).collect(),
             fetches: signatures.fetches(),
             legacy_audience: self.legacy_audience.then_some(token_endpoint),
         });
@@ -216,6 +224,7 @@ impl Options {
             requires_push: self.requires_push,
             request_objects: self.request_objects,
             signed_answers: self.signed_answers,
+            message_signing: self.message_signing,
             takes_proofs: self.dpop.is_some(),
             requires_bound_tokens,
             policy: self.policy,

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome, judge};
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
-use crate::base::Confirmation;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
 use crate::flow::{Facts, introspect, revoke, token};
@@ -35,7 +34,7 @@ impl AuthorizationServer {
     async fn drive_token(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
         // A proof that lacks a nonce must spend nothing, so it comes before the client's assertion.
         let proven = self.check_proof(request, Endpoint::Token)?;
-        let flow = flow.proving(proven.as_ref().map(|proven| Confirmation::Jkt(proven.key)));
+        let flow = flow.proving(proven.as_ref());
         if let Some(named) = flow.named_grant() {
             self.recognise(flow.client_id(), named).await;
         }

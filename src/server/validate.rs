@@ -8,7 +8,7 @@ use super::config_error::ConfigError;
 use super::setup::Options;
 use crate::base::redirect_uri::{has_port_that_exists, may_be_named};
 use crate::base::{Algorithm, Scope};
-use crate::client::GrantType;
+use crate::client::{GrantType, Switches};
 use crate::documents::MetadataDocuments;
 use crate::issuance::{DetailTypes, KnownResource, Policy, Resource};
 use crate::openid::OpenIdRules;
@@ -121,9 +121,11 @@ pub(super) fn validate_documents(
 /// A provider whose clients cannot verify, or cannot verify for long enough.
 pub(super) fn validate_openid(
     openid: &OpenIdRules,
+    profile: &Switches,
     longest: Option<Duration>,
 ) -> impl Iterator<Item = ConfigError> {
-    let lacks = !openid.algorithms.contains(&Algorithm::Rs256);
+    let is_wanted = profile.algorithms.contains(&Algorithm::Rs256);
+    let lacks = is_wanted && !openid.algorithms.contains(&Algorithm::Rs256);
     let outlives = longest.is_some_and(|longest| openid.id_token_lifetime > longest);
     let found = [
         lacks.then_some(ConfigError::OpenIdSigner),

@@ -73,7 +73,7 @@ impl ProofVerifier for DpopProofs {
         if !is_known {
             self.parsed.insert((key, algorithm), parsed);
         }
-        Proof::read(key, jws.payload())
+        Proof::read(key, algorithm, jws.payload())
     }
 
     fn algorithms(&self) -> Vec<&'static str> {

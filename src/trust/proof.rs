@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::nonce::Nonces;
 use super::times::CLOCK_SKEW;
 use crate::base::numeric_date::NumericDate;
-use crate::base::{ReplayKey, Secret, Thumbprint};
+use crate::base::{Algorithm, ReplayKey, Secret, Thumbprint};
 use crate::error::ProofFlaw as Flaw;
 use crate::http::Request;
 
@@ -37,6 +37,7 @@ const MAX_SKEW_WITH_NONCE: i64 = 300;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
     key: Thumbprint,
+    algorithm: Algorithm,
     claims: Claims,
 }
 
@@ -51,13 +52,13 @@ struct Claims {
 }
 
 impl Proof {
-    /// The claims of a proof, by the thumbprint of the key that signed it. The payload is a JSON object without a member twice.
+    /// The claims of a proof, by the thumbprint of the key that signed it with this algorithm. The payload is a JSON object without a member twice.
     ///
     /// # Errors
     /// [`ProofFlaw::ClaimMissing`](Flaw::ClaimMissing), or one of another type.
-    pub fn read(key: Thumbprint, payload: &str) -> Result<Self, Flaw> {
+    pub fn read(key: Thumbprint, algorithm: Algorithm, payload: &str) -> Result<Self, Flaw> {
         let claims = serde_json::from_str(payload).map_err(|_| Flaw::ClaimMissing)?;
-        Ok(Self { key, claims })
+        Ok(Self { key, algorithm, claims })
     }
 }
 
@@ -105,12 +106,14 @@ pub trait ProofVerifier: Send + Sync {
 pub struct Dpop {
     verifier: Arc<dyn ProofVerifier>,
     nonces: Option<Arc<Nonces>>,
+    /// Those that count, of what is verified.
+    counting: &'static [Algorithm],
 }
 
 impl Dpop {
     /// By this verifier, without nonces.
     pub fn new(verifier: impl ProofVerifier + 'static) -> Self {
-        Self { verifier: Arc::new(verifier), nonces: None }
+        Self { verifier: Arc::new(verifier), nonces: None, counting: Algorithm::ALL }
     }
 
     /// Every proof has to have a nonce of this server (RFC 9449 sections 8 and 9), and may then be made by a clock that is wrong
@@ -120,8 +123,14 @@ impl Dpop {
         Self { nonces: Some(Arc::new(Nonces::new(key))), ..self }
     }
 
+    /// The same where these algorithms alone count.
+    pub(crate) fn within(self, counting: &'static [Algorithm]) -> Self {
+        Self { counting, ..self }
+    }
+
     pub(crate) fn algorithms(&self) -> Vec<&'static str> {
-        self.verifier.algorithms()
+        let counts = |name: &&str| Algorithm::parse(name).is_some_and(|known| self.counting.contains(&known));
+        self.verifier.algorithms().into_iter().filter(counts).collect()
     }
 
     /// The nonce to make proofs with from now on, where they need one.
@@ -145,7 +154,10 @@ impl Dpop {
         if text.len() > MAX_PROOF_BYTES {
             return Err(Flaw::TooLong);
         }
-        let Proof { key, claims } = self.verifier.verify(text)?;
+        let Proof { key, algorithm, claims } = self.verifier.verify(text)?;
+        if !self.counting.contains(&algorithm) {
+            return Err(Flaw::AlgorithmRefused);
+        }
         if claims.jti.is_empty() || claims.jti.len() > MAX_JTI {
             return Err(Flaw::IdMalformed);
         }
@@ -169,7 +181,7 @@ impl Dpop {
         let until = DateTime::from_timestamp(made.saturating_add(behind), 0).ok_or(Flaw::TimeWrong)?;
         // By the URL as the client signed it: a thief can spell that of the request in other ways.
         let once = ReplayKey::new(&format!("dpop:{key}:{}", claims.htu), &claims.jti);
-        Ok(Some(Proven { key, once, until }))
+        Ok(Some(Proven { key, algorithm, once, until }))
     }
 
     /// How many seconds a proof may lie behind and ahead.
@@ -217,6 +229,7 @@ impl Place<'_> {
 #[derive(Debug)]
 pub(crate) struct Proven {
     pub(crate) key: Thumbprint,
+    pub(crate) algorithm: Algorithm,
     /// What is used once: the `jti`, for this key at this URL.
     pub(crate) once: ReplayKey,
     /// After that, the proof is refused for its time.

@@ -17,6 +17,8 @@ clients=(
     "private-key-jwt private_key_jwt.toml node $NODE_DIR/private_key_jwt.mjs"
     "authlib-private-key-jwt private_key_jwt.toml $VENV/bin/python tests/clients/python/private_key_jwt.py"
     "message-signing message_signing.toml node $NODE_DIR/message_signing.mjs"
+    "fapi fapi.toml node $NODE_DIR/fapi.mjs security"
+    "fapi-message-signing fapi_message_signing.toml node $NODE_DIR/fapi.mjs message-signing"
     "openid openid.toml node $NODE_DIR/openid.mjs"
     "oauth4webapi openid.toml node $NODE_DIR/oauth4webapi.mjs"
     "passport openid.toml node $NODE_DIR/passport.mjs"

@@ -137,9 +137,9 @@ fn the_proof_of_another_grant_opens_no_request_uri_and_no_visit() {
     let facts = Facts::new(NOW, &rules);
     let flow = pushed::AwaitClient::parse(&Request::post_form(query()), &facts).unwrap();
     let flow = known!(flow, &facts);
-    let pushed::Pushed::Plain(flow) = flow.resolve(&facts).unwrap() else { panic!("plain") };
-    let (_, sealed) = flow.decide(FreshSecrets::fixed("1"), &facts).unwrap();
-    let (pushed, opens) = flow.decide(FreshSecrets::fixed("2"), &facts).unwrap();
+    let pushed::Pushed::Plain(flow) = flow else { panic!("plain") };
+    let (_, sealed) = flow.decide(FreshSecrets::fixed("1"), &facts);
+    let (pushed, opens) = flow.decide(FreshSecrets::fixed("2"), &facts);
     stays_shut(sealed.open(pushed.committed()));
     let response = opens.open(pushed.committed()).unwrap().into_response(&rules.policy);
     let json: serde_json::Value = serde_json::from_slice(&response.body).unwrap();

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod asserting;
+pub mod banking;
 pub mod bodies;
 pub mod browser;
 pub mod certificates;

@@ -279,6 +279,11 @@ pub(crate) struct AwaitClaims {
 }
 
 impl AwaitClaims {
+    /// The client whose assertion it has to be, if there is one.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.as_deref().ok()
+    }
+
     /// The keys that may have signed; none is a question all the same, so that it costs what it costs with one.
     pub(crate) fn keys(&self) -> Option<&ClientKeys> {
         self.client.as_ref().ok().and_then(|client| client.keys.as_deref())

@@ -183,6 +183,7 @@ impl AwaitConsent {
         let (grant, answer) = match response_type {
             ResponseType::Code => {
                 let terms = PendingCode::new(&fresh.first, &to.uri, named, challenge, now, policy);
+                let terms = terms.at_most(rules.switches_for(&issuance.client).longest_code, now);
                 let grant = Grant::offer(issuance, authentication, terms, &fresh, now, policy);
                 let code = Handle::new(grant.id(), fresh.first);
                 (grant, Answer::Code(code.into_text(Kind::Code, &policy.prefixes)))

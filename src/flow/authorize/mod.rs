@@ -99,7 +99,7 @@ impl AwaitClient {
             Source::Signed(_, Ok(claimed)) if claimed.names_request_uri() => {
                 Err(Reason::RequestSourcesMixed.into())
             }
-            Source::Signed(object, _) => Ok(Resolved::Signed(AwaitRequestObject::new(client, object))),
+            Source::Signed(object, _) => Ok(Resolved::Signed(AwaitRequestObject::new(client, object, facts))),
             Source::Pushed(uri) => Ok(Resolved::Pushed(AwaitPushed::parse(client, &uri, facts.rules)?)),
         }
     }
@@ -253,7 +253,7 @@ impl AwaitLogin {
 
     /// Whether the request may come by the way that it came.
     fn may_come(&self, rules: &Rules) -> Result<(), Reason> {
-        let must_be_pushed = rules.requires_push || self.client.requires_push();
+        let must_be_pushed = rules.requires_push(&self.client);
         // One that was pushed was judged then.
         match (&self.pushed, &self.signed) {
             (Some(_), _) => Ok(()),

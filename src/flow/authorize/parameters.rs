@@ -87,11 +87,13 @@ impl AuthorizationParameters {
     }
 
     /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it, or else in
-    /// the first of its own modes. So a client of signed answers alone gets no unsigned error.
+    /// the first of its own modes, or signed if its profile wants that. So a client of signed answers alone gets no unsigned error.
     pub(super) fn error_mode(&self, client: &Client, rules: &Rules) -> ResponseMode {
         let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
         let own = client.metadata().response_modes.iter().flatten();
-        let mut asked = std::iter::once(self.response_mode).chain(own.map(|mode| Some(Ok(*mode))));
+        let signed = rules.message_signing_for(client).responses.then_some(Some(Ok(ResponseMode::Jwt)));
+        let own = own.map(|mode| Some(Ok(*mode))).chain(signed);
+        let mut asked = std::iter::once(self.response_mode).chain(own);
         let mode = asked.find_map(|mode| judge_mode(mode, response_type, client, rules).ok());
         mode.unwrap_or(ResponseMode::default_of(response_type))
     }
@@ -166,8 +168,9 @@ fn judge_mode(
     let mode = ResponseMode::choose(asked, response_type)?;
     let registered = client.metadata().response_modes.as_ref();
     let is_registered = registered.is_none_or(|modes| modes.iter().any(|own| own.of(response_type) == mode));
-    let can_be_had = !mode.is_signed() || rules.signed_answers.authorization(client).is_some();
-    match is_registered && can_be_had {
+    let may_be_had = mode.is_signed() || !rules.message_signing_for(client).responses;
+    let can_be_had = !mode.is_signed() || rules.authorization_algorithm(client).is_some();
+    match is_registered && may_be_had && can_be_had {
         true => Ok(mode),
         false => Err(Reason::ResponseModeInvalid),
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::AwaitLogin;
 use super::source::ClaimedRequest;
 use crate::base::numeric_date::NumericDate;
-use crate::base::{ReplayKey, SecretText, after};
+use crate::base::{Algorithm, ReplayKey, SecretText, after};
 use crate::client::{Client, RequestObjects, SignedText, Unsigned};
 use crate::error::{AssertionFlaw as Flaw, Reason, Refusal};
 use crate::http::form::Form;
@@ -38,6 +38,8 @@ const MAX_JTI: usize = 512;
 pub struct AwaitRequestObject {
     client: Arc<Client>,
     object: SecretText,
+    /// Those that count for this client.
+    algorithms: &'static [Algorithm],
 }
 
 /// What a request object says that counts.
@@ -51,15 +53,16 @@ pub(in crate::flow) struct Opened {
 }
 
 impl AwaitRequestObject {
-    pub(in crate::flow) fn new(client: Arc<Client>, object: SecretText) -> Self {
-        Self { client, object }
+    pub(in crate::flow) fn new(client: Arc<Client>, object: SecretText, facts: &Facts<'_>) -> Self {
+        let algorithms = facts.rules.switches_for(&client).algorithms;
+        Self { client, object, algorithms }
     }
 
     /// What has to be verified. It may have no keys: then the client has registered none, and the object is refused.
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
         let algorithm = self.client.metadata().request_object_signing_alg.as_deref();
-        SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES)
+        SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES).within(self.algorithms)
     }
 
     /// Takes the claims. An object whose time is over is taken for as long as its user has to sign in, for it is sent again at each
@@ -88,7 +91,7 @@ impl AwaitRequestObject {
             Unsigned::Refused(flaw) => Reason::RequestObject(flaw),
             Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,
         })?;
-        let terms = rules.request_objects.ok_or(Reason::RequestObjectUnsupported)?;
+        let terms = rules.request_objects_of(&self.client).ok_or(Reason::RequestObjectUnsupported)?;
         let own = read(&claims).map_err(Reason::RequestObject)?;
         let expires = own.exp.map(times::accepted);
         let late = expires.filter(|end| *end <= now && now < after(*end, window));
@@ -129,7 +132,7 @@ fn read(claims: &Map<String, Value>) -> Result<Claims, Flaw> {
 #[rustfmt::skip]
 fn check(claims: Claims, client: &Client, now: DateTime<Utc>, issuer: &str, terms: RequestObjects) -> Result<Option<ReplayKey>, Flaw> {
     let id = client.id().as_str();
-    if claims.request.is_some() || claims.request_uri.is_some()  { return Err(Flaw::DetailsUnsupported) }
+    if claims.request.is_some() || claims.request_uri.is_some()  { return Err(Flaw::Nested) }
     if claims.client_id.as_deref() != Some(id)                   { return Err(Flaw::ForAnotherClient) }
     if claims.iss.as_deref().is_some_and(|iss| iss != id)        { return Err(Flaw::IssuerUnknown) }
     // A client's assertion, which names it as its subject, is no request (RFC 9101 section 10.8).

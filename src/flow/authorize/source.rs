@@ -119,10 +119,12 @@ impl ClaimedRequest {
                 let unregistered = || client.unregistered_redirect_uri(&asked).filter(|_| is_pushed);
                 registered.or_else(unregistered).ok_or(Reason::RedirectUriUnregistered)?
             }
-            (None, [only]) if !asked.is_of_openid(rules) => only.clone(),
+            (None, [only]) if !asked.is_of_openid(rules) && !rules.switches_for(&client).pushed_requests => {
+                only.clone()
+            }
             (None, _) => return Err(Reason::RedirectUriMissing),
         };
-        let signed_for = rules.signed_answers.authorization(&client).map(|own| (client.id().clone(), own));
+        let signed_for = rules.authorization_algorithm(&client).map(|own| (client.id().clone(), own));
         let mode = asked.error_mode(&client, rules);
         let to = Return { uri, mode, state, issuer: rules.issuer.clone(), signed_for };
         let redirects_errors = redirects_errors(&client, &asked, rules);

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::base::Algorithm;
 use crate::client::Client;
 use crate::error::BackendError;
+use crate::issuance::Rules;
 use crate::openid::LogoutNotice;
 use crate::signing::Unsigned;
 
@@ -39,14 +39,14 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(2);
 pub(crate) fn logout_token(
     notice: &LogoutNotice,
     client: &Client,
-    issuer: &str,
+    rules: &Rules,
     jti: &str,
     now: DateTime<Utc>,
 ) -> Result<Unsigned, BackendError> {
     let metadata = client.metadata();
     let typ = if metadata.logout_token_type_jwt == Some(true) { "JWT" } else { "logout+jwt" };
     let body = Body {
-        iss: issuer,
+        iss: &rules.issuer,
         sub: &notice.sub,
         aud: client.id().as_str(),
         iat: now.timestamp(),
@@ -55,5 +55,5 @@ pub(crate) fn logout_token(
         events: Events,
         sid: notice.sid.as_deref(),
     };
-    Unsigned::new(typ, &body, Some(metadata.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256)))
+    Unsigned::new(typ, &body, Some(rules.id_token_algorithm(client)))
 }

@@ -83,7 +83,7 @@ impl IdToken {
         if !can_be_sub(sub) {
             return Err(Reason::SubjectUnfit);
         }
-        let algorithm = client.metadata().id_token_signed_response_alg.unwrap_or(Algorithm::Rs256);
+        let algorithm = rules.id_token_algorithm(client);
         if !terms.algorithms.contains(&algorithm) {
             return Err(Reason::IdTokenAlgorithm);
         }

@@ -22,8 +22,8 @@ mod refresh;
 mod reply;
 
 use super::AwaitsClient;
-use crate::base::Confirmation;
 use crate::base::secret::SecretText;
+use crate::base::{Algorithm, Confirmation};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason, Refusal};
@@ -31,6 +31,7 @@ use crate::grant::{GrantId, Subject};
 use crate::http::form::Form;
 use crate::http::{Certificate, Request};
 use crate::issuance::{Facts, RequestedAccess};
+use crate::trust::Proven;
 use new_grant::Bounds;
 use redemption::Redemption;
 
@@ -57,6 +58,8 @@ pub struct TokenRequest {
     asked: RequestedAccess,
     /// What the connection proved.
     certificate: Option<Certificate>,
+    /// What the proof of a key was signed with, if there is one.
+    proof_algorithm: Option<Algorithm>,
 }
 
 /// What the request is made of, by grant type.
@@ -125,12 +128,13 @@ impl AwaitClient {
         }
         let asked = RequestedAccess::parse(&form)?;
         let certificate = request.certificate.clone();
-        Ok(Self { presented, request: TokenRequest { ask, asked, certificate } })
+        Ok(Self { presented, request: TokenRequest { ask, asked, certificate, proof_algorithm: None } })
     }
 
     /// The same request, which proves this key.
-    pub(crate) fn proving(mut self, key: Option<Confirmation>) -> Self {
-        self.request.asked.confirmation = key;
+    pub(crate) fn proving(mut self, proven: Option<&Proven>) -> Self {
+        self.request.asked.confirmation = proven.map(|proven| Confirmation::Jkt(proven.key));
+        self.request.proof_algorithm = proven.map(|proven| proven.algorithm);
         self
     }
 
@@ -149,7 +153,8 @@ impl AwaitClient {
 impl AwaitsClient for TokenRequest {
     type Next = Authenticated;
 
-    fn with_client(self, client: AuthenticatedClient) -> Result<Authenticated, Refusal> {
+    fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Authenticated, Refusal> {
+        facts.rules.check_proof_algorithm(self.proof_algorithm, client.client())?;
         let asked = bound(self.asked, client.client(), self.certificate.as_ref())?;
         Authenticated::new(client, self.ask, asked)
     }

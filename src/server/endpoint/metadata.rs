@@ -189,7 +189,9 @@ fn authorization_requests(server: &Inner, members: &mut Members) {
     members.required_list("response_types_supported", answers.map(ResponseType::as_str));
     if has_users(server) {
         let signs = server.rules.signed_answers.authorization;
-        let modes = ResponseMode::ALL.iter().filter(|mode| signs || !mode.is_signed());
+        let always =
+            server.rules.profile.switches().signed_messages && server.rules.message_signing.responses;
+        let modes = ResponseMode::ALL.iter().filter(|mode| if mode.is_signed() { signs } else { !always });
         members.list("response_modes_supported", modes.map(|mode| mode.as_str()));
         members.list("code_challenge_methods_supported", ["S256"]);
     }

@@ -209,11 +209,14 @@ impl Clients {
     fn methods(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let verifies = server.rules.assertions.is_some();
         let reads = server.rules.certificates.reads;
+        let strong = server.rules.profile.switches().strong_clients;
         let fits = move |method: &&auth::Method| match (self, method.credentials) {
             (Self::Unlisted, _) | (Self::Confidential, Credentials::Nothing) => false,
             (Self::Any | Self::Confidential, Credentials::Keys) => verifies,
             (Self::Any | Self::Confidential, Credentials::Certificate | Credentials::CertifiedKeys) => reads,
-            (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => true,
+            (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => {
+                !strong
+            }
         };
         METHODS.iter().filter(fits).map(|method| method.name.as_str())
     }

@@ -102,7 +102,7 @@ impl AuthorizationServer {
         let mut jti = [0; 16];
         self.inner.entropy.fill(&mut jti);
         let jti = URL_SAFE_NO_PAD.encode(jti);
-        let Ok(unsigned) = logout_token(notice, &client, &self.rules().issuer, &jti, self.now()) else {
+        let Ok(unsigned) = logout_token(notice, &client, self.rules(), &jti, self.now()) else {
             return Delivery::Refused;
         };
         let token = match self.sign(&unsigned).await {

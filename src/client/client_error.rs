@@ -1,0 +1,101 @@
+//! [`ClientError`]: what can be wrong with what is registered of a client.
+
+use super::certificate::CertificateSubjectError;
+use super::keys::ClientKeysError;
+use super::{LogoutUriError, ProfileMismatch, ResponseType};
+use crate::base::redirect_uri::RedirectUriError;
+use crate::error::Mistakes;
+
+/// One mistake in what was registered (`invalid_client_metadata` of RFC 7591).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// RFC 6749 appendix A.1.
+    #[error("client_id must be printable ASCII and not empty")]
+    Id,
+    /// RFC 6749 section 3.3.
+    #[error("scope is malformed")]
+    Scope,
+    /// One of them cannot be registered.
+    #[error("redirect_uri {uri:?}: {why}")]
+    RedirectUri {
+        /// What was to be registered.
+        uri: String,
+        /// What is wrong with it.
+        why: RedirectUriError,
+    },
+    /// Not a private-use scheme in lower case, or one that browsers treat in a way of their own.
+    #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
+    RedirectScheme(String),
+    /// An address of a logout cannot be registered.
+    #[error(transparent)]
+    Logout(LogoutUriError),
+    /// Codes and implicit tokens have to go somewhere.
+    #[error("redirect_uris is empty, and a grant type needs one")]
+    RedirectUriMissing,
+    /// RFC 7591 section 2.1.
+    #[error("response_types has {:?} without the grant type {:?}", .0.as_str(), .0.grant_type().as_str())]
+    ResponseTypeWithoutGrant(ResponseType),
+    /// A public client has nothing to keep a secret in.
+    #[error("a client with token_endpoint_auth_method none cannot have a secret")]
+    PublicWithSecret,
+    /// The client could never authenticate.
+    #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
+    SecretMissing,
+    /// The client could never authenticate.
+    #[error("the client has no keys: its authentication method needs jwks or jwks_uri")]
+    KeysMissing,
+    /// The client could never authenticate.
+    #[error(
+        "tls_client_auth needs one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email"
+    )]
+    CertificateSubjectMissing,
+    /// A token in a fragment is bound to no certificate.
+    #[error("tls_client_certificate_bound_access_tokens and the implicit grant exclude each other")]
+    ImplicitUnbound,
+    /// What its profile forbids.
+    #[error(transparent)]
+    Profile(ProfileMismatch),
+    /// The name of its certificate cannot be used.
+    #[error(transparent)]
+    CertificateSubject(CertificateSubjectError),
+    /// One client has one way to authenticate.
+    #[error("a client that proves a key of its own cannot have a secret")]
+    KeysAndSecret,
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(ClientKeysError),
+    /// Not an asymmetric algorithm that this crate knows.
+    #[error("token_endpoint_auth_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
+    SigningAlgorithm,
+    /// OpenID Connect Registration section 5.
+    #[error("sector_identifier_uri must be an https URL without a user name and a fragment")]
+    SectorIdentifierUri,
+    /// OpenID Connect Core section 8.1.
+    #[error("subject_type pairwise needs redirect_uris of one https host, or a sector_identifier_uri")]
+    SectorMissing,
+    /// OpenID Connect Core section 4.
+    #[error("initiate_login_uri must be an https URL without a user name and a fragment")]
+    InitiateLoginUri,
+    /// Not an asymmetric algorithm that this crate knows.
+    #[error("request_object_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
+    RequestObjectAlgorithm,
+    /// Its request objects could never be verified.
+    #[error("require_signed_request_object needs jwks or jwks_uri")]
+    RequestObjectKeys,
+    /// RFC 6749 section 4.4.
+    #[error("a public or native client cannot use client_credentials")]
+    PublicClientCredentials,
+    /// RFC 9700 section 2.1.1.
+    #[error("a public or native client cannot do without PKCE")]
+    PublicWithoutPkce,
+    /// RFC 9126 section 2.4.
+    #[error("a public or native client cannot have unregistered_redirect_uris")]
+    PublicWithoutRedirectUris,
+    /// RFC 9700 section 4.14.2.
+    #[error("the refresh tokens of a public or native client must rotate")]
+    PublicWithoutRotation,
+}
+
+/// Every mistake that was found in what was registered.
+pub type ClientErrors = Mistakes<ClientError>;

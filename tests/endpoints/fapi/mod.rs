@@ -1,0 +1,7 @@
+//! The FAPI 2.0 Security Profile and FAPI 2.0 Message Signing, of a server and of a single client.
+
+mod clients;
+mod configuration;
+mod messages;
+mod requests;
+mod tokens;

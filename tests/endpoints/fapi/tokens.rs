@@ -1,0 +1,326 @@
+//! Codes, tokens and the guard under a profile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::client::RequestObjects;
+use grantor::dpop::ProofFlaw;
+use grantor::error::AssertionFlaw;
+use grantor::jose::{Algorithm, Signer as _, SigningKey};
+use grantor::resource::{Guard, Requirement};
+use grantor::{Client, MemoryRegistry, Policy, Profile, Reason, Request};
+use serde_json::{Value, json};
+
+use crate::support::asserting::{by_assertion, claims, jwks, set_of, signing};
+use crate::support::banking::{BOTH, Bank, Of};
+use crate::support::certificates::Identity;
+use crate::support::guarded::{call, forged};
+use crate::support::objects::asking;
+use crate::support::proving::{PAR, Prover, TOKEN, call_with, dpop, hash};
+use crate::support::{Answer, Fixture, ISSUER, clients, encode, redemption};
+
+#[tokio::test]
+async fn tk_21_a_token_needs_a_client_with_a_key_and_a_key_of_its_own() {
+    for of in BOTH {
+        let bank = Bank::new(of);
+        let credentials = [("grant_type", "client_credentials")];
+        assert_eq!(bank.token(&credentials, Some(&bank.proof())).await.text("token_type"), "DPoP", "{of:?}");
+        assert_eq!(
+            bank.token(&credentials, None).await.error(),
+            (400, "invalid_dpop_proof".to_owned()),
+            "{of:?}"
+        );
+        let unproven = Request::post_form(encode(&[("client_id", "bank"), credentials[0]]));
+        let unproven = Answer(bank.server.fixture.server.token(&unproven).await);
+        assert_eq!(unproven.error(), (401, "invalid_client".to_owned()), "{of:?}");
+    }
+}
+
+#[tokio::test]
+async fn fp_04_no_token_is_without_a_key_and_a_refusal_spends_nothing() {
+    for of in BOTH {
+        let bank = Bank::new(of);
+        let code = bank.code().await;
+        let bare = bank.token(&redemption(&code), None).await;
+        assert_eq!(bare.error(), (400, "invalid_dpop_proof".to_owned()), "{of:?}");
+        let tokens = bank.redeem(&code).await;
+        assert_eq!((tokens.status(), tokens.text("token_type")), (200, "DPoP".to_owned()), "{of:?}");
+        let bare = bank.refresh(&tokens.refresh_token(), None).await;
+        assert_eq!(bare.error(), (400, "invalid_dpop_proof".to_owned()), "{of:?}");
+        assert_eq!(bank.refresh(&tokens.refresh_token(), Some(&bank.proof())).await.status(), 200, "{of:?}");
+    }
+}
+
+#[tokio::test]
+async fn fp_04_a_certificate_is_a_key_too() {
+    for of in BOTH {
+        let bank = Bank::with(
+            of,
+            Profile::Fapi2Security,
+            |client| client.certificate_bound_access_tokens(true),
+            |builder| builder.certificate_bound_access_tokens(),
+        );
+        let own = Identity::self_signed("bank");
+        let ask = |shows: Option<&Identity>| {
+            let form = [("grant_type", "client_credentials")];
+            let request = by_assertion(&bank.assertion(json!({})), &form);
+            let shown = shows.map(Identity::shown);
+            shown.into_iter().fold(request, |request, shown| request.with_certificate(shown))
+        };
+        let server = &bank.server.fixture.server;
+        let bound = Answer(server.token(&ask(Some(&own))).await);
+        assert_eq!(bound.text("token_type"), "Bearer", "{of:?}");
+        assert_eq!(Answer(server.token(&ask(None)).await).status(), 400, "{of:?}");
+        let guarded = || call(&bound.access_token());
+        assert!(server.protect(&guarded().with_certificate(own.shown()), &[]).await.is_ok(), "{of:?}");
+        assert_eq!(server.protect(&guarded(), &[]).await.unwrap_err().status, 401, "{of:?}");
+    }
+}
+
+/// A bank of a server whose policy allowed more, which is then held to the profile.
+fn with_policy(of: Of, change: impl FnOnce(&mut Policy)) -> Bank {
+    let mut policy = Policy::default();
+    change(&mut policy);
+    Bank::with(of, Profile::Fapi2Security, |client| client, |builder| builder.policy(policy))
+}
+
+#[tokio::test]
+async fn fp_07_refresh_tokens_do_not_rotate() {
+    for of in BOTH {
+        let bank = Bank::new(of);
+        let token = bank.tokens().await.refresh_token();
+        for seconds in [0, 31, 3600] {
+            bank.server.fixture.after(seconds);
+            let again = bank.refresh(&token, Some(&bank.proof())).await;
+            assert_eq!((again.status(), again.refresh_token()), (200, token.clone()), "{of:?} {seconds}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rt_12_one_that_was_rotated_before_works_for_30_seconds_more() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let store = Arc::new(grantor::MemoryStore::new());
+    let client = |rotates: bool| -> Client {
+        let client = signing("bank").jwks(set_of(&key));
+        if rotates { client.rotate_refresh(true) } else { client.profile(Profile::Fapi2Security) }
+            .build()
+            .unwrap()
+    };
+    let serve = |own: Client, fixture: Option<&Fixture>| {
+        let registry = MemoryRegistry::new(clients().into_iter().chain([own]));
+        let clock = fixture.map(|fixture| fixture.clock.clone()).unwrap_or_default();
+        let mut served = Fixture::on(store.clone(), store.clone(), |builder| {
+            let builder = builder.clients(registry).replay_guard(store.clone()).dpop(dpop());
+            builder.client_signatures(grantor::client::ClientJwts::new()).clock(clock.clone())
+        });
+        served.clock = clock;
+        served
+    };
+    let prover = Prover::new();
+    let asks = async |fixture: &Fixture, jti: &str, form: &[(&str, &str)]| {
+        let now = fixture.clock_seconds();
+        let own = claims("bank", json!({ "jti": jti, "iat": now, "exp": now + 60 }));
+        let assertion = forged(&key, r#"{"alg":"ES256"}"#, &own.to_string());
+        let proof = prover.proof("POST", TOKEN, json!({ "iat": now }));
+        Answer(fixture.server.token(&by_assertion(&assertion, form).header("dpop", proof)).await)
+    };
+    let before = serve(client(true), None);
+    let code = before.code("bank", "read").await;
+    let first = asks(&before, "1", &redemption(&code)).await.refresh_token();
+    let send = async |fixture: &Fixture, jti: &str, token: &str| {
+        asks(fixture, jti, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+    };
+    let second = send(&before, "2", &first).await.refresh_token();
+    assert_ne!(first, second, "it rotated");
+    let held = serve(client(false), Some(&before));
+    held.after(30);
+    let late = send(&held, "3", &first).await;
+    assert_eq!((late.status(), late.refresh_token()), (200, second.clone()), "{}", late.json());
+    let now = send(&held, "4", &second).await;
+    assert_eq!((now.status(), now.refresh_token()), (200, second), "from now on it does not");
+}
+
+#[tokio::test]
+async fn fp_08_a_code_lives_for_60_seconds_at_most() {
+    for (of, lifetime) in [(Of::Server, 60), (Of::Client, 60), (Of::Client, 600)] {
+        for (seconds, status) in [(59, 200), (62, 400)] {
+            let bank = with_policy(of, |policy| policy.code_lifetime = Duration::from_secs(lifetime));
+            let code = bank.code().await;
+            bank.server.fixture.after(seconds);
+            let answer = bank.redeem(&code).await;
+            assert_eq!(answer.status(), status, "{of:?} {lifetime} {seconds}");
+            if status == 400 {
+                assert_eq!(answer.text("error"), "invalid_grant");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn fp_09_a_code_is_bound_to_the_key_of_its_request() {
+    for of in BOTH {
+        let bank = Bank::new(of);
+        let other = Prover::new();
+        let jkt = bank.prover.thumbprint();
+        let by_name = bank.push(&[("dpop_jkt", Some(&jkt))]).await;
+        for pushed in [by_name, bank.push_proven().await] {
+            let code = bank.approve(&pushed.text("request_uri")).await.location_parameter("code").unwrap();
+            let wrong = bank.token(&redemption(&code), Some(&other.for_token())).await;
+            assert_eq!(wrong.error(), (400, "invalid_grant".to_owned()), "{of:?}");
+            assert_eq!(bank.redeem(&code).await.status(), 200, "{of:?}");
+        }
+        let request = by_assertion(&bank.assertion(json!({})), &[("dpop_jkt", "x")]);
+        let proof = bank.prover.proof("POST", PAR, json!({}));
+        assert_eq!(bank.push_request(request.header("dpop", proof)).await.status(), 400, "the two differ");
+    }
+}
+
+#[tokio::test]
+async fn fp_10_one_clock_rule_holds_for_assertions_proofs_and_request_objects() {
+    for of in BOTH {
+        let taken = |builder: grantor::server::AuthorizationServerBuilder| {
+            builder.request_objects(RequestObjects::accepted())
+        };
+        let bank = Bank::with(of, Profile::Fapi2Security, |client| client, taken);
+        let credentials = [("grant_type", "client_credentials")];
+        for (ahead, is_taken) in [(0, true), (8, true), (10, true), (61, false), (600, false)] {
+            let at = bank.now() + ahead;
+            let assertion = bank.assertion(json!({ "iat": at, "nbf": at, "exp": at + 60 }));
+            let request = by_assertion(&assertion, &credentials).header("dpop", bank.proof());
+            let asked = Answer(bank.server.fixture.server.token(&request).await);
+            assert_eq!(asked.status() == 200, is_taken, "{of:?} assertion {ahead}");
+            let proof = bank.prover.proof("POST", TOKEN, json!({ "iat": at }));
+            let asked = bank.token(&credentials, Some(&proof)).await;
+            assert_eq!(asked.status() == 200, is_taken, "{of:?} proof {ahead}");
+            let object = bank.object(json!({ "nbf": at, "iat": at, "exp": at + 300 }));
+            let asked = bank.push_form(&[("request", &object)]).await;
+            assert_eq!(asked.status() == 201, is_taken, "{of:?} object {ahead}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fp_06_an_assertion_is_for_the_issuer_as_a_string() {
+    let legacy = |of: Of| {
+        Bank::with(
+            of,
+            Profile::Fapi2Security,
+            |client| client,
+            |builder| match of {
+                Of::Server => builder,
+                Of::Client => builder.legacy_assertion_audience(),
+            },
+        )
+    };
+    for of in BOTH {
+        let bank = legacy(of);
+        let form = [("grant_type", "client_credentials")];
+        for (audience, is_taken) in [
+            (json!(ISSUER), true),
+            (json!([ISSUER]), false),
+            (json!(TOKEN), false),
+            (json!(PAR), false),
+            (json!([ISSUER, TOKEN]), false),
+            (json!(format!("{ISSUER}/")), false),
+        ] {
+            let request = by_assertion(&bank.assertion(json!({ "aud": audience })), &form);
+            let answer =
+                Answer(bank.server.fixture.server.token(&request.header("dpop", bank.proof())).await);
+            assert_eq!(answer.status() == 200, is_taken, "{of:?} {audience}");
+        }
+    }
+    let other = legacy(Of::Client).server;
+    assert_eq!(other.asks(&other.assertion(json!({ "aud": TOKEN }))).await.status(), 200, "the switch is on");
+}
+
+/// The header of a JWT that is signed by RS256 or PS256.
+fn signed_by(key: &SigningKey, typ: &str, claims: &Value) -> String {
+    let algorithm = key.key().algorithm().unwrap().as_str();
+    forged(key, &json!({ "alg": algorithm, "typ": typ }).to_string(), &claims.to_string())
+}
+
+#[tokio::test]
+async fn fp_18_nothing_that_a_client_signs_is_taken_by_rs256() {
+    for of in BOTH {
+        for (algorithm, is_taken) in
+            [(Algorithm::Rs256, false), (Algorithm::Ps256, true), (Algorithm::EdDsa, true)]
+        {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let both = |own: &SigningKey, more: &SigningKey| jwks([own.key(), more.key()]);
+            let first = SigningKey::generate(Algorithm::Es256).unwrap();
+            let bank = Bank::with(
+                of,
+                Profile::Fapi2Security,
+                |client| client.jwks(both(&first, &key)),
+                |builder| builder.request_objects(RequestObjects::accepted()),
+            );
+            let proofs = Prover::with(algorithm);
+            let asked = async |by: &SigningKey, jti: &str, proof: &str| {
+                let own = signed_by(by, "JWT", &claims("bank", json!({ "jti": jti })));
+                let form = [("grant_type", "client_credentials")];
+                let answer =
+                    bank.server.fixture.server.token(&by_assertion(&own, &form).header("dpop", proof)).await;
+                Answer(answer)
+            };
+            let name = format!("{of:?} {algorithm}");
+            let assertion = asked(&key, "1", &bank.proof()).await;
+            assert_eq!(assertion.status() == 200, is_taken, "assertion {name}");
+            if !is_taken {
+                let flaw = Reason::ClientAssertion(AssertionFlaw::AlgorithmRefused);
+                assert_eq!(bank.server.fixture.log.last_reason(), Some(flaw));
+            }
+            let proof = asked(&first, "2", &proofs.for_token()).await;
+            assert_eq!(proof.status() == 200, is_taken, "proof {name}");
+            if !is_taken {
+                assert_eq!(proof.error(), (400, "invalid_dpop_proof".to_owned()));
+                assert_eq!(bank.server.fixture.log.last_reason(), Some(ProofFlaw::AlgorithmRefused.into()));
+            }
+            let own = signed_by(&first, "JWT", &claims("bank", json!({ "jti": "3" })));
+            let object = signed_by(&key, "oauth-authz-req+jwt", &asking("bank", json!({})));
+            let pushed = bank.push_request(by_assertion(&own, &[("request", &object)])).await;
+            assert_eq!(pushed.status() == 201, is_taken, "object {name}");
+            let own = signed_by(&first, "JWT", &claims("bank", json!({ "jti": "4" })));
+            let proven = proofs.proof("POST", PAR, json!({}));
+            let form = crate::support::code_query("bank", "read");
+            let pushed = bank.push_request(by_assertion(&own, &form).header("dpop", proven)).await;
+            assert_eq!(pushed.status() == 201, is_taken, "proof of a push {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
+    let bank = Bank::new(Of::Server);
+    let server = bank.server.fixture.server.clone();
+    let guard = Guard::builder(ISSUER)
+        .clock(bank.server.fixture.clock.clone())
+        .local(server.clone())
+        .build()
+        .unwrap();
+    let token = bank.tokens().await.access_token();
+    let url = format!("{ISSUER}/v1");
+    let proven = || {
+        let proof = bank.prover.proof("GET", &url, json!({ "ath": hash(&token) }));
+        call_with(&token, &proof).at_path("/v1")
+    };
+    assert!(guard.check(&proven(), &Requirement::any()).await.is_ok());
+    let status = async |request: Request| {
+        guard.check(&request, &Requirement::any()).await.map_or_else(|r| r.status, |_| 200)
+    };
+    assert_eq!(status(call(&token)).await, 401, "a bound token by the scheme Bearer");
+    assert_eq!(status(Request::get(format!("access_token={token}"))).await, 401, "in the query");
+    assert_eq!(status(Request::post_form(format!("access_token={token}"))).await, 401, "in a form");
+    let rs256 = Prover::with(Algorithm::Rs256);
+    assert_eq!(status(rs256.call(&token, &url, "")).await, 401);
+    let challenge = guard.check(&call("x"), &Requirement::any()).await.unwrap_err();
+    let challenge = challenge.header("www-authenticate").unwrap_or_default();
+    assert!(
+        challenge.contains("DPoP") && challenge.contains("algs=\"EdDSA Ed25519 ES256 PS256\""),
+        "{challenge}"
+    );
+    let asked = [("token", token.as_str())];
+    let revoked = server.revoke(&by_assertion(&bank.assertion(json!({})), &asked)).await;
+    assert_eq!(revoked.status, 200);
+    assert_eq!(status(proven()).await, 401, "it is revoked");
+}
