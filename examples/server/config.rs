@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use grantor::adapter::TrustedProxies;
 use grantor::outbound::HttpOutbound;
-use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
+use grantor::{AuthMethod, Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -24,6 +24,7 @@ use crate::tls::{Forwarded, Tls};
 use crate::tokens::Tokens;
 use crate::toml_reader::{Reader, names, syntax_error};
 use crate::users::User;
+use crate::vault::Vault;
 
 const DEMO: &str = include_str!("demo.toml");
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9400);
@@ -76,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) requests: Requests,
     pub(crate) users: Vec<User>,
     pub(crate) clients: Vec<Client>,
+    /// The secrets of those that authenticate by a MAC.
+    pub(crate) vault: Arc<Vault>,
     /// Whether this is the configuration that stands in for a missing file; its passwords are public.
     pub(crate) demo: bool,
 }
@@ -257,6 +260,7 @@ impl Reader {
             },
             users,
             clients,
+            vault: Arc::clone(&self.vault),
             demo: false,
         };
         for key in file.keys() {
@@ -308,12 +312,18 @@ impl Reader {
         let secrets: Vec<String> =
             secrets.into_iter().filter_map(|s| self.secret(&secret_place, s)).collect();
         let metadata: ClientMetadata = self.decode(place, Value::Table(entry))?;
+        let method = metadata.token_endpoint_auth_method;
         let builder = Client::builder(id?).metadata(metadata);
-        let builder =
-            secrets.into_iter().fold(builder, |builder, secret| match secret.starts_with("$argon2") {
-                true => builder.secret_phc(secret),
-                false => builder.secret(secret),
-            });
+        let by_mac = method == Some(AuthMethod::ClientSecretJwt);
+        let vault = Arc::clone(&self.vault);
+        let builder = secrets.into_iter().try_fold(builder, |builder, secret| {
+            match (by_mac, secret.starts_with("$argon2")) {
+                (true, _) => builder.sealed_secret(secret, &*vault),
+                (false, true) => Ok(builder.secret_phc(secret)),
+                (false, false) => Ok(builder.secret(secret)),
+            }
+        });
+        let builder = builder.map_err(|error| self.mistakes.push(format!("{place}: {error}"))).ok()?;
         match builder.build() {
             Ok(client) => Some(client),
             Err(errors) => {

@@ -49,6 +49,7 @@ mod tls;
 mod tokens;
 mod toml_reader;
 mod users;
+mod vault;
 mod visitors;
 
 use std::io::Write;

@@ -11,7 +11,7 @@ use grantor::client::argon2::Argon2Secrets;
 use grantor::client::{ClientJwts, RequestObjects, X509Certificates};
 use grantor::keys::{JwtSigner, KeyStore, Keys};
 use grantor::server::RateLimiter;
-use grantor::{AuthorizationServer, Policy, Registration};
+use grantor::{AuthMethod, AuthorizationServer, Client, Policy, Registration};
 
 use crate::app::{App, Parts};
 use crate::assertions;
@@ -41,6 +41,8 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     let site =
         Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
     let pages = Pages::new(&site).map_err(|error| vec![error.to_string()])?;
+    let mut methods = config.clients.iter().map(Client::auth_method);
+    let by_mac = methods.any(|method| method == AuthMethod::ClientSecretJwt);
     let registry = Arc::new(Clients::new(config.clients, Arc::clone(&stores.clients)));
     let users = Arc::new(Users::new(config.users));
     let builder = AuthorizationServer::builder(&issuer)
@@ -101,6 +103,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     let builder = match &config.outbound {
         Some(outbound) if config.documents => builder.client_id_metadata_documents(Arc::clone(outbound)),
         Some(_) | None => builder,
+    };
+    let builder = match by_mac {
+        true => builder.sealed_secrets(config.vault),
+        false => builder,
     };
     let reads_over = config.outbound.clone();
     let builder = builder.client_signatures(match config.outbound {

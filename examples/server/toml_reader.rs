@@ -1,12 +1,18 @@
 //! Takes a TOML file apart, entry by entry, so that one mistake does not hide the next.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+use crate::vault::Vault;
 
 /// Collects what is wrong with a file.
 #[derive(Default)]
 pub(crate) struct Reader {
     pub(crate) mistakes: Vec<String>,
+    /// The secrets that the server has to open again.
+    pub(crate) vault: Arc<Vault>,
 }
 
 impl Reader {

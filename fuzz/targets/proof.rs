@@ -1,17 +1,16 @@
 //! DPoP proofs: a token that is bound to a key passes with a proof that this key signed for it, and with nothing else.
 #![no_main]
 
-use std::pin::pin;
-use std::sync::OnceLock;
-use std::task::{Context, Poll, Waker};
+mod signing;
 
-use chrono::{DateTime, Utc};
+use std::sync::OnceLock;
+
+use grantor::Request;
 use grantor::dpop::{Dpop, DpopProofs};
 use grantor::jose::{Algorithm, JwkSet, Signer as _, SigningKey, encode_now};
 use grantor::resource::{Guard, Requirement, StaticKeys};
-use grantor::store::ReplayKey;
-use grantor::{BackendError, Clock, ReplayGuard, Request, async_trait};
 use libfuzzer_sys::fuzz_target;
+use signing::{Forgetful, ISSUER, NOW, Still, base64url, key, now_or_never, signed};
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
@@ -34,33 +33,8 @@ fuzz_target!(|text: &str| {
     }
 });
 
-const ISSUER: &str = "https://as.example";
 const API: &str = "https://api.example";
 const PATH: &str = "/notes";
-const NOW: i64 = 1_800_000_000;
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(NOW, 0).expect("a time")
-    }
-}
-
-/// Forgets, so that every input is judged alike.
-struct Forgetful;
-
-#[async_trait]
-impl ReplayGuard for Forgetful {
-    async fn first_use(
-        &self,
-        _: &ReplayKey,
-        _: DateTime<Utc>,
-        _: DateTime<Utc>,
-    ) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-}
 
 /// A guard, and a token that is bound to [`key`].
 fn world() -> &'static (Guard, String) {
@@ -129,29 +103,4 @@ fn ath() -> String {
 fn sha256(text: &str) -> Vec<u8> {
     use sha2::Digest as _;
     sha2::Sha256::digest(text).to_vec()
-}
-
-/// This header and this payload under a right signature.
-fn signed(header: &str, payload: &str) -> String {
-    let message = format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()));
-    let signature = key().sign_now(message.as_bytes()).expect("a key of this process").expect("a signature");
-    format!("{message}.{}", base64url(&signature))
-}
-
-fn key() -> &'static SigningKey {
-    static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::generate(Algorithm::EdDsa).expect("a key"))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Nothing here waits.
-fn now_or_never<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("fixed keys never wait"),
-    }
 }

@@ -9,7 +9,7 @@ use super::certificate::CertificateSubject;
 use super::keys::ClientKeys;
 use super::{ApplicationType, AuthMethod, Client, ClientError, ClientErrors, ClientId, ClientMetadata};
 use super::{ClientSecret, ClientState, GrantType, LogoutUris, Profile, ProfileMismatch, ResponseType};
-use super::{SecretHash, SelfRegistration};
+use super::{MIN_MAC_SECRET, Sealed, SealedSecretError, SealedSecrets, SecretHash, SelfRegistration};
 use crate::base::redirect_uri::{RedirectUri, may_be_named};
 use crate::base::{AccessTokens, Scope, SecretText};
 use crate::error::Mistakes;
@@ -147,6 +147,33 @@ impl ClientBuilder {
     /// [`SlowHash`](super::SlowHash) to check it.
     pub fn secret_phc(self, phc: impl Into<String>) -> Self {
         self.add_secret(SecretHash::Phc(phc.into()), None)
+    }
+
+    /// Adds a secret that the server can open again: for [`AuthMethod::ClientSecretJwt`], and for whatever else is made with the secret
+    /// itself. Its digest is kept, too, so the client may authenticate by it as by any other.
+    ///
+    /// # Errors
+    /// It has less than 32 bytes, or the host did not seal it.
+    pub fn sealed_secret(
+        mut self,
+        secret: impl Into<String>,
+        host: &dyn SealedSecrets,
+    ) -> Result<Self, SealedSecretError> {
+        let secret = SecretText::new(secret);
+        if secret.reveal().len() < MIN_MAC_SECRET {
+            return Err(SealedSecretError::TooShort);
+        }
+        let (hash, sealed) = (SecretHash::Sha256(secret.digest()), Some(Sealed(host.seal(&secret)?)));
+        self.secrets.push(ClientSecret { hash, sealed, expires: None });
+        Ok(self)
+    }
+
+    /// The secret that was added last is valid until then.
+    pub fn last_secret_until(mut self, expires: DateTime<Utc>) -> Self {
+        if let Some(last) = self.secrets.last_mut() {
+            last.expires = Some(expires);
+        }
+        self
     }
 
     /// `jwks`: the public keys by which it signs its assertions.
@@ -307,7 +334,7 @@ impl ClientBuilder {
     }
 
     fn add_secret(mut self, hash: SecretHash, expires: Option<DateTime<Utc>>) -> Self {
-        self.secrets.push(ClientSecret { hash, expires });
+        self.secrets.push(ClientSecret { hash, sealed: None, expires });
         self
     }
 
@@ -363,6 +390,9 @@ impl ClientBuilder {
         match auth_method.credentials() {
             Credentials::Nothing if !secrets.is_empty() => errors.push(ClientError::PublicWithSecret),
             Credentials::Secret if secrets.is_empty() => errors.push(ClientError::SecretMissing),
+            Credentials::SealedSecret if secrets.iter().all(|secret| secret.sealed.is_none()) => {
+                errors.push(ClientError::SecretNotSealed);
+            }
             Credentials::Keys | Credentials::CertifiedKeys | Credentials::Certificate
                 if !secrets.is_empty() =>
             {
@@ -378,13 +408,21 @@ impl ClientBuilder {
             }
             Credentials::Nothing
             | Credentials::Secret
+            | Credentials::SealedSecret
             | Credentials::Keys
             | Credentials::CertifiedKeys
             | Credentials::Certificate => {}
         }
         errors.extend(CertificateSubject::of(&metadata).err().map(ClientError::CertificateSubject));
-        if metadata.token_endpoint_auth_signing_alg.as_deref().is_some_and(|name| !ALGORITHMS.contains(&name))
-        {
+        let known = match auth_method.credentials() {
+            Credentials::SealedSecret => &["HS256"][..],
+            Credentials::Nothing
+            | Credentials::Secret
+            | Credentials::Keys
+            | Credentials::CertifiedKeys
+            | Credentials::Certificate => &ALGORITHMS,
+        };
+        if metadata.token_endpoint_auth_signing_alg.as_deref().is_some_and(|name| !known.contains(&name)) {
             errors.push(ClientError::SigningAlgorithm);
         }
         errors.extend(metadata.openid_mistakes(&redirect_uris));
@@ -437,6 +475,7 @@ fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
     let metadata = &client.metadata;
     let found = [
         client.allows(&GrantType::ClientCredentials).then_some(ClientError::PublicClientCredentials),
+        (client.auth_method == AuthMethod::ClientSecretJwt).then_some(ClientError::PublicWithMac),
         (metadata.require_pkce == Some(false)).then_some(ClientError::PublicWithoutPkce),
         (metadata.rotate_refresh_tokens == Some(false)).then_some(ClientError::PublicWithoutRotation),
         (metadata.unregistered_redirect_uris == Some(true)).then_some(ClientError::PublicWithoutRedirectUris),

@@ -42,6 +42,12 @@ pub enum ClientError {
     /// The client could never authenticate.
     #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
     SecretMissing,
+    /// A MAC cannot be checked with a digest.
+    #[error("client_secret_jwt needs a secret that the server can open: call sealed_secret")]
+    SecretNotSealed,
+    /// OpenID Connect Core section 10.1: whatever secret a native client has, its user has, too.
+    #[error("a native client cannot use client_secret_jwt")]
+    PublicWithMac,
     /// The client could never authenticate.
     #[error("the client has no keys: its authentication method needs jwks or jwks_uri")]
     KeysMissing,
@@ -66,7 +72,9 @@ pub enum ClientError {
     #[error(transparent)]
     Keys(ClientKeysError),
     /// Not an asymmetric algorithm that this crate knows.
-    #[error("token_endpoint_auth_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
+    #[error(
+        "token_endpoint_auth_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256, and HS256 for client_secret_jwt"
+    )]
     SigningAlgorithm,
     /// OpenID Connect Registration section 5.
     #[error("sector_identifier_uri must be an https URL without a user name and a fragment")]

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{ClientKeys, ClientSignatures, SignedText, Unsigned};
+use super::{ClientKeys, ClientSignatures, MIN_MAC_SECRET, SignedText, Unsigned};
+use crate::base::SecretText;
 use crate::error::AssertionFlaw as Flaw;
-use crate::jose::{Algorithm, Jwk, Jws, Unverified, VerifyingKey};
+use crate::jose::{Algorithm, HS256, Jwk, Jws, JwsError, MacText, Unverified, VerifyingKey};
 use crate::outbound::{ChosenBy, Outbound};
 use crate::trust::{
     FetchedKeys, Few, KeySource, Recent, SignatureMissing, StaticKeys, TrustedKeys, signed_claims,
@@ -75,7 +76,7 @@ impl ClientJwts {
         Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
     }
 
-    /// Only these algorithms; by default all of them. There is no symmetric one.
+    /// Only these algorithms; by default all of them. The symmetric one of `client_secret_jwt` is none of them.
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         Self { algorithms: algorithms.into_iter().collect(), ..self }
     }
@@ -145,7 +146,11 @@ impl ClientSignatures for ClientJwts {
         signed: &SignedText<'_>,
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, Unsigned> {
-        let jws = Jws::parse(signed.text).map_err(|_| Unsigned::Refused(Flaw::Unreadable))?;
+        let jws = Jws::parse(signed.text).map_err(|_| {
+            // As of a client with a secret.
+            let _ = self.verify_mac(signed, &[]);
+            Unsigned::Refused(Flaw::Unreadable)
+        })?;
         self.check(&jws, signed, now).await.map_err(|unchecked| match unchecked {
             Unchecked::AtOnce(flaw) => {
                 self.verify_in_vain(&jws);
@@ -156,6 +161,32 @@ impl ClientSignatures for ClientJwts {
         })
     }
 
+    fn verify_mac(
+        &self,
+        signed: &SignedText<'_>,
+        secrets: &[SecretText],
+    ) -> Result<Map<String, Value>, Unsigned> {
+        let mac = MacText::parse(signed.text).map_err(|error| match error {
+            JwsError::Algorithm => Flaw::AlgorithmRefused,
+            _ => Flaw::Unreadable,
+        });
+        let mac = mac.map_err(Unsigned::Refused)?;
+        let is_registered = signed.algorithm.is_none_or(|name| name == HS256);
+        // Without a secret it takes as long as with one.
+        let secrets = secrets.iter().map(SecretText::reveal).filter(|secret| secret.len() >= MIN_MAC_SECRET);
+        let _ = mac.is_made_with(DECOY);
+        let right = secrets.fold(false, |right, secret| mac.is_made_with(secret.as_bytes()) | right);
+        match (right && is_registered, mac.is_of(signed.types)) {
+            (false, _) => Err(Unsigned::Refused(Flaw::SignatureWrong)),
+            (true, false) => Err(Unsigned::Refused(Flaw::TypeWrong)),
+            (true, true) => mac.claims().map_err(|_| Unsigned::Refused(Flaw::ClaimMissing)),
+        }
+    }
+
+    fn takes_macs(&self) -> bool {
+        true
+    }
+
     fn algorithms(&self) -> Vec<&'static str> {
         self.algorithms.iter().flat_map(|algorithm| algorithm.names()).copied().collect()
     }
@@ -164,6 +195,9 @@ impl ClientSignatures for ClientJwts {
         self.outbound.is_some()
     }
 }
+
+/// What a MAC is compared with in vain.
+const DECOY: &[u8] = &[0; MIN_MAC_SECRET];
 
 /// One key for each algorithm. Who has the private halves is of no matter: what they verify is refused.
 fn decoys() -> Vec<VerifyingKey> {

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::ClientMetadata;
-use crate::base::{Algorithm, Digest};
+use crate::base::{Algorithm, Digest, SecretText};
 use crate::error::AssertionFlaw;
 
 /// The public keys of a client (RFC 7591 section 2): by value, or where they are published.
@@ -160,6 +160,25 @@ pub trait ClientSignatures: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, Unsigned>;
 
+    /// The claims of a compact JWS whose MAC (`HS256`) one of these secrets made, of at least 32 bytes each; nothing of the claims has
+    /// been checked. By default no MAC counts.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    fn verify_mac(
+        &self,
+        signed: &SignedText<'_>,
+        secrets: &[SecretText],
+    ) -> Result<Map<String, Value>, Unsigned> {
+        let _ = (signed, secrets);
+        Err(Unsigned::Refused(AssertionFlaw::AlgorithmRefused))
+    }
+
+    /// Whether it verifies MACs.
+    fn takes_macs(&self) -> bool {
+        false
+    }
+
     /// The signature algorithms, by the names of the metadata (`token_endpoint_auth_signing_alg_values_supported`).
     fn algorithms(&self) -> Vec<&'static str>;
 
@@ -218,6 +237,18 @@ impl<T: ClientSignatures + ?Sized> ClientSignatures for Arc<T> {
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, Unsigned> {
         (**self).verify(signed, now).await
+    }
+
+    fn verify_mac(
+        &self,
+        signed: &SignedText<'_>,
+        secrets: &[SecretText],
+    ) -> Result<Map<String, Value>, Unsigned> {
+        (**self).verify_mac(signed, secrets)
+    }
+
+    fn takes_macs(&self) -> bool {
+        (**self).takes_macs()
     }
 
     fn algorithms(&self) -> Vec<&'static str> {

@@ -23,6 +23,7 @@ mod registration;
 mod registry;
 mod request_objects;
 mod response_mode;
+mod sealed;
 pub(crate) mod sector;
 mod state;
 #[cfg(feature = "mtls")]
@@ -63,6 +64,8 @@ pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Rep
 pub use request_objects::RequestObjects;
 pub(crate) use response_mode::Place;
 pub use response_mode::ResponseMode;
+pub(crate) use sealed::MIN_MAC_SECRET;
+pub use sealed::{SealedSecretError, SealedSecrets};
 pub use sector::SubjectIdentifierType;
 pub use state::ClientState;
 pub(crate) use state::SelfRegistration;
@@ -115,6 +118,9 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// `client_id` and `client_secret` in the body.
     ClientSecretPost,
+    /// A JWT in the body with a MAC by the secret (OpenID Connect Core section 9). The server needs
+    /// [`SealedSecrets`].
+    ClientSecretJwt,
     /// A signed JWT in the body (RFC 7523, OpenID Connect Core section 9).
     PrivateKeyJwt,
     /// A client certificate of an authority, by one name in it (RFC 8705 section 2.1).
@@ -131,6 +137,7 @@ impl AuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::ClientSecretJwt => "client_secret_jwt",
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::TlsClientAuth => "tls_client_auth",
             Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
@@ -341,6 +348,12 @@ impl Client {
         live.cloned().collect()
     }
 
+    /// Those of its secrets that the host can open and that have not expired.
+    pub(crate) fn sealed_secrets(&self, now: DateTime<Utc>) -> Vec<Sealed> {
+        let live = self.secrets.iter().filter(|secret| secret.is_live(now));
+        live.filter_map(|secret| secret.sealed.clone()).collect()
+    }
+
     /// Whether this is one of its generated secrets that have not expired.
     pub(crate) fn has_secret(&self, presented: &SecretText, now: DateTime<Utc>) -> bool {
         let presented = presented.digest();
@@ -401,6 +414,9 @@ impl Client {
 #[serde(deny_unknown_fields)]
 pub struct ClientSecret {
     pub(crate) hash: SecretHash,
+    /// The secret itself, sealed by the host, where a MAC is made with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sealed: Option<Sealed>,
     /// `client_secret_expires_at`; none is never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) expires: Option<DateTime<Utc>>,
@@ -420,6 +436,17 @@ pub(crate) enum SecretHash {
     Sha256(Digest),
     /// Of a secret that a person chose: a PHC string, such as Argon2's.
     Phc(String),
+}
+
+/// A secret that the host sealed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Sealed(pub(crate) String);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
 }
 
 impl fmt::Debug for SecretHash {

@@ -59,7 +59,7 @@ impl Client {
         let (own, switches) = (&self.metadata, profile.switches());
         let proves_a_key = match self.auth_method.credentials() {
             Credentials::Keys | Credentials::CertifiedKeys | Credentials::Certificate => true,
-            Credentials::Nothing | Credentials::Secret => false,
+            Credentials::Nothing | Credentials::Secret | Credentials::SealedSecret => false,
         };
         let signs_nothing =
             own.response_modes.as_ref().is_some_and(|modes| !modes.iter().any(|mode| mode.is_signed()));

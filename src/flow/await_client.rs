@@ -18,7 +18,7 @@ use crate::client::auth::{
     self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
 };
-use crate::client::{Client, ClientId, ShownCertificate, SignedText, Unsigned};
+use crate::client::{Client, ClientId, Sealed, ShownCertificate, SignedText, Unsigned};
 use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
 use crate::store::ReplayKey;
@@ -129,6 +129,12 @@ impl<R: Request> AwaitSignature<R> {
         let Self { claims, algorithms, .. } = self;
         let signed = SignedText::new(claims.assertion(), claims.keys(), claims.algorithm(), ASSERTION_TYPES);
         signed.within(algorithms)
+    }
+
+    /// The sealed secrets of a client whose assertion has a MAC in the place of a signature: open them, and verify by them.
+    #[must_use]
+    pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
+        self.claims.sealed()
     }
 
     /// Takes the claims, and judges them and the request: what is refused here has spent nothing.

@@ -100,21 +100,42 @@ impl Jws {
         text: &'a str,
         forbidden: &[&'static str],
     ) -> Result<(Unverified<'a>, Option<Members>), JwsError> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(JwsError::TooLong);
-        }
-        let (message, signature) = text.rsplit_once('.').ok_or(JwsError::NotThreeParts)?;
-        let (header, payload) = message.split_once('.').ok_or(JwsError::NotThreeParts)?;
-        let parts = [header, payload, signature];
-        if parts.iter().any(|part| part.is_empty()) || payload.contains('.') {
-            return Err(JwsError::NotThreeParts);
-        }
-        let Header { algorithm, typ, kid, key } = Header::parse(&decode_text(header)?, forbidden)?;
-        let payload = decode_text(payload)?;
-        strict::check(&payload, &[])?;
-        let signature = decode(signature)?;
+        let (Parts { algorithm, typ, kid, message, payload, signature }, key) = parts(text, forbidden)?;
+        let algorithm = algorithm.as_deref().and_then(Algorithm::parse).ok_or(JwsError::Algorithm)?;
         Ok((Unverified { algorithm, typ, kid, message, payload, signature }, key))
     }
+
+    /// Reads a token of any algorithm, for a reader that knows another one.
+    pub(super) fn parts(text: &str) -> Result<Parts<'_>, JwsError> {
+        parts(text, &FORBIDDEN).map(|(parts, _)| parts)
+    }
+}
+
+/// What a token is made of.
+pub(super) struct Parts<'a> {
+    pub(super) algorithm: Option<String>,
+    pub(super) typ: Option<String>,
+    kid: Option<String>,
+    pub(super) message: &'a str,
+    pub(super) payload: String,
+    pub(super) signature: Vec<u8>,
+}
+
+fn parts<'a>(text: &'a str, forbidden: &[&'static str]) -> Result<(Parts<'a>, Option<Members>), JwsError> {
+    if text.len() > Jws::MAX_BYTES {
+        return Err(JwsError::TooLong);
+    }
+    let (message, signature) = text.rsplit_once('.').ok_or(JwsError::NotThreeParts)?;
+    let (header, payload) = message.split_once('.').ok_or(JwsError::NotThreeParts)?;
+    let parts = [header, payload, signature];
+    if parts.iter().any(|part| part.is_empty()) || payload.contains('.') {
+        return Err(JwsError::NotThreeParts);
+    }
+    let Header { alg: algorithm, typ, kid, jwk: key } = Header::parse(&decode_text(header)?, forbidden)?;
+    let payload = decode_text(payload)?;
+    strict::check(&payload, &[])?;
+    let signature = decode(signature)?;
+    Ok((Parts { algorithm, typ, kid, message, payload, signature }, key))
 }
 
 impl<'a> Unverified<'a> {
@@ -149,10 +170,7 @@ impl<'a> Unverified<'a> {
     /// does not count (RFC 7515 section 4.1.9).
     #[must_use]
     pub fn has_typ(&self, expected: &str) -> bool {
-        let Some(typ) = self.typ.as_deref() else { return false };
-        let prefixed = typ.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/"));
-        let bare = if prefixed { &typ[12..] } else { typ };
-        bare.eq_ignore_ascii_case(expected)
+        self.typ.as_deref().is_some_and(|typ| is_typ(typ, expected))
     }
 
     /// What it says. Read it once [`is_signed_by`](Self::is_signed_by) is known.
@@ -212,27 +230,18 @@ impl<'a> Verified<'a> {
     }
 }
 
+#[derive(Deserialize)]
 struct Header {
-    algorithm: Algorithm,
+    alg: Option<String>,
     typ: Option<String>,
     kid: Option<String>,
-    key: Option<Members>,
+    jwk: Option<Members>,
 }
 
 impl Header {
     fn parse(json: &str, forbidden: &[&'static str]) -> Result<Self, JwsError> {
-        #[derive(Deserialize)]
-        struct Json {
-            alg: Option<String>,
-            typ: Option<String>,
-            kid: Option<String>,
-            jwk: Option<Members>,
-        }
         strict::check(json, forbidden)?;
-        let Json { alg, typ, kid, jwk: key } =
-            serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)?;
-        let algorithm = alg.as_deref().and_then(Algorithm::parse).ok_or(JwsError::Algorithm)?;
-        Ok(Self { algorithm, typ, kid, key })
+        serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)
     }
 }
 
@@ -242,6 +251,13 @@ const FORBIDDEN: [&str; 8] = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", 
 
 /// The same where a key has to be there.
 const FORBIDDEN_BESIDE_A_KEY: [&str; 7] = ["crit", "b64", "jku", "x5u", "x5c", "zip", "enc"];
+
+/// Whether a `typ` is this media type (RFC 7515 section 4.1.9).
+pub(super) fn is_typ(typ: &str, expected: &str) -> bool {
+    let prefixed = typ.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/"));
+    let bare = if prefixed { &typ[12..] } else { typ };
+    bare.eq_ignore_ascii_case(expected)
+}
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::NotBase64Url)

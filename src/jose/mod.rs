@@ -1,8 +1,8 @@
 //! Signed tokens and their keys: a thin, strict layer over a cryptographic library (feature `jwt`).
 //!
 //! It knows compact JWS (RFC 7515) over JSON objects and public JWKs (RFC 7517), four asymmetric
-//! [`Algorithm`]s, and nothing else. What is not here cannot be confused: there is no symmetric algorithm, no
-//! `none`, no key from a header, and no type that prints a private key.
+//! [`Algorithm`]s, and nothing else. What is not here cannot be confused: [`Jws`] knows no symmetric algorithm, no
+//! `none` and no key from a header, and no type prints a private key.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,6 +25,7 @@ mod import;
 mod jwk;
 mod jwk_set;
 mod jws;
+mod mac;
 mod signer;
 mod signing_key;
 mod strict;
@@ -36,6 +37,7 @@ pub use encode::{encode, encode_now};
 pub use jwk::{Jwk, KeyError};
 pub use jwk_set::{JwkSet, JwkSetError};
 pub use jws::{Jws, JwsError, Unverified, Verified};
+pub(crate) use mac::{HS256, MacText};
 pub use signer::{SignError, Signer};
 pub use signing_key::{Pkcs8, SigningKey};
 pub use verifying_key::VerifyingKey;

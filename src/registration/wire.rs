@@ -461,6 +461,8 @@ fn redirect_uris(
 pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
     match method.credentials() {
         Credentials::Nothing | Credentials::Secret => !rules.profile.switches().strong_clients,
+        // The server cannot seal what a stranger registers.
+        Credentials::SealedSecret => false,
         Credentials::Keys => rules.assertions.is_some(),
         Credentials::Certificate | Credentials::CertifiedKeys => rules.certificates.reads,
     }

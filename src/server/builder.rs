@@ -8,7 +8,9 @@ use super::setup::Options;
 use super::{AuthorizationServer, ExchangePolicy, ResourceOwner};
 use crate::audit::{Audit, Endpoint};
 use crate::base::{Clock, Entropy, Secret};
-use crate::client::{ClientId, ClientRegistry, ClientSignatures, Profile, Registrar, SlowHash};
+use crate::client::{
+    ClientId, ClientRegistry, ClientSignatures, Profile, Registrar, SealedSecrets, SlowHash,
+};
 use crate::documents::MetadataDocuments;
 use crate::issuance::{DetailType, Policy, Resource};
 use crate::registration::Registration;
@@ -304,6 +306,14 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// [`replay_guard`](Self::replay_guard), for each assertion is good once.
     pub fn client_signatures(mut self, signatures: impl ClientSignatures + 'static) -> Self {
         self.options.client_signatures = Some(Arc::new(signatures));
+        self
+    }
+
+    /// Who opens the secrets of clients: with it, clients whose secrets the host sealed
+    /// ([`ClientBuilder::sealed_secret`](crate::ClientBuilder::sealed_secret)) may authenticate by `client_secret_jwt`. Needs
+    /// [`client_signatures`](Self::client_signatures). No client can register itself for that.
+    pub fn sealed_secrets(mut self, host: impl SealedSecrets + 'static) -> Self {
+        self.options.sealed_secrets = Some(Arc::new(host));
         self
     }
 

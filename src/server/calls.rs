@@ -12,7 +12,7 @@ use super::limit::Attempt;
 use crate::base::time::in_time;
 use crate::base::{FreshSecrets, SecretText};
 use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId, DocumentUrl};
+use crate::client::{Client, ClientId, DocumentUrl, Sealed};
 use crate::documents::Requester;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::{
@@ -201,10 +201,20 @@ impl AuthorizationServer {
     /// Verifies an assertion, and marks it as used last of all. Keys are fetched under a deadline of their own.
     async fn verify<R: AwaitsClient>(&self, waiting: AwaitSignature<R>) -> Result<R::Next, Refusal> {
         let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
-        let claims = signatures.verify(&waiting.question(), self.now()).await;
+        let claims = match waiting.sealed() {
+            Some(sealed) => signatures.verify_mac(&waiting.question(), &self.open_secrets(sealed)?),
+            None => signatures.verify(&waiting.question(), self.now()).await,
+        };
         let waiting = waiting.with_claims(claims, &self.facts())?;
         let (key, until) = waiting.question();
         waiting.with_answer(self.is_first_use(&key, until).await?)
+    }
+
+    /// The secrets of a client, as the host opens them.
+    fn open_secrets(&self, sealed: &[Sealed]) -> Result<Vec<SecretText>, Refusal> {
+        let host = self.inner.sealed_secrets.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
+        let opened = sealed.iter().map(|Sealed(text)| host.open(text));
+        Ok(opened.collect::<Result<_, _>>().map_err(Fault::from)?)
     }
 
     /// Reads the certificate of the connection. Keys are fetched under a deadline of their own.

@@ -96,6 +96,9 @@ pub enum ConfigError {
     /// Clients may sign their requests, and nothing verifies that.
     #[error("request objects are taken, and nothing verifies them: call client_signatures")]
     RequestObjectsUnverified,
+    /// Clients may authenticate by a MAC, and nothing verifies it.
+    #[error("secrets can be opened, and nothing verifies what is made with them: call client_signatures")]
+    MacsUnverified,
     /// DPoP proofs work once, and nothing remembers them.
     #[error("DPoP proofs work once, and nothing remembers them: call replay_guard")]
     ProofsUnremembered,
@@ -109,6 +112,9 @@ pub enum ConfigError {
         "the profile wants clients that prove keys of their own: call client_signatures or client_certificates"
     )]
     ProfileClients,
+    /// Section 5.3.2.1(6).
+    #[error("under the profile no client has a secret: leave sealed_secrets out")]
+    ProfileSecrets,
     /// Section 5.3.2.1(8).
     #[error("the profile takes assertions for the issuer alone: leave legacy_assertion_audience out")]
     ProfileAudience,

@@ -70,7 +70,7 @@ pub use unasked::Unasked;
 use crate::audit::{Audit, Endpoint, Event, EventKind};
 use crate::base::{Clock, Entropy, Secret, SecretText};
 use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SlowHash};
+use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
 use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
 use crate::flow::AccountStatus;
@@ -135,6 +135,7 @@ struct Inner {
     one_time: SingleUse,
     slow_hash: Option<Arc<dyn SlowHash>>,
     client_signatures: Option<Arc<dyn ClientSignatures>>,
+    sealed_secrets: Option<Arc<dyn SealedSecrets>>,
     mutual_tls: MutualTls,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,

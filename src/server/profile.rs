@@ -55,6 +55,7 @@ pub(super) fn validate_profile(options: &Options) -> Vec<ConfigError> {
             ConfigError::ProfileClients,
         ),
         (options.legacy_audience, ConfigError::ProfileAudience),
+        (options.sealed_secrets.is_some(), ConfigError::ProfileSecrets),
         (
             profile.longest_code.is_some_and(|at_most| policy.code_lifetime > at_most),
             ConfigError::ProfileCodes,

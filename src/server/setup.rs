@@ -20,7 +20,7 @@ use crate::base::{Algorithm, Clock, Entropy, SECRET_BYTES, Scope, Secret, System
 use crate::client::auth::AssertionRules;
 use crate::client::{
     ClientId, ClientRegistry, ClientSignatures, GrantType, MessageSigning, Profile, Registrar,
-    RequestObjects, SlowHash,
+    RequestObjects, SealedSecrets, SlowHash,
 };
 use crate::documents::{Documents, MetadataDocuments};
 use crate::error::Mistakes;
@@ -58,6 +58,7 @@ pub(super) struct Options {
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     pub(super) slow_hash: Option<Arc<dyn SlowHash>>,
     pub(super) client_signatures: Option<Arc<dyn ClientSignatures>>,
+    pub(super) sealed_secrets: Option<Arc<dyn SealedSecrets>>,
     pub(super) mutual_tls: MutualTls,
     pub(super) legacy_audience: bool,
     pub(super) access_tokens: AccessTokens,
@@ -100,6 +101,7 @@ impl Options {
             replay_guard: None,
             slow_hash: None,
             client_signatures: None,
+            sealed_secrets: None,
             mutual_tls: MutualTls::default(),
             legacy_audience: false,
             access_tokens: AccessTokens::default(),
@@ -191,6 +193,7 @@ impl Options {
         let assertions = self.client_signatures.as_ref().map(|signatures| AssertionRules {
             algorithms: signatures.algorithms().into_iter().filter(|own| allowed.allows(own)).collect(),
             fetches: signatures.fetches(),
+            macs: self.sealed_secrets.is_some() && signatures.takes_macs(),
             legacy_audience: self.legacy_audience.then_some(token_endpoint),
         });
         errors.extend(self.mutual_tls.mistake());
@@ -254,6 +257,7 @@ impl Options {
             one_time: SingleUse::new(self.replay_guard),
             slow_hash: self.slow_hash,
             client_signatures: self.client_signatures,
+            sealed_secrets: self.sealed_secrets,
             mutual_tls: self.mutual_tls,
             signer: self.signer,
             access_token_claims: self.access_token_claims,

@@ -46,6 +46,10 @@ pub(super) fn validate_single_use(options: &Options) -> Vec<ConfigError> {
         (options.client_signatures.is_some() && forgets, ConfigError::AssertionsUnremembered),
         (options.dpop.is_some() && forgets, ConfigError::ProofsUnremembered),
         (
+            options.sealed_secrets.is_some() && options.client_signatures.is_none(),
+            ConfigError::MacsUnverified,
+        ),
+        (
             options.binds_every_token() && options.dpop.is_none() && !options.mutual_tls.rules().binds,
             ConfigError::BindingMissing,
         ),

@@ -15,6 +15,7 @@ clients=(
     "requests-oauthlib server.toml $VENV/bin/python tests/clients/python/requests_oauthlib_client.py"
     "openid-client server.toml node $NODE_DIR/openid-client.mjs"
     "private-key-jwt private_key_jwt.toml node $NODE_DIR/private_key_jwt.mjs"
+    "client-secret-jwt private_key_jwt.toml node $NODE_DIR/client_secret_jwt.mjs"
     "authlib-private-key-jwt private_key_jwt.toml $VENV/bin/python tests/clients/python/private_key_jwt.py"
     "message-signing message_signing.toml node $NODE_DIR/message_signing.mjs"
     "fapi fapi.toml node $NODE_DIR/fapi.mjs security"

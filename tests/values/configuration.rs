@@ -144,7 +144,7 @@ fn metadata_that_nobody_knows_is_a_mistake() {
     for bad in [
         r#"{"redirect_uri": ["https://app.example/cb"]}"#,
         r#"{"grant_types": ["authorisation_code"]}"#,
-        r#"{"token_endpoint_auth_method": "client_secret_jwt"}"#,
+        r#"{"token_endpoint_auth_method": "client_secret_hmac"}"#,
         r#"{"scope": "read\\write"}"#,
         r#"{"response_modes": ["web_message"]}"#,
         r#"{"redirect_uris": "https://app.example/cb"}"#,

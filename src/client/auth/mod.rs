@@ -4,6 +4,7 @@
 //! A method is a file that fills a row of [`METHODS`]. What a request carries is read by [`READERS`], of which at most one
 //! may find something; the row of the client's registered method then judges it.
 
+mod client_secret_jwt;
 mod none;
 mod private_key_jwt;
 mod secret;
@@ -16,7 +17,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::keys::ClientKeys;
-use super::{AuthMethod, CertificateSubject, Client, ClientId, ExpectedCertificate, ShownCertificate};
+use super::{
+    AuthMethod, CertificateSubject, Client, ClientId, ExpectedCertificate, Sealed, ShownCertificate,
+};
 use crate::base::{ReplayKey, SecretText};
 use crate::error::{AssertionFlaw, CertificateFlaw, Reason};
 use crate::http::form::Form;
@@ -38,8 +41,15 @@ pub(crate) struct Method {
 }
 
 /// All of them, in the order in which metadata list them.
-pub(crate) const METHODS: &[Method] =
-    &[none::METHOD, secret::BASIC, secret::POST, private_key_jwt::METHOD, tls::PKI, tls::SELF_SIGNED];
+pub(crate) const METHODS: &[Method] = &[
+    none::METHOD,
+    secret::BASIC,
+    secret::POST,
+    private_key_jwt::METHOD,
+    client_secret_jwt::METHOD,
+    tls::PKI,
+    tls::SELF_SIGNED,
+];
 
 /// What a client has to prove itself by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +58,8 @@ pub(crate) enum Credentials {
     Nothing,
     /// A secret that it shares with the server.
     Secret,
+    /// The same, which the server can open again.
+    SealedSecret,
     /// A key by which it signs, and of which the server has the public half.
     Keys,
     /// A name in its certificate.
@@ -61,7 +73,7 @@ impl Credentials {
     pub(crate) fn are_of_connection(self) -> bool {
         match self {
             Self::Certificate | Self::CertifiedKeys => true,
-            Self::Nothing | Self::Secret | Self::Keys => false,
+            Self::Nothing | Self::Secret | Self::SealedSecret | Self::Keys => false,
         }
     }
 
@@ -69,7 +81,7 @@ impl Credentials {
     pub(crate) fn are_keys(self) -> bool {
         match self {
             Self::Keys | Self::CertifiedKeys => true,
-            Self::Nothing | Self::Secret | Self::Certificate => false,
+            Self::Nothing | Self::Secret | Self::SealedSecret | Self::Certificate => false,
         }
     }
 }
@@ -226,7 +238,9 @@ impl Presented {
         };
         match ((method.check)(&evidence, client.as_deref().ok(), now), client) {
             (Check::Signature, client) => {
-                Authentication::Signature(AwaitClaims { client, assertion: evidence })
+                let by_mac = own.is_some_and(|own| own.credentials == Credentials::SealedSecret);
+                let sealed = client.as_ref().ok().filter(|_| by_mac).map(|client| client.sealed_secrets(now));
+                Authentication::Signature(AwaitClaims { client, sealed, assertion: evidence })
             }
             (Check::Certificate, client) => AwaitCertificate::new(client, certificate)
                 .map_or_else(Authentication::Failed, Authentication::Certificate),
@@ -275,6 +289,8 @@ impl AwaitHash {
 pub(crate) struct AwaitClaims {
     /// Of a client that cannot be the one, why.
     client: Result<Arc<Client>, Reason>,
+    /// The secrets of a client whose assertion has a MAC in the place of a signature.
+    sealed: Option<Vec<Sealed>>,
     assertion: SecretText,
 }
 
@@ -287,6 +303,11 @@ impl AwaitClaims {
     /// The keys that may have signed; none is a question all the same, so that it costs what it costs with one.
     pub(crate) fn keys(&self) -> Option<&ClientKeys> {
         self.client.as_ref().ok().and_then(|client| client.keys.as_deref())
+    }
+
+    /// The sealed secrets of a client that goes by them; none of one that signs by a key.
+    pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
+        self.sealed.as_deref()
     }
 
     /// The one algorithm that the client registered, if it did.

@@ -41,6 +41,8 @@ pub(crate) struct AssertionRules {
     pub(crate) algorithms: Vec<&'static str>,
     /// Whether keys may be at a `jwks_uri`.
     pub(crate) fetches: bool,
+    /// Whether clients may authenticate by a MAC.
+    pub(crate) macs: bool,
     /// The URL of the token endpoint, where it counts as an audience beside the issuer.
     pub(crate) legacy_audience: Option<String>,
 }

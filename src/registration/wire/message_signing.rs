@@ -67,7 +67,9 @@ pub(super) fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Resu
             let can_be_had = rules.certificates.fetches || metadata.jwks_uri.is_none();
             return if can_be_had { Ok(()) } else { Err(Reason::RegistrationKeys) };
         }
-        Credentials::Nothing | Credentials::Secret | Credentials::Certificate => return Ok(()),
+        Credentials::Nothing | Credentials::Secret | Credentials::SealedSecret | Credentials::Certificate => {
+            return Ok(());
+        }
     }
     let signed = rules.assertions.as_ref().ok_or(Reason::RegistrationAuthMethod)?;
     let mut algorithm = metadata.token_endpoint_auth_signing_alg.iter();

@@ -208,11 +208,13 @@ impl Clients {
     /// The methods by which a registered client could succeed.
     fn methods(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let verifies = server.rules.assertions.is_some();
+        let macs = server.rules.assertions.as_ref().is_some_and(|assertions| assertions.macs);
         let reads = server.rules.certificates.reads;
         let strong = server.rules.profile.switches().strong_clients;
         let fits = move |method: &&auth::Method| match (self, method.credentials) {
             (Self::Unlisted, _) | (Self::Confidential, Credentials::Nothing) => false,
             (Self::Any | Self::Confidential, Credentials::Keys) => verifies,
+            (Self::Any | Self::Confidential, Credentials::SealedSecret) => macs && !strong,
             (Self::Any | Self::Confidential, Credentials::Certificate | Credentials::CertifiedKeys) => reads,
             (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => {
                 !strong
@@ -224,7 +226,8 @@ impl Clients {
     /// The algorithms of assertions, where one of the methods has them.
     fn algorithms(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let assertions = server.rules.assertions.as_deref().filter(|_| self != Self::Unlisted);
-        assertions.into_iter().flat_map(|assertions| assertions.algorithms.iter().copied())
+        let macs = assertions.filter(|assertions| assertions.macs).map(|_| "HS256");
+        assertions.into_iter().flat_map(|assertions| assertions.algorithms.iter().copied()).chain(macs)
     }
 }
 

@@ -387,7 +387,7 @@ pub(super) fn client_named(id: &str, name: &str) -> Client {
         ..ClientMetadata::default()
     };
     let hash = SecretHash::Sha256(Digest::of("grantor:contract", b""));
-    let secrets = vec![ClientSecret { hash, expires: None }];
+    let secrets = vec![ClientSecret { hash, sealed: None, expires: None }];
     Client { metadata, grant_types, secrets, ..Client::clone(&client_of(id, true)) }
 }
 

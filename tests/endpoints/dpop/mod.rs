@@ -2,6 +2,7 @@
 
 mod attacks;
 mod binding;
+mod both;
 mod grant_types;
 mod nonces;
 mod proofs;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod configuration;
+mod cross_use;
 mod messages;
 mod requests;
 mod tokens;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::client::RequestObjects;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use grantor::client::{RequestObjects, X509Certificates};
 use grantor::dpop::ProofFlaw;
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
 use grantor::resource::{Guard, Requirement};
-use grantor::{Client, MemoryRegistry, Policy, Profile, Reason, Request};
+use grantor::{AuthMethod, Client, MemoryRegistry, Policy, Profile, Reason, Request};
 use serde_json::{Value, json};
 
 use crate::support::asserting::{by_assertion, claims, jwks, set_of, signing};
@@ -323,4 +325,62 @@ async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
     let revoked = server.revoke(&by_assertion(&bank.assertion(json!({})), &asked)).await;
     assert_eq!(revoked.status, 200);
     assert_eq!(status(proven()).await, 401, "it is revoked");
+}
+
+/// A bank whose client authenticates by a certificate, or by an assertion, and whose tokens are bound to the certificate, or to a proof.
+fn variant(of: Of, shows: bool, binds: bool, own: &Identity) -> Bank {
+    let x5c = json!({ "keys": [{ "kty": "EC", "x5c": [STANDARD.encode(own.der())] }] });
+    Bank::with(
+        of,
+        Profile::Fapi2Security,
+        |client| {
+            let client = client.certificate_bound_access_tokens(binds);
+            let client = client.dpop_bound_access_tokens(!binds);
+            match shows {
+                true => client.auth_method(AuthMethod::SelfSignedTlsClientAuth).jwks(x5c),
+                false => client,
+            }
+        },
+        |builder| builder.client_certificates(X509Certificates::new()),
+    )
+}
+
+#[tokio::test]
+async fn fp_27_each_of_the_four_variants_works() {
+    for (of, shows, binds) in BOTH.into_iter().flat_map(|of| {
+        [(false, false), (false, true), (true, false), (true, true)].map(|(shows, binds)| (of, shows, binds))
+    }) {
+        let what = format!("{of:?}: by certificate {shows}, bound to it {binds}");
+        let own = Identity::self_signed("bank");
+        let bank = variant(of, shows, binds, &own);
+        let asks = |form: &[(&str, &str)], url: &str| {
+            let request = match shows {
+                true => Request::post_form(encode(&[form, &[("client_id", "bank")]].concat())),
+                false => by_assertion(&bank.assertion(json!({})), form),
+            };
+            let request = if binds {
+                request
+            } else {
+                request.header("dpop", bank.prover.proof("POST", url, json!({})))
+            };
+            if shows || binds { request.with_certificate(own.shown()) } else { request }
+        };
+        let mut form = crate::support::code_query("bank", "read");
+        form.retain(|(name, _)| *name != "client_id");
+        let pushed = bank.push_request(asks(&form, PAR)).await;
+        assert_eq!(pushed.status(), 201, "{what}: {}", pushed.json());
+        let answer = bank.approve(&pushed.text("request_uri")).await;
+        let code = answer.location_parameter("code").expect("a code");
+        let server = &bank.server.fixture.server;
+        let tokens = Answer(server.token(&asks(&redemption(&code), TOKEN)).await);
+        assert_eq!(tokens.status(), 200, "{what}: {}", tokens.json());
+        assert_eq!(tokens.text("token_type"), if binds { "Bearer" } else { "DPoP" }, "{what}");
+        let token = tokens.access_token();
+        let calls = match binds {
+            true => call(&token).with_certificate(own.shown()),
+            false => bank.prover.call(&token, ISSUER, "/me"),
+        };
+        assert!(server.protect(&calls, &[]).await.is_ok(), "{what}");
+        assert_eq!(server.protect(&call(&token), &[]).await.unwrap_err().status, 401, "{what}");
+    }
 }

@@ -4,6 +4,7 @@ mod bearer;
 mod bearer_attacks;
 mod certificate_bound;
 mod client_authentication;
+mod client_secret_jwt;
 mod code;
 mod details;
 mod exchange;

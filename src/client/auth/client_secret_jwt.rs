@@ -1,0 +1,14 @@
+//! `client_secret_jwt`: a JWT with a MAC by a secret that client and server share (OpenID Connect Core sections 9 and 10.1).
+//!
+//! It is carried as an assertion of a key is, says the same, and works once, too. MACs are verified outside the core, with secrets that
+//! the host's [`SealedSecrets`](crate::client::SealedSecrets) opens.
+
+use super::{Carried, Check, Credentials, Method};
+use crate::client::AuthMethod;
+
+pub(super) const METHOD: Method = Method {
+    name: AuthMethod::ClientSecretJwt,
+    credentials: Credentials::SealedSecret,
+    carried: Carried::Assertion,
+    check: |_, _, _| Check::Signature,
+};

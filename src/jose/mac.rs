@@ -1,0 +1,44 @@
+//! HMAC-SHA-256 over a token (`HS256`, RFC 7518 section 3.2): for a secret that a client and its server share.
+//!
+//! It is a reader of its own, so that no public key can be taken for a secret: [`Jws`] knows no symmetric algorithm, and what is here knows
+//! no other one.
+
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, verify};
+use serde::de::DeserializeOwned;
+
+use super::jws::{Jws, JwsError, Parts, is_typ};
+
+/// The algorithm.
+pub(crate) const HS256: &str = "HS256";
+
+/// A well-formed token whose MAC was not checked.
+pub(crate) struct MacText<'a>(Parts<'a>);
+
+impl<'a> MacText<'a> {
+    /// Reads a token as strictly as [`Jws::parse`].
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, JwsError> {
+        let parts = Jws::parts(text)?;
+        match parts.algorithm.as_deref() {
+            Some(HS256) => Ok(Self(parts)),
+            Some(_) | None => Err(JwsError::Algorithm),
+        }
+    }
+
+    /// Whether the header has no `typ`, or one of these.
+    pub(crate) fn is_of(&self, types: &[&str]) -> bool {
+        self.0.typ.as_deref().is_none_or(|typ| types.iter().any(|known| is_typ(typ, known)))
+    }
+
+    /// Whether it was made with this secret. It takes the same time for every secret.
+    pub(crate) fn is_made_with(&self, secret: &[u8]) -> bool {
+        verify(&Key::new(HMAC_SHA256, secret), self.0.message.as_bytes(), &self.0.signature).is_ok()
+    }
+
+    /// What it says. Read it once it is known by whom it was made.
+    pub(crate) fn claims<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
+        serde_json::from_str(&self.0.payload).map_err(|_| JwsError::Claims)
+    }
+}
