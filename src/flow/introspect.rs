@@ -52,11 +52,15 @@ impl AuthenticatedQuery {
         let seen = seen.filter(|active| self.may_see(active, rules));
         let seen = seen.map(|active| Active { sub: sub.unwrap_or(active.sub), ..active });
         let seen = seen.map_or(Seen::Nothing { active: false }, |active| Seen::Active(Box::new(active)));
-        let Some(algorithm) = rules.introspection_algorithm(self.client(), wants_jwt) else {
-            return match serde_json::to_vec(&seen) {
-                Ok(json) => Answer::Ready(Response::secret_json(200, json)),
-                Err(_) => Answer::Ready(Response::empty(500)),
-            };
+        let algorithm = match rules.introspection_algorithm(self.client(), wants_jwt) {
+            Ok(Some(algorithm)) => algorithm,
+            Ok(None) => {
+                return match serde_json::to_vec(&seen) {
+                    Ok(json) => Answer::Ready(Response::secret_json(200, json)),
+                    Err(_) => Answer::Ready(Response::empty(500)),
+                };
+            }
+            Err(reason) => return Answer::Ready(Refusal::from(reason).into_response()),
         };
         let claims = Signed {
             iss: &rules.issuer,

@@ -195,11 +195,21 @@ impl Rules {
 
     /// What an introspection answer to this client is signed with. One that named an algorithm or whose profile wants it gets no other
     /// answer; any other one gets a signed answer if it asks for one and the server can give it.
-    pub(crate) fn introspection_algorithm(&self, client: &Client, asked: bool) -> Option<Algorithm> {
+    ///
+    /// # Errors
+    /// The client gets signed answers alone, and the server gives none.
+    pub(crate) fn introspection_algorithm(
+        &self,
+        client: &Client,
+        asked: bool,
+    ) -> Result<Option<Algorithm>, Reason> {
         let named = client.metadata().introspection_signed_response_alg;
         let is_required = named.is_some() || self.message_signing_for(client).introspection;
         let algorithm = named.unwrap_or_else(|| self.default_algorithm(client));
-        self.signed_answers.introspection(algorithm, is_required, asked)
+        match is_required && !self.signed_answers.introspection {
+            true => Err(Reason::NotConfigured),
+            false => Ok(self.signed_answers.introspection(algorithm, is_required, asked)),
+        }
     }
 
     /// What this client's `id_token`s and logout tokens are signed with.
@@ -219,12 +229,11 @@ impl Rules {
         resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
     }
 
-    /// The algorithm of a signed access token for this audience, if it wants a certain one or the profile does.
+    /// The algorithm of a signed access token for this audience, if it wants a certain one, or the profile leaves the signer no choice.
     pub(crate) fn access_token_algorithm(&self, audience: &str) -> Option<Algorithm> {
-        let of_resource = self.resource(audience).and_then(|resource| resource.algorithm);
-        let allowed = self.profile.switches().algorithms;
-        let of_profile = || self.signed_answers.algorithms.iter().find(|own| allowed.contains(own)).copied();
-        of_resource.or_else(|| if allowed.len() < Algorithm::ALL.len() { of_profile() } else { None })
+        let named = self.resource(audience).and_then(|resource| resource.algorithm);
+        let is_free = self.profile.switches().algorithms == Algorithm::ALL;
+        named.or_else(|| self.signed_answers.algorithms.first().copied().filter(|_| !is_free))
     }
 
     /// What of a scope means something to this audience.

@@ -178,8 +178,20 @@ def forged(where, issuer, server, field, value, refused):
         check.equal(f"{where}: the log tells of it", server.said("CertificateIgnored"), True)
 
 
+TLS = '[tls]\ncertificate = "server.pem"\nkey = "server.key"\nclient_certificates = "optional"\nclient_authorities = "clients.pem"\n'
+
+
+def openid_client(where, issuer):
+    for client in ("pki", "self"):
+        environment = {**os.environ, "NODE_EXTRA_CA_CERTS": str(WORK / "web.pem"), "GRANTOR_ISSUER": issuer, "GRANTOR_CLIENT": client,
+                       "GRANTOR_CERTIFICATE": str(WORK / f"{client}.pem"), "GRANTOR_KEY": str(WORK / f"{client}.key")}
+        done = subprocess.run(CLIENT, env=environment, capture_output=True, text=True)
+        print(done.stdout, end="")
+        check.equal(f"{where}: openid-client as {client}", (done.returncode, done.stderr), (0, ""))
+
+
 def own_tls():
-    tls = '[tls]\ncertificate = "server.pem"\nkey = "server.key"\nclient_certificates = "optional"\nclient_authorities = "clients.pem"\n'
+    tls = TLS
     server, issuer = start_server("own", 'listen = "127.0.0.1:0"', tls)
     check.matches("own TLS: the issuer is https", issuer, "https://.*")
     authentication("own TLS", issuer)
@@ -188,16 +200,26 @@ def own_tls():
         status, _ = ask(issuer, "pki", "pki", version, *([word] if word else []))
         check.equal(f"own TLS: {version} {word or ''}".strip(), status, 200)
     check.equal("own TLS: not 1.1", ask(issuer, "pki", "pki", "--tlsv1.0", "--tls-max", "1.1")[0], None)
-    for client in ("pki", "self"):
-        environment = {**os.environ, "NODE_EXTRA_CA_CERTS": str(WORK / "web.pem"), "GRANTOR_ISSUER": issuer, "GRANTOR_CLIENT": client,
-                       "GRANTOR_CERTIFICATE": str(WORK / f"{client}.pem"), "GRANTOR_KEY": str(WORK / f"{client}.key")}
-        done = subprocess.run(CLIENT, env=environment, capture_output=True, text=True)
-        print(done.stdout, end="")
-        check.equal(f"own TLS: openid-client as {client}", (done.returncode, done.stderr), (0, ""))
+    openid_client("own TLS", issuer)
     server.stop()
     server, issuer = start_server("required", 'listen = "127.0.0.1:0"', tls.replace("optional", "required"))
     check.equal("required: no certificate, no connection", ask(issuer, "pki", None)[0], None)
     check.equal("required: with one", ask(issuer, "pki", "pki")[0], 200)
+    server.stop()
+
+
+def fapi():
+    """The FAPI 2.0 Security Profile, with certificates alone."""
+    server, issuer = start_server("fapi", 'listen = "127.0.0.1:0"\nprofile = "fapi2"', TLS + '[fapi]\nsender = ["mtls"]\n')
+    metadata = curl(f"{issuer}/.well-known/oauth-authorization-server")[1]
+    methods = ["private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"]
+    check.equal("FAPI 2.0: clients have keys", metadata.get("token_endpoint_auth_methods_supported"), methods)
+    check.equal("FAPI 2.0: tokens are bound to certificates", (metadata.get("tls_client_certificate_bound_access_tokens"),
+                                                               "dpop_signing_alg_values_supported" in metadata), (True, False))
+    binding("FAPI 2.0", issuer)
+    status, answer = ask(issuer, "dns", "pki")
+    check.equal("FAPI 2.0: no token without a key", (status, answer.get("error")), (400, "invalid_dpop_proof"))
+    openid_client("FAPI 2.0", issuer)
     server.stop()
 
 
@@ -292,6 +314,7 @@ def forwarded(form, verified):
 
 make_certificates()
 own_tls()
+fapi()
 resource_server()
 behind("nginx", forwarded("nginx", "SUCCESS"), nginx)
 behind("HAProxy", forwarded("haproxy", "0"), haproxy)

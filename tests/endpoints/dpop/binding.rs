@@ -227,14 +227,15 @@ async fn dp_14_a_public_clients_tokens_keep_their_key_over_every_rotation_and_a_
         token = answer.refresh_token();
         fixture.clock.advance(Duration::from_secs(1));
     }
-    let free = fixture.tokens("pub", "read").await.refresh_token();
-    let bound = fixture.refresh_by("pub", &free, &prover.for_token()).await;
-    assert_eq!(bound.text("token_type"), "DPoP", "the token of this answer is bound");
-    assert_eq!(
-        fixture.refresh("pub", &bound.refresh_token()).await.text("token_type"),
-        "Bearer",
-        "its grant is not"
-    );
+    let free = fixture.tokens("pub", "read").await;
+    let bound = fixture.refresh_by("pub", &free.refresh_token(), &prover.for_token()).await;
+    assert_eq!(bound.text("token_type"), "DPoP");
+    let first = fixture.server.check(&free.access_token()).await.unwrap();
+    assert_eq!(first.confirmation(), None, "it was issued without a key");
+    let token = bound.refresh_token();
+    assert_eq!(fixture.refresh("pub", &token).await.error(), no_proof(), "from now on the key is needed");
+    assert_eq!(fixture.refresh_by("pub", &token, &Prover::new().for_token()).await.error(), wrong_key());
+    assert_eq!(fixture.refresh_by("pub", &token, &prover.for_token()).await.status(), 200);
 }
 
 #[tokio::test]

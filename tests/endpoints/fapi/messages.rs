@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::client::MessageSigning;
+use grantor::client::{MessageSigning, RequestObjects};
 use grantor::jose::{JwkSet, Jws};
-use grantor::{Reason, Request};
+use grantor::{Profile, Reason, Request};
 use serde_json::{Value, json};
 
 use crate::support::asserting::by_assertion;
@@ -155,4 +155,21 @@ async fn fp_25_introspection_answers_are_signed() {
         let plain = introspected(&off, "other", "application/json").await;
         assert_eq!(plain.json(), json!({ "active": false }), "{of:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_sign_for_a_client_that_wants_it_gives_no_plain_answer() {
+    let bank = Bank::with(
+        Of::Client,
+        Profile::Fapi2MessageSigning,
+        |client| client,
+        |builder| builder.request_objects(RequestObjects::accepted()),
+    );
+    let answer = introspected(&bank, "any", "application/json").await;
+    assert_eq!(answer.error(), (500, "server_error".to_owned()));
+    let refused = pushed(&bank, json!({ "response_mode": "jwt" })).await;
+    assert_eq!(refused.error(), (400, "invalid_request".to_owned()));
+    let refused = pushed(&bank, json!({ "response_mode": "query" })).await;
+    assert_eq!(refused.error(), (400, "invalid_request".to_owned()));
+    assert_eq!(bank.server.fixture.count().await, 0);
 }

@@ -14,8 +14,6 @@ use crate::support::asserting::{Asserting, KEYS_AT, by_assertion, claims, jwks, 
 use crate::support::guarded::forged;
 use crate::support::{Answer, CALLBACK, Fixture, SECRET, code_query, encode, redemption};
 
-const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
-
 fn refused() -> (u16, String) {
     (401, "invalid_client".to_owned())
 }
