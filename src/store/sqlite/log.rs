@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -16,6 +17,7 @@ pub(super) struct LogKeeper {
     rows: u64,
     /// The thread hears it if it is idle; `None` at the end.
     wake: Option<SyncSender<()>>,
+    /// Set by the thread, which is then idle.
     is_long: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -23,19 +25,21 @@ pub(super) struct LogKeeper {
 /// The log is written back after so many rows: a page is then written once for many of them.
 const ROWS: u64 = 500;
 
-/// In pages. A longer log has to begin again, which it can only do while nobody writes to it.
-const LONG: i64 = 16_000;
+/// In pages. A longer log has to begin again, which it can only do while no connection writes to it.
+pub(super) const LONG: i64 = 16_000;
+
+/// How long the writer waits for reads that are still in a long log. Later reads need no log, so the wait is short.
+const FOR_READERS: Duration = Duration::from_millis(5);
 
 impl LogKeeper {
-    pub(super) fn start(connection: Connection) -> Result<Self, BackendError> {
+    pub(super) fn start(connection: Connection, long: i64) -> Result<Self, BackendError> {
         let (wake, woken) = sync_channel(0);
         let is_long = Arc::new(AtomicBool::new(false));
         let found_long = Arc::clone(&is_long);
         let thread = std::thread::Builder::new().name("grantor-sqlite-log".to_owned());
         let thread = thread.spawn(move || {
             while woken.recv().is_ok() {
-                if write_back(&connection).is_some_and(|log| log.pages > LONG && log.written_back < log.pages)
-                {
+                if write_back(&connection, "PASSIVE").is_some_and(|pages| pages > long) {
                     found_long.store(true, Ordering::Release);
                 }
             }
@@ -47,12 +51,10 @@ impl LogKeeper {
     /// After a transaction of so many rows on this connection, which is the only one of this process that writes.
     pub(super) fn written(&mut self, rows: u64, connection: &Connection) {
         self.rows += rows;
-        if self.rows >= ROWS && self.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_ok()) {
-            self.rows = 0;
-        }
         if self.is_long.swap(false, Ordering::Acquire) {
-            // Little is left to do, and nobody adds to it meanwhile. So the next write begins at the start of the log.
-            write_back(connection);
+            begin_again(connection);
+        } else if self.rows >= ROWS && self.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_ok()) {
+            self.rows = 0;
         }
     }
 }
@@ -67,21 +69,26 @@ impl Drop for LogKeeper {
     }
 }
 
-/// How long the log is, and how much of it is in the file.
-struct Log {
-    pages: i64,
-    written_back: i64,
+/// Empties a log that was mostly written back just now. If a reader stays in it for longer, it is done another time.
+fn begin_again(connection: &Connection) {
+    let patience = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0));
+    let Ok(patience) = patience else { return };
+    if connection.busy_timeout(FOR_READERS).is_ok() {
+        write_back(connection, "TRUNCATE");
+    }
+    let _ = connection.busy_timeout(Duration::from_millis(patience.into()));
 }
 
-/// Waits for nobody, and leaves what others still read. `None` if it failed: it is done another time.
-fn write_back(connection: &Connection) -> Option<Log> {
-    let log = |row: &rusqlite::Row<'_>| Ok(Log { pages: row.get(1)?, written_back: row.get(2)? });
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), log).ok()
+/// How many pages the log had then; `None` if it failed: it is done another time.
+fn write_back(connection: &Connection, mode: &str) -> Option<i64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| row.get(1)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PATIENCE: u32 = 3_000;
 
     struct File(std::path::PathBuf);
 
@@ -92,8 +99,16 @@ mod tests {
 
         fn connect(&self) -> Connection {
             let connection = Connection::open(&self.0).unwrap();
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0").unwrap();
+            connection.busy_timeout(Duration::from_millis(PATIENCE.into())).unwrap();
+            let settings =
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF";
+            connection.execute_batch(settings).unwrap();
             connection
+        }
+
+        /// Of the log, in bytes.
+        fn log(&self) -> u64 {
+            std::fs::metadata(self.0.with_extension("db-wal")).unwrap().len()
         }
     }
 
@@ -106,25 +121,62 @@ mod tests {
     const FILL: &str = "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
          SELECT randomblob(2000) FROM n";
 
+    /// At each moment one of two reads goes on, until this is dropped.
+    struct Readers(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+    impl Readers {
+        fn start(file: &File) -> Self {
+            let connections = [file.connect(), file.connect()];
+            let ended = Arc::new(AtomicBool::new(false));
+            let is_ended = Arc::clone(&ended);
+            let thread = std::thread::spawn(move || {
+                let mut turns = (0..2).cycle();
+                while !is_ended.load(Ordering::Relaxed) {
+                    let turn = turns.next().unwrap();
+                    connections[turn].execute_batch("BEGIN; SELECT count(*) FROM t WHERE rowid = 1").unwrap();
+                    if !connections[1 - turn].is_autocommit() {
+                        connections[1 - turn].execute_batch("COMMIT").unwrap();
+                    }
+                }
+            });
+            Self(ended, Some(thread))
+        }
+    }
+
+    impl Drop for Readers {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+            let _ = self.1.take().unwrap().join();
+        }
+    }
+
     #[test]
-    fn a_long_log_begins_again() {
+    fn under_constant_writes_and_reads_the_log_begins_again() {
+        const LONG: i64 = 200;
         let file = File::new("long");
         let writer = file.connect();
-        let mut keeper = LogKeeper::start(file.connect()).unwrap();
         writer.execute_batch("CREATE TABLE t (a BLOB)").unwrap();
-        writer.execute(FILL, ()).unwrap();
-        keeper.is_long.store(true, Ordering::Release);
-        keeper.written(1, &writer);
-        writer.execute("INSERT INTO t VALUES (x'00')", ()).unwrap();
-        let log = write_back(&writer).unwrap();
-        assert!(log.pages < 10 && log.written_back == log.pages, "{} pages", log.pages);
+        let mut keeper = LogKeeper::start(file.connect(), LONG).unwrap();
+        let readers = Readers::start(&file);
+        for _ in 0..3 {
+            let mut length = 0;
+            while file.log() >= length {
+                length = file.log();
+                assert!(length < 200_000_000, "it only grows");
+                writer.execute(FILL, ()).unwrap();
+                keeper.written(ROWS, &writer);
+            }
+        }
+        drop(readers);
+        let patience = writer.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(patience, PATIENCE, "as it was");
     }
 
     #[test]
     fn the_log_is_written_back_after_many_rows_and_not_by_the_writer() {
         let file = File::new("back");
         let writer = file.connect();
-        let mut keeper = LogKeeper::start(file.connect()).unwrap();
+        let mut keeper = LogKeeper::start(file.connect(), LONG).unwrap();
         writer.execute_batch("CREATE TABLE t (a BLOB)").unwrap();
         writer.execute(FILL, ()).unwrap();
         keeper.written(ROWS - 1, &writer);
@@ -135,9 +187,7 @@ mod tests {
         }
         drop(keeper);
         writer.execute("INSERT INTO t VALUES (x'00')", ()).unwrap();
-        assert!(
-            write_back(&writer).unwrap().pages < 10,
-            "all was written back before, so the log began again"
-        );
+        let pages = write_back(&writer, "PASSIVE").unwrap();
+        assert!(pages < 10, "all was written back before, so the log began again");
     }
 }
