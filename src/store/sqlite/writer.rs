@@ -10,12 +10,13 @@ use tokio::sync::oneshot;
 
 use super::super::BackendError;
 use super::super::sql::Lane;
-use super::log::LogKeeper;
+use super::log::{LONG, LogKeeper};
 use super::queue::{Queue, Ticket};
 use super::transaction::{self, Change, Outcome};
 use crate::base::time::in_time;
 
 /// How the thread connects, and what may wait for it.
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) path: PathBuf,
     /// How long a write waits for its turn, and its transaction for those of other processes.
@@ -52,6 +53,23 @@ enum Thread {
     /// It writes what waits, and ends.
     Closing,
     Ended,
+    /// It has panicked.
+    Failed,
+}
+
+impl Thread {
+    /// What a write hears that was not begun; `None` while the thread takes more.
+    fn refusal(self) -> Option<BackendError> {
+        match self {
+            Self::Busy | Self::Idle => None,
+            Self::Closing | Self::Ended => Some(BackendError::transient("the store is closed")),
+            Self::Failed => Some(BackendError::permanent("the writer of the file has failed: open it again")),
+        }
+    }
+
+    fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Failed)
+    }
 }
 
 struct Waiting {
@@ -66,13 +84,20 @@ impl Writer {
         connection: Connection,
         for_log: Connection,
     ) -> Result<Self, BackendError> {
-        let log = LogKeeper::start(for_log)?;
+        let log = LogKeeper::start(for_log, LONG)?;
+        Self::on_thread(settings, move |shared| shared.write_all(connection, log))
+    }
+
+    fn on_thread(
+        settings: Settings,
+        work: impl FnOnce(&Shared) + Send + 'static,
+    ) -> Result<Self, BackendError> {
         let state =
             State { queue: Queue::new(settings.most_waiting), thread: Thread::Busy, until_ended: Vec::new() };
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), something: Condvar::new() });
         let of_thread = Ending(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("grantor-sqlite".to_owned());
-        thread.spawn(move || of_thread.0.write_all(connection, log)).map_err(BackendError::transient)?;
+        thread.spawn(move || work(&of_thread.0)).map_err(BackendError::transient)?;
         Ok(Self { shared })
     }
 
@@ -100,7 +125,7 @@ impl Writer {
         let (ended, until_ended) = oneshot::channel();
         {
             let mut state = self.shared.lock();
-            if state.thread == Thread::Ended {
+            if state.thread.is_over() {
                 return;
             }
             state.thread = Thread::Closing;
@@ -115,7 +140,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        if state.thread != Thread::Ended {
+        if !state.thread.is_over() {
             state.thread = Thread::Closing;
         }
         drop(state);
@@ -136,8 +161,8 @@ impl Shared {
 
     fn enter(&self, lane: Lane, waiting: Waiting) -> Result<Place<'_>, BackendError> {
         let mut state = self.lock();
-        if matches!(state.thread, Thread::Closing | Thread::Ended) {
-            return Err(BackendError::transient("the store is closed"));
+        if let Some(refusal) = state.thread.refusal() {
+            return Err(refusal);
         }
         let entered = state.queue.enter(lane, waiting);
         let ticket = entered.map_err(|_| BackendError::transient("too many writes wait"))?;
@@ -161,13 +186,24 @@ impl Shared {
                 let _ = answer.send(outcome);
             }
             // A transaction that can neither be committed nor undone ends with its connection.
-            while !connection.is_autocommit() {
-                match self.settings.connect() {
-                    Ok(next) => connection = next,
-                    Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            if !connection.is_autocommit() {
+                match self.connect_again() {
+                    Some(next) => connection = next,
+                    None => return,
                 }
             }
             log.written(rows, &connection);
+        }
+    }
+
+    /// Tries until it works; `None` if it does not and the store is closed.
+    fn connect_again(&self) -> Option<Connection> {
+        loop {
+            match self.settings.connect() {
+                Ok(connection) => return Some(connection),
+                Err(_) if self.lock().thread == Thread::Closing => return None,
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
         }
     }
 
@@ -178,7 +214,7 @@ impl Shared {
             let batch = state.queue.next_batch();
             match state.thread {
                 _ if !batch.is_empty() => return Some(batch),
-                Thread::Closing | Thread::Ended => return None,
+                Thread::Closing | Thread::Ended | Thread::Failed => return None,
                 Thread::Busy | Thread::Idle => state.thread = Thread::Idle,
             }
             state = self.something.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -229,13 +265,67 @@ struct Ending(Arc<Shared>);
 impl Drop for Ending {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.thread = Thread::Ended;
+        state.thread = if std::thread::panicking() { Thread::Failed } else { Thread::Ended };
+        let over = state.thread;
         let mut left = Vec::new();
         while !state.queue.is_empty() {
             left.extend(state.queue.next_batch());
         }
         let until_ended = std::mem::take(&mut state.until_ended);
         drop(state);
-        drop((left, until_ended));
+        for waiting in left {
+            if let Some(refusal) = over.refusal() {
+                let _ = waiting.answer.send(Err(refusal.into()));
+            }
+        }
+        drop(until_ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{CommitError, sql::Value};
+    use super::*;
+
+    fn settings(path: impl Into<PathBuf>) -> Settings {
+        Settings { path: path.into(), wait: Duration::from_secs(60), most_waiting: 10 }
+    }
+
+    fn insert(number: i64) -> Change {
+        Change::new("INSERT INTO t VALUES ($1)", &[Value::Integer(number)])
+    }
+
+    #[tokio::test]
+    async fn after_a_panic_a_write_that_waits_and_each_later_one_hear_a_permanent_error() {
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        let panics = move |_: &Shared| {
+            let _ = begun.recv();
+            panic!("a bug");
+        };
+        let writer = Writer::on_thread(settings("none.db"), panics).unwrap();
+        let waits = writer.write(Lane::Request, insert(1));
+        let (waited, ()) = tokio::join!(waits, async { drop(begin) });
+        writer.close().await;
+        for outcome in [waited, writer.write(Lane::Revocation, insert(2)).await] {
+            assert!(
+                matches!(&outcome, Err(CommitError::Store(error)) if error.is_permanent()),
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_cannot_connect_again_ends_when_it_is_closed() {
+        let connection = Connection::open_in_memory().unwrap();
+        // A transaction that stays open, as one does that can neither be committed nor undone.
+        connection.execute_batch("CREATE TABLE t (number INTEGER); BEGIN").unwrap();
+        let for_log = Connection::open_in_memory().unwrap();
+        let writer = Writer::start(settings("/dev/null/none.db"), connection, for_log).unwrap();
+        writer.write(Lane::Request, insert(1)).await.unwrap();
+        let closed = async { in_time(writer.close(), Duration::from_secs(60)).await };
+        let (waited, closed) = tokio::join!(writer.write(Lane::Request, insert(2)), closed);
+        assert_eq!(closed, Some(()));
+        let not_begun = |error: &BackendError| !error.is_permanent() && !error.is_unknown_outcome();
+        assert!(matches!(&waited, Err(CommitError::Store(error)) if not_begun(error)), "{waited:?}");
     }
 }
