@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::task::spawn_blocking;
 
 use super::super::{BackendError, OpenError};
 use super::error::{code, code_of, is_busy, is_full};
@@ -109,31 +110,32 @@ fn path(address: &str) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start
-/// together have to try again.
+/// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start together have to
+/// try again.
 async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    let until = stopwatch() + Duration::from_secs(10);
-    loop {
-        match options.connect().await {
-            Err(error) if code_of(&error) == Some(code::BUSY) && stopwatch() < until => {
-                futures_timer::Delay::new(Duration::from_millis(20)).await;
-            }
-            answer => return answer,
-        }
-    }
+    let is_busy = |error: &sqlx::Error| code_of(error) == Some(code::BUSY);
+    while_busy(|| options.connect(), |outcome| outcome.as_ref().is_err_and(is_busy)).await
 }
 
-/// The same for the connections of the writer, for another process may close the file just then.
+/// The connections of the writer: another process may close the file just then.
 async fn started(settings: Settings) -> Result<Writer, BackendError> {
+    let connect = || {
+        let settings = settings.clone();
+        spawn_blocking(move || Ok((settings.connect()?, settings.connect()?)))
+    };
+    let outcome = while_busy(connect, |outcome| matches!(outcome, Ok(Err(error)) if is_busy(error))).await;
+    let (writer, log) = outcome.map_err(BackendError::transient)?.map_err(BackendError::transient)?;
+    Writer::start(settings, writer, log)
+}
+
+async fn while_busy<F: Future>(attempt: impl Fn() -> F, is_busy: impl Fn(&F::Output) -> bool) -> F::Output {
     let until = stopwatch() + Duration::from_secs(10);
     loop {
-        match settings.connect().and_then(|writer| Ok((writer, settings.connect()?))) {
-            Ok((writer, log)) => return Writer::start(settings, writer, log),
-            Err(error) if is_busy(&error) && stopwatch() < until => {
-                futures_timer::Delay::new(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(BackendError::transient(error)),
+        let outcome = attempt().await;
+        if !is_busy(&outcome) || stopwatch() >= until {
+            return outcome;
         }
+        futures_timer::Delay::new(Duration::from_millis(20)).await;
     }
 }
 
