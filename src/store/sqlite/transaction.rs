@@ -5,7 +5,7 @@ use rusqlite::types::Value as Owned;
 
 use super::super::sql::{Value, again};
 use super::super::{BackendError, CommitError};
-use super::error::{is_conflict, not_begun, write_error};
+use super::error::{is_busy, is_conflict, not_begun, write_error};
 
 /// A statement that changes rows, and what it is given.
 pub(super) struct Change {
@@ -100,7 +100,19 @@ fn attempt(connection: &Connection, changes: &[Change], open: &[usize]) -> Attem
 
 /// Together they were too much, for a full disk say. One of them may still be written.
 fn one_by_one(connection: &Connection, changes: &[Change], open: &[usize]) -> Vec<Outcome> {
-    open.iter().map(|number| changes[*number].run(connection).map_err(write_error)).collect()
+    let mut outcomes = Vec::with_capacity(open.len());
+    for number in open {
+        match changes[*number].run(connection) {
+            // Each of the others would wait as long for whatever holds the lock.
+            Err(error) if is_busy(&error) => {
+                let busy = not_begun(error);
+                outcomes.resize_with(open.len(), || Err(again(&busy).into()));
+                break;
+            }
+            outcome => outcomes.push(outcome.map_err(write_error)),
+        }
+    }
+    outcomes
 }
 
 /// Whether no transaction is open any more. SQLite has ended it already where it could not go on.
@@ -124,6 +136,8 @@ fn owned(value: &Value<'_>) -> Owned {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     /// A table that refuses some numbers, each in another way.
@@ -196,6 +210,31 @@ mod tests {
         assert!(matches!(&outcomes[..], [Ok(1), Err(CommitError::Store(_)), Ok(1)]), "{outcomes:?}");
         assert_eq!(numbers(&connection), [1, 2]);
         assert!(connection.is_autocommit());
+    }
+
+    thread_local! { static WAITS: Cell<u32> = const { Cell::new(0) }; }
+
+    #[test]
+    fn where_another_process_writes_one_wait_is_enough_for_all() {
+        let path = std::env::temp_dir().join(format!("grantor-busy-{}.db", std::process::id()));
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (number INTEGER UNIQUE, text TEXT)").unwrap();
+        let count = |_| {
+            WAITS.set(WAITS.get() + 1);
+            false
+        };
+        connection.busy_handler(Some(count)).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let changes: Vec<Change> = (0..5).map(insert).collect();
+        let outcomes = one_by_one(&connection, &changes, &[0, 1, 2, 3, 4]);
+        let transient = |outcome: &Outcome| match outcome {
+            Err(CommitError::Store(error)) => !error.is_permanent() && !error.is_unknown_outcome(),
+            _ => false,
+        };
+        assert!(outcomes.len() == 5 && outcomes.iter().all(transient), "{outcomes:?}");
+        assert_eq!(WAITS.get(), 1);
+        let _ = std::fs::remove_file(&path);
     }
 
     #[test]
