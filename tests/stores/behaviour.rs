@@ -4,10 +4,12 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::{join, join_all};
 use grantor::client::ClientPage;
 use grantor::grant::Grant;
 use grantor::keys::KeyStore;
-use grantor::store::{Filter, Page, ReplayKey, SqlStore, Tombstone, UserCodeDigest, Write};
+use grantor::store::{BackendError, CommitError, Filter, Page, ReplayKey, SqlStore, Tombstone};
+use grantor::store::{UserCodeDigest, Write};
 use grantor::{
     Client, ClientId, ClientRegistry as _, GrantId, GrantType, Registrar, Replacement, ReplayGuard,
     SessionId, Subject, TokenStore,
@@ -102,6 +104,19 @@ where
 }
 
 /// Makes the grant [`grant(2)`](grant) and the client `b` unreadable, in whatever way, and lets nothing else suffer from it.
+/// Calls that begin before the store is closed are answered; one that begins later fails, and has not happened.
+pub async fn a_closed_store_takes_no_more<S: TokenStore>(store: &S, close: impl Future<Output = ()>) {
+    // Fewer than there may be connections, and each of the second ten has one.
+    let writes: Vec<Write> = (0..20).map(|number| Write::insert(grant(number), now())).collect();
+    join_all(writes[..10].iter().map(|write| store.commit(write))).await;
+    let begun = join_all(writes[10..].iter().map(|write| store.commit(write)));
+    let (outcomes, ()) = join(begun, close).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let late = store.commit(&Write::insert(grant(99), now())).await;
+    let nothing = |error: &BackendError| !error.is_permanent() && !error.is_unknown_outcome();
+    assert!(matches!(&late, Err(CommitError::Store(error)) if nothing(error)), "{late:?}");
+}
+
 pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
     store: &S,
     damage: impl AsyncFnOnce(),

@@ -129,6 +129,18 @@ async fn a_user_who_may_only_use_the_tables_can_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_has_answered_what_was_asked_and_takes_no_more() {
+    let url = server().database();
+    let store = connect(&url).await;
+    behaviour::a_closed_store_takes_no_more(&store, store.close()).await;
+    let left = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",
+        url.rsplit('/').next().unwrap()
+    );
+    assert!(soon(Duration::from_secs(20), || server().sql(&left) == "0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_future_gives_its_connection_back() {
     let store = PostgresOptions::new(server().database()).connections(1).connect().await.unwrap();
     behaviour::a_dropped_future_leaves_nothing_behind(store).await;

@@ -49,6 +49,12 @@ impl PostgresStore {
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         PostgresOptions::new(url).connect().await
     }
+
+    /// Waits for the calls that have begun, and closes the connections. Later calls fail, those of clones and other spaces of
+    /// this store too. Nothing is lost without it.
+    pub async fn close(&self) {
+        self.engine.pool.close().await;
+    }
 }
 
 /// The connections to one database.

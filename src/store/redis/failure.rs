@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Lost(String),
     /// It was not done, for the server has not seen the script.
     UnknownScript,
+    /// It was not done, for the store is closed.
+    Closed,
 }
 
 impl Failure {
@@ -58,6 +60,7 @@ impl Failure {
             Self::NotDone(text) | Self::Lost(text) => BackendError::transient(text),
             Self::Refused(text) => BackendError::permanent(text),
             Self::UnknownScript => BackendError::transient("the server forgot a script at once"),
+            Self::Closed => BackendError::transient("the store is closed"),
         }
     }
 

@@ -9,7 +9,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::SingleNodeRoutingInfo;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult};
 use redis::{ServerErrorKind, Value};
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::time::{sleep, timeout};
 
 use super::failure::Failure;
@@ -61,6 +61,8 @@ struct Shared {
     /// For an answer.
     limit: Duration,
     state: watch::Sender<State>,
+    /// Each call reads it for as long as it lasts, so that closing can wait for all.
+    calls: RwLock<()>,
 }
 
 struct State {
@@ -68,16 +70,27 @@ struct State {
     node: Option<Node>,
     generation: u64,
     replacing: bool,
+    closed: bool,
 }
 
 impl Link {
     pub(super) fn new(target: Target, node: Node, limit: Duration) -> Self {
-        let state = State { node: Some(node), generation: 0, replacing: false };
-        Self(Arc::new(Shared { target, limit, state: watch::Sender::new(state) }))
+        let state = State { node: Some(node), generation: 0, replacing: false, closed: false };
+        Self(Arc::new(Shared { target, limit, state: watch::Sender::new(state), calls: RwLock::default() }))
+    }
+
+    /// Takes no more calls, and waits for those that have begun. The last of them has the connection, which ends with it.
+    pub(super) async fn close(&self) {
+        self.0.state.send_modify(|state| {
+            state.closed = true;
+            state.node = None;
+        });
+        let _none = self.0.calls.write().await;
     }
 
     /// Sends a command once. With `wait`, it has to reach that many replicas, too.
     pub(super) async fn send(&self, command: &Cmd, wait: Option<Wait>) -> Result<Value, Failure> {
+        let _call = self.0.calls.read().await;
         let (mut node, generation) = self.node().await?;
         let limit = self.0.limit + wait.map_or(Duration::ZERO, |wait| wait.limit);
         let answer = timeout(limit, node.send(command, wait)).await;
@@ -102,13 +115,12 @@ impl Link {
             return Ok((node.clone(), *generation));
         }
         let mut states = self.0.state.subscribe();
-        let connected = timeout(self.0.limit, states.wait_for(|state| state.node.is_some()));
-        if let Ok(Ok(state)) = connected.await
-            && let Some(node) = &state.node
-        {
-            return Ok((node.clone(), state.generation));
+        let decided = timeout(self.0.limit, states.wait_for(|state| state.node.is_some() || state.closed));
+        match decided.await.ok().and_then(Result::ok).as_deref() {
+            Some(State { node: Some(node), generation, .. }) => Ok((node.clone(), *generation)),
+            Some(State { closed: true, .. }) => Err(Failure::Closed),
+            _ => Err(Failure::NotDone("there is no connection to the server".to_owned())),
         }
-        Err(Failure::NotDone("there is no connection to the server".to_owned()))
     }
 }
 
@@ -116,7 +128,7 @@ impl Shared {
     /// Puts a new connection into the place of this one. A cluster's other nodes go on meanwhile.
     fn replace(self: &Arc<Self>, broken: u64, keep: bool) {
         let begun = self.state.send_if_modified(|state| {
-            let first = state.generation == broken && !state.replacing;
+            let first = state.generation == broken && !state.replacing && !state.closed;
             if first {
                 state.replacing = true;
                 state.node = state.node.take().filter(|_| keep);
@@ -132,9 +144,13 @@ impl Shared {
         while let Some(shared) = link.upgrade() {
             if let Ok(node) = shared.target.connect(shared.limit).await {
                 shared.state.send_modify(|state| {
-                    let generation = state.generation + 1;
-                    *state = State { node: Some(node), generation, replacing: false };
+                    state.node = Some(node).filter(|_| !state.closed);
+                    state.generation += 1;
+                    state.replacing = false;
                 });
+                return;
+            }
+            if shared.state.borrow().closed {
                 return;
             }
             drop(shared);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::Value;
 use tokio::time::sleep;
 
@@ -56,6 +57,11 @@ impl Server {
         self.call(Manner::Once, call).await
     }
 
+    /// Closes the links, once the calls on them are over.
+    pub(super) async fn close(&self) {
+        join_all([&self.reads].into_iter().chain(&self.writes).map(Link::close)).await;
+    }
+
     async fn call(&self, manner: Manner, call: Call) -> Result<Value, BackendError> {
         let give_up = stopwatch() + self.patience;
         let mut pause = FIRST_PAUSE;
@@ -68,7 +74,7 @@ impl Server {
             let again = match &failure {
                 Failure::NotDone(_) | Failure::UnknownScript => true,
                 Failure::Lost(_) => manner != Manner::Once,
-                Failure::Refused(_) => false,
+                Failure::Refused(_) | Failure::Closed => false,
             };
             if !again || stopwatch() + pause > give_up {
                 return Err(match manner {

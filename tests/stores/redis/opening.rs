@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grantor::store::{RedisOptions, RedisStore};
 
+use crate::behaviour;
 use crate::servers::redis::{RedisServer, wait_until};
 
 /// The error of opening; it says what to do, on one line, and shows no password.
@@ -46,6 +47,16 @@ async fn a_missing_or_wrong_password_is_refused() {
         assert!(error.contains("correct user and password in the URL"), "{error}");
     }
     RedisStore::connect(&url("s3cret")).await.unwrap();
+}
+
+// A connection ends in a task of its own, which a test that waits must not keep out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_has_answered_what_was_asked_and_takes_no_more() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    behaviour::a_closed_store_takes_no_more(&store, store.close()).await;
+    // The one that asks.
+    wait_until("the connections are closed", || server.cli(&["CLIENT", "LIST"]).lines().count() == 1);
 }
 
 #[tokio::test]
