@@ -14,6 +14,7 @@ install_packages() {
     command -v chromium >/dev/null || missing+=(chromium)
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
     [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(apache2-bin libapache2-mod-auth-openidc)
+    [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
     command -v redis-server >/dev/null || missing+=(redis-server redis-tools)
     command -v openssl >/dev/null || missing+=(openssl)
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)

@@ -1,5 +1,6 @@
 //! Private servers on free loopback ports, in directories that go with them. Nothing outlives the test process, however it ends.
 
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;

@@ -152,7 +152,7 @@ impl Postgres {
     }
 
     /// What stands before a command to run it as another user, in the same process.
-    fn before(&self) -> Vec<String> {
+    pub fn before(&self) -> Vec<String> {
         let ids =
             |user: &str| [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()];
         self.user.map_or_else(Vec::new, |user| ["setpriv".to_owned()].into_iter().chain(ids(user)).collect())

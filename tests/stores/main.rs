@@ -4,7 +4,7 @@
 
 #[path = "../servers/mod.rs"]
 mod servers;
-#[allow(dead_code)] // the other binary uses all of it
+#[allow(dead_code, unused_imports)] // the other binary uses all of it
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,6 +16,7 @@ mod faults;
 mod folder;
 mod future;
 mod logout;
+mod pgbouncer;
 mod places;
 mod postgres;
 mod pushed;

@@ -7,6 +7,7 @@ use grantor::store::{PostgresOptions, PostgresStore, RedisStore, SqliteStore};
 use grantor::{Registrar, ReplayGuard, TokenStore};
 
 use crate::folder::Folder;
+use crate::servers::pgbouncer::PgBouncer;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::{RedisCluster, RedisServer};
 
@@ -21,6 +22,8 @@ pub type AnyStore = Arc<dyn Everything>;
 pub enum Place {
     Sqlite(Folder),
     Postgres(Postgres),
+    /// By way of a PgBouncer in the mode `transaction`.
+    Pooled(Postgres, PgBouncer),
     Redis(RedisServer),
     Cluster(RedisCluster),
 }
@@ -32,6 +35,12 @@ impl Place {
 
     pub fn postgres() -> Self {
         Self::Postgres(Postgres::start())
+    }
+
+    pub fn pooled() -> Self {
+        let server = Postgres::start();
+        let pooler = PgBouncer::before(&server);
+        Self::Pooled(server, pooler)
     }
 
     pub fn redis() -> Self {
@@ -46,6 +55,7 @@ impl Place {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Pooled(..) => "pgbouncer",
             Self::Redis(_) => "redis",
             Self::Cluster(_) => "redis-cluster",
         }
@@ -56,7 +66,9 @@ impl Place {
         match self {
             Self::Postgres(server) => server.port,
             Self::Redis(server) => server.port,
-            Self::Sqlite(_) | Self::Cluster(_) => panic!("{} has not one server", self.name()),
+            Self::Sqlite(_) | Self::Pooled(..) | Self::Cluster(_) => {
+                panic!("{} has not one server", self.name())
+            }
         }
     }
 
@@ -70,6 +82,7 @@ impl Place {
         match self {
             Self::Sqlite(folder) => format!("sqlite:{}", folder.file("grants.db")),
             Self::Postgres(server) => server.url(),
+            Self::Pooled(server, pooler) => format!("{POOLED}{}", pooler.url_of(&server.url())),
             Self::Redis(server) => server.url(),
             Self::Cluster(cluster) => cluster.url(),
         }
@@ -84,8 +97,15 @@ pub async fn open_small(url: &str) -> AnyStore {
     }
 }
 
+/// Before the URL of a server that is reached by a pooler of transactions.
+const POOLED: &str = "pooled:";
+
 /// Opens the store at this address, as one node of many.
 pub async fn open(url: &str) -> AnyStore {
+    if let Some(url) = url.strip_prefix(POOLED) {
+        let options = PostgresOptions::new(url).transaction_pooling(true);
+        return Arc::new(options.connect().await.unwrap());
+    }
     match url.split(':').next() {
         Some("sqlite") => Arc::new(SqliteStore::open(url).await.unwrap()),
         Some("postgres") => Arc::new(PostgresStore::connect(url).await.unwrap()),

@@ -5,6 +5,7 @@ mod open;
 mod schema;
 mod statement;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -63,6 +64,8 @@ pub struct PostgresEngine {
     pool: PgPool,
     /// The longest that a statement may take with all its tries, once it has a connection.
     timeout: Duration,
+    /// What begins a transaction, where a statement may not go without one.
+    begin: Option<Arc<str>>,
 }
 
 #[async_trait]
@@ -149,6 +152,7 @@ impl PostgresEngine {
         arguments: PgArguments,
     ) -> Result<Answer, BackendError> {
         let connection = self.pool.acquire().await.map_err(BackendError::transient)?;
-        Ok(Statement { kind, text, arguments }.run(connection, self.timeout).await)
+        let begin = self.begin.clone();
+        Ok(Statement { kind, text, arguments, begin }.run(connection, self.timeout).await)
     }
 }

@@ -18,6 +18,7 @@ pub struct PostgresOptions {
     connections: u32,
     acquire_timeout: Duration,
     statement_timeout: Duration,
+    transaction_pooling: bool,
 }
 
 impl PostgresOptions {
@@ -28,6 +29,7 @@ impl PostgresOptions {
             connections: 16,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_millis(1500),
+            transaction_pooling: false,
         }
     }
 
@@ -52,6 +54,14 @@ impl PostgresOptions {
         self
     }
 
+    /// For PgBouncer, or another pooler, in the mode `transaction`, where each transaction may have another connection to the server;
+    /// off. Then no statement has a name and no option is sent at the start; a call is a transaction that sets its own time limit, which
+    /// takes four round trips in place of one.
+    pub fn transaction_pooling(mut self, on: bool) -> Self {
+        self.transaction_pooling = on;
+        self
+    }
+
     /// Connects, and creates the tables if they are missing.
     ///
     /// # Errors
@@ -60,7 +70,7 @@ impl PostgresOptions {
         let options = self.connect_options()?;
         let place = place(&options);
         // One connection without the pool, which would go on trying where no server listens.
-        let first = tokio::time::timeout(STARTING, prepare(&options)).await;
+        let first = tokio::time::timeout(STARTING, prepare(&self.for_migration(&options))).await;
         let found = match first {
             Ok(answer) => answer.map_err(|error| open_error(&place, error))?,
             Err(error) => return Err(OpenError::Unreachable { place, source: error.into() }),
@@ -84,7 +94,11 @@ impl PostgresOptions {
                 })
             })
             .connect_lazy_with(options);
-        Ok(PostgresStore::new(PostgresEngine { pool, timeout: self.statement_timeout + GRACE }))
+        let begin = self.transaction_pooling.then(|| {
+            let timeout = self.statement_timeout.as_millis();
+            format!("BEGIN; SET LOCAL statement_timeout = {timeout}").into()
+        });
+        Ok(PostgresStore::new(PostgresEngine { pool, timeout: self.statement_timeout + GRACE, begin }))
     }
 
     fn connect_options(&self) -> Result<PgConnectOptions, OpenError> {
@@ -93,20 +107,34 @@ impl PostgresOptions {
         // What is wrong with it is not said: its parts are a password.
         let options: PgConnectOptions = self.url.parse().ok().filter(|_| known).ok_or_else(wrong)?;
         let timeout = format!("{}ms", self.statement_timeout.as_millis());
-        let options = options.options([("statement_timeout", timeout)]).disable_statement_logging();
+        let options = match self.transaction_pooling {
+            // A pooler refuses what it cannot say to the server for each client, and no number here has a fraction.
+            true => options.extra_float_digits(None),
+            false => options.options([("statement_timeout", timeout)]),
+        };
+        let options = options.disable_statement_logging();
         Ok(match options.get_application_name() {
             Some(_) => options,
             None => options.application_name("grantor"),
         })
     }
+
+    /// A migration may take longer than a request.
+    fn for_migration(&self, options: &PgConnectOptions) -> PgConnectOptions {
+        match self.transaction_pooling {
+            true => options.clone(),
+            false => options.clone().options([("statement_timeout", "0")]),
+        }
+    }
 }
 
 impl std::fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { connections, acquire_timeout, statement_timeout, url: _ } = self;
+        let Self { connections, acquire_timeout, statement_timeout, transaction_pooling, url: _ } = self;
         let mut out = f.debug_struct("PostgresOptions");
         out.field("connections", connections).field("acquire_timeout", acquire_timeout);
-        out.field("statement_timeout", statement_timeout).finish_non_exhaustive()
+        out.field("statement_timeout", statement_timeout);
+        out.field("transaction_pooling", transaction_pooling).finish_non_exhaustive()
     }
 }
 
@@ -128,8 +156,7 @@ fn place(options: &PgConnectOptions) -> String {
 }
 
 async fn prepare(options: &PgConnectOptions) -> Result<i64, sqlx::Error> {
-    // A migration may take longer than a request.
-    let mut connection = options.clone().options([("statement_timeout", "0")]).connect().await?;
+    let mut connection = options.connect().await?;
     let found = schema::migrate(&mut connection).await;
     let _ = connection.close().await;
     found

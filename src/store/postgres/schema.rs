@@ -80,8 +80,8 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<i64, sqlx::
 
 /// 0 where there are no tables yet. It needs no right but to read, for tables that somebody else has made.
 async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    let found =
-        sqlx::query("SELECT max(version) FROM grantor_schema").persistent(false).fetch_one(connection).await;
+    // In one message, which a pooler cannot tear apart.
+    let found = sqlx::raw_sql("SELECT max(version) FROM grantor_schema").fetch_one(connection).await;
     match found {
         Ok(row) => Ok(row.try_get::<Option<i64>, _>(0)?.unwrap_or_default()),
         Err(error) if code_of(&error).as_deref() == Some(code::NO_TABLE) => Ok(0),
@@ -92,7 +92,7 @@ async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
 /// All or nothing, one process at a time. The lock is a courtesy: a database whose locks do nothing lets the second one fail.
 async fn apply(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).persistent(false);
     lock.execute(&mut *transaction).await?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS grantor_schema (version BIGINT PRIMARY KEY)")
         .execute(&mut *transaction)
@@ -102,7 +102,7 @@ async fn apply(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (number, statements) in (1_i64..).zip(MIGRATIONS).skip(done) {
         sqlx::raw_sql(*statements).execute(&mut *transaction).await?;
         let insert = sqlx::query("INSERT INTO grantor_schema (version) VALUES ($1)").bind(number);
-        insert.execute(&mut *transaction).await?;
+        insert.persistent(false).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }

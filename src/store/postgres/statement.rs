@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_timer::Delay;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::Handle;
 
 use super::error::{must_reconnect, try_again};
@@ -17,6 +19,8 @@ pub(super) struct Statement {
     pub(super) kind: Kind,
     pub(super) text: &'static str,
     pub(super) arguments: PgArguments,
+    /// What begins its transaction, where a pooler may take the connection away between two messages.
+    pub(super) begin: Option<Arc<str>>,
 }
 
 /// What is wanted of its answer.
@@ -72,9 +76,18 @@ impl Statement {
         self.once(connection).await
     }
 
-    /// Waits for the end of the transaction: the count of rows comes before the commit.
     async fn once(&self, connection: &mut PgConnection) -> Result<Done, sqlx::Error> {
-        let query = sqlx::query_with(self.text, self.arguments.clone());
+        let Some(begin) = &self.begin else { return self.done(connection).await };
+        let mut transaction = connection.begin_with(AssertSqlSafe(Arc::clone(begin))).await?;
+        match self.done(&mut transaction).await {
+            Ok(done) => transaction.commit().await.map(|()| done),
+            Err(error) => transaction.rollback().await.and(Err(error)),
+        }
+    }
+
+    /// Waits for the end of the statement's own transaction, if it has one: the count of rows comes before the commit.
+    async fn done(&self, connection: &mut PgConnection) -> Result<Done, sqlx::Error> {
+        let query = sqlx::query_with(self.text, self.arguments.clone()).persistent(self.begin.is_none());
         match self.kind {
             Kind::Rows => Ok(Done { rows: query.fetch_all(connection).await?, changed: 0 }),
             Kind::Count => {
