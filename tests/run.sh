@@ -25,6 +25,7 @@ stage_format() {
 
 stage_lint() {
     cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
+    cargo clippy --quiet --workspace --all-features --test stores -- -D warnings
 }
 
 # Each feature alone and none at all, as a host builds the crate: without what the tests need. And the examples as the
