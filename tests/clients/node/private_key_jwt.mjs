@@ -74,6 +74,18 @@ for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
 const stolen = await discover('ES256', await keyOf('EdDSA'))
 await check.rejects('the key of another client', client.clientCredentialsGrant(stolen), ({ status }) => status, 401)
 
+// Proofs of a key, by each algorithm that the metadata list.
+for (const alg of ['ES256', 'Ed25519', 'PS256', 'RS256']) {
+  const config = await discover('ES256')
+  check.equal(`DPoP by ${alg}: announced`, config.serverMetadata().dpop_signing_alg_values_supported.includes(alg), true)
+  const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg))
+  const own = await client.clientCredentialsGrant(config, { scope: 'read' }, { DPoP })
+  const me = await client.fetchProtectedResource(config, own.access_token, ME, 'GET', undefined, undefined, { DPoP })
+  check.equal(`DPoP by ${alg}: a bound token works`, [own.token_type, (await me.json()).client_id], ['dpop', 'es256'])
+  const bare = await fetch(ME, { headers: { authorization: `Bearer ${own.access_token}` } })
+  check.equal(`DPoP by ${alg}: not without a proof`, bare.status, 401)
+}
+
 const { key, kid } = await keyOf('ES256')
 const now = Math.floor(Date.now() / 1000)
 const claims = { iss: 'es256', sub: 'es256', aud: ISSUER, jti: crypto.randomUUID(), iat: now, exp: now + 60 }
