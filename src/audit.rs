@@ -1,23 +1,87 @@
 //! What happened: one typed event for each state change, and for each refusal its reason.
 
+mod measured;
+#[cfg(feature = "metrics")]
+mod metrics_sink;
+#[cfg(feature = "tracing")]
+mod span;
+#[cfg(not(feature = "tracing"))]
+#[path = "audit/no_span.rs"]
+mod span;
+mod standard_error;
+#[cfg(feature = "tracing")]
+mod tracing_sink;
+
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+pub(crate) use measured::CallOutput;
+pub use measured::{Answered, CallOutcome, Called, HostCall};
+#[cfg(feature = "metrics")]
+pub use metrics_sink::MetricsAudit;
+pub(crate) use span::in_span;
+pub(crate) use standard_error::StandardError;
+#[cfg(feature = "tracing")]
+pub use tracing_sink::TracingAudit;
 
 use crate::client::ClientId;
 use crate::error::Reason;
 use crate::grant::{GrantId, Subject};
 
-/// Receives every event, after its write is proven and before its answer leaves.
+/// Receives every event, after its write is proven and before its answer leaves. A pair of them receives it in turn.
 ///
 /// It is called on the request's path: hand slow work to a queue. Events hold no secret; client and subject
-/// identifiers are personal data in some places.
+/// identifiers are personal data in some places. In a debug build without one, the first fault of each kind goes to standard error.
 pub trait Audit: Send + Sync {
     /// Something happened.
     fn record(&self, event: &Event<'_>);
+
+    /// A request was answered.
+    fn answered(&self, answer: &Answered) {
+        let _ = answer;
+    }
+
+    /// A part of the host was called, such as the store.
+    fn called(&self, called: &Called) {
+        let _ = called;
+    }
+}
+
+impl<T: Audit + ?Sized> Audit for Arc<T> {
+    fn record(&self, event: &Event<'_>) {
+        (**self).record(event);
+    }
+
+    fn answered(&self, answer: &Answered) {
+        (**self).answered(answer);
+    }
+
+    fn called(&self, called: &Called) {
+        (**self).called(called);
+    }
+}
+
+impl<A: Audit, B: Audit> Audit for (A, B) {
+    fn record(&self, event: &Event<'_>) {
+        self.0.record(event);
+        self.1.record(event);
+    }
+
+    fn answered(&self, answer: &Answered) {
+        self.0.answered(answer);
+        self.1.answered(answer);
+    }
+
+    fn called(&self, called: &Called) {
+        self.0.called(called);
+        self.1.called(called);
+    }
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event<'a> {
     /// What.
@@ -30,11 +94,20 @@ pub struct Event<'a> {
     pub grant: Option<GrantId>,
     /// In whose name.
     pub subject: Option<&'a Subject>,
-    /// The address that asked ([`Request::peer`](crate::Request::peer)), at the token, revocation and introspection
-    /// endpoints.
+    /// The address that asked ([`Request::peer`](crate::Request::peer)), at the endpoints that clients call themselves.
     pub peer: Option<IpAddr>,
     /// Of a repeated answer to a refresh, the address that got it first.
     pub first_peer: Option<IpAddr>,
+    /// What failed, of [`EventKind::Failed`]: the text is that of the store, or of another part of the host.
+    pub cause: Option<&'a (dyn Error + Send + Sync + 'static)>,
+}
+
+impl Event<'_> {
+    /// An event that is about nothing more.
+    pub(crate) fn new(what: EventKind, endpoint: Endpoint) -> Self {
+        let (client, grant, subject, peer, first_peer, cause) = (None, None, None, None, None, None);
+        Self { what, endpoint, client, grant, subject, peer, first_peer, cause }
+    }
 }
 
 /// What happened.
@@ -88,10 +161,58 @@ pub enum EventKind {
     LogoutDelivered,
     /// A field named a client certificate, and the peer that sent it is no proxy; the request went on without it.
     CertificateIgnored,
+    /// A sweep removed so many grants that were over.
+    GrantsSwept(u64),
+    /// A sweep removed so many clients that were over.
+    ClientsSwept(u64),
     /// A request was refused; nothing changed.
     Refused(Reason),
     /// The server could not answer.
     Failed(Reason),
+}
+
+impl EventKind {
+    /// A word for it, without what it carries.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestPushed => "request_pushed",
+            Self::CodeIssued => "code_issued",
+            Self::DeviceCodeIssued => "device_code_issued",
+            Self::DeviceClaimed => "device_claimed",
+            Self::DeviceApproved => "device_approved",
+            Self::DeviceDenied => "device_denied",
+            Self::TokensIssued => "tokens_issued",
+            Self::Refreshed => "refreshed",
+            Self::AnswerRepeated => "answer_repeated",
+            Self::AnswerRepeatedAgain => "answer_repeated_again",
+            Self::Revoked => "revoked",
+            Self::Ended(_) => "ended",
+            Self::ClientRegistered => "client_registered",
+            Self::ClientChanged => "client_changed",
+            Self::ClientRemoved => "client_removed",
+            Self::ClaimsDropped => "claims_dropped",
+            Self::ConsentRemembered => "consent_remembered",
+            Self::ConsentByPolicy => "consent_by_policy",
+            Self::SignedOut => "signed_out",
+            Self::SessionEnded => "session_ended",
+            Self::LogoutDelivered => "logout_delivered",
+            Self::CertificateIgnored => "certificate_ignored",
+            Self::GrantsSwept(_) => "grants_swept",
+            Self::ClientsSwept(_) => "clients_swept",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why, of what was refused, failed or ended.
+    #[must_use]
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Refused(reason) | Self::Failed(reason) | Self::Ended(reason) => Some(reason),
+            _ => None,
+        }
+    }
 }
 
 /// Where something happened.
@@ -146,11 +267,9 @@ impl fmt::Display for Event<'_> {
         if let Some(first) = self.first_peer {
             write!(f, " first_peer={first}")?;
         }
+        if let Some(cause) = self.cause {
+            write!(f, " cause={:?}", cause.to_string())?;
+        }
         Ok(())
     }
 }
-
-#[cfg(feature = "tracing")]
-mod tracing_sink;
-#[cfg(feature = "tracing")]
-pub use tracing_sink::TracingAudit;

@@ -119,6 +119,7 @@
 //! | logout, single sign-out | [`manual::logout`] |
 //! | OpenID Connect, `id_token`, UserInfo, claims | `manual::openid` (feature `openid`) |
 //! | a reverse proxy, TLS, client certificates, limits, deployment | `manual::production` (feature `axum`) |
+//! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `axum`, `metrics` and `tracing`) |
 //! | tests of your own program | `manual::testing` (feature `testing`) |
 //! | DPoP, mutual TLS, tokens that are bound to a key | [`manual::sender_constrained`] |
 //! | SQLite, PostgreSQL, a database of your own, backups | [`manual::storage`] |

@@ -24,7 +24,7 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
 use crate::users::Users;
-use crate::{account, api, applications, authorize, device, key_page, login, logout, pages, step_up};
+use crate::{account, api, applications, authorize, device, health, key_page, login, logout, pages, step_up};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -78,6 +78,7 @@ impl App {
             .route(&at("/account/grants/revoke"), post(account::revoke))
             .route(&at("/keys"), get(key_page::list))
             .route(&at("/api/me"), get(api::me))
+            .route(&at("/healthz"), get(health::ready))
             .route(&at("/playground"), get(playground::show).post(playground::start))
             .route(&at("/playground/next"), post(playground::next))
             .route(&at("/playground/callback"), get(playground::callback).post(playground::callback))

@@ -30,6 +30,7 @@ mod exchange;
 mod expiring;
 mod fapi;
 mod forms;
+mod health;
 mod key_page;
 mod login;
 mod logout;

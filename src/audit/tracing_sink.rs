@@ -1,12 +1,12 @@
 //! Events as `tracing` events (feature `tracing`).
 
-use super::{Audit, Event, EventKind};
+use super::{Answered, Audit, Event, EventKind};
 use crate::client::ClientId;
-use crate::error::Reason;
 use crate::grant::Subject;
 
 /// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings, refusals,
-/// repeated answers, revocations and changes of clients as `info`, and the rest as `debug`.
+/// repeated answers, revocations and changes of clients as `info`, and the rest as `debug`. Each request at an endpoint of the
+/// server's own is a span `request` with its `endpoint`, and its answer an event at `debug` with `endpoint`, `status`, `took` and `peer`.
 ///
 /// Each has these fields, as far as the event knows them:
 ///
@@ -20,9 +20,18 @@ use crate::grant::Subject;
 /// | `subject` | the user's or the client's id |
 /// | `peer` | the address that asked |
 /// | `first_peer` | of a repeated answer, the address that got it first |
+/// | `cause` | of a fault, the text of what failed, such as the store |
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TracingAudit;
+
+impl TracingAudit {
+    /// Writes to the subscriber that is in force where an event happens.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
 
 /// `tracing` wants the level as a constant.
 macro_rules! write_at {
@@ -31,12 +40,13 @@ macro_rules! write_at {
             target: "grantor",
             endpoint = $event.endpoint.as_str(),
             event = ?$event.what,
-            reason = reason($event.what).map(tracing::field::debug),
+            reason = $event.what.reason().map(tracing::field::debug),
             client = $event.client.map(ClientId::as_str),
             grant = $event.grant.map(tracing::field::display),
             subject = $event.subject.map(Subject::id),
             peer = $event.peer.map(tracing::field::display),
             first_peer = $event.first_peer.map(tracing::field::display),
+            cause = $event.cause.map(tracing::field::display),
         )
     };
 }
@@ -67,14 +77,20 @@ impl Audit for TracingAudit {
             | EventKind::SignedOut
             | EventKind::SessionEnded
             | EventKind::LogoutDelivered
+            | EventKind::GrantsSwept(_)
+            | EventKind::ClientsSwept(_)
             | EventKind::Refreshed => write_at!(debug, event),
         }
     }
-}
 
-fn reason(what: EventKind) -> Option<Reason> {
-    match what {
-        EventKind::Failed(reason) | EventKind::Ended(reason) | EventKind::Refused(reason) => Some(reason),
-        _ => None,
+    fn answered(&self, answer: &Answered) {
+        tracing::debug!(
+            target: "grantor",
+            endpoint = answer.endpoint.as_str(),
+            event = "Answered",
+            status = answer.status,
+            took = ?answer.took,
+            peer = answer.peer.map(tracing::field::display),
+        );
     }
 }

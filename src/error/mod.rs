@@ -4,6 +4,8 @@
 //! follows by one exhaustive table. [`Fault`] is the host's own failure, of which the other side only
 //! learns that it should try again.
 
+use std::sync::Arc;
+
 mod assertion;
 mod backend;
 mod certificate;
@@ -26,11 +28,13 @@ pub use mistakes::Mistakes;
 pub use proof::ProofFlaw;
 pub use reason::Reason;
 
-/// A request that is refused, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// A request that is refused, and why. Two with one reason are equal.
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("refused: {reason}")]
 pub struct Refusal {
     reason: Reason,
+    /// Behind a pointer, so that it costs nothing where nothing failed.
+    cause: Option<Arc<Fault>>,
 }
 
 impl Refusal {
@@ -38,6 +42,12 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// What failed, where the server or a part of the host did; for the host's log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Fault> {
+        self.cause.as_deref()
     }
 
     /// What the other side is told.
@@ -49,9 +59,17 @@ impl Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason }
+        Self { reason, cause: None }
     }
 }
+
+impl PartialEq for Refusal {
+    fn eq(&self, other: &Self) -> bool {
+        self.reason == other.reason
+    }
+}
+
+impl Eq for Refusal {}
 
 /// The host's own failure, for calls that the host makes itself (listing grants, revoking a subject).
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +100,6 @@ impl Fault {
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        fault.reason().into()
+        Self { reason: fault.reason(), cause: Some(Arc::new(fault)) }
     }
 }

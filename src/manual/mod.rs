@@ -17,6 +17,10 @@ pub mod pages {}
 #[doc = include_str!("production.md")]
 pub mod production {}
 
+#[cfg(all(feature = "axum", feature = "metrics", feature = "tracing"))]
+#[doc = include_str!("observability.md")]
+pub mod observability {}
+
 #[doc = include_str!("spa.md")]
 pub mod spa {}
 

@@ -88,7 +88,7 @@ impl CrossOrigin {
             Err(_) => None,
         };
         let Some(origin) = origin else {
-            self.guard.record(Reason::OriginNotAllowed, None);
+            self.guard.record(&Reason::OriginNotAllowed.into(), None);
             return Err(Refusal::from(Reason::OriginNotAllowed).into_response());
         };
         let asked = request.headers.one("access-control-request-method").ok().flatten();

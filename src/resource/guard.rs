@@ -94,7 +94,7 @@ impl Guard {
         match self.pass(request, needed).await {
             Ok(access) => Ok(access),
             Err((refusal, access)) => {
-                self.record(refusal.reason(), access.as_deref());
+                self.record(&refusal, access.as_deref());
                 Err(self.answer(refusal.reason(), needed, request))
             }
         }
@@ -167,7 +167,9 @@ impl Guard {
             let answer = in_time(verifier.verify(token, resource, now), *deadline).await;
             match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
                 Ok(access) => return Ok(access),
-                Err(refusal) if worst.is_none_or(|worst| precedence(refusal) > precedence(worst)) => {
+                Err(refusal)
+                    if worst.as_ref().is_none_or(|worst| precedence(&refusal) > precedence(worst)) =>
+                {
                     worst = Some(refusal);
                 }
                 Err(_) => {}
@@ -182,18 +184,17 @@ impl Guard {
         if in_doubt && self.inner.refuses_in_doubt { Reason::TokenInactive } else { reason }
     }
 
-    pub(super) fn record(&self, reason: Reason, access: Option<&Access>) {
+    pub(super) fn record(&self, refusal: &Refusal, access: Option<&Access>) {
         let Some(audit) = &self.inner.audit else { return };
+        let reason = refusal.reason();
         let what =
             if reason.status() >= 500 { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
         audit.record(&Event {
-            what,
-            endpoint: Endpoint::Resource,
             client: access.map(Access::client),
             grant: access.and_then(Access::grant_id),
             subject: access.map(Access::subject),
-            peer: None,
-            first_peer: None,
+            cause: refusal.cause().map(|cause| cause as _),
+            ..Event::new(what, Endpoint::Resource)
         });
     }
 }
@@ -202,7 +203,7 @@ impl Guard {
 type Refused = (Refusal, Option<Box<Access>>);
 
 /// How much a refusal says about the token.
-fn precedence(refusal: Refusal) -> u8 {
+fn precedence(refusal: &Refusal) -> u8 {
     match refusal.reason() {
         reason if reason.status() >= 500 => 4,
         Reason::TokenExpired | Reason::TokenTooEarly | Reason::TokenAudienceWrong | Reason::TokenBound => 3,

@@ -407,7 +407,7 @@ impl Consent {
         let (write, sealed) = state.approve(server.fresh_secrets(), &server.facts());
         let grant = write.next().grant();
         let about = EventSubject::of(grant);
-        let reason = match server.commit(&write).await {
+        let refusal: Refusal = match server.commit(&write).await {
             Outcome::Committed(proof) => {
                 server.audit(what, Endpoint::Authorization, about);
                 let confirmed = server.confirm_client(is_self_registered, grant).await;
@@ -421,16 +421,17 @@ impl Consent {
                     Err(refusal) => {
                         // What did not leave is not left open. A grant that cannot be ended either is one that nobody has a code of.
                         let _ = server.revoke_grant(grant.id()).await;
-                        refusal.reason()
+                        refusal
                     }
                 }
             }
             // Nothing but its answer or its end can have changed it.
-            Outcome::Conflict if is_pushed => Reason::RequestUriSpent,
-            Outcome::Conflict => Reason::Contended,
-            Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.reason(),
+            Outcome::Conflict if is_pushed => Reason::RequestUriSpent.into(),
+            Outcome::Conflict => Reason::Contended.into(),
+            Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.into(),
         };
-        let _ = server.refuse(reason.into(), Endpoint::Authorization, about);
+        let reason = refusal.reason();
+        let _ = server.refuse(refusal, Endpoint::Authorization, about);
         ErrorPage { reason }.into_response()
     }
 }

@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
 use super::limit::Attempt;
+use crate::audit::{CallOutcome, CallOutput, Called, HostCall};
+use crate::base::system::stopwatch;
 use crate::base::time::in_time;
 use crate::base::{FreshSecrets, SecretText};
 use crate::client::auth::Evidence;
@@ -98,20 +100,26 @@ impl AuthorizationServer {
     pub(super) async fn find_any_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
         match self.inner.clients.try_client(id) {
             Some(found) => Ok(found),
-            None => Ok(self.in_time(self.inner.clients.client(id)).await.ok_or(Fault::Deadline)??),
+            None => Ok(self
+                .call(HostCall::FindClient, self.inner.clients.client(id))
+                .await
+                .ok_or(Fault::Deadline)??),
         }
     }
 
     pub(super) async fn load(&self, id: GrantId) -> Result<Option<Record>, Fault> {
         match self.inner.store.try_load(id) {
             Some(found) => Ok(found),
-            None => Ok(self.in_time(self.inner.store.load(id)).await.ok_or(Fault::Deadline)??),
+            None => Ok(self
+                .call(HostCall::LoadGrant, self.inner.store.load(id))
+                .await
+                .ok_or(Fault::Deadline)??),
         }
     }
 
     /// The grant that waits under a user code.
     pub(super) async fn find_waiting(&self, code: &UserCodeDigest) -> Result<Option<Record>, Fault> {
-        let found = self.in_time(self.inner.store.find_by_user_code(code)).await;
+        let found = self.call(HostCall::FindUserCode, self.inner.store.find_by_user_code(code)).await;
         Ok(found.ok_or(Fault::Deadline)??)
     }
 
@@ -120,7 +128,7 @@ impl AuthorizationServer {
         if !write.can_be_read() {
             return Outcome::Failed(BackendError::permanent("the grant could not be read back").into());
         }
-        match self.in_time(self.inner.store.commit(write)).await {
+        match self.call(HostCall::CommitGrant, self.inner.store.commit(write)).await {
             Some(Ok(proof)) => {
                 self.note_known(write.next().grant());
                 Outcome::Committed(proof)
@@ -238,6 +246,21 @@ impl AuthorizationServer {
             right = right || hash.verify(phc, presented).await.ok_or(Reason::Overloaded)?;
         }
         waiting.with_answer(right, &self.facts())
+    }
+
+    /// The output of a call of a part of the host, unless the deadline passes first. It is measured where somebody wants to know.
+    pub(super) async fn call<T: CallOutput>(
+        &self,
+        call: HostCall,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let begun = self.inner.audit.as_ref().map(|audit| (audit, stopwatch()));
+        let output = self.in_time(future).await;
+        if let Some((audit, begun)) = begun {
+            let outcome = output.as_ref().map_or(CallOutcome::Late, CallOutput::outcome);
+            audit.called(&Called { call, took: begun.elapsed(), outcome });
+        }
+        output
     }
 
     /// The output of a future, unless the deadline passes first.

@@ -50,7 +50,7 @@ impl AuthorizationServer {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts())?;
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
-                    let about = EventSubject::client(&id).grant(write.id());
+                    let about = EventSubject::client(&id).grant(write.id()).peer(request.peer);
                     self.audit(EventKind::DeviceCodeIssued, Endpoint::DeviceAuthorization, about);
                     return sealed.open(proof);
                 }

@@ -68,6 +68,14 @@ impl From<RegistryError> for HostError {
 
 impl From<HostError> for Refusal {
     fn from(error: HostError) -> Self {
-        error.reason().into()
+        match error {
+            HostError::Backend(error) => Fault::Store(error).into(),
+            HostError::Deadline => Fault::Deadline.into(),
+            HostError::Contended
+            | HostError::Client(_)
+            | HostError::ClientExists
+            | HostError::Details(_)
+            | HostError::NoRegistrar => error.reason().into(),
+        }
     }
 }

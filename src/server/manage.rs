@@ -1,7 +1,7 @@
 //! What a host does itself: register applications, list grants.
 
 use super::{AuthorizationServer, Cursor, EventSubject, HostError};
-use crate::audit::{Endpoint, EventKind};
+use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::{Client, ClientBuilder, ClientId, ClientState, Registered};
 use crate::error::{Fault, Reason};
 use crate::grant::Subject;
@@ -33,7 +33,7 @@ impl AuthorizationServer {
         let registered = application.register(self.fresh_secrets(), self.now())?;
         registered.client.check_profile(self.rules().profile)?;
         let insert = registrar.insert(Client::clone(&registered.client));
-        self.in_time(insert).await.ok_or(HostError::Deadline)??;
+        self.call(HostCall::ChangeClient, insert).await.ok_or(HostError::Deadline)??;
         self.audit(EventKind::ClientRegistered, Endpoint::Host, EventSubject::client(registered.client.id()));
         Ok(registered)
     }
@@ -111,7 +111,10 @@ impl AuthorizationServer {
 
     /// A page of the store. A record that cannot be read is an audit event, and does not hide the others.
     pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
-        let listing = self.in_time(self.inner.store.list(filter, page)).await.ok_or(Fault::Deadline)??;
+        let listing = self
+            .call(HostCall::ListGrants, self.inner.store.list(filter, page))
+            .await
+            .ok_or(Fault::Deadline)??;
         for Damaged { id, client, subject, .. } in &listing.damaged {
             let about = EventSubject { subject: Some(subject), ..EventSubject::client(client).grant(*id) };
             self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, about);

@@ -25,6 +25,7 @@ mod openid;
 mod profile;
 mod provider;
 mod pushed;
+mod ready;
 mod registration;
 mod repeats;
 mod request_objects;
@@ -42,6 +43,7 @@ mod unused;
 mod userinfo;
 mod validate;
 
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -222,8 +224,8 @@ impl AuthorizationServer {
 
     fn audit(&self, what: EventKind, endpoint: Endpoint, about: EventSubject<'_>) {
         if let Some(audit) = &self.inner.audit {
-            let EventSubject { client, grant, subject, peer, first_peer } = about;
-            audit.record(&Event { what, endpoint, client, grant, subject, peer, first_peer });
+            let EventSubject { client, grant, subject, peer, first_peer, cause } = about;
+            audit.record(&Event { what, endpoint, client, grant, subject, peer, first_peer, cause });
         }
     }
 
@@ -232,7 +234,7 @@ impl AuthorizationServer {
         let reason = refusal.reason();
         let what =
             if is_own_failure(reason) { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
-        self.audit(what, endpoint, about);
+        self.audit(what, endpoint, about.cause(refusal.cause()));
         refusal.into_response()
     }
 
@@ -271,6 +273,7 @@ struct EventSubject<'a> {
     subject: Option<&'a Subject>,
     peer: Option<IpAddr>,
     first_peer: Option<IpAddr>,
+    cause: Option<&'a (dyn Error + Send + Sync + 'static)>,
 }
 
 impl<'a> EventSubject<'a> {
@@ -284,6 +287,10 @@ impl<'a> EventSubject<'a> {
 
     fn peer(self, peer: Option<IpAddr>) -> Self {
         Self { peer, ..self }
+    }
+
+    fn cause<E: Error + Send + Sync + 'static>(self, cause: Option<&'a E>) -> Self {
+        Self { cause: cause.map(|cause| cause as _), ..self }
     }
 
     /// All that a grant says of itself.

@@ -13,7 +13,11 @@ impl AuthorizationServer {
     pub async fn pushed_authorization_request(&self, request: &Request) -> Response {
         const ENDPOINT: Endpoint = Endpoint::PushedAuthorizationRequest;
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
-            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
+            return self.refuse(
+                Reason::NotConfigured.into(),
+                ENDPOINT,
+                EventSubject::default().peer(request.peer),
+            );
         }
         let response = self.answer_push(request).await;
         self.with_nonce(request, response)
@@ -59,7 +63,7 @@ impl AuthorizationServer {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
-                    let about = EventSubject::client(&id).grant(write.id());
+                    let about = EventSubject::client(&id).grant(write.id()).peer(request.peer);
                     self.audit(EventKind::RequestPushed, Endpoint::PushedAuthorizationRequest, about);
                     return sealed.open(proof);
                 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::calls::MAX_CONFLICT_RETRIES;
 use super::{Attempt, AuthorizationServer, EventSubject, HostError};
-use crate::audit::{Endpoint, EventKind};
+use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::{Client, ClientId, ClientState, Registrar, RegistryError, Replacement};
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
@@ -34,7 +34,7 @@ impl AuthorizationServer {
             Method::Delete => self.delete_itself(request).await,
             Method::Head | Method::Options | Method::Other(_) => Err(Reason::MethodWrong.into()),
         };
-        let about = EventSubject { client: id.as_ref(), ..EventSubject::default() };
+        let about = EventSubject { client: id.as_ref(), peer: request.peer, ..EventSubject::default() };
         answer.unwrap_or_else(|refusal| self.refuse(refusal, Endpoint::Registration, about))
     }
 
@@ -47,12 +47,13 @@ impl AuthorizationServer {
         let (client, information) = approved.create(self.fresh_secrets(), terms, &self.facts())?;
         let id = client.id().clone();
         let share = token.is_none().then(|| limits.registers(request.peer, self.now())).transpose()?;
-        let inserted = self.in_time(self.registrar()?.insert(client)).await;
+        let inserted = self.call(HostCall::ChangeClient, self.registrar()?.insert(client)).await;
         if matches!(inserted, Some(Err(_))) {
             share.into_iter().flatten().for_each(Attempt::give_back);
         }
         inserted.ok_or(Fault::Deadline)?.map_err(HostError::from)?;
-        self.audit(EventKind::ClientRegistered, Endpoint::Registration, EventSubject::client(&id));
+        let about = EventSubject::client(&id).peer(request.peer);
+        self.audit(EventKind::ClientRegistered, Endpoint::Registration, about);
         Ok(information.into_response(201, &self.registration_url()))
     }
 
@@ -77,7 +78,7 @@ impl AuthorizationServer {
                 approved.change(current, flow.token(), self.fresh_secrets(), terms, &self.facts())?;
             match self.replace_client(change).await {
                 Ok(()) => {
-                    let about = EventSubject::client(current.id());
+                    let about = EventSubject::client(current.id()).peer(request.peer);
                     self.audit(EventKind::ClientChanged, Endpoint::Registration, about);
                     return Ok(information.into_response(200, &self.registration_url()));
                 }
@@ -148,7 +149,10 @@ impl AuthorizationServer {
     /// Ends the grants of a client that is not served any more, and removes its record.
     pub(super) async fn remove_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), HostError> {
         self.revoke_client(id).await?;
-        let removed = self.in_time(self.registrar()?.remove(id)).await.ok_or(HostError::Deadline)?;
+        let removed = self
+            .call(HostCall::ChangeClient, self.registrar()?.remove(id))
+            .await
+            .ok_or(HostError::Deadline)?;
         match removed {
             Ok(()) | Err(RegistryError::Missing) => {
                 self.audit(EventKind::ClientRemoved, endpoint, EventSubject::client(id));
@@ -194,7 +198,7 @@ impl AuthorizationServer {
     async fn replace_client(&self, change: Replacement) -> Result<(), RegistryError> {
         let registrar = self.inner.registrar.as_ref().ok_or(RegistryError::Missing)?;
         let deadline = || RegistryError::Store(crate::store::BackendError::unknown_outcome(Fault::Deadline));
-        self.in_time(registrar.replace(change)).await.unwrap_or_else(|| Err(deadline()))
+        self.call(HostCall::ChangeClient, registrar.replace(change)).await.unwrap_or_else(|| Err(deadline()))
     }
 
     fn terms(&self) -> Result<&Registration, Refusal> {

@@ -2,7 +2,7 @@
 
 use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
-use crate::audit::{Endpoint, EventKind};
+use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::ClientId;
 use crate::error::Fault;
 use crate::grant::{Grant, GrantId, Subject};
@@ -33,7 +33,7 @@ impl AuthorizationServer {
 
     /// The one way in which a grant ends: without a condition, so that no other write can win over it.
     pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<Committed, Fault> {
-        Ok(self.in_time(self.inner.store.end(tombstone)).await.ok_or(Fault::Deadline)??)
+        Ok(self.call(HostCall::EndGrants, self.inner.store.end(tombstone)).await.ok_or(Fault::Deadline)??)
     }
 
     /// What the columns say of a record whose body cannot be read.
@@ -89,7 +89,10 @@ impl AuthorizationServer {
         if tombstones.is_empty() {
             return Ok(0);
         }
-        let outcomes = self.in_time(self.inner.store.end_all(&tombstones)).await.ok_or(Fault::Deadline)?;
+        let outcomes = self
+            .call(HostCall::EndGrants, self.inner.store.end_all(&tombstones))
+            .await
+            .ok_or(Fault::Deadline)?;
         let mut ended = 0;
         let mut failed = None;
         for (tombstone, outcome) in tombstones.iter().zip(outcomes) {

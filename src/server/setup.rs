@@ -15,7 +15,7 @@ use super::undelivered::UndeliveredAnswers;
 use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
 use super::validate::{validate_numbers, validate_openid, validate_single_use, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
-use crate::audit::{Audit, Endpoint};
+use crate::audit::{Audit, Endpoint, StandardError};
 use crate::base::{Algorithm, Clock, Entropy, SECRET_BYTES, Scope, Secret, SystemClock, SystemEntropy};
 use crate::client::auth::AssertionRules;
 use crate::client::{
@@ -265,7 +265,7 @@ impl Options {
             claims: self.openid.claims,
             session_channels: self.sessions.map(Sessions::into_channels).unwrap_or_default(),
             userinfo: OnceLock::new(),
-            audit: self.audit,
+            audit: self.audit.or_else(StandardError::of_debug_builds),
             clock: self.clock,
             cursor_key: self.cursor_key.unwrap_or_else(|| drawn(&*self.entropy)),
             entropy: self.entropy,

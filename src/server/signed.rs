@@ -1,6 +1,7 @@
 //! Signed access tokens: the last step of an answer, and the first of a question about one.
 
-use super::AuthorizationServer;
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, HostCall};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{AwaitPart, Part, Reply, TokenReply};
 use crate::flow::{Finished, OpenedRedirect, Redirect};
@@ -15,8 +16,10 @@ impl AuthorizationServer {
         };
         match self.in_time(signer.jwks(self.now())).await {
             Some(Ok(json)) => Response::public_json(json, 300),
-            Some(Err(error)) => Refusal::from(Fault::from(error)).into_response(),
-            None => Refusal::from(Fault::Deadline).into_response(),
+            Some(Err(error)) => {
+                self.refuse(Fault::from(error).into(), Endpoint::Jwks, EventSubject::default())
+            }
+            None => self.refuse(Fault::Deadline.into(), Endpoint::Jwks, EventSubject::default()),
         }
     }
 
@@ -71,7 +74,7 @@ impl AuthorizationServer {
     /// The signed text of anything that this server says.
     pub(super) async fn sign(&self, what: &Unsigned) -> Result<String, Refusal> {
         let signer = self.inner.signer.as_ref().ok_or(Reason::NotConfigured)?;
-        let signed = self.in_time(signer.sign(what, self.now())).await;
+        let signed = self.call(HostCall::Sign, signer.sign(what, self.now())).await;
         Ok(signed.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
     }
 

@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 use super::AuthorizationServer;
 use super::sweep::KEPT;
 use super::turns::{Turn, Turns};
+use crate::audit::HostCall;
 use crate::base::after;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitSecrets, Decision, TokenReply};
@@ -140,7 +141,7 @@ impl AuthorizationServer {
         let guard = self.inner.one_time.guard.as_ref().ok_or(Reason::NotConfigured)?;
         // Until no node takes it any more, not even one whose clock is behind.
         let kept = after(until, KEPT);
-        let first = self.in_time(guard.first_use(key, kept, self.now())).await;
+        let first = self.call(HostCall::FirstUse, guard.first_use(key, kept, self.now())).await;
         Ok(first.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
     }
 }

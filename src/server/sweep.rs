@@ -8,7 +8,7 @@ use futures_timer::Delay;
 use super::calls::Outcome;
 use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
-use crate::audit::{Endpoint, EventKind};
+use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::base::system::stopwatch;
 use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
@@ -33,6 +33,7 @@ impl AuthorizationServer {
     /// The store failed; what went is gone.
     pub async fn sweep(&self) -> Result<u64, HostError> {
         let gone = self.sweep_expired().await?;
+        self.audit(EventKind::GrantsSwept(gone), Endpoint::Host, EventSubject::default());
         self.erase_answers().await?;
         Ok(gone)
     }
@@ -72,7 +73,7 @@ impl AuthorizationServer {
         loop {
             let begun = stopwatch();
             let purge = self.inner.store.purge(self.now() - KEPT, pace.rows);
-            let slice = self.in_time(purge).await.ok_or(Fault::Deadline)??;
+            let slice = self.call(HostCall::PurgeGrants, purge).await.ok_or(Fault::Deadline)??;
             gone += slice;
             if slice < u64::from(pace.rows) {
                 return Ok(gone);
@@ -89,18 +90,23 @@ impl AuthorizationServer {
     pub async fn keep_sweeping(self, every: Duration) {
         let mut since_clients = CLIENTS_EVERY;
         loop {
-            if let Err(fault) = self.sweep().await {
-                self.audit(EventKind::Failed(fault.reason()), Endpoint::Host, EventSubject::default());
+            if let Err(error) = self.sweep().await {
+                self.audit_failure(&error);
             }
             if self.inner.registration.is_some() && since_clients >= CLIENTS_EVERY {
                 since_clients = Duration::ZERO;
-                if let Err(refusal) = self.sweep_clients().await {
-                    self.audit(EventKind::Failed(refusal.reason()), Endpoint::Host, EventSubject::default());
+                if let Err(error) = self.sweep_clients().await {
+                    self.audit_failure(&error);
                 }
             }
             Delay::new(every).await;
             since_clients = since_clients.saturating_add(every);
         }
+    }
+
+    fn audit_failure(&self, error: &HostError) {
+        let about = EventSubject::default().cause(Some(error));
+        self.audit(EventKind::Failed(error.reason()), Endpoint::Host, about);
     }
 }
 

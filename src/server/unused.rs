@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
-use crate::audit::{Endpoint, EventKind};
+use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::{Client, ClientPage, ClientState};
 use crate::error::{Fault, Reason};
 use crate::store::{Filter, Page};
@@ -24,7 +24,7 @@ impl AuthorizationServer {
         let mut page = ClientPage::first(SLICE);
         let mut gone = 0;
         loop {
-            let listing = self.in_time(registrar.clients(&page)).await;
+            let listing = self.call(HostCall::ListClients, registrar.clients(&page)).await;
             let listing = listing.ok_or(HostError::Deadline)??;
             for id in &listing.damaged {
                 self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, EventSubject::client(id));
@@ -37,7 +37,10 @@ impl AuthorizationServer {
             }
             match listing.next {
                 Some(last) => page = page.after(last),
-                None => return Ok(gone),
+                None => {
+                    self.audit(EventKind::ClientsSwept(gone), Endpoint::Host, EventSubject::default());
+                    return Ok(gone);
+                }
             }
         }
     }

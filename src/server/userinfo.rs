@@ -31,19 +31,20 @@ impl AuthorizationServer {
         };
         let needed = Requirement::scopes([OPENID]);
         let of_form = token_of_form(request);
-        let refused = |reason: Reason, access: Option<&Access>| {
-            let about = access.map(about).unwrap_or_default();
+        let refused = |refusal: Refusal, access: Option<&Access>| {
+            let about = access.map(about).unwrap_or_default().peer(request.peer);
+            let reason = refusal.reason();
             // The guard has the words for it.
-            drop(self.refuse(reason.into(), Endpoint::UserInfo, about));
+            drop(self.refuse(refusal, Endpoint::UserInfo, about));
             guard.answer(reason, &needed, request)
         };
         let access = match guard.pass(of_form.as_ref().unwrap_or(request), &needed).await {
             Ok(access) => access,
-            Err((refusal, access)) => return refused(refusal.reason(), access.as_deref()),
+            Err((refusal, access)) => return refused(refusal, access.as_deref()),
         };
         match self.answer_of(&access).await {
             Ok(response) => response,
-            Err(refusal) => refused(refusal.reason(), Some(&access)),
+            Err(refusal) => refused(refusal, Some(&access)),
         }
     }
 

@@ -7,6 +7,7 @@ mod example_server_tokens;
 mod grant_management;
 mod mcp_clients;
 mod mcp_requirements;
+mod observability;
 mod profile_mcp;
 mod real_clients;
 mod tenants;

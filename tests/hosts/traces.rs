@@ -34,7 +34,7 @@ async fn an_event_is_fields_that_a_log_can_be_searched_by() {
         .users(["alice"])
         .scopes(["read"])
         .public_client("app", "https://app.test/callback");
-    let server = server.configure(|server| server.audit(TracingAudit::default())).build();
+    let server = server.configure(|server| server.audit(TracingAudit::new())).build();
     let tokens = server.token("alice", "app", "read").await;
     server.revoke("app", tokens.access_token()).await;
     let refused = server.request_of("app", &[("grant_type", "authorization_code"), ("code", "made up")]);

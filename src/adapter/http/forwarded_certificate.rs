@@ -79,9 +79,7 @@ impl Screen for ForwardedCertificateLayer {
         let Rule { certificates, audit } = &*self.0;
         let note = |what| {
             let Some(audit) = audit else { return };
-            let (client, grant, subject, first_peer) = (None, None, None, None);
-            let endpoint = Endpoint::Host;
-            audit.record(&Event { what, endpoint, client, grant, subject, peer: Some(peer), first_peer });
+            audit.record(&Event { peer: Some(peer), ..Event::new(what, Endpoint::Host) });
         };
         match certificates.read(peer, |name| values(request.headers(), name)) {
             Ok(certificate) if certificates.is_proxy(peer) => {

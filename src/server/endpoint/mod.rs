@@ -11,7 +11,8 @@ mod paths;
 pub use paths::Endpoints;
 
 use super::{AuthorizationServer, EventSubject, Inner};
-use crate::audit::Endpoint;
+use crate::audit::{Answered, Endpoint, in_span};
+use crate::base::system::stopwatch;
 use crate::client::auth::{self, Credentials, METHODS};
 use crate::error::{Reason, Refusal};
 use crate::http::{MAX_BODY, Method, Request, Response, cors};
@@ -306,14 +307,23 @@ impl AuthorizationServer {
     /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
     /// preflights, and lets other origins read what they may read.
     pub async fn handle(&self, endpoint: Endpoint, request: &Request) -> Response {
+        let Some(audit) = &self.inner.audit else { return self.answer(endpoint, request).await };
+        let begun = stopwatch();
+        let response = self.answer(endpoint, request).await;
+        let (status, took, peer) = (response.status, begun.elapsed(), request.peer);
+        audit.answered(&Answered { endpoint, status, took, peer });
+        response
+    }
+
+    async fn answer(&self, endpoint: Endpoint, request: &Request) -> Response {
         let row = endpoint.row();
         if request.method == Method::Options && row.origins == Origins::Any {
             return cors::preflight(&request.headers, row.allow(), "*");
         }
         let response = if request.body.len() > MAX_BODY {
-            self.refuse(Reason::FormTooLarge.into(), endpoint, EventSubject::default())
+            self.refuse(Reason::FormTooLarge.into(), endpoint, EventSubject::default().peer(request.peer))
         } else if row.methods.contains(&request.method) {
-            self.dispatch(endpoint, request).await
+            in_span(endpoint, self.dispatch(endpoint, request)).await
         } else {
             Refusal::from(Reason::MethodWrong).into_response().with("allow", row.allow())
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::super::manage::SLICE;
 use super::super::{AuthorizationServer, EventSubject};
-use crate::audit::{Endpoint, EventKind};
+use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::ClientId;
 use crate::documents::Requester;
 use crate::error::Fault;
@@ -113,7 +113,10 @@ impl AuthorizationServer {
         if tombstones.is_empty() {
             return Ok(0);
         }
-        let outcomes = self.in_time(self.inner.store.end_all(tombstones)).await.ok_or(Fault::Deadline)?;
+        let outcomes = self
+            .call(HostCall::EndGrants, self.inner.store.end_all(tombstones))
+            .await
+            .ok_or(Fault::Deadline)?;
         let (mut count, mut failed) = (0, None);
         for ((tombstone, was_open), outcome) in tombstones.iter().zip(were_open).zip(outcomes) {
             match outcome {

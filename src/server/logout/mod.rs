@@ -191,10 +191,11 @@ impl LogoutEnd {
             Some(session) => match server.end_session(&session).await {
                 Ok(ended) => ended,
                 Err(fault) => {
-                    let reason = fault.reason();
+                    let refusal = Refusal::from(fault);
+                    let reason = refusal.reason();
                     let subject = login.as_ref().map(Login::subject);
                     let about = EventSubject { subject, ..EventSubject::default() };
-                    let _ = server.refuse(reason.into(), Endpoint::EndSession, about);
+                    let _ = server.refuse(refusal, Endpoint::EndSession, about);
                     return Err(ErrorPage { reason });
                 }
             },
