@@ -118,11 +118,11 @@
 //! | a single-page app, CORS | [`manual::spa`] |
 //! | logout, single sign-out | [`manual::logout`] |
 //! | OpenID Connect, `id_token`, UserInfo, claims | `manual::openid` (feature `openid`) |
-//! | a reverse proxy, TLS, client certificates, limits, deployment | `manual::production` (feature `axum`) |
-//! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `axum`, `metrics` and `tracing`) |
+//! | a reverse proxy, TLS, client certificates, limits, several nodes, key rotation, a key that leaked, deployment | `manual::production` (features `axum` and `jwt`) |
+//! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `metrics` and `tracing`) |
 //! | tests of your own program | `manual::testing` (feature `testing`) |
 //! | DPoP, mutual TLS, tokens that are bound to a key | [`manual::sender_constrained`] |
-//! | SQLite, PostgreSQL, a database of your own, backups | [`manual::storage`] |
+//! | SQLite, PostgreSQL, tables and migrations, a database of your own, backups | [`manual::storage`] |
 //! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
 //! | attacks, RFC 9700, replay, mix-up, open redirectors | [`manual::threats`] |

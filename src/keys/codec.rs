@@ -46,7 +46,6 @@ struct Body {
 #[derive(Serialize, Deserialize)]
 struct Row {
     alg: String,
-    /// For people who read the store; a reader computes it from the key.
     kid: String,
     announced: DateTime<Utc>,
     signs: DateTime<Utc>,
@@ -66,7 +65,7 @@ impl KeyRing {
         let rows = self.entries.iter().map(|entry| {
             Ok(Row {
                 alg: entry.key.algorithm().as_str().to_owned(),
-                kid: entry.key.key().thumbprint(),
+                kid: entry.key.key().kid().map_or_else(|| entry.key.key().thumbprint(), str::to_owned),
                 announced: entry.announced,
                 signs: entry.signs,
                 stops: entry.end.map(|end| end.stops),
@@ -93,7 +92,7 @@ impl KeyRing {
             let algorithm = Algorithm::parse(&row.alg).ok_or(KeyRingDecodeError::Algorithm)?;
             let pkcs8 = STANDARD.decode(&row.pkcs8).map_err(|_| KeyError::Malformed)?;
             let end = row.stops.zip(row.gone).map(|(stops, gone)| End { stops, gone });
-            let key = Arc::new(SigningKey::from_pkcs8(algorithm, &pkcs8)?);
+            let key = Arc::new(SigningKey::from_pkcs8(algorithm, &pkcs8)?.with_kid(row.kid));
             Ok(Entry { key, announced: row.announced, signs: row.signs, end })
         });
         Ok(Self { entries: entries.collect::<Result<_, KeyRingDecodeError>>()? })

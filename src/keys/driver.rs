@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,24 +21,26 @@ use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
 /// Ask it for the [`current`](Self::current) keys at each use; it looks into its store once a minute, and rotates when
 /// something is due. With `now` injected, it does in a test in milliseconds what it does in two years.
 #[derive(Clone)]
-pub struct Keys(Source);
+pub struct Keys(pub(super) Source);
 
 #[derive(Clone)]
-enum Source {
+pub(super) enum Source {
     Ring(Arc<Rotating>),
     Brought(Arc<KeyView>),
 }
 
-struct Rotating {
-    store: Arc<dyn KeyStore>,
-    schedule: KeySchedule,
-    algorithms: Vec<Algorithm>,
+pub(super) struct Rotating {
+    pub(super) store: Arc<dyn KeyStore>,
+    pub(super) schedule: KeySchedule,
+    pub(super) algorithms: Vec<Algorithm>,
     cache: RwLock<Option<Arc<Cached>>>,
+    /// How often the keys were changed by hand here: what was read before a change must not take its place.
+    changes: AtomicU64,
     /// One task at a time asks the store; the others go on with what is cached.
     refreshing: AtomicBool,
 }
 
-struct Cached {
+pub(super) struct Cached {
     ring: KeyRing,
     /// Of its text: a cell that was emptied and filled again may have the same version.
     body: Digest,
@@ -72,6 +74,7 @@ impl Keys {
             schedule,
             algorithms: algorithms.to_vec(),
             cache: RwLock::new(None),
+            changes: AtomicU64::new(0),
             refreshing: AtomicBool::new(false),
         }))))
     }
@@ -139,7 +142,7 @@ impl Keys {
 }
 
 /// How often a node tries again that loses the race for a write.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 /// For how many seconds the store is left alone after a failure.
 const RETRY_SECONDS: i64 = 5;
@@ -159,11 +162,12 @@ impl Rotating {
         let Some(_turn) = Turn::take(&self.refreshing) else {
             return last.view_at(now, &self.algorithms);
         };
+        let changes = self.changes.load(Ordering::Acquire);
         let fresh = match self.ask(Some(&last), now).await {
             Ok(fresh) => fresh,
             Err(fault) => self.go_on_with(last.ring.clone(), last.body, now, fault)?,
         };
-        Ok(self.keep(fresh))
+        self.keep(fresh, changes, now)
     }
 
     /// What is in the store, after what was due has been written.
@@ -226,26 +230,37 @@ impl Rotating {
         blocking::unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
     }
 
-    fn keep(&self, fresh: Cached) -> Arc<KeyView> {
-        let view = Arc::clone(&fresh.view);
-        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fresh));
-        view
+    /// Keeps what was read, unless the keys were changed by hand meanwhile.
+    fn keep(&self, fresh: Cached, changes: u64, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        match &*cache {
+            Some(newer) if self.changes.load(Ordering::Acquire) != changes => {
+                newer.view_at(now, &self.algorithms)
+            }
+            _ => Ok(Arc::clone(&cache.insert(Arc::new(fresh)).view)),
+        }
+    }
+
+    /// Keeps what was changed by hand.
+    pub(super) fn keep_changed(&self, fresh: Cached) -> Arc<KeyView> {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        Arc::clone(&cache.insert(Arc::new(fresh)).view)
     }
 
     /// Of several first looks, one stays; the others may have been slower.
     fn keep_first(&self, first: Cached) -> Arc<KeyView> {
-        let view = Arc::clone(&first.view);
-        self.cache.write().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| Arc::new(first));
-        view
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&cache.get_or_insert_with(|| Arc::new(first)).view)
     }
 }
 
-fn digest(body: &str) -> Digest {
+pub(super) fn digest(body: &str) -> Digest {
     Digest::of("grantor:key-ring:v1", body.as_bytes())
 }
 
 /// A store that hangs is one that fails. What is ready at once costs no timer.
-async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
+pub(super) async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
     time::in_time(call, DEADLINE).await.ok_or(Fault::Deadline)
 }
 
@@ -253,7 +268,7 @@ async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
 const DEADLINE: Duration = Duration::from_secs(2);
 
 impl Cached {
-    fn new(
+    pub(super) fn new(
         ring: KeyRing,
         body: Digest,
         algorithms: &[Algorithm],

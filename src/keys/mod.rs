@@ -12,6 +12,8 @@
 //! written; so a verifier whose key set is not older than that never meets a key that it does not know, however late
 //! a server woke up.
 
+mod care;
+mod change;
 mod codec;
 mod driver;
 mod file;
@@ -21,6 +23,7 @@ mod store;
 mod token_signer;
 mod view;
 
+pub use care::KeyChangeError;
 pub use codec::KeyRingDecodeError;
 pub use driver::Keys;
 pub use file::FileKeyStore;

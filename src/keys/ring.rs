@@ -172,7 +172,7 @@ impl KeyRing {
 }
 
 impl Entry {
-    fn stage(&self, now: DateTime<Utc>) -> KeyStage {
+    pub(super) fn stage(&self, now: DateTime<Utc>) -> KeyStage {
         match self.end {
             Some(end) if end.gone <= now => KeyStage::Gone,
             Some(end) if end.stops <= now => KeyStage::Published,
@@ -192,7 +192,7 @@ impl Entry {
 }
 
 impl End {
-    fn at(stops: DateTime<Utc>, retire: Duration) -> Self {
+    pub(super) fn at(stops: DateTime<Utc>, retire: Duration) -> Self {
         Self { stops, gone: later(stops, retire) }
     }
 }

@@ -13,6 +13,10 @@ use crate::error::{BackendError, CommitError};
 /// The body is made by this crate and **holds private keys**: protect it as such, encrypt it if you can, and log
 /// nothing of it. To empty the cell is the emergency reset: within a minute all nodes agree on new keys that sign
 /// at once, and the old ones are published no more. What is returned is trusted without limit: a forged body lets its author be any user.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` keeps no keys: it is no `KeyStore`",
+    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+)]
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// What was committed last; `None` before the first time. A stale answer costs a conflict; one that stays

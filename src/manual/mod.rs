@@ -13,11 +13,11 @@ pub mod storage_redis {}
 #[doc = include_str!("pages.md")]
 pub mod pages {}
 
-#[cfg(feature = "axum")]
+#[cfg(all(feature = "axum", feature = "jwt"))]
 #[doc = include_str!("production.md")]
 pub mod production {}
 
-#[cfg(all(feature = "axum", feature = "metrics", feature = "tracing"))]
+#[cfg(all(feature = "metrics", feature = "tracing"))]
 #[doc = include_str!("observability.md")]
 pub mod observability {}
 

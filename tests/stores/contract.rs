@@ -1,5 +1,6 @@
 //! The contract suites, run on a store as its user would.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::keys::KeyStore;
@@ -7,6 +8,7 @@ use grantor::store::contract::{Clause, Suite};
 use grantor::{Registrar, ReplayGuard, TokenStore};
 
 use crate::scale::rounds;
+use crate::support::key_care::nodes_change_keys_by_hand;
 
 /// So many tasks race.
 const TASKS: usize = 32;
@@ -19,6 +21,7 @@ pub async fn keeps_every_contract<S>(store: S)
 where
     S: TokenStore + ReplayGuard + Registrar + KeyStore + Clone + 'static,
 {
+    nodes_change_keys_by_hand(Arc::new(store.clone()), chrono::Utc::now()).await;
     let suite = || {
         let suite = Suite::new(store.clone()).tasks(TASKS).rounds(rounds(20, 200));
         suite.spawn(|task| drop(tokio::spawn(task)))

@@ -1,6 +1,7 @@
 //! Keys in a file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use grantor::jose::Algorithm;
@@ -9,6 +10,7 @@ use grantor::store::CommitError;
 use grantor::store::contract::Suite;
 
 use super::{ED, start};
+use crate::support::key_care::nodes_change_keys_by_hand;
 
 /// A directory that is removed in the end.
 struct Directory(PathBuf);
@@ -39,6 +41,12 @@ async fn key_stores_keep_their_contract() {
     Suite::new(directory.store()).tasks(4).rounds(5).check_key_store().await.unwrap();
     let report = Suite::new(MemoryKeyStore::new()).tasks(8).rounds(50).check_key_store().await.unwrap();
     assert!(report.clauses().count() == 2 && report.clauses().all(|(_, checks)| checks > 0), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_agree_on_keys_in_a_file_that_are_changed_by_hand() {
+    let directory = Directory::new();
+    nodes_change_keys_by_hand(Arc::new(directory.store()), start()).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Signing keys that rotate without a restart.
 
 mod brought;
+mod care;
 mod driver;
 mod files;
 mod ring;

@@ -1,0 +1,130 @@
+//! What an operator does with keys by hand: a rotation ahead of its time, the end of a key that leaked, a key from elsewhere. Pure, like the
+//! rest of the ring.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::ring::{End, Entry, KeyRing, KeyStage};
+use super::schedule::{KeySchedule, later};
+use crate::error::Fault;
+use crate::jose::{Algorithm, Signer as _, SigningKey};
+
+/// Why keys were not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyChangeError {
+    /// The host brought its keys along, and rotates them itself.
+    #[error("these keys do not rotate by themselves: change them where they are made")]
+    NotRotating,
+    /// No key has this name. Nothing was changed.
+    #[error("there is no key with this kid")]
+    Unknown,
+    /// Keys of this algorithm are not wanted here.
+    #[error("{0} is not one of the algorithms of these keys")]
+    Unwanted(Algorithm),
+    /// Another key is announced already.
+    #[error("a successor is announced already: replace it first, or wait until it signs")]
+    Announced,
+    /// The store failed, and the change may not have happened. Try again.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl KeyRing {
+    /// The ring in which a successor of the key that signs is announced now, and signs as soon as it was announced for
+    /// [`announce`](KeySchedule::announce): no verifier meets a key that it does not know. `None` if one is announced already.
+    ///
+    /// # Errors
+    /// Those of `fresh`, which makes a key.
+    pub fn rotate<E>(
+        &self,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+        schedule: &KeySchedule,
+        fresh: impl FnOnce(Algorithm) -> Result<SigningKey, E>,
+    ) -> Result<Option<Self>, E> {
+        if self.announced(algorithm, now) {
+            return Ok(None);
+        }
+        Ok(Some(self.followed_by(fresh(algorithm)?, now, schedule)))
+    }
+
+    /// The ring without a key that must not be believed any more. If it was the one that signs, the successor that is announced signs at
+    /// once, else a fresh key does. `None` if there is no such key.
+    ///
+    /// # Errors
+    /// Those of `fresh`, which makes a key.
+    pub fn replace<E>(
+        &self,
+        kid: &str,
+        now: DateTime<Utc>,
+        fresh: impl FnOnce(Algorithm) -> Result<SigningKey, E>,
+    ) -> Result<Option<Self>, E> {
+        let Some(at) = self.entries.iter().position(|entry| entry.is_named(kid)) else { return Ok(None) };
+        let mut entries = self.entries.clone();
+        let gone = entries.remove(at);
+        let algorithm = gone.key.algorithm();
+        let of_algorithm = |entry: &&mut Entry| entry.key.algorithm() == algorithm;
+        let signing = |entry: &&mut Entry| of_algorithm(entry) && entry.stage(now) == KeyStage::Signing;
+        let announced = |entry: &&mut Entry| of_algorithm(entry) && entry.stage(now) == KeyStage::Announced;
+        let has_successor = entries.iter_mut().any(|entry| announced(&entry));
+        match entries.iter_mut().find(signing) {
+            // What had been announced to follow it is gone, so it signs on.
+            Some(signing) if !has_successor => signing.end = None,
+            Some(_) => {}
+            None => match entries.iter_mut().find(announced) {
+                Some(successor) => successor.signs = now,
+                None => {
+                    let key = Arc::new(fresh(algorithm)?);
+                    entries.push(Entry { key, announced: now, signs: now, end: None });
+                }
+            },
+        }
+        Ok(Some(Self { entries }))
+    }
+
+    /// The ring with a key from elsewhere, under its own `kid`. The first of its algorithm signs at once, for verifiers know it; another
+    /// one follows as in [`rotate`](Self::rotate). `None` if the ring has a key of this name.
+    ///
+    /// # Errors
+    /// [`KeyChangeError::Announced`] if another successor is announced.
+    pub fn import(
+        &self,
+        key: SigningKey,
+        now: DateTime<Utc>,
+        schedule: &KeySchedule,
+    ) -> Result<Option<Self>, KeyChangeError> {
+        if key.key().kid().is_some_and(|kid| self.entries.iter().any(|entry| entry.is_named(kid))) {
+            return Ok(None);
+        }
+        if self.announced(key.algorithm(), now) {
+            return Err(KeyChangeError::Announced);
+        }
+        Ok(Some(self.followed_by(key, now, schedule)))
+    }
+
+    /// Whether a key of this algorithm waits to sign.
+    fn announced(&self, algorithm: Algorithm, now: DateTime<Utc>) -> bool {
+        let mut of_algorithm = self.entries.iter().filter(|entry| entry.key.algorithm() == algorithm);
+        of_algorithm.any(|entry| entry.stage(now) == KeyStage::Announced)
+    }
+
+    fn followed_by(&self, key: SigningKey, now: DateTime<Utc>, schedule: &KeySchedule) -> Self {
+        let mut entries = self.entries.clone();
+        let last = entries.iter_mut().find(|e| e.key.algorithm() == key.algorithm() && e.end.is_none());
+        let signs = last.map_or(now, |last| {
+            let signs = later(now, schedule.announce);
+            last.end = Some(End::at(signs, schedule.retire));
+            signs
+        });
+        entries.push(Entry { key: Arc::new(key), announced: now, signs, end: None });
+        Self { entries }
+    }
+}
+
+impl Entry {
+    fn is_named(&self, kid: &str) -> bool {
+        self.key.key().kid() == Some(kid)
+    }
+}

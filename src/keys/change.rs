@@ -1,0 +1,137 @@
+//! [`Keys`] changed by hand: one conditional write, decided again where another node was first.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::care::KeyChangeError;
+use super::driver::{Cached, Keys, Rotating, Source, TRIES, digest, in_time};
+use super::ring::KeyRing;
+use super::view::KeyView;
+use crate::error::{BackendError, CommitError, Fault};
+use crate::jose::{Algorithm, KeyError, Signer as _, SigningKey};
+
+/// What is to be done to the ring.
+#[derive(Clone)]
+enum Change {
+    Rotate(Algorithm),
+    Replace(String),
+    /// As PKCS#8 with its name, for the ring takes the key itself.
+    Import(Arc<dyn Fn() -> Result<SigningKey, KeyError> + Send + Sync>),
+}
+
+impl Keys {
+    /// Begins a rotation ahead of its time: a successor is announced now, and signs once it was announced for
+    /// [`announce`](super::KeySchedule::announce). If one is announced already, nothing changes; so two nodes that are told to
+    /// rotate at once rotate once. For a key that has leaked it is too slow: [`replace`](Self::replace) that.
+    ///
+    /// # Errors
+    /// The algorithm is not one of these keys', the host brought the keys along, or the store failed.
+    pub async fn rotate_now(
+        &self,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<KeyView>, KeyChangeError> {
+        let rotating = self.rotating_with(Some(algorithm))?;
+        rotating.change(Change::Rotate(algorithm), now).await
+    }
+
+    /// Ends a key that has leaked. When this returns, this node does not sign with it any more, takes no token that it signed, and
+    /// its key set does not have it; the announced successor signs, or a fresh key. The other nodes follow when they look into the
+    /// store next, within [`CACHE_SECONDS`](Self::CACHE_SECONDS); one that cannot reach the store goes on with the old keys.
+    /// **Verifiers believe the key for as long as they keep the key set that they have**, and some meet a new key that they do not know.
+    /// Every token that the key signed is lost, and clients get new ones by their refresh tokens.
+    ///
+    /// # Errors
+    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it; the host brought the keys
+    /// along; or the store failed. After a failure, ask again.
+    pub async fn replace(&self, kid: &str, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
+        self.rotating_with(None)?.change(Change::Replace(kid.to_owned()), now).await
+    }
+
+    /// Takes a private key from elsewhere into the ring, under its own `kid`: by [`SigningKey::from_pem`] or
+    /// [`SigningKey::from_jwk`]. In a ring without a key of its algorithm it signs at once; so import before the first call of
+    /// [`current`](Self::current), and tokens of the server that you come from stay good. Otherwise it is announced, and signs as the
+    /// successor of the key that does. Nothing changes if the ring has a key with this `kid`, so a program may import at each start.
+    ///
+    /// # Errors
+    /// Another successor is announced, the key is of an algorithm that is not one of these keys', the host brought the keys along, or
+    /// the store failed.
+    pub async fn import(&self, key: SigningKey, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
+        let algorithm = key.algorithm();
+        let rotating = self.rotating_with(Some(algorithm))?;
+        let kid = key.key().kid().map(str::to_owned);
+        let pkcs8 = key.to_pkcs8().map_err(broken)?;
+        let again = move || {
+            let key = SigningKey::from_pkcs8(algorithm, pkcs8.reveal())?;
+            Ok(kid.iter().fold(key, |key, kid| key.with_kid(kid)))
+        };
+        rotating.change(Change::Import(Arc::new(again)), now).await
+    }
+
+    fn rotating_with(&self, algorithm: Option<Algorithm>) -> Result<&Rotating, KeyChangeError> {
+        let Source::Ring(rotating) = &self.0 else { return Err(KeyChangeError::NotRotating) };
+        match algorithm.filter(|algorithm| !rotating.algorithms.contains(algorithm)) {
+            Some(unwanted) => Err(KeyChangeError::Unwanted(unwanted)),
+            None => Ok(rotating),
+        }
+    }
+}
+
+impl Rotating {
+    /// Load, decide, write; after a lost race or a lost answer, once more.
+    async fn change(&self, change: Change, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
+        let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
+        let mut begun = false;
+        for _ in 0..TRIES {
+            let record = in_time(self.store.load()).await?.map_err(Fault::from)?;
+            let version = record.as_ref().map(super::KeyRecord::version);
+            let text = record.as_ref().map_or("", |record| record.body().reveal());
+            let ring = match &record {
+                None => KeyRing::new(),
+                Some(_) => KeyRing::decode(text).map_err(broken)?,
+            };
+            let Some(next) = self.changed(&ring, &change, now).await? else {
+                // The other node that was first did the same, or this one's own write was not confirmed.
+                if matches!(change, Change::Replace(_)) && !begun {
+                    return Err(KeyChangeError::Unknown);
+                }
+                let same = Cached::new(ring, digest(text), &self.algorithms, now, again)?;
+                return Ok(self.keep_changed(same));
+            };
+            begun = true;
+            let body = next.encode().map_err(broken)?;
+            match in_time(self.store.commit(version, body.reveal())).await? {
+                Ok(_version) => {
+                    let fresh = Cached::new(next, digest(body.reveal()), &self.algorithms, now, again)?;
+                    return Ok(self.keep_changed(fresh));
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(error)) if error.is_unknown_outcome() => {}
+                Err(CommitError::Store(error)) => return Err(Fault::from(error).into()),
+            }
+        }
+        Err(Fault::Contended.into())
+    }
+
+    /// Making an RSA key takes a while, so it is done off the async threads.
+    async fn changed(
+        &self,
+        ring: &KeyRing,
+        change: &Change,
+        now: DateTime<Utc>,
+    ) -> Result<Option<KeyRing>, KeyChangeError> {
+        let (ring, change, schedule) = (ring.clone(), change.clone(), self.schedule);
+        let make = SigningKey::generate;
+        blocking::unblock(move || match change {
+            Change::Rotate(algorithm) => ring.rotate(algorithm, now, &schedule, make).map_err(broken),
+            Change::Replace(kid) => ring.replace(&kid, now, make).map_err(broken),
+            Change::Import(key) => ring.import(key().map_err(broken)?, now, &schedule),
+        })
+        .await
+    }
+}
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> KeyChangeError {
+    Fault::from(BackendError::permanent(error)).into()
+}

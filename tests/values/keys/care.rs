@@ -1,0 +1,172 @@
+//! Keys that are changed by hand.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::TimeDelta;
+use grantor::jose::{Algorithm, SigningKey};
+use grantor::keys::{KeyChangeError, KeyRecord, KeyStage, KeyStore, Keys, MemoryKeyStore};
+use grantor::store::CommitError;
+use grantor::{BackendError, async_trait};
+
+use super::{day, start};
+use crate::support::key_care::{is_believed, node, nodes_change_keys_by_hand, published, signs, token};
+
+const ED: Algorithm = Algorithm::EdDsa;
+
+fn memory() -> Arc<dyn KeyStore> {
+    Arc::new(MemoryKeyStore::new())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_agree_on_keys_that_are_changed_by_hand() {
+    for _ in 0..10 {
+        nodes_change_keys_by_hand(memory(), start()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_ahead_of_its_time_surprises_no_verifier() {
+    let keys = node(&memory());
+    let before = keys.current(start()).await.unwrap();
+    let announced = keys.rotate_now(ED, day(10)).await.unwrap();
+    assert_eq!(signs(&announced), signs(&before));
+    let almost = keys.current(day(24) - TimeDelta::seconds(1)).await.unwrap();
+    assert_eq!(signs(&almost), signs(&before));
+    let after = keys.current(day(24)).await.unwrap();
+    assert!(signs(&after) != signs(&before) && published(&announced).contains(&signs(&after)));
+    assert!(is_believed(&token(&before), &after), "the last tokens of the former key stay good");
+    assert!(!is_believed(&token(&before), &keys.current(day(38)).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_key_that_leaked_is_gone_at_once() {
+    let keys = node(&memory());
+    let before = keys.current(start()).await.unwrap();
+    let after = keys.replace(&signs(&before), day(1)).await.unwrap();
+    assert_eq!(published(&after), BTreeSet::from([signs(&after)]));
+    assert_ne!(signs(&after), signs(&before));
+    assert!(!is_believed(&token(&before), &after));
+    let current = keys.current_now(day(1)).unwrap();
+    assert_eq!(signs(&current), signs(&after), "no minute passes on this node");
+    assert!(matches!(keys.replace(&signs(&before), day(1)).await, Err(KeyChangeError::Unknown)));
+}
+
+#[tokio::test]
+async fn a_successor_or_a_former_key_can_be_replaced_too() {
+    let keys = node(&memory());
+    keys.current(start()).await.unwrap();
+    let announced = keys.current(day(76)).await.unwrap();
+    let first = signs(&announced);
+    let successor = published(&announced).into_iter().find(|kid| *kid != first).unwrap();
+    let after = keys.replace(&successor, day(77)).await.unwrap();
+    assert_eq!((signs(&after), published(&after).len()), (first.clone(), 1));
+    // Another successor is announced as long as ever, and takes over late rather than unknown.
+    let again = keys.current(day(77) + TimeDelta::seconds(60)).await.unwrap();
+    assert_eq!(published(&again).len(), 2);
+    let late = keys.current(day(92)).await.unwrap();
+    assert_ne!(signs(&late), first);
+    let stages: Vec<_> = late.states().iter().map(|state| state.stage).collect();
+    assert_eq!(stages, [KeyStage::Published, KeyStage::Signing]);
+    let rest = keys.replace(&first, day(92)).await.unwrap();
+    assert_eq!((signs(&rest), published(&rest).len()), (signs(&late), 1));
+}
+
+#[tokio::test]
+async fn a_key_from_elsewhere_keeps_its_name_and_its_tokens() {
+    let store = memory();
+    let former = || SigningKey::generate(ED).unwrap().with_kid("2024-a");
+    let key = former();
+    let pkcs8 = key.to_pkcs8().unwrap();
+    let again = || SigningKey::from_pkcs8(ED, pkcs8.reveal()).unwrap().with_kid("2024-a");
+    let keys = node(&store);
+    let view = keys.import(key, start()).await.unwrap();
+    assert_eq!((signs(&view), published(&view).len()), ("2024-a".to_owned(), 1));
+    let text = token(&view);
+    // A program may do so at each start, and another node reads the name from the store.
+    assert_eq!(published(&keys.import(again(), day(1)).await.unwrap()).len(), 1);
+    let other = node(&store).current(day(1)).await.unwrap();
+    assert_eq!(signs(&other), "2024-a");
+    assert!(is_believed(&text, &other));
+    // A second one is announced, and a third has to wait.
+    let second = SigningKey::generate(ED).unwrap().with_kid("2024-b");
+    let view = keys.import(second, day(2)).await.unwrap();
+    assert_eq!(signs(&view), "2024-a");
+    assert_eq!(signs(&keys.current(day(16)).await.unwrap()), "2024-b");
+    let keys = node(&memory());
+    keys.current(start()).await.unwrap();
+    keys.rotate_now(ED, start()).await.unwrap();
+    assert!(matches!(keys.import(former(), start()).await, Err(KeyChangeError::Announced)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_is_said() {
+    let keys = node(&memory());
+    let other = SigningKey::generate(Algorithm::Es256).unwrap();
+    assert!(matches!(keys.import(other, start()).await, Err(KeyChangeError::Unwanted(Algorithm::Es256))));
+    assert!(matches!(keys.rotate_now(Algorithm::Es256, start()).await, Err(KeyChangeError::Unwanted(_))));
+    let brought = Keys::from_signers(vec![Arc::new(SigningKey::generate(ED).unwrap())]).unwrap();
+    assert!(matches!(brought.replace("any", start()).await, Err(KeyChangeError::NotRotating)));
+}
+
+/// A store whose next commit is done and not confirmed, or whose load shows what was there before.
+#[derive(Default)]
+struct Slow {
+    inner: MemoryKeyStore,
+    loses_an_answer: AtomicBool,
+    /// A load in flight waits until it is told to end.
+    holds: AtomicBool,
+    release: tokio::sync::Notify,
+    held: tokio::sync::Notify,
+}
+
+#[async_trait]
+impl KeyStore for Slow {
+    async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
+        let record = self.inner.load().await;
+        if self.holds.swap(false, Ordering::SeqCst) {
+            self.held.notify_one();
+            self.release.notified().await;
+        }
+        record
+    }
+
+    async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
+        let done = self.inner.commit(expect, body).await?;
+        match self.loses_an_answer.swap(false, Ordering::SeqCst) {
+            true => Err(BackendError::unknown_outcome("lost").into()),
+            false => Ok(done),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_found_done() {
+    let store = Arc::new(Slow::default());
+    let keys = node(&(store.clone() as Arc<dyn KeyStore>));
+    let leaked = signs(&keys.current(start()).await.unwrap());
+    store.loses_an_answer.store(true, Ordering::SeqCst);
+    let after = keys.replace(&leaked, start()).await.unwrap();
+    assert_eq!(published(&after).len(), 1);
+    store.loses_an_answer.store(true, Ordering::SeqCst);
+    assert_eq!(published(&keys.rotate_now(ED, start()).await.unwrap()).len(), 2);
+}
+
+#[tokio::test]
+async fn a_look_into_the_store_that_began_before_does_not_bring_a_leaked_key_back() {
+    let store = Arc::new(Slow::default());
+    let keys = node(&(store.clone() as Arc<dyn KeyStore>));
+    let leaked = signs(&keys.current(start()).await.unwrap());
+    let later = start() + TimeDelta::seconds(60);
+    store.holds.store(true, Ordering::SeqCst);
+    let looking = tokio::spawn({
+        let keys = keys.clone();
+        async move { keys.current(later).await.unwrap() }
+    });
+    store.held.notified().await;
+    let after = signs(&keys.replace(&leaked, later).await.unwrap());
+    store.release.notify_one();
+    assert_eq!(signs(&looking.await.unwrap()), after);
+    assert_eq!(signs(&keys.current_now(later).unwrap()), after);
+}
