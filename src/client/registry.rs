@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
-use super::{Client, ClientId, ClientListing, ClientPage};
+use super::{Client, ClientId, ClientListing, ClientPage, ClientState};
 use crate::error::BackendError;
 
 /// Finds clients.
@@ -14,6 +14,10 @@ use crate::error::BackendError;
 /// The id is hostile input. The client that is returned is trusted without limit: its redirect URIs say
 /// where codes go, its secrets say who it is. A wrong client hands over other people's accounts; a stale
 /// one keeps a deleted application alive for as long as it is stale.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` finds no clients: it is no `ClientRegistry`",
+    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+)]
 #[async_trait]
 pub trait ClientRegistry: Send + Sync {
     /// The client with exactly this id.
@@ -28,6 +32,10 @@ pub trait ClientRegistry: Send + Sync {
 }
 
 /// A registry that takes new clients.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` takes no new clients: it is no `Registrar`",
+    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+)]
 #[async_trait]
 pub trait Registrar: ClientRegistry {
     /// Adds a client whose id must be vacant.
@@ -38,6 +46,34 @@ pub trait Registrar: ClientRegistry {
     /// An unconditional replace would undo a concurrent change, for example: a client that was disabled meanwhile
     /// is back.
     async fn replace(&self, change: Replacement) -> Result<(), RegistryError>;
+    /// Puts a client in its place, whether there is one of this id or not: for clients that a program knows from its own
+    /// configuration, at each start. Nothing is written if it is there as it is. A client that the host disabled stays so, and
+    /// one keeps its owner if this one names none.
+    async fn upsert(&self, client: Client) -> Result<(), RegistryError> {
+        let mut last = RegistryError::Changed;
+        for _ in 0..MOST_RACES {
+            let outcome = match self.client(&client.id).await? {
+                None => self.insert(client.clone()).await,
+                Some(current) => {
+                    let is_kept = client.state == ClientState::Active || current.state == ClientState::Ending;
+                    let state = if is_kept { current.state } else { client.state };
+                    let change = Replacement::of(&current, client.clone().in_state(state));
+                    match change.client().is_the_same_as(&current) {
+                        true => Ok(()),
+                        false => self.replace(change).await,
+                    }
+                }
+            };
+            match outcome {
+                Err(error @ (RegistryError::Exists | RegistryError::Missing | RegistryError::Changed)) => {
+                    last = error
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(last)
+    }
+
     /// Removes a client. What was issued to it ends by
     /// [`revoke_client`](crate::AuthorizationServer::revoke_client), not by this.
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
@@ -45,6 +81,9 @@ pub trait Registrar: ClientRegistry {
     /// before the first page and after the last is on one of them.
     async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError>;
 }
+
+/// How often an [`upsert`](Registrar::upsert) is decided again because others changed the client meanwhile.
+const MOST_RACES: usize = 16;
 
 /// A change of a client, on the condition that it has not changed meanwhile.
 #[derive(Clone, Debug)]
@@ -97,6 +136,13 @@ pub enum RegistryError {
     /// The registry failed.
     #[error(transparent)]
     Store(#[from] BackendError),
+}
+
+impl Client {
+    /// But for how often it was changed.
+    fn is_the_same_as(&self, other: &Self) -> bool {
+        Self { revision: other.revision, ..self.clone() } == *other
+    }
 }
 
 #[async_trait]

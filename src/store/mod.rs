@@ -51,6 +51,10 @@ use crate::grant::{Grant, GrantId, SessionId, Subject};
 /// Everything that a store is given is made by this crate, but client and subject identifiers are what
 /// hosts and clients chose: bind them as parameters, never paste them into a query. What a store returns is
 /// trusted: a stale or forged record brings spent codes and revoked tokens back to life.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` keeps no grants: it is no `TokenStore`",
+    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+)]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// The latest committed record. A stale answer costs a conflict, or shows a revoked token as live for
@@ -112,6 +116,10 @@ pub trait TokenStore: Send + Sync {
 }
 
 /// Remembers one-time identifiers, such as the `jti` of a client assertion or of a DPoP proof.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` remembers nothing that works once: it is no `ReplayGuard`",
+    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+)]
 #[async_trait]
 pub trait ReplayGuard: Send + Sync {
     /// `true` the first time that `key` is seen; a key that was seen counts until its `until` has passed.

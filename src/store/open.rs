@@ -42,6 +42,24 @@ pub enum OpenError {
         /// The version here.
         known: i64,
     },
+    /// The file is not there, and this program does not make it.
+    #[error(
+        "{0}: there is no such file: make it with the statements of SqliteStore::schema, or let grantor make it"
+    )]
+    NoFile(String),
+    /// The tables are those of an earlier version or none, and this program does not change them.
+    #[error(
+        "{place}: the schema has version {found}, and this version of grantor needs {known}: \
+         apply the statements of schema() that follow, or let grantor do it"
+    )]
+    Outdated {
+        /// Which database.
+        place: String,
+        /// The version there; 0 without tables.
+        found: i64,
+        /// The version here.
+        known: i64,
+    },
     /// The migration went through, and the schema has not the version that it leads to.
     #[error(
         "{place}: the schema has version {found} after its migration to {known}: let this user write to grantor_schema"

@@ -95,6 +95,23 @@ async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn without_migration_a_database_is_checked_and_left_alone() {
+    let url = server().database();
+    let database = url.rsplit('/').next().unwrap();
+    let connect = || PostgresOptions::new(&url).without_migration().connect();
+    for (found, statements) in (0_i64..).zip(PostgresStore::schema()) {
+        let error = connect().await.unwrap_err();
+        assert!(matches!(error, OpenError::Outdated { found: at, known: 2, .. } if at == found), "{error:?}");
+        let tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'grantor_grants'";
+        assert_eq!(server().sql_in(database, tables), found.to_string());
+        server().sql_in(database, statements);
+    }
+    let store = connect().await.unwrap();
+    behaviour::insert(&store, 1).await;
+    behaviour::finds_by_session(&store).await;
+}
+
+#[tokio::test]
 async fn spaces_know_nothing_of_each_other() {
     behaviour::spaces_know_nothing_of_each_other(connect(&server().database()).await).await;
 }

@@ -104,6 +104,34 @@ async fn tables_of_the_first_version_get_the_column_of_sessions() {
 }
 
 #[tokio::test]
+async fn without_migration_a_file_is_checked_and_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file("grants.db");
+    let open = || SqliteOptions::new(&path).without_migration().open();
+    assert!(matches!(open().await.unwrap_err(), OpenError::NoFile(_)));
+    assert!(!Path::new(&path).exists());
+    // A file with tables of somebody else's.
+    std::fs::File::create(&path).unwrap();
+    change(&path, "CREATE TABLE users (name TEXT)").await;
+    for (found, statements) in (0_i64..).zip(SqliteStore::schema()) {
+        let error = open().await.unwrap_err();
+        assert!(matches!(error, OpenError::Outdated { found: at, known: 2, .. } if at == found), "{error:?}");
+        assert_eq!(
+            query(&path, "SELECT count(*) FROM sqlite_schema WHERE name = 'grantor_grants'").await,
+            found
+        );
+        change(&path, statements).await;
+    }
+    let store = open().await.unwrap();
+    behaviour::insert(&store, 1).await;
+    behaviour::finds_by_session(&store).await;
+    assert_eq!(query(&path, "SELECT count(*) FROM users").await, 0);
+    // What was made by hand is what would have been made.
+    drop(SqliteStore::open(&path).await.unwrap());
+    assert_eq!(query(&path, "SELECT count(*) FROM grantor_schema").await, 2);
+}
+
+#[tokio::test]
 async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
     let folder = Folder::new();
     let path = folder.file("grants.db");

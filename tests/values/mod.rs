@@ -7,3 +7,4 @@ mod jose;
 mod keys;
 mod outbound;
 mod request;
+mod upsert;

@@ -56,6 +56,13 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.engine.pool.close().await;
     }
+
+    /// The statements that make the tables: the first for an empty database, each further one from a version of the tables to the next. Each
+    /// notes its version in the table `grantor_schema`. For those who apply them by hand; see [`without_migration`](PostgresOptions::without_migration).
+    #[must_use]
+    pub const fn schema() -> &'static [&'static str] {
+        schema::MIGRATIONS
+    }
 }
 
 /// The connections to one database.

@@ -19,6 +19,7 @@ pub struct PostgresOptions {
     acquire_timeout: Duration,
     statement_timeout: Duration,
     transaction_pooling: bool,
+    migrates: bool,
 }
 
 impl PostgresOptions {
@@ -30,6 +31,7 @@ impl PostgresOptions {
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_millis(1500),
             transaction_pooling: false,
+            migrates: true,
         }
     }
 
@@ -62,6 +64,13 @@ impl PostgresOptions {
         self
     }
 
+    /// Never creates or changes a table: the tables have to be there, of exactly this version, made by the statements of
+    /// [`PostgresStore::schema`].
+    pub fn without_migration(mut self) -> Self {
+        self.migrates = false;
+        self
+    }
+
     /// Connects, and creates the tables if they are missing.
     ///
     /// # Errors
@@ -70,13 +79,17 @@ impl PostgresOptions {
         let options = self.connect_options()?;
         let place = place(&options);
         // One connection without the pool, which would go on trying where no server listens.
-        let first = tokio::time::timeout(STARTING, prepare(&self.for_migration(&options))).await;
+        let first =
+            tokio::time::timeout(STARTING, prepare(&self.for_migration(&options), self.migrates)).await;
         let found = match first {
             Ok(answer) => answer.map_err(|error| open_error(&place, error))?,
             Err(error) => return Err(OpenError::Unreachable { place, source: error.into() }),
         };
         if found > VERSION {
             return Err(OpenError::Newer { place, found, known: VERSION });
+        }
+        if found < VERSION && !self.migrates {
+            return Err(OpenError::Outdated { place, found, known: VERSION });
         }
         if found < VERSION {
             return Err(OpenError::Incomplete { place, found, known: VERSION });
@@ -130,11 +143,12 @@ impl PostgresOptions {
 
 impl std::fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { connections, acquire_timeout, statement_timeout, transaction_pooling, url: _ } = self;
+        let Self { connections, acquire_timeout, statement_timeout, transaction_pooling, migrates, url: _ } =
+            self;
         let mut out = f.debug_struct("PostgresOptions");
         out.field("connections", connections).field("acquire_timeout", acquire_timeout);
-        out.field("statement_timeout", statement_timeout);
-        out.field("transaction_pooling", transaction_pooling).finish_non_exhaustive()
+        out.field("statement_timeout", statement_timeout).field("transaction_pooling", transaction_pooling);
+        out.field("migrates", migrates).finish_non_exhaustive()
     }
 }
 
@@ -155,9 +169,12 @@ fn place(options: &PgConnectOptions) -> String {
     format!("{database} on {host}:{}", options.get_port())
 }
 
-async fn prepare(options: &PgConnectOptions) -> Result<i64, sqlx::Error> {
+async fn prepare(options: &PgConnectOptions, migrates: bool) -> Result<i64, sqlx::Error> {
     let mut connection = options.connect().await?;
-    let found = schema::migrate(&mut connection).await;
+    let found = match migrates {
+        true => schema::migrate(&mut connection).await,
+        false => schema::version(&mut connection).await,
+    };
     let _ = connection.close().await;
     found
 }

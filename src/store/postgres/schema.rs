@@ -8,55 +8,9 @@ use super::error::{code, code_of};
 /// The version that the tables have after the last of [`MIGRATIONS`].
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Number `n` leads from version `n` to the next. One that was released is never changed. Each statement may be repeated: where
+/// Number `n` leads from version `n` to the next, and says so in `grantor_schema`. One that was released is never changed. Each statement may be repeated: where
 /// definitions are no part of a transaction, the first attempt may have left a half of them.
-const MIGRATIONS: &[&str] = &[
-    r#"
-CREATE TABLE IF NOT EXISTS grantor_grants (
-    space     TEXT COLLATE "C" NOT NULL,
-    id        BYTEA NOT NULL,
-    version   BIGINT NOT NULL,
-    client    TEXT COLLATE "C" NOT NULL,
-    subject   TEXT COLLATE "C" NOT NULL, -- `user:…` or `client:…`
-    expires   BIGINT NOT NULL,           -- seconds since 1970
-    user_code BYTEA,
-    body      TEXT NOT NULL,             -- JSON
-    PRIMARY KEY (space, id)
-);
-CREATE INDEX IF NOT EXISTS grantor_grants_subject ON grantor_grants (space, subject, id);
-CREATE INDEX IF NOT EXISTS grantor_grants_client ON grantor_grants (space, client, id);
-CREATE INDEX IF NOT EXISTS grantor_grants_expires ON grantor_grants (space, expires);
-CREATE UNIQUE INDEX IF NOT EXISTS grantor_grants_user_code ON grantor_grants (space, user_code) WHERE user_code IS NOT NULL;
-
-CREATE TABLE IF NOT EXISTS grantor_clients (
-    space    TEXT COLLATE "C" NOT NULL,
-    id       TEXT COLLATE "C" NOT NULL,
-    revision BIGINT NOT NULL,
-    owner    TEXT COLLATE "C",
-    body     TEXT NOT NULL, -- JSON
-    PRIMARY KEY (space, id)
-);
-CREATE INDEX IF NOT EXISTS grantor_clients_owner ON grantor_clients (space, owner, id) WHERE owner IS NOT NULL;
-
-CREATE TABLE IF NOT EXISTS grantor_replays (
-    space TEXT COLLATE "C" NOT NULL,
-    id    BYTEA NOT NULL,
-    until BIGINT NOT NULL, -- seconds since 1970
-    PRIMARY KEY (space, id)
-);
-CREATE INDEX IF NOT EXISTS grantor_replays_until ON grantor_replays (space, until);
-
-CREATE TABLE IF NOT EXISTS grantor_keys ( -- private keys
-    space   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    version BIGINT NOT NULL,
-    body    TEXT NOT NULL
-);
-"#,
-    r#"
-ALTER TABLE grantor_grants ADD COLUMN IF NOT EXISTS session BYTEA;
-CREATE INDEX IF NOT EXISTS grantor_grants_session ON grantor_grants (space, session, id) WHERE session IS NOT NULL;
-"#,
-];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Any number that no other program is likely to lock.
 const LOCK: i64 = 0x6772_616e_746f_7201;
@@ -79,7 +33,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<i64, sqlx::
 }
 
 /// 0 where there are no tables yet. It needs no right but to read, for tables that somebody else has made.
-async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // In one message, which a pooler cannot tear apart.
     let found = sqlx::raw_sql("SELECT max(version) FROM grantor_schema").fetch_one(connection).await;
     match found {
@@ -99,10 +53,8 @@ async fn apply(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .await?;
     let found = version(&mut transaction).await?;
     let done = usize::try_from(found).unwrap_or_default();
-    for (number, statements) in (1_i64..).zip(MIGRATIONS).skip(done) {
+    for statements in MIGRATIONS.iter().skip(done) {
         sqlx::raw_sql(*statements).execute(&mut *transaction).await?;
-        let insert = sqlx::query("INSERT INTO grantor_schema (version) VALUES ($1)").bind(number);
-        insert.persistent(false).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }

@@ -53,6 +53,13 @@ impl SqliteStore {
         SqliteOptions::new(address).open().await
     }
 
+    /// The statements that make the tables: the first for an empty file, each further one from a version of the tables to the next. Each
+    /// notes its version in the table `grantor_schema`. For those who apply them by hand; see [`without_migration`](SqliteOptions::without_migration).
+    #[must_use]
+    pub const fn schema() -> &'static [&'static str] {
+        schema::MIGRATIONS
+    }
+
     /// Waits for the writes that have begun or wait, and closes the file. Later calls fail, those of clones and other spaces
     /// of this store too. Nothing is lost without it: what was confirmed has been flushed.
     pub async fn close(&self) {

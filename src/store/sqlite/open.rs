@@ -23,13 +23,14 @@ pub struct SqliteOptions {
     readers: u32,
     busy_timeout: Duration,
     most_waiting: usize,
+    migrates: bool,
 }
 
 impl SqliteOptions {
     /// A path, as it is or after `sqlite:`.
     pub fn new(address: impl Into<String>) -> Self {
         let (readers, busy_timeout, most_waiting) = (4, Duration::from_secs(2), 1024);
-        Self { address: address.into(), readers, busy_timeout, most_waiting }
+        Self { address: address.into(), readers, busy_timeout, most_waiting, migrates: true }
     }
 
     /// How many reads run at a time, each on a thread of its own; 4. At least one.
@@ -52,6 +53,13 @@ impl SqliteOptions {
         self
     }
 
+    /// Never creates or changes a table: the file has to be there, with the tables of exactly this version, made by the statements of
+    /// [`SqliteStore::schema`].
+    pub fn without_migration(mut self) -> Self {
+        self.migrates = false;
+        self
+    }
+
     /// Opens the file, and creates it and its tables if they are missing.
     ///
     /// # Errors
@@ -62,9 +70,12 @@ impl SqliteOptions {
         if directory.is_some_and(|directory| !directory.is_dir()) {
             return Err(OpenError::NoDirectory(path.display().to_string()));
         }
+        if !self.migrates && !path.exists() {
+            return Err(OpenError::NoFile(path.display().to_string()));
+        }
         let options = SqliteConnectOptions::new()
             .filename(&path)
-            .create_if_missing(true)
+            .create_if_missing(self.migrates)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(self.busy_timeout)
             .disable_statement_logging();
@@ -79,11 +90,18 @@ impl SqliteOptions {
         // That the log is one to write ahead is kept in the file. To say it once more takes a lock.
         let first = options.journal_mode(SqliteJournalMode::Wal);
         let mut first = connected(&first).await.map_err(|error| open_error(&path, error))?;
-        let found = schema::migrate(&mut first).await.map_err(|error| open_error(&path, error))?;
-        if found > VERSION {
-            return Err(OpenError::Newer { place: path.display().to_string(), found, known: VERSION });
+        let found = match self.migrates {
+            true => schema::migrate(&mut first).await.map(|found| (found, VERSION)),
+            false => schema::version(&mut first).await.map(|found| (found, found)),
+        };
+        let (found, now) = found.map_err(|error| open_error(&path, error))?;
+        let (place, known) = (path.display().to_string(), VERSION);
+        if found > known {
+            return Err(OpenError::Newer { place, found, known });
         }
-        let place = path.display().to_string();
+        if now < known {
+            return Err(OpenError::Outdated { place, found, known });
+        }
         let settings = Settings { path, wait: self.busy_timeout, most_waiting: self.most_waiting };
         let failed = |source| OpenError::Failed { place, source };
         let writer = started(settings).await.map_err(|error| failed(error.into()))?;

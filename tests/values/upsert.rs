@@ -1,0 +1,106 @@
+//! Clients that a program puts in their place at each start.
+
+use std::sync::Arc;
+
+use grantor::client::{ClientListing, ClientPage, RegistryError};
+use grantor::{
+    AuthMethod, BackendError, Client, ClientId, ClientRegistry, ClientState, MemoryRegistry, Registrar,
+    Replacement, async_trait,
+};
+
+fn app(callback: &str) -> Client {
+    Client::builder("app").redirect_uri(callback).auth_method(AuthMethod::None).build().unwrap()
+}
+
+const ONE: &str = "https://app.example/one";
+const TWO: &str = "https://app.example/two";
+
+#[tokio::test]
+async fn a_client_is_added_then_changed_then_left_alone() {
+    let registry = MemoryRegistry::default();
+    let stored = async || registry.client(&ClientId::new("app")).await.unwrap().unwrap();
+    registry.upsert(app(ONE)).await.unwrap();
+    assert_eq!(*stored().await, app(ONE));
+    registry.upsert(app(ONE)).await.unwrap();
+    assert_eq!(stored().await.revision(), 0, "nothing changed, and nothing was written");
+    registry.upsert(app(TWO)).await.unwrap();
+    let changed = stored().await;
+    assert_eq!((changed.revision(), changed.redirect_uris()), (1, app(TWO).redirect_uris()));
+}
+
+#[tokio::test]
+async fn what_the_host_disabled_stays_disabled() {
+    let registry = Arc::new(MemoryRegistry::new([app(ONE)]));
+    let server = grantor::AuthorizationServer::builder("https://as.example")
+        .clients(registry.clone())
+        .registrar(registry.clone())
+        .store(grantor::MemoryStore::new())
+        .build()
+        .unwrap();
+    assert!(server.set_client_state(&ClientId::new("app"), ClientState::Disabled).await.unwrap());
+    registry.upsert(app(TWO)).await.unwrap();
+    let stored = registry.client(&ClientId::new("app")).await.unwrap().unwrap();
+    assert_eq!((stored.state(), stored.redirect_uris()), (ClientState::Disabled, app(TWO).redirect_uris()));
+    let registry = MemoryRegistry::new([app(ONE)]);
+    let disabled =
+        Client::builder("app").redirect_uri(ONE).auth_method(AuthMethod::None).state(ClientState::Disabled);
+    registry.upsert(disabled.build().unwrap()).await.unwrap();
+    let stored = registry.client(&ClientId::new("app")).await.unwrap().unwrap();
+    assert_eq!(stored.state(), ClientState::Disabled, "a program may disable its own client, too");
+}
+
+/// A registry in which somebody else is always first, for so many writes.
+struct Contended {
+    inner: MemoryRegistry,
+    rivals: std::sync::atomic::AtomicU32,
+}
+
+impl Contended {
+    async fn rival(&self) {
+        use std::sync::atomic::Ordering::SeqCst;
+        let left = self.rivals.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        match (left, self.inner.client(&ClientId::new("app")).await.unwrap()) {
+            (Err(_), _) => {}
+            (Ok(_), None) => self.inner.insert(app(ONE)).await.unwrap(),
+            (Ok(_), Some(current)) => self.inner.replace(Replacement::of(&current, app(ONE))).await.unwrap(),
+        }
+    }
+}
+
+#[async_trait]
+impl ClientRegistry for Contended {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
+        self.inner.client(id).await
+    }
+}
+
+#[async_trait]
+impl Registrar for Contended {
+    async fn insert(&self, client: Client) -> Result<(), RegistryError> {
+        self.rival().await;
+        self.inner.insert(client).await
+    }
+
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError> {
+        self.rival().await;
+        self.inner.replace(change).await
+    }
+
+    async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
+        self.inner.remove(id).await
+    }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
+        self.inner.clients(page).await
+    }
+}
+
+#[tokio::test]
+async fn a_lost_race_is_decided_again_and_an_endless_one_is_not() {
+    let contended = |rivals: u32| Contended { inner: MemoryRegistry::default(), rivals: rivals.into() };
+    let registry = contended(3);
+    registry.upsert(app(TWO)).await.unwrap();
+    let stored = registry.client(&ClientId::new("app")).await.unwrap().unwrap();
+    assert_eq!(stored.redirect_uris(), app(TWO).redirect_uris());
+    assert!(matches!(contended(u32::MAX).upsert(app(TWO)).await, Err(RegistryError::Changed)));
+}
