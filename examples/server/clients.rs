@@ -11,6 +11,11 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
+    /// Those of the file, in the order of their ids.
+    pub(crate) fn of_file(&self) -> Vec<Arc<Client>> {
+        self.file.all()
+    }
+
     pub(crate) fn new(file: Vec<Client>, registered: Arc<dyn Registrar>) -> Self {
         Self { file: MemoryRegistry::new(file), registered }
     }

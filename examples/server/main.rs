@@ -5,6 +5,8 @@
 //! cargo run -p grantor-server                    # the demonstration configuration
 //! cargo run -p grantor-server -- my-server.toml
 //! cargo run -p grantor-server -- my-server.toml --store sqlite:grants.db
+//! cargo run -p grantor-server -- check my-server.toml
+//! cargo run -p grantor-server -- my-server.toml clients list
 //! ```
 //!
 //! Its log goes to standard error; `RUST_LOG=grantor=debug` adds every token that is issued to what is
@@ -21,6 +23,7 @@ mod asking;
 mod assertions;
 mod authorize;
 mod clients;
+mod commands;
 mod config;
 mod decisions;
 mod details;
@@ -71,7 +74,7 @@ use crate::tls::TlsServer;
 
 /// An OAuth authorization server with its pages, for one file of configuration.
 #[derive(Parser)]
-#[command(name = "server")]
+#[command(name = "grantor-server")]
 struct Arguments {
     /// The configuration file (TOML); without one, a demonstration on http://127.0.0.1:9400.
     config: Option<PathBuf>,
@@ -85,6 +88,8 @@ struct Arguments {
     /// Reads a password from standard input and prints the hash to put into the file.
     #[arg(long)]
     hash_password: bool,
+    #[command(subcommand)]
+    command: Option<commands::Command>,
 }
 
 /// The configuration is wrong, or the address is taken: nothing that another try would mend.
@@ -115,7 +120,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
-    let mut config = match arguments.config.or(arguments.config_file) {
+    let named = arguments.command.as_ref().and_then(commands::Command::file);
+    let mut config = match named.or(arguments.config).or(arguments.config_file) {
         None => Config::demo()?,
         Some(path) => {
             let text = std::fs::read_to_string(&path)
@@ -128,6 +134,9 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
         }
     };
     config.store = arguments.store.unwrap_or(config.store);
+    if let Some(command) = arguments.command {
+        return commands::run(command, config).await;
+    }
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let tls = config.tls.as_ref().map(tls::Tls::open).transpose().map_err(|error| vec![error])?;
     let wanted = config.listen;

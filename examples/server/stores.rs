@@ -26,12 +26,24 @@ pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HO
 /// A write that waits for replicas waits no longer; then its outcome is unknown.
 const REPLICATION: Duration = Duration::from_millis(500);
 
+/// What is wrong with an address, as far as that shows without opening it.
+pub(crate) fn mistake(address: &str) -> Option<String> {
+    let scheme = address.split(':').next().unwrap_or_default();
+    match scheme {
+        "memory" | "sqlite" | "postgres" | "postgresql" | "redis" | "rediss" | "redis-cluster"
+        | "rediss-cluster" => None,
+        _ => Some(format!("store: {scheme:?} is unknown; this server has {KNOWN}")),
+    }
+}
+
 impl Stores {
     /// # Errors
     /// One line that says what is wrong and what to do. It repeats no password.
     pub(crate) async fn open(address: &str) -> Result<Self, String> {
-        let scheme = address.split(':').next().unwrap_or_default();
-        match scheme {
+        if let Some(mistake) = mistake(address) {
+            return Err(mistake);
+        }
+        match address.split(':').next().unwrap_or_default() {
             "memory" => {
                 let store = Arc::new(MemoryStore::new());
                 Ok(Self {
@@ -45,8 +57,7 @@ impl Stores {
             "postgres" | "postgresql" => {
                 PostgresStore::connect(address).await.map(Self::of).map_err(one_line)
             }
-            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => redis(address).await.map(Self::of),
-            _ => Err(format!("store: {scheme:?} is unknown; this server has {KNOWN}")),
+            _ => redis(address).await.map(Self::of),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::resource::{Access, Requirement};
+use crate::resource::{Access, Guard, Requirement};
 
 /// What an [`Authorized`] request has to bring along, as a type.
 ///
@@ -23,6 +23,10 @@ use crate::resource::{Access, Requirement};
 ///     format!("renamed for {:?}", access.user())
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what a request has to bring along",
+    label = "implement `Required` for it, or write `AnyToken`"
+)]
 pub trait Required: 'static {
     /// The requirement.
     fn requirement() -> Requirement;
@@ -41,12 +45,32 @@ impl Required for AnyToken {
 
 /// An extractor: the access of a request that has what `R` requires, by the guard in the app's state. Any other
 /// request gets its challenge before the handler runs.
-pub struct Authorized<R = AnyToken> {
+///
+/// An app with several guards gives each a type of its own, `G`, which its state hands out and which is a guard by [`AsRef`]:
+///
+/// ```
+/// use grantor::adapter::{AnyToken, Authorized};
+/// use grantor::resource::Guard;
+///
+/// #[derive(Clone)]
+/// struct Admin(Guard);
+///
+/// impl AsRef<Guard> for Admin {
+///     fn as_ref(&self) -> &Guard {
+///         &self.0
+///     }
+/// }
+///
+/// async fn restart(access: Authorized<AnyToken, Admin>) -> String {
+///     format!("restarted by {:?}", access.user())
+/// }
+/// ```
+pub struct Authorized<R = AnyToken, G = Guard> {
     access: Access,
-    required: PhantomData<fn() -> R>,
+    required: PhantomData<fn() -> (R, G)>,
 }
 
-impl<R> Authorized<R> {
+impl<R, G> Authorized<R, G> {
     /// A request that a guard let pass with what `R` requires.
     #[allow(dead_code)] // only the adapters of frameworks with extractors make one
     pub(crate) fn new(access: Access) -> Self {
@@ -60,7 +84,7 @@ impl<R> Authorized<R> {
     }
 }
 
-impl<R> Deref for Authorized<R> {
+impl<R, G> Deref for Authorized<R, G> {
     type Target = Access;
 
     fn deref(&self) -> &Access {
@@ -68,7 +92,7 @@ impl<R> Deref for Authorized<R> {
     }
 }
 
-impl<R> fmt::Debug for Authorized<R> {
+impl<R, G> fmt::Debug for Authorized<R, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Authorized").field(&self.access).finish()
     }

@@ -40,6 +40,14 @@ pub trait Entropy: Send + Sync {
 #[non_exhaustive]
 pub struct SystemClock;
 
+impl SystemClock {
+    /// The clock of this machine.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         // Before 1970 there were no tokens.
@@ -63,6 +71,14 @@ pub(crate) fn stopwatch() -> Instant {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemEntropy;
+
+impl SystemEntropy {
+    /// The random source of this system.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {

@@ -34,6 +34,7 @@ pub mod argon2;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,7 @@ pub use x509::X509Certificates;
 
 pub use crate::base::ClientId;
 use crate::base::redirect_uri::RedirectUri;
-use crate::base::{Digest, Scope, SecretText};
+use crate::base::{Digest, Scope, SecretText, after};
 
 /// What an authorization request asks for (`response_types` of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -265,6 +266,23 @@ impl Client {
     #[must_use]
     pub fn in_state(self, state: ClientState) -> Self {
         Self { state, ..self }
+    }
+
+    /// With one more secret, and `overlap` left for the others.
+    pub(crate) fn with_new_secret(
+        mut self,
+        secret: &SecretText,
+        now: DateTime<Utc>,
+        overlap: Duration,
+    ) -> Self {
+        let ends = after(now, overlap);
+        self.secrets.retain_mut(|former| {
+            former.expires = Some(former.expires.map_or(ends, |expires| expires.min(ends)));
+            former.is_live(now)
+        });
+        let hash = SecretHash::Sha256(secret.digest());
+        self.secrets.push(ClientSecret { hash, sealed: None, expires: None });
+        self
     }
 
     /// Whether it registered itself (RFC 7591): its name, its pictures and all else that it says of itself is then

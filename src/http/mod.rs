@@ -192,6 +192,7 @@ impl fmt::Debug for Headers {
 }
 
 /// One HTTP response, ready to be sent.
+#[derive(Clone)]
 #[must_use]
 #[non_exhaustive]
 pub struct Response {

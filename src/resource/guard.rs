@@ -213,6 +213,12 @@ fn precedence(refusal: &Refusal) -> u8 {
     }
 }
 
+impl AsRef<Self> for Guard {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").field("resource", &self.inner.resource).finish_non_exhaustive()

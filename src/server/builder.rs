@@ -103,6 +103,10 @@ mod sealed {
 
 /// One place for all that a server keeps: clients, grants and one-time identifiers. Each durable store of this crate is one,
 /// and so is whatever implements the four traits.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not keep clients, grants and one-time identifiers all in one",
+    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`; if it keeps only grants, call `store`"
+)]
 pub trait Backend: Registrar + TokenStore + ReplayGuard {}
 
 impl<T: Registrar + TokenStore + ReplayGuard + ?Sized> Backend for T {}

@@ -23,6 +23,9 @@ pub enum HostError {
     /// The registry has a client with this id already.
     #[error("the registry has a client with this id already")]
     ClientExists,
+    /// The client authenticates by other means than a secret, or registered itself, and then changes its secret itself.
+    #[error("the client has no secret that the host may change")]
+    NoSecret,
     /// Authorization details that cannot be granted: of a type that was not asked for, or not of their type's form.
     #[error("these authorization details cannot be granted: {0}")]
     Details(Reason),
@@ -39,7 +42,7 @@ impl HostError {
             Self::Backend(error) if error.is_permanent() => Reason::StoreBroken,
             Self::Backend(_) | Self::Deadline => Reason::StoreUnavailable,
             Self::Contended | Self::ClientExists => Reason::Contended,
-            Self::Client(_) => Reason::RegistrationInconsistent,
+            Self::Client(_) | Self::NoSecret => Reason::RegistrationInconsistent,
             Self::Details(reason) => *reason,
             Self::NoRegistrar => Reason::NotConfigured,
         }
@@ -75,7 +78,8 @@ impl From<HostError> for Refusal {
             | HostError::Client(_)
             | HostError::ClientExists
             | HostError::Details(_)
-            | HostError::NoRegistrar => error.reason().into(),
+            | HostError::NoRegistrar
+            | HostError::NoSecret => error.reason().into(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod authorize_answer;
 mod builder;
 mod calls;
 mod check;
+mod client_secrets;
 mod config_error;
 mod cursor;
 mod device;

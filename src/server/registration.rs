@@ -20,7 +20,7 @@ use crate::outbound::{ChosenBy, Outbound, OutboundRequest, ask};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
 /// How often the write of the host's own decision on a client is repeated. A client that changes itself in a loop must not win.
-const HOST_RACES: usize = 1000;
+pub(super) const HOST_RACES: usize = 1000;
 
 impl AuthorizationServer {
     /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration access
@@ -195,7 +195,7 @@ impl AuthorizationServer {
         Err(Reason::ClientUnknown.into())
     }
 
-    async fn replace_client(&self, change: Replacement) -> Result<(), RegistryError> {
+    pub(super) async fn replace_client(&self, change: Replacement) -> Result<(), RegistryError> {
         let registrar = self.inner.registrar.as_ref().ok_or(RegistryError::Missing)?;
         let deadline = || RegistryError::Store(crate::store::BackendError::unknown_outcome(Fault::Deadline));
         self.call(HostCall::ChangeClient, registrar.replace(change)).await.unwrap_or_else(|| Err(deadline()))
@@ -212,7 +212,7 @@ impl AuthorizationServer {
         }
     }
 
-    fn registrar(&self) -> Result<&dyn Registrar, HostError> {
+    pub(super) fn registrar(&self) -> Result<&dyn Registrar, HostError> {
         self.inner.registrar.as_deref().ok_or(HostError::NoRegistrar)
     }
 

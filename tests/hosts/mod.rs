@@ -1,7 +1,9 @@
 //! A host and its parts: the example server, real clients, tenants, the grants of a user.
 
 mod adapters;
+mod client_secrets;
 mod example_server;
+mod example_server_commands;
 mod example_server_device;
 mod example_server_tokens;
 mod grant_management;
@@ -10,6 +12,7 @@ mod mcp_requirements;
 mod observability;
 mod profile_mcp;
 mod real_clients;
+mod several_guards;
 mod tenants;
 mod tenants_matrix;
 mod testing;

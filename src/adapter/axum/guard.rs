@@ -10,14 +10,14 @@ use super::{Authorized, Required, read_parts};
 use crate::http::Response;
 use crate::resource::Guard;
 
-impl<S: Send + Sync, R: Required> FromRequestParts<S> for Authorized<R>
+impl<S: Send + Sync, R: Required, G: AsRef<Guard>> FromRequestParts<S> for Authorized<R, G>
 where
-    Guard: FromRef<S>,
+    G: FromRef<S> + Send + Sync,
 {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let access = Guard::from_ref(state).check(&read_parts(parts), &R::requirement()).await?;
+        let access = G::from_ref(state).as_ref().check(&read_parts(parts), &R::requirement()).await?;
         Ok(Self::new(access))
     }
 }

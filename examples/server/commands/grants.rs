@@ -1,0 +1,92 @@
+//! `grants`: list and revoke.
+
+use clap::{Args, Subcommand};
+use grantor::store::{Filter, Record};
+use grantor::{ClientId, GrantId, Subject};
+
+use super::{line, moment, text};
+use crate::app::App;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Each grant in force: id, application, user, scope, when it began and when it ends at the latest.
+    List(Of),
+    /// Ends grants, and every token of theirs that is looked up; a signed one is believed until it expires.
+    Revoke {
+        /// One grant.
+        #[arg(required_unless_present_any = ["user", "client"], conflicts_with_all = ["user", "client"])]
+        grant: Option<String>,
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+/// Whose.
+#[derive(Args)]
+pub(crate) struct Of {
+    /// Only this user's, by `sub`.
+    #[arg(long, value_name = "SUB")]
+    user: Option<String>,
+    /// Only this application's.
+    #[arg(long, value_name = "CLIENT_ID")]
+    client: Option<String>,
+}
+
+impl Of {
+    fn filter(self) -> Filter {
+        match (self.user.map(Subject::user), self.client.map(ClientId::new)) {
+            (None, None) => Filter::default(),
+            (Some(user), None) => Filter::subject(user),
+            (None, Some(client)) => Filter::client(client),
+            (Some(user), Some(client)) => Filter::pair(user, client),
+        }
+    }
+}
+
+pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
+    match command {
+        Command::List(of) => list(app, &of.filter()).await,
+        Command::Revoke { grant: Some(grant), of: _ } => {
+            let id: GrantId = grant.parse().map_err(text)?;
+            match app.server.revoke_grant(id).await.map_err(text)? {
+                true => line(&[&1]),
+                false => Err(format!("there is no grant {grant}, or it has ended")),
+            }
+        }
+        Command::Revoke { grant: None, of } => {
+            let ended = app.server.revoke_all(&of.filter()).await.map_err(text)?;
+            line(&[&ended])
+        }
+    }
+}
+
+async fn list(app: &App, filter: &Filter) -> Result<(), String> {
+    let mut from = None;
+    loop {
+        let page = app.server.grants(filter, from.as_ref(), 200).await.map_err(text)?;
+        let now = chrono::Utc::now();
+        for record in page.records.iter().filter(|record| record.grant().is_live(now)) {
+            show(record)?;
+        }
+        for damaged in &page.damaged {
+            line(&[&damaged.id, &damaged.client.as_str(), &damaged.subject.id(), &"unreadable", &"", &""])?;
+        }
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn show(record: &Record) -> Result<(), String> {
+    let grant = record.grant();
+    let (began, ends) = (moment(grant.created()), moment(grant.expires()));
+    line(&[
+        &grant.id(),
+        &grant.client().as_str(),
+        &grant.subject().id(),
+        &grant.scope().as_str(),
+        &began,
+        &ends,
+    ])
+}

@@ -1,0 +1,89 @@
+//! What an operator does besides serving: look at a file, at clients, grants and keys, and change them.
+
+mod check;
+mod clients;
+mod grants;
+mod keys;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+
+use crate::config::Config;
+use crate::setup;
+
+/// Instead of serving. All but `check` work on the store of the file, beside servers that use it.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Reports every mistake of the configuration file, without touching its store.
+    Check {
+        /// The file, if it was not named before.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Applications.
+    #[command(subcommand)]
+    Clients(clients::Command),
+    /// What users and applications were granted.
+    #[command(subcommand)]
+    Grants(grants::Command),
+    /// The signing keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+impl Command {
+    /// The configuration file that it names itself.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Check { file } => file.clone(),
+            Self::Clients(_) | Self::Grants(_) | Self::Keys(_) => None,
+        }
+    }
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// One line for each thing that is wrong.
+pub(crate) async fn run(command: Command, config: Config) -> Result<(), Vec<String>> {
+    if matches!(command, Command::Check { .. }) {
+        return check::check(config).await;
+    }
+    if config.store == "memory" {
+        return Err(vec![
+            "store: memory is gone with its process: name the store that the server uses".to_owned(),
+        ]);
+    }
+    let address = config.listen;
+    let app = setup::app(config, address).await?;
+    let done = match command {
+        Command::Check { .. } => Ok(()),
+        Command::Clients(command) => clients::run(command, &app).await,
+        Command::Grants(command) => grants::run(command, &app).await,
+        Command::Keys(command) => keys::run(command, &app).await,
+    };
+    done.map_err(|error| vec![error])
+}
+
+/// A line of a table, with tabs between its columns. The reader may have closed the pipe.
+fn line(columns: &[&dyn Display]) -> Result<(), String> {
+    let columns: Vec<String> = columns.iter().map(|column| one_line(&column.to_string())).collect();
+    writeln!(std::io::stdout(), "{}", columns.join("\t")).map_err(text)
+}
+
+/// Names come from strangers: none of them adds a line or a column, or moves the cursor of a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn moment(time: DateTime<Utc>) -> impl Display {
+    time.format("%Y-%m-%dT%H:%M:%SZ")
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}

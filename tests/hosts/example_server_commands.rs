@@ -1,0 +1,119 @@
+//! `examples/server` as a program for operators: what it does besides serving.
+
+use std::process::{Command, Output};
+
+use crate::support::browser::Config;
+use crate::support::folder::Folder;
+use crate::support::programs::program;
+
+/// The exit code, standard output and standard error.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(program("grantor-server")).args(arguments).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// What a command prints that succeeds.
+fn done(arguments: &[&str]) -> String {
+    let (code, out, err) = run(arguments);
+    assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}: {out}");
+    out
+}
+
+/// A file of configuration on a store that the commands share.
+fn file(folder: &Folder, head: &str) -> Config {
+    let store =
+        format!("store = \"sqlite:{}\"\naccess_tokens = \"jwt\"\n{head}", folder.file("grants.db").display());
+    Config::listening("127.0.0.1:9400", &store, "")
+}
+
+fn path(config: &Config) -> &str {
+    config.0.to_str().unwrap()
+}
+
+#[test]
+fn check_reports_every_mistake_and_touches_no_store() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    assert_eq!(done(&["check", path(&config)]), "");
+    assert_eq!(done(&[path(&config), "check"]), "");
+    assert!(!folder.file("grants.db").exists());
+    let config =
+        Config::listening("127.0.0.1:9400", "store = \"mysql://db\"\nissuer = \"https://as.example/?q\"", "");
+    let (code, out, err) = run(&["check", path(&config)]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    for mistake in ["store: \"mysql\" is unknown", "the issuer must not have a query"] {
+        assert!(
+            err.lines().any(|line| line.starts_with("error: ") && line.contains(mistake)),
+            "{mistake}: {err}"
+        );
+    }
+    assert_eq!(run(&["check", "/nowhere/at-all.toml"]).0, 2);
+}
+
+#[test]
+fn what_cannot_start_is_one_line_and_exit_status_2() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (config, expected) in [
+        (Config::listening(&address, "", ""), address.as_str()),
+        (Config::listening("127.0.0.1:0", "store = \"sqlite:/nowhere/at/all.db\"", ""), "/nowhere/at/all.db"),
+        (Config::listening("127.0.0.1:0", "store = \"redis://127.0.0.1:1\"", ""), "store: "),
+    ] {
+        let (code, out, err) = run(&[path(&config)]);
+        let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!((code, out.as_str(), errors.len()), (2, "", 1), "{err}");
+        assert!(errors[0].contains(expected), "{expected}: {err}");
+    }
+}
+
+#[test]
+fn keys_are_listed_rotated_and_replaced() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    let keys = |arguments: &[&str]| {
+        let out = done(&[&[path(&config), "keys"], arguments].concat());
+        let rows = out.lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
+        rows.map(|row| (row[0].clone(), row[2].clone())).collect::<Vec<_>>()
+    };
+    let first = keys(&["list"]);
+    assert!(!first.is_empty() && first.iter().all(|(_, stage)| stage == "signing"), "{first:?}");
+    let rotated = keys(&["rotate"]);
+    assert_eq!(rotated.len(), 2 * first.len());
+    assert_eq!(keys(&["rotate"]), rotated, "once is enough");
+    let leaked = first[0].0.clone();
+    let replaced = keys(&["replace", &leaked]);
+    assert!(replaced.iter().all(|(kid, _)| *kid != leaked) && replaced.len() == rotated.len() - 1);
+    let (code, _, err) = run(&[path(&config), "keys", "replace", &leaked]);
+    assert_eq!((code, err), (2, format!("error: {leaked}: there is no key with this kid\n")));
+}
+
+#[test]
+fn clients_and_grants_are_listed_and_what_is_not_there_is_said() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    let clients = done(&[path(&config), "clients", "list"]);
+    assert!(
+        clients.lines().any(|line| line == "conf\tfile\tactive\tclient_secret_basic\tNotes <b>& more"),
+        "{clients}"
+    );
+    assert_eq!(done(&[path(&config), "grants", "list"]), "");
+    assert_eq!(done(&[path(&config), "grants", "revoke", "--user", "user-alice"]), "0\n");
+    for (arguments, expected) in [
+        (&["clients", "disable", "conf"][..], "\"conf\" is in the configuration file: change it there"),
+        (&["clients", "disable", "nobody"], "there is no application \"nobody\""),
+        (&["clients", "rotate-secret", "nobody"], "there is no application \"nobody\""),
+        (
+            &["grants", "revoke", "AAAAAAAAAAAAAAAAAAAAAA"],
+            "there is no grant AAAAAAAAAAAAAAAAAAAAAA, or it has ended",
+        ),
+        (&["grants", "revoke", "short"], "not a grant id: 22 characters of base64url are expected"),
+    ] {
+        let (code, out, err) = run(&[&[path(&config)], arguments].concat());
+        assert_eq!((code, out.as_str(), err), (2, "", format!("error: {expected}\n")), "{arguments:?}");
+    }
+    // Without a store of its own, a command would change what no server sees.
+    let (code, _, err) = run(&["clients", "list"]);
+    assert!(code == 2 && err.starts_with("error: store: memory "), "{err}");
+    assert_eq!(run(&[path(&config), "grants", "revoke"]).0, 2, "all grants end by no slip of the hand");
+}
