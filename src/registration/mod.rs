@@ -16,6 +16,7 @@
 //! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt`, and is ignored for every other method |
 //! | a software statement | refused, until the host trusts an issuer |
+//! | what the profile of the server forbids its clients ([`Client::check_profile`](crate::Client::check_profile)) | refused |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
 
 mod logout;
