@@ -1,4 +1,5 @@
-//! The adapter for the types of the crate `http` (feature `http`): hyper, poem, salvo, lambda_http and whatever else speaks `tower`.
+//! The adapter for the types of the crate `http` (feature `http`): hyper, lambda_http, poem by its `tower-compat`, and whatever else speaks
+//! `tower`.
 //!
 //! [`EndpointService`] answers at all machine endpoints. For your own `/authorize`, [`read`] copies a request and
 //! `http::Response::from` gives the answer its type. In front of an API stands a [`GuardLayer`], and outside of it a

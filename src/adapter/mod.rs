@@ -1,7 +1,8 @@
 //! Adapters: two conversions and a router each. Nothing of OAuth is decided here; who the peer is behind proxies, [`TrustedProxies`] says.
 //!
-//! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything that speaks the types of the crate `http` (hyper, poem, salvo, lambda_http); `axum` is built on it. What an
-//! extractor that guards an API requires, [`Required`] says for every framework.
+//! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything that speaks the types of the crate `http`
+//! (hyper, lambda_http; poem by its `tower-compat`); `axum` is built on it, and `actix` stands alone. What an extractor that guards an API requires,
+//! [`Required`] says for every framework.
 //!
 //! # An adapter in 40 lines
 //!
@@ -61,6 +62,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod authorized;
 #[cfg(feature = "axum")]
 pub mod axum;

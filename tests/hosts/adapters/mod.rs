@@ -1,15 +1,16 @@
 //! The same cases for every adapter, over a socket: what it copies in, what it copies out, and whom it thinks a request comes from.
 
+mod actix_app;
+mod axum_router;
+mod hyper_only;
+mod poem_route;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use axum::Router;
-use axum::extract::FromRef;
-use axum::routing::any;
 use bytes::Bytes;
-use grantor::adapter::TrustedProxies;
-use grantor::adapter::axum::{Authorized, PeerLayer, guard_routes, router};
-use grantor::adapter::http::{EndpointService, GuardLayer, Peer, read};
+use grantor::adapter::http::{EndpointService, PeerLayer, read};
+use grantor::adapter::{Required, TrustedProxies};
 use grantor::http::MAX_BODY;
 use grantor::resource::{Guard, Requirement};
 use grantor::{
@@ -17,28 +18,27 @@ use grantor::{
     Resource, Response, SignedIn,
 };
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::ServiceExt as _;
 
 use crate::support::guarded::API;
 use crate::support::{Fixture, SECRET, TestClock, basic, clients, code_query, encode};
 
 /// Every adapter. Each serves the endpoints, `/authorize` where alice always says yes, and `/notes` for tokens with the scope `read`.
-const ADAPTERS: &[Adapter] = &[Adapter::Axum, Adapter::Hyper];
+const ADAPTERS: &[Adapter] = &[Adapter::Axum, Adapter::Hyper, Adapter::Poem, Adapter::Actix];
 
 #[derive(Clone, Copy, Debug)]
 enum Adapter {
     Axum,
     Hyper,
+    Poem,
+    Actix,
 }
 
 struct Host {
     fixture: Fixture,
+    guard: Guard,
     address: SocketAddr,
 }
 
@@ -57,10 +57,12 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         match adapter {
-            Adapter::Axum => drop(tokio::spawn(serve_axum(listener, server, guard))),
-            Adapter::Hyper => drop(tokio::spawn(serve_hyper(listener, server, guard))),
+            Adapter::Axum => drop(tokio::spawn(axum_router::serve(listener, server, guard.clone()))),
+            Adapter::Hyper => drop(tokio::spawn(hyper_only::serve(listener, server, guard.clone()))),
+            Adapter::Poem => drop(tokio::spawn(poem_route::serve(listener, server, guard.clone()))),
+            Adapter::Actix => actix_app::serve(listener.into_std().unwrap(), server, guard.clone()),
         }
-        Self { fixture, address }
+        Self { fixture, guard, address }
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Reply {
@@ -119,12 +121,27 @@ impl Reply {
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-        Self { status, headers, body: body.to_owned() }
+        let reply = Self { status, headers, body: body.to_owned() };
+        match reply.header("transfer-encoding") {
+            Some("chunked") => Self { body: joined(body), ..reply },
+            _ => reply,
+        }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// The chunks of a body as one text.
+fn joined(mut chunks: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, rest)) = chunks.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        body += &rest[..length];
+        chunks = rest[length..].strip_prefix("\r\n").unwrap_or_default();
+    }
+    body
 }
 
 /// The proxies of every host: the test's own machine.
@@ -146,73 +163,35 @@ fn notes(access: &Access) -> String {
     format!("notes of {}", access.client())
 }
 
-async fn serve_axum(listener: TcpListener, server: AuthorizationServer, guard: Guard) {
-    #[derive(Clone)]
-    struct Parts(AuthorizationServer, Guard);
-    impl FromRef<Parts> for AuthorizationServer {
-        fn from_ref(parts: &Parts) -> Self {
-            parts.0.clone()
-        }
-    }
-    impl FromRef<Parts> for Guard {
-        fn from_ref(parts: &Parts) -> Self {
-            parts.1.clone()
-        }
-    }
-    struct Read;
-    impl grantor::adapter::Required for Read {
-        fn requirement() -> Requirement {
-            Requirement::scopes(["read"])
-        }
-    }
-    let app = Router::new()
-        .route("/authorize", any(alice_says_yes))
-        .route("/notes", any(async |access: Authorized<Read>| notes(&access)))
-        .merge(router(server.clone()))
-        .merge(guard_routes([guard.clone()]))
-        .layer(proxies())
-        .with_state(Parts(server, guard));
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).await.unwrap();
-}
+/// What `/notes` asks of a token.
+struct Read;
 
-/// hyper and nothing else. Without pages and an API of one's own, it is the three lines that name `endpoints`.
-async fn serve_hyper(listener: TcpListener, server: AuthorizationServer, guard: Guard) {
-    let endpoints = EndpointService::new(server.clone()).with_guards([guard.clone()]);
-    let api = service_fn(async |request: hyper::Request<Incoming>| {
-        let access = request.extensions().get::<Access>().expect("the guard lets nothing else pass");
-        Ok::<_, Infallible>(hyper::Response::new(Full::<Bytes>::from(notes(access))))
-    });
-    let api = GuardLayer::new(guard, Requirement::scopes(["read"])).layer(api);
-    loop {
-        let (stream, peer) = listener.accept().await.unwrap();
-        let (server, endpoints, api) = (server.clone(), endpoints.clone(), api.clone());
-        let app = service_fn(move |request: hyper::Request<Incoming>| {
-            let (server, endpoints, api) = (server.clone(), endpoints.clone(), api.clone());
-            async move {
-                match request.uri().path() {
-                    "/authorize" => Ok(authorize(&server, request).await.into()),
-                    "/notes" => api.oneshot(request).await,
-                    _ => endpoints.oneshot(request).await,
-                }
-            }
-        });
-        let app = proxies().layer(app);
-        let app = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(Some(peer.ip())));
-            app.clone().oneshot(request)
-        });
-        let connection =
-            http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
-        tokio::spawn(connection);
+impl Required for Read {
+    fn requirement() -> Requirement {
+        Requirement::scopes(["read"])
     }
 }
 
-async fn authorize(server: &AuthorizationServer, request: hyper::Request<Incoming>) -> Response {
-    match server.authorize(&read(request).await).await {
+/// `/notes` behind a layer.
+async fn notes_of<B>(request: hyper::Request<B>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let access = request.extensions().get::<Access>().expect("the guard lets nothing else pass");
+    Ok(hyper::Response::new(notes(access).into()))
+}
+
+/// `/authorize` as a service.
+async fn authorize<B>(
+    server: AuthorizationServer,
+    request: hyper::Request<B>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible>
+where
+    B: hyper::body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let answer = match server.authorize(&read(request).await).await {
         Ok(ask) => alice_says_yes(ask).await,
         Err(page) => page.into_response(),
-    }
+    };
+    Ok(answer.into())
 }
 
 #[tokio::test]

@@ -1,0 +1,182 @@
+//! The adapter for actix-web 4 (feature `actix`).
+//!
+//! [`routes`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an API stand
+//! [`Authorized`], an extractor, or [`GuardLayer`], a middleware, and outside of them a [`CrossOriginLayer`]; [`guard_routes`] serves
+//! its metadata. For several issuers there are [`tenant_routes`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds whom a request comes
+//! from, and [`Peer`] tells your own pages; [`ForwardedCertificateLayer`] finds the client certificate.
+//!
+//! ```
+//! use actix_web::{App, HttpServer, web};
+//! use grantor::adapter::actix::{Authorized, guard_routes, routes};
+//! use grantor::resource::Guard;
+//! use grantor::{Authorization, AuthorizationServer, Login, Response, SignedIn};
+//!
+//! /// Your login and your consent page go here.
+//! async fn authorize(ask: Authorization) -> Response {
+//!     match ask.signed_in(Login::new("alice", std::time::SystemTime::now().into())).await {
+//!         SignedIn::Consent(consent) => consent.approve().await,
+//!         SignedIn::Reauthenticate(login) => login.cannot().await,
+//!         SignedIn::Answered(response) => response,
+//!     }
+//! }
+//!
+//! async fn notes(access: Authorized) -> String {
+//!     format!("notes of {:?}", access.user())
+//! }
+//!
+//! # #[allow(dead_code)]
+//! async fn serve(server: AuthorizationServer, guard: Guard) -> std::io::Result<()> {
+//!     let app = move || {
+//!         App::new()
+//!             .app_data(web::Data::new(server.clone())) // for `Authorization`
+//!             .app_data(web::Data::new(guard.clone())) // for `Authorized`
+//!             .configure(routes(server.clone()))
+//!             .configure(guard_routes([guard.clone()]))
+//!             .route("/authorize", web::to(authorize))
+//!             .route("/notes", web::get().to(notes))
+//!     };
+//!     HttpServer::new(app).bind("127.0.0.1:9400")?.run().await
+//! }
+//! ```
+
+mod extract;
+mod layers;
+mod screen;
+mod tenants;
+
+use actix_web::body::BoxBody;
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse, Responder};
+
+pub use extract::Peer;
+pub use layers::{CrossOriginLayer, ForwardedCertificateLayer, GuardLayer, PeerLayer};
+pub use screen::Screened;
+pub use tenants::{Tenant, tenant_routes};
+
+pub use super::{AnyToken, Authorized, Required};
+use crate::http::{Headers, MAX_BODY, Method, Request, Response};
+use crate::resource::Guard;
+use crate::server::{AuthorizationServer, ErrorPage};
+
+/// The machine endpoints at their full paths, the issuer's own path included: give it to [`App::configure`](actix_web::App::configure) at
+/// the root of your app, not within a scope.
+///
+/// Behind a proxy, wrap your app in a [`PeerLayer`], or every client has the address of the proxy and uses up the limits of all others.
+pub fn routes(server: AuthorizationServer) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        for (endpoint, path) in server.routes() {
+            let server = server.clone();
+            let serve = move |request: HttpRequest, payload: web::Payload| {
+                let server = server.clone();
+                async move { server.handle(endpoint, &read(&request, payload).await).await }
+            };
+            config.route(&path, web::to(serve));
+        }
+    }
+}
+
+/// The metadata of these guards at their well-known paths ([`Guard::routes`]): give it to
+/// [`App::configure`](actix_web::App::configure) at the root of your app.
+pub fn guard_routes(guards: impl IntoIterator<Item = Guard>) -> impl FnOnce(&mut ServiceConfig) {
+    let routes = Guard::routes(guards);
+    move |config| {
+        for (path, guard) in routes {
+            let serve = move |request: HttpRequest| {
+                let answer = guard.serve_metadata(&read_head(&request));
+                async move { answer }
+            };
+            config.route(&path, web::to(serve));
+        }
+    }
+}
+
+/// Copies out of a request what the protocol reads. A body that is too long is cut just behind the limit,
+/// for the core to refuse; one that breaks off is empty.
+pub async fn read(request: &HttpRequest, payload: web::Payload) -> Request {
+    let mut read = read_head(request);
+    read.body = match payload.to_bytes_limited(MAX_BODY).await {
+        Ok(Ok(body)) => body.into(),
+        Ok(Err(_)) => Vec::new(),
+        Err(_) => vec![0; MAX_BODY + 1],
+    };
+    read
+}
+
+/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found; else a
+/// [`Certificate`](crate::http::Certificate) among the extensions of the request or the data of its connection, which you may put there.
+/// See [`Request::certificate`](crate::http::Request::certificate).
+pub fn read_head(request: &HttpRequest) -> Request {
+    let mut read = Request::new(Method::from(request.method().as_str()));
+    let fields = request.headers();
+    read.query = request.uri().query().map(str::to_owned);
+    copy(fields, Headers::READ, &mut read.headers);
+    let accepts_jwt =
+        |value: &HeaderValue| value.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"jwt"));
+    if fields.get_all("accept").any(accepts_jwt) {
+        copy(fields, Headers::READ_OF_SIGNED_ANSWERS, &mut read.headers);
+    }
+    if read.method == Method::Options {
+        copy(fields, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
+    }
+    if fields.contains_key("dpop") {
+        read.path = Some(request.uri().path().to_owned());
+    }
+    read.certificate = layers::certificate(request);
+    read.peer = Peer::of(request).0;
+    read
+}
+
+/// A field that is not text is copied as an empty one, so that it is malformed and not absent.
+fn copy(sent: &HeaderMap, names: &[&'static str], read: &mut Headers) {
+    for name in names {
+        for value in sent.get_all(*name) {
+            read.push(*name, value.to_str().unwrap_or_default());
+        }
+    }
+}
+
+impl From<Response> for HttpResponse {
+    fn from(answer: Response) -> Self {
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::with_body(status, BoxBody::new(answer.body));
+        for (name, value) in answer.headers {
+            if let Ok(value) = HeaderValue::try_from(&*value) {
+                response.headers_mut().append(HeaderName::from_static(name), value);
+            }
+        }
+        response
+    }
+}
+
+impl Responder for Response {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.into()
+    }
+}
+
+impl Responder for ErrorPage {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.into_response().into()
+    }
+}
+
+/// For `?` in your own handlers.
+impl From<Response> for Error {
+    fn from(answer: Response) -> Self {
+        InternalError::from_response("refused by grantor", answer.into()).into()
+    }
+}
+
+/// For `?` in your own handlers.
+impl From<ErrorPage> for Error {
+    fn from(page: ErrorPage) -> Self {
+        page.into_response().into()
+    }
+}

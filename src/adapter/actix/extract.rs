@@ -1,0 +1,101 @@
+//! What handlers take: authorization and logout requests, the address, the access behind a guard.
+
+use std::future::{Future, Ready, ready};
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::InternalError;
+use actix_web::web::{self, Data};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+
+use super::{Authorized, Required, read, read_head};
+use crate::http::Request;
+use crate::resource::Guard;
+use crate::server::{Authorization, AuthorizationServer, Logout};
+
+pub(super) type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
+
+/// Reads the authorization request of your own handler, by the `Data<AuthorizationServer>` of the app. To show an
+/// [`ErrorPage`](crate::ErrorPage) of your own, call [`authorize`](AuthorizationServer::authorize) with what [`read`] gives you.
+impl FromRequest for Authorization {
+    type Error = Error;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (server, request) = (of_app::<AuthorizationServer>(request), whole(request, payload));
+        Box::pin(async move { Ok(server?.authorize(&request.await?).await?) })
+    }
+}
+
+/// Reads the logout request of your own handler, by `GET` or by `POST`, by the `Data<AuthorizationServer>` of the app.
+impl FromRequest for Logout {
+    type Error = Error;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (server, request) = (of_app::<AuthorizationServer>(request), whole(request, payload));
+        Box::pin(async move { Ok(server?.logout(&request.await?).await?) })
+    }
+}
+
+/// By the `Data<Guard>` of the app, or that of a guard with a type of its own.
+impl<R: Required, G: AsRef<Guard> + Clone + 'static> FromRequest for Authorized<R, G> {
+    type Error = Error;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (guard, request) = (of_app::<G>(request), read_head(request));
+        Box::pin(async move { Ok(Self::new(guard?.as_ref().check(&request, &R::requirement()).await?)) })
+    }
+}
+
+/// The address that a request comes from, for your own pages: whom a [`PeerLayer`](super::PeerLayer) found, else the peer of the
+/// connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
+pub struct Peer(pub Option<IpAddr>);
+
+impl Peer {
+    /// Of this request.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        let found = request.extensions().get::<Found>().map(|Found(address)| *address);
+        Self(found.or_else(|| request.peer_addr().map(|peer| peer.ip())))
+    }
+}
+
+/// What the layer leaves for the handlers inside. Nothing outside of this crate can make one.
+#[derive(Clone, Copy)]
+pub(super) struct Found(pub(super) IpAddr);
+
+impl FromRequest for Peer {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}
+
+/// The request with its body.
+fn whole(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Request, Error>> + 'static {
+    let (request, payload) = (request.clone(), web::Payload::from_request(request, payload));
+    async move { Ok(read(&request, payload.await?).await) }
+}
+
+/// What the host gave its app by [`app_data`](actix_web::App::app_data). The visitor only sees a 500; the sentence is for the log.
+pub(super) fn of_app<T: Clone + 'static>(request: &HttpRequest) -> Result<T, Error> {
+    match request.app_data::<Data<T>>() {
+        Some(data) => Ok(T::clone(data)),
+        None => Err(missing(std::any::type_name::<T>())),
+    }
+}
+
+pub(super) fn missing(name: &str) -> Error {
+    let cause = format!("the app has no Data<{name}>: add it by App::app_data");
+    InternalError::from_response(cause, HttpResponse::InternalServerError().finish()).into()
+}

@@ -1,0 +1,203 @@
+//! The middlewares: the guard, origins, proxies, client certificates. What each does is said at its namesake of the adapter for `http`.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::header::HeaderMap;
+use actix_web::{Error, HttpMessage as _, HttpRequest};
+
+use super::extract::Found;
+use super::screen::{Screen, Screened};
+use super::{copy, read_head};
+use crate::adapter::{ForwardedCertificateError, ForwardedCertificates, TrustedProxies};
+use crate::audit::{Audit, Endpoint, Event, EventKind};
+use crate::error::{Reason, Refusal};
+use crate::http::{Certificate, Method, Request, Response};
+use crate::resource::{CrossOrigin, Guard, Requirement, Shared};
+
+/// Guards an app or a scope. Who passes leaves an [`Access`](crate::Access) in the request's extensions: take `ReqData<Access>`.
+///
+/// A browser sends its preflights without a token: put a [`CrossOriginLayer`], which answers them, outside of this one, so in a later
+/// `wrap`.
+#[derive(Clone, Debug)]
+pub struct GuardLayer {
+    guard: Guard,
+    requirement: Arc<Requirement>,
+}
+
+impl GuardLayer {
+    /// Requires the same of every request.
+    #[must_use]
+    pub fn new(guard: Guard, requirement: Requirement) -> Self {
+        Self { guard, requirement: Arc::new(requirement) }
+    }
+}
+
+impl Screen for GuardLayer {
+    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+        let read = read_head(request.request());
+        let access = self.guard.check(&read, &self.requirement).await?;
+        request.extensions_mut().insert(access);
+        Ok(self.guard.next_nonce(&read))
+    }
+}
+
+/// Does what a [`CrossOrigin`] says: wrap it around the guard, so that it answers preflights, which have no token, and turns other
+/// origins away before anything else is read.
+#[derive(Clone, Debug)]
+pub struct CrossOriginLayer {
+    rule: Arc<CrossOrigin>,
+}
+
+impl CrossOriginLayer {
+    /// Enforces this rule.
+    #[must_use]
+    pub fn new(rule: CrossOrigin) -> Self {
+        Self { rule: Arc::new(rule) }
+    }
+}
+
+impl Screen for CrossOriginLayer {
+    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+        let mut read = Request::new(Method::from(request.method().as_str()));
+        copy(request.headers(), CrossOrigin::READ, &mut read.headers);
+        self.rule.check(&read)
+    }
+}
+
+/// For a server behind proxies of your own: a request comes from whom the proxies name. Wrap your whole app in it.
+///
+/// ```
+/// use grantor::adapter::TrustedProxies;
+/// use grantor::adapter::actix::PeerLayer;
+///
+/// let proxies = TrustedProxies::networks(["127.0.0.1", "10.0.0.0/8"])?;
+/// let app = actix_web::App::new().wrap(PeerLayer::new(proxies));
+/// # let _ = app;
+/// # Ok::<(), grantor::adapter::ProxyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PeerLayer(Arc<TrustedProxies>);
+
+impl PeerLayer {
+    /// Believes these proxies.
+    #[must_use]
+    pub fn new(proxies: TrustedProxies) -> Self {
+        Self(Arc::new(proxies))
+    }
+}
+
+impl Screen for PeerLayer {
+    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+        let client = request.peer_addr().map(|peer| {
+            let fields = |name| values(request.headers(), name);
+            self.0.client(peer.ip(), &fields("forwarded"), &fields("x-forwarded-for"))
+        });
+        if let Some(client) = client {
+            request.extensions_mut().insert(Found(client));
+        }
+        Ok(Shared::default())
+    }
+}
+
+/// For a server behind proxies that end TLS: a request has the client certificate that the proxy names. Wrap your whole app in it.
+///
+/// The field of a peer that is no proxy is ignored, and the audit hears of it
+/// ([`CertificateIgnored`](EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the address of the
+/// peer is not known, nothing is read.
+#[derive(Clone)]
+pub struct ForwardedCertificateLayer(Arc<Rule>);
+
+struct Rule {
+    certificates: ForwardedCertificates,
+    audit: Option<Arc<dyn Audit>>,
+}
+
+impl ForwardedCertificateLayer {
+    /// Reads what these say.
+    #[must_use]
+    pub fn new(certificates: ForwardedCertificates) -> Self {
+        Self(Arc::new(Rule { certificates, audit: None }))
+    }
+
+    /// Tells this audit of fields that no proxy sent, and of those that cannot be read.
+    #[must_use]
+    pub fn audit(self, audit: impl Audit + 'static) -> Self {
+        let certificates = self.0.certificates.clone();
+        Self(Arc::new(Rule { certificates, audit: Some(Arc::new(audit)) }))
+    }
+}
+
+impl Screen for ForwardedCertificateLayer {
+    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+        let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return Ok(Shared::default()) };
+        let Rule { certificates, audit } = &*self.0;
+        let note = |what| {
+            let Some(audit) = audit else { return };
+            audit.record(&Event { peer: Some(peer), ..Event::new(what, Endpoint::Host) });
+        };
+        match certificates.read(peer, |name| values(request.headers(), name)) {
+            Ok(certificate) if certificates.is_proxy(peer) => {
+                request.extensions_mut().insert(Forwarded(certificate));
+            }
+            Ok(_) => {}
+            Err(ForwardedCertificateError::NotFromProxy) => note(EventKind::CertificateIgnored),
+            Err(ForwardedCertificateError::Repeated | ForwardedCertificateError::Malformed) => {
+                let reason = Reason::CertificateMalformed;
+                note(EventKind::Refused(reason));
+                return Err(Refusal::from(reason).into_response());
+            }
+        }
+        Ok(Shared::default())
+    }
+}
+
+impl fmt::Debug for ForwardedCertificateLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ForwardedCertificateLayer").field(&self.0.certificates).finish()
+    }
+}
+
+/// What a proxy said of the certificate, which counts instead of that of the proxy's own connection. Nothing outside of this crate can
+/// make one.
+struct Forwarded(Option<Certificate>);
+
+/// The client certificate of a request: what a trusted proxy says, else what the host says, else that of the connection.
+pub(super) fn certificate(request: &HttpRequest) -> Option<Certificate> {
+    let extensions = request.extensions();
+    match extensions.get() {
+        Some(Forwarded(certificate)) => certificate.clone(),
+        None => extensions.get::<Certificate>().or_else(|| request.conn_data()).cloned(),
+    }
+}
+
+/// What is not text cannot be read, and is not left out.
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    headers.get_all(name).map(|value| value.to_str().unwrap_or("?")).collect()
+}
+
+/// actix asks each layer for a factory of its own.
+macro_rules! transform {
+    ($($layer:ty),*) => {$(
+        impl<S, B> Transform<S, ServiceRequest> for $layer
+        where
+            S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+            B: MessageBody,
+        {
+            type Response = ServiceResponse<EitherBody<B>>;
+            type Error = Error;
+            type Transform = Screened<S, Self>;
+            type InitError = ();
+            type Future = Ready<Result<Self::Transform, ()>>;
+
+            fn new_transform(&self, inner: S) -> Self::Future {
+                ready(Ok(Screened::new(inner, self.clone())))
+            }
+        }
+    )*};
+}
+
+transform!(GuardLayer, CrossOriginLayer, PeerLayer, ForwardedCertificateLayer);
