@@ -129,7 +129,7 @@
 //! | moving from another authorization server, importing clients | [`manual::migration`] |
 //! | what the types rule out | [`manual::misuse`] |
 //!
-//! Signed tokens and keys are in `keys` and `jose` (feature `jwt`), assertions in `assertions`, OpenID Connect in [`openid`], several
+//! Pages for development are in `dev_pages` (feature of this name), signed tokens and keys in `keys` and `jose` (feature `jwt`), assertions in `assertions`, OpenID Connect in [`openid`], several
 //! issuers in [`tenants`], the guard in [`resource`], and the pure core, which never waits, in [`flow`], [`grant`] and [`issuance`].
 
 #![forbid(unsafe_code)]
@@ -141,6 +141,8 @@ pub mod assertions;
 pub mod audit;
 pub mod base;
 pub mod client;
+#[cfg(feature = "dev_pages")]
+pub mod dev_pages;
 pub mod documents;
 pub mod error;
 pub mod flow;

@@ -26,6 +26,7 @@ const FLOORS: &[&str] = &[
     "flow",
     "server",
     "tenants",
+    "dev_pages",
     "resource",
     "assertions",
     "testing",

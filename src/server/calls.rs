@@ -44,7 +44,7 @@ impl AuthorizationServer {
     }
 
     /// What the age of a sign-in is measured by.
-    pub(super) fn precise_now(&self) -> DateTime<Utc> {
+    pub(crate) fn precise_now(&self) -> DateTime<Utc> {
         self.inner.clock.precise_now()
     }
 

@@ -14,6 +14,7 @@ mod introspect;
 mod jarm;
 mod limits;
 mod metadata;
+mod openapi;
 mod openid;
 mod pushed;
 mod pushed_terms;

@@ -162,7 +162,7 @@ fn grant_types(server: &Inner, members: &mut Members) {
 }
 
 /// Whether a client can get tokens by it.
-fn works(grant_type: &GrantType, server: &Inner) -> bool {
+pub(super) fn works(grant_type: &GrantType, server: &Inner) -> bool {
     let has_users = has_users(server);
     let has_devices = super::has_devices(server);
     let has_owner = server.owner.is_some();

@@ -5,6 +5,7 @@
 //! `dispatch`. If its path can be chosen, add a setter to the builder.
 
 mod metadata;
+mod openapi;
 mod openid;
 mod paths;
 

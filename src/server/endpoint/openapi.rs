@@ -1,0 +1,235 @@
+//! The endpoints as an OpenAPI document, derived from the table.
+
+use serde_json::{Map, Value, json};
+
+use super::metadata::works;
+use super::{AuthorizationServer, Endpoint, Inner, ROWS, Row};
+use crate::client::GrantType;
+use crate::http::Method;
+
+/// What the document says of an endpoint beyond its row.
+struct Shape {
+    summary: &'static str,
+    body: Body,
+    answer: Answer,
+    asks: Asks,
+}
+
+/// What a request carries.
+enum Body {
+    Nothing,
+    /// A form: the parameters that every request has, and further ones.
+    Form(&'static [&'static str], &'static [&'static str]),
+    Json,
+}
+
+/// What a successful answer is.
+#[derive(Clone, Copy)]
+enum Answer {
+    Json(u16),
+    Empty,
+}
+
+/// Who may ask.
+#[derive(Clone, Copy)]
+enum Asks {
+    Anybody,
+    /// A client, by whichever method it registered.
+    Client,
+    /// The holder of a token.
+    Bearer,
+    /// The same, or anybody: as the host chose.
+    MaybeBearer,
+}
+
+const GRANT: &[&str] = &[
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "device_code",
+    "scope",
+    "resource",
+    "client_id",
+    "client_secret",
+];
+const AUTHORIZATION: &[&str] =
+    &["redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "resource", "nonce"];
+const HINT: &[&str] = &["token_type_hint", "client_id", "client_secret"];
+
+/// None for what this server does not answer itself.
+fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
+    use Body::{Form, Json, Nothing};
+    let (summary, body, answer, asks) = match endpoint {
+        Endpoint::Token => {
+            ("Get tokens (RFC 6749)", Form(&["grant_type"], GRANT), Answer::Json(200), Asks::Client)
+        }
+        Endpoint::PushedAuthorizationRequest => (
+            "Push an authorization request (RFC 9126)",
+            Form(&["client_id", "response_type"], AUTHORIZATION),
+            Answer::Json(201),
+            Asks::Client,
+        ),
+        Endpoint::DeviceAuthorization => {
+            let more = &["client_id", "scope", "resource"];
+            ("Begin to connect a device (RFC 8628)", Form(&[], more), Answer::Json(200), Asks::Client)
+        }
+        Endpoint::Revocation => {
+            ("Revoke a token (RFC 7009)", Form(&["token"], HINT), Answer::Empty, Asks::Client)
+        }
+        Endpoint::Introspection => {
+            ("Introspect a token (RFC 7662)", Form(&["token"], HINT), Answer::Json(200), Asks::Client)
+        }
+        Endpoint::Metadata => {
+            ("Metadata of this server (RFC 8414)", Nothing, Answer::Json(200), Asks::Anybody)
+        }
+        Endpoint::Jwks => {
+            ("Public keys of this server (RFC 7517)", Nothing, Answer::Json(200), Asks::Anybody)
+        }
+        Endpoint::UserInfo => {
+            ("Claims of the user (OpenID Connect)", Nothing, Answer::Json(200), Asks::Bearer)
+        }
+        Endpoint::Registration => match method {
+            Method::Post => ("Register a client (RFC 7591)", Json, Answer::Json(201), Asks::MaybeBearer),
+            Method::Put => ("Change a registration (RFC 7592)", Json, Answer::Json(200), Asks::Bearer),
+            Method::Delete => ("Delete a registration (RFC 7592)", Nothing, Answer::Empty, Asks::Bearer),
+            _ => ("Read a registration (RFC 7592)", Nothing, Answer::Json(200), Asks::Bearer),
+        },
+        Endpoint::Authorization
+        | Endpoint::DeviceVerification
+        | Endpoint::EndSession
+        | Endpoint::Resource
+        | Endpoint::Host => return None,
+    };
+    Some(Shape { summary, body, answer, asks })
+}
+
+impl AuthorizationServer {
+    /// The machine endpoints of this server, as it is configured, as an OpenAPI 3.1 document.
+    ///
+    /// `components.securitySchemes.oauth2` says how an API of yours is protected: where you generate its document, with `utoipa` for
+    /// example, put the same object there.
+    ///
+    /// ```
+    /// use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore};
+    ///
+    /// let server = AuthorizationServer::builder("https://as.example")
+    ///     .clients(MemoryRegistry::default())
+    ///     .store(MemoryStore::new())
+    ///     .scopes(["notes"])
+    ///     .build()?;
+    /// let document = server.openapi();
+    /// let flows = &document["components"]["securitySchemes"]["oauth2"]["flows"];
+    /// assert_eq!(flows["clientCredentials"]["tokenUrl"], "https://as.example/token");
+    /// # Ok::<(), grantor::server::ConfigErrors>(())
+    /// ```
+    #[must_use]
+    pub fn openapi(&self) -> Value {
+        let server = &*self.inner;
+        let mut paths = Map::new();
+        for row in ROWS.iter().filter(|row| row.is_served(server)) {
+            for path in row.paths(server) {
+                paths.insert(path, operations(row));
+            }
+        }
+        // The paths begin at the root of the host, whatever the path of the issuer is.
+        let origin = server.rules.issuer.trim_end_matches('/');
+        let origin = origin.strip_suffix(&server.issuer_path).unwrap_or(origin);
+        json!({
+            "openapi": "3.1.0",
+            "info": { "title": "OAuth 2.0 authorization server", "version": env!("CARGO_PKG_VERSION") },
+            "servers": [{ "url": origin }],
+            "paths": paths,
+            "components": {
+                "schemas": { "Error": error() },
+                "securitySchemes": {
+                    "oauth2": { "type": "oauth2", "flows": flows(server) },
+                    "client": {
+                        "type": "http",
+                        "scheme": "basic",
+                        "description": "client_secret_basic; a client may authenticate in its form instead, as it registered",
+                    },
+                    "bearer": { "type": "http", "scheme": "bearer" },
+                },
+            },
+        })
+    }
+}
+
+fn operations(row: &Row) -> Value {
+    let operation = |method: &Method| {
+        let shape = shape(row.endpoint, method)?;
+        Some((method.as_str().to_ascii_lowercase(), shape.operation()))
+    };
+    Value::Object(row.methods.iter().filter_map(operation).collect())
+}
+
+impl Shape {
+    fn operation(&self) -> Value {
+        let mut responses = Map::new();
+        let done = match self.answer {
+            Answer::Json(status) => {
+                let any = json!({ "application/json": { "schema": { "type": "object" } } });
+                (status, json!({ "description": "Done", "content": any }))
+            }
+            Answer::Empty => {
+                (if matches!(self.asks, Asks::Bearer) { 204 } else { 200 }, json!({ "description": "Done" }))
+            }
+        };
+        responses.insert(done.0.to_string(), done.1);
+        if !matches!(self.asks, Asks::Anybody) {
+            let schema = json!({ "schema": { "$ref": "#/components/schemas/Error" } });
+            let refused = json!({ "description": "Refused", "content": { "application/json": schema } });
+            for status in ["400", "401", "429", "503"] {
+                responses.insert(status.to_owned(), refused.clone());
+            }
+        }
+        let mut operation = json!({ "summary": self.summary, "responses": responses });
+        let security = match self.asks {
+            Asks::Anybody => json!([{}]),
+            Asks::Client => json!([{ "client": [] }, {}]),
+            Asks::Bearer => json!([{ "bearer": [] }]),
+            Asks::MaybeBearer => json!([{ "bearer": [] }, {}]),
+        };
+        operation["security"] = security;
+        let content = match self.body {
+            Body::Nothing => return operation,
+            Body::Json => json!({ "application/json": { "schema": { "type": "object" } } }),
+            Body::Form(required, more) => {
+                let text = |name: &&str| ((*name).to_owned(), json!({ "type": "string" }));
+                let properties: Map<String, Value> = required.iter().chain(more).map(text).collect();
+                let schema = json!({ "type": "object", "required": required, "properties": properties });
+                json!({ "application/x-www-form-urlencoded": { "schema": schema } })
+            }
+        };
+        operation["requestBody"] = json!({ "required": true, "content": content });
+        operation
+    }
+}
+
+/// RFC 6749 section 5.2.
+fn error() -> Value {
+    json!({
+        "type": "object",
+        "required": ["error"],
+        "properties": { "error": { "type": "string" }, "error_description": { "type": "string" } },
+    })
+}
+
+/// The flows that OpenAPI 3.1 knows, as far as this server has them.
+fn flows(server: &Inner) -> Value {
+    let url = |endpoint| server.endpoints.path(endpoint).map(|path| server.url(path));
+    let scopes: Map<String, Value> =
+        server.rules.scope.iter().map(|scope| (scope.to_owned(), Value::from(""))).collect();
+    let mut flows = Map::new();
+    if let (true, Some(page), Some(token)) =
+        (works(&GrantType::AuthorizationCode, server), url(Endpoint::Authorization), url(Endpoint::Token))
+    {
+        let flow = json!({ "authorizationUrl": page, "tokenUrl": token, "scopes": scopes });
+        flows.insert("authorizationCode".to_owned(), flow);
+    }
+    if let (true, Some(token)) = (works(&GrantType::ClientCredentials, server), url(Endpoint::Token)) {
+        flows.insert("clientCredentials".to_owned(), json!({ "tokenUrl": token, "scopes": scopes }));
+    }
+    Value::Object(flows)
+}
