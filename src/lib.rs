@@ -115,6 +115,7 @@
 //! | --- | --- |
 //! | settings, lifetimes, limits, what is on without being asked for | [`manual::defaults`] |
 //! | login, sign-in, consent, session, CSRF, `form-action` | `manual::pages` (feature `axum`) |
+//! | sign-in through another provider, passkeys, session crates | `manual::upstream` (feature `axum`) |
 //! | a single-page app, CORS | [`manual::spa`] |
 //! | logout, single sign-out | [`manual::logout`] |
 //! | OpenID Connect, `id_token`, UserInfo, claims | `manual::openid` (feature `openid`) |

@@ -24,6 +24,10 @@ pub mod observability {}
 #[doc = include_str!("spa.md")]
 pub mod spa {}
 
+#[cfg(feature = "axum")]
+#[doc = include_str!("upstream.md")]
+pub mod upstream {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
