@@ -162,7 +162,6 @@ impl AwaitSecrets {
     }
 
     /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another one.
-    #[must_use]
     pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedRequestUri) {
         let Facts { now, rules, .. } = *facts;
         let grant = Grant::push(self.client().id(), self.form.clone(), &fresh, now, &rules.policy);
