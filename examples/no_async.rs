@@ -55,9 +55,9 @@ fn authorize(
         return Err("the request is in order".into());
     };
     println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
-    let (write, sealed) = state.approve(FreshSecrets::fixed("0"), &facts);
+    let (write, sealed) = state.approve(FreshSecrets::fixed("0"), &facts)?;
     let (record, proof) = store(&write);
-    let OpenedRedirect::Ready(redirect) = sealed.open(proof, &rules.policy.prefixes)? else {
+    let OpenedRedirect::Ready(redirect) = sealed.open(proof)? else {
         return Err("a code needs no signature".into());
     };
     let Finished::Ready(response) = redirect.finish(now) else {

@@ -372,13 +372,13 @@ impl ClientBuilder {
         let defaults = || vec![GrantType::AuthorizationCode];
         let grant_types = metadata.grant_types.clone().unwrap_or_else(defaults);
         let needed = [ResponseType::Code, ResponseType::Token];
-        let needed = needed.into_iter().filter(|r| grant_types.contains(&r.grant_type()));
-        let needed: Vec<ResponseType> = needed.collect();
+        let has_grants = |r: &ResponseType| r.grant_types().iter().all(|own| grant_types.contains(own));
+        let needed: Vec<ResponseType> = needed.into_iter().filter(has_grants).collect();
         if metadata.redirect_uris.is_empty() && !needed.is_empty() {
             errors.push(ClientError::RedirectUriMissing);
         }
         let response_types = metadata.response_types.clone().unwrap_or(needed);
-        for response in response_types.iter().filter(|r| !grant_types.contains(&r.grant_type())) {
+        for response in response_types.iter().filter(|r| !has_grants(r)) {
             errors.push(ClientError::ResponseTypeWithoutGrant(*response));
         }
 

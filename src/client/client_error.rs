@@ -34,7 +34,7 @@ pub enum ClientError {
     #[error("redirect_uris is empty, and a grant type needs one")]
     RedirectUriMissing,
     /// RFC 7591 section 2.1.
-    #[error("response_types has {:?} without the grant type {:?}", .0.as_str(), .0.grant_type().as_str())]
+    #[error("response_types has {:?} without all the grant types that it needs", .0.as_str())]
     ResponseTypeWithoutGrant(ResponseType),
     /// A public client has nothing to keep a secret in.
     #[error("a client with token_endpoint_auth_method none cannot have a secret")]

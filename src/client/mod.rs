@@ -23,6 +23,7 @@ mod registration;
 mod registry;
 mod request_objects;
 mod response_mode;
+mod response_type;
 mod sealed;
 pub(crate) mod sector;
 mod state;
@@ -65,6 +66,7 @@ pub use registry::{ClientRegistry, MemoryRegistry, Registrar, RegistryError, Rep
 pub use request_objects::RequestObjects;
 pub(crate) use response_mode::Place;
 pub use response_mode::ResponseMode;
+pub use response_type::{NotAResponseType, ResponseType};
 pub(crate) use sealed::MIN_MAC_SECRET;
 pub use sealed::{SealedSecretError, SealedSecrets};
 pub use sector::SubjectIdentifierType;
@@ -76,37 +78,6 @@ pub use x509::X509Certificates;
 pub use crate::base::ClientId;
 use crate::base::redirect_uri::RedirectUri;
 use crate::base::{Digest, Scope, SecretText, after};
-
-/// What an authorization request asks for (`response_types` of RFC 7591 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ResponseType {
-    /// A code (RFC 6749 section 4.1.1).
-    Code,
-    /// A token in the fragment (RFC 6749 section 4.2.1).
-    Token,
-}
-
-impl ResponseType {
-    /// The name in requests and metadata.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Code => "code",
-            Self::Token => "token",
-        }
-    }
-
-    /// The grant type that a client needs for it.
-    #[must_use]
-    pub const fn grant_type(self) -> GrantType {
-        match self {
-            Self::Code => GrantType::AuthorizationCode,
-            Self::Token => GrantType::Implicit,
-        }
-    }
-}
 
 /// How a client proves who it is (`token_endpoint_auth_method` of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

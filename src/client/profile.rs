@@ -216,9 +216,9 @@ impl Profile {
         }
     }
 
-    /// Whether any client can have this response type.
+    /// Whether any client can have this response type; one with an `id_token` needs an OpenID Provider, too.
     #[must_use]
     pub fn answers(self, response_type: ResponseType) -> bool {
-        self.knows(&response_type.grant_type())
+        response_type.grant_types().iter().all(|grant_type| self.knows(grant_type))
     }
 }

@@ -80,7 +80,12 @@ impl ResponseMode {
     pub const fn default_of(response_type: ResponseType) -> Self {
         match response_type {
             ResponseType::Code => Self::Query,
-            ResponseType::Token => Self::Fragment,
+            ResponseType::Token
+            | ResponseType::IdToken
+            | ResponseType::IdTokenToken
+            | ResponseType::CodeIdToken
+            | ResponseType::CodeToken
+            | ResponseType::CodeIdTokenToken => Self::Fragment,
         }
     }
 

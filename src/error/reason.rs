@@ -229,6 +229,12 @@ pub enum Reason {
     DpopJktMalformed,
     /// `nonce` has more than 512 characters.
     NonceTooLong,
+    /// An `id_token` that the browser carries needs a `nonce` (OpenID Connect Core section 3.2.2.1).
+    NonceMissing,
+    /// An `id_token` is asked for without the scope `openid`.
+    IdTokenWithoutScope,
+    /// `claims` asks for UserInfo, and the response type gives no access token (OpenID Connect Core section 5.5).
+    ClaimsWithoutToken,
     /// `claims` is not what section 5.5 of OpenID Connect Core says, or too large.
     ClaimsMalformed,
     /// Request objects are not supported (RFC 9101).

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::ResponseMode;
 use super::jarm::{AwaitResponseSignature, Finished};
-use super::token::{AwaitPart, Reply};
+use super::token::{ACCESS_TOKEN_MEMBER, IdToken, Part, Reply};
 use crate::base::Algorithm;
 use crate::base::redirect_uri::RedirectUri;
 use crate::client::{ClientId, Place};
@@ -215,10 +215,37 @@ pub struct SealedRedirect {
     pub(crate) write: WriteName,
 }
 
-/// What an authorization request is answered with.
-pub(crate) enum Answer {
-    Code(String),
-    Tokens(Reply),
+/// What an authorization request is answered with: the parameters, and those of them that have to be signed first.
+#[derive(Default)]
+pub(crate) struct Answer {
+    fields: Vec<(&'static str, String)>,
+    unsigned: Vec<Part>,
+}
+
+impl Answer {
+    pub(super) fn add_code(&mut self, code: String) {
+        self.fields.push(("code", code));
+    }
+
+    pub(super) fn add_tokens(&mut self, reply: Reply, prefixes: &Prefixes) {
+        let (fields, unsigned) = reply.into_parameters(prefixes);
+        self.fields.extend(fields);
+        self.unsigned.extend(unsigned);
+    }
+
+    /// Adds an `id_token` last, bound to all that goes with it; to a signed access token, when that has its signature.
+    pub(super) fn add_id_token(&mut self, mut id_token: IdToken, state: Option<&str>) {
+        id_token.bind_request(self.field("code"), state);
+        if let Some(access_token) = self.field(ACCESS_TOKEN_MEMBER) {
+            id_token.bind(access_token);
+        }
+        self.unsigned.push(Part::IdToken(Box::new(id_token)));
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(own, _)| *own == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 impl fmt::Debug for Answer {
@@ -238,45 +265,67 @@ pub enum OpenedRedirect {
     Sign(Box<AwaitRedirectSignature>),
 }
 
-/// Waits for the signature of a token that a redirect carries.
-#[derive(Debug)]
+/// Waits for the signature of a token that a redirect carries; there may be more.
 pub struct AwaitRedirectSignature {
     to: Return,
-    waiting: Box<AwaitPart>,
+    fields: Vec<(&'static str, String)>,
+    next: Part,
+    rest: Vec<Part>,
+}
+
+/// Without the parameters that are there: one may be a code or a token.
+impl fmt::Debug for AwaitRedirectSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("AwaitRedirectSignature");
+        shown.field("to", &self.to).field("next", &self.next).finish_non_exhaustive()
+    }
 }
 
 impl SealedRedirect {
+    /// The `id_token` of the answer, if it has one.
+    pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
+        self.answer.unsigned.iter_mut().find_map(Part::id_token_mut)
+    }
+
     /// Opens it with the proof of its write.
     ///
     /// # Errors
     /// The proof is of another write.
-    pub fn open(self, proof: Committed, prefixes: &Prefixes) -> Result<OpenedRedirect, Refusal> {
-        let Self { to, answer, write } = self;
+    pub fn open(self, proof: Committed) -> Result<OpenedRedirect, Refusal> {
+        let Self { to, answer: Answer { fields, unsigned }, write } = self;
         write.check(proof)?;
-        Ok(match answer {
-            Answer::Code(code) => OpenedRedirect::Ready(to.success(vec![("code", code)])),
-            Answer::Tokens(reply) => OpenedRedirect::of(to, reply, prefixes),
-        })
+        Ok(OpenedRedirect::of(to, fields, unsigned))
     }
 }
 
 impl OpenedRedirect {
-    fn of(to: Return, reply: Reply, prefixes: &Prefixes) -> Self {
-        match reply {
-            Reply::Ready(reply) => Self::Ready(to.success(reply.into_fields(prefixes))),
-            Reply::Sign(waiting) => Self::Sign(Box::new(AwaitRedirectSignature { to, waiting })),
+    fn of(to: Return, fields: Vec<(&'static str, String)>, mut unsigned: Vec<Part>) -> Self {
+        match unsigned.is_empty() {
+            true => Self::Ready(to.success(fields)),
+            false => {
+                let next = unsigned.remove(0);
+                Self::Sign(Box::new(AwaitRedirectSignature { to, fields, next, rest: unsigned }))
+            }
         }
     }
 }
 
 impl AwaitRedirectSignature {
     /// What has to be signed.
-    pub fn waiting(&mut self) -> &mut AwaitPart {
-        &mut self.waiting
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        &self.next
+    }
+
+    pub(crate) fn part_mut(&mut self) -> &mut Part {
+        &mut self.next
     }
 
     /// Takes the token that has the claims and a signature.
-    pub fn with_token(self, token: String, prefixes: &Prefixes) -> OpenedRedirect {
-        OpenedRedirect::of(self.to, self.waiting.with_token(token), prefixes)
+    pub fn with_token(self, token: String) -> OpenedRedirect {
+        let Self { to, mut fields, next, mut rest } = self;
+        next.is_followed_by(&mut rest, &token);
+        fields.push((next.member(), token));
+        OpenedRedirect::of(to, fields, rest)
     }
 }

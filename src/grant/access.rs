@@ -263,6 +263,12 @@ impl LiveTokens {
         }
     }
 
+    /// Puts those that were issued before in front.
+    pub(super) fn follow(&mut self, mut earlier: Self) {
+        earlier.0.append(&mut self.0);
+        *self = earlier;
+    }
+
     pub(super) fn find(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
         let digest = presented.digest(Kind::Access.tag());
         let hit = self.0.iter().find(|r| r.digest.matches(&digest));

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::access::Issued;
+use super::front_channel::Offer;
 use super::refresh::{Bridge, RefreshParameters};
-use super::stage::{Lifetime, Live, Spent, Stage};
+use super::stage::{Live, Spent, Stage};
 use super::{Grant, Kind, Verdict, refuse};
 use crate::base::pkce::{CodeChallenge, CodeVerifier};
 use crate::base::redirect_uri::RedirectUri;
@@ -60,6 +61,11 @@ impl PendingCode {
         self
     }
 
+    /// Whether this is the code.
+    pub(super) fn is(&self, kind: Kind, presented: &Secret) -> bool {
+        kind == Kind::Code && self.code.matches(&presented.digest(kind.tag()))
+    }
+
     /// RFC 6749 section 4.1.3, RFC 7636 section 4.6, in this order.
     fn fits(&self, presented: &CodeRedemption<'_>) -> Result<(), Reason> {
         match presented.redirect_uri {
@@ -74,20 +80,6 @@ impl PendingCode {
             (None, Some(_)) => Err(Reason::VerifierUnexpected),
             (None, None) => Ok(()),
         }
-    }
-}
-
-impl Lifetime for PendingCode {
-    fn expires(&self) -> DateTime<Utc> {
-        self.expires
-    }
-
-    fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
-        ends
-    }
-
-    fn holds(&self, kind: Kind, presented: &Secret) -> bool {
-        kind == Kind::Code && self.code.matches(&presented.digest(kind.tag()))
     }
 }
 
@@ -149,7 +141,7 @@ impl Grant {
     ) -> Verdict {
         let digest = presented.secret.digest(Kind::Code.tag());
         let offer = match &self.stage {
-            Stage::Offered(offer) => offer,
+            Stage::Offered(offer) => &offer.code,
             Stage::Live(live) => match live.spent_code() {
                 Some(spent) => &spent.offer,
                 None => return refuse(Reason::CodeUnknown),
@@ -196,13 +188,21 @@ impl Grant {
             Err(reason) => return refuse(reason),
         };
         self.bind(&issuance);
+        let is_bound = self.confirmation().is_some();
         let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };
+        let Offer { code: offer, beside } = *offer;
+        if let Some(mut beside) = beside {
+            if is_bound {
+                beside.stay_unbound();
+            }
+            live.access.follow(*beside);
+        }
         let key = presented.bridge_key().filter(|_| !policy.leeway.is_zero());
         let bridge = key.map(|key| Bridge::over(&key, &tokens, RefreshParameters::of(presented.gate)));
-        live.spent = Some(Arc::new(Spent::Code(SpentCode { offer: *offer, bridge })));
+        live.spent = Some(Arc::new(Spent::Code(SpentCode { offer, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
     }

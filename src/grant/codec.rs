@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
+use super::front_channel::Offer;
 use super::pushed::Pushed;
 use super::refresh::Family;
 use super::{Actor, Authentication, Ended, Grant, GrantId, Live, Origin, PendingCode, Spent, Stage, Subject};
@@ -58,6 +59,12 @@ enum StageBody<'a> {
     Pushed(Pushed),
     Waiting(Waiting),
     Offered(PendingCode),
+    /// Offered, and something went with the code.
+    Hybrid {
+        code: PendingCode,
+        #[serde(default, skip_serializing_if = "LiveTokens::is_empty")]
+        access: LiveTokens,
+    },
     Live {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<Cow<'a, SpentCode>>,
@@ -88,7 +95,10 @@ impl Grant {
         let stage = match &self.stage {
             Stage::Pushed(pushed) => StageBody::Pushed(Pushed::clone(pushed)),
             Stage::Waiting(waiting) => StageBody::Waiting(Waiting::clone(waiting)),
-            Stage::Offered(offer) => StageBody::Offered(PendingCode::clone(offer)),
+            Stage::Offered(offer) => match Offer::clone(offer) {
+                Offer { code, beside: None } => StageBody::Offered(code),
+                Offer { code, beside: Some(access) } => StageBody::Hybrid { code, access: *access },
+            },
             Stage::Live(live) => StageBody::Live {
                 code: live.spent_code().map(Cow::Borrowed),
                 device: live.spent_device_code().map(Cow::Borrowed),
@@ -130,7 +140,10 @@ impl Grant {
         let stage = match body.stage {
             StageBody::Pushed(pushed) => Stage::Pushed(Box::new(pushed)),
             StageBody::Waiting(waiting) => Stage::Waiting(Box::new(waiting)),
-            StageBody::Offered(offer) => Stage::Offered(Box::new(offer)),
+            StageBody::Offered(code) => Stage::Offered(Box::new(code.into())),
+            StageBody::Hybrid { code, access } => {
+                Stage::Offered(Box::new(Offer { code, beside: Some(Box::new(access)) }))
+            }
             StageBody::Live { code, device, family, access } => {
                 let spent = match (code, device) {
                     (None, None) => None,

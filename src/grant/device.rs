@@ -307,7 +307,10 @@ impl Grant {
 
     /// The answer to a spent code: the first one once more, where it is known to be lost.
     fn repeat(self, presented: &DeviceCodeUse<'_>, now: DateTime<Utc>, policy: &Policy) -> Verdict {
-        let spent = self.stage.live().and_then(Live::spent_device_code);
+        let spent = match &self.stage {
+            Stage::Live(live) => live.spent_device_code(),
+            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
+        };
         let bridge = spent.and_then(|spent| spent.bridge.as_ref());
         let Some(bridge) = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy)) else {
             return refuse(Reason::DeviceCodeSpent);

@@ -8,6 +8,7 @@ mod binding;
 mod code;
 mod codec;
 mod device;
+mod front_channel;
 mod pushed;
 mod refresh;
 mod stage;
@@ -43,7 +44,7 @@ use access::LiveTokens;
 use code::SpentCode;
 use device::SpentDeviceCode;
 use refresh::{Bridge, Family};
-use stage::{Ended, Live, Spent, Stage};
+use stage::{Ended, Lifetime as _, Live, Spent, Stage};
 
 /// One authorization, from the code to its end.
 ///
@@ -157,7 +158,7 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
-        let stage = Stage::Offered(Box::new(terms));
+        let stage = Stage::Offered(Box::new(terms.into()));
         Self::new(issuance, Some(authentication), stage, fresh.grant, now, policy)
     }
 
@@ -338,7 +339,7 @@ impl Grant {
     /// When it last issued a token; when it was approved, if it has issued none.
     #[must_use]
     pub fn last_used(&self) -> DateTime<Utc> {
-        let issued = self.stage.live().and_then(|live| live.access.last_issued());
+        let issued = self.stage.tokens().and_then(LiveTokens::last_issued);
         issued.unwrap_or(self.created)
     }
 
@@ -365,23 +366,28 @@ impl Grant {
         self.scope.contains(OFFLINE_ACCESS)
     }
 
-    /// Whether tokens were issued and something of them can still be used.
+    /// Whether access tokens were issued and something of it can still be used.
     #[must_use]
     pub fn is_redeemed(&self, now: DateTime<Utc>) -> bool {
-        matches!(self.stage, Stage::Live(_)) && self.is_live(now)
+        match &self.stage {
+            Stage::Live(live) => live.is_live(now),
+            Stage::Offered(offer) => offer.beside.as_ref().is_some_and(|tokens| now < tokens.expires()),
+            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => false,
+        }
     }
 
     /// From when on the record can be purged: nothing of it can be used or replayed any more, and no logout has to find it.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
         let expires = self.stage.lifetime().expires();
-        match self.stage {
-            // Its client got an `id_token`, or may have got one at the same moment.
-            Stage::Live(_) | Stage::Ended(_) => {
-                self.kept_for_logout().map_or(expires, |kept| expires.max(kept))
-            }
-            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) => expires,
-        }
+        let has_id_token = match &self.stage {
+            // Or may have got one at the same moment.
+            Stage::Live(_) | Stage::Ended(_) => true,
+            Stage::Offered(offer) => offer.beside.is_some(),
+            Stage::Pushed(_) | Stage::Waiting(_) => false,
+        };
+        let kept = self.kept_for_logout().filter(|_| has_id_token);
+        kept.map_or(expires, |kept| expires.max(kept))
     }
 
     /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires) beyond this: for
@@ -395,12 +401,12 @@ impl Grant {
     /// The live access token with this secret.
     #[must_use]
     pub fn access(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
-        self.stage.live()?.access.find(presented, now)
+        self.stage.tokens()?.find(presented, now)
     }
 
     /// The live access token with this name.
     pub(crate) fn access_by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
-        self.stage.live()?.access.by_name(name, now)
+        self.stage.tokens()?.by_name(name, now)
     }
 
     /// Until when this refresh token could be used, if it is the current one.
@@ -451,8 +457,11 @@ impl Grant {
 
     /// What the revocation of one access token leaves; `None` if it is not live.
     pub(crate) fn without_access(mut self, name: Fingerprint, now: DateTime<Utc>) -> Option<Self> {
-        let Stage::Live(live) = &mut self.stage else {
-            return None;
+        let live = match &mut self.stage {
+            Stage::Live(live) => live,
+            // The code stays.
+            Stage::Offered(offer) => return offer.beside.as_mut()?.remove(name, now).then_some(self),
+            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => return None,
         };
         if !live.access.remove(name, now) {
             return None;

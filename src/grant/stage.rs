@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::Kind;
 use super::access::LiveTokens;
-use super::code::{PendingCode, SpentCode};
+use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
+use super::front_channel::Offer;
 use super::pushed::Pushed;
 use super::refresh::Family;
 use crate::base::Secret;
@@ -18,8 +19,8 @@ pub(super) enum Stage {
     Pushed(Box<Pushed>),
     /// A device's user code is out; no user has approved, or the device has not asked since.
     Waiting(Box<Waiting>),
-    /// A code is out; nothing has been issued.
-    Offered(Box<PendingCode>),
+    /// A code is out, and has not been redeemed.
+    Offered(Box<Offer>),
     /// Tokens are out.
     Live(Live),
     /// Over. Kept so that a replay is recognised, not merely not found.
@@ -80,17 +81,18 @@ impl Stage {
         match self {
             Self::Pushed(pushed) => &**pushed,
             Self::Waiting(waiting) => &**waiting,
-            Self::Offered(code) => &**code,
+            Self::Offered(offer) => &**offer,
             Self::Live(live) => live,
             Self::Ended(ended) => ended,
         }
     }
 
-    /// The tokens, if any are out.
-    pub(super) fn live(&self) -> Option<&Live> {
+    /// The access tokens, if any are out.
+    pub(super) fn tokens(&self) -> Option<&LiveTokens> {
         match self {
-            Self::Live(live) => Some(live),
-            Self::Pushed(_) | Self::Waiting(_) | Self::Offered(_) | Self::Ended(_) => None,
+            Self::Live(live) => Some(&live.access),
+            Self::Offered(offer) => offer.beside.as_deref(),
+            Self::Pushed(_) | Self::Waiting(_) | Self::Ended(_) => None,
         }
     }
 }

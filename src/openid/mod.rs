@@ -21,7 +21,10 @@
 //! With [`sessions`](crate::server::AuthorizationServerBuilder::sessions), the server knows in which session of the host a grant
 //! began, and users can sign out everywhere at once: see the [manual](crate::manual::logout).
 //!
-//! Not supported: encrypted tokens, hybrid and implicit flows, session management, aggregated and distributed claims, and the claim `sub` of self-issued providers.
+//! Under [`Profile::Rfc6749`](crate::Profile::Rfc6749) the response types with `id_token` and `token` are there for clients that list them
+//! ([`ResponseType`](crate::ResponseType)).
+//!
+//! Not supported: encrypted tokens, session management, aggregated and distributed claims, and the claim `sub` of self-issued providers.
 
 #[cfg(feature = "openid")]
 mod hmac;

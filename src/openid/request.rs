@@ -71,6 +71,11 @@ impl ClaimsRequest {
         of_user(&self.userinfo)
     }
 
+    /// Whether it asks for claims of the UserInfo answer.
+    pub(crate) fn asks_userinfo(&self) -> bool {
+        !self.userinfo.is_empty()
+    }
+
     /// What it says of the `sub` or the `acr` of the `id_token`.
     pub(crate) fn terms(&self, name: &str) -> Option<&ClaimTerms> {
         self.id_token.get(name)?.as_ref()

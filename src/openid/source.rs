@@ -37,7 +37,7 @@ pub trait ClaimsSource: Send + Sync {
     /// The claims of `asked.user()` among `asked.names()`.
     ///
     /// By section 5.4 of OpenID Connect Core the claims of the scopes go into the UserInfo answer and not into the `id_token`,
-    /// unless the client has `id_token_claims_from_scope`; what a request names by the parameter `claims` goes where it says.
+    /// unless the client has `id_token_claims_from_scope` or gets no access token (response type `id_token`); what a request names by the parameter `claims` goes where it says.
     /// This is called once for each answer that can have such a claim, before anything is written.
     ///
     /// The user is the host's own word, and was approved for the client; the names may be the client's. What was not asked for
@@ -141,10 +141,10 @@ pub(crate) struct Kept {
 }
 
 impl Wanted {
-    /// What a client gets in an `id_token`.
-    pub(crate) fn in_id_token(openid: &OpenId, scope: &Scope, client: &Client) -> Self {
+    /// What a client gets in an `id_token`: with the claims of the scope, if it is alone or the client wants them there.
+    pub(crate) fn in_id_token(openid: &OpenId, scope: &Scope, client: &Client, is_alone: bool) -> Self {
         let mut wanted = Self::default();
-        if client.metadata().id_token_claims_from_scope.unwrap_or(false) {
+        if is_alone || client.metadata().id_token_claims_from_scope.unwrap_or(false) {
             wanted.add(of_scope(scope).map(|name| (name, None)));
         }
         wanted.add(openid.claims.iter().flat_map(|claims| claims.of_id_token()));

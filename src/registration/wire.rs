@@ -364,7 +364,10 @@ impl RequestedMetadata {
         }
         check_implicit(&metadata, &grant_types, rules)?;
         let mut response_types = metadata.response_types.unwrap_or_default();
-        response_types.retain(|response| grant_types.contains(&response.grant_type()));
+        response_types.retain(|response| {
+            let can_be_had = !response.has_id_token() || rules.openid.is_some();
+            can_be_had && response.grant_types().iter().all(|own| grant_types.contains(own))
+        });
         if metadata.redirect_uris.is_empty() && !response_types.is_empty() {
             return Err(Reason::RegistrationRedirectUriMissing);
         }
@@ -418,22 +421,20 @@ fn each_once(names: Vec<String>) -> Vec<String> {
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// The response types, which belong to the grant types (the table in RFC 7591 section 2.1). Hybrid ones of OpenID Connect
-/// are not known here; they only have to fit.
+/// The response types, which belong to the grant types (the tables in RFC 7591 section 2.1 and OpenID Connect Registration
+/// section 2). Where the client names none, they are those of plain OAuth.
 fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<ResponseType>, Reason> {
-    let pairs = [ResponseType::Code, ResponseType::Token];
-    let granted = |response: &ResponseType| grants.iter().any(|g| g == response.grant_type().as_str());
+    let granted = |grant_type: &GrantType| grants.iter().any(|name| name == grant_type.as_str());
     let Some(responses) = responses else {
-        return Ok(pairs.into_iter().filter(granted).collect());
+        let plain = [ResponseType::Code, ResponseType::Token].into_iter();
+        return Ok(plain.filter(|response| response.grant_types().iter().all(granted)).collect());
     };
-    for pair in pairs {
-        let asked = responses.iter().any(|name| name.split(' ').any(|word| word == pair.as_str()));
-        if asked != granted(&pair) {
-            return Err(Reason::RegistrationInconsistent);
-        }
-    }
-    let known: Vec<ResponseType> = responses.iter().filter_map(|name| known(name)).collect();
-    match known.is_empty() {
+    let asks =
+        |words: &[&str]| responses.iter().any(|name| name.split(' ').any(|word| words.contains(&word)));
+    let fits = asks(&["code"]) == granted(&GrantType::AuthorizationCode)
+        && asks(&["token", "id_token"]) == granted(&GrantType::Implicit);
+    let known: Vec<ResponseType> = responses.iter().filter_map(|name| ResponseType::parse(name)).collect();
+    match known.is_empty() || !fits {
         true => Err(Reason::RegistrationInconsistent),
         false => Ok(known),
     }

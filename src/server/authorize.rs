@@ -6,7 +6,7 @@ use super::calls::Outcome;
 use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
-use crate::client::{Client, ResponseType};
+use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{AssertionFlaw, Reason, Refusal};
 use crate::flow::authorize::{
@@ -388,30 +388,39 @@ impl Consent {
                 }
                 response
             }
-            Err(refusal) => {
-                let reason = refusal.reason();
-                let _ = server.refuse(refusal, Endpoint::Authorization, EventSubject::client(&client));
-                ErrorPage { reason }.into_response()
-            }
+            Err(refusal) => server.refuse_page(refusal, EventSubject::client(&client)),
         }
     }
 
     async fn answer_yes(self) -> Response {
         let Self { server, state, .. } = self;
-        let what = match state.response_type() {
-            ResponseType::Code => EventKind::CodeIssued,
-            ResponseType::Token => EventKind::TokensIssued,
-        };
+        let response_type = state.response_type();
         let is_pushed = state.is_pushed();
+        let client = state.client().id().clone();
         let is_self_registered = state.client().is_self_registered();
-        let (write, sealed) = state.approve(server.fresh_secrets(), &server.facts());
+        let approved = state.approve(server.fresh_secrets(), &server.facts());
+        let (write, mut sealed) = match approved {
+            Ok(approved) => approved,
+            Err(refusal) => return server.refuse_page(refusal, EventSubject::client(&client)),
+        };
         let grant = write.next().grant();
         let about = EventSubject::of(grant);
+        // Before the write: users who cannot be asked for their claims leave no grant behind.
+        if let Some(id_token) = sealed.id_token_mut()
+            && let Err(refusal) = server.add_claims(id_token, Endpoint::Authorization, about).await
+        {
+            return server.refuse_page(refusal, about);
+        }
         let refusal: Refusal = match server.commit(&write).await {
             Outcome::Committed(proof) => {
-                server.audit(what, Endpoint::Authorization, about);
+                if response_type.has_code() {
+                    server.audit(EventKind::CodeIssued, Endpoint::Authorization, about);
+                }
+                if response_type.has_token() || response_type.has_id_token() {
+                    server.audit(EventKind::TokensIssued, Endpoint::Authorization, about);
+                }
                 let confirmed = server.confirm_client(is_self_registered, grant).await;
-                let opened = sealed.open(proof, &server.rules().policy.prefixes);
+                let opened = sealed.open(proof);
                 let response = match confirmed.and(opened) {
                     Ok(opened) => server.signed_redirect(opened).await,
                     Err(refusal) => Err(refusal),
@@ -430,13 +439,18 @@ impl Consent {
             Outcome::Conflict => Reason::Contended.into(),
             Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.into(),
         };
-        let reason = refusal.reason();
-        let _ = server.refuse(refusal, Endpoint::Authorization, about);
-        ErrorPage { reason }.into_response()
+        server.refuse_page(refusal, about)
     }
 }
 
 impl AuthorizationServer {
+    /// The page of a request that is not answered, after it was noted.
+    fn refuse_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
+        let reason = refusal.reason();
+        let _ = self.refuse(refusal, Endpoint::Authorization, about);
+        ErrorPage { reason }.into_response()
+    }
+
     /// Verifies an `id_token_hint`, if there is one.
     async fn with_hint(&self, state: AwaitLogin) -> Result<AwaitLogin, Refusal> {
         let Some(hint) = state.hint(self.rules()) else { return Ok(state) };

@@ -3,7 +3,7 @@
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, HostCall};
 use crate::error::{Fault, Reason, Refusal};
-use crate::flow::token::{AwaitPart, Part, Reply, TokenReply};
+use crate::flow::token::{Part, Reply, TokenReply};
 use crate::flow::{Finished, OpenedRedirect, Redirect};
 use crate::http::Response;
 use crate::signing::{Claims, Unsigned};
@@ -29,7 +29,7 @@ impl AuthorizationServer {
             match reply {
                 Reply::Ready(reply) => return Ok(reply),
                 Reply::Sign(mut waiting) => {
-                    let token = self.sign_part(&mut waiting).await?;
+                    let token = self.sign_part(waiting.part_mut()).await?;
                     reply = waiting.with_token(token);
                 }
             }
@@ -41,8 +41,8 @@ impl AuthorizationServer {
             match opened {
                 OpenedRedirect::Ready(redirect) => return Ok(redirect),
                 OpenedRedirect::Sign(mut redirect) => {
-                    let token = self.sign_part(redirect.waiting()).await?;
-                    opened = redirect.with_token(token, &self.rules().policy.prefixes);
+                    let token = self.sign_part(redirect.part_mut()).await?;
+                    opened = redirect.with_token(token);
                 }
             }
         }
@@ -60,14 +60,13 @@ impl AuthorizationServer {
         }
     }
 
-    async fn sign_part(&self, waiting: &mut AwaitPart) -> Result<String, Refusal> {
-        if let (Part::AccessToken { claims, .. }, Some(host)) =
-            (waiting.part_mut(), &self.inner.access_token_claims)
+    async fn sign_part(&self, part: &mut Part) -> Result<String, Refusal> {
+        if let (Part::AccessToken { claims, .. }, Some(host)) = (&mut *part, &self.inner.access_token_claims)
         {
             let extra = host.claims(claims);
             claims.add(extra);
         }
-        let unsigned = waiting.part().unsigned().map_err(Fault::from)?;
+        let unsigned = part.unsigned().map_err(Fault::from)?;
         self.sign(&unsigned).await
     }
 

@@ -73,7 +73,9 @@ impl AuthorizationServer {
             let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered(now));
             let facts = Facts::new(now, self.rules()).unanswered(unanswered);
             let mut decision = state.decide(account_status, self.fresh_secrets(), &facts);
-            self.add_claims(&mut decision, about).await?;
+            if let Some(id_token) = decision.id_token_mut() {
+                self.add_claims(id_token, Endpoint::Token, about).await?;
+            }
             let (write, sealed) = match decision {
                 Decision::Refuse(refusal) => return Err(refusal),
                 Decision::Repeat(reply) | Decision::Issue(reply) => {

@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
-use crate::flow::token::Decision;
+use crate::flow::token::IdToken;
 use crate::http::form::Form;
 use crate::http::{Method, Request, Response};
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
@@ -99,16 +99,16 @@ impl AuthorizationServer {
     /// Asks for the claims of an answer's `id_token`. Before the answer is written: so a database of users that fails burns no code.
     pub(super) async fn add_claims(
         &self,
-        decision: &mut Decision,
+        id_token: &mut IdToken,
+        endpoint: Endpoint,
         about: EventSubject<'_>,
     ) -> Result<(), Refusal> {
-        let Some(id_token) = decision.id_token_mut() else { return Ok(()) };
         let given = match id_token.asked() {
             Some(asked) => self.ask(&asked).await?,
             None => return Ok(()),
         };
         let overreached = id_token.answer(given);
-        self.note_overreach(overreached, Endpoint::Token, about);
+        self.note_overreach(overreached, endpoint, about);
         Ok(())
     }
 

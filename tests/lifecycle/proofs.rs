@@ -67,8 +67,8 @@ fn redeemed(offered: &Write, code: &str, seed: &str, facts: &Facts<'_>) -> (Writ
 
 /// A grant whose code is out, and the code.
 fn offered(facts: &Facts<'_>) -> (Write, String) {
-    let (write, sealed) = consent(facts).approve(FreshSecrets::fixed("grant"), facts);
-    let opened = sealed.open(write.committed(), &facts.rules.policy.prefixes).unwrap();
+    let (write, sealed) = consent(facts).approve(FreshSecrets::fixed("grant"), facts).unwrap();
+    let opened = sealed.open(write.committed()).unwrap();
     let OpenedRedirect::Ready(redirect) = opened else { panic!("a code needs no signature") };
     let Finished::Ready(response) = redirect.finish(facts.now) else { panic!("no signature was asked for") };
     let code = response.header("location").unwrap().split(['=', '&']).nth(1).unwrap().to_owned();
@@ -114,9 +114,9 @@ fn the_proof_that_the_grant_ended_opens_no_tokens() {
 fn the_proof_of_another_grant_opens_no_redirect() {
     let rules = rules();
     let facts = Facts::new(NOW, &rules);
-    let (_, sealed) = consent(&facts).approve(FreshSecrets::fixed("1"), &facts);
-    let (other, _) = consent(&facts).approve(FreshSecrets::fixed("2"), &facts);
-    stays_shut(sealed.open(other.committed(), &rules.policy.prefixes));
+    let (_, sealed) = consent(&facts).approve(FreshSecrets::fixed("1"), &facts).unwrap();
+    let (other, _) = consent(&facts).approve(FreshSecrets::fixed("2"), &facts).unwrap();
+    stays_shut(sealed.open(other.committed()));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The user's choice, and the answer that it makes.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{AuthenticationRequest, Prompt};
@@ -7,12 +9,13 @@ use crate::base::pkce::CodeChallenge;
 use crate::base::redirect_uri::RedirectUri;
 use crate::base::{AccessRights, AuthorizationDetails, FreshSecrets, ReplayKey, ResourceIndicators, Scope};
 use crate::client::{ApplicationType, Client, ResponseType};
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::flow::consent::Terms;
 use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
-use crate::flow::token::Reply;
+use crate::flow::token::{IdToken, IdTokenTerms, Reply};
 use crate::flow::{Facts, Issuance};
-use crate::grant::{Authentication, Grant, Handle, Kind, PendingCode};
+use crate::grant::{Authentication, Grant, Handle, Issued, Kind, PendingCode};
+use crate::issuance::Rules;
 use crate::openid::{OPENID, OpenId};
 use crate::store::{Record, Write};
 
@@ -33,6 +36,8 @@ pub struct AwaitConsent {
     pub(super) challenge: Option<CodeChallenge>,
     pub(super) authentication: Authentication,
     pub(super) issuance: Issuance,
+    /// Of the access token that goes with the code.
+    pub(super) beside: Option<Issuance>,
     pub(super) terms: Terms,
 }
 
@@ -106,10 +111,12 @@ impl AwaitConsent {
         }
     }
 
-    /// Whether nothing is left of what was asked for: yes to nothing is no.
+    /// Whether nothing is left of what was asked for: yes to nothing is no. An `id_token` is nothing without the scope
+    /// `openid`.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.terms.is_nothing()
+        let lacks_id_token = self.response_type.has_id_token() && !self.scope().contains(OPENID);
+        self.terms.is_nothing() || lacks_id_token
     }
 
     /// Whether no page may be shown (`prompt=none`).
@@ -168,37 +175,97 @@ impl AwaitConsent {
 
     /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that only one answer can
     /// be written.
-    pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedRedirect) {
+    ///
+    /// # Errors
+    /// An `id_token` that goes with the answer cannot be made: see [`Reason::SubjectUnfit`] and [`Reason::IdTokenAlgorithm`].
+    pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedRedirect), Refusal> {
         let Facts { now, rules, .. } = *facts;
-        let Self { to, named, pushed, response_type, challenge, authentication, issuance, terms, .. } = self;
+        let Self {
+            to, named, pushed, response_type, challenge, authentication, issuance, beside, terms, ..
+        } = self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let openid = issuance.openid.filter(|_| scope.contains(OPENID));
         let rights = AccessRights { scope, details, ..issuance.rights };
         let issuance = Issuance { rights, openid, ..issuance };
-        let policy = &rules.policy;
         let fresh = match &pushed {
             Some(record) => fresh.of_grant(record.grant().id()),
             None => fresh,
         };
-        let (grant, answer) = match response_type {
-            ResponseType::Code => {
-                let terms = PendingCode::new(&fresh.first, &to.uri, named, challenge, now, policy);
-                let terms = terms.at_most(rules.switches_for(&issuance.client).longest_code, now);
-                let grant = Grant::offer(issuance, authentication, terms, &fresh, now, policy);
-                let code = Handle::new(grant.id(), fresh.first);
-                (grant, Answer::Code(code.into_text(Kind::Code, &policy.prefixes)))
-            }
-            ResponseType::Token => {
-                let (grant, tokens) = Grant::issue(issuance, Some(authentication), fresh, now, policy);
-                let reply = Reply::new(&grant, tokens, facts);
-                (grant, Answer::Tokens(reply))
-            }
+        let (client, sub) = (Arc::clone(&issuance.client), issuance.sub.clone());
+        let mut answer = Answer::default();
+        let code = response_type.has_code().then(|| {
+            let code = Handle::new(fresh.grant, fresh.first.duplicate());
+            answer.add_code(code.into_text(Kind::Code, &rules.policy.prefixes));
+            let terms = PendingCode::new(&fresh.first, &to.uri, named, challenge, now, &rules.policy);
+            terms.at_most(rules.switches_for(&client).longest_code, now)
+        });
+        let approved = Approved { response_type, code, beside, authentication, issuance };
+        let (grant, tokens) = approved.grant(fresh, facts);
+        let id_token = IdTokenTerms {
+            scope: grant.scope(),
+            sub: sub.as_ref(),
+            issued: now,
+            has_nonce: true,
+            is_alone: response_type == ResponseType::IdToken,
         };
+        let id_token = match response_type.has_id_token() {
+            true => IdToken::of(&grant, &id_token, &client, rules)?,
+            false => None,
+        };
+        if let Some(tokens) = tokens {
+            answer.add_tokens(Reply::new(&grant, tokens, facts), &rules.policy.prefixes);
+        }
+        if let Some(id_token) = id_token {
+            answer.add_id_token(id_token, to.state.as_deref());
+        }
         let write = match pushed {
             Some(record) => Write::reindex(record.version(), grant, now),
             None => Write::insert(grant, now),
         };
         let sealed = SealedRedirect { to, answer, write: write.name() };
-        (write, sealed)
+        Ok((write, sealed))
     }
+}
+
+/// What a grant is made of.
+struct Approved {
+    response_type: ResponseType,
+    code: Option<PendingCode>,
+    beside: Option<Issuance>,
+    authentication: Authentication,
+    issuance: Issuance,
+}
+
+impl Approved {
+    /// The grant of an answer, and the access token in it.
+    fn grant(self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Grant, Option<Issued>) {
+        let Facts { now, rules, .. } = *facts;
+        let Self { response_type, code, beside, authentication, issuance } = self;
+        let policy = &rules.policy;
+        match (code, beside) {
+            (Some(code), Some(beside)) => {
+                let beside = narrowed(beside, &issuance, rules);
+                let (grant, tokens) =
+                    Grant::offer_beside_token(issuance, &beside, authentication, code, fresh, now, policy);
+                (grant, Some(tokens))
+            }
+            (Some(code), None) if response_type.has_id_token() => {
+                (Grant::offer_beside_id_token(issuance, authentication, code, &fresh, now, policy), None)
+            }
+            (Some(code), None) => (Grant::offer(issuance, authentication, code, &fresh, now, policy), None),
+            (None, _) if response_type.has_token() => {
+                let (grant, tokens) = Grant::issue(issuance, Some(authentication), fresh, now, policy);
+                (grant, Some(tokens))
+            }
+            (None, _) => (Grant::identify(issuance, authentication, fresh.grant, now, policy), None),
+        }
+    }
+}
+
+/// What of an access token that goes with a code is left of what was approved.
+fn narrowed(beside: Issuance, approved: &Issuance, rules: &Rules) -> Issuance {
+    let AccessRights { scope, details, .. } = &approved.rights;
+    let details = rules.details_for(beside.audience.as_ref(), &approved.client, details);
+    let rights = AccessRights { scope: beside.rights.scope.intersection(scope), details, ..beside.rights };
+    Issuance { rights, ..beside }
 }

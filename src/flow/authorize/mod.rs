@@ -40,7 +40,7 @@ use super::logout::HintClaims;
 use super::redirect::{ErrorAnswer, Return};
 use crate::base::pkce::CodeChallenge;
 use crate::base::{AccessRights, Confirmation};
-use crate::client::{Client, ClientId, ResponseType};
+use crate::client::{Client, ClientId, GrantType, ResponseType};
 use crate::error::{AssertionFlaw, Reason, Refusal};
 use crate::grant::{Login, Subject};
 use crate::http::form::Form;
@@ -286,14 +286,18 @@ impl AwaitLogin {
         asked.check_prompts(rules)?;
         self.hint.as_ref().map_err(|reason| *reason)?;
         let confirmation = asked.code_key(response_type, rules)?.map(Confirmation::Jkt);
-        let gate = Gate { client, grant_type: response_type.grant_type(), asked: &gate::RequestedAccess { scope, targets, details, confirmation }, account_status: AccountStatus::Active, rules };
-        let issuance = gate.pass_new(subject)?;
-        let openid    = asked.openid(response_type, &issuance.rights.scope, rules)?;
-        Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance } })
+        let access        = &gate::RequestedAccess { scope, targets, details, confirmation };
+        let gate          = |grant_type| Gate { client, grant_type, asked: access, account_status: AccountStatus::Active, rules };
+        let begins        = if response_type.has_code() { GrantType::AuthorizationCode } else { GrantType::Implicit };
+        let issuance      = gate(begins).pass_new(subject)?;
+        let openid        = asked.openid(response_type, &issuance.rights.scope, rules)?;
+        let is_beside     = response_type.has_code() && response_type.has_token();
+        let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?;
+        Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance }, beside })
     }
 
     fn asks(self, checked: CheckedRequest, login: Login, now: DateTime<Utc>, rules: &Rules) -> AwaitConsent {
-        let CheckedRequest { response_type, mode, challenge, mut issuance } = checked;
+        let CheckedRequest { response_type, mode, challenge, mut issuance, beside } = checked;
         let Login { authentication, amr, session, .. } = login;
         if let Some(openid) = &mut issuance.openid {
             openid.amr = amr;
@@ -314,6 +318,7 @@ impl AwaitLogin {
             authentication,
             terms: Terms::new(Arc::clone(client), scope.clone(), targets.clone(), details.clone()),
             issuance,
+            beside,
         }
     }
 }
@@ -323,10 +328,13 @@ struct CheckedRequest {
     mode: ResponseMode,
     challenge: Option<CodeChallenge>,
     issuance: Issuance,
+    /// Of the access token that goes with the code.
+    beside: Option<Issuance>,
 }
 
 fn may_answer(asked: ResponseType, client: &Client, rules: &Rules) -> Result<(), Reason> {
-    match (rules.profile.answers(asked), client.response_types().contains(&asked)) {
+    let can_be_had = rules.profile.answers(asked) && (!asked.has_id_token() || rules.openid.is_some());
+    match (can_be_had, client.response_types().contains(&asked)) {
         (true, true) => Ok(()),
         (true, false) => Err(Reason::ResponseTypeNotAllowed),
         (false, _) => Err(Reason::ResponseTypeUnsupported),

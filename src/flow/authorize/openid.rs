@@ -66,24 +66,36 @@ impl AuthorizationParameters {
         }
     }
 
-    /// What a grant of this scope remembers of the request; the user's part of it is still to come. Only a code leads to an
-    /// `id_token`.
+    /// What a grant of this scope remembers of the request; the user's part of it is still to come. The response type `token`
+    /// is plain OAuth's.
     ///
     /// # Errors
-    /// `nonce` is too long, or `claims` malformed.
+    /// `nonce` is too long, or missing where the browser carries an `id_token`; `claims` is malformed, or asks for what there
+    /// is no access token for; or there is no scope `openid` for an `id_token`.
     pub(super) fn openid(
         &self,
         response_type: ResponseType,
         scope: &Scope,
         rules: &Rules,
     ) -> Result<Option<Box<OpenId>>, Reason> {
-        if response_type != ResponseType::Code || !self.is_of_openid(rules) || !scope.contains(OPENID) {
-            return Ok(None);
+        let is_of_openid = self.is_of_openid(rules) && scope.contains(OPENID);
+        match response_type {
+            _ if !is_of_openid && response_type.has_id_token() => return Err(Reason::IdTokenWithoutScope),
+            ResponseType::Token => return Ok(None),
+            _ if !is_of_openid => return Ok(None),
+            _ => {}
         }
         if self.nonce.as_ref().is_some_and(|nonce| nonce.chars().nth(MAX_NONCE).is_some()) {
             return Err(Reason::NonceTooLong);
         }
+        if self.nonce.is_none() && response_type.has_id_token() {
+            return Err(Reason::NonceMissing);
+        }
         let claims = self.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
+        let asks_userinfo = claims.as_ref().is_some_and(ClaimsRequest::asks_userinfo);
+        if asks_userinfo && response_type == ResponseType::IdToken {
+            return Err(Reason::ClaimsWithoutToken);
+        }
         let (nonce, claims) = (self.nonce.clone(), claims.map(Box::new));
         Ok(Some(Box::new(OpenId { nonce, claims, ..OpenId::default() })))
     }

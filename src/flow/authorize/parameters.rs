@@ -69,7 +69,8 @@ impl AuthorizationParameters {
             details: text("authorization_details")
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)
                 .map_err(Reason::from),
-            response_type: text("response_type").map(response_type),
+            response_type: text("response_type")
+                .map(|words| ResponseType::parse(words).ok_or(Reason::ResponseTypeUnsupported)),
             response_mode: text("response_mode").map(ResponseMode::parse),
             scope: text("scope").map(|text| Scope::parse(text).map_err(Reason::from)),
             challenge: text("code_challenge").map(|text| CodeChallenge::parse(text).map_err(Reason::from)),
@@ -115,7 +116,7 @@ impl AuthorizationParameters {
     ) -> Result<Option<CodeChallenge>, Reason> {
         match (self.challenge, self.challenge_method) {
             (None, Some(_)) => Err(Reason::ChallengeMissing),
-            (None, None) if response_type == ResponseType::Code && client.requires_pkce() => {
+            (None, None) if response_type.has_code() && client.requires_pkce() => {
                 Err(Reason::ChallengeMissing)
             }
             (None, None) => Ok(None),
@@ -124,13 +125,14 @@ impl AuthorizationParameters {
         }
     }
 
-    /// The key that the code is bound to. A server that takes no proofs ignores the parameter, and an implicit answer has no code.
+    /// The key that the code is bound to. A server that takes no proofs ignores the parameter, and an answer without a code
+    /// has nothing to bind.
     pub(super) fn code_key(
         &self,
         response_type: ResponseType,
         rules: &Rules,
     ) -> Result<Option<Thumbprint>, Reason> {
-        match rules.takes_proofs && response_type == ResponseType::Code {
+        match rules.takes_proofs && response_type.has_code() {
             true => self.dpop_jkt.transpose(),
             false => Ok(None),
         }
@@ -139,14 +141,6 @@ impl AuthorizationParameters {
     /// Whether the scope has this token.
     pub(super) fn names_scope(&self, token: &str) -> bool {
         matches!(&self.scope, Some(Ok(scope)) if scope.contains(token))
-    }
-}
-
-fn response_type(asked: &str) -> Result<ResponseType, Reason> {
-    match asked {
-        "code" => Ok(ResponseType::Code),
-        "token" => Ok(ResponseType::Token),
-        _ => Err(Reason::ResponseTypeUnsupported),
     }
 }
 

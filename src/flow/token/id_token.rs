@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::base::{Algorithm, after};
+use crate::base::{Algorithm, Scope, after};
 use crate::client::Client;
 use crate::error::{BackendError, Reason};
-use crate::grant::{Grant, Issued, Subject};
+use crate::grant::{Grant, Subject};
 use crate::issuance::Rules;
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted, can_be_sub};
 use crate::signing::Unsigned;
@@ -49,6 +50,10 @@ struct Body {
     sid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s_hash: Option<String>,
     /// The host's word on the user.
     #[serde(flatten)]
     user: Map<String, Value>,
@@ -57,29 +62,42 @@ struct Body {
 /// Its `typ`: no access token, no proof and no assertion of this server has it.
 const TYPE: &str = "JWT";
 
+/// What an answer decides about its `id_token`.
+#[derive(Debug)]
+pub(in crate::flow) struct IdTokenTerms<'a> {
+    /// That of the answer.
+    pub(in crate::flow) scope: &'a Scope,
+    /// By what the client knows the user, where that is not the host's own identifier.
+    pub(in crate::flow) sub: Option<&'a Arc<str>>,
+    pub(in crate::flow) issued: DateTime<Utc>,
+    /// Whether it answers the authorization request, whose `nonce` it has then: no refreshed one has it (section 12.2).
+    pub(in crate::flow) has_nonce: bool,
+    /// Whether no access token will be there to ask for the claims of the scope with (section 5.4).
+    pub(in crate::flow) is_alone: bool,
+}
+
 impl IdToken {
-    /// The `id_token` that goes with these tokens, if the grant began with `openid` and they still have it. Only the answer to
-    /// a code has the `nonce` (section 12.2).
+    /// The `id_token` of an answer, if the grant began with `openid` and the answer still has it.
     ///
     /// # Errors
     /// The host's user identifier cannot be a `sub`, or the signer has no key for the client's algorithm.
-    pub(super) fn of(
+    pub(in crate::flow) fn of(
         grant: &Grant,
-        tokens: &Issued,
+        answer: &IdTokenTerms<'_>,
         client: &Arc<Client>,
-        answers_a_code: bool,
         rules: &Rules,
     ) -> Result<Option<Self>, Reason> {
+        let IdTokenTerms { scope, sub, issued, has_nonce, is_alone } = *answer;
         let (Some(terms), Some(openid)) = (&rules.openid, grant.openid()) else {
             return Ok(None);
         };
         let (Subject::User(user), Some(authentication)) = (grant.subject(), grant.authentication()) else {
             return Ok(None);
         };
-        if !tokens.rights.scope.contains(OPENID) {
+        if !scope.contains(OPENID) {
             return Ok(None);
         }
-        let sub = tokens.sub.as_ref().unwrap_or(user);
+        let sub = sub.unwrap_or(user);
         if !can_be_sub(sub) {
             return Err(Reason::SubjectUnfit);
         }
@@ -87,19 +105,21 @@ impl IdToken {
         if !terms.algorithms.contains(&algorithm) {
             return Err(Reason::IdTokenAlgorithm);
         }
-        let wanted = Wanted::in_id_token(openid, &tokens.rights.scope, client);
+        let wanted = Wanted::in_id_token(openid, scope, client, is_alone);
         let body = Body {
             iss: Arc::clone(&rules.issuer),
             sub: Arc::clone(sub),
             aud: client.id().as_str().into(),
-            iat: tokens.issued.timestamp(),
-            exp: after(tokens.issued, terms.id_token_lifetime).timestamp(),
+            iat: issued.timestamp(),
+            exp: after(issued, terms.id_token_lifetime).timestamp(),
             auth_time: authentication.auth_time.timestamp(),
-            nonce: openid.nonce.clone().filter(|_| answers_a_code),
+            nonce: openid.nonce.clone().filter(|_| has_nonce),
             acr: authentication.acr.as_deref().map(str::to_owned),
             amr: openid.amr.clone(),
             sid: terms.sessions.as_ref().zip(grant.session()).map(|(own, id)| own.sid(id, client.id())),
             at_hash: None,
+            c_hash: None,
+            s_hash: None,
             user: Map::new(),
         };
         let wanted = (!wanted.is_empty()).then_some(wanted);
@@ -122,8 +142,14 @@ impl IdToken {
     }
 
     /// Binds it to the text of the access token that it goes with (section 3.1.3.6).
-    pub(super) fn bind(&mut self, access_token: &str) {
+    pub(in crate::flow) fn bind(&mut self, access_token: &str) {
         self.body.at_hash = Some(half_hash(access_token, self.algorithm));
+    }
+
+    /// Binds it to the code and to the `state` that it goes with (section 3.3.2.11, Financial-grade API 1.0 Part 2 section 5.2.2.1).
+    pub(in crate::flow) fn bind_request(&mut self, code: Option<&str>, state: Option<&str>) {
+        self.body.c_hash = code.map(|code| half_hash(code, self.algorithm));
+        self.body.s_hash = state.map(|state| half_hash(state, self.algorithm));
     }
 
     /// What has to be signed.
@@ -161,6 +187,8 @@ mod tests {
     fn the_hash_is_that_of_the_specification() {
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
         assert_eq!(half_hash(token, Algorithm::Rs256), "77QmUPtjPfzWtF2AnpK9RQ");
+        let code = "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk";
+        assert_eq!(half_hash(code, Algorithm::Rs256), "LDktKdoQak3Pk0cnXxCltA");
         assert_eq!(half_hash(token, Algorithm::EdDsa).len(), 43);
     }
 }

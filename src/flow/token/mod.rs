@@ -43,9 +43,11 @@ use extension::Extended;
 pub(crate) use extension::KnownExtension;
 pub use extension::{AwaitEntitlement, ExtensionAsk, ExtensionTerms, Parameters};
 pub use id_token::IdToken;
+pub(super) use id_token::IdTokenTerms;
 pub use new_grant::AwaitSecrets;
 pub use password::AwaitOwner;
 pub use redemption::{AwaitAccountStatus, AwaitGrant};
+pub(super) use reply::ACCESS_TOKEN_MEMBER;
 pub use reply::{AwaitPart, Part, Reply, TokenReply};
 
 /// Parsed; the client is only claimed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::code::{self, CodeProof};
 use super::decision::Decision;
-use super::id_token::IdToken;
+use super::id_token::{IdToken, IdTokenTerms};
 use super::refresh::{self, RefreshProof};
 use super::reply::Reply;
 use super::{RequestedAccess, device};
@@ -151,8 +151,14 @@ impl AwaitGrant {
 
     /// The answer with these tokens, and with the `id_token` that goes with them.
     fn reply(&self, grant: &Grant, tokens: Issued, facts: &Facts<'_>) -> Result<Reply, Reason> {
-        let answers_a_code = self.row.kind == Kind::Code;
-        let id_token = IdToken::of(grant, &tokens, self.client.client(), answers_a_code, facts.rules)?;
+        let answer = IdTokenTerms {
+            scope: &tokens.rights.scope,
+            sub: tokens.sub.as_ref(),
+            issued: tokens.issued,
+            has_nonce: self.row.kind == Kind::Code,
+            is_alone: false,
+        };
+        let id_token = IdToken::of(grant, &answer, self.client.client(), facts.rules)?;
         let reply = Reply::new(grant, tokens, facts);
         Ok(match id_token {
             Some(id_token) => reply.with_id_token(id_token, &facts.rules.policy.prefixes),

@@ -127,11 +127,21 @@ impl Reply {
     /// The `id_token` that is still to be signed.
     pub(super) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         let Self::Sign(waiting) = self else { return None };
-        let mut parts = std::iter::once(&mut waiting.next).chain(&mut waiting.rest);
-        parts.find_map(|part| match part {
-            Part::IdToken(id_token) => Some(&mut **id_token),
-            Part::AccessToken { .. } | Part::Other { .. } => None,
-        })
+        std::iter::once(&mut waiting.next).chain(&mut waiting.rest).find_map(Part::id_token_mut)
+    }
+
+    /// The parameters of an answer by way of the browser (RFC 6749 section 4.2.2), and those of them that have to be signed.
+    pub(in crate::flow) fn into_parameters(
+        self,
+        prefixes: &Prefixes,
+    ) -> (Vec<(&'static str, String)>, Vec<Part>) {
+        match self {
+            Self::Ready(reply) => (reply.into_fields(prefixes), Vec::new()),
+            Self::Sign(waiting) => {
+                let AwaitPart { reply, next, rest } = *waiting;
+                (reply.into_fields(prefixes), std::iter::once(next).chain(rest).collect())
+            }
+        }
     }
 
     /// With one more part, which is signed after those that are there.
@@ -160,9 +170,7 @@ impl AwaitPart {
     /// Takes the token that has these claims and a signature.
     pub fn with_token(self, text: String) -> Reply {
         let Self { mut reply, next, mut rest } = self;
-        if let Part::AccessToken { .. } = next {
-            rest.iter_mut().for_each(|part| part.bind(&text));
-        }
+        next.is_followed_by(&mut rest, &text);
         reply.signed.push(Signed { member: next.member(), text });
         match rest.is_empty() {
             true => Reply::Ready(reply),
@@ -199,11 +207,17 @@ impl Part {
         }
     }
 
-    /// The text of the access token that it goes with.
-    fn bind(&mut self, access_token: &str) {
+    /// Tells the parts that are signed after it what its text is: an `id_token` is bound to its access token.
+    pub(in crate::flow) fn is_followed_by(&self, rest: &mut [Part], text: &str) {
+        if let Self::AccessToken { .. } = self {
+            rest.iter_mut().filter_map(Self::id_token_mut).for_each(|id_token| id_token.bind(text));
+        }
+    }
+
+    pub(in crate::flow) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         match self {
-            Self::IdToken(id_token) => id_token.bind(access_token),
-            Self::AccessToken { .. } | Self::Other { .. } => {}
+            Self::IdToken(id_token) => Some(id_token),
+            Self::AccessToken { .. } | Self::Other { .. } => None,
         }
     }
 }
@@ -257,8 +271,7 @@ impl TokenReply {
         }
     }
 
-    /// The parameters of an implicit answer (RFC 6749 section 4.2.2).
-    pub(crate) fn into_fields(self, prefixes: &Prefixes) -> Vec<(&'static str, String)> {
+    fn into_fields(self, prefixes: &Prefixes) -> Vec<(&'static str, String)> {
         let grant = self.grant;
         let opaque = self.opaque.map(|secret| Handle::new(grant, secret).into_text(Kind::Access, prefixes));
         let opaque = opaque.map(|text| (ACCESS_TOKEN_MEMBER, text));
@@ -292,7 +305,7 @@ impl fmt::Debug for Signed {
     }
 }
 
-const ACCESS_TOKEN_MEMBER: &str = "access_token";
+pub(in crate::flow) const ACCESS_TOKEN_MEMBER: &str = "access_token";
 
 /// How the access token is presented.
 fn token_type(rights: &AccessRights) -> &'static str {

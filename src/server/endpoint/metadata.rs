@@ -184,9 +184,11 @@ pub(super) fn works(grant_type: &GrantType, server: &Inner) -> bool {
 }
 
 fn authorization_requests(server: &Inner, members: &mut Members) {
-    let answers = [ResponseType::Code, ResponseType::Token].into_iter();
-    let answers = answers.filter(|answer| works(&answer.grant_type(), server));
-    members.required_list("response_types_supported", answers.map(ResponseType::as_str));
+    let answers = ResponseType::ALL.iter().filter(|answer| {
+        let can_be_had = !answer.has_id_token() || server.rules.openid.is_some();
+        can_be_had && answer.grant_types().iter().all(|grant_type| works(grant_type, server))
+    });
+    members.required_list("response_types_supported", answers.map(|answer| answer.as_str()));
     if has_users(server) {
         let signs = server.rules.signed_answers.authorization;
         let always =

@@ -258,6 +258,7 @@ impl Fixture {
         Ok(vec![
             ("offered", self.offered(pair)?.0),
             ("offered without anything optional", self.offered_bare(pair)?),
+            ("offered beside a token", self.offered_beside(pair)?),
             ("redeemed", self.live(pair)?.0),
             ("refreshed", self.refreshed(pair, 1)?),
             ("refreshed as often as is remembered", self.refreshed(pair, MAX_SPENT_REFRESH_TOKENS + 1)?),
@@ -310,6 +311,16 @@ impl Fixture {
         let rights = RightsRef { scope, details, resources, confirmation: None };
         let issuance = gate.pass(Granted { subject, rights })?;
         Ok(Grant::offer(issuance, authentication, terms, &fresh, self.now, policy))
+    }
+
+    fn offered_beside(&self, pair: &Pair) -> Result<Grant, Stop> {
+        let (fresh, policy) = (self.fresh_secrets(), &self.rules.policy);
+        let terms = PendingCode::new(&fresh.first, &callback()?, true, None, self.now, policy);
+        let authentication = Authentication { auth_time: self.now, acr: None };
+        let gate =
+            |asked| self.gate(&pair.client, GrantType::AuthorizationCode, asked).pass_new(&pair.subject);
+        let (whole, part) = (gate(&self.silent)?, gate(&self.narrow)?);
+        Ok(Grant::offer_beside_token(whole, &part, authentication, terms, fresh, self.now, policy).0)
     }
 
     /// Every other time for a narrower scope.
@@ -429,6 +440,7 @@ mod tests {
         for part in ["spent", "bridge", "narrowed", "audience", "\"scope\":\"it's\"", "\"rotates\":true"] {
             assert!(body("refreshed").contains(part), "{part}");
         }
+        assert!(body("offered beside a token").contains("\"hybrid\":{\"code\""));
         assert!(body("redeemed").contains("bridge"));
         assert!(body("refreshed without rotation").contains("\"rotates\":false"));
         assert!(body("a client's own").contains("\"subject\":{\"client\""));

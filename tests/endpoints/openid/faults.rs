@@ -7,12 +7,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use grantor::keys::JwtSigner;
 use grantor::openid::{ClaimsAsked, ClaimsSource};
+use grantor::server::AuthorizationServerBuilder;
 use grantor::signing::Claims;
-use grantor::{AccessTokens, Algorithm, BackendError, Policy, TokenSigner, Unsigned, async_trait};
+use grantor::store::Filter;
+use grantor::{
+    AccessTokens, Algorithm, BackendError, Client, GrantType, Policy, Profile, ResponseType, TokenSigner,
+    Unsigned, async_trait,
+};
 use serde_json::{Map, Value, json};
 
-use crate::support::Answer;
 use crate::support::provider::{Provider, client, keys};
+use crate::support::{Answer, CALLBACK, SECRET, code_query};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,4 +159,76 @@ async fn a_signer_that_fails_at_any_signature_loses_nothing() {
         assert_eq!(refused.status(), status, "{fault:?}: a signed UserInfo answer");
         assert_eq!(provider.userinfo(&tokens.access_token()).await.status(), 200);
     }
+}
+
+/// A client of all response types, under the profile that has them, and signed authorization responses.
+fn by_browser(
+    plan: &Plan,
+    configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+) -> Provider {
+    let metadata = serde_json::from_value(json!({ "id_token_claims_from_scope": true })).unwrap();
+    let app = Client::builder("app")
+        .metadata(metadata)
+        .redirect_uri(CALLBACK)
+        .grant_types([GrantType::AuthorizationCode, GrantType::Implicit])
+        .response_types(ResponseType::ALL.iter().copied())
+        .secret(SECRET);
+    Provider::with(vec![app.build().unwrap()], |builder| {
+        let signer = Signs(JwtSigner::new(keys()).unwrap(), plan.clone());
+        let builder = builder.profile(Profile::Rfc6749).policy(policy()).token_signer(signer);
+        configure(builder.access_tokens(AccessTokens::Jwt).sign_authorization_responses())
+    })
+}
+
+async fn asks(provider: &Provider, response_type: &str) -> Answer {
+    let mut query = code_query("app", "openid email");
+    query[0].1 = response_type;
+    query.extend([("nonce", "n"), ("response_mode", "jwt")]);
+    provider.fixture.approve(&query).await
+}
+
+/// A page that says nothing but that it failed.
+fn assert_page(answer: &Answer, status: u16, what: &str) {
+    assert_eq!((answer.status(), answer.0.header("location")), (status, None), "{what}");
+    assert_eq!(answer.0.header("retry-after").is_some(), status == 503, "{what}");
+    let html = String::from_utf8_lossy(&answer.0.body);
+    assert!(!html.contains("eyJ") && !html.contains("gac_") && !html.contains("gat_"), "{what}: {html}");
+}
+
+#[tokio::test]
+async fn users_that_fail_or_hang_leave_no_grant_of_an_answer_by_the_browser() {
+    let (users, signer) = (Plan::default(), Plan::default());
+    let provider = by_browser(&signer, |builder| builder.openid(Users(users.clone())));
+    for (fault, status) in FAULTS {
+        for response_type in ResponseType::ALL.iter().filter(|known| known.has_id_token()) {
+            let what = format!("{fault:?}: {response_type}");
+            let before = provider.fixture.count().await;
+            users.arm(0, fault);
+            assert_page(&asks(&provider, response_type.as_str()).await, status, &what);
+            assert_eq!(provider.fixture.count().await, before, "{what}");
+            let again = asks(&provider, response_type.as_str()).await;
+            assert!(again.location_parameter("response").is_some(), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_signer_that_fails_at_any_signature_of_an_answer_by_the_browser_ends_its_grant() {
+    let (users, signer) = (Plan::default(), Plan::default());
+    let provider = by_browser(&signer, |builder| builder.openid(Users(users.clone())));
+    for (fault, status) in FAULTS {
+        for response_type in ResponseType::ALL.iter().copied() {
+            // Those of the tokens, and that of the answer.
+            let signatures =
+                usize::from(response_type.has_token()) + usize::from(response_type.has_id_token()) + 1;
+            for call in 0..signatures {
+                let what = format!("{fault:?} at signature {call} of {response_type}");
+                signer.arm(call, fault);
+                assert_page(&asks(&provider, response_type.as_str()).await, status, &what);
+                let grants = provider.fixture.server.grants(&Filter::default(), None, 1000).await.unwrap();
+                assert!(grants.records.iter().all(|record| record.grant().is_ended()), "{what}");
+            }
+        }
+    }
+    assert!(asks(&provider, "code id_token token").await.location_parameter("response").is_some());
 }
