@@ -121,8 +121,8 @@ async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Respons
 
 /// Ends what began in a session that is gone, whatever ended it.
 pub(crate) async fn end_session(app: &App, session: SessionId) {
-    if let Err(fault) = app.server.end_session(&session).await {
-        tracing::error!(%fault, "the grants of a session could not be ended");
+    if let Err(error) = app.server.end_session(&session).await {
+        tracing::error!(%error, "the grants of a session could not be ended");
     }
 }
 

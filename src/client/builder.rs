@@ -425,7 +425,8 @@ impl ClientBuilder {
         if metadata.token_endpoint_auth_signing_alg.as_deref().is_some_and(|name| !known.contains(&name)) {
             errors.push(ClientError::SigningAlgorithm);
         }
-        errors.extend(metadata.openid_mistakes(&redirect_uris));
+        let sector = metadata.sector(&redirect_uris);
+        errors.extend(metadata.openid_mistakes(sector.as_deref()));
         if metadata.request_object_signing_alg.as_deref().is_some_and(|name| !ALGORITHMS.contains(&name)) {
             errors.push(ClientError::RequestObjectAlgorithm);
         }
@@ -449,6 +450,7 @@ impl ClientBuilder {
             state,
             self_registration,
             owner,
+            sector,
             of_document: false,
         };
         if client.binds_to_certificates() && client.allows(&GrantType::Implicit) {

@@ -145,6 +145,8 @@ pub struct Client {
     pub(crate) state: ClientState,
     pub(crate) self_registration: Option<Box<SelfRegistration>>,
     pub(crate) owner: Option<String>,
+    /// Of a client with pairwise identifiers; found once, for every token asks for it.
+    pub(crate) sector: Option<Arc<str>>,
     /// Whether it was made from a metadata document; such a client is never stored.
     pub(crate) of_document: bool,
 }

@@ -1,5 +1,7 @@
 //! The sector of a client, whose users it knows by pairwise identifiers (OpenID Connect Core section 8.1).
 
+use std::sync::Arc;
+
 use fluent_uri::Uri;
 use serde::{Deserialize, Serialize};
 
@@ -36,20 +38,27 @@ impl Client {
         self.metadata.subject_type == Some(SubjectIdentifierType::Pairwise)
     }
 
-    /// The sector that its pairwise identifiers are for: the host of `sector_identifier_uri`, or that of all redirect URIs.
+    /// The sector that its pairwise identifiers are for: the host of `sector_identifier_uri`, or that of all redirect URIs. None
+    /// of a client that knows users by the host's own identifiers.
     #[must_use]
-    pub fn sector(&self) -> Option<String> {
-        sector_of(self.metadata.sector_identifier_uri.as_deref(), &self.redirect_uris)
+    pub fn sector(&self) -> Option<&str> {
+        self.sector.as_deref()
     }
 }
 
 impl ClientMetadata {
-    /// What cannot be registered of the members of OpenID Connect.
-    pub(super) fn openid_mistakes(&self, redirect_uris: &[RedirectUri]) -> impl Iterator<Item = ClientError> {
+    /// The sector of a client with pairwise identifiers.
+    pub(super) fn sector(&self, redirect_uris: &[RedirectUri]) -> Option<Arc<str>> {
+        let is_pairwise = self.subject_type == Some(SubjectIdentifierType::Pairwise);
+        let sector = || sector_of(self.sector_identifier_uri.as_deref(), redirect_uris);
+        is_pairwise.then(sector).flatten().map(Arc::from)
+    }
+
+    /// What cannot be registered of the members of OpenID Connect, for a client of this sector.
+    pub(super) fn openid_mistakes(&self, sector: Option<&str>) -> impl Iterator<Item = ClientError> + use<> {
         let is_bad = |uri: &Option<String>| uri.as_deref().is_some_and(|uri| https_host(uri).is_none());
         let is_pairwise = self.subject_type == Some(SubjectIdentifierType::Pairwise);
-        let lacks_sector =
-            is_pairwise && sector_of(self.sector_identifier_uri.as_deref(), redirect_uris).is_none();
+        let lacks_sector = is_pairwise && sector.is_none();
         let found = [
             is_bad(&self.sector_identifier_uri).then_some(ClientError::SectorIdentifierUri),
             lacks_sector.then_some(ClientError::SectorMissing),

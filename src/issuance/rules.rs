@@ -277,7 +277,7 @@ impl Rules {
         }
         let key = self.openid.as_ref().and_then(|openid| openid.pairwise.as_ref());
         match (key, client.sector()) {
-            (Some(key), Some(sector)) => Ok(Some(key.sub(&sector, user))),
+            (Some(key), Some(sector)) => Ok(Some(key.sub(sector, user))),
             (None, _) | (_, None) => Err(Reason::NotConfigured),
         }
     }

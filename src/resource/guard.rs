@@ -114,6 +114,12 @@ impl Guard {
         Shared::with_nonce(nonce)
     }
 
+    /// The answer with that.
+    pub(crate) fn with_nonce(&self, request: &Request, response: Response) -> Response {
+        let added = self.next_nonce(request).into_headers();
+        added.into_iter().fold(response, |response, (name, value)| response.with(name, value))
+    }
+
     /// Whether this access has the scope, itself or by one that implies it.
     #[must_use]
     pub fn permits(&self, access: &Access, scope: &str) -> bool {

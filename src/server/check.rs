@@ -37,7 +37,7 @@ impl AuthorizationServer {
                 let record = self.load_living(grant).await?;
                 let live = record.filter(|record| record.grant().access_by_name(fingerprint, now).is_some());
                 let record = live.ok_or(Reason::TokenInactive)?;
-                Ok(Access::claimed_of(claims, record.grant().subject().clone(), self.rules()))
+                Ok(Access::recorded(claims, record, self.rules()))
             }
             Some(TokenName::Unrecorded(_)) => Ok(Access::claimed(claims, self.rules())),
             None => Err(Reason::TokenInactive.into()),

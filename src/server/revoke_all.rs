@@ -86,25 +86,30 @@ impl AuthorizationServer {
         let readable = open.map(|record| Tombstone::of(record.into_grant(), now));
         let damaged = listing.damaged.iter().map(|damaged| Tombstone::of_damaged(damaged, now));
         let tombstones: Vec<Tombstone> = readable.chain(damaged).collect();
+        self.end_each(&tombstones, tombstones.len()).await
+    }
+
+    /// Ends grants, of which the first ones were open and the others had ended before; how many it ended.
+    pub(super) async fn end_each(&self, tombstones: &[Tombstone], open: usize) -> Result<u64, Fault> {
         if tombstones.is_empty() {
             return Ok(0);
         }
         let outcomes = self
-            .call(HostCall::EndGrants, self.inner.store.end_all(&tombstones))
+            .call(HostCall::EndGrants, self.inner.store.end_all(tombstones))
             .await
             .ok_or(Fault::Deadline)?;
-        let mut ended = 0;
-        let mut failed = None;
-        for (tombstone, outcome) in tombstones.iter().zip(outcomes) {
+        let (mut count, mut failed) = (0, None);
+        for (at, (tombstone, outcome)) in tombstones.iter().zip(outcomes).enumerate() {
             match outcome {
-                Ok(_) => {
+                Ok(_) if at < open => {
                     self.audit_end(tombstone.grant());
-                    ended += 1;
+                    count += 1;
                 }
+                Ok(_) => {}
                 Err(error) => failed = Some(error),
             }
         }
-        failed.map_or(Ok(ended), |error| Err(error.into()))
+        failed.map_or(Ok(count), |error| Err(error.into()))
     }
 
     fn audit_end(&self, grant: &Grant) {

@@ -15,6 +15,7 @@ use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
 use crate::flow::token::IdToken;
+use crate::grant::Grant;
 use crate::http::form::Form;
 use crate::http::{Method, Request, Response};
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
@@ -43,7 +44,7 @@ impl AuthorizationServer {
             Err((refusal, access)) => return refused(refusal, access.as_deref()),
         };
         match self.answer_of(&access).await {
-            Ok(response) => response,
+            Ok(response) => guard.with_nonce(request, response),
             Err(refusal) => refused(refusal, Some(&access)),
         }
     }
@@ -76,12 +77,7 @@ impl AuthorizationServer {
         }
         let client =
             self.find_client(access.client(), Requester::default()).await?.ok_or(Reason::TokenInactive)?;
-        let record = match access.grant_id() {
-            Some(id) => self.load_living(id).await?,
-            None => None,
-        };
-        let openid = record.as_ref().and_then(|record| record.grant().openid());
-        let wanted = Wanted::in_userinfo(openid, access.scope());
+        let wanted = Wanted::in_userinfo(access.grant().and_then(Grant::openid), access.scope());
         let mut claims = match wanted.is_empty() {
             true => Map::new(),
             false => {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::{AuthorizationDetails, Confirmation, ResourceId, Scope, Secret, TokenName};
 use crate::client::ClientId;
-use crate::grant::{AccessRecord, Actor, Authentication, GrantId, Subject};
+use crate::grant::{AccessRecord, Actor, Authentication, Grant, GrantId, Subject};
 use crate::issuance::Rules;
 use crate::signing::Claims;
 use crate::store::Record;
@@ -30,6 +30,8 @@ struct Claimed {
     subject: Subject,
     client: ClientId,
     audience: Option<ResourceId>,
+    /// The grant that has a record of the token, if that is in this process.
+    record: Option<Record>,
 }
 
 impl Access {
@@ -41,17 +43,24 @@ impl Access {
     /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque tokens.
     pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
         let subject = claims.subject();
-        Self::claimed_of(claims, subject, rules)
+        Self::of_server(claims, subject, None, rules)
     }
 
-    /// The same, in the name that the host has for the subject: a client can know it by another.
-    pub(crate) fn claimed_of(claims: Claims, subject: Subject, rules: &Rules) -> Self {
+    /// The same of a token that a grant has a record of, in the name that the host has for the subject: a client can know it by
+    /// another.
+    pub(crate) fn recorded(claims: Claims, record: Record, rules: &Rules) -> Self {
+        let subject = record.grant().subject().clone();
+        Self::of_server(claims, subject, Some(record), rules)
+    }
+
+    fn of_server(claims: Claims, subject: Subject, record: Option<Record>, rules: &Rules) -> Self {
         let audience = ResourceId::parse(&claims.aud).ok();
         Self(Source::Claims(Arc::new(Claimed {
             subject,
             client: ClientId::new(claims.client_id.as_str()),
             audience: audience.filter(|audience| audience.as_str() != rules.audience),
             claims,
+            record,
         })))
     }
 
@@ -64,7 +73,17 @@ impl Access {
             client: ClientId::new(claims.client_id.as_str()),
             audience: Some(resource.clone()),
             claims,
+            record: None,
         })))
+    }
+
+    /// The grant of the token, in the process that issued it.
+    pub(crate) fn grant(&self) -> Option<&Grant> {
+        let record = match &self.0 {
+            Source::Grant { record, .. } => Some(record),
+            Source::Claims(claimed) => claimed.record.as_ref(),
+        };
+        record.map(Record::grant)
     }
 
     /// In whose name the request acts: a user, or the client itself.

@@ -99,9 +99,17 @@ impl SigningOut {
         }
     }
 
-    /// Whether the user is asked.
+    /// Whether the user is asked, by a question that can be answered, and not sent on. A page is neither.
     pub async fn asks(&self, query: &[(&str, &str)], login: Option<&Login>) -> bool {
-        matches!(self.ask(query, login).await, Ok(LogoutStep::Ask(_)))
+        match self.ask(query, login).await {
+            Ok(LogoutStep::Ask(question)) => {
+                let confirmation = ("logout_confirmation", question.token().to_owned());
+                assert!(!confirmation.1.is_empty() && question.fields().contains(&confirmation));
+                true
+            }
+            Ok(LogoutStep::Go(_)) => false,
+            Err(page) => panic!("a page of status {}", page.status()),
+        }
     }
 
     /// The answer to the request once the user has said yes to the question.

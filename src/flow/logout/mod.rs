@@ -15,6 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub(crate) use hint::HintClaims;
+use question::Intent;
 pub(crate) use question::Question;
 pub(crate) use token::logout_token;
 
@@ -194,12 +195,11 @@ impl AwaitSession {
         if self.hint.as_ref().is_some_and(|hint| self.is_of(hint, login, rules)) {
             return LogoutDecision::Go(self.granted(true));
         }
-        let question = Question::new(&self, login);
-        match self.said.confirmation.as_deref().is_some_and(|said| question.is_answered_by(said, now, rules))
-        {
+        let (intent, said) = (Intent::new(&self, login), self.said.confirmation.as_deref());
+        match said.is_some_and(|said| intent.is_confirmed_by(said, now, rules)) {
             // The user's yes, on a page that names the client (D-27).
             true => LogoutDecision::Go(self.granted(true)),
-            false => LogoutDecision::Ask(Box::new(question.asked(self, now, rules))),
+            false => LogoutDecision::Ask(Box::new(Question::new(self, &intent, now, rules))),
         }
     }
 

@@ -21,40 +21,25 @@ const LIFETIME: i64 = 10 * 60;
 const TIME_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
 
-/// The user is asked, by a page of the host. The yes is bound to the session, and to what is asked.
-pub(crate) struct Question {
-    /// The session that would end.
+/// What a user says yes to: that this session ends, for this client, and that the browser then goes there.
+pub(super) struct Intent {
     session: SessionId,
     /// Which client asks, and where it wants the browser to go.
     what: Digest,
-    said: LogoutParameters,
-    client: Option<Arc<Client>>,
-    token: String,
 }
 
-/// Without the token.
-impl fmt::Debug for Question {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Question")
-            .field("said", &self.said)
-            .field("client", &self.client)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Question {
+impl Intent {
     pub(super) fn new(state: &AwaitSession, login: &Login) -> Self {
         let user = || SessionId::new(&format!("{} without a session", login.subject().key()));
         let client = state.client.as_ref().map(|client| client.id());
         let (to, state_of) = (state.to.as_ref().map(|to| to.as_str()), state.said.state.as_deref());
         // In the form of `Debug`, where a text cannot end early.
         let what = Digest::of("grantor:logout:v1", format!("{client:?} {to:?} {state_of:?}").as_bytes());
-        let session = login.session.unwrap_or_else(user);
-        Self { session, what, said: LogoutParameters::default(), client: None, token: String::new() }
+        Self { session: login.session.unwrap_or_else(user), what }
     }
 
     /// Whether this is the yes to it. It ends the session that it is bound to, so there is no second one.
-    pub(super) fn is_answered_by(&self, said: &str, now: DateTime<Utc>, rules: &Rules) -> bool {
+    pub(super) fn is_confirmed_by(&self, said: &str, now: DateTime<Utc>, rules: &Rules) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(said) else { return false };
         let Some((time, mac)) = bytes.split_first_chunk::<TIME_BYTES>() else { return false };
         let Ok(mac) = <[u8; MAC_BYTES]>::try_from(mac) else { return false };
@@ -64,20 +49,41 @@ impl Question {
         is_fresh && self.mac(*time, rules).is_some_and(|right| right.matches(&Digest::new(mac)))
     }
 
+    /// The text that is the yes, from now on; of a server without sessions an empty one, which confirms nothing.
+    fn token(&self, now: DateTime<Utc>, rules: &Rules) -> String {
+        let time = now.timestamp().to_be_bytes();
+        let mac = self.mac(time, rules);
+        mac.map(|mac| URL_SAFE_NO_PAD.encode([&time[..], mac.expose()].concat())).unwrap_or_default()
+    }
+
     fn mac(&self, time: [u8; TIME_BYTES], rules: &Rules) -> Option<Digest> {
         let sessions = rules.openid.as_ref()?.sessions.as_ref()?;
         Some(
             sessions.mac("grantor:logout-question:v1", &[self.session.as_bytes(), &time, self.what.expose()]),
         )
     }
+}
 
-    /// The question with all that its page needs.
-    pub(super) fn asked(self, state: AwaitSession, now: DateTime<Utc>, rules: &Rules) -> Self {
-        let time = now.timestamp().to_be_bytes();
-        let mac = self.mac(time, rules);
-        let token = mac.map(|mac| URL_SAFE_NO_PAD.encode([&time[..], mac.expose()].concat()));
+/// The user is asked, by a page of the host.
+pub(crate) struct Question {
+    said: LogoutParameters,
+    client: Option<Arc<Client>>,
+    token: String,
+}
+
+/// Without the token.
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Question");
+        shown.field("said", &self.said).field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+impl Question {
+    /// The question of this request, whose yes is bound to the intent.
+    pub(super) fn new(state: AwaitSession, intent: &Intent, now: DateTime<Utc>, rules: &Rules) -> Self {
         let AwaitSession { said, client, .. } = state;
-        Self { said, client, token: token.unwrap_or_default(), ..self }
+        Self { said, client, token: intent.token(now, rules) }
     }
 
     pub(crate) fn client(&self) -> Option<&Client> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::super::manage::SLICE;
-use super::super::{AuthorizationServer, EventSubject};
-use crate::audit::{Endpoint, EventKind, HostCall};
+use super::super::{AuthorizationServer, EventSubject, HostError};
+use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
 use crate::documents::Requester;
 use crate::error::Fault;
@@ -36,7 +36,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The store failed midway. What has ended stays so, and its clients were told; call it again for the rest.
-    pub async fn end_session(&self, session: &SessionId) -> Result<EndedSession, Fault> {
+    pub async fn end_session(&self, session: &SessionId) -> Result<EndedSession, HostError> {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
         let mut told = Told::new();
         let ended = self.end_pages(&Filter::session(*session), &mut told).await;
@@ -54,7 +54,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// As of [`end_session`](Self::end_session).
-    pub async fn end_user(&self, user: &str) -> Result<EndedSession, Fault> {
+    pub async fn end_user(&self, user: &str) -> Result<EndedSession, HostError> {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
         let (subject, mut told) = (Subject::user(user), Told::new());
         let ended = self.end_pages(&Filter::subject(subject.clone()), &mut told).await;
@@ -86,49 +86,27 @@ impl AuthorizationServer {
     /// Ends the grants of a page, and notes whose they were; how many. One for offline access leaves its session.
     async fn end_of_session(&self, listing: Listing, told: &mut Told) -> Result<u64, Fault> {
         let now = self.now();
-        let (mut tombstones, mut ended, mut offline) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut open, mut ended, mut offline) = (Vec::new(), Vec::new(), Vec::new());
         for record in listing.records {
             let grant = record.grant();
             told.insert(grant.client().clone(), grant.subject().clone());
-            if !grant.is_ended() && grant.is_offline() {
-                offline.push(record);
-                continue;
+            match grant.is_ended() {
+                true => ended.push(Tombstone::of_session(record.into_grant(), now)),
+                false if grant.is_offline() => offline.push(record),
+                false => open.push(Tombstone::of_session(record.into_grant(), now)),
             }
-            ended.push(!grant.is_ended());
-            tombstones.push(Tombstone::of_session(record.into_grant(), now));
         }
         for damaged in &listing.damaged {
             told.insert(damaged.client.clone(), damaged.subject.clone());
-            ended.push(true);
-            tombstones.push(Tombstone::of_damaged(damaged, now));
+            open.push(Tombstone::of_damaged(damaged, now));
         }
-        let count = self.end_each(&tombstones, &ended).await?;
+        let were_open = open.len();
+        open.append(&mut ended);
+        let count = self.end_each(&open, were_open).await?;
         for record in offline {
             self.leave_session(record).await?;
         }
         Ok(count)
-    }
-
-    async fn end_each(&self, tombstones: &[Tombstone], were_open: &[bool]) -> Result<u64, Fault> {
-        if tombstones.is_empty() {
-            return Ok(0);
-        }
-        let outcomes = self
-            .call(HostCall::EndGrants, self.inner.store.end_all(tombstones))
-            .await
-            .ok_or(Fault::Deadline)?;
-        let (mut count, mut failed) = (0, None);
-        for ((tombstone, was_open), outcome) in tombstones.iter().zip(were_open).zip(outcomes) {
-            match outcome {
-                Ok(_) if *was_open => {
-                    self.audit(EventKind::Revoked, Endpoint::Host, EventSubject::of(tombstone.grant()));
-                    count += 1;
-                }
-                Ok(_) => {}
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(count), |error| Err(error.into()))
     }
 
     /// The grant lives on without its session.

@@ -190,8 +190,8 @@ impl LogoutEnd {
             None => EndedSession::default(),
             Some(session) => match server.end_session(&session).await {
                 Ok(ended) => ended,
-                Err(fault) => {
-                    let refusal = Refusal::from(fault);
+                Err(error) => {
+                    let refusal = Refusal::from(error);
                     let reason = refusal.reason();
                     let subject = login.as_ref().map(Login::subject);
                     let about = EventSubject { subject, ..EventSubject::default() };

@@ -420,6 +420,7 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         state: crate::client::ClientState::Active,
         self_registration: None,
         owner: None,
+        sector: None,
         of_document: false,
     })
 }

@@ -76,7 +76,11 @@ async fn oi_70_without_the_secret_such_a_client_gets_nothing() {
 fn oi_71_the_sector_is_one_host_or_is_named() {
     let build = |metadata: Value| {
         let metadata: ClientMetadata = serde_json::from_value(metadata).unwrap();
-        Client::builder("app").metadata(metadata).secret(SECRET).build().map(|client| client.sector())
+        Client::builder("app")
+            .metadata(metadata)
+            .secret(SECRET)
+            .build()
+            .map(|client| client.sector().map(str::to_owned))
     };
     let with = |uris: &[&str], more: Value| {
         let mut metadata = json!({ "subject_type": "pairwise", "redirect_uris": uris });

@@ -1,13 +1,15 @@
 //! Sessions of the host: what clients know of them, and what ends with them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::audit::EventKind;
 use grantor::server::{ConfigError, Sessions};
 use grantor::store::{Filter, Page, TokenStore as _};
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, SessionId};
+use grantor::{AuthorizationServer, HostError, MemoryRegistry, MemoryStore, Policy, SessionId};
 use serde_json::{Value, json};
 
+use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::provider::Provider;
 use crate::support::signing_out::{SigningOut, hearers, sessions};
 
@@ -171,4 +173,41 @@ async fn a_grant_is_found_by_the_session_that_it_began_in() {
     let listing = host.provider.fixture.store.list(&Filter::session(id), Page::first(9)).await.unwrap();
     assert_eq!(listing.records.len(), 1);
     assert_eq!(listing.records[0].grant().session(), Some(id));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_ends_a_session_in_part_and_the_next_call_ends_the_rest() {
+    for fault in Fault::ALL {
+        // The listing, the end of the grants, and the write of the one that lives on.
+        for call in 0..3 {
+            let plan = Plan::default();
+            let store = Arc::new(MemoryStore::new());
+            let mut policy = Policy::default();
+            policy.store_deadline = Duration::from_millis(20);
+            let host =
+                SigningOut::with(|builder| builder.store(Faulty::new(store.clone(), &plan)).policy(policy));
+            let fixture = &host.provider.fixture;
+            let plain = host.tokens("rp", "openid", "s").await;
+            let more = [("prompt", "consent")];
+            let offline = host.provider.ask("rp2", "openid offline_access", &more, host.alice("s")).await;
+            let offline = fixture.redeem("rp2", &offline.location_parameter("code").unwrap()).await;
+            let id = SessionId::new("s");
+            plan.arm(call, fault);
+            let ended = fixture.server.end_session(&id).await;
+            assert!(plan.recover(), "{fault:?} at {call}");
+            if let Err(error) = ended {
+                assert!(matches!(error, HostError::Backend(_) | HostError::Deadline | HostError::Contended));
+            }
+            fixture.server.end_session(&id).await.unwrap();
+            assert!(!fixture.is_live(&plain.access_token()).await, "{fault:?} at {call}");
+            let refreshed = fixture.refresh("rp2", &offline.refresh_token()).await;
+            assert_eq!(refreshed.status(), 200, "{fault:?} at {call}: what was granted offline lives on");
+            let left = fixture.server.grants(&Filter::session(id), None, 10).await.unwrap();
+            assert!(
+                left.records.iter().all(|record| record.grant().session().is_none()),
+                "{fault:?} at {call}"
+            );
+            assert!(host.told().contains(&"rp.example".to_owned()), "{fault:?} at {call}");
+        }
+    }
 }

@@ -6,12 +6,14 @@ use grantor::http::Method;
 use grantor::jose::{JwkSet, Jws};
 use grantor::openid::ClaimsTo;
 use grantor::resource::{Guard, Requirement};
-use grantor::{AccessTokens, ClientMetadata, Reason, Request, Resource};
+use grantor::{AccessTokens, ClientMetadata, MemoryStore, Reason, Request, Resource};
 use serde_json::{Value, json};
 
+use crate::support::certificates::Identity;
 use crate::support::http::{bare, send};
 use crate::support::provider::{Provider, alice, client};
-use crate::support::{Answer, ISSUER};
+use crate::support::proving::{Prover, TOKEN, call_with, hash, with_nonces};
+use crate::support::{Answer, ISSUER, redemption, request};
 
 fn with_token(method: Method, token: &str) -> Request {
     Request::new(method).header("authorization", format!("Bearer {token}"))
@@ -264,4 +266,67 @@ async fn oi_57_a_client_that_registered_an_algorithm_gets_a_signed_answer() {
     assert!(
         serde_json::from_value::<ClientMetadata>(json!({ "userinfo_signed_response_alg": "none" })).is_err()
     );
+}
+
+const USERINFO: &str = "https://as.example/userinfo";
+
+#[tokio::test]
+async fn oi_58_a_token_that_is_bound_to_a_key_works_with_a_proof_of_it_alone() {
+    let (prover, thief) = (Prover::new(), Prover::new());
+    let provider =
+        Provider::with(Vec::new(), |builder| builder.replay_guard(MemoryStore::new()).dpop(with_nonces()));
+    let fixture = &provider.fixture;
+    let code = provider.code("other", "openid email", &[]).await;
+    let told = fixture.token_by("other", &redemption(&code), &prover.for_token()).await;
+    let nonce = told.0.header("dpop-nonce").expect("a nonce").to_owned();
+    let proof = prover.proof("POST", TOKEN, json!({ "nonce": nonce }));
+    let token = fixture.token_by("other", &redemption(&code), &proof).await.access_token();
+    let ask = async |proof: &str| Answer(fixture.server.userinfo(&call_with(&token, proof)).await);
+    let nonce_of = |answer: &Answer| answer.0.header("dpop-nonce").map(str::to_owned);
+
+    let first = ask(&prover.proof("GET", USERINFO, json!({ "ath": hash(&token) }))).await;
+    assert_eq!(first.error(), (401, "use_dpop_nonce".to_owned()));
+    let nonce = nonce_of(&first).expect("the nonce of UserInfo");
+    let good =
+        |prover: &Prover| prover.proof("GET", USERINFO, json!({ "ath": hash(&token), "nonce": nonce }));
+    for bad in [prover.proof("GET", USERINFO, json!({ "nonce": nonce })), good(&thief), String::new()] {
+        assert_eq!(ask(&bad).await.status(), 401, "{bad}");
+    }
+    assert_eq!(
+        provider.userinfo(&token).await.error(),
+        (401, "invalid_token".to_owned()),
+        "as a bearer token"
+    );
+    let answer = ask(&good(&prover)).await;
+    assert_eq!((answer.status(), &answer.json()["email"]), (200, &json!("alice@example.com")));
+    assert!(nonce_of(&answer).is_some(), "the nonce for the next proof");
+    let free = provider.tokens("other", "openid", &[]).await.access_token();
+    let free = provider.userinfo(&free).await;
+    assert_eq!((free.status(), nonce_of(&free)), (200, None), "no proof, no nonce");
+}
+
+#[tokio::test]
+async fn oi_58_a_token_that_is_bound_to_a_certificate_works_over_such_a_connection_alone() {
+    let (own, other) = (Identity::self_signed("own"), Identity::self_signed("other"));
+    for format in [AccessTokens::Opaque, AccessTokens::Jwt] {
+        let bound = client("bound", json!({ "tls_client_certificate_bound_access_tokens": true }));
+        let provider = Provider::with(vec![bound], |builder| {
+            builder.certificate_bound_access_tokens().access_tokens(format)
+        });
+        let code = provider.code("bound", "openid", &[]).await;
+        let request = request("bound", &redemption(&code)).with_certificate(own.shown());
+        let token = Answer(provider.fixture.server.token(&request).await).access_token();
+        for (shown, status) in [(Some(&own), 200), (Some(&other), 401), (None, 401)] {
+            for asked in
+                [with_token(Method::Get, &token), Request::post_form(format!("access_token={token}"))]
+            {
+                let asked = match shown {
+                    Some(identity) => asked.with_certificate(identity.shown()),
+                    None => asked,
+                };
+                let answer = Answer(provider.fixture.server.userinfo(&asked).await);
+                assert_eq!(answer.status(), status, "{}", answer.json());
+            }
+        }
+    }
 }
