@@ -21,9 +21,6 @@ use crate::flow::logout::logout_token;
 use crate::openid::{Delivery, LogoutNotice};
 use crate::outbound::{ChosenBy, OutboundError, OutboundRequest, ask};
 
-/// The pauses before each try: five within five minutes.
-const PAUSES: [u64; 5] = [0, 5, 25, 60, 150];
-
 /// The most clients contacted at once.
 const AT_ONCE: usize = 16;
 
@@ -58,9 +55,10 @@ impl AuthorizationServer {
 
     async fn deliver_all(self, mut notices: Vec<LogoutNotice>, first: FirstTryDone) {
         let mut first = Some(first);
-        for pause in PAUSES {
-            if pause > 0 {
-                Delay::new(Duration::from_secs(pause)).await;
+        let pauses = Arc::clone(&self.inner.session_channels.pauses);
+        for pause in std::iter::once(None).chain(pauses.iter().copied().map(Some)) {
+            if let Some(pause) = pause {
+                Delay::new(pause).await;
             }
             let outcomes = Together::new(&notices, |notice| Box::pin(self.deliver(notice))).await;
             let mut outcomes = outcomes.into_iter();
@@ -258,6 +256,8 @@ mod tests {
 
     #[test]
     fn five_tries_are_over_in_five_minutes() {
-        assert!(PAUSES.iter().sum::<u64>() + 5 * TRY.as_secs() <= 300);
+        let pauses = super::super::settings::SessionChannels::default().pauses;
+        assert_eq!(pauses.len(), 4);
+        assert!(pauses.iter().sum::<Duration>() + 5 * TRY <= Duration::from_secs(300));
     }
 }

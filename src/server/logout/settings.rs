@@ -34,11 +34,23 @@ pub struct Sessions {
 type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
 /// How clients are told.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(in crate::server) struct SessionChannels {
     pub(super) outbound: Option<Arc<dyn Outbound>>,
     pub(super) spawn: Option<Spawn>,
     pub(super) queue: Option<Arc<dyn LogoutQueue>>,
+    /// The pauses after a try that failed; there is one try more than pauses.
+    pub(super) pauses: Arc<[Duration]>,
+}
+
+/// Five tries within five minutes.
+const PAUSES: [u64; 4] = [5, 25, 60, 150];
+
+impl Default for SessionChannels {
+    fn default() -> Self {
+        let pauses = PAUSES.into_iter().map(Duration::from_secs).collect();
+        Self { outbound: None, spawn: None, queue: None, pauses }
+    }
 }
 
 impl Sessions {
@@ -66,7 +78,7 @@ impl Sessions {
 
     /// Tells clients directly (Back-Channel Logout 1.0), by these requests. The answer to the browser waits for two seconds at
     /// most; `spawn` gives the rest to your runtime: `|delivery| drop(tokio::spawn(delivery))`. A client that cannot be
-    /// reached is tried five times within five minutes, as long as the process lives.
+    /// reached is tried five times within five minutes ([`retry_pauses`](Self::retry_pauses)), as long as the process lives.
     ///
     /// A URL that a client registered itself is asked as a stranger's ([`ChosenBy::Client`](crate::outbound::ChosenBy)), one
     /// of the host's own clients as the host's.
@@ -77,6 +89,13 @@ impl Sessions {
     ) -> Self {
         self.channels.outbound = Some(Arc::new(outbound));
         self.channels.spawn = Some(Arc::new(spawn));
+        self
+    }
+
+    /// How long to wait after each try that failed and could succeed later; by default 5, 25, 60 and 150 seconds. There is one try
+    /// more than pauses, and the client is given up after the last one.
+    pub fn retry_pauses(mut self, pauses: impl IntoIterator<Item = Duration>) -> Self {
+        self.channels.pauses = pauses.into_iter().collect();
         self
     }
 

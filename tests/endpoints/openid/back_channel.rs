@@ -9,13 +9,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::audit::EventKind;
 use grantor::jose::{JwkSet, Jws};
 use grantor::openid::{Delivery, LogoutNotice, LogoutQueue};
-use grantor::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use grantor::outbound::{ChosenBy, HttpOutbound, Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use grantor::server::Sessions;
 use grantor::{BackendError, Reason, async_trait};
 use serde_json::{Value, json};
 
-use crate::support::provider::client;
-use crate::support::signing_out::{SECRET_OF_SESSIONS, SigningOut, hearing};
+use crate::support::provider::{Provider, client};
+use crate::support::remote::{Remote, Says};
+use crate::support::scripted::Scripted;
+use crate::support::signing_out::{SECRET_OF_SESSIONS, SigningOut, hearers, hearing, sessions};
 use crate::support::{Answer, ISSUER};
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -63,12 +65,11 @@ async fn lo_16_a_logout_token_is_signed_as_the_clients_id_tokens_are() {
     let es256 = json!({ "id_token_signed_response_alg": "ES256", "logout_token_type_jwt": true });
     let mut metadata = hearing("es256");
     metadata.as_object_mut().unwrap().extend(es256.as_object().unwrap().clone());
-    let web = crate::support::scripted::Scripted::by(|_| Ok(OutboundResponse::new(204, "")));
-    let own = crate::support::signing_out::sessions(&web);
-    let provider = crate::support::provider::Provider::with(
-        vec![client("rp", hearing("rp")), client("es256", metadata)],
-        |builder| builder.sessions(own),
-    );
+    let web = Scripted::by(|_| Ok(OutboundResponse::new(204, "")));
+    let own = sessions(&web);
+    let provider = Provider::with(vec![client("rp", hearing("rp")), client("es256", metadata)], |builder| {
+        builder.sessions(own)
+    });
     let host = SigningOut { provider, web };
     host.tokens("rp", "openid", "s").await;
     host.tokens("es256", "openid", "s").await;
@@ -109,12 +110,9 @@ impl LogoutQueue for Queue {
 
 fn with_queue() -> (SigningOut, Queue) {
     let queue = Queue::default();
-    let web = crate::support::scripted::Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
-    let own = crate::support::signing_out::sessions(&web).queue(queue.clone());
-    let provider =
-        crate::support::provider::Provider::with(crate::support::signing_out::hearers(), |builder| {
-            builder.sessions(own).logout_endpoint("/logout")
-        });
+    let web = Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
+    let own = sessions(&web).queue(queue.clone());
+    let provider = Provider::with(hearers(), |builder| builder.sessions(own).logout_endpoint("/logout"));
     (SigningOut { provider, web }, queue)
 }
 
@@ -224,4 +222,128 @@ async fn lo_22_the_metadata_say_that_clients_are_told() {
     assert_eq!(document["frontchannel_logout_supported"], false);
     let none = SigningOut::with(|builder| builder.sessions(Sessions::new(SECRET_OF_SESSIONS)));
     assert_eq!(Answer(none.provider.fixture.server.metadata()).json()["backchannel_logout_supported"], false);
+}
+
+/// A host whose clients answer so at first, and are tried again at once.
+fn retrying(pauses: usize, answers: impl Fn(&str) -> Answered + Send + Sync + 'static) -> SigningOut {
+    let web = Scripted::by(answers);
+    let own = sessions(&web).retry_pauses(vec![Duration::ZERO; pauses]);
+    let provider = Provider::with(hearers(), |builder| builder.sessions(own).logout_endpoint("/logout"));
+    SigningOut { provider, web }
+}
+
+type Answered = Result<OutboundResponse, OutboundError>;
+
+/// Waits until the log has as many of these events.
+async fn hears(host: &SigningOut, event: EventKind, times: usize) {
+    let heard = || host.provider.fixture.log.whats().into_iter().filter(|what| *what == event).count();
+    while heard() < times {
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(heard(), times);
+}
+
+#[tokio::test]
+async fn lo_18_a_client_is_tried_until_it_answers_and_then_no_more() {
+    let tries = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&tries);
+    let host = retrying(4, move |url| {
+        let mut tries = counted.lock().unwrap();
+        *tries += 1;
+        // Which is told at the first try.
+        let is_up = url.contains("rp2.") || *tries > 4;
+        if is_up { Ok(OutboundResponse::new(200, "")) } else { Err(OutboundError::Unreachable) }
+    });
+    host.tokens("rp", "openid", "s").await;
+    host.tokens("rp2", "openid", "s").await;
+    host.end("s").await;
+    hears(&host, EventKind::LogoutDelivered, 2).await;
+    let told = host.told();
+    assert_eq!(told.iter().filter(|host| *host == "rp2.example").count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|host| *host == "rp.example").count(), 4, "{told:?}");
+    let tokens = logout_tokens(&host);
+    let distinct: BTreeSet<String> = tokens.iter().map(|token| token["jti"].to_string()).collect();
+    assert_eq!(distinct.len(), tokens.len(), "each try has a token of its own");
+    assert!(!host.provider.fixture.log.whats().contains(&EventKind::Failed(Reason::LogoutUndelivered)));
+}
+
+#[tokio::test]
+async fn lo_18_a_client_that_never_answers_is_given_up_and_it_is_noted() {
+    for (pauses, tries) in [(4, 5), (0, 1)] {
+        let host = retrying(pauses, |_| Ok(OutboundResponse::new(503, "")));
+        host.tokens("rp", "openid", "s").await;
+        host.end("s").await;
+        hears(&host, EventKind::Failed(Reason::LogoutUndelivered), 1).await;
+        assert_eq!(host.web.calls(), tries);
+    }
+    let refusing = retrying(4, |_| Ok(OutboundResponse::new(400, "")));
+    refusing.tokens("rp", "openid", "s").await;
+    refusing.end("s").await;
+    hears(&refusing, EventKind::Refused(Reason::LogoutTokenRefused), 1).await;
+    assert_eq!(refusing.web.calls(), 1, "a refusal is final");
+}
+
+/// A queue that takes nothing, or never says so.
+#[derive(Clone, Copy)]
+struct Stuck(bool);
+
+#[async_trait]
+impl LogoutQueue for Stuck {
+    async fn push(&self, _: LogoutNotice) -> Result<(), BackendError> {
+        match self.0 {
+            true => std::future::pending().await,
+            false => Err(BackendError::transient("full")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn lo_18_a_queue_that_hangs_or_fails_keeps_no_session_alive() {
+    for hangs in [true, false] {
+        let mut policy = grantor::Policy::default();
+        policy.store_deadline = Duration::from_millis(50);
+        let web = Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
+        let own = sessions(&web).queue(Stuck(hangs));
+        let host = SigningOut::with(|builder| builder.sessions(own).policy(policy));
+        let tokens = [host.tokens("rp", "openid", "s").await, host.tokens("rp2", "openid", "s").await];
+        assert_eq!(host.end("s").await, 2, "the call comes back");
+        for answer in tokens {
+            assert!(!host.provider.fixture.is_live(&answer.access_token()).await);
+        }
+        let whats = host.provider.fixture.log.whats();
+        let noted = whats.iter().filter(|what| **what == EventKind::Failed(Reason::LogoutUndelivered));
+        assert_eq!(noted.count(), 2, "hangs: {hangs}");
+    }
+}
+
+#[tokio::test]
+async fn lo_21_an_address_inside_is_not_reached_by_a_logout() {
+    use crate::support::registering::{Registering, app_with};
+    let inside = Remote::saying(Says::json("{}")).await;
+    let port = inside.address.port();
+    // The host may reach its own network, and strangers may not.
+    let outbound = HttpOutbound::builder().allow_loopback().allow_private().build().unwrap();
+    let own =
+        Sessions::new(SECRET_OF_SESSIONS).back_channel(outbound, |delivery| drop(tokio::spawn(delivery)));
+    let server = Registering::configured(grantor::Registration::open(), |builder| {
+        builder
+            .scopes(crate::support::provider::SCOPES)
+            .token_signer(grantor::keys::JwtSigner::new(crate::support::provider::keys()).unwrap())
+            .openid(crate::support::provider::People::default())
+            .sessions(own)
+    });
+    for host in ["127.0.0.1", "[::1]", "localhost", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]"] {
+        let uri = format!("https://{host}:{port}/logout");
+        let answer =
+            server.post(&app_with(json!({ "backchannel_logout_uri": uri, "scope": "openid" }))).await;
+        if answer.status() != 201 {
+            assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{host}");
+            continue;
+        }
+        let notice = json!({ "client": answer.text("client_id"), "sub": "alice", "sid": "s" });
+        let notice: LogoutNotice = serde_json::from_value(notice).unwrap();
+        assert_eq!(server.fixture.server.deliver(&notice).await, Delivery::Refused, "{host}");
+    }
+    assert_eq!(inside.calls(), 0);
 }
