@@ -1,10 +1,11 @@
 //! Authorization requests with the scope `openid` (OpenID Connect Core section 3.1.2).
 
-use grantor::{Reason, Request};
+use grantor::client::{ClientJwts, RequestObjects};
+use grantor::{Client, GrantType, LoginRequired, MemoryStore, Reason, Request, ResponseType, SignedIn};
 use serde_json::json;
 
 use crate::support::provider::{Provider, client};
-use crate::support::{Fixture, code_query, encode};
+use crate::support::{Answer, CALLBACK, Fixture, SECRET, code_query, encode};
 
 #[tokio::test]
 async fn d_14_acr_values_are_a_wish_with_openid_and_a_condition_without() {
@@ -110,4 +111,94 @@ async fn d_21_a_scope_that_nobody_knows_is_left_out_with_openid_and_refused_with
     let off = Fixture::with(|builder| builder.scopes(["openid", "read"]));
     let answer = off.approve(&code_query("other", "openid unheard_of")).await;
     assert_eq!(answer.location_parameter("error").as_deref(), Some("invalid_scope"));
+}
+
+/// Where an error goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Redirect,
+    /// There is no proven address.
+    Page,
+}
+
+#[tokio::test]
+async fn oi_39_each_error_of_the_specification_has_its_members_and_goes_in_the_mode_of_the_response_type() {
+    let app = Client::builder("app")
+        .redirect_uri(CALLBACK)
+        .grant_types([GrantType::AuthorizationCode, GrantType::Implicit])
+        .response_types([ResponseType::Code, ResponseType::CodeIdToken])
+        .secret(SECRET);
+    let app = app.build().unwrap();
+    let provider = Provider::with(vec![app.clone()], |builder| builder.profile(grantor::Profile::Rfc6749));
+    let objects = Provider::with(vec![app], |builder| {
+        let builder = builder.profile(grantor::Profile::Rfc6749).client_signatures(ClientJwts::new());
+        builder.replay_guard(MemoryStore::new()).request_objects(RequestObjects::accepted())
+    });
+    let unknown = "urn:ietf:params:oauth:request_uri:unknown";
+    for (code, more, to) in [
+        ("login_required", ("prompt", "none"), To::Redirect),
+        ("account_selection_required", ("prompt", "none"), To::Redirect),
+        ("consent_required", ("prompt", "none"), To::Redirect),
+        ("interaction_required", ("prompt", "none"), To::Redirect),
+        ("request_not_supported", ("request", "e30.e30.x"), To::Redirect),
+        ("request_uri_not_supported", ("request_uri", "https://app.example/object"), To::Redirect),
+        ("registration_not_supported", ("registration", "{}"), To::Redirect),
+        ("invalid_request_uri", ("request_uri", unknown), To::Page),
+        ("invalid_request_object", ("request", "e30.e30.x"), To::Page),
+    ] {
+        let provider = if code == "invalid_request_object" { &objects } else { &provider };
+        for (response_type, separator) in [("code", '?'), ("code id_token", '#')] {
+            let mut query = code_query("app", "openid");
+            query[0].1 = response_type;
+            query.extend([("nonce", "n"), more]);
+            let answer = refused(provider, &query, code).await;
+            match to {
+                To::Page => {
+                    assert_eq!((answer.status(), answer.0.header("location")), (400, None), "{code}");
+                    assert!(String::from_utf8_lossy(&answer.0.body).contains(code), "{code}");
+                }
+                To::Redirect => {
+                    let (address, parameters) = answer.location().split_once(separator).expect("its mode");
+                    let mut said: Vec<(String, String)> = serde_urlencoded::from_str(parameters).unwrap();
+                    said.sort();
+                    let names: Vec<&str> = said.iter().map(|(name, _)| name.as_str()).collect();
+                    assert_eq!(
+                        (address, names),
+                        (CALLBACK, vec!["error", "error_description", "iss", "state"])
+                    );
+                    assert_eq!(said[0].1, code);
+                }
+            }
+            query.push(("response_mode", "form_post"));
+            let answer = refused(provider, &query, code).await;
+            let html = String::from_utf8_lossy(&answer.0.body).into_owned();
+            assert!(html.contains(code) && answer.0.header("location").is_none());
+            let inputs = if to == To::Redirect { 4 } else { 0 };
+            assert_eq!(html.matches("type=\"hidden\"").count(), inputs, "{code}");
+        }
+    }
+}
+
+/// The answer of a host that can show no page to a request that has to end so.
+async fn refused(provider: &Provider, query: &[(&str, &str)], code: &str) -> Answer {
+    let server = &provider.fixture.server;
+    let asked = match server.authorize(&Request::get(encode(query))).await {
+        Ok(asked) => asked,
+        Err(page) => return Answer(page.into_response()),
+    };
+    let answered = |required| match required {
+        LoginRequired::Answered(response) => Answer(response),
+        LoginRequired::ShowLogin(_) => panic!("{code}: a page"),
+    };
+    match code {
+        "login_required" => return answered(asked.login_required().await),
+        "account_selection_required" => return answered(asked.account_selection_required().await),
+        _ => {}
+    }
+    match asked.signed_in(provider.fixture.alice()).await {
+        SignedIn::Consent(consent) if code == "consent_required" => Answer(consent.consent_required().await),
+        SignedIn::Consent(consent) => Answer(consent.interaction_required().await),
+        SignedIn::Answered(response) => Answer(response),
+        SignedIn::Reauthenticate(_) => panic!("{code}: a page"),
+    }
 }
