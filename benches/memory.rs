@@ -15,14 +15,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cpu_time::ThreadTime;
+use grantor::jose::Algorithm;
 use grantor::tenants::{Destination, TenantMap, Tenants as _};
-use grantor::{AuthorizationServer, Client, Clock, GrantType, MemoryRegistry, MemoryStore, TokenStore as _};
+use grantor::{
+    AuthorizationServer, Client, Clock, GrantType, MemoryRegistry, MemoryStore, Request, TokenStore as _,
+};
 
+use support::grantor::OpenId;
 use support::{Contender, Job, ready};
 use support::{floor, grantor as ours, oauth_as, oxide_auth};
 
 const TARGET_BYTES: usize = 256;
 const TARGET_PURGE: Duration = Duration::from_millis(5);
+const TARGET_OPENID: usize = 112;
 const TARGET_TENANT: usize = 2 * 1024;
 const STEP: usize = 1_000;
 
@@ -36,8 +41,25 @@ fn main() {
     heap_per_grant(grants, oxide_auth::Contestant::new);
     let each = heap_per_grant(grants, ours::Contestant::new);
     println!("target for grantor: at most {TARGET_BYTES}{}", verdict(each <= TARGET_BYTES));
+    openid(if full { 20_000 } else { 100 });
     purge(grants);
     tenants(if full { 10_000 } else { 100 });
+}
+
+/// What OpenID Connect adds to a grant by a code.
+fn openid(count: usize) {
+    let [plain, asked] = [OpenId::Plain, OpenId::Asked].map(|openid| {
+        let server = ours::openid_server(Algorithm::Es256);
+        let before = Counting::live();
+        for _ in 0..count {
+            let code = ours::code_of_request(&server, openid.query());
+            let answer = ready(server.token(&Request::post_form(support::redeem_body(&code))));
+            assert_eq!(answer.status, 200);
+        }
+        (Counting::live() - before) / count
+    });
+    println!("\nheap bytes per grant by a code, {count} grants: {plain}, and with openid {asked}");
+    println!("target: at most {TARGET_OPENID} more{}", verdict(asked <= plain + TARGET_OPENID));
 }
 
 /// Tenants at rest: each with its own clients (one), store and rules, all with one clock and one set of scopes.

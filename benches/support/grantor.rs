@@ -1,15 +1,19 @@
 //! The same jobs by this crate: a `Request` in, a `Response` out, over a `MemoryStore`.
 
 use std::iter::repeat_n;
+use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::jose::Algorithm;
+use grantor::jose::{Algorithm, Signer, SigningKey};
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
+use grantor::openid::{ClaimsAsked, ClaimsSource};
 use grantor::server::AuthorizationServerBuilder;
 use grantor::{
-    AccessTokens, AuthMethod, AuthorizationServer, Client, Clock, GrantType, Login, MemoryRegistry,
-    MemoryStore, Policy, Request, Response, SystemClock, TokenStore,
+    AccessTokens, AuthMethod, AuthorizationServer, BackendError, Client, ClientBuilder, ClientMetadata,
+    Clock, GrantType, Login, MemoryRegistry, MemoryStore, Policy, Request, Response, SystemClock, TokenStore,
+    async_trait,
 };
+use serde_json::{Map, Value};
 
 use super::{Contender, Job, Population, ready};
 
@@ -103,6 +107,63 @@ pub fn signing_server(
         .unwrap()
 }
 
+/// Whether an authorization request is one of OpenID Connect.
+#[derive(Clone, Copy, Debug)]
+pub enum OpenId {
+    Plain,
+    Asked,
+}
+
+impl OpenId {
+    pub fn query(self) -> String {
+        let scope = match self {
+            Self::Plain => "scope=read+write",
+            Self::Asked => "nonce=n-0S6_WzA2Mj-n-0S6_WzA2Mj-n-0S6_&scope=openid+email",
+        };
+        super::AUTHORIZE.replace("scope=read+write", scope)
+    }
+}
+
+/// Knows one user.
+struct People;
+
+#[async_trait]
+impl ClaimsSource for People {
+    async fn claims(&self, _: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
+        let claims = [("email", Value::from("alice@example.com")), ("email_verified", true.into())];
+        Ok(claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}
+
+/// An OpenID Provider whose client wants its `id_token`s signed so.
+pub fn openid_server(algorithm: Algorithm) -> AuthorizationServer {
+    let algorithms =
+        if algorithm == Algorithm::Rs256 { vec![algorithm] } else { vec![algorithm, Algorithm::Rs256] };
+    let signers =
+        algorithms.into_iter().map(|own| Arc::new(SigningKey::generate(own).unwrap()) as Arc<dyn Signer>);
+    let signer = JwtSigner::new(Keys::from_signers(signers.collect()).unwrap()).unwrap();
+    let mut metadata = ClientMetadata::default();
+    metadata.id_token_signed_response_alg = Some(algorithm);
+    let client = client(metadata).scope(format!("openid email {}", super::SCOPE));
+    AuthorizationServer::builder(super::ISSUER)
+        .clients(MemoryRegistry::new([client.build().unwrap()]))
+        .store(MemoryStore::new())
+        .scopes(super::SCOPE.split(' ').chain(["openid", "email"]))
+        .authorization_endpoint("/authorize")
+        .token_signer(signer)
+        .openid(People)
+        .build()
+        .unwrap()
+}
+
+/// The code of a request that its user approves.
+pub fn code_of_request(server: &AuthorizationServer, query: String) -> String {
+    let authorization = ready(server.authorize(&Request::get(query))).unwrap();
+    let login = Login::new(super::SUBJECT, std::time::SystemTime::now().into());
+    let consent = ready(authorization.signed_in(login)).consent().unwrap();
+    code(&succeeded(ready(consent.approve()), 303))
+}
+
 /// By the clock of this machine.
 pub fn server_over(store: impl TokenStore + 'static) -> AuthorizationServer {
     server(store, SystemClock::default())
@@ -113,21 +174,23 @@ fn server(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Auth
 }
 
 fn builder(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> AuthorizationServerBuilder {
-    let client = Client::builder(super::CLIENT_ID)
+    AuthorizationServer::builder(super::ISSUER)
+        .clients(MemoryRegistry::new([client(ClientMetadata::default()).build().unwrap()]))
+        .store(store)
+        .clock(clock)
+        .scopes(super::SCOPE.split(' '))
+        .authorization_endpoint("/authorize")
+}
+
+fn client(metadata: ClientMetadata) -> ClientBuilder {
+    Client::builder(super::CLIENT_ID)
+        .metadata(metadata)
         .secret(super::CLIENT_SECRET)
         .auth_method(AuthMethod::ClientSecretPost)
         .redirect_uri(super::REDIRECT_URI)
         .scope(super::SCOPE)
         .grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials])
         .rotate_refresh(true)
-        .build()
-        .unwrap();
-    AuthorizationServer::builder(super::ISSUER)
-        .clients(MemoryRegistry::new([client]))
-        .store(store)
-        .clock(clock)
-        .scopes(super::SCOPE.split(' '))
-        .authorization_endpoint("/authorize")
 }
 
 fn succeeded(response: Response, status: u16) -> Response {

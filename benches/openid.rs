@@ -1,0 +1,110 @@
+//! OpenID Connect: an answer with an `id_token` and a UserInfo answer, each beside what it cannot do without.
+//!
+//! See `benches/README.md`.
+
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // nobody depends on a bench
+#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+
+mod support;
+
+use std::time::Duration;
+
+use grantor::jose::Algorithm;
+use grantor::resource::{Guard, Requirement};
+use grantor::{AuthorizationServer, Request};
+use serde_json::json;
+
+use support::bare::{Bare, split};
+use support::grantor::{OpenId, openid_server};
+use support::{Population, member, ready, redeem_body, table, timed};
+
+/// Operations that one clock reading spans.
+const CHUNK: usize = 64;
+
+/// Access tokens that UserInfo meets.
+const MET: usize = 1_024;
+
+/// Does so many operations and says how long they took.
+type Work = Box<dyn FnMut(usize) -> Duration>;
+
+fn main() {
+    let full = std::env::args().any(|argument| argument == "--bench");
+    let turns = if full { table::turns() } else { 1 };
+    println!("\nCPU ns per operation: median of {turns} interleaved turns (least)");
+    println!("{:25}{:>19}{:>19}{:>13}", "", "floor", "grantor", "ours/floor");
+    let mut all_met = true;
+    for algorithm in Algorithm::ALL.iter().copied() {
+        all_met &= measure(&format!("{algorithm} id_token"), 1.15, id_token(algorithm), turns);
+    }
+    all_met &= measure("UserInfo", 1.5, userinfo(), turns);
+    println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
+}
+
+/// The answer to a code, against the one without an `id_token` and the bare signature.
+fn id_token(algorithm: Algorithm) -> [Work; 2] {
+    let bare = Bare::new(algorithm);
+    let server = openid_server(algorithm);
+    let answer = ready(server.token(&redemptions(&server, OpenId::Asked, 1)[0]));
+    let (message, _) = split(&member(&answer.body, "id_token"));
+    let plain = server.clone();
+    let redeem = |server: &AuthorizationServer, requests: &[Request]| {
+        timed(requests, |request| assert_eq!(ready(server.token(request)).status, 200)).0
+    };
+    [
+        Box::new(move |times| {
+            let answers = redeem(&plain, &redemptions(&plain, OpenId::Plain, times));
+            answers + timed(0..times, |_| bare.sign(&message)).0
+        }),
+        Box::new(move |times| redeem(&server, &redemptions(&server, OpenId::Asked, times))),
+    ]
+}
+
+/// UserInfo, against a guard that checks the same token and the JSON of the same claims.
+fn userinfo() -> [Work; 2] {
+    let server = openid_server(Algorithm::Es256);
+    let met = if cfg!(debug_assertions) { 4 } else { MET };
+    let answers = redemptions(&server, OpenId::Asked, met);
+    let tokens = answers.iter().map(|request| member(&ready(server.token(request)).body, "access_token"));
+    let tokens: Vec<String> = tokens.collect();
+    let [floors, owns] = [&tokens; 2].map(|tokens| Population::of(tokens.clone()));
+    let guard = Guard::builder(support::ISSUER).local(server.clone()).build().unwrap();
+    let claims = json!({ "sub": support::SUBJECT, "email": "alice@example.com", "email_verified": true });
+    let needed = Requirement::scopes(["openid"]);
+    [
+        Box::new(move |times| {
+            let check = |call: &Request| {
+                ready(guard.check(call, &needed)).unwrap();
+                serde_json::to_vec(&claims).unwrap()
+            };
+            timed(&calls(&floors.sample(times)), check).0
+        }),
+        Box::new(move |times| {
+            let answered = |call: &Request| assert_eq!(ready(server.userinfo(call)).status, 200);
+            timed(&calls(&owns.sample(times)), answered).0
+        }),
+    ]
+}
+
+/// Requests that each redeem a fresh code.
+fn redemptions(server: &AuthorizationServer, openid: OpenId, times: usize) -> Vec<Request> {
+    let codes = (0..times).map(|_| support::grantor::code_of_request(server, openid.query()));
+    codes.map(|code| Request::post_form(redeem_body(&code))).collect()
+}
+
+fn calls(tokens: &[String]) -> Vec<Request> {
+    let call = |token| Request::get("").header("authorization", format!("Bearer {token}"));
+    tokens.iter().map(call).collect()
+}
+
+fn measure(name: &str, target: f64, mut works: [Work; 2], turns: usize) -> bool {
+    print!("{name:25}");
+    let figures = table::in_turns(works.len(), turns, |at| {
+        let spent = works[at](CHUNK);
+        Some(spent.as_nanos() as f64 / CHUNK as f64)
+    });
+    figures.iter().for_each(|figures| table::print(figures.as_ref()));
+    let [Some(floor), Some(own)] = &figures[..] else { unreachable!("both always take part") };
+    let ratio = own.least / floor.least;
+    println!("{ratio:>12.2}{}", if ratio <= target { ' ' } else { '!' });
+    ratio <= target
+}
