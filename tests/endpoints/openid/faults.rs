@@ -131,6 +131,27 @@ async fn users_that_fail_or_hang_at_any_call_lose_nothing() {
 }
 
 #[tokio::test]
+async fn accounts_that_cannot_be_looked_up_give_no_claims_and_no_tokens() {
+    use crate::support::faulty::{Fault, Faulty, Plan};
+    let plan = Plan::default();
+    let provider = Provider::with(vec![client("app", json!({}))], |builder| {
+        builder.policy(policy()).resource_owner(Faulty::new(crate::support::Users::default(), &plan))
+    });
+    for (fault, status) in [(Fault::Transient, 503), (Fault::Permanent, 500), (Fault::Hang, 503)] {
+        let code = provider.code("app", "openid email", &[]).await;
+        plan.arm(0, fault);
+        assert_refused(&provider.fixture.redeem("app", &code).await, status, &format!("{fault:?}: a code"));
+        assert!(plan.recover());
+        let tokens = provider.fixture.redeem("app", &code).await;
+        plan.arm(0, fault);
+        let refused = provider.userinfo(&tokens.access_token()).await;
+        assert_refused(&refused, status, &format!("{fault:?}: UserInfo"));
+        assert!(plan.recover());
+        assert_eq!(provider.userinfo(&tokens.access_token()).await.json()["email"], "alice@example.com");
+    }
+}
+
+#[tokio::test]
 async fn a_signer_that_fails_at_any_signature_loses_nothing() {
     let plan = Plan::default();
     let rotating = json!({ "rotate_refresh_tokens": true, "userinfo_signed_response_alg": "RS256" });
