@@ -51,7 +51,7 @@ impl AuthenticatedQuery {
         };
         let seen = seen.filter(|active| self.may_see(active, rules));
         let seen = seen.map(|active| Active { sub: sub.unwrap_or(active.sub), ..active });
-        let seen = seen.map_or(Seen::Nothing { active: false }, |active| Seen::Active(Box::new(active)));
+        let seen = seen.as_ref().map_or(Seen::Nothing { active: false }, Seen::Active);
         let algorithm = match rules.introspection_algorithm(self.client(), wants_jwt) {
             Ok(Some(algorithm)) => algorithm,
             Ok(None) => {
@@ -159,7 +159,7 @@ struct Signed<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Seen<'a> {
-    Active(Box<Active<'a>>),
+    Active(&'a Active<'a>),
     Nothing { active: bool },
 }
 
