@@ -206,6 +206,11 @@ impl AccessRecord {
         self.expires.moment()
     }
 
+    /// It expires with a whole second, so whole seconds tell.
+    fn is_live(&self, now: DateTime<Utc>) -> bool {
+        Second::of(now) < self.expires
+    }
+
     /// What it allows: what its grant allows, unless it was narrowed.
     #[must_use]
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
@@ -247,12 +252,12 @@ impl LiveTokens {
     /// Whether there is no room for one more. A record that was promised is never dropped for a new one.
     pub(super) fn is_full(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
         let most = policy.live_access_tokens as usize;
-        most > 0 && self.0.len() >= most && self.0.iter().filter(|r| now < r.expires()).count() >= most
+        most > 0 && self.0.len() >= most && self.0.iter().filter(|r| r.is_live(now)).count() >= most
     }
 
     /// Adds a record and drops those that are over.
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
-        self.0.retain(|r| now < r.expires());
+        self.0.retain(|r| r.is_live(now));
         self.0.push(record);
     }
 
@@ -272,7 +277,7 @@ impl LiveTokens {
     pub(super) fn find(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
         let digest = presented.digest(Kind::Access.tag());
         let hit = self.0.iter().find(|r| r.digest.matches(&digest));
-        hit.filter(|r| now < r.expires())
+        hit.filter(|r| r.is_live(now))
     }
 
     /// The record of this token, live or not.
@@ -283,13 +288,13 @@ impl LiveTokens {
 
     pub(super) fn by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
         let hit = self.0.iter().find(|r| r.digest.fingerprint() == name);
-        hit.filter(|r| now < r.expires())
+        hit.filter(|r| r.is_live(now))
     }
 
     /// Whether there was such a live token, which is gone now.
     pub(super) fn remove(&mut self, name: Fingerprint, now: DateTime<Utc>) -> bool {
         let before = self.0.len();
-        self.0.retain(|r| now >= r.expires() || r.digest.fingerprint() != name);
+        self.0.retain(|r| !r.is_live(now) || r.digest.fingerprint() != name);
         self.0.len() < before
     }
 
