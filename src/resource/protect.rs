@@ -65,7 +65,7 @@ impl AuthorizationServer {
 
 /// The scheme, host and port of a URL.
 fn origin_of(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url[host..].find('/').map_or(url.len(), |slash| host + slash);
-    &url[..end]
+    let host = url.strip_prefix("https://").or(url.strip_prefix("http://")).unwrap_or(url);
+    let path = host.find('/').map_or(0, |slash| host.len() - slash);
+    &url[..url.len() - path]
 }

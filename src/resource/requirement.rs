@@ -34,9 +34,12 @@ impl Requirement {
     /// All of these scopes. With one that is malformed (RFC 6749 section 3.3), or with `offline_access`, which is no right at
     /// a resource, no request passes, and the answer is 500.
     pub fn scopes<S: AsRef<str>>(scopes: impl IntoIterator<Item = S>) -> Self {
-        let named: Vec<S> = scopes.into_iter().collect();
-        let named: Vec<&str> = named.iter().map(AsRef::as_ref).collect();
-        match Scope::parse(&named.join(" ")) {
+        let mut named = String::new();
+        for (number, scope) in scopes.into_iter().enumerate() {
+            named.push_str(if number > 0 { " " } else { "" });
+            named.push_str(scope.as_ref());
+        }
+        match Scope::parse(&named) {
             Ok(scope) if !scope.contains(OFFLINE_ACCESS) => Self { scope, ..Self::default() },
             Ok(_) | Err(_) => Self { broken: true, ..Self::default() },
         }
