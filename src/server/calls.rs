@@ -75,7 +75,7 @@ impl AuthorizationServer {
             }
             (found, _) => found,
         };
-        match found.filter(|client| client.is_served(self.now())) {
+        match found.filter(|client| client.is_served_at(|| self.now())) {
             Some(client) if !client.fits(self.rules().profile) => Err(Reason::ClientUnfit.into()),
             found => Ok(found),
         }
