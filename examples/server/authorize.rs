@@ -103,10 +103,7 @@ fn from(peer: Option<IpAddr>, query: String) -> Request {
 /// A visitor who is not signed in goes to sign in, whatever else is wrong with the request: nobody is sent
 /// anywhere by a link alone (RFC 9700 section 4.11.2).
 async fn check(app: &App, session: Option<&Session>, request: &Request) -> Result<Consent, Response> {
-    let ask = app.server.authorize(request).await.map_err(|page| {
-        let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        app.pages.oauth_error(status, page.code(), page.description())
-    })?;
+    let ask = app.server.authorize(request).await.map_err(|page| app.pages.refused(&page))?;
     let key = graphic(&query_of(request));
     let ask = match session.and_then(|session| session.first_seen(&key)) {
         Some(since) => ask.seen(since),

@@ -131,11 +131,14 @@ fn form_again(app: &App, session: &Session, typed: &str, refused: ErrorPage) -> 
     let message = match status {
         StatusCode::BAD_REQUEST => WRONG,
         StatusCode::TOO_MANY_REQUESTS => TOO_MANY,
-        _ => return app.pages.oauth_error(status, refused.code(), refused.description()),
+        _ => return app.pages.refused(&refused),
     };
     let typed: String = typed.chars().take(LONGEST_SHOWN).collect();
-    (status, app.pages.show(Some(session), &FormPage { code: &typed, message: Some(message) }))
-        .into_response()
+    let page = app.pages.show(Some(session), &FormPage { code: &typed, message: Some(message) });
+    match refused.retry_after() {
+        Some(seconds) => (status, [(header::RETRY_AFTER, seconds)], page).into_response(),
+        None => (status, page).into_response(),
+    }
 }
 
 const WRONG: &str = "No device waits under this code. Compare it with the one on your device; it is good for a few minutes, and in one browser.";

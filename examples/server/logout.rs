@@ -87,10 +87,7 @@ enum Decision {
 }
 
 async fn step(app: &App, by: Option<&SignedIn>, request: &Request) -> Result<LogoutStep, Response> {
-    let logout = app.server.logout(request).await.map_err(|page| {
-        let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        app.pages.oauth_error(status, page.code(), page.description())
-    })?;
+    let logout = app.server.logout(request).await.map_err(|page| app.pages.refused(&page))?;
     Ok(logout.session(by.map(SignedIn::login).as_ref()))
 }
 

@@ -95,6 +95,16 @@ impl Pages {
     }
 
     /// A request of an application that leads nowhere safe: no link and no redirect, only words.
+    pub(crate) fn refused(&self, refused: &grantor::ErrorPage) -> Response {
+        let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let page = self.oauth_error(status, refused.code(), refused.description());
+        match refused.retry_after() {
+            Some(seconds) => ([(RETRY_AFTER, seconds)], page).into_response(),
+            None => page,
+        }
+    }
+
+    /// The same for a request that the server itself never saw.
     pub(crate) fn oauth_error(&self, status: StatusCode, code: &str, description: &str) -> Response {
         let (title, sentence) = match status.is_server_error() {
             true => (
@@ -105,10 +115,7 @@ impl Pages {
         };
         let page =
             self.show(None, &ErrorPage { title, sentence, code: Some((code, description)), way: None });
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => (status, [(RETRY_AFTER, "1")], page).into_response(),
-            _ => (status, page).into_response(),
-        }
+        (status, page).into_response()
     }
 }
 

@@ -227,7 +227,50 @@ impl fmt::Debug for ClientJwts {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+    use crate::client::ClientMetadata;
+    use crate::jose::{Signer as _, SigningKey, VERIFICATIONS, encode_now};
+
+    fn keys_of(key: &SigningKey) -> ClientKeys {
+        let jwks = Some(serde_json::json!({ "keys": [key.key()] }));
+        ClientKeys::of(&ClientMetadata { jwks, ..ClientMetadata::default() }).unwrap().unwrap()
+    }
+
+    /// The answer to an assertion, and how many signatures were verified for it.
+    fn answer(jwts: &ClientJwts, signed: &SignedText<'_>) -> (Result<(), Unsigned>, usize) {
+        let before = VERIFICATIONS.get();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let mut answer = jwts.verify(signed, now);
+        match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => (answer.map(drop), VERIFICATIONS.get() - before),
+            Poll::Pending => panic!("nothing is fetched"),
+        }
+    }
+
+    #[test]
+    fn ca_41_every_refusal_verifies_one_signature() {
+        let jwts = ClientJwts::new();
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            let [own, other] = [(); 2].map(|()| SigningKey::generate(algorithm).unwrap());
+            let keys = keys_of(&own);
+            let claims = serde_json::json!({ "iss": "pkj" });
+            let signed_by = |key, typ| encode_now(typ, &claims, key).unwrap().unwrap();
+            let [right, wrong, mistyped] =
+                [signed_by(&own, "JWT"), signed_by(&other, "JWT"), signed_by(&own, "at+jwt")];
+            let ask = |text: &str, keys, name| answer(&jwts, &SignedText::new(text, keys, name, &["JWT"]));
+            assert_eq!(ask(&right, Some(&keys), None), (Ok(()), 1));
+            for (text, keys, name, flaw) in [
+                (&wrong, Some(&keys), None, Flaw::SignatureWrong),
+                (&right, None, None, Flaw::SignatureWrong),
+                (&right, Some(&keys), Some("PS256"), Flaw::AlgorithmRefused),
+                (&mistyped, Some(&keys), None, Flaw::TypeWrong),
+            ] {
+                assert_eq!(ask(text, keys, name), (Err(Unsigned::Refused(flaw)), 1), "{algorithm}");
+            }
+        }
+    }
 
     #[test]
     fn there_is_a_decoy_for_every_algorithm() {

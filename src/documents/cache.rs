@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::document::is_outage;
 use super::peers::{Peers, network};
 use crate::client::{Client, ClientId};
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 
 /// Documents fetched at once from one host; twice as many where clients are known.
 const FETCHES_OF_ONE_HOST: usize = 4;
@@ -124,7 +124,7 @@ struct Waiting {
 pub(super) enum Lookup<'a> {
     Use(Arc<Client>),
     Fetch(InFlight<'a>),
-    Fail(Reason),
+    Fail(Refusal),
 }
 
 enum Next {
@@ -132,7 +132,7 @@ enum Next {
     Fetch,
     /// Until this fetch is over.
     Wait(u64),
-    Fail(Reason),
+    Fail(Refusal),
 }
 
 impl DocumentCache {
@@ -217,14 +217,14 @@ impl State {
             // A request that waits already keeps its place.
             return match waited == Some(fetch.number) || self.may_wait(host, requester) {
                 true => Next::Wait(fetch.number),
-                false => Next::Fail(Reason::DocumentsBusy),
+                false => Next::Fail(Reason::DocumentsBusy.into()),
             };
         }
         match failure {
             // The outcome of the fetch that was waited for is the answer to all that waited.
-            Some(failure) if waited == Some(failure.fetch) => Next::Fail(failure.reason),
+            Some(failure) if waited == Some(failure.fetch) => Next::Fail(failure.reason.into()),
             Some(failure) if failure.in_a_row >= FAILURES && failure.is_recent(now) => {
-                Next::Fail(failure.reason)
+                Next::Fail(failure.reason.into())
             }
             _ => room.map_or_else(Next::Fail, |()| Next::Fetch),
         }
@@ -244,24 +244,25 @@ impl State {
         host: &str,
         requester: Requester,
         now: DateTime<Utc>,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Refusal> {
         let Limits { at_once, per_minute, .. } = self.limits;
         let all = self.fetches.len();
         let of_host = self.fetches.iter().filter(|fetch| fetch.host == host).count();
         if self.known.contains_key(id) {
             let fits = all < at_once + (at_once / 4).max(1) && of_host < 2 * FETCHES_OF_ONE_HOST;
-            return if fits { Ok(()) } else { Err(Reason::DocumentsBusy) };
+            return if fits { Ok(()) } else { Err(Reason::DocumentsBusy.into()) };
         }
         let peer = requester.peer;
         let of_peer = self.fetches.iter().filter(|fetch| peer.is_some() && fetch.peer == peer).count();
-        if of_peer >= FETCHES_OF_ONE_PEER
-            || peer.is_some_and(|peer| self.peers.is_over(peer, per_minute, now))
-        {
-            return Err(Reason::DocumentsThrottled);
+        if of_peer >= FETCHES_OF_ONE_PEER {
+            return Err(Reason::DocumentsThrottled.into());
+        }
+        if let Some(wait) = peer.and_then(|peer| self.peers.until_room(peer, per_minute, now)) {
+            return Err(Refusal::throttled(Reason::DocumentsThrottled, wait));
         }
         match all < at_once && of_host < FETCHES_OF_ONE_HOST {
             true => Ok(()),
-            false => Err(Reason::DocumentsBusy),
+            false => Err(Reason::DocumentsBusy.into()),
         }
     }
 
@@ -353,7 +354,7 @@ impl<'a> Waiter<'a> {
         let mut state = self.cache.state();
         match state.next(id, host, requester, now, self.waits_for) {
             Next::Use(client) => Poll::Ready(Lookup::Use(client)),
-            Next::Fail(reason) => Poll::Ready(Lookup::Fail(reason)),
+            Next::Fail(refusal) => Poll::Ready(Lookup::Fail(refusal)),
             Next::Fetch => {
                 let number = state.begin(id, host, requester, now);
                 Poll::Ready(Lookup::Fetch(InFlight { cache: self.cache, requester, number }))

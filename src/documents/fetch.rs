@@ -11,7 +11,7 @@ use super::document::{lifetime, read, unanswered};
 use super::{DocumentUrl, MetadataDocuments};
 use crate::base::time::in_time;
 use crate::client::{Client, ClientId};
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::issuance::Rules;
 use crate::outbound::{ChosenBy, OutboundRequest, ask};
 
@@ -43,14 +43,14 @@ impl Documents {
         requester: Requester,
         now: DateTime<Utc>,
         rules: &Rules,
-    ) -> Result<Arc<Client>, Reason> {
+    ) -> Result<Arc<Client>, Refusal> {
         if let Some(client) = self.cache.fresh(id, now) {
             return Ok(client);
         }
         let url = DocumentUrl::parse(id)?;
         in_time(self.latest(id, url, requester, now, rules), PATIENCE)
             .await
-            .unwrap_or(Err(Reason::DocumentTimeout))
+            .unwrap_or(Err(Reason::DocumentTimeout.into()))
     }
 
     async fn latest(
@@ -60,11 +60,11 @@ impl Documents {
         requester: Requester,
         now: DateTime<Utc>,
         rules: &Rules,
-    ) -> Result<Arc<Client>, Reason> {
+    ) -> Result<Arc<Client>, Refusal> {
         match self.cache.lookup(id, url.host(), requester, now).await {
             Lookup::Use(client) => Ok(client),
-            Lookup::Fail(reason) => Err(reason),
-            Lookup::Fetch(in_flight) => in_flight.settle(self.fetch(id, now, rules).await, now),
+            Lookup::Fail(refusal) => Err(refusal),
+            Lookup::Fetch(in_flight) => Ok(in_flight.settle(self.fetch(id, now, rules).await, now)?),
         }
     }
 

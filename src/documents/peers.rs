@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -15,10 +16,12 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Whether this address has had its share of the minute; a limit of 0 is none.
-    pub(super) fn is_over(&self, peer: IpAddr, limit: u32, now: DateTime<Utc>) -> bool {
+    /// How long until the next minute, if this address has had its share of this one; a limit of 0 is none.
+    pub(super) fn until_room(&self, peer: IpAddr, limit: u32, now: DateTime<Utc>) -> Option<Duration> {
         let counted = self.counts.get(&peer).filter(|_| !self.is_past(minute(now)));
-        limit > 0 && counted.is_some_and(|count| *count >= limit)
+        counted.filter(|count| limit > 0 && **count >= limit)?;
+        let next = DateTime::from_timestamp((self.minute + 1) * 60, 0)?;
+        (next - now).to_std().ok()
     }
 
     pub(super) fn count(&mut self, peer: IpAddr, now: DateTime<Utc>) {
@@ -72,14 +75,12 @@ mod tests {
         let (mut peers, peer) = (Peers::default(), IpAddr::V4(Ipv4Addr::LOCALHOST));
         peers.count(peer, at(60));
         peers.count(peer, at(59));
-        assert!(
-            peers.is_over(peer, 2, at(60))
-                && peers.is_over(peer, 2, at(59))
-                && !peers.is_over(peer, 3, at(60))
-        );
-        assert!(!peers.is_over(peer, 0, at(60)), "0 is no limit");
-        assert!(!peers.is_over(peer, 2, at(120)));
-        assert!(!peers.is_over(peer, 2, at(-60)), "a clock that was set back stops nobody");
+        let wait = |limit, second| peers.until_room(peer, limit, at(second)).map(|wait| wait.as_secs());
+        assert_eq!([wait(2, 60), wait(2, 59), wait(2, 119)], [Some(60), Some(61), Some(1)]);
+        assert_eq!(wait(3, 60), None);
+        assert_eq!(wait(0, 60), None, "0 is no limit");
+        assert_eq!(wait(2, 120), None);
+        assert_eq!(wait(2, -60), None, "a clock that was set back stops no one");
     }
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
             peers.count(IpAddr::V4(Ipv4Addr::from(n as u32)), at(0));
         }
         assert!(peers.counts.len() <= ADDRESSES);
-        assert!(peers.is_over(busy, 3, at(0)));
+        assert!(peers.until_room(busy, 3, at(0)).is_some());
     }
 
     #[test]

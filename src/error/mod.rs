@@ -4,7 +4,9 @@
 //! follows by one exhaustive table. [`Fault`] is the host's own failure, of which the other side only
 //! learns that it should try again.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod assertion;
 mod backend;
@@ -28,16 +30,24 @@ pub use mistakes::Mistakes;
 pub use proof::ProofFlaw;
 pub use reason::Reason;
 
-/// A request that is refused, and why. Two with one reason are equal.
+/// A request that is refused, and why. Two with one reason and one wait are equal.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("refused: {reason}")]
 pub struct Refusal {
     reason: Reason,
+    /// The seconds until a limit lets the next request through.
+    wait: Option<NonZeroU32>,
     /// Behind a pointer, so that it costs nothing where nothing failed.
     cause: Option<Arc<Fault>>,
 }
 
 impl Refusal {
+    /// The refusal of a limit that lets a request through again after this time.
+    pub(crate) fn throttled(reason: Reason, wait: Duration) -> Self {
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        Self { wait: Some(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)), ..reason.into() }
+    }
+
     /// Why; for the host's log.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -55,17 +65,27 @@ impl Refusal {
     pub fn code(&self) -> ErrorCode {
         self.reason.code()
     }
+
+    /// The seconds after which the same request can succeed, for `Retry-After` (RFC 9110 section 10.2.3). A limit says when it
+    /// has room again; any other 429 or 503 is over soon.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        match self.reason.status() {
+            429 | 503 => Some(self.wait.map_or(1, NonZeroU32::get)),
+            _ => None,
+        }
+    }
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, cause: None }
+        Self { reason, wait: None, cause: None }
     }
 }
 
 impl PartialEq for Refusal {
     fn eq(&self, other: &Self) -> bool {
-        self.reason == other.reason
+        (self.reason, self.wait) == (other.reason, other.wait)
     }
 }
 
@@ -100,6 +120,6 @@ impl Fault {
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { reason: fault.reason(), cause: Some(Arc::new(fault)) }
+        Self { reason: fault.reason(), wait: None, cause: Some(Arc::new(fault)) }
     }
 }

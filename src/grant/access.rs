@@ -1,6 +1,7 @@
 //! The access tokens of a grant: records of what was handed out, each until it expires or is revoked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -249,10 +250,16 @@ impl LiveTokens {
         Self(smallvec![only])
     }
 
-    /// Whether there is no room for one more. A record that was promised is never dropped for a new one.
-    pub(super) fn is_full(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
+    /// How long there is no room for one more; `None` if there is. A record that was promised is never dropped for a new one.
+    pub(super) fn until_room(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Duration> {
         let most = policy.live_access_tokens as usize;
-        most > 0 && self.0.len() >= most && self.0.iter().filter(|r| r.is_live(now)).count() >= most
+        if most == 0 || self.0.len() < most {
+            return None;
+        }
+        let mut live: Vec<_> = self.0.iter().filter(|r| r.is_live(now)).map(AccessRecord::expires).collect();
+        live.sort_unstable();
+        let last_to_go = live.len().checked_sub(most).map(|surplus| live[surplus])?;
+        (last_to_go - now).to_std().ok()
     }
 
     /// Adds a record and drops those that are over.

@@ -160,15 +160,14 @@ mod tests {
     fn tokens(verdict: Verdict) -> Result<(Grant, Issued), Reason> {
         match verdict {
             Verdict::Issue { next, tokens } | Verdict::Repeat { grant: next, tokens } => Ok((next, tokens)),
-            Verdict::Refuse { reason }
-            | Verdict::RefuseAndNote { reason, .. }
-            | Verdict::RefuseAndEnd { reason, .. } => Err(reason),
+            Verdict::Refuse { refusal } => Err(refusal.reason()),
+            Verdict::RefuseAndNote { reason, .. } | Verdict::RefuseAndEnd { reason, .. } => Err(reason),
         }
     }
 
     fn refused(verdict: Verdict) -> Option<Reason> {
         match verdict {
-            Verdict::Refuse { reason } => Some(reason),
+            Verdict::Refuse { refusal } => Some(refusal.reason()),
             Verdict::Issue { .. }
             | Verdict::Repeat { .. }
             | Verdict::RefuseAndNote { .. }

@@ -37,7 +37,7 @@ use crate::base::{
     Secret, TokenName, after,
 };
 use crate::client::ClientId;
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::issuance::{Granted, Issuance, Policy};
 use crate::openid::{OFFLINE_ACCESS, OpenId};
 use access::LiveTokens;
@@ -129,7 +129,7 @@ pub(crate) enum Verdict {
     /// Nothing changes.
     Refuse {
         /// Why.
-        reason: Reason,
+        refusal: Refusal,
     },
     /// Not yet. That it was asked for is a write, and nothing else changes.
     RefuseAndNote {
@@ -529,5 +529,5 @@ impl Live {
 }
 
 fn refuse(reason: Reason) -> Verdict {
-    Verdict::Refuse { reason }
+    Verdict::Refuse { refusal: reason.into() }
 }

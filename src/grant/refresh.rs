@@ -39,7 +39,7 @@ use crate::base::{
     AccessRights, AccessTokens, AuthorizationDetails, Digest, FreshSecrets, ResourceId, ResourceIndicators,
     SECRET_BYTES, Scope, Secret, after,
 };
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::issuance::{Gate, Policy};
 
 /// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older one counts as
@@ -416,8 +416,8 @@ impl Grant {
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };
-        if live.access.is_full(now, policy) {
-            return refuse(Reason::AccessTokensTooMany);
+        if let Some(wait) = live.access.until_room(now, policy) {
+            return Verdict::Refuse { refusal: Refusal::throttled(Reason::AccessTokensTooMany, wait) };
         }
         live.forget_first_answer();
         let Some(family) = &mut live.family else {

@@ -18,16 +18,18 @@ impl Refusal {
         let body = Body { error: self.code().as_str(), error_description: self.reason().description() };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let response = Response::secret_json(self.reason().status(), json);
-        match response.status {
+        let response = match response.status {
             401 => response.with("www-authenticate", self.challenge()),
-            429 => response.with("retry-after", "60"),
-            503 => response.with("retry-after", "1"),
             _ => response,
+        };
+        match self.retry_after() {
+            Some(seconds) => response.with("retry-after", seconds.to_string()),
+            None => response,
         }
     }
 
     /// What a 401 asks for: a client's credentials, or a bearer token (RFC 6750 section 3).
-    fn challenge(self) -> Cow<'static, str> {
+    fn challenge(&self) -> Cow<'static, str> {
         match (self.code(), self.reason()) {
             (ErrorCode::InvalidToken, Reason::InitialTokenMissing) => BEARER,
             (ErrorCode::InvalidToken, _) => BEARER_INVALID,

@@ -40,4 +40,6 @@ pub use jws::{Jws, JwsError, Unverified, Verified};
 pub(crate) use mac::{HS256, MacText};
 pub use signer::{SignError, Signer};
 pub use signing_key::{Pkcs8, SigningKey};
+#[cfg(test)]
+pub(crate) use verifying_key::VERIFICATIONS;
 pub use verifying_key::VerifyingKey;

@@ -52,8 +52,16 @@ impl VerifyingKey {
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), JwsError> {
         let mut parsed = self.parsed.iter();
         let (_, key) = parsed.find(|(own, _)| *own == algorithm).ok_or(JwsError::UnknownKey)?;
+        #[cfg(test)]
+        VERIFICATIONS.set(VERIFICATIONS.get() + 1);
         key.verify_sig(message, signature).map_err(|_| JwsError::BadSignature)
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The signatures that this thread has verified.
+    pub(crate) static VERIFICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 fn parse(material: &Material, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {

@@ -23,9 +23,9 @@ impl AuthorizationServer {
     /// An [`ErrorPage`]: the answer has nowhere to go.
     pub async fn authorize(&self, request: &Request) -> Result<Authorization, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
-            let reason = refusal.reason();
+            let page = ErrorPage::from(&refusal);
             let _ = self.refuse(refusal, Endpoint::Authorization, about);
-            ErrorPage { reason }
+            page
         };
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));

@@ -30,9 +30,9 @@ impl AuthorizationServer {
         match self.send_redirect(redirect).await {
             Ok(response) => response,
             Err(refusal) => {
-                let reason = refusal.reason();
+                let page = ErrorPage::from(&refusal);
                 let _ = self.refuse(refusal, Endpoint::Authorization, about);
-                ErrorPage { reason }.into_response()
+                page.into_response()
             }
         }
     }

@@ -202,8 +202,9 @@ impl AuthorizationServer {
     }
 
     /// Counts a guess at a secret before its outcome is known. Give the outcome to [`judge`].
-    pub(super) fn guess(&self, peer: Option<IpAddr>, at: impl Hash) -> Result<Attempt<'_>, Reason> {
-        self.inner.guesses.begin(peer, at, self.now()).map_err(|_| Reason::ClientThrottled)
+    pub(super) fn guess(&self, peer: Option<IpAddr>, at: impl Hash) -> Result<Attempt<'_>, Refusal> {
+        let counted = self.inner.guesses.begin(peer, at, self.now());
+        counted.map_err(|wait| Refusal::throttled(Reason::ClientThrottled, wait))
     }
 
     /// Verifies an assertion, and marks it as used last of all. Keys are fetched under a deadline of their own.

@@ -45,7 +45,7 @@ impl AuthorizationServer {
         let flow = self.authenticate(request, flow).await?;
         // Only now: others cannot use the share of a client that proves who it is.
         let admitted = self.inner.devices.begin(request.peer, &id, self.now());
-        admitted.map_err(|_| Reason::DeviceRequestThrottled)?.keep();
+        admitted.map_err(|wait| Refusal::throttled(Reason::DeviceRequestThrottled, wait))?.keep();
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts())?;
             match self.commit(&write).await {
@@ -151,9 +151,9 @@ impl AuthorizationServer {
     }
 
     fn device_page(&self, refusal: Refusal, about: EventSubject<'_>) -> ErrorPage {
-        let reason = refusal.reason();
+        let page = ErrorPage::from(&refusal);
         let _ = self.refuse(refusal, Endpoint::DeviceVerification, about);
-        ErrorPage { reason }
+        page
     }
 }
 

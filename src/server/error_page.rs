@@ -1,6 +1,6 @@
 //! [`ErrorPage`]: an error that no client may be sent.
 
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::http::{Response, escape_html};
 
 /// An authorization request whose answer must not go to the client, because the address is not proven to be the client's; or
@@ -8,7 +8,14 @@ use crate::http::{Response, escape_html};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ErrorPage {
-    pub(super) reason: Reason,
+    reason: Reason,
+    retry_after: Option<u32>,
+}
+
+impl From<&Refusal> for ErrorPage {
+    fn from(refusal: &Refusal) -> Self {
+        Self { reason: refusal.reason(), retry_after: refusal.retry_after() }
+    }
 }
 
 impl ErrorPage {
@@ -39,6 +46,12 @@ impl ErrorPage {
         }
     }
 
+    /// The seconds to tell in `Retry-After`; `None` where the same request fails again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// A plain page, for hosts without one of their own.
     pub fn into_response(self) -> Response {
         let html = format!(
@@ -50,10 +63,9 @@ impl ErrorPage {
         );
         const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
         let page = Response::page(self.status(), CSP, html);
-        match self.status() {
-            429 => page.with("retry-after", "60"),
-            503 => page.with("retry-after", "1"),
-            _ => page,
+        match self.retry_after {
+            Some(seconds) => page.with("retry-after", seconds.to_string()),
+            None => page,
         }
     }
 }

@@ -342,7 +342,7 @@ async fn dg_07_one_address_begins_no_more_devices_than_it_may() {
     }
     let refused = begin("2001:db8::3").await;
     assert_eq!(refused.error(), (429, "temporarily_unavailable".to_owned()));
-    assert_eq!(refused.0.header("retry-after"), Some("60"));
+    assert_eq!(refused.0.header("retry-after"), Some("30"));
     assert_eq!(fixture.log.last_reason(), Some(Reason::DeviceRequestThrottled));
     assert_eq!(fixture.store.len(), 2, "nothing waits of what was refused");
     assert_eq!(begin("192.0.2.1").await.status(), 200, "another address");

@@ -23,6 +23,7 @@ mod register_terms;
 mod request_object_attacks;
 mod request_object_terms;
 mod request_objects;
+mod retry_after;
 mod revoke;
 mod signed_introspection;
 mod token;

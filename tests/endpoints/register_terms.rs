@@ -112,7 +112,7 @@ async fn registrations_are_limited_by_address() {
     bad.body = b"{".to_vec();
     assert_eq!(server.send(bad).await.status(), 400);
     let third = server.send(from("192.0.2.1")).await;
-    assert_eq!((third.status(), third.0.header("retry-after")), (429, Some("60")));
+    assert_eq!((third.status(), third.0.header("retry-after")), (429, Some("30")));
     assert_eq!(server.send(from("192.0.2.2")).await.status(), 201);
     server.fixture.clock.advance(Duration::from_secs(60));
     assert_eq!(server.send(from("192.0.2.1")).await.status(), 201);

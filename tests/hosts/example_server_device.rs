@@ -121,7 +121,9 @@ fn dg_07_wrong_codes_are_limited() {
         assert_eq!(page.status, 400);
         assert!(page.element("device-message").unwrap().contains("No device waits"));
     }
-    assert_eq!(enter(&mut alice, &device.user_code).status, 429);
+    let refused = enter(&mut alice, &device.user_code);
+    // 5 in 10 minutes, so one in two.
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("120")));
     assert_eq!(device.poll(&server), "authorization_pending");
     let mut bob = server.signed_in("bob", "builder");
     assert_eq!(enter(&mut bob, &device.user_code).status, 303, "another browser at the same address");

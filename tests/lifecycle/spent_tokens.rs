@@ -446,7 +446,7 @@ async fn ft_33_every_access_token_that_was_handed_out_is_live() {
     let before = fixture.body().await;
     let refused = fixture.refresh("conf", &tokens.refresh_token()).await;
     assert_eq!(refused.error(), (429, "temporarily_unavailable".to_owned()));
-    assert_eq!(refused.0.header("retry-after"), Some("60"));
+    assert_eq!(refused.0.header("retry-after"), Some("600"));
     assert_eq!(fixture.log.last_reason(), Some(Reason::AccessTokensTooMany));
     assert_eq!(fixture.body().await, before);
     for token in &live {

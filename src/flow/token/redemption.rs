@@ -211,7 +211,7 @@ impl AwaitAccountStatus<'_> {
                 Ok(reply) => Decision::Repeat(reply),
                 Err(reason) => Decision::Refuse(reason.into()),
             },
-            Verdict::Refuse { reason } => Decision::Refuse(reason.into()),
+            Verdict::Refuse { refusal } => Decision::Refuse(refusal),
             Verdict::RefuseAndNote { next, reason } => {
                 Decision::commit(Write::replace(version, next, now), Err(reason.into()))
             }

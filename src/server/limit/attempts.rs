@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::network::networks;
 use super::table::{Attempt, Key, Place, Rule, Table};
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::grant::BrowserSession;
 use crate::issuance::Policy;
 
@@ -40,7 +40,7 @@ impl AttemptLimiter {
         peer: Option<IpAddr>,
         claimant: &BrowserSession,
         now: DateTime<Utc>,
-    ) -> Result<Attempt<'_>, Reason> {
+    ) -> Result<Attempt<'_>, Refusal> {
         let session = Key { place: Place::Session, what: Some(self.digest.hash_one(claimant.bytes())) };
         let session =
             Some((session, Rule::new(self.in_session, self.period))).filter(|_| self.in_session > 0);
@@ -50,7 +50,8 @@ impl AttemptLimiter {
         };
         let peer = peer.filter(|_| self.from_address > 0);
         let counters = session.into_iter().chain(peer.into_iter().flat_map(networks).map(of_network));
-        self.table.begin(counters.collect(), now).map_err(|_| Reason::UserCodeThrottled)
+        let counted = self.table.begin(counters.collect(), now);
+        counted.map_err(|wait| Refusal::throttled(Reason::UserCodeThrottled, wait))
     }
 }
 
@@ -75,8 +76,9 @@ mod tests {
         let limiter = AttemptLimiter::new(&Policy::default());
         let wrong = |peer, n, second| limiter.begin(peer, &session(n), at(second)).map(Attempt::keep);
         assert!((0..5).all(|_| wrong(address(1), 1, 0).is_ok()));
-        assert_eq!(wrong(address(1), 1, 0), Err(Reason::UserCodeThrottled));
-        assert_eq!(wrong(address(9), 1, 0), Err(Reason::UserCodeThrottled), "wherever it goes");
+        let throttled = Refusal::throttled(Reason::UserCodeThrottled, Duration::from_secs(120));
+        assert_eq!(wrong(address(1), 1, 0), Err(throttled.clone()));
+        assert_eq!(wrong(address(9), 1, 0), Err(throttled), "wherever it goes");
         assert!(wrong(address(1), 2, 0).is_ok() && wrong(None, 3, 0).is_ok());
     }
 

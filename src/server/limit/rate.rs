@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::network::networks;
 use super::table::{Attempt, Key, Place, Rule, Table};
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -128,12 +128,12 @@ impl RegistrationLimiter {
         peer: Option<IpAddr>,
         token: Option<&str>,
         now: DateTime<Utc>,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Refusal> {
         let admitted = match token {
             Some(token) => self.in_a_minute.begin(peer, token, now),
             None => self.in_a_minute.begin_alone(peer, now),
         };
-        admitted.map(Attempt::keep).map_err(|_| Reason::RegistrationThrottled)
+        admitted.map(Attempt::keep).map_err(throttled)
     }
 
     /// Counts a client that somebody without a token is about to register.
@@ -141,17 +141,20 @@ impl RegistrationLimiter {
         &self,
         peer: Option<IpAddr>,
         now: DateTime<Utc>,
-    ) -> Result<[Attempt<'_>; 2], Reason> {
-        let throttled = |_| Reason::RegistrationThrottled;
+    ) -> Result<[Attempt<'_>; 2], Refusal> {
         let by_address = self.in_a_day.begin_alone(peer, now).map_err(throttled)?;
         match self.in_all.begin_anywhere((), now) {
             Ok(in_all) => Ok([by_address, in_all]),
-            Err(_) => {
+            Err(wait) => {
                 by_address.give_back();
-                Err(Reason::RegistrationThrottled)
+                Err(throttled(wait))
             }
         }
     }
+}
+
+fn throttled(wait: Duration) -> Refusal {
+    Refusal::throttled(Reason::RegistrationThrottled, wait)
 }
 
 #[cfg(test)]
@@ -221,7 +224,7 @@ mod tests {
             }
             assert!(from(n).is_err(), "a tenth of it from one address");
         }
-        assert_eq!(from(99).unwrap_err(), Reason::RegistrationThrottled);
+        assert_eq!(from(99).unwrap_err(), throttled(Duration::from_secs(24 * 60 * 60 / 20)));
     }
 
     #[test]

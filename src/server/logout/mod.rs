@@ -25,9 +25,9 @@ impl AuthorizationServer {
     /// ended.
     pub async fn logout(&self, request: &Request) -> Result<Logout, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
-            let reason = refusal.reason();
+            let page = ErrorPage::from(&refusal);
             let _ = self.refuse(refusal, Endpoint::EndSession, about);
-            ErrorPage { reason }
+            page
         };
         if self.sessions().is_none() || self.inner.endpoints.path(Endpoint::EndSession).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
@@ -192,11 +192,11 @@ impl LogoutEnd {
                 Ok(ended) => ended,
                 Err(error) => {
                     let refusal = Refusal::from(error);
-                    let reason = refusal.reason();
+                    let page = ErrorPage::from(&refusal);
                     let subject = login.as_ref().map(Login::subject);
                     let about = EventSubject { subject, ..EventSubject::default() };
                     let _ = server.refuse(refusal, Endpoint::EndSession, about);
-                    return Err(ErrorPage { reason });
+                    return Err(page);
                 }
             },
         };

@@ -372,9 +372,8 @@ pub(super) fn hostile_texts() -> [String; 8] {
 pub(super) fn issued(verdict: Verdict) -> Result<(Grant, Issued), Stop> {
     match verdict {
         Verdict::Issue { next, tokens } => Ok((next, tokens)),
-        Verdict::Refuse { reason }
-        | Verdict::RefuseAndNote { reason, .. }
-        | Verdict::RefuseAndEnd { reason, .. } => Err(reason.into()),
+        Verdict::Refuse { refusal } => Err(refusal.reason().into()),
+        Verdict::RefuseAndNote { reason, .. } | Verdict::RefuseAndEnd { reason, .. } => Err(reason.into()),
         Verdict::Repeat { .. } => Err(Stop::Repeated),
     }
 }

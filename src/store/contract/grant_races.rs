@@ -133,7 +133,7 @@ impl Racer {
     fn revoke(&self, grant: Grant) -> Verdict {
         let reason = crate::error::Reason::GrantEnded;
         match grant.is_ended() {
-            true => Verdict::Refuse { reason },
+            true => Verdict::Refuse { refusal: reason.into() },
             false => Verdict::RefuseAndEnd { next: grant.revoke(self.contract.fixture.now), reason },
         }
     }

@@ -1,5 +1,6 @@
 //! The token endpoint: a file for each grant type, and one for each thing that a token can carry.
 
+mod alike;
 mod bearer;
 mod bearer_attacks;
 mod certificate_bound;

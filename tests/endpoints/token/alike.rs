@@ -1,0 +1,167 @@
+//! Clients that are refused: the answer and the work are the same, whatever the reason, and the same rules hold at every endpoint.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use grantor::client::{ClientJwts, ClientSignatures, SignedText, SlowHash, Unsigned};
+use grantor::jose::{Algorithm, SigningKey};
+use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
+use grantor::{
+    BackendError, ClientId, ClientState, MemoryStore, Registration, Request, SecretText, async_trait,
+};
+use serde_json::{Map, Value, json};
+
+use crate::support::asserting::{Asserting, by_assertion, claims, set_of};
+use crate::support::guarded::forged;
+use crate::support::registering::{Registering, app_with};
+use crate::support::{Answer, ISSUER, TestClock, VERIFIER, basic, code_query};
+
+const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+const HOUR: i64 = 60 * 60;
+
+/// Counts the signatures and the slow hashes that a server asks for.
+#[derive(Clone, Debug, Default)]
+struct Work {
+    jwts: Arc<ClientJwts>,
+    questions: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl ClientSignatures for Work {
+    async fn verify(
+        &self,
+        signed: &SignedText<'_>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<Map<String, Value>, Unsigned> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        self.jwts.verify(signed, now).await
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        ClientSignatures::algorithms(&*self.jwts)
+    }
+
+    fn fetches(&self) -> bool {
+        self.jwts.fetches()
+    }
+}
+
+#[async_trait]
+impl SlowHash for Work {
+    async fn verify(&self, _phc: &str, _presented: &SecretText) -> Option<bool> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        Some(false)
+    }
+}
+
+/// Registrations run out after an hour.
+struct ForAnHour;
+
+#[async_trait]
+impl RegistrationPolicy for ForAnHour {
+    async fn review(&self, _: &Applicant<'_>) -> Result<Review, BackendError> {
+        let end = chrono::DateTime::from_timestamp(TestClock::START + HOUR, 0).unwrap();
+        Ok(Review::Allow(Allowance::all().expires(end)))
+    }
+}
+
+/// All that a client is sent, and what was asked about its evidence.
+type Seen = (u16, Vec<(&'static str, String)>, Vec<u8>, usize);
+
+/// The answers to a disabled, a deleted, an unknown and an expired client with good evidence, and to a client with bad evidence.
+async fn refusals(metadata: Value, request: impl Fn(&str, &Value, bool) -> Request) -> [Seen; 5] {
+    let work = Work::default();
+    let server = Registering::configured(Registration::by_policy(ForAnHour), |builder| {
+        let builder = builder.client_signatures(work.clone()).slow_hash(work.clone());
+        builder.replay_guard(MemoryStore::new())
+    });
+    let [disabled, deleted, live] = [
+        server.registered(&metadata).await,
+        server.registered(&metadata).await,
+        server.registered(&metadata).await,
+    ];
+    let host = &server.fixture.server;
+    assert!(host.set_client_state(&ClientId::new(disabled.id()), ClientState::Disabled).await.unwrap());
+    host.delete_client(&ClientId::new(deleted.id())).await.unwrap();
+    let ask = async |id: &str, own: &Value, is_good: bool| {
+        let before = work.questions.load(Ordering::SeqCst);
+        let answer = host.token(&request(id, own, is_good)).await;
+        let headers = answer.headers.iter().map(|(name, value)| (*name, value.to_string())).collect();
+        (answer.status, headers, answer.body, work.questions.load(Ordering::SeqCst) - before)
+    };
+    assert_eq!(ask(live.id(), &live.0, true).await.0, 200, "the evidence is good");
+    let [bad, disabled, deleted, unknown] = [
+        ask(live.id(), &live.0, false).await,
+        ask(disabled.id(), &disabled.0, true).await,
+        ask(deleted.id(), &deleted.0, true).await,
+        ask("nobody", &live.0, true).await,
+    ];
+    server.fixture.clock.advance(Duration::from_secs(HOUR.unsigned_abs()));
+    let expired = ask(live.id(), &live.0, true).await;
+    [bad, disabled, deleted, unknown, expired]
+}
+
+#[tokio::test]
+async fn ca_41_who_cannot_be_the_client_is_told_the_same_and_costs_the_same() {
+    let [key, other] = [(); 2].map(|()| SigningKey::generate(Algorithm::Es256).unwrap());
+    let signing = app_with(json!({
+        "grant_types": ["client_credentials"], "redirect_uris": [],
+        "token_endpoint_auth_method": "private_key_jwt", "jwks": set_of(&key),
+    }));
+    let signed = refusals(signing, |id, _, is_good| {
+        // At the end of the hour too.
+        let times =
+            json!({ "jti": id, "iat": TestClock::START + HOUR - 1, "exp": TestClock::START + HOUR + 60 });
+        let by = if is_good { &key } else { &other };
+        by_assertion(&forged(by, r#"{"alg":"ES256"}"#, &claims(id, times).to_string()), &ROBOT)
+    });
+    let shared = app_with(json!({ "grant_types": ["client_credentials"], "redirect_uris": [] }));
+    let secret = refusals(shared, |id, own, is_good| {
+        let own = own["client_secret"].as_str().unwrap();
+        let secret = if is_good { own } else { VERIFIER };
+        Request::post_form("grant_type=client_credentials").header("authorization", basic(id, secret))
+    });
+    for (what, questions, refusals) in [("a signature", 1, signed.await), ("a secret", 0, secret.await)] {
+        let [first, others @ ..] = refusals;
+        assert_eq!((first.0, first.3), (401, questions), "{what}");
+        assert!(String::from_utf8_lossy(&first.2).contains("\"invalid_client\""), "{what}");
+        for (other, why) in others.into_iter().zip(["disabled", "deleted", "unknown", "expired"]) {
+            assert_eq!(other, first, "{what}, {why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ca_31_an_assertion_is_for_the_issuer_at_every_endpoint_and_used_at_one() {
+    let server = Asserting::new();
+    let own = &server.fixture.server;
+    let mut push = code_query("pkj", "read");
+    push.retain(|(name, _)| *name != "client_id");
+    let asks = async |endpoint: &str, assertion: &str| {
+        let form = |form: &[(&str, &str)]| by_assertion(assertion, form);
+        Answer(match endpoint {
+            "/token" => own.token(&form(&ROBOT)).await,
+            "/par" => own.pushed_authorization_request(&form(&push)).await,
+            "/revoke" => own.revoke(&form(&[("token", "nothing")])).await,
+            "/introspect" => own.introspect(&form(&[("token", "nothing")])).await,
+            "/device_authorization" => own.device_authorization(&form(&[])).await,
+            other => panic!("{other} is no endpoint"),
+        })
+    };
+    let endpoints = ["/token", "/par", "/revoke", "/introspect", "/device_authorization"];
+    for endpoint in endpoints {
+        let mine = format!("{ISSUER}{endpoint}");
+        let for_endpoint = server.assertion(json!({ "jti": endpoint, "aud": mine }));
+        let refused = asks(endpoint, &for_endpoint).await;
+        assert_eq!(refused.error(), (401, "invalid_client".to_owned()), "{endpoint} is no audience");
+        let assertion = server.assertion(json!({ "jti": endpoint }));
+        let first = asks(endpoint, &assertion).await;
+        assert!([200, 201].contains(&first.status()), "{endpoint}: {}", first.status());
+        for other in endpoints {
+            let again = asks(other, &assertion).await;
+            assert_eq!(again.error(), (401, "invalid_client".to_owned()), "{endpoint}, then {other}");
+            assert_eq!(again.0.body, refused.0.body, "{endpoint}, then {other}");
+        }
+    }
+}
