@@ -10,11 +10,10 @@ use super::guard::{Guard, Inner};
 use super::key_check::KeyCheck;
 use super::metadata;
 use super::requirement::{Implied, OFFLINE_ACCESS};
-use super::verifier::{Local, TokenVerifier};
+use super::verifier::TokenVerifier;
 use crate::audit::Audit;
 use crate::base::{Clock, ResourceId, Scope, SystemClock};
 use crate::error::Mistakes;
-use crate::server::AuthorizationServer;
 use crate::store::ReplayGuard;
 use crate::trust::Dpop;
 
@@ -25,7 +24,7 @@ pub struct GuardBuilder {
     loopback: bool,
     realm: String,
     verifiers: Vec<Arc<dyn TokenVerifier>>,
-    local: Vec<AuthorizationServer>,
+    local: Vec<LocalServer>,
     authorization_servers: Option<Vec<String>>,
     scopes: Option<Vec<String>>,
     implied: Vec<(String, Vec<String>)>,
@@ -36,6 +35,15 @@ pub struct GuardBuilder {
     is_unlisted: bool,
     proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     requires_bound_tokens: bool,
+}
+
+/// A server in this process, as far as a guard has to know it.
+pub(crate) struct LocalServer {
+    pub(crate) issuer: String,
+    /// The scopes of the resource; `None` if the server issues no tokens for it.
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
+    pub(crate) requires_bound_tokens: bool,
 }
 
 impl GuardBuilder {
@@ -59,11 +67,15 @@ impl GuardBuilder {
         }
     }
 
-    /// Believes the server in this process, whose store knows at once what is revoked. The resource has to be the
-    /// server's audience or one of its resources.
-    pub fn local(mut self, server: AuthorizationServer) -> Self {
-        self.local.push(server.clone());
-        self.verifier(Local(server))
+    /// The resource, if its name is one.
+    pub(crate) fn resource(&self) -> Option<ResourceId> {
+        ResourceId::parse(&self.resource).ok()
+    }
+
+    /// Adds a server of this process; its verifier is added apart.
+    pub(crate) fn known(mut self, server: LocalServer) -> Self {
+        self.local.push(server);
+        self
     }
 
     /// Believes this verifier, too. Several are asked in their order until one knows the token.
@@ -169,7 +181,7 @@ impl GuardBuilder {
         let mut errors = Vec::new();
         let mut note = |error| errors.push(error);
         let own = place(&self.resource, self.loopback).map_err(&mut note).ok();
-        let resource = ResourceId::parse(&self.resource).ok();
+        let resource = self.resource();
         if self.verifiers.is_empty() {
             note(GuardError::VerifierMissing);
         }
@@ -180,10 +192,10 @@ impl GuardBuilder {
             note(GuardError::Deadline);
         }
         let mut known = self.scopes;
-        for server in &self.local {
-            match resource.as_ref().map(|resource| server.scopes_at(resource)) {
-                Some(Some(scopes)) => known = known.or(Some(scopes)),
-                Some(None) => note(GuardError::ResourceUnknown(server.rules().issuer.to_string())),
+        for LocalServer { issuer, scopes, .. } in &self.local {
+            match scopes {
+                Some(scopes) => known = known.or_else(|| Some(scopes.clone())),
+                None if resource.is_some() => note(GuardError::ResourceUnknown(issuer.clone())),
                 None => {}
             }
         }
@@ -196,15 +208,15 @@ impl GuardBuilder {
         let of_verifiers = || self.verifiers.iter().filter_map(|v| v.issuer().map(str::to_owned)).collect();
         let issuers: Vec<String> = self.authorization_servers.unwrap_or_else(of_verifiers);
         // A local server's own issuer was checked by its builder, loopback and all.
-        let vouched = |issuer: &String| self.local.iter().any(|server| *server.rules().issuer == **issuer);
+        let vouched = |issuer: &String| self.local.iter().any(|server| server.issuer == *issuer);
         for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
             note(GuardError::AuthorizationServer(issuer.clone()));
         }
         let (Some(place), Some(resource), true) = (own, resource, errors.is_empty()) else {
             return Err(Mistakes(errors));
         };
-        let of_server = || self.local.iter().find_map(AuthorizationServer::proofs);
-        let binds = self.local.iter().any(|server| server.rules().requires_bound_tokens);
+        let binds = self.local.iter().any(|server| server.requires_bound_tokens);
+        let of_server = || self.local.into_iter().find_map(|server| server.proofs);
         let keys = KeyCheck::new(self.proofs.or_else(of_server), self.requires_bound_tokens || binds);
         let inner = Inner {
             is_unlisted: self.is_unlisted,

@@ -4,26 +4,26 @@
 use std::fmt::Write as _;
 
 use super::Requirement;
-use super::bearer::Scheme;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::http::Response;
+use crate::http::bearer::Scheme;
 
 /// What every challenge of one guard says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Challenge<'a> {
-    pub(super) realm: &'a str,
+pub(crate) struct Challenge<'a> {
+    pub(crate) realm: &'a str,
     /// Where the metadata of the resource are.
-    pub(super) metadata: Option<&'a str>,
+    pub(crate) metadata: Option<&'a str>,
     /// The algorithms of proofs, if proofs are taken.
-    pub(super) dpop: Option<&'a str>,
+    pub(crate) dpop: Option<&'a str>,
     /// Whether tokens without a key are taken.
-    pub(super) takes_bearer: bool,
+    pub(crate) takes_bearer: bool,
 }
 
 impl Challenge<'_> {
     /// The answer to a request that does not pass: a challenge for each scheme that is taken, the one that was used first and
     /// with the error. Each parameter occurs at most once.
-    pub(super) fn answer(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
+    pub(crate) fn answer(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
         let reason = public_reason(reason);
         let mut refused = Refusal::from(reason).into_response();
         if is_about_a_proof(reason) {
@@ -103,6 +103,33 @@ fn public_reason(reason: Reason) -> Reason {
         ErrorCode::InvalidRequest if matches!(reason, Reason::TokenMethodsMixed | Reason::TokenMalformed) => {
             reason
         }
-        _ => Reason::TokenInactive,
+        ErrorCode::AccessDenied
+        | ErrorCode::AccountSelectionRequired
+        | ErrorCode::AuthorizationPending
+        | ErrorCode::ConsentRequired
+        | ErrorCode::ExpiredToken
+        | ErrorCode::InteractionRequired
+        | ErrorCode::InvalidAuthorizationDetails
+        | ErrorCode::InvalidClient
+        | ErrorCode::InvalidClientMetadata
+        | ErrorCode::InvalidGrant
+        | ErrorCode::InvalidRedirectUri
+        | ErrorCode::InvalidRequest
+        | ErrorCode::InvalidRequestObject
+        | ErrorCode::InvalidRequestUri
+        | ErrorCode::InvalidScope
+        | ErrorCode::InvalidSoftwareStatement
+        | ErrorCode::InvalidTarget
+        | ErrorCode::LoginRequired
+        | ErrorCode::RegistrationNotSupported
+        | ErrorCode::RequestNotSupported
+        | ErrorCode::RequestUriNotSupported
+        | ErrorCode::SlowDown
+        | ErrorCode::UnapprovedSoftwareStatement
+        | ErrorCode::UnauthorizedClient
+        | ErrorCode::UnmetAuthenticationRequirements
+        | ErrorCode::UnsupportedGrantType
+        | ErrorCode::UnsupportedResponseType
+        | ErrorCode::UnsupportedTokenType => Reason::TokenInactive,
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::bearer::{Scheme, presented_by};
 use super::challenge::Challenge;
 use super::key_check::{KeyCheck, Target};
 use super::requirement::Implied;
@@ -15,6 +14,7 @@ use crate::audit::{Audit, Endpoint, Event, EventKind};
 use crate::base::time::in_time;
 use crate::base::{Clock, ResourceId};
 use crate::error::{Reason, Refusal};
+use crate::http::bearer::{Scheme, presented_by};
 use crate::http::{Request, Response};
 use crate::trust::PROOF_FIELD;
 
@@ -102,7 +102,7 @@ impl Guard {
 
     /// The nonce that the next proof has to have, if proofs need one ([`Dpop::nonces`](crate::dpop::Dpop::nonces)): send it as
     /// `DPoP-Nonce` with an answer to a request that has a `DPoP` field, so that clients get the next one in time (RFC 9449 section
-    /// 8.2). Refusals have it, and a [`GuardLayer`](crate::adapter::axum::GuardLayer) adds it.
+    /// 8.2). Refusals have it, and a `GuardLayer` (feature `http`) adds it.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
         self.inner.keys.nonce(self.inner.resource.as_str(), self.inner.clock.now())
@@ -215,6 +215,7 @@ fn precedence(refusal: &Refusal) -> u8 {
         Reason::TokenExpired | Reason::TokenTooEarly | Reason::TokenAudienceWrong | Reason::TokenBound => 3,
         Reason::TokenIssuerWrong => 2,
         Reason::TokenInactive | Reason::TokenUnreadable => 0,
+        // Any other reason, of a verifier of the host too.
         _ => 1,
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::Access;
-use super::bearer::{Presented, Scheme};
 use crate::base::time::in_time;
 use crate::base::{Confirmation, after};
 use crate::error::{Fault, ProofFlaw, Reason, Refusal};
+use crate::http::bearer::{Presented, Scheme};
 use crate::http::{Certificate, Request};
 use crate::store::ReplayGuard;
 use crate::trust::{Dpop, Place, Proven};
@@ -25,25 +25,25 @@ pub(crate) struct KeyCheck {
 
 /// Where a request was sent to.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// Whose nonces count.
-    pub(super) server: &'a str,
+    pub(crate) server: &'a str,
     /// The URL, or the origin and no path.
-    pub(super) base: &'a str,
+    pub(crate) base: &'a str,
     /// Whether the request says the path.
-    pub(super) has_paths: bool,
+    pub(crate) has_paths: bool,
 }
 
 /// A proof is remembered for this much longer than it counts: the clock of another node may be behind.
 const KEPT: Duration = Duration::from_secs(60);
 
 impl KeyCheck {
-    pub(super) fn new(dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>, is_required: bool) -> Self {
+    pub(crate) fn new(dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>, is_required: bool) -> Self {
         Self { dpop, is_required }
     }
 
     /// The ways in which a token may be presented.
-    pub(super) fn schemes(&self) -> &'static [Scheme] {
+    pub(crate) fn schemes(&self) -> &'static [Scheme] {
         match (&self.dpop, self.is_required) {
             (Some(_), _) => Scheme::ALL,
             (None, _) => &[Scheme::Bearer],
@@ -51,7 +51,7 @@ impl KeyCheck {
     }
 
     /// The algorithms of proofs, between spaces; none if no proofs are taken.
-    pub(super) fn algorithms(&self) -> Vec<&'static str> {
+    pub(crate) fn algorithms(&self) -> Vec<&'static str> {
         self.dpop.as_ref().map(|(dpop, _)| dpop.algorithms()).unwrap_or_default()
     }
 
@@ -60,12 +60,12 @@ impl KeyCheck {
     }
 
     /// The nonce to make proofs with from now on.
-    pub(super) fn nonce(&self, server: &str, now: DateTime<Utc>) -> Option<String> {
+    pub(crate) fn nonce(&self, server: &str, now: DateTime<Utc>) -> Option<String> {
         self.dpop.as_ref().and_then(|(dpop, _)| dpop.nonce(server, now))
     }
 
     /// Everything but that a proof is used for the first time.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         request: &Request,
         presented: Presented<'_>,
@@ -103,7 +103,7 @@ impl KeyCheck {
     }
 
     /// Marks a proof as used. What cannot be remembered does not pass.
-    pub(super) async fn use_up(
+    pub(crate) async fn use_up(
         &self,
         proven: Option<&Proven>,
         now: DateTime<Utc>,

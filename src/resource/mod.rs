@@ -4,7 +4,6 @@
 //! a token allows, compares that with a [`Requirement`], and answers requests that do not pass.
 
 mod audience;
-pub(crate) use crate::http::bearer;
 mod builder;
 mod challenge;
 mod cross_origin;
@@ -15,7 +14,6 @@ mod introspection;
 mod jwt;
 mod key_check;
 mod metadata;
-mod protect;
 mod requirement;
 mod verifier;
 
@@ -24,12 +22,16 @@ pub use crate::token::Access;
 pub use crate::trust::{FetchedKeys, FileKeys, KeySource, StaticKeys, TrustedKeys};
 #[cfg(feature = "jwt")]
 pub(crate) use audience::Audience;
+pub(crate) use builder::LocalServer;
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
+pub(crate) use challenge::Challenge;
 pub use cross_origin::{CrossOrigin, OriginError, Shared};
 pub use discovery::Discovery;
 pub use guard::Guard;
 pub use introspection::{Credentials, Introspection};
 #[cfg(feature = "jwt")]
 pub use jwt::{DiscoveredKeys, JwtVerifier, Leniency};
+pub(crate) use key_check::{KeyCheck, Target};
+pub(crate) use requirement::Implied;
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;

@@ -73,12 +73,12 @@ impl Requirement {
     }
 
     /// Before any token is looked at.
-    pub(super) fn check_itself(&self) -> Result<(), Reason> {
+    pub(crate) fn check_itself(&self) -> Result<(), Reason> {
         if self.broken { Err(Reason::NotConfigured) } else { Ok(()) }
     }
 
     /// Authentication comes first: its challenge names the scopes, too, so that one more journey mends both.
-    pub(super) fn check(&self, access: &Access, implied: &Implied, now: DateTime<Utc>) -> Result<(), Reason> {
+    pub(crate) fn check(&self, access: &Access, implied: &Implied, now: DateTime<Utc>) -> Result<(), Reason> {
         if !self.is_authenticated(access, now) {
             return Err(Reason::TokenAuthenticationInsufficient);
         }
@@ -104,7 +104,7 @@ pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Which scopes include which others, all the way down.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Implied(BTreeMap<String, BTreeSet<String>>);
+pub(crate) struct Implied(BTreeMap<String, BTreeSet<String>>);
 
 impl Implied {
     /// The closure of what was said; circles are no harm.

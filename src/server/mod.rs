@@ -15,6 +15,7 @@ mod endpoint;
 mod error_page;
 mod exchange;
 mod extension;
+mod guard;
 mod host_error;
 mod limit;
 mod lineage;
@@ -24,6 +25,7 @@ mod mutual_tls;
 #[cfg(feature = "openid")]
 mod openid;
 mod profile;
+mod protect;
 mod provider;
 mod pushed;
 mod ready;

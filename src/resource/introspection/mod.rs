@@ -15,10 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use form_urlencoded::byte_serialize;
 
-use super::bearer::is_token;
 use super::{Access, Discovery, TokenVerifier};
 use crate::base::{Digest, ResourceId, SecretText, after};
 use crate::error::{Reason, Refusal};
+use crate::http::bearer::is_token;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 use crate::trust::kept::{Answer, DEADLINE};
 use answer::Active;

@@ -1,17 +1,15 @@
 //! [`AuthorizationServer::protect`]: the guard of the server's own default audience, in one call.
 
-use super::bearer::{Scheme, presented_by};
-use super::challenge::Challenge;
-use super::key_check::{KeyCheck, Target};
-use super::requirement::Implied;
-use super::{Access, Requirement};
+use super::AuthorizationServer;
 use crate::error::{Reason, Refusal};
+use crate::http::bearer::{Scheme, presented_by};
 use crate::http::{Request, Response};
-use crate::server::AuthorizationServer;
+use crate::resource::{Challenge, Implied, KeyCheck, Requirement, Target};
+use crate::token::Access;
 
 impl AuthorizationServer {
     /// Lets a request pass that carries a live access token for the server's default audience, with all of these
-    /// scopes. A [`Guard`](super::Guard) does the same for any resource, and says where its metadata are. Of a token that is bound to
+    /// scopes. A [`Guard`](crate::Guard) does the same for any resource, and says where its metadata are. Of a token that is bound to
     /// a key, the proof has to be for the issuer's origin and the [`path`](Request::path) of the request.
     ///
     /// # Errors
@@ -35,7 +33,7 @@ impl AuthorizationServer {
     }
 
     /// The nonce that the next proof for the server's default audience has to have, as
-    /// [`Guard::dpop_nonce`](super::Guard::dpop_nonce) says it of a resource.
+    /// [`Guard::dpop_nonce`](crate::Guard::dpop_nonce) says it of a resource.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
         self.key_check().nonce(&self.rules().audience, self.now())

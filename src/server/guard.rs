@@ -1,0 +1,54 @@
+//! A guard that believes the server in this process.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::AuthorizationServer;
+use crate::base::ResourceId;
+use crate::error::{Reason, Refusal};
+use crate::resource::{GuardBuilder, LocalServer, TokenVerifier};
+use crate::token::Access;
+
+impl GuardBuilder {
+    /// Believes the server in this process, whose store knows at once what is revoked. The resource has to be the
+    /// server's audience or one of its resources.
+    pub fn local(self, server: AuthorizationServer) -> Self {
+        let issuer = server.rules().issuer.to_string();
+        let scopes = self.resource().and_then(|resource| server.scopes_at(&resource));
+        let requires_bound_tokens = server.rules().requires_bound_tokens;
+        let known = LocalServer { issuer, scopes, proofs: server.proofs(), requires_bound_tokens };
+        self.known(known).verifier(Local(server))
+    }
+}
+
+/// Verifies by the server's store.
+#[derive(Clone, Debug)]
+struct Local(AuthorizationServer);
+
+#[async_trait]
+impl TokenVerifier for Local {
+    /// By the server's own clock.
+    async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
+        let access = self.0.check(token).await?;
+        let default = self.0.rules().audience.as_str();
+        let audience = access.audience().map_or(default, ResourceId::as_str);
+        match audience == resource.as_str() {
+            true => Ok(access),
+            false => Err(Reason::TokenAudienceWrong.into()),
+        }
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        Some(&self.0.rules().issuer)
+    }
+}
+
+impl AuthorizationServer {
+    /// The scopes of this resource; `None` if no token for it is ever issued.
+    fn scopes_at(&self, resource: &ResourceId) -> Option<Vec<String>> {
+        let rules = self.rules();
+        let is_known = rules.audience == resource.as_str() || rules.resource(resource.as_str()).is_some();
+        let scope = rules.scope_for(Some(resource), rules.scope.clone());
+        is_known.then(|| scope.iter().map(str::to_owned).collect())
+    }
+}
