@@ -210,7 +210,29 @@ impl EventKind {
     pub const fn reason(self) -> Option<Reason> {
         match self {
             Self::Refused(reason) | Self::Failed(reason) | Self::Ended(reason) => Some(reason),
-            _ => None,
+            Self::RequestPushed
+            | Self::CodeIssued
+            | Self::DeviceCodeIssued
+            | Self::DeviceClaimed
+            | Self::DeviceApproved
+            | Self::DeviceDenied
+            | Self::TokensIssued
+            | Self::Refreshed
+            | Self::AnswerRepeated
+            | Self::AnswerRepeatedAgain
+            | Self::Revoked
+            | Self::ClientRegistered
+            | Self::ClientChanged
+            | Self::ClientRemoved
+            | Self::ClaimsDropped
+            | Self::ConsentRemembered
+            | Self::ConsentByPolicy
+            | Self::SignedOut
+            | Self::SessionEnded
+            | Self::LogoutDelivered
+            | Self::CertificateIgnored
+            | Self::GrantsSwept(_)
+            | Self::ClientsSwept(_) => None,
         }
     }
 }

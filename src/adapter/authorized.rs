@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use crate::http::{Request, Response};
 use crate::resource::{Access, Guard, Requirement};
 
 /// What an [`Authorized`] request has to bring along, as a type.
@@ -70,13 +71,18 @@ pub struct Authorized<R = AnyToken, G = Guard> {
     required: PhantomData<fn() -> (R, G)>,
 }
 
-impl<R, G> Authorized<R, G> {
-    /// A request that a guard let pass with what `R` requires.
-    #[allow(dead_code)] // only the adapters of frameworks with extractors make one
-    pub(crate) fn new(access: Access) -> Self {
-        Self { access, required: PhantomData }
+impl<R: Required, G> Authorized<R, G> {
+    /// The access of a request that has what `R` requires: what the extractor of a framework calls.
+    ///
+    /// # Errors
+    /// The answer to send, as of [`Guard::check`].
+    pub async fn check(guard: &Guard, request: &Request) -> Result<Self, Response> {
+        let access = guard.check(request, &R::requirement()).await?;
+        Ok(Self { access, required: PhantomData })
     }
+}
 
+impl<R, G> Authorized<R, G> {
     /// The access.
     #[must_use]
     pub fn into_access(self) -> Access {

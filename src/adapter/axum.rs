@@ -7,7 +7,7 @@
 //! [`Peer`] tells your own pages; [`ForwardedCertificateLayer`] finds the client certificate. `TlsListener` (feature `axum-tls`)
 //! serves TLS by itself.
 
-mod connection;
+pub(super) mod connection;
 mod guard;
 mod tenants;
 #[cfg(feature = "axum-tls")]

@@ -38,9 +38,6 @@
 //! }
 //! ```
 
-#[cfg(feature = "axum")]
-#[path = "http/connect_info.rs"]
-mod connection;
 #[cfg(not(feature = "axum"))]
 mod connection;
 mod cross_origin;
@@ -66,6 +63,8 @@ pub use peer::{Peer, PeerLayer, WithPeer};
 pub use screen::Screened;
 pub use service::EndpointService;
 
+#[cfg(feature = "axum")]
+use super::axum::connection;
 use crate::http::{Headers, MAX_BODY, Method, Request, Response};
 use crate::tenants::Destination;
 
@@ -98,7 +97,8 @@ pub fn read_parts(parts: &Parts) -> Request {
     copy(&parts.headers, Headers::READ, &mut read.headers);
     let accepts_jwt =
         |value: &HeaderValue| value.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"jwt"));
-    if parts.headers.get_all("accept").iter().any(accepts_jwt) {
+    // Introspection is a `POST`, so no other request pays for the look.
+    if read.method == Method::Post && parts.headers.get_all("accept").iter().any(accepts_jwt) {
         copy(&parts.headers, Headers::READ_OF_SIGNED_ANSWERS, &mut read.headers);
     }
     if read.method == Method::Options {

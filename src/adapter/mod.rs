@@ -1,8 +1,8 @@
-//! Adapters: two conversions and a router each. Nothing of OAuth is decided here; who the peer is behind proxies, [`TrustedProxies`] says.
+//! Adapters: two conversions and a router each. Nothing of OAuth is decided here. [`TrustedProxies`] tells who the peer is behind proxies.
 //!
-//! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything that speaks the types of the crate `http`
-//! (hyper, lambda_http; poem by its `tower-compat`); `axum` is built on it, and `actix` stands alone. What an extractor that guards an API requires,
-//! [`Required`] says for every framework.
+//! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything that speaks the types
+//! of the crate `http` (hyper, lambda_http; poem by its `tower-compat`); `axum` is built on it, and `actix` stands alone.
+//! [`Authorized`] is the extractor that guards an API, for every framework, and [`Required`] names what it requires.
 //!
 //! # An adapter in 40 lines
 //!
@@ -26,8 +26,9 @@
 //!     read.query = request.query;
 //!     for (name, value) in request.fields {
 //!         let name = name.to_ascii_lowercase();
-//!         if Headers::READ.contains(&&*name) || Headers::READ_OF_A_PREFLIGHT.contains(&&*name) {
-//!             // What is no text stays there as an empty field: malformed, and not absent.
+//!         let lists = [Headers::READ, Headers::READ_OF_SIGNED_ANSWERS, Headers::READ_OF_A_PREFLIGHT];
+//!         if lists.iter().any(|list| list.contains(&&*name)) {
+//!             // What is not text is kept as an empty field: malformed, and not absent.
 //!             read.headers.push(name, String::from_utf8(value).unwrap_or_default());
 //!         }
 //!     }

@@ -30,10 +30,11 @@ impl Refusal {
 
     /// What a 401 asks for: a client's credentials, or a bearer token (RFC 6750 section 3).
     fn challenge(&self) -> Cow<'static, str> {
-        match (self.code(), self.reason()) {
-            (ErrorCode::InvalidToken, Reason::InitialTokenMissing) => BEARER,
-            (ErrorCode::InvalidToken, _) => BEARER_INVALID,
-            _ => BASIC,
+        let is_about_a_token = self.code() == ErrorCode::InvalidToken;
+        match (is_about_a_token, self.reason() == Reason::InitialTokenMissing) {
+            (true, true) => BEARER,
+            (true, false) => BEARER_INVALID,
+            (false, _) => BASIC,
         }
     }
 }

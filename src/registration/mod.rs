@@ -9,12 +9,14 @@
 //! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
 //! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`] anyway |
 //! | `redirect_uris` | the first 16 that may be had: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client of which none is left is refused |
-//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that is `none`, `client_secret_basic` or `client_secret_post`, or `private_key_jwt` where the server verifies what clients sign; without any of these it is refused |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that the server has: `none`, `client_secret_basic`, `client_secret_post`; `private_key_jwt` where it verifies what clients sign; `tls_client_auth` and `self_signed_tls_client_auth` where it reads certificates. Without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
 //! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, and a refusal of what the provider has not; ignored without |
 //! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
-//! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt`, and is ignored for every other method |
+//! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt` and `self_signed_tls_client_auth`, and where clients can sign their requests; else it is ignored |
+//! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for, and a refusal of what the server has not |
+//! | `tls_client_certificate_bound_access_tokens` | what it asks for; `true` is refused where tokens are not bound to certificates |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | what the profile of the server forbids its clients ([`Client::check_profile`](crate::Client::check_profile)) | refused |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |

@@ -1,6 +1,10 @@
-//! What is known of the connection that a request came over.
+//! What is known of the connection that a request came over, and where axum leaves it in the request's extensions.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use ::axum::extract::{ConnectInfo, OriginalUri};
+use ::http::request::Parts;
+use ::http::{Extensions, Uri};
 
 use crate::http::Certificate;
 
@@ -22,4 +26,18 @@ impl Connection {
     pub fn new(peer: SocketAddr, certificate: Option<Certificate>) -> Self {
         Self { peer, certificate }
     }
+}
+
+pub(in crate::adapter) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let plain = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    plain.or_else(|| extensions.get::<ConnectInfo<Connection>>().map(|info| info.0.peer.ip()))
+}
+
+pub(in crate::adapter) fn certificate(extensions: &Extensions) -> Option<Certificate> {
+    extensions.get::<ConnectInfo<Connection>>()?.0.certificate.clone()
+}
+
+/// The URI as the client sent it: a router that is nested sees a part of it.
+pub(in crate::adapter) fn whole_uri(parts: &Parts) -> &Uri {
+    parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri)
 }

@@ -17,8 +17,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let access = G::from_ref(state).as_ref().check(&read_parts(parts), &R::requirement()).await?;
-        Ok(Self::new(access))
+        Self::check(G::from_ref(state).as_ref(), &read_parts(parts)).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ::axum::extract::connect_info::Connected;
 use ::axum::serve::{IncomingStream, Listener};
+use chrono::{DateTime, Utc};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -15,12 +16,11 @@ use tokio_rustls::server::TlsStream;
 
 use super::Connection;
 use crate::adapter::CertificateRequest;
-use crate::base::{Clock, SystemClock};
 
 /// A handshake has this long.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// So many handshakes are under way at once; further connections wait in the queue of the system.
+/// The most handshakes at once; further connections wait in the queue of the system.
 const MOST_HANDSHAKES: usize = 1024;
 
 /// Serves an axum app over TLS by rustls, and hands on the certificates that clients proved.
@@ -69,16 +69,24 @@ impl TlsListener {
     }
 
     fn begin(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let config = Arc::clone(&self.config);
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
         let clients = self.clients.clone();
         self.handshakes.spawn(async move {
             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
             let stream = handshake.ok()?.ok()?;
             let (_, session) = stream.get_ref();
-            let certificate = clients.and_then(|clients| clients.of(session, SystemClock.now()));
+            let now = now(&config)?;
+            let certificate = clients.and_then(|clients| clients.of(session, now));
             Some((stream, Connection::new(peer, certificate)))
         });
     }
+}
+
+/// The time by the clock of the configuration, which the handshake went by.
+fn now(config: &ServerConfig) -> Option<DateTime<Utc>> {
+    let now = config.time_provider.current_time()?;
+    DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)
 }
 
 impl Listener for TlsListener {

@@ -4,8 +4,8 @@ use super::super::config_error::ConfigError;
 use super::{Path, ROWS};
 use crate::audit::Endpoint;
 
-/// Where the endpoints are, below the issuer: by default `/par`, `/token`, `/revoke`, `/introspect`, `/device_authorization`,
-/// `/register` and `/jwks`. The authorization endpoint and the page for user codes are where the host has them.
+/// Where the endpoints are, below the issuer: by default `/par`, `/token`, `/device_authorization`, `/revoke`, `/introspect`, `/jwks`,
+/// `/register` and `/userinfo`. The authorization endpoint, the page for user codes and the logout page are where the host has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
     /// Those that are not where they are by default.
