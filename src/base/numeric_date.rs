@@ -18,6 +18,11 @@ impl NumericDate {
         self.0
     }
 
+    /// The second of a moment.
+    pub(crate) fn of(moment: DateTime<Utc>) -> Self {
+        Self(moment.timestamp())
+    }
+
     /// As a moment.
     pub(crate) fn moment(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.0, 0)

@@ -15,6 +15,7 @@ mod jwt;
 mod key_check;
 mod metadata;
 mod requirement;
+mod token_claims;
 mod verifier;
 
 pub use crate::token::Access;

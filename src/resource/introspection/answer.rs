@@ -3,14 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
 
+use crate::base::ResourceId;
 use crate::base::numeric_date::NumericDate;
-use crate::base::{AuthorizationDetails, Confirmation, ResourceId, Scope};
 use crate::error::Reason;
-use crate::grant::Actor;
-use crate::resource::audience::Audience;
-use crate::signing::{Claims, SubjectType};
+use crate::resource::token_claims::{TokenClaims, WireScope};
+use crate::signing::Claims;
 use crate::trust::times::CLOCK_SKEW;
 
 /// The members as any server may write them; only `active` has to be there.
@@ -18,27 +16,10 @@ use crate::trust::times::CLOCK_SKEW;
 pub(super) struct Active {
     #[serde(rename = "active")]
     _active: IgnoredAny,
-    iss: Option<String>,
-    sub: Option<String>,
-    sub_type: Option<SubjectType>,
-    aud: Option<Audience>,
-    client_id: Option<String>,
-    exp: Option<NumericDate>,
-    iat: Option<NumericDate>,
-    nbf: Option<NumericDate>,
-    jti: Option<String>,
-    scope: Option<Scope>,
-    auth_time: Option<NumericDate>,
-    acr: Option<String>,
-    act: Option<Actor>,
-    #[serde(default)]
-    authorization_details: AuthorizationDetails,
     token_type: Option<String>,
     token_use: Option<String>,
-    /// As it was sent: one that cannot be read must not count as none.
-    cnf: Option<Value>,
     #[serde(flatten)]
-    extra: Map<String, Value>,
+    claims: TokenClaims,
 }
 
 #[derive(Deserialize)]
@@ -53,22 +34,26 @@ impl Active {
         if !active {
             return Some(None);
         }
-        serde_json::from_slice(json).ok().map(Some)
+        let read: Self = serde_json::from_slice(json).ok()?;
+        // RFC 7662 section 2.2: the scope is a text.
+        let is_list = matches!(read.claims.scope, Some(WireScope::List(_)));
+        (!is_list).then_some(Some(read))
     }
 
     pub(super) fn expires(&self) -> Option<DateTime<Utc>> {
-        self.exp.and_then(NumericDate::moment)
+        self.claims.exp.and_then(NumericDate::moment)
     }
 
     /// What has to hold at any resource.
     pub(super) fn check(&self, issuer: Option<&str>, now: DateTime<Utc>) -> Result<(), Reason> {
-        if self.iss.is_some() && issuer.is_some() && self.iss.as_deref() != issuer {
+        let claims = &self.claims;
+        if claims.iss.is_some() && issuer.is_some() && claims.iss.as_deref() != issuer {
             return Err(Reason::TokenIssuerWrong);
         }
         if self.expires().is_some_and(|end| end <= now) {
             return Err(Reason::TokenExpired);
         }
-        if self.nbf.is_some_and(|nbf| nbf.seconds() > now.timestamp().saturating_add(CLOCK_SKEW)) {
+        if claims.nbf.is_some_and(|nbf| nbf.seconds() > now.timestamp().saturating_add(CLOCK_SKEW)) {
             return Err(Reason::TokenTooEarly);
         }
         let is = |said: &Option<String>, names: &[&str]| {
@@ -78,7 +63,7 @@ impl Active {
         if !is(&self.token_use, &["access_token", "access"]) {
             return Err(Reason::TokenInactive);
         }
-        let is_dpop = self.confirmation()?.is_some_and(|key| key.jkt().is_some());
+        let is_dpop = claims.confirmation()?.is_some_and(|key| key.jkt().is_some());
         let types: &[&str] = if is_dpop { &["dpop", "access_token"] } else { &["bearer", "access_token"] };
         match is(&self.token_type, types) {
             true => Ok(()),
@@ -86,15 +71,9 @@ impl Active {
         }
     }
 
-    /// The key that the token is bound to.
-    fn confirmation(&self) -> Result<Option<Confirmation>, Reason> {
-        let read = self.cnf.as_ref().map(Confirmation::deserialize).transpose();
-        read.map_err(|_| Reason::TokenBound)
-    }
-
     /// Whether it is for this resource, if the answer says for whom it is.
     pub(super) fn is_for(&self, resource: &ResourceId) -> Option<bool> {
-        self.aud.as_ref().map(|audience| audience.names(resource.as_str()))
+        self.claims.aud.as_ref().map(|audience| audience.names(resource.as_str()))
     }
 
     /// What it says as the claims of a signed token, if it says in whose name the token acts. Where it has no expiry, `until`
@@ -106,28 +85,16 @@ impl Active {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Option<Claims> {
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let client_id = said(&self.client_id)?;
-        let sub = said(&self.sub);
-        let is_client = sub.as_ref().is_none_or(|sub| *sub == client_id);
-        let guessed = if is_client { SubjectType::Client } else { SubjectType::User };
-        let sub = sub.or_else(|| untyped.then(|| client_id.clone()))?;
-        Some(Claims {
-            iss: self.iss.clone().unwrap_or_default(),
-            sub,
-            sub_type: self.sub_type.or(untyped.then_some(guessed))?,
-            aud: resource.as_str().to_owned(),
-            client_id,
-            iat: self.iat.map_or_else(|| now.timestamp(), NumericDate::seconds),
-            exp: self.exp.map_or_else(|| until.timestamp(), NumericDate::seconds),
-            jti: self.jti.clone().unwrap_or_default(),
-            scope: self.scope.clone().unwrap_or_default(),
-            auth_time: self.auth_time.map(NumericDate::seconds),
-            acr: self.acr.clone(),
-            act: self.act.clone(),
-            authorization_details: self.authorization_details.clone(),
-            cnf: self.confirmation().ok()?,
-            extra: self.extra.clone(),
-        })
+        let mut claims = self.claims.clone();
+        if untyped {
+            claims.sub = claims.sub.filter(|sub| !sub.is_empty());
+            claims.sub_type = claims.sub_type.or_else(|| Some(claims.guessed_subject()));
+            claims.sub = claims.sub.or_else(|| claims.client_id.clone());
+        }
+        claims.iss.get_or_insert_default();
+        claims.jti.get_or_insert_default();
+        claims.iat.get_or_insert_with(|| NumericDate::of(now));
+        claims.exp.get_or_insert_with(|| NumericDate::of(until));
+        claims.complete(resource)
     }
 }

@@ -1,12 +1,8 @@
 //! [`Leniency`]: how the access tokens of other servers differ from RFC 9068, and what it costs to take them.
 
-use std::fmt;
+use serde::Deserialize as _;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-
-use crate::base::Scope;
+use crate::resource::token_claims::{TokenClaims, WireScope};
 
 /// A difference from RFC 9068 that is taken from one issuer, by [`JwtVerifier::allow`](super::JwtVerifier::allow). Without
 /// any, a token has to be as RFC 9068 wants it.
@@ -69,8 +65,8 @@ pub(super) struct Leniencies {
     authorized_party: bool,
     scope_list: bool,
     scp: bool,
-    pub(super) missing_jti: bool,
-    pub(super) untyped_subjects: bool,
+    missing_jti: bool,
+    untyped_subjects: bool,
 }
 
 impl Leniencies {
@@ -86,66 +82,26 @@ impl Leniencies {
         *switch = true;
     }
 
-    pub(super) fn client_id(self, said: Option<String>, extra: &Map<String, Value>) -> Option<String> {
-        said.or_else(|| {
-            let party = extra.get("azp").or_else(|| extra.get("appid")).filter(|_| self.authorized_party)?;
-            party.as_str().map(str::to_owned)
-        })
-    }
-
-    /// None if it is written in a way that is not taken here.
-    pub(super) fn scope(self, said: Option<WireScope>, extra: &Map<String, Value>) -> Option<Scope> {
-        match said {
-            Some(WireScope::Text(scope)) => Some(scope),
-            Some(WireScope::List(scope)) => self.scope_list.then_some(scope),
-            None => match extra.get("scp").filter(|_| self.scp) {
-                Some(scp) => WireScope::deserialize(scp).ok().map(WireScope::any),
-                None => Some(Scope::empty()),
-            },
+    /// Adds what may be written in another way, or left out. `None` if the scope is written in a way that is not taken here.
+    pub(super) fn apply(self, claims: &mut TokenClaims) -> Option<()> {
+        if claims.client_id.is_none() && self.authorized_party {
+            let party = claims.extra.get("azp").or_else(|| claims.extra.get("appid"));
+            claims.client_id = party.and_then(|party| party.as_str()).map(str::to_owned);
         }
-    }
-}
-
-/// A scope in either spelling.
-pub(super) enum WireScope {
-    Text(Scope),
-    List(Scope),
-}
-
-impl WireScope {
-    fn any(self) -> Scope {
-        match self {
-            Self::Text(scope) | Self::List(scope) => scope,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for WireScope {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = WireScope;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a scope, or a list of scope tokens")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<WireScope, E> {
-                Scope::parse(text).map(WireScope::Text).map_err(E::custom)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<WireScope, A::Error> {
-                let mut tokens: Vec<String> = Vec::new();
-                while let Some(token) = list.next_element::<String>()? {
-                    // Each item is one token: a space would make two of it.
-                    if token.is_empty() || token.contains(' ') {
-                        return Err(A::Error::custom("not a scope token"));
-                    }
-                    tokens.push(token);
-                }
-                Scope::parse(&tokens.join(" ")).map(WireScope::List).map_err(A::Error::custom)
+        match &claims.scope {
+            Some(WireScope::List(_)) if !self.scope_list => return None,
+            Some(WireScope::Text(_) | WireScope::List(_)) => {}
+            None => {
+                let scp = claims.extra.get("scp").filter(|_| self.scp);
+                claims.scope = scp.map(WireScope::deserialize).transpose().ok()?;
             }
         }
-        from.deserialize_any(Either)
+        if claims.jti.is_none() && self.missing_jti {
+            claims.jti = Some(String::new());
+        }
+        if claims.sub_type.is_none() && self.untyped_subjects {
+            claims.sub_type = Some(claims.guessed_subject());
+        }
+        Some(())
     }
 }

@@ -9,15 +9,15 @@ use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::Deserialize as _;
 
+use super::token_claims::TokenClaims;
 use super::{Access, GuardBuilder, TokenVerifier};
-use crate::base::{Confirmation, ResourceId};
+use crate::base::ResourceId;
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
 use crate::store::BackendError;
 use crate::trust::{KeySource, SignatureMissing, Signed, signed_claims};
-use claims::AccessTokenBody;
+use claims::{is_of_another_kind, required};
 use leniency::Leniencies;
 use verified_cache::{TokenDigest, VerifiedToken, VerifiedTokenCache};
 
@@ -131,21 +131,22 @@ impl JwtVerifier {
         if !(is_typed || is_plain && self.lenient.plain_type) {
             return Err(Reason::TokenUnreadable.into());
         }
-        let Signed { claims: mut wire, key } = self.signed(&jws, now).await?;
-        if !is_typed && wire.is_of_another_kind() {
+        let Signed { mut claims, key } = self.signed(&jws, now).await?;
+        let required = required(&claims).ok_or(Reason::TokenUnreadable)?;
+        if !is_typed && is_of_another_kind(&claims) {
             return Err(Reason::TokenUnreadable.into());
         }
-        if wire.iss != self.issuer {
+        if required.iss != self.issuer {
             return Err(Reason::TokenIssuerWrong.into());
         }
-        if !wire.aud.names(self.audience.as_deref().unwrap_or(resource.as_str())) {
+        if !required.aud.names(self.audience.as_deref().unwrap_or(resource.as_str())) {
             return Err(Reason::TokenAudienceWrong.into());
         }
-        let validity = wire.validity();
+        let validity = required.validity;
         validity.check(now)?;
-        let cnf =
-            wire.cnf.take().map(Confirmation::deserialize).transpose().map_err(|_| Reason::TokenBound)?;
-        let claims = wire.into_claims(cnf, resource, self.lenient).ok_or(Reason::TokenUnreadable)?;
+        claims.confirmation()?;
+        self.lenient.apply(&mut claims).ok_or(Reason::TokenUnreadable)?;
+        let claims = claims.complete(resource).ok_or(Reason::TokenUnreadable)?;
         Ok(VerifiedToken { access: Access::of_claims(claims, resource), validity, key })
     }
 
@@ -172,7 +173,7 @@ impl JwtVerifier {
         &self,
         jws: &Unverified<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Signed<AccessTokenBody>, Reason> {
+    ) -> Result<Signed<TokenClaims>, Reason> {
         signed_claims(&*self.keys, jws, now).await.map_err(|missing| match missing {
             SignatureMissing::NoKey | SignatureMissing::Wrong => Reason::TokenSignatureWrong,
             SignatureMissing::Claims => Reason::TokenUnreadable,
