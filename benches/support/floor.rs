@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::iter::repeat_n;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +19,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::random_key::RandomKey;
 use super::{Contender, Job, Population};
 
 type GrantId = [u8; 16];
@@ -245,24 +246,6 @@ impl Floor {
 /// A shard that will not grow while it is measured.
 fn roomy() -> HashMap<GrantId, Grant, BuildHasherDefault<RandomKey>> {
     HashMap::with_capacity_and_hasher(3_584, BuildHasherDefault::default())
-}
-
-/// A hash for keys that are random already.
-#[derive(Default)]
-struct RandomKey(u64);
-
-impl Hasher for RandomKey {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(head) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*head);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 trait Random {

@@ -7,6 +7,7 @@ pub mod floor;
 pub mod grantor;
 pub mod oauth_as;
 pub mod oxide_auth;
+pub(super) mod random_key;
 pub mod table;
 
 use std::cell::Cell;

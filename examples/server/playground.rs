@@ -2,199 +2,34 @@
 //!
 //! It is there for the demonstration alone: the secrets in here are those of `demo.toml`, which are public.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+mod demos;
+mod run;
+
+use std::sync::Mutex;
 
 use axum::extract::{Query, Request as HttpRequest, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::adapter::axum::read;
 use grantor::http::{Method, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub(crate) use demos::buttons;
+use demos::{Demo, Flow};
+pub(crate) use run::Playground;
+use run::{Run, Step, random};
+
 use crate::app::App;
-use crate::expiring::Expiring;
 use crate::forms::{Posted, see_other};
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, Visitor, lock};
 
 const CALLBACK: &str = "/playground/callback";
 const SHOWN: &str = "/playground";
-
-/// A run is forgotten after this time; of all runs, the latest are kept.
-const KEPT: Duration = Duration::from_secs(60 * 60);
-const RUNS: usize = 200;
-/// A run has at most this many steps.
-const STEPS: usize = 40;
-
-/// An application of the demonstration, and what its button does.
-struct Demo {
-    id: &'static str,
-    secret: Option<&'static str>,
-    flow: Flow,
-    scope: &'static str,
-    text: &'static str,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    Code,
-    Implicit,
-    Password,
-    Client,
-    Device,
-    Introspection,
-}
-
-const DEMOS: &[Demo] = &[
-    Demo {
-        id: "web-app",
-        secret: Some("web-app-secret"),
-        flow: Flow::Code,
-        scope: "openid profile email read",
-        text: "Signs you in by OpenID Connect: a code with PKCE, tokens, UserInfo, and a refresh.",
-    },
-    Demo {
-        id: "native-app",
-        secret: None,
-        flow: Flow::Code,
-        scope: "openid read write",
-        text: "The same without a secret, as a program on your device does it. Its refresh tokens rotate.",
-    },
-    Demo {
-        id: "device-app",
-        secret: None,
-        flow: Flow::Device,
-        scope: "read",
-        text: "Shows a code that you enter on another page, and asks until you have answered.",
-    },
-    Demo {
-        id: "service",
-        secret: Some("service-secret"),
-        flow: Flow::Client,
-        scope: "read",
-        text: "Gets a token for itself; nobody signs in.",
-    },
-    Demo {
-        id: "browser-app",
-        secret: None,
-        flow: Flow::Implicit,
-        scope: "read",
-        text: "The implicit grant, which OAuth 2.1 dropped.",
-    },
-    Demo {
-        id: "legacy-app",
-        secret: Some("legacy-app-secret"),
-        flow: Flow::Password,
-        scope: "read",
-        text: "The password grant, which OAuth 2.1 dropped, as alice.",
-    },
-    Demo {
-        id: "resource-server",
-        secret: Some("resource-server-secret"),
-        flow: Flow::Introspection,
-        scope: "",
-        text: "An API that is shown a token of the service, and asks this server about it.",
-    },
-];
-
-impl Demo {
-    fn find(id: &str) -> Option<&'static Self> {
-        DEMOS.iter().find(|demo| demo.id == id)
-    }
-
-    /// A form from this application, authenticated as it is registered.
-    fn form(&self, form: &[(&str, &str)]) -> (Request, String) {
-        let mut form = form.to_vec();
-        if self.secret.is_none() {
-            form.push(("client_id", self.id));
-        }
-        let body = serde_urlencoded::to_string(&form).unwrap_or_default();
-        let request = Request::post_form(body.clone());
-        match self.secret {
-            Some(secret) => {
-                let basic = STANDARD.encode(format!("{}:{secret}", self.id));
-                (request.header("authorization", format!("Basic {basic}")), body)
-            }
-            None => (request, body),
-        }
-    }
-}
-
-/// The buttons of the start page.
-#[derive(Serialize)]
-pub(crate) struct Button {
-    id: &'static str,
-    text: &'static str,
-}
-
-pub(crate) fn buttons() -> Vec<Button> {
-    DEMOS.iter().map(|demo| Button { id: demo.id, text: demo.text }).collect()
-}
-
-/// The runs, by their `state`, which is 256 random bits.
-pub(crate) struct Playground(Mutex<Expiring<String, Arc<Mutex<Run>>>>);
-
-impl Default for Playground {
-    fn default() -> Self {
-        Self(Mutex::new(Expiring::new(KEPT, RUNS)))
-    }
-}
-
-impl Playground {
-    fn begin(&self, demo: &'static Demo) -> (String, Arc<Mutex<Run>>) {
-        let (id, verifier) = (random(), random());
-        let run = Run { demo, verifier, steps: Vec::new(), tokens: Value::Null, device_code: None };
-        let run = Arc::new(Mutex::new(run));
-        lock(&self.0).insert(id.clone(), Arc::clone(&run), Instant::now());
-        (id, run)
-    }
-
-    fn find(&self, id: &str) -> Option<Arc<Mutex<Run>>> {
-        lock(&self.0).get(&id.to_owned(), Instant::now()).cloned()
-    }
-}
-
-struct Run {
-    demo: &'static Demo,
-    verifier: String,
-    steps: Vec<Step>,
-    /// The latest answer with tokens.
-    tokens: Value,
-    device_code: Option<String>,
-}
-
-#[derive(Clone, Serialize)]
-struct Step {
-    title: &'static str,
-    /// What was sent, and where.
-    request: String,
-    /// What came back.
-    answer: String,
-    /// What signed tokens in it say.
-    decoded: Vec<(String, String)>,
-}
-
-impl Run {
-    fn add(&mut self, step: Step) {
-        if self.steps.len() < STEPS {
-            self.steps.push(step);
-        }
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.tokens[name].as_str().map(str::to_owned)
-    }
-}
-
-fn random() -> String {
-    let bytes: [u8; 32] = rand::random();
-    URL_SAFE_NO_PAD.encode(bytes)
-}
 
 #[derive(Deserialize)]
 pub(crate) struct Chosen {

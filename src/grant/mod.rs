@@ -8,6 +8,7 @@ mod binding;
 mod code;
 mod codec;
 mod device;
+mod end;
 mod front_channel;
 mod pushed;
 mod refresh;
@@ -40,11 +41,7 @@ use crate::client::ClientId;
 use crate::error::{Reason, Refusal};
 use crate::issuance::{Granted, Issuance, Policy};
 use crate::openid::{OFFLINE_ACCESS, OpenId};
-use access::LiveTokens;
-use code::SpentCode;
-use device::SpentDeviceCode;
-use refresh::{Bridge, Family};
-use stage::{Ended, Lifetime as _, Live, Spent, Stage};
+use stage::{Ended, Lifetime as _, Live, Stage};
 
 /// One authorization, from the code to its end.
 ///
@@ -349,7 +346,7 @@ impl Grant {
         self.stage.lifetime().is_live(now)
     }
 
-    /// Whether its user was asked on a page for what it holds, and something of it can still be used. Nobody is asked for what
+    /// Whether its user was asked on a page for what it holds, and something of it can still be used. No page is shown for what
     /// was exchanged, or what a password or a grant type of the host gave.
     pub(crate) fn was_asked_for(&self, now: DateTime<Utc>) -> bool {
         let was_asked = match &self.stage {
@@ -416,115 +413,6 @@ impl Grant {
             return None;
         };
         (family.is_current(presented) && now < family.idle_until).then_some(family.idle_until)
-    }
-
-    /// Ends the grant and all that it issued. A second end changes nothing.
-    #[must_use]
-    pub fn revoke(self, now: DateTime<Utc>) -> Self {
-        if self.is_ended() {
-            return self;
-        }
-        let until = self.stage.lifetime().remembered_until(now);
-        Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
-    }
-
-    /// What is left when the answers that can no longer be asked for, because the leeway has passed, are erased. `None`
-    /// if it keeps none of them.
-    #[must_use]
-    pub fn without_old_answers(mut self, now: DateTime<Utc>, policy: &Policy) -> Option<Self> {
-        let Stage::Live(live) = &mut self.stage else {
-            return None;
-        };
-        let is_old = live.first_answer().is_some_and(|bridge| !bridge.stands(now, policy));
-        if is_old {
-            live.forget_first_answer();
-        }
-        let renewed = live.family.as_mut().is_some_and(|family| family.forget_answer(now, policy));
-        (is_old || renewed).then_some(self)
-    }
-
-    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code of either kind takes the
-    /// grant with it, an access token only itself. `None` if the secret is not one that is in use.
-    #[must_use]
-    pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
-        match kind {
-            Kind::Access => self.without_access(presented.digest(kind.tag()).fingerprint(), now),
-            Kind::Code | Kind::Refresh | Kind::Device | Kind::RequestUri => {
-                self.stage.lifetime().holds(kind, presented).then(|| self.revoke(now))
-            }
-        }
-    }
-
-    /// What the revocation of one access token leaves; `None` if it is not live.
-    pub(crate) fn without_access(mut self, name: Fingerprint, now: DateTime<Utc>) -> Option<Self> {
-        let live = match &mut self.stage {
-            Stage::Live(live) => live,
-            // The code stays.
-            Stage::Offered(offer) => return offer.beside.as_mut()?.remove(name, now).then_some(self),
-            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => return None,
-        };
-        if !live.access.remove(name, now) {
-            return None;
-        }
-        let nothing_left = live.family.is_none() && live.access.is_empty();
-        Some(if nothing_left { self.revoke(now) } else { self })
-    }
-}
-
-impl Live {
-    /// The first tokens of a grant.
-    fn begin(
-        issuance: &Issuance,
-        granted: Granted<'_>,
-        ends: DateTime<Utc>,
-        fresh: FreshSecrets,
-        now: DateTime<Utc>,
-        policy: &Policy,
-    ) -> (Self, Issued) {
-        let record = AccessRecord::new(&fresh.first, issuance, granted, ends, now, policy);
-        let refresh = issuance.refreshable.then_some(fresh.second);
-        let family = refresh.as_ref().map(|secret| {
-            let rotates = issuance.client.rotates_refresh();
-            Box::new(Family::new(secret, rotates, ends, now, policy))
-        });
-        let tokens = Issued::of(&record, issuance, fresh.first, refresh, policy);
-        (Self { spent: None, family, access: LiveTokens::of(record) }, tokens)
-    }
-
-    fn spent_code(&self) -> Option<&SpentCode> {
-        match self.spent.as_deref()? {
-            Spent::Code(spent) => Some(spent),
-            Spent::Device(_) => None,
-        }
-    }
-
-    fn spent_device_code(&self) -> Option<&SpentDeviceCode> {
-        match self.spent.as_deref()? {
-            Spent::Device(spent) => Some(spent),
-            Spent::Code(_) => None,
-        }
-    }
-
-    /// The answer to the code, if it is kept.
-    fn first_answer(&self) -> Option<&Bridge> {
-        match self.spent.as_deref()? {
-            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
-                bridge.as_ref()
-            }
-        }
-    }
-
-    /// The code's answer arrived, because something of it was used: it cannot be repeated.
-    fn forget_first_answer(&mut self) {
-        if self.first_answer().is_none() {
-            return;
-        }
-        let Some(spent) = &mut self.spent else { return };
-        match Arc::make_mut(spent) {
-            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
-                *bridge = None;
-            }
-        }
     }
 }
 

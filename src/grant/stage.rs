@@ -5,13 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Kind;
-use super::access::LiveTokens;
+use super::access::{AccessRecord, Issued, LiveTokens};
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::front_channel::Offer;
 use super::pushed::Pushed;
-use super::refresh::Family;
-use crate::base::Secret;
+use super::refresh::{Bridge, Family};
+use crate::base::{FreshSecrets, Secret};
+use crate::issuance::{Granted, Issuance, Policy};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -93,6 +94,63 @@ impl Stage {
             Self::Live(live) => Some(&live.access),
             Self::Offered(offer) => offer.beside.as_deref(),
             Self::Pushed(_) | Self::Waiting(_) | Self::Ended(_) => None,
+        }
+    }
+}
+
+impl Live {
+    /// The first tokens of a grant.
+    pub(super) fn begin(
+        issuance: &Issuance,
+        granted: Granted<'_>,
+        ends: DateTime<Utc>,
+        fresh: FreshSecrets,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> (Self, Issued) {
+        let record = AccessRecord::new(&fresh.first, issuance, granted, ends, now, policy);
+        let refresh = issuance.refreshable.then_some(fresh.second);
+        let family = refresh.as_ref().map(|secret| {
+            let rotates = issuance.client.rotates_refresh();
+            Box::new(Family::new(secret, rotates, ends, now, policy))
+        });
+        let tokens = Issued::of(&record, issuance, fresh.first, refresh, policy);
+        (Self { spent: None, family, access: LiveTokens::of(record) }, tokens)
+    }
+
+    pub(super) fn spent_code(&self) -> Option<&SpentCode> {
+        match self.spent.as_deref()? {
+            Spent::Code(spent) => Some(spent),
+            Spent::Device(_) => None,
+        }
+    }
+
+    pub(super) fn spent_device_code(&self) -> Option<&SpentDeviceCode> {
+        match self.spent.as_deref()? {
+            Spent::Device(spent) => Some(spent),
+            Spent::Code(_) => None,
+        }
+    }
+
+    /// The answer to the code, if it is kept.
+    pub(super) fn first_answer(&self) -> Option<&Bridge> {
+        match self.spent.as_deref()? {
+            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
+                bridge.as_ref()
+            }
+        }
+    }
+
+    /// The code's answer arrived, because something of it was used: it cannot be repeated.
+    pub(super) fn forget_first_answer(&mut self) {
+        if self.first_answer().is_none() {
+            return;
+        }
+        let Some(spent) = &mut self.spent else { return };
+        match Arc::make_mut(spent) {
+            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
+                *bridge = None;
+            }
         }
     }
 }

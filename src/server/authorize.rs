@@ -446,9 +446,9 @@ impl Consent {
 impl AuthorizationServer {
     /// The page of a request that is not answered, after it was noted.
     fn refuse_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
-        let reason = refusal.reason();
+        let page = ErrorPage::from(&refusal);
         let _ = self.refuse(refusal, Endpoint::Authorization, about);
-        ErrorPage { reason }.into_response()
+        page.into_response()
     }
 
     /// Verifies an `id_token_hint`, if there is one.

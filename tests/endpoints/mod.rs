@@ -2,6 +2,7 @@
 
 mod authorize;
 mod configure;
+mod configure_races;
 mod device;
 mod document_cache;
 mod document_strangers;
@@ -16,6 +17,7 @@ mod limits;
 mod metadata;
 mod openapi;
 mod openid;
+mod parameters;
 mod pushed;
 mod pushed_terms;
 mod register;

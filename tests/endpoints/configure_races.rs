@@ -1,0 +1,115 @@
+//! A client that is deleted while it asks for tokens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+use grantor::store::{
+    CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
+};
+use grantor::{BackendError, ClientId, GrantId, MemoryStore, Registration, TokenStore, async_trait};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::support::redemption;
+use crate::support::registering::{Registering, app_with};
+
+/// A store where one commit waits in front of the door until it is told to go on.
+struct Gate {
+    inner: Arc<MemoryStore>,
+    armed: Arc<AtomicBool>,
+    reached: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+#[async_trait]
+impl TokenStore for Gate {
+    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
+        self.inner.load(id).await
+    }
+    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
+        if self.armed.swap(false, Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.open.notified().await;
+        }
+        self.inner.commit(write).await
+    }
+    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
+        self.inner.end(tombstone).await
+    }
+    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
+        self.inner.find_by_user_code(code).await
+    }
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
+        self.inner.list(filter, page).await
+    }
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
+        self.inner.purge(before, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_deleted_during_a_token_request_leaves_no_live_token() {
+    let (armed, reached, go) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let inner = Arc::new(MemoryStore::new());
+    let gate =
+        Gate { inner: inner.clone(), armed: armed.clone(), reached: reached.clone(), open: go.clone() };
+    let terms = Registration::open().grant_types([
+        grantor::GrantType::AuthorizationCode,
+        grantor::GrantType::RefreshToken,
+        grantor::GrantType::ClientCredentials,
+    ]);
+    let server = Arc::new(Registering::with_store(terms, inner.clone(), gate));
+    let all = json!({ "grant_types": ["authorization_code", "refresh_token", "client_credentials"] });
+    for way in ["authorization_code", "refresh_token", "client_credentials"] {
+        let own = server.registered(&app_with(all.clone())).await;
+        let refresh_token = server.tokens(&own, "read").await.refresh_token();
+        let code = server.code(&own, "read").await;
+        let form: Vec<(&str, &str)> = match way {
+            "authorization_code" => redemption(&code),
+            "refresh_token" => vec![("grant_type", way), ("refresh_token", &refresh_token)],
+            _ => vec![("grant_type", way)],
+        };
+        armed.store(true, Ordering::SeqCst);
+        let delete = async {
+            reached.notified().await;
+            let deleted = server.delete(&own).await;
+            go.notify_one();
+            deleted
+        };
+        let (answer, deleted) = tokio::join!(server.token(&own, &form), delete);
+        assert_eq!(deleted.status(), 204, "{way}");
+        assert_ne!(answer.status(), 200, "{way}: {}", answer.json());
+        let filter = Filter::client(ClientId::new(own.id()));
+        let left = inner.list(&filter, Page::first(100)).await.unwrap().records;
+        assert!(!left.is_empty() && left.iter().all(|record| record.grant().is_ended()), "{way}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_interleaving_of_a_deletion_and_token_requests_leaves_a_live_token() {
+    let server = Arc::new(Registering::on(
+        Registration::open().per_minute(0).grant_types([grantor::GrantType::ClientCredentials]),
+    ));
+    for round in 0..300 {
+        let metadata = json!({ "grant_types": ["client_credentials"] });
+        let own = Arc::new(server.registered(&metadata).await);
+        let requests: Vec<_> = (0..8)
+            .map(|_| {
+                let (server, own) = (server.clone(), own.clone());
+                tokio::spawn(async move { server.token(&own, &[("grant_type", "client_credentials")]).await })
+            })
+            .collect();
+        assert_eq!(server.delete(&own).await.status(), 204);
+        for request in requests {
+            let answer = request.await.unwrap();
+            if answer.status() == 200 {
+                assert!(!server.fixture.is_live(&answer.access_token()).await, "round {round}");
+            }
+        }
+        let filter = Filter::client(ClientId::new(own.id()));
+        let left = server.fixture.store.list(&filter, Page::first(100)).await.unwrap().records;
+        assert!(left.iter().all(|record| record.grant().is_ended()), "round {round}");
+    }
+}
