@@ -123,6 +123,11 @@ impl Confirmation {
         }
     }
 
+    /// The same where there may be no key.
+    pub(crate) fn token_type_of(key: Option<&Self>) -> &'static str {
+        key.map_or(BEARER, Self::token_type)
+    }
+
     /// Whether every key of the other one is a key of this one: what is bound to this is bound to that, too.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let has = |own: Option<&Thumbprint>, needed: Option<&Thumbprint>| needed.is_none() || own == needed;

@@ -11,6 +11,7 @@ pub(crate) mod fresh_secrets;
 pub(crate) mod handle;
 pub(crate) mod numeric_date;
 pub mod pkce;
+pub(crate) mod query;
 pub mod redirect_uri;
 pub(crate) mod replay_key;
 pub(crate) mod resources;

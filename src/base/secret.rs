@@ -40,9 +40,16 @@ impl Secret {
 
     /// A secret that follows from this one and something else, and from neither of them alone.
     pub(crate) fn joined_with(&self, other: &[u8], tag: &'static str) -> Self {
-        // This one has a fixed length, so no two pairs run together.
-        let hash = Sha256::new().chain_update(tag).chain_update([0]).chain_update(self.0);
-        Self(hash.chain_update(other).finalize().into())
+        Self(self.mac(tag, &[other]).0)
+    }
+
+    /// SHA-256 over the tag, this secret and these parts. The secret has a fixed length, and of the parts only the last may have any
+    /// length, so no two lists of them run together. Where it has, give out no more than half of the digest: with all of it, a
+    /// longer part could be made up.
+    pub(crate) fn mac(&self, tag: &'static str, parts: &[&[u8]]) -> Digest {
+        let start = Sha256::new().chain_update(tag).chain_update([0]).chain_update(self.0);
+        let hash = parts.iter().fold(start, |hash, part| hash.chain_update(part));
+        Digest(hash.finalize().into())
     }
 
     /// This secret XOR a pad that only the holder of `key` can make; its own inverse.
@@ -204,7 +211,7 @@ fn bytes_from_base64url<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], 
 }
 
 /// The beginning of a token's digest.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
 
 impl fmt::Debug for Fingerprint {

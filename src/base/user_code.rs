@@ -1,4 +1,4 @@
-//! User codes: short enough to be typed, and good only while their grant waits.
+//! User codes: short enough to be typed, and valid only while their grant waits.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{ClientKeys, ClientSignatures, MIN_MAC_SECRET, SignedText, Unsigned};
+use super::{ClientKeys, ClientSignatures, MIN_MAC_SECRET, SignedText, ClaimsMissing};
 use crate::base::SecretText;
 use crate::error::AssertionFlaw as Flaw;
 use crate::jose::{Algorithm, HS256, Jwk, Jws, JwsError, MacText, Unverified, VerifyingKey};
@@ -145,19 +145,19 @@ impl ClientSignatures for ClientJwts {
         &self,
         signed: &SignedText<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Map<String, Value>, Unsigned> {
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
         let jws = Jws::parse(signed.text).map_err(|_| {
             // As of a client with a secret.
             let _ = self.verify_mac(signed, &[]);
-            Unsigned::Refused(Flaw::Unreadable)
+            ClaimsMissing::Refused(Flaw::Unreadable)
         })?;
         self.check(&jws, signed, now).await.map_err(|unchecked| match unchecked {
             Unchecked::AtOnce(flaw) => {
                 self.verify_in_vain(&jws);
-                Unsigned::Refused(flaw)
+                ClaimsMissing::Refused(flaw)
             }
-            Unchecked::Verified(flaw) => Unsigned::Refused(flaw),
-            Unchecked::KeysUnavailable => Unsigned::KeysUnavailable,
+            Unchecked::Verified(flaw) => ClaimsMissing::Refused(flaw),
+            Unchecked::KeysUnavailable => ClaimsMissing::KeysUnavailable,
         })
     }
 
@@ -165,21 +165,21 @@ impl ClientSignatures for ClientJwts {
         &self,
         signed: &SignedText<'_>,
         secrets: &[SecretText],
-    ) -> Result<Map<String, Value>, Unsigned> {
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
         let mac = MacText::parse(signed.text).map_err(|error| match error {
             JwsError::Algorithm => Flaw::AlgorithmRefused,
             _ => Flaw::Unreadable,
         });
-        let mac = mac.map_err(Unsigned::Refused)?;
+        let mac = mac.map_err(ClaimsMissing::Refused)?;
         let is_registered = signed.algorithm.is_none_or(|name| name == HS256);
         // Without a secret it takes as long as with one.
         let secrets = secrets.iter().map(SecretText::reveal).filter(|secret| secret.len() >= MIN_MAC_SECRET);
         let _ = mac.is_made_with(DECOY);
         let right = secrets.fold(false, |right, secret| mac.is_made_with(secret.as_bytes()) | right);
         match (right && is_registered, mac.is_of(signed.types)) {
-            (false, _) => Err(Unsigned::Refused(Flaw::SignatureWrong)),
-            (true, false) => Err(Unsigned::Refused(Flaw::TypeWrong)),
-            (true, true) => mac.claims().map_err(|_| Unsigned::Refused(Flaw::ClaimMissing)),
+            (false, _) => Err(ClaimsMissing::Refused(Flaw::SignatureWrong)),
+            (true, false) => Err(ClaimsMissing::Refused(Flaw::TypeWrong)),
+            (true, true) => mac.claims().map_err(|_| ClaimsMissing::Refused(Flaw::ClaimMissing)),
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
     }
 
     /// The answer to an assertion, and how many signatures were verified for it.
-    fn answer(jwts: &ClientJwts, signed: &SignedText<'_>) -> (Result<(), Unsigned>, usize) {
+    fn answer(jwts: &ClientJwts, signed: &SignedText<'_>) -> (Result<(), ClaimsMissing>, usize) {
         let before = VERIFICATIONS.get();
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let mut answer = jwts.verify(signed, now);
@@ -267,7 +267,7 @@ mod tests {
                 (&right, Some(&keys), Some("PS256"), Flaw::AlgorithmRefused),
                 (&mistyped, Some(&keys), None, Flaw::TypeWrong),
             ] {
-                assert_eq!(ask(text, keys, name), (Err(Unsigned::Refused(flaw)), 1), "{algorithm}");
+                assert_eq!(ask(text, keys, name), (Err(ClaimsMissing::Refused(flaw)), 1), "{algorithm}");
             }
         }
     }

@@ -153,12 +153,12 @@ pub trait ClientSignatures: Send + Sync {
     /// The claims of a compact JWS that one of the client's keys signed; nothing of them has been checked.
     ///
     /// # Errors
-    /// Why it does not count, or that the keys could not be had, which is no verdict on the client.
+    /// Why it does not count, or that the keys could not be fetched, which is no verdict on the client.
     async fn verify(
         &self,
         signed: &SignedText<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Map<String, Value>, Unsigned>;
+    ) -> Result<Map<String, Value>, ClaimsMissing>;
 
     /// The claims of a compact JWS whose MAC (`HS256`) one of these secrets made, of at least 32 bytes each; nothing of the claims has
     /// been checked. By default no MAC counts.
@@ -169,9 +169,9 @@ pub trait ClientSignatures: Send + Sync {
         &self,
         signed: &SignedText<'_>,
         secrets: &[SecretText],
-    ) -> Result<Map<String, Value>, Unsigned> {
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
         let _ = (signed, secrets);
-        Err(Unsigned::Refused(AssertionFlaw::AlgorithmRefused))
+        Err(ClaimsMissing::Refused(AssertionFlaw::AlgorithmRefused))
     }
 
     /// Whether it verifies MACs.
@@ -222,10 +222,10 @@ impl<'a> SignedText<'a> {
 /// Why there are no claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unsigned {
+pub enum ClaimsMissing {
     /// The text does not count.
     Refused(AssertionFlaw),
-    /// The keys could not be had; the answer is 503.
+    /// The keys could not be fetched; the answer is 503.
     KeysUnavailable,
 }
 
@@ -235,7 +235,7 @@ impl<T: ClientSignatures + ?Sized> ClientSignatures for Arc<T> {
         &self,
         signed: &SignedText<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Map<String, Value>, Unsigned> {
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
         (**self).verify(signed, now).await
     }
 
@@ -243,7 +243,7 @@ impl<T: ClientSignatures + ?Sized> ClientSignatures for Arc<T> {
         &self,
         signed: &SignedText<'_>,
         secrets: &[SecretText],
-    ) -> Result<Map<String, Value>, Unsigned> {
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
         (**self).verify_mac(signed, secrets)
     }
 

@@ -8,6 +8,7 @@ mod certificate_keys;
 mod client_error;
 mod codec;
 pub(crate) mod document_url;
+mod error;
 mod file;
 mod grant_type;
 #[cfg(feature = "jwt")]
@@ -48,11 +49,12 @@ pub use certificate::{
 pub use client_error::{ClientError, ClientErrors};
 pub use codec::ClientDecodeError;
 pub(crate) use document_url::DocumentUrl;
+pub use error::{ClientError, ClientErrors};
 pub use file::{FileRegistry, FileRegistryError};
 pub use grant_type::{ExtensionUri, GrantType, NotAGrantType};
 #[cfg(feature = "jwt")]
 pub use jwts::ClientJwts;
-pub use keys::{ClientKeySet, ClientKeys, ClientKeysError, ClientSignatures, SignedText, Unsigned};
+pub use keys::{ClaimsMissing, ClientKeySet, ClientKeys, ClientKeysError, ClientSignatures, SignedText};
 pub use listing::{ClientListing, ClientPage};
 pub use logout::LogoutUriError;
 pub(crate) use logout::LogoutUris;

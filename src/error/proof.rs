@@ -50,6 +50,14 @@ pub enum ProofFlaw {
 }
 
 impl ProofFlaw {
+    /// Whether what is proven has every key that is needed.
+    pub(crate) fn check(needed: &Confirmation, proven: Option<&Confirmation>) -> Result<(), Self> {
+        match proven.is_some_and(|proven| proven.covers(needed)) {
+            true => Ok(()),
+            false => Err(Self::lacking(needed, proven)),
+        }
+    }
+
     /// Why what a request proves is not the key that it has to prove.
     pub(crate) fn lacking(needed: &Confirmation, proven: Option<&Confirmation>) -> Self {
         match (needed.jkt(), proven.and_then(Confirmation::jkt)) {

@@ -18,7 +18,7 @@ use crate::client::auth::{
     self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
 };
-use crate::client::{Client, ClientId, Sealed, ShownCertificate, SignedText, Unsigned};
+use crate::client::{Client, ClientId, Sealed, ShownCertificate, SignedText, ClaimsMissing};
 use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
 use crate::store::ReplayKey;
@@ -140,16 +140,16 @@ impl<R: Request> AwaitSignature<R> {
     /// Takes the claims, and judges them and the request: what is refused here has spent nothing.
     ///
     /// # Errors
-    /// The assertion does not count, its keys could not be had, or the client may not ask for this.
+    /// The assertion does not count, its keys could not be fetched, or the client may not ask for this.
     pub fn with_claims(
         self,
-        claims: Result<Map<String, Value>, Unsigned>,
+        claims: Result<Map<String, Value>, ClaimsMissing>,
         facts: &Facts<'_>,
     ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
         let Facts { now, rules, .. } = *facts;
         let claims = claims.map_err(|unsigned| match unsigned {
-            Unsigned::Refused(flaw) => Reason::ClientAssertion(flaw),
-            Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,
+            ClaimsMissing::Refused(flaw) => Reason::ClientAssertion(flaw),
+            ClaimsMissing::KeysUnavailable => Reason::ClientKeysUnavailable,
         });
         let strict = self.claims.client().is_some_and(|client| rules.switches_for(client).strong_clients);
         let legacy = rules.assertions.as_deref().filter(|_| !strict);
@@ -175,7 +175,7 @@ impl<R: Request> AwaitCertificate<R> {
     /// Takes the answer.
     ///
     /// # Errors
-    /// The certificate is not the client's, or its keys could not be had, or the client may not ask for this.
+    /// The certificate is not the client's, or its keys could not be fetched, or the client may not ask for this.
     pub fn with_answer(
         self,
         answer: Result<(), CertificateFlaw>,

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
-use crate::base::confirmation::BEARER;
 use crate::base::{AuthorizationDetails, Confirmation, ResourceId, TokenName};
 use crate::error::Refusal;
 use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
@@ -200,7 +199,7 @@ impl<'a> Active<'a> {
             scope: token.scope(grant).as_str(),
             authorization_details: token.details(grant),
             aud: Some(audience),
-            token_type: Some(token_type(token.confirmation(grant))),
+            token_type: Some(Confirmation::token_type_of(token.confirmation(grant))),
             cnf: token.confirmation(grant),
             iat: Some(token.issued().timestamp()),
             ..Self::of(grant, token.expires(), rules)
@@ -225,7 +224,7 @@ impl<'a> Active<'a> {
             active: true,
             scope: claims.scope.as_str(),
             client_id: &claims.client_id,
-            token_type: Some(token_type(claims.cnf.as_ref())),
+            token_type: Some(Confirmation::token_type_of(claims.cnf.as_ref())),
             cnf: claims.cnf.as_ref(),
             exp: claims.exp,
             iat: Some(claims.iat),
@@ -266,9 +265,4 @@ impl<'a> Active<'a> {
             cnf: grant.confirmation(),
         }
     }
-}
-
-/// How an access token with this key is presented.
-fn token_type(key: Option<&Confirmation>) -> &'static str {
-    key.map_or(BEARER, Confirmation::token_type)
 }

@@ -16,7 +16,7 @@ use super::AwaitsClient;
 use super::authorize::{AwaitRequestObject, DPOP_JKT, REQUEST, REQUEST_URI, check_pushed};
 use crate::base::{Algorithm, FreshSecrets, SecretText, Thumbprint};
 use crate::client::auth::{AuthenticatedClient, Presented};
-use crate::client::{Client, SignedText, Unsigned};
+use crate::client::{ClaimsMissing, Client, SignedText};
 use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::grant::{Grant, Handle, Kind};
 use crate::http::form::Form;
@@ -114,7 +114,7 @@ impl AwaitObject {
     /// these parameters would be refused.
     pub fn with_claims(
         self,
-        claims: Result<Map<String, Value>, Unsigned>,
+        claims: Result<Map<String, Value>, ClaimsMissing>,
         facts: &Facts<'_>,
     ) -> Result<AwaitSecrets, Refusal> {
         let opened = self.object.open(claims, Duration::ZERO, facts)?;

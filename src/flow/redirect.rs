@@ -15,6 +15,7 @@ use super::ResponseMode;
 use super::jarm::{AwaitResponseSignature, Finished};
 use super::token::{ACCESS_TOKEN_MEMBER, IdToken, Part, Reply};
 use crate::base::Algorithm;
+use crate::base::query::{behind, with_parameters};
 use crate::base::redirect_uri::RedirectUri;
 use crate::client::{ClientId, Place};
 use crate::error::{Reason, Refusal};
@@ -29,7 +30,7 @@ pub(crate) struct Return {
     pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
     pub(crate) issuer: Arc<str>,
-    /// Who reads a signed answer, and what it is signed with, if it can be had.
+    /// Who reads a signed answer, and what it is signed with, if it is signed.
     pub(crate) signed_for: Option<(ClientId, Algorithm)>,
 }
 
@@ -77,8 +78,19 @@ impl Return {
         Redirect { to: self, reason: Some(reason), fields: vec![error, description], is_link: false }
     }
 
-    pub(crate) fn unproven(self, reason: Reason, client: ClientId, subject: Option<Subject>) -> ErrorAnswer {
-        ErrorAnswer::Unproven(AwaitApproval { redirect: self.error(reason), client, subject })
+    /// The error; where it is not redirected at once (`is_proven`), the store is asked whether the user approved the client.
+    pub(crate) fn refuse(
+        self,
+        reason: Reason,
+        is_proven: bool,
+        client: &ClientId,
+        subject: Option<Subject>,
+    ) -> ErrorAnswer {
+        let redirect = self.error(reason);
+        match is_proven {
+            true => ErrorAnswer::Redirect(redirect),
+            false => ErrorAnswer::Unproven(AwaitApproval { redirect, client: client.clone(), subject }),
+        }
     }
 
     pub(crate) fn success(self, fields: Vec<(&'static str, String)>) -> Redirect {
@@ -130,7 +142,8 @@ impl Return {
     /// yet, a page with a link.
     pub(super) fn send(&self, fields: &[(&str, &str)], unproven: Option<Reason>) -> Response {
         let uri = self.uri.as_str();
-        let separator = match (self.mode.place(), unproven) {
+        let fields_of = || fields.iter().copied();
+        let location = match (self.mode.place(), unproven) {
             (Place::Form, None) => return form_post(uri, fields),
             (Place::Form, Some(reason)) => {
                 let (action, inputs) = (escape_html(uri), inputs(fields));
@@ -138,16 +151,9 @@ impl Return {
                 let form = format!("<form method=\"post\" action=\"{action}\">{inputs}{button}");
                 return link_page(reason, self.uri.host(), &form, "</button></form>");
             }
-            (Place::Fragment, _) => '#',
-            (Place::Query, _) if uri.contains('?') => '&',
-            (Place::Query, _) => '?',
+            (Place::Fragment, _) => behind(uri, '#', fields_of()),
+            (Place::Query, _) => with_parameters(uri, fields_of()),
         };
-        let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
-        let mut location = String::with_capacity(uri.len() + length + 16);
-        location.push_str(uri);
-        location.push(separator);
-        let start = location.len();
-        let location = form_urlencoded::Serializer::for_suffix(location, start).extend_pairs(fields).finish();
         if let Some(reason) = unproven {
             let link = format!(
                 "<a id=\"continue\" rel=\"noreferrer\" href=\"{}\">Continue to",

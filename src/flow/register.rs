@@ -128,7 +128,7 @@ impl AwaitSector {
         self.0.asked.metadata.sector_identifier_uri.as_deref()
     }
 
-    /// Takes the list, if it could be had.
+    /// Takes the list, if it could be fetched.
     ///
     /// # Errors
     /// A redirect URI is not in it.
@@ -166,7 +166,7 @@ impl AwaitReview {
     /// Takes its answer; a host without a policy allows all that the terms allow.
     ///
     /// # Errors
-    /// The host refuses, or nothing that was asked for may be had.
+    /// The host refuses, or allows nothing of what was asked for.
     pub fn with_review(
         self,
         review: Review,

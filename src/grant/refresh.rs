@@ -87,9 +87,7 @@ struct Mark([u8; 16]);
 
 impl Mark {
     fn of(digest: &Digest) -> Self {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest.expose()[..16]);
-        Self(bytes)
+        Self(digest.fingerprint().0)
     }
 
     /// Of the bytes that all tokens of its family have.

@@ -18,12 +18,10 @@ impl AccessRights {
         if self.resources.as_slice().iter().any(exceeds) {
             return Err(Reason::TargetExceeded);
         }
-        match ceiling.confirmation {
-            Some(key) if !self.confirmation.as_ref().is_some_and(|own| own.covers(key)) => {
-                Err(ProofFlaw::lacking(key, self.confirmation.as_ref()).into())
-            }
-            Some(_) | None => Ok(self),
+        if let Some(key) = ceiling.confirmation {
+            ProofFlaw::check(key, self.confirmation.as_ref())?;
         }
+        Ok(self)
     }
 }
 

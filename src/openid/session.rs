@@ -1,6 +1,6 @@
 //! The session of the host that a grant began in, and the name that each client knows it by.
 
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::base::secret::Digest;
-use crate::base::{ClientId, SessionId, after};
+use crate::base::{ClientId, Secret, SessionId, after};
 use crate::client::Client;
 
 /// The session that a grant began in, for the logout.
@@ -18,7 +18,7 @@ use crate::client::Client;
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     /// A client that wants to be told of the logout keeps a session of its own, longer than its tokens live. The record of
-    /// the grant stays as long, or nobody could tell it.
+    /// the grant stays as long, or the client could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) kept_until: Option<DateTime<Utc>>,
 }
@@ -26,7 +26,8 @@ pub(crate) struct Session {
 /// How sessions of the host are named to clients, and how clients hear of their end.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionRules {
-    key: SessionKey,
+    /// Makes the names of sessions, and the tokens of logout questions.
+    key: Arc<Secret>,
     /// How long a session of a client can last.
     longest: Duration,
     /// Whether clients can be told directly.
@@ -35,23 +36,13 @@ pub(crate) struct SessionRules {
     pub(crate) front_channel: bool,
 }
 
-/// What makes the names of sessions, and the tokens of logout questions.
-#[derive(Clone)]
-struct SessionKey([u8; 32]);
-
-impl fmt::Debug for SessionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionKey(..)")
-    }
-}
-
-/// So many bytes has a `sid`: 128 bits.
+/// A `sid` has this many bytes.
 const SID_BYTES: usize = 16;
 
 impl SessionRules {
     /// The secret is the host's, of at least 32 bytes.
     pub(crate) fn new(secret: &[u8], longest: Duration) -> Self {
-        let key = SessionKey(*Digest::of("grantor:sessions:v1", secret).expose());
+        let key = Arc::new(Secret::new(*Digest::of("grantor:sessions:v1", secret).expose()));
         Self { key, longest, back_channel: false, front_channel: false }
     }
 
@@ -75,10 +66,8 @@ impl SessionRules {
         URL_SAFE_NO_PAD.encode(&mac.expose()[..SID_BYTES])
     }
 
-    /// SHA-256 over the key and these parts, of which only the last may have any length.
+    /// See [`Secret::mac`].
     pub(crate) fn mac(&self, tag: &'static str, parts: &[&[u8]]) -> Digest {
-        let mut bytes = self.key.0.to_vec();
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
-        Digest::of(tag, &bytes)
+        self.key.mac(tag, parts)
     }
 }

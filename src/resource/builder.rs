@@ -137,7 +137,7 @@ impl GuardBuilder {
         self
     }
 
-    /// Answers 401 `invalid_token` in the place of 503 and 500 where a token could not be checked. A client throws a good token
+    /// Answers 401 `invalid_token` in the place of 503 and 500 where a token could not be checked. A client throws a valid token
     /// away on that; the audit still has the true reason.
     pub fn refuse_in_doubt(mut self) -> Self {
         self.refuses_in_doubt = true;
@@ -150,7 +150,7 @@ impl GuardBuilder {
         self
     }
 
-    /// Takes tokens that are bound to a key, from requests that prove it by DPoP (RFC 9449 section 7). Each proof is good once, and
+    /// Takes tokens that are bound to a key, from requests that prove it by DPoP (RFC 9449 section 7). Each proof works once, and
     /// the guard remembers that: give all nodes of the resource the same one. Without this call, proofs are taken as a
     /// [`local`](Self::local) server takes them, and without such a server tokens with a key are refused.
     ///

@@ -205,7 +205,7 @@ impl Guard {
     }
 }
 
-/// Why, and of whose access, if the token was good.
+/// Why, and of whose access, if the token was valid.
 type Refused = (Refusal, Option<Box<Access>>);
 
 /// How much a refusal says about the token.

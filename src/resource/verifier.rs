@@ -17,14 +17,14 @@ pub trait TokenVerifier: Send + Sync {
     /// ([`Access::confirmation`]) lets a thief use it.
     ///
     /// # Errors
-    /// [`Reason::TokenInactive`](crate::Reason::TokenInactive) or another reason of a token for one that is not good;
+    /// [`Reason::TokenInactive`](crate::Reason::TokenInactive) or another reason of a token for one that is not valid;
     /// [`IssuerUnavailable`](crate::Reason::IssuerUnavailable), [`StoreUnavailable`](crate::Reason::StoreUnavailable) or
     /// [`StoreBroken`](crate::Reason::StoreBroken) if it could not be known, never
     /// one of the former.
     async fn verify(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>)
     -> Result<Access, Refusal>;
 
-    /// Whose tokens it knows: stands in the metadata as an authorization server.
+    /// The issuer of the tokens that it knows; the metadata name it as an authorization server.
     fn issuer(&self) -> Option<&str> {
         None
     }

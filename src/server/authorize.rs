@@ -428,7 +428,7 @@ impl Consent {
                 match response {
                     Ok(response) => return response,
                     Err(refusal) => {
-                        // What did not leave is not left open. A grant that cannot be ended either is one that nobody has a code of.
+                        // An answer that was not sent leaves no open grant. If this write fails too, still no one has the code.
                         let _ = server.revoke_grant(grant.id()).await;
                         refusal
                     }

@@ -198,7 +198,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// without one, or with several, the issuer.
     ///
     /// Opaque tokens that name no resource do not keep it: they are for the audience that the server has when they are used. So
-    /// name it before you add the first resource to a server in use, or its outstanding tokens are good at that resource.
+    /// name it before you add the first resource to a server in use, or its outstanding tokens are valid at that resource.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.options.audience = Some(audience.into());
         self
@@ -307,7 +307,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     }
 
     /// Who verifies what clients sign: with it, clients may authenticate by `private_key_jwt`. Needs a
-    /// [`replay_guard`](Self::replay_guard), for each assertion is good once.
+    /// [`replay_guard`](Self::replay_guard), for each assertion works once.
     pub fn client_signatures(mut self, signatures: impl ClientSignatures + 'static) -> Self {
         self.options.client_signatures = Some(Arc::new(signatures));
         self

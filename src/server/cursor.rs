@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::base::{Digest, SECRET_BYTES, Secret};
+use crate::base::{Digest, Secret};
 use crate::grant::GrantId;
 use crate::store::Filter;
 
@@ -41,15 +41,8 @@ impl Cursor {
     }
 }
 
-/// SHA-256 over a secret key and texts of fixed length, so nothing can be appended.
 fn tag(after: GrantId, filter: &Filter, key: &Secret) -> Digest {
-    let mut bytes = [0; SECRET_BYTES + ID_BYTES + TAG_BYTES];
-    let (secret, rest) = bytes.split_at_mut(SECRET_BYTES);
-    let (id, digest) = rest.split_at_mut(ID_BYTES);
-    secret.copy_from_slice(key.bytes());
-    id.copy_from_slice(after.as_bytes());
-    digest.copy_from_slice(digest_of(filter).expose());
-    Digest::of("grantor:cursor:v1", &bytes)
+    key.mac("grantor:cursor:v1", &[after.as_bytes(), digest_of(filter).expose()])
 }
 
 fn digest_of(filter: &Filter) -> Digest {

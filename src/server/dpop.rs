@@ -12,7 +12,7 @@ use crate::trust::{Dpop, PROOF_FIELD, Place, Proven};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
     /// Takes DPoP proofs: tokens that are asked for with one are bound to its key. Needs a [`replay_guard`](Self::replay_guard), for
-    /// each proof is good once. See the [manual](crate::manual::sender_constrained).
+    /// each proof works once. See the [manual](crate::manual::sender_constrained).
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.options.dpop = Some(dpop);
         self

@@ -106,7 +106,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// What remembers that something was used which is good once, such as an assertion. Every store of this crate does; all
+    /// Remembers the use of what works once, such as an assertion. Every store of this crate does; all
     /// nodes need the same one.
     pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
         self.options.replay_guard = Some(Arc::new(guard));

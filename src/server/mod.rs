@@ -3,6 +3,7 @@
 mod applications;
 mod authorize;
 mod authorize_answer;
+mod bounded;
 mod builder;
 mod calls;
 mod check;

@@ -16,7 +16,7 @@ pub(super) struct MutualTls {
     pub(super) certificates: Option<Arc<dyn ClientCertificates>>,
     /// The base URL of the endpoints that ask for certificates, without a slash at its end.
     pub(super) aliases: Option<String>,
-    /// Whether the host hands certificates over, whoever reads them.
+    /// Whether the host hands certificates over, even if nothing here reads them.
     is_handed_over: bool,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{AuthorizationServer, ConfigError};
 use crate::base::Algorithm;
+use crate::base::query::with_parameters;
 use crate::client::{Client, DocumentUrl};
 use crate::error::Refusal;
 use crate::grant::Grant;
@@ -72,13 +73,8 @@ impl AuthorizationServer {
         target_link_uri: Option<&str>,
     ) -> Option<String> {
         let uri = client.metadata().initiate_login_uri.as_deref()?;
-        let mut link = uri.to_owned();
-        link.push(if uri.contains('?') { '&' } else { '?' });
-        let start = link.len();
-        let named = [("login_hint", login_hint), ("target_link_uri", target_link_uri)];
-        let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let mut query = form_urlencoded::Serializer::for_suffix(link, start);
-        query.append_pair("iss", &self.rules().issuer).extend_pairs(named);
-        Some(query.finish())
+        let issuer = Some(&*self.rules().issuer);
+        let named = [("iss", issuer), ("login_hint", login_hint), ("target_link_uri", target_link_uri)];
+        Some(with_parameters(uri, named.into_iter().filter_map(|(name, value)| Some((name, value?)))))
     }
 }

@@ -1,29 +1,20 @@
 //! Which answers were repeated: so that an event can tell the first repeat of an answer from later ones. The knowledge is
 //! this process's own.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::bounded::Bounded;
+use crate::base::secret::Fingerprint;
 use crate::base::{Digest, after};
-
-/// How many are remembered. Beyond that, a repeat counts as a later one, so that a flood of others hides none.
-const LIMIT: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Repeats {
     leeway: Duration,
-    seen: Mutex<Seen>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// By the first half of a digest, until when an answer can be repeated.
-    tokens: HashMap<[u8; 16], DateTime<Utc>>,
-    /// The second in which it was last full.
-    full: i64,
+    /// Until when an answer can be repeated. Without room, a repeat counts as a later one, so that a flood of others hides none.
+    seen: Mutex<Bounded<Fingerprint>>,
 }
 
 impl Repeats {
@@ -33,27 +24,16 @@ impl Repeats {
 
     /// Notes that the answer to this token is repeated; whether that is the first time.
     pub(super) fn is_first(&self, token: &Digest, now: DateTime<Utc>) -> bool {
-        let mut name = [0; 16];
-        name.copy_from_slice(&token.expose()[..16]);
+        let name = token.fingerprint();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.tokens.contains_key(&name) {
-            return false;
-        }
-        if seen.tokens.len() >= LIMIT && seen.full != now.timestamp() {
-            seen.full = now.timestamp();
-            seen.tokens.retain(|_, until| now < *until);
-        }
-        let has_room = seen.tokens.len() < LIMIT;
-        if has_room {
-            seen.tokens.insert(name, after(now, self.leeway));
-        }
-        has_room
+        !seen.remembers(&name) && seen.insert(name, after(now, self.leeway), now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::bounded::LIMIT;
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(second, 0).unwrap()

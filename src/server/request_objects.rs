@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{AuthorizationServer, AuthorizationServerBuilder};
-use crate::client::{RequestObjects, SignedText, Unsigned};
+use crate::client::{ClaimsMissing, RequestObjects, SignedText};
 use crate::error::{Reason, Refusal};
 use crate::flow::authorize::{AwaitLogin, AwaitRequestObject};
 
@@ -26,7 +26,7 @@ impl AuthorizationServer {
     pub(super) async fn client_claims(
         &self,
         signed: &SignedText<'_>,
-    ) -> Result<Result<Map<String, Value>, Unsigned>, Refusal> {
+    ) -> Result<Result<Map<String, Value>, ClaimsMissing>, Refusal> {
         let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::NotConfigured)?;
         Ok(signatures.verify(signed, self.now()).await)
     }

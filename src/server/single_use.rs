@@ -1,10 +1,10 @@
-//! What is good once: used up last of all, and given back where the server knows that nothing came of it.
+//! What works once: it is used up last of all, and given back where the server knows that nothing came of it.
 //!
 //! The order is: every check, then the mark that it was used, then the write, then the answer. Were it marked before the
 //! checks, a request that is refused would spend it. Were it marked after the write, two requests at once would both get
 //! tokens. Between the mark and the answer the write may still fail, and then the client tries again with what is marked: this
 //! process remembers that nothing left, and lets that retry pass. It is the same knowledge as of a code whose answer never left
-//! (`unanswered.rs`), so on another node the retry counts as a replay, and the client needs something new.
+//! (`undelivered.rs`), so on another node the retry counts as a replay, and the client needs something new.
 //!
 //! A retry may also arrive before the first request is seen to be gone. So requests with one and the same thing take turns, and
 //! each knows what became of those before it.
@@ -12,12 +12,12 @@
 //! A guard that does not say whether it marked is not asked again behind its back, for another request may have been first:
 //! the answer is 503, and the retry passes if the guard says that it is the first.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
+use super::bounded::Bounded;
 use super::sweep::KEPT;
 use super::turns::{Turn, Turns};
 use crate::audit::HostCall;
@@ -26,21 +26,11 @@ use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitSecrets, Decision, TokenReply};
 use crate::store::{ReplayGuard, ReplayKey};
 
-/// How many are remembered as given back. Beyond that, a retry counts as a replay.
-const LIMIT: usize = 16 * 1024;
-
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
-    /// What was marked for nothing, and until when it would be good.
-    given_back: Mutex<GivenBack>,
+    /// What was marked for nothing, and until when it would be valid.
+    given_back: Mutex<Bounded<ReplayKey>>,
     turns: Turns<ReplayKey>,
-}
-
-#[derive(Default)]
-struct GivenBack {
-    keys: HashMap<ReplayKey, DateTime<Utc>>,
-    /// The second in which it was last full.
-    full: i64,
 }
 
 impl SingleUse {
@@ -52,23 +42,17 @@ impl SingleUse {
         self.guard.clone()
     }
 
-    /// Takes what was given back; whether it was, and would still be good. One of several takes it.
+    /// Takes what was given back; whether it was, and would still be valid. One of several takes it.
     fn takes_back(&self, key: ReplayKey, now: DateTime<Utc>) -> bool {
-        self.given_back().keys.remove(&key).is_some_and(|good| now < good)
+        self.given_back().take(&key, now)
     }
 
     fn give_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) {
-        let mut given_back = self.given_back();
-        if given_back.keys.len() >= LIMIT && given_back.full != now.timestamp() {
-            given_back.full = now.timestamp();
-            given_back.keys.retain(|_, until| now < *until);
-        }
-        if given_back.keys.len() < LIMIT {
-            given_back.keys.insert(key, until);
-        }
+        // Without room, a retry counts as a replay.
+        self.given_back().insert(key, until, now);
     }
 
-    fn given_back(&self) -> MutexGuard<'_, GivenBack> {
+    fn given_back(&self) -> MutexGuard<'_, Bounded<ReplayKey>> {
         self.given_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,7 +84,7 @@ impl Drop for Reservation<'_> {
 }
 
 impl AuthorizationServer {
-    /// A new grant by something that is good once.
+    /// A new grant by something that works once.
     pub(super) async fn grant_once(
         &self,
         flow: AwaitSecrets,
@@ -136,6 +120,7 @@ impl AuthorizationServer {
             false => Err(replayed.into()),
         }
     }
+
     /// Marks it as used, and says whether it was not before.
     pub(super) async fn is_first_use(&self, key: &ReplayKey, until: DateTime<Utc>) -> Result<bool, Refusal> {
         let guard = self.inner.one_time.guard.as_ref().ok_or(Reason::NotConfigured)?;

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_the_line_holds_up_nobody() {
+    fn who_leaves_the_line_holds_up_no_one() {
         let turns = Turns::default();
         let first = poll(pin!(turns.take(1))).unwrap();
         let mut third = pin!(turns.take(1));

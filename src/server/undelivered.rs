@@ -1,26 +1,23 @@
 //! Codes whose answer never left: the request was dropped, or the store did not say in time what became of
 //! the write.
 //!
-//! A code is good once, and a replay ends the grant. But where this server *knows* that it never handed the
+//! A code works once, and a replay ends the grant. But where this server *knows* that it never handed the
 //! answer over, the replay is an honest retry, and gets the very same tokens over the bridge. The knowledge
 //! is this process's own; on another node, the retry counts as a replay.
 //!
 //! A retry may arrive before the first request is seen to be gone. So requests with codes of one grant take turns: each knows
 //! what became of those before it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::bounded::Bounded;
 use super::turns::{Turn, Turns};
 use crate::base::after;
 use crate::grant::GrantId;
-
-/// How many are remembered. Beyond that, a retry counts as a replay.
-const LIMIT: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) struct UndeliveredAnswers {
@@ -28,14 +25,7 @@ pub(super) struct UndeliveredAnswers {
     turns: Turns<GrantId>,
     /// How many are lost, so that a server that loses nothing takes no lock.
     count: AtomicUsize,
-    lost: Mutex<Lost>,
-}
-
-#[derive(Debug, Default)]
-struct Lost {
-    grants: HashMap<GrantId, DateTime<Utc>>,
-    /// The second in which it was last full.
-    full: i64,
+    lost: Mutex<Bounded<GrantId>>,
 }
 
 impl UndeliveredAnswers {
@@ -52,32 +42,23 @@ impl UndeliveredAnswers {
     }
 
     fn knows(&self, grant: GrantId, now: DateTime<Utc>) -> bool {
-        self.count.load(Ordering::Acquire) > 0
-            && self.lost(|lost| lost.grants.get(&grant).is_some_and(|until| now < *until))
+        self.count.load(Ordering::Acquire) > 0 && self.lost(|lost| lost.has(&grant, now))
     }
 
     fn forget(&self, grant: GrantId) {
         if self.count.load(Ordering::Acquire) > 0 {
-            self.lost(|lost| lost.grants.remove(&grant));
+            self.lost(|lost| lost.take(&grant, DateTime::<Utc>::MIN_UTC));
         }
     }
 
     fn remember(&self, grant: GrantId, now: DateTime<Utc>) {
-        self.lost(|lost| {
-            if lost.grants.len() >= LIMIT && lost.full != now.timestamp() {
-                lost.full = now.timestamp();
-                lost.grants.retain(|_, until| now < *until);
-            }
-            if lost.grants.len() < LIMIT {
-                lost.grants.insert(grant, after(now, self.leeway));
-            }
-        });
+        self.lost(|lost| lost.insert(grant, after(now, self.leeway), now));
     }
 
-    fn lost<T>(&self, look: impl FnOnce(&mut Lost) -> T) -> T {
+    fn lost<T>(&self, look: impl FnOnce(&mut Bounded<GrantId>) -> T) -> T {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = look(&mut lost);
-        self.count.store(lost.grants.len(), Ordering::Release);
+        self.count.store(lost.len(), Ordering::Release);
         seen
     }
 }

@@ -47,7 +47,7 @@ impl FetchedKeys {
         Self { chosen_by, kept: RemoteValue::renewed_every(TimeDelta::seconds(30)), ..self }
     }
 
-    /// The longest time that a set counts as fresh, whatever its answer says; by default an hour. So long a key may still
+    /// The longest time that a set counts as fresh, whatever its answer says; by default an hour. That is how long a key may still
     /// be trusted that its issuer has withdrawn.
     #[must_use]
     pub fn max_age(mut self, longest: Duration) -> Self {
@@ -55,7 +55,7 @@ impl FetchedKeys {
         self
     }
 
-    /// How long a set that is no longer fresh is good while the issuer cannot be reached; by default another hour.
+    /// How long a set that is no longer fresh is used while the issuer cannot be reached; by default another hour.
     #[must_use]
     pub fn stale_for(mut self, stale: Duration) -> Self {
         self.freshness.stale = stale;

@@ -181,7 +181,7 @@ impl<T> Drop for Asking<'_, T> {
     }
 }
 
-/// How long what a server publishes is good: as long as its answer says, within bounds.
+/// How long what a server publishes is fresh: as long as its answer says, within bounds.
 #[derive(Clone, Copy)]
 pub(crate) struct Freshness {
     pub(crate) longest: Duration,
@@ -191,7 +191,7 @@ pub(crate) struct Freshness {
 /// For an answer that does not say.
 const DEFAULT_MAX_AGE: u64 = 300;
 
-/// However short the answer says that it is good.
+/// However short a time its answer names.
 const SHORTEST_MAX_AGE: u64 = 30;
 
 impl Default for Freshness {

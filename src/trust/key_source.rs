@@ -17,7 +17,7 @@ pub trait KeySource: Send + Sync {
     /// elsewhere for it only so often.
     ///
     /// # Errors
-    /// The keys could not be had; the request is answered with 503.
+    /// The keys could not be fetched; the request is answered with 503.
     async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError>;
 }
 

@@ -1,4 +1,4 @@
-//! Whose signatures are believed: the keys of issuers, of clients and of proofs, and how long what was signed is good.
+//! Whose signatures are believed: the keys of issuers, of clients and of proofs, and how long what was signed is valid.
 
 #[cfg(feature = "jwt")]
 mod dpop;
@@ -13,7 +13,6 @@ pub(crate) mod kept;
 mod key_source;
 mod nonce;
 mod proof;
-#[cfg(feature = "jwt")]
 mod recent;
 #[cfg(feature = "jwt")]
 mod signed;
@@ -31,7 +30,6 @@ pub use file::FileKeys;
 pub use key_source::{KeySource, StaticKeys, TrustedKeys};
 pub use proof::{Dpop, MAX_PROOF_BYTES, Proof, ProofVerifier};
 pub(crate) use proof::{FIELD as PROOF_FIELD, Place, Proven};
-#[cfg(feature = "jwt")]
 pub(crate) use recent::Recent;
 #[cfg(feature = "jwt")]
 pub(crate) use signed::{SignatureMissing, Signed, signed_claims};

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use subtle::ConstantTimeEq as _;
 
-use crate::base::Secret;
+use crate::base::{Digest, Secret};
 
-/// A new nonce comes this often, in seconds. One is good until the period after its own ends.
+/// A new nonce comes this often, in seconds. One is valid until the period after its own ends.
 const PERIOD: i64 = 300;
 
 /// The domain of the hash.
@@ -39,11 +39,9 @@ impl Nonces {
     }
 
     fn of(&self, server: &str, period: i64) -> String {
-        // The period has a fixed length, so no two pairs run together; the name of the server is hashed first.
-        let server = crate::base::secret::Digest::of(NONCE, server.as_bytes());
-        let message = [&server.expose()[..], &period.to_be_bytes()].concat();
-        let hash = self.key.joined_with(&message, NONCE);
-        URL_SAFE_NO_PAD.encode(&hash.bytes()[..BYTES])
+        let server = Digest::of(NONCE, server.as_bytes());
+        let mac = self.key.mac(NONCE, &[server.expose(), &period.to_be_bytes()]);
+        URL_SAFE_NO_PAD.encode(&mac.expose()[..BYTES])
     }
 }
 

@@ -117,7 +117,7 @@ impl Dpop {
     }
 
     /// Every proof has to have a nonce of this server (RFC 9449 sections 8 and 9), and may then be made by a clock that is wrong
-    /// by 5 minutes. A nonce is good for 5 to 10 minutes. Nothing of it is stored: every node with the same key knows it. So give all
+    /// by 5 minutes. A nonce is valid for 5 to 10 minutes. Nothing of it is stored: every node with the same key knows it. So give all
     /// nodes one key, and keep it secret: a thief who knows it can make proofs for later.
     pub fn nonces(self, key: Secret) -> Self {
         Self { nonces: Some(Arc::new(Nonces::new(key))), ..self }

@@ -21,7 +21,7 @@ pub(crate) enum SignatureMissing {
     Wrong,
     /// One has, and the claims are of another shape.
     Claims,
-    /// The keys could not be had.
+    /// The keys could not be fetched.
     KeysUnavailable,
 }
 

@@ -8,7 +8,7 @@ use crate::error::AssertionFlaw as Flaw;
 /// How far the clocks of two machines may differ, in seconds.
 pub(crate) const CLOCK_SKEW: i64 = 30;
 
-/// How long a signed text is good past its `exp`, in seconds, for clocks that differ.
+/// How long a signed text is valid past its `exp`, in seconds, for clocks that differ.
 pub(crate) const EXPIRY_LEEWAY: i64 = 10;
 
 /// Until when a text that expires then is accepted.
@@ -30,7 +30,7 @@ pub(crate) fn check_begun(
     }
 }
 
-/// Whether a text is good now, and for at most `longest` seconds in all.
+/// Whether a text is valid now, and for at most `longest` seconds in all.
 pub(crate) fn check(
     exp: NumericDate,
     nbf: Option<NumericDate>,

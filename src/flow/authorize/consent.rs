@@ -156,10 +156,7 @@ impl AwaitConsent {
 
     pub(super) fn refuse(self, reason: Reason) -> ErrorAnswer {
         let Self { to, redirects_errors, issuance, .. } = self;
-        match redirects_errors {
-            true => ErrorAnswer::Redirect(to.error(reason)),
-            false => to.unproven(reason, issuance.client.id().clone(), Some(issuance.subject)),
-        }
+        to.refuse(reason, redirects_errors, issuance.client.id(), Some(issuance.subject))
     }
 
     /// Whether the answer replaces a pushed request.

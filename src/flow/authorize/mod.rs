@@ -245,10 +245,7 @@ impl AwaitLogin {
 
     fn refuse(self, reason: Reason, subject: Option<Subject>) -> ErrorAnswer {
         let Self { client, to, redirects_errors, .. } = self;
-        match redirects_errors {
-            true => ErrorAnswer::Redirect(to.error(reason)),
-            false => to.unproven(reason, client.id().clone(), subject),
-        }
+        to.refuse(reason, redirects_errors, client.id(), subject)
     }
 
     /// Whether the request may come by the way that it came.

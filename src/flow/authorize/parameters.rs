@@ -152,7 +152,7 @@ fn max_age(asked: &str) -> Result<u32, Reason> {
     asked.parse().map_err(|_| Reason::MaxAgeMalformed)
 }
 
-/// The mode of an answer, if the client may have it and it can be had.
+/// The mode of an answer, if the client may use it and the server supports it.
 fn judge_mode(
     asked: Option<Result<ResponseMode, Reason>>,
     response_type: ResponseType,

@@ -15,7 +15,7 @@ use super::AwaitLogin;
 use super::source::ClaimedRequest;
 use crate::base::numeric_date::NumericDate;
 use crate::base::{Algorithm, ReplayKey, SecretText, after};
-use crate::client::{Client, RequestObjects, SignedText, Unsigned};
+use crate::client::{Client, RequestObjects, SignedText, ClaimsMissing};
 use crate::error::{AssertionFlaw as Flaw, Reason, Refusal};
 use crate::http::form::Form;
 use crate::issuance::Facts;
@@ -69,10 +69,10 @@ impl AwaitRequestObject {
     /// visit; that the first visit was in time is judged when that is known.
     ///
     /// # Errors
-    /// An error page: the object does not count, its keys could not be had, or there is no address that the answer may go to.
+    /// An error page: the object does not count, its keys could not be fetched, or there is no address that the answer may go to.
     pub fn with_claims(
         self,
-        claims: Result<Map<String, Value>, Unsigned>,
+        claims: Result<Map<String, Value>, ClaimsMissing>,
         facts: &Facts<'_>,
     ) -> Result<AwaitLogin, Refusal> {
         let opened = self.open(claims, facts.rules.policy.sign_in_window, facts)?;
@@ -82,14 +82,14 @@ impl AwaitRequestObject {
     /// What the object says, if its time is over for less than the window.
     pub(in crate::flow) fn open(
         &self,
-        claims: Result<Map<String, Value>, Unsigned>,
+        claims: Result<Map<String, Value>, ClaimsMissing>,
         window: Duration,
         facts: &Facts<'_>,
     ) -> Result<Opened, Reason> {
         let Facts { now, rules, .. } = *facts;
         let claims = claims.map_err(|unsigned| match unsigned {
-            Unsigned::Refused(flaw) => Reason::RequestObject(flaw),
-            Unsigned::KeysUnavailable => Reason::ClientKeysUnavailable,
+            ClaimsMissing::Refused(flaw) => Reason::RequestObject(flaw),
+            ClaimsMissing::KeysUnavailable => Reason::ClientKeysUnavailable,
         })?;
         let terms = rules.request_objects_of(&self.client).ok_or(Reason::RequestObjectUnsupported)?;
         let own = read(&claims).map_err(Reason::RequestObject)?;

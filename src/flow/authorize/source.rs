@@ -83,7 +83,7 @@ impl ClaimedRequest {
     /// Reads what a request object says.
     ///
     /// # Errors
-    /// None of its own: what is in the object stands there once.
+    /// None of its own: no parameter occurs twice in an object.
     pub(super) fn of_object(object: Opened) -> Result<Self, Reason> {
         let Opened { parameters, types, once, expires } = object;
         let mut request = Self::parse(&parameters)?;

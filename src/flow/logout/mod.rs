@@ -19,6 +19,7 @@ use question::Intent;
 pub(crate) use question::Question;
 pub(crate) use token::logout_token;
 
+use crate::base::query::with_parameters;
 use crate::base::redirect_uri::RedirectUri;
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
@@ -100,7 +101,7 @@ impl AwaitHint {
     /// Takes what it says.
     ///
     /// # Errors
-    /// It is none of this server's, or one of another client than the request names.
+    /// It is not from this server, or it names another client than the request names.
     pub(crate) fn with_hint(self, hint: Option<HintClaims>) -> Result<AwaitClient, Reason> {
         if self.said.id_token_hint.is_some() && hint.is_none() {
             return Err(Reason::IdTokenHintInvalid);
@@ -141,7 +142,7 @@ impl AwaitClient {
                 let registered = client.post_logout_redirect_uri(asked, rules.profile);
                 Some(registered.ok_or(Reason::PostLogoutRedirectUri)?)
             }
-            // Whoever asks is unknown, so nobody has proven the address.
+            // The client is unknown, so the address is not proven.
             (None, _) | (_, None) => None,
         };
         Ok(AwaitSession { said, hint, client, to })
@@ -221,8 +222,8 @@ impl AwaitSession {
 
 /// The registered address, and the `state` of the request.
 fn address(uri: &RedirectUri, state: Option<&str>) -> String {
-    let Some(state) = state else { return uri.as_str().to_owned() };
-    let joint = if uri.as_str().contains('?') { '&' } else { '?' };
-    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
-    format!("{}{joint}{query}", uri.as_str())
+    match state {
+        Some(state) => with_parameters(uri.as_str(), [("state", state)]),
+        None => uri.as_str().to_owned(),
+    }
 }

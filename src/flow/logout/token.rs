@@ -32,7 +32,7 @@ impl Serialize for Events {
     }
 }
 
-/// So long a token counts: the specification says two minutes at most.
+/// How long a token is valid: the specification says two minutes at most.
 const LIFETIME: TimeDelta = TimeDelta::minutes(2);
 
 /// The token for one try to deliver a notice, signed as the client's `id_token`s are.

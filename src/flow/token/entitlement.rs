@@ -82,7 +82,7 @@ impl Entitlement {
         Self { wants_refresh: true, ..self }
     }
 
-    /// What the request presented is good once: `id`, unique in `space`, say the number of a voucher in its series.
+    /// What the request presented works once: `id`, unique in `space`, say the number of a voucher in its series.
     ///
     /// The server uses it up last of all, right before the tokens are written: a request that is refused spends nothing, and of
     /// several at once one wins. `until` is when the host itself would refuse it; it is remembered no longer.

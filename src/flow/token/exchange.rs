@@ -203,9 +203,8 @@ impl AwaitPermission {
             }
         };
         // The key of the subject token is checked by the gate; that of the actor token goes no further than this.
-        let (key, proven) = (actor_key.as_ref(), asked.confirmation.as_ref());
-        if let Some(key) = key.filter(|key| !proven.is_some_and(|proven| proven.covers(key))) {
-            return Err(Reason::from(ProofFlaw::lacking(key, proven)).into());
+        if let Some(key) = &actor_key {
+            ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(Reason::from)?;
         }
         let (scope, confirmation) = (subject.scope().clone(), subject.confirmation().cloned());
         let rights = AccessRights { scope, confirmation, ..AccessRights::default() };

@@ -58,7 +58,7 @@ pub struct ExtensionAsk<'a> {
     pub client: &'a Client,
     /// What the request carries, as a stranger may have written it.
     pub parameters: &'a Parameters,
-    /// The scope that is asked for; none is all that may be had. Well-formed, and not yet within anything.
+    /// The scope that is asked for; none is all that the client may have. Well-formed, and not yet compared with any limit.
     pub scope: Option<&'a Scope>,
     /// The resources that are asked for; none is the server's default audience. Not yet known to be there.
     pub targets: &'a ResourceIndicators,

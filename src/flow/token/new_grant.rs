@@ -63,7 +63,7 @@ impl AwaitSecrets {
         self.client.client()
     }
 
-    /// What has to be used up before the answer leaves, and until when it would be good.
+    /// What has to be used up before the answer leaves, and until when it would be valid.
     #[must_use]
     pub fn one_time(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
         match &self.bounds {

@@ -7,7 +7,6 @@ use serde::{Serialize, Serializer};
 
 use super::exchange::ACCESS_TOKEN;
 use super::id_token::IdToken;
-use crate::base::confirmation::BEARER;
 use crate::base::{AccessRights, AuthorizationDetails, Confirmation, Secret};
 use crate::client::GrantType;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
@@ -257,7 +256,7 @@ impl TokenReply {
             access_token: opaque.as_deref(),
             signed: Members(&signed),
             issued_token_type,
-            token_type: token_type(&rights),
+            token_type: Confirmation::token_type_of(rights.confirmation.as_ref()),
             expires_in,
             refresh_token: refresh.as_deref(),
             scope: rights.scope.as_str(),
@@ -277,7 +276,8 @@ impl TokenReply {
         let opaque = opaque.map(|text| (ACCESS_TOKEN_MEMBER, text));
         let signed = self.signed.into_iter().map(|part| (part.member, part.text));
         let mut fields: Vec<_> = opaque.into_iter().chain(signed).collect();
-        fields.push(("token_type", token_type(&self.rights).to_owned()));
+        fields
+            .push(("token_type", Confirmation::token_type_of(self.rights.confirmation.as_ref()).to_owned()));
         fields.push(("expires_in", self.expires_in.to_string()));
         let AccessRights { scope, details, .. } = &self.rights;
         if !scope.is_empty() {
@@ -306,11 +306,6 @@ impl fmt::Debug for Signed {
 }
 
 pub(in crate::flow) const ACCESS_TOKEN_MEMBER: &str = "access_token";
-
-/// How the access token is presented.
-fn token_type(rights: &AccessRights) -> &'static str {
-    rights.confirmation.as_ref().map_or(BEARER, Confirmation::token_type)
-}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]

@@ -1,7 +1,6 @@
 //! [`Introspection`]: tokens by a question to the server that issued them (RFC 7662).
 
 mod answer;
-mod cache;
 #[cfg(feature = "jwt")]
 mod signed;
 
@@ -20,9 +19,9 @@ use crate::base::{Digest, ResourceId, SecretText, after};
 use crate::error::{Reason, Refusal};
 use crate::http::bearer::is_token;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
-use crate::trust::kept::{Answer, DEADLINE};
+use crate::trust::Recent;
+use crate::trust::kept::{Answer, DEADLINE, RemoteValue};
 use answer::Active;
-use cache::Cache;
 
 /// Asks the server that issued a token what it allows (RFC 7662). It works for any kind of token, and it knows what is
 /// revoked, at most [`max_age`](Self::max_age) late.
@@ -54,8 +53,11 @@ pub struct Introspection {
     unaddressed: bool,
     /// How an answer is read, if it is no JSON.
     reader: Option<Box<dyn AnswerReader>>,
-    cache: Cache,
+    cache: Recent<[u8; 32], Entry>,
 }
+
+/// What the server says of one token.
+type Entry = Arc<RemoteValue<Option<Arc<Active>>>>;
 
 /// Reads answers of another form than JSON.
 #[async_trait]
@@ -119,7 +121,7 @@ impl Introspection {
             untyped: false,
             unaddressed: false,
             reader: None,
-            cache: Cache::new(10_000),
+            cache: Recent::new(2 * 10_000),
         }
     }
 
@@ -142,7 +144,8 @@ impl Introspection {
     /// How many answers are kept, at least; by default 10,000. There are never more than twice as many.
     #[must_use]
     pub fn keep(mut self, answers: usize) -> Self {
-        self.cache = Cache::new(answers);
+        // Either half of the cache has room for all of them.
+        self.cache = Recent::new(2 * answers.max(1));
         self
     }
 
@@ -168,7 +171,8 @@ impl Introspection {
         if self.max_age.is_zero() {
             return self.ask(token, now).await.map(|answer| answer.value);
         }
-        let entry = self.cache.entry(Digest::of("grantor:introspected:v1", token.as_bytes()));
+        let digest = Digest::of("grantor:introspected:v1", token.as_bytes());
+        let entry = self.cache.get_or_insert(*digest.expose(), Entry::default);
         entry.latest(false, now, self.ask(token, now)).await
     }
 

@@ -15,7 +15,7 @@ use crate::trust::{KeySource, SignatureMissing, signed_claims};
 
 impl Introspection {
     /// Asks for signed answers (RFC 9701) and believes no others: they say what was said of a token even where they are kept as evidence,
-    /// and whoever can change what comes over the connection cannot change them.
+    /// and an attacker on the connection cannot change them.
     ///
     /// An answer counts if one of these keys signed it, its `iss` is [`issuer`](Self::issuer), which has to be set, its `aud` is `client`, the
     /// name by which this resource server asks, and its `iat` is a minute old at most. Any other one is no answer: 503.

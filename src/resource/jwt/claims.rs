@@ -1,4 +1,4 @@
-//! What a signed access token has to say, whoever wrote it (RFC 9068 section 2.2).
+//! What a signed access token has to say, from any issuer (RFC 9068 section 2.2).
 
 use chrono::{DateTime, Utc};
 

@@ -169,11 +169,7 @@ impl JwtVerifier {
         Ok(Some(access))
     }
 
-    async fn signed(
-        &self,
-        jws: &Unverified<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<Signed<TokenClaims>, Reason> {
+    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed<TokenClaims>, Reason> {
         signed_claims(&*self.keys, jws, now).await.map_err(|missing| match missing {
             SignatureMissing::NoKey | SignatureMissing::Wrong => Reason::TokenSignatureWrong,
             SignatureMissing::Claims => Reason::TokenUnreadable,

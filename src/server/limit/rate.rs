@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_address_and_a_limit_of_zero_are_not_limited() {
+    fn no_address_and_a_limit_of_zero_are_not_limited() {
         let (limiter, unlimited) = (RateLimiter::per_minute(1), RateLimiter::per_minute(0));
         assert!((0..100).all(|_| limiter.begin(None, "a", now()).map(Attempt::keep).is_ok()));
         assert!((0..100).all(|_| admits(&unlimited, "192.0.2.1", "a")));

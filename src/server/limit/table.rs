@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn ft_21_a_clock_that_is_set_back_locks_nobody_out() {
+    fn ft_21_a_clock_that_is_set_back_locks_no_one_out() {
         let table = Table::of(8);
         assert!((0..3).all(|_| admits(&table, 1, 3, 100_000)));
         assert!(!admits(&table, 1, 3, 1_000), "nothing is forgotten");

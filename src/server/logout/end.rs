@@ -6,6 +6,7 @@ use super::super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::super::manage::SLICE;
 use super::super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::query::with_parameters;
 use crate::client::ClientId;
 use crate::documents::Requester;
 use crate::error::Fault;
@@ -164,10 +165,5 @@ impl AuthorizationServer {
 
 /// Front-Channel Logout section 3: both parameters or none.
 fn frame(uri: &str, issuer: &str, sid: &str) -> String {
-    let joint = if uri.contains('?') { '&' } else { '?' };
-    let query: String = form_urlencoded::Serializer::new(String::new())
-        .append_pair("iss", issuer)
-        .append_pair("sid", sid)
-        .finish();
-    format!("{uri}{joint}{query}")
+    with_parameters(uri, [("iss", issuer), ("sid", sid)])
 }

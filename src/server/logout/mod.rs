@@ -21,7 +21,7 @@ impl AuthorizationServer {
     /// Reads a logout request (RP-Initiated Logout section 2), by `GET` or by `POST`. Say then who is signed in.
     ///
     /// # Errors
-    /// An [`ErrorPage`]: the hint is none of this server's, or the address is not one that its client registered. Nothing has
+    /// An [`ErrorPage`]: the hint is not from this server, or the address is not one that its client registered. Nothing has
     /// ended.
     pub async fn logout(&self, request: &Request) -> Result<Logout, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
@@ -47,7 +47,7 @@ impl AuthorizationServer {
             return Ok(Logout { server: self.clone(), state });
         };
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
-        // A document that cannot be had makes no client, and keeps nobody from signing out.
+        // Without its document there is no client, which must not keep a user from signing out.
         let found = found.unwrap_or(None);
         match flow.with_client(found, self.rules()) {
             Ok(state) => Ok(Logout { server: self.clone(), state }),
@@ -90,7 +90,7 @@ impl Logout {
         self.state.client()
     }
 
-    /// Takes who is signed in, with [the session](Login::with_session); `None` if nobody is.
+    /// Takes who is signed in, with [the session](Login::with_session); `None` if no one is.
     ///
     /// The user is asked unless the request proves by an `id_token` that it comes from a client of this very session: anyone
     /// can make a browser send a logout request. The answer to the question comes as the same request again, with one field
@@ -165,7 +165,7 @@ pub struct LogoutEnd {
 }
 
 impl LogoutEnd {
-    /// The session that ends; `None` if nobody was signed in, or your login did not name one.
+    /// The session that ends; `None` if no one was signed in, or your login did not name one.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.login.as_ref().and_then(|login| login.session)

@@ -69,7 +69,7 @@ impl Sessions {
         }
     }
 
-    /// How long a session of yours can last; 30 days. For so long the server remembers, after the tokens have expired, which
+    /// How long a session of yours can last; 30 days. During that time, even after its tokens have expired, the server remembers which
     /// clients are to be told of its end: a client that has a logout URI costs one small record for each sign-in.
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;

@@ -88,10 +88,7 @@ fn part_of(id: GrantId) -> u8 {
 /// Names an index without the identifier, which may be long and somebody's address. Were two alike, a listing would still
 /// have the right grants only.
 fn tag(owner: &str) -> [u8; 16] {
-    let digest = Digest::of("grantor:redis:v1", owner.as_bytes());
-    let mut tag = [0; 16];
-    tag.copy_from_slice(&digest.expose()[..16]);
-    tag
+    Digest::of("grantor:redis:v1", owner.as_bytes()).fingerprint().0
 }
 
 /// A grant that a purge has to look at, and the indexes that it is in.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use grantor::client::{ClientJwts, ClientSignatures, SignedText, SlowHash, Unsigned};
+use grantor::client::{ClaimsMissing, ClientJwts, ClientSignatures, SignedText, SlowHash};
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::{
@@ -33,7 +33,7 @@ impl ClientSignatures for Work {
         &self,
         signed: &SignedText<'_>,
         now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Map<String, Value>, Unsigned> {
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
         self.questions.fetch_add(1, Ordering::SeqCst);
         self.jwts.verify(signed, now).await
     }
