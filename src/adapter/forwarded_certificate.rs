@@ -66,7 +66,7 @@ enum Chain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ForwardedCertificateError {
-    /// The peer is none of the listed proxies: whoever sent the field made it up. Ignore it, and tell the log.
+    /// The peer is none of the listed proxies: the sender made the field up. Ignore it, and tell the log.
     #[error("the client certificate field comes from a peer that is no proxy")]
     NotFromProxy,
     /// The field is there more than once, or holds several certificates.

@@ -33,7 +33,7 @@ pub struct TrustedProxies(Rule);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Rule {
     #[default]
-    Nobody,
+    NoOne,
     Networks(Vec<Network>),
     Hops(u8),
 }
@@ -60,7 +60,7 @@ impl TrustedProxies {
     /// No peer is a proxy: every request comes from the address of its connection.
     #[must_use]
     pub fn none() -> Self {
-        Self(Rule::Nobody)
+        Self(Rule::NoOne)
     }
 
     /// The proxies are at these addresses and in these networks, say `127.0.0.1` or `10.0.0.0/8`. Of the hops that they name, the
@@ -106,14 +106,14 @@ impl TrustedProxies {
     pub(super) fn lists(&self, address: IpAddr) -> bool {
         match &self.0 {
             Rule::Networks(_) => self.is_proxy(address.to_canonical()),
-            Rule::Nobody | Rule::Hops(_) => false,
+            Rule::NoOne | Rule::Hops(_) => false,
         }
     }
 
     /// Whether this address is one of a proxy, as far as the rule knows addresses.
     fn is_proxy(&self, address: IpAddr) -> bool {
         match &self.0 {
-            Rule::Nobody => false,
+            Rule::NoOne => false,
             Rule::Networks(networks) => networks.iter().any(|network| network.contains(address)),
             Rule::Hops(_) => true,
         }
@@ -123,10 +123,10 @@ impl TrustedProxies {
     fn choose(&self, peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut hops = hops.take(MOST_HOPS.max(match self.0 {
             Rule::Hops(count) => usize::from(count),
-            Rule::Nobody | Rule::Networks(_) => 0,
+            Rule::NoOne | Rule::Networks(_) => 0,
         }));
         match &self.0 {
-            Rule::Nobody => peer,
+            Rule::NoOne => peer,
             Rule::Hops(count) => {
                 let mut named = hops.take(usize::from(*count));
                 let client = named.nth(usize::from(*count) - 1).flatten();

@@ -20,12 +20,12 @@ use crate::http::Certificate;
 /// How a TLS server asks its clients for certificates (`CertificateRequest` in RFC 8446 section 4.3.2).
 ///
 /// The handshake proves that the client has the private key of its certificate, and nothing else: a self-signed one, an expired one
-/// and one of an unknown authority get through. Whether the chain is good is asked afterwards, and the [`Certificate`] says it. So
+/// and one of an unknown authority get through. Whether the chain is valid is asked afterwards, and the [`Certificate`] says it. So
 /// one port serves clients that show certificates of an authority (`tls_client_auth`), clients that made their own
 /// (`self_signed_tls_client_auth`), and those that show none.
 ///
-/// **Which chains are good decides who is a client of `tls_client_auth`.** List only authorities that issue certificates for your
-/// clients, never the ones of the public web: their certificates name whoever asks. [`authorities`](Self::authorities) checks
+/// **Which chains are valid decides who is a client of `tls_client_auth`.** List only authorities that issue certificates for your
+/// clients, never the ones of the public web: anyone can get a certificate from those. [`authorities`](Self::authorities) checks
 /// signatures and dates and reads no revocation list; [`chains`](Self::chains) takes a verifier of your own that does.
 #[derive(Clone, Debug)]
 pub struct CertificateRequest(Arc<Asked>);
@@ -51,7 +51,7 @@ impl CertificateRequest {
         Self(Arc::new(Asked { is_required: true, provider: provider(), chains: None }))
     }
 
-    /// The chains that end at one of these authorities are good, while their certificates are valid. Nothing is revoked.
+    /// The chains that end at one of these authorities are valid, while their certificates are valid. Nothing is revoked.
     ///
     /// # Errors
     /// There is no authority.
@@ -61,7 +61,7 @@ impl CertificateRequest {
         Ok(self.chains(builder.build()?))
     }
 
-    /// The chains that this verifier takes are good: a [`WebPkiClientVerifier`] with revocation lists, say. It is asked for each
+    /// The chains that this verifier takes are valid: a [`WebPkiClientVerifier`] with revocation lists, say. It is asked for each
     /// connection, after the handshake.
     #[must_use]
     pub fn chains(self, verifier: Arc<dyn ClientCertVerifier>) -> Self {
@@ -116,7 +116,7 @@ pub fn server_config(
     Ok(config)
 }
 
-/// RFC 9325 section 4.2 recommends these of TLS 1.2; of TLS 1.3 every suite is good.
+/// RFC 9325 section 4.2 recommends these of TLS 1.2; of TLS 1.3 it takes every suite.
 fn is_recommended(suite: &SupportedCipherSuite) -> bool {
     let is_listed = matches!(
         suite.suite(),

@@ -157,7 +157,7 @@ impl ExtensionGrant for JwtBearer {
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
     /// Takes the assertions of other issuers as a grant (RFC 7523 section 2.1). Needs a
-    /// [`replay_guard`](Self::replay_guard), for each is good once.
+    /// [`replay_guard`](Self::replay_guard), for each works once.
     pub fn jwt_bearer(self, grant: JwtBearer) -> Self {
         self.extension_grant(GrantType::jwt_bearer().as_str(), grant)
     }

@@ -95,7 +95,7 @@ pub trait ClientCertificates: Send + Sync {
     /// and for a key they do not count (RFC 8705 section 2.2).
     ///
     /// # Errors
-    /// Why it is not, or that the keys could not be had, which is no verdict on the client.
+    /// Why it is not, or that the keys could not be fetched, which is no verdict on the client.
     async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), CertificateFlaw>;
 
     /// Whether it fetches key sets from a `jwks_uri`.

@@ -149,7 +149,7 @@ impl FetchedCertificateKeys {
         if keys.has(shown) {
             return Ok(true);
         }
-        // What is there stays good while a newer set cannot be had.
+        // What is there stays valid while a newer set cannot be fetched.
         let newer = self.kept.latest(true, now, self.fetch(now)).await;
         Ok(newer.unwrap_or(keys).has(shown))
     }

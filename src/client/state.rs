@@ -7,7 +7,7 @@ use crate::base::Digest;
 use crate::base::secret::Masked;
 
 /// Whether a client is served. One that is not is answered, at every endpoint, as if it were not registered; the
-/// access tokens that it has stay good until they expire or its grants are
+/// access tokens that it has stay valid until they expire or its grants are
 /// [revoked](crate::AuthorizationServer::revoke_client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -230,7 +230,7 @@ impl State {
         }
     }
 
-    /// The document that counts where nothing newer can be had: within its bridge; and without an end for a known client that
+    /// The document that counts where nothing newer can be fetched: within its bridge; and without an end for a known client that
     /// goes on with what it was granted.
     fn lasting(&self, id: &ClientId, requester: Requester, now: DateTime<Utc>) -> Option<&Document> {
         let goes_on = requester.continues && self.known.contains_key(id);

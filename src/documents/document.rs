@@ -13,7 +13,7 @@ use crate::issuance::Rules;
 use crate::outbound::{OutboundError, OutboundResponse};
 use crate::registration::{Allowance, Member, MetadataBody, is_served};
 
-/// For a document that does not say how long it is good, in seconds.
+/// For a document that does not say how long it is fresh, in seconds.
 const DEFAULT_MAX_AGE: u64 = 60 * 60;
 
 /// Every check, in the order of section 4 of the draft.
@@ -56,7 +56,7 @@ fn common_method(wire: &MetadataBody, rules: &Rules) -> Option<AuthMethod> {
     }
 }
 
-/// The client, if its metadata may be had by strangers. A document has no secret: its client is public, or has keys.
+/// The client, if strangers may have such metadata. A document has no secret: its client is public, or has keys.
 fn client(
     id: &ClientId,
     wire: MetadataBody,
@@ -66,7 +66,7 @@ fn client(
 ) -> Result<Client, Reason> {
     let terms = &documents.terms;
     let asked = wire.with_method(method).check(&terms.schemes(rules.profile), rules)?;
-    // Whoever has the document could make every user another one by a change of it.
+    // Its owner could give every user another identifier by changing the document.
     if asked.metadata.subject_type == Some(SubjectIdentifierType::Pairwise) {
         return Err(Reason::DocumentMetadata);
     }

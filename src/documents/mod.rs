@@ -11,7 +11,7 @@
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that this server has, which is `none`; without any method `none`, and a document of other methods alone is refused, for nothing here can check a key yet |
 //! | `private_key_jwt` with `jwks` or `jwks_uri` | a confidential client, where the server verifies what clients sign ([`client_signatures`](crate::server::AuthorizationServerBuilder::client_signatures)); else the next method of `token_endpoint_auth_methods_supported` that there is here. The keys of a public client are ignored |
 //! | `client_name` | under [`Profile::Mcp`](crate::Profile::Mcp) a document without it is refused |
-//! | `redirect_uris` | as in a registration: those that may be had, and a document of which none is left is refused |
+//! | `redirect_uris` | as in a registration: those that are allowed, and a document of which none is left is refused |
 //! | `grant_types`, `scope` | what the profile and these terms let strangers have; others are dropped |
 //! | any other member, grantor's own ones included | ignored |
 //!

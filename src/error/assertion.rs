@@ -53,7 +53,7 @@ impl AssertionFlaw {
             Self::ClaimMissing         => "a claim of the assertion is missing or malformed",
             Self::AudienceWrong        => "the assertion's aud is not this server alone",
             Self::Expired              => "the assertion has expired",
-            Self::TooEarly             => "the assertion is not good yet",
+            Self::TooEarly             => "the assertion is not valid yet",
             Self::TooLongLived         => "the assertion is valid for longer than allowed",
             Self::Replayed             => "the assertion was used before",
             Self::ForAnotherClient     => "the assertion was given to another client",

@@ -5,7 +5,7 @@ use std::fmt;
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// A store's failure. Never `invalid_grant`: clients throw good tokens away on that.
+/// A store's failure. Never `invalid_grant`: clients throw valid tokens away on that.
 #[derive(Debug)]
 pub struct BackendError {
     kind: Kind,

@@ -14,7 +14,7 @@ pub enum CertificateFlaw {
     Unreadable,
     /// It has another name than the client registered.
     SubjectWrong,
-    /// It is of none of the keys that the client registered.
+    /// It has another key than those that the client registered.
     KeyWrong,
     /// The keys of the client could not be fetched; that says nothing of the client.
     KeysUnavailable,

@@ -115,9 +115,9 @@ impl Reason {
                 (E::InvalidClient, "this URL cannot be a client_id: https, a path, no user, fragment or dot segments"),
             // Which names are known inside stays private.
             R::DocumentAddressRefused | R::DocumentNameUnknown =>
-                (E::InvalidClient, "the client's metadata document cannot be had"),
+                (E::InvalidClient, "the client's metadata document could not be fetched"),
             R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
-                (E::TemporarilyUnavailable, "the client's metadata document cannot be had now, try again"),
+                (E::TemporarilyUnavailable, "the client's metadata document could not be fetched now, try again"),
             R::DocumentsBusy | R::DocumentsThrottled =>
                 (E::TemporarilyUnavailable, "too many metadata documents are being asked for, try again"),
             R::DocumentRedirected | R::DocumentStatusWrong =>
@@ -132,7 +132,7 @@ impl Reason {
             R::DocumentNameMissing => (E::InvalidClient, "the metadata document has no client_name"),
             R::DocumentRedirectUriMissing => (E::InvalidClient, "the metadata document has no redirect_uris"),
             R::DocumentRedirectUri => (E::InvalidClient, "none of the redirect_uris of the metadata document is acceptable"),
-            R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what cannot be had"),
+            R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what is not supported"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
             // One text: the id of a grant is in every `jti`, and must not tell whether the grant has ended.

@@ -159,7 +159,7 @@ pub enum Reason {
     ActorTokenInvalid,
     /// The type of an actor token, and no actor token.
     ActorTokenMissing,
-    /// A type of token that cannot be exchanged here, or not be had.
+    /// A type of token that cannot be exchanged here, or not be issued.
     TokenTypeUnsupported,
     /// A chain of delegation that is too long.
     ActorsTooMany,
@@ -371,7 +371,7 @@ pub enum Reason {
     RegistrationScope,
     /// Keys of a client that signs, which are missing, private, weak or of no use here, or are where they are not fetched from.
     RegistrationKeys,
-    /// Signed authorization responses or introspection answers that cannot be had here, or encrypted ones.
+    /// Signed authorization responses or introspection answers that are not supported here, or encrypted ones.
     RegistrationSignedAnswers,
     /// Request objects that could not be verified here, or encrypted ones.
     RegistrationRequestObject,
@@ -383,7 +383,7 @@ pub enum Reason {
     RegistrationDpop,
     /// What this provider has not: an algorithm, encryption, pairwise subjects.
     RegistrationOpenId,
-    /// Pairwise subjects without a sector, or a list of its sector that lacks a redirect URI, or cannot be had.
+    /// Pairwise subjects without a sector, or a list of its sector that lacks a redirect URI, or could not be fetched.
     RegistrationSector,
     /// A change that would make every user another one for the client.
     RegistrationSubjects,

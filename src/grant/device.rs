@@ -6,7 +6,7 @@
 //!      └────deny───▶ denied
 //! ```
 //!
-//! Whatever the answer is, it is good until the code expires. The browser session that enters the user code
+//! Whatever the answer is, it counts until the code expires. The browser session that enters the user code
 //! claims it; from then on no other one can answer, so an attacker cannot replace the request that the user approves.
 
 use std::sync::Arc;

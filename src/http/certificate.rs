@@ -10,7 +10,7 @@ use crate::base::Thumbprint;
 /// The end-entity certificate by which the client of a TLS connection authenticated itself (RFC 8705).
 ///
 /// **Trusted.** The host vouches that the connection proved the private key of this certificate: the TLS server of this process
-/// says so, or a proxy of your own does, over a field that no client can send. Whether its chain is good is a second fact:
+/// says so, or a proxy of your own does, over a field that no client can send. Whether its chain is valid is a second fact:
 /// [`with_verified_chain`](Self::with_verified_chain).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {

@@ -24,7 +24,7 @@ impl ExtensionTerms {
         Self { refresh_tokens: true, ..self }
     }
 
-    /// Entitlements are [good once](crate::flow::token::Entitlement::single_use), so the server needs a
+    /// Entitlements [work once](crate::flow::token::Entitlement::single_use), so the server needs a
     /// [replay guard](crate::server::AuthorizationServerBuilder::replay_guard).
     pub fn single_use(self) -> Self {
         Self { single_use: true, ..self }

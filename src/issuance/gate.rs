@@ -76,7 +76,7 @@ pub(crate) struct Limits {
     pub(crate) is_refreshable: bool,
 }
 
-/// What may be had: of a grant, or of a client.
+/// What is allowed: to a grant, or to a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Granted<'a> {
     /// In whose name.

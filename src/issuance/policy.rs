@@ -46,9 +46,9 @@ pub enum RefreshTokens {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// How long a code is good; 60 s.
+    /// How long a code is valid; 60 s.
     pub code_lifetime: Duration,
-    /// How long a device code and its user code are good; 10 min.
+    /// How long a device code and its user code are valid; 10 min.
     pub device_code_lifetime: Duration,
     /// How long after its push a request has to be visited first; 60 s, and less than 10 min (FAPI 2.0 section 5.3.2.2).
     pub request_uri_lifetime: Duration,
@@ -68,9 +68,9 @@ pub struct Policy {
     /// Devices of one client that one address may begin to connect in a minute, and ten times as many of all clients; 60, and 0 is
     /// any number.
     pub device_requests_per_minute: u32,
-    /// How long an access token is good; 10 min.
+    /// How long an access token is valid; 10 min.
     pub access_token_lifetime: Duration,
-    /// How long an `id_token` is good; 10 min. A client reads it once, when it gets it.
+    /// How long an `id_token` is valid; 10 min. A client reads it once, when it gets it.
     pub id_token_lifetime: Duration,
     /// How long a refresh token lives without being used; 14 days.
     pub refresh_token_idle: Duration,

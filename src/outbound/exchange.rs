@@ -113,7 +113,7 @@ impl fmt::Debug for OutboundRequest {
     }
 }
 
-/// An answer: the status, the body, and what the header says of its type and of how long it is good.
+/// An answer: the status, the body, and what the header says of its type and of how long it is fresh.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct OutboundResponse {
@@ -183,7 +183,7 @@ impl OutboundResponse {
         self.no_store
     }
 
-    /// For how many more seconds it is good, if it says so: `max-age` less `Age`.
+    /// For how many more seconds it is fresh, if it says so: `max-age` less `Age`.
     #[must_use]
     pub fn fresh_for(&self) -> Option<u64> {
         match self.no_store {

@@ -79,7 +79,7 @@ impl LogoutMembers {
     }
 }
 
-/// Nobody but the host itself names an address of this machine.
+/// Only the host itself names an address of this machine.
 fn is_of_strangers(metadata: &ClientMetadata) -> bool {
     let told = [&metadata.backchannel_logout_uri, &metadata.frontchannel_logout_uri];
     told.into_iter().flatten().all(|uri| uri.starts_with("https://"))

@@ -61,7 +61,7 @@ impl OpenIdMembers {
     /// must not be readable, without a signature, or of a user whom others know too, where the client asked for more.
     ///
     /// # Errors
-    /// A member that decides something and cannot be had.
+    /// A member that decides something and is not supported.
     pub(super) fn check(self, rules: &Rules) -> Result<ClientMetadata, Reason> {
         let Some(openid) = &rules.openid else { return Ok(ClientMetadata::default()) };
         let encrypted = [

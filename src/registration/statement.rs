@@ -27,7 +27,7 @@ pub enum StatementError {
     /// Its signer is not trusted to vouch for software (`unapproved_software_statement`).
     #[error("the issuer of the software statement is not trusted")]
     Unapproved,
-    /// The keys could not be had.
+    /// The keys could not be fetched.
     #[error(transparent)]
     Store(#[from] BackendError),
 }

@@ -382,7 +382,7 @@ impl RequestedMetadata {
     }
 }
 
-/// The part of the asked scope that may be had; all that may be had, if nothing was asked for or the profile takes what
+/// The part of the asked scope that is allowed; all that is allowed, if nothing was asked for or the profile takes what
 /// is asked here for no more than a beginning.
 fn scope(
     asked: Option<Scope>,
@@ -440,7 +440,7 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<Res
     }
 }
 
-/// The redirect URIs that may be had, and the schemes of the host's list that they need. One that may not is dropped; a
+/// The redirect URIs that are allowed, and the schemes of the host's list that they need. Any other one is dropped; a
 /// client of which none is left is refused.
 fn redirect_uris(
     uris: Option<Vec<Text>>,

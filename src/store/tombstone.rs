@@ -22,7 +22,7 @@ impl Tombstone {
         Self { grant: grant.revoke(at), at }
     }
 
-    /// Ends a grant together with the session that it began in, of which nobody has to be told later.
+    /// Ends a grant together with the session that it began in, of which no client has to be told later.
     pub(crate) fn of_session(grant: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: grant.revoke(at).without_session(), at }
     }

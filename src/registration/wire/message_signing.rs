@@ -8,7 +8,7 @@ use crate::error::Reason;
 use crate::issuance::{Rules, SignedAnswers};
 
 impl MetadataBody {
-    /// What its authorization responses and introspection answers are going to be signed with. What cannot be had is refused, for an
+    /// What its authorization responses and introspection answers are going to be signed with. What is not supported is refused, because an
     /// answer must not be readable, or without a signature, where the client asked for more.
     pub(super) fn signed_answers(&self, rules: &Rules) -> Result<[Option<Algorithm>; 2], Reason> {
         let encrypted = [

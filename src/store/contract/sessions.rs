@@ -9,7 +9,7 @@ use crate::grant::SessionId;
 use crate::openid::Session;
 use crate::store::{Filter, Page, Record, Tombstone, Write};
 
-/// So many grants begin in each session.
+/// How many grants begin in each session.
 const GRANTS: usize = 11;
 
 /// A year in which no other record has expired.

@@ -15,7 +15,7 @@ use crate::store::{Filter, Page, Record, UserCodeDigest, Write};
 pub(super) async fn user_code(contract: &Contract) -> Result<(), Stop> {
     let fixture = &contract.fixture;
     let nobodys = UserCodeDigest::of(&fixture.text("user code"));
-    contract.expect_found("nothing under a code that nobody was given", &nobodys, None).await?;
+    contract.expect_found("nothing under a code that was never given out", &nobodys, None).await?;
 
     let (pair, drawn) = (fixture.pair(), fixture.fresh_secrets().second);
     let wait = fixture.waiting_under(drawn.duplicate(), &pair, fixture.now)?;
@@ -54,7 +54,7 @@ async fn expect_moved(contract: &Contract, pair: &Pair, approved: &Record) -> Re
         let found = contract.pages(&Filter::subject(subject), Page::first(10), &written).await?;
         let found = found.iter().find(|record| record.grant().id() == id);
         let right = found.is_some_and(|found| same(found, approved)) || (found.is_none() && !there);
-        let expected = if there { "an approved grant to be its user's" } else { "it to be nobody else's" };
+        let expected = if there { "an approved grant to be its user's" } else { "it to be no one else's" };
         contract.expect(Clause::UserCode, right, expected, || shown(found));
     }
     Ok(())

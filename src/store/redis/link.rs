@@ -217,7 +217,7 @@ impl Node {
         answers.into_iter().skip(1).map(Value::extract_error).collect()
     }
 
-    /// Whether nothing more is to be had from this connection; no error is no answer in time.
+    /// Whether this connection is of no more use; no error is no answer in time.
     fn is_broken(&self, error: Option<&RedisError>) -> bool {
         let Some(error) = error else { return true };
         match (self, error.kind()) {

@@ -75,7 +75,7 @@ pub struct SqliteEngine {
     readers: SqlitePool,
 }
 
-/// So many grants are ended in one step: requests and other revocations have their turn in between.
+/// How many grants are ended in one step: requests and other revocations have their turn in between.
 const ENDED_AT_ONCE: usize = 64;
 
 #[async_trait]
