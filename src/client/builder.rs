@@ -344,7 +344,7 @@ impl ClientBuilder {
     /// Every mistake, not only the first.
     pub fn build(self) -> Result<Client, ClientErrors> {
         let mut errors = Vec::new();
-        let Self { id, mut metadata, scope, secrets, issued, revision, state, self_registration, owner } =
+        let Self { id, mut metadata, scope, mut secrets, issued, revision, state, self_registration, owner } =
             self;
 
         let id = id.unwrap_or_else(|| ClientId::new(""));
@@ -436,6 +436,10 @@ impl ClientBuilder {
         {
             errors.push(ClientError::RequestObjectKeys);
         }
+        // A server may keep many clients, and most have one of each.
+        secrets.shrink_to_fit();
+        redirect_uris.shrink_to_fit();
+        metadata.redirect_uris.shrink_to_fit();
         let client = Client {
             id,
             metadata,

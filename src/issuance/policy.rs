@@ -1,5 +1,6 @@
 //! Lifetimes and leeways: set once, validated once, read by every decision.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::base::Prefixes;
@@ -126,6 +127,17 @@ impl Default for Policy {
             record_client_jwts: true,
             store_deadline: Duration::from_secs(3),
             prefixes: Prefixes::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// The same numbers; those by default are there once for all servers of the process.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
+        match self == **DEFAULT {
+            true => Arc::clone(&DEFAULT),
+            false => Arc::new(self),
         }
     }
 }

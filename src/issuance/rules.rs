@@ -58,7 +58,7 @@ pub struct Rules {
     /// Whether every access token has to be bound to a key.
     pub(crate) requires_bound_tokens: bool,
     /// The numbers.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
 }
 
 impl Rules {
@@ -86,7 +86,7 @@ impl Rules {
             message_signing: MessageSigning::default(),
             takes_proofs: false,
             requires_bound_tokens: false,
-            policy: Policy::default(),
+            policy: Policy::default().shared(),
         }
     }
 

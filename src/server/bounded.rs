@@ -11,7 +11,8 @@ pub(super) const LIMIT: usize = 16 * 1024;
 /// Keys, each until a moment.
 #[derive(Debug)]
 pub(super) struct Bounded<K> {
-    until: HashMap<K, DateTime<Utc>>,
+    /// Made by the first entry: of many tenants, most have none.
+    until: Option<Box<HashMap<K, DateTime<Utc>>>>,
     /// The second in which it was last full: it is swept once a second at most.
     full: i64,
 }
@@ -19,40 +20,41 @@ pub(super) struct Bounded<K> {
 impl<K: Eq + Hash> Bounded<K> {
     /// Whether there was room for it.
     pub(super) fn insert(&mut self, key: K, until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        if self.until.len() >= LIMIT && self.full != now.timestamp() {
+        let entries = self.until.get_or_insert_default();
+        if entries.len() >= LIMIT && self.full != now.timestamp() {
             self.full = now.timestamp();
-            self.until.retain(|_, until| now < *until);
+            entries.retain(|_, until| now < *until);
         }
-        let has_room = self.until.len() < LIMIT;
+        let has_room = entries.len() < LIMIT;
         if has_room {
-            self.until.insert(key, until);
+            entries.insert(key, until);
         }
         has_room
     }
 
     /// Whether it is there and its moment has not come.
     pub(super) fn has(&self, key: &K, now: DateTime<Utc>) -> bool {
-        self.until.get(key).is_some_and(|until| now < *until)
+        self.until.as_ref().and_then(|entries| entries.get(key)).is_some_and(|until| now < *until)
     }
 
     /// Whether it is there still, its moment past or not.
     pub(super) fn remembers(&self, key: &K) -> bool {
-        self.until.contains_key(key)
+        self.until.as_ref().is_some_and(|entries| entries.contains_key(key))
     }
 
     /// The same as [`has`](Self::has), and takes it out.
     pub(super) fn take(&mut self, key: &K, now: DateTime<Utc>) -> bool {
-        self.until.remove(key).is_some_and(|until| now < until)
+        self.until.as_mut().and_then(|entries| entries.remove(key)).is_some_and(|until| now < until)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.until.len()
+        self.until.as_ref().map_or(0, |entries| entries.len())
     }
 }
 
 impl<K> Default for Bounded<K> {
     fn default() -> Self {
-        Self { until: HashMap::new(), full: 0 }
+        Self { until: None, full: 0 }
     }
 }
 

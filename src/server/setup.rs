@@ -230,7 +230,7 @@ impl Options {
             message_signing: self.message_signing,
             takes_proofs: self.dpop.is_some(),
             requires_bound_tokens,
-            policy: self.policy,
+            policy: self.policy.shared(),
         };
         let terms = self.registration.as_ref();
         let (per_minute, per_day) = terms.map_or((0, 0), |terms| (terms.per_minute, terms.per_day));

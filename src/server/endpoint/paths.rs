@@ -26,6 +26,7 @@ impl Endpoints {
 
     pub(in crate::server) fn put(&mut self, endpoint: Endpoint, path: impl Into<String>) {
         self.chosen.retain(|(own, _)| *own != endpoint);
+        self.chosen.reserve_exact(1);
         self.chosen.push((endpoint, path.into().into_boxed_str()));
     }
 

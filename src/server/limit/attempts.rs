@@ -1,13 +1,12 @@
 //! A limit on wrong user codes (RFC 8628 section 5.1), by browser session and by address.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::network::networks;
-use super::table::{Attempt, Key, Place, Rule, Table};
+use super::table::{Attempt, Key, Place, Rule, Table, digest_of};
 use crate::error::{Reason, Refusal};
 use crate::grant::BrowserSession;
 use crate::issuance::Policy;
@@ -19,7 +18,6 @@ pub(in crate::server) struct AttemptLimiter {
     in_session: u32,
     from_address: u32,
     period: Duration,
-    digest: RandomState,
     table: Table,
 }
 
@@ -29,7 +27,6 @@ impl AttemptLimiter {
             in_session: policy.user_code_failures,
             from_address: policy.user_code_failures_per_address,
             period: policy.device_code_lifetime,
-            digest: RandomState::new(),
             table: Table::new(),
         }
     }
@@ -41,7 +38,7 @@ impl AttemptLimiter {
         claimant: &BrowserSession,
         now: DateTime<Utc>,
     ) -> Result<Attempt<'_>, Refusal> {
-        let session = Key { place: Place::Session, what: Some(self.digest.hash_one(claimant.bytes())) };
+        let session = Key { place: Place::Session, what: Some(digest_of(claimant.bytes())) };
         let session =
             Some((session, Rule::new(self.in_session, self.period))).filter(|_| self.in_session > 0);
         let of_network = |(network, times): (_, u32)| {

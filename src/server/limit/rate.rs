@@ -1,13 +1,13 @@
 //! Limits by address: a number of attempts a minute at one thing, and a larger number at all things together.
 
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::network::networks;
-use super::table::{Attempt, Key, Place, Rule, Table};
+use super::table::{Attempt, Key, Place, Rule, Table, digest_of};
 use crate::error::{Reason, Refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -43,8 +43,6 @@ const SHARE: u32 = 10;
 pub struct RateLimiter {
     limit: u32,
     period: Duration,
-    /// What is tried is as long as a stranger likes, so its digest is kept.
-    digest: RandomState,
     table: Table,
 }
 
@@ -56,7 +54,7 @@ impl RateLimiter {
     }
 
     fn new(limit: u32, period: Duration) -> Self {
-        Self { limit, period, digest: RandomState::new(), table: Table::new() }
+        Self { limit, period, table: Table::new() }
     }
 
     /// Counts an attempt at `what`, say a user name, from this address. `peer` is trusted
@@ -70,7 +68,7 @@ impl RateLimiter {
         what: impl Hash,
         now: DateTime<Utc>,
     ) -> Result<Attempt<'_>, Duration> {
-        let what = self.digest.hash_one(what);
+        let what = digest_of(what);
         let peer = peer.filter(|_| self.limit > 0);
         let of_network = |(network, times)| {
             let place = Place::Network(network);
@@ -86,7 +84,7 @@ impl RateLimiter {
     /// # Errors
     /// How long there is no room for it.
     pub fn begin_anywhere(&self, what: impl Hash, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
-        let key = Key { place: Place::Anywhere, what: Some(self.digest.hash_one(what)) };
+        let key = Key { place: Place::Anywhere, what: Some(digest_of(what)) };
         self.table.begin(Some((key, self.rule(1))).filter(|_| self.limit > 0).into_iter().collect(), now)
     }
 
@@ -94,7 +92,7 @@ impl RateLimiter {
     fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
         let peer = peer.filter(|_| self.limit > 0);
         // A counter of its own: that of all things together has another rule.
-        let what = Some(self.digest.hash_one(()));
+        let what = Some(digest_of(()));
         let of_network = |(network, times)| (Key { place: Place::Network(network), what }, self.rule(times));
         self.table.begin(peer.into_iter().flat_map(networks).map(of_network).collect(), now)
     }

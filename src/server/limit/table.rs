@@ -1,7 +1,8 @@
 //! The counters: each is a moment in time, and the table of them is bounded.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +21,12 @@ pub(super) struct Key {
     pub(super) place: Place,
     /// A digest of what is tried there, under a key of this process; `None` counts whatever is tried.
     pub(super) what: Option<u64>,
+}
+
+/// What is tried is as long as a stranger likes, so a digest of it is kept.
+pub(super) fn digest_of(what: impl Hash) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(what)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +58,8 @@ impl Rule {
 #[derive(Debug)]
 pub(super) struct Table {
     capacity: usize,
-    state: Mutex<State>,
+    /// Made by the first attempt: of many tenants, most have none.
+    state: Mutex<Option<Box<State>>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +75,7 @@ impl Table {
     }
 
     pub(super) fn of(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::new(State { now: i64::MIN, empty_at: HashMap::new() }) }
+        Self { capacity, state: Mutex::new(None) }
     }
 
     /// Counts an attempt, or says how long there is no room for it. One that is refused is not counted.
@@ -80,30 +88,31 @@ impl Table {
             return Ok(Attempt { table: self, counters });
         }
         let mut state = self.lock();
+        let state = state.get_or_insert_with(|| Box::new(State { now: i64::MIN, empty_at: HashMap::new() }));
         let now = state.advance(now.timestamp_micros());
         let moved = |state: &State, key: &Key, rule: &Rule| {
             let from = state.empty_at.get(key).copied().unwrap_or(now);
             from.max(now).saturating_add(rule.cost)
         };
-        let over = counters.iter().map(|(key, rule)| moved(&state, key, rule) - now - rule.burst);
+        let over = counters.iter().map(|(key, rule)| moved(state, key, rule) - now - rule.burst);
         if let Some(over) = over.max().filter(|over| *over > 0) {
             return Err(Duration::from_micros(over.unsigned_abs()));
         }
         state.make_room(counters.len(), self.capacity);
         for (key, rule) in &counters {
-            let to = moved(&state, key, rule);
+            let to = moved(state, key, rule);
             state.empty_at.insert(*key, to);
         }
         Ok(Attempt { table: self, counters })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<State>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.lock().empty_at.len()
+        self.lock().as_ref().map_or(0, |state| state.empty_at.len())
     }
 }
 
@@ -153,6 +162,7 @@ impl Attempt<'_> {
             return;
         }
         let mut state = self.table.lock();
+        let Some(state) = &mut *state else { return };
         for (key, rule) in &self.counters {
             if let Some(empty_at) = state.empty_at.get_mut(key) {
                 *empty_at = empty_at.saturating_sub(rule.cost);

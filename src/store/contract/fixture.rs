@@ -88,7 +88,7 @@ impl Fixture {
         };
         let scope = Scope::parse(SCOPE).unwrap_or_default();
         let resources = KnownResource::check(Resource::new(API)).into_iter().collect();
-        let rules = Rules { policy, resources, ..Rules::new("https://as.example", scope) };
+        let rules = Rules { policy: policy.shared(), resources, ..Rules::new("https://as.example", scope) };
         Self {
             seed,
             drawn: AtomicU64::new(0),
