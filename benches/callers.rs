@@ -1,9 +1,9 @@
-//! More callers, more done: client_credentials on SQLite by so many callers at once, beside a bare program that inserts the
+//! More callers, more done: client_credentials on SQLite by many callers at once, beside a bare program that inserts the
 //! same rows in transactions of as many rows. And the same while expired grants are purged.
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // nobody depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // one that fails should stop
 
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ async fn purging(folder: &Path, scale: Scale) {
     }
 }
 
-/// So many callers, each with one request after the other; what each request took, in milliseconds.
+/// This many callers, each with one request after the other; what each request took, in milliseconds.
 async fn closed_loop(server: &AuthorizationServer, callers: usize, window: Duration) -> Vec<f64> {
     let ends = Instant::now() + window;
     let tasks = (0..callers).map(|_| {
@@ -145,7 +145,7 @@ async fn ask(server: &AuthorizationServer) {
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
 }
 
-/// The floor: rows a second by one thread, so many in each transaction.
+/// The floor: rows a second by one thread, this many in each transaction.
 fn inserted(connection: &Connection, body: &str, at_once: usize, window: Duration) -> f64 {
     let begun = Instant::now();
     let mut rows = 0;

@@ -2,7 +2,7 @@
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // nobody depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
 #![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
 #![allow(unsafe_code)] // a global allocator that counts cannot be written without
 
@@ -113,7 +113,7 @@ fn allocations() {
     println!();
 }
 
-/// How long whoever purges 1,000,000 expired grants keeps others waiting. A purge locks one shard after another, so
+/// How long a purge of 1,000,000 expired grants keeps others waiting. A purge locks one shard after another, so
 /// what a call takes is an upper bound of how long it holds a lock.
 fn purge(grants: usize) {
     println!("\npurging {grants} expired grants, longest single call");

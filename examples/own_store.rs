@@ -50,7 +50,7 @@ impl TokenStore for OwnStore {
     }
 
     /// `INSERT … ON CONFLICT DO NOTHING`, or `UPDATE … WHERE id = $1 AND version = $2`: if it did not touch one row,
-    /// it is a conflict. One statement, so nobody comes between the condition and the write.
+    /// it is a conflict. One statement, so no one comes between the condition and the write.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         let mut rows = self.rows();
         if rows.get(&write.id()).map(|row| row.version) != write.expect() {

@@ -40,7 +40,7 @@ const FILL_POSTGRES: &str = "INSERT INTO grantor_grants (space, id, version, bod
      SELECT '', decode(md5(random()::text || i), 'hex'), 0, replace($2, 'USER', 'user-' || i), $3, \
      'bench-client', 'user:user-' || i FROM generate_series(1::bigint, $1) AS i";
 const SELECT: &str = "SELECT version, body FROM grantor_grants WHERE space = 'bare' AND id = $1";
-/// A conditional write, in so many words.
+/// A conditional write, spelled out.
 const PUT: &str = "if (redis.call('GETRANGE', KEYS[1], 0, 0)) ~= ARGV[1] then return false end \
      redis.call('SET', KEYS[1], ARGV[2], 'PX', 600000) return 1";
 
@@ -78,7 +78,7 @@ impl Bare {
         Self { database, lone, offered, redeemed }
     }
 
-    /// Writes so many grants of as many users at once, with this body and this end in seconds since 1970, as far as
+    /// Writes this many grants of as many users at once, with this body and this end in seconds since 1970, as far as
     /// that goes in SQL; whether it did.
     pub async fn fill(&self, count: usize, body: &str, ends: i64) -> bool {
         let count = i64::try_from(count).unwrap();

@@ -15,7 +15,7 @@ use crate::flows::{Flow, Server};
 
 const AT_ONCE: usize = 1_000;
 
-/// Writes so many live grants of as many users.
+/// Writes this many live grants of as many users.
 pub async fn seed(store: &dyn TokenStore, bare: &Bare, count: usize) {
     let begun = Instant::now();
     fill(store, bare, count, Utc::now().timestamp() + 86_400).await;

@@ -305,7 +305,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The asked scope is the registered one here, so nobody has to build a new set.
+/// The asked scope is the registered one here, so no one has to build a new set.
 fn granted(client: &Client, asked: &str) -> Arc<str> {
     assert_eq!(asked, &*client.scope);
     Arc::clone(&client.scope)

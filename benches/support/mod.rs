@@ -178,7 +178,7 @@ pub fn contenders() -> Vec<Runner> {
 
 /// Feeds `inputs` to `work` against the clock. Answers are dropped as a server drops them once they
 /// are sent; the last one is returned for inspection. Inputs are borrowed where a contender can
-/// borrow them, so that nobody is charged for freeing what the bench made.
+/// borrow them, so that no one is charged for freeing what the bench made.
 pub fn timed<I, O>(inputs: impl IntoIterator<Item = I>, mut work: impl FnMut(I) -> O) -> (Duration, O) {
     let mut last = None;
     let lap = Lap::start();

@@ -33,7 +33,7 @@ impl Contestant {
     }
 
     /// With signed access tokens, by the fast tables of its own backend. Its RSA is the `rsa` crate, whose timing leaks
-    /// the key (RUSTSEC-2023-0071): nobody builds that here.
+    /// the key (RUSTSEC-2023-0071): no one builds that here.
     pub fn signing(algorithm: Algorithm) -> Option<Self> {
         let secret: [u8; 32] = rand::random();
         let config = match algorithm {
@@ -62,7 +62,7 @@ impl Contestant {
         Self { server, service, refresh_tokens: Cell::default(), population: Population::default() }
     }
 
-    /// Issues so many tokens that are live.
+    /// Issues this many tokens that are live.
     pub fn populate(&mut self, size: usize) {
         self.population = Population::of(std::iter::repeat_with(|| self.access_token()).take(size).collect());
     }

@@ -42,7 +42,7 @@ fn measure(contenders: &mut [Runner], job: Job, turns: usize) -> Vec<Option<Figu
     })
 }
 
-/// What each of so many contenders takes, in turns.
+/// What each of this many contenders takes, in turns.
 pub fn in_turns(
     contenders: usize,
     turns: usize,

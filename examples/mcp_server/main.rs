@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = format!("http://{}", listener.local_addr()?);
     let resource = format!("{issuer}/mcp");
 
-    // Clients are known by the URL of a document about them, or register themselves: nobody does it by hand.
+    // Clients are known by the URL of a document about them, or register themselves: no one does it by hand.
     let registry = Arc::new(MemoryRegistry::default());
     let server = AuthorizationServer::builder(&issuer)
         .allow_http_loopback() // in production the issuer is https
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .merge(pages::routes(server.clone())) // your login and your consent page
         .merge(guard_routes([guard])) // RFC 9728
         .merge(router(server)); // token, revocation, registration, metadata
-    tokio::spawn(sweeper); // what has expired goes, and so do registered clients that nobody uses
+    tokio::spawn(sweeper); // what has expired goes, and so do registered clients that no one uses
     println!("grantor example MCP server listening on {issuer}/mcp");
     Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

@@ -85,7 +85,7 @@ struct Credentials {
 
 /// `POST /login`, and back to where the user came from.
 async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Response {
-    // A header holds no other characters; whoever changed the query gets an error page.
+    // A header holds no other characters; a changed query gets an error page.
     let query: String = form.query.chars().filter(char::is_ascii_graphic).collect();
     let back = Redirect::to(&format!("/authorize?{query}"));
     if (form.username.as_str(), form.password.as_str()) != ("alice", "wonderland") {
@@ -107,7 +107,7 @@ async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Respons
     ([(header::SET_COOKIE, cookie)], back).into_response()
 }
 
-/// 128 bits that nobody outside knows, in hexadecimal.
+/// 128 bits that no one outside knows, in hexadecimal.
 fn random() -> String {
     let mut random = [0; 16];
     SystemEntropy::default().fill(&mut random);

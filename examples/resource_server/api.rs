@@ -12,7 +12,7 @@ use grantor::resource::{Guard, Requirement};
 use grantor::{Access, Subject};
 use serde_json::{Value, json};
 
-/// A note has at most so many bytes, and everybody so many notes; the oldest goes.
+/// The most bytes of a note, and the most notes of a user; the oldest goes.
 const MAX_NOTE: usize = 1024;
 const MAX_NOTES: usize = 20;
 

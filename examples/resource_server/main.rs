@@ -31,7 +31,7 @@
 //! any certificate will do, for the token says which one it has to be.
 //!
 //! After `curl -u robot:robot-secret -d token=$TOKEN http://127.0.0.1:9400/revoke` the API with `--introspection` refuses the token
-//! within `--max-age` seconds; the other two ask nobody, and take it until it expires.
+//! within `--max-age` seconds; the other two ask no one, and take it until it expires.
 
 mod api;
 mod trust;
@@ -95,7 +95,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let scheme = if files.is_some() { "https" } else { "http" };
     let resource = arguments.resource.unwrap_or_else(|| format!("{scheme}://{address}/api"));
     let guard = arguments.trust.guard(resource)?;
-    // Only now, when a connection is accepted: whoever started this program waits for the line.
+    // Only now, when a connection is accepted: the program that started this one waits for the line.
     let mut out = std::io::stdout();
     writeln!(out, "grantor example resource server listening on {scheme}://{address}")?;
     out.flush()?;

@@ -22,13 +22,13 @@ pub(crate) struct Trust {
     /// The issuer that the tokens name.
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
-    /// Asks at this URL what a token is good for.
+    /// Asks at this URL what a token allows.
     #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"], conflicts_with_all = ["discovery", "jwks"])]
     introspection: Option<String>,
     /// Who asks.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// The secret of whoever asks. Other users of this machine see it: a program of your own reads it from a file.
+    /// The secret of the resource server. Other users of this machine see it: a program of your own reads it from a file.
     #[arg(long, value_name = "SECRET")]
     client_secret: Option<String>,
     /// For how many seconds an answer is believed, and so a token that was revoked passes.

@@ -85,7 +85,7 @@ pub(crate) async fn delete(State(app): State<App>, posted: PostedBy<Chosen>) -> 
         Ok(_) => return app.pages.problem(StatusCode::NOT_FOUND, "You have no application with this id."),
         Err(error) => return unavailable(&app, &error),
     }
-    // First nobody serves it, then its grants end, then its record goes: an error in between leaves nothing half alive.
+    // First no one serves it, then its grants end, then its record goes: an error in between leaves nothing half alive.
     match app.server.delete_client(&id).await {
         Ok(_) => see_other(&app.site.path(PATH)),
         Err(refusal) => unavailable(&app, &refusal),

@@ -24,7 +24,7 @@ pub(crate) struct AssertionEntry {
 
 /// Who the subjects of an issuer are.
 struct Whose {
-    /// All that its assertions can be good for.
+    /// All that its assertions can allow.
     scope: Scope,
     /// Its names for users, each with the user's `sub` here.
     subjects: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ impl AssertionPolicy for Accounts {
     }
 }
 
-/// The grant type; `None` where the file names nobody.
+/// The grant type; `None` where the file names no one.
 pub(crate) fn grant(entries: Vec<AssertionEntry>) -> Option<JwtBearer> {
     let (mut issuers, mut accounts) = (Vec::new(), BTreeMap::new());
     for AssertionEntry { issuer, id_jag, keys, whose } in entries {

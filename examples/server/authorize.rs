@@ -100,7 +100,7 @@ fn from(peer: Option<IpAddr>, query: String) -> Request {
 /// The request as far as it can be judged: `Err` is the page or the redirect that it gets instead of a
 /// consent page.
 ///
-/// A visitor who is not signed in goes to sign in, whatever else is wrong with the request: nobody is sent
+/// A visitor who is not signed in goes to sign in, whatever else is wrong with the request: no one is sent
 /// anywhere by a link alone (RFC 9700 section 4.11.2).
 async fn check(app: &App, session: Option<&Session>, request: &Request) -> Result<Consent, Response> {
     let ask = app.server.authorize(request).await.map_err(|page| app.pages.refused(&page))?;

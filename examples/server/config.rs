@@ -67,7 +67,7 @@ pub(crate) struct Config {
     pub(crate) dpop: DpopSettings,
     /// Whether applications learn who signs in, by OpenID Connect.
     pub(crate) openid: Option<OpenIdSettings>,
-    /// Whether applications that nobody registered are known by documents.
+    /// Whether applications that no one registered are known by documents.
     pub(crate) documents: bool,
     /// What asks for those documents, and for the keys of applications.
     pub(crate) outbound: Option<Arc<HttpOutbound>>,

@@ -21,7 +21,7 @@ pub(crate) struct ExchangeEntry {
 }
 
 impl ExchangeEntry {
-    /// A token without an audience is for this server itself, and is nobody's to pass on.
+    /// A token without an audience is for this server itself, and is no one's to pass on.
     fn allows(&self, ask: &ExchangeAsk<'_>) -> bool {
         let listed = |list: &[String], id: &ResourceId| list.iter().any(|entry| entry == id.as_str());
         self.client_id == ask.client.id().as_str()

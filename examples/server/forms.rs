@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::session::{Session, SignedIn};
 
-/// A form that a page of the same session wrote: nobody gets at the fields of another one.
+/// A form that a page of the same session wrote: no one gets at the fields of another one.
 pub(crate) struct Posted<T> {
     pub(crate) session: Arc<Session>,
     pub(crate) fields: T,

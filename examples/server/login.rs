@@ -188,7 +188,7 @@ fn to_login(app: &App, query: &[(&str, &str)]) -> Response {
 struct Wish {
     #[serde(flatten)]
     return_to: ReturnTo,
-    /// Whoever is signed in has to prove it once more.
+    /// The signed-in user has to prove it once more.
     again: Option<String>,
     /// One of [`REASONS`].
     because: Option<String>,

@@ -48,7 +48,7 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
     };
     let session = match session {
         Some(session) if session.wrote(&csrf) => session,
-        // Another tab was faster: nobody is signed in who could be signed out.
+        // Another tab was faster: no one is signed in who could be signed out.
         None if posted.decision.is_some() => return signed_out_already(&app, &request).await,
         Some(_) | None => {
             return app

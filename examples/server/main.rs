@@ -154,7 +154,7 @@ async fn serve(
     router: axum::Router,
     tls: Option<TlsServer>,
 ) -> std::io::Result<()> {
-    // Only now, when a connection is accepted: whoever started this program waits for the line.
+    // Only now, when a connection is accepted: the program that started this one waits for the line.
     let mut out = std::io::stdout();
     let scheme = if tls.is_some() { "https" } else { "http" };
     writeln!(out, "grantor example server listening on {scheme}://{address}")?;

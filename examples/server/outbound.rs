@@ -1,4 +1,4 @@
-//! `[outbound]` and `client_id_metadata_documents`: applications that nobody registered, and how their documents and the keys of
+//! `[outbound]` and `client_id_metadata_documents`: applications that no one registered, and how their documents and the keys of
 //! applications are asked for.
 
 use std::collections::BTreeMap;

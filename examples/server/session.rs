@@ -105,7 +105,7 @@ impl Sessions {
         self.open(signed_in, browser, Arc::clone(&old.first_seen))
     }
 
-    /// The user gave the right PIN, too: a new session again. `None` if nobody is signed in.
+    /// The user gave the right PIN, too: a new session again. `None` if no one is signed in.
     pub(crate) fn step_up(&self, old: &Session) -> Option<HeaderValue> {
         let signed_in = SignedIn { acr: BY_PIN, ..old.signed_in.clone()? };
         self.end(old);
@@ -223,7 +223,7 @@ impl Default for Browser {
 }
 
 impl Browser {
-    /// 256 random bits that nobody outside this server knows.
+    /// 256 random bits that no one outside this server knows.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
@@ -316,7 +316,7 @@ impl Session {
     }
 }
 
-/// Whoever sent a request, with a session or without one.
+/// The sender of a request, with a session or without one.
 pub(crate) struct Visitor(Option<Arc<Session>>);
 
 impl Visitor {

@@ -72,7 +72,7 @@ impl Stores {
     }
 }
 
-/// `?wait_replicas=1` behind the address makes each write wait for so many replicas.
+/// `?wait_replicas=1` behind the address makes each write wait for that many replicas.
 async fn redis(address: &str) -> Result<RedisStore, String> {
     let (address, replicas) = match address.split_once("?wait_replicas=") {
         None => (address, 0),

@@ -46,7 +46,7 @@ impl Reader {
         self.decode(&format!("{place}.{key}"), value)
     }
 
-    /// A secret: what stands there is not repeated, whatever is wrong with it.
+    /// A secret: its value is not repeated, whatever is wrong with it.
     pub(crate) fn secret(&mut self, place: &str, value: Value) -> Option<String> {
         match value {
             Value::String(text) if !text.is_empty() => Some(text),
@@ -84,7 +84,7 @@ impl Reader {
             .collect()
     }
 
-    /// Whatever has not been taken by now is a name that nobody knows.
+    /// Whatever has not been taken by now is a name that no one knows.
     pub(crate) fn nothing_left(&mut self, entry: &Table, place: &str, known: &str) {
         for key in entry.keys() {
             self.mistakes.push(format!("{place}: unknown key `{key}`; known are {known}"));

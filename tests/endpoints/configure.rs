@@ -258,7 +258,7 @@ async fn rg_10_a_token_is_256_bits_and_stays_the_clients() {
     }
 }
 
-/// The write was done, and nobody heard of it.
+/// The write was done, and no one heard of it.
 #[tokio::test]
 async fn ft_24_a_lost_answer_to_a_change_does_not_lock_the_client_out() {
     let server = open();

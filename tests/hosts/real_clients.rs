@@ -1,4 +1,4 @@
-//! The `oauth2` crate, which nobody here wrote, against `examples/server` over HTTP, with a real login and consent.
+//! The `oauth2` crate, which no one here wrote, against `examples/server` over HTTP, with a real login and consent.
 //! The clients of other languages, and the browser, are in `tests/clients`; `tests/run.sh` runs them all.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

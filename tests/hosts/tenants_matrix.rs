@@ -1,4 +1,4 @@
-//! Every artefact of one tenant at every other one is answered exactly as one that nobody handed out, and changes nothing:
+//! Every artefact of one tenant at every other one is answered exactly as one that no one handed out, and changes nothing:
 //! with stores of their own, and in the spaces of one SQLite file.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Clients that registered themselves and that nobody uses.
+//! Clients that registered themselves and that no one uses.
 
 use std::time::Duration;
 

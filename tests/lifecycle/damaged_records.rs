@@ -32,7 +32,7 @@ impl DetailType for Anything {
     }
 }
 
-/// A detail with so many levels, itself included.
+/// A detail with this many levels, itself included.
 fn nested(levels: usize) -> String {
     let inner = levels - 1;
     format!(r#"{{"type":"any","deep":{}1{}}}"#, "[".repeat(inner), "]".repeat(inner))

@@ -12,7 +12,7 @@ use crate::support::Fixture;
 use crate::support::faulty::{Fault, Plan};
 use crate::support::flows::{FLOWS, Flow, fails_honestly, survives_twice};
 
-/// What hangs, hangs for so long.
+/// How long what hangs does so.
 const SHORT: Duration = Duration::from_millis(5);
 /// Nothing hangs.
 const LONG: Duration = Duration::from_secs(60);
@@ -76,7 +76,7 @@ async fn dropping_a_request_and_then_its_retry_loses_nothing() {
     }
 }
 
-/// Drops one attempt after so many polls, then another, then lets one through. Whether all were dropped.
+/// Drops one attempt after this many polls, then another, then lets one through. Whether all were dropped.
 async fn survives(flow: Flow, drops: &[usize]) -> bool {
     let plan = Plan::default();
     let fixture = fixture(&plan, LONG);

@@ -344,7 +344,7 @@ async fn the_lost_answer_to_a_code_is_for_its_client_and_its_verifier() {
     guess.push(("code_verifier", "aBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
     assert_eq!(fixture.token("pub", &guess).await.error().1, "invalid_grant");
     assert_eq!(fixture.redeem("other", &code).await.error().1, "invalid_grant");
-    // Whoever saw the code could not take the answer away from its client, either.
+    // A thief who saw the code could not take the answer away from its client, either.
     assert_eq!(tokens(&fixture.redeem("pub", &code).await), undisturbed("pub").await);
 }
 

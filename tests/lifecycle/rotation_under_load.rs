@@ -187,7 +187,7 @@ async fn work(task: usize, nodes: Vec<AuthorizationServer>, guard: Guard, walk: 
         }
         yield_now().await;
     }
-    // Nobody waits for who is done.
+    // No one waits for who is done.
     walk.begun[task].store(i64::MAX, Ordering::SeqCst);
 }
 

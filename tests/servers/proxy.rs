@@ -54,7 +54,7 @@ impl Proxy {
         state.cut.take().is_some_and(|(at, _)| at < state.requests)
     }
 
-    /// Whether nobody gets through.
+    /// Whether no one gets through.
     pub fn down(&self, down: bool) {
         self.state.lock().unwrap().down = down;
     }

@@ -125,7 +125,7 @@ impl RedisCluster {
         Self::of(0, &[])
     }
 
-    /// With so many replicas for each master.
+    /// With this many replicas for each master.
     fn of(replicas: usize, options: &[&str]) -> Self {
         let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
         all.extend(["--repl-diskless-sync-delay", "0"]);

@@ -85,7 +85,7 @@ where
 {
     let mut cx = Context::from_waker(Waker::noop());
     for number in 0..100 {
-        // Dropped after so many polls, at whatever await it is then.
+        // Dropped after this many polls, at whatever await it is then.
         let write = Write::insert(grant(number), now());
         {
             let mut commit = pin!(store.commit(&write));

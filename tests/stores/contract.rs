@@ -10,10 +10,10 @@ use grantor::{Registrar, ReplayGuard, TokenStore};
 use crate::scale::rounds;
 use crate::support::key_care::nodes_change_keys_by_hand;
 
-/// So many tasks race.
+/// How many tasks race.
 const TASKS: usize = 32;
 
-/// So many tasks write to a grant that one task ends.
+/// How many tasks write to a grant that one task ends.
 const WRITERS: usize = 64;
 
 /// Holds a store to everything that it promises. Its cell of keys must be vacant.

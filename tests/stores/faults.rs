@@ -13,9 +13,9 @@ use crate::support::Fixture;
 use crate::support::faulty::{Fault, Plan};
 use crate::support::flows::{FLOWS, Flow, fails_honestly, survives_twice};
 
-/// What hangs, hangs for so long; nothing else takes so long.
+/// How long what hangs does so; nothing else takes as long.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// So many cases wait at a time.
+/// How many cases wait at a time.
 const AT_A_TIME: usize = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -188,7 +188,7 @@ async fn no_statement_scans_a_table() {
          ANALYZE"
     ));
     let begin = server.log().len();
-    // A statement that is asked often is planned anew, for any values.
+    // A statement that is asked often is planned again, for any values.
     for _ in 0..8 {
         behaviour::asks_everything(&store).await;
     }

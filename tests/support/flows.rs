@@ -51,7 +51,7 @@ pub const FLOWS: [Flow; 15] = [
 ];
 
 impl Flow {
-    /// At least so many calls of the host's parts can go wrong.
+    /// At least this many calls of the host's parts can go wrong.
     pub fn least_calls(self) -> usize {
         if matches!(self, Self::Check | Self::Protect) { 1 } else { 2 }
     }

@@ -59,7 +59,7 @@ pub async fn one_has_a_code(fixture: &Fixture, rounds: usize) {
     }
 }
 
-/// So many users say yes to one request at a time.
+/// This many users approve one request at a time.
 pub async fn approvals(fixture: &Fixture, tasks: usize) -> Vec<Answer> {
     let mut form = code_query("conf", "read");
     form.retain(|(name, _)| *name != "client_id");

@@ -33,7 +33,7 @@ pub fn far_away_nodes() -> Vec<Fixture> {
     nodes(FarAway(Arc::new(MemoryStore::new())))
 }
 
-/// What so many tasks come to that run at a time.
+/// The outcomes of this many tasks that run at a time.
 pub async fn at_once<T, F>(fixture: &Fixture, tasks: usize, task: impl Fn(Fixture, usize) -> F) -> Vec<T>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! Clients that nobody at the host chose: errors for them, and the terms that their users see.
+//! Clients that no one at the host chose: errors for them, and the terms that their users see.
 
 use grantor::issuance::Fields;
 use grantor::{

@@ -270,7 +270,7 @@ async fn keys_are_fetched_and_an_issuer_that_is_away_is_503() {
         let claims = json!({ "iss": "https://remote.example", "sub": "x", "aud": ISSUER, "exp": now + 60, "jti": jti });
         forged(by, &header, &claims.to_string())
     };
-    // The signature is right; nobody here knows the subject.
+    // The signature is right; no one here knows the subject.
     assert_eq!(bench.bring(&assertion(&signer, "1")).await.status(), 400);
     assert_eq!(bench.accounts.asked(), 1);
     // A key that is new is asked for.

@@ -1,4 +1,4 @@
-//! Token exchange: a token for one that is good for less, somewhere else, in the same name.
+//! Token exchange: a token for one that allows less, somewhere else, in the same name.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -64,7 +64,7 @@ async fn the_scope_is_what_client_host_and_request_have_in_common() {
             None => bench.assert_refused(&answer, "invalid_scope", Reason::ScopeExceeded),
         }
     }
-    // The client may not have it, whatever the host says; and nobody may have what the server does not know.
+    // The client may not have it, whatever the host says; and no one may have what the server does not know.
     for beyond in ["admin", "unknown", "write admin"] {
         let answer = bench.redeem("shop", &[("scope", beyond)]).await;
         bench.assert_refused(&answer, "invalid_scope", Reason::ScopeExceeded);

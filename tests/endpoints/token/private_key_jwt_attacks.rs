@@ -190,7 +190,7 @@ async fn ca_20_no_other_kind_of_token_authenticates_a_client() {
     // And an assertion is no access token.
     let assertion = server.assertion(json!({ "jti": "2" }));
     assert!(server.fixture.server.check(&assertion).await.is_err());
-    // A request object has a type of its own, and is about nobody.
+    // A request object has a type of its own, and is about no one.
     let object = json!({ "iss": "pkj", "aud": ISSUER, "exp": TestClock::START + 60, "client_id": "pkj", "response_type": "code" });
     let form = [("grant_type", "client_credentials"), ("client_id", "pkj")];
     let untyped = forged(&server.key, ES256, &object.to_string());

@@ -1,4 +1,4 @@
-//! The official Rust MCP SDK, which nobody here wrote, against `examples/mcp_server`. Those of other languages are in
+//! The official Rust MCP SDK, which no one here wrote, against `examples/mcp_server`. Those of other languages are in
 //! `tests/clients`.
 
 use rmcp::model::{CallToolRequestParams, CallToolResult};

@@ -37,13 +37,13 @@ enum Step {
     Authorize(Client, u8),
     /// A code is redeemed.
     Redeem { grant: usize, by: By },
-    /// A refresh token is used: the one that is so many behind the current one.
+    /// A refresh token is used: the one that is this many behind the current one.
     Refresh { grant: usize, behind: usize, ask: Option<u8>, by: By },
-    /// An access token is revoked: the one that is so many behind the latest.
+    /// An access token is revoked: the one that is this many behind the latest.
     RevokeAccess { grant: usize, behind: usize, by: By },
     /// A refresh token is revoked.
     RevokeRefresh { grant: usize, behind: usize, by: By },
-    /// So many seconds pass.
+    /// This many seconds pass.
     Wait(u64),
 }
 

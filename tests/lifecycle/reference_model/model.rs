@@ -6,7 +6,7 @@ const ACCESS: i64 = 600;
 const IDLE: i64 = 14 * 24 * 60 * 60;
 const LEEWAY: i64 = 60;
 pub const GRANT: i64 = 90 * 24 * 60 * 60;
-/// Of the tokens that were spent within the leeway, so many have their mercy.
+/// How many of the tokens that were spent within the leeway are forgiven.
 const MERCY: usize = 16;
 /// The policy of the model's server, for random lives to reach it.
 pub const MOST_LIVE: usize = 24;

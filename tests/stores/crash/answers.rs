@@ -16,7 +16,7 @@ use crate::scale::rounds;
 const URL: &str = "GRANTOR_ANSWERS_URL";
 /// What stands before the id of a grant whose write was confirmed.
 const CONFIRMED: &str = "confirmed: ";
-/// So many writes wait together.
+/// How many writes wait together.
 const AT_ONCE: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

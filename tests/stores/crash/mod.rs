@@ -100,7 +100,7 @@ enum Blow {
 
 const USERS: u64 = 4;
 
-/// So many blows at random moments, each followed by a look at everything that had changed.
+/// This many blows at random moments, each followed by a look at everything that had changed.
 fn survives(place: &mut Place, blow: Blow, times: usize) {
     let (name, url) = (place.name(), place.url());
     let run = Run { name, store: &url, restarts: blow == Blow::Server, times };

@@ -219,7 +219,7 @@ impl User {
         Some(())
     }
 
-    /// A request whose push was answered waits for its user. Its approval may go unanswered: then nobody has its code.
+    /// A request whose push was answered waits for its user. Its approval may go unanswered: then no one has its code.
     fn try_visit(&mut self, request_uri: &str, pushed: Instant, restarted: bool) -> Option<()> {
         let query = encode(&[("client_id", "app"), ("request_uri", request_uri)]);
         let asked = self.wire.asked(&query)?;

@@ -1,4 +1,4 @@
-//! Requests over HTTP that may find nobody.
+//! Requests over HTTP that may find no one.
 
 use std::time::Duration;
 

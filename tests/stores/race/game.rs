@@ -116,7 +116,7 @@ impl Race {
             Self::Refresh => judge_refresh(node, outcomes).await,
             Self::FirstUse => {
                 let first = outcomes.iter().filter(|outcome| **outcome == json!(true)).count();
-                // The first may not have been told, and then nobody is.
+                // The first may not have been told, and then no one is.
                 let told = outcomes.iter().all(|outcome| !outcome.is_null());
                 if first == 1 || first == 0 && !told {
                     Ok(())
@@ -176,7 +176,7 @@ async fn judge_refresh(node: &Node, outcomes: &[Value]) -> Result<(), String> {
     }
 }
 
-/// Nothing lives, whoever came first.
+/// Nothing lives, in any order of arrival.
 async fn judge_revocation(node: &Node, prize: &Value, outcomes: &[Value]) -> Result<(), String> {
     let answered = answered(outcomes, 200);
     all_refused(outcomes, answered.len())?;
@@ -195,7 +195,7 @@ async fn judge_revocation(node: &Node, prize: &Value, outcomes: &[Value]) -> Res
     Ok(())
 }
 
-/// Whoever asked after the deletion was refused; what was issued before it ended with it; and what was under way
+/// Every request after the deletion was refused; what was issued before it ended with it; and what was under way
 /// meanwhile ends when the host ends it again.
 async fn judge_deletion(node: &Node, prize: &Value, outcomes: &[Value]) -> Result<(), String> {
     let removed = outcomes.iter().find_map(|outcome| outcome["removed"].as_u64()).unwrap();
@@ -280,7 +280,7 @@ fn answered(outcomes: &[Value], status: u16) -> Vec<&Value> {
     outcomes.iter().filter(|outcome| outcome["status"] == status).map(|outcome| &outcome["body"]).collect()
 }
 
-/// All but so many were refused as they should be.
+/// All but this many were refused as they should be.
 fn all_refused(outcomes: &[Value], but: usize) -> Result<(), String> {
     let refused = answered(outcomes, 400);
     match refused.len() + but == outcomes.len() && refused.iter().all(|body| body["error"] == "invalid_grant")

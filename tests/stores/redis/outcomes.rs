@@ -1,4 +1,4 @@
-//! What a failure says: nothing happened, nothing will, or nobody knows.
+//! What a failure says: nothing happened, nothing will, or no one knows.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

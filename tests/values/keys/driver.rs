@@ -223,7 +223,7 @@ async fn a_store_that_hangs_is_one_that_is_down() {
     let keys = node(Arc::clone(&store));
     let first = kid(&keys.current(start()).await.unwrap());
     store.hangs.store(true, Ordering::SeqCst);
-    // Nobody waits behind the one who asks.
+    // No one waits behind the one who asks.
     let asking = keys.current(day(1));
     let others = async {
         let view = keys.current(day(1)).await.unwrap();
