@@ -1,16 +1,17 @@
-//! What works once: it is used up last of all, and given back where the server knows that nothing came of it.
+//! Identifiers that work once, such as the `jti` of an assertion: marked as used after every check, and given back if the server
+//! knows that no answer left.
 //!
-//! The order is: every check, then the mark that it was used, then the write, then the answer. Were it marked before the
-//! checks, a request that is refused would spend it. Were it marked after the write, two requests at once would both get
-//! tokens. Between the mark and the answer the write may still fail, and then the client tries again with what is marked: this
-//! process remembers that nothing left, and lets that retry pass. It is the same knowledge as of a code whose answer never left
-//! (`undelivered.rs`), so on another node the retry counts as a replay, and the client needs something new.
+//! The order is: every check, the mark, the write, the answer. If the mark came before the checks, a request that is refused
+//! would use the identifier up; if it came after the write, two requests at once would both get tokens. When the write fails after
+//! the mark, the client tries again with a marked identifier. This process remembers that no answer left, and lets that
+//! retry pass. Like the knowledge of a lost code (`undelivered.rs`), it is not shared: on another node the retry counts as a
+//! replay, and the client needs a new identifier.
 //!
-//! A retry may also arrive before the first request is seen to be gone. So requests with one and the same thing take turns, and
-//! each knows what became of those before it.
+//! A retry may also arrive before the first request is known to be gone. So requests with the same identifier take turns, and
+//! each knows the outcome of those before it.
 //!
-//! A guard that does not say whether it marked is not asked again behind its back, for another request may have been first:
-//! the answer is 503, and the retry passes if the guard says that it is the first.
+//! If the guard fails without saying whether it marked, the server does not ask it again, for another request may have been
+//! first. The answer is 503, and the retry passes if the guard says that it is the first.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,7 +29,7 @@ use crate::store::{ReplayGuard, ReplayKey};
 
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
-    /// What was marked for nothing, and until when it would be valid.
+    /// What was marked without an answer, and until when it would be valid.
     given_back: Mutex<Bounded<ReplayKey>>,
     turns: Turns<ReplayKey>,
 }
