@@ -8,7 +8,6 @@ mod certificate_keys;
 mod client_error;
 mod codec;
 pub(crate) mod document_url;
-mod error;
 mod file;
 mod grant_type;
 #[cfg(feature = "jwt")]
