@@ -48,7 +48,6 @@ pub use certificate::{
 pub use client_error::{ClientError, ClientErrors};
 pub use codec::ClientDecodeError;
 pub(crate) use document_url::DocumentUrl;
-pub use error::{ClientError, ClientErrors};
 pub use file::{FileRegistry, FileRegistryError};
 pub use grant_type::{ExtensionUri, GrantType, NotAGrantType};
 #[cfg(feature = "jwt")]
