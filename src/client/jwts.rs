@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{ClientKeys, ClientSignatures, MIN_MAC_SECRET, SignedText, ClaimsMissing};
+use super::{ClaimsMissing, ClientKeys, ClientSignatures, MIN_MAC_SECRET, SignedText};
 use crate::base::SecretText;
 use crate::error::AssertionFlaw as Flaw;
 use crate::jose::{Algorithm, HS256, Jwk, Jws, JwsError, MacText, Unverified, VerifyingKey};

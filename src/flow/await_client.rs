@@ -18,7 +18,7 @@ use crate::client::auth::{
     self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
 };
-use crate::client::{Client, ClientId, Sealed, ShownCertificate, SignedText, ClaimsMissing};
+use crate::client::{ClaimsMissing, Client, ClientId, Sealed, ShownCertificate, SignedText};
 use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
 use crate::store::ReplayKey;

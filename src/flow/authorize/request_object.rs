@@ -15,7 +15,7 @@ use super::AwaitLogin;
 use super::source::ClaimedRequest;
 use crate::base::numeric_date::NumericDate;
 use crate::base::{Algorithm, ReplayKey, SecretText, after};
-use crate::client::{Client, RequestObjects, SignedText, ClaimsMissing};
+use crate::client::{ClaimsMissing, Client, RequestObjects, SignedText};
 use crate::error::{AssertionFlaw as Flaw, Reason, Refusal};
 use crate::http::form::Form;
 use crate::issuance::Facts;
