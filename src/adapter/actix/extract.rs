@@ -46,7 +46,7 @@ impl<R: Required, G: AsRef<Guard> + Clone + 'static> FromRequest for Authorized<
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (guard, request) = (of_app::<G>(request), read_head(request));
-        Box::pin(async move { Ok(Self::new(guard?.as_ref().check(&request, &R::requirement()).await?)) })
+        Box::pin(async move { Ok(Self::check(guard?.as_ref(), &request).await?) })
     }
 }
 
