@@ -41,6 +41,7 @@ use crate::client::ClientId;
 use crate::error::{Reason, Refusal};
 use crate::issuance::{Granted, Issuance, Policy};
 use crate::openid::{OFFLINE_ACCESS, OpenId};
+use access::LiveTokens;
 use stage::{Ended, Lifetime as _, Live, Stage};
 
 /// One authorization, from the code to its end.
