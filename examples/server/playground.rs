@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub(crate) use demos::buttons;
+pub(crate) use demos::{Button, buttons};
 use demos::{Demo, Flow};
 pub(crate) use run::Playground;
-use run::{Run, Step, random};
+use run::{Run, Step};
 
 use crate::app::App;
 use crate::forms::{Posted, see_other};
@@ -327,6 +327,7 @@ impl RunPage {
 
 #[cfg(test)]
 mod tests {
+    use super::demos::DEMOS;
     use super::*;
     use crate::config::Config;
 

@@ -12,6 +12,7 @@ pub(super) const LIMIT: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Bounded<K> {
     /// Made by the first entry: of many tenants, most have none.
+    #[allow(clippy::box_collection)]
     until: Option<Box<HashMap<K, DateTime<Utc>>>>,
     /// The second in which it was last full: it is swept once a second at most.
     full: i64,

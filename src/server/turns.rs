@@ -14,6 +14,7 @@ pub(super) struct Turns<K> {
 struct State<K> {
     last_number: u64,
     /// Made by the first request: of many tenants, most have none.
+    #[allow(clippy::box_collection)]
     lines: Option<Box<HashMap<K, Line>>>,
 }
 

@@ -7,6 +7,7 @@ use grantor::documents::MetadataDocuments;
 use grantor::http::Method;
 use grantor::{BrowserSession, ErrorPage, Policy, Registration, Request};
 
+use crate::support::pushing::asking;
 use crate::support::registering::Registering;
 use crate::support::site::{DOCUMENT, Site};
 use crate::support::{Answer, CALLBACK, Fixture, basic, code_query, encode, request};
@@ -59,7 +60,7 @@ async fn ft_18_devices_are_told_when_one_more_may_begin() {
 async fn ft_18_public_clients_are_told_when_they_may_push_again() {
     let fixture = with_policy(|policy| policy.pushed_requests_per_minute = 2);
     let push = async || {
-        let pushed = request("pub", &code_query("pub", "read")).from_peer(HERE);
+        let pushed = request("pub", &asking("pub")).from_peer(HERE);
         Answer(fixture.server.pushed_authorization_request(&pushed).await)
     };
     assert_eq!([push().await.status(), push().await.status()], [201, 201]);

@@ -251,8 +251,11 @@ async fn locked(connection: &mut SqliteConnection) -> sqlx::Transaction<'_, sqlx
     connection.begin_with("BEGIN IMMEDIATE").await.unwrap()
 }
 
+/// A future that was polled once, and its output if it is ready.
+type Begun<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
+
 /// Polls each of them once: now they wait.
-fn begun<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<(Pin<Box<F>>, Option<F::Output>)> {
+fn begun<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<Begun<F>> {
     let mut context = Context::from_waker(Waker::noop());
     let poll = |future: F| {
         let mut future = Box::pin(future);
@@ -265,7 +268,7 @@ fn begun<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<(Pin<Box<F>>, O
     futures.into_iter().map(poll).collect()
 }
 
-async fn finished<F: Future>(begun: Vec<(Pin<Box<F>>, Option<F::Output>)>) -> Vec<F::Output> {
+async fn finished<F: Future>(begun: Vec<Begun<F>>) -> Vec<F::Output> {
     let mut outputs = Vec::new();
     for (future, output) in begun {
         outputs.push(match output {

@@ -8,7 +8,8 @@ use grantor::client::{ClaimsMissing, ClientJwts, ClientSignatures, SignedText, S
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::{
-    BackendError, ClientId, ClientState, MemoryStore, Registration, Request, SecretText, async_trait,
+    BackendError, ClientId, ClientState, GrantType, MemoryStore, Registration, Request, SecretText,
+    async_trait,
 };
 use serde_json::{Map, Value, json};
 
@@ -72,7 +73,8 @@ type Seen = (u16, Vec<(&'static str, String)>, Vec<u8>, usize);
 /// The answers to a disabled, a deleted, an unknown and an expired client with good evidence, and to a client with bad evidence.
 async fn refusals(metadata: Value, request: impl Fn(&str, &Value, bool) -> Request) -> [Seen; 5] {
     let work = Work::default();
-    let server = Registering::configured(Registration::by_policy(ForAnHour), |builder| {
+    let terms = Registration::by_policy(ForAnHour).grant_types([GrantType::ClientCredentials]);
+    let server = Registering::configured(terms, |builder| {
         let builder = builder.client_signatures(work.clone()).slow_hash(work.clone());
         builder.replay_guard(MemoryStore::new())
     });
