@@ -1,6 +1,6 @@
 //! The adapter for actix-web 4 (feature `actix`).
 //!
-//! [`routes`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an API stand
+//! [`routes`] serves the machine endpoints; [`Authorization`](crate::Authorization) is an extractor for your own `/authorize`. In front of an API stand
 //! [`Authorized`], an extractor, or [`GuardLayer`], a middleware, and outside of them a [`CrossOriginLayer`]; [`guard_routes`] serves
 //! its metadata. For several issuers there are [`tenant_routes`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds whom a request comes
 //! from, and [`Peer`] tells your own pages; [`ForwardedCertificateLayer`] finds the client certificate.

@@ -8,7 +8,7 @@ use grantor::client::{ClaimsMissing, ClientJwts, ClientSignatures, SignedText, S
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::{
-    BackendError, ClientId, ClientState, GrantType, MemoryStore, Registration, Request, SecretText,
+    BackendError, ClientId, ClientState, Clock, GrantType, MemoryStore, Registration, Request, SecretText,
     async_trait,
 };
 use serde_json::{Map, Value, json};
@@ -71,7 +71,7 @@ impl RegistrationPolicy for ForAnHour {
 type Seen = (u16, Vec<(&'static str, String)>, Vec<u8>, usize);
 
 /// The answers to a disabled, a deleted, an unknown and an expired client with good evidence, and to a client with bad evidence.
-async fn refusals(metadata: Value, request: impl Fn(&str, &Value, bool) -> Request) -> [Seen; 5] {
+async fn refusals(metadata: Value, request: impl Fn(&str, &Value, bool, i64) -> Request) -> [Seen; 5] {
     let work = Work::default();
     let terms = Registration::by_policy(ForAnHour).grant_types([GrantType::ClientCredentials]);
     let server = Registering::configured(terms, |builder| {
@@ -87,8 +87,9 @@ async fn refusals(metadata: Value, request: impl Fn(&str, &Value, bool) -> Reque
     assert!(host.set_client_state(&ClientId::new(disabled.id()), ClientState::Disabled).await.unwrap());
     host.delete_client(&ClientId::new(deleted.id())).await.unwrap();
     let ask = async |id: &str, own: &Value, is_good: bool| {
+        let now = server.fixture.clock.now().timestamp();
         let before = work.questions.load(Ordering::SeqCst);
-        let answer = host.token(&request(id, own, is_good)).await;
+        let answer = host.token(&request(id, own, is_good, now)).await;
         let headers = answer.headers.iter().map(|(name, value)| (*name, value.to_string())).collect();
         (answer.status, headers, answer.body, work.questions.load(Ordering::SeqCst) - before)
     };
@@ -111,15 +112,13 @@ async fn ca_41_who_cannot_be_the_client_is_told_the_same_and_costs_the_same() {
         "grant_types": ["client_credentials"], "redirect_uris": [],
         "token_endpoint_auth_method": "private_key_jwt", "jwks": set_of(&key),
     }));
-    let signed = refusals(signing, |id, _, is_good| {
-        // At the end of the hour too.
-        let times =
-            json!({ "jti": id, "iat": TestClock::START + HOUR - 1, "exp": TestClock::START + HOUR + 60 });
+    let signed = refusals(signing, |id, _, is_good, now| {
+        let times = json!({ "jti": format!("{id}, {now}"), "iat": now, "exp": now + 60 });
         let by = if is_good { &key } else { &other };
         by_assertion(&forged(by, r#"{"alg":"ES256"}"#, &claims(id, times).to_string()), &ROBOT)
     });
     let shared = app_with(json!({ "grant_types": ["client_credentials"], "redirect_uris": [] }));
-    let secret = refusals(shared, |id, own, is_good| {
+    let secret = refusals(shared, |id, own, is_good, _| {
         let own = own["client_secret"].as_str().unwrap();
         let secret = if is_good { own } else { VERIFIER };
         Request::post_form("grant_type=client_credentials").header("authorization", basic(id, secret))
