@@ -21,6 +21,7 @@ stage_install() {
 stage_format() {
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo fmt --manifest-path tests/clients/rust/Cargo.toml --check
 }
 
 stage_lint() {

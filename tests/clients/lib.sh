@@ -68,6 +68,11 @@ build_programs() {
     cargo build --quiet --workspace --all-features --bins --examples
 }
 
+# The relying party in Rust, a workspace of its own.
+build_openidconnect() {
+    cargo build --quiet --manifest-path tests/clients/rust/Cargo.toml --target-dir "$TARGET/openidconnect"
+}
+
 # Starts a program that prints its address when it is ready: `start_program LOG COMMAND…`, which sets `program_pid` and
 # `program_address`. One that does not is a failure.
 start_program() {

@@ -21,6 +21,8 @@ clients=(
     "fapi fapi.toml node $NODE_DIR/fapi.mjs security"
     "fapi-message-signing fapi_message_signing.toml node $NODE_DIR/fapi.mjs message-signing"
     "openid openid.toml node $NODE_DIR/openid.mjs"
+    "hybrid hybrid.toml node $NODE_DIR/hybrid.mjs"
+    "openidconnect openid.toml node $NODE_DIR/openidconnect.mjs"
     "oauth4webapi openid.toml node $NODE_DIR/oauth4webapi.mjs"
     "passport openid.toml node $NODE_DIR/passport.mjs"
     "auth-core openid.toml node $NODE_DIR/auth_core.mjs"
@@ -42,12 +44,16 @@ clients=(
     "mtls - $VENV/bin/python tests/clients/python/mtls.py"
     "browser server.toml node $NODE_DIR/pages.mjs"
     "browser-openid openid.toml node $NODE_DIR/openid_pages.mjs"
+    "browser-logout openid.toml node $NODE_DIR/logout_pages.mjs"
 )
 
 install_packages
 install_python
 install_node
 build_programs
+[ $# -gt 0 ] && [[ " $* " != *" openidconnect "* ]] || build_openidconnect
+GRANTOR_OPENIDCONNECT="$(realpath "$TARGET")/openidconnect/debug/grantor-openidconnect-client"
+export GRANTOR_OPENIDCONNECT
 GRANTOR_SERVER="$(realpath "$TARGET")/debug/grantor-server"
 export GRANTOR_SERVER
 export PATH="$PATH:/usr/sbin"
