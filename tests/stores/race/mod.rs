@@ -49,7 +49,7 @@ async fn of_two_processes_one_wins(place: &Place) {
         let begun = Instant::now();
         let rounds = match place {
             // Four round trips in place of one.
-            Place::Pooled(..) => rounds(50, 10_000),
+            Place::Pooled(..) => rounds(20, 10_000),
             _ => rounds(200, 10_000),
         };
         for round in 0..rounds {
