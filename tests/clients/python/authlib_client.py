@@ -50,7 +50,7 @@ for name, path in [
     check.equal(f"metadata: {name}", metadata.get(name), ISSUER + path)
 for name, values in [
     ("scopes_supported", ["read", "write"]),
-    ("response_types_supported", ["code", "token"]),
+    ("response_types_supported", ["code", "code token", "token"]),
     ("response_modes_supported", ["form_post", "fragment", "query"]),
     (
         "grant_types_supported",
