@@ -63,7 +63,7 @@ impl RegistrationToken {
 const SECRET_PAD: &str = "grantor:registered-secret:v1";
 
 /// A client secret as it is sent.
-pub(super) fn secret_text(secret: &Secret) -> SecretText {
+pub(crate) fn secret_text(secret: &Secret) -> SecretText {
     SecretText::new(URL_SAFE_NO_PAD.encode(secret.bytes()))
 }
 
@@ -179,6 +179,7 @@ impl ClientInformation {
         let mut metadata = client.metadata().clone();
         metadata.scope = metadata.scope.filter(|scope| !scope.is_empty());
         // Grantor's own members are the host's terms and no metadata of the client.
+        metadata.profile = None;
         metadata.access_tokens = None;
         metadata.id_token_claims_from_scope = None;
         metadata.logout_token_type_jwt = None;

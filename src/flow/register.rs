@@ -221,7 +221,7 @@ impl Approved {
     /// # Errors
     /// The metadata do not fit together.
     pub fn change(
-        self,
+        mut self,
         current: &Client,
         presented: &RegistrationToken,
         fresh: FreshSecrets,
@@ -229,6 +229,8 @@ impl Approved {
         facts: &Facts<'_>,
     ) -> Result<(Replacement, ClientInformation), Refusal> {
         let Facts { now, .. } = *facts;
+        // A restriction of the host's, which the client cannot leave behind.
+        self.metadata.profile = current.profile();
         let mut kept = current.live_secrets(now);
         if self.metadata.auth_method().credentials() != Credentials::Secret {
             kept.clear();
