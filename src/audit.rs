@@ -30,7 +30,7 @@ use crate::client::ClientId;
 use crate::error::Reason;
 use crate::grant::{GrantId, Subject};
 
-/// Receives every event, after its write is proven and before its answer leaves. A pair of them receives it in turn.
+/// Receives every event, after its write is proven and before its answer leaves. A pair of audits passes it to both.
 ///
 /// It is called on the request's path: hand slow work to a queue. Events hold no secret; client and subject
 /// identifiers are personal data in some places. In a debug build without one, the first fault of each kind goes to standard error.
@@ -161,9 +161,9 @@ pub enum EventKind {
     LogoutDelivered,
     /// A field named a client certificate, and the peer that sent it is no proxy; the request went on without it.
     CertificateIgnored,
-    /// A sweep removed so many grants that were over.
+    /// A sweep removed this number of grants that had ended or expired.
     GrantsSwept(u64),
-    /// A sweep removed so many clients that were over.
+    /// A sweep removed this number of clients that had expired or were unused.
     ClientsSwept(u64),
     /// A request was refused; nothing changed.
     Refused(Reason),

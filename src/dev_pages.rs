@@ -1,6 +1,6 @@
 //! Sign-in and consent pages for development, until you have your own (feature `dev_pages`).
 //!
-//! Nobody types a password: the page has a button for each user that you name. So [`DevPages::new`] refuses every issuer but one on
+//! There is no password: the page has a button for each user that you name. So [`DevPages::new`] refuses every issuer but one on
 //! this machine, over plain http. There is no session: each request is signed in to, and agreed to, by itself.
 //!
 //! ```
@@ -114,7 +114,7 @@ struct Pressed {
     /// The parameters of the authorization request.
     request: String,
     user: String,
-    /// None on the sign-in page.
+    /// `None` on the sign-in page.
     allows: Option<bool>,
 }
 

@@ -4,7 +4,7 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
 use super::{Answered, Audit, Called, Event, EventKind};
 
-/// Counts and measures by the crate [`metrics`], for whichever recorder the program has installed.
+/// Counts and measures by the crate [`metrics`], for the recorder that the program has installed.
 ///
 /// | name | kind | labels |
 /// | --- | --- | --- |
@@ -53,7 +53,7 @@ impl Audit for MetricsAudit {
         }
         match event.what {
             EventKind::GrantsSwept(gone) => {
-                counter!("grantor_records_removed_total", "kind" => "grants").increment(gone)
+                counter!("grantor_records_removed_total", "kind" => "grants").increment(gone);
             }
             EventKind::ClientsSwept(gone) => {
                 counter!("grantor_records_removed_total", "kind" => "clients").increment(gone);

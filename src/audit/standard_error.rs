@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Audit, Event, EventKind};
 use crate::error::Reason;
 
+/// Only in debug builds: what a program writes to standard error is its own business.
+const WRITES: bool = cfg!(debug_assertions);
+
 /// Writes faults to standard error, the first of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct StandardError {
@@ -14,9 +17,8 @@ pub(crate) struct StandardError {
 }
 
 impl StandardError {
-    /// In debug builds only: what a program writes there is its own business.
     pub(crate) fn of_debug_builds() -> Option<Arc<dyn Audit>> {
-        cfg!(debug_assertions).then(|| Arc::new(Self::default()) as Arc<dyn Audit>)
+        WRITES.then(|| Arc::new(Self::default()) as Arc<dyn Audit>)
     }
 
     /// The line for an event that has to be written.

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `client_id` | must be its own URL, byte by byte |
 //! | a client secret, or a preferred method that needs one | the document is refused: everybody can read it |
-//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that this server has, which is `none`; without any method `none`, and a document of other methods alone is refused, for nothing here can check a key yet |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that this server has; without any method `none`. A document that names only other methods is refused |
 //! | `private_key_jwt` with `jwks` or `jwks_uri` | a confidential client, where the server verifies what clients sign ([`client_signatures`](crate::server::AuthorizationServerBuilder::client_signatures)); else the next method of `token_endpoint_auth_methods_supported` that there is here. The keys of a public client are ignored |
 //! | `client_name` | under [`Profile::Mcp`](crate::Profile::Mcp) a document without it is refused |
 //! | `redirect_uris` | as in a registration: those that are allowed, and a document of which none is left is refused |

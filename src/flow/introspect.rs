@@ -29,13 +29,16 @@ impl AuthenticatedQuery {
     ///
     /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier; `wants_jwt`, whether the
     /// request [prefers a signed answer](prefers_jwt).
+    ///
+    /// # Errors
+    /// The client gets signed answers alone, and the server gives none.
     pub fn introspect(
         &self,
         found: Option<&Record>,
         sub: Option<&str>,
         wants_jwt: bool,
         facts: &Facts<'_>,
-    ) -> Answer {
+    ) -> Result<Answer, Refusal> {
         let Facts { now, rules, .. } = *facts;
         let grant = found.map(Record::grant);
         let seen = match (&self.token, grant) {
@@ -51,15 +54,11 @@ impl AuthenticatedQuery {
         let seen = seen.filter(|active| self.may_see(active, rules));
         let seen = seen.map(|active| Active { sub: sub.unwrap_or(active.sub), ..active });
         let seen = seen.as_ref().map_or(Seen::Nothing { active: false }, Seen::Active);
-        let algorithm = match rules.introspection_algorithm(self.client(), wants_jwt) {
-            Ok(Some(algorithm)) => algorithm,
-            Ok(None) => {
-                return match serde_json::to_vec(&seen) {
-                    Ok(json) => Answer::Ready(Response::secret_json(200, json)),
-                    Err(_) => Answer::Ready(Response::empty(500)),
-                };
-            }
-            Err(reason) => return Answer::Ready(Refusal::from(reason).into_response()),
+        let Some(algorithm) = rules.introspection_algorithm(self.client(), wants_jwt)? else {
+            return Ok(match serde_json::to_vec(&seen) {
+                Ok(json) => Answer::Ready(Response::secret_json(200, json)),
+                Err(_) => Answer::Ready(Response::empty(500)),
+            });
         };
         let claims = Signed {
             iss: &rules.issuer,
@@ -67,10 +66,10 @@ impl AuthenticatedQuery {
             iat: now.timestamp(),
             token_introspection: seen,
         };
-        match Unsigned::new(JWT_TYPE, &claims, Some(algorithm)) {
+        Ok(match Unsigned::new(JWT_TYPE, &claims, Some(algorithm)) {
             Ok(unsigned) => Answer::Sign(AwaitAnswerSignature { unsigned }),
             Err(_) => Answer::Ready(Response::empty(500)),
-        }
+        })
     }
 
     /// Whether the token is this client's own, or one for a resource that it serves.

@@ -37,8 +37,9 @@ pub trait ClaimsSource: Send + Sync {
     /// The claims of `asked.user()` among `asked.names()`.
     ///
     /// By section 5.4 of OpenID Connect Core the claims of the scopes go into the UserInfo answer and not into the `id_token`,
-    /// unless the client has `id_token_claims_from_scope` or gets no access token (response type `id_token`); what a request names by the parameter `claims` goes where it says.
-    /// This is called once for each answer that can have such a claim, before anything is written.
+    /// unless the client has `id_token_claims_from_scope` or gets no access token (response type `id_token`); what a request names
+    /// by the parameter `claims` goes where it says. This is called once for each answer that can have such a claim, before anything is
+    /// written.
     ///
     /// The user is the host's own word, and was approved for the client; the names may be the client's. What was not asked for
     /// is dropped, as are `null` and empty texts and whatever the protocol itself says (`sub`, `acr` and so on, which is an

@@ -15,7 +15,7 @@
 //! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, and a refusal of what the provider has not; ignored without |
 //! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt` and `self_signed_tls_client_auth`, and where clients can sign their requests; else it is ignored |
-//! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for, and a refusal of what the server has not |
+//! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for; what the server does not support is refused |
 //! | `tls_client_certificate_bound_access_tokens` | what it asks for; `true` is refused where tokens are not bound to certificates |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | what the profile of the server forbids its clients ([`Client::check_profile`](crate::Client::check_profile)) | refused |

@@ -365,8 +365,8 @@ impl RequestedMetadata {
         check_implicit(&metadata, &grant_types, rules)?;
         let mut response_types = metadata.response_types.unwrap_or_default();
         response_types.retain(|response| {
-            let can_be_had = !response.has_id_token() || rules.openid.is_some();
-            can_be_had && response.grant_types().iter().all(|own| grant_types.contains(own))
+            let is_answered = !response.has_id_token() || rules.openid.is_some();
+            is_answered && response.grant_types().iter().all(|own| grant_types.contains(own))
         });
         if metadata.redirect_uris.is_empty() && !response_types.is_empty() {
             return Err(Reason::RegistrationRedirectUriMissing);

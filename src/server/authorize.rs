@@ -23,9 +23,7 @@ impl AuthorizationServer {
     /// An [`ErrorPage`]: the answer has nowhere to go.
     pub async fn authorize(&self, request: &Request) -> Result<Authorization, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
-            let page = ErrorPage::from(&refusal);
-            let _ = self.refuse(refusal, Endpoint::Authorization, about);
-            page
+            self.refuse_page(refusal, Endpoint::Authorization, about)
         };
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
@@ -388,7 +386,7 @@ impl Consent {
                 }
                 response
             }
-            Err(refusal) => server.refuse_page(refusal, EventSubject::client(&client)),
+            Err(refusal) => server.error_page(refusal, EventSubject::client(&client)),
         }
     }
 
@@ -401,7 +399,7 @@ impl Consent {
         let approved = state.approve(server.fresh_secrets(), &server.facts());
         let (write, mut sealed) = match approved {
             Ok(approved) => approved,
-            Err(refusal) => return server.refuse_page(refusal, EventSubject::client(&client)),
+            Err(refusal) => return server.error_page(refusal, EventSubject::client(&client)),
         };
         let grant = write.next().grant();
         let about = EventSubject::of(grant);
@@ -409,7 +407,7 @@ impl Consent {
         if let Some(id_token) = sealed.id_token_mut()
             && let Err(refusal) = server.add_claims(id_token, Endpoint::Authorization, about).await
         {
-            return server.refuse_page(refusal, about);
+            return server.error_page(refusal, about);
         }
         let refusal: Refusal = match server.commit(&write).await {
             Outcome::Committed(proof) => {
@@ -439,16 +437,14 @@ impl Consent {
             Outcome::Conflict => Reason::Contended.into(),
             Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.into(),
         };
-        server.refuse_page(refusal, about)
+        server.error_page(refusal, about)
     }
 }
 
 impl AuthorizationServer {
-    /// The page of a request that is not answered, after it was noted.
-    fn refuse_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
-        let page = ErrorPage::from(&refusal);
-        let _ = self.refuse(refusal, Endpoint::Authorization, about);
-        page.into_response()
+    /// The page of a request that gets no answer at its client's address.
+    fn error_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
+        self.refuse_page(refusal, Endpoint::Authorization, about).into_response()
     }
 
     /// Verifies an `id_token_hint`, if there is one.

@@ -1,6 +1,6 @@
 //! The last steps of an authorization response: whether an error may be redirected, and what has to be signed.
 
-use super::{AuthorizationServer, ErrorPage, EventSubject};
+use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
 use crate::error::Refusal;
@@ -29,11 +29,7 @@ impl AuthorizationServer {
         }
         match self.send_redirect(redirect).await {
             Ok(response) => response,
-            Err(refusal) => {
-                let page = ErrorPage::from(&refusal);
-                let _ = self.refuse(refusal, Endpoint::Authorization, about);
-                page.into_response()
-            }
+            Err(refusal) => self.refuse_page(refusal, Endpoint::Authorization, about).into_response(),
         }
     }
 

@@ -12,8 +12,12 @@ pub(super) const LIMIT: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Bounded<K> {
     /// Made by the first entry: of many tenants, most have none.
-    #[allow(clippy::box_collection)]
-    until: Option<Box<HashMap<K, DateTime<Utc>>>>,
+    entries: Option<Box<Entries<K>>>,
+}
+
+#[derive(Debug)]
+struct Entries<K> {
+    until: HashMap<K, DateTime<Utc>>,
     /// The second in which it was last full: it is swept once a second at most.
     full: i64,
 }
@@ -21,41 +25,47 @@ pub(super) struct Bounded<K> {
 impl<K: Eq + Hash> Bounded<K> {
     /// Whether there was room for it.
     pub(super) fn insert(&mut self, key: K, until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        let entries = self.until.get_or_insert_default();
-        if entries.len() >= LIMIT && self.full != now.timestamp() {
-            self.full = now.timestamp();
-            entries.retain(|_, until| now < *until);
+        let entries = self.entries.get_or_insert_default();
+        if entries.until.len() >= LIMIT && entries.full != now.timestamp() {
+            entries.full = now.timestamp();
+            entries.until.retain(|_, until| now < *until);
         }
-        let has_room = entries.len() < LIMIT;
+        let has_room = entries.until.len() < LIMIT;
         if has_room {
-            entries.insert(key, until);
+            entries.until.insert(key, until);
         }
         has_room
     }
 
     /// Whether it is there and its moment has not come.
     pub(super) fn has(&self, key: &K, now: DateTime<Utc>) -> bool {
-        self.until.as_ref().and_then(|entries| entries.get(key)).is_some_and(|until| now < *until)
+        self.entries.as_ref().and_then(|entries| entries.until.get(key)).is_some_and(|until| now < *until)
     }
 
     /// Whether it is there still, its moment past or not.
     pub(super) fn remembers(&self, key: &K) -> bool {
-        self.until.as_ref().is_some_and(|entries| entries.contains_key(key))
+        self.entries.as_ref().is_some_and(|entries| entries.until.contains_key(key))
     }
 
-    /// The same as [`has`](Self::has), and takes it out.
-    pub(super) fn take(&mut self, key: &K, now: DateTime<Utc>) -> bool {
-        self.until.as_mut().and_then(|entries| entries.remove(key)).is_some_and(|until| now < until)
+    /// Takes it out; its moment, if it was there.
+    pub(super) fn remove(&mut self, key: &K) -> Option<DateTime<Utc>> {
+        self.entries.as_mut()?.until.remove(key)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.until.as_ref().map_or(0, |entries| entries.len())
+        self.entries.as_ref().map_or(0, |entries| entries.until.len())
     }
 }
 
 impl<K> Default for Bounded<K> {
     fn default() -> Self {
-        Self { until: None, full: 0 }
+        Self { entries: None }
+    }
+}
+
+impl<K> Default for Entries<K> {
+    fn default() -> Self {
+        Self { until: HashMap::new(), full: 0 }
     }
 }
 
@@ -81,6 +91,7 @@ mod tests {
         let mut bounded = Bounded::default();
         bounded.insert("a", at(60), at(0));
         assert!(bounded.has(&"a", at(59)) && !bounded.has(&"a", at(60)) && bounded.remembers(&"a"));
-        assert!(!bounded.take(&"a", at(60)) && !bounded.remembers(&"a"));
+        assert_eq!(bounded.remove(&"a"), Some(at(60)));
+        assert!(!bounded.remembers(&"a") && bounded.remove(&"a").is_none());
     }
 }

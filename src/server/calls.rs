@@ -63,7 +63,8 @@ impl AuthorizationServer {
     }
 
     /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
-    /// disabled is unknown at all of them, and one that does not fit the profile is refused. What the host registered comes before what a document says.
+    /// disabled is unknown at all of them, and one that does not fit the profile is refused. What the host registered comes
+    /// before what a document says.
     pub(super) async fn find_client(
         &self,
         id: &ClientId,
@@ -249,7 +250,7 @@ impl AuthorizationServer {
         waiting.with_answer(right, &self.facts())
     }
 
-    /// The output of a call of a part of the host, unless the deadline passes first. It is measured where somebody wants to know.
+    /// The output of a call of a part of the host, unless the deadline passes first. It is measured for the audit, if there is one.
     pub(super) async fn call<T: CallOutput>(
         &self,
         call: HostCall,

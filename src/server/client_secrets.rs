@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::registration::HOST_RACES;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::SecretText;
 use crate::client::auth::Credentials;
 use crate::client::{Client, ClientId, RegistryError, Replacement};
+use crate::flow::client_configuration::secret_text;
 
 impl AuthorizationServer {
     /// Makes a new secret for a client; the former ones work for `overlap` more, so that the client can be changed without an
@@ -25,7 +23,7 @@ impl AuthorizationServer {
         overlap: Duration,
     ) -> Result<Option<SecretText>, HostError> {
         self.registrar()?;
-        let secret = SecretText::new(URL_SAFE_NO_PAD.encode(self.fresh_secrets().first.bytes()));
+        let secret = secret_text(&self.fresh_secrets().first);
         for _ in 0..HOST_RACES {
             let Some(current) = self.find_any_client(id).await? else { return Ok(None) };
             let by_secret = current.auth_method().credentials() == Credentials::Secret;

@@ -151,9 +151,7 @@ impl AuthorizationServer {
     }
 
     fn device_page(&self, refusal: Refusal, about: EventSubject<'_>) -> ErrorPage {
-        let page = ErrorPage::from(&refusal);
-        let _ = self.refuse(refusal, Endpoint::DeviceVerification, about);
-        page
+        self.refuse_page(refusal, Endpoint::DeviceVerification, about)
     }
 }
 

@@ -48,12 +48,15 @@ impl AuthorizationServer {
         let at = |base: &str| {
             dpop.check(request, &Place { server: &self.rules().issuer, base, path: "", token: None }, now)
         };
-        let checked = at(&self.url_of(endpoint).ok_or(Reason::NotConfigured)?);
-        // The endpoint may have a second URL, for connections with a certificate.
-        Ok(match (checked, self.mtls_alias_of(endpoint)) {
-            (Err(ProofFlaw::UrlWrong), Some(alias)) => at(&alias)?,
-            (checked, _) => checked?,
-        })
+        let checked = match at(&self.url_of(endpoint).ok_or(Reason::NotConfigured)?) {
+            // The endpoint may have a second URL, for connections with a certificate.
+            Err(ProofFlaw::UrlWrong) => match self.mtls_alias_of(endpoint) {
+                Some(alias) => at(&alias),
+                None => Err(ProofFlaw::UrlWrong),
+            },
+            checked => checked,
+        };
+        Ok(checked?)
     }
 
     /// Marks a proof as used.

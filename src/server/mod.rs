@@ -242,6 +242,13 @@ impl AuthorizationServer {
         refusal.into_response()
     }
 
+    /// The same where a user is shown why.
+    fn refuse_page(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> ErrorPage {
+        let page = ErrorPage::from(&refusal);
+        let _ = self.refuse(refusal, endpoint, about);
+        page
+    }
+
     /// The same where clients authenticate. One that brought no secret along to prove itself is shown no `Basic` challenge: on it a
     /// browser asks its user for a password, and a program in a page has none. The request alone decides, so the answer does
     /// not tell which clients exist.

@@ -17,8 +17,8 @@ impl AuthorizationServer {
         self.call(HostCall::LoadGrant, self.inner.store.load(GrantId::new([0; 16])))
             .await
             .ok_or(Fault::Deadline)??;
-        let nobody = ClientId::new("grantor-ready");
-        self.call(HostCall::FindClient, self.inner.clients.client(&nobody))
+        let unknown = ClientId::new("grantor-ready");
+        self.call(HostCall::FindClient, self.inner.clients.client(&unknown))
             .await
             .ok_or(Fault::Deadline)??;
         if let Some(signer) = &self.inner.signer {

@@ -45,7 +45,7 @@ impl SingleUse {
 
     /// Takes what was given back; whether it was, and would still be valid. One of several takes it.
     fn takes_back(&self, key: ReplayKey, now: DateTime<Utc>) -> bool {
-        self.given_back().take(&key, now)
+        self.given_back().remove(&key).is_some_and(|until| now < until)
     }
 
     fn give_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) {

@@ -244,7 +244,7 @@ impl AuthorizationServer {
             None => (None, None),
         };
         let wants_jwt = introspect::prefers_jwt(request);
-        match flow.introspect(record.as_ref(), sub.as_deref(), wants_jwt, &self.facts()) {
+        match flow.introspect(record.as_ref(), sub.as_deref(), wants_jwt, &self.facts())? {
             introspect::Answer::Ready(response) => Ok(response),
             introspect::Answer::Sign(waiting) => {
                 let text = self.sign(waiting.unsigned()).await?;

@@ -8,14 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 pub(super) struct Turns<K> {
-    state: Mutex<State<K>>,
+    /// Made by the first request: of many tenants, most have none.
+    state: Mutex<Option<Box<State<K>>>>,
 }
 
 struct State<K> {
     last_number: u64,
-    /// Made by the first request: of many tenants, most have none.
-    #[allow(clippy::box_collection)]
-    lines: Option<Box<HashMap<K, Line>>>,
+    lines: HashMap<K, Line>,
 }
 
 /// Who has the turn, and who waits for it, in the order of their numbers.
@@ -26,7 +25,13 @@ struct Line {
 
 impl<K> Default for Turns<K> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { last_number: 0, lines: None }) }
+        Self { state: Mutex::new(None) }
+    }
+}
+
+impl<K> Default for State<K> {
+    fn default() -> Self {
+        Self { last_number: 0, lines: HashMap::new() }
     }
 }
 
@@ -46,9 +51,10 @@ impl<K: Copy + Eq + Hash> Turns<K> {
 
     fn line_up(&self, key: K) -> Turn<'_, K> {
         let mut state = self.state();
+        let state = state.get_or_insert_default();
         state.last_number += 1;
         let number = state.last_number;
-        let line = state.lines.get_or_insert_default().entry(key);
+        let line = state.lines.entry(key);
         let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
         if line.holder != number {
             line.waiting.push_back((number, Waker::noop().clone()));
@@ -56,14 +62,8 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         Turn { turns: self, key, number }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, Option<Box<State<K>>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<K: Eq + Hash> State<K> {
-    fn line(&mut self, key: &K) -> Option<&mut Line> {
-        self.lines.as_mut()?.get_mut(key)
     }
 }
 
@@ -77,7 +77,8 @@ pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
 impl<K: Copy + Eq + Hash> Turn<'_, K> {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.turns.state();
-        let Some(line) = state.line(&self.key) else { return Poll::Ready(()) };
+        let line = state.as_mut().and_then(|state| state.lines.get_mut(&self.key));
+        let Some(line) = line else { return Poll::Ready(()) };
         match line.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
             Ok(at) => {
                 if let Some((_, waker)) = line.waiting.get_mut(at) {
@@ -93,7 +94,8 @@ impl<K: Copy + Eq + Hash> Turn<'_, K> {
 impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
     fn drop(&mut self) {
         let mut state = self.turns.state();
-        let Some(line) = state.line(&self.key) else { return };
+        let Some(State { lines, .. }) = state.as_deref_mut() else { return };
+        let Some(line) = lines.get_mut(&self.key) else { return };
         if line.holder != self.number {
             line.waiting.retain(|(number, _)| *number != self.number);
             return;
@@ -101,7 +103,7 @@ impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
         let next = line.waiting.pop_front();
         match &next {
             Some((number, _)) => line.holder = *number,
-            None => drop(state.lines.as_mut().and_then(|lines| lines.remove(&self.key))),
+            None => drop(lines.remove(&self.key)),
         }
         drop(state);
         if let Some((_, waker)) = next {
@@ -141,7 +143,7 @@ mod tests {
         let turn = poll(second.as_mut()).unwrap();
         drop(turn);
         assert!(poll(third.as_mut()).is_some());
-        assert!(turns.state().lines.as_ref().is_none_or(|lines| lines.is_empty()));
+        assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));
     }
 
     #[test]
@@ -156,6 +158,6 @@ mod tests {
             // It has the turn, and goes without ever having known.
         }
         assert!(poll(third.as_mut()).is_some());
-        assert!(turns.state().lines.as_ref().is_none_or(|lines| lines.is_empty()));
+        assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));
     }
 }

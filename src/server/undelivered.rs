@@ -47,7 +47,7 @@ impl UndeliveredAnswers {
 
     fn forget(&self, grant: GrantId) {
         if self.count.load(Ordering::Acquire) > 0 {
-            self.lost(|lost| lost.take(&grant, DateTime::<Utc>::MIN_UTC));
+            self.lost(|lost| lost.remove(&grant));
         }
     }
 

@@ -52,7 +52,8 @@ struct Claims {
 }
 
 impl Proof {
-    /// The claims of a proof, by the thumbprint of the key that signed it with this algorithm. The payload is a JSON object without a member twice.
+    /// The claims of a proof, by the thumbprint of the key that signed it with this algorithm. The payload is a JSON object without
+    /// a member twice.
     ///
     /// # Errors
     /// [`ProofFlaw::ClaimMissing`](Flaw::ClaimMissing), or one of another type.

@@ -276,8 +276,8 @@ impl TokenReply {
         let opaque = opaque.map(|text| (ACCESS_TOKEN_MEMBER, text));
         let signed = self.signed.into_iter().map(|part| (part.member, part.text));
         let mut fields: Vec<_> = opaque.into_iter().chain(signed).collect();
-        fields
-            .push(("token_type", Confirmation::token_type_of(self.rights.confirmation.as_ref()).to_owned()));
+        let token_type = Confirmation::token_type_of(self.rights.confirmation.as_ref());
+        fields.push(("token_type", token_type.to_owned()));
         fields.push(("expires_in", self.expires_in.to_string()));
         let AccessRights { scope, details, .. } = &self.rights;
         if !scope.is_empty() {

@@ -53,8 +53,20 @@ const GRANT: &[&str] = &[
     "client_id",
     "client_secret",
 ];
-const AUTHORIZATION: &[&str] =
-    &["redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "resource", "nonce"];
+/// None is required: a signed request has them in its object.
+const AUTHORIZATION: &[&str] = &[
+    "client_id",
+    "client_secret",
+    "response_type",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+    "nonce",
+    "request",
+];
 const HINT: &[&str] = &["token_type_hint", "client_id", "client_secret"];
 
 /// None for what this server does not answer itself.
@@ -66,7 +78,7 @@ fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
         }
         Endpoint::PushedAuthorizationRequest => (
             "Push an authorization request (RFC 9126)",
-            Form(&["client_id", "response_type"], AUTHORIZATION),
+            Form(&[], AUTHORIZATION),
             Answer::Json(201),
             Asks::Client,
         ),
@@ -221,15 +233,20 @@ fn flows(server: &Inner) -> Value {
     let url = |endpoint| server.endpoints.path(endpoint).map(|path| server.url(path));
     let scopes: Map<String, Value> =
         server.rules.scope.iter().map(|scope| (scope.to_owned(), Value::from(""))).collect();
-    let mut flows = Map::new();
-    if let (true, Some(page), Some(token)) =
-        (works(&GrantType::AuthorizationCode, server), url(Endpoint::Authorization), url(Endpoint::Token))
-    {
-        let flow = json!({ "authorizationUrl": page, "tokenUrl": token, "scopes": scopes });
-        flows.insert("authorizationCode".to_owned(), flow);
-    }
-    if let (true, Some(token)) = (works(&GrantType::ClientCredentials, server), url(Endpoint::Token)) {
-        flows.insert("clientCredentials".to_owned(), json!({ "tokenUrl": token, "scopes": scopes }));
-    }
-    Value::Object(flows)
+    let page = ("authorizationUrl", url(Endpoint::Authorization));
+    let token = ("tokenUrl", url(Endpoint::Token));
+    let known = [
+        (GrantType::AuthorizationCode, "authorizationCode", vec![&page, &token]),
+        (GrantType::ClientCredentials, "clientCredentials", vec![&token]),
+        (GrantType::Implicit, "implicit", vec![&page]),
+        (GrantType::Password, "password", vec![&token]),
+    ];
+    let flows = known.into_iter().filter_map(|(grant_type, name, urls)| {
+        let mut flow = json!({ "scopes": scopes });
+        for (member, url) in urls {
+            flow[*member] = url.as_deref()?.into();
+        }
+        works(&grant_type, server).then(|| (name.to_owned(), flow))
+    });
+    Value::Object(flows.collect())
 }

@@ -55,8 +55,8 @@ impl AuthorizationServer {
 
     async fn deliver_all(self, mut notices: Vec<LogoutNotice>, first: FirstTryDone) {
         let mut first = Some(first);
-        let pauses = Arc::clone(&self.inner.session_channels.pauses);
-        for pause in std::iter::once(None).chain(pauses.iter().copied().map(Some)) {
+        let pauses = self.inner.session_channels.pauses.iter().copied().map(Some);
+        for pause in std::iter::once(None).chain(pauses) {
             if let Some(pause) = pause {
                 Delay::new(pause).await;
             }

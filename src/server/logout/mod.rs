@@ -25,9 +25,7 @@ impl AuthorizationServer {
     /// ended.
     pub async fn logout(&self, request: &Request) -> Result<Logout, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
-            let page = ErrorPage::from(&refusal);
-            let _ = self.refuse(refusal, Endpoint::EndSession, about);
-            page
+            self.refuse_page(refusal, Endpoint::EndSession, about)
         };
         if self.sessions().is_none() || self.inner.endpoints.path(Endpoint::EndSession).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
@@ -191,12 +189,9 @@ impl LogoutEnd {
             Some(session) => match server.end_session(&session).await {
                 Ok(ended) => ended,
                 Err(error) => {
-                    let refusal = Refusal::from(error);
-                    let page = ErrorPage::from(&refusal);
                     let subject = login.as_ref().map(Login::subject);
                     let about = EventSubject { subject, ..EventSubject::default() };
-                    let _ = server.refuse(refusal, Endpoint::EndSession, about);
-                    return Err(page);
+                    return Err(server.refuse_page(error.into(), Endpoint::EndSession, about));
                 }
             },
         };

@@ -1,5 +1,6 @@
 //! [`Sessions`]: what a host says of its sessions.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,16 +41,16 @@ pub(in crate::server) struct SessionChannels {
     pub(super) spawn: Option<Spawn>,
     pub(super) queue: Option<Arc<dyn LogoutQueue>>,
     /// The pauses after a try that failed; there is one try more than pauses.
-    pub(super) pauses: Arc<[Duration]>,
+    pub(super) pauses: Cow<'static, [Duration]>,
 }
 
 /// Five tries within five minutes.
-const PAUSES: [u64; 4] = [5, 25, 60, 150];
+const PAUSES: &[Duration] =
+    &[Duration::from_secs(5), Duration::from_secs(25), Duration::from_secs(60), Duration::from_secs(150)];
 
 impl Default for SessionChannels {
     fn default() -> Self {
-        let pauses = PAUSES.into_iter().map(Duration::from_secs).collect();
-        Self { outbound: None, spawn: None, queue: None, pauses }
+        Self { outbound: None, spawn: None, queue: None, pauses: Cow::Borrowed(PAUSES) }
     }
 }
 
