@@ -123,6 +123,7 @@
 //! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `metrics` and `tracing`) |
 //! | tests of your own program | `manual::testing` (feature `testing`) |
 //! | DPoP, mutual TLS, tokens that are bound to a key | [`manual::sender_constrained`] |
+//! | FAPI 2.0, banks, open banking, message signing | [`manual::fapi`] |
 //! | SQLite, PostgreSQL, tables and migrations, a database of your own, backups | [`manual::storage`] |
 //! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |

@@ -149,11 +149,11 @@ impl ClientBuilder {
         self.add_secret(SecretHash::Phc(phc.into()), None)
     }
 
-    /// Adds a secret that the server can open again: for [`AuthMethod::ClientSecretJwt`], and for whatever else is made with the secret
-    /// itself. Its digest is kept, too, so the client may authenticate by it as by any other.
+    /// Adds a secret that the server can open again, for [`AuthMethod::ClientSecretJwt`]. Its digest is kept, too, so it serves the other
+    /// methods with a secret as well.
     ///
     /// # Errors
-    /// It has less than 32 bytes, or the host did not seal it.
+    /// It has fewer than 32 bytes, or the host did not seal it.
     pub fn sealed_secret(
         mut self,
         secret: impl Into<String>,

@@ -45,7 +45,7 @@ pub enum ClientError {
     /// A MAC cannot be checked with a digest.
     #[error("client_secret_jwt needs a secret that the server can open: call sealed_secret")]
     SecretNotSealed,
-    /// OpenID Connect Core section 10.1: whatever secret a native client has, its user has, too.
+    /// OpenID Connect Core section 10.1: the user of a native client has every secret in it.
     #[error("a native client cannot use client_secret_jwt")]
     PublicWithMac,
     /// The client could never authenticate.

@@ -37,7 +37,8 @@ struct Version {
 }
 
 impl Client {
-    /// The client as JSON, with digests in place of secrets.
+    /// The client as JSON, with digests in place of secrets; beside them those that the host
+    /// [sealed](super::SealedSecrets).
     #[must_use]
     pub fn encode(&self) -> serde_json::Value {
         let body = Body {

@@ -146,9 +146,11 @@ impl ClientSignatures for ClientJwts {
         signed: &SignedText<'_>,
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, ClaimsMissing> {
-        let jws = Jws::parse(signed.text).map_err(|_| {
-            // As of a client with a secret.
-            let _ = self.verify_mac(signed, &[]);
+        let jws = Jws::parse(signed.text).map_err(|error| {
+            if error == JwsError::Algorithm {
+                // As of a client with a secret.
+                let _ = self.verify_mac(signed, &[]);
+            }
             ClaimsMissing::Refused(Flaw::Unreadable)
         })?;
         self.check(&jws, signed, now).await.map_err(|unchecked| match unchecked {
@@ -167,16 +169,25 @@ impl ClientSignatures for ClientJwts {
         secrets: &[SecretText],
     ) -> Result<Map<String, Value>, ClaimsMissing> {
         let mac = MacText::parse(signed.text).map_err(|error| match error {
-            JwsError::Algorithm => Flaw::AlgorithmRefused,
+            JwsError::Algorithm => {
+                // As of a client with keys.
+                if let Ok(jws) = Jws::parse(signed.text) {
+                    self.verify_in_vain(&jws);
+                }
+                Flaw::AlgorithmRefused
+            }
             _ => Flaw::Unreadable,
         });
         let mac = mac.map_err(ClaimsMissing::Refused)?;
         let is_registered = signed.algorithm.is_none_or(|name| name == HS256);
+        let secrets = secrets.iter().map(|secret| secret.reveal().as_bytes());
+        let secrets: Vec<&[u8]> = secrets.filter(|secret| secret.len() >= MIN_MAC_SECRET).collect();
         // Without a secret it takes as long as with one.
-        let secrets = secrets.iter().map(SecretText::reveal).filter(|secret| secret.len() >= MIN_MAC_SECRET);
-        let _ = mac.is_made_with(DECOY);
-        let right = secrets.fold(false, |right, secret| mac.is_made_with(secret.as_bytes()) | right);
-        match (right && is_registered, mac.is_of(signed.types)) {
+        let decoy = [DECOY];
+        let tried = if secrets.is_empty() { &decoy[..] } else { &secrets[..] };
+        let is_made = tried.iter().fold(false, |is_made, secret| mac.is_made_with(secret) | is_made);
+        let right = is_made && !secrets.is_empty() && is_registered;
+        match (right, mac.is_of(signed.types)) {
             (false, _) => Err(ClaimsMissing::Refused(Flaw::SignatureWrong)),
             (true, false) => Err(ClaimsMissing::Refused(Flaw::TypeWrong)),
             (true, true) => mac.claims().map_err(|_| ClaimsMissing::Refused(Flaw::ClaimMissing)),
@@ -270,6 +281,16 @@ mod tests {
                 assert_eq!(ask(text, keys, name), (Err(ClaimsMissing::Refused(flaw)), 1), "{algorithm}");
             }
         }
+    }
+
+    #[test]
+    fn ca_41_a_signature_in_the_place_of_a_mac_is_verified_in_vain() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let text = encode_now("JWT", &serde_json::json!({ "iss": "mac" }), &key).unwrap().unwrap();
+        let before = VERIFICATIONS.get();
+        let answer = ClientJwts::new().verify_mac(&SignedText::new(&text, None, None, &["JWT"]), &[]);
+        assert_eq!(answer, Err(ClaimsMissing::Refused(Flaw::AlgorithmRefused)));
+        assert_eq!(VERIFICATIONS.get() - before, 1);
     }
 
     #[test]

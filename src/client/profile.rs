@@ -36,7 +36,7 @@ pub enum Profile {
     /// known here, such as `offline_access`, is passed over, and the answer's `scope` says what was granted (RFC 6749 section 3.3).
     #[serde(rename = "mcp")]
     Mcp,
-    /// The FAPI 2.0 Security Profile, for banks, health services and whoever needs tokens that a thief cannot use: see the
+    /// The FAPI 2.0 Security Profile, for banks, health services and other hosts where a stolen token must be useless: see the
     /// [manual](crate::manual::fapi).
     ///
     /// Clients prove keys of their own, every authorization request is pushed, every token is bound to a key, refresh tokens do not
@@ -114,7 +114,7 @@ pub(crate) struct Switches {
     pub(crate) strong_clients: bool,
     /// By which algorithms clients and the server sign.
     pub(crate) algorithms: &'static [Algorithm],
-    /// How long a code is good at most.
+    /// How long a code is valid at most.
     pub(crate) longest_code: Option<Duration>,
     /// Messages are signed as the server says.
     pub(crate) signed_messages: bool,

@@ -15,7 +15,7 @@ pub enum ProfileMismatch {
     /// FAPI 2.0 Security Profile section 5.3.2.1(6).
     #[error("auth_method must be private_key_jwt, tls_client_auth or self_signed_tls_client_auth")]
     AuthMethod,
-    /// Section 5.3.2.1(3): what a program on a user's device has, its user has, too.
+    /// Section 5.3.2.1(3): the user of a program has every secret in it.
     #[error("a native client is public: leave application_type out")]
     Native,
     /// Section 5.3.2.1(2) and 5.3.2.2(1).
@@ -39,8 +39,8 @@ pub enum ProfileMismatch {
 }
 
 impl Client {
-    /// Whether its registration fits this profile. A server asks itself by its own profile, before it serves a client, and each client is
-    /// checked by its own one when it is built; ask for clients of a file when you start.
+    /// Whether its registration fits this profile. A server checks each client against its own profile before it serves it, and a client
+    /// with a profile of its own is checked when it is built. Check the clients of a file when you start.
     ///
     /// # Errors
     /// Every mistake, not only the first.
@@ -49,7 +49,7 @@ impl Client {
         if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
     }
 
-    /// Whether it fits, without a word on what does not.
+    /// Whether it fits, without the list of mistakes.
     pub(crate) fn fits(&self, profile: Profile) -> bool {
         !profile.switches().strong_clients || self.mismatches(profile).next().is_none()
     }
@@ -101,10 +101,7 @@ const ANSWERS: [&str; 4] = [
 /// a resolver may lead elsewhere (RFC 8252 section 8.3).
 fn is_private(uri: &RedirectUri) -> bool {
     let scheme = uri.as_str().split(':').next().unwrap_or_default();
-    match scheme.to_ascii_lowercase().as_str() {
-        "https" => true,
-        // No other host can be registered.
-        "http" => !uri.host().starts_with("localhost"),
-        _ => false,
-    }
+    // With http no other host than this machine can be registered.
+    let stays_here = || scheme.eq_ignore_ascii_case("http") && !uri.host().starts_with("localhost");
+    scheme.eq_ignore_ascii_case("https") || stays_here()
 }

@@ -57,11 +57,13 @@ impl ResponseType {
     /// ```
     #[must_use]
     pub fn parse(words: &str) -> Option<Self> {
-        let mut asked: Vec<&str> = words.split(' ').collect();
-        asked.sort_unstable();
-        // The names have their words in this order.
-        let sorted = asked.join(" ");
-        Self::ALL.iter().copied().find(|known| known.as_str() == sorted)
+        let named = |name: &str| Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        named(words).or_else(|| {
+            let mut asked: Vec<&str> = words.split(' ').collect();
+            asked.sort_unstable();
+            // The names have their words in this order.
+            named(&asked.join(" "))
+        })
     }
 
     /// The name in requests and metadata.

@@ -10,8 +10,8 @@ use crate::error::BackendError;
 ///
 /// A MAC is made with the secret itself (`client_secret_jwt`, OpenID Connect Core section 9), so its digest is not enough. Everywhere
 /// else this crate keeps digests alone: give a server this trait only for clients that can do nothing better, and prefer
-/// `private_key_jwt`. Seal with authenticated encryption, under a key that is not where clients are kept: who has both is every
-/// such client.
+/// `private_key_jwt`. Seal with authenticated encryption, under a key that is not where clients are kept: a thief who has both can act
+/// as every such client.
 pub trait SealedSecrets: Send + Sync + fmt::Debug {
     /// The secret as it is kept.
     ///
@@ -19,7 +19,7 @@ pub trait SealedSecrets: Send + Sync + fmt::Debug {
     /// It cannot be sealed now.
     fn seal(&self, secret: &SecretText) -> Result<String, BackendError>;
 
-    /// The secret again. The text comes from your registry. A wrong secret only refuses its client.
+    /// The secret again. The text comes from your registry. With a wrong secret its client is refused.
     ///
     /// # Errors
     /// It cannot be opened now; the request is answered with 503 or 500.

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::access::{AccessRecord, Issued, LiveTokens};
 use super::stage::{Ended, Lifetime, Stage};
-use super::{Grant, Kind, PendingCode};
-use crate::base::{Authentication, FreshSecrets, GrantId, RightsRef, Secret, after};
+use super::{Grant, Kind, PendingCode, end_of};
+use crate::base::{Authentication, FreshSecrets, GrantId, RightsRef, Secret};
 use crate::issuance::{Granted, Issuance, Policy};
 
 /// A code that is out, and what went with it.
@@ -41,7 +41,7 @@ impl Grant {
         policy: &Policy,
     ) -> (Self, Issued) {
         let FreshSecrets { grant: id, second: secret, .. } = fresh;
-        let ends = after(now, policy.grant_lifetime).min(issuance.until);
+        let ends = end_of(&issuance, now, policy);
         // The grant loses the key of its code at the redemption, and the token keeps it: so it has a record of its own.
         let rights = RightsRef { confirmation: None, ..issuance.rights.as_ref() };
         let granted = Granted { rights, ..issuance.granted() };

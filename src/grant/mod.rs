@@ -169,7 +169,7 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Self, Issued) {
-        let (id, ends) = (fresh.grant, after(now, policy.grant_lifetime).min(issuance.until));
+        let (id, ends) = (fresh.grant, end_of(&issuance, now, policy));
         let confirmation = issuance.grant_confirmation();
         let rights = RightsRef { confirmation: confirmation.as_ref(), ..issuance.rights.as_ref() };
         let granted = Granted { rights, ..issuance.granted() };
@@ -188,6 +188,7 @@ impl Grant {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Self {
+        let ends = end_of(&issuance, now, policy);
         let AccessRights { scope, details, resources, confirmation } = issuance.rights;
         let origin = Origin {
             authentication,
@@ -204,7 +205,7 @@ impl Grant {
             scope,
             targets: resources,
             created: now,
-            ends: after(now, policy.grant_lifetime).min(issuance.until),
+            ends,
             origin: origin.shared(),
             stage,
         }
@@ -364,7 +365,7 @@ impl Grant {
         self.scope.contains(OFFLINE_ACCESS)
     }
 
-    /// Whether access tokens were issued and something of it can still be used.
+    /// Whether access tokens were issued and something of the grant can still be used; before its code is redeemed, one of them.
     #[must_use]
     pub fn is_redeemed(&self, now: DateTime<Utc>) -> bool {
         match &self.stage {
@@ -379,7 +380,7 @@ impl Grant {
     pub fn expires(&self) -> DateTime<Utc> {
         let expires = self.stage.lifetime().expires();
         let has_id_token = match &self.stage {
-            // Or may have got one at the same moment.
+            // Its client got one, or may have got one at the same moment.
             Stage::Live(_) | Stage::Ended(_) => true,
             Stage::Offered(offer) => offer.beside.is_some(),
             Stage::Pushed(_) | Stage::Waiting(_) => false,
@@ -415,6 +416,11 @@ impl Grant {
         };
         (family.is_current(presented) && now < family.idle_until).then_some(family.idle_until)
     }
+}
+
+/// The latest end of a grant that begins now.
+fn end_of(issuance: &Issuance, now: DateTime<Utc>, policy: &Policy) -> DateTime<Utc> {
+    after(now, policy.grant_lifetime).min(issuance.until)
 }
 
 fn refuse(reason: Reason) -> Verdict {

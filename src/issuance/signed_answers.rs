@@ -19,7 +19,7 @@ impl SignedAnswers {
         (self.authorization && self.algorithms.contains(&algorithm)).then_some(algorithm)
     }
 
-    /// The algorithm of an introspection answer: where one is required, and where it is asked for and can be had.
+    /// The algorithm of an introspection answer: where one is required, and where it is asked for and the signer has it.
     pub(crate) fn introspection(
         &self,
         algorithm: Algorithm,

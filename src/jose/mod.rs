@@ -2,7 +2,8 @@
 //!
 //! It knows compact JWS (RFC 7515) over JSON objects and public JWKs (RFC 7517), four asymmetric
 //! [`Algorithm`]s, and nothing else. What is not here cannot be confused: [`Jws`] knows no symmetric algorithm, no
-//! `none` and no key from a header, and no type prints a private key.
+//! `none` and no key from a header, and no type prints a private key. The MACs of `client_secret_jwt` (HS256) have a
+//! reader of their own, which knows no other algorithm.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

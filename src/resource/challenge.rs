@@ -92,44 +92,16 @@ fn is_about_a_proof(reason: Reason) -> bool {
 
 /// A verifier of the host's own may refuse for any reason; a resource says only what RFC 6750 and RFC 9449 know.
 fn public_reason(reason: Reason) -> Reason {
-    match reason.code() {
-        ErrorCode::InvalidToken
-        | ErrorCode::InvalidDpopProof
-        | ErrorCode::UseDpopNonce
-        | ErrorCode::InsufficientScope
-        | ErrorCode::InsufficientUserAuthentication
-        | ErrorCode::ServerError
-        | ErrorCode::TemporarilyUnavailable => reason,
-        ErrorCode::InvalidRequest if matches!(reason, Reason::TokenMethodsMixed | Reason::TokenMalformed) => {
-            reason
-        }
-        ErrorCode::AccessDenied
-        | ErrorCode::AccountSelectionRequired
-        | ErrorCode::AuthorizationPending
-        | ErrorCode::ConsentRequired
-        | ErrorCode::ExpiredToken
-        | ErrorCode::InteractionRequired
-        | ErrorCode::InvalidAuthorizationDetails
-        | ErrorCode::InvalidClient
-        | ErrorCode::InvalidClientMetadata
-        | ErrorCode::InvalidGrant
-        | ErrorCode::InvalidRedirectUri
-        | ErrorCode::InvalidRequest
-        | ErrorCode::InvalidRequestObject
-        | ErrorCode::InvalidRequestUri
-        | ErrorCode::InvalidScope
-        | ErrorCode::InvalidSoftwareStatement
-        | ErrorCode::InvalidTarget
-        | ErrorCode::LoginRequired
-        | ErrorCode::RegistrationNotSupported
-        | ErrorCode::RequestNotSupported
-        | ErrorCode::RequestUriNotSupported
-        | ErrorCode::SlowDown
-        | ErrorCode::UnapprovedSoftwareStatement
-        | ErrorCode::UnauthorizedClient
-        | ErrorCode::UnmetAuthenticationRequirements
-        | ErrorCode::UnsupportedGrantType
-        | ErrorCode::UnsupportedResponseType
-        | ErrorCode::UnsupportedTokenType => Reason::TokenInactive,
-    }
+    let is_said = matches!(reason, Reason::TokenMethodsMixed | Reason::TokenMalformed)
+        || matches!(
+            reason.code(),
+            ErrorCode::InvalidToken
+                | ErrorCode::InvalidDpopProof
+                | ErrorCode::UseDpopNonce
+                | ErrorCode::InsufficientScope
+                | ErrorCode::InsufficientUserAuthentication
+                | ErrorCode::ServerError
+                | ErrorCode::TemporarilyUnavailable
+        );
+    if is_said { reason } else { Reason::TokenInactive }
 }

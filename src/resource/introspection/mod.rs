@@ -145,7 +145,7 @@ impl Introspection {
     #[must_use]
     pub fn keep(mut self, answers: usize) -> Self {
         // Either half of the cache has room for all of them.
-        self.cache = Recent::new(2 * answers.max(1));
+        self.cache = Recent::new(answers.max(1).saturating_mul(2));
         self
     }
 
