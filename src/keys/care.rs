@@ -47,7 +47,7 @@ impl KeyRing {
         if self.announced(algorithm, now) {
             return Ok(None);
         }
-        Ok(Some(self.followed_by(fresh(algorithm)?, now, schedule)))
+        Ok(Some(self.followed_by(Arc::new(fresh(algorithm)?), now, schedule)))
     }
 
     /// The ring without a key that must not be believed any more. If it was the one that signs, the successor that is announced signs at
@@ -73,6 +73,8 @@ impl KeyRing {
             // What had been announced to follow it is gone, so it signs on.
             Some(signing) if !has_successor => signing.end = None,
             Some(_) => {}
+            // It did not sign any more.
+            None if matches!(gone.stage(now), KeyStage::Published | KeyStage::Gone) => {}
             None => match entries.iter_mut().find(announced) {
                 Some(successor) => successor.signs = now,
                 None => {
@@ -91,10 +93,11 @@ impl KeyRing {
     /// [`KeyChangeError::Announced`] if another successor is announced.
     pub fn import(
         &self,
-        key: SigningKey,
+        key: impl Into<Arc<SigningKey>>,
         now: DateTime<Utc>,
         schedule: &KeySchedule,
     ) -> Result<Option<Self>, KeyChangeError> {
+        let key: Arc<SigningKey> = key.into();
         if key.key().kid().is_some_and(|kid| self.entries.iter().any(|entry| entry.is_named(kid))) {
             return Ok(None);
         }
@@ -110,7 +113,7 @@ impl KeyRing {
         of_algorithm.any(|entry| entry.stage(now) == KeyStage::Announced)
     }
 
-    fn followed_by(&self, key: SigningKey, now: DateTime<Utc>, schedule: &KeySchedule) -> Self {
+    fn followed_by(&self, key: Arc<SigningKey>, now: DateTime<Utc>, schedule: &KeySchedule) -> Self {
         let mut entries = self.entries.clone();
         let last = entries.iter_mut().find(|e| e.key.algorithm() == key.algorithm() && e.end.is_none());
         let signs = last.map_or(now, |last| {
@@ -118,7 +121,7 @@ impl KeyRing {
             last.end = Some(End::at(signs, schedule.retire));
             signs
         });
-        entries.push(Entry { key: Arc::new(key), announced: now, signs, end: None });
+        entries.push(Entry { key, announced: now, signs, end: None });
         Self { entries }
     }
 }

@@ -9,15 +9,14 @@ use super::driver::{Cached, Keys, Rotating, Source, TRIES, digest, in_time};
 use super::ring::KeyRing;
 use super::view::KeyView;
 use crate::error::{BackendError, CommitError, Fault};
-use crate::jose::{Algorithm, KeyError, Signer as _, SigningKey};
+use crate::jose::{Algorithm, Signer as _, SigningKey};
 
 /// What is to be done to the ring.
 #[derive(Clone)]
 enum Change {
     Rotate(Algorithm),
     Replace(String),
-    /// As PKCS#8 with its name, for the ring takes the key itself.
-    Import(Arc<dyn Fn() -> Result<SigningKey, KeyError> + Send + Sync>),
+    Import(Arc<SigningKey>),
 }
 
 impl Keys {
@@ -43,8 +42,8 @@ impl Keys {
     /// Every token that the key signed is lost, and clients get new ones by their refresh tokens.
     ///
     /// # Errors
-    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it; the host brought the keys
-    /// along; or the store failed. After a failure, ask again.
+    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it (then
+    /// this node does not sign with it any more either); the host brought the keys along; or the store failed. After a failure, ask again.
     pub async fn replace(&self, kid: &str, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         self.rotating_with(None)?.change(Change::Replace(kid.to_owned()), now).await
     }
@@ -52,21 +51,15 @@ impl Keys {
     /// Takes a private key from elsewhere into the ring, under its own `kid`: by [`SigningKey::from_pem`] or
     /// [`SigningKey::from_jwk`]. In a ring without a key of its algorithm it signs at once; so import before the first call of
     /// [`current`](Self::current), and tokens of the server that you come from stay good. Otherwise it is announced, and signs as the
-    /// successor of the key that does. Nothing changes if the ring has a key with this `kid`, so a program may import at each start.
+    /// successor of the key that does. Nothing changes if the ring has a key with this `kid`. **Import a key once, not at each start**: the
+    /// ring forgets a key that was replaced or has run out, and would take it again.
     ///
     /// # Errors
     /// Another successor is announced, the key is of an algorithm that is not one of these keys', the host brought the keys along, or
     /// the store failed.
     pub async fn import(&self, key: SigningKey, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
-        let algorithm = key.algorithm();
-        let rotating = self.rotating_with(Some(algorithm))?;
-        let kid = key.key().kid().map(str::to_owned);
-        let pkcs8 = key.to_pkcs8().map_err(broken)?;
-        let again = move || {
-            let key = SigningKey::from_pkcs8(algorithm, pkcs8.reveal())?;
-            Ok(kid.iter().fold(key, |key, kid| key.with_kid(kid)))
-        };
-        rotating.change(Change::Import(Arc::new(again)), now).await
+        let rotating = self.rotating_with(Some(key.algorithm()))?;
+        rotating.change(Change::Import(Arc::new(key)), now).await
     }
 
     fn rotating_with(&self, algorithm: Option<Algorithm>) -> Result<&Rotating, KeyChangeError> {
@@ -81,7 +74,6 @@ impl Keys {
 impl Rotating {
     /// Load, decide, write; after a lost race or a lost answer, once more.
     async fn change(&self, change: Change, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
-        let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
         let mut begun = false;
         for _ in 0..TRIES {
             let record = in_time(self.store.load()).await?.map_err(Fault::from)?;
@@ -92,26 +84,34 @@ impl Rotating {
                 Some(_) => KeyRing::decode(text).map_err(broken)?,
             };
             let Some(next) = self.changed(&ring, &change, now).await? else {
-                // The other node that was first did the same, or this one's own write was not confirmed.
-                if matches!(change, Change::Replace(_)) && !begun {
+                if record.is_none() {
                     return Err(KeyChangeError::Unknown);
                 }
-                let same = Cached::new(ring, digest(text), &self.algorithms, now, again)?;
-                return Ok(self.keep_changed(same));
+                // A key that another node has replaced does not sign here any more either.
+                let view = self.keep_changed(self.cache_of(ring, text, now)?);
+                // The other node that was first did the same, or this one's own write was not confirmed.
+                return match change {
+                    Change::Replace(_) if !begun => Err(KeyChangeError::Unknown),
+                    Change::Rotate(_) | Change::Replace(_) | Change::Import(_) => Ok(view),
+                };
             };
             begun = true;
             let body = next.encode().map_err(broken)?;
             match in_time(self.store.commit(version, body.reveal())).await? {
-                Ok(_version) => {
-                    let fresh = Cached::new(next, digest(body.reveal()), &self.algorithms, now, again)?;
-                    return Ok(self.keep_changed(fresh));
-                }
+                Ok(_version) => return Ok(self.keep_changed(self.cache_of(next, body.reveal(), now)?)),
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) if error.is_unknown_outcome() => {}
                 Err(CommitError::Store(error)) => return Err(Fault::from(error).into()),
             }
         }
         Err(Fault::Contended.into())
+    }
+
+    /// The store is asked again at once if more is due than was changed, such as the first key of another algorithm.
+    fn cache_of(&self, ring: KeyRing, text: &str, now: DateTime<Utc>) -> Result<Cached, Fault> {
+        let is_due = ring.is_due(now, &self.schedule, &self.algorithms);
+        let again = if is_due { now } else { now + TimeDelta::seconds(Keys::CACHE_SECONDS) };
+        Cached::new(ring, digest(text), &self.algorithms, now, again)
     }
 
     /// Making an RSA key takes a while, so it is done off the async threads.
@@ -126,7 +126,7 @@ impl Rotating {
         blocking::unblock(move || match change {
             Change::Rotate(algorithm) => ring.rotate(algorithm, now, &schedule, make).map_err(broken),
             Change::Replace(kid) => ring.replace(&kid, now, make).map_err(broken),
-            Change::Import(key) => ring.import(key().map_err(broken)?, now, &schedule),
+            Change::Import(key) => ring.import(key, now, &schedule),
         })
         .await
     }

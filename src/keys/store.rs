@@ -14,7 +14,7 @@ use crate::error::{BackendError, CommitError};
 /// nothing of it. To empty the cell is the emergency reset: within a minute all nodes agree on new keys that sign
 /// at once, and the old ones are published no more. What is returned is trusted without limit: a forged body lets its author be any user.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` keeps no keys: it is no `KeyStore`",
+    message = "`{Self}` is not a `KeyStore`, so it cannot keep keys",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]

@@ -86,7 +86,7 @@ impl KeyView {
         self.signers.iter().find(|(own, _)| *own == algorithm).map(|(_, signer)| signer)
     }
 
-    /// The algorithms that somebody signs with.
+    /// The algorithms that have a signer.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.signers.iter().map(|(algorithm, _)| *algorithm)
     }
@@ -115,7 +115,7 @@ impl KeyView {
         &self.states
     }
 
-    /// Whether somebody signs with each of them.
+    /// Whether each of them has a signer.
     pub(super) fn can_sign(&self, algorithms: &[Algorithm]) -> bool {
         algorithms.iter().all(|algorithm| self.signer(*algorithm).is_some())
     }

@@ -49,7 +49,7 @@ async fn what_the_host_disabled_stays_disabled() {
     assert_eq!(stored.state(), ClientState::Disabled, "a program may disable its own client, too");
 }
 
-/// A registry in which somebody else is always first, for so many writes.
+/// A registry where another writer is always faster, for the first `rivals` writes.
 struct Contended {
     inner: MemoryRegistry,
     rivals: std::sync::atomic::AtomicU32,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 use grantor::jose::{Algorithm, SigningKey};
-use grantor::keys::{KeyChangeError, KeyRecord, KeyStage, KeyStore, Keys, MemoryKeyStore};
+use grantor::keys::{KeyChangeError, KeyRecord, KeySchedule, KeyStage, KeyStore, Keys, MemoryKeyStore};
 use grantor::store::CommitError;
 use grantor::{BackendError, async_trait};
 
@@ -54,6 +54,17 @@ async fn a_key_that_leaked_is_gone_at_once() {
 }
 
 #[tokio::test]
+async fn a_node_that_replaces_too_late_stops_signing_with_the_key_as_well() {
+    let store = memory();
+    let (first, late) = (node(&store), node(&store));
+    let leaked = signs(&first.current(start()).await.unwrap());
+    late.current(start()).await.unwrap();
+    first.replace(&leaked, start()).await.unwrap();
+    assert!(matches!(late.replace(&leaked, start()).await, Err(KeyChangeError::Unknown)));
+    assert_ne!(signs(&late.current_now(start()).unwrap()), leaked);
+}
+
+#[tokio::test]
 async fn a_successor_or_a_former_key_can_be_replaced_too() {
     let keys = node(&memory());
     keys.current(start()).await.unwrap();
@@ -84,7 +95,7 @@ async fn a_key_from_elsewhere_keeps_its_name_and_its_tokens() {
     let view = keys.import(key, start()).await.unwrap();
     assert_eq!((signs(&view), published(&view).len()), ("2024-a".to_owned(), 1));
     let text = token(&view);
-    // A program may do so at each start, and another node reads the name from the store.
+    // The second time changes nothing, and another node reads the name from the store.
     assert_eq!(published(&keys.import(again(), day(1)).await.unwrap()).len(), 1);
     let other = node(&store).current(day(1)).await.unwrap();
     assert_eq!(signs(&other), "2024-a");
@@ -98,6 +109,29 @@ async fn a_key_from_elsewhere_keeps_its_name_and_its_tokens() {
     keys.current(start()).await.unwrap();
     keys.rotate_now(ED, start()).await.unwrap();
     assert!(matches!(keys.import(former(), start()).await, Err(KeyChangeError::Announced)));
+}
+
+#[tokio::test]
+async fn an_import_leaves_no_other_algorithm_without_a_key() {
+    let algorithms = [ED, Algorithm::Es256];
+    let keys = Keys::rotating(memory(), KeySchedule::default(), &algorithms).unwrap();
+    keys.import(SigningKey::generate(ED).unwrap(), start()).await.unwrap();
+    let view = keys.current(start()).await.unwrap();
+    assert!(algorithms.iter().all(|algorithm| view.signer(*algorithm).is_some()));
+}
+
+#[tokio::test]
+async fn a_former_key_of_an_algorithm_that_is_no_longer_wanted_gets_no_successor() {
+    let store = memory();
+    let both = Keys::rotating(store.clone(), KeySchedule::default(), &[ED, Algorithm::Es256]).unwrap();
+    both.current(start()).await.unwrap();
+    let keys = node(&store);
+    let view = keys.current(day(91)).await.unwrap();
+    let mut states = view.states().iter();
+    let former = states.find(|key| key.algorithm == Algorithm::Es256).unwrap();
+    assert_eq!(former.stage, KeyStage::Published);
+    let after = keys.replace(former.key.kid().unwrap(), day(91)).await.unwrap();
+    assert!(after.states().iter().all(|key| key.algorithm == ED));
 }
 
 #[tokio::test]
