@@ -52,7 +52,7 @@ use crate::grant::{Grant, GrantId, SessionId, Subject};
 /// hosts and clients chose: bind them as parameters, never paste them into a query. What a store returns is
 /// trusted: a stale or forged record brings spent codes and revoked tokens back to life.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` keeps no grants: it is no `TokenStore`",
+    message = "`{Self}` is not a `TokenStore`, so it cannot keep grants",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
@@ -117,7 +117,7 @@ pub trait TokenStore: Send + Sync {
 
 /// Remembers one-time identifiers, such as the `jti` of a client assertion or of a DPoP proof.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` remembers nothing that works once: it is no `ReplayGuard`",
+    message = "`{Self}` is not a `ReplayGuard`, so it cannot remember one-time identifiers",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]

@@ -60,7 +60,7 @@ pub enum OpenError {
         /// The version here.
         known: i64,
     },
-    /// The migration went through, and the schema has not the version that it leads to.
+    /// The migration went through, but the schema does not have the version that it leads to.
     #[error(
         "{place}: the schema has version {found} after its migration to {known}: let this user write to grantor_schema"
     )]

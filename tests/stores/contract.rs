@@ -7,6 +7,7 @@ use grantor::keys::KeyStore;
 use grantor::store::contract::{Clause, Suite};
 use grantor::{Registrar, ReplayGuard, TokenStore};
 
+use crate::behaviour;
 use crate::scale::rounds;
 use crate::support::key_care::nodes_change_keys_by_hand;
 
@@ -21,12 +22,20 @@ pub async fn keeps_every_contract<S>(store: S)
 where
     S: TokenStore + ReplayGuard + Registrar + KeyStore + Clone + 'static,
 {
-    nodes_change_keys_by_hand(Arc::new(store.clone()), chrono::Utc::now()).await;
+    keeps_every_contract_in(store, rounds(200, 10_000)).await;
+}
+
+/// The same, with this many rounds of the race of one end against many writes.
+pub async fn keeps_every_contract_in<S>(store: S, ends: usize)
+where
+    S: TokenStore + ReplayGuard + Registrar + KeyStore + Clone + 'static,
+{
+    nodes_change_keys_by_hand(Arc::new(store.clone()), behaviour::now()).await;
     let suite = || {
         let suite = Suite::new(store.clone()).tasks(TASKS).rounds(rounds(20, 200));
         suite.spawn(|task| drop(tokio::spawn(task)))
     };
-    let ends = Suite::new(store.clone()).only([Clause::EndRace]).tasks(WRITERS).rounds(rounds(200, 10_000));
+    let ends = Suite::new(store.clone()).only([Clause::EndRace]).tasks(WRITERS).rounds(ends);
     let ends = ends.limit(Duration::from_secs(60 * 60)).spawn(|task| drop(tokio::spawn(task)));
     let reports = [
         ends.run().await.unwrap(),

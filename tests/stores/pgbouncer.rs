@@ -4,7 +4,8 @@ use grantor::Registrar as _;
 use grantor::store::{PostgresOptions, PostgresStore};
 
 use crate::behaviour;
-use crate::contract::keeps_every_contract;
+use crate::contract::keeps_every_contract_in;
+use crate::scale::rounds;
 use crate::servers::pgbouncer::PgBouncer;
 use crate::servers::postgres::Postgres;
 
@@ -19,8 +20,8 @@ async fn behind_pgbouncer_a_store_keeps_every_contract() {
     // More than the pooler has itself.
     let options = PostgresOptions::new(&url).connections(12).transaction_pooling(true);
     let store = options.connect().await.unwrap();
-    keeps_every_contract(store.clone()).await;
-    assert_eq!(server.sql("SELECT count(*) FROM pg_prepared_statements"), "0");
+    // Four round trips in place of one; and a statement with a name would fail here.
+    keeps_every_contract_in(store.clone(), rounds(10, 1_000)).await;
     behaviour::asks_everything(&store).await;
     store.close().await;
     assert!(store.insert(behaviour::client("late")).await.is_err());

@@ -8,7 +8,8 @@ use grantor::store::{Filter, OpenError, Page, PostgresOptions, PostgresStore};
 use grantor::{ClientId, ClientRegistry as _, Registrar as _, TokenStore as _};
 
 use crate::behaviour;
-use crate::contract::keeps_every_contract;
+use crate::contract::{keeps_every_contract, keeps_every_contract_in};
+use crate::scale::rounds;
 use crate::secrets;
 use crate::servers::postgres::Postgres;
 use crate::servers::watched::{free_port, soon};
@@ -32,7 +33,7 @@ async fn a_server_keeps_every_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_for_serialization_is_tried_again() {
     let url = format!("{}?options=-c%20default_transaction_isolation%3Dserializable", server().database());
-    keeps_every_contract(connect(&url).await).await;
+    keeps_every_contract_in(connect(&url).await, rounds(10, 1_000)).await;
 }
 
 #[tokio::test]
@@ -306,7 +307,8 @@ async fn a_statement_that_waits_too_long_is_given_up_and_did_not_happen() {
 async fn ft_36_a_schema_that_was_left_half_made_is_finished() {
     let (server, url) = (server(), server().database());
     server.sql_in(url.rsplit('/').next().unwrap(), "CREATE TABLE grantor_keys (space TEXT COLLATE \"C\" NOT NULL PRIMARY KEY, version BIGINT NOT NULL, body TEXT NOT NULL)");
-    keeps_every_contract(connect(&url).await).await;
+    // It writes to each of the tables.
+    behaviour::spaces_know_nothing_of_each_other(connect(&url).await).await;
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn without_migration_a_file_is_checked_and_left_alone() {
     let open = || SqliteOptions::new(&path).without_migration().open();
     assert!(matches!(open().await.unwrap_err(), OpenError::NoFile(_)));
     assert!(!Path::new(&path).exists());
-    // A file with tables of somebody else's.
+    // A file with another program's tables.
     std::fs::File::create(&path).unwrap();
     change(&path, "CREATE TABLE users (name TEXT)").await;
     for (found, statements) in (0_i64..).zip(SqliteStore::schema()) {

@@ -193,7 +193,7 @@ impl Contract {
         Ok(())
     }
 
-    /// Approves or denies; whether it approved, unless somebody else was first.
+    /// Approves or denies; whether it approved, unless another task was first.
     async fn answer(
         &self,
         approves: bool,

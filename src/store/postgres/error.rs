@@ -73,7 +73,7 @@ fn ends_connection(error: &sqlx::Error) -> bool {
 }
 
 /// Class 42 is a missing table or a missing right, 22 a text that cannot be kept, 54 one that is too long; a column that cannot
-/// be read was written by somebody else.
+/// be read was written by another program.
 fn no_retry_helps(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_) => true,

@@ -32,7 +32,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<i64, sqlx::
     version(connection).await
 }
 
-/// 0 where there are no tables yet. It needs no right but to read, for tables that somebody else has made.
+/// 0 where there are no tables yet. It needs no right but to read, for tables that another user has made.
 pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // In one message, which a pooler cannot tear apart.
     let found = sqlx::raw_sql("SELECT max(version) FROM grantor_schema").fetch_one(connection).await;

@@ -69,6 +69,7 @@ impl Failure {
         match self {
             Self::Lost(text) => BackendError::unknown_outcome(text),
             Self::NotDone(text) | Self::Refused(text) if lost => BackendError::unknown_outcome(text),
+            Self::Closed if lost => BackendError::unknown_outcome("the store is closed"),
             other => other.of_read(),
         }
     }

@@ -37,7 +37,7 @@ enum Manner {
     Read,
     /// A write that changes nothing the second time.
     Repeatable,
-    /// A write that would meet its own first attempt and take it for somebody else's.
+    /// A write that would meet its own first attempt and take it for another one's.
     Once,
 }
 

@@ -78,7 +78,7 @@ where
     }
 }
 
-/// A column that somebody else wrote, or a value that the database cannot keep.
+/// A column that another program wrote, or a value that the database cannot keep.
 pub(in crate::store) fn unreadable(error: impl Into<BoxDynError>) -> BackendError {
     BackendError::permanent(error)
 }

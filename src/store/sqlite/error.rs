@@ -55,7 +55,7 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
 }
 
 /// A full disk and a file that turned read-only are transient: nothing was written, and it goes on without a restart as
-/// soon as somebody has mended them. After an I/O error the log may or may not have reached the disk.
+/// soon as that is mended. After an I/O error the log may or may not have reached the disk.
 pub(super) fn write_error(error: rusqlite::Error) -> CommitError {
     if is_conflict(&error) {
         return CommitError::Conflict;
@@ -85,7 +85,7 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(extended_code_of_write(error).map(primary), Some(code::BUSY | code::PROTOCOL))
 }
 
-/// A missing table, a damaged file, a value of the wrong type: somebody else has been here.
+/// A missing table, a damaged file, a value of the wrong type: another program has been here.
 fn no_retry_helps(code: i32) -> bool {
     [code::ERROR, code::CORRUPT, code::TOOBIG, code::CONSTRAINT, code::MISMATCH, code::NOTADB].contains(&code)
 }

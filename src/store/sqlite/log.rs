@@ -22,7 +22,7 @@ pub(super) struct LogKeeper {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The log is written back after so many rows: a page is then written once for many of them.
+/// The log is written back after this number of rows, so that a page is written once for many of them.
 const ROWS: u64 = 500;
 
 /// In pages. A longer log has to begin again, which it can only do while no connection writes to it.
@@ -48,7 +48,7 @@ impl LogKeeper {
         Ok(Self { rows: 0, wake: Some(wake), is_long, thread: Some(thread) })
     }
 
-    /// After a transaction of so many rows on this connection, which is the only one of this process that writes.
+    /// After a transaction of that many rows on this connection, which is the only one of this process that writes.
     pub(super) fn written(&mut self, rows: u64, connection: &Connection) {
         self.rows += rows;
         if self.is_long.swap(false, Ordering::Acquire) {

@@ -1,6 +1,5 @@
 //! No statement scans a table.
 
-use chrono::Utc;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::super::sql::{Engine as _, clients, grants, replay};
@@ -8,6 +7,9 @@ use super::{SqliteEngine, schema};
 
 /// How many rows each table has, unless `GRANTOR_ROWS` says otherwise.
 const ROWS: u32 = 20_000;
+
+/// The first of them expires then, in seconds since 1970.
+const FIRST: i64 = 1_800_000_000;
 
 /// `ANALYZE` does not run by itself, but a host may run it.
 #[tokio::test]
@@ -74,15 +76,14 @@ async fn filled() -> SqliteConnection {
     let rows = std::env::var("GRANTOR_ROWS").map_or(ROWS, |rows| rows.parse().unwrap());
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     schema::migrate(&mut connection).await.unwrap();
-    let now = Utc::now().timestamp();
     let fill = format!(
         "CREATE TEMP TABLE numbers AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {rows}) \
            SELECT n FROM c; \
-         INSERT INTO grantor_grants SELECT '', randomblob(16), 0, 'client-' || n % 50, 'user:' || n % 5000, {now} + n, \
+         INSERT INTO grantor_grants SELECT '', randomblob(16), 0, 'client-' || n % 50, 'user:' || n % 5000, {FIRST} + n, \
            CASE WHEN n % 10 = 0 THEN randomblob(32) END, '{{}}', CASE WHEN n % 3 = 0 THEN randomblob(16) END FROM numbers; \
          INSERT INTO grantor_clients SELECT '', 'client-' || n, 0, CASE WHEN n % 2 = 0 THEN 'user-' || n % 5000 END, '{{}}' \
            FROM numbers; \
-         INSERT INTO grantor_replays SELECT '', randomblob(32), {now} + n FROM numbers"
+         INSERT INTO grantor_replays SELECT '', randomblob(32), {FIRST} + n FROM numbers"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&mut connection).await.unwrap();
     connection

@@ -1,4 +1,4 @@
-//! What somebody finds who reads the server's disk.
+//! What a reader of the server's disk finds.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
