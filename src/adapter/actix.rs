@@ -24,7 +24,6 @@
 //!     format!("notes of {:?}", access.user())
 //! }
 //!
-//! # #[allow(dead_code)]
 //! async fn serve(server: AuthorizationServer, guard: Guard) -> std::io::Result<()> {
 //!     let app = move || {
 //!         App::new()
@@ -115,7 +114,8 @@ pub fn read_head(request: &HttpRequest) -> Request {
     copy(fields, Headers::READ, &mut read.headers);
     let accepts_jwt =
         |value: &HeaderValue| value.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"jwt"));
-    if fields.get_all("accept").any(accepts_jwt) {
+    // Introspection is a `POST`, so no other request pays for the look.
+    if read.method == Method::Post && fields.get_all("accept").any(accepts_jwt) {
         copy(fields, Headers::READ_OF_SIGNED_ANSWERS, &mut read.headers);
     }
     if read.method == Method::Options {

@@ -125,7 +125,7 @@ fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
 }
 
-/// A field that is not text stays there as an empty one, so that it is malformed and not absent.
+/// A field that is not text is copied as an empty one, so that it is malformed and not absent.
 fn copy(sent: &HeaderMap, names: &[&'static str], read: &mut Headers) {
     for name in names {
         for value in sent.get_all(*name) {

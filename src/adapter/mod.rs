@@ -68,6 +68,8 @@ pub mod actix;
 mod authorized;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(any(feature = "actix", feature = "http"))]
+mod certificate_rule;
 mod forwarded_certificate;
 #[cfg(feature = "http")]
 pub mod http;

@@ -1,6 +1,5 @@
 //! The middlewares: the guard, origins, proxies, client certificates. What each does is said at its namesake of the adapter for `http`.
 
-use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
@@ -12,13 +11,16 @@ use actix_web::{Error, HttpMessage as _, HttpRequest};
 use super::extract::Found;
 use super::screen::{Screen, Screened};
 use super::{copy, read_head};
-use crate::adapter::{ForwardedCertificateError, ForwardedCertificates, TrustedProxies};
-use crate::audit::{Audit, Endpoint, Event, EventKind};
-use crate::error::{Reason, Refusal};
+use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
+use crate::adapter::{ForwardedCertificates, TrustedProxies};
+use crate::audit::Audit;
 use crate::http::{Certificate, Method, Request, Response};
 use crate::resource::{CrossOrigin, Guard, Requirement, Shared};
 
 /// Guards an app or a scope. Who passes leaves an [`Access`](crate::Access) in the request's extensions: take `ReqData<Access>`.
+///
+/// Unlike its namesake it does not mark the `Authorization` header as sensitive, for actix cannot change a request that a middleware
+/// outside still holds: leave that header out of your logs.
 ///
 /// A browser sends its preflights without a token: put a [`CrossOriginLayer`], which answers them, outside of this one, so in a later
 /// `wrap`.
@@ -106,64 +108,34 @@ impl Screen for PeerLayer {
 /// For a server behind proxies that end TLS: a request has the client certificate that the proxy names. Wrap your whole app in it.
 ///
 /// The field of a peer that is no proxy is ignored, and the audit hears of it
-/// ([`CertificateIgnored`](EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the address of the
-/// peer is not known, nothing is read.
-#[derive(Clone)]
-pub struct ForwardedCertificateLayer(Arc<Rule>);
-
-struct Rule {
-    certificates: ForwardedCertificates,
-    audit: Option<Arc<dyn Audit>>,
-}
+/// ([`CertificateIgnored`](crate::EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the
+/// address of the peer is not known, nothing is read.
+#[derive(Clone, Debug)]
+pub struct ForwardedCertificateLayer(Arc<CertificateRule>);
 
 impl ForwardedCertificateLayer {
     /// Reads what these say.
     #[must_use]
     pub fn new(certificates: ForwardedCertificates) -> Self {
-        Self(Arc::new(Rule { certificates, audit: None }))
+        Self(Arc::new(CertificateRule::new(certificates)))
     }
 
     /// Tells this audit of fields that no proxy sent, and of those that cannot be read.
     #[must_use]
     pub fn audit(self, audit: impl Audit + 'static) -> Self {
-        let certificates = self.0.certificates.clone();
-        Self(Arc::new(Rule { certificates, audit: Some(Arc::new(audit)) }))
+        Self(Arc::new(self.0.audit(audit)))
     }
 }
 
 impl Screen for ForwardedCertificateLayer {
     async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
         let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return Ok(Shared::default()) };
-        let Rule { certificates, audit } = &*self.0;
-        let note = |what| {
-            let Some(audit) = audit else { return };
-            audit.record(&Event { peer: Some(peer), ..Event::new(what, Endpoint::Host) });
-        };
-        match certificates.read(peer, |name| values(request.headers(), name)) {
-            Ok(certificate) if certificates.is_proxy(peer) => {
-                request.extensions_mut().insert(Forwarded(certificate));
-            }
-            Ok(_) => {}
-            Err(ForwardedCertificateError::NotFromProxy) => note(EventKind::CertificateIgnored),
-            Err(ForwardedCertificateError::Repeated | ForwardedCertificateError::Malformed) => {
-                let reason = Reason::CertificateMalformed;
-                note(EventKind::Refused(reason));
-                return Err(Refusal::from(reason).into_response());
-            }
+        if let Some(forwarded) = self.0.judge(peer, |name| values(request.headers(), name))? {
+            request.extensions_mut().insert(forwarded);
         }
         Ok(Shared::default())
     }
 }
-
-impl fmt::Debug for ForwardedCertificateLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ForwardedCertificateLayer").field(&self.0.certificates).finish()
-    }
-}
-
-/// What a proxy said of the certificate, which counts instead of that of the proxy's own connection. Nothing outside of this crate can
-/// make one.
-struct Forwarded(Option<Certificate>);
 
 /// The client certificate of a request: what a trusted proxy says, else what the host says, else that of the connection.
 pub(super) fn certificate(request: &HttpRequest) -> Option<Certificate> {

@@ -1,6 +1,5 @@
 //! The client certificate that a proxy names.
 
-use std::fmt;
 use std::sync::Arc;
 
 use ::http::{Extensions, HeaderMap, Request as HttpRequest};
@@ -8,9 +7,9 @@ use tower_layer::Layer;
 
 use super::screen::{Screen, Screened};
 use super::{connection, peer};
-use crate::adapter::{ForwardedCertificateError, ForwardedCertificates};
-use crate::audit::{Audit, Endpoint, Event, EventKind};
-use crate::error::{Reason, Refusal};
+use crate::adapter::ForwardedCertificates;
+use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
+use crate::audit::Audit;
 use crate::http::{Certificate, Response};
 use crate::resource::Shared;
 
@@ -18,8 +17,8 @@ use crate::resource::Shared;
 /// the client certificate that the proxy names. Put it around your whole app.
 ///
 /// The field of a peer that is no proxy is ignored, and the audit hears of it
-/// ([`CertificateIgnored`](EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the address of the
-/// peer is not known, nothing is read.
+/// ([`CertificateIgnored`](crate::EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the
+/// address of the peer is not known, nothing is read.
 ///
 /// ```
 /// use grantor::adapter::http::ForwardedCertificateLayer;
@@ -29,13 +28,8 @@ use crate::resource::Shared;
 /// let app: axum::Router = axum::Router::new().layer(ForwardedCertificateLayer::new(certificates));
 /// # Ok::<(), grantor::adapter::ProxyError>(())
 /// ```
-#[derive(Clone)]
-pub struct ForwardedCertificateLayer(Arc<Rule>);
-
-struct Rule {
-    certificates: ForwardedCertificates,
-    audit: Option<Arc<dyn Audit>>,
-}
+#[derive(Clone, Debug)]
+pub struct ForwardedCertificateLayer(Arc<CertificateRule>);
 
 /// A service inside a [`ForwardedCertificateLayer`].
 pub type WithForwardedCertificate<S> = Screened<S, ForwardedCertificateLayer>;
@@ -44,19 +38,13 @@ impl ForwardedCertificateLayer {
     /// Reads certificates by this rule.
     #[must_use]
     pub fn new(certificates: ForwardedCertificates) -> Self {
-        Self(Arc::new(Rule { certificates, audit: None }))
+        Self(Arc::new(CertificateRule::new(certificates)))
     }
 
     /// Tells this audit of fields that no proxy sent, and of those that cannot be read.
     #[must_use]
     pub fn audit(self, audit: impl Audit + 'static) -> Self {
-        Self(Arc::new(Rule { certificates: self.0.certificates.clone(), audit: Some(Arc::new(audit)) }))
-    }
-}
-
-impl fmt::Debug for ForwardedCertificateLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ForwardedCertificateLayer").field(&self.0.certificates).finish()
+        Self(Arc::new(self.0.audit(audit)))
     }
 }
 
@@ -76,31 +64,12 @@ impl Screen for ForwardedCertificateLayer {
         let Some(peer) = peer::of_connection(request.extensions()) else {
             return Ok((request, Shared::default()));
         };
-        let Rule { certificates, audit } = &*self.0;
-        let note = |what| {
-            let Some(audit) = audit else { return };
-            audit.record(&Event { peer: Some(peer), ..Event::new(what, Endpoint::Host) });
-        };
-        match certificates.read(peer, |name| values(request.headers(), name)) {
-            Ok(certificate) if certificates.is_proxy(peer) => {
-                request.extensions_mut().insert(Forwarded(certificate));
-            }
-            Ok(_) => {}
-            Err(ForwardedCertificateError::NotFromProxy) => note(EventKind::CertificateIgnored),
-            Err(ForwardedCertificateError::Repeated | ForwardedCertificateError::Malformed) => {
-                let reason = Reason::CertificateMalformed;
-                note(EventKind::Refused(reason));
-                return Err(Refusal::from(reason).into_response());
-            }
+        if let Some(forwarded) = self.0.judge(peer, |name| values(request.headers(), name))? {
+            request.extensions_mut().insert(forwarded);
         }
         Ok((request, Shared::default()))
     }
 }
-
-/// What a proxy said of the certificate, which counts instead of that of the proxy's own connection. Nothing outside of this crate can
-/// make one.
-#[derive(Clone)]
-struct Forwarded(Option<Certificate>);
 
 /// The client certificate of a request: what a trusted proxy says, else what the host says, else that of the connection.
 pub(super) fn of(extensions: &Extensions) -> Option<Certificate> {
