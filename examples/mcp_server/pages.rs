@@ -10,9 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Form, RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use grantor::{
@@ -38,15 +37,7 @@ struct Session {
     /// (`prompt=login`, `max_age=0`).
     request: Mutex<Option<String>>,
     /// How the latest consent page was answered, with the request that it was for.
-    answered: tokio::sync::Mutex<Option<(String, Answer)>>,
-}
-
-/// An answer that can be given again.
-#[derive(Clone)]
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
+    answered: tokio::sync::Mutex<Option<(String, grantor::Response)>>,
 }
 
 pub(crate) fn routes(server: AuthorizationServer) -> Router {
@@ -150,28 +141,10 @@ async fn decide(
     if answer.status >= 500 {
         return answer.into_response(); // the next press tries again
     }
-    let answer = Answer::keep(answer);
     *answered = Some((form.query, answer.clone()));
     // The same request is a new one from now on.
     *session.request.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     answer.into_response()
-}
-
-impl Answer {
-    fn keep(answer: grantor::Response) -> Self {
-        let fields = answer.headers.iter();
-        let fields = fields.filter_map(|(name, value)| {
-            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
-        });
-        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, headers: fields.collect(), body: answer.body }
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        (self.status, self.headers, Body::from(self.body)).into_response()
-    }
 }
 
 impl App {
@@ -258,7 +231,7 @@ fn who(client: &Client) -> String {
     let name = escape(client.name().unwrap_or("an application without a name"));
     match client.document_host() {
         Some(host) => format!("<bdi>{name}</bdi> of <b id=\"consent-client-host\">{}</b>", escape(host)),
-        None => format!("<bdi>{name}</bdi>, whose name nobody has checked"),
+        None => format!("<bdi>{name}</bdi>, whose name is not verified"),
     }
 }
 

@@ -244,7 +244,7 @@ const KINDS: &[KindText] = &[
         title: "On the user’s device",
         text: "A phone, desktop or browser app, or a command line. No secret.",
     },
-    KindText { value: Kind::Service, title: "Service", text: "Acts for itself; nobody signs in." },
+    KindText { value: Kind::Service, title: "Service", text: "Acts for itself; no user signs in." },
 ];
 
 #[cfg(test)]

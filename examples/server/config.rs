@@ -205,7 +205,7 @@ impl Config {
 }
 
 const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on a loopback address, so a proxy is in front of \
-    it; without trusted_proxies = [\"127.0.0.1\"] everybody has the proxy's address, and one visitor uses up the limits of \
+    it; without trusted_proxies = [\"127.0.0.1\"] all visitors have the proxy's address, and one visitor uses up the limits of \
     all. trusted_proxies = [] is for a proxy that says nothing of its clients.";
 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \

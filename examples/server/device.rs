@@ -141,7 +141,7 @@ fn form_again(app: &App, session: &Session, typed: &str, refused: ErrorPage) -> 
     }
 }
 
-const WRONG: &str = "No device waits under this code. Compare it with the one on your device; it is good for a few minutes, and in one browser.";
+const WRONG: &str = "No device waits under this code. Compare it with the one on your device; it works for a few minutes, and in one browser.";
 const TOO_MANY: &str = "Too many wrong codes were entered from here. Wait a few minutes, then try again.";
 const LONGEST_SHOWN: usize = 40;
 

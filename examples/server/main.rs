@@ -95,10 +95,10 @@ struct Arguments {
 /// The configuration is wrong, or the address is taken: nothing that another try would mend.
 const MISCONFIGURED: u8 = 2;
 
-/// Grants of which nothing can be used any more are forgotten so often.
+/// How often expired grants are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// Requests that are under way when the server is told to stop have this long to end.
+/// How long requests that are under way may still take when the server is told to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 #[tokio::main]

@@ -13,7 +13,7 @@ pub(crate) struct Stores {
     pub(crate) grants: Arc<dyn TokenStore>,
     /// The applications that developers register; those of the configuration file stay there.
     pub(crate) clients: Arc<dyn Registrar>,
-    /// What was used that is good once.
+    /// What works once and has been used.
     pub(crate) replays: Arc<dyn ReplayGuard>,
     /// Where the signing keys are, unless `[keys]` names a file.
     pub(crate) keys: Arc<dyn KeyStore>,

@@ -62,7 +62,7 @@ impl Tls {
         let found = [
             is_http.then_some("issuer: with [tls] it must be https"),
             (self.client_authorities.is_some() && !self.asks())
-                .then_some("tls.client_authorities: nobody is asked for a certificate where client_certificates is \"off\""),
+                .then_some("tls.client_authorities: no client is asked for a certificate where client_certificates is \"off\""),
         ];
         found.into_iter().flatten().map(str::to_owned).collect()
     }

@@ -80,7 +80,9 @@ pub(crate) async fn sign_in(
         Err(Refused::Wrong(message)) => credentials(&app, &csrf, &request, message),
         Err(Refused::TooMany(wait)) => {
             let page = problem(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Wait a minute.");
-            ([(header::RETRY_AFTER, wait.as_secs() + 1)], page).into_response()
+            // Rounded up: after a second less there is no room yet.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            ([(header::RETRY_AFTER, seconds)], page).into_response()
         }
         Err(Refused::Failed) => failed("the accounts cannot be reached"),
     }

@@ -123,9 +123,12 @@ pub(crate) async fn decide(
         "approve" => consent.approve().await,
         _ => consent.deny().await,
     };
-    if let Some(location) = answer.header("location")
-        && let Err(error) = app.accounts.keep_answer(&session, location).await
-    {
+    let kept = match (answer.header("location"), answer.status) {
+        (Some(location), _) => app.accounts.keep_answer(&session, location).await,
+        (None, 500..) => app.accounts.show(&session, &request).await, // the next press tries again
+        (None, _) => Ok(()),
+    };
+    if let Err(error) = kept {
         eprintln!("a second press will not find its answer: {error}");
     }
     answer.into_response()

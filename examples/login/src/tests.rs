@@ -67,7 +67,7 @@ impl Browser {
         &self.page
     }
 
-    /// A form as it stands: whoever wrote it.
+    /// These fields and no others: no page has to have written them.
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> &Page {
         let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         self.send(request, serde_urlencoded::to_string(fields).unwrap()).await;

@@ -51,7 +51,7 @@ pub(super) const DEMOS: &[Demo] = &[
         secret: Some("service-secret"),
         flow: Flow::Client,
         scope: "read",
-        text: "Gets a token for itself; nobody signs in.",
+        text: "Gets a token for itself; no user signs in.",
     },
     Demo {
         id: "browser-app",
