@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs each fuzz target for so many seconds (10 if none are given). A crash fails the script, and its input is
+# Runs each fuzz target for the given number of seconds (10 by default). A crash fails the script, and its input is
 # in fuzz/artifacts/<target>. Needs a C++ compiler; cargo-fuzz is installed if it is missing.
 set -eu
 cd "$(dirname "$0")"

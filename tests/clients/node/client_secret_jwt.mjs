@@ -3,15 +3,12 @@
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
+import { as, insecure } from './discovery.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
 const SECRETS = ['hs256-secret-that-is-as-long-as-its-hash', 'hs256-secret-that-is-the-next-one-of-two']
 
 const check = new Checks('oauth4webapi and openid-client, client_secret_jwt')
-const insecure = { [oauth.allowInsecureRequests]: true }
-const as = await oauth
-  .discoveryRequest(new URL(ISSUER), { algorithm: 'oauth2', ...insecure })
-  .then((response) => oauth.processDiscoveryResponse(new URL(ISSUER), response))
 check.equal('the method is announced', as.token_endpoint_auth_methods_supported.includes('client_secret_jwt'), true)
 check.equal('the algorithm is announced', as.token_endpoint_auth_signing_alg_values_supported.includes('HS256'), true)
 

@@ -1,50 +1,23 @@
 // openid-client and oauth4webapi against the example server under a profile of FAPI 2.0: `fapi.mjs security` or `fapi.mjs message-signing`.
 // Pushed requests, private_key_jwt, and DPoP with nonces by three algorithms; and by message signing JAR, JARM and signed introspection.
 
-import { readFileSync } from 'node:fs'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
+import { as, insecure } from './discovery.mjs'
+import { discover, keyOf, parameters, signedAnswers } from './keyed_client.mjs'
 import { User } from './user.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
 const ME = new URL(`${ISSUER}/api/me`)
 const SIGNS = process.argv[2] === 'message-signing'
-const KEYS = JSON.parse(readFileSync(new URL('../private_keys.json', import.meta.url)))
-const IMPORT = {
-  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-  EdDSA: { name: 'Ed25519' },
-  PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
-}
 /** What the libraries call the algorithm of a proof. */
 const PROVES = { ES256: 'ES256', EdDSA: 'Ed25519', PS256: 'PS256' }
 
 const check = new Checks(`openid-client and oauth4webapi, FAPI 2.0 ${process.argv[2]}`)
 
-async function keyOf(alg) {
-  const { alg: _, kid, ...jwk } = KEYS[alg]
-  return { key: await crypto.subtle.importKey('jwk', jwk, IMPORT[alg], false, ['sign']), kid }
-}
-
-async function configured(alg) {
-  const signed = SIGNS ? { introspection_signed_response_alg: alg, authorization_signed_response_alg: alg } : {}
-  return client.discovery(new URL(ISSUER), alg.toLowerCase(), signed, client.PrivateKeyJwt(await keyOf(alg)), {
-    algorithm: 'oauth2',
-    execute: [client.allowInsecureRequests, ...(SIGNS ? [client.useJwtResponseMode] : [])],
-  })
-}
-
-async function parameters(alg) {
-  const pkceCodeVerifier = client.randomPKCECodeVerifier()
-  const expectedState = client.randomState()
-  const asked = {
-    redirect_uri: `https://${alg.toLowerCase()}.example/callback`,
-    scope: 'read',
-    state: expectedState,
-    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-  }
-  return { asked, checks: { pkceCodeVerifier, expectedState } }
+function configured(alg) {
+  return SIGNS ? discover(alg, { metadata: signedAnswers(alg), execute: [client.useJwtResponseMode] }) : discover(alg)
 }
 
 /** The URL of a request that is pushed, and signed where the profile wants that. */
@@ -108,13 +81,7 @@ if (SIGNS) {
 }
 
 // The other library, which shows each challenge for a nonce.
-const insecure = { [oauth.allowInsecureRequests]: true }
-const as = await oauth
-  .discoveryRequest(new URL(ISSUER), { algorithm: 'oauth2', ...insecure })
-  .then((response) => oauth.processDiscoveryResponse(new URL(ISSUER), response))
-const own = SIGNS
-  ? { client_id: 'es256', authorization_signed_response_alg: 'ES256', introspection_signed_response_alg: 'ES256' }
-  : { client_id: 'es256' }
+const own = { client_id: 'es256', ...(SIGNS ? signedAnswers('ES256') : {}) }
 const auth = oauth.PrivateKeyJwt(await keyOf('ES256'))
 const DPoP = oauth.DPoP(own, await oauth.generateKeyPair('ES256'))
 let challenges = 0

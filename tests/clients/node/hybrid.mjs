@@ -2,7 +2,7 @@
 
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
-import { User } from './user.mjs'
+import { ask } from './relying_party.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
 const check = new Checks('openid-client (implicit and hybrid)')
@@ -36,23 +36,9 @@ check.equal('discovery: response types', hybrid.serverMetadata().response_types_
   'code id_token token',
 ])
 
-async function ask(config, redirect_uri, more = {}) {
-  const pkceCodeVerifier = client.randomPKCECodeVerifier()
-  const [expectedState, expectedNonce] = [client.randomState(), client.randomNonce()]
-  const url = client.buildAuthorizationUrl(config, {
-    redirect_uri,
-    scope: 'openid email',
-    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-    state: expectedState,
-    nonce: expectedNonce,
-    ...more,
-  })
-  const callback = await new User(ISSUER).authorize(url)
-  return { callback, checks: { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true } }
-}
+const request = (name, more = {}) => ({ redirect_uri: `https://${name}.example/callback`, scope: 'openid email', ...more })
 
-const { callback, checks } = await ask(hybrid, 'https://hybrid.example/callback')
+const { callback, checks } = await ask(hybrid, request('hybrid'))
 check.equal('code id_token: in the fragment', [callback.search, callback.hash.includes('id_token=')], ['', true])
 for (const name of ['code', 'state']) {
   const wrong = { ...checks }
@@ -71,12 +57,12 @@ check.equal('code id_token: UserInfo', user.email, 'alice@example.com')
 const refreshed = await client.refreshTokenGrant(hybrid, tokens.refresh_token)
 check.equal('code id_token: refresh', refreshed.claims().sub, 'user-alice')
 
-const beside = await ask(hybrid, 'https://hybrid.example/callback', { response_type: 'token id_token code' })
+const beside = await ask(hybrid, request('hybrid', { response_type: 'token id_token code' }))
 const early = new URLSearchParams(beside.callback.hash.slice(1)).get('access_token')
 check.equal('code id_token token: UserInfo', (await client.fetchUserInfo(hybrid, early, 'user-alice')).sub, 'user-alice')
 
 const implicit = await discover('implicit', client.None(), {}, [client.useIdTokenResponseType])
-const signIn = await ask(implicit, 'https://implicit.example/callback')
+const signIn = await ask(implicit, request('implicit'))
 const { expectedNonce, expectedState } = signIn.checks
 const claims = await client.implicitAuthentication(implicit, signIn.callback, expectedNonce, { expectedState })
 check.equal('id_token: who', [claims.sub, claims.aud, claims.email], ['user-alice', 'implicit', 'alice@example.com'])
@@ -86,7 +72,7 @@ await check.rejects(
   (error) => /nonce/.test(`${error.message} ${error.cause?.message}`),
   true,
 )
-const silent = await ask(implicit, 'https://implicit.example/callback', { nonce: '' })
+const silent = await ask(implicit, request('implicit', { nonce: '' }))
 check.equal('id_token: no nonce', new URLSearchParams(silent.callback.hash.slice(1)).get('error'), 'invalid_request')
 
 check.done()

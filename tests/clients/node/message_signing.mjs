@@ -1,50 +1,24 @@
 // openid-client and oauth4webapi against the example server: signed requests (JAR), signed responses (JARM), signed introspection answers,
 // pushed requests, and authorization details in all of them.
 
-import { readFileSync } from 'node:fs'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
+import { as, insecure } from './discovery.mjs'
+import { discover, keyOf, parameters, signedAnswers } from './keyed_client.mjs'
 import { User } from './user.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
-const KEYS = JSON.parse(readFileSync(new URL('../private_keys.json', import.meta.url)))
-const IMPORT = {
-  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-  EdDSA: { name: 'Ed25519' },
-  PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
-  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-}
 const DETAILS = [{ type: 'payment', amount: '12.50' }]
 
 const check = new Checks('openid-client and oauth4webapi, message signing')
 
-async function keyOf(alg) {
-  const { alg: _, kid, ...jwk } = KEYS[alg]
-  return { key: await crypto.subtle.importKey('jwk', jwk, IMPORT[alg], false, ['sign']), kid }
+function configured(alg, ...execute) {
+  return discover(alg, { metadata: alg === 'RS256' ? {} : signedAnswers(alg), execute })
 }
 
-async function configured(alg, ...execute) {
-  const signed = alg === 'RS256' ? {} : { introspection_signed_response_alg: alg, authorization_signed_response_alg: alg }
-  return client.discovery(new URL(ISSUER), alg.toLowerCase(), signed, client.PrivateKeyJwt(await keyOf(alg)), {
-    algorithm: 'oauth2',
-    execute: [client.allowInsecureRequests, ...execute],
-  })
-}
-
-async function parameters(alg, more = {}) {
-  const pkceCodeVerifier = client.randomPKCECodeVerifier()
-  const expectedState = client.randomState()
-  const asked = {
-    redirect_uri: `https://${alg.toLowerCase()}.example/callback`,
-    scope: 'read',
-    state: expectedState,
-    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-    authorization_details: JSON.stringify(DETAILS),
-    ...more,
-  }
-  return { asked, checks: { pkceCodeVerifier, expectedState } }
+function detailed(alg, more = {}) {
+  return parameters(alg, { authorization_details: JSON.stringify(DETAILS), ...more })
 }
 
 for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
@@ -55,7 +29,7 @@ for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
   check.equal(`${alg}: signed answers are announced`, metadata.introspection_signing_alg_values_supported.includes(alg), true)
   check.equal(`${alg}: no request_uri of others`, metadata.request_uri_parameter_supported, false)
 
-  const { asked, checks } = await parameters(alg)
+  const { asked, checks } = await detailed(alg)
   let url = await client.buildAuthorizationUrlWithJAR(config, asked, await keyOf(alg))
   check.equal(`${alg}: all is in the object`, [...url.searchParams.keys()].sort(), ['client_id', 'request'])
   if (alg === 'PS256') url = await client.buildAuthorizationUrlWithPAR(config, url.searchParams)
@@ -67,7 +41,7 @@ for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
   const seen = await client.tokenIntrospection(config, tokens.access_token)
   check.equal(`${alg}: introspection`, [seen.active, seen.client_id], [true, alg.toLowerCase()])
 
-  const denied = await parameters(alg)
+  const denied = await detailed(alg)
   let refused = await client.buildAuthorizationUrlWithJAR(config, denied.asked, await keyOf(alg))
   if (alg === 'PS256') refused = await client.buildAuthorizationUrlWithPAR(config, refused.searchParams)
   const answer = await new User(ISSUER).authorize(refused, 'deny')
@@ -77,7 +51,7 @@ for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
 
 // What a client requires of itself holds.
 const strict = await configured('PS256', client.useJwtResponseMode)
-const plain = await parameters('PS256')
+const plain = await detailed('PS256')
 const pushed = client.buildAuthorizationUrlWithPAR(strict, plain.asked)
 await check.rejects('an unsigned push', pushed, ({ error }) => error, 'invalid_request')
 const direct = await client.buildAuthorizationUrlWithJAR(strict, plain.asked, await keyOf('PS256'))
@@ -91,21 +65,17 @@ await check.rejects(
 
 // The key of another client leads nowhere.
 const es256 = await configured('ES256')
-const { asked } = await parameters('ES256')
+const { asked } = await detailed('ES256')
 const forged = await client.buildAuthorizationUrlWithJAR(es256, asked, await keyOf('EdDSA'))
 const page = await new User(ISSUER).walk(forged)
 check.equal('a forged object is a page', [page.redirect, page.status], [undefined, 400])
 check.matches('and says why', page.html, /id="oauth-error">invalid_request_object</)
 
 // The other library, with its own checks of the response, and of the answer and its signature.
-const insecure = { [oauth.allowInsecureRequests]: true }
-const as = await oauth
-  .discoveryRequest(new URL(ISSUER), { algorithm: 'oauth2', ...insecure })
-  .then((response) => oauth.processDiscoveryResponse(new URL(ISSUER), response))
-const own = { client_id: 'es256', authorization_signed_response_alg: 'ES256', introspection_signed_response_alg: 'ES256' }
+const own = { client_id: 'es256', ...signedAnswers('ES256') }
 const auth = oauth.PrivateKeyJwt(await keyOf('ES256'))
 for (const response_mode of ['jwt', 'query.jwt', 'fragment.jwt']) {
-  const { asked, checks } = await parameters('ES256', { response_type: 'code', response_mode })
+  const { asked, checks } = await detailed('ES256', { response_type: 'code', response_mode })
   const request = await oauth.issueRequestObject(as, own, asked, await keyOf('ES256'))
   const push = await oauth.pushedAuthorizationRequest(as, own, auth, { request }, insecure)
   const { request_uri } = await oauth.processPushedAuthorizationResponse(as, own, push)

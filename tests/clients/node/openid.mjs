@@ -2,7 +2,7 @@
 
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
-import { User } from './user.mjs'
+import { ask } from './relying_party.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
 const check = new Checks('openid-client (OpenID Connect)')
@@ -14,19 +14,8 @@ function discover(id, secret, metadata = {}) {
 }
 
 async function login(config, redirect_uri, more = {}) {
-  const pkceCodeVerifier = client.randomPKCECodeVerifier()
-  const [expectedState, expectedNonce] = [client.randomState(), client.randomNonce()]
-  const url = client.buildAuthorizationUrl(config, {
-    redirect_uri,
-    scope: 'openid profile email',
-    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-    state: expectedState,
-    nonce: expectedNonce,
-    ...more,
-  })
-  const callback = await new User(ISSUER).authorize(url)
-  return client.authorizationCodeGrant(config, callback, { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true })
+  const { callback, checks } = await ask(config, { redirect_uri, scope: 'openid profile email', ...more })
+  return client.authorizationCodeGrant(config, callback, checks)
 }
 
 const web = await discover('web', 'web-secret-Zk3vQm81xNfT0aYc7LrUe5Hb')

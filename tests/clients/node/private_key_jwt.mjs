@@ -1,35 +1,15 @@
 // openid-client against the example server, by keys: private_key_jwt in four algorithms, at every endpoint.
 
-import { readFileSync } from 'node:fs'
 import { createRemoteJWKSet, jwtVerify, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
+import { discover, keyOf } from './keyed_client.mjs'
 import { User } from './user.mjs'
 
 const ISSUER = process.env.GRANTOR_ISSUER
 const ME = new URL(`${ISSUER}/api/me`)
-const KEYS = JSON.parse(readFileSync(new URL('../private_keys.json', import.meta.url)))
-const IMPORT = {
-  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-  EdDSA: { name: 'Ed25519' },
-  PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
-  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-}
 
 const check = new Checks('openid-client, private_key_jwt')
-
-async function keyOf(alg) {
-  const { alg: _, kid, ...jwk } = KEYS[alg]
-  return { key: await crypto.subtle.importKey('jwk', jwk, IMPORT[alg], false, ['sign']), kid }
-}
-
-async function discover(alg, key) {
-  const authentication = client.PrivateKeyJwt(key ?? (await keyOf(alg)))
-  return client.discovery(new URL(ISSUER), alg.toLowerCase(), {}, authentication, {
-    algorithm: 'oauth2',
-    execute: [client.allowInsecureRequests],
-  })
-}
 
 const published = createRemoteJWKSet(new URL(`${ISSUER}/jwks`))
 
@@ -71,7 +51,7 @@ for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
 }
 
 // Another client's key, and an assertion that is used twice.
-const stolen = await discover('ES256', await keyOf('EdDSA'))
+const stolen = await discover('ES256', { key: await keyOf('EdDSA') })
 await check.rejects('the key of another client', client.clientCredentialsGrant(stolen), ({ status }) => status, 401)
 
 // Proofs of a key, by each algorithm that the metadata list.

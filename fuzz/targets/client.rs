@@ -1,0 +1,39 @@
+//! What the targets of the texts that a client signs share: a server that knows the client `app` by its key.
+
+use grantor::client::ClientJwts;
+use grantor::jose::Signer as _;
+use grantor::server::AuthorizationServerBuilder;
+use grantor::{AuthMethod, AuthorizationServer, Client, ClientBuilder, MemoryRegistry, MemoryStore};
+
+use crate::signing::{Forgetful, ISSUER, Still, base64url, key, signed};
+
+/// A server, with the client and the server configured further.
+pub fn server_with(
+    registered: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+) -> AuthorizationServer {
+    let jwk = serde_json::to_value(key().key()).expect("a key");
+    let client = Client::builder("app").auth_method(AuthMethod::PrivateKeyJwt);
+    let client = registered(client.jwks(serde_json::json!({ "keys": [jwk] }))).build().expect("a client");
+    let builder = AuthorizationServer::builder(ISSUER)
+        .clients(MemoryRegistry::new([client]))
+        .store(MemoryStore::new())
+        .replay_guard(Forgetful)
+        .client_signatures(ClientJwts::new())
+        .clock(Still);
+    configure(builder).build().expect("a server")
+}
+
+/// What is in order is taken with its signature, and not without.
+pub fn needs_its_signature(header: &str, claims: &str, is_taken: impl Fn(&str) -> bool) {
+    assert!(is_taken(&signed(header, claims)), "what is in order is taken");
+    assert!(!is_taken(&format!("{}.{}.", base64url(header.as_bytes()), base64url(claims.as_bytes()))));
+}
+
+/// A header that passed: it names the algorithm of the key, and changes nothing about what is verified, and by what.
+pub fn passed_header(text: &str) -> serde_json::Value {
+    let header: serde_json::Value = serde_json::from_str(text).expect("a header");
+    assert!(["EdDSA", "Ed25519"].contains(&header["alg"].as_str().expect("an algorithm")));
+    assert!(header.get("crit").is_none() && header.get("jwk").is_none() && header.get("b64").is_none());
+    header
+}
