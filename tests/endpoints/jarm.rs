@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use grantor::jose::{Algorithm, JwkSet, Jws};
+use grantor::jose::Algorithm;
 use grantor::keys::JwtSigner;
 use grantor::server::ConfigError;
 use grantor::signing::Claims;
@@ -80,17 +80,6 @@ fn posted(page: &Answer) -> String {
     html.split("name=\"response\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
-/// The header and the claims of a response, read with the published keys alone.
-async fn opened(fixture: &Fixture, text: &str) -> (Value, Value) {
-    let jwks = fixture.server.jwks().await;
-    let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
-    let claims = Jws::parse(text).unwrap().verify(&set.verifying_keys()).unwrap().claims().unwrap();
-    use base64::Engine as _;
-    let header = text.split('.').next().unwrap();
-    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap();
-    (serde_json::from_slice(&header).unwrap(), claims)
-}
-
 /// What the only parameter of a redirect says.
 async fn said(fixture: &Fixture, answer: &Answer, separator: char) -> Value {
     let (to, parameters) = answer.location().split_once(separator).expect("parameters");
@@ -98,7 +87,7 @@ async fn said(fixture: &Fixture, answer: &Answer, separator: char) -> Value {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parameters).unwrap();
     assert_eq!(pairs.len(), 1, "nothing else is outside: {parameters}");
     assert_eq!(pairs[0].0, "response");
-    opened(fixture, &pairs[0].1).await.1
+    fixture.opened(&pairs[0].1).await.1
 }
 
 #[tokio::test]
@@ -180,7 +169,7 @@ async fn jm_04_there_are_three_places_and_the_default_of_the_response_type() {
     let page = ask(&fixture, "other", &[("response_mode", "form_post.jwt")]).await;
     let html = String::from_utf8(page.0.body.clone()).unwrap();
     assert_eq!((page.status(), html.matches("type=\"hidden\"").count()), (200, 1));
-    assert!(opened(&fixture, &posted(&page)).await.1["code"].is_string());
+    assert!(fixture.opened(&posted(&page)).await.1["code"].is_string());
 }
 
 #[tokio::test]
@@ -205,7 +194,7 @@ async fn jm_06_it_is_signed_with_the_clients_algorithm_and_rs256_by_default() {
     let fixture = signing();
     for (client, algorithm) in [("other", "RS256"), ("es", "ES256")] {
         let answer = ask(&fixture, client, &[("response_mode", "jwt")]).await;
-        let (header, _) = opened(&fixture, &answer.location_parameter("response").unwrap()).await;
+        let (header, _) = fixture.opened(&answer.location_parameter("response").unwrap()).await;
         assert_eq!(header["alg"], algorithm);
     }
     for bad in ["none", "HS256"] {
@@ -302,7 +291,7 @@ async fn jm_09_a_signer_that_fails_ends_the_code_and_leaves_nothing_unsigned() {
 async fn jm_10_a_client_may_be_pinned_to_signed_responses() {
     let fixture = signing();
     let plain = ask(&fixture, "pinned", &[]).await;
-    let (_, error) = opened(&fixture, &plain.location_parameter("response").expect("a signed error")).await;
+    let (_, error) = fixture.opened(&plain.location_parameter("response").expect("a signed error")).await;
     assert_eq!(error["error"], "invalid_request");
     for (client, mode, taken) in [
         ("pinned", "jwt", true),
@@ -319,7 +308,7 @@ async fn jm_10_a_client_may_be_pinned_to_signed_responses() {
             None => Some(posted(&answer)),
         };
         let refused = match response {
-            Some(response) => opened(&fixture, &response).await.1.get("error").is_some(),
+            Some(response) => fixture.opened(&response).await.1.get("error").is_some(),
             None => answer.location_parameter("error").is_some(),
         };
         assert_eq!(refused, !taken, "{client} {mode}");

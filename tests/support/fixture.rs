@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::jose::{JwkSet, Jws};
 use grantor::server::AuthorizationServerBuilder;
 use grantor::store::{Filter, TokenStore};
 use grantor::{AuthorizationServer, Clock, Login, MemoryRegistry, MemoryStore, Policy, Profile, Request};
+use serde_json::Value;
 
 use super::answer::Answer;
 use super::bodies::Decoding;
@@ -122,6 +126,15 @@ impl Fixture {
     /// Whether the access token is live.
     pub async fn is_live(&self, access_token: &str) -> bool {
         self.server.check(access_token).await.is_ok()
+    }
+
+    /// The header and the claims of a JWT of this server, read with the published keys alone.
+    pub async fn opened(&self, jwt: &str) -> (Value, Value) {
+        let jwks = self.server.jwks().await;
+        let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
+        let claims = Jws::parse(jwt).unwrap().verify(&set.verifying_keys()).unwrap().claims().unwrap();
+        let header = URL_SAFE_NO_PAD.decode(jwt.split('.').next().unwrap()).unwrap();
+        (serde_json::from_slice(&header).unwrap(), claims)
     }
 
     /// The answer to an authorization request by alice, who says yes.

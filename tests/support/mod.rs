@@ -15,6 +15,7 @@ pub mod flows;
 pub mod folder;
 pub mod guarded;
 pub mod http;
+pub mod hybrid;
 pub mod key_care;
 pub mod log;
 pub mod objects;

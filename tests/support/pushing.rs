@@ -43,7 +43,7 @@ pub fn with_clients(fixture: &Fixture, change: impl Fn(Client) -> Option<Client>
     Fixture::on(store.clone(), store, |builder| builder.clients(registry).clock(clock))
 }
 
-/// Of 64 approvals of one request, one has a code; so often.
+/// Of 64 approvals of one request, one has a code, in each round.
 pub async fn one_has_a_code(fixture: &Fixture, rounds: usize) {
     for round in 0..rounds {
         let answers = approvals(fixture, 64).await;
@@ -61,12 +61,9 @@ pub async fn one_has_a_code(fixture: &Fixture, rounds: usize) {
 
 /// This many users approve one request at a time.
 pub async fn approvals(fixture: &Fixture, tasks: usize) -> Vec<Answer> {
-    let mut form = code_query("conf", "read");
-    form.retain(|(name, _)| *name != "client_id");
-    let pushed = fixture.server.pushed_authorization_request(&request("conf", &form)).await;
-    let query = encode(&[("client_id", "conf"), ("request_uri", &Answer(pushed).text("request_uri"))]);
+    let query = encode(&visit("conf", &pushed(fixture, "conf").await));
     at_once(fixture, tasks, |fixture, _| {
-        let visit = grantor::Request::get(query.clone());
+        let visit = Request::get(query.clone());
         async move {
             let visited = match fixture.server.authorize(&visit).await {
                 Ok(visited) => visited,

@@ -16,7 +16,6 @@ pub struct TestClock(Arc<AtomicI64>);
 impl TestClock {
     pub const START: i64 = 1_800_000_000;
 
-    #[allow(dead_code)] // for the stores, which have clocks of their own
     pub fn set(&self, now: DateTime<Utc>) {
         self.0.store(now.timestamp() - Self::START, Ordering::SeqCst);
     }

@@ -1,9 +1,6 @@
 //! FAPI 2.0 Message Signing: requests, responses and introspection answers, each a switch.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::client::{MessageSigning, RequestObjects};
-use grantor::jose::{JwkSet, Jws};
 use grantor::{Profile, Reason, Request};
 use serde_json::{Value, json};
 
@@ -16,15 +13,6 @@ fn kinds(requests: bool, responses: bool, introspection: bool) -> MessageSigning
     let mut signed = MessageSigning::default();
     (signed.requests, signed.responses, signed.introspection) = (requests, responses, introspection);
     signed
-}
-
-/// The header and the claims of what the server signed.
-async fn opened(bank: &Bank, text: &str) -> (Value, Value) {
-    let jwks = bank.server.fixture.server.jwks().await;
-    let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
-    let claims = Jws::parse(text).unwrap().verify(&set.verifying_keys()).unwrap().claims().unwrap();
-    let header = URL_SAFE_NO_PAD.decode(text.split('.').next().unwrap()).unwrap();
-    (serde_json::from_slice(&header).unwrap(), claims)
 }
 
 async fn pushed(bank: &Bank, changes: Value) -> Answer {
@@ -108,14 +96,15 @@ async fn fp_24_an_answer_is_signed_or_refused() {
         let uri = bank.push(&[("response_mode", Some("jwt"))]).await.text("request_uri");
         let answer = bank.approve(&uri).await;
         assert_eq!(answer.location_parameter("code"), None, "nothing is outside");
-        let (header, claims) = opened(&bank, &answer.location_parameter("response").unwrap()).await;
+        let (header, claims) =
+            bank.server.fixture.opened(&answer.location_parameter("response").unwrap()).await;
         assert_ne!(header["alg"], "RS256", "{of:?}");
         assert_eq!((&claims["iss"], &claims["aud"]), (&json!(ISSUER), &json!("bank")));
         assert_eq!(bank.redeem(claims["code"].as_str().unwrap()).await.status(), 200, "{of:?}");
 
         let direct = bank.visit(&code_query("bank", "read")).await;
         let response = direct.location_parameter("response").expect("an error is signed, too");
-        assert_eq!(opened(&bank, &response).await.1["error"], "invalid_request", "{of:?}");
+        assert_eq!(bank.server.fixture.opened(&response).await.1["error"], "invalid_request", "{of:?}");
 
         let off = Bank::signing(of, kinds(true, false, true));
         assert_eq!(pushed(&off, json!({ "response_mode": "query" })).await.status(), 201, "{of:?}");
@@ -146,7 +135,8 @@ async fn fp_25_introspection_answers_are_signed() {
                 Some("application/token-introspection+jwt"),
                 "{of:?}"
             );
-            let (header, claims) = opened(&bank, std::str::from_utf8(&answer.0.body).unwrap()).await;
+            let (header, claims) =
+                bank.server.fixture.opened(std::str::from_utf8(&answer.0.body).unwrap()).await;
             assert_eq!(header["typ"], "token-introspection+jwt");
             assert_ne!(header["alg"], "RS256", "{of:?}");
             assert_eq!(claims["token_introspection"]["active"], active, "{of:?}");

@@ -297,6 +297,7 @@ async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
     let server = bank.server.fixture.server.clone();
     let guard = Guard::builder(ISSUER)
         .clock(bank.server.fixture.clock.clone())
+        .audit(bank.server.fixture.log.clone())
         .local(server.clone())
         .build()
         .unwrap();
@@ -314,7 +315,8 @@ async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
     assert_eq!(status(Request::get(format!("access_token={token}"))).await, 401, "in the query");
     assert_eq!(status(Request::post_form(format!("access_token={token}"))).await, 401, "in a form");
     let rs256 = Prover::with(Algorithm::Rs256);
-    assert_eq!(status(rs256.call(&token, &url, "")).await, 401);
+    assert_eq!(status(rs256.call(&token, ISSUER, "/v1")).await, 401);
+    assert_eq!(bank.server.fixture.log.last_reason(), Some(ProofFlaw::AlgorithmRefused.into()));
     let challenge = guard.check(&call("x"), &Requirement::any()).await.unwrap_err();
     let challenge = challenge.header("www-authenticate").unwrap_or_default();
     assert!(
@@ -365,8 +367,7 @@ async fn fp_27_each_of_the_four_variants_works() {
             };
             if shows || binds { request.with_certificate(own.shown()) } else { request }
         };
-        let mut form = crate::support::code_query("bank", "read");
-        form.retain(|(name, _)| *name != "client_id");
+        let form = crate::support::pushing::asking("bank");
         let pushed = bank.push_request(asks(&form, PAR)).await;
         assert_eq!(pushed.status(), 201, "{what}: {}", pushed.json());
         let answer = bank.approve(&pushed.text("request_uri")).await;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::audit::EventKind;
-use grantor::jose::{JwkSet, Jws};
 use grantor::openid::{Delivery, LogoutNotice, LogoutQueue};
 use grantor::outbound::{ChosenBy, HttpOutbound, Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use grantor::server::Sessions;
@@ -33,14 +32,14 @@ fn sent(host: &SigningOut) -> Vec<String> {
     host.web.asked().into_iter().map(|asked| form(asked.form.expect("a form"))).collect()
 }
 
-fn part(token: &str, number: usize) -> Value {
-    let text = token.split('.').nth(number).unwrap();
+fn claims(token: &str) -> Value {
+    let text = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
 }
 
 /// What they say.
 pub fn logout_tokens(host: &SigningOut) -> Vec<Value> {
-    sent(host).iter().map(|token| part(token, 1)).collect()
+    sent(host).iter().map(|token| claims(token)).collect()
 }
 
 #[tokio::test]
@@ -74,12 +73,9 @@ async fn lo_16_a_logout_token_is_signed_as_the_clients_id_tokens_are() {
     host.tokens("rp", "openid", "s").await;
     host.tokens("es256", "openid", "s").await;
     host.end("s").await;
-    let jwks = host.provider.fixture.server.jwks().await;
-    let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
     let mut headers = BTreeSet::new();
     for token in sent(&host) {
-        Jws::parse(&token).unwrap().verify(&set.verifying_keys()).unwrap();
-        let header = part(&token, 0);
+        let (header, _) = host.provider.fixture.opened(&token).await;
         headers.insert((header["alg"].to_string(), header["typ"].to_string()));
     }
     let of = |alg: &str, typ: &str| (format!("{alg:?}"), format!("{typ:?}"));

@@ -11,13 +11,13 @@ use grantor::server::AuthorizationServerBuilder;
 use grantor::signing::Claims;
 use grantor::store::Filter;
 use grantor::{
-    AccessTokens, Algorithm, BackendError, Client, GrantType, Policy, Profile, ResponseType, TokenSigner,
-    Unsigned, async_trait,
+    AccessTokens, Algorithm, BackendError, Policy, Profile, ResponseType, TokenSigner, Unsigned, async_trait,
 };
 use serde_json::{Map, Value, json};
 
+use crate::support::Answer;
+use crate::support::hybrid::{NONCE, hybrid};
 use crate::support::provider::{Provider, client, keys};
-use crate::support::{Answer, CALLBACK, SECRET, code_query};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,19 +182,13 @@ async fn a_signer_that_fails_at_any_signature_loses_nothing() {
     }
 }
 
-/// A client of all response types, under the profile that has them, and signed authorization responses.
+/// The profile that has all response types, and signed authorization responses.
 fn by_browser(
     plan: &Plan,
     configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
 ) -> Provider {
-    let metadata = serde_json::from_value(json!({ "id_token_claims_from_scope": true })).unwrap();
-    let app = Client::builder("app")
-        .metadata(metadata)
-        .redirect_uri(CALLBACK)
-        .grant_types([GrantType::AuthorizationCode, GrantType::Implicit])
-        .response_types(ResponseType::ALL.iter().copied())
-        .secret(SECRET);
-    Provider::with(vec![app.build().unwrap()], |builder| {
+    let app = hybrid("app", json!({ "id_token_claims_from_scope": true }));
+    Provider::with(vec![app], |builder| {
         let signer = Signs(JwtSigner::new(keys()).unwrap(), plan.clone());
         let builder = builder.profile(Profile::Rfc6749).policy(policy()).token_signer(signer);
         configure(builder.access_tokens(AccessTokens::Jwt).sign_authorization_responses())
@@ -202,10 +196,7 @@ fn by_browser(
 }
 
 async fn asks(provider: &Provider, response_type: &str) -> Answer {
-    let mut query = code_query("app", "openid email");
-    query[0].1 = response_type;
-    query.extend([("nonce", "n"), ("response_mode", "jwt")]);
-    provider.fixture.approve(&query).await
+    provider.answer("app", response_type, "openid email", &[NONCE, ("response_mode", "jwt")]).await
 }
 
 /// A page that says nothing but that it failed.

@@ -1,93 +1,23 @@
-//! The implicit and the hybrid flow (OpenID Connect Core sections 3.2 and 3.3).
+//! The implicit and the hybrid flow (OpenID Connect Core sections 3.2 and 3.3): the answers, and what becomes of what they have.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::jose::{Algorithm, JwkSet, Jws};
-use grantor::keys::JwtSigner;
+use grantor::jose::{Algorithm, Jws};
 use grantor::openid::ClaimsTo;
 use grantor::store::Filter;
 use grantor::{
-    AccessTokens, Client, EventKind, GrantType, MemoryStore, Policy, Profile, Reason, Registration, Request,
-    ResponseMode, ResponseType, Scope,
+    AccessTokens, EventKind, MemoryRegistry, MemoryStore, Policy, Profile, ResponseType, Scope, Subject,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::support::provider::{ALGORITHMS, People, Provider, SCOPES, client, keys};
+use crate::support::hybrid::{NONCE, error, field, hybrid, legacy, names, query};
+use crate::support::provider::{ALGORITHMS, Provider, client};
 use crate::support::proving::{Prover, call_with, dpop, hash};
-use crate::support::registering::{Registering, app_with};
 use crate::support::signing_out::{SigningOut, hearing};
-use crate::support::{Answer, CALLBACK, ISSUER, SECRET, VERIFIER, code_query, encode};
-
-const NONCE: (&str, &str) = ("nonce", "n-0S6_WzA2Mj");
-
-/// A client of all response types, with more metadata.
-fn hybrid(id: &str, more: Value) -> Client {
-    let metadata = serde_json::from_value(more).unwrap();
-    let grants = [GrantType::AuthorizationCode, GrantType::Implicit, GrantType::RefreshToken];
-    let built = Client::builder(id)
-        .metadata(metadata)
-        .redirect_uri(CALLBACK)
-        .grant_types(grants)
-        .response_types(ResponseType::ALL.iter().copied())
-        .secret(SECRET);
-    built.build().unwrap()
-}
-
-fn legacy() -> Provider {
-    Provider::with(vec![hybrid("app", json!({}))], |builder| builder.profile(Profile::Rfc6749))
-}
-
-impl Provider {
-    /// The answer to alice's approval of a request for this response type.
-    async fn answer(&self, client: &str, response_type: &str, scope: &str, more: &[(&str, &str)]) -> Answer {
-        let query = query(client, response_type, scope, more);
-        self.fixture.approve(&query).await
-    }
-
-    /// What an `id_token` says.
-    async fn says(&self, id_token: &str) -> Value {
-        let jwks = self.fixture.server.jwks().await;
-        let set = JwkSet::parse(std::str::from_utf8(&jwks.body).unwrap()).unwrap();
-        Jws::parse(id_token).unwrap().verify(&set.verifying_keys()).unwrap().claims().unwrap()
-    }
-}
-
-/// A request; what is named twice counts as it is named last.
-fn query<'a>(
-    client: &'a str,
-    response_type: &'a str,
-    scope: &'a str,
-    more: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
-    let mut query = code_query(client, scope);
-    query.retain(|(name, _)| *name != "response_type" && more.iter().all(|(own, _)| own != name));
-    query.push(("response_type", response_type));
-    query.extend(more);
-    query
-}
-
-/// The parameters in the fragment of an answer.
-fn fragment(answer: &Answer) -> Vec<(String, String)> {
-    let parameters = answer.location().strip_prefix(&format!("{CALLBACK}#")).expect("a fragment");
-    serde_urlencoded::from_str(parameters).unwrap()
-}
-
-fn names(answer: &Answer) -> Vec<String> {
-    let mut names: Vec<String> = fragment(answer).into_iter().map(|(name, _)| name).collect();
-    names.sort();
-    names
-}
-
-fn field(answer: &Answer, name: &str) -> String {
-    answer.location_parameter(name).unwrap_or_else(|| panic!("no {name} in {}", answer.location()))
-}
-
-fn error(answer: &Answer) -> Option<String> {
-    answer.location_parameter("error")
-}
+use crate::support::{Answer, ISSUER, redemption};
 
 /// The left half of the hash that goes with an algorithm.
 fn half(algorithm: Algorithm, text: &str) -> String {
@@ -112,7 +42,10 @@ async fn oi_41_each_response_type_has_its_words_in_the_answer_in_whatever_order_
         ("token code", &["code", "token"]),
         ("token id_token code", &["code", "id_token", "token"]),
     ] {
+        let before = provider.fixture.log.whats().len();
         let answer = provider.answer("app", response_type, "openid read", &[NONCE]).await;
+        let events = provider.fixture.log.whats().split_off(before);
+        assert!(events.contains(&EventKind::TokensIssued), "{response_type}");
         let has_token = words.contains(&"token");
         let mut expected: Vec<&str> = words.iter().copied().filter(|word| *word != "token").collect();
         expected.extend(TOKEN.iter().filter(|_| has_token));
@@ -128,76 +61,6 @@ async fn oi_41_each_response_type_has_its_words_in_the_answer_in_whatever_order_
             let redeemed = provider.fixture.redeem("app", &field(&answer, "code")).await;
             assert_eq!(redeemed.status(), 200, "{response_type}");
             assert_eq!(provider.id_token(&redeemed).await["sub"], "alice");
-        }
-        let whats = provider.fixture.log.whats();
-        let issued = has_token || words.contains(&"id_token");
-        assert!(!issued || whats.contains(&EventKind::TokensIssued), "{response_type}");
-    }
-}
-
-#[tokio::test]
-async fn oi_41_they_exist_under_one_profile_and_for_clients_that_list_them() {
-    let plain = Provider::with(vec![hybrid("app", json!({}))], |builder| builder);
-    let provider = legacy();
-    for response_type in ResponseType::ALL.iter().filter(|known| **known != ResponseType::Code) {
-        let name = response_type.as_str();
-        let answer = plain.answer("app", name, "openid", &[NONCE]).await;
-        assert_eq!(error(&answer).as_deref(), Some("unsupported_response_type"), "{name}");
-        let answer = provider.answer("other", name, "openid", &[NONCE]).await;
-        assert_eq!(error(&answer).as_deref(), Some("unauthorized_client"), "{name}");
-        assert_eq!(names(&answer), ["error", "error_description", "iss", "state"]);
-    }
-    for unknown in ["none", "code none", "code code", "code  id_token", "CODE", "id_token x"] {
-        let answer = provider.answer("app", unknown, "openid", &[NONCE]).await;
-        assert_eq!(error(&answer).as_deref(), Some("unsupported_response_type"), "{unknown}");
-    }
-    // Without OpenID Connect there is no id_token.
-    let oauth = crate::support::Fixture::with(|builder| {
-        let clients = grantor::MemoryRegistry::new([hybrid("app", json!({}))]);
-        builder.profile(Profile::Rfc6749).clients(clients)
-    });
-    let answer = oauth.approve(&query("app", "code id_token", "read", &[NONCE])).await;
-    assert_eq!(error(&answer).as_deref(), Some("unsupported_response_type"));
-    let answer = oauth.approve(&query("app", "code token", "read", &[])).await;
-    assert!(oauth.is_live(&field(&answer, "access_token")).await);
-    assert_eq!(oauth.redeem("app", &field(&answer, "code")).await.status(), 200);
-}
-
-#[tokio::test]
-async fn oi_41_the_metadata_list_what_works() {
-    let listed = |provider: &Provider| {
-        Answer(provider.fixture.server.metadata()).json()["response_types_supported"].clone()
-    };
-    let all: Vec<&str> = ResponseType::ALL.iter().map(|known| known.as_str()).collect();
-    assert_eq!(listed(&legacy()), json!(all));
-    assert_eq!(listed(&Provider::new()), json!(["code"]));
-    let oauth = Answer(crate::support::Fixture::legacy().server.metadata()).json();
-    assert_eq!(oauth["response_types_supported"], json!(["code", "token", "code token"]));
-}
-
-#[tokio::test]
-async fn oi_42_no_token_travels_in_a_query() {
-    let signed = |builder: grantor::server::AuthorizationServerBuilder| {
-        builder.profile(Profile::Rfc6749).sign_authorization_responses()
-    };
-    let provider = Provider::with(vec![hybrid("app", json!({}))], signed);
-    for response_type in ResponseType::ALL.iter().filter(|known| **known != ResponseType::Code) {
-        let name = response_type.as_str();
-        for mode in ["query", "query.jwt"] {
-            let answer = provider.answer("app", name, "openid", &[NONCE, ("response_mode", mode)]).await;
-            assert_eq!(error(&answer).as_deref(), Some("invalid_request"), "{name} {mode}");
-            assert_eq!(names(&answer), ["error", "error_description", "iss", "state"], "in the fragment");
-        }
-        assert_eq!(ResponseMode::default_of(*response_type), ResponseMode::Fragment);
-        let form = provider.answer("app", name, "openid", &[NONCE, ("response_mode", "form_post")]).await;
-        let html = String::from_utf8(form.0.body.clone()).unwrap();
-        assert_eq!((form.status(), form.0.header("location")), (200, None), "{name}");
-        for (word, has) in [
-            ("code", response_type.has_code()),
-            ("access_token", response_type.has_token()),
-            ("id_token", response_type.has_id_token()),
-        ] {
-            assert_eq!(html.contains(&format!("name=\"{word}\"")), has, "{name}: {word}");
         }
     }
 }
@@ -217,35 +80,6 @@ async fn oi_42_a_signed_response_has_the_tokens_inside() {
     assert_eq!(claims["at_hash"], half(Algorithm::Rs256, text("access_token")));
     assert_eq!(claims["c_hash"], half(Algorithm::Rs256, text("code")));
     assert_eq!(provider.fixture.redeem("app", text("code")).await.status(), 200);
-}
-
-#[tokio::test]
-async fn oi_43_an_id_token_of_the_browser_needs_a_nonce() {
-    let provider = legacy();
-    for response_type in ResponseType::ALL.iter().copied() {
-        let name = response_type.as_str();
-        let answer = provider.answer("app", name, "openid", &[]).await;
-        match response_type.has_id_token() {
-            true => assert_eq!(error(&answer).as_deref(), Some("invalid_request"), "{name}"),
-            false => assert_eq!(error(&answer), None, "{name}"),
-        }
-    }
-    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::NonceMissing));
-}
-
-#[tokio::test]
-async fn oi_43_an_id_token_needs_the_scope_openid() {
-    let provider = legacy();
-    let answer = provider.answer("app", "code id_token", "read", &[NONCE]).await;
-    assert_eq!(error(&answer).as_deref(), Some("invalid_scope"));
-    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::IdTokenWithoutScope));
-    assert_eq!(error(&provider.answer("app", "code token", "read", &[]).await), None);
-    // Nor is one given to a user who takes it out.
-    let query = query("app", "code id_token", "openid read", &[NONCE]);
-    let asked = provider.fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
-    let consent = asked.signed_in(provider.fixture.alice()).await.consent().unwrap();
-    let answer = Answer(consent.approve_scope(&Scope::parse("read").unwrap()).await);
-    assert_eq!(error(&answer).as_deref(), Some("access_denied"));
 }
 
 #[tokio::test]
@@ -283,9 +117,7 @@ async fn oi_45_both_id_tokens_tell_of_the_same_login() {
     let login = provider.fixture.alice().with_acr("silver").with_amr(["pwd"]);
     for response_type in ["code id_token", "code id_token token"] {
         let query = query("app", response_type, "openid", &[NONCE]);
-        let asked = provider.fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
-        let consent = asked.signed_in(login.clone()).await.consent().unwrap();
-        let answer = Answer(consent.approve().await);
+        let answer = Answer(provider.consent_to(&query, login.clone()).await.approve().await);
         let first = provider.says(&field(&answer, "id_token")).await;
         provider.fixture.clock.advance(Duration::from_secs(20));
         let redeemed = provider.fixture.redeem("app", &field(&answer, "code")).await;
@@ -324,57 +156,6 @@ async fn oi_46_an_id_token_alone_has_the_claims_of_the_scope() {
 }
 
 #[tokio::test]
-async fn oi_47_the_response_types_of_a_registration_go_with_its_grant_types() {
-    let terms = || Registration::open().grant_types([GrantType::AuthorizationCode, GrantType::Implicit]);
-    let server = Registering::configured(terms(), |builder| {
-        let builder = builder.profile(Profile::Rfc6749).scopes(SCOPES);
-        builder.token_signer(JwtSigner::new(keys()).unwrap()).openid(People::default())
-    });
-    let with = |grants: &[&str], responses: &[&str]| json!({ "grant_types": grants, "response_types": responses, "redirect_uris": [CALLBACK] });
-    let (code, both) = (["authorization_code"], ["authorization_code", "implicit"]);
-    for (grants, responses, fits) in [
-        (&both[..], &["code id_token"][..], true),
-        (&both, &["code token", "id_token code token"], true),
-        (&both, &["code", "id_token token"], true),
-        (&["implicit"], &["id_token"], true),
-        (&["implicit"], &["token id_token"], true),
-        (&code, &["id_token"], false),
-        (&code, &["code id_token"], false),
-        (&["implicit"], &["code id_token"], false),
-        (&["implicit"], &["code"], false),
-        (&both, &["code"], false),
-        (&both, &["id_token"], false),
-        (&both, &["none"], false),
-    ] {
-        let metadata = with(grants, responses);
-        if !fits {
-            assert_eq!(
-                server.refusal(metadata).await,
-                (400, "invalid_client_metadata".to_owned()),
-                "{responses:?}"
-            );
-            continue;
-        }
-        let own = server.registered(&app_with(metadata)).await;
-        let kept: Vec<ResponseType> = serde_json::from_value(own.0["response_types"].clone()).unwrap();
-        let asked: Vec<ResponseType> =
-            responses.iter().map(|name| ResponseType::parse(name).unwrap()).collect();
-        assert_eq!(kept, asked);
-        let stored = server.stored(own.id()).await.unwrap();
-        assert_eq!(Client::decode(&stored.encode()).unwrap().response_types(), asked);
-    }
-    for bad in ["http://app.example/cb", "https://localhost/cb"] {
-        let mut metadata = with(&both, &["code id_token"]);
-        metadata["redirect_uris"] = json!([bad]);
-        assert_eq!(server.refusal(metadata).await, (400, "invalid_redirect_uri".to_owned()), "{bad}");
-    }
-    // Where the server has no id_tokens, they are left out.
-    let oauth = Registering::configured(terms(), |builder| builder.profile(Profile::Rfc6749));
-    let own = oauth.registered(&app_with(with(&both, &["code", "code id_token", "token"]))).await;
-    assert_eq!(own.0["response_types"], json!(["code", "token"]));
-}
-
-#[tokio::test]
 async fn oi_48_the_browser_gets_no_refresh_token_and_no_offline_access() {
     let provider = Provider::with(vec![hybrid("app", json!({}))], |builder| {
         builder.profile(Profile::Rfc6749).scopes(["openid", "read", "offline_access"])
@@ -399,8 +180,8 @@ async fn oi_48_the_browser_gets_no_refresh_token_and_no_offline_access() {
 async fn a_token_beside_a_code_is_of_the_same_grant() {
     let provider = legacy();
     let fixture = &provider.fixture;
-    for format in ["code token", "code id_token token"] {
-        let answer = provider.answer("app", format, "openid read", &[NONCE]).await;
+    for response_type in ["code token", "code id_token token"] {
+        let answer = provider.answer("app", response_type, "openid read", &[NONCE]).await;
         let (code, token) = (field(&answer, "code"), field(&answer, "access_token"));
         let early = fixture.server.check(&token).await.unwrap();
         let redeemed = fixture.redeem("app", &code).await;
@@ -412,7 +193,7 @@ async fn a_token_beside_a_code_is_of_the_same_grant() {
         assert_eq!(fixture.redeem("app", &code).await.error(), (400, "invalid_grant".to_owned()));
         assert!(!fixture.is_live(&token).await && !fixture.is_live(&redeemed.access_token()).await);
 
-        let answer = provider.answer("app", format, "openid read", &[NONCE]).await;
+        let answer = provider.answer("app", response_type, "openid read", &[NONCE]).await;
         let (code, token) = (field(&answer, "code"), field(&answer, "access_token"));
         assert_eq!(fixture.revoke("app", &token).await.status(), 200);
         assert!(!fixture.is_live(&token).await);
@@ -420,7 +201,7 @@ async fn a_token_beside_a_code_is_of_the_same_grant() {
         assert_eq!(redeemed.status(), 200, "a revoked token leaves the code");
         assert!(!fixture.is_live(&token).await);
 
-        let answer = provider.answer("app", format, "openid read", &[NONCE]).await;
+        let answer = provider.answer("app", response_type, "openid read", &[NONCE]).await;
         let (code, token) = (field(&answer, "code"), field(&answer, "access_token"));
         assert_eq!(fixture.revoke("app", &code).await.status(), 200);
         assert!(!fixture.is_live(&token).await, "a revoked code takes the token along");
@@ -437,11 +218,7 @@ async fn a_token_beside_a_code_outlives_it_and_then_goes() {
     fixture.server.sweep().await.unwrap();
     assert!(fixture.is_live(&token).await);
     assert_eq!(fixture.redeem("app", &code).await.error(), (400, "invalid_grant".to_owned()));
-    assert_eq!(
-        fixture.server.grants_of(&grantor::Subject::user("alice")).await.unwrap().len(),
-        1,
-        "it is listed"
-    );
+    assert_eq!(fixture.server.grants_of(&Subject::user("alice")).await.unwrap().len(), 1, "it is listed");
     fixture.clock.advance(Duration::from_secs(600));
     assert!(!fixture.is_live(&token).await);
     fixture.server.sweep().await.unwrap();
@@ -452,8 +229,7 @@ async fn a_token_beside_a_code_outlives_it_and_then_goes() {
 async fn a_token_beside_a_code_has_what_is_left_of_the_consent() {
     let provider = legacy();
     let query = query("app", "code token", "openid read write", &[]);
-    let asked = provider.fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
-    let consent = asked.signed_in(provider.fixture.alice()).await.consent().unwrap();
+    let consent = provider.consent_to(&query, provider.fixture.alice()).await;
     let answer = Answer(consent.approve_scope(&Scope::parse("openid read").unwrap()).await);
     assert_eq!(field(&answer, "scope"), "openid read");
     let access = provider.fixture.server.check(&field(&answer, "access_token")).await.unwrap();
@@ -463,32 +239,15 @@ async fn a_token_beside_a_code_has_what_is_left_of_the_consent() {
 }
 
 #[tokio::test]
-async fn a_code_beside_a_token_wants_what_every_code_wants() {
-    let provider = legacy();
-    let without = [NONCE, ("code_challenge", ""), ("code_challenge_method", "")];
-    for (response_type, wants) in [("code id_token", true), ("code token", true), ("id_token token", false)] {
-        let answer = provider.answer("app", response_type, "openid", &without).await;
-        assert_eq!(error(&answer).as_deref() == Some("invalid_request"), wants, "{response_type}");
-    }
-    let answer = provider.answer("app", "code id_token", "openid", &[NONCE]).await;
-    let code = field(&answer, "code");
-    let mut form = crate::support::redemption(&code);
-    form.retain(|(_, value)| *value != VERIFIER);
-    assert_eq!(provider.fixture.token("app", &form).await.error(), (400, "invalid_grant".to_owned()));
-}
-
-#[tokio::test]
 async fn a_logout_tells_a_client_that_got_an_id_token_from_the_browser() {
     let host = SigningOut::with(|builder| {
         let clients = [hybrid("rp", hearing("rp")), hybrid("rp2", hearing("rp2")), hybrid("deaf", json!({}))];
-        builder.profile(Profile::Rfc6749).clients(grantor::MemoryRegistry::new(clients))
+        builder.profile(Profile::Rfc6749).clients(MemoryRegistry::new(clients))
     });
     let fixture = &host.provider.fixture;
     for (client, response_type) in [("rp", "id_token"), ("rp2", "code id_token"), ("deaf", "id_token")] {
         let query = query(client, response_type, "openid", &[NONCE]);
-        let asked = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
-        let consent = asked.signed_in(host.alice("s")).await.consent().unwrap();
-        let answer = Answer(consent.approve().await);
+        let answer = Answer(host.provider.consent_to(&query, host.alice("s")).await.approve().await);
         assert!(host.provider.says(&field(&answer, "id_token")).await["sid"].is_string());
     }
     fixture.clock.advance(Duration::from_secs(60 * 60));
@@ -506,27 +265,10 @@ async fn the_grant_of_an_id_token_alone_holds_nothing() {
     let grants = fixture.server.grants(&Filter::default(), None, 10).await.unwrap();
     assert_eq!(grants.records.len(), 1);
     assert!(!grants.records[0].grant().is_live(fixture.alice().authentication().auth_time));
-    assert!(fixture.server.grants_of(&grantor::Subject::user("alice")).await.unwrap().is_empty());
+    assert!(fixture.server.grants_of(&Subject::user("alice")).await.unwrap().is_empty());
     fixture.clock.advance(Duration::from_secs(120));
     fixture.server.sweep().await.unwrap();
     assert_eq!(fixture.count().await, 0);
-}
-
-#[tokio::test]
-async fn a_pushed_request_is_answered_once_in_every_response_type() {
-    let provider = legacy();
-    let server = &provider.fixture.server;
-    for response_type in ResponseType::ALL.iter().copied() {
-        let mut form = query("app", response_type.as_str(), "openid", &[NONCE]);
-        form.retain(|(name, _)| *name != "client_id");
-        let pushed = server.pushed_authorization_request(&crate::support::request("app", &form)).await;
-        let uri = Answer(pushed).text("request_uri");
-        let visit = [("client_id", "app"), ("request_uri", uri.as_str())];
-        let answer = provider.fixture.approve(&visit).await;
-        assert_eq!(answer.location_parameter("id_token").is_some(), response_type.has_id_token());
-        assert_eq!(answer.location_parameter("code").is_some(), response_type.has_code());
-        assert!(server.authorize(&Request::get(encode(&visit))).await.is_err(), "{response_type}");
-    }
 }
 
 #[tokio::test]
@@ -565,7 +307,7 @@ async fn a_token_beside_a_code_is_bound_to_the_key_that_the_request_names() {
     for is_redeemed in [false, true] {
         if is_redeemed {
             // A confidential client's grant has no key of its own from then on.
-            let form = crate::support::redemption(&code);
+            let form = redemption(&code);
             assert_eq!(provider.fixture.token_by("app", &form, &prover.for_token()).await.status(), 200);
         }
         assert_eq!(provider.userinfo(&token).await.status(), 401, "as a bearer token");

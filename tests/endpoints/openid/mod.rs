@@ -7,6 +7,7 @@ mod discovery;
 mod faults;
 mod hints;
 mod hybrid;
+mod hybrid_terms;
 mod id_token;
 mod jwt_kinds;
 mod logout;

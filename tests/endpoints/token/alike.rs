@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 
 use crate::support::asserting::{Asserting, by_assertion, claims, set_of};
 use crate::support::guarded::forged;
+use crate::support::pushing::asking;
 use crate::support::registering::{Registering, app_with};
-use crate::support::{Answer, ISSUER, TestClock, VERIFIER, basic, code_query};
+use crate::support::{Answer, ISSUER, TestClock, VERIFIER, basic};
 
 const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 const HOUR: i64 = 60 * 60;
@@ -137,8 +138,7 @@ async fn ca_41_who_cannot_be_the_client_is_told_the_same_and_costs_the_same() {
 async fn ca_31_an_assertion_is_for_the_issuer_at_every_endpoint_and_used_at_one() {
     let server = Asserting::new();
     let own = &server.fixture.server;
-    let mut push = code_query("pkj", "read");
-    push.retain(|(name, _)| *name != "client_id");
+    let push = asking("pkj");
     let asks = async |endpoint: &str, assertion: &str| {
         let form = |form: &[(&str, &str)]| by_assertion(assertion, form);
         Answer(match endpoint {
