@@ -2,7 +2,7 @@
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // nobody depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
 #![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
 
 mod support;
@@ -24,7 +24,7 @@ const CHUNK: usize = 64;
 /// Access tokens that UserInfo meets.
 const MET: usize = 1_024;
 
-/// Does so many operations and says how long they took.
+/// Runs this number of operations and returns the time that they took.
 type Work = Box<dyn FnMut(usize) -> Duration>;
 
 fn main() {

@@ -27,7 +27,7 @@ const CHUNK: usize = 64;
 /// Signed tokens that a guard meets.
 const MET: usize = 1_024;
 
-/// Does this many operations and says how long they took.
+/// Runs this number of operations and returns the time that they took.
 type Work = Box<dyn FnMut(usize) -> Duration>;
 
 /// What cannot be left out, this crate, and who else can do it.
