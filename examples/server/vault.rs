@@ -1,4 +1,5 @@
-//! The secrets of clients that authenticate by a MAC (`client_secret_jwt`): those of the file, kept in this process.
+//! The secrets of clients that MACs are made with (`client_secret_jwt`, `id_token`s by HS256), kept in this
+//! process.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use grantor::client::SealedSecrets;
 use grantor::{BackendError, SecretText};
 
-/// What is sealed is the name of a secret that the vault has. A host with a database of clients would encrypt, under a key that is not in
-/// the database.
+/// What is sealed is the name of a secret that the vault has, so a client that registered itself for HS256
+/// gets no `id_token` after a restart. A host with a database of clients would encrypt, under a key that is
+/// not in the database.
 #[derive(Default)]
 pub(crate) struct Vault(Mutex<HashMap<String, SecretText>>);
 

@@ -63,6 +63,16 @@ fn message<T: Serialize + ?Sized>(typ: &str, claims: &T, signer: &dyn Signer) ->
 }
 
 fn message_of(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, SignError> {
+    message_under(signer.algorithm().as_str(), typ, signer.key().kid(), claims)
+}
+
+/// The same under a header of these members.
+pub(crate) fn message_under(
+    alg: &'static str,
+    typ: &str,
+    kid: Option<&str>,
+    claims: &str,
+) -> Result<String, SignError> {
     #[derive(Serialize)]
     struct Header<'a> {
         alg: &'static str,
@@ -70,7 +80,7 @@ fn message_of(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, Si
         #[serde(skip_serializing_if = "Option::is_none")]
         kid: Option<&'a str>,
     }
-    let header = Header { alg: signer.algorithm().as_str(), typ, kid: signer.key().kid() };
+    let header = Header { alg, typ, kid };
     if !claims.starts_with('{') {
         return Err(SignError::Claims);
     }

@@ -46,7 +46,7 @@ pub enum KeyError {
     #[error("a part of the key is missing or malformed")]
     Malformed,
     /// The algorithm does not go with the key.
-    #[error("the key is of another type than its algorithm needs")]
+    #[error("the key type does not match the algorithm")]
     Mismatch,
     /// An RSA key that does not say whether it signs `PS256` or `RS256`.
     #[error("the key does not name its algorithm")]

@@ -17,7 +17,8 @@ use super::{Algorithm, Jwk, KeyError, VerifyingKey, strict};
 #[non_exhaustive]
 pub struct Jws;
 
-/// A well-formed token whose signature was not checked. Its payload cannot be read before [`verify`](Self::verify).
+/// A well-formed token whose signature was not checked. Its payload cannot be read before
+/// [`verify`](Self::verify).
 pub struct Unverified<'a> {
     algorithm: Algorithm,
     typ: Option<String>,
@@ -41,7 +42,7 @@ pub enum JwsError {
     #[error("the token is too long")]
     TooLong,
     /// Not three non-empty parts.
-    #[error("the token has not three parts")]
+    #[error("the token does not have three parts")]
     NotThreeParts,
     /// A part is not base64url without padding, in its one spelling.
     #[error("a part of the token is not base64url")]
@@ -50,7 +51,7 @@ pub enum JwsError {
     #[error("a part of the token is not a JSON object")]
     NotAnObject,
     /// A member is there twice.
-    #[error("a member of the token is there twice")]
+    #[error("the token has a duplicate member")]
     DuplicateMember,
     /// The header has a member that brings a key along, changes what is signed, or asks for an extension.
     #[error("the token's header has the member {0}")]
@@ -65,7 +66,7 @@ pub enum JwsError {
     #[error("the token's signature is wrong")]
     BadSignature,
     /// The claims are not what the caller expects.
-    #[error("the token's claims have another shape")]
+    #[error("the token's claims do not have the expected types")]
     Claims,
 }
 
@@ -75,9 +76,9 @@ impl Jws {
 
     /// Reads a token strictly, and believes nothing of it yet.
     ///
-    /// Header and payload have to be JSON objects without a member twice. Of the header `alg`, `typ` and `kid`
-    /// count. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; others are ignored,
-    /// as RFC 7515 section 4 asks.
+    /// Header and payload have to be JSON objects without a member twice. Of the header `alg`, `typ` and
+    /// `kid` count. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; others are
+    /// ignored, as RFC 7515 section 4 asks.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -85,8 +86,8 @@ impl Jws {
         Self::parse_without(text, &FORBIDDEN).map(|(unverified, _)| unverified)
     }
 
-    /// Reads a token whose header brings its own public key along, as a DPoP proof does (RFC 9449 section 4.2), and that key. It
-    /// proves that its sender has the private key, and nothing else.
+    /// Reads a token whose header brings its own public key along, as a DPoP proof does (RFC 9449 section
+    /// 4.2), and that key. It proves that its sender has the private key, and nothing else.
     ///
     /// # Errors
     /// The first thing that is wrong; a header without a key is [`JwsError::UnknownKey`].
@@ -151,8 +152,8 @@ impl<'a> Unverified<'a> {
         self.kid.as_deref()
     }
 
-    /// Whose it claims to be (`iss`); unproven. It tells whose keys to try, and nothing else: no key but those of that issuer makes
-    /// it true.
+    /// Whose it claims to be (`iss`); unproven. It tells whose keys to try, and nothing else: no key but
+    /// those of that issuer makes it true.
     pub(crate) fn claimed_issuer(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Json {
@@ -245,8 +246,8 @@ impl Header {
     }
 }
 
-/// A key or certificate from the attacker (`jwk`, `jku`, `x5u`, `x5c`), another signed text (`b64`, `zip`, `enc`), and
-/// extensions that we would have to understand (`crit`).
+/// A key or certificate from the attacker (`jwk`, `jku`, `x5u`, `x5c`), another signed text (`b64`, `zip`,
+/// `enc`), and extensions that we would have to understand (`crit`).
 const FORBIDDEN: [&str; 8] = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"];
 
 /// The same where a key has to be there.

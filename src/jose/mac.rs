@@ -1,7 +1,8 @@
-//! HMAC-SHA-256 over a token (`HS256`, RFC 7518 section 3.2): for a secret that a client and its server share.
+//! HMAC-SHA-256 over a token (`HS256`, RFC 7518 section 3.2): for a secret that a client and its server
+//! share.
 //!
-//! It is a reader of its own, so that no public key can be taken for a secret: [`Jws`] knows no symmetric algorithm, and what is here knows
-//! no other one.
+//! It is a reader of its own, so that no public key can be taken for a secret: [`Jws`] knows no symmetric
+//! algorithm, and what is here knows no other one.
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, verify};
 use serde::de::DeserializeOwned;

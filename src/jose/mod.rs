@@ -1,9 +1,9 @@
 //! Signed tokens and their keys: a thin, strict layer over a cryptographic library (feature `jwt`).
 //!
 //! It knows compact JWS (RFC 7515) over JSON objects and public JWKs (RFC 7517), four asymmetric
-//! [`Algorithm`]s, and nothing else. What is not here cannot be confused: [`Jws`] knows no symmetric algorithm, no
-//! `none` and no key from a header, and no type prints a private key. The MACs of `client_secret_jwt` (HS256) have a
-//! reader of their own, which knows no other algorithm.
+//! [`Algorithm`]s, and nothing else. What is not here cannot be confused: [`Jws`] knows no symmetric
+//! algorithm, no `none` and no key from a header, and no type prints a private key. The MACs under the
+//! secrets of clients (HS256) have a reader of their own, which knows no other algorithm.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +34,8 @@ mod verifying_key;
 
 pub use crate::base::Algorithm;
 pub(crate) use encode::encode_text;
+#[cfg(feature = "openid")]
+pub(crate) use encode::message_under;
 pub use encode::{encode, encode_now};
 pub use jwk::{Jwk, KeyError};
 pub use jwk_set::{JwkSet, JwkSetError};

@@ -9,13 +9,14 @@ use super::{Algorithm, Jwk};
 
 /// Signs tokens. A [`SigningKey`](super::SigningKey) is one; a host may put a KMS or an HSM behind it.
 ///
-/// The message is made by this crate, but claims within it come from clients and users: sign its bytes as they are, and
-/// do not read them. What a signer returns is trusted: the wrong key or the wrong bytes make tokens that every
-/// resource server refuses, and anyone else who can ask the signer for a signature can be any user.
+/// The message is made by this crate, but claims within it come from clients and users: sign its bytes as
+/// they are, and do not read them. What a signer returns is trusted: the wrong key or the wrong bytes make
+/// tokens that every resource server refuses, and anyone else who can ask the signer for a signature can be
+/// any user.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The public key, as it is published, with a `kid`. Always the same one: a signer whose key changes under
-    /// its `kid` makes tokens that cannot be verified.
+    /// The public key, as it is published, with a `kid`. Always the same one: a signer whose key changes
+    /// under its `kid` makes tokens that cannot be verified.
     fn key(&self) -> &Jwk;
 
     /// The algorithm of every signature.
@@ -37,13 +38,13 @@ pub trait Signer: Send + Sync {
 #[non_exhaustive]
 pub enum SignError {
     /// The signer cannot be reached or is busy; a retry may work.
-    #[error("the signer failed for now: {0}")]
+    #[error("the signer failed temporarily: {0}")]
     Transient(#[source] Box<dyn Error + Send + Sync>),
     /// The signer will not sign, and no retry will help.
     #[error("the signer is broken: {0}")]
     Permanent(#[source] Box<dyn Error + Send + Sync>),
     /// The signer returned what is no signature of its algorithm, say DER for ES256.
-    #[error("the signer returned what is no signature of its algorithm")]
+    #[error("the signer returned a malformed signature")]
     Malformed,
     /// The claims are not a JSON object.
     #[error("the claims cannot be written as a JSON object")]

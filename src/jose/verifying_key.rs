@@ -11,7 +11,8 @@ use super::jwk::Material;
 use super::{Algorithm, Jwk, JwsError, KeyError};
 use crate::base::Digest;
 
-/// A public key that is ready to verify. Make it once and keep it: to parse a key can cost as much as to verify.
+/// A public key that is ready to verify. Make it once and keep it: to parse a key can cost as much as to
+/// verify.
 #[derive(Clone)]
 pub struct VerifyingKey {
     jwk: Jwk,

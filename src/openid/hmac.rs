@@ -28,7 +28,8 @@ impl PairwiseKey {
 mod tests {
     use super::*;
 
-    /// Made with Python: `hmac.new(secret, b"grantor:pairwise-sub:v1" + len8(sector) + sector + len8(user) + user, "sha256")`.
+    /// Made with Python: `hmac.new(secret, b"grantor:pairwise-sub:v1" + len8(sector) + sector + len8(user) +
+    /// user, "sha256")`.
     #[test]
     fn the_identifiers_of_today_are_those_of_tomorrow() {
         let key = PairwiseKey::of(b"0123456789abcdef0123456789abcdef").unwrap();

@@ -1,4 +1,4 @@
-//! What a client is told when a session ends (OpenID Connect Back-Channel Logout 1.0), and who keeps it until then.
+//! Logout notices for clients (OpenID Connect Back-Channel Logout 1.0), and the queue for them.
 
 use std::sync::Arc;
 
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 use crate::base::ClientId;
 use crate::error::BackendError;
 
-/// One client that is to be told of the end of one session. It holds no secret: keep it in a queue as JSON.
+/// A notice to one client that a session has ended. It holds no secret: keep it in a queue as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogoutNotice {
     pub(crate) client: ClientId,
-    /// As the client knows the user.
+    /// The user's `sub` for the client.
     pub(crate) sub: Box<str>,
-    /// As the client knows the session; none tells of all sessions of the user.
+    /// The `sid` for the client; `None` means all sessions of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sid: Option<Box<str>>,
 }
 
 impl LogoutNotice {
-    /// Who is to be told.
+    /// The client to notify.
     #[must_use]
     pub fn client(&self) -> &ClientId {
         &self.client
     }
 }
 
-/// Keeps the notices of logouts until they are delivered, for hosts that have a queue which outlives the process.
+/// Keeps logout notices until they are delivered, for hosts with a durable queue.
 ///
-/// Take a notice from the queue, give it to [`deliver`](crate::AuthorizationServer::deliver), and look at the outcome: put
-/// it back, with a pause that grows, if it is [`Delivery::Later`].
+/// Take a notice from the queue, give it to [`deliver`](crate::AuthorizationServer::deliver), and look at the
+/// outcome: put it back, with a pause that grows, if it is [`Delivery::Later`].
 #[async_trait]
 pub trait LogoutQueue: Send + Sync {
-    /// Keeps a notice. What is lost here leaves a user signed in at a client that wanted to hear of the logout.
+    /// Keeps a notice. A lost notice leaves a user signed in at a client that should have been notified.
     ///
     /// # Errors
-    /// The queue cannot take it now. The logout itself has happened, and an audit event tells of the notice.
+    /// The queue cannot take it now. The logout itself has happened, and the lost notice is audited.
     async fn push(&self, notice: LogoutNotice) -> Result<(), BackendError>;
 }
 
@@ -48,14 +48,14 @@ impl<T: LogoutQueue + ?Sized> LogoutQueue for Arc<T> {
     }
 }
 
-/// What became of a notice.
+/// The outcome of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// The client knows.
+    /// The client confirmed it.
     Done,
-    /// The client is gone or does not want it, and trying again would not change that.
+    /// The client is gone or rejects it, and a retry would not change that.
     Refused,
-    /// The client, or this server, cannot now. Try again.
+    /// A temporary failure of the client or of this server. Try again.
     Later,
 }

@@ -1,33 +1,41 @@
-//! OpenID Connect: who the user is, for a client that asks with the scope `openid` (OpenID Connect Core 1.0).
+//! OpenID Connect: authenticates users to clients that request the scope `openid` (OpenID Connect Core 1.0).
 //!
-//! It is switched on by [`openid`](crate::server::AuthorizationServerBuilder::openid) (feature `openid`), which takes the
-//! one thing that the host brings: a [`ClaimsSource`], which knows names, addresses and the like. Users, sessions and pages
-//! stay the host's own. With it,
+//! It is switched on by [`openid`](crate::server::AuthorizationServerBuilder::openid) (feature `openid`) with
+//! the host's [`ClaimsSource`], which knows names, addresses and other claims. Users, sessions and pages stay
+//! the host's own. With it,
 //!
-//! - an answer to a code, to a device code or to a refresh token has an `id_token`, if the grant has the scope `openid`. It is
-//!   signed with the client's `id_token_signed_response_alg`, RS256 by default, so the signer needs a key for RS256;
-//! - the UserInfo endpoint (section 5.3) answers with the claims of the scopes `profile`, `email`, `address` and `phone`, and
-//!   with those that the request named by the parameter `claims`;
+//! - an answer to a code, to a device code or to a refresh token has an `id_token`, if the grant has the
+//!   scope `openid`. It is signed with the client's `id_token_signed_response_alg`, RS256 by default, so the
+//!   signer needs a key for RS256. With
+//!   [`sealed_secrets`](crate::server::AuthorizationServerBuilder::sealed_secrets) it can be HS256, under the
+//!   client's own secret;
+//! - the UserInfo endpoint (section 5.3) answers with the claims of the scopes `profile`, `email`, `address`
+//!   and `phone`, and with those that the request named by the parameter `claims`;
 //! - the metadata are at the path of OpenID Connect Discovery, too.
 //!
-//! An authorization request with the scope `openid` has to name its `redirect_uri`; of its scopes, those that the server
-//! does not know are left out and not refused; and what it wants by `acr_values` is a wish (see
-//! [`Consent::requested`](crate::Consent::requested)), where the same parameter of plain OAuth is a condition.
+//! An authorization request with the scope `openid` must name its `redirect_uri`; unknown scopes are left out
+//! and not refused; and its `acr_values` are voluntary (see
+//! [`Consent::requested`](crate::Consent::requested)), while in plain OAuth they are a condition.
 //!
-//! A client with `subject_type` `pairwise` knows each user by an identifier that no other sector has (section 8.1); it needs
-//! [`pairwise_secret`](crate::server::AuthorizationServerBuilder::pairwise_secret). A client with
+//! A client with `subject_type` `pairwise` gets user identifiers that no other sector has (section 8.1); this
+//! needs [`pairwise_secret`](crate::server::AuthorizationServerBuilder::pairwise_secret). A client with
 //! `userinfo_signed_response_alg` gets its UserInfo answers as signed JWTs.
 //!
-//! With [`sessions`](crate::server::AuthorizationServerBuilder::sessions), the server knows in which session of the host a grant
-//! began, and users can sign out everywhere at once: see the [manual](crate::manual::logout).
+//! With [`sessions`](crate::server::AuthorizationServerBuilder::sessions), the server knows in which session
+//! of the host a grant began, and users can sign out everywhere at once: see the
+//! [manual](crate::manual::logout).
 //!
-//! Under [`Profile::Rfc6749`](crate::Profile::Rfc6749) the response types with `id_token` and `token` are there for clients that list them
-//! ([`ResponseType`](crate::ResponseType)).
+//! Under [`Profile::Rfc6749`](crate::Profile::Rfc6749) the response types with `id_token` and `token` are
+//! supported for clients that list them ([`ResponseType`](crate::ResponseType)).
 //!
-//! Not supported: encrypted tokens, session management, aggregated and distributed claims, and the claim `sub` of self-issued providers.
+//! Not supported: encrypted tokens, session management, aggregated and distributed claims, and the claim
+//! `sub` of self-issued providers.
 
+mod client_macs;
 #[cfg(feature = "openid")]
 mod hmac;
+#[cfg(feature = "openid")]
+mod hs256;
 mod logout;
 mod names;
 mod pairwise;
@@ -35,6 +43,9 @@ mod request;
 mod session;
 mod source;
 
+pub(crate) use client_macs::ClientMacs;
+#[cfg(feature = "openid")]
+pub(crate) use hs256::Hs256;
 pub use logout::{Delivery, LogoutNotice, LogoutQueue};
 pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
@@ -47,18 +58,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Algorithm, Scope};
+use crate::base::{Algorithm, ResponseAlgorithm, Scope};
 
 /// The scope that makes an OAuth request one of OpenID Connect.
 pub const OPENID: &str = "openid";
 
-/// The scope of refresh tokens that outlive the session in which the user agreed to them (OpenID Connect Core section 11).
+/// The scope of refresh tokens that outlive the session in which the user agreed to them (OpenID Connect Core
+/// section 11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
 /// A `nonce` may be this long, in characters.
 pub const MAX_NONCE: usize = 512;
 
-/// What a grant remembers for OpenID Connect: there if the grant began with the scope `openid`, and nowhere else.
+/// What a grant remembers for OpenID Connect: there if the grant began with the scope `openid`, and nowhere
+/// else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenId {
@@ -77,19 +90,22 @@ pub struct OpenId {
 }
 
 impl OpenId {
-    /// Whether the request wants an answer for another user than the one whom the client knows by this, or none (section 5.5.1).
+    /// Whether the request wants an answer for another user than the one whom the client knows by this, or
+    /// none (section 5.5.1).
     pub(crate) fn is_for_another(&self, sub: &str) -> bool {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("sub"));
         terms.is_some_and(|terms| !terms.accept(&sub.into()))
     }
 
-    /// Whether the request needs one of certain authentication context classes, and this is none of them (section 5.5.1.1).
+    /// Whether the request needs one of certain authentication context classes, and this is none of them
+    /// (section 5.5.1.1).
     pub(crate) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("acr"));
         terms.is_some_and(|terms| terms.essential && !terms.accept(&acr.into()))
     }
 
-    /// The authentication context classes of which the request needs one, at most as many as a host is told of others.
+    /// The authentication context classes of which the request needs one, at most as many as a host is told
+    /// of others.
     pub(crate) fn essential_acr(&self) -> Vec<String> {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("acr"));
         let values = terms.filter(|terms| terms.essential).into_iter().flat_map(|terms| &terms.values);
@@ -109,8 +125,10 @@ impl OpenId {
 /// How a server answers requests of OpenID Connect.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenIdRules {
-    /// What an `id_token` can be signed with.
+    /// The keys that an `id_token` can be signed with.
     pub(crate) algorithms: Vec<Algorithm>,
+    /// What signs with the secrets of clients, if the host can open them.
+    pub(crate) macs: Option<&'static dyn ClientMacs>,
     pub(crate) id_token_lifetime: Duration,
     /// What makes pairwise subject identifiers, if clients can have them.
     pub(crate) pairwise: Option<PairwiseKey>,
@@ -128,16 +146,26 @@ impl OpenIdRules {
         scope.contains(OPENID).then(Box::default)
     }
 
-    /// What an `id_token` is signed with for a client that names no algorithm: RS256, unless the profile forbids it.
+    /// What an `id_token` is signed with for a client that names no algorithm: RS256, unless the profile
+    /// forbids it.
     pub(crate) fn default_algorithm(&self) -> Algorithm {
         let rs256 = Algorithm::Rs256;
         let first = self.algorithms.first().copied().unwrap_or(rs256);
         if self.algorithms.contains(&rs256) { rs256 } else { first }
     }
 
+    /// Whether an `id_token` can be signed with it.
+    pub(crate) fn signs_with(&self, algorithm: ResponseAlgorithm) -> bool {
+        match algorithm {
+            ResponseAlgorithm::Key(algorithm) => self.algorithms.contains(&algorithm),
+            ResponseAlgorithm::Hs256 => self.macs.is_some(),
+        }
+    }
+
     /// The names of the algorithms, for the metadata.
     pub(crate) fn algorithm_names(&self) -> impl Iterator<Item = &'static str> {
-        self.algorithms.iter().map(|algorithm| algorithm.as_str())
+        let macs = self.macs.map(|_| ResponseAlgorithm::Hs256.as_str());
+        self.algorithms.iter().map(|algorithm| algorithm.as_str()).chain(macs)
     }
 }
 

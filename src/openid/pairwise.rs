@@ -21,7 +21,8 @@ pub(crate) struct PairwiseKey(pub(super) Arc<dyn Hmac>);
 const DOMAIN: &[u8] = b"grantor:pairwise-sub:v1";
 
 impl PairwiseKey {
-    /// The HMAC of the sector and the user, each behind its length in eight bytes: 43 characters of base64url.
+    /// The HMAC of the sector and the user, each behind its length in eight bytes: 43 characters of
+    /// base64url.
     pub(crate) fn sub(&self, sector: &str, user: &str) -> Arc<str> {
         let mut message = DOMAIN.to_vec();
         for part in [sector, user] {

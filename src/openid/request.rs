@@ -14,8 +14,8 @@ pub const MAX_CLAIMS_LENGTH: usize = 8 * 1024;
 /// It may name this many claims.
 pub const MAX_CLAIM_NAMES: usize = 100;
 
-/// The single claims that a request asks for, by where they are to be. They are the client's own words: names can be
-/// anything.
+/// The single claims that a request asks for, by where they are to be. They are the client's own words: names
+/// can be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimsRequest {
@@ -44,8 +44,8 @@ impl ClaimsRequest {
     /// Reads the parameter. Members that are not known are ignored.
     ///
     /// # Errors
-    /// [`Reason::ClaimsMalformed`]: it is no JSON object, asks for claims in another form than that of section 5.5, or is too
-    /// large.
+    /// [`Reason::ClaimsMalformed`]: it is no JSON object, asks for claims in another form than that of
+    /// section 5.5, or is too large.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         if text.len() > MAX_CLAIMS_LENGTH {
             return Err(Reason::ClaimsMalformed);

@@ -17,8 +17,8 @@ use crate::client::Client;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    /// A client that wants to be told of the logout keeps a session of its own, longer than its tokens live. The record of
-    /// the grant stays as long, or the client could not be told.
+    /// A client that wants to be told of the logout keeps a session of its own, longer than its tokens live.
+    /// The record of the grant stays as long, or the client could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) kept_until: Option<DateTime<Utc>>,
 }
@@ -60,7 +60,8 @@ impl SessionRules {
             || (self.front_channel && metadata.frontchannel_logout_uri.is_some())
     }
 
-    /// The `sid` of a session for one client: no two clients know it by the same name, and none can tell the host's own.
+    /// The `sid` of a session for one client: no two clients know it by the same name, and none can tell the
+    /// host's own.
     pub(crate) fn sid(&self, session: SessionId, client: &ClientId) -> String {
         let mac = self.mac("grantor:sid:v1", &[session.as_bytes(), client.as_str().as_bytes()]);
         URL_SAFE_NO_PAD.encode(&mac.expose()[..SID_BYTES])

@@ -11,7 +11,7 @@ use crate::base::Scope;
 use crate::client::Client;
 use crate::error::BackendError;
 
-/// What the host knows of its users.
+/// The host's source of claims about its users.
 ///
 /// ```
 /// use grantor::openid::{ClaimsAsked, ClaimsSource};
@@ -36,23 +36,23 @@ use crate::error::BackendError;
 pub trait ClaimsSource: Send + Sync {
     /// The claims of `asked.user()` among `asked.names()`.
     ///
-    /// By section 5.4 of OpenID Connect Core the claims of the scopes go into the UserInfo answer and not into the `id_token`,
-    /// unless the client has `id_token_claims_from_scope` or gets no access token (response type `id_token`); what a request names
-    /// by the parameter `claims` goes where it says. This is called once for each answer that can have such a claim, before anything is
-    /// written.
+    /// By section 5.4 of OpenID Connect Core the claims of the scopes go into the UserInfo answer and not
+    /// into the `id_token`, unless the client has `id_token_claims_from_scope` or gets no access token
+    /// (response type `id_token`); what a request names by the parameter `claims` goes where it says. This is
+    /// called once for each response that can have such a claim, before anything is written.
     ///
-    /// The user is the host's own word, and was approved for the client; the names may be the client's. What was not asked for
-    /// is dropped, as are `null` and empty texts and whatever the protocol itself says (`sub`, `acr` and so on, which is an
-    /// event for the audit); a claim that is missing is no error. A wrong value here is believed by every client: an
-    /// `email_verified` that is not true lets a user take over the accounts that others have there.
+    /// The user is the host's own identifier, and access was approved for the client; the claim names may
+    /// come from the client. Claims that were not requested are dropped, as are `null`, empty strings and
+    /// protocol claims (`sub`, `acr` and so on, which are audited); a missing claim is no error. Every client
+    /// believes these values: a wrong `email_verified` lets a user take over other people's accounts there.
     ///
     /// # Errors
-    /// The users cannot be asked now. The request is answered with 503, or with 500 for a permanent error, and nothing is lost:
-    /// a code can be used once more.
+    /// The source is unavailable. The request gets 503, or 500 for a permanent error, and nothing is lost: a
+    /// code can be used once more.
     async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError>;
 
-    /// The names of the claims that there can be, for `claims_supported` of the metadata; by default those of the scopes
-    /// that the server knows.
+    /// The names of the claims that there can be, for `claims_supported` of the metadata; by default those of
+    /// the scopes that the server knows.
     fn supported(&self) -> Vec<String> {
         Vec::new()
     }
@@ -69,7 +69,7 @@ impl<T: ClaimsSource + ?Sized> ClaimsSource for Arc<T> {
     }
 }
 
-/// Which claims are asked for, of whom, and for whom.
+/// The requested claims, their user and their client.
 #[derive(Debug)]
 pub struct ClaimsAsked<'a> {
     user: &'a str,
@@ -93,13 +93,13 @@ impl<'a> ClaimsAsked<'a> {
         Self { user, client, wanted, to }
     }
 
-    /// Whose claims: the user, by the host's own identifier.
+    /// The user, by the host's own identifier.
     #[must_use]
     pub fn user(&self) -> &'a str {
         self.user
     }
 
-    /// Who is going to read them.
+    /// The client that will read them.
     #[must_use]
     pub fn client(&self) -> &'a Client {
         self.client
@@ -142,7 +142,8 @@ pub(crate) struct Kept {
 }
 
 impl Wanted {
-    /// What a client gets in an `id_token`: with the claims of the scope, if it is alone or the client wants them there.
+    /// What a client gets in an `id_token`: with the claims of the scope, if it is alone or the client wants
+    /// them there.
     pub(crate) fn in_id_token(openid: &OpenId, scope: &Scope, client: &Client, is_alone: bool) -> Self {
         let mut wanted = Self::default();
         if is_alone || client.metadata().id_token_claims_from_scope.unwrap_or(false) {

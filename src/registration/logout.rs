@@ -1,4 +1,4 @@
-//! The members of a registration that a logout uses (OpenID Connect RP-Initiated, Back-Channel and Front-Channel Logout).
+//! The logout members of a registration (OpenID Connect RP-Initiated, Back-Channel and Front-Channel Logout).
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use crate::client::{ClientMetadata, LogoutUris};
 use crate::error::Reason;
 use crate::issuance::Rules;
 
-/// The members, as strangers write them.
+/// The members, from untrusted input.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct LogoutMembers {
@@ -19,7 +19,7 @@ pub(super) struct LogoutMembers {
 }
 
 impl LogoutMembers {
-    /// Those of a software statement come before what the client says itself.
+    /// Those of a software statement override the client's own.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             post_logout_redirect_uris: self.post_logout_redirect_uris.or(other.post_logout_redirect_uris),
@@ -34,11 +34,11 @@ impl LogoutMembers {
         }
     }
 
-    /// Adds what is registered of them. Where the server has no such logout, the members are ignored, as
-    /// any other that is not known, unless the client cannot do without.
+    /// Adds the accepted ones. If the server does not support a kind of logout, its members are ignored, like
+    /// unknown ones, unless the client requires them.
     ///
     /// # Errors
-    /// An address that could not be registered, or a `sid` that there will not be.
+    /// A logout URI that cannot be registered, or a required `sid` that is not supported.
     pub(super) fn check(self, metadata: ClientMetadata, rules: &Rules) -> Result<ClientMetadata, Reason> {
         let are_wrong = self.post_logout_redirect_uris.is_of_another_type()
             || self.backchannel_logout_uri.is_of_another_type()
@@ -79,7 +79,7 @@ impl LogoutMembers {
     }
 }
 
-/// Only the host itself names an address of this machine.
+/// Only the host itself may register an address of this machine.
 fn is_of_strangers(metadata: &ClientMetadata) -> bool {
     let told = [&metadata.backchannel_logout_uri, &metadata.frontchannel_logout_uri];
     told.into_iter().flatten().all(|uri| uri.starts_with("https://"))

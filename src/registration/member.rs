@@ -1,7 +1,7 @@
 //! [`Member`]: a member of client metadata as strangers write it.
 //!
-//! A member of the wrong type does not spoil the whole body here: what it is for decides whether it is refused by its name
-//! or dropped.
+//! A member of the wrong type does not fail the whole body: depending on its purpose it is refused by name or
+//! dropped.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -25,7 +25,7 @@ pub(crate) type Text = Member<String>;
 pub(crate) type Flag = Member<bool>;
 /// A number of seconds.
 pub(crate) type Number = Member<u32>;
-/// A list of texts.
+/// A list of strings.
 pub(crate) type List = Member<Vec<Text>>;
 
 impl<T> Member<T> {
@@ -36,7 +36,7 @@ impl<T> Member<T> {
         }
     }
 
-    /// What is there, if it is of its type.
+    /// The value, if it has the right type.
     pub(crate) fn value(self) -> Option<T> {
         match self {
             Self::Is(value) => Some(value),
@@ -59,7 +59,7 @@ impl Text {
 }
 
 impl List {
-    /// The texts in it.
+    /// The strings in it.
     pub(crate) fn texts(self) -> Vec<String> {
         self.value().unwrap_or_default().into_iter().filter_map(Member::value).collect()
     }
@@ -120,7 +120,7 @@ impl Shape for Vec<Text> {
     }
 }
 
-/// Takes whatever comes.
+/// Accepts any value.
 struct Reader<T>(PhantomData<T>);
 
 impl<'de, T: Shape> Visitor<'de> for Reader<T> {

@@ -1,8 +1,9 @@
-//! [`Registration`]: on what terms strangers register clients by themselves (RFC 7591) and manage them (RFC 7592).
+//! [`Registration`]: on what terms strangers register clients by themselves (RFC 7591) and manage them (RFC
+//! 7592).
 //!
-//! All that such a client says of itself is a claim. What is registered is what the profile, the terms and the host's
-//! policy allow; the answer says what that is, and nothing else is enforced (RFC 7591 section 3.2.1). So a client that misses
-//! something in the answer knows what was dropped.
+//! Everything that such a client says about itself is a claim. What the profile, the terms and the host's
+//! policy allow is registered, and the response lists it (RFC 7591 section 3.2.1). So a client can see from
+//! the response what was dropped.
 //!
 //! | what a client asks for | what it gets by default |
 //! | --- | --- |
@@ -12,7 +13,7 @@
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that the server has: `none`, `client_secret_basic`, `client_secret_post`; `private_key_jwt` where it verifies what clients sign; `tls_client_auth` and `self_signed_tls_client_auth` where it reads certificates. Without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
-//! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, and a refusal of what the provider has not; ignored without |
+//! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, `HS256` for a client with a secret, and a refusal of what the provider has not; ignored without |
 //! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt` and `self_signed_tls_client_auth`, and where clients can sign their requests; else it is ignored |
 //! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for; what the server does not support is refused |
@@ -48,7 +49,8 @@ use crate::client::{GrantType, Profile};
 use crate::outbound::Outbound;
 
 /// The terms of registration over HTTP. Give them to
-/// [`Builder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the endpoint on.
+/// [`Builder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the
+/// endpoint on.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,14 +61,14 @@ use crate::outbound::Outbound;
 /// ```
 #[must_use]
 pub struct Registration {
-    /// Digests of the initial access tokens; empty is open to everybody.
+    /// Digests of the initial access tokens; if empty, registration is open.
     pub(crate) tokens: Vec<Digest>,
     pub(crate) policy: Option<Arc<dyn RegistrationPolicy>>,
     pub(crate) statements: Option<Arc<dyn StatementVerifier>>,
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) grant_types: Vec<GrantType>,
     pub(crate) localhost_any_port: bool,
-    /// None is what the profile says.
+    /// `None` is the profile's default.
     pub(crate) redirect_schemes: Option<Vec<String>>,
     pub(crate) is_managed: bool,
     pub(crate) secret_lifetime: Option<Duration>,
@@ -77,7 +79,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Anybody may register a client (RFC 7591 section 3, "open registration").
+    /// Anyone may register a client (RFC 7591 section 3, "open registration").
     pub fn open() -> Self {
         Self {
             tokens: Vec::new(),
@@ -96,8 +98,8 @@ impl Registration {
         }
     }
 
-    /// Only who has this initial access token may register, as often as the limit allows. Make it of 128 random bits or
-    /// more: only its digest is kept, and it is a fast one.
+    /// Requires this initial access token, which may be used as often as the limit allows. Use at least 128
+    /// random bits: only a fast digest of it is kept.
     pub fn with_initial_access_token(token: impl Into<String>) -> Self {
         Self::open().initial_access_token(token)
     }
@@ -107,59 +109,59 @@ impl Registration {
         Self { policy: Some(Arc::new(policy)), ..Self::open() }
     }
 
-    /// One more initial access token.
+    /// Adds another initial access token.
     pub fn initial_access_token(mut self, token: impl Into<String>) -> Self {
         self.tokens.push(initial_token_digest(&SecretText::new(token)));
         self
     }
 
-    /// The scopes that these clients may have at most; by default all that the server knows. Name them where some are
-    /// for your own applications only.
+    /// The most scopes of these clients; by default all that the server knows. Set it if some are only for
+    /// your own applications.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The grant types that these clients may have at most; by default `authorization_code` and `refresh_token`. With
+    /// The most grant types of these clients; by default `authorization_code` and `refresh_token`. With
     /// `client_credentials`, anyone who may register gets tokens without any user.
     pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
         self.grant_types = types.into_iter().collect();
         self
     }
 
-    /// Lets a registered `http://localhost` stand for every port of it, as it does for `127.0.0.1`: native clients that
-    /// register a fixed URI and listen on any port need it.
+    /// Lets a registered `http://localhost` URI match any port, as one with `127.0.0.1` does: some native
+    /// clients register a fixed URI and listen on any port.
     pub fn localhost_any_port(mut self) -> Self {
         self.localhost_any_port = true;
         self
     }
 
-    /// Private-use schemes without a dot that redirect URIs may have, such as `cursor`; by default none, and under
-    /// [`Profile::Mcp`] `cursor`, `vscode`, `vscode-insiders` and `windsurf`. Any program on a user's device
-    /// can claim such a scheme: PKCE protects the code, and a consent page has to warn
+    /// Private-use schemes without a dot that redirect URIs may have, such as `cursor`; by default none, and
+    /// under [`Profile::Mcp`] `cursor`, `vscode`, `vscode-insiders` and `windsurf`. Any program on a user's
+    /// device can claim such a scheme: PKCE protects the code, and the consent page must warn
     /// ([`Consent::redirect_is_local`](crate::Consent::redirect_is_local)).
     pub fn redirect_schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
         self.redirect_schemes = Some(schemes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Gives out no registration access tokens: what is registered stays as it is.
+    /// Issues no registration access tokens: registrations cannot be changed by their clients.
     pub fn without_management(mut self) -> Self {
         self.is_managed = false;
         self
     }
 
-    /// The lifetime of client secrets; by default unlimited (`client_secret_expires_at` 0). A client whose secret
-    /// has expired gets a new one by the next `PUT`.
+    /// The lifetime of client secrets; by default unlimited (`client_secret_expires_at` 0). A client whose
+    /// secret has expired gets a new one with its next `PUT`.
     pub fn secret_lifetime(mut self, lifetime: Duration) -> Self {
         self.secret_lifetime = Some(lifetime);
         self
     }
 
     /// How long after its registration a client without any grant is removed by
-    /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): it was never connected, or what it had is over and
-    /// purged. By default none is, and under [`Profile::Mcp`] after 30 days. No request pays for it, and no
-    /// client of the host is ever removed.
+    /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): it was never used, or its grants have
+    /// ended and were purged. By default such clients stay; under [`Profile::Mcp`] they are removed after 30
+    /// days. No request becomes slower by this, and no client of the host is ever removed.
     pub fn unused_after(mut self, idle: Duration) -> Self {
         self.unused = Unused::After(idle);
         self
@@ -171,30 +173,33 @@ impl Registration {
         self
     }
 
-    /// The number of registrations a minute from one address, refused ones included; by default 20, and 0 is no limit. It needs
-    /// [`Request::peer`](crate::Request::peer). Who shows an initial access token is counted by address and token.
+    /// The number of registrations a minute from one address, refused ones included; by default 20, and 0 is
+    /// no limit. It needs [`Request::peer`](crate::Request::peer). A request with an initial access token is
+    /// counted by address and token.
     pub fn per_minute(mut self, limit: u32) -> Self {
         self.per_minute = limit;
         self
     }
 
-    /// How many clients a day may register at this node without an initial access token, a tenth of them from one address; by
-    /// default 10,000, and 0 is no limit. With [`unused_after`](Self::unused_after) it bounds how many such clients a
-    /// registry holds. Beyond it strangers have to wait; clients that are registered go on.
+    /// How many clients may register per day at this node without an initial access token, a tenth of them
+    /// from one address; by default 10,000, and 0 is no limit. Together with
+    /// [`unused_after`](Self::unused_after) it bounds the number of such clients in the registry. Registered
+    /// clients are not affected.
     pub fn per_day(mut self, limit: u32) -> Self {
         self.per_day = limit;
         self
     }
 
-    /// Who checks software statements (RFC 7591 section 2.3). Without it every statement is refused.
+    /// Checks software statements (RFC 7591 section 2.3). Without it every statement is refused.
     pub fn software_statements(mut self, verifier: impl StatementVerifier + 'static) -> Self {
         self.statements = Some(Arc::new(verifier));
         self
     }
 
-    /// Fetches `sector_identifier_uri` of a client that registers or changes itself, and takes the client if the list there has
-    /// all of its redirect URIs (OpenID Connect Registration section 5). The URL is a stranger's: see
-    /// [`Outbound`]. Without this, a client with pairwise identifiers has redirect URIs of one host.
+    /// Fetches the `sector_identifier_uri` of a client at registration and at each change, and accepts the
+    /// client if the list there has all its redirect URIs (OpenID Connect Registration section 5). The URL is
+    /// untrusted: see [`Outbound`]. Without this, all redirect URIs of a client with pairwise identifiers
+    /// must have the same host.
     pub fn sector_identifiers(mut self, outbound: impl Outbound + 'static) -> Self {
         self.sectors = Some(Arc::new(outbound));
         self
@@ -208,7 +213,7 @@ impl Registration {
         }
     }
 
-    /// After how long a client without any grant goes.
+    /// After how long a client without any grant is removed.
     pub(crate) fn unused_for(&self, profile: Profile) -> Option<Duration> {
         match self.unused {
             Unused::ByProfile => profile.switches().unused_after,
@@ -224,10 +229,10 @@ impl Registration {
     }
 }
 
-/// What becomes of unused clients.
+/// What happens to unused clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unused {
-    /// What the profile says.
+    /// The profile's default.
     ByProfile,
     /// They are removed after this time.
     After(Duration),

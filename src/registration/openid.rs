@@ -5,21 +5,22 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::member::{Flag, List, Member, Number, Text};
-use crate::base::Algorithm;
+use crate::base::ResponseAlgorithm;
 use crate::base::redirect_uri::RedirectUri;
+use crate::client::auth::Credentials;
 use crate::client::sector::{https_host, sector_of};
 use crate::client::{ApplicationType, ClientMetadata, GrantType, SubjectIdentifierType};
 use crate::error::Reason;
 use crate::issuance::Rules;
 use crate::openid::OpenIdRules;
 
-/// Those beyond are dropped, as are longer ones, in characters.
+/// Further ones are dropped, and so are longer ones, in characters.
 const MAX_ACR_VALUES: usize = 16;
 const MAX_ACR: usize = 256;
 /// Of a URI, in bytes.
 const MAX_URI: usize = 2048;
 
-/// The members, as strangers write them.
+/// The members, from untrusted input.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OpenIdMembers {
@@ -38,7 +39,7 @@ pub(super) struct OpenIdMembers {
 }
 
 impl OpenIdMembers {
-    /// Those of a software statement come before what the client says itself.
+    /// Those of a software statement override the client's own.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             id_token_signed_response_alg: self
@@ -57,11 +58,12 @@ impl OpenIdMembers {
         }
     }
 
-    /// What is registered of them; nothing, where no one asks who the user is. What a provider has not is refused: an answer
-    /// must not be readable, without a signature, or of a user whom others know too, where the client asked for more.
+    /// The accepted members; none on a server without OpenID Connect. An unsupported request for encryption,
+    /// a signature or pairwise identifiers is refused, because the client must not get less protection than
+    /// it asked for.
     ///
     /// # Errors
-    /// A member that decides something and is not supported.
+    /// A security-relevant member that is not supported.
     pub(super) fn check(self, rules: &Rules) -> Result<ClientMetadata, Reason> {
         let Some(openid) = &rules.openid else { return Ok(ClientMetadata::default()) };
         let encrypted = [
@@ -74,7 +76,7 @@ impl OpenIdMembers {
             return Err(Reason::RegistrationOpenId);
         }
         let id_token = algorithm(&self.id_token_signed_response_alg, openid)?;
-        let id_token = id_token.unwrap_or_else(|| openid.default_algorithm());
+        let id_token = id_token.unwrap_or_else(|| openid.default_algorithm().into());
         let subject_type = match &self.subject_type {
             Member::Absent => None,
             Member::Is(name) if name == SubjectIdentifierType::Public.as_str() => {
@@ -108,7 +110,7 @@ impl OpenIdMembers {
     }
 }
 
-/// Whether a client with pairwise identifiers has a sector to make them for.
+/// Whether a client with pairwise identifiers has a sector.
 pub(super) fn check_sector(metadata: &ClientMetadata) -> Result<(), Reason> {
     if metadata.subject_type != Some(SubjectIdentifierType::Pairwise) {
         return Ok(());
@@ -122,7 +124,17 @@ pub(super) fn check_sector(metadata: &ClientMetadata) -> Result<(), Reason> {
     }
 }
 
-/// Tokens in a redirect go to https addresses of other machines, unless the client is a native one (section 2).
+/// HS256 is only for clients that get a secret and can keep it (OpenID Connect Core section 10.1).
+pub(super) fn check_macs(metadata: &ClientMetadata) -> Result<(), Reason> {
+    let is_native = metadata.application_type == Some(ApplicationType::Native);
+    let has_secret = metadata.auth_method().credentials() == Credentials::Secret && !is_native;
+    match metadata.needs_sealed_secret() && !has_secret {
+        true => Err(Reason::RegistrationOpenId),
+        false => Ok(()),
+    }
+}
+
+/// Tokens in a redirect go only to https URIs of other hosts, unless the client is native (section 2).
 pub(super) fn check_implicit(
     metadata: &ClientMetadata,
     grant_types: &[GrantType],
@@ -141,17 +153,18 @@ pub(super) fn check_implicit(
     }
 }
 
-/// Whether a fetched list of a sector names all redirect URIs of a client (section 5): an array of texts, and nothing else.
+/// Whether a fetched sector list, which must be an array of strings, has all redirect URIs of a client
+/// (section 5).
 pub(crate) fn lists_all(list: &[u8], redirect_uris: &[String]) -> bool {
     let Ok(Value::Array(listed)) = serde_json::from_slice(list) else { return false };
     let listed: Option<Vec<&str>> = listed.iter().map(Value::as_str).collect();
     listed.is_some_and(|listed| redirect_uris.iter().all(|uri| listed.contains(&uri.as_str())))
 }
 
-fn algorithm(name: &Text, openid: &OpenIdRules) -> Result<Option<Algorithm>, Reason> {
+fn algorithm(name: &Text, openid: &OpenIdRules) -> Result<Option<ResponseAlgorithm>, Reason> {
     let known = match name {
         Member::Absent => return Ok(None),
-        Member::Is(name) => Algorithm::parse(name).filter(|known| openid.algorithms.contains(known)),
+        Member::Is(name) => ResponseAlgorithm::parse(name).filter(|known| openid.signs_with(*known)),
         Member::Other => None,
     };
     known.map(Some).ok_or(Reason::RegistrationOpenId)

@@ -1,4 +1,4 @@
-//! The host's say in a registration.
+//! The host's policy for registrations.
 
 use std::net::IpAddr;
 
@@ -11,11 +11,11 @@ use crate::store::BackendError;
 
 /// Decides who may register what.
 ///
-/// Everything in the [`Applicant`] but `peer` and `current` is what a stranger says of itself, unless `is_attested`. A
-/// wrong `Allow` lets a program under any name ask your users for consent; it never gets more than the terms allow.
+/// Everything in the [`Applicant`] except `peer` and `current` is untrusted, unless `is_attested`. A wrong
+/// `Allow` lets a program with any name ask your users for consent; it never gets more than the terms allow.
 #[async_trait]
 pub trait RegistrationPolicy: Send + Sync {
-    /// Asked before a client is registered, and before it changes itself.
+    /// Called before a client is registered, and before it changes itself.
     async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError>;
 }
 
@@ -23,15 +23,15 @@ pub trait RegistrationPolicy: Send + Sync {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Applicant<'a> {
-    /// What the client asks for, well-formed but not yet limited by the terms.
+    /// What the client requests, well-formed but not yet limited by the terms.
     pub metadata: &'a ClientMetadata,
-    /// The initial access token, if one was presented; compare it in constant time. None at a change.
+    /// The initial access token, if one was presented; compare it in constant time. `None` for a change.
     pub token: Option<&'a SecretText>,
     /// See [`Request::peer`](crate::Request::peer).
     pub peer: Option<IpAddr>,
-    /// Whether a software statement of a trusted issuer vouches for what it names.
+    /// Whether a software statement of a trusted issuer vouches for it.
     pub is_attested: bool,
-    /// The client as it is, at a change that its registration access token allows (RFC 7592).
+    /// The current client, for a change with its registration access token (RFC 7592).
     pub current: Option<&'a Client>,
 }
 
@@ -39,7 +39,7 @@ pub struct Applicant<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Review {
-    /// Yes, within these limits and those of the terms.
+    /// Allowed, within these limits and those of the terms.
     Allow(Allowance),
     /// No: 403.
     Refuse,
@@ -47,7 +47,7 @@ pub enum Review {
     RefuseToken,
 }
 
-/// Limits of one client, beside those of the terms.
+/// Limits of one client, in addition to those of the terms.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Allowance {
@@ -76,14 +76,14 @@ impl Allowance {
         Self { grant_types: Some(types.into_iter().collect()), ..self }
     }
 
-    /// Whose client it is, in the host's own words; see [`ClientBuilder::owner`](crate::ClientBuilder::owner). A change
-    /// keeps the owner.
+    /// Who owns the client, as the host names them; see
+    /// [`ClientBuilder::owner`](crate::ClientBuilder::owner). A change keeps the owner.
     #[must_use]
     pub fn owner(self, owner: impl Into<String>) -> Self {
         Self { owner: Some(owner.into()), ..self }
     }
 
-    /// Until then; the client is not served any more from then on.
+    /// The registration expires then; the client is no longer served.
     #[must_use]
     pub fn expires(self, at: DateTime<Utc>) -> Self {
         Self { expires: Some(at), ..self }

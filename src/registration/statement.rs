@@ -1,4 +1,4 @@
-//! Software statements: metadata that somebody else vouches for (RFC 7591 section 2.3).
+//! Software statements: metadata that a third party vouches for (RFC 7591 section 2.3).
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -8,8 +8,8 @@ use crate::store::BackendError;
 
 /// Checks software statements.
 ///
-/// The statement is hostile text. The claims that are returned override what the client says of itself: wrong ones let
-/// anybody register in the name of that software.
+/// The statement is untrusted. The returned claims override the client's own metadata: wrong ones let anyone
+/// register in the name of that software.
 #[async_trait]
 pub trait StatementVerifier: Send + Sync {
     /// The claims of the statement, if its signature, its issuer and its dates are right.
@@ -17,11 +17,11 @@ pub trait StatementVerifier: Send + Sync {
     -> Result<Map<String, Value>, StatementError>;
 }
 
-/// Why a software statement does not count.
+/// Why a software statement is refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatementError {
-    /// It is no statement: malformed, forged, expired (`invalid_software_statement`).
+    /// It is malformed, forged or expired (`invalid_software_statement`).
     #[error("the software statement is not valid")]
     Invalid,
     /// Its signer is not trusted to vouch for software (`unapproved_software_statement`).

@@ -9,10 +9,10 @@ use super::{StatementError, StatementVerifier};
 use crate::base::numeric_date::NumericDate;
 use crate::jose::{JwkSet, Jws, JwsError, VerifyingKey};
 
-/// Takes the statements of the issuers that it was given, each by its own keys.
+/// Accepts the statements of these issuers, each verified with its own keys.
 ///
-/// A statement is a signed JWT that says who issued it (`iss`). Where it says `exp` and `nbf`, they count; one without
-/// `exp` is valid for as long as its key is trusted (RFC 7591 section 2.3 asks for none).
+/// A statement is a signed JWT that says who issued it (`iss`). `exp` and `nbf` are optional; without `exp`
+/// it is valid as long as its key is trusted (RFC 7591 section 2.3 requires none).
 #[derive(Debug, Default)]
 pub struct TrustedIssuers {
     issuers: Vec<(String, Vec<VerifyingKey>)>,
@@ -25,7 +25,7 @@ impl TrustedIssuers {
         Self::default()
     }
 
-    /// Trusts this issuer's statements by these keys.
+    /// Trusts this issuer's statements, verified with these keys.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>, keys: &JwkSet) -> Self {
         self.issuers.push((issuer.into(), keys.verifying_keys()));
@@ -40,7 +40,7 @@ impl TrustedIssuers {
                 Ok(verified) => {
                     let claims: Map<String, Value> =
                         verified.claims().map_err(|_| StatementError::Invalid)?;
-                    // A key speaks for its own issuer alone.
+                    // A key counts only for its own issuer.
                     if claims.get("iss").and_then(Value::as_str) == Some(issuer) {
                         return is_timely(&claims, now).then_some(claims).ok_or(StatementError::Invalid);
                     }
@@ -53,7 +53,7 @@ impl TrustedIssuers {
     }
 }
 
-/// What is no date makes it untimely.
+/// A malformed date makes it invalid.
 fn is_timely(claims: &Map<String, Value>, now: DateTime<Utc>) -> bool {
     let now = now.timestamp();
     let holds = |name: &str, test: &dyn Fn(i64) -> bool| match claims.get(name) {

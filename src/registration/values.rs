@@ -1,4 +1,4 @@
-//! Single values of client metadata: what people read, and where they are led.
+//! Single values of client metadata: names and links for people.
 
 use fluent_uri::Uri;
 
@@ -37,7 +37,7 @@ pub(super) fn name(name: String) -> Result<Option<String>, Reason> {
     }
 }
 
-/// A short text that only informs; any other one is dropped.
+/// A short informational text; any other value is dropped.
 pub(super) fn short(value: Option<String>) -> Option<String> {
     let value = text(value)?;
     let fits = value.chars().nth(MAX_TEXT).is_none() && !value.chars().any(char::is_control);
@@ -49,8 +49,8 @@ pub(super) fn contacts(contacts: List) -> Option<Vec<String>> {
     Some(contacts.take(MAX_CONTACTS).collect::<Vec<_>>()).filter(|contacts| !contacts.is_empty())
 }
 
-/// The address of a page or picture, which a host may show as a link: http or https, and nothing that runs. Any other one is
-/// dropped.
+/// The URL of a page or logo, which a host may show as a link: http or https, never a script. Any other one
+/// is dropped.
 pub(super) fn page(uri: Text) -> Option<String> {
     let uri = text(uri.value()).filter(|uri| uri.len() <= MAX_URI)?;
     let is_page = Uri::parse(uri.as_str()).is_ok_and(|uri| {

@@ -1,4 +1,4 @@
-//! Client metadata as strangers write it (RFC 7591 section 2): read by its names, with a limit on everything.
+//! Client metadata from untrusted input (RFC 7591 section 2), with a limit on everything.
 
 mod message_signing;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::logout::LogoutMembers;
 use super::member::{Flag, List, Member, Text};
-use super::openid::{OpenIdMembers, check_implicit, check_sector};
+use super::openid::{OpenIdMembers, check_implicit, check_macs, check_sector};
 use super::values::{application_type, contacts, name, page, short, text};
 use super::{Allowance, Registration};
 use crate::base::Scope;
@@ -26,8 +26,8 @@ const MAX_REDIRECT_URIS: usize = 16;
 /// A software statement, in bytes.
 const MAX_STATEMENT: usize = 16 * 1024;
 
-/// The body of a request. Members that are not here are ignored, `null` is absent (RFC 7592 section 2.2), and one that is
-/// there twice is an error.
+/// The body of a request. Other members are ignored, `null` is absent (RFC 7592 section 2.2), and a duplicate
+/// member is an error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct MetadataBody {
@@ -54,7 +54,7 @@ pub(crate) struct MetadataBody {
     tls_client_auth_san_email: Text,
     tls_client_certificate_bound_access_tokens: Flag,
     use_mtls_endpoint_aliases: Flag,
-    /// Read by a second look at the same body.
+    /// Parsed separately from the same body.
     #[serde(skip)]
     openid: OpenIdMembers,
     /// The same.
@@ -76,7 +76,7 @@ pub(crate) struct MetadataBody {
     introspection_encrypted_response_enc: Option<IgnoredAny>,
     dpop_bound_access_tokens: Flag,
     software_statement: Text,
-    // What a change says of the client that it changes (RFC 7592 section 2.2).
+    // The members of a change that identify the client (RFC 7592 section 2.2).
     pub(crate) client_id: Text,
     pub(crate) client_secret: Text,
     registration_access_token: Option<IgnoredAny>,
@@ -87,7 +87,7 @@ pub(crate) struct MetadataBody {
 
 impl MetadataBody {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Reason> {
-        // An array would be read by the order of the members here.
+        // Serde would also accept an array, in the order of the members here.
         let is_object = body.trim_ascii_start().starts_with(b"{");
         let read = || {
             let (wire, openid) = (serde_json::from_slice(body).ok()?, serde_json::from_slice(body).ok()?);
@@ -96,10 +96,10 @@ impl MetadataBody {
         is_object.then(read).flatten().ok_or(Reason::RegistrationMalformed)
     }
 
-    /// The software statement, which is checked before all else.
+    /// The software statement, which is checked first.
     ///
     /// # Errors
-    /// It is not a text, or too long.
+    /// It is not a string, or too long.
     pub(crate) fn statement(&self) -> Result<Option<&str>, Reason> {
         match &self.software_statement {
             Member::Absent => Ok(None),
@@ -109,7 +109,7 @@ impl MetadataBody {
         }
     }
 
-    /// What only the server says (RFC 7592 section 2.2).
+    /// Members that only the server sets (RFC 7592 section 2.2).
     pub(crate) fn says_what_only_the_server_says(&self) -> bool {
         self.registration_access_token.is_some()
             || self.registration_client_uri.is_some()
@@ -122,7 +122,8 @@ impl MetadataBody {
         self.client_name.as_str().is_some_and(|name| !name.trim().is_empty())
     }
 
-    /// The names of the methods of authentication, the preferred one first (OpenID Connect RP Metadata Choices).
+    /// The names of the methods of authentication, the preferred one first (OpenID Connect RP Metadata
+    /// Choices).
     fn methods(&self) -> impl Iterator<Item = &str> {
         let others = match &self.token_endpoint_auth_methods_supported {
             Member::Is(others) => others.as_slice(),
@@ -131,8 +132,8 @@ impl MetadataBody {
         self.token_endpoint_auth_method.as_str().into_iter().chain(others.iter().filter_map(Text::as_str))
     }
 
-    /// The first method of the client's that it may have. Without one it is refused: a client that wants to sign must not end
-    /// with a secret that it never named.
+    /// The first of the client's methods that is allowed. Without one it is refused: a client that wants to
+    /// sign must not get a secret instead.
     pub(crate) fn first_method(&self, may_have: impl Fn(AuthMethod) -> bool) -> Option<AuthMethod> {
         self.methods().filter_map(known::<AuthMethod>).find(|method| may_have(*method))
     }
@@ -142,7 +143,7 @@ impl MetadataBody {
         self.methods().next().is_none()
     }
 
-    /// The same with this method alone. The keys of a public client mean nothing.
+    /// The same with only this method. The keys of a public client are ignored.
     pub(crate) fn with_method(self, method: AuthMethod) -> Self {
         let has_keys = method.credentials().are_keys();
         Self {
@@ -154,7 +155,7 @@ impl MetadataBody {
         }
     }
 
-    /// The claims of a software statement come before what the client says itself (RFC 7591 section 2.3).
+    /// The claims of a software statement override the client's own metadata (RFC 7591 section 2.3).
     pub(crate) fn overridden_by(self, claims: Map<String, Value>) -> Result<Self, Reason> {
         let claims = Value::Object(claims);
         let read = || {
@@ -225,7 +226,7 @@ impl MetadataBody {
         })
     }
 
-    /// The first member that decides something and is not of its type.
+    /// The first security-relevant member with the wrong type.
     fn flaw(&self) -> Option<MetadataFlaw> {
         use MetadataFlaw as F;
         let wrong = [
@@ -274,7 +275,7 @@ impl MetadataBody {
                 self.first_method(|method| is_served(method, rules)).ok_or(Reason::RegistrationAuthMethod)?
             }
         };
-        // Those of a client that signs nothing are ignored, for nothing here reads them.
+        // The keys of a client that signs nothing are ignored.
         let has_keys = method.credentials().are_keys();
         let signs = method.credentials() == Credentials::Keys;
         let subject = |name: Text| name.value().filter(|_| method.credentials() == Credentials::Certificate);
@@ -335,14 +336,14 @@ impl MetadataBody {
     }
 }
 
-/// Well-formed metadata, as they were asked for.
+/// Well-formed metadata, as requested.
 #[derive(Debug)]
 pub(crate) struct RequestedMetadata {
     pub(crate) metadata: ClientMetadata,
 }
 
 impl RequestedMetadata {
-    /// What of it is registered: every value written out, so that no later default changes it.
+    /// The metadata to register: every value is explicit, so no later default changes it.
     pub(crate) fn within(
         self,
         terms: &Registration,
@@ -352,6 +353,7 @@ impl RequestedMetadata {
         let mut metadata = self.metadata;
         message_signing::check_assertions(&metadata, rules)?;
         check_sector(&metadata)?;
+        check_macs(&metadata)?;
         let may_have = |grant_type: &GrantType| {
             rules.serves(grant_type)
                 && terms.grant_types.contains(grant_type)
@@ -382,8 +384,8 @@ impl RequestedMetadata {
     }
 }
 
-/// The part of the asked scope that is allowed; all that is allowed, if nothing was asked for or the profile takes what
-/// is asked here for no more than a beginning.
+/// The allowed part of the requested scope; everything allowed, if none was requested or the profile
+/// registers every scope.
 fn scope(
     asked: Option<Scope>,
     terms: &Registration,
@@ -411,7 +413,7 @@ pub(super) fn known<T: DeserializeOwned>(name: &str) -> Option<T> {
     T::deserialize(name).ok()
 }
 
-/// Each name once. An empty list says nothing.
+/// Each name once. An empty list counts as absent.
 fn named(names: List) -> Option<Vec<String>> {
     Some(each_once(names.texts())).filter(|names| !names.is_empty())
 }
@@ -421,8 +423,8 @@ fn each_once(names: Vec<String>) -> Vec<String> {
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// The response types, which belong to the grant types (the tables in RFC 7591 section 2.1 and OpenID Connect Registration
-/// section 2). Where the client names none, they are those of plain OAuth.
+/// The response types, which belong to the grant types (the tables in RFC 7591 section 2.1 and OpenID Connect
+/// Registration section 2). Where the client names none, they are those of plain OAuth.
 fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<ResponseType>, Reason> {
     let granted = |grant_type: &GrantType| grants.iter().any(|name| name == grant_type.as_str());
     let Some(responses) = responses else {
@@ -440,8 +442,8 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<Res
     }
 }
 
-/// The redirect URIs that are allowed, and the schemes of the host's list that they need. Any other one is dropped; a
-/// client of which none is left is refused.
+/// The allowed redirect URIs, and the schemes of the host's list that they need. Other URIs are dropped; a
+/// client without any left is refused.
 fn redirect_uris(
     uris: Option<Vec<Text>>,
     schemes: &[&str],
@@ -462,7 +464,7 @@ fn redirect_uris(
 pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
     match method.credentials() {
         Credentials::Nothing | Credentials::Secret => !rules.profile.switches().strong_clients,
-        // The server cannot seal what a stranger registers.
+        // Not for self-registered clients, which can use a key instead.
         Credentials::SealedSecret => false,
         Credentials::Keys => rules.assertions.is_some(),
         Credentials::Certificate | Credentials::CertifiedKeys => rules.certificates.reads,

@@ -28,6 +28,7 @@ clients=(
     "auth-core openid.toml node $NODE_DIR/auth_core.mjs"
     "openid-authlib openid.toml $VENV/bin/python tests/clients/python/openid_authlib.py"
     "django openid.toml $VENV/bin/python tests/clients/python/django_oidc.py"
+    "django-hs256 openid.toml $VENV/bin/python tests/clients/python/django_oidc.py HS256"
     "apache logout.toml $VENV/bin/python tests/clients/python/apache.py"
     "simple-oauth2 server.toml node $NODE_DIR/simple-oauth2.mjs"
     "joserfc jwt.toml $VENV/bin/python tests/clients/python/verify_jwt.py"

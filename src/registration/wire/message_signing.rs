@@ -1,4 +1,4 @@
-//! What strangers write of what they sign, and of answers that are signed for them.
+//! The members for signed requests and signed responses, from untrusted input.
 
 use super::{Member, MetadataBody, Text};
 use crate::base::Algorithm;
@@ -8,8 +8,8 @@ use crate::error::Reason;
 use crate::issuance::{Rules, SignedAnswers};
 
 impl MetadataBody {
-    /// What its authorization responses and introspection answers are going to be signed with. What is not supported is refused, because an
-    /// answer must not be readable, or without a signature, where the client asked for more.
+    /// The algorithms of its authorization responses and introspection responses. An unsupported value is
+    /// refused, because the client must not get less protection than it asked for.
     pub(super) fn signed_answers(&self, rules: &Rules) -> Result<[Option<Algorithm>; 2], Reason> {
         let encrypted = [
             &self.authorization_encrypted_response_alg,
@@ -35,8 +35,8 @@ impl MetadataBody {
         ])
     }
 
-    /// Whether the client signs requests here, and with which algorithm if it says so. What it cannot have is refused, for a
-    /// request must not be taken unsigned where the client asked for more.
+    /// Whether the client signs requests, and with which algorithm. An unsupported value is refused, because
+    /// an unsigned request must not be accepted if the client asked for signed ones.
     pub(super) fn request_objects(&self, rules: &Rules) -> Result<Option<String>, Reason> {
         let has_keys = self.jwks.is_some() || self.jwks_uri != Member::Absent;
         let is_required = self.require_signed_request_object == Member::Is(true);
@@ -59,7 +59,7 @@ impl MetadataBody {
     }
 }
 
-/// Whether the client could ever authenticate by its assertions, if it wants to.
+/// Whether a client with assertions could ever authenticate.
 pub(super) fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Result<(), Reason> {
     match metadata.auth_method().credentials() {
         Credentials::Keys => {}

@@ -1,5 +1,6 @@
 // openid-client as a relying party: discovery, id_token, nonce, UserInfo, refresh and the parameter `claims`.
 
+import * as jose from 'jose'
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
 import { ask } from './relying_party.mjs'
@@ -68,5 +69,19 @@ client.enableNonRepudiationChecks(es)
 const signed = await login(es, 'https://es.example/callback')
 check.equal('ES256: the name is in the id_token', signed.claims().name, 'Alice Liddell')
 check.equal('ES256: UserInfo', (await client.fetchUserInfo(es, signed.access_token, 'user-alice')).email, 'alice@example.com')
+
+// A MAC by the secret, which openid-client takes unverified over TLS, and jose verifies.
+const shared = 'hs256-secret-that-is-as-long-as-its-hash'
+const hs = await client.discovery(new URL(ISSUER), 'hs256', { id_token_signed_response_alg: 'HS256' }, client.ClientSecretPost(shared), {
+  execute: [client.allowInsecureRequests],
+})
+check.equal('HS256: announced', hs.serverMetadata().id_token_signing_alg_values_supported.includes('HS256'), true)
+const rules = { issuer: ISSUER, audience: 'hs256', subject: 'user-alice', algorithms: ['HS256'] }
+const verify = (token, secret) => jose.jwtVerify(token, new TextEncoder().encode(secret), rules)
+const maced = await login(hs, 'https://hs.example/callback')
+check.equal('HS256: header', (await verify(maced.id_token, shared)).protectedHeader, { alg: 'HS256', typ: 'JWT' })
+const renewed = await client.refreshTokenGrant(hs, maced.refresh_token)
+check.equal('HS256: refresh', (await verify(renewed.id_token, shared)).payload.sub, 'user-alice')
+await check.rejects('HS256: another secret', verify(renewed.id_token, `${shared}x`), ({ code }) => code, 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED')
 
 check.done()

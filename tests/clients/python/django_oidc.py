@@ -1,6 +1,7 @@
-"""mozilla-django-oidc as a relying party: its own views and backend, in a Django without a port."""
+"""mozilla-django-oidc as a relying party: its own views and backend, in a Django without a port. It verifies by RS256, or by HS256."""
 
 import os
+import sys
 from urllib.parse import urlsplit
 
 import django
@@ -11,7 +12,8 @@ from user import User
 
 ISSUER = os.environ["GRANTOR_ISSUER"]
 HOST = "django.example"
-check = Checks("mozilla-django-oidc")
+ALGORITHM = sys.argv[1] if len(sys.argv) > 1 else "RS256"
+check = Checks(f"mozilla-django-oidc ({ALGORITHM})")
 
 settings.configure(
     SECRET_KEY="a secret of the application alone",
@@ -32,9 +34,9 @@ settings.configure(
     AUTHENTICATION_BACKENDS=["mozilla_django_oidc.auth.OIDCAuthenticationBackend"],
     LOGIN_REDIRECT_URL="/me",
     LOGIN_REDIRECT_URL_FAILURE="/failed",
-    OIDC_RP_CLIENT_ID="django",
+    OIDC_RP_CLIENT_ID="django" if ALGORITHM == "RS256" else "django-hs256",
     OIDC_RP_CLIENT_SECRET="django-secret-B4mYx9QwTz2KvRn7HcLp5Gs8",
-    OIDC_RP_SIGN_ALGO="RS256",
+    OIDC_RP_SIGN_ALGO=ALGORITHM,
     OIDC_RP_SCOPES="openid email",
     OIDC_USE_PKCE=True,
     OIDC_OP_AUTHORIZATION_ENDPOINT=f"{ISSUER}/authorize",

@@ -1,7 +1,8 @@
-//! The crate `openidconnect` as a relying party: discovery, a code with PKCE and nonce, the `id_token`, UserInfo, refresh.
+//! The crate `openidconnect` as a relying party: discovery, a code with PKCE and nonce, the `id_token`,
+//! UserInfo, refresh.
 //!
-//! `node/openidconnect.mjs` starts it and is its browser: for each line `visit URL` it answers with the address that the
-//! browser was sent to.
+//! `node/openidconnect.mjs` starts it and is its browser: for each line `visit URL` it answers with the
+//! address that the browser was sent to.
 
 mod checks;
 mod http;

@@ -1,0 +1,71 @@
+//! Answers that are signed with the client's own secret (`HS256`, OpenID Connect Core section 10.1).
+
+use chrono::{DateTime, Utc};
+
+use super::AuthorizationServer;
+use crate::base::{ResponseAlgorithm, SecretText};
+use crate::client::{Client, ClientId, Sealed};
+use crate::error::{BackendError, Fault, Reason, Refusal};
+use crate::flow::logout::HintClaims;
+use crate::openid::ClientMacs;
+use crate::signing::Unsigned;
+
+impl AuthorizationServer {
+    /// The signed text of what this client reads.
+    pub(super) async fn sign_for(
+        &self,
+        client: &Client,
+        what: &Unsigned,
+        algorithm: ResponseAlgorithm,
+    ) -> Result<String, Refusal> {
+        match algorithm {
+            ResponseAlgorithm::Key(_) => self.sign(what).await,
+            ResponseAlgorithm::Hs256 => self.sign_with_secret(what, &self.newest_secret(client)?),
+        }
+    }
+
+    pub(super) fn sign_with_secret(&self, what: &Unsigned, secret: &SecretText) -> Result<String, Refusal> {
+        let macs = self.client_macs().ok_or(Reason::NotConfigured)?;
+        Ok(macs.sign(what, secret).map_err(Fault::from)?)
+    }
+
+    /// The newest secret of a client that the host can open.
+    pub(super) fn newest_secret(&self, client: &Client) -> Result<SecretText, Refusal> {
+        let now = self.now();
+        let sealed = client.sealed_secrets(now);
+        self.open_secret(sealed.last().ok_or(Reason::IdTokenAlgorithm)?, client, now)
+    }
+
+    /// The claims of an `id_token_hint` with a MAC by a live secret of the client that it names. The client
+    /// itself could have made it, so it proves no more than that client's word.
+    pub(super) async fn hint_with_mac(&self, hint: &str) -> Result<Option<String>, Refusal> {
+        let Some(macs) = self.client_macs() else { return Ok(None) };
+        let Some(id) = macs.claimed_client(hint, HintClaims::TYPE) else { return Ok(None) };
+        // In the registry alone: a client of a document has no secret, and a hint must not have one fetched.
+        let found = self.find_any_client(&ClientId::new(id)).await?;
+        let found = found.filter(|own| self.rules().id_token_algorithm(own) == ResponseAlgorithm::Hs256);
+        let Some(client) = found else { return Ok(None) };
+        let now = self.now();
+        let sealed = client.sealed_secrets(now);
+        let secrets = sealed.iter().map(|own| self.open_secret(own, &client, now));
+        let secrets = secrets.collect::<Result<Vec<SecretText>, Refusal>>()?;
+        Ok(macs.verify(hint, HintClaims::TYPE, &secrets))
+    }
+
+    /// A secret of this client, as the host opens it. Under a wrong one its client could verify nothing.
+    fn open_secret(
+        &self,
+        Sealed(text): &Sealed,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<SecretText, Refusal> {
+        let host = self.inner.sealed_secrets.as_ref().ok_or(Reason::NotConfigured)?;
+        let secret = host.open(text).map_err(Fault::from)?;
+        let wrong = || Fault::from(BackendError::permanent("what was opened is no secret of its client"));
+        Ok(client.has_secret(&secret, now).then_some(secret).ok_or_else(wrong)?)
+    }
+
+    fn client_macs(&self) -> Option<&'static dyn ClientMacs> {
+        self.rules().openid.as_ref()?.macs
+    }
+}
