@@ -1,11 +1,11 @@
-//! How a store fails, and what that means for the request.
+//! The failures of a store, and what they mean for a request.
 
 use std::error::Error;
 use std::fmt;
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// A store's failure. Never `invalid_grant`: clients throw valid tokens away on that.
+/// A store's failure. Never `invalid_grant`: clients discard valid tokens on that.
 #[derive(Debug)]
 pub struct BackendError {
     kind: Kind,
@@ -51,7 +51,7 @@ impl BackendError {
 impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Transient => "the store failed for now",
+            Kind::Transient => "the store failed temporarily",
             Kind::Permanent => "the store is broken",
             Kind::UnknownOutcome => "the store did not say whether it wrote",
         };
@@ -65,11 +65,14 @@ impl Error for BackendError {
     }
 }
 
+/// How often something is decided again because another write was first.
+pub(crate) const MAX_CONFLICT_RETRIES: usize = 16;
+
 /// Why a conditional write did not take effect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// The version was another one, or the id was not vacant.
+    /// The version has changed, or the id was not vacant.
     #[error("the record has another version")]
     Conflict,
     /// The store failed.

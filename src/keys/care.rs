@@ -1,39 +1,46 @@
-//! What an operator does with keys by hand: a rotation ahead of its time, the end of a key that leaked, a key from elsewhere. Pure, like the
-//! rest of the ring.
+//! Manual key operations: an early rotation, the replacement of a leaked key, the import of a key. Pure, like
+//! the rest of the ring.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::ring::{End, Entry, KeyRing, KeyStage};
+use super::ring::{End, Entry, KeyRing, KeyStage, Replaced};
 use super::schedule::{KeySchedule, later};
 use crate::error::Fault;
-use crate::jose::{Algorithm, Signer as _, SigningKey};
+use crate::jose::{Algorithm, Jwk, Signer as _, SigningKey};
 
 /// Why keys were not changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyChangeError {
-    /// The host brought its keys along, and rotates them itself.
-    #[error("these keys do not rotate by themselves: change them where they are made")]
+    /// The host provides its keys, and rotates them itself.
+    #[error("these keys do not rotate by themselves: change them at their source")]
     NotRotating,
-    /// No key has this name. Nothing was changed.
+    /// No key has this `kid`. Nothing was changed.
     #[error("there is no key with this kid")]
     Unknown,
     /// Keys of this algorithm are not wanted here.
     #[error("{0} is not one of the algorithms of these keys")]
     Unwanted(Algorithm),
-    /// Another key is announced already.
-    #[error("a successor is announced already: replace it first, or wait until it signs")]
+    /// The key was replaced before, or another one of its `kid` was. Nothing was changed.
+    #[error("this key, or another one of its kid, was replaced: a key that has leaked does not come back")]
+    Replaced,
+    /// Another key is already announced.
+    #[error("a successor is already announced: replace it first, or wait until it signs")]
     Announced,
     /// The store failed, and the change may not have happened. Try again.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
+/// How many replaced keys a ring remembers.
+const MAX_REPLACED: usize = 64;
+
 impl KeyRing {
-    /// The ring in which a successor of the key that signs is announced now, and signs as soon as it was announced for
-    /// [`announce`](KeySchedule::announce): no verifier meets a key that it does not know. `None` if one is announced already.
+    /// The ring in which a successor of the key that signs is announced now, and signs as soon as it was
+    /// announced for [`announce`](KeySchedule::announce): no verifier meets a key that it does not know.
+    /// `None` if one is announced already.
     ///
     /// # Errors
     /// Those of `fresh`, which makes a key.
@@ -50,8 +57,9 @@ impl KeyRing {
         Ok(Some(self.followed_by(Arc::new(fresh(algorithm)?), now, schedule)))
     }
 
-    /// The ring without a key that must not be believed any more. If it was the one that signs, the successor that is announced signs at
-    /// once, else a fresh key does. `None` if there is no such key.
+    /// The ring without a key that must not be believed any more. If it was the one that signs, the successor
+    /// that is announced signs at once, else a fresh key does. `None` if there is no such key. The ring
+    /// remembers the last 64 keys that were replaced, for [`import`](Self::import).
     ///
     /// # Errors
     /// Those of `fresh`, which makes a key.
@@ -64,6 +72,9 @@ impl KeyRing {
         let Some(at) = self.entries.iter().position(|entry| entry.is_named(kid)) else { return Ok(None) };
         let mut entries = self.entries.clone();
         let gone = entries.remove(at);
+        let mut replaced = self.replaced.clone();
+        replaced.push(Replaced { kid: gone.kid(), thumbprint: gone.key.key().thumbprint() });
+        replaced.drain(..replaced.len().saturating_sub(MAX_REPLACED));
         let algorithm = gone.key.algorithm();
         let of_algorithm = |entry: &&mut Entry| entry.key.algorithm() == algorithm;
         let signing = |entry: &&mut Entry| of_algorithm(entry) && entry.stage(now) == KeyStage::Signing;
@@ -83,13 +94,15 @@ impl KeyRing {
                 }
             },
         }
-        Ok(Some(Self { entries }))
+        Ok(Some(Self { entries, replaced }))
     }
 
-    /// The ring with a key from elsewhere, under its own `kid`. The first of its algorithm signs at once, for verifiers know it; another
-    /// one follows as in [`rotate`](Self::rotate). `None` if the ring has a key of this name.
+    /// The ring with a key from elsewhere, under its own `kid`. The first of its algorithm signs at once, for
+    /// verifiers know it; another one follows as in [`rotate`](Self::rotate). `None` if the ring has a key of
+    /// this name.
     ///
     /// # Errors
+    /// [`KeyChangeError::Replaced`] if the key, or another one of its `kid`, was replaced;
     /// [`KeyChangeError::Announced`] if another successor is announced.
     pub fn import(
         &self,
@@ -100,6 +113,9 @@ impl KeyRing {
         let key: Arc<SigningKey> = key.into();
         if key.key().kid().is_some_and(|kid| self.entries.iter().any(|entry| entry.is_named(kid))) {
             return Ok(None);
+        }
+        if self.replaced.iter().any(|replaced| replaced.matches(key.key())) {
+            return Err(KeyChangeError::Replaced);
         }
         if self.announced(key.algorithm(), now) {
             return Err(KeyChangeError::Announced);
@@ -122,12 +138,18 @@ impl KeyRing {
             signs
         });
         entries.push(Entry { key, announced: now, signs, end: None });
-        Self { entries }
+        Self { entries, replaced: self.replaced.clone() }
     }
 }
 
 impl Entry {
     fn is_named(&self, kid: &str) -> bool {
         self.key.key().kid() == Some(kid)
+    }
+}
+
+impl Replaced {
+    fn matches(&self, key: &Jwk) -> bool {
+        key.kid() == Some(self.kid.as_str()) || key.thumbprint() == self.thumbprint
     }
 }

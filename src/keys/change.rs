@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::care::KeyChangeError;
-use super::driver::{Cached, Keys, Rotating, Source, TRIES, digest, in_time};
+use super::driver::{Cached, Keys, Rotating, Source, StoredRing, digest, in_time};
 use super::ring::KeyRing;
 use super::view::KeyView;
-use crate::error::{BackendError, CommitError, Fault};
+use crate::error::{BackendError, CommitError, Fault, MAX_CONFLICT_RETRIES};
 use crate::jose::{Algorithm, Signer as _, SigningKey};
 
 /// What is to be done to the ring.
@@ -21,8 +21,9 @@ enum Change {
 
 impl Keys {
     /// Begins a rotation ahead of its time: a successor is announced now, and signs once it was announced for
-    /// [`announce`](super::KeySchedule::announce). If one is announced already, nothing changes; so two nodes that are told to
-    /// rotate at once rotate once. For a key that has leaked it is too slow: [`replace`](Self::replace) that.
+    /// [`announce`](super::KeySchedule::announce). If one is announced already, nothing changes; so two nodes
+    /// that are told to rotate at once rotate once. For a key that has leaked it is too slow:
+    /// [`replace`](Self::replace) that.
     ///
     /// # Errors
     /// The algorithm is not one of these keys', the host brought the keys along, or the store failed.
@@ -35,28 +36,34 @@ impl Keys {
         rotating.change(Change::Rotate(algorithm), now).await
     }
 
-    /// Ends a key that has leaked. When this returns, this node does not sign with it any more, takes no token that it signed, and
-    /// its key set does not have it; the announced successor signs, or a fresh key. The other nodes follow when they look into the
-    /// store next, within [`CACHE_SECONDS`](Self::CACHE_SECONDS); one that cannot reach the store goes on with the old keys.
-    /// **Verifiers believe the key for as long as they keep the key set that they have**, and some meet a new key that they do not know.
-    /// Every token that the key signed is lost, and clients get new ones by their refresh tokens.
+    /// Ends a key that has leaked. When this returns, this node does not sign with it any more, takes no
+    /// token that it signed, and its key set does not have it; the announced successor signs, or a fresh key.
+    /// The other nodes follow when they look into the store next, within
+    /// [`CACHE_SECONDS`](Self::CACHE_SECONDS); one that cannot reach the store goes on with the old keys.
+    /// **Verifiers believe the key for as long as they keep the key set that they have**, and some meet a new
+    /// key that they do not know. Every token that the key signed is lost, and clients get new ones by their
+    /// refresh tokens.
     ///
     /// # Errors
-    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it (then
-    /// this node does not sign with it any more either); the host brought the keys along; or the store failed. After a failure, ask again.
+    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it
+    /// (then this node does not sign with it any more either); the host brought the keys along; or the store
+    /// failed. After a failure, ask again.
     pub async fn replace(&self, kid: &str, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         self.rotating_with(None)?.change(Change::Replace(kid.to_owned()), now).await
     }
 
     /// Takes a private key from elsewhere into the ring, under its own `kid`: by [`SigningKey::from_pem`] or
-    /// [`SigningKey::from_jwk`]. In a ring without a key of its algorithm it signs at once; so import before the first call of
-    /// [`current`](Self::current), and tokens of the server that you come from stay good. Otherwise it is announced, and signs as the
-    /// successor of the key that does. Nothing changes if the ring has a key with this `kid`. **Import a key once, not at each start**: the
-    /// ring forgets a key that was replaced or has run out, and would take it again.
+    /// [`SigningKey::from_jwk`]. In a ring without a key of its algorithm it signs at once; so import before
+    /// the first call of [`current`](Self::current), and tokens of the server that you come from stay good.
+    /// Otherwise it is announced, and signs as the successor of the key that does. Nothing changes if the
+    /// ring has a key with this `kid`. **Import a key once, not at each start**: the ring forgets a key that
+    /// has run out, and would take it again. It remembers the last 64 keys that were replaced, and refuses
+    /// them; a cell that was emptied remembers none.
     ///
     /// # Errors
-    /// Another successor is announced, the key is of an algorithm that is not one of these keys', the host brought the keys along, or
-    /// the store failed.
+    /// [`Replaced`](KeyChangeError::Replaced) if the key, or another one of its `kid`, was replaced; another
+    /// successor is announced; the key is of an algorithm that is not one of these keys'; the host brought
+    /// the keys along; or the store failed.
     pub async fn import(&self, key: SigningKey, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         let rotating = self.rotating_with(Some(key.algorithm()))?;
         rotating.change(Change::Import(Arc::new(key)), now).await
@@ -74,8 +81,9 @@ impl Keys {
 impl Rotating {
     /// Load, decide, write; after a lost race or a lost answer, once more.
     async fn change(&self, change: Change, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
+        let fills = self.fills();
         let mut begun = false;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let record = in_time(self.store.load()).await?.map_err(Fault::from)?;
             let version = record.as_ref().map(super::KeyRecord::version);
             let text = record.as_ref().map_or("", |record| record.body().reveal());
@@ -88,7 +96,7 @@ impl Rotating {
                     return Err(KeyChangeError::Unknown);
                 }
                 // A key that another node has replaced does not sign here any more either.
-                let view = self.keep_changed(self.cache_of(ring, text, now)?);
+                let view = self.keep(self.cache_of(ring, text, version, now)?, fills, now)?;
                 // The other node that was first did the same, or this one's own write was not confirmed.
                 return match change {
                     Change::Replace(_) if !begun => Err(KeyChangeError::Unknown),
@@ -98,7 +106,10 @@ impl Rotating {
             begun = true;
             let body = next.encode().map_err(broken)?;
             match in_time(self.store.commit(version, body.reveal())).await? {
-                Ok(_version) => return Ok(self.keep_changed(self.cache_of(next, body.reveal(), now)?)),
+                Ok(version) => {
+                    let cached = self.cache_of(next, body.reveal(), Some(version), now)?;
+                    return Ok(self.keep(cached, fills, now)?);
+                }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) if error.is_unknown_outcome() => {}
                 Err(CommitError::Store(error)) => return Err(Fault::from(error).into()),
@@ -107,11 +118,19 @@ impl Rotating {
         Err(Fault::Contended.into())
     }
 
-    /// The store is asked again at once if more is due than was changed, such as the first key of another algorithm.
-    fn cache_of(&self, ring: KeyRing, text: &str, now: DateTime<Utc>) -> Result<Cached, Fault> {
+    /// The store is asked again at once if more is due than was changed, such as the first key of another
+    /// algorithm.
+    fn cache_of(
+        &self,
+        ring: KeyRing,
+        text: &str,
+        version: Option<u64>,
+        now: DateTime<Utc>,
+    ) -> Result<Cached, Fault> {
         let is_due = ring.is_due(now, &self.schedule, &self.algorithms);
         let again = if is_due { now } else { now + TimeDelta::seconds(Keys::CACHE_SECONDS) };
-        Cached::new(ring, digest(text), &self.algorithms, now, again)
+        let stored = StoredRing { ring, body: digest(text), version };
+        Cached::new(stored, &self.algorithms, now, again)
     }
 
     /// Making an RSA key takes a while, so it is done off the async threads.

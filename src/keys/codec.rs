@@ -1,4 +1,4 @@
-//! The ring as versioned JSON. It holds private keys: its reader can make any token.
+//! The ring as versioned JSON. It holds private keys: its reader can sign any token.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ring::{End, Entry, KeyRing};
+use super::ring::{End, Entry, KeyRing, Replaced};
 use crate::base::SecretText;
 use crate::jose::{Algorithm, KeyError, Signer as _, SigningKey};
 
@@ -41,6 +41,8 @@ struct Version {
 struct Body {
     v: u32,
     keys: Vec<Row>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    replaced: Vec<Replaced>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +67,7 @@ impl KeyRing {
         let rows = self.entries.iter().map(|entry| {
             Ok(Row {
                 alg: entry.key.algorithm().as_str().to_owned(),
-                kid: entry.key.key().kid().map_or_else(|| entry.key.key().thumbprint(), str::to_owned),
+                kid: entry.kid(),
                 announced: entry.announced,
                 signs: entry.signs,
                 stops: entry.end.map(|end| end.stops),
@@ -73,7 +75,8 @@ impl KeyRing {
                 pkcs8: STANDARD.encode(entry.key.to_pkcs8()?.reveal()),
             })
         });
-        let body = Body { v: VERSION, keys: rows.collect::<Result<_, KeyError>>()? };
+        let keys = rows.collect::<Result<_, KeyError>>()?;
+        let body = Body { v: VERSION, keys, replaced: self.replaced.clone() };
         let json = serde_json::to_string(&body).map_err(|_| KeyError::Library)?;
         Ok(SecretText::new(json))
     }
@@ -95,6 +98,7 @@ impl KeyRing {
             let key = Arc::new(SigningKey::from_pkcs8(algorithm, &pkcs8)?.with_kid(row.kid));
             Ok(Entry { key, announced: row.announced, signs: row.signs, end })
         });
-        Ok(Self { entries: entries.collect::<Result<_, KeyRingDecodeError>>()? })
+        let entries = entries.collect::<Result<_, KeyRingDecodeError>>()?;
+        Ok(Self { entries, replaced: body.replaced })
     }
 }

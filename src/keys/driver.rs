@@ -13,13 +13,14 @@ use super::schedule::KeySchedule;
 use super::store::{KeyRecord, KeyStore};
 use super::view::{KeyView, KeysError};
 use crate::base::{Digest, time};
-use crate::error::{BackendError, CommitError, Fault};
+use crate::error::{BackendError, CommitError, Fault, MAX_CONFLICT_RETRIES};
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
 
 /// The keys of a server. A cheap handle: clones share one cache.
 ///
-/// Ask it for the [`current`](Self::current) keys at each use; it looks into its store once a minute, and rotates when
-/// something is due. With `now` injected, it does in a test in milliseconds what it does in two years.
+/// Ask it for the [`current`](Self::current) keys at each use; it looks into its store once a minute, and
+/// rotates when something is due. With `now` injected, it does in a test in milliseconds what it does in two
+/// years.
 #[derive(Clone)]
 pub struct Keys(pub(super) Source);
 
@@ -34,16 +35,24 @@ pub(super) struct Rotating {
     pub(super) schedule: KeySchedule,
     pub(super) algorithms: Vec<Algorithm>,
     cache: RwLock<Option<Arc<Cached>>>,
-    /// How often the keys were changed by hand here: what was read before a change must not take its place.
-    changes: AtomicU64,
+    /// How often the cache was filled: what was read before that may be older than what is in it.
+    fills: AtomicU64,
     /// One task at a time asks the store; the others go on with what is cached.
     refreshing: AtomicBool,
 }
 
-pub(super) struct Cached {
-    ring: KeyRing,
+/// A ring as the store has it.
+#[derive(Clone)]
+pub(super) struct StoredRing {
+    pub(super) ring: KeyRing,
     /// Of its text: a cell that was emptied and filled again may have the same version.
-    body: Digest,
+    pub(super) body: Digest,
+    /// `None` while the cell is vacant.
+    pub(super) version: Option<u64>,
+}
+
+pub(super) struct Cached {
+    stored: StoredRing,
     view: Arc<KeyView>,
     made: DateTime<Utc>,
     /// When the ring itself changes next.
@@ -56,10 +65,10 @@ impl Keys {
     /// How long a node goes on with what it read, in seconds.
     pub const CACHE_SECONDS: i64 = 60;
 
-    /// Keys of these algorithms that rotate by themselves.
+    /// Keys of these algorithms that rotate automatically.
     ///
     /// # Errors
-    /// No algorithm, or a schedule whose parts do not go together.
+    /// No algorithm, or an inconsistent schedule.
     pub fn rotating(
         store: impl KeyStore + 'static,
         schedule: KeySchedule,
@@ -74,16 +83,16 @@ impl Keys {
             schedule,
             algorithms: algorithms.to_vec(),
             cache: RwLock::new(None),
-            changes: AtomicU64::new(0),
+            fills: AtomicU64::new(0),
             refreshing: AtomicBool::new(false),
         }))))
     }
 
-    /// Keys that the host brings along and rotates itself. The first signer of an algorithm signs; all are
-    /// published, the next and the last one among them.
+    /// Keys that the host provides and rotates itself. The first signer of an algorithm signs; all are
+    /// published, including the next and the previous ones.
     ///
     /// # Errors
-    /// No signer, a key without a `kid` of its own, or one of another algorithm.
+    /// No signer, a key without a unique `kid`, or one with another algorithm.
     pub fn from_signers(signers: Vec<Arc<dyn Signer>>) -> Result<Self, KeysError> {
         Self::from_signers_and(signers, Vec::new())
     }
@@ -114,7 +123,8 @@ impl Keys {
         }
     }
 
-    /// The keys of this moment. Call it once before the server listens, so that the first request need not wait for a key.
+    /// The keys of this moment. Call it once before the server listens, so that the first request need not
+    /// wait for a key.
     ///
     /// A store that fails does no harm while the keys that were read last can sign: it is asked again a
     /// little later. Dropping the future loses nothing.
@@ -141,9 +151,6 @@ impl Keys {
     }
 }
 
-/// How often a node tries again that loses the race for a write.
-pub(super) const TRIES: u32 = 8;
-
 /// For how many seconds the store is left alone after a failure.
 const RETRY_SECONDS: i64 = 5;
 
@@ -155,38 +162,42 @@ impl Rotating {
     }
 
     async fn refreshed(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
+        let fills = self.fills();
         let last = self.cache.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(last) = last else {
-            return self.ask(None, now).await.map(|first| self.keep_first(first));
+            let first = self.ask(None, now).await?;
+            return self.keep(first, fills, now);
         };
         let Some(_turn) = Turn::take(&self.refreshing) else {
             return last.view_at(now, &self.algorithms);
         };
-        let changes = self.changes.load(Ordering::Acquire);
         let fresh = match self.ask(Some(&last), now).await {
             Ok(fresh) => fresh,
-            Err(fault) => self.go_on_with(last.ring.clone(), last.body, now, fault)?,
+            Err(fault) => self.go_on_with(last.stored.clone(), now, fault)?,
         };
-        self.keep(fresh, changes, now)
+        self.keep(fresh, fills, now)
     }
 
     /// What is in the store, after what was due has been written.
     async fn ask(&self, last: Option<&Cached>, now: DateTime<Utc>) -> Result<Cached, Fault> {
         let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let record = in_time(self.store.load()).await??;
             let version = record.as_ref().map(KeyRecord::version);
             let (ring, body) = match &record {
                 None => (KeyRing::new(), digest("")),
                 Some(record) => self.decoded(record.body().reveal(), last)?,
             };
-            let Some(next) = self.step(&ring, now).await.map_err(BackendError::permanent)? else {
-                return Cached::new(ring, body, &self.algorithms, now, again);
+            let stored = StoredRing { ring, body, version };
+            let Some(next) = self.step(&stored.ring, now).await.map_err(BackendError::permanent)? else {
+                return Cached::new(stored, &self.algorithms, now, again);
             };
             let text = next.encode().map_err(BackendError::permanent)?;
             let fault = match in_time(self.store.commit(version, text.reveal())).await {
-                Ok(Ok(_version)) => {
-                    return Cached::new(next, digest(text.reveal()), &self.algorithms, now, again);
+                Ok(Ok(version)) => {
+                    let body = digest(text.reveal());
+                    let stored = StoredRing { ring: next, body, version: Some(version) };
+                    return Cached::new(stored, &self.algorithms, now, again);
                 }
                 // Whether or not it was this one's write, the store has another ring now.
                 Ok(Err(CommitError::Conflict)) => continue,
@@ -194,7 +205,7 @@ impl Rotating {
                 Ok(Err(CommitError::Store(error))) => error.into(),
                 Err(fault) => fault,
             };
-            return self.go_on_with(ring, body, now, fault);
+            return self.go_on_with(stored, now, fault);
         }
         Err(Fault::Contended)
     }
@@ -203,21 +214,15 @@ impl Rotating {
     fn decoded(&self, text: &str, last: Option<&Cached>) -> Result<(KeyRing, Digest), BackendError> {
         let body = digest(text);
         match last {
-            Some(last) if last.body == body => Ok((last.ring.clone(), body)),
+            Some(last) if last.stored.body == body => Ok((last.stored.ring.clone(), body)),
             _ => Ok((KeyRing::decode(text).map_err(BackendError::permanent)?, body)),
         }
     }
 
     /// A ring that can sign does so, whatever the store says; the store is asked again a little later.
-    fn go_on_with(
-        &self,
-        ring: KeyRing,
-        body: Digest,
-        now: DateTime<Utc>,
-        fault: Fault,
-    ) -> Result<Cached, Fault> {
+    fn go_on_with(&self, stored: StoredRing, now: DateTime<Utc>, fault: Fault) -> Result<Cached, Fault> {
         let again = now + TimeDelta::seconds(RETRY_SECONDS);
-        let cached = Cached::new(ring, body, &self.algorithms, now, again)?;
+        let cached = Cached::new(stored, &self.algorithms, now, again)?;
         if cached.view.can_sign(&self.algorithms) { Ok(cached) } else { Err(fault) }
     }
 
@@ -230,28 +235,24 @@ impl Rotating {
         blocking::unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
     }
 
-    /// Keeps what was read, unless the keys were changed by hand meanwhile.
-    fn keep(&self, fresh: Cached, changes: u64, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
+    /// Counted before the store is asked, for [`keep`](Self::keep).
+    pub(super) fn fills(&self) -> u64 {
+        self.fills.load(Ordering::Acquire)
+    }
+
+    /// Keeps what was read or written, unless the cache was filled meanwhile with a ring that is as new or
+    /// newer. Versions are compared only then: a cell that was emptied counts from the beginning.
+    pub(super) fn keep(&self, fresh: Cached, fills: u64, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         match &*cache {
-            Some(newer) if self.changes.load(Ordering::Acquire) != changes => {
-                newer.view_at(now, &self.algorithms)
+            Some(kept) if self.fills() != fills && fresh.stored.version <= kept.stored.version => {
+                kept.view_at(now, &self.algorithms)
             }
-            _ => Ok(Arc::clone(&cache.insert(Arc::new(fresh)).view)),
+            _ => {
+                self.fills.fetch_add(1, Ordering::AcqRel);
+                Ok(Arc::clone(&cache.insert(Arc::new(fresh)).view))
+            }
         }
-    }
-
-    /// Keeps what was changed by hand.
-    pub(super) fn keep_changed(&self, fresh: Cached) -> Arc<KeyView> {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        self.changes.fetch_add(1, Ordering::AcqRel);
-        Arc::clone(&cache.insert(Arc::new(fresh)).view)
-    }
-
-    /// Of several first looks, one stays; the others may have been slower.
-    fn keep_first(&self, first: Cached) -> Arc<KeyView> {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&cache.get_or_insert_with(|| Arc::new(first)).view)
     }
 }
 
@@ -259,7 +260,7 @@ pub(super) fn digest(body: &str) -> Digest {
     Digest::of("grantor:key-ring:v1", body.as_bytes())
 }
 
-/// A store that hangs is one that fails. What is ready at once costs no timer.
+/// A store that hangs counts as failed. A result that is ready at once needs no timer.
 pub(super) async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
     time::in_time(call, DEADLINE).await.ok_or(Fault::Deadline)
 }
@@ -269,15 +270,14 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 impl Cached {
     pub(super) fn new(
-        ring: KeyRing,
-        body: Digest,
+        stored: StoredRing,
         algorithms: &[Algorithm],
         now: DateTime<Utc>,
         again: DateTime<Utc>,
     ) -> Result<Self, Fault> {
-        let view = KeyView::of_ring(&ring, now, algorithms).map_err(BackendError::permanent)?;
-        let changes = ring.next_change(now);
-        Ok(Self { ring, body, view: Arc::new(view), made: now, changes, again })
+        let view = KeyView::of_ring(&stored.ring, now, algorithms).map_err(BackendError::permanent)?;
+        let changes = stored.ring.next_change(now);
+        Ok(Self { stored, view: Arc::new(view), made: now, changes, again })
     }
 
     /// Whether the store need not be asked and the view is that of `now`.
@@ -296,7 +296,7 @@ impl Cached {
         if self.is_view_of(now) {
             return Ok(Arc::clone(&self.view));
         }
-        let view = KeyView::of_ring(&self.ring, now, algorithms).map_err(BackendError::permanent)?;
+        let view = KeyView::of_ring(&self.stored.ring, now, algorithms).map_err(BackendError::permanent)?;
         Ok(Arc::new(view))
     }
 }

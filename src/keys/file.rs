@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use super::store::{KeyRecord, KeyStore};
 use crate::error::{BackendError, CommitError};
 
-/// Keys in one file that only its owner may read (mode 0600 on Unix), replaced as a whole: on disk is always the old
-/// one or the new one. Several processes on one machine may share it; a lock file beside it, `….lock`, makes
-/// the conditional write one step. Reading and writing happen on a thread pool for blocking work.
+/// Keys in one file that only its owner may read (mode 0600 on Unix), replaced atomically: the disk always
+/// has the old file or the new one. Several processes on one machine may share it; a lock file beside it,
+/// `….lock`, makes the conditional write one step. Reading and writing happen on a thread pool for blocking
+/// work.
 ///
-/// **The file holds private keys.** Keep it out of backups that others read. Network file systems whose locks
-/// or renames are not atomic are no place for it.
+/// **The file holds private keys.** Keep it out of backups that others can read, and off network file systems
+/// whose locks or renames are not atomic.
 #[derive(Clone, Debug)]
 pub struct FileKeyStore {
     path: PathBuf,

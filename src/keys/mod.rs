@@ -7,10 +7,10 @@
 //! ```
 //!
 //! [`KeyRing`] is that life as a pure function of time. [`KeyStore`] keeps it in one versioned cell, by whose
-//! conditional write several nodes agree. [`Keys`] drives both and hands out a [`KeyView`]: who signs now, and what is
-//! published. A successor is announced a whole `announce` before it signs, counted from the moment that it was
-//! written; so a verifier whose key set is not older than that never meets a key that it does not know, however late
-//! a server woke up.
+//! conditional write several nodes agree. [`Keys`] drives both and hands out a [`KeyView`]: who signs now,
+//! and what is published. A successor is announced a whole `announce` before it signs, counted from the
+//! moment that it was written; so a verifier whose key set is not older than that never meets a key that it
+//! does not know, however late a server woke up.
 
 mod care;
 mod change;

@@ -4,19 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::schedule::{KeySchedule, later};
 use crate::jose::{Algorithm, Jwk, Signer as _, SigningKey};
 
 /// The keys of all algorithms, each with its place in time. It reads no clock and draws no randomness.
 ///
-/// The keys of one algorithm form a chain: each begins to sign in the moment in which the one before it stops.
-/// A key without a successor goes on signing, so at every moment there is exactly one, and a server that wakes
-/// up after months goes on with the newest key that it had announced.
+/// The keys of one algorithm form a chain: each begins to sign in the moment in which the one before it
+/// stops. A key without a successor goes on signing, so at every moment there is exactly one, and a server
+/// that wakes up after months goes on with the newest key that it had announced.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
     /// In the order in which they were made.
     pub(super) entries: Vec<Entry>,
+    /// Of keys that were replaced, the last one last: such a key does not come back by an import.
+    pub(super) replaced: Vec<Replaced>,
+}
+
+/// What is remembered of a key that was replaced. A leaked key is refused under any name, and its name for
+/// any key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Replaced {
+    pub(super) kid: String,
+    pub(super) thumbprint: String,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +47,7 @@ pub(super) struct End {
     pub(super) gone: DateTime<Utc>,
 }
 
-/// Where a key is in its life.
+/// The stage of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyStage {
@@ -50,7 +61,7 @@ pub enum KeyStage {
     Gone,
 }
 
-/// A key and where it is in its life, for a page that shows them.
+/// A key and its stage, for display.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyState {
@@ -117,7 +128,7 @@ impl KeyRing {
             let key = Arc::new(fresh(algorithm)?);
             entries.push(Entry { key, announced: now, signs, end: None });
         }
-        Ok(Some(Self { entries }))
+        Ok(Some(Self { entries, replaced: self.replaced.clone() }))
     }
 
     /// Whether [`step`](Self::step) has something to do.
@@ -150,7 +161,7 @@ impl KeyRing {
         self.entries.iter().filter(move |e| !e.is_gone(now)).map(|e| e.key.key())
     }
 
-    /// Every key and where it is in its life.
+    /// Every key and its stage.
     pub fn states(&self, now: DateTime<Utc>) -> impl Iterator<Item = KeyState> {
         self.entries.iter().map(move |entry| KeyState {
             key: entry.key.key().clone(),
@@ -179,6 +190,11 @@ impl Entry {
             _ if self.signs <= now => KeyStage::Signing,
             _ => KeyStage::Announced,
         }
+    }
+
+    pub(super) fn kid(&self) -> String {
+        let key = self.key.key();
+        key.kid().map_or_else(|| key.thumbprint(), str::to_owned)
     }
 
     fn is_gone(&self, now: DateTime<Utc>) -> bool {

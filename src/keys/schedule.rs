@@ -6,16 +6,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long a key is in each part of its life.
+/// How long each stage of a key lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeySchedule {
-    /// How long before it signs a key is published; 14 days. A verifier may cache the key set for this long, less the
-    /// minute for which a node caches the ring.
+    /// How long before it signs a key is published; 14 days. A verifier may cache the key set for this long,
+    /// less the minute for which a node caches the ring.
     pub announce: Duration,
     /// How long it signs; 90 days.
     pub sign: Duration,
-    /// How long it stays published after that; 14 days. Not shorter than the longest token that it signs lives.
+    /// How long it stays published after that; 14 days. Not shorter than the longest token that it signs
+    /// lives.
     pub retire: Duration,
 }
 
@@ -41,14 +42,14 @@ impl KeySchedule {
     /// A schedule of these three parts.
     ///
     /// # Errors
-    /// The parts do not go together; see [`validate`](Self::validate).
+    /// The parts are inconsistent; see [`validate`](Self::validate).
     pub fn new(announce: Duration, sign: Duration, retire: Duration) -> Result<Self, KeyScheduleError> {
         let schedule = Self { announce, sign, retire };
         schedule.validate()?;
         Ok(schedule)
     }
 
-    /// Whether the parts go together.
+    /// Whether the parts are consistent.
     ///
     /// # Errors
     /// The first thing that is wrong.

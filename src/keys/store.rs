@@ -10,9 +10,10 @@ use crate::error::{BackendError, CommitError};
 
 /// Keeps the signing keys of all nodes in one versioned cell.
 ///
-/// The body is made by this crate and **holds private keys**: protect it as such, encrypt it if you can, and log
-/// nothing of it. To empty the cell is the emergency reset: within a minute all nodes agree on new keys that sign
-/// at once, and the old ones are published no more. What is returned is trusted without limit: a forged body lets its author be any user.
+/// This crate writes the body, which **holds private keys**: protect it, encrypt it if you can, and never log
+/// it. Emptying the cell is the emergency reset: within a minute all nodes agree on new keys that sign at
+/// once, and the old ones are no longer published. The returned body is fully trusted: a forged one lets its
+/// author impersonate any user.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `KeyStore`, so it cannot keep keys",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
@@ -23,9 +24,10 @@ pub trait KeyStore: Send + Sync {
     /// stale for longer than the schedule's `announce` makes tokens that cannot be verified.
     async fn load(&self) -> Result<Option<KeyRecord>, BackendError>;
 
-    /// One conditional write; the new version. If `expect` is `None`, the cell must be vacant; if it is
-    /// `Some(v)`, it must still hold version `v`. The condition and the write are one atomic step. To confirm a
-    /// write whose condition did not hold lets two nodes sign with keys that the other does not publish.
+    /// One conditional write; the new version, which is greater than the former one. If `expect` is `None`,
+    /// the cell must be vacant; if it is `Some(v)`, it must still hold version `v`. The condition and the
+    /// write are one atomic step. Confirming a write whose condition did not hold lets two nodes sign with
+    /// keys that the other does not publish.
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError>;
 }
 
@@ -56,8 +58,8 @@ impl KeyRecord {
     }
 }
 
-/// Keys in memory: each start of the process makes new ones, and no token outlives it. For tests, and for servers
-/// whose tokens may die with them.
+/// Keys in memory: each start of the process generates new ones, and tokens do not outlive the process. For
+/// tests, and for servers whose tokens may be lost.
 #[derive(Default)]
 pub struct MemoryKeyStore(Mutex<Option<(u64, String)>>);
 

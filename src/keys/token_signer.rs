@@ -11,7 +11,7 @@ use crate::error::Fault;
 use crate::jose::{Algorithm, Jws, SignError, encode_text};
 use crate::signing::{ACCESS_TOKEN, Claims, TokenSigner, Unsigned};
 
-/// Signs with keys that may be of several algorithms at once, and knows its own access tokens again.
+/// Signs with keys of one or more algorithms, and verifies its own access tokens.
 ///
 /// ```
 /// use grantor::jose::Algorithm;
@@ -34,7 +34,7 @@ pub struct JwtSigner {
 }
 
 impl JwtSigner {
-    /// Signs with the first algorithm of the keys, where none is asked for.
+    /// Signs with the first algorithm of the keys by default.
     ///
     /// # Errors
     /// The keys have no algorithm.
@@ -43,7 +43,7 @@ impl JwtSigner {
         first.map(|algorithm| Self { keys, algorithm }).ok_or(KeysError::Empty)
     }
 
-    /// Signs with this algorithm, where none is asked for.
+    /// Signs with this algorithm by default.
     ///
     /// # Errors
     /// It is not one of the keys' own.

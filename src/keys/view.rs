@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::ring::{KeyRing, KeyState};
 use crate::jose::{Algorithm, Jwk, JwkSet, JwkSetError, Signer, VerifyingKey};
 
-/// Who signs now, and what is published. Every key in it is parsed already.
+/// The current signers and the published keys, already parsed.
 pub struct KeyView {
     signers: Vec<(Algorithm, Arc<dyn Signer>)>,
     jwks: JwkSet,
@@ -17,7 +17,7 @@ pub struct KeyView {
     states: Vec<KeyState>,
 }
 
-/// What is wrong with keys that the host brings along.
+/// What is wrong with keys that the host provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
@@ -27,7 +27,7 @@ pub enum KeysError {
     /// A signer's key is not for its algorithm.
     #[error("a signer's key is not for its algorithm")]
     Mismatch,
-    /// A key without a name, or two of one name.
+    /// A key without a `kid`, or two with the same one.
     #[error("every key needs a kid of its own")]
     Kid,
     /// More keys than a set may hold.
@@ -109,7 +109,7 @@ impl KeyView {
         &self.json
     }
 
-    /// Each key of a ring and where it is in its life; empty for keys that the host brought along.
+    /// Each key of a ring and its stage; empty for keys that the host provides.
     #[must_use]
     pub fn states(&self) -> &[KeyState] {
         &self.states

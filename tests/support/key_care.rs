@@ -45,7 +45,8 @@ where
     answers
 }
 
-/// Several nodes rotate and replace, one after the other and at once. The cell of the store is vacant, or has a ring.
+/// Several nodes rotate and replace, one after the other and at once. The cell of the store is vacant, or has
+/// a ring.
 pub async fn nodes_change_keys_by_hand(store: Arc<dyn KeyStore>, now: DateTime<Utc>) {
     let nodes: Vec<Keys> = (0..NODES).map(|_| node(&store)).collect();
     let first = nodes[0].current(now).await.unwrap();

@@ -11,8 +11,8 @@ use crate::store::CommitError;
 type Cell = Context<dyn KeyStore>;
 
 impl<S: KeyStore + 'static> Suite<S> {
-    /// Holds the store to every clause of [`KeyStore`]. It overwrites what is in the cell, so **never run it on the keys of a
-    /// server**.
+    /// Holds the store to every clause of [`KeyStore`]. It overwrites what is in the cell, so **never run it
+    /// on the keys of a server**.
     ///
     /// # Errors
     /// Every clause that it broke.
@@ -43,8 +43,8 @@ async fn versions(cell: &Cell) -> Result<(), Stop> {
         }
         let next = cell.store.commit(version, &body).await?;
         let found = cell.store.load().await?.ok_or(Stop::Vanished)?;
-        let right = found.version() == next && found.body().reveal() == body && Some(next) != version;
-        cell.expect(clause, right, "what was committed, under its new version", || {
+        let right = found.version() == next && found.body().reveal() == body && version < Some(next);
+        cell.expect(clause, right, "what was committed, under a greater version", || {
             format!("version {} after {version:?}, committed as {next}", found.version())
         });
         version = Some(next);

@@ -1,12 +1,15 @@
 //! Keys that are changed by hand.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 use grantor::jose::{Algorithm, SigningKey};
-use grantor::keys::{KeyChangeError, KeyRecord, KeySchedule, KeyStage, KeyStore, Keys, MemoryKeyStore};
+use grantor::keys::{
+    KeyChangeError, KeyRecord, KeyRing, KeySchedule, KeyStage, KeyStore, Keys, MemoryKeyStore,
+};
 use grantor::store::CommitError;
 use grantor::{BackendError, async_trait};
 
@@ -151,23 +154,32 @@ struct Slow {
     loses_an_answer: AtomicBool,
     /// A load in flight waits until it is told to end.
     holds: AtomicBool,
+    /// A commit that is done waits with its answer.
+    holds_an_answer: AtomicBool,
     release: tokio::sync::Notify,
     held: tokio::sync::Notify,
+}
+
+impl Slow {
+    async fn wait_if(&self, told: &AtomicBool) {
+        if told.swap(false, Ordering::SeqCst) {
+            self.held.notify_one();
+            self.release.notified().await;
+        }
+    }
 }
 
 #[async_trait]
 impl KeyStore for Slow {
     async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         let record = self.inner.load().await;
-        if self.holds.swap(false, Ordering::SeqCst) {
-            self.held.notify_one();
-            self.release.notified().await;
-        }
+        self.wait_if(&self.holds).await;
         record
     }
 
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
         let done = self.inner.commit(expect, body).await?;
+        self.wait_if(&self.holds_an_answer).await;
         match self.loses_an_answer.swap(false, Ordering::SeqCst) {
             true => Err(BackendError::unknown_outcome("lost").into()),
             false => Ok(done),
@@ -203,4 +215,70 @@ async fn a_look_into_the_store_that_began_before_does_not_bring_a_leaked_key_bac
     store.release.notify_one();
     assert_eq!(signs(&looking.await.unwrap()), after);
     assert_eq!(signs(&keys.current_now(later).unwrap()), after);
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_is_late_does_not_undo_a_newer_one() {
+    let later = start() + TimeDelta::seconds(60);
+    for on_this_node in [true, false] {
+        let store = Arc::new(Slow::default());
+        let shared = store.clone() as Arc<dyn KeyStore>;
+        let keys = node(&shared);
+        let leaked = signs(&keys.current(start()).await.unwrap());
+        store.holds_an_answer.store(true, Ordering::SeqCst);
+        let rotating = tokio::spawn({
+            let keys = keys.clone();
+            async move { keys.rotate_now(ED, later).await.unwrap() }
+        });
+        store.held.notified().await;
+        let after = match on_this_node {
+            true => keys.replace(&leaked, later).await.unwrap(),
+            false => {
+                node(&shared).replace(&leaked, later).await.unwrap();
+                keys.current(later).await.unwrap()
+            }
+        };
+        store.release.notify_one();
+        let late = rotating.await.unwrap();
+        assert_ne!(signs(&after), leaked);
+        for view in [late, keys.current_now(later).unwrap()] {
+            assert_eq!(published(&view), published(&after), "on this node: {on_this_node}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_replaced_is_not_imported_again() {
+    let store = memory();
+    let leaked = SigningKey::generate(ED).unwrap();
+    let pkcs8 = leaked.to_pkcs8().unwrap();
+    let again = |kid: &str| SigningKey::from_pkcs8(ED, pkcs8.reveal()).unwrap().with_kid(kid);
+    let keys = node(&store);
+    keys.import(leaked.with_kid("2024-a"), start()).await.unwrap();
+    keys.replace("2024-a", start()).await.unwrap();
+    let same_name = SigningKey::generate(ED).unwrap().with_kid("2024-a");
+    // Another node knows it from the store, after a rotation has written the ring again.
+    node(&store).current(day(80)).await.unwrap();
+    for key in [again("2024-a"), again("2024-b"), same_name] {
+        let refused = node(&store).import(key, day(95)).await;
+        assert!(matches!(refused, Err(KeyChangeError::Replaced)), "{refused:?}");
+    }
+    let other = SigningKey::generate(ED).unwrap().with_kid("2024-c");
+    assert!(published(&keys.import(other, day(95)).await.unwrap()).contains("2024-c"));
+}
+
+#[test]
+fn a_ring_remembers_a_bounded_number_of_replaced_keys() {
+    let make = |algorithm| Ok::<_, Infallible>(SigningKey::generate(algorithm).unwrap());
+    let named = |number: u32| SigningKey::generate(ED).unwrap().with_kid(number.to_string());
+    let schedule = KeySchedule::default();
+    let mut ring = KeyRing::new();
+    for number in 0..80 {
+        ring = ring.import(named(number), day(0), &schedule).unwrap().unwrap();
+        ring = ring.replace(&number.to_string(), day(0), make).unwrap().unwrap();
+    }
+    let body: serde_json::Value = serde_json::from_str(ring.encode().unwrap().reveal()).unwrap();
+    assert_eq!(body["replaced"].as_array().unwrap().len(), 64);
+    assert!(ring.import(named(0), day(0), &schedule).unwrap().is_some(), "the oldest are forgotten first");
+    assert!(matches!(ring.import(named(79), day(0), &schedule), Err(KeyChangeError::Replaced)));
 }

@@ -74,7 +74,8 @@ async fn two_years_of_rotation_surprise_no_daily_verifier() {
     let mut cached = JwkSet::default();
     for hour in 0..(2 * 365 * 24) {
         let now = start() + TimeDelta::hours(hour);
-        // The nodes take turns, so each is idle half of the time; the verifier asks the one that is not signing.
+        // The nodes take turns, so each is idle half of the time; the verifier asks the one that is not
+        // signing.
         let (signs, serves) = (&nodes[(hour % 2) as usize], &nodes[((hour + 1) % 2) as usize]);
         if hour % 24 == 0 {
             let view = serves.current(now).await.unwrap();

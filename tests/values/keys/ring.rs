@@ -40,8 +40,8 @@ fn a_key_is_announced_signs_retires_and_goes() {
     assert_eq!(stages(&ring, day(104)), [Signing]);
 }
 
-/// Walks two years, calling `step` every `wake`, and lets a verifier fetch every `refresh`; every hour a token
-/// is signed and must be known to the verifier now, and as long as it lives.
+/// Walks two years, calling `step` every `wake`, and lets a verifier fetch every `refresh`; every hour a
+/// token is signed and must be known to the verifier now, and as long as it lives.
 fn two_years(wake: TimeDelta, refresh: TimeDelta) -> HashSet<String> {
     let mut ring = stepped(KeyRing::new(), start());
     let mut cached = published(&ring, start());
