@@ -1,16 +1,20 @@
 //! Sign-in and consent pages for development, until you have your own (feature `dev_pages`).
 //!
-//! There is no password: the page has a button for each user that you name. So [`DevPages::new`] refuses every issuer but one on
-//! this machine, over plain http. There is no session: each request is signed in to, and agreed to, by itself.
+//! There is no password: the page has a button for each user that you name. So [`DevPages::new`] accepts only
+//! an http issuer on this machine, and the pages refuse every request that comes from another machine or has
+//! another `Host`: serve your app with the address of the peer. There is no session: each request needs its
+//! own sign-in and consent.
 //!
 //! ```
+//! use std::net::SocketAddr;
+//!
 //! use axum::Router;
 //! use axum::routing::any;
 //! use grantor::adapter::axum::{read, router};
 //! use grantor::dev_pages::{DevPages, DevPagesError};
 //! use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore};
 //!
-//! # fn app() -> Result<Router, Box<dyn std::error::Error>> {
+//! # fn app() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = AuthorizationServer::builder("http://127.0.0.1:9400")
 //!     .allow_http_loopback()
 //!     .clients(MemoryRegistry::default())
@@ -23,12 +27,15 @@
 //!     async move { pages.answer(&read(request).await).await }
 //! });
 //! let app = Router::new().route("/authorize", authorize).merge(router(server));
-//! # Ok(app)
+//! let app = app.into_make_service_with_connect_info::<SocketAddr>(); // for `axum::serve`
+//! # drop(app);
+//! # Ok(())
 //! # }
 //! # app().unwrap();
 //! ```
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -42,7 +49,7 @@ use crate::http::form::{Form, FormError};
 use crate::http::{Method, Request, Response, escape_html};
 use crate::server::{Authorization, AuthorizationServer, Consent, ErrorPage, LoginRequired, SignedIn};
 
-/// Browsers hold a `form-action` against the redirect that answers a form, so there is none.
+/// Browsers apply `form-action` to the redirect after a form, so there is none.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The pages. A cheap handle.
@@ -52,7 +59,9 @@ pub struct DevPages(Arc<Pages>);
 struct Pages {
     server: AuthorizationServer,
     users: Vec<String>,
-    /// What every form of this process carries, and no page of another origin can read.
+    /// That of the issuer.
+    host: String,
+    /// A token in every form of this process, which no page of another origin can read.
     token: String,
 }
 
@@ -79,16 +88,17 @@ impl DevPages {
     /// Pages on which these users sign in.
     ///
     /// # Errors
-    /// The server is not one for development, or there is nothing to show.
+    /// The server is not for development, or there is nothing to show.
     pub fn new<U: Into<String>>(
         server: AuthorizationServer,
         users: impl IntoIterator<Item = U>,
     ) -> Result<Self, DevPagesError> {
         let issuer = &*server.rules().issuer;
         // The server's own builder lets http issuers be on loopback hosts alone.
-        if !issuer.starts_with("http://") {
+        let Some(authority) = issuer.strip_prefix("http://").and_then(|rest| rest.split('/').next()) else {
             return Err(DevPagesError::Issuer(issuer.to_owned()));
-        }
+        };
+        let host = without_port(authority).to_owned();
         let users: Vec<String> = users.into_iter().map(Into::into).collect();
         if users.is_empty() {
             return Err(DevPagesError::NoUsers);
@@ -98,10 +108,12 @@ impl DevPages {
         }
         let mut random = [0; 32];
         SystemEntropy.fill(&mut random);
-        Ok(Self(Arc::new(Pages { server, users, token: URL_SAFE_NO_PAD.encode(random) })))
+        Ok(Self(Arc::new(Pages { server, users, host, token: URL_SAFE_NO_PAD.encode(random) })))
     }
 
-    /// Answers at your authorization endpoint, by `GET` and by `POST`.
+    /// Answers at your authorization endpoint, by `GET` and by `POST`. A request is refused with 403 unless
+    /// its [`peer`](Request::peer) is this machine and its `Host` field, which an adapter copies of a
+    /// browser's request ([`READ_OF_A_PAGE`](crate::http::Headers::READ_OF_A_PAGE)), names the issuer's host.
     pub async fn answer(&self, request: &Request) -> Response {
         match self.0.answer(request).await {
             Ok(answer) | Err(answer) => answer,
@@ -109,7 +121,7 @@ impl DevPages {
     }
 }
 
-/// What the visitor pressed.
+/// The button that the visitor pressed.
 struct Pressed {
     /// The parameters of the authorization request.
     request: String,
@@ -119,8 +131,9 @@ struct Pressed {
 }
 
 impl Pages {
-    /// `Err` is what the browser gets in the place of a page.
+    /// `Err` is the response to the browser instead of a page.
     async fn answer(&self, request: &Request) -> Result<Response, Response> {
+        self.screen(request)?;
         let Some(Pressed { request: query, user, allows }) = self.pressed(request)? else {
             let query = match request.method {
                 Method::Post => String::from_utf8_lossy(&request.body).into_owned(),
@@ -142,6 +155,24 @@ impl Pages {
             SignedIn::Reauthenticate(login) => Ok(login.cannot().await),
             SignedIn::Answered(answer) => Err(answer),
         }
+    }
+
+    /// Refuses requests from the network, and from a site whose name resolves to this machine (DNS
+    /// rebinding), whose scripts could press the buttons.
+    fn screen(&self, request: &Request) -> Result<(), Response> {
+        let is_local = |peer: IpAddr| peer.to_canonical().is_loopback();
+        let refused = match request.peer {
+            None => {
+                "The app has to be served with the peer's address: where this request comes from is unknown."
+            }
+            Some(peer) if !is_local(peer) => "This request comes from another machine.",
+            Some(_) => match request.headers.one("host") {
+                Ok(Some(host)) if without_port(host).eq_ignore_ascii_case(&self.host) => return Ok(()),
+                Ok(_) | Err(_) => "Open them in a browser, under the issuer's own name.",
+            },
+        };
+        let issuer = escape_html(&self.server.rules().issuer);
+        Err(page(403, &format!("<p>These pages are for this machine alone, at {issuer}. {refused}</p>")))
     }
 
     /// The fields of a form of these pages; `None` is the request of a client.
@@ -216,6 +247,14 @@ impl Pages {
             "<form method=\"post\"><input type=\"hidden\" name=\"dev_pages\" value=\"{token}\">\
              <input type=\"hidden\" name=\"request\" value=\"{query}\">{inside}</form>"
         )
+    }
+}
+
+/// The host of an authority.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
     }
 }
 

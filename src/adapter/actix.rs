@@ -1,9 +1,10 @@
 //! The adapter for actix-web 4 (feature `actix`).
 //!
-//! [`routes`] serves the machine endpoints; [`Authorization`](crate::Authorization) is an extractor for your own `/authorize`. In front of an API stand
-//! [`Authorized`], an extractor, or [`GuardLayer`], a middleware, and outside of them a [`CrossOriginLayer`]; [`guard_routes`] serves
-//! its metadata. For several issuers there are [`tenant_routes`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds whom a request comes
-//! from, and [`Peer`] tells your own pages; [`ForwardedCertificateLayer`] finds the client certificate.
+//! [`routes`] serves the machine endpoints; [`Authorization`](crate::Authorization) is an extractor for your
+//! own `/authorize`. To protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a middleware,
+//! with a [`CrossOriginLayer`] around them; [`guard_routes`] serves its metadata. For several issuers there
+//! are [`tenant_routes`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and
+//! [`Peer`] passes it to your own pages; [`ForwardedCertificateLayer`] finds the client certificate.
 //!
 //! ```
 //! use actix_web::{App, HttpServer, web};
@@ -46,7 +47,7 @@ mod tenants;
 use actix_web::body::BoxBody;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, Responder};
 
@@ -55,15 +56,17 @@ pub use layers::{CrossOriginLayer, ForwardedCertificateLayer, GuardLayer, PeerLa
 pub use screen::Screened;
 pub use tenants::{Tenant, tenant_routes};
 
+use super::header_fields::copy_header_fields;
 pub use super::{AnyToken, Authorized, Required};
-use crate::http::{Headers, MAX_BODY, Method, Request, Response};
+use crate::http::{MAX_BODY, Method, Request, Response};
 use crate::resource::Guard;
 use crate::server::{AuthorizationServer, ErrorPage};
 
-/// The machine endpoints at their full paths, the issuer's own path included: give it to [`App::configure`](actix_web::App::configure) at
-/// the root of your app, not within a scope.
+/// The machine endpoints at their full paths, the issuer's own path included: give it to
+/// [`App::configure`](actix_web::App::configure) at the root of your app, not within a scope.
 ///
-/// Behind a proxy, wrap your app in a [`PeerLayer`], or every client has the address of the proxy and uses up the limits of all others.
+/// Behind a proxy, wrap your app in a [`PeerLayer`], or every client has the address of the proxy and uses up
+/// the limits of all others.
 pub fn routes(server: AuthorizationServer) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         for (endpoint, path) in server.routes() {
@@ -92,8 +95,8 @@ pub fn guard_routes(guards: impl IntoIterator<Item = Guard>) -> impl FnOnce(&mut
     }
 }
 
-/// Copies out of a request what the protocol reads. A body that is too long is cut just behind the limit,
-/// for the core to refuse; one that breaks off is empty.
+/// Copies the parts of a request that the protocol reads. A body that is too long is cut just after the
+/// limit, so the core refuses it; an incomplete body is empty.
 pub async fn read(request: &HttpRequest, payload: web::Payload) -> Request {
     let mut read = read_head(request);
     read.body = match payload.to_bytes_limited(MAX_BODY).await {
@@ -104,38 +107,20 @@ pub async fn read(request: &HttpRequest, payload: web::Payload) -> Request {
     read
 }
 
-/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found; else a
-/// [`Certificate`](crate::http::Certificate) among the extensions of the request or the data of its connection, which you may put there.
-/// See [`Request::certificate`](crate::http::Request::certificate).
+/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found;
+/// else a [`Certificate`](crate::http::Certificate) among the extensions of the request or the data of its
+/// connection, which you may put there. See [`Request::certificate`](crate::http::Request::certificate).
 pub fn read_head(request: &HttpRequest) -> Request {
     let mut read = Request::new(Method::from(request.method().as_str()));
     let fields = request.headers();
     read.query = request.uri().query().map(str::to_owned);
-    copy(fields, Headers::READ, &mut read.headers);
-    let accepts_jwt =
-        |value: &HeaderValue| value.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"jwt"));
-    // Introspection is a `POST`, so no other request pays for the look.
-    if read.method == Method::Post && fields.get_all("accept").any(accepts_jwt) {
-        copy(fields, Headers::READ_OF_SIGNED_ANSWERS, &mut read.headers);
-    }
-    if read.method == Method::Options {
-        copy(fields, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
-    }
+    copy_header_fields(&mut read, |name| fields.get_all(name).map(HeaderValue::as_bytes));
     if fields.contains_key("dpop") {
         read.path = Some(request.uri().path().to_owned());
     }
     read.certificate = layers::certificate(request);
     read.peer = Peer::of(request).0;
     read
-}
-
-/// A field that is not text is copied as an empty one, so that it is malformed and not absent.
-fn copy(sent: &HeaderMap, names: &[&'static str], read: &mut Headers) {
-    for name in names {
-        for value in sent.get_all(*name) {
-            read.push(*name, value.to_str().unwrap_or_default());
-        }
-    }
 }
 
 impl From<Response> for HttpResponse {

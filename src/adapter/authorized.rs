@@ -7,7 +7,7 @@ use std::ops::Deref;
 use crate::http::{Request, Response};
 use crate::resource::{Access, Guard, Requirement};
 
-/// What an [`Authorized`] request has to bring along, as a type.
+/// The requirement of an [`Authorized`] request, as a type.
 ///
 /// ```
 /// use grantor::adapter::{Authorized, Required};
@@ -44,10 +44,11 @@ impl Required for AnyToken {
     }
 }
 
-/// An extractor: the access of a request that has what `R` requires, by the guard in the app's state. Any other
-/// request gets its challenge before the handler runs.
+/// An extractor: the access of a request that meets `R`, checked by the guard in the app's state. Any other
+/// request gets a challenge before the handler runs.
 ///
-/// An app with several guards gives each a type of its own, `G`, which its state hands out and which is a guard by [`AsRef`]:
+/// An app with several guards uses a separate type `G` for each, which its state provides and which
+/// implements [`AsRef`] of a guard:
 ///
 /// ```
 /// use grantor::adapter::{AnyToken, Authorized};
@@ -72,10 +73,10 @@ pub struct Authorized<R = AnyToken, G = Guard> {
 }
 
 impl<R: Required, G> Authorized<R, G> {
-    /// The access of a request that has what `R` requires: what the extractor of a framework calls.
+    /// The access of a request that meets `R`, for the extractor of a framework.
     ///
     /// # Errors
-    /// The answer to send, as of [`Guard::check`].
+    /// The response to send, as for [`Guard::check`].
     pub async fn check(guard: &Guard, request: &Request) -> Result<Self, Response> {
         let access = guard.check(request, &R::requirement()).await?;
         Ok(Self { access, required: PhantomData })

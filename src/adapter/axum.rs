@@ -1,10 +1,10 @@
 //! The adapter for axum 0.8 (feature `axum`), built on the one for [`http`](super::http).
 //!
-//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. In front of an
-//! API stand [`Authorized`], an extractor, or [`GuardLayer`], a layer, and outside of them a [`CrossOriginLayer`];
-//! [`guard_routes`] serves its metadata. For several
-//! issuers there are [`tenant_router`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds whom a request comes from, and
-//! [`Peer`] tells your own pages; [`ForwardedCertificateLayer`] finds the client certificate. `TlsListener` (feature `axum-tls`)
+//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. To
+//! protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a layer, with a [`CrossOriginLayer`]
+//! around them; [`guard_routes`] serves its metadata. For several issuers there are [`tenant_router`] and
+//! [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and [`Peer`] passes it to your
+//! own pages; [`ForwardedCertificateLayer`] finds the client certificate. `TlsListener` (feature `axum-tls`)
 //! serves TLS by itself.
 
 pub(super) mod connection;
@@ -39,8 +39,9 @@ use crate::server::{Authorization, AuthorizationServer, ErrorPage, Logout};
 /// The machine endpoints at their full paths, the issuer's own path included: merge it at the root of your
 /// app, do not nest it.
 ///
-/// Serve with `into_make_service_with_connect_info::<SocketAddr>()`, or nothing is limited by address. Behind a proxy, put a
-/// [`PeerLayer`] around your app, or every client has the address of the proxy and uses up the limits of all others.
+/// Serve with `into_make_service_with_connect_info::<SocketAddr>()`, or nothing is limited by address. Behind
+/// a proxy, put a [`PeerLayer`] around your app, or every client has the address of the proxy and uses up the
+/// limits of all others.
 pub fn router<S: Clone + Send + Sync + 'static>(server: AuthorizationServer) -> Router<S> {
     server.routes().into_iter().fold(Router::new(), |router, (endpoint, path)| {
         let server = server.clone();
@@ -65,7 +66,7 @@ impl IntoResponse for ErrorPage {
     }
 }
 
-/// Reads the authorization request of your own handler. To show an [`ErrorPage`] of your own, take
+/// Reads the authorization request of your own handler. To show your own [`ErrorPage`], take
 /// `Result<Authorization, ErrorPage>`.
 impl<S: Send + Sync> FromRequest<S> for Authorization
 where
@@ -79,7 +80,7 @@ where
     }
 }
 
-/// Reads the logout request of your own handler, by `GET` or by `POST`.
+/// Reads the logout request of your own handler, by `GET` or `POST`.
 impl<S: Send + Sync> FromRequest<S> for Logout
 where
     AuthorizationServer: FromRef<S>,

@@ -1,4 +1,4 @@
-//! What the layers of all frameworks do with the certificate field of a request.
+//! How the layers of all frameworks treat the certificate field of a request.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,12 +20,13 @@ impl CertificateRule {
         Self { certificates, audit: None }
     }
 
-    /// The same, and this audit hears of fields that no proxy sent, and of those that cannot be read.
+    /// The same, with an audit for fields that no proxy sent, and for malformed ones.
     pub(super) fn audit(&self, audit: impl Audit + 'static) -> Self {
         Self { certificates: self.certificates.clone(), audit: Some(Arc::new(audit)) }
     }
 
-    /// What a request carries inside the layer: nothing where its peer is no proxy. `Err` is the answer to a field that cannot be read.
+    /// What the layer adds to a request: nothing if its peer is not a proxy. `Err` is the response to a
+    /// malformed field.
     pub(super) fn judge<'a>(
         &self,
         peer: IpAddr,
@@ -58,7 +59,7 @@ impl fmt::Debug for CertificateRule {
     }
 }
 
-/// What a proxy said of the certificate, which counts instead of that of the proxy's own connection. Nothing outside of this crate can
-/// make one.
+/// The certificate from a proxy, which replaces that of the proxy's own connection. Only this crate can make
+/// one.
 #[derive(Clone)]
 pub(super) struct Forwarded(pub(super) Option<Certificate>);

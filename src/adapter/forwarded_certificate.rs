@@ -1,7 +1,7 @@
-//! The client certificate of a request, where a proxy of the host's own ends TLS. No framework is named here.
+//! The client certificate of a request, if the host's own proxy ends TLS. Independent of frameworks.
 //!
-//! The proxy writes the certificate into a header field. Anybody else can write that field, too, so it counts from listed peers alone,
-//! and the proxy has to remove what its client sent under that name.
+//! The proxy writes the certificate into a header field. Anyone else can write that field, too, so it counts
+//! only from listed peers, and the proxy must remove the field from its client's request.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,13 +13,14 @@ use thiserror::Error;
 use super::TrustedProxies;
 use crate::http::Certificate;
 
-/// The longest field that is read, in bytes: a certificate of 16 KiB, and every character of its PEM escaped.
+/// The longest field that is read, in bytes: a certificate of 16 KiB with every character of its PEM escaped.
 const MAX_FIELD: usize = 72 * 1024;
 
-/// How a proxy tells the client certificate of its connection.
+/// How a proxy forwards the client certificate of its connection.
 ///
-/// **A wrong list of proxies lets a stranger be any client.** List the addresses of the proxies, configure each to set the field and to
-/// remove what its client sent under that name. [`TrustedProxies::hops`] lists no addresses, so nothing is read by it.
+/// **A wrong list of proxies lets anyone impersonate any client.** List the addresses of the proxies, and
+/// configure each to set the field and to remove it from its client's request. [`TrustedProxies::hops`] lists
+/// no addresses, so with it nothing is read.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -49,7 +50,7 @@ enum Form {
     EscapedPem,
     /// Base64 of DER.
     Base64,
-    /// `Cert="…"` with escaped PEM, beside other pairs.
+    /// `Cert="…"` with escaped PEM, among other pairs.
     Envoy,
 }
 
@@ -58,7 +59,7 @@ enum Form {
 enum Chain {
     Unchecked,
     Checked,
-    /// The proxy says so in this field by this value.
+    /// The proxy says so with this value in this field.
     Said(Cow<'static, str>, Cow<'static, str>),
 }
 
@@ -66,13 +67,13 @@ enum Chain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ForwardedCertificateError {
-    /// The peer is none of the listed proxies: the sender made the field up. Ignore it, and tell the log.
+    /// The peer is not a listed proxy: the sender forged the field. Ignore it, and log it.
     #[error("the client certificate field comes from a peer that is no proxy")]
     NotFromProxy,
-    /// The field is there more than once, or holds several certificates.
+    /// The field is repeated, or holds several certificates.
     #[error("the client certificate field is repeated")]
     Repeated,
-    /// The field is no certificate in the form that was agreed.
+    /// The field is not a certificate in the configured format.
     #[error("the client certificate field is malformed")]
     Malformed,
 }
@@ -84,19 +85,22 @@ impl ForwardedCertificates {
         Self::new(proxies, Form::Bytes, "client-cert")
     }
 
-    /// The certificate as escaped PEM, as nginx has it: `proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;`.
+    /// The certificate as escaped PEM, as nginx has it: `proxy_set_header X-SSL-Client-Cert
+    /// $ssl_client_escaped_cert;`.
     #[must_use]
     pub fn nginx(proxies: TrustedProxies, field: impl Into<Cow<'static, str>>) -> Self {
         Self::new(proxies, Form::EscapedPem, field)
     }
 
-    /// The certificate as base64 of its DER, as HAProxy has it: `http-request set-header X-SSL-Client-Cert %[ssl_c_der,base64]`.
+    /// The certificate as base64 of its DER, as HAProxy has it: `http-request set-header X-SSL-Client-Cert
+    /// %[ssl_c_der,base64]`.
     #[must_use]
     pub fn haproxy(proxies: TrustedProxies, field: impl Into<Cow<'static, str>>) -> Self {
         Self::new(proxies, Form::Base64, field)
     }
 
-    /// `x-forwarded-client-cert` with `Cert`, as Envoy writes it under `forward_client_cert_details: SANITIZE_SET`.
+    /// `x-forwarded-client-cert` with `Cert`, as Envoy writes it under `forward_client_cert_details:
+    /// SANITIZE_SET`.
     #[must_use]
     pub fn envoy(proxies: TrustedProxies) -> Self {
         Self::new(proxies, Form::Envoy, "x-forwarded-client-cert")
@@ -106,16 +110,16 @@ impl ForwardedCertificates {
         Self { proxies, form, field: lower_case(field), chain: Chain::Unchecked }
     }
 
-    /// The proxy lets no certificate through whose chain it did not verify: nginx with `ssl_verify_client on`, HAProxy with
-    /// `verify required`. Without this no certificate of it counts for `tls_client_auth`.
+    /// The proxy forwards only certificates whose chain it verified: nginx with `ssl_verify_client on`,
+    /// HAProxy with `verify required`. Without this, its certificates do not count for `tls_client_auth`.
     #[must_use]
     pub fn chain_is_verified(self) -> Self {
         Self { chain: Chain::Checked, ..self }
     }
 
-    /// The proxy says in this field by this value that the chain is verified: nginx by `SUCCESS` with
-    /// `proxy_set_header X-SSL-Client-Verify $ssl_client_verify;`, HAProxy by `0` with
-    /// `http-request set-header X-SSL-Client-Verify %[ssl_c_verify]`.
+    /// The proxy reports a verified chain with this value in this field: nginx with `SUCCESS` and
+    /// `proxy_set_header X-SSL-Client-Verify $ssl_client_verify;`, HAProxy with `0` and `http-request
+    /// set-header X-SSL-Client-Verify %[ssl_c_verify]`.
     #[must_use]
     pub fn chain_is_verified_where(
         self,
@@ -130,12 +134,14 @@ impl ForwardedCertificates {
         self.proxies.lists(peer)
     }
 
-    /// The certificate of a request: `peer` is the address of the connection, and `fields` has the values of every field with a name (in
-    /// lower case), in the order in which they were sent. They are hostile. None where the proxy's client showed none.
+    /// The certificate of a request: `peer` is the address of the connection, and `fields` has the values of
+    /// every field with a name (in lower case), in the order in which they were sent. They are untrusted.
+    /// `None` if the proxy's client presented no certificate.
     ///
     /// # Errors
-    /// See [`ForwardedCertificateError`]. One that is [`NotFromProxy`](ForwardedCertificateError::NotFromProxy) is a request without a
-    /// certificate; the others are answered with 400.
+    /// See [`ForwardedCertificateError`]. One that is
+    /// [`NotFromProxy`](ForwardedCertificateError::NotFromProxy) is a request without a certificate; the
+    /// others are answered with 400.
     pub fn read<'a>(
         &self,
         peer: IpAddr,
@@ -149,7 +155,7 @@ impl ForwardedCertificates {
             return Err(ForwardedCertificateError::NotFromProxy);
         }
         let [field] = sent[..] else { return Err(ForwardedCertificateError::Repeated) };
-        // What nginx and HAProxy write where there is no certificate.
+        // What nginx and HAProxy write without a certificate.
         if field.is_empty() || field == "-" {
             return Ok(None);
         }
@@ -211,7 +217,7 @@ fn is_one_sequence(der: &[u8]) -> bool {
     der.len() <= Certificate::MAX_BYTES && length.is_some_and(|(length, rest)| length == rest.len())
 }
 
-/// The one certificate of a PEM text (RFC 7468): nothing stands before or behind it.
+/// The only certificate of a PEM text (RFC 7468), with nothing before or after it.
 fn der_of_pem(pem: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(pem).ok()?.trim_ascii();
     let body = text.strip_prefix("-----BEGIN CERTIFICATE-----")?.strip_suffix("-----END CERTIFICATE-----")?;
@@ -219,7 +225,7 @@ fn der_of_pem(pem: &[u8]) -> Option<Vec<u8>> {
     decode(&body)
 }
 
-/// A `+` stands for itself.
+/// A `+` is literal.
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -237,8 +243,8 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// The value of the one `Cert` in `By=…;Hash=…;Cert="…";Subject="…"`. Two elements would be two hops, and which of them is the client is
-/// then a matter of taste.
+/// The value of the one `Cert` in `By=…;Hash=…;Cert="…";Subject="…"`. Two elements would be two hops, and it
+/// would be unclear which of them is the client.
 fn certificate_of_envoy(field: &str) -> Result<Option<&str>, ForwardedCertificateError> {
     let mut found = None;
     let mut rest = field;
@@ -264,7 +270,7 @@ fn certificate_of_envoy(field: &str) -> Result<Option<&str>, ForwardedCertificat
     Ok(found)
 }
 
-/// Where the closing quote stands; a backslash takes the next character along.
+/// The position of the closing quote; a backslash escapes the next character.
 fn end_of_quoted(text: &str) -> Option<usize> {
     let mut characters = text.char_indices();
     loop {

@@ -1,10 +1,11 @@
-//! The adapter for the types of the crate `http` (feature `http`): hyper, lambda_http, poem by its `tower-compat`, and whatever else speaks
-//! `tower`.
+//! The adapter for the types of the crate `http` (feature `http`): hyper, lambda_http, poem by its
+//! `tower-compat`, and everything else that uses `tower`.
 //!
-//! [`EndpointService`] answers at all machine endpoints. For your own `/authorize`, [`read`] copies a request and
-//! `http::Response::from` gives the answer its type. In front of an API stands a [`GuardLayer`], and outside of it a
-//! [`CrossOriginLayer`]; the layer leaves an [`Access`](crate::Access) in the request's extensions. Behind proxies, [`PeerLayer`]
-//! finds whom a request comes from, and [`ForwardedCertificateLayer`] the client certificate.
+//! [`EndpointService`] answers at all machine endpoints. For your own `/authorize`, [`read`] copies a request
+//! and `http::Response::from` converts the response. To protect an API, use a [`GuardLayer`], with a
+//! [`CrossOriginLayer`] around it; the layer puts an [`Access`](crate::Access) into the request's extensions.
+//! Behind proxies, [`PeerLayer`] finds the address of the client, and [`ForwardedCertificateLayer`] its
+//! certificate.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -13,7 +14,7 @@
 //! use http_body_util::Full;
 //! use tower_service::Service as _;
 //!
-//! // One request to a server with pages of its own. `Full<Bytes>` stands for the body of your framework.
+//! // One request to a server with its own pages. `Full<Bytes>` represents the body of your framework.
 //! async fn answer(
 //!     server: AuthorizationServer,
 //!     request: http::Request<Full<Bytes>>,
@@ -52,7 +53,7 @@ use std::error::Error;
 
 use ::http::header::HOST;
 use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use ::http::{HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -65,14 +66,15 @@ pub use service::EndpointService;
 
 #[cfg(feature = "axum")]
 use super::axum::connection;
-use crate::http::{Headers, MAX_BODY, Method, Request, Response};
+use super::header_fields::copy_header_fields;
+use crate::http::{MAX_BODY, Method, Request, Response};
 use crate::tenants::Destination;
 
 /// An error of a body.
 type BodyError = Box<dyn Error + Send + Sync>;
 
-/// Copies out of a request what the protocol reads. A body that is too long is cut just behind the limit,
-/// for the core to refuse; one that breaks off is empty.
+/// Copies the parts of a request that the protocol reads. A body that is too long is cut just after the
+/// limit, so the core refuses it; an incomplete body is empty.
 pub async fn read<B>(request: ::http::Request<B>) -> Request
 where
     B: Body,
@@ -88,22 +90,14 @@ where
     read
 }
 
-/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found; else a
-/// [`Certificate`](crate::http::Certificate) among the request's extensions, which a layer of yours may put there; else what the
-/// framework says of the connection. See [`Request::certificate`](crate::http::Request::certificate).
+/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found;
+/// else a [`Certificate`](crate::http::Certificate) among the request's extensions, which your own layer may
+/// put there; else that of the framework's connection. See
+/// [`Request::certificate`](crate::http::Request::certificate).
 pub fn read_parts(parts: &Parts) -> Request {
     let mut read = Request::new(Method::from(parts.method.as_str()));
     read.query = parts.uri.query().map(str::to_owned);
-    copy(&parts.headers, Headers::READ, &mut read.headers);
-    let accepts_jwt =
-        |value: &HeaderValue| value.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"jwt"));
-    // Introspection is a `POST`, so no other request pays for the look.
-    if read.method == Method::Post && parts.headers.get_all("accept").iter().any(accepts_jwt) {
-        copy(&parts.headers, Headers::READ_OF_SIGNED_ANSWERS, &mut read.headers);
-    }
-    if read.method == Method::Options {
-        copy(&parts.headers, Headers::READ_OF_A_PREFLIGHT, &mut read.headers);
-    }
+    copy_header_fields(&mut read, |name| parts.headers.get_all(name).iter().map(HeaderValue::as_bytes));
     if parts.headers.contains_key("dpop") {
         read.path = Some(connection::whole_uri(parts).path().to_owned());
     }
@@ -112,7 +106,8 @@ pub fn read_parts(parts: &Parts) -> Request {
     read
 }
 
-/// Where a request went, for several issuers in one server: by its `:authority` or `Host`, which its sender wrote.
+/// The destination of a request, for several issuers in one server: its `:authority` or `Host`, which the
+/// sender controls.
 #[must_use]
 pub fn destination(parts: &Parts) -> Destination<'_> {
     let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -123,15 +118,6 @@ pub fn destination(parts: &Parts) -> Destination<'_> {
 /// Whether the limit, ours or one of a layer outside, ended the body.
 fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
-}
-
-/// A field that is not text is copied as an empty one, so that it is malformed and not absent.
-fn copy(sent: &HeaderMap, names: &[&'static str], read: &mut Headers) {
-    for name in names {
-        for value in sent.get_all(*name) {
-            read.push(*name, value.to_str().unwrap_or_default());
-        }
-    }
 }
 
 /// The response with any kind of body.

@@ -1,13 +1,15 @@
-//! Adapters: two conversions and a router each. Nothing of OAuth is decided here. [`TrustedProxies`] tells who the peer is behind proxies.
+//! Adapters: two conversions and a router each, without OAuth rules. [`TrustedProxies`] finds the address of
+//! the client behind proxies.
 //!
-//! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything that speaks the types
-//! of the crate `http` (hyper, lambda_http; poem by its `tower-compat`); `axum` is built on it, and `actix` stands alone.
-//! [`Authorized`] is the extractor that guards an API, for every framework, and [`Required`] names what it requires.
+//! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything
+//! that uses the types of the crate `http` (hyper, lambda_http; poem by its `tower-compat`); `axum` is built
+//! on it, and `actix` is separate. [`Authorized`] is the extractor that guards an API, for every framework,
+//! and [`Required`] names what it requires.
 //!
 //! # An adapter in 40 lines
 //!
-//! For a framework that none of them fits: two conversions, the machine endpoints, your own `/authorize`, and the guard. `theirs` stands for the
-//! types of the framework.
+//! For any other framework you need two conversions, the machine endpoints, your own `/authorize`, and the
+//! guard. `theirs` represents the types of the framework.
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -26,7 +28,7 @@
 //!     read.query = request.query;
 //!     for (name, value) in request.fields {
 //!         let name = name.to_ascii_lowercase();
-//!         let lists = [Headers::READ, Headers::READ_OF_SIGNED_ANSWERS, Headers::READ_OF_A_PREFLIGHT];
+//!         let lists = [Headers::READ, Headers::READ_OF_SIGNED_ANSWERS, Headers::READ_OF_A_PREFLIGHT, Headers::READ_OF_A_PAGE];
 //!         if lists.iter().any(|list| list.contains(&&*name)) {
 //!             // What is not text is kept as an empty field: malformed, and not absent.
 //!             read.headers.push(name, String::from_utf8(value).unwrap_or_default());
@@ -71,6 +73,8 @@ pub mod axum;
 #[cfg(any(feature = "actix", feature = "http"))]
 mod certificate_rule;
 mod forwarded_certificate;
+#[cfg(any(feature = "actix", feature = "http"))]
+mod header_fields;
 #[cfg(feature = "http")]
 pub mod http;
 mod proxy;

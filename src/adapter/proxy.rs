@@ -1,20 +1,20 @@
-//! Which address a request comes from, behind proxies of the host's own. No framework is named here.
+//! The address of the client behind the host's own proxies. Independent of frameworks.
 //!
-//! A connection from a proxy says nothing about who sent the request; the proxy writes it into `Forwarded` (RFC 7239) or
-//! `X-Forwarded-For`, behind what the client wrote there itself. So the list is read from its end, as far as proxies that the host
-//! trusts are in it: the first address that is not one of them is the client's.
+//! A connection from a proxy does not identify the client; the proxy adds the client's address to `Forwarded`
+//! (RFC 7239) or `X-Forwarded-For`, after anything that the client wrote there itself. So the list is read
+//! from its end, past the trusted proxies: the first other address is the client's.
 
 use std::net::IpAddr;
 
 use thiserror::Error;
 
-/// No request crosses more proxies of one host.
+/// The most proxies of one host that a request crosses.
 const MOST_HOPS: usize = 16;
 
-/// Which peers are proxies, and are believed when they name whom they forward for. By default none is.
+/// Which peers are trusted proxies, whose forwarding headers are read. By default none.
 ///
-/// **A wrong rule lets a stranger choose an address,** and with it slip past every limit, or use up somebody else's. Your
-/// outermost proxy has to append to the header, or to replace it, and not to pass it on as it came.
+/// **A wrong rule lets an attacker choose an address,** and so bypass every limit, or use up another
+/// client's. Your outermost proxy must append to the header or replace it, and not pass it on unchanged.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -51,7 +51,7 @@ pub enum ProxyError {
     /// It is neither an address nor a network.
     #[error("{0:?} is neither an IP address nor a network such as 10.0.0.0/8")]
     Malformed(String),
-    /// The network has bits behind its prefix, so one of both is a slip.
+    /// The network has bits after its prefix, so one of the two is a mistake.
     #[error("{0:?} has bits behind its prefix")]
     HostBits(String),
 }
@@ -63,8 +63,9 @@ impl TrustedProxies {
         Self(Rule::NoOne)
     }
 
-    /// The proxies are at these addresses and in these networks, say `127.0.0.1` or `10.0.0.0/8`. Of the hops that they name, the
-    /// last one outside of the list is the client. A peer outside of it is never believed.
+    /// The proxies are at these addresses and in these networks, say `127.0.0.1` or `10.0.0.0/8`. Of the hops
+    /// in the header, the last one that is not in the list is the client. The headers of any other peer are
+    /// ignored.
     ///
     /// # Errors
     /// One of them is no address and no network.
@@ -73,19 +74,21 @@ impl TrustedProxies {
         Ok(Self(Rule::Networks(read.collect::<Result<_, _>>()?)))
     }
 
-    /// The number of proxies in a row in front of this server, wherever they are: of the hops that are named, the
-    /// `count`th from the end is the client. **Only where the last proxy alone can reach this server's port**; who can reach it
-    /// chooses an address. A request that names fewer hops came past a proxy, and is its peer's own. 0 is [`none`](Self::none).
+    /// The number of proxies in front of this server, at any addresses: the `count`th hop from the end of the
+    /// header is the client. **Only if nothing but the last proxy can reach this server's port**; anyone who
+    /// can reach it can choose an address. A request with fewer hops has bypassed a proxy, and counts as its
+    /// peer's own. 0 is [`none`](Self::none).
     #[must_use]
     pub fn hops(count: u8) -> Self {
         if count == 0 { Self::none() } else { Self(Rule::Hops(count)) }
     }
 
-    /// Whom a request comes from: `peer`, the address of the connection, or whom the proxies say. The values of every
-    /// `Forwarded` and of every `X-Forwarded-For` field are hostile, in the order in which they were sent.
+    /// The address of the client: `peer`, the address of the connection, or the one that the proxies name.
+    /// The values of every `Forwarded` and every `X-Forwarded-For` field are untrusted, in the order in which
+    /// they were sent.
     ///
-    /// A hop that cannot be read ends the list, and the proxy that named it counts as the client; so it does where both
-    /// headers are there and do not agree, for one of them may have come through from the client.
+    /// A malformed hop ends the list, and the proxy that added it counts as the client; the same holds if
+    /// both headers are present and disagree, because one of them may come from the client.
     #[must_use]
     pub fn client(&self, peer: IpAddr, forwarded: &[&str], x_forwarded_for: &[&str]) -> IpAddr {
         let peer = peer.to_canonical();
@@ -102,7 +105,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether this address is listed. Who only counts hops lists none.
+    /// Whether this address is listed. A rule by hops lists none.
     pub(super) fn lists(&self, address: IpAddr) -> bool {
         match &self.0 {
             Rule::Networks(_) => self.is_proxy(address.to_canonical()),
@@ -110,7 +113,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether this address is one of a proxy, as far as the rule knows addresses.
+    /// Whether this is the address of a proxy, if the rule lists addresses.
     fn is_proxy(&self, address: IpAddr) -> bool {
         match &self.0 {
             Rule::NoOne => false,
@@ -200,15 +203,15 @@ fn listed(field: &str) -> impl Iterator<Item = Option<IpAddr>> {
     field.rsplit(',').map(|hop| node(hop.trim_matches([' ', '\t'])))
 }
 
-/// The hops of one `Forwarded` field, the last one first. A field that breaks the grammar has none that can be believed.
+/// The hops of one `Forwarded` field, the last one first. A malformed field has none.
 fn hops_of(field: &str) -> Vec<Option<IpAddr>> {
     let mut hops = elements(field).unwrap_or_else(|| vec![None]);
     hops.reverse();
     hops
 }
 
-/// `Forwarded = 1#( [ pair ] *( ";" [ pair ] ) )` (RFC 7239 section 4). Empty elements of the list are passed over, as RFC 9110
-/// section 5.6.1 wants.
+/// `Forwarded = 1#( [ pair ] *( ";" [ pair ] ) )` (RFC 7239 section 4). Empty elements of the list are
+/// skipped, as RFC 9110 section 5.6.1 requires.
 fn elements(field: &str) -> Option<Vec<Option<IpAddr>>> {
     let mut hops = Vec::new();
     let mut rest = field;
@@ -264,8 +267,8 @@ fn pair(text: &str) -> Option<(&str, String, &str)> {
     }
 }
 
-/// An address, with a port or without: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`. Not
-/// `unknown`, and no name that hides one (RFC 7239 section 6).
+/// An address, with a port or without: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:4711`. Not `unknown`, and not an obfuscated identifier (RFC 7239 section 6).
 fn node(text: &str) -> Option<IpAddr> {
     let is_port = |port: &str| port.parse::<u16>().is_ok() && port.bytes().all(|b| b.is_ascii_digit());
     let address = match text.strip_prefix('[') {

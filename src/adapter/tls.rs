@@ -1,5 +1,5 @@
-//! TLS by rustls (feature `tls`): how a server asks its clients for certificates, and which certificate a connection proved. No
-//! framework is named here.
+//! TLS by rustls (feature `tls`): how a server requests client certificates, and reads that of a connection.
+//! Independent of frameworks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,17 @@ use rustls::{
 
 use crate::http::Certificate;
 
-/// How a TLS server asks its clients for certificates (`CertificateRequest` in RFC 8446 section 4.3.2).
+/// How a TLS server requests client certificates (`CertificateRequest` in RFC 8446 section 4.3.2).
 ///
-/// The handshake proves that the client has the private key of its certificate, and nothing else: a self-signed one, an expired one
-/// and one of an unknown authority get through. Whether the chain is valid is asked afterwards, and the [`Certificate`] says it. So
-/// one port serves clients that show certificates of an authority (`tls_client_auth`), clients that made their own
-/// (`self_signed_tls_client_auth`), and those that show none.
+/// The handshake proves only that the client has the private key of its certificate: self-signed, expired and
+/// unknown certificates pass. The chain is verified afterwards, and the [`Certificate`] has the result. So
+/// one port serves clients with a certificate of an authority (`tls_client_auth`), with a self-signed one
+/// (`self_signed_tls_client_auth`), and without one.
 ///
-/// **Which chains are valid decides who is a client of `tls_client_auth`.** List only authorities that issue certificates for your
-/// clients, never the ones of the public web: anyone can get a certificate from those. [`authorities`](Self::authorities) checks
-/// signatures and dates and reads no revocation list; [`chains`](Self::chains) takes a verifier of your own that does.
+/// **The valid chains decide who can use `tls_client_auth`.** List only authorities that issue certificates
+/// for your clients, never those of the public web: anyone can get a certificate from them.
+/// [`authorities`](Self::authorities) checks signatures and dates, but no revocation list;
+/// [`chains`](Self::chains) takes your own verifier, which can.
 #[derive(Clone, Debug)]
 pub struct CertificateRequest(Arc<Asked>);
 
@@ -38,20 +39,21 @@ struct Asked {
 }
 
 impl CertificateRequest {
-    /// Asks for a certificate, and goes on without one.
+    /// Requests a certificate, but accepts connections without one.
     #[must_use]
     pub fn optional() -> Self {
         Self(Arc::new(Asked { is_required: false, provider: provider(), chains: None }))
     }
 
-    /// Ends the handshake of a client without one. No browser without a certificate gets to the authorization endpoint then, so this
-    /// is for a host name or port of its own (RFC 8705 section 5).
+    /// Requires a certificate. Browsers without one cannot reach the authorization endpoint then, so use this
+    /// only on a separate host name or port (RFC 8705 section 5).
     #[must_use]
     pub fn required() -> Self {
         Self(Arc::new(Asked { is_required: true, provider: provider(), chains: None }))
     }
 
-    /// The chains that end at one of these authorities are valid, while their certificates are valid. Nothing is revoked.
+    /// Accepts chains to one of these authorities, while their certificates are valid. Revocation is not
+    /// checked.
     ///
     /// # Errors
     /// There is no authority.
@@ -61,18 +63,18 @@ impl CertificateRequest {
         Ok(self.chains(builder.build()?))
     }
 
-    /// The chains that this verifier takes are valid: a [`WebPkiClientVerifier`] with revocation lists, say. It is asked for each
-    /// connection, after the handshake.
+    /// Accepts chains that this verifier accepts, such as a [`WebPkiClientVerifier`] with revocation lists.
+    /// It is called for each connection, after the handshake.
     #[must_use]
     pub fn chains(self, verifier: Arc<dyn ClientCertVerifier>) -> Self {
         Self(Arc::new(Asked { chains: Some(verifier), ..Asked::clone(&self.0) }))
     }
 
-    /// A configuration with this certificate chain and key: TLS 1.3, and TLS 1.2 with the cipher suites that RFC 9325 section 4.2
-    /// recommends.
+    /// A configuration with this certificate chain and key: TLS 1.3, and TLS 1.2 with the cipher suites that
+    /// RFC 9325 section 4.2 recommends.
     ///
     /// # Errors
-    /// The key does not go with the certificate, or cannot be read.
+    /// The key does not match the certificate, or cannot be read.
     pub fn server_config(
         &self,
         chain: Vec<CertificateDer<'static>>,
@@ -81,7 +83,7 @@ impl CertificateRequest {
         server_config(chain, key, Some(self))
     }
 
-    /// The certificate that the client of this connection proved, if it did.
+    /// The client certificate of this connection, if there is one.
     #[must_use]
     pub fn of(&self, connection: &ServerConnection, now: DateTime<Utc>) -> Option<Certificate> {
         let (certificate, intermediates) = connection.peer_certificates()?.split_first()?;
@@ -95,11 +97,11 @@ impl CertificateRequest {
     }
 }
 
-/// A configuration with this certificate chain and key, as by [`CertificateRequest::server_config`]; without `clients`, no client is
-/// asked for a certificate.
+/// A configuration with this certificate chain and key, as by [`CertificateRequest::server_config`]; without
+/// `clients`, no certificate is requested.
 ///
 /// # Errors
-/// The key does not go with the certificate, or cannot be read.
+/// The key does not match the certificate, or cannot be read.
 pub fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -116,7 +118,7 @@ pub fn server_config(
     Ok(config)
 }
 
-/// RFC 9325 section 4.2 recommends these of TLS 1.2; of TLS 1.3 it takes every suite.
+/// RFC 9325 section 4.2 recommends these for TLS 1.2; for TLS 1.3 it allows every suite.
 fn is_recommended(suite: &SupportedCipherSuite) -> bool {
     let is_listed = matches!(
         suite.suite(),
@@ -134,7 +136,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// Takes every certificate whose private key the client proves.
+/// Accepts every certificate whose private key the client proves.
 #[derive(Debug)]
 struct AnyCertificate(Arc<Asked>);
 

@@ -1,5 +1,5 @@
-//! The token of a request: the one `Authorization` header, of the scheme `Bearer` (RFC 6750 section 2.1) or `DPoP` (RFC 9449
-//! section 7.1).
+//! The token of a request: the one `Authorization` header, of the scheme `Bearer` (RFC 6750 section 2.1) or
+//! `DPoP` (RFC 9449 section 7.1).
 
 use super::Request;
 use crate::error::Reason;
@@ -23,10 +23,10 @@ pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
     presented_by(request, &[Scheme::Bearer]).map(|presented| presented.token)
 }
 
-/// The token that a request presents by one of these schemes, in the one place where it may stand.
+/// The token that a request presents by one of these schemes, in the only allowed place.
 ///
-/// A token in the query or in a form is not looked at (OAuth 2.1 section 5.1), but next to one in the header it
-/// is an error (RFC 6750 section 2).
+/// A token in the query or in a form is ignored (OAuth 2.1 section 5.1), but together with one in the header
+/// it is an error (RFC 6750 section 2).
 pub(crate) fn presented_by<'a>(request: &'a Request, schemes: &[Scheme]) -> Result<Presented<'a>, Reason> {
     let mut headers = request.headers.all("authorization");
     let header = match (headers.next(), headers.next()) {
@@ -59,7 +59,7 @@ impl Scheme {
         }
     }
 
-    /// The scheme that a request names, whatever follows.
+    /// The scheme of a request, with or without a valid token.
     pub(crate) fn of(request: &Request) -> Self {
         let header = request.headers.all("authorization").next().unwrap_or_default();
         let scheme = header.split(' ').next().unwrap_or_default();
@@ -70,7 +70,7 @@ impl Scheme {
     }
 }
 
-/// RFC 6750 section 2.1. Without a branch, so that the processor looks at many characters at once.
+/// RFC 6750 section 2.1. Without a branch, so the compiler can vectorise it.
 pub(crate) fn is_token(text: &str) -> bool {
     let is_alphanumeric = |b: u8| (b.wrapping_sub(b'0') < 10) | ((b | 0x20).wrapping_sub(b'a') < 26);
     let is_sign = |b: u8| b"-._~+/=".iter().fold(false, |any, sign| any | (b == *sign));
@@ -84,7 +84,7 @@ fn in_query(request: &Request) -> bool {
     query.as_bytes().split(|b| *b == b'&').any(|pair| pair.starts_with(PARAMETER))
 }
 
-/// Of a body that the adapter has read; a guard that runs before the body came sees none.
+/// Only if the adapter has read the body; a guard that runs earlier sees none.
 fn in_form(request: &Request) -> bool {
     let form = request.posted_form().unwrap_or_default();
     form.split(|b| *b == b'&').any(|pair| pair.starts_with(PARAMETER))

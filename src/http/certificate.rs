@@ -7,11 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::Thumbprint;
 
-/// The end-entity certificate by which the client of a TLS connection authenticated itself (RFC 8705).
+/// The end-entity certificate with which the client of a TLS connection authenticated itself (RFC 8705).
 ///
-/// **Trusted.** The host vouches that the connection proved the private key of this certificate: the TLS server of this process
-/// says so, or a proxy of your own does, over a field that no client can send. Whether its chain is valid is a second fact:
-/// [`with_verified_chain`](Self::with_verified_chain).
+/// **Trusted.** The host vouches that the connection proved possession of the certificate's private key: the
+/// TLS server of this process says so, or your own proxy does, in a field that no client can send. Whether
+/// its chain is valid is a separate fact: [`with_verified_chain`](Self::with_verified_chain).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Arc<[u8]>,
@@ -34,8 +34,9 @@ impl Certificate {
         &self.der
     }
 
-    /// The same, of which the host says that it verified the chain: up to an authority whose certificates it takes for its clients, with
-    /// its dates, and whatever was revoked. **A wrong word here makes anybody a client of `tls_client_auth`** (RFC 8705 section 2.1).
+    /// The same, with a chain that the host verified: up to an authority that it accepts for its clients,
+    /// including dates and revocation. **A wrong claim lets anyone impersonate a client with
+    /// `tls_client_auth`** (RFC 8705 section 2.1).
     #[must_use]
     pub fn with_verified_chain(self) -> Self {
         Self { has_verified_chain: true, ..self }
@@ -47,14 +48,14 @@ impl Certificate {
         self.has_verified_chain
     }
 
-    /// SHA-256 over the DER, as tokens name it (`x5t#S256`, RFC 8705 section 3.1).
+    /// SHA-256 of the DER, as in tokens (`x5t#S256`, RFC 8705 section 3.1).
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         Thumbprint::new(Sha256::digest(&self.der).into())
     }
 }
 
-/// The thumbprint alone: the names in a certificate may be somebody's.
+/// Only the thumbprint: the names in a certificate may be personal data.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Certificate").field(&self.thumbprint()).finish()

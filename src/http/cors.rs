@@ -1,22 +1,23 @@
-//! Requests of browser programs from other origins (Fetch standard, section 3.3): what they may send and read.
+//! Requests of browser programs from other origins (Fetch standard, section 3.3): what they may send and
+//! read.
 
 use std::borrow::Cow;
 
 use super::{Headers, Response};
 
-/// What a program may read of an answer besides its body and the fields that it may always read.
+/// The readable response fields besides the body and the CORS-safelisted ones.
 pub(crate) const EXPOSED: &str = "www-authenticate, retry-after, dpop-nonce";
 
 const REQUEST_HEADERS: &str = "access-control-request-headers";
 
-/// What a program may send where its preflight does not say. `Authorization` has to be named: `*` does not cover it.
+/// The request fields that are allowed if the preflight names none. `Authorization` must be named: `*` does
+/// not cover it.
 const DEFAULT: &str = "authorization, content-type, dpop, mcp-protocol-version";
 
 /// The longest list of names in a preflight, in bytes; a longer one gets the default.
 const MAX_NAMES: usize = 1024;
 
-/// The answer to a preflight. It allows the fields that were asked for, whatever their names: only for what does not depend
-/// on a cookie.
+/// The response to a preflight. It allows all requested fields: only for endpoints that use no cookies.
 pub(crate) fn preflight(
     asked: &Headers,
     methods: impl Into<Cow<'static, str>>,
@@ -32,7 +33,7 @@ pub(crate) fn preflight(
         .with("vary", REQUEST_HEADERS)
 }
 
-/// Lets programs of this origin, or of any (`*`), read an answer.
+/// Lets programs of this origin, or of any (`*`), read a response.
 pub(crate) fn share(response: Response, origin: impl Into<Cow<'static, str>>) -> Response {
     response.with("access-control-allow-origin", origin).with("access-control-expose-headers", EXPOSED)
 }

@@ -1,19 +1,19 @@
 //! Strict parsing of `application/x-www-form-urlencoded` (RFC 6749 section 3.1 and appendix B).
 //!
-//! A lenient parser turns bad UTF-8 into U+FFFD and keeps the last of two values; an attacker uses
-//! both to show one thing to a check and another to what follows it. This one refuses.
+//! A lenient parser turns bad UTF-8 into U+FFFD and keeps the last of two values; an attacker can use either
+//! to get one value past a check and another one used. This parser refuses both.
 
 use std::borrow::Cow;
 
 use super::MAX_BODY;
 use crate::error::{Reason, Refusal};
 
-/// A parameter's name or value may be this long, in bytes, after decoding.
+/// The longest name or value of a parameter, in bytes, after decoding.
 pub const MAX_PARAMETER: usize = 8 * 1024;
-/// A form may have this many parameters.
+/// The most parameters of a form.
 pub const MAX_PARAMETERS: usize = 64;
 
-/// Why a form cannot be read. It repeats nothing of it, so it is safe to log.
+/// Why a form cannot be read. It contains no input, so it is safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormError {
@@ -44,7 +44,7 @@ impl From<FormError> for Refusal {
     }
 }
 
-/// Names that may stand more than once: RFC 8707 section 2, RFC 8693 section 2.1.
+/// Parameters that may be repeated: RFC 8707 section 2, RFC 8693 section 2.1.
 const REPEATABLE: &[&str] = &["resource", "audience"];
 
 /// The decoded parameters of a query or a body, borrowed from it where nothing was encoded.
@@ -94,7 +94,7 @@ impl<'a> Form<'a> {
     /// The value of a parameter; an empty one counts as absent (RFC 6749 section 3.1).
     ///
     /// # Errors
-    /// [`FormError::Repeated`] if there are two of it.
+    /// [`FormError::Repeated`] if it is repeated.
     pub fn one(&self, name: &str) -> Result<Option<&str>, FormError> {
         let mut hits = self.pairs.iter().filter(|(n, _)| n == name);
         match (hits.next(), hits.next()) {
@@ -115,7 +115,7 @@ impl<'a> Form<'a> {
         pairs.filter(|(_, value)| !value.is_empty())
     }
 
-    /// Those that have a value, but for these names, for longer than the input lives.
+    /// Those with a value, except these names, as owned parameters.
     pub(crate) fn owned_without(&self, names: &[&str]) -> Form<'static> {
         let kept = self.iter().filter(|(name, _)| !names.contains(name));
         let owned = |(name, value): (&str, &str)| (Cow::Owned(name.to_owned()), Cow::Owned(value.to_owned()));
@@ -147,7 +147,7 @@ impl std::fmt::Debug for Form<'_> {
     }
 }
 
-/// Decodes one name or value: `+` is a space, `%XX` is a byte, all of it is UTF-8.
+/// Decodes one name or value: `+` is a space, `%XX` is a byte, and the result must be UTF-8.
 pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, FormError> {
     if raw.len() > MAX_PARAMETER && decoded_length(raw) > MAX_PARAMETER {
         return Err(FormError::TooLarge);
@@ -173,7 +173,7 @@ pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, FormError> {
     Ok(Cow::Owned(text))
 }
 
-/// How long it will be: an escape is three bytes for one.
+/// The decoded length: an escape is three bytes for one.
 fn decoded_length(raw: &[u8]) -> usize {
     let escapes = raw.iter().filter(|b| **b == b'%').count();
     raw.len().saturating_sub(2 * escapes)

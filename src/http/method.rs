@@ -1,6 +1,6 @@
 //! [`Method`]: the method of a request.
 
-/// The request methods that the protocol tells apart.
+/// The request methods that the protocol distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Method {
@@ -12,15 +12,16 @@ pub enum Method {
     Post,
     /// `PUT`, for a registered client that changes itself (RFC 7592).
     Put,
-    /// `DELETE`, for one that goes.
+    /// `DELETE`, for one that deletes itself.
     Delete,
     /// `OPTIONS`, which a browser sends before a cross-origin request.
     Options,
-    /// Anything else, by its name. Every endpoint answers 405; a resource may have it.
+    /// Any other method, by name. Every endpoint answers 405; a resource may support it.
     Other(MethodName),
 }
 
-/// The name of a method, as the client sent it. One that is longer than [`MethodName::MAX`] is kept as an empty name.
+/// The name of a method, as the client sent it. One that is longer than [`MethodName::MAX`] is kept as an
+/// empty name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MethodName {
     length: u8,

@@ -1,6 +1,6 @@
 //! [`Request`] and [`Response`]: plain structs, so that any framework fits.
 //!
-//! An adapter copies in what the protocol reads and copies out what it answers; it decides nothing.
+//! An adapter copies the relevant parts of a request in and the response out; it decides nothing.
 
 pub(crate) mod cors;
 
@@ -20,13 +20,13 @@ pub use certificate::Certificate;
 pub use method::{Method, MethodName};
 pub use parameters::Parameters;
 
-/// A request body may be this long, in bytes.
+/// The longest request body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// One HTTP request, as far as OAuth reads it.
+/// The parts of an HTTP request that OAuth reads.
 ///
-/// The host chooses the endpoint by the method that it calls. The `Host` field is not read: every URL of the server comes from
-/// its configuration.
+/// The host selects the endpoint by the method that it calls. No endpoint reads the `Host` field: every URL
+/// of the server comes from its configuration.
 ///
 /// ```
 /// use grantor::http::Request;
@@ -42,12 +42,12 @@ pub struct Request {
     pub headers: Headers,
     /// The body, at most [`MAX_BODY`] bytes; a longer one is answered with 413.
     pub body: Vec<u8>,
-    /// The address of the peer, for the limits on wrong secrets, registrations and devices. Trusted: pass the address of the
-    /// connection, or one that your own proxy vouches for, never a header that the client wrote.
-    /// Without it no limit applies.
+    /// The address of the peer, for the limits on wrong secrets, registrations and devices. Trusted: pass the
+    /// address of the connection, or one that your own proxy vouches for, never a header that the client can
+    /// set. Without it no limit applies.
     pub peer: Option<IpAddr>,
-    /// The path of the request, as the client sent it. Only a guard reads it, and only of a request with a `DPoP` field: with the
-    /// origin of its resource, it is the URL that the proof has to name.
+    /// The path of the request, as the client sent it. Only a guard reads it, and only if the request has a
+    /// `DPoP` field: together with the origin of its resource, it is the URL that the proof must name.
     pub path: Option<String>,
     /// The client certificate of the connection, if the client proved one. Trusted: see [`Certificate`].
     pub certificate: Option<Certificate>,
@@ -104,14 +104,14 @@ impl Request {
         self
     }
 
-    /// Hands over the client certificate, see [`Request::certificate`].
+    /// Sets the client certificate, see [`Request::certificate`].
     #[must_use]
     pub fn with_certificate(mut self, certificate: Certificate) -> Self {
         self.certificate = Some(certificate);
         self
     }
 
-    /// The body, which says that it is JSON (RFC 7591 section 3.1).
+    /// The body, if its content type is JSON (RFC 7591 section 3.1).
     pub(crate) fn json_body(&self) -> Result<&[u8], Reason> {
         match self.content_type()?.eq_ignore_ascii_case("application/json") {
             true => Ok(&self.body),
@@ -119,7 +119,7 @@ impl Request {
         }
     }
 
-    /// The body of a `POST` that says that it is a form (RFC 6749 appendix B).
+    /// The body of a `POST`, if its content type is a form (RFC 6749 appendix B).
     pub(crate) fn posted_form(&self) -> Result<&[u8], Reason> {
         if self.method != Method::Post {
             return Err(Reason::MethodWrong);
@@ -156,13 +156,18 @@ impl Headers {
     /// The fields that any endpoint reads.
     pub const READ: &'static [&'static str] = &["authorization", "content-type", "dpop"];
 
-    /// What is read besides where it asks for a signed introspection answer (RFC 9701): an adapter may leave it out unless a
-    /// value has the word `jwt`.
+    /// Also read to detect a request for a signed introspection response (RFC 9701): an adapter may leave it
+    /// out unless a value contains `jwt`.
     pub const READ_OF_SIGNED_ANSWERS: &'static [&'static str] = &["accept"];
 
-    /// What is read besides where the method is `OPTIONS`: the fields of a preflight.
+    /// Also read if the method is `OPTIONS`: the fields of a preflight.
     pub const READ_OF_A_PREFLIGHT: &'static [&'static str] =
         &["access-control-request-method", "access-control-request-headers"];
+
+    /// Also read if a browser requests a page: an adapter may leave it out unless a value of `accept`
+    /// contains `text/html`. Only the pages of the feature `dev_pages` read it, and refuse a request without
+    /// it.
+    pub const READ_OF_A_PAGE: &'static [&'static str] = &["host"];
 
     /// Adds a field.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
@@ -175,7 +180,7 @@ impl Headers {
         hits.map(|(_, value)| value.as_str())
     }
 
-    /// The only value with this name; two of them are an error.
+    /// The only value of this field; two are an error.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Reason> {
         let mut hits = self.0.iter().filter(|(n, _)| n == name);
         match (hits.next(), hits.next()) {
@@ -279,7 +284,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Text made safe to stand in HTML, between tags or in a quoted attribute.
+/// Text escaped for HTML, between tags or in a quoted attribute.
 pub(crate) fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

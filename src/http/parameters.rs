@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::form::Form;
 
-/// The parameters of a request but for the client's credentials, each with a value, and none there twice but `resource`
-/// and `audience`. Its `Debug` shows names only.
+/// The parameters of a request without the client's credentials, each with a value; only `resource` and
+/// `audience` may be repeated. Its `Debug` shows only the names.
 pub struct Parameters(Form<'static>);
 
 /// Client credentials are removed: only client authentication may read them.
@@ -28,7 +28,7 @@ impl Parameters {
         self.0.all(name)
     }
 
-    /// Adds a parameter that is not there.
+    /// Adds a parameter that is not present.
     pub(crate) fn insert(&mut self, name: &'static str, value: String) {
         self.0.push(name, value);
     }

@@ -1,4 +1,4 @@
-//! The answer that a [`Refusal`] becomes.
+//! Turns a [`Refusal`] into a response.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::Response;
 use crate::error::{ErrorCode, Reason, Refusal};
 
 impl Refusal {
-    /// The JSON answer of a back-channel endpoint (RFC 6749 section 5.2).
+    /// The JSON error response of a back-channel endpoint (RFC 6749 section 5.2).
     pub fn into_response(self) -> Response {
         #[derive(Serialize)]
         struct Body {
@@ -39,8 +39,8 @@ impl Refusal {
     }
 }
 
-/// RFC 6750 section 3.1: no error code for who sent no token.
+/// RFC 6750 section 3.1: no error code if no token was sent.
 const BEARER: Cow<'static, str> = Cow::Borrowed("Bearer realm=\"oauth\"");
 const BEARER_INVALID: Cow<'static, str> = Cow::Borrowed("Bearer realm=\"oauth\", error=\"invalid_token\"");
-/// RFC 6749 section 5.2 asks for the challenge where the header was used, RFC 9110 for one on every 401.
+/// RFC 6749 section 5.2 requires the challenge if the header was used, RFC 9110 on every 401.
 const BASIC: Cow<'static, str> = Cow::Borrowed("Basic realm=\"oauth\", charset=\"UTF-8\"");

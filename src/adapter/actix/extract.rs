@@ -16,8 +16,9 @@ use crate::server::{Authorization, AuthorizationServer, Logout};
 
 pub(super) type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
-/// Reads the authorization request of your own handler, by the `Data<AuthorizationServer>` of the app. To show an
-/// [`ErrorPage`](crate::ErrorPage) of your own, call [`authorize`](AuthorizationServer::authorize) with what [`read`] gives you.
+/// Reads the authorization request of your own handler, with the `Data<AuthorizationServer>` of the app. To
+/// show your own [`ErrorPage`](crate::ErrorPage), call [`authorize`](AuthorizationServer::authorize) with
+/// what [`read`] gives you.
 impl FromRequest for Authorization {
     type Error = Error;
     type Future = Extracted<Self>;
@@ -28,7 +29,8 @@ impl FromRequest for Authorization {
     }
 }
 
-/// Reads the logout request of your own handler, by `GET` or by `POST`, by the `Data<AuthorizationServer>` of the app.
+/// Reads the logout request of your own handler, by `GET` or `POST`, with the `Data<AuthorizationServer>` of
+/// the app.
 impl FromRequest for Logout {
     type Error = Error;
     type Future = Extracted<Self>;
@@ -50,8 +52,8 @@ impl<R: Required, G: AsRef<Guard> + Clone + 'static> FromRequest for Authorized<
     }
 }
 
-/// The address that a request comes from, for your own pages: whom a [`PeerLayer`](super::PeerLayer) found, else the peer of the
-/// connection.
+/// The address of the client, for your own pages: the one that a [`PeerLayer`](super::PeerLayer) found, else
+/// the peer of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
 pub struct Peer(pub Option<IpAddr>);
@@ -65,7 +67,7 @@ impl Peer {
     }
 }
 
-/// What the layer leaves for the handlers inside. Nothing outside of this crate can make one.
+/// The layer inserts it for inner handlers. Only this crate can make one.
 #[derive(Clone, Copy)]
 pub(super) struct Found(pub(super) IpAddr);
 
@@ -87,7 +89,8 @@ fn whole(
     async move { Ok(read(&request, payload.await?).await) }
 }
 
-/// What the host gave its app by [`app_data`](actix_web::App::app_data). The visitor only sees a 500; the sentence is for the log.
+/// What the host gave its app by [`app_data`](actix_web::App::app_data). The visitor only sees a 500; the
+/// message is for the log.
 pub(super) fn of_app<T: Clone + 'static>(request: &HttpRequest) -> Result<T, Error> {
     match request.app_data::<Data<T>>() {
         Some(data) => Ok(T::clone(data)),

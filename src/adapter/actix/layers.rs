@@ -1,29 +1,32 @@
-//! The middlewares: the guard, origins, proxies, client certificates. What each does is said at its namesake of the adapter for `http`.
+//! The middlewares: guard, origins, proxies, client certificates. Each works like its namesake in the adapter
+//! for `http`.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::{Error, HttpMessage as _, HttpRequest};
 
 use super::extract::Found;
+use super::read_head;
 use super::screen::{Screen, Screened};
-use super::{copy, read_head};
 use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
+use crate::adapter::header_fields::copy_these;
 use crate::adapter::{ForwardedCertificates, TrustedProxies};
 use crate::audit::Audit;
 use crate::http::{Certificate, Method, Request, Response};
 use crate::resource::{CrossOrigin, Guard, Requirement, Shared};
 
-/// Guards an app or a scope. Who passes leaves an [`Access`](crate::Access) in the request's extensions: take `ReqData<Access>`.
+/// Guards an app or a scope. An accepted request has an [`Access`](crate::Access) in its extensions: use
+/// `ReqData<Access>`.
 ///
-/// Unlike its namesake it does not mark the `Authorization` header as sensitive, for actix cannot change a request that a middleware
-/// outside still holds: leave that header out of your logs.
+/// Unlike its namesake it does not mark the `Authorization` header as sensitive, because actix cannot change
+/// a request that an outer middleware still holds: leave that header out of your logs.
 ///
-/// A browser sends its preflights without a token: put a [`CrossOriginLayer`], which answers them, outside of this one, so in a later
-/// `wrap`.
+/// A browser sends its preflights without a token: put a [`CrossOriginLayer`], which answers them, around
+/// this one, in a later `wrap`.
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Guard,
@@ -31,7 +34,7 @@ pub struct GuardLayer {
 }
 
 impl GuardLayer {
-    /// Requires the same of every request.
+    /// Applies the same requirement to every request.
     #[must_use]
     pub fn new(guard: Guard, requirement: Requirement) -> Self {
         Self { guard, requirement: Arc::new(requirement) }
@@ -47,8 +50,8 @@ impl Screen for GuardLayer {
     }
 }
 
-/// Does what a [`CrossOrigin`] says: wrap it around the guard, so that it answers preflights, which have no token, and turns other
-/// origins away before anything else is read.
+/// Applies a [`CrossOrigin`] rule: wrap it around the guard, so it answers preflights, which have no token,
+/// and rejects other origins before anything else is read.
 #[derive(Clone, Debug)]
 pub struct CrossOriginLayer {
     rule: Arc<CrossOrigin>,
@@ -65,12 +68,13 @@ impl CrossOriginLayer {
 impl Screen for CrossOriginLayer {
     async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
         let mut read = Request::new(Method::from(request.method().as_str()));
-        copy(request.headers(), CrossOrigin::READ, &mut read.headers);
+        let fields = request.headers();
+        copy_these(CrossOrigin::READ, &mut read, |name| fields.get_all(name).map(HeaderValue::as_bytes));
         self.rule.check(&read)
     }
 }
 
-/// For a server behind proxies of your own: a request comes from whom the proxies name. Wrap your whole app in it.
+/// For a server behind your own proxies: takes the client's address from them. Wrap your whole app in it.
 ///
 /// ```
 /// use grantor::adapter::TrustedProxies;
@@ -85,7 +89,7 @@ impl Screen for CrossOriginLayer {
 pub struct PeerLayer(Arc<TrustedProxies>);
 
 impl PeerLayer {
-    /// Believes these proxies.
+    /// Trusts these proxies.
     #[must_use]
     pub fn new(proxies: TrustedProxies) -> Self {
         Self(Arc::new(proxies))
@@ -105,22 +109,23 @@ impl Screen for PeerLayer {
     }
 }
 
-/// For a server behind proxies that end TLS: a request has the client certificate that the proxy names. Wrap your whole app in it.
+/// For a server behind proxies that end TLS: takes the client certificate from them. Wrap your whole app in
+/// it.
 ///
-/// The field of a peer that is no proxy is ignored, and the audit hears of it
-/// ([`CertificateIgnored`](crate::EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the
-/// address of the peer is not known, nothing is read.
+/// A field from a peer that is not a listed proxy is ignored and audited
+/// ([`CertificateIgnored`](crate::EventKind::CertificateIgnored)). A malformed field is answered with 400. If
+/// the address of the peer is unknown, nothing is read.
 #[derive(Clone, Debug)]
 pub struct ForwardedCertificateLayer(Arc<CertificateRule>);
 
 impl ForwardedCertificateLayer {
-    /// Reads what these say.
+    /// Applies this rule.
     #[must_use]
     pub fn new(certificates: ForwardedCertificates) -> Self {
         Self(Arc::new(CertificateRule::new(certificates)))
     }
 
-    /// Tells this audit of fields that no proxy sent, and of those that cannot be read.
+    /// Audits fields that no proxy sent, and malformed ones.
     #[must_use]
     pub fn audit(self, audit: impl Audit + 'static) -> Self {
         Self(Arc::new(self.0.audit(audit)))
@@ -137,7 +142,7 @@ impl Screen for ForwardedCertificateLayer {
     }
 }
 
-/// The client certificate of a request: what a trusted proxy says, else what the host says, else that of the connection.
+/// The client certificate of a request: from a trusted proxy, else from the host, else from the connection.
 pub(super) fn certificate(request: &HttpRequest) -> Option<Certificate> {
     let extensions = request.extensions();
     match extensions.get() {
@@ -146,12 +151,12 @@ pub(super) fn certificate(request: &HttpRequest) -> Option<Certificate> {
     }
 }
 
-/// What is not text cannot be read, and is not left out.
+/// A value that is not text is malformed, and is not left out.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     headers.get_all(name).map(|value| value.to_str().unwrap_or("?")).collect()
 }
 
-/// actix asks each layer for a factory of its own.
+/// actix requires a factory for each layer.
 macro_rules! transform {
     ($($layer:ty),*) => {$(
         impl<S, B> Transform<S, ServiceRequest> for $layer

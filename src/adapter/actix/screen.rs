@@ -13,9 +13,9 @@ use actix_web::{Error, HttpResponse};
 use crate::http::Response;
 use crate::resource::Shared;
 
-/// What judges a request before the service behind it does.
+/// A check of a request before the inner service.
 pub trait Screen: Clone + 'static {
-    /// With whom the answer of the service is shared; or the answer in its place.
+    /// Who may read the response of the service; or a response instead of it.
     fn screen(&self, request: &ServiceRequest) -> impl Future<Output = Result<Shared, Response>>;
 }
 

@@ -15,7 +15,8 @@ use crate::server::AuthorizationServer;
 use crate::tenants::{Destination, Tenants};
 
 /// The machine endpoints of every tenant, as the default service of an app: give it to
-/// [`App::configure`](actix_web::App::configure). Your own routes go first; what is no endpoint of any tenant is a 404.
+/// [`App::configure`](actix_web::App::configure). Your own routes go first; anything that is not an endpoint
+/// of a tenant is a 404.
 pub fn tenant_routes(tenants: Arc<dyn Tenants>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let serve =
@@ -31,15 +32,16 @@ async fn answer(tenants: Arc<dyn Tenants>, request: HttpRequest, payload: web::P
     }
 }
 
-/// Where a request went, for several issuers in one server: by its `:authority` or `Host`, which its sender wrote.
+/// The destination of a request, for several issuers in one server: its `:authority` or `Host`, which the
+/// sender controls.
 fn destination(request: &HttpRequest) -> Destination<'_> {
     let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let authority = request.uri().authority().map(|authority| authority.as_str()).or_else(header);
     Destination::new(authority.unwrap_or_default(), request.uri().path())
 }
 
-/// An extractor for your own pages: the server of the tenant that a request is for, by the `Data<dyn Tenants>` of the app
-/// (`Data::from` an `Arc<dyn Tenants>`). Where there is none, the answer is 404.
+/// An extractor for your own pages: the server of the tenant for a request, with the `Data<dyn Tenants>` of
+/// the app (`Data::from` an `Arc<dyn Tenants>`). If there is none, the response is 404.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
 pub struct Tenant(pub AuthorizationServer);

@@ -1,4 +1,4 @@
-//! What is known of the connection that a request came over, and where axum leaves it in the request's extensions.
+//! The connection of a request, and where axum puts it in the request's extensions.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,9 +8,8 @@ use ::http::{Extensions, Uri};
 
 use crate::http::Certificate;
 
-/// The connection that a request came over: whose it is, and the client certificate that was proven on it. A
-/// [`TlsListener`](super::TlsListener) hands it to `into_make_service_with_connect_info::<Connection>()`; a listener of your own can do
-/// the same.
+/// The connection of a request: its peer, and its client certificate. A [`TlsListener`](super::TlsListener)
+/// passes it to `into_make_service_with_connect_info::<Connection>()`; your own listener can do the same.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Connection {
@@ -21,7 +20,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection from this address, on which this certificate was proven.
+    /// A connection from this address, with this client certificate.
     #[must_use]
     pub fn new(peer: SocketAddr, certificate: Option<Certificate>) -> Self {
         Self { peer, certificate }
@@ -37,7 +36,7 @@ pub(in crate::adapter) fn certificate(extensions: &Extensions) -> Option<Certifi
     extensions.get::<ConnectInfo<Connection>>()?.0.certificate.clone()
 }
 
-/// The URI as the client sent it: a router that is nested sees a part of it.
+/// The URI as the client sent it: a nested router sees only a part of it.
 pub(in crate::adapter) fn whole_uri(parts: &Parts) -> &Uri {
     parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri)
 }

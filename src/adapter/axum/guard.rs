@@ -21,8 +21,8 @@ where
     }
 }
 
-/// The metadata of these guards at their well-known paths ([`Guard::routes`]): merge it at the root of your app, do not
-/// nest it.
+/// The metadata of these guards at their well-known paths ([`Guard::routes`]): merge it at the root of your
+/// app, do not nest it.
 pub fn guard_routes<S: Clone + Send + Sync + 'static>(guards: impl IntoIterator<Item = Guard>) -> Router<S> {
     Guard::routes(guards).into_iter().fold(Router::new(), |router, (path, guard)| {
         let serve = move |request: HttpRequest<Body>| {

@@ -11,14 +11,14 @@ use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::tenants::Tenants;
 
-/// The machine endpoints of every tenant, as the fallback of a router: merge it at the root of your app. Your own routes
-/// go first; what is no endpoint of any tenant is a 404.
+/// The machine endpoints of every tenant, as the fallback of a router: merge it at the root of your app. Your
+/// own routes go first; anything that is not an endpoint of a tenant is a 404.
 pub fn tenant_router<S: Clone + Send + Sync + 'static>(tenants: impl Tenants + 'static) -> Router<S> {
     Router::new().fallback_service(EndpointService::tenants(tenants))
 }
 
-/// An extractor for your own pages: the server of the tenant that a request is for, by the `Arc<dyn Tenants>` in the
-/// app's state. Where there is none, the answer is 404.
+/// An extractor for your own pages: the server of the tenant for a request, with the `Arc<dyn Tenants>` in
+/// the app's state. If there is none, the response is 404.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
 pub struct Tenant(pub AuthorizationServer);

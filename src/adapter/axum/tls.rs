@@ -17,13 +17,13 @@ use tokio_rustls::server::TlsStream;
 use super::Connection;
 use crate::adapter::CertificateRequest;
 
-/// A handshake has this long.
+/// The time limit of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The most handshakes at once; further connections wait in the queue of the system.
 const MOST_HANDSHAKES: usize = 1024;
 
-/// Serves an axum app over TLS by rustls, and hands on the certificates that clients proved.
+/// Serves an axum app over TLS by rustls, and passes on client certificates.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -62,7 +62,8 @@ impl TlsListener {
         Self { tcp, config, clients: None, handshakes: JoinSet::new() }
     }
 
-    /// Reads certificates as this asked for them, see [`CertificateRequest::server_config`]. Without it, none is handed on.
+    /// Reads client certificates as requested, see [`CertificateRequest::server_config`]. Without it, none is
+    /// passed on.
     #[must_use]
     pub fn client_certificates(self, clients: CertificateRequest) -> Self {
         Self { clients: Some(clients), ..self }
@@ -83,7 +84,7 @@ impl TlsListener {
     }
 }
 
-/// The time by the clock of the configuration, which the handshake went by.
+/// The time by the configuration's clock, which the handshake used.
 fn now(config: &ServerConfig) -> Option<DateTime<Utc>> {
     let now = config.time_provider.current_time()?;
     DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)
@@ -102,7 +103,7 @@ impl Listener for TlsListener {
                         return connected;
                     }
                 }
-                // Axum's own way of accepting waits where the system is out of sockets.
+                // Axum's own accept loop waits when the system is out of sockets.
                 (stream, peer) = Listener::accept(&mut self.tcp), if has_room => self.begin(stream, peer),
             }
         }

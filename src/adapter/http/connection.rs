@@ -1,4 +1,4 @@
-//! What frameworks leave in a request's extensions about its connection. Without the features of any, nothing.
+//! The connection data that frameworks put into a request's extensions; nothing without their features.
 
 use std::net::IpAddr;
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use ::http::Request as HttpRequest;
+use ::http::{HeaderValue, Request as HttpRequest};
 use tower_layer::Layer;
 
-use super::copy;
 use super::screen::{Screen, Screened};
+use crate::adapter::header_fields::copy_these;
 use crate::http::{Method, Request, Response};
 use crate::resource::{CrossOrigin, Shared};
 
-/// A `tower` layer that does what a [`CrossOrigin`] says: put it outside of the guard, so that it answers preflights,
-/// which have no token, and turns other origins away before anything is looked at.
+/// A `tower` layer that applies a [`CrossOrigin`] rule: put it around the guard, so it answers preflights,
+/// which have no token, and rejects other origins before anything else is checked.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -52,7 +52,9 @@ impl<S> Layer<S> for CrossOriginLayer {
 impl Screen for CrossOriginLayer {
     async fn screen<B: Send>(self, request: HttpRequest<B>) -> Result<(HttpRequest<B>, Shared), Response> {
         let mut read = Request::new(Method::from(request.method().as_str()));
-        copy(request.headers(), CrossOrigin::READ, &mut read.headers);
+        let fields = request.headers();
+        let values = |name| fields.get_all(name).iter().map(HeaderValue::as_bytes);
+        copy_these(CrossOrigin::READ, &mut read, values);
         let shared = self.rule.check(&read)?;
         Ok((request, shared))
     }

@@ -13,12 +13,12 @@ use crate::audit::Audit;
 use crate::http::{Certificate, Response};
 use crate::resource::Shared;
 
-/// A `tower` layer for a server behind proxies that end TLS: for the endpoints, extractors and guards of this adapter, a request has
-/// the client certificate that the proxy names. Put it around your whole app.
+/// A `tower` layer for a server behind proxies that end TLS: for the endpoints, extractors and guards of this
+/// adapter, it takes the client certificate from them. Put it around your whole app.
 ///
-/// The field of a peer that is no proxy is ignored, and the audit hears of it
-/// ([`CertificateIgnored`](crate::EventKind::CertificateIgnored)). A field that cannot be read is answered with 400. Where the
-/// address of the peer is not known, nothing is read.
+/// A field from a peer that is not a listed proxy is ignored and audited
+/// ([`CertificateIgnored`](crate::EventKind::CertificateIgnored)). A malformed field is answered with 400. If
+/// the address of the peer is unknown, nothing is read.
 ///
 /// ```
 /// use grantor::adapter::http::ForwardedCertificateLayer;
@@ -41,7 +41,7 @@ impl ForwardedCertificateLayer {
         Self(Arc::new(CertificateRule::new(certificates)))
     }
 
-    /// Tells this audit of fields that no proxy sent, and of those that cannot be read.
+    /// Audits fields that no proxy sent, and malformed ones.
     #[must_use]
     pub fn audit(self, audit: impl Audit + 'static) -> Self {
         Self(Arc::new(self.0.audit(audit)))
@@ -71,7 +71,7 @@ impl Screen for ForwardedCertificateLayer {
     }
 }
 
-/// The client certificate of a request: what a trusted proxy says, else what the host says, else that of the connection.
+/// The client certificate of a request: from a trusted proxy, else from the host, else from the connection.
 pub(super) fn of(extensions: &Extensions) -> Option<Certificate> {
     match extensions.get() {
         Some(Forwarded(certificate)) => certificate.clone(),
@@ -79,7 +79,7 @@ pub(super) fn of(extensions: &Extensions) -> Option<Certificate> {
     }
 }
 
-/// What is not text cannot be read, and is not left out.
+/// A value that is not text is malformed, and is not left out.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect()
 }

@@ -11,11 +11,12 @@ use super::screen::{Screen, Screened};
 use crate::http::Response;
 use crate::resource::{Guard, Requirement, Shared};
 
-/// A `tower` layer that guards a whole router, or any service over HTTP. Who passes leaves an [`Access`](crate::Access) in the
-/// request's extensions.
+/// A `tower` layer that guards a whole router, or any service over HTTP. An accepted request has an
+/// [`Access`](crate::Access) in its extensions.
 ///
-/// The `Authorization` header is marked as sensitive, so that layers inside which log headers do not show it. A browser
-/// sends its preflights without a token: put a [`CrossOriginLayer`](super::CrossOriginLayer), which answers them, outside of this one.
+/// The `Authorization` header is marked as sensitive, so inner layers that log headers do not show it. A
+/// browser sends its preflights without a token: put a [`CrossOriginLayer`](super::CrossOriginLayer), which
+/// answers them, around this one.
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Guard,
@@ -23,7 +24,7 @@ pub struct GuardLayer {
 }
 
 impl GuardLayer {
-    /// Requires the same of every request.
+    /// Applies the same requirement to every request.
     #[must_use]
     pub fn new(guard: Guard, requirement: Requirement) -> Self {
         Self { guard, requirement: Arc::new(requirement) }

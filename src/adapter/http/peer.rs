@@ -11,11 +11,13 @@ use tower_service::Service;
 use super::connection;
 use crate::adapter::TrustedProxies;
 
-/// The address that a request comes from: whom [`PeerLayer`] found, else the peer of the connection; `None` where neither is known.
+/// The address of the client: the one that [`PeerLayer`] found, else the peer of the connection; `None` if
+/// neither is known.
 ///
-/// As an extension of a request it says what the peer of its connection is; the host leaves it there where its framework leaves
-/// nothing that this adapter knows. In axum it is an extractor for your own pages, and the peer is known if the app is served with
-/// `into_make_service_with_connect_info::<SocketAddr>()`, or over a `TlsListener` with that of a `Connection`.
+/// In a request's extensions it is the peer of its connection; the host inserts it if its framework provides
+/// nothing that this adapter knows. In axum it is an extractor for your own pages, and the peer is known if
+/// the app is served with `into_make_service_with_connect_info::<SocketAddr>()`, or over a `TlsListener` with
+/// that of a `Connection`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // taken apart in the arguments of a handler
 pub struct Peer(pub Option<IpAddr>);
@@ -35,12 +37,12 @@ pub(super) fn of_connection(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<Peer>().and_then(|peer| peer.0).or_else(|| connection::peer(extensions))
 }
 
-/// What the layer leaves for the handlers inside. Nothing outside of this crate can make one.
+/// The layer inserts it for inner handlers. Only this crate can make one.
 #[derive(Clone, Copy)]
 struct Found(IpAddr);
 
-/// A `tower` layer for a server behind proxies of your own: for the endpoints and extractors of this adapter, a request comes from
-/// whom the proxies name. Put it around your whole app.
+/// A `tower` layer for a server behind your own proxies: for the endpoints and extractors of this adapter, it
+/// takes the client's address from them. Put it around your whole app.
 ///
 /// ```
 /// use grantor::adapter::TrustedProxies;
@@ -54,7 +56,7 @@ struct Found(IpAddr);
 pub struct PeerLayer(Arc<TrustedProxies>);
 
 impl PeerLayer {
-    /// Believes these proxies.
+    /// Trusts these proxies.
     #[must_use]
     pub fn new(proxies: TrustedProxies) -> Self {
         Self(Arc::new(proxies))
@@ -95,7 +97,7 @@ impl<S: Service<HttpRequest<B>>, B> Service<HttpRequest<B>> for WithPeer<S> {
     }
 }
 
-/// What is not text cannot be read, and is not left out.
+/// A value that is not text is malformed, and is not left out.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect()
 }

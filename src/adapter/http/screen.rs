@@ -12,9 +12,9 @@ use tower_service::Service;
 use crate::http::Response;
 use crate::resource::Shared;
 
-/// What judges a request before the service behind it does.
+/// A check of a request before the inner service.
 pub trait Screen: Clone + Send + 'static {
-    /// The request as it goes on, and with whom its answer is shared; or the answer in its place.
+    /// The request to pass on, and who may read its response; or a response instead.
     fn screen<B: Send>(
         self,
         request: HttpRequest<B>,
@@ -51,7 +51,7 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        // The one that is ready goes; its clone stays and is asked again.
+        // The ready service is moved into the future; its clone stays and becomes ready again.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();

@@ -21,11 +21,12 @@ use crate::resource::Guard;
 use crate::server::AuthorizationServer;
 use crate::tenants::Tenants;
 
-/// All machine endpoints, by the paths of the server's table, as one `tower` service; at every other path the answer is 404. Cheap
-/// to clone. Your own pages go first: call it with what they leave.
+/// All machine endpoints, by the paths of the server's table, as one `tower` service; at every other path the
+/// response is 404. Cheap to clone. Use it as the fallback of your own pages.
 ///
 /// The limits by address need the peer of the connection: make one service for each connection with
-/// [`from_peer`](Self::from_peer), or leave a [`Peer`] in each request's extensions. Without either, nothing is limited by address.
+/// [`from_peer`](Self::from_peer), or leave a [`Peer`] in each request's extensions. Without either, nothing
+/// is limited by address.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -72,8 +73,8 @@ impl EndpointService {
         Self { guards: Arc::new(Guard::routes(guards).into_iter().collect()), ..self }
     }
 
-    /// The same for one connection: every request that has no [`Peer`] of its own comes from this address. Trusted: pass the address of
-    /// the connection.
+    /// The same for one connection: every request that has no [`Peer`] of its own comes from this address.
+    /// Trusted: pass the address of the connection.
     #[must_use]
     pub fn from_peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }
