@@ -85,7 +85,8 @@ pub(crate) async fn delete(State(app): State<App>, posted: PostedBy<Chosen>) -> 
         Ok(_) => return app.pages.problem(StatusCode::NOT_FOUND, "You have no application with this id."),
         Err(error) => return unavailable(&app, &error),
     }
-    // First no one serves it, then its grants end, then its record goes: an error in between leaves nothing half alive.
+    // First it is no longer served, then its grants end, then its record is removed: an error in between
+    // leaves nothing half deleted.
     match app.server.delete_client(&id).await {
         Ok(_) => see_other(&app.site.path(PATH)),
         Err(refusal) => unavailable(&app, &refusal),

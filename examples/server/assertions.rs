@@ -1,4 +1,5 @@
-//! `[[assertion_issuers]]`: whose assertions are taken in the place of a sign-in (RFC 7523), and who their subjects are here.
+//! `[[assertion_issuers]]`: whose assertions are taken in the place of a sign-in (RFC 7523), and who their
+//! subjects are here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ impl AssertionPolicy for Accounts {
     }
 }
 
-/// The grant type; `None` where the file names no one.
+/// The grant type; `None` if the file has no issuers.
 pub(crate) fn grant(entries: Vec<AssertionEntry>) -> Option<JwtBearer> {
     let (mut issuers, mut accounts) = (Vec::new(), BTreeMap::new());
     for AssertionEntry { issuer, id_jag, keys, whose } in entries {

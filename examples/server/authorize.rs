@@ -1,8 +1,8 @@
 //! `/authorize` and `/consent`: what only a host can do, which is to ask a person.
 //!
-//! Between the two nothing of the browser's is trusted: the query of the application's request travels along, and grantor
-//! checks all of it again at every step. The session keeps when the request was first seen, for a sign-in that has to be
-//! newer, and what a consent page was answered with.
+//! Between the two nothing of the browser's is trusted: the query of the application's request travels along,
+//! and grantor checks all of it again at every step. The session keeps when the request was first seen, for a
+//! sign-in that has to be newer, and what a consent page was answered with.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -33,8 +33,8 @@ pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request:
     }
 }
 
-/// `GET /consent`: every time, whatever was allowed before. Only a request that forbids every page is answered by what is
-/// remembered.
+/// `GET /consent`: every time, whatever was allowed before. Only a request that forbids every page is
+/// answered by what is remembered.
 pub(crate) async fn ask(
     State(app): State<App>,
     Peer(peer): Peer,
@@ -100,8 +100,8 @@ fn from(peer: Option<IpAddr>, query: String) -> Request {
 /// The request as far as it can be judged: `Err` is the page or the redirect that it gets instead of a
 /// consent page.
 ///
-/// A visitor who is not signed in goes to sign in, whatever else is wrong with the request: no one is sent
-/// anywhere by a link alone (RFC 9700 section 4.11.2).
+/// A visitor who is not signed in always goes to the sign-in page first: a link alone never redirects anyone
+/// to a client (RFC 9700 section 4.11.2).
 async fn check(app: &App, session: Option<&Session>, request: &Request) -> Result<Consent, Response> {
     let ask = app.server.authorize(request).await.map_err(|page| app.pages.refused(&page))?;
     let key = graphic(&query_of(request));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use grantor::adapter::TrustedProxies;
 use grantor::outbound::HttpOutbound;
-use grantor::{AuthMethod, Client, ClientMetadata, Policy, Profile, Scope};
+use grantor::{Client, ClientMetadata, Policy, Profile, Scope};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -34,7 +34,8 @@ pub(crate) struct Config {
     /// `None` to take it from the address that the server gets, which has to be a loopback one.
     pub(crate) issuer: Option<String>,
     pub(crate) listen: SocketAddr,
-    /// The proxies in front of this server, which say whom a request comes from; `None` if the file does not speak of any.
+    /// The proxies in front of this server, which say whom a request comes from; `None` if the file does not
+    /// speak of any.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
     /// How this server serves https by itself; `None` is http, or a proxy in front.
     pub(crate) tls: Option<Tls>,
@@ -67,7 +68,7 @@ pub(crate) struct Config {
     pub(crate) dpop: DpopSettings,
     /// Whether applications learn who signs in, by OpenID Connect.
     pub(crate) openid: Option<OpenIdSettings>,
-    /// Whether applications that no one registered are known by documents.
+    /// Whether client ID metadata documents are accepted.
     pub(crate) documents: bool,
     /// What asks for those documents, and for the keys of applications.
     pub(crate) outbound: Option<Arc<HttpOutbound>>,
@@ -79,7 +80,7 @@ pub(crate) struct Config {
     pub(crate) clients: Vec<Client>,
     /// The secrets of those that authenticate by a MAC.
     pub(crate) vault: Arc<Vault>,
-    /// Whether this is the configuration that stands in for a missing file; its passwords are public.
+    /// Whether this is the demonstration configuration, used without a file; its passwords are public.
     pub(crate) demo: bool,
 }
 
@@ -130,7 +131,8 @@ pub(crate) struct Requests {
     pub(crate) signed: bool,
 }
 
-/// `[limits]`, by address, and per minute but for `user_code`; 0 is off. What is missing has grantor's own limit.
+/// `[limits]`, by address, and per minute but for `user_code`; 0 is off. What is missing has grantor's own
+/// limit.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
@@ -142,7 +144,8 @@ pub(crate) struct Limits {
     pub(crate) device: Option<u32>,
     /// Applications that register themselves.
     pub(crate) registration: Option<u32>,
-    /// Wrong user codes of one browser session, while a device code lives; four times as many from one address.
+    /// Wrong user codes of one browser session, while a device code lives; four times as many from one
+    /// address.
     pub(crate) user_code: Option<u32>,
 }
 
@@ -312,12 +315,11 @@ impl Reader {
         let secrets: Vec<String> =
             secrets.into_iter().filter_map(|s| self.secret(&secret_place, s)).collect();
         let metadata: ClientMetadata = self.decode(place, Value::Table(entry))?;
-        let method = metadata.token_endpoint_auth_method;
+        let is_sealed = metadata.needs_sealed_secret();
         let builder = Client::builder(id?).metadata(metadata);
-        let by_mac = method == Some(AuthMethod::ClientSecretJwt);
         let vault = Arc::clone(&self.vault);
         let builder = secrets.into_iter().try_fold(builder, |builder, secret| {
-            match (by_mac, secret.starts_with("$argon2")) {
+            match (is_sealed, secret.starts_with("$argon2")) {
                 (true, _) => builder.sealed_secret(secret, &*vault),
                 (false, true) => Ok(builder.secret_phc(secret)),
                 (false, false) => Ok(builder.secret(secret)),

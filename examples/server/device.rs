@@ -1,7 +1,7 @@
 //! `/device`: where the user of a device enters its code, and says whether it may go on (RFC 8628).
 //!
-//! A code that comes with the address is only filled in: it takes a click to enter it, so that no one's link does.
-//! From then on it is this browser's, through its sign-in, and the consent page shows it for comparison.
+//! A code in the URL is only filled in: the user has to submit it, so a link alone never enters a code. From
+//! then on it is this browser's, through its sign-in, and the consent page shows it for comparison.
 
 use std::net::IpAddr;
 

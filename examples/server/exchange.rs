@@ -1,5 +1,5 @@
-//! `[[exchange]]`: which applications may exchange an access token that they were sent for one that is good at another
-//! resource (RFC 8693). Whatever no entry allows is denied.
+//! `[[exchange]]`: which applications may exchange an access token that they were sent for one that is good
+//! at another resource (RFC 8693). Whatever no entry allows is denied.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(crate) struct ExchangeEntry {
 }
 
 impl ExchangeEntry {
-    /// A token without an audience is for this server itself, and is no one's to pass on.
+    /// A token without an audience is for this server itself, and cannot be exchanged.
     fn allows(&self, ask: &ExchangeAsk<'_>) -> bool {
         let listed = |list: &[String], id: &ResourceId| list.iter().any(|entry| entry == id.as_str());
         self.client_id == ask.client.id().as_str()

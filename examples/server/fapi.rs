@@ -1,4 +1,5 @@
-//! `profile` and `[fapi]` of the configuration file: which generation of OAuth the server speaks, and how it is held to FAPI 2.0.
+//! `profile` and `[fapi]` of the configuration file: which generation of OAuth the server speaks, and how it
+//! is held to FAPI 2.0.
 
 use grantor::client::MessageSigning;
 use grantor::server::AuthorizationServerBuilder;
@@ -109,7 +110,8 @@ impl Reader {
     /// Clients of the file that the server would not serve.
     pub(crate) fn whole_fapi(&mut self, config: &Config) {
         for client in &config.clients {
-            let mistakes = client.check_profile(config.profile).err();
+            let signed = config.fapi.message_signing();
+            let mistakes = client.check_profile_with(config.profile, signed).err();
             let mistakes = mistakes.iter().flat_map(|mistakes| mistakes.all());
             let id = client.id();
             self.mistakes.extend(mistakes.map(|mistake| format!("clients ({id}): {mistake}")));

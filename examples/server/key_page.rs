@@ -11,7 +11,7 @@ use crate::applications::unavailable;
 use crate::pages::Page;
 use crate::session::Visitor;
 
-/// `GET /keys`, for anybody: what it shows is public.
+/// `GET /keys`, for anyone: what it shows is public.
 pub(crate) async fn list(State(app): State<App>, visitor: Visitor) -> Response {
     let Some(keys) = &app.keys else {
         return not_found(State(app)).await;

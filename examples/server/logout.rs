@@ -1,7 +1,8 @@
 //! `/logout`: an application or the user ends the session.
 //!
-//! An application sends the browser here, by `GET` or by a form of its own site. A browser sends our cookie with the first
-//! alone, so such a form goes on as a `GET`. What a page of ours posts has this session's token.
+//! An application sends the browser here, by `GET` or by a form of its own site. A browser sends our cookie
+//! with the first alone, so such a form goes on as a `GET`. What a page of ours posts has this session's
+//! token.
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -48,7 +49,7 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
     };
     let session = match session {
         Some(session) if session.wrote(&csrf) => session,
-        // Another tab was faster: no one is signed in who could be signed out.
+        // Another tab was faster: the user is already signed out.
         None if posted.decision.is_some() => return signed_out_already(&app, &request).await,
         Some(_) | None => {
             return app

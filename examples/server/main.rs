@@ -7,6 +7,7 @@
 //! cargo run -p grantor-server -- my-server.toml --store sqlite:grants.db
 //! cargo run -p grantor-server -- check my-server.toml
 //! cargo run -p grantor-server -- my-server.toml clients list
+//! cargo run -p grantor-server -- my-server.toml clients add application.toml
 //! ```
 //!
 //! Its log goes to standard error; `RUST_LOG=grantor=debug` adds every token that is issued to what is
@@ -82,7 +83,8 @@ struct Arguments {
     #[arg(long = "config", value_name = "FILE", conflicts_with = "config")]
     config_file: Option<PathBuf>,
     /// Where grants, registered applications and signing keys are kept: memory, sqlite:PATH,
-    /// postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST or redis-cluster://HOST:PORT,HOST:PORT. It goes before `store` in the file.
+    /// postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST or redis-cluster://HOST:PORT,HOST:PORT. It goes
+    /// before `store` in the file.
     #[arg(long, value_name = "ADDRESS")]
     store: Option<String>,
     /// Reads a password from standard input and prints the hash to put into the file.

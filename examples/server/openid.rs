@@ -1,4 +1,5 @@
-//! `[openid]` of the configuration file, and `claims` of `[[users]]`: what applications learn about the person who signs in.
+//! `[openid]` of the configuration file, and `claims` of `[[users]]`: what applications learn about the
+//! person who signs in.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use crate::users::Users;
 pub(crate) struct OpenIdSettings {
     /// In seconds; what is missing keeps grantor's default.
     pub(crate) id_token_lifetime: Option<u32>,
-    /// What pairwise identifiers of users are made with, of 32 bytes or more; without it, every application knows a user by `sub`.
+    /// What pairwise identifiers of users are made with, of 32 bytes or more; without it, every application
+    /// knows a user by `sub`.
     pairwise_secret: Option<String>,
     /// Whether applications may be signed out by frames in our page, too.
     frontchannel_logout: bool,

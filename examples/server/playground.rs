@@ -1,4 +1,5 @@
-//! `/playground`: the applications of the demonstration run their flows against this server, and every step is shown.
+//! `/playground`: the applications of the demonstration run their flows against this server, and every step
+//! is shown.
 //!
 //! It is there for the demonstration alone: the secrets in here are those of `demo.toml`, which are public.
 

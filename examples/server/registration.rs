@@ -46,7 +46,7 @@ impl SelfRegistration {
 }
 
 impl Reader {
-    /// `None` where no one may register an application but the users, on their page.
+    /// `None` if applications can only be registered by users, on their page.
     pub(crate) fn registration(&mut self, file: &mut Table) -> Option<SelfRegistration> {
         const PLACE: &str = "registration";
         let mut table: Table = self.take(file, PLACE)?;

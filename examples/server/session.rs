@@ -1,11 +1,11 @@
 //! Who is at the other end of a cookie.
 //!
-//! A session lives on the server; the cookie holds 256 random bits that name it. A visitor has one
-//! before signing in as well, for the token in the sign-in form. Signing in makes a new one, so an
-//! id that somebody planted in a browser is worth nothing afterwards.
+//! A session lives on the server; the cookie holds 256 random bits that name it. A visitor has one before
+//! signing in as well, for the token in the sign-in form. Signing in makes a new one, so a planted session id
+//! is useless afterwards (session fixation).
 //!
-//! It remembers when each authorization request was first seen, for a login that has to be newer, and how each consent page
-//! was answered, for a button that is pressed twice.
+//! It remembers when each authorization request was first seen, for a login that has to be newer, and how
+//! each consent page was answered, for a button that is pressed twice.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -44,7 +44,8 @@ pub(crate) const BY_PASSWORD: &str = "1";
 /// That of a sign-in by password and PIN.
 pub(crate) const BY_PIN: &str = "2";
 
-/// All sessions, in memory and bounded: a flood of visitors drives out its own sessions, and never the signed-in.
+/// All sessions, in memory and bounded: a flood of visitors drives out its own sessions, and never the
+/// signed-in.
 pub(crate) struct Sessions {
     cookie: String,
     attributes: &'static str,
@@ -90,8 +91,8 @@ impl Sessions {
 
     /// The visitor is `user`: the old session ends, and a new one begins.
     ///
-    /// What a visitor or the same user did in this browser goes along; what another user did does not. When a request was
-    /// first seen does not depend on its user.
+    /// What a visitor or the same user did in this browser goes along; what another user did does not. When a
+    /// request was first seen does not depend on its user.
     pub(crate) fn sign_in(&self, old: &Session, user: Arc<User>) -> HeaderValue {
         self.end(old);
         let browser = match &old.signed_in {
@@ -223,7 +224,7 @@ impl Default for Browser {
 }
 
 impl Browser {
-    /// 256 random bits that no one outside this server knows.
+    /// 256 random bits, known only to this server.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }

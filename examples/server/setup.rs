@@ -11,7 +11,7 @@ use grantor::client::argon2::Argon2Secrets;
 use grantor::client::{ClientJwts, RequestObjects, X509Certificates};
 use grantor::keys::{JwtSigner, KeyStore, Keys};
 use grantor::server::RateLimiter;
-use grantor::{AuthMethod, AuthorizationServer, Client, Policy, Registration};
+use grantor::{AuthorizationServer, Policy, Registration};
 
 use crate::app::{App, Parts};
 use crate::assertions;
@@ -32,7 +32,8 @@ use crate::users::Users;
 /// Puts everything together; `address` is where the server listens.
 ///
 /// # Errors
-/// One line for every mistake that grantor finds; the one thing that is wrong with the store, or with the keys.
+/// One line for every mistake that grantor finds; the one thing that is wrong with the store, or with the
+/// keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
     let stores = Stores::open(&config.store).await.map_err(one_line)?;
     let keys = keys(&config, stores.keys).await?;
@@ -41,8 +42,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     let site =
         Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
     let pages = Pages::new(&site).map_err(|error| vec![error.to_string()])?;
-    let mut methods = config.clients.iter().map(Client::auth_method);
-    let by_mac = methods.any(|method| method == AuthMethod::ClientSecretJwt);
+    let seals = config.clients.iter().any(|client| client.metadata().needs_sealed_secret());
     let registry = Arc::new(Clients::new(config.clients, Arc::clone(&stores.clients)));
     let users = Arc::new(Users::new(config.users));
     let builder = AuthorizationServer::builder(&issuer)
@@ -104,7 +104,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         Some(outbound) if config.documents => builder.client_id_metadata_documents(Arc::clone(outbound)),
         Some(_) | None => builder,
     };
-    let builder = match by_mac {
+    let builder = match seals {
         true => builder.sealed_secrets(config.vault),
         false => builder,
     };

@@ -1,4 +1,4 @@
-//! Where this server stands on the web.
+//! The URL of this server.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,5 @@
-//! `/login/pin`: the second page of a sign-in, for applications that want more than a password (`acr_values`, RFC 9470).
+//! `/login/pin`: the second page of a sign-in, for applications that want more than a password (`acr_values`,
+//! RFC 9470).
 
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};

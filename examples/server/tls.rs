@@ -1,5 +1,5 @@
-//! `[tls]`: an https issuer that this server serves by itself; and `[forwarded_certificates]`: what a proxy in front says of the
-//! certificates of its clients.
+//! `[tls]`: an https issuer that this server serves by itself; and `[forwarded_certificates]`: what a proxy
+//! in front says of the certificates of its clients.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

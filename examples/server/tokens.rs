@@ -75,8 +75,8 @@ impl KeySettings {
 }
 
 impl Config {
-    /// Whether anything of this server is signed: access tokens, the tokens of OpenID Connect, or answers to a client that wants them
-    /// signed.
+    /// Whether anything of this server is signed: access tokens, the tokens of OpenID Connect, or answers to
+    /// a client that wants them signed.
     pub(crate) fn signs(&self) -> bool {
         let resources = self.tokens.resources.iter().map(|resource| resource.access_tokens);
         let clients = self.clients.iter().map(|client| client.metadata().access_tokens);

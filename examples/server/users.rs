@@ -17,7 +17,7 @@ const LONGEST_PASSWORD: usize = 1024;
 /// Someone who can sign in.
 pub(crate) struct User {
     pub(crate) username: String,
-    /// The name that tokens know the user by; it never changes and is never given to anybody else.
+    /// The user's `sub` in tokens; it never changes and is never reused.
     pub(crate) sub: String,
     password: Password,
     /// What applications may learn about the user, by the names of OpenID Connect.

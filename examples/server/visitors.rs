@@ -1,7 +1,7 @@
 //! The sessions of visitors who are not signed in, which strangers can multiply.
 //!
-//! Each network has room for a few, and where all rooms are full, the network with the most makes room: a flood drives out its own
-//! sessions and no one else's.
+//! Each network has room for a few, and where all rooms are full, the network with the most makes room: a
+//! flood evicts only its own sessions.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

@@ -1,18 +1,29 @@
-//! `clients`: list, disable, enable, and a new secret.
+//! `clients`: list, add, disable, enable, and a new secret.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Subcommand;
 use grantor::client::{ClientPage, ClientState};
-use grantor::{Client, ClientId};
+use grantor::{Client, ClientId, ClientMetadata};
+use toml::{Table, Value};
 
 use super::{line, text};
 use crate::app::App;
+use crate::toml_reader::{Reader, syntax_error};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Every application: id, where it was registered, whether it is served, how it authenticates, its name.
     List,
+    /// Registers applications. Prints the id of each and, unless it is public, its secret, which is shown
+    /// this once.
+    Add {
+        /// One application, by the names of RFC 7591, or several as `[[clients]]`; both without `client_id`
+        /// and `client_secret`. `-` is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Stops serving an application, at all nodes at once. What it was granted stays: see `grants revoke`.
     Disable { client_id: String },
     /// Serves it again.
@@ -29,6 +40,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
     match command {
         Command::List => list(app).await,
+        Command::Add { files } => add(app, &files).await,
         Command::Disable { client_id } => put(app, &client_id, ClientState::Disabled).await,
         Command::Enable { client_id } => put(app, &client_id, ClientState::Active).await,
         Command::RotateSecret { client_id, former } => {
@@ -57,6 +69,56 @@ async fn list(app: &App) -> Result<(), String> {
             Some(last) => page = page.after(last),
             None => return Ok(()),
         }
+    }
+}
+
+/// Every file is read before the first application is registered.
+async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
+    let described: Vec<Vec<ClientMetadata>> =
+        files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    for metadata in described.into_iter().flatten() {
+        let application = Client::application().metadata(metadata);
+        let registered = app.server.register(application).await.map_err(text)?;
+        let id = registered.client.id().as_str();
+        match &registered.secret {
+            Some(secret) => line(&[&id, &secret.reveal()])?,
+            None => line(&[&id])?,
+        }
+    }
+    Ok(())
+}
+
+/// The applications that a file describes.
+fn read(file: &Path) -> Result<Vec<ClientMetadata>, String> {
+    let in_file = |mistake: String| format!("{}: {mistake}", file.display());
+    let text = match file.to_str() {
+        Some("-") => std::io::read_to_string(std::io::stdin()),
+        Some(_) | None => std::fs::read_to_string(file),
+    };
+    let text = text.map_err(|error| in_file(error.to_string()))?;
+    let mut table = text.parse::<Table>().map_err(|error| in_file(syntax_error(&text, &error)))?;
+    let mut reader = Reader::default();
+    let described = if table.contains_key("clients") {
+        let several = reader.each(&mut table, "clients", metadata);
+        reader.nothing_left(&table, "beside [[clients]]", "none");
+        several
+    } else {
+        metadata(&mut reader, "application", table).into_iter().collect()
+    };
+    match reader.mistakes.is_empty() {
+        true => Ok(described),
+        false => Err(in_file(reader.mistakes.join("; "))),
+    }
+}
+
+fn metadata(reader: &mut Reader, place: &str, entry: Table) -> Option<ClientMetadata> {
+    let made = ["client_id", "client_secret"].into_iter().find(|key| entry.contains_key(*key));
+    match made {
+        Some(key) => {
+            reader.mistakes.push(format!("{place}: {key} is made by the server, so leave it out"));
+            None
+        }
+        None => reader.decode(place, Value::Table(entry)),
     }
 }
 

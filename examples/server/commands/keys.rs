@@ -11,9 +11,11 @@ use crate::app::App;
 pub(crate) enum Command {
     /// Each key: its kid, algorithm and stage, and from when on it signs.
     List,
-    /// Announces a successor of each key that signs; it takes over once verifiers have had the time to fetch it.
+    /// Announces a successor of each key that signs; it takes over once verifiers have had the time to fetch
+    /// it.
     Rotate,
-    /// Ends a key that has leaked, and every token that it signed, at once. Other nodes follow within a minute.
+    /// Ends a key that has leaked, and every token that it signed, at once. Other nodes follow within a
+    /// minute.
     Replace { kid: String },
 }
 
