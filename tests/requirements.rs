@@ -1,4 +1,5 @@
-//! The list of requirements: each has its sentence, what is done has a test that carries its id, and what is planned has none.
+//! The list of requirements: each has its sentence, what is done has a test that carries its id, and what is
+//! planned has none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use super::SlowHash;
 use crate::base::SecretText;
 
-/// Checks `$argon2…` strings on a thread pool of its own, a bounded number at a time: each check costs the
-/// memory that its PHC string names, 64 MiB in a usual one.
+/// Checks `$argon2…` strings on its own thread pool, a bounded number at a time: each check costs the memory
+/// that its PHC string names, 64 MiB in a usual one.
 pub struct Argon2Secrets {
     running: Arc<AtomicUsize>,
     limit: usize,
@@ -47,7 +47,7 @@ impl SlowHash for Argon2Secrets {
     }
 }
 
-/// One of the checks that may run; it is given back when the check ends, not when its caller goes away.
+/// A permit for one check; it is released when the check ends, not when its caller is dropped.
 struct Slot(Arc<AtomicUsize>);
 
 impl Slot {

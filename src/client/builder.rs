@@ -9,7 +9,7 @@ use super::certificate::CertificateSubject;
 use super::keys::ClientKeys;
 use super::{ApplicationType, AuthMethod, Client, ClientError, ClientErrors, ClientId, ClientMetadata};
 use super::{ClientSecret, ClientState, GrantType, LogoutUris, Profile, ProfileMismatch, ResponseType};
-use super::{MIN_MAC_SECRET, Sealed, SealedSecretError, SealedSecrets, SecretHash, SelfRegistration};
+use super::{MIN_MAC_SECRET, SealedSecretError, SealedSecrets, SecretHash, SelfRegistration};
 use crate::base::redirect_uri::{RedirectUri, may_be_named};
 use crate::base::{AccessTokens, Scope, SecretText};
 use crate::error::Mistakes;
@@ -30,7 +30,7 @@ use crate::error::Mistakes;
 #[must_use]
 pub struct ClientBuilder {
     id: Option<ClientId>,
-    metadata: ClientMetadata,
+    pub(super) metadata: ClientMetadata,
     scope: Option<String>,
     secrets: Vec<ClientSecret>,
     issued: Option<DateTime<Utc>>,
@@ -55,7 +55,7 @@ impl ClientBuilder {
         }
     }
 
-    /// Takes all metadata at once, as from a file; what was set before is dropped.
+    /// Sets all metadata at once, as from a file; earlier settings are dropped.
     pub fn metadata(mut self, metadata: ClientMetadata) -> Self {
         self.metadata = metadata;
         self
@@ -73,13 +73,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds one of `post_logout_redirect_uris`: where the browser may go after a logout.
+    /// Adds one of `post_logout_redirect_uris`: where the browser may be redirected after a logout.
     pub fn post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.metadata.post_logout_redirect_uris.push(uri.into());
         self
     }
 
-    /// `backchannel_logout_uri`: where the client is told of the end of a session.
+    /// `backchannel_logout_uri`: where the client is notified of the end of a session.
     pub fn backchannel_logout_uri(mut self, uri: impl Into<String>) -> Self {
         self.metadata.backchannel_logout_uri = Some(uri.into());
         self
@@ -103,13 +103,13 @@ impl ClientBuilder {
         self
     }
 
-    /// `scope`: tokens between spaces; by default all that the server knows.
+    /// `scope`: tokens separated by spaces; by default all that the server knows.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
         self
     }
 
-    /// `authorization_details_types`; by default all that the server knows if a user is asked, and none otherwise.
+    /// `authorization_details_types`; by default, if a user is asked, all that the server knows, else none.
     pub fn authorization_details_types<S: Into<String>>(
         mut self,
         types: impl IntoIterator<Item = S>,
@@ -118,7 +118,7 @@ impl ClientBuilder {
         self
     }
 
-    /// `token_endpoint_auth_method`; by default `client_secret_basic`, and [`AuthMethod::None`] makes the client public.
+    /// `token_endpoint_auth_method`; by default `client_secret_basic`. [`AuthMethod::None`]: a public client.
     pub fn auth_method(mut self, method: AuthMethod) -> Self {
         self.metadata.token_endpoint_auth_method = Some(method);
         self
@@ -130,8 +130,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a secret of which only a SHA-256 digest is kept. For generated secrets; one that a person
-    /// chose wants [`secret_phc`](Self::secret_phc).
+    /// Adds a secret, of which only a SHA-256 digest is kept. For generated secrets; for one that a person
+    /// chose, use [`secret_phc`](Self::secret_phc).
     pub fn secret(self, secret: impl Into<String>) -> Self {
         let hash = SecretHash::Sha256(SecretText::new(secret).digest());
         self.add_secret(hash, None)
@@ -143,14 +143,15 @@ impl ClientBuilder {
         self.add_secret(hash, Some(expires))
     }
 
-    /// Adds a secret by its PHC string (`$argon2id$…`). The server needs a
-    /// [`SlowHash`](super::SlowHash) to check it.
+    /// Adds a secret as a PHC string (`$argon2id$…`). The server needs a [`SlowHash`](super::SlowHash) for
+    /// it.
     pub fn secret_phc(self, phc: impl Into<String>) -> Self {
         self.add_secret(SecretHash::Phc(phc.into()), None)
     }
 
-    /// Adds a secret that the server can open again, for [`AuthMethod::ClientSecretJwt`]. Its digest is kept, too, so it serves the other
-    /// methods with a secret as well.
+    /// Adds a secret that the server can open: for [`AuthMethod::ClientSecretJwt`], and for tokens with
+    /// `HS256`, which the last added secret signs. Its digest is kept, too, so it also works with the other
+    /// secret methods.
     ///
     /// # Errors
     /// It has fewer than 32 bytes, or the host did not seal it.
@@ -163,12 +164,11 @@ impl ClientBuilder {
         if secret.reveal().len() < MIN_MAC_SECRET {
             return Err(SealedSecretError::TooShort);
         }
-        let (hash, sealed) = (SecretHash::Sha256(secret.digest()), Some(Sealed(host.seal(&secret)?)));
-        self.secrets.push(ClientSecret { hash, sealed, expires: None });
+        self.secrets.push(ClientSecret::new(&secret, Some(host))?);
         Ok(self)
     }
 
-    /// The secret that was added last is valid until then.
+    /// The last added secret is valid until then.
     pub fn last_secret_until(mut self, expires: DateTime<Utc>) -> Self {
         if let Some(last) = self.secrets.last_mut() {
             last.expires = Some(expires);
@@ -176,7 +176,7 @@ impl ClientBuilder {
         self
     }
 
-    /// `jwks`: the public keys by which it signs its assertions.
+    /// `jwks`: its public keys, which verify its assertions.
     pub fn jwks(mut self, keys: serde_json::Value) -> Self {
         self.metadata.jwks = Some(keys);
         self
@@ -200,39 +200,39 @@ impl ClientBuilder {
         self
     }
 
-    /// `require_signed_request_object`: whether its authorization requests have to be signed (RFC 9101 section 10.5).
+    /// `require_signed_request_object`: whether its authorization requests must be signed (RFC 9101).
     pub fn require_signed_request_object(mut self, required: bool) -> Self {
         self.metadata.require_signed_request_object = Some(required);
         self
     }
 
-    /// `tls_client_auth_subject_dn`: the distinguished name of its certificate. The other names are members of the
-    /// [`metadata`](Self::metadata).
+    /// `tls_client_auth_subject_dn`: the distinguished name of its certificate. The other names are members
+    /// of the [`metadata`](Self::metadata).
     pub fn certificate_subject_dn(mut self, name: impl Into<String>) -> Self {
         self.metadata.tls_client_auth_subject_dn = Some(name.into());
         self
     }
 
-    /// `tls_client_certificate_bound_access_tokens`: whether its tokens are bound to its certificate (RFC 8705 section 3).
+    /// `tls_client_certificate_bound_access_tokens`: whether its tokens are bound to its certificate (RFC
+    /// 8705).
     pub fn certificate_bound_access_tokens(mut self, bound: bool) -> Self {
         self.metadata.tls_client_certificate_bound_access_tokens = Some(bound);
         self
     }
 
-    /// How its access tokens are written, unless their resource says otherwise.
+    /// The format of its access tokens, unless their resource says otherwise.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.metadata.access_tokens = Some(format);
         self
     }
 
-    /// `require_pushed_authorization_requests`: whether its authorization requests have to be pushed (RFC 9126 section 6).
+    /// `require_pushed_authorization_requests`: whether its authorization requests must be pushed (RFC 9126).
     pub fn require_pushed_authorization_requests(mut self, required: bool) -> Self {
         self.metadata.require_pushed_authorization_requests = Some(required);
         self
     }
 
-    /// `dpop_bound_access_tokens`: whether its access tokens have to be bound to a key that it proves by DPoP (RFC 9449
-    /// section 5.2).
+    /// `dpop_bound_access_tokens`: whether its access tokens must be bound to a DPoP key (RFC 9449).
     pub fn dpop_bound_access_tokens(mut self, required: bool) -> Self {
         self.metadata.dpop_bound_access_tokens = Some(required);
         self
@@ -244,14 +244,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether a registered `http://localhost` stands for every port of it, as it does for `127.0.0.1`.
+    /// Whether a registered `http://localhost` URI matches any port, as one with `127.0.0.1` does.
     pub fn localhost_any_port(mut self, any: bool) -> Self {
         self.metadata.localhost_any_port = Some(any);
         self
     }
 
-    /// Private-use schemes without a dot that its redirect URIs may have, such as `cursor`. Any program on the user's device
-    /// can claim such a scheme, so PKCE alone protects the code (RFC 8252 section 8.1).
+    /// Private-use schemes without a dot that its redirect URIs may have, such as `cursor`. Any program on
+    /// the user's device can claim such a scheme, so only PKCE protects the code (RFC 8252 section 8.1).
     pub fn redirect_schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
         self.metadata.redirect_schemes = Some(schemes.into_iter().map(Into::into).collect());
         self
@@ -263,13 +263,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether pushed requests of a confidential client may name an https redirect URI that is not registered (RFC 9126 section 2.4).
+    /// Whether a confidential client may push unregistered https redirect URIs (RFC 9126 section 2.4).
     pub fn unregistered_redirect_uris(mut self, allowed: bool) -> Self {
         self.metadata.unregistered_redirect_uris = Some(allowed);
         self
     }
 
-    /// The profile of FAPI that it is held to by a server of another profile.
+    /// The FAPI profile that applies to this client on a server with another profile.
     pub fn profile(mut self, profile: Profile) -> Self {
         self.metadata.profile = Some(profile);
         self
@@ -281,7 +281,7 @@ impl ClientBuilder {
         self
     }
 
-    /// A change of this client: what stays whatever its metadata become.
+    /// A change of this client: the parts that no change of metadata affects.
     pub(crate) fn keeping(current: &Client) -> Self {
         let builder = Self::new(Some(current.id.clone())).issued(current.issued);
         builder.state(current.state).owned_by(current.owner.clone())
@@ -297,8 +297,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Who registers it, in the host's own words: the user's identifier, say, for a page of "your applications"
-    /// ([`ClientPage::owned_by`](super::ClientPage::owned_by)). It is no metadata, and means nothing to the protocol.
+    /// Who owns the client, as the host names them: for example the user's identifier, for a page of "your
+    /// applications" ([`ClientPage::owned_by`](super::ClientPage::owned_by)). It is not client metadata, and
+    /// means nothing to the protocol.
     pub fn owner(self, owner: impl Into<String>) -> Self {
         self.owned_by(Some(owner.into()))
     }
@@ -323,7 +324,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether a registration has to make a secret.
+    /// Whether a registration has to generate a secret.
     pub(crate) fn wants_secret(&self) -> bool {
         self.goes_by(Credentials::Secret) && self.secrets.is_empty()
     }
@@ -338,7 +339,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Checks that all of it fits together.
+    /// Checks that all parts are consistent.
     ///
     /// # Errors
     /// Every mistake, not only the first.
@@ -390,9 +391,6 @@ impl ClientBuilder {
         match auth_method.credentials() {
             Credentials::Nothing if !secrets.is_empty() => errors.push(ClientError::PublicWithSecret),
             Credentials::Secret if secrets.is_empty() => errors.push(ClientError::SecretMissing),
-            Credentials::SealedSecret if secrets.iter().all(|secret| secret.sealed.is_none()) => {
-                errors.push(ClientError::SecretNotSealed);
-            }
             Credentials::Keys | Credentials::CertifiedKeys | Credentials::Certificate
                 if !secrets.is_empty() =>
             {
@@ -412,6 +410,9 @@ impl ClientBuilder {
             | Credentials::Keys
             | Credentials::CertifiedKeys
             | Credentials::Certificate => {}
+        }
+        if metadata.needs_sealed_secret() && secrets.iter().all(|secret| secret.sealed.is_none()) {
+            errors.push(ClientError::SecretNotSealed);
         }
         errors.extend(CertificateSubject::of(&metadata).err().map(ClientError::CertificateSubject));
         let known = match auth_method.credentials() {
@@ -465,7 +466,9 @@ impl ClientBuilder {
         }
         match client.profile() {
             Some(own) if own.is_of_clients() => {
-                errors.extend(client.check_profile(own).err().into_iter().flat_map(|mistakes| mistakes.0));
+                // Which messages are signed is the server's decision, and it checks the client again.
+                let checked = client.check_profile_with(own, super::MessageSigning::NONE);
+                errors.extend(checked.err().into_iter().flat_map(|mistakes| mistakes.0));
             }
             Some(_) => errors.push(ClientError::Profile(ProfileMismatch::OfServers)),
             None => {}
@@ -474,14 +477,14 @@ impl ClientBuilder {
     }
 }
 
-/// The signature algorithms of clients, by the names of the metadata. `Ed25519` is `EdDSA` by its fully specified name (RFC 9864).
+/// The signature algorithms of clients, by their metadata names; `Ed25519` is another name of `EdDSA`.
 const ALGORITHMS: [&str; 5] = ["EdDSA", "Ed25519", "ES256", "PS256", "RS256"];
 
 fn mistakes_of_public(client: &Client) -> impl Iterator<Item = ClientError> {
     let metadata = &client.metadata;
     let found = [
         client.allows(&GrantType::ClientCredentials).then_some(ClientError::PublicClientCredentials),
-        (client.auth_method == AuthMethod::ClientSecretJwt).then_some(ClientError::PublicWithMac),
+        metadata.needs_sealed_secret().then_some(ClientError::PublicWithMac),
         (metadata.require_pkce == Some(false)).then_some(ClientError::PublicWithoutPkce),
         (metadata.rotate_refresh_tokens == Some(false)).then_some(ClientError::PublicWithoutRotation),
         (metadata.unregistered_redirect_uris == Some(true)).then_some(ClientError::PublicWithoutRedirectUris),

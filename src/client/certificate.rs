@@ -1,5 +1,5 @@
-//! [`ClientCertificates`]: reads the certificates by which clients prove who they are (RFC 8705 section 2), and
-//! [`CertificateSubject`], the name that one of them has to have.
+//! [`ClientCertificates`]: reads the certificates by which clients prove who they are (RFC 8705 section 2),
+//! and [`CertificateSubject`], the required name of a certificate.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::base::DistinguishedName;
 use crate::error::CertificateFlaw;
 use crate::http::Certificate;
 
-/// The one name that the certificate of a client of `tls_client_auth` has to have (RFC 8705 section 2.1.2).
+/// The name that the certificate of a `tls_client_auth` client must have (RFC 8705 section 2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateSubject {
@@ -32,10 +32,10 @@ pub enum CertificateSubject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateSubjectError {
-    /// RFC 8705 section 2.1.2 wants exactly one.
+    /// RFC 8705 section 2.1.2 requires exactly one.
     #[error("more than one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email")]
     Several,
-    /// It is empty, too long, or not of its form.
+    /// It is empty, too long, or malformed.
     #[error("the tls_client_auth_… name is malformed")]
     Malformed,
 }
@@ -47,7 +47,7 @@ impl CertificateSubject {
     /// The name that the metadata have, if they have one.
     ///
     /// # Errors
-    /// There are several, or it cannot be one.
+    /// There are several, or it is malformed.
     pub fn of(metadata: &ClientMetadata) -> Result<Option<Self>, CertificateSubjectError> {
         let texts = [
             &metadata.tls_client_auth_subject_dn,
@@ -87,29 +87,29 @@ impl Client {
 #[cfg_attr(feature = "mtls", doc = "[`X509Certificates`](super::X509Certificates).")]
 #[cfg_attr(not(feature = "mtls"), doc = "`X509Certificates`.")]
 ///
-/// The connection proved the private key of the certificate; all else in it is hostile, and so are keys by `jwks_uri`, whose address a
-/// stranger chose. A wrong `Ok` lets anybody be that client.
+/// The connection proved possession of the certificate's private key; everything else in it is untrusted, and
+/// so are keys from a `jwks_uri`, which the client chose. A wrong `Ok` lets anyone impersonate that client.
 #[async_trait]
 pub trait ClientCertificates: Send + Sync {
-    /// Whether the certificate is the expected one. Its dates and its chain are not looked at: for a name the host verified the chain,
-    /// and for a key they do not count (RFC 8705 section 2.2).
+    /// Whether the certificate is the expected one. Its dates and chain are not checked: for a name the host
+    /// verified the chain, and for a key they do not count (RFC 8705 section 2.2).
     ///
     /// # Errors
-    /// Why it is not, or that the keys could not be fetched, which is no verdict on the client.
+    /// Why it is not, or that the keys could not be fetched, which says nothing about the client.
     async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), CertificateFlaw>;
 
     /// Whether it fetches key sets from a `jwks_uri`.
     fn fetches(&self) -> bool;
 }
 
-/// A certificate that a client showed.
+/// A certificate that a client presented.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ShownCertificate<'a> {
     /// The certificate.
     pub certificate: &'a Certificate,
-    /// What it has to be. Without anything, for the client is unknown, read it all the same and refuse: the answer must take the same
-    /// time.
+    /// What is expected. If it is `None` because the client is unknown, read the certificate nevertheless and
+    /// refuse: the response must take the same time.
     pub expected: Option<ExpectedCertificate<'a>>,
 }
 
@@ -119,7 +119,7 @@ impl<'a> ShownCertificate<'a> {
     }
 }
 
-/// What the certificate of a client has to be.
+/// The expected certificate of a client.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ExpectedCertificate<'a> {

@@ -1,4 +1,4 @@
-//! The public keys of clients as they stand in certificates, and in key sets.
+//! The public keys of clients, from certificates and from key sets.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ struct Jwk {
 }
 
 impl CertificateKeys {
-    /// Reads a key set; what cannot be in a certificate is skipped.
+    /// Reads a key set; a key that cannot be in a certificate is skipped.
     pub(super) fn parse(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Set {
@@ -89,7 +89,8 @@ impl CertificateKey {
         }
     }
 
-    /// The key of a set, or that of the first certificate of its `x5c`; if it has both, they are one (RFC 7517 section 4.7).
+    /// The key of a set, or that of the first certificate of its `x5c`; if it has both, they must be equal
+    /// (RFC 7517 section 4.7).
     fn of_jwk(key: &Jwk) -> Option<Self> {
         if key.d.is_some() || key.usage.as_deref().is_some_and(|usage| usage != "sig") {
             return None;
@@ -125,8 +126,8 @@ impl CertificateKey {
     }
 }
 
-/// The key set at the `jwks_uri` of a client, kept for as long as its answer says, within bounds; asked for an unknown key twice a
-/// minute at most.
+/// The key set at the `jwks_uri` of a client, cached as its response says, within bounds; fetched for an
+/// unknown key at most twice a minute.
 pub(super) struct FetchedCertificateKeys {
     url: Arc<str>,
     outbound: Arc<dyn Outbound>,
@@ -149,7 +150,7 @@ impl FetchedCertificateKeys {
         if keys.has(shown) {
             return Ok(true);
         }
-        // What is there stays valid while a newer set cannot be fetched.
+        // The cached set stays valid while a newer one cannot be fetched.
         let newer = self.kept.latest(true, now, self.fetch(now)).await;
         Ok(newer.unwrap_or(keys).has(shown))
     }

@@ -6,7 +6,7 @@ use super::{LogoutUriError, ProfileMismatch, ResponseType};
 use crate::base::redirect_uri::RedirectUriError;
 use crate::error::Mistakes;
 
-/// One mistake in what was registered (`invalid_client_metadata` of RFC 7591).
+/// One mistake in client metadata (`invalid_client_metadata` of RFC 7591).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -24,29 +24,29 @@ pub enum ClientError {
         /// What is wrong with it.
         why: RedirectUriError,
     },
-    /// Not a private-use scheme in lower case, or one that browsers treat in a way of their own.
+    /// Not a private-use scheme in lower case, or one that browsers treat specially.
     #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
     RedirectScheme(String),
-    /// An address of a logout cannot be registered.
+    /// A logout URI cannot be registered.
     #[error(transparent)]
     Logout(LogoutUriError),
-    /// Codes and implicit tokens have to go somewhere.
-    #[error("redirect_uris is empty, and a grant type needs one")]
+    /// Codes and implicit tokens need a redirect URI.
+    #[error("redirect_uris is empty, but a grant type needs one")]
     RedirectUriMissing,
     /// RFC 7591 section 2.1.
-    #[error("response_types has {:?} without all the grant types that it needs", .0.as_str())]
+    #[error("response_types has {:?}, but grant_types lacks a grant type that it needs", .0.as_str())]
     ResponseTypeWithoutGrant(ResponseType),
-    /// A public client has nothing to keep a secret in.
+    /// A public client cannot keep a secret.
     #[error("a client with token_endpoint_auth_method none cannot have a secret")]
     PublicWithSecret,
     /// The client could never authenticate.
     #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
     SecretMissing,
-    /// A MAC cannot be checked with a digest.
-    #[error("client_secret_jwt needs a secret that the server can open: call sealed_secret")]
+    /// A digest can neither check nor make a MAC.
+    #[error("client_secret_jwt and HS256 need a secret that the server can open: call sealed_secret")]
     SecretNotSealed,
-    /// OpenID Connect Core section 10.1: the user of a native client has every secret in it.
-    #[error("a native client cannot use client_secret_jwt")]
+    /// OpenID Connect Core section 10.1: every user of a native client can read its secret.
+    #[error("a public or native client cannot use client_secret_jwt or HS256")]
     PublicWithMac,
     /// The client could never authenticate.
     #[error("the client has no keys: its authentication method needs jwks or jwks_uri")]
@@ -56,17 +56,17 @@ pub enum ClientError {
         "tls_client_auth needs one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email"
     )]
     CertificateSubjectMissing,
-    /// A token in a fragment is bound to no certificate.
-    #[error("tls_client_certificate_bound_access_tokens and the implicit grant exclude each other")]
+    /// A token in a fragment cannot be bound to a certificate.
+    #[error("tls_client_certificate_bound_access_tokens and the implicit grant are mutually exclusive")]
     ImplicitUnbound,
-    /// What its profile forbids.
+    /// Its profile forbids it.
     #[error(transparent)]
     Profile(ProfileMismatch),
     /// The name of its certificate cannot be used.
     #[error(transparent)]
     CertificateSubject(CertificateSubjectError),
-    /// One client has one way to authenticate.
-    #[error("a client that proves a key of its own cannot have a secret")]
+    /// A client has one authentication method.
+    #[error("a client that authenticates by its own key cannot have a secret")]
     KeysAndSecret,
     /// The keys cannot be used.
     #[error(transparent)]
@@ -77,13 +77,13 @@ pub enum ClientError {
     )]
     SigningAlgorithm,
     /// OpenID Connect Registration section 5.
-    #[error("sector_identifier_uri must be an https URL without a user name and a fragment")]
+    #[error("sector_identifier_uri must be an https URL without a user name or a fragment")]
     SectorIdentifierUri,
     /// OpenID Connect Core section 8.1.
     #[error("subject_type pairwise needs redirect_uris of one https host, or a sector_identifier_uri")]
     SectorMissing,
     /// OpenID Connect Core section 4.
-    #[error("initiate_login_uri must be an https URL without a user name and a fragment")]
+    #[error("initiate_login_uri must be an https URL without a user name or a fragment")]
     InitiateLoginUri,
     /// Not an asymmetric algorithm that this crate knows.
     #[error("request_object_signing_alg must be EdDSA, Ed25519, ES256, PS256 or RS256")]
@@ -105,5 +105,5 @@ pub enum ClientError {
     PublicWithoutRotation,
 }
 
-/// Every mistake that was found in what was registered.
+/// All mistakes in client metadata.
 pub type ClientErrors = Mistakes<ClientError>;

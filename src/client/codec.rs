@@ -37,7 +37,7 @@ struct Version {
 }
 
 impl Client {
-    /// The client as JSON, with digests in place of secrets; beside them those that the host
+    /// The client as JSON, with digests instead of secrets, and with the secrets that the host
     /// [sealed](super::SealedSecrets).
     #[must_use]
     pub fn encode(&self) -> serde_json::Value {
@@ -58,7 +58,7 @@ impl Client {
     /// Reads what [`encode`](Self::encode) wrote, in this version or an earlier one, and checks it again.
     ///
     /// # Errors
-    /// A body that is damaged, that a later version wrote, or that the rules of today refuse.
+    /// A body that is damaged, was written by a later version, or violates the current rules.
     pub fn decode(body: &serde_json::Value) -> Result<Self, ClientDecodeError> {
         let Version { v } = Version::deserialize(body)?;
         if v != VERSION {
@@ -77,12 +77,12 @@ impl Client {
 #[non_exhaustive]
 pub enum ClientDecodeError {
     /// Written by a later version of this crate.
-    #[error("the client was written in format {0}, and this version reads format {VERSION}: upgrade grantor")]
+    #[error("the client was written in format {0}, but this version reads format {VERSION}: upgrade grantor")]
     Version(u32),
     /// Not what this crate writes.
     #[error("the stored client is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
-    /// Its parts do not fit together.
+    /// Its parts are inconsistent.
     #[error("the stored client is not valid: {0}")]
     Invalid(#[from] ClientErrors),
 }

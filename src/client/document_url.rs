@@ -6,18 +6,18 @@ use super::ClientId;
 use crate::error::Reason;
 use crate::outbound::address::Host;
 
-/// It may be this long, in bytes.
+/// The longest one, in bytes.
 const MAX_URL: usize = 1024;
 
-/// An https URL with a path, without user name, fragment and dot segments (section 3 of the draft). It is never normalised:
-/// another spelling is another client.
+/// An https URL with a path, without user name, fragment or dot segments (section 3 of the draft). It is
+/// never normalised: another spelling is another client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DocumentUrl<'a> {
     host: &'a str,
 }
 
 impl<'a> DocumentUrl<'a> {
-    /// Whether an id can only be the URL of a document. No id that a server makes looks like this.
+    /// Whether an id is the URL of a document. Generated ids never look like this.
     pub(crate) fn is_claimed_by(id: &ClientId) -> bool {
         id.as_str().starts_with("https://")
     }
@@ -27,13 +27,13 @@ impl<'a> DocumentUrl<'a> {
         Self::read(id.as_str()).ok_or(Reason::DocumentUrlRefused)
     }
 
-    /// The host and the port, if one is named: what a person can judge.
+    /// The host, and the port if there is one: the part that a person can judge.
     pub(crate) fn host(self) -> &'a str {
         self.host
     }
 
-    /// A path of a slash alone would make the whole site the client, which is hardly what its owner meant; the MCP clients
-    /// do not send one either.
+    /// The path `/` would make the whole site the client, which its owner hardly intends; no MCP client sends
+    /// one.
     fn read(text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix("https://").filter(|_| text.len() <= MAX_URL)?;
         let host = &rest[..rest.find('/')?];
@@ -46,7 +46,7 @@ impl<'a> DocumentUrl<'a> {
     }
 }
 
-/// A segment that other readers take away: `.` or `..`, however they are spelt.
+/// A segment that other parsers remove: `.` or `..`, in any encoding.
 fn is_dots(segment: &str) -> bool {
     let plain = segment.replace("%2e", ".").replace("%2E", ".");
     plain == "." || plain == ".."

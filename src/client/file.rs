@@ -16,7 +16,8 @@ use crate::error::BackendError;
 /// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
 /// always the old one or the new one. For one process and some thousands of clients.
 ///
-/// A change writes and syncs the file on the calling thread, some milliseconds; look-ups touch only memory.
+/// A change writes and syncs the file on the calling thread, which takes some milliseconds; lookups only read
+/// memory.
 #[derive(Debug)]
 pub struct FileRegistry {
     path: PathBuf,
@@ -45,10 +46,10 @@ pub enum FileRegistryError {
 }
 
 impl FileRegistry {
-    /// Opens the file; one that does not exist is an empty registry.
+    /// Opens the file; a missing file is an empty registry.
     ///
     /// # Errors
-    /// The file cannot be read, or holds what is no client.
+    /// The file cannot be read, or is not a list of valid clients.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FileRegistryError> {
         let path = path.into();
         let bodies: Vec<Value> = match fs::read(&path) {
@@ -70,7 +71,7 @@ impl FileRegistry {
         self.clients.all()
     }
 
-    /// Writes the new state, then shows it; a write that fails shows nothing.
+    /// Writes the new state, then publishes it; a failed write changes nothing.
     fn change(&self, change: Change) -> Result<(), RegistryError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = MemoryRegistry::new(self.clients.all().iter().map(|c| Client::clone(c)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fluent_uri::Uri;
 use serde::{Deserialize, Serialize};
 
-/// How a client comes to a token (`grant_types` of RFC 7591 section 2).
+/// How a client gets tokens (`grant_types` of RFC 7591 section 2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]

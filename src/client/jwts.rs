@@ -16,13 +16,14 @@ use crate::trust::{
     FetchedKeys, Few, KeySource, Recent, SignatureMissing, StaticKeys, TrustedKeys, signed_claims,
 };
 
-/// Verifies what clients sign, by the keys that they registered: `private_key_jwt` (RFC 7523, OpenID Connect Core section 9).
+/// Verifies what clients sign, with their registered keys: `private_key_jwt` (RFC 7523, OpenID Connect Core
+/// section 9).
 ///
-/// A key set is parsed once and kept while there is room. One at a `jwks_uri` is fetched over the [`Outbound`], which must reach
-/// public addresses only, and kept for as long as its answer says, within bounds; one request fetches on behalf of all. An assertion
-/// that names an unknown key has the set fetched again, at most once in 30 seconds. While the address cannot be reached, the last set
-/// is used for an hour; without one the answer is 503, which is no verdict on the client. At most 16 sets are fetched at once, 4 of
-/// them from one host.
+/// A key set is parsed once and cached while there is room. One at a `jwks_uri` is fetched through the
+/// [`Outbound`], which must reach only public addresses, and is cached as its response says, within bounds;
+/// concurrent requests share one fetch. An assertion with an unknown key causes another fetch, at most once
+/// in 30 seconds. While the URL cannot be reached, the last set is used for an hour; without one the response
+/// is 503, which says nothing about the client. At most 16 sets are fetched at once, 4 of them from one host.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -56,11 +57,11 @@ pub struct ClientJwts {
     fetched: Recent<Arc<str>, Arc<FetchedKeys>>,
 }
 
-/// This many key sets of either kind are kept; those that are used least go first.
+/// The most key sets of either kind that are cached; the least used are evicted first.
 const KEPT: usize = 1000;
 
 impl ClientJwts {
-    /// By keys that clients registered by value (`jwks`).
+    /// With keys that clients registered by value (`jwks`).
     pub fn new() -> Self {
         Self {
             outbound: None,
@@ -71,17 +72,17 @@ impl ClientJwts {
         }
     }
 
-    /// The same, and by keys at a `jwks_uri`, which are fetched over this way out.
+    /// The same, and with keys at a `jwks_uri`, which are fetched through this `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
         Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
     }
 
-    /// Only these algorithms; by default all of them. The symmetric one of `client_secret_jwt` is none of them.
+    /// Only these algorithms; by default all of them. The symmetric one of `client_secret_jwt` is separate.
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         Self { algorithms: algorithms.into_iter().collect(), ..self }
     }
 
-    /// The keys of a client; none where nothing can be fetched from.
+    /// The keys of a client; `None` without an `Outbound` for its `jwks_uri`.
     fn source(&self, keys: &ClientKeys) -> Option<Arc<dyn KeySource>> {
         match keys {
             ClientKeys::Set(set) => {
@@ -207,10 +208,11 @@ impl ClientSignatures for ClientJwts {
     }
 }
 
-/// What a MAC is compared with in vain.
+/// A dummy secret for MACs of unknown clients.
 const DECOY: &[u8] = &[0; MIN_MAC_SECRET];
 
-/// One key for each algorithm. Who has the private halves is of no matter: what they verify is refused.
+/// Dummy keys, one for each algorithm. It does not matter who has the private keys: the result is always a
+/// refusal.
 fn decoys() -> Vec<VerifyingKey> {
     let rsa = |algorithm: &str| {
         format!(r#"{{"kty":"RSA","alg":"{algorithm}","e":"AQAB","n":"{}ww"}}"#, "w8PD".repeat(85))

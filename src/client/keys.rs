@@ -13,7 +13,7 @@ use super::ClientMetadata;
 use crate::base::{Algorithm, Digest, SecretText};
 use crate::error::AssertionFlaw;
 
-/// The public keys of a client (RFC 7591 section 2): by value, or where they are published.
+/// The public keys of a client (RFC 7591 section 2): by value, or by URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientKeys {
@@ -42,7 +42,7 @@ impl ClientKeySet {
         &self.json
     }
 
-    /// Over all of it, to remember by what was parsed.
+    /// A digest of all of it, as the key of the parsed set.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -60,7 +60,7 @@ impl fmt::Debug for ClientKeySet {
 #[non_exhaustive]
 pub enum ClientKeysError {
     /// RFC 7591 section 2.
-    #[error("jwks and jwks_uri exclude each other")]
+    #[error("jwks and jwks_uri are mutually exclusive")]
     Twice,
     /// Not an object with an array `keys` of objects, or one without a key.
     #[error("jwks is not a JSON Web Key Set with a key in it")]
@@ -74,7 +74,7 @@ pub enum ClientKeysError {
     /// An RSA key of less than 2048 bits.
     #[error("jwks holds an RSA key of less than 2048 bits")]
     Weak,
-    /// Not an https URL with a host, and without user name and fragment.
+    /// Not an https URL with a host and without user name or fragment.
     #[error("jwks_uri is not an https URL")]
     Uri,
 }
@@ -83,7 +83,7 @@ impl ClientKeys {
     /// The keys that the metadata name, if they name any.
     ///
     /// # Errors
-    /// What is wrong with them, as far as it can be seen without cryptography.
+    /// The mistakes that can be found without cryptography.
     pub fn of(metadata: &ClientMetadata) -> Result<Option<Self>, ClientKeysError> {
         match (&metadata.jwks, metadata.jwks_uri.as_deref()) {
             (None, None) => Ok(None),
@@ -147,24 +147,25 @@ fn is_https(uri: &str) -> bool {
 #[cfg_attr(feature = "jwt", doc = "[`ClientJwts`](super::ClientJwts).")]
 #[cfg_attr(not(feature = "jwt"), doc = "`ClientJwts`.")]
 ///
-/// The text is hostile, and so are keys by `jwks_uri`, whose address a stranger chose. A wrong `Ok` lets anybody be that client.
+/// The text is untrusted, and so are keys from a `jwks_uri`, which the client chose. A wrong `Ok` lets anyone
+/// impersonate that client.
 #[async_trait]
 pub trait ClientSignatures: Send + Sync {
-    /// The claims of a compact JWS that one of the client's keys signed; nothing of them has been checked.
+    /// The claims of a compact JWS that one of the client's keys signed; they have not been checked.
     ///
     /// # Errors
-    /// Why it does not count, or that the keys could not be fetched, which is no verdict on the client.
+    /// Why it is refused, or that the keys could not be fetched, which says nothing about the client.
     async fn verify(
         &self,
         signed: &SignedText<'_>,
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, ClaimsMissing>;
 
-    /// The claims of a compact JWS whose MAC (`HS256`) one of these secrets made, of at least 32 bytes each; nothing of the claims has
-    /// been checked. By default no MAC counts.
+    /// The claims of a compact JWS whose MAC (`HS256`) one of these secrets made, of at least 32 bytes each;
+    /// the claims have not been checked. By default no MAC is accepted.
     ///
     /// # Errors
-    /// Why it does not count.
+    /// Why it is refused.
     fn verify_mac(
         &self,
         signed: &SignedText<'_>,
@@ -179,7 +180,8 @@ pub trait ClientSignatures: Send + Sync {
         false
     }
 
-    /// The signature algorithms, by the names of the metadata (`token_endpoint_auth_signing_alg_values_supported`).
+    /// The signature algorithms, by the names of the metadata
+    /// (`token_endpoint_auth_signing_alg_values_supported`).
     fn algorithms(&self) -> Vec<&'static str>;
 
     /// Whether it fetches key sets from a `jwks_uri`.
@@ -192,14 +194,14 @@ pub trait ClientSignatures: Send + Sync {
 pub struct SignedText<'a> {
     /// The compact serialisation.
     pub text: &'a str,
-    /// The keys of the client. Without any, for the client is unknown, verify with a key of your own and refuse: the answer must
-    /// take the same time.
+    /// The keys of the client. If there are none because the client is unknown, verify with a dummy key and
+    /// refuse: the response must take the same time.
     pub keys: Option<&'a ClientKeys>,
-    /// The one algorithm that the client registered; none is any that goes with the key.
+    /// The algorithm that the client registered; `None` is any that fits the key.
     pub algorithm: Option<&'a str>,
-    /// Those that count, whatever was registered.
+    /// The allowed algorithms, in addition to the registered one.
     pub algorithms: &'static [Algorithm],
-    /// The values that `typ` may have, beside none.
+    /// The values that an optional `typ` may have.
     pub types: &'static [&'static str],
 }
 
@@ -213,7 +215,7 @@ impl<'a> SignedText<'a> {
         Self { text, keys, algorithm, algorithms: Algorithm::ALL, types }
     }
 
-    /// The same where these algorithms alone count.
+    /// The same, limited to these algorithms.
     pub(crate) fn within(self, algorithms: &'static [Algorithm]) -> Self {
         Self { algorithms, ..self }
     }

@@ -9,9 +9,9 @@ use super::{Client, ClientId};
 #[non_exhaustive]
 #[must_use]
 pub struct ClientPage {
-    /// Only this owner's; `None` is every client's, those of no owner included.
+    /// Only this owner's; `None` is every client, also without an owner.
     pub owner: Option<String>,
-    /// Behind this id; `None` is from the beginning.
+    /// After this id; `None` is from the beginning.
     pub after: Option<ClientId>,
     /// The most clients of a page; at least one.
     pub limit: u32,
@@ -28,7 +28,7 @@ impl ClientPage {
         Self { owner: Some(owner.into()), ..self }
     }
 
-    /// The clients behind this one.
+    /// The clients after this one.
     pub fn after(self, id: ClientId) -> Self {
         Self { after: Some(id), ..self }
     }
@@ -47,7 +47,8 @@ impl ClientPage {
 pub struct ClientListing {
     /// In the order of their ids.
     pub clients: Vec<Arc<Client>>,
-    /// Clients of the page that cannot be read. They can be [deleted](crate::AuthorizationServer::delete_client).
+    /// Clients of the page that cannot be read. They can be
+    /// [deleted](crate::AuthorizationServer::delete_client).
     pub damaged: Vec<ClientId>,
     /// Where the next page begins, if there is one.
     pub next: Option<ClientId>,

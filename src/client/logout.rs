@@ -1,4 +1,4 @@
-//! The addresses of a client that a logout uses: where the browser goes, and where the client hears of it.
+//! The logout URIs of a client: where the browser goes, and where the client is notified.
 
 use fluent_uri::Uri;
 
@@ -6,15 +6,15 @@ use super::{Client, ClientMetadata, Profile};
 use crate::base::redirect_uri::{RedirectUri, has_port_that_exists};
 use crate::outbound::address::Host;
 
-/// What is wrong with an address of a logout.
+/// What is wrong with a logout URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogoutUriError {
-    /// It has to be one that could be a redirect URI.
+    /// It must be a valid redirect URI.
     #[error("post_logout_redirect_uris: {0:?} could not be a redirect URI")]
     PostLogoutRedirect(String),
-    /// It has to be an https URL without user name and fragment; http is for this machine alone.
-    #[error("backchannel_logout_uri must be an https URL without fragment and user name")]
+    /// It must be an https URL without user name or fragment; http is allowed only for this machine.
+    #[error("backchannel_logout_uri must be an https URL without a fragment or a user name")]
     BackChannel,
     /// The same, and at the scheme, host and port of a redirect URI (Front-Channel Logout section 2).
     #[error("frontchannel_logout_uri must be an https URL with the scheme, host and port of a redirect URI")]
@@ -27,7 +27,7 @@ const MAX_URI: usize = 2048;
 /// The most addresses after a logout.
 pub(crate) const MAX_POST_LOGOUT_URIS: usize = 16;
 
-/// The addresses of a logout among the metadata of a client.
+/// The logout URIs in the metadata of a client.
 pub(crate) struct LogoutUris<'a>(pub(crate) &'a ClientMetadata);
 
 impl LogoutUris<'_> {
@@ -49,7 +49,7 @@ impl LogoutUris<'_> {
     }
 }
 
-/// Whether it can be asked: https, or http on this machine.
+/// Whether it can be called: https, or http on this machine.
 fn is_address(text: &str) -> bool {
     let parsed = Uri::parse(text).ok().filter(|_| text.len() <= MAX_URI);
     parsed.is_some_and(|uri| {
@@ -79,7 +79,7 @@ fn origin(text: &str) -> Option<(String, String, Option<String>)> {
 }
 
 impl Client {
-    /// The address after a logout that was asked for, if it is registered: compared as the redirect URIs are.
+    /// The requested post-logout redirect URI, if it is registered: compared like redirect URIs.
     pub(crate) fn post_logout_redirect_uri(&self, asked: &str, profile: Profile) -> Option<RedirectUri> {
         let any_port = self.metadata.localhost_any_port.unwrap_or(profile.switches().localhost_any_port);
         let schemes = self.metadata.redirect_schemes.as_deref().unwrap_or_default();

@@ -5,12 +5,11 @@ use serde_json::Value;
 
 use super::{ApplicationType, AuthMethod, GrantType, Profile, ResponseType};
 use super::{ResponseMode, SubjectIdentifierType};
-use crate::base::{AccessTokens, Algorithm, Scope};
+use crate::base::{AccessTokens, Algorithm, ResponseAlgorithm, Scope};
 
 /// Client metadata (RFC 7591 section 2), for configuration files and for storage.
 ///
-/// A member that this version does not know is an error and not ignored: a misspelt restriction must
-/// not look like one that is in force.
+/// An unknown member is an error and not ignored: a misspelt restriction must not look effective.
 ///
 /// ```
 /// let metadata: grantor::ClientMetadata = serde_json::from_str(
@@ -28,7 +27,7 @@ pub struct ClientMetadata {
     /// The name that people see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
-    /// Where answers may be sent.
+    /// Where responses may be sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// By default `authorization_code`.
@@ -40,11 +39,11 @@ pub struct ClientMetadata {
     /// The response modes that requests may name; by default all that fit the response type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_modes: Option<Vec<ResponseMode>>,
-    /// All that the client may ask for; by default all that the server knows.
+    /// Every scope that the client may request; by default all that the server knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
-    /// The types of authorization details that the client may ask for (RFC 9396 section 10); by default all that the
-    /// server knows if a user is asked, and none otherwise.
+    /// The types of authorization details that the client may ask for (RFC 9396 section 10); by default all
+    /// that the server knows if a user is asked, and none otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details_types: Option<Vec<String>>,
     /// By default `client_secret_basic`.
@@ -56,13 +55,13 @@ pub struct ClientMetadata {
     /// The client's public keys as a JWK set (RFC 7517 section 5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
-    /// Where the client publishes them, in the place of `jwks`.
+    /// Where the client publishes them, instead of `jwks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
     /// The distinguished name of the client's certificate, as RFC 4514 writes it (RFC 8705 section 2.1.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_subject_dn: Option<String>,
-    /// A DNS name in the client's certificate, in the place of the distinguished name.
+    /// A DNS name in the client's certificate, instead of the distinguished name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_dns: Option<String>,
     /// The same with a URI.
@@ -74,44 +73,48 @@ pub struct ClientMetadata {
     /// The same with an e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_email: Option<String>,
-    /// Its access tokens are bound to the certificate of the connection that asks for them (RFC 8705 section 3.4), and the refresh
-    /// tokens of a public client, too.
+    /// Its access tokens are bound to the client certificate of the token request (RFC 8705 section 3.4), and
+    /// so are the refresh tokens of a public client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_certificate_bound_access_tokens: Option<bool>,
-    /// Whether the client uses `mtls_endpoint_aliases` (FAPI 2.0 Security Profile section 5.2.2.1). It changes nothing here.
+    /// Whether the client uses `mtls_endpoint_aliases` (FAPI 2.0 Security Profile section 5.2.2.1). It
+    /// changes nothing here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_mtls_endpoint_aliases: Option<bool>,
-    /// What its `id_token`s are signed with (OpenID Connect Registration section 2); by default `RS256`.
+    /// What its `id_token`s and logout tokens are signed with (OpenID Connect Registration section 2); by
+    /// default `RS256`. `HS256` needs a [sealed secret](super::ClientBuilder::sealed_secret).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_token_signed_response_alg: Option<Algorithm>,
-    /// What its UserInfo answers are signed with; by default they are JSON without a signature.
+    pub id_token_signed_response_alg: Option<ResponseAlgorithm>,
+    /// What its UserInfo answers are signed with, which may be `HS256`, too; by default they are JSON without
+    /// a signature.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub userinfo_signed_response_alg: Option<Algorithm>,
-    /// By what it knows users; by default `public`.
+    pub userinfo_signed_response_alg: Option<ResponseAlgorithm>,
+    /// How it identifies users; by default `public`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_type: Option<SubjectIdentifierType>,
-    /// Where the redirect URIs of its sector are listed; it names the sector where the redirect URIs have several hosts. The
-    /// host that registers a client itself vouches for it.
+    /// The list of the sector's redirect URIs; its host is the sector if the redirect URIs have several
+    /// hosts. A host that registers a client itself vouches for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<String>,
-    /// Where others can have it begin a sign-in (OpenID Connect Core section 4).
+    /// Where others can make it start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,
-    /// A sign-in may be this old, in seconds, where a request with the scope `openid` has no `max_age` (OpenID Connect
-    /// Registration section 2).
+    /// The maximum age of a sign-in, in seconds, if a request with the scope `openid` has no `max_age`
+    /// (OpenID Connect Registration section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<u32>,
-    /// Whether its `id_token`s have to have `auth_time`. They always do.
+    /// Whether its `id_token`s must have `auth_time`. They always do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_auth_time: Option<bool>,
-    /// The authentication context classes that it wishes for, the preferred one first, where a request with the scope `openid`
-    /// has no `acr_values`.
+    /// The preferred authentication context classes, in order, if a request with the scope `openid` has no
+    /// `acr_values`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_acr_values: Option<Vec<String>>,
     /// Where the browser may be sent after a logout (OpenID Connect RP-Initiated Logout section 3.1).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub post_logout_redirect_uris: Vec<String>,
-    /// Where the client hears directly of the end of a session (OpenID Connect Back-Channel Logout section 2.2).
+    /// Where the client is notified directly of the end of a session (OpenID Connect Back-Channel Logout
+    /// section 2.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backchannel_logout_uri: Option<String>,
     /// It needs a `sid` in the logout token. Logout tokens have one in any case.
@@ -132,7 +135,7 @@ pub struct ClientMetadata {
     /// A picture of it; grantor never fetches it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
-    /// Ways to reach its makers.
+    /// How to contact its developers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contacts: Option<Vec<String>>,
     /// Its terms of service.
@@ -156,46 +159,61 @@ pub struct ClientMetadata {
     /// Its authorization requests have to be signed request objects (RFC 9101 section 10.5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_signed_request_object: Option<bool>,
-    /// What its authorization responses are signed with where they are (JARM section 3); by default `RS256`.
+    /// The algorithm of its signed authorization responses (JARM section 3); by default `RS256`. It cannot be
+    /// `HS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_signed_response_alg: Option<Algorithm>,
-    /// What introspection answers to it are signed with (RFC 9701 section 6): a client that names one gets no other answers.
+    /// The algorithm of signed introspection responses (RFC 9701 section 6): a client that sets it gets only
+    /// signed ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_signed_response_alg: Option<Algorithm>,
-    /// Its access tokens are bound to a key that it proves by DPoP (RFC 9449 section 5.2); without a proof it gets none.
+    /// Its access tokens are bound to a key that it proves by DPoP (RFC 9449 section 5.2); without a proof it
+    /// gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_bound_access_tokens: Option<bool>,
-    /// Grantor's own: the profile of FAPI that this client is held to by a server of another profile.
+    /// Grantor's own: the FAPI profile that applies to this client on a server with another profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// Grantor's own: how its access tokens are written, unless their resource says otherwise.
+    /// Grantor's own: the format of its access tokens, unless their resource says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_tokens: Option<AccessTokens>,
-    /// Grantor's own: its `id_token`s have the claims of the scopes, too, which by default are in the UserInfo answer alone.
+    /// Grantor's own: its `id_token`s also have the claims of the scopes, which by default are only in the
+    /// UserInfo response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_claims_from_scope: Option<bool>,
-    /// Grantor's own: its logout tokens have the `typ` `JWT` if this is `true`, for a client that refuses `logout+jwt`.
+    /// Grantor's own: its logout tokens have the `typ` `JWT` if this is `true`, for a client that refuses
+    /// `logout+jwt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logout_token_type_jwt: Option<bool>,
     /// Grantor's own: a confidential client may do without PKCE if this is `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pkce: Option<bool>,
-    /// Grantor's own: a registered `http://localhost` stands for every port of it.
+    /// Grantor's own: a registered `http://localhost` URI matches any port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub localhost_any_port: Option<bool>,
     /// Grantor's own: private-use schemes without a dot that its redirect URIs may have, such as `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_schemes: Option<Vec<String>>,
-    /// Grantor's own: the pushed requests of a confidential client may name an https redirect URI that is not registered (RFC 9126
-    /// section 2.4).
+    /// Grantor's own: the pushed requests of a confidential client may name an https redirect URI that is not
+    /// registered (RFC 9126 section 2.4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unregistered_redirect_uris: Option<bool>,
-    /// Grantor's own: a confidential client's refresh tokens rotate, too.
+    /// Grantor's own: a confidential client's refresh tokens also rotate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_refresh_tokens: Option<bool>,
 }
 
 impl ClientMetadata {
+    /// Whether the client needs a secret that the server can open
+    /// ([`sealed_secret`](super::ClientBuilder::sealed_secret)): it authenticates by `client_secret_jwt`, or
+    /// its `id_token`s or UserInfo answers are signed by `HS256`.
+    #[must_use]
+    pub fn needs_sealed_secret(&self) -> bool {
+        let answers = [self.id_token_signed_response_alg, self.userinfo_signed_response_alg];
+        let is_signed_so = answers.contains(&Some(ResponseAlgorithm::Hs256));
+        is_signed_so || self.auth_method() == AuthMethod::ClientSecretJwt
+    }
+
     /// `token_endpoint_auth_method`, or its default (RFC 7591 section 2).
     pub(crate) fn auth_method(&self) -> AuthMethod {
         self.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic)

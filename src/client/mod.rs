@@ -78,8 +78,9 @@ pub use x509::X509Certificates;
 pub use crate::base::ClientId;
 use crate::base::redirect_uri::RedirectUri;
 use crate::base::{Digest, Scope, SecretText, after};
+use crate::error::BackendError;
 
-/// How a client proves who it is (`token_endpoint_auth_method` of RFC 7591 section 2).
+/// How a client authenticates (`token_endpoint_auth_method` of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -125,11 +126,11 @@ pub enum ApplicationType {
     /// On a server, or in a browser.
     #[default]
     Web,
-    /// On the user's device: whatever secret it has, its user has too (OAuth 2.1 section 8.1).
+    /// On the user's device, where the user can read any secret (OAuth 2.1 section 8.1).
     Native,
 }
 
-/// A registered client. Made by [`Client::builder`], which checks that its parts fit together.
+/// A registered client. Made by [`Client::builder`], which checks that its parts are consistent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     pub(crate) id: ClientId,
@@ -145,19 +146,19 @@ pub struct Client {
     pub(crate) state: ClientState,
     pub(crate) self_registration: Option<Box<SelfRegistration>>,
     pub(crate) owner: Option<String>,
-    /// Of a client with pairwise identifiers; found once, for every token asks for it.
+    /// The sector of a client with pairwise identifiers; computed once, because every token needs it.
     pub(crate) sector: Option<Arc<str>>,
     /// Whether it was made from a metadata document; such a client is never stored.
     pub(crate) of_document: bool,
 }
 
 impl Client {
-    /// A client that has an id.
+    /// A client with this id.
     pub fn builder(id: impl Into<Arc<str>>) -> ClientBuilder {
         ClientBuilder::new(Some(ClientId::new(id)))
     }
 
-    /// A client whose id and secret the server is going to make, see
+    /// A client whose id and secret the server will generate: see
     /// [`AuthorizationServer::register`](crate::AuthorizationServer::register).
     pub fn application() -> ClientBuilder {
         ClientBuilder::new(None)
@@ -199,7 +200,7 @@ impl Client {
         &self.response_types
     }
 
-    /// `scope`: all that it may ever ask for; `None` is all that the server knows.
+    /// `scope`: everything that it may request; `None` is all that the server knows.
     #[must_use]
     pub fn scope(&self) -> Option<&Scope> {
         self.metadata.scope.as_ref()
@@ -244,7 +245,7 @@ impl Client {
     /// With one more secret, and `overlap` left for the others.
     pub(crate) fn with_new_secret(
         mut self,
-        secret: &SecretText,
+        secret: ClientSecret,
         now: DateTime<Utc>,
         overlap: Duration,
     ) -> Self {
@@ -253,33 +254,32 @@ impl Client {
             former.expires = Some(former.expires.map_or(ends, |expires| expires.min(ends)));
             former.is_live(now)
         });
-        let hash = SecretHash::Sha256(secret.digest());
-        self.secrets.push(ClientSecret { hash, sealed: None, expires: None });
+        self.secrets.push(secret);
         self
     }
 
-    /// Whether it registered itself (RFC 7591): its name, its pictures and all else that it says of itself is then
-    /// an unproven claim, and a consent page should say so.
+    /// Whether it registered itself (RFC 7591): its name, its logo and everything else that it says about
+    /// itself is then unverified, and a consent page should say so.
     #[must_use]
     pub fn is_self_registered(&self) -> bool {
         self.self_registration.is_some()
     }
 
-    /// Whether what it says of itself comes from outside: it registered itself, or a document describes it.
+    /// Whether its metadata come from outside: it registered itself, or has a metadata document.
     pub(crate) fn is_stranger(&self) -> bool {
         self.is_self_registered() || self.of_document
     }
 
-    /// The host that its metadata document is at, where its id is the URL of one
-    /// ([`MetadataDocuments`](crate::documents::MetadataDocuments)). It is the one thing about such a client that is
-    /// proven, so a consent page shows it; the name and the pictures are an unproven claim.
+    /// The host of its metadata document, if its id is the URL of one
+    /// ([`MetadataDocuments`](crate::documents::MetadataDocuments)). It is the only verified fact about such
+    /// a client, so a consent page shows it; the name and the logo are unverified.
     #[must_use]
     pub fn document_host(&self) -> Option<&str> {
         self.of_document.then(|| DocumentUrl::parse(&self.id).ok()).flatten().map(DocumentUrl::host)
     }
 
-    /// Whether every answer to it goes to the user's own device. Any program there can then pose as this client, whatever
-    /// its name and its host are, so a consent page should warn (RFC 8252 section 8.6).
+    /// Whether all its redirect URIs lead to the user's own device. Any program there can then impersonate
+    /// this client, regardless of its name and host, so a consent page should warn (RFC 8252 section 8.6).
     #[must_use]
     pub fn is_local_only(&self) -> bool {
         !self.redirect_uris.is_empty() && self.redirect_uris.iter().all(RedirectUri::is_local)
@@ -289,26 +289,26 @@ impl Client {
         Self { of_document: true, ..self }
     }
 
-    /// Whether anything is issued to it: it is active, and its registration has not run out.
+    /// Whether it is served: it is active, and its registration has not expired.
     #[must_use]
     pub fn is_served(&self, now: DateTime<Utc>) -> bool {
         self.is_served_at(|| now)
     }
 
-    /// Most registrations do not run out, so the clock is not read for them.
+    /// Most registrations do not expire, so the clock is not read for them.
     pub(crate) fn is_served_at(&self, now: impl FnOnce() -> DateTime<Utc>) -> bool {
         let expires = self.self_registration.as_ref().and_then(|own| own.expires);
         self.state == ClientState::Active && expires.is_none_or(|until| now() < until)
     }
 
-    /// Who registered it, in the host's own words. No request can set it, and no answer shows it.
+    /// Who owns the client, as the host names them. No request can set it, and no response shows it.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
     }
 
-    /// Whether its authentication proves who it is (RFC 6749 section 2.1). A native application has no
-    /// secret that its user could not read, so it is public whatever it sends.
+    /// Whether it is confidential (RFC 6749 section 2.1). The user of a native application can read its
+    /// secret, so it is public, regardless of what it sends.
     #[must_use]
     pub fn is_confidential(&self) -> bool {
         self.auth_method != AuthMethod::None && self.application_type() != ApplicationType::Native
@@ -326,8 +326,8 @@ impl Client {
         self.grant_types.contains(grant_type)
     }
 
-    /// Whether each use of a refresh token replaces it: always for public clients, whose tokens anybody
-    /// who finds them can use (RFC 9700 section 4.14.2).
+    /// Whether each use of a refresh token replaces it: always for public clients, whose tokens anyone who
+    /// finds them can use (RFC 9700 section 4.14.2).
     #[must_use]
     pub fn rotates_refresh(&self) -> bool {
         !self.is_confidential() || self.metadata.rotate_refresh_tokens.unwrap_or(false)
@@ -344,13 +344,13 @@ impl Client {
         live.cloned().collect()
     }
 
-    /// Those of its secrets that the host can open and that have not expired.
+    /// The unexpired secrets that the host can open, the newest one last.
     pub(crate) fn sealed_secrets(&self, now: DateTime<Utc>) -> Vec<Sealed> {
         let live = self.secrets.iter().filter(|secret| secret.is_live(now));
         live.filter_map(|secret| secret.sealed.clone()).collect()
     }
 
-    /// Whether this is one of its generated secrets that have not expired.
+    /// Whether this is one of its unexpired generated secrets.
     pub(crate) fn has_secret(&self, presented: &SecretText, now: DateTime<Utc>) -> bool {
         let presented = presented.digest();
         let live = self.secrets.iter().filter(|secret| secret.is_live(now));
@@ -364,8 +364,8 @@ impl Client {
         !self.is_confidential() || self.metadata.require_pkce.unwrap_or(true)
     }
 
-    /// `tls_client_certificate_bound_access_tokens`: whether its tokens work over connections with its certificate alone (RFC 8705
-    /// section 3).
+    /// `tls_client_certificate_bound_access_tokens`: whether its tokens work only over connections with its
+    /// certificate (RFC 8705 section 3).
     #[must_use]
     pub fn binds_to_certificates(&self) -> bool {
         self.metadata.tls_client_certificate_bound_access_tokens == Some(true)
@@ -379,25 +379,25 @@ impl Client {
         self.metadata.require_signed_request_object == Some(true)
     }
 
-    /// A redirect URI that is not registered, for a request in which the client proved who it is (RFC 9126 section 2.4).
+    /// An unregistered redirect URI, for a request of the authenticated client (RFC 9126 section 2.4).
     pub(crate) fn unregistered_redirect_uri(&self, asked: &str) -> Option<RedirectUri> {
         let may = self.metadata.unregistered_redirect_uris == Some(true) && self.is_confidential();
         let uri = RedirectUri::register(asked).ok()?;
         (may && asked.starts_with("https://")).then_some(uri)
     }
 
-    /// Whether each of its access tokens has to be bound to a key that it proves by DPoP.
+    /// Whether each of its access tokens must be bound to a DPoP key.
     pub(crate) fn requires_dpop(&self) -> bool {
         self.metadata.dpop_bound_access_tokens == Some(true)
     }
 
-    /// The profile that it is held to, whatever the server's own is.
+    /// Its own profile, in addition to the server's.
     #[must_use]
     pub fn profile(&self) -> Option<Profile> {
         self.metadata.profile
     }
 
-    /// The registered redirect URI that covers the one that was asked for.
+    /// The registered redirect URI that matches the requested one.
     pub(crate) fn redirect_uri(&self, asked: &str, profile: Profile) -> Option<RedirectUri> {
         let any_port = self.metadata.localhost_any_port.unwrap_or(profile.switches().localhost_any_port);
         let mut covering = self.redirect_uris.iter();
@@ -405,12 +405,12 @@ impl Client {
     }
 }
 
-/// One of a client's secrets; several may be valid at once, so that a secret can be replaced at leisure.
+/// One of a client's secrets; several may be valid at once, so a secret can be replaced without downtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientSecret {
     pub(crate) hash: SecretHash,
-    /// The secret itself, sealed by the host, where a MAC is made with it.
+    /// The secret itself, sealed by the host, if it is used for MACs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sealed: Option<Sealed>,
     /// `client_secret_expires_at`; none is never.
@@ -419,18 +419,24 @@ pub struct ClientSecret {
 }
 
 impl ClientSecret {
+    /// A generated secret, sealed if the host can seal it.
+    pub(crate) fn new(secret: &SecretText, host: Option<&dyn SealedSecrets>) -> Result<Self, BackendError> {
+        let sealed = host.map(|host| host.seal(secret).map(Sealed)).transpose()?;
+        Ok(Self { hash: SecretHash::Sha256(secret.digest()), sealed, expires: None })
+    }
+
     pub(crate) fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.expires.is_none_or(|until| now < until)
     }
 }
 
-/// What is kept of a secret.
+/// The stored form of a secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SecretHash {
-    /// Of a generated secret: it has 256 bits, so there is nothing to slow down.
+    /// For a generated secret: it has 256 bits, so it needs no slow hash.
     Sha256(Digest),
-    /// Of a secret that a person chose: a PHC string, such as Argon2's.
+    /// For a secret that a person chose: a PHC string, such as Argon2's.
     Phc(String),
 }
 

@@ -1,12 +1,13 @@
-//! Which text can be the name of a client: one that a person can see.
+//! Which texts can be the name of a client: those that a person can read.
 
-/// Whether a person can read this text as a name on a consent page: it has a letter or a digit, no control character, no
-/// line break, and nothing that is invisible or turns the text around. Of the default-ignorable code points (Unicode
-/// Standard Annex 44) there are only two, and only where they change what is seen: the joiners U+200C and U+200D between
-/// letters of a script that needs them, such as Persian or Hindi, or between emoji, and U+FE0F after an emoji.
+/// Whether a person can read this text as a name on a consent page: it has a letter or a digit, no control
+/// character, no line break, and nothing that is invisible or turns the text around. Of the default-ignorable
+/// code points (Unicode Standard Annex 44) there are only two, and only where they change what is seen: the
+/// joiners U+200C and U+200D between letters of a script that needs them, such as Persian or Hindi, or
+/// between emoji, and U+FE0F after an emoji.
 ///
-/// A name that passes is still what its developer claims. Names that registered clients and client metadata documents give
-/// themselves pass this rule; apply it to those that people type into a form of yours.
+/// A valid name is still only what its developer claims. The rule is applied to the names of self-registered
+/// clients and metadata documents; apply it yourself to names from your own forms.
 #[must_use]
 pub fn is_readable_name(name: &str) -> bool {
     let mut before = Neighbour::Other;
@@ -39,7 +40,8 @@ const KEYCAP: char = '\u{20E3}';
 /// What can stand beside a joiner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Neighbour {
-    /// A letter of a script in which a joiner changes the shape of its neighbours; it never does in Latin, Greek or Cyrillic.
+    /// A letter of a script in which a joiner changes the shape of its neighbours; it never does in Latin,
+    /// Greek or Cyrillic.
     Letter,
     /// A sign above or below a letter of such a script, as the virama.
     Mark,

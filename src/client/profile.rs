@@ -7,45 +7,49 @@ use serde::{Deserialize, Serialize};
 use super::{GrantType, ResponseType};
 use crate::base::Algorithm;
 
-/// Which generation of OAuth the server speaks. The two profiles of FAPI can also be of one client:
-/// [`ClientMetadata::profile`](super::ClientMetadata::profile).
+/// Which version or profile of OAuth the server implements. A FAPI profile can also be set for a single
+/// client: [`ClientMetadata::profile`](super::ClientMetadata::profile).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Profile {
-    /// No implicit and no password grant, for anybody (OAuth 2.1, RFC 9700 section 2).
+    /// No implicit and no password grant for any client (OAuth 2.1, RFC 9700 section 2).
     #[default]
     #[serde(rename = "oauth21")]
     OAuth21,
     /// Both exist for the clients that list them (RFC 6749).
     #[serde(rename = "rfc6749")]
     Rfc6749,
-    /// OAuth 2.1 as the clients of the Model Context Protocol speak it, which are not registered by hand (revision
+    /// OAuth 2.1 for clients of the Model Context Protocol, which are not registered manually (revision
     /// 2026-07-28).
     ///
-    /// They are known by their metadata documents
-    /// ([`client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents)), which have to name the client;
-    /// with a [`registrar`](crate::server::AuthorizationServerBuilder::registrar) they also register themselves, on the terms of
-    /// [`Registration::open`](crate::Registration::open) unless you give others, and an unused one is removed after 30 days.
-    /// The metadata are also at `openid-configuration`, where some clients look.
+    /// They are identified by their metadata documents
+    /// ([`client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents)),
+    /// which must have a `client_name`; with a
+    /// [`registrar`](crate::server::AuthorizationServerBuilder::registrar) they also register themselves, on
+    /// the terms of [`Registration::open`](crate::Registration::open) unless you give others, and an unused
+    /// one is removed after 30 days. The metadata are also at `openid-configuration`, where some clients
+    /// look.
     ///
-    /// A registered `http://localhost` stands for every port of it, and the editors' own redirect schemes are allowed
-    /// ([`redirect_schemes`](crate::Registration::redirect_schemes)). Whether a `resource` is in both requests or in one of them,
-    /// whether it ends with a slash, and the case of its scheme and host make no difference. A client that registers itself may
-    /// ask for every scope that the terms allow: the SDKs register with the scope of the first challenge and ask users for
-    /// further ones later (RFC 7591 section 2 lets a server replace what was named, and the answer says so). A scope that is not
-    /// known here, such as `offline_access`, is passed over, and the answer's `scope` says what was granted (RFC 6749 section 3.3).
+    /// A registered `http://localhost` URI matches any port, and the editors' own redirect schemes are
+    /// allowed ([`redirect_schemes`](crate::Registration::redirect_schemes)). A `resource` may be in both
+    /// requests or only in one, with or without a trailing slash, and with its scheme and host in any case. A
+    /// self-registered client may request every scope that the terms allow, because the SDKs register with
+    /// the scope of the first challenge and request more later (RFC 7591 section 2 lets a server replace
+    /// values, and the response says so). An unknown scope, such as `offline_access`, is ignored, and the
+    /// response's `scope` says what was granted (RFC 6749 section 3.3).
     #[serde(rename = "mcp")]
     Mcp,
-    /// The FAPI 2.0 Security Profile, for banks, health services and other hosts where a stolen token must be useless: see the
-    /// [manual](crate::manual::fapi).
+    /// The FAPI 2.0 Security Profile, for banks, health services and other hosts that must withstand stolen
+    /// tokens: see the [manual](crate::manual::fapi).
     ///
-    /// Clients prove keys of their own, every authorization request is pushed, every token is bound to a key, refresh tokens do not
-    /// rotate, and nothing is signed by RS256. What does not fit is refused when the server is built, and a client that does not fit
+    /// Clients authenticate by their own keys, every authorization request is pushed, every token is bound to
+    /// a key, refresh tokens do not rotate, and nothing is signed with RS256. A conflicting configuration is
+    /// refused when the server is built, and a client that does not meet the profile
     /// ([`Client::check_profile`](super::Client::check_profile)) is not served.
     #[serde(rename = "fapi2")]
     Fapi2Security,
-    /// The same with FAPI 2.0 Message Signing: requests, responses and introspection answers are signed, or those of them that
-    /// [`message_signing`](crate::server::AuthorizationServerBuilder::message_signing) names.
+    /// The same with FAPI 2.0 Message Signing: requests, responses and introspection responses are signed, or
+    /// only those that [`message_signing`](crate::server::AuthorizationServerBuilder::message_signing) names.
     #[serde(rename = "fapi2-message-signing")]
     Fapi2MessageSigning,
 }
@@ -59,16 +63,17 @@ pub enum Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessageSigning {
-    /// Authorization requests, as request objects with `aud`, `nbf` and `exp` (FAPI 2.0 Message Signing section 5.3).
+    /// Authorization requests, as request objects with `aud`, `nbf` and `exp` (FAPI 2.0 Message Signing
+    /// section 5.3).
     pub requests: bool,
     /// Authorization responses, by JARM (section 5.4).
     pub responses: bool,
-    /// Introspection answers, by RFC 9701 (section 5.5).
+    /// Introspection responses, by RFC 9701 (section 5.5).
     pub introspection: bool,
 }
 
 impl MessageSigning {
-    /// Of a client whose profile signs none.
+    /// For a client whose profile signs none.
     pub(crate) const NONE: Self = Self { requests: false, responses: false, introspection: false };
 }
 
@@ -78,50 +83,51 @@ impl Default for MessageSigning {
     }
 }
 
-/// What a profile is, switch by switch. Every rule reads its switch by name.
+/// The switches of a profile. Every rule reads its switch by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Switches {
-    /// The implicit grant exists (RFC 6749 section 4.2).
+    /// The implicit grant is supported (RFC 6749 section 4.2).
     pub(crate) implicit: bool,
-    /// The password grant exists (RFC 6749 section 4.3).
+    /// The password grant is supported (RFC 6749 section 4.3).
     pub(crate) password: bool,
-    /// A token request may name a resource where the authorization request named none.
+    /// A token request may name a resource if the authorization request named none.
     pub(crate) late_resource: bool,
-    /// A slash at the end of a `resource`, and the case of its scheme and host, make no difference: URL libraries put a slash
-    /// behind a bare origin, and users type hosts as they like.
+    /// A trailing slash of a `resource`, and the case of its scheme and host, make no difference: URL
+    /// libraries add a slash to a bare origin, and users type hosts in any case.
     pub(crate) resource_spelling: bool,
-    /// A scope that the server does not know is passed over, and is no error.
+    /// An unknown scope is ignored and not an error.
     pub(crate) unknown_scopes: bool,
-    /// A registered `http://localhost` covers every port of it, unless the client says otherwise.
+    /// A registered `http://localhost` URI matches any port, unless the client says otherwise.
     pub(crate) localhost_any_port: bool,
-    /// A client that registers itself is registered for every scope that its kind may have, whatever it names.
+    /// A self-registered client gets every scope that the terms allow, regardless of what it requests.
     pub(crate) register_every_scope: bool,
-    /// A server with a registrar lets clients register themselves, unasked.
+    /// A server with a registrar enables dynamic registration by default.
     pub(crate) open_registration: bool,
-    /// A metadata document has to name its client.
+    /// A metadata document must have a `client_name`.
     pub(crate) client_name: bool,
-    /// The private-use redirect schemes without a dot that strangers may register, unless the terms name others.
+    /// The private-use redirect schemes without a dot that self-registered clients may have, unless the terms
+    /// name others.
     pub(crate) redirect_schemes: &'static [&'static str],
-    /// How long a client that registered itself stays without a grant, unless the terms say otherwise.
+    /// How long a self-registered client stays without a grant, unless the terms say otherwise.
     pub(crate) unused_after: Option<Duration>,
-    /// The metadata are also where OpenID Connect has them.
+    /// The metadata are also at the OpenID Connect path.
     pub(crate) openid_alias: bool,
     /// Every access token is bound to a key.
     pub(crate) bound_tokens: bool,
     /// Every authorization request is pushed, and names its redirect URI.
     pub(crate) pushed_requests: bool,
-    /// Every client proves a key of its own, and has no terms that weaken a flow.
+    /// Every client authenticates by its own key, and has no setting that weakens a flow.
     pub(crate) strong_clients: bool,
-    /// By which algorithms clients and the server sign.
+    /// The signature algorithms of clients and the server.
     pub(crate) algorithms: &'static [Algorithm],
-    /// How long a code is valid at most.
+    /// The maximum lifetime of a code.
     pub(crate) longest_code: Option<Duration>,
     /// Messages are signed as the server says.
     pub(crate) signed_messages: bool,
 }
 
 impl Switches {
-    /// Whether this algorithm counts, by its name in metadata.
+    /// Whether this algorithm is allowed, by its name in metadata.
     pub(crate) fn allows(&self, algorithm: &str) -> bool {
         Algorithm::parse(algorithm).is_some_and(|known| self.algorithms.contains(&known))
     }
@@ -187,12 +193,17 @@ impl Profile {
         }
     }
 
-    /// Whether a single client can be held to it by a server of another profile.
+    /// Whether every profile allows this algorithm.
+    pub(crate) fn all_take(algorithm: Algorithm) -> bool {
+        FAPI_2_SECURITY.algorithms.contains(&algorithm)
+    }
+
+    /// Whether it can apply to a single client on a server with another profile.
     pub(crate) const fn is_of_clients(self) -> bool {
         self.switches().strong_clients
     }
 
-    /// The profile that a client of this server is held to: of two, the stricter one.
+    /// The profile that applies to a client: the stricter of the server's and its own.
     #[must_use]
     pub(crate) const fn with_own(self, own: Option<Self>) -> Self {
         match (self, own) {
@@ -201,7 +212,7 @@ impl Profile {
         }
     }
 
-    /// Whether any client can have this grant type. An extension, besides, has to be one that the server was given.
+    /// Whether any client can have this grant type. An extension must also be configured on the server.
     #[must_use]
     pub const fn knows(self, grant_type: &GrantType) -> bool {
         match grant_type {

@@ -7,13 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::{Client, ClientId, ClientListing, ClientPage, ClientState};
-use crate::error::BackendError;
+use crate::error::{BackendError, MAX_CONFLICT_RETRIES};
 
 /// Finds clients.
 ///
-/// The id is hostile input. The client that is returned is trusted without limit: its redirect URIs say
-/// where codes go, its secrets say who it is. A wrong client hands over other people's accounts; a stale
-/// one keeps a deleted application alive for as long as it is stale.
+/// The id is untrusted. The returned client is fully trusted: its redirect URIs say where codes go, its
+/// secrets authenticate it. A wrong client gives users' codes and tokens to an attacker; a stale one keeps a
+/// deleted application working until it is read again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` finds no clients: it is no `ClientRegistry`",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
@@ -23,15 +23,15 @@ pub trait ClientRegistry: Send + Sync {
     /// The client with exactly this id.
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError>;
 
-    /// The same at once, where no waiting is needed. The outer `None`, which is the default, sends the
-    /// caller to [`client`](Self::client).
+    /// The same without waiting, if possible. The outer `None`, which is the default, makes the caller use
+    /// [`client`](Self::client).
     fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
         let _ = id;
         None
     }
 }
 
-/// A registry that takes new clients.
+/// A registry whose clients the server may add, change and remove.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no new clients: it is no `Registrar`",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
@@ -43,15 +43,17 @@ pub trait Registrar: ClientRegistry {
     /// Replaces a client, as a whole, if the stored one still has the revision
     /// [`change.expect()`](Replacement::expect); in one step, like every conditional write.
     ///
-    /// An unconditional replace would undo a concurrent change, for example: a client that was disabled meanwhile
-    /// is back.
+    /// An unconditional replace would undo a concurrent change, for example enable a client that was just
+    /// disabled.
     async fn replace(&self, change: Replacement) -> Result<(), RegistryError>;
-    /// Puts a client in its place, whether there is one of this id or not: for clients that a program knows from its own
-    /// configuration, at each start. Nothing is written if it is there as it is. A client that the host disabled stays so, and
-    /// one keeps its owner if this one names none.
+    /// Adds a client, or replaces the one with its id: at each startup, for clients in a program's own
+    /// configuration. A client that the host disabled stays disabled, and keeps its owner if the new one has
+    /// none. Nothing is written if the stored client is equal; secrets are compared in their stored form, so
+    /// one that [`SealedSecrets`](super::SealedSecrets) seals with a fresh nonce, or that is hashed with a
+    /// fresh salt, is written each time.
     async fn upsert(&self, client: Client) -> Result<(), RegistryError> {
         let mut last = RegistryError::Changed;
-        for _ in 0..MOST_RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let outcome = match self.client(&client.id).await? {
                 None => self.insert(client.clone()).await,
                 Some(current) => {
@@ -74,18 +76,15 @@ pub trait Registrar: ClientRegistry {
         Err(last)
     }
 
-    /// Removes a client. What was issued to it ends by
-    /// [`revoke_client`](crate::AuthorizationServer::revoke_client), not by this.
+    /// Removes a client. This does not end its grants: see
+    /// [`revoke_client`](crate::AuthorizationServer::revoke_client).
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
-    /// The clients in the order of their ids, a page at a time, for the host's own pages. A client that is there
-    /// before the first page and after the last is on one of them.
+    /// The clients in the order of their ids, a page at a time, for the host's own pages. A client that
+    /// exists from the first page to the last is on one of them.
     async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError>;
 }
 
-/// How often an [`upsert`](Registrar::upsert) is decided again because others changed the client meanwhile.
-const MOST_RACES: usize = 16;
-
-/// A change of a client, on the condition that it has not changed meanwhile.
+/// A change of a client, on condition that it has not changed in the meantime.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Replacement {
@@ -94,7 +93,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Puts `next` in the place of `current`, whose id it gets, too; and its owner, unless it names another one.
+    /// Replaces `current` by `next`, which gets its id, and its owner unless it names another one.
     pub fn of(current: &Client, next: Client) -> Self {
         let owner = next.owner.clone().or_else(|| current.owner.clone());
         let client = Client { id: current.id.clone(), revision: current.revision + 1, owner, ..next };
@@ -107,7 +106,7 @@ impl Replacement {
         self.expect
     }
 
-    /// What is stored then; its revision is another one.
+    /// The client to store, with a new revision.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -125,13 +124,13 @@ impl Replacement {
 #[non_exhaustive]
 pub enum RegistryError {
     /// Another client has this id.
-    #[error("a client with this id exists")]
+    #[error("a client with this id already exists")]
     Exists,
     /// No client has this id.
     #[error("no client has this id")]
     Missing,
-    /// Somebody else changed the client meanwhile: load it again, decide again.
-    #[error("the client was changed meanwhile")]
+    /// The client was changed in the meantime: load it again, decide again.
+    #[error("the client was changed in the meantime")]
     Changed,
     /// The registry failed.
     #[error(transparent)]
@@ -175,14 +174,14 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
     }
 }
 
-/// Clients in memory, gone with the process.
+/// Clients in memory, lost when the process ends.
 #[derive(Default)]
 pub struct MemoryRegistry {
     clients: RwLock<HashMap<ClientId, Arc<Client>>>,
 }
 
 impl MemoryRegistry {
-    /// A registry of these clients; of two with one id, the later stays.
+    /// A registry of these clients; of two with the same id, the later one is kept.
     #[must_use]
     pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
         let clients = clients.into_iter().map(|c| (c.id.clone(), Arc::new(c)));

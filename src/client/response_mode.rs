@@ -1,4 +1,5 @@
-//! How an authorization answer travels (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode, JARM section 2.3).
+//! How an authorization response is sent (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response
+//! Mode, JARM section 2.3).
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ pub enum ResponseMode {
     /// In the query of the redirect URI.
     #[serde(rename = "query")]
     Query,
-    /// In its fragment, which a browser does not send to a server.
+    /// In its fragment, which a browser does not send to the server.
     #[serde(rename = "fragment")]
     Fragment,
     /// As a form that the browser posts to it.
@@ -32,7 +33,7 @@ pub enum ResponseMode {
     Jwt,
 }
 
-/// Where a browser carries an answer.
+/// The part of a request that carries the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Query,
@@ -75,7 +76,7 @@ impl ResponseMode {
         }
     }
 
-    /// The mode of a response type, where a request names none.
+    /// The default mode of a response type.
     #[must_use]
     pub const fn default_of(response_type: ResponseType) -> Self {
         match response_type {
@@ -111,7 +112,7 @@ impl ResponseMode {
         known.ok_or(Reason::ResponseModeInvalid)
     }
 
-    /// The mode that was asked for. A token never travels in a query, where servers log it.
+    /// The requested mode. A token is never sent in a query, which servers log.
     pub(crate) fn choose(
         asked: Option<Result<Self, Reason>>,
         response_type: ResponseType,

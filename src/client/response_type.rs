@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::GrantType;
 
-/// What an authorization request asks for (`response_types` of RFC 7591 section 2): a set of the words `code`, `id_token` and
-/// `token` (OAuth 2.0 Multiple Response Types). The order of the words makes no difference.
+/// What an authorization request asks for (`response_types` of RFC 7591 section 2): a set of the words
+/// `code`, `id_token` and `token` (OAuth 2.0 Multiple Response Types). The order of the words makes no
+/// difference.
 ///
-/// All but [`Code`](Self::Code) exist under [`Profile::Rfc6749`](crate::Profile::Rfc6749) only, and those with an `id_token` where
-/// the server is an OpenID Provider.
+/// All but [`Code`](Self::Code) exist under [`Profile::Rfc6749`](crate::Profile::Rfc6749) only, and those
+/// with an `id_token` only on an OpenID Provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 #[non_exhaustive]
@@ -31,7 +32,7 @@ pub enum ResponseType {
     CodeIdTokenToken,
 }
 
-/// The grant types that a client needs for an answer with a code, one without, and one with both.
+/// The grant types that a client needs for a code, for tokens without a code, and for both.
 const BY_CODE: &[GrantType] = &[GrantType::AuthorizationCode];
 const BY_BROWSER: &[GrantType] = &[GrantType::Implicit];
 const BY_BOTH: &[GrantType] = &[GrantType::AuthorizationCode, GrantType::Implicit];
@@ -48,7 +49,7 @@ impl ResponseType {
         Self::CodeIdTokenToken,
     ];
 
-    /// The response type of these words, in any order, with one space between two of them; `None` if there is none.
+    /// The response type of these words, in any order, separated by single spaces; `None` if there is none.
     ///
     /// ```
     /// use grantor::ResponseType;
@@ -115,7 +116,7 @@ impl From<ResponseType> for &'static str {
     }
 }
 
-/// Words of which no response type is made.
+/// Not a response type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a response type is a set of code, id_token and token")]
 #[non_exhaustive]

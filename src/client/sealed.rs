@@ -8,21 +8,24 @@ use crate::error::BackendError;
 
 /// Seals the secrets of clients, and opens them again.
 ///
-/// A MAC is made with the secret itself (`client_secret_jwt`, OpenID Connect Core section 9), so its digest is not enough. Everywhere
-/// else this crate keeps digests alone: give a server this trait only for clients that can do nothing better, and prefer
-/// `private_key_jwt`. Seal with authenticated encryption, under a key that is not where clients are kept: a thief who has both can act
-/// as every such client.
+/// A MAC is made with the secret itself (`client_secret_jwt`, and `id_token`s by HS256, OpenID Connect Core
+/// sections 9 and 10.1), so its digest is not enough. Everywhere else this crate keeps only digests: give a
+/// server this trait only for clients that cannot do better, and prefer `private_key_jwt` and RS256. Seal
+/// with authenticated encryption, under a key that is not stored with the clients: a thief with both can
+/// impersonate every such client.
 pub trait SealedSecrets: Send + Sync + fmt::Debug {
-    /// The secret as it is kept.
+    /// The sealed secret, for storage. This is also called for the generated secret of a client that
+    /// registers itself for HS256.
     ///
     /// # Errors
-    /// It cannot be sealed now.
+    /// It cannot be sealed now; a registration gets 503 or 500.
     fn seal(&self, secret: &SecretText) -> Result<String, BackendError>;
 
-    /// The secret again. The text comes from your registry. With a wrong secret its client is refused.
+    /// Opens a sealed secret, which comes from your registry. With a wrong result the client is refused, or
+    /// cannot verify its tokens.
     ///
     /// # Errors
-    /// It cannot be opened now; the request is answered with 503 or 500.
+    /// It cannot be opened now; the request gets 503 or 500.
     fn open(&self, sealed: &str) -> Result<SecretText, BackendError>;
 }
 
@@ -44,7 +47,7 @@ pub(crate) const MIN_MAC_SECRET: usize = 32;
 #[non_exhaustive]
 pub enum SealedSecretError {
     /// RFC 7518 section 3.2.
-    #[error("a secret for client_secret_jwt has at least {MIN_MAC_SECRET} bytes")]
+    #[error("a secret for client_secret_jwt or HS256 has at least {MIN_MAC_SECRET} bytes")]
     TooShort,
     /// The host did not seal it.
     #[error(transparent)]

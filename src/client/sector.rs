@@ -1,4 +1,4 @@
-//! The sector of a client, whose users it knows by pairwise identifiers (OpenID Connect Core section 8.1).
+//! The sector of a client with pairwise identifiers (OpenID Connect Core section 8.1).
 
 use std::sync::Arc;
 
@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::{Client, ClientError, ClientMetadata};
 use crate::base::redirect_uri::RedirectUri;
 
-/// By what a client knows users (`subject_type`, OpenID Connect Registration section 2).
+/// How a client identifies users (`subject_type`, OpenID Connect Registration section 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SubjectIdentifierType {
-    /// By the host's own identifier, as every other client.
+    /// By the host's own identifier, like every other client.
     #[default]
     Public,
-    /// By an identifier that clients of other sectors do not have, so that they cannot find out that they have a user in common.
+    /// By an identifier for its sector only, so clients of different sectors cannot find out that they share
+    /// a user.
     Pairwise,
 }
 
@@ -32,14 +33,15 @@ impl SubjectIdentifierType {
 }
 
 impl Client {
-    /// Whether it knows users by pairwise identifiers. It keeps to that for ever: a change would make every user another one.
+    /// Whether it has pairwise identifiers. This never changes, because a change would give every user a new
+    /// identifier.
     #[must_use]
     pub fn is_pairwise(&self) -> bool {
         self.metadata.subject_type == Some(SubjectIdentifierType::Pairwise)
     }
 
-    /// The sector that its pairwise identifiers are for: the host of `sector_identifier_uri`, or that of all redirect URIs. None
-    /// of a client that knows users by the host's own identifiers.
+    /// The sector that its pairwise identifiers are for: the host of `sector_identifier_uri`, or that of all
+    /// redirect URIs. `None` for a client with public identifiers.
     #[must_use]
     pub fn sector(&self) -> Option<&str> {
         self.sector.as_deref()
@@ -54,7 +56,7 @@ impl ClientMetadata {
         is_pairwise.then(sector).flatten().map(Arc::from)
     }
 
-    /// What cannot be registered of the members of OpenID Connect, for a client of this sector.
+    /// The OpenID Connect members that cannot be registered for a client of this sector.
     pub(super) fn openid_mistakes(&self, sector: Option<&str>) -> impl Iterator<Item = ClientError> + use<> {
         let is_bad = |uri: &Option<String>| uri.as_deref().is_some_and(|uri| https_host(uri).is_none());
         let is_pairwise = self.subject_type == Some(SubjectIdentifierType::Pairwise);
@@ -68,8 +70,8 @@ impl ClientMetadata {
     }
 }
 
-/// The sector. Redirect URIs make one if they are all https and of one host: what is on a user's own device has no host of
-/// its own.
+/// The sector. Redirect URIs form one if they are all https with the same host: a user's own device has no
+/// host name.
 pub(crate) fn sector_of(
     sector_identifier_uri: Option<&str>,
     redirect_uris: &[RedirectUri],

@@ -1,4 +1,4 @@
-//! Whether a client is served, and what is kept of one that registered itself.
+//! Whether a client is served, and the data of a self-registered one.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::Digest;
 use crate::base::secret::Masked;
 
-/// Whether a client is served. One that is not is answered, at every endpoint, as if it were not registered; the
-/// access tokens that it has stay valid until they expire or its grants are
+/// Whether a client is served. One that is not is treated as unregistered at every endpoint; its access
+/// tokens stay valid until they expire or its grants are
 /// [revoked](crate::AuthorizationServer::revoke_client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,10 +16,10 @@ pub enum ClientState {
     /// Yes.
     #[default]
     Active,
-    /// No, by the host's word; only the host can take that back.
+    /// Disabled by the host; only the host can undo that.
     Disabled,
-    /// It is being deleted: first this, then its grants, then its record. A deletion that broke off goes on at the
-    /// next attempt, and the client never comes back.
+    /// It is being deleted: first this state, then its grants end, then its record is removed. An interrupted
+    /// deletion continues at the next attempt, and the client never comes back.
     Ending,
 }
 
@@ -29,17 +29,17 @@ impl ClientState {
     }
 }
 
-/// What is kept of a client that registered itself (RFC 7591 and 7592).
+/// The data of a self-registered client (RFC 7591 and 7592).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SelfRegistration {
-    /// Of its registration access token; none where it may not manage itself.
+    /// The digest of its registration access token; `None` if it may not manage itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<Digest>,
-    /// Its generated secret, under a pad that its registration access token makes.
+    /// Its generated secret, under a pad derived from its registration access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<Masked>,
-    /// When the registration runs out.
+    /// When the registration expires.
     #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) expires: Option<DateTime<Utc>>,
     /// The software statement, which is returned as it came (RFC 7591 section 3.2.1).

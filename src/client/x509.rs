@@ -1,4 +1,5 @@
-//! [`X509Certificates`]: client certificates by the names in them, or by the keys that clients registered (feature `mtls`).
+//! [`X509Certificates`]: client certificates by the names in them, or by the keys that clients registered
+//! (feature `mtls`).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,12 +21,13 @@ use crate::trust::{Few, Recent};
 
 /// Reads client certificates for `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705 section 2).
 ///
-/// A distinguished name is compared part by part, in order; the case of ASCII letters and repeated spaces do not count (RFC 5280
-/// section 7.1). Of the alternative names, a DNS name and the host of an e-mail address are compared without regard to case, and a URI
-/// and the rest of the address as they are; an IP address by its bytes. A wildcard stands for nothing.
+/// A distinguished name is compared part by part, in order, ignoring the case of ASCII letters and repeated
+/// spaces (RFC 5280 section 7.1). Of the alternative names, a DNS name and the host of an e-mail address are
+/// compared case-insensitively, a URI and the local part of an e-mail address exactly, and an IP address by
+/// its bytes. Wildcards never match.
 ///
-/// Keys are compared by their numbers: those of the key itself, or of its `x5c`. A set at a `jwks_uri` is kept and fetched as by
-/// [`ClientJwts`](super::ClientJwts).
+/// Keys are compared by value: the key itself, or that of its `x5c`. A set at a `jwks_uri` is fetched and
+/// cached as by [`ClientJwts`](super::ClientJwts).
 ///
 /// ```
 /// use grantor::client::X509Certificates;
@@ -52,16 +54,16 @@ pub struct X509Certificates {
     fetched: Recent<Arc<str>, Arc<FetchedCertificateKeys>>,
 }
 
-/// This many key sets of either kind are kept; those that are used least go first.
+/// The most key sets of either kind that are cached; the least used are evicted first.
 const KEPT: usize = 1000;
 
 impl X509Certificates {
-    /// By names, and by keys that clients registered by value (`jwks`).
+    /// With names, and with keys that clients registered by value (`jwks`).
     pub fn new() -> Self {
         Self { outbound: None, parsed: Recent::new(KEPT), fetched: Recent::new(KEPT) }
     }
 
-    /// The same, and by keys at a `jwks_uri`, which are fetched over this way out.
+    /// The same, and with keys at a `jwks_uri`, which are fetched through this `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
         Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
     }

@@ -1,4 +1,4 @@
-//! The state that every authenticated endpoint begins with: parsed, and the client is only claimed.
+//! The first state of every endpoint with client authentication: parsed, and the client is unverified.
 //!
 //! ```text
 //! AwaitClient ──with_client──▶ Ready
@@ -28,7 +28,8 @@ pub trait Request: Debug + Send {
     /// What follows once the client is known.
     type Next: Debug + Send;
 
-    /// Takes the client, and judges what can be judged without a further fact: what is refused here has spent nothing.
+    /// Takes the client, and judges what can be judged without a further fact: what is refused here has spent
+    /// nothing.
     ///
     /// # Errors
     /// What this client may not ask for.
@@ -53,10 +54,10 @@ impl<R: Request> AwaitClient<R> {
         self.presented.evidence()
     }
 
-    /// Takes the client. An unknown one is an input like any other and costs the same time as wrong evidence.
+    /// Takes the client. An unknown client is a normal input, and costs the same time as wrong credentials.
     ///
     /// # Errors
-    /// The client is not who it says, or may not ask for this.
+    /// Client authentication failed, or the client may not request this.
     pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Checked<R>, Refusal> {
         let Self { presented, request } = self;
         match presented.authenticate(found, facts.now) {
@@ -123,7 +124,8 @@ pub struct AwaitSignature<R> {
 }
 
 impl<R: Request> AwaitSignature<R> {
-    /// What has to be verified. It may have no keys: then the client is unknown, and the answer costs the same.
+    /// What has to be verified. It may have no keys: then the client is unknown, and the answer costs the
+    /// same.
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
         let Self { claims, algorithms, .. } = self;
@@ -131,7 +133,8 @@ impl<R: Request> AwaitSignature<R> {
         signed.within(algorithms)
     }
 
-    /// The sealed secrets of a client whose assertion has a MAC in the place of a signature: open them, and verify by them.
+    /// The sealed secrets of a client whose assertion has a MAC in the place of a signature: open them, and
+    /// verify by them.
     #[must_use]
     pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
         self.claims.sealed()
@@ -175,7 +178,8 @@ impl<R: Request> AwaitCertificate<R> {
     /// Takes the answer.
     ///
     /// # Errors
-    /// The certificate is not the client's, or its keys could not be fetched, or the client may not ask for this.
+    /// The certificate is not the client's, or its keys could not be fetched, or the client may not ask for
+    /// this.
     pub fn with_answer(
         self,
         answer: Result<(), CertificateFlaw>,
@@ -195,6 +199,12 @@ pub struct AwaitFirstUse<S> {
 }
 
 impl<S> AwaitFirstUse<S> {
+    /// The same with another state behind it, which is judged before anything is spent.
+    fn and_then<T>(self, judge: impl FnOnce(S) -> Result<T, Refusal>) -> Result<AwaitFirstUse<T>, Refusal> {
+        let Self { key, until, next } = self;
+        Ok(AwaitFirstUse { key, until, next: judge(next)? })
+    }
+
     /// What may be used once, and until when that has to be remembered.
     #[must_use]
     pub fn question(&self) -> (ReplayKey, DateTime<Utc>) {
@@ -209,6 +219,35 @@ impl<S> AwaitFirstUse<S> {
         match first {
             true => Ok(self.next),
             false => Err(REPLAYED.into()),
+        }
+    }
+}
+
+/// The client is authenticated, and its request is checked; an assertion is not marked as used yet.
+#[derive(Debug)]
+pub(crate) enum Judged<S> {
+    /// Nothing of it is used once.
+    Ready(S),
+    /// The assertion.
+    FirstUse(AwaitFirstUse<S>),
+}
+
+impl<S> Judged<S> {
+    /// The state that follows.
+    pub(crate) fn next(&self) -> &S {
+        match self {
+            Self::Ready(next) | Self::FirstUse(AwaitFirstUse { next, .. }) => next,
+        }
+    }
+
+    /// The same with another state behind it: what `judge` refuses has spent nothing.
+    pub(crate) fn and_then<T>(
+        self,
+        judge: impl FnOnce(S) -> Result<T, Refusal>,
+    ) -> Result<Judged<T>, Refusal> {
+        match self {
+            Self::Ready(next) => judge(next).map(Judged::Ready),
+            Self::FirstUse(waiting) => waiting.and_then(judge).map(Judged::FirstUse),
         }
     }
 }

@@ -92,7 +92,8 @@ impl AwaitClient {
         &self.id
     }
 
-    /// Takes the client. An unknown one, one of another token and one that the host registered are answered alike.
+    /// Takes the client. An unknown one, one of another token and one that the host registered are answered
+    /// alike.
     ///
     /// # Errors
     /// The token is not this client's, or the host disabled the client.
@@ -139,7 +140,8 @@ impl ConfiguredClient {
 }
 
 impl AwaitClient {
-    /// The answer to a client that reads itself. The token is the one that it presented, and so is what tells its secret.
+    /// The answer to a client that reads itself. The token is the one that it presented, and so is what tells
+    /// its secret.
     pub fn read(self, client: &Client, facts: &Facts<'_>) -> ClientInformation {
         let Facts { now, .. } = *facts;
         let secret = self.token.secret_of(client, now);

@@ -1,4 +1,5 @@
-//! What a user is asked to grant, and what they make of it: one core for the consent in a browser and that for a device.
+//! What a user is asked to grant, and what they make of it: one core for the consent in a browser and that
+//! for a device.
 
 use std::sync::Arc;
 
@@ -50,7 +51,8 @@ impl Terms {
         self.scope = self.scope.intersection(part);
     }
 
-    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section 7.1).
+    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section
+    /// 7.1).
     ///
     /// # Errors
     /// One is of a type that was not asked for, or not of its type's form. Nothing changes.

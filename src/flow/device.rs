@@ -12,7 +12,7 @@ use super::AwaitsClient;
 use crate::base::FreshSecrets;
 use crate::client::GrantType;
 use crate::client::auth::{AuthenticatedClient, Presented};
-use crate::error::{Reason, Refusal};
+use crate::error::Refusal;
 use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
 use crate::http::form::Form;
 use crate::http::{Request, Response};
@@ -32,7 +32,7 @@ impl AwaitClient {
     /// Reads a device authorization request. The client has to prove who it is as at the token endpoint.
     ///
     /// # Errors
-    /// Whatever is wrong with its form, before anybody is asked.
+    /// A malformed form; nothing has been looked up yet.
     pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let Facts { .. } = facts; // Nothing of them decides how a form is read.
         let form = Form::parse(request.posted_form()?)?;
@@ -46,42 +46,32 @@ impl AwaitsClient for DeviceRequest {
     type Next = AwaitSecrets;
 
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<AwaitSecrets, Refusal> {
-        let waiting = AwaitSecrets { client, asked: self.asked };
-        waiting.judge(facts)?;
-        Ok(waiting)
+        let (client, rules) = (client.client(), facts.rules);
+        let (grant_type, account_status) = (GrantType::DeviceCode, AccountStatus::Active);
+        let gate = Gate { client, grant_type, asked: &self.asked, account_status, rules };
+        let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
+        let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.rights.scope));
+        Ok(AwaitSecrets { issuance: Issuance { openid, ..issuance } })
     }
 }
 
 /// Waits for randomness only.
 #[derive(Debug)]
 pub struct AwaitSecrets {
-    client: AuthenticatedClient,
-    asked: RequestedAccess,
+    /// What the device may have, if its user agrees.
+    issuance: Issuance,
 }
 
 impl AwaitSecrets {
-    /// What the device may have, if its user agrees.
-    fn judge(&self, facts: &Facts<'_>) -> Result<Issuance, Reason> {
-        let (client, rules) = (self.client.client(), facts.rules);
-        let (grant_type, account_status) = (GrantType::DeviceCode, AccountStatus::Active);
-        let gate = Gate { client, grant_type, asked: &self.asked, account_status, rules };
-        gate.pass_new(&Subject::Client(client.id().clone()))
-    }
-
-    /// Decides. Borrows: should the user code be taken, or the name of the grant, the driver asks again with others.
-    ///
-    /// # Errors
-    /// What the client may not ask for.
-    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedCodes), Refusal> {
+    /// Decides. Borrows: should the user code be taken, or the name of the grant, the driver asks again with
+    /// others.
+    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedCodes) {
         let Facts { now, rules, .. } = *facts;
-        let issuance = self.judge(facts)?;
-        let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.rights.scope));
-        let issuance = Issuance { openid, ..issuance };
-        let (grant, user_code) = Grant::wait(issuance, &fresh, now, &rules.policy);
+        let (grant, user_code) = Grant::wait(self.issuance.clone(), &fresh, now, &rules.policy);
         let device_code = Handle::new(grant.id(), fresh.first);
         let (write, codes) = (Write::insert(grant, now), Codes { device_code, user_code });
         let sealed = SealedCodes { codes, write: write.name() };
-        Ok((write, sealed))
+        (write, sealed)
     }
 }
 

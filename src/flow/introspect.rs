@@ -27,8 +27,8 @@ impl AuthenticatedQuery {
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
     ///
-    /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier; `wants_jwt`, whether the
-    /// request [prefers a signed answer](prefers_jwt).
+    /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier;
+    /// `wants_jwt`, whether the request [prefers a signed answer](prefers_jwt).
     ///
     /// # Errors
     /// The client gets signed answers alone, and the server gives none.
@@ -112,12 +112,13 @@ impl AwaitAnswerSignature {
     }
 }
 
-/// The media type of a signed answer (RFC 9701 section 4), and the `typ` of its header, which no other JWT of this server has.
+/// The media type of a signed answer (RFC 9701 section 4), and the `typ` of its header, which no other JWT of
+/// this server has.
 const JWT: &str = "application/token-introspection+jwt";
 const JWT_TYPE: &str = "token-introspection+jwt";
 
-/// Whether a request prefers a signed answer (RFC 9701 section 4): it names the media type, and JSON not by a higher weight (RFC 9110
-/// section 12.5.1). A range such as `*/*` counts as JSON.
+/// Whether a request prefers a signed answer (RFC 9701 section 4): it names the media type, and JSON not by a
+/// higher weight (RFC 9110 section 12.5.1). A range such as `*/*` counts as JSON.
 pub fn prefers_jwt(request: &Request) -> bool {
     let fields = request.headers.all("accept").flat_map(|field| field.split(','));
     let (mut jwt, mut json) = (0, 0);

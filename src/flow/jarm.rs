@@ -1,7 +1,8 @@
 //! Authorization responses that are signed (JWT Secured Authorization Response Mode, JARM).
 //!
-//! What a response says is decided before it is signed, and it cannot be sent without its signature: a response in a signed mode has no
-//! other way to a [`Response`] than [`AwaitResponseSignature::with_signature`].
+//! What a response says is decided before it is signed, and it cannot be sent without its signature: a
+//! response in a signed mode has no other way to a [`Response`] than
+//! [`AwaitResponseSignature::with_signature`].
 
 use std::fmt;
 
@@ -38,7 +39,7 @@ const LIFETIME: i64 = 120;
 const TYPE: &str = "JWT";
 
 impl AwaitResponseSignature {
-    /// JARM section 2.1: the parameters are claims, texts stay texts, and nothing stands outside.
+    /// JARM section 2.1: all parameters are claims, with strings as strings, and none is outside the JWT.
     pub(super) fn new(
         to: Return,
         fields: Vec<(&'static str, String)>,

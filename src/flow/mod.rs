@@ -1,8 +1,8 @@
 //! The requests of OAuth as chains of types.
 //!
-//! Each state names the one fact that it lacks and has one method that takes it; the wrong order does
-//! not compile. None of it waits, reads a clock or draws randomness: the driver in
-//! [`server`](crate::server) brings facts and proves writes.
+//! Each state is named after the one fact that it lacks, and has one method that takes it; steps in the wrong
+//! order do not compile. None of it does I/O, reads a clock or draws randomness: the driver in
+//! [`server`](crate::server) provides facts and proves writes.
 
 pub mod authorize;
 mod await_client;
@@ -19,10 +19,10 @@ pub mod revoke;
 pub mod token;
 mod token_query;
 
-pub(crate) use await_client::Request as AwaitsClient;
 pub use await_client::{
     AwaitCertificate, AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, Checked,
 };
+pub(crate) use await_client::{Judged, Request as AwaitsClient};
 pub use jarm::{AwaitResponseSignature, Finished};
 pub use redirect::{
     AwaitApproval, AwaitRedirectSignature, ErrorAnswer, OpenedRedirect, Redirect, SealedRedirect,

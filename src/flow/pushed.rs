@@ -70,6 +70,20 @@ pub enum Pushed {
     Signed(AwaitObject),
 }
 
+impl Pushed {
+    /// Judges the parameters, wherever they are, with what the client's object says if there is one.
+    pub(crate) fn with_claims(
+        self,
+        claims: Option<Result<Map<String, Value>, ClaimsMissing>>,
+        facts: &Facts<'_>,
+    ) -> Result<AwaitSecrets, Refusal> {
+        match self {
+            Self::Plain(flow) => Ok(flow),
+            Self::Signed(flow) => flow.with_claims(claims.ok_or(Reason::NotConfigured)?, facts),
+        }
+    }
+}
+
 impl AwaitsClient for PushedRequest {
     type Next = Pushed;
 
@@ -110,8 +124,8 @@ impl AwaitObject {
     /// Takes the claims: from here on the request is as if it had been pushed without an object.
     ///
     /// # Errors
-    /// The object does not count, its keys could not be had, a parameter in it is of another type, or an authorization request with
-    /// these parameters would be refused.
+    /// The object does not count, its keys could not be had, a parameter in it is of another type, or an
+    /// authorization request with these parameters would be refused.
     pub fn with_claims(
         self,
         claims: Result<Map<String, Value>, ClaimsMissing>,

@@ -23,19 +23,19 @@ use crate::grant::{Prefixes, Subject};
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
 use crate::store::{Committed, WriteName};
 
-/// Where an answer goes, and what travels with every one.
+/// The destination of an authorization response, and the parameters of every response.
 #[derive(Clone, Debug)]
 pub(crate) struct Return {
     pub(crate) uri: RedirectUri,
     pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
     pub(crate) issuer: Arc<str>,
-    /// Who reads a signed answer, and what it is signed with, if it is signed.
+    /// The recipient and the algorithm of a signed response.
     pub(crate) signed_for: Option<(ClientId, Algorithm)>,
 }
 
-/// An answer to the client by way of the browser. It has no public constructor: an open redirect is a value
-/// that cannot be made.
+/// A response to the client through the browser. It has no public constructor, so an open redirect cannot be
+/// built.
 pub struct Redirect {
     to: Return,
     reason: Option<Reason>,
@@ -62,8 +62,9 @@ pub enum ErrorAnswer {
     Unproven(AwaitApproval),
 }
 
-/// An error for a client that registered itself or that a document describes. Without the user's word, a redirect to it
-/// would let anyone lead users from this server to a page of their own (RFC 9700 section 4.11.2).
+/// An error for a client that registered itself or that a document describes. Without the user's word, a
+/// redirect to it would let anyone lead users from this server to a page of their own (RFC 9700 section
+/// 4.11.2).
 #[derive(Debug)]
 pub struct AwaitApproval {
     redirect: Redirect,
@@ -78,7 +79,8 @@ impl Return {
         Redirect { to: self, reason: Some(reason), fields: vec![error, description], is_link: false }
     }
 
-    /// The error; where it is not redirected at once (`is_proven`), the store is asked whether the user approved the client.
+    /// The error; where it is not redirected at once (`is_proven`), the store is asked whether the user
+    /// approved the client.
     pub(crate) fn refuse(
         self,
         reason: Reason,
@@ -138,8 +140,8 @@ impl Redirect {
 }
 
 impl Return {
-    /// A 303 to the client, or for a form a page that posts itself there; for a client that the user has not approved
-    /// yet, a page with a link.
+    /// A 303 to the client, or for a form a page that posts itself there; for a client that the user has not
+    /// approved yet, a page with a link.
     pub(super) fn send(&self, fields: &[(&str, &str)], unproven: Option<Reason>) -> Response {
         let uri = self.uri.as_str();
         let fields_of = || fields.iter().copied();
@@ -221,7 +223,8 @@ pub struct SealedRedirect {
     pub(crate) write: WriteName,
 }
 
-/// What an authorization request is answered with: the parameters, and those of them that have to be signed first.
+/// What an authorization request is answered with: the parameters, and those of them that have to be signed
+/// first.
 #[derive(Default)]
 pub(crate) struct Answer {
     fields: Vec<(&'static str, String)>,
@@ -239,7 +242,8 @@ impl Answer {
         self.unsigned.extend(unsigned);
     }
 
-    /// Adds an `id_token` last, bound to all that goes with it; to a signed access token, when that has its signature.
+    /// Adds an `id_token` last, bound to all that goes with it; to a signed access token, when that has its
+    /// signature.
     pub(super) fn add_id_token(&mut self, mut id_token: IdToken, state: Option<&str>) {
         id_token.bind_request(self.field("code"), state);
         if let Some(access_token) = self.field(ACCESS_TOKEN_MEMBER) {

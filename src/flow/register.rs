@@ -14,8 +14,11 @@ use super::client_configuration::{ClientInformation, RegistrationToken, secret_t
 use crate::base::secret::Masked;
 use crate::base::{FreshSecrets, Secret, SecretText};
 use crate::client::auth::Credentials;
-use crate::client::{Client, ClientBuilder, ClientId, ClientMetadata, Replacement, SelfRegistration};
-use crate::error::{Reason, Refusal};
+use crate::client::{
+    Client, ClientBuilder, ClientError, ClientErrors, ClientId, ClientMetadata, Replacement, SealedSecrets,
+    SelfRegistration,
+};
+use crate::error::{Fault, Reason, Refusal};
 use crate::http::Request;
 use crate::http::bearer::presented;
 use crate::issuance::Facts;
@@ -58,8 +61,8 @@ impl AwaitClaims {
         Self::new(wire, token, request.peer)
     }
 
-    /// Reads a change of this client, which its registration access token allows. A member that is left out is
-    /// removed, for a change replaces all.
+    /// Reads a change of this client, which its registration access token allows. A member that is left out
+    /// is removed, for a change replaces all.
     ///
     /// # Errors
     /// The body is not client metadata, names another client, or says what only the server says.
@@ -195,14 +198,16 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// A new client, and the answer that tells of it. The id is random: a client that could choose it could choose one that
-    /// is a user's name at some resource.
+    /// A new client, and the answer that tells of it. The id is random: a client that could choose it could
+    /// choose one that is a user's name at some resource. The host seals the secret of a client that needs
+    /// that.
     ///
     /// # Errors
-    /// The metadata do not fit together.
+    /// The metadata do not fit together, or the secret could not be sealed.
     pub fn create(
         self,
         fresh: FreshSecrets,
+        host: Option<&dyn SealedSecrets>,
         terms: &Registration,
         facts: &Facts<'_>,
     ) -> Result<(Client, ClientInformation), Refusal> {
@@ -210,21 +215,23 @@ impl Approved {
         let id = ClientId::new(fresh.grant.to_string());
         let builder = Client::application().id(id).issued(Some(now)).owned_by(self.owner.clone());
         let token = terms.is_managed.then(|| RegistrationToken::new(fresh.second));
-        let (client, information) = self.build(builder, token, None, fresh.first, now, terms)?;
+        let (client, information) = self.build(builder, token, None, (fresh.first, host), now, terms)?;
         check_profile(&client, facts)?;
         Ok((client, information))
     }
 
-    /// The client as it will be: its id, its state, its live secrets and the registration access token that it presented
-    /// stay. So a change whose answer was lost is asked for again, and a secret that it made is told again.
+    /// The client as it will be: its id, its state, its live secrets and the registration access token that
+    /// it presented stay. So a change whose answer was lost is asked for again, and a secret that it made is
+    /// told again.
     ///
     /// # Errors
-    /// The metadata do not fit together.
+    /// The metadata do not fit together, or a new secret could not be sealed.
     pub fn change(
         mut self,
         current: &Client,
         presented: &RegistrationToken,
         fresh: FreshSecrets,
+        host: Option<&dyn SealedSecrets>,
         terms: &Registration,
         facts: &Facts<'_>,
     ) -> Result<(Replacement, ClientInformation), Refusal> {
@@ -239,7 +246,7 @@ impl Approved {
         let hidden = hidden.filter(|_| !kept.is_empty());
         let builder = ClientBuilder::keeping(current).secrets(kept);
         let token = Some(presented.duplicate());
-        let (client, information) = self.build(builder, token, hidden, fresh.first, now, terms)?;
+        let (client, information) = self.build(builder, token, hidden, (fresh.first, host), now, terms)?;
         check_profile(&client, facts)?;
         let is_pairwise = client.is_pairwise();
         let moves = is_pairwise && client.sector() != current.sector();
@@ -254,7 +261,7 @@ impl Approved {
         builder: ClientBuilder,
         token: Option<RegistrationToken>,
         hidden: Option<Masked>,
-        fresh: Secret,
+        (fresh, host): (Secret, Option<&dyn SealedSecrets>),
         now: DateTime<Utc>,
         terms: &Registration,
     ) -> Result<(Client, ClientInformation), Refusal> {
@@ -274,12 +281,15 @@ impl Approved {
         let secret = makes_secret.then(|| secret_text(&fresh));
         let lifetime = terms.secret_lifetime.and_then(|lifetime| TimeDelta::from_std(lifetime).ok());
         let expires = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
-        let builder = match (&secret, expires) {
-            (Some(secret), Some(expires)) => builder.secret_until(secret.reveal(), expires),
-            (Some(secret), None) => builder.secret(secret.reveal()),
-            (None, _) => builder,
+        let builder = match &secret {
+            Some(secret) => builder.generated_secret(secret, host).map_err(Fault::from)?,
+            None => builder,
         };
-        let client = builder.build().map_err(|_| Reason::RegistrationInconsistent)?;
+        let builder = match expires.filter(|_| secret.is_some()) {
+            Some(expires) => builder.last_secret_until(expires),
+            None => builder,
+        };
+        let client = builder.build().map_err(|mistakes| unregistrable(&mistakes))?;
         let secret = secret.or_else(|| token.as_ref()?.secret_of(&client, now));
         let information = ClientInformation::new(&client, secret, token, now);
         Ok((client, information))
@@ -288,8 +298,16 @@ impl Approved {
 
 /// Whether the server would serve it.
 fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
-    match client.fits(facts.rules.profile) {
+    match facts.rules.fits(client) {
         true => Ok(()),
         false => Err(Reason::RegistrationProfile.into()),
+    }
+}
+
+/// Why there is no such client: a profile of its own forbids it, or its metadata do not fit together.
+fn unregistrable(mistakes: &ClientErrors) -> Reason {
+    match mistakes.all().iter().all(|mistake| matches!(mistake, ClientError::Profile(_))) {
+        true => Reason::RegistrationProfile,
+        false => Reason::RegistrationInconsistent,
     }
 }

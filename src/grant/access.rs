@@ -10,8 +10,8 @@ use smallvec::{SmallVec, smallvec};
 use super::{Grant, Kind, Subject};
 use crate::base::secret::Fingerprint;
 use crate::base::{
-    AccessRights, AccessTokens, AuthorizationDetails, Confirmation, Digest, ResourceId, Scope, Secret,
-    SubjectType, TokenName, after,
+    AccessRights, AccessTokens, Algorithm, AuthorizationDetails, Confirmation, Digest, ResourceId, Scope,
+    Secret, SubjectType, TokenName, after,
 };
 use crate::issuance::{Granted, Issuance, Policy, Rules};
 use crate::signing::Claims;
@@ -91,6 +91,8 @@ pub(crate) struct Issued {
     pub(crate) audience: Option<ResourceId>,
     /// How the access token is written.
     pub(crate) format: AccessTokens,
+    /// What a signed access token is signed with; none is the signer's own choice.
+    pub(crate) algorithm: Option<Algorithm>,
     /// Whether nothing is stored of it.
     pub(crate) unrecorded: bool,
     /// The refresh token's secret, if there is one.
@@ -113,6 +115,7 @@ impl Issued {
             rights: issuance.rights.clone(),
             audience: issuance.audience.clone(),
             format: issuance.format,
+            algorithm: issuance.algorithm,
             unrecorded: issuance.is_unrecorded(policy),
             refresh,
         }
@@ -123,11 +126,12 @@ impl Issued {
         self.unrecorded
     }
 
-    /// The same tokens, in the format that the rules ask for now, for a request that proves their key, and for the
-    /// subject as its client knows it.
+    /// The same tokens, in the format that the rules ask for now, for a request that proves their key, and
+    /// for the subject as its client knows it.
     pub(super) fn again(self, issuance: &Issuance) -> Self {
         let rights = AccessRights { confirmation: issuance.rights.confirmation.clone(), ..self.rights };
-        Self { format: issuance.format, sub: issuance.sub.clone(), rights, ..self }
+        let Issuance { format, algorithm, .. } = *issuance;
+        Self { format, algorithm, sub: issuance.sub.clone(), rights, ..self }
     }
 }
 
@@ -250,7 +254,8 @@ impl LiveTokens {
         Self(smallvec![only])
     }
 
-    /// How long there is no room for one more; `None` if there is. A record that was promised is never dropped for a new one.
+    /// How long there is no room for one more; `None` if there is. A record that was promised is never
+    /// dropped for a new one.
     pub(super) fn until_room(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Duration> {
         let most = policy.live_access_tokens as usize;
         if most == 0 || self.0.len() < most {

@@ -1,4 +1,5 @@
-//! The key that a grant is bound to (RFC 9449 section 5): its code, its refresh tokens, and each of its access tokens.
+//! The key that a grant is bound to (RFC 9449 section 5): its code, its refresh tokens, and each of its
+//! access tokens.
 
 use super::access::Issued;
 use super::stage::Stage;
@@ -8,8 +9,9 @@ use crate::error::ProofFlaw;
 use crate::issuance::Issuance;
 
 impl Grant {
-    /// The key that it is bound to: its code and its refresh tokens work with a proof of it alone. Of a confidential client
-    /// that has redeemed its code, only the access tokens are bound, each to its own key (RFC 9449 section 5).
+    /// The key that it is bound to: its code and its refresh tokens work with a proof of it alone. Of a
+    /// confidential client that has redeemed its code, only the access tokens are bound, each to its own key
+    /// (RFC 9449 section 5).
     #[must_use]
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.origin.as_ref()?.confirmation.as_deref()
@@ -26,7 +28,8 @@ impl Grant {
         self.origin = origin.shared();
     }
 
-    /// Binds a grant without a key to the one that a refresh proves. The access tokens that it has stay as they are.
+    /// Binds a grant without a key to the one that a refresh proves. The access tokens that it has stay as
+    /// they are.
     pub(super) fn bind_later(&mut self, issuance: &Issuance) {
         if self.confirmation().is_some() || issuance.grant_confirmation().is_none() {
             return;

@@ -1,4 +1,4 @@
-//! The life of an authorization code: offered once, redeemed once, and dangerous ever after.
+//! The life of an authorization code: issued once, redeemed once, and a replay ends the grant.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,12 +103,12 @@ pub(crate) struct CodeRedemption<'a> {
     pub(crate) secret: &'a Secret,
     /// `code_verifier`
     pub(crate) verifier: Option<&'a CodeVerifier>,
-    /// The client secret that authenticated the request, if it was generated; not one that a person chose, because anyone who
-    /// read the store could guess it by the bridge.
+    /// The client secret that authenticated the request, if it was generated; not one that a person chose,
+    /// because anyone who read the store could guess it by the bridge.
     pub(crate) client_secret: Option<&'a SecretText>,
     /// `redirect_uri`
     pub(crate) redirect_uri: Option<&'a str>,
-    /// The one way to tokens.
+    /// The gate for tokens.
     pub(crate) gate: &'a Gate<'a>,
     /// This server knows that the first answer never left: its future was dropped, or the store did not
     /// say in time what became of the write. Then a replay is a retry.
@@ -116,9 +116,9 @@ pub(crate) struct CodeRedemption<'a> {
 }
 
 impl CodeRedemption<'_> {
-    /// What opens the bridge. A code alone does not: it is in the address bar and in logs, and with a row of the store it
-    /// would open the refresh token. So the key has what only the request had: the verifier or, without PKCE, the client's
-    /// secret. Where there is neither, there is no bridge.
+    /// What opens the bridge. A code alone does not: it is in the address bar and in logs, and with a row of
+    /// the store it would open the refresh token. So the key has what only the request had: the verifier or,
+    /// without PKCE, the client's secret. Where there is neither, there is no bridge.
     fn bridge_key(&self) -> Option<Secret> {
         let unlogged = match (self.verifier, self.client_secret) {
             (Some(verifier), _) => verifier.as_bytes(),
@@ -209,8 +209,8 @@ impl Grant {
 }
 
 impl Live {
-    /// Where the server knows that the first answer never left and nothing of it was used: that answer once more,
-    /// or nothing for a retry that asks for something else. `None` is a replay.
+    /// Where the server knows that the first answer never left and nothing of it was used: that answer once
+    /// more, or nothing for a retry that asks for something else. `None` is a replay.
     fn unanswered(
         &self,
         presented: &CodeRedemption<'_>,

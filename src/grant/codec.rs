@@ -183,7 +183,7 @@ impl Grant {
 #[non_exhaustive]
 pub enum DecodeError {
     /// Written by a later version of this crate.
-    #[error("the grant was written in format {0}, and this version reads format {VERSION}: upgrade grantor")]
+    #[error("the grant was written in format {0}, but this version reads format {VERSION}: upgrade grantor")]
     Version(u32),
     /// Not what this crate writes.
     #[error("the stored grant is damaged: {0}")]

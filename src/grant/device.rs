@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Whatever the answer is, it counts until the code expires. The browser session that enters the user code
-//! claims it; from then on no other one can answer, so an attacker cannot replace the request that the user approves.
+//! claims it; from then on no other one can answer, so an attacker cannot replace the request that the user
+//! approves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +66,8 @@ enum Answer {
 #[serde(deny_unknown_fields)]
 pub(super) struct SpentDeviceCode {
     code: Digest,
-    /// The answer, readable with the code alone, while it may have been lost. Unlike an authorization code, a device code
-    /// is never in an address bar, so nothing else is in the pad.
+    /// The answer, readable with the code alone, while it may have been lost. Unlike an authorization code, a
+    /// device code is never in an address bar, so nothing else is in the pad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bridge: Option<Bridge>,
 }
@@ -77,7 +78,8 @@ pub(super) struct SpentDeviceCode {
 pub struct BrowserSession(Digest);
 
 impl BrowserSession {
-    /// The session with this identifier. It is trusted: two browsers that share one can answer for each other.
+    /// The session with this identifier. It is trusted: two browsers that share one can answer for each
+    /// other.
     #[must_use]
     pub fn session(id: &str) -> Self {
         Self(Digest::of("grantor:claimant:v1", id.as_bytes()))
@@ -153,8 +155,8 @@ impl Lifetime for Waiting {
 }
 
 impl Grant {
-    /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts for
-    /// no user yet and is listed under its client.
+    /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts
+    /// for no user yet and is listed under its client.
     #[must_use]
     pub(crate) fn wait(
         issuance: Issuance,
@@ -199,7 +201,8 @@ impl Grant {
         }
     }
 
-    /// The user said yes, to all of it or to this scope and these details of it. From now on it is a grant of this user.
+    /// The user said yes, to all of it or to this scope and these details of it. From now on it is a grant of
+    /// this user.
     ///
     /// # Errors
     /// It was answered before, its time is over, or another session entered its user code.
@@ -241,8 +244,9 @@ impl Grant {
         Ok(self)
     }
 
-    /// What a device gets that asks for its tokens: `authorization_pending` and the like, once tokens, and nothing
-    /// after that. A spent code ends nothing: it never was in a browser, and a device in a hurry polls twice.
+    /// What a device gets that asks for its tokens: `authorization_pending` and the like, once tokens, and
+    /// nothing after that. A spent code ends nothing: it never was in a browser, and a device in a hurry
+    /// polls twice.
     pub(crate) fn redeem_device_code(
         mut self,
         presented: DeviceCodeUse<'_>,
@@ -326,7 +330,8 @@ impl Grant {
         }
     }
 
-    /// Whether this session gave this answer. No other session can have approved what its device has redeemed since.
+    /// Whether this session gave this answer. No other session can have approved what its device has redeemed
+    /// since.
     pub(crate) fn was_answered(&self, claimant: &BrowserSession, approved: bool) -> bool {
         let answer = if approved { Answer::Approved } else { Answer::Denied };
         match &self.stage {

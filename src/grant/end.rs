@@ -19,8 +19,8 @@ impl Grant {
         Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
-    /// What is left when the answers that can no longer be asked for, because the leeway has passed, are erased. `None`
-    /// if it keeps none of them.
+    /// What is left when the answers that can no longer be asked for, because the leeway has passed, are
+    /// erased. `None` if it keeps none of them.
     #[must_use]
     pub fn without_old_answers(mut self, now: DateTime<Utc>, policy: &Policy) -> Option<Self> {
         let Stage::Live(live) = &mut self.stage else {
@@ -34,8 +34,9 @@ impl Grant {
         (is_old || renewed).then_some(self)
     }
 
-    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code of either kind takes the
-    /// grant with it, an access token only itself. `None` if the secret is not one that is in use.
+    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code of either
+    /// kind takes the grant with it, an access token only itself. `None` if the secret is not one that is in
+    /// use.
     #[must_use]
     pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
         match kind {

@@ -1,4 +1,5 @@
-//! What goes to the browser at once: beside a code (OpenID Connect Core section 3.3), or in its place (section 3.2).
+//! What goes to the browser at once: beside a code (OpenID Connect Core section 3.3), or in its place
+//! (section 3.2).
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +13,8 @@ use crate::issuance::{Granted, Issuance, Policy};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) code: PendingCode,
-    /// There, if something went with the code: an access token, or an `id_token`, which leaves no record. Boxed, for it is rare.
+    /// There, if something went with the code: an access token, or an `id_token`, which leaves no record.
+    /// Boxed, for it is rare.
     pub(super) beside: Option<Box<LiveTokens>>,
 }
 
@@ -42,7 +44,8 @@ impl Grant {
     ) -> (Self, Issued) {
         let FreshSecrets { grant: id, second: secret, .. } = fresh;
         let ends = end_of(&issuance, now, policy);
-        // The grant loses the key of its code at the redemption, and the token keeps it: so it has a record of its own.
+        // The grant loses the key of its code at the redemption, and the token keeps it: so it has a record
+        // of its own.
         let rights = RightsRef { confirmation: None, ..issuance.rights.as_ref() };
         let granted = Granted { rights, ..issuance.granted() };
         let record = AccessRecord::new(&secret, beside, granted, ends, now, policy);
@@ -52,7 +55,8 @@ impl Grant {
         (Self::new(issuance, Some(authentication), stage, id, now, policy), tokens)
     }
 
-    /// The grant of an `id_token` alone. Nothing of it can be used, so it is over; a logout finds its session.
+    /// The grant of an `id_token` alone. Nothing of it can be used, so it is over; a logout finds its
+    /// session.
     pub(crate) fn identify(
         issuance: Issuance,
         authentication: Authentication,

@@ -160,7 +160,8 @@ impl Grant {
         Self::new(issuance, Some(authentication), stage, fresh.grant, now, policy)
     }
 
-    /// A grant that issues its first access token at once: client credentials, password, implicit, token exchange.
+    /// A grant that issues its first access token at once: client credentials, password, implicit, token
+    /// exchange.
     #[must_use]
     pub(crate) fn issue(
         issuance: Issuance,
@@ -254,7 +255,7 @@ impl Grant {
         &self.client
     }
 
-    /// In whose name its tokens act; as long as it waits for its user, the client.
+    /// The subject of its tokens; while it waits for its user, the client.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject
@@ -284,7 +285,8 @@ impl Grant {
         self.origin.as_ref()?.actor.as_ref()
     }
 
-    /// The token that its own one was exchanged for. The grant is no longer than that: see `server/lineage.rs`.
+    /// The token that its own one was exchanged for. The grant is no longer than that: see
+    /// `server/lineage.rs`.
     pub(crate) fn parent(&self) -> Option<TokenName> {
         self.origin.as_ref()?.parent.as_deref().copied()
     }
@@ -300,7 +302,8 @@ impl Grant {
         self.origin.as_ref()?.openid.as_deref()
     }
 
-    /// The session of the host that it began in, and that has not ended since; none of a grant of plain OAuth.
+    /// The session of the host that it began in, and that has not ended since; none of a grant of plain
+    /// OAuth.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.openid()?.session.as_ref().map(|session| session.id)
@@ -322,7 +325,7 @@ impl Grant {
         self
     }
 
-    /// The most that its tokens may allow.
+    /// The most that its tokens may permit.
     pub(crate) fn granted(&self) -> Granted<'_> {
         let Self { subject, scope, targets: resources, .. } = self;
         let (details, confirmation) = (self.details(), self.confirmation());
@@ -348,8 +351,8 @@ impl Grant {
         self.stage.lifetime().is_live(now)
     }
 
-    /// Whether its user was asked on a page for what it holds, and something of it can still be used. No page is shown for what
-    /// was exchanged, or what a password or a grant type of the host gave.
+    /// Whether its user was asked on a page for what it holds, and something of it can still be used. No page
+    /// is shown for what was exchanged, or what a password or a grant type of the host gave.
     pub(crate) fn was_asked_for(&self, now: DateTime<Utc>) -> bool {
         let was_asked = match &self.stage {
             Stage::Offered(_) => true,
@@ -359,13 +362,15 @@ impl Grant {
         was_asked && self.is_live(now)
     }
 
-    /// Whether its refresh tokens outlive the session in which its user agreed to them (OpenID Connect Core section 11).
+    /// Whether its refresh tokens outlive the session in which its user agreed to them (OpenID Connect Core
+    /// section 11).
     #[must_use]
     pub fn is_offline(&self) -> bool {
         self.scope.contains(OFFLINE_ACCESS)
     }
 
-    /// Whether access tokens were issued and something of the grant can still be used; before its code is redeemed, one of them.
+    /// Whether access tokens were issued and something of the grant can still be used; before its code is
+    /// redeemed, one of them.
     #[must_use]
     pub fn is_redeemed(&self, now: DateTime<Utc>) -> bool {
         match &self.stage {
@@ -375,7 +380,8 @@ impl Grant {
         }
     }
 
-    /// From when on the record can be purged: nothing of it can be used or replayed any more, and no logout has to find it.
+    /// From when on the record can be purged: nothing of it can be used or replayed any more, and no logout
+    /// has to find it.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
         let expires = self.stage.lifetime().expires();
@@ -389,8 +395,8 @@ impl Grant {
         kept.map_or(expires, |kept| expires.max(kept))
     }
 
-    /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires) beyond this: for
-    /// a store whose indexes are to change as seldom as possible.
+    /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires)
+    /// beyond this: for a store whose indexes are to change as seldom as possible.
     #[must_use]
     pub fn latest_expiry(&self) -> DateTime<Utc> {
         let latest = self.stage.lifetime().latest_expiry(self.ends);

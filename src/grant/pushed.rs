@@ -1,4 +1,5 @@
-//! The life of a pushed authorization request (RFC 9126): it waits for its user, and becomes what they approve.
+//! The life of a pushed authorization request (RFC 9126): it waits for its user, and becomes what they
+//! approve.
 //!
 //! ```text
 //!   pushed ──first visit──▶ visited ⟲ visit ──approve──▶ a code is out, or tokens are
@@ -6,8 +7,9 @@
 //!      └── its time is over ───┘──▶ nothing is left
 //! ```
 //!
-//! A visit consumes nothing: browsers reload, and programs that preview links visit before the user does (FAPI 2.0 Security
-//! Profile section 5.3.2.2). The approval replaces the record of the request, so one request has one answer.
+//! A visit consumes nothing: browsers reload, and programs that preview links visit before the user does
+//! (FAPI 2.0 Security Profile section 5.3.2.2). The approval replaces the record of the request, so one
+//! request has one answer.
 
 use std::fmt;
 

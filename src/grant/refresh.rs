@@ -1,11 +1,11 @@
-//! Refresh tokens: one successor each, kind to a lost answer, merciless to a late replay.
+//! Refresh tokens: one successor each, tolerant of a lost response, strict on a late replay.
 //!
 //! ```text
 //!   R0 ──use──▶ R1 ──use──▶ R2      R2 is current, R1 its predecessor, R0 older
 //! ```
 //!
-//! What a spent token gets. Its time runs from its *own* first use, which a thief cannot choose, and the bound is
-//! exclusive: with a [leeway](crate::Policy::leeway) of 0 the last row is the only one.
+//! What a spent token gets. Its time runs from its *own* first use, which a thief cannot choose, and the
+//! bound is exclusive: with a [leeway](crate::Policy::leeway) of 0 the last row is the only one.
 //!
 //! | presented | when | answer |
 //! | --- | --- | --- |
@@ -14,12 +14,12 @@
 //! | any other spent token | within the leeway | refused, nothing ends |
 //! | a spent token, or whatever else begins as the family does | otherwise | refused, and the family ends |
 //!
-//! Every token of a family begins with the same 12 bytes, and the 20 bytes behind them change at each use. The grant keeps
-//! one digest of the 12 bytes, so it recognises each token that the family ever issued, in constant space. To use the
-//! current token, the holder of an earlier one has to guess 160 bits; to end the family, a stranger who knows the id of the
-//! grant has to guess 96. Of the tokens that were spent within the leeway the grant keeps the names of the last
-//! [`MAX_SPENT_REFRESH_TOKENS`]. More uses than that leave the oldest without its mercy: a thief who is quick ends the family
-//! sooner, and hides nothing.
+//! Every token of a family begins with the same 12 bytes, and the 20 bytes behind them change at each use.
+//! The grant keeps one digest of the 12 bytes, so it recognises each token that the family ever issued, in
+//! constant space. To use the current token, the holder of an earlier one has to guess 160 bits; to end the
+//! family, a stranger who knows the id of the grant has to guess 96. Of the tokens that were spent within the
+//! leeway the grant keeps the names of the last [`MAX_SPENT_REFRESH_TOKENS`]. More uses than that leave the
+//! oldest without its mercy: a thief who is quick ends the family sooner, and hides nothing.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -42,8 +42,8 @@ use crate::base::{
 use crate::error::{Reason, Refusal};
 use crate::issuance::{Gate, Policy};
 
-/// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older one counts as
-/// spent before the leeway.
+/// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older
+/// one counts as spent before the leeway.
 pub const MAX_SPENT_REFRESH_TOKENS: usize = 16;
 
 /// What all refresh tokens of a family begin with, in bytes.
@@ -57,7 +57,8 @@ const FAMILY: &str = "grantor:refresh-family:v1";
 #[serde(deny_unknown_fields)]
 pub(super) struct Family {
     current: Digest,
-    /// Whether the client's tokens rotated at the last use. The client as it is now decides about the next one.
+    /// Whether the client's tokens rotated at the last use. The client as it is now decides about the next
+    /// one.
     rotates: bool,
     /// The current token dies then, if it is not used before; never after the grant's absolute end.
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -81,7 +82,8 @@ struct Spent {
     at: DateTime<Utc>,
 }
 
-/// The first half of a digest: enough to recognise what only its holder can present. Earlier bodies have all of it.
+/// The first half of a digest: enough to recognise what only its holder can present. Earlier bodies have all
+/// of it.
 #[derive(Clone, Copy)]
 struct Mark([u8; 16]);
 
@@ -149,8 +151,9 @@ impl RefreshParameters {
     }
 }
 
-/// An answer that may have been lost: the new secrets, each under a pad that only its key makes: the old refresh token,
-/// the device code, or a code with what no log has of its redemption. A reader of the store learns nothing from it.
+/// An answer that may have been lost: the new secrets, each under a pad that only its key makes: the old
+/// refresh token, the device code, or a code with what no log has of its redemption. A reader of the store
+/// learns nothing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bridge {
@@ -218,6 +221,7 @@ impl Bridge {
             },
             audience: self.audience.clone(),
             format: AccessTokens::default(),
+            algorithm: None,
             unrecorded: false,
             refresh: self.refresh.map(|masked| masked.reveal(key, REFRESH_PAD)),
         })

@@ -55,7 +55,8 @@ pub(super) trait Lifetime {
     /// From when on the record can be purged.
     fn expires(&self) -> DateTime<Utc>;
 
-    /// No write moves [`expires`](Self::expires) beyond this, but one that reindexes; `ends` is the absolute end of the grant.
+    /// No write moves [`expires`](Self::expires) beyond this, but one that reindexes; `ends` is the absolute
+    /// end of the grant.
     fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
         let _ = ends;
         self.expires()

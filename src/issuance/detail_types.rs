@@ -15,21 +15,21 @@ use crate::error::Reason;
 
 /// A type of authorization details.
 ///
-/// Details are what a stranger sent. A wrong `true` shows the user, and tells your resource servers, what your type never
-/// meant.
+/// Details are untrusted. A wrong `true` shows the user, and sends to your resource servers, values that your
+/// type does not allow.
 pub trait DetailType: Send + Sync {
-    /// Whether this is a detail of the type's form: no member too many, none missing, each of its kind, each value possible
-    /// (RFC 9396 section 5).
+    /// Whether this detail is valid for its type: no unknown member, none missing, each with the right type
+    /// and an allowed value (RFC 9396 section 5).
     fn accepts(&self, detail: &AuthorizationDetail) -> bool;
 
-    /// Whether `asked` is no more than `granted`, at a token request that names details (RFC 9396 section 6). By default
-    /// it has to be the same. One granted detail covers one of those that the request names, not several.
+    /// Whether `asked` does not exceed `granted`, for a token request with details (RFC 9396 section 6). By
+    /// default they must be equal. One granted detail covers one requested detail, not several.
     fn covers(&self, granted: &AuthorizationDetail, asked: &AuthorizationDetail) -> bool {
         granted == asked
     }
 }
 
-/// Details whose members, all but `type`, deserialise into `T`. Let `T` deny unknown fields.
+/// Details whose members, except `type`, deserialise into `T`. Let `T` deny unknown fields.
 ///
 /// ```
 /// use grantor::issuance::Fields;
@@ -96,7 +96,7 @@ impl DetailTypes {
         self.0.contains_key(name)
     }
 
-    /// Whether a client may ask for all of these. Where no user is asked, it must have registered their types.
+    /// Whether a client may request all of these. If no user is asked, it must have registered their types.
     pub(crate) fn check(
         &self,
         asked: &AuthorizationDetails,
@@ -119,7 +119,7 @@ impl DetailTypes {
         Ok(())
     }
 
-    /// What of the granted details a token has: all, or those that the request names.
+    /// The details of a token: all granted ones, or those that the request names.
     pub(crate) fn narrow(
         &self,
         granted: &AuthorizationDetails,
@@ -141,8 +141,8 @@ impl DetailTypes {
     }
 }
 
-/// Whether each of the asked can have one of the granted that covers it and that no other one has: a granted payment is
-/// used up by the payment that it covers. Augmenting paths, so that no order of the lists counts.
+/// Whether each requested detail can be matched to a separate granted one that covers it: a granted payment
+/// covers only one payment. Uses augmenting paths, so the order of the lists does not matter.
 fn each_has_its_own<T>(asked: &[T], granted: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
     fn find(
         of: usize,
@@ -168,7 +168,7 @@ fn each_has_its_own<T>(asked: &[T], granted: &[T], covers: impl Fn(&T, &T) -> bo
         && (0..asked.len()).all(|of| find(of, &mut holders, &mut vec![false; granted.len()], &covers))
 }
 
-/// Of two with one name, the later one counts.
+/// Of two with the same name, the later one counts.
 impl FromIterator<(String, Arc<dyn DetailType>)> for DetailTypes {
     fn from_iter<I: IntoIterator<Item = (String, Arc<dyn DetailType>)>>(types: I) -> Self {
         Self(types.into_iter().collect())

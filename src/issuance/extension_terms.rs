@@ -1,8 +1,9 @@
-//! What a grant type of the host may do (RFC 6749 section 4.5).
+//! The terms of a host's grant type (RFC 6749 section 4.5).
 
 use crate::client::GrantType;
 
-/// What a host's grant type may do, said once, when the server is built. By default it has none of this.
+/// The terms of a host's grant type, read once, when the server is built. By default it has none of these
+/// rights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct ExtensionTerms {
@@ -13,13 +14,14 @@ pub struct ExtensionTerms {
 }
 
 impl ExtensionTerms {
-    /// Also for clients that cannot prove who they are, if the grant type is registered for them. Then whatever the request
-    /// carries is all that stands between a stranger and a token.
+    /// Also for public clients, if the grant type is registered for them. Then only the content of the
+    /// request protects against an attacker.
     pub fn public_clients(self) -> Self {
         Self { public_clients: true, ..self }
     }
 
-    /// An [`Entitlement`](crate::flow::token::Entitlement) may ask for a refresh token; it is given to clients that registered `refresh_token`.
+    /// An [`Entitlement`](crate::flow::token::Entitlement) may ask for a refresh token; it is given to
+    /// clients that registered `refresh_token`.
     pub fn refresh_tokens(self) -> Self {
         Self { refresh_tokens: true, ..self }
     }
@@ -38,7 +40,7 @@ impl ExtensionTerms {
     }
 }
 
-/// A grant type of the host, after the configuration was checked.
+/// A grant type of the host, after the check of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownExtension {
     pub(crate) grant_type: GrantType,

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::Rules;
 
-/// What a step of a request is told beside what it waits for: the time, and the rules of the server. Read the clock again
-/// for each step, for the host may have taken a while to answer the last one.
+/// The common input of each step of a request: the time, and the rules of the server. Read the clock again
+/// for each step, because the host may have taken a while to answer the last one.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Facts<'a> {
@@ -13,19 +13,19 @@ pub struct Facts<'a> {
     pub now: DateTime<Utc>,
     /// The rules of the server.
     pub rules: &'a Rules,
-    /// Whether the server knows of an answer to the presented code that never left. A wrong `true` gives a thief of a spent
-    /// code the tokens that were issued for it.
+    /// Whether the server knows that the response for the presented code was never sent. A wrong `true` gives
+    /// a thief of a spent code the tokens that were issued for it.
     pub unanswered: bool,
 }
 
 impl<'a> Facts<'a> {
-    /// This time, these rules; no answer is known to be lost.
+    /// This time and these rules; no lost response is known.
     #[must_use]
     pub fn new(now: DateTime<Utc>, rules: &'a Rules) -> Self {
         Self { now, rules, unanswered: false }
     }
 
-    /// Says whether an answer to the presented code is known to have been lost.
+    /// Sets whether the response for the presented code is known to be lost.
     #[must_use]
     pub fn unanswered(self, unanswered: bool) -> Self {
         Self { unanswered, ..self }

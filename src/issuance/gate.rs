@@ -1,7 +1,7 @@
-//! The one gate that every way to tokens passes.
+//! The one gate before every token.
 //!
-//! The field's commonest hole is a check that stands in four grants and is missing in the fifth. Here a
-//! token is minted from an [`Issuance`] and from nothing else, and only [`Gate::pass`] makes one.
+//! The most common vulnerability of authorization servers is a check that four grant types have and the fifth
+//! lacks. Here a token can only be issued from an [`Issuance`], and only [`Gate::pass`] makes one.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,26 +13,26 @@ use super::policy::{OmittedScope, Policy, RefreshTokens};
 use super::rules::Rules;
 use crate::base::time::end_of_time;
 use crate::base::{
-    AccessRights, AccessTokens, Actor, AuthorizationDetails, Confirmation, ResourceId, ResourceIndicators,
-    RightsRef, Scope, Subject, TokenName,
+    AccessRights, AccessTokens, Actor, Algorithm, AuthorizationDetails, Confirmation, ResourceId,
+    ResourceIndicators, RightsRef, Scope, Subject, TokenName,
 };
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason};
 use crate::http::form::Form;
 use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId};
 
-/// Whether a user may go on, by the host's word.
+/// Whether an account is active, as the host says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccountStatus {
     /// Yes.
     #[default]
     Active,
-    /// No: disabled, deleted, password changed since. Nothing is issued; the grant stays as it is.
+    /// Disabled, deleted, or the password has changed since. Nothing is issued; the grant stays as it is.
     Blocked,
 }
 
-/// All that a decision to issue depends on, but for the grant itself.
+/// Everything that a decision to issue depends on, except the grant itself.
 #[derive(Debug)]
 pub(crate) struct Gate<'a> {
     pub(crate) client: &'a Arc<Client>,
@@ -66,7 +66,7 @@ impl RequestedAccess {
     }
 }
 
-/// What a host allows at most, of what it vouches for.
+/// The ceiling that a host sets for an entitlement.
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) scope: Scope,
@@ -76,54 +76,56 @@ pub(crate) struct Limits {
     pub(crate) is_refreshable: bool,
 }
 
-/// What is allowed: to a grant, or to a client.
+/// The ceiling of a grant or a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Granted<'a> {
-    /// In whose name.
+    /// The subject.
     pub(crate) subject: &'a Subject,
-    /// The most that its tokens may allow.
+    /// The most that its tokens may permit.
     pub(crate) rights: RightsRef<'a>,
 }
 
-/// Permission to mint: for this client, in this name, with this scope.
-#[derive(Debug)]
+/// Permission to issue a token, for this client, subject and scope.
+#[derive(Clone, Debug)]
 pub(crate) struct Issuance {
     pub(crate) client: Arc<Client>,
     pub(crate) subject: Subject,
-    /// By what the client knows the subject, where that is not its own identifier.
+    /// The `sub` that the client sees, if it is not the host's own identifier.
     pub(crate) sub: Option<Arc<str>>,
-    /// What the token permits; of a code that is offered, what the grant permits. The resources are those of the grant.
+    /// What the token permits; for a code, what the grant permits. The resources are those of the grant.
     pub(crate) rights: AccessRights,
-    /// Whom the token is for, unless it is the server's default audience.
+    /// The audience of the token, unless it is the server's default.
     pub(crate) audience: Option<ResourceId>,
     /// How the access token is written.
     pub(crate) format: AccessTokens,
+    /// The algorithm of a signed access token; `None` is the signer's own choice.
+    pub(crate) algorithm: Option<Algorithm>,
     /// Whether a refresh token goes with it.
     pub(crate) refreshable: bool,
-    /// Nothing of it lives longer than this.
+    /// No token of it lives longer than this.
     pub(crate) until: DateTime<Utc>,
     /// Who acts for the subject.
     pub(crate) actor: Option<Actor>,
-    /// The token that it is exchanged for.
+    /// The subject token of the exchange.
     pub(crate) parent: Option<TokenName>,
-    /// What the grant that begins with it remembers for OpenID Connect.
+    /// The OpenID Connect data of the new grant.
     pub(crate) openid: Option<Box<OpenId>>,
 }
 
 impl Issuance {
-    /// All of it, for the grant that begins with it.
+    /// All of it, for a new grant.
     pub(crate) fn granted(&self) -> Granted<'_> {
         Granted { subject: &self.subject, rights: self.rights.as_ref() }
     }
 
-    /// The key that the grant itself is bound to, and with it its refresh tokens: those of a public client have no other
+    /// The key that the grant and its refresh tokens are bound to: those of a public client have no other
     /// protection (RFC 9449 section 5).
     pub(crate) fn grant_confirmation(&self) -> Option<Confirmation> {
         self.rights.confirmation.clone().filter(|_| !self.client.is_confidential())
     }
 
-    /// The same for a grant that begins with a code: for these resources, with these details, and with the key that the request
-    /// names for its code.
+    /// The same for a grant that begins with a code: for these resources, with these details, and with the
+    /// key that the request names for its code.
     fn with(mut self, resources: ResourceIndicators, asked: &RequestedAccess) -> Self {
         self.rights.resources = resources;
         self.rights.details = asked.details.clone();
@@ -131,7 +133,7 @@ impl Issuance {
         self
     }
 
-    /// Whether nothing has to be stored: a client's own token that is signed, where policy says so.
+    /// Whether nothing has to be stored: a client's own signed token, if the policy says so.
     pub(crate) fn is_unrecorded(&self, policy: &Policy) -> bool {
         let own = matches!(self.subject, Subject::Client(_));
         own && self.format == AccessTokens::Jwt && !policy.record_client_jwts
@@ -163,7 +165,7 @@ impl<'a> Gate<'a> {
         &self.asked.details
     }
 
-    /// Every check that stands before a token, in one place.
+    /// All checks before a token, in one place.
     ///
     /// # Errors
     /// The first check that fails.
@@ -182,12 +184,16 @@ impl<'a> Gate<'a> {
             return Err(Reason::DetailsExceeded);
         }
         let format = self.rules.format_for(audience.as_ref(), self.client);
+        let algorithm = match format {
+            AccessTokens::Opaque => None,
+            AccessTokens::Jwt => self.rules.access_token_algorithm(audience.as_ref(), self.client)?,
+        };
         let confirmation = self.binding()?;
         let rights = AccessRights { scope, details, resources, confirmation }.within(ceiling)?;
-        Ok(Issuance { rights, audience, format, ..offer })
+        Ok(Issuance { rights, audience, format, algorithm, ..offer })
     }
 
-    /// The key that a token is bound to: what the request proves, if that is enough for the server and for the client.
+    /// The key that a token is bound to: the proven one, if it is enough for the server and the client.
     fn binding(&self) -> Result<Option<Confirmation>, Reason> {
         let proven = self.asked.confirmation.as_ref();
         let lacks_proof = self.client.requires_dpop() && proven.and_then(Confirmation::jkt).is_none();
@@ -196,13 +202,13 @@ impl<'a> Gate<'a> {
         let lacks_key = is_required && proven.is_none();
         match lacks_proof || lacks_key {
             false => Ok(proven.cloned()),
-            // A browser that is sent to the authorization endpoint can prove nothing.
+            // A browser at the authorization endpoint cannot prove a key.
             true if self.grant_type == GrantType::Implicit => Err(Reason::GrantTypeNotAllowed),
             true => Err(ProofFlaw::Missing.into()),
         }
     }
 
-    /// The checks that do not depend on whom the token is for.
+    /// The checks that do not depend on the audience.
     fn offer(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
         let holder = self.grant_type.facts().holder;
         if holder == Holder::Client && !self.client.is_confidential() {
@@ -246,6 +252,7 @@ impl<'a> Gate<'a> {
             },
             audience: None,
             format: AccessTokens::Opaque,
+            algorithm: None,
             refreshable: self.is_refreshable(asked),
             until: end_of_time(),
             actor: None,
@@ -254,8 +261,8 @@ impl<'a> Gate<'a> {
         })
     }
 
-    /// The scope that the request names, if it names one; without what the profile passes over: what the server does not
-    /// know, and where a user is asked, what the client may not have.
+    /// The scope that the request names, if it names one; without what the profile ignores: unknown scopes,
+    /// and if a user is asked, those that the client may not have.
     fn wanted(&self) -> Option<Cow<'a, Scope>> {
         let asked = self.asked.scope.as_ref()?;
         match self.rules.profile.switches().unknown_scopes {
@@ -266,7 +273,7 @@ impl<'a> Gate<'a> {
             // OpenID Connect Core section 3.1.2.1.
             false if self.asks_a_user() && self.rules.openid.is_some() && asked.contains(OPENID) => {
                 let known = asked.intersection(&self.rules.scope);
-                // Without a code there is no access while the user is away (section 11).
+                // Without a code there is no offline access (section 11).
                 let is_offline = self.grant_type != GrantType::Implicit;
                 Some(Cow::Owned(if is_offline { known } else { known.without(OFFLINE_ACCESS) }))
             }
@@ -278,14 +285,9 @@ impl<'a> Gate<'a> {
         self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty())
     }
 
-    /// The gate of a new grant: the ceiling is what the client may ever have.
+    /// The gate of a new grant: the ceiling is what the client may have.
     pub(crate) fn pass_new(&self, subject: &Subject) -> Result<Issuance, Reason> {
-        if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
-            return Err(Reason::ScopeMissing);
-        }
-        let ceiling = self.rules.ceiling(self.client);
-        let targets = self.new_targets()?;
-        self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
+        let (ceiling, targets) = self.new_terms()?;
         match self.grant_type.facts().begins {
             Begins::Code => Ok(self.offer(subject, &ceiling)?.with(targets, self.asked)),
             Begins::DeviceCode => Ok(self.permit(subject, &ceiling)?.with(targets, self.asked)),
@@ -298,8 +300,25 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// The resources of a new grant. Where a token request may name one that the authorization request did not, these are
-    /// all that it may name, so that the user sees them.
+    /// The gate of a response with only an `id_token`: there is no access token to bind to a key or a
+    /// resource.
+    pub(crate) fn pass_identity(&self, subject: &Subject) -> Result<Issuance, Reason> {
+        let (ceiling, targets) = self.new_terms()?;
+        Ok(self.offer(subject, &ceiling)?.with(targets, self.asked))
+    }
+
+    /// The scope that a new grant may have at most, and its resources.
+    fn new_terms(&self) -> Result<(Scope, ResourceIndicators), Reason> {
+        if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
+            return Err(Reason::ScopeMissing);
+        }
+        let targets = self.new_targets()?;
+        self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
+        Ok((self.rules.ceiling(self.client), targets))
+    }
+
+    /// The resources of a new grant. If a token request may name a resource that the authorization request
+    /// did not, these are all that it may name, so the user sees them.
     fn new_targets(&self) -> Result<ResourceIndicators, Reason> {
         match self.asked.targets.is_empty() && self.may_name_late() {
             true => Ok(self.rules.all_targets()),
@@ -307,13 +326,13 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether a page stands between what is asked for and what is granted.
+    /// Whether a user decides on a page what is granted.
     fn asks_a_user(&self) -> bool {
         self.grant_type.facts().holder == Holder::Asked
     }
 
-    /// The gate of a new grant that comes from another one: it has no more scope and no more time than that,
-    /// and its key, if it has one.
+    /// The gate of a new grant that comes from another one: it has at most its scope and time, and its key,
+    /// if it has one.
     pub(crate) fn pass_on(
         &self,
         subject: &Subject,
@@ -330,7 +349,8 @@ impl<'a> Gate<'a> {
         Ok(Issuance { until, actor: actor.cloned(), parent, ..issuance })
     }
 
-    /// The gate of a new grant that the host vouches for: no more scope, no other resources and no more time than it says.
+    /// The gate of a new grant that the host vouches for: at most the scope, resources and time that it
+    /// allows.
     pub(crate) fn pass_entitled(&self, subject: &Subject, limits: &Limits) -> Result<Issuance, Reason> {
         let is_user = matches!(subject, Subject::User(_));
         if !is_user && !self.client.is_confidential() {
@@ -348,8 +368,9 @@ impl<'a> Gate<'a> {
         Ok(Issuance { until: limits.until, refreshable, ..issuance })
     }
 
-    /// The resources that a host limits a grant to. A limit to nothing must not become the default audience, which is what a
-    /// request that names nothing is for, nor may a server without resources pass over it.
+    /// The resources to which a host limits a grant. An empty limit must not become the default audience,
+    /// which is the meaning of a request without resources, nor may a server without resources ignore the
+    /// limit.
     fn limited_targets(&self, limit: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
         let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
         match self.rules.resources.is_empty() {
@@ -360,16 +381,16 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whom a token is for: one of the resources that were granted; none is the server's default audience.
+    /// The audience of a token: one of the granted resources; `None` is the server's default audience.
     fn audience(&self, granted: &ResourceIndicators) -> Result<Option<ResourceId>, Reason> {
         let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
         let asked = self.rules.known_targets(&self.asked.targets)?;
         let chosen = match (asked.as_slice(), granted.as_slice()) {
             ([], []) => return Ok(None),
             ([], [only]) => only,
-            // Nothing was named when the user was asked.
+            // No resource was named when the user was asked.
             ([one], []) if is_default(one) => one,
-            // Nor now: the user saw the default audience among all the others.
+            // None is named now either: the user saw the default audience among the others.
             ([], several) if self.may_name_late() && several.iter().any(is_default) => return Ok(None),
             ([one], granted) if granted.contains(one) => one,
             ([_], _) => return Err(Reason::TargetExceeded),
@@ -382,7 +403,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether a token request may name a resource where the authorization request named none.
+    /// Whether a token request may name a resource if the authorization request named none.
     fn may_name_late(&self) -> bool {
         self.rules.profile.switches().late_resource && self.grant_type.facts().late_resource
     }

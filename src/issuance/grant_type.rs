@@ -1,5 +1,5 @@
-//! What holds of each grant type: one row of facts, which the gate reads by name. Which profile has the grant type is a switch of
-//! [`Profile`](crate::Profile).
+//! The facts about each grant type: one row, which the gate reads by name. Whether a profile has the grant
+//! type is a switch of [`Profile`](crate::Profile).
 
 use crate::client::GrantType;
 
@@ -9,22 +9,23 @@ pub(crate) struct GrantFacts {
     pub(crate) holder: Holder,
     /// What the request leads to at once.
     pub(crate) begins: Begins,
-    /// A refresh token goes with its access tokens, for a client that may refresh (RFC 6749 sections 4.2.2 and 4.4.3).
+    /// A refresh token goes with its access tokens, for a client that may refresh (RFC 6749 sections 4.2.2
+    /// and 4.4.3).
     pub(crate) refreshable: bool,
-    /// A token request may name a resource where the authorization request named none, if the profile says so.
+    /// A token request may name a resource if the authorization request named none, if the profile says so.
     pub(crate) late_resource: bool,
 }
 
-/// In whose name the tokens are.
+/// The subject of the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
     /// A user, who is asked on a page.
     Asked,
     /// A user, without a page.
     User,
-    /// The client itself, which has to prove who it is.
+    /// The client itself, which must authenticate.
     Client,
-    /// The token that is exchanged, or the host, says so.
+    /// The exchanged token, or the host, determines it.
     Named,
 }
 
@@ -48,7 +49,7 @@ const REFRESH_TOKEN: GrantFacts =
     GrantFacts { holder: Holder::User, begins: Begins::Tokens, refreshable: true, late_resource: true };
 const PASSWORD: GrantFacts = GrantFacts { late_resource: false, ..REFRESH_TOKEN };
 const CLIENT_CREDENTIALS: GrantFacts = GrantFacts { holder: Holder::Client, ..IMPLICIT };
-/// The audiences of an exchange are the host's to decide on, and so are the refresh tokens of an extension grant.
+/// The host decides on the audiences of an exchange, and on the refresh tokens of an extension grant.
 const NAMED: GrantFacts = GrantFacts { holder: Holder::Named, ..IMPLICIT };
 
 impl GrantType {

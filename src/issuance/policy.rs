@@ -16,11 +16,11 @@ pub enum OmittedScope {
     Refused,
 }
 
-/// What the revocation endpoint answers for another client's token; the token stays as it is either way.
+/// How the revocation endpoint answers for another client's token; the token stays valid either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForeignToken {
-    /// 200, as for an unknown token, so that the answer does not tell whose it is.
+    /// 200, as for an unknown token, so the response does not reveal its owner.
     #[default]
     Ignored,
     /// The error `unauthorized_client` (RFC 7009 section 2.1).
@@ -38,7 +38,7 @@ pub enum RefreshTokens {
     OfflineOnly,
 }
 
-/// The numbers of a server. [`Policy::default`] has those of the design; change the fields that you need.
+/// The lifetimes and limits of a server. Start from [`Policy::default`], and change the fields that you need.
 ///
 /// ```
 /// let mut policy = grantor::Policy::default();
@@ -51,23 +51,25 @@ pub struct Policy {
     pub code_lifetime: Duration,
     /// How long a device code and its user code are valid; 10 min.
     pub device_code_lifetime: Duration,
-    /// How long after its push a request has to be visited first; 60 s, and less than 10 min (FAPI 2.0 section 5.3.2.2).
+    /// How long after its push a request must first be visited; 60 s, and less than 10 min (FAPI 2.0 section
+    /// 5.3.2.2).
     pub request_uri_lifetime: Duration,
     /// How long the user of a pushed request then has to sign in and to answer; 30 min.
     pub sign_in_window: Duration,
-    /// Requests of one public client that are pushed from one address in a minute, and ten times as many of all such clients; 60,
-    /// and 0 is any number. Clients that prove who they are have no limit.
+    /// Requests that one public client may push from one address in a minute, and ten times as many for all
+    /// such clients; 60, and 0 is unlimited. Confidential clients have no limit.
     pub pushed_requests_per_minute: u32,
-    /// How long a device waits from one poll to the next, in seconds; 5. One that does not waits for longer.
+    /// How long a device waits between polls, in seconds; 5. A device that polls too early has to wait
+    /// longer.
     pub device_poll_seconds: u32,
-    /// Wrong user codes that one browser session may enter at once; as many more come back within the lifetime of a device code.
-    /// 5, and 0 is any number.
+    /// Wrong user codes that one browser session may enter at once; the allowance returns over the lifetime
+    /// of a device code. 5, and 0 is unlimited.
     pub user_code_failures: u32,
-    /// The same for one address, from which a guesser takes a new session for each guess; 20, and 0 is any number. So one address
-    /// guesses the code of a device that waits once in 2^29 times.
+    /// The same for one address, because an attacker can use a new session for each guess; 20, and 0 is
+    /// unlimited. So one address guesses the code of a waiting device with probability 2^-29.
     pub user_code_failures_per_address: u32,
-    /// Devices of one client that one address may begin to connect in a minute, and ten times as many of all clients; 60, and 0 is
-    /// any number.
+    /// Device authorization requests of one client from one address in a minute, and ten times as many for
+    /// all clients; 60, and 0 is unlimited.
     pub device_requests_per_minute: u32,
     /// How long an access token is valid; 10 min.
     pub access_token_lifetime: Duration,
@@ -75,30 +77,31 @@ pub struct Policy {
     pub id_token_lifetime: Duration,
     /// How long a refresh token lives without being used; 14 days.
     pub refresh_token_idle: Duration,
-    /// How long anything of one authorization lives, whatever is refreshed; 90 days.
+    /// The maximum lifetime of one authorization, regardless of refreshes; 90 days.
     pub grant_lifetime: Duration,
-    /// How long a lost answer can be asked for again; 60 s. The bound is exclusive: 0 switches it off, and then a refresh
-    /// token that rotates works once, whatever becomes of the answer.
+    /// How long a lost response can be requested again; 60 s. The bound is exclusive: 0 switches it off, and
+    /// a rotating refresh token then works once, even if its response is lost.
     pub leeway: Duration,
-    /// Access tokens of one authorization that are live at a time; 64, and 0 is any number. A refresh that would make
-    /// one more gets 429 and changes nothing: each token that was handed out works until it expires.
+    /// Live access tokens of one authorization; 64, and 0 is unlimited. A refresh that would make one more
+    /// gets 429 and changes nothing: each issued token works until it expires.
     pub live_access_tokens: u32,
     /// Which authorizations come with a refresh token: all, or those with the scope `offline_access` alone.
     pub refresh_tokens: RefreshTokens,
     /// What a request without `scope` gets.
     pub omitted_scope: OmittedScope,
-    /// What the revocation endpoint says of another client's token.
+    /// How the revocation endpoint answers for another client's token.
     pub foreign_token: ForeignToken,
-    /// Wrong secrets of one client that one address may send in a minute, and ten times as many of all clients; 120, and 0 is any
-    /// number. Passwords and the secrets of grant types of your own are counted in the same way. A right secret of 22
-    /// characters or more with a fast hash is never refused.
+    /// Wrong secrets of one client that one address may send in a minute, and ten times as many for all
+    /// clients; 120, and 0 is unlimited. Passwords, and the secrets of your own grant types, are counted in
+    /// the same way. A correct secret of 22 characters or more with a fast hash is never refused.
     pub secret_failures_per_minute: u32,
-    /// Whether a signed access token of `client_credentials` is recorded; `true`. One that is not costs no write
-    /// to the store, and cannot be revoked before it expires.
+    /// Whether a signed access token of `client_credentials` is recorded; `true`. An unrecorded one needs no
+    /// write to the store, and cannot be revoked before it expires.
     pub record_client_jwts: bool,
-    /// How long one call of a store, registry or resource owner may take; 3 s. After that the answer is 503.
+    /// How long one call of a store, registry or resource owner may take; 3 s. After that the response
+    /// is 503.
     pub store_deadline: Duration,
-    /// What handles begin with.
+    /// The prefixes of handles.
     pub prefixes: Prefixes,
 }
 
@@ -132,7 +135,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The same numbers; those by default are there once for all servers of the process.
+    /// The same policy; all servers of the process share the default one.
     pub(crate) fn shared(self) -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
         match self == **DEFAULT {

@@ -1,4 +1,4 @@
-//! Resources as a host registers them: whom access tokens are for (RFC 8707).
+//! Resources as a host registers them: the audiences of access tokens (RFC 8707).
 
 use crate::base::{AccessTokens, Algorithm, ClientId, ResourceId, Scope, ValueError};
 
@@ -31,13 +31,13 @@ impl Resource {
         }
     }
 
-    /// The scopes that mean something there: its tokens have no other. By default all that the server knows.
+    /// The scopes of the resource: its tokens have no others. By default all that the server knows.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The types of authorization details that mean something there: its tokens have no other. By default all that the
+    /// The authorization details types of the resource: its tokens have no others. By default all that the
     /// server knows.
     pub fn authorization_details_types<S: Into<String>>(
         mut self,
@@ -47,13 +47,14 @@ impl Resource {
         self
     }
 
-    /// How its access tokens are written; by default as the client or the server says.
+    /// The format of its access tokens; by default as the client or the server says.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.access_tokens = Some(format);
         self
     }
 
-    /// The algorithm of its signed access tokens, for a verifier that knows one only; by default the signer's own choice.
+    /// The algorithm of its signed access tokens, for a verifier that supports only one; by default the
+    /// signer's own choice.
     pub fn signing_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);
         self

@@ -4,12 +4,13 @@ use crate::base::{AccessRights, RightsRef};
 use crate::error::{ProofFlaw, Reason};
 
 impl AccessRights {
-    /// These rights, if they do not exceed the ceiling: no more scope, no other resource, and every key that the ceiling has. A
-    /// ceiling without a key allows any. What of the details may be narrowed, and how, their types alone know: see
-    /// [`DetailTypes`](super::DetailTypes).
+    /// These rights, if they do not exceed the ceiling: no more scope, no other resource, and every key that
+    /// the ceiling has. A ceiling without a key allows any. Only the types of details know how they may be
+    /// narrowed: see [`DetailTypes`](super::DetailTypes).
     ///
     /// # Errors
-    /// [`Reason::ScopeExceeded`], [`Reason::TargetExceeded`], or a [`Reason::Proof`] that is missing or by another key.
+    /// [`Reason::ScopeExceeded`], [`Reason::TargetExceeded`], or a [`Reason::Proof`] for a missing proof or
+    /// one with another key.
     pub(crate) fn within(self, ceiling: RightsRef<'_>) -> Result<Self, Reason> {
         if !self.scope.is_subset(ceiling.scope) {
             return Err(Reason::ScopeExceeded);

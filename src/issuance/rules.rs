@@ -8,14 +8,15 @@ use super::policy::Policy;
 use super::resource::KnownResource;
 use super::signed_answers::SignedAnswers;
 use crate::base::{
-    AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators, Scope, Subject,
+    AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators,
+    ResponseAlgorithm, Scope, Subject,
 };
 use crate::client::auth::{AssertionRules, CertificateRules};
-use crate::client::{Client, GrantType, MessageSigning, Profile, RequestObjects, Switches};
+use crate::client::{Client, ClientErrors, GrantType, MessageSigning, Profile, RequestObjects, Switches};
 use crate::error::{ProofFlaw, Reason};
 use crate::openid::OpenIdRules;
 
-/// What every decision may assume of its server.
+/// The rules of a server, for every decision.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rules {
@@ -25,39 +26,39 @@ pub struct Rules {
     pub profile: Profile,
     /// Every scope that the server knows.
     pub scope: Scope,
-    /// Whom access tokens are for where a request names no resource (`aud`).
+    /// The audience (`aud`) of access tokens if a request names no resource.
     pub audience: String,
     /// The resources that requests may name; without any, `resource` is ignored.
     pub(crate) resources: Vec<KnownResource>,
-    /// The grant types that the host brings along.
+    /// The host's own grant types.
     pub(crate) extensions: Vec<KnownExtension>,
     /// The types of authorization details that requests may name.
     pub(crate) detail_types: DetailTypes,
-    /// How access tokens are written, unless a resource or a client says otherwise.
+    /// The format of access tokens, unless a resource or a client says otherwise.
     pub access_tokens: AccessTokens,
-    /// How assertions of clients are taken, if they are.
+    /// How client assertions are accepted, if they are.
     pub(crate) assertions: Option<Box<AssertionRules>>,
-    /// How certificates of clients are taken.
+    /// How client certificates are accepted.
     pub(crate) certificates: CertificateRules,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Vec<ClientId>,
-    /// How requests of OpenID Connect are answered, if they are.
+    /// The OpenID Connect rules, if it is on.
     pub(crate) openid: Option<Box<OpenIdRules>>,
     /// Whether the host has a page where users sign up.
     pub(crate) signs_up: bool,
     /// Whether an authorization request has to be pushed.
     pub(crate) requires_push: bool,
-    /// How signed authorization requests are taken, if they are.
+    /// How signed authorization requests are accepted, if they are.
     pub(crate) request_objects: Option<RequestObjects>,
-    /// Which answers are signed for the client that reads them.
+    /// Which responses are signed for their client.
     pub(crate) signed_answers: SignedAnswers,
-    /// Which messages a profile of signed messages means.
+    /// Which messages are signed under a message-signing profile.
     pub(crate) message_signing: MessageSigning,
-    /// Whether DPoP proofs are taken.
+    /// Whether DPoP proofs are accepted.
     pub(crate) takes_proofs: bool,
-    /// Whether every access token has to be bound to a key.
+    /// Whether every access token must be bound to a key.
     pub(crate) requires_bound_tokens: bool,
-    /// The numbers.
+    /// Lifetimes and limits.
     pub policy: Arc<Policy>,
 }
 
@@ -96,7 +97,7 @@ impl Rules {
         is_served(grant_type, self.profile, &self.extensions)
     }
 
-    /// The terms of a grant type that the host brings along.
+    /// The terms of a host's own grant type.
     pub(crate) fn extension(&self, grant_type: &GrantType) -> Option<&KnownExtension> {
         self.extensions.iter().find(|own| own.grant_type == *grant_type)
     }
@@ -126,7 +127,7 @@ impl Rules {
         std::iter::once(default).chain(self.resources.iter().map(|resource| resource.id.clone())).collect()
     }
 
-    /// The known identifier that is spelt alike.
+    /// The known identifier that differs only in spelling.
     fn known_alike(&self, asked: &ResourceId) -> Option<ResourceId> {
         let mut known = self.resources.iter().map(|resource| &resource.id);
         let mut alike = known.clone().filter(|id| id.is_spelt_like(asked));
@@ -146,12 +147,22 @@ impl Rules {
         }
     }
 
-    /// The switches of the profile that this client is held to.
+    /// Whether this client's registration meets its profile.
+    pub(crate) fn fits(&self, client: &Client) -> bool {
+        client.fits(self.profile, self.message_signing)
+    }
+
+    /// The same, with all mistakes.
+    pub(crate) fn check_client(&self, client: &Client) -> Result<(), ClientErrors> {
+        client.check_profile_with(self.profile, self.message_signing)
+    }
+
+    /// The switches of the profile that applies to this client.
     pub(crate) fn switches_for(&self, client: &Client) -> &'static Switches {
         self.profile.with_own(client.profile()).switches()
     }
 
-    /// Which messages of this client, and to it, have to be signed by its profile.
+    /// Which messages from and to this client its profile requires to be signed.
     pub(crate) fn message_signing_for(&self, client: &Client) -> MessageSigning {
         match self.switches_for(client).signed_messages {
             true => self.message_signing,
@@ -166,7 +177,7 @@ impl Rules {
             || self.request_objects.is_some_and(|objects| objects.required)
     }
 
-    /// How request objects of this client are taken, if they are.
+    /// How request objects of this client are accepted, if they are.
     pub(crate) fn request_objects_of(&self, client: &Client) -> Option<RequestObjects> {
         let is_dated = self.message_signing_for(client).requests;
         self.request_objects.map(|objects| if is_dated { objects.dated() } else { objects })
@@ -177,7 +188,8 @@ impl Rules {
         self.requires_push || client.requires_push() || self.switches_for(client).pushed_requests
     }
 
-    /// What is signed with for a client that names no algorithm: RS256, or the signer's first one of those that its profile allows.
+    /// The algorithm for a client that names none: RS256, or the signer's first one that the client's profile
+    /// allows.
     pub(crate) fn default_algorithm(&self, client: &Client) -> Algorithm {
         let allowed = self.switches_for(client).algorithms;
         if allowed.contains(&Algorithm::Rs256) {
@@ -187,17 +199,18 @@ impl Rules {
         own.find(|own| allowed.contains(own)).copied().unwrap_or(Algorithm::Es256)
     }
 
-    /// What an authorization response to this client is signed with, if it can be.
+    /// The algorithm of an authorization response to this client, if it can be signed.
     pub(crate) fn authorization_algorithm(&self, client: &Client) -> Option<Algorithm> {
         let named = client.metadata().authorization_signed_response_alg;
         self.signed_answers.authorization(named.unwrap_or_else(|| self.default_algorithm(client)))
     }
 
-    /// What an introspection answer to this client is signed with. One that named an algorithm or whose profile wants it gets no other
-    /// answer; any other one gets a signed answer if it asks for one and the server can give it.
+    /// The algorithm of an introspection response to this client. A client that registered an algorithm, or
+    /// whose profile requires it, gets only signed responses; any other gets one if it asks for it and the
+    /// server can sign it.
     ///
     /// # Errors
-    /// The client gets signed answers alone, and the server gives none.
+    /// The client gets only signed responses, and the server cannot sign them.
     pub(crate) fn introspection_algorithm(
         &self,
         client: &Client,
@@ -212,9 +225,10 @@ impl Rules {
         }
     }
 
-    /// What this client's `id_token`s and logout tokens are signed with.
-    pub(crate) fn id_token_algorithm(&self, client: &Client) -> Algorithm {
-        client.metadata().id_token_signed_response_alg.unwrap_or_else(|| self.default_algorithm(client))
+    /// The algorithm of this client's `id_token`s and logout tokens.
+    pub(crate) fn id_token_algorithm(&self, client: &Client) -> ResponseAlgorithm {
+        let named = client.metadata().id_token_signed_response_alg;
+        named.unwrap_or_else(|| self.default_algorithm(client).into())
     }
 
     /// The registered resource with this identifier.
@@ -222,21 +236,37 @@ impl Rules {
         self.resources.iter().find(|resource| resource.id.as_str() == id)
     }
 
-    /// How a token for this audience and client is written: as the resource says, else the client, else the server.
+    /// The format of a token for this audience and client: as the resource says, else the client, else the
+    /// server.
     pub(crate) fn format_for(&self, audience: Option<&ResourceId>, client: &Client) -> AccessTokens {
         let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
         let resource = self.resource(audience).and_then(|resource| resource.access_tokens);
         resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
     }
 
-    /// The algorithm of a signed access token for this audience, if it wants a certain one, or the profile leaves the signer no choice.
-    pub(crate) fn access_token_algorithm(&self, audience: &str) -> Option<Algorithm> {
+    /// The algorithm of a signed access token for this audience and client, if the audience or the client's
+    /// profile restricts it.
+    ///
+    /// # Errors
+    /// The audience requires an algorithm that the client's profile forbids, or the signer has no allowed
+    /// one.
+    pub(crate) fn access_token_algorithm(
+        &self,
+        audience: Option<&ResourceId>,
+        client: &Client,
+    ) -> Result<Option<Algorithm>, Reason> {
+        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
         let named = self.resource(audience).and_then(|resource| resource.algorithm);
-        let is_free = self.profile.switches().algorithms == Algorithm::ALL;
-        named.or_else(|| self.signed_answers.algorithms.first().copied().filter(|_| !is_free))
+        let allowed = self.switches_for(client).algorithms;
+        if allowed == Algorithm::ALL {
+            return Ok(named);
+        }
+        let mut own = self.signed_answers.algorithms.iter().copied();
+        let chosen = named.or_else(|| own.find(|own| allowed.contains(own)));
+        chosen.filter(|chosen| allowed.contains(chosen)).map(Some).ok_or(Reason::NotConfigured)
     }
 
-    /// What of a scope means something to this audience.
+    /// The part of a scope that this audience knows.
     pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
         let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
         match self.resource(audience).and_then(|resource| resource.scope.as_ref()) {
@@ -245,7 +275,7 @@ impl Rules {
         }
     }
 
-    /// The details that mean something to this audience, of those that the client may still have.
+    /// The details for this audience that the client may still have.
     pub(crate) fn details_for(
         &self,
         audience: Option<&ResourceId>,
@@ -265,11 +295,12 @@ impl Rules {
         })
     }
 
-    /// By what a client knows a subject, where that is not the host's own identifier (OpenID Connect Core section 8.1). Whatever
-    /// a client reads goes through here; grants, listings and the host's own parts have the host's identifier.
+    /// The `sub` that a client sees, if it is not the host's own identifier (OpenID Connect Core section
+    /// 8.1). Everything that a client reads uses it; grants, listings and the host's own parts use the host's
+    /// identifier.
     ///
     /// # Errors
-    /// The client has pairwise identifiers, and the server no secret to make them with: no other identifier takes their place.
+    /// The client has pairwise identifiers, but the server has no secret for them: there is no fallback.
     pub(crate) fn sub_of(&self, subject: &Subject, client: &Client) -> Result<Option<Arc<str>>, Reason> {
         let Subject::User(user) = subject else { return Ok(None) };
         if !client.is_pairwise() {
@@ -282,7 +313,7 @@ impl Rules {
         }
     }
 
-    /// All that a client may ever have: what it registered, of what the server knows.
+    /// Everything that a client may have: what it registered, limited to what the server knows.
     pub(crate) fn ceiling(&self, client: &Client) -> Scope {
         match client.scope() {
             Some(registered) => registered.intersection(&self.scope),
@@ -291,7 +322,8 @@ impl Rules {
     }
 }
 
-/// Whether any client can have this grant type: the profile has it, and an extension is one that the host brings along.
+/// Whether any client can have this grant type: the profile allows it, and an extension must be the host's
+/// own.
 pub(crate) fn is_served(grant_type: &GrantType, profile: Profile, extensions: &[KnownExtension]) -> bool {
     let is_extension = matches!(grant_type, GrantType::Extension(_));
     let is_there = !is_extension || extensions.iter().any(|own| own.grant_type == *grant_type);

@@ -2,24 +2,25 @@
 
 use crate::base::Algorithm;
 
-/// Which answers are signed for the client that reads them, beside tokens.
+/// Which responses, besides tokens, are signed for their client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignedAnswers {
-    /// What the signer can be asked for.
+    /// The algorithms of the signer.
     pub(crate) algorithms: Vec<Algorithm>,
     /// Authorization responses, by their response mode (JARM).
     pub(crate) authorization: bool,
-    /// Introspection answers (RFC 9701).
+    /// Introspection responses (RFC 9701).
     pub(crate) introspection: bool,
 }
 
 impl SignedAnswers {
-    /// The algorithm of an authorization response, if there can be one with it.
+    /// The algorithm of an authorization response, if the signer has it.
     pub(crate) fn authorization(&self, algorithm: Algorithm) -> Option<Algorithm> {
         (self.authorization && self.algorithms.contains(&algorithm)).then_some(algorithm)
     }
 
-    /// The algorithm of an introspection answer: where one is required, and where it is asked for and the signer has it.
+    /// The algorithm of an introspection response: if one is required, or if it is requested and the signer
+    /// has it.
     pub(crate) fn introspection(
         &self,
         algorithm: Algorithm,

@@ -1,4 +1,4 @@
-//! Whom a token is for, in either spelling of RFC 7519 section 4.1.3.
+//! The audience of a token, in either form of RFC 7519 section 4.1.3.
 
 use serde::Deserialize;
 

@@ -37,7 +37,7 @@ pub struct GuardBuilder {
     requires_bound_tokens: bool,
 }
 
-/// A server in this process, as far as a guard has to know it.
+/// What a guard needs to know about a server in this process.
 pub(crate) struct LocalServer {
     pub(crate) issuer: String,
     /// The scopes of the resource; `None` if the server issues no tokens for it.
@@ -72,19 +72,20 @@ impl GuardBuilder {
         ResourceId::parse(&self.resource).ok()
     }
 
-    /// Adds a server of this process; its verifier is added apart.
+    /// Adds a server of this process; its verifier is added separately.
     pub(crate) fn known(mut self, server: LocalServer) -> Self {
         self.local.push(server);
         self
     }
 
-    /// Believes this verifier, too. Several are asked in their order until one knows the token.
+    /// Adds a verifier. Several are asked in order until one knows the token.
     pub fn verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
         self.verifiers.push(Arc::new(verifier));
         self
     }
 
-    /// Holding a scope means holding these others, and what those imply. Call it once for each scope that implies some.
+    /// Holding a scope includes these others, and whatever those imply. Call it once for each scope that
+    /// implies others.
     pub fn scope_implies<S: Into<String>>(
         mut self,
         scope: impl Into<String>,
@@ -94,8 +95,9 @@ impl GuardBuilder {
         self
     }
 
-    /// The scopes that the metadata name; by default those that a local server knows for this resource. `offline_access` is
-    /// left out: it opens nothing at a resource, and a client that needs a refresh token asks for it by itself.
+    /// The scopes that the metadata name; by default those that a local server knows for this resource.
+    /// `offline_access` is left out: it permits nothing at a resource, and a client that needs a refresh
+    /// token requests it by itself.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
@@ -119,55 +121,57 @@ impl GuardBuilder {
         self
     }
 
-    /// Who is told of every request that does not pass, and why.
+    /// Receives every refused request, and why.
     pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
         self
     }
 
-    /// Another clock than the machine's, for tests. A local server goes by its own.
+    /// A clock instead of the system's, for tests. A local server uses its own.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// How long one verifier may take; by default 5 s. After that the answer is 503.
+    /// How long one verifier may take; by default 5 s. After that the response is 503.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Answers 401 `invalid_token` in the place of 503 and 500 where a token could not be checked. A client throws a valid token
-    /// away on that; the audit still has the true reason.
+    /// Answers 401 `invalid_token` instead of 503 and 500 if a token could not be checked. A client discards
+    /// a valid token on that; the audit still has the true reason.
     pub fn refuse_in_doubt(mut self) -> Self {
         self.refuses_in_doubt = true;
         self
     }
 
-    /// Has no metadata document that challenges could name.
+    /// Omits the metadata document, and its URL in challenges.
     pub(crate) fn unlisted(mut self) -> Self {
         self.is_unlisted = true;
         self
     }
 
-    /// Takes tokens that are bound to a key, from requests that prove it by DPoP (RFC 9449 section 7). Each proof works once, and
-    /// the guard remembers that: give all nodes of the resource the same one. Without this call, proofs are taken as a
-    /// [`local`](Self::local) server takes them, and without such a server tokens with a key are refused.
+    /// Accepts tokens that are bound to a key, from requests with a DPoP proof (RFC 9449 section 7). Each
+    /// proof works once, which the replay guard remembers: all nodes of the resource must share it. Without
+    /// this call, proofs are accepted as a [`local`](Self::local) server accepts them; without such a server,
+    /// bound tokens are refused.
     ///
-    /// A proof has to be for the origin of the resource and the [`path`](crate::Request::path) of the request, as the client sent it:
-    /// behind a proxy that changes paths, put the client's one there.
+    /// A proof must be for the origin of the resource and the [`path`](crate::Request::path) of the request,
+    /// as the client sent it: behind a proxy that changes paths, set the client's path there.
     pub fn dpop(mut self, dpop: Dpop, replays: impl ReplayGuard + 'static) -> Self {
         self.proofs = Some((dpop, Arc::new(replays)));
         self
     }
 
-    /// Refuses tokens that are not bound to a key, as the guard of a [`local`](Self::local) server that issues no others always does.
+    /// Refuses tokens that are not bound to a key. The guard of a [`local`](Self::local) server that issues
+    /// only bound tokens always does so.
     pub fn require_bound_tokens(mut self) -> Self {
         self.requires_bound_tokens = true;
         self
     }
 
-    /// The same as [`dpop`](Self::dpop), with what a server has already.
+    /// The same as [`dpop`](Self::dpop), with a server's settings.
     pub(crate) fn proofs(mut self, proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>) -> Self {
         self.proofs = proofs;
         self
@@ -245,7 +249,7 @@ struct Place {
     path: String,
 }
 
-/// An https URL without query and fragment, as RFC 9728 section 1.2 wants it.
+/// An https URL without query or fragment, as RFC 9728 section 1.2 requires.
 fn place(url: &str, loopback: bool) -> Result<Place, GuardError> {
     let uri = Uri::parse(url).map_err(|_| GuardError::ResourceNotAUrl)?;
     let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
@@ -264,7 +268,7 @@ fn place(url: &str, loopback: bool) -> Result<Place, GuardError> {
     if path.split('/').any(|segment| segment.starts_with([':', '*'])) {
         return Err(GuardError::ResourcePath);
     }
-    // RFC 9728 section 3.1: the slash right behind the host goes.
+    // RFC 9728 section 3.1: the slash directly after the host is removed.
     let path = if path == "/" { "" } else { path };
     Ok(Place { origin: format!("{}://{}", uri.scheme(), authority), path: path.to_owned() })
 }
@@ -287,7 +291,7 @@ pub enum GuardError {
     #[error("the resource is not an absolute URL with a host")]
     ResourceNotAUrl,
     /// RFC 9728 section 1.2.
-    #[error("the resource must be https (http is possible on a loopback address, by allow_http_loopback)")]
+    #[error("the resource must be https (allow_http_loopback permits http on a loopback address)")]
     ResourceNotHttps,
     /// RFC 9728 section 1.2.
     #[error("the resource must not have a query or a fragment")]
@@ -307,7 +311,7 @@ pub enum GuardError {
     /// RFC 9110 section 5.6.4.
     #[error("the realm must be printable ASCII without quotes and backslashes")]
     Realm,
-    /// A deadline of nothing.
+    /// A deadline of zero.
     #[error("the deadline must not be zero")]
     Deadline,
     /// No verifier.

@@ -1,5 +1,5 @@
-//! Why a request did not pass, said as RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470 section 3 and RFC 9728 section 5.1
-//! say it.
+//! The challenge for a refused request (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470 section 3, RFC
+//! 9728 section 5.1).
 
 use std::fmt::Write as _;
 
@@ -8,21 +8,21 @@ use crate::error::{ErrorCode, Reason, Refusal};
 use crate::http::Response;
 use crate::http::bearer::Scheme;
 
-/// What every challenge of one guard says.
+/// The common parts of a guard's challenges.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Challenge<'a> {
     pub(crate) realm: &'a str,
     /// Where the metadata of the resource are.
     pub(crate) metadata: Option<&'a str>,
-    /// The algorithms of proofs, if proofs are taken.
+    /// The algorithms of proofs, if proofs are accepted.
     pub(crate) dpop: Option<&'a str>,
-    /// Whether tokens without a key are taken.
+    /// Whether unbound tokens are accepted.
     pub(crate) takes_bearer: bool,
 }
 
 impl Challenge<'_> {
-    /// The answer to a request that does not pass: a challenge for each scheme that is taken, the one that was used first and
-    /// with the error. Each parameter occurs at most once.
+    /// The response to a refused request: a challenge for each accepted scheme; the one that was used comes
+    /// first and has the error. Each parameter occurs at most once.
     pub(crate) fn answer(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
         let reason = public_reason(reason);
         let mut refused = Refusal::from(reason).into_response();
@@ -40,7 +40,7 @@ impl Challenge<'_> {
         let others = Scheme::ALL.iter().filter(|scheme| **scheme != used && self.takes(**scheme));
         let response = response.without("www-authenticate");
         let response = response.with("www-authenticate", self.value(used, Some(reason), needed));
-        // What was not asked for by this request needs no other scheme to be mended.
+        // An error that no other scheme can fix needs no further challenge.
         let others = others.filter(|_| reason.status() == 401 || is_about_a_proof(reason));
         others.fold(response, |response, scheme| {
             response.with("www-authenticate", self.value(*scheme, None, needed))
@@ -90,7 +90,8 @@ fn is_about_a_proof(reason: Reason) -> bool {
     matches!(reason.code(), ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce)
 }
 
-/// A verifier of the host's own may refuse for any reason; a resource says only what RFC 6750 and RFC 9449 know.
+/// The host's own verifier may refuse for any reason; a resource returns only the errors of RFC 6750 and
+/// RFC 9449.
 fn public_reason(reason: Reason) -> Reason {
     let is_said = matches!(reason, Reason::TokenMethodsMixed | Reason::TokenMalformed)
         || matches!(

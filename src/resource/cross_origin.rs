@@ -8,14 +8,14 @@ use super::Guard;
 use crate::error::{Reason, Refusal};
 use crate::http::{Method, Request, Response, cors};
 
-/// Which browser programs may send requests to a resource, by the `Origin` that their browser writes.
+/// Which browser programs may send requests to a resource, by the `Origin` field of the browser.
 ///
-/// By default those of the resource's own origin, and every program that is no browser's: such requests have no `Origin`.
-/// Another origin is answered with 403 before anything is looked at, which also stops pages that reach a server on this
-/// machine or in this network by a name of their own (DNS rebinding; the Model Context Protocol wants that check).
-/// Preflights of allowed origins are answered here: a browser sends them without a token, so they must not reach the guard.
+/// By default those of the resource's own origin; requests from outside a browser have no `Origin` and are
+/// allowed. Another origin gets 403 before anything else is checked, which also stops DNS rebinding against a
+/// server on this machine or in this network (the Model Context Protocol requires that check). Preflights of
+/// allowed origins are answered here: a browser sends them without a token, so they must not reach the guard.
 ///
-/// No cookie ever counts at a guarded resource, so preflights allow every header that they ask for.
+/// A guarded resource uses no cookies, so preflights allow every requested header.
 ///
 /// ```
 /// # use grantor::resource::{CrossOrigin, Guard};
@@ -43,7 +43,7 @@ impl Guard {
     }
 }
 
-/// What a program may read of an answer: what tokens need, and the session of the Model Context Protocol.
+/// The readable fields of a response: those for tokens, and the session of the Model Context Protocol.
 const EXPOSED: &str = "www-authenticate, retry-after, dpop-nonce, mcp-session-id, mcp-protocol-version";
 
 impl CrossOrigin {
@@ -51,7 +51,7 @@ impl CrossOrigin {
     pub const READ: &'static [&'static str] =
         &["origin", "access-control-request-method", "access-control-request-headers"];
 
-    /// Allows this origin, too: a scheme, a host and perhaps a port, as in `https://app.example`.
+    /// Allows this origin, too: a scheme, a host and an optional port, as in `https://app.example`.
     ///
     /// # Errors
     /// It is no origin.
@@ -64,20 +64,20 @@ impl CrossOrigin {
         Ok(self)
     }
 
-    /// Allows every origin. Only for an API that the whole internet can reach: pages of any site may then call it with
+    /// Allows every origin. Only for an API on the public Internet: pages of any site may then call it with
     /// tokens that they have.
     pub fn allow_any(mut self) -> Self {
         self.allowed = None;
         self
     }
 
-    /// Lets programs read this field of the answers, too.
+    /// Lets programs read this response field, too.
     pub fn expose(mut self, name: &str) -> Self {
         self.exposed = Cow::Owned(format!("{}, {name}", self.exposed));
         self
     }
 
-    /// Judges where a request comes from.
+    /// Checks the origin of a request.
     ///
     /// # Errors
     /// The answer to send: 204 to a preflight, 403 to an origin that is not allowed.
@@ -116,7 +116,7 @@ impl CrossOrigin {
     }
 }
 
-/// With whom an answer is shared.
+/// Who may read a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Shared {

@@ -10,11 +10,11 @@ use crate::error::Reason;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
 use crate::trust::kept::{Answer, DEADLINE, Freshness, RemoteValue};
 
-/// Finds the endpoints of an issuer by its name alone. Cheap to clone; clones share what was found.
+/// Finds the endpoints of an issuer by its identifier. Cheap to clone; clones share the cached metadata.
 ///
-/// The document is looked for where RFC 8414 section 3.1 puts it, then where OpenID Connect Discovery does. Its `issuer` has to
-/// be the very string that was asked for, or it is none. It is kept as long as its answer says, between 30 s and an hour, and for
-/// another hour while the issuer cannot be reached.
+/// The document is fetched from the path of RFC 8414 section 3.1, then from that of OpenID Connect Discovery.
+/// Its `issuer` must be exactly the expected string. It is cached as its response says, between 30 s and an
+/// hour, and for another hour while the issuer cannot be reached.
 #[derive(Clone)]
 pub struct Discovery(Arc<Inner>);
 
@@ -34,8 +34,8 @@ pub(super) struct Published {
 }
 
 impl Discovery {
-    /// What this issuer publishes, asked for when it is needed. The issuer is the host's configuration: the server it
-    /// names is believed.
+    /// The metadata of this issuer, fetched when needed. The issuer comes from the host's configuration, so
+    /// its server is trusted.
     #[must_use]
     pub fn new(issuer: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
         let outbound: Arc<dyn Outbound> = Arc::new(outbound);
@@ -52,7 +52,7 @@ impl Discovery {
         &self.0.outbound
     }
 
-    /// What is published now, as far as it is known.
+    /// The current metadata, as far as known.
     pub(super) async fn published(&self, now: DateTime<Utc>) -> Result<Arc<Published>, Reason> {
         self.0.kept.latest(false, now, self.fetch(now)).await
     }

@@ -16,9 +16,9 @@ use crate::base::{Clock, ResourceId};
 use crate::error::{Reason, Refusal};
 use crate::http::bearer::{Scheme, presented_by};
 use crate::http::{Request, Response};
-use crate::trust::PROOF_FIELD;
+use crate::trust::{PROOF_FIELD, Proven};
 
-/// Stands in front of an API. Cheap to clone, without type parameters.
+/// Protects an API. Cheap to clone, without type parameters.
 ///
 /// ```
 /// use grantor::http::Request;
@@ -55,7 +55,7 @@ pub(super) struct Inner {
     pub(super) path: String,
     /// The URL of the document.
     pub(super) metadata_url: String,
-    /// Whether challenges keep quiet about it.
+    /// Whether challenges omit it.
     pub(super) is_unlisted: bool,
     pub(super) metadata: Vec<u8>,
     pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
@@ -72,8 +72,8 @@ pub(super) struct Inner {
 }
 
 impl Guard {
-    /// Starts to configure the guard of a resource. The resource is its https URL: the audience that its tokens name,
-    /// and the `resource` of its metadata (RFC 9728), compared as the string that it is.
+    /// Starts to configure the guard of a resource. The resource is its https URL: the audience of its
+    /// tokens, and the `resource` of its metadata (RFC 9728), compared as a string.
     pub fn builder(resource: impl Into<String>) -> GuardBuilder {
         GuardBuilder::new(resource.into())
     }
@@ -84,12 +84,13 @@ impl Guard {
         &self.inner.resource
     }
 
-    /// Lets a request pass that has what is required.
+    /// Accepts a request that meets the requirement.
     ///
     /// # Errors
-    /// The answer to send, with the challenge of RFC 6750 section 3: 401 without an error code where no token was
-    /// sent, 401 `invalid_token`, 401 `insufficient_user_authentication` (RFC 9470), 403 `insufficient_scope` with every
-    /// scope that is needed, 400 for two tokens. 503, or 500 for a permanent fault, if a token could not be checked.
+    /// The response to send, with the challenge of RFC 6750 section 3: 401 without an error code if no token
+    /// was sent, 401 `invalid_token`, 401 `insufficient_user_authentication` (RFC 9470), 403
+    /// `insufficient_scope` with every scope that is needed, 400 for two tokens. 503, or 500 for a permanent
+    /// fault, if a token could not be checked.
     pub async fn check(&self, request: &Request, needed: &Requirement) -> Result<Access, Response> {
         match self.pass(request, needed).await {
             Ok(access) => Ok(access),
@@ -100,15 +101,16 @@ impl Guard {
         }
     }
 
-    /// The nonce that the next proof has to have, if proofs need one ([`Dpop::nonces`](crate::dpop::Dpop::nonces)): send it as
-    /// `DPoP-Nonce` with an answer to a request that has a `DPoP` field, so that clients get the next one in time (RFC 9449 section
-    /// 8.2). Refusals have it, and a `GuardLayer` (feature `http`) adds it.
+    /// The nonce for the next proof, if proofs need one ([`Dpop::nonces`](crate::dpop::Dpop::nonces)): send
+    /// it as `DPoP-Nonce` in the response to a request with a `DPoP` field, so clients get the next one in
+    /// time (RFC 9449 section 8.2). Refusals have it, and a `GuardLayer` (feature `http`) adds it.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
         self.inner.keys.nonce(self.inner.resource.as_str(), self.inner.clock.now())
     }
 
-    /// What to add to the answer of a request that passed: the nonce for the next proof, if the request has one and proofs need one.
+    /// What to add to the response of an accepted request: the nonce for the next proof, if the request has
+    /// one and nonces are required.
     pub fn next_nonce(&self, request: &Request) -> Shared {
         let nonce = request.headers.all(PROOF_FIELD).next().and_then(|_| self.dpop_nonce());
         Shared::with_nonce(nonce)
@@ -120,13 +122,13 @@ impl Guard {
         added.into_iter().fold(response, |response, (name, value)| response.with(name, value))
     }
 
-    /// Whether this access has the scope, itself or by one that implies it.
+    /// Whether this access has the scope, directly or implied by another one.
     #[must_use]
     pub fn permits(&self, access: &Access, scope: &str) -> bool {
         self.inner.implied.grants(access.scope(), scope)
     }
 
-    /// The answer to a request that does not pass.
+    /// The response to a refused request.
     pub(crate) fn answer(&self, reason: Reason, needed: &Requirement, request: &Request) -> Response {
         let Inner { realm, metadata_url, is_unlisted, keys, algorithms, .. } = &*self.inner;
         let metadata = (!is_unlisted).then_some(metadata_url.as_str());
@@ -140,22 +142,23 @@ impl Guard {
         }
     }
 
-    /// The same as [`check`](Self::check), for who records and answers on their own.
+    /// The same as [`check`](Self::check), for callers that audit and respond themselves.
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
-        let Inner { keys, clock, resource, origin, is_unlisted, implied, deadline, .. } = &*self.inner;
+        let Inner { keys, clock, resource, origin, is_unlisted, implied, .. } = &*self.inner;
         let presented = presented_by(request, keys.schemes()).map_err(without_access)?;
         let now = clock.now();
-        let access = self.verify(presented.token, now).await.map_err(|refusal| (refusal, None))?;
+        let verified = self.verify(presented.token, now).await;
+        let (access, verifier) = verified.map_err(|refusal| (refusal, None))?;
         let server = resource.as_str();
         // An endpoint of the server is where its configuration says.
         let base = if *is_unlisted { server } else { origin.as_str() };
         let at = Target { server, base, has_paths: !is_unlisted };
         let proven = keys.check(request, presented, &access, at, now);
-        // Last of all, the proof is marked as used: what is refused for another reason spends nothing.
         let passed = match proven.and_then(|proven| needed.check(&access, implied, now).map(|()| proven)) {
-            Ok(proven) => keys.use_up(proven.as_ref(), now, *deadline).await,
+            Ok(Some(proven)) => self.use_proof(&proven, verifier, &access, now).await,
+            Ok(None) => Ok(()),
             Err(reason) => Err(reason.into()),
         };
         match passed {
@@ -164,15 +167,29 @@ impl Guard {
         }
     }
 
-    /// Asks each verifier until one knows the token. If none does, a fault of one counts for more than the refusal of
-    /// another: the token might be its own.
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Access, Refusal> {
+    /// Marks a proof as used, as the last step: a request that is refused for another reason uses up nothing.
+    async fn use_proof(
+        &self,
+        proven: &Proven,
+        verifier: &dyn TokenVerifier,
+        access: &Access,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        let Inner { keys, deadline, .. } = &*self.inner;
+        let allowed = in_time(verifier.check_proof_algorithm(access, proven.algorithm), *deadline).await;
+        allowed.unwrap_or_else(|| Err(Reason::StoreUnavailable.into()))?;
+        keys.use_up(Some(proven), now, *deadline).await
+    }
+
+    /// Asks each verifier until one knows the token; returns the access, and the verifier. If none does, an
+    /// unavailable verifier outranks a refusal: it might have accepted the token.
+    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<(Access, &dyn TokenVerifier), Refusal> {
         let Inner { resource, verifiers, deadline, .. } = &*self.inner;
         let mut worst: Option<Refusal> = None;
         for verifier in verifiers {
             let answer = in_time(verifier.verify(token, resource, now), *deadline).await;
             match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
-                Ok(access) => return Ok(access),
+                Ok(access) => return Ok((access, &**verifier)),
                 Err(refusal)
                     if worst.as_ref().is_none_or(|worst| precedence(&refusal) > precedence(worst)) =>
                 {
@@ -184,7 +201,7 @@ impl Guard {
         Err(worst.unwrap_or_else(|| Reason::TokenInactive.into()))
     }
 
-    /// What the other side hears of a reason.
+    /// The public form of a reason.
     fn public_reason(&self, reason: Reason) -> Reason {
         let in_doubt = reason.status() >= 500 && reason != Reason::NotConfigured;
         if in_doubt && self.inner.refuses_in_doubt { Reason::TokenInactive } else { reason }
@@ -205,7 +222,7 @@ impl Guard {
     }
 }
 
-/// Why, and of whose access, if the token was valid.
+/// The reason, and the access if the token was valid.
 type Refused = (Refusal, Option<Box<Access>>);
 
 /// How much a refusal says about the token.

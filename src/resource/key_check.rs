@@ -1,4 +1,5 @@
-//! [`KeyCheck`]: whether a request proves the key that its token is bound to (RFC 9449 section 7, RFC 8705 section 3).
+//! [`KeyCheck`]: whether a request proves the key that its token is bound to (RFC 9449 section 7, RFC 8705
+//! section 3).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,27 +15,27 @@ use crate::http::{Certificate, Request};
 use crate::store::ReplayGuard;
 use crate::trust::{Dpop, Place, Proven};
 
-/// What a resource knows of keys.
+/// A resource's settings for bound tokens.
 #[derive(Clone, Default)]
 pub(crate) struct KeyCheck {
-    /// How proofs are taken, and who remembers them.
+    /// The DPoP settings, and the replay guard.
     dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     /// Whether a token without a key is refused.
     is_required: bool,
 }
 
-/// Where a request was sent to.
+/// The URL of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     /// Whose nonces count.
     pub(crate) server: &'a str,
     /// The URL, or the origin and no path.
     pub(crate) base: &'a str,
-    /// Whether the request says the path.
+    /// Whether the request has the path.
     pub(crate) has_paths: bool,
 }
 
-/// A proof is remembered for this much longer than it counts: the clock of another node may be behind.
+/// A proof is remembered for this much longer than it is valid: the clock of another node may be behind.
 const KEPT: Duration = Duration::from_secs(60);
 
 impl KeyCheck {
@@ -50,7 +51,7 @@ impl KeyCheck {
         }
     }
 
-    /// The algorithms of proofs, between spaces; none if no proofs are taken.
+    /// The algorithms of proofs, separated by spaces; `None` if no proofs are accepted.
     pub(crate) fn algorithms(&self) -> Vec<&'static str> {
         self.dpop.as_ref().map(|(dpop, _)| dpop.algorithms()).unwrap_or_default()
     }
@@ -59,12 +60,12 @@ impl KeyCheck {
         self.is_required
     }
 
-    /// The nonce to make proofs with from now on.
+    /// The nonce for new proofs.
     pub(crate) fn nonce(&self, server: &str, now: DateTime<Utc>) -> Option<String> {
         self.dpop.as_ref().and_then(|(dpop, _)| dpop.nonce(server, now))
     }
 
-    /// Everything but that a proof is used for the first time.
+    /// All checks except that a proof is used for the first time.
     pub(crate) fn check(
         &self,
         request: &Request,
@@ -92,7 +93,7 @@ impl KeyCheck {
                     false => "",
                 };
                 let token = Some(presented.token);
-                let place = Place { server: at.server, base: at.base, path, token };
+                let place = Place { server: at.server, base: at.base, alias: None, path, token };
                 let proven = dpop.check(request, &place, now)?.ok_or(ProofFlaw::Missing)?;
                 match proven.key == *key {
                     true => Ok(Some(proven)),
@@ -102,7 +103,7 @@ impl KeyCheck {
         }
     }
 
-    /// Marks a proof as used. What cannot be remembered does not pass.
+    /// Marks a proof as used. If that fails, the request is refused.
     pub(crate) async fn use_up(
         &self,
         proven: Option<&Proven>,

@@ -11,7 +11,7 @@ use crate::http::{Method, Request, Response, cors};
 /// Goes between the host of a resource and its path (RFC 9728 section 3.1).
 pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// The members that have a value; RFC 9728 section 3.2 wants no empty ones.
+/// The members that have a value; RFC 9728 section 3.2 forbids empty ones.
 #[derive(Serialize)]
 struct Document<'a> {
     resource: &'a str,
@@ -45,7 +45,7 @@ pub(super) fn document(
 }
 
 impl Guard {
-    /// The document that says how to get in, for programs of any origin.
+    /// The metadata document, readable from any origin.
     pub fn metadata(&self) -> Response {
         cors::share(Response::public_json(self.inner.metadata.clone(), 300), "*")
     }
@@ -65,8 +65,8 @@ impl Guard {
     /// The metadata of these guards, as paths and the guard that answers each with
     /// [`serve_metadata`](Self::serve_metadata).
     ///
-    /// The path without a suffix, where clients look that know the host alone, answers for the guard whose resource has no
-    /// path, else for the first.
+    /// The path without a suffix, for clients that know only the host, answers for the guard whose resource
+    /// has no path, else for the first.
     pub fn routes(guards: impl IntoIterator<Item = Self>) -> Vec<(String, Self)> {
         let mut routes: Vec<(String, Self)> = Vec::new();
         for guard in guards {
@@ -82,20 +82,21 @@ impl Guard {
         routes
     }
 
-    /// Where the document belongs: the well-known name goes before the path of the resource (RFC 9728 section 3.1).
+    /// Where the document belongs: the well-known name goes before the path of the resource (RFC 9728 section
+    /// 3.1).
     #[must_use]
     pub fn metadata_path(&self) -> String {
         format!("{WELL_KNOWN}{}", self.inner.path)
     }
 
-    /// Where clients look that know a host and no path; [`metadata_path`](Self::metadata_path) itself for a resource
+    /// Where clients look that know only a host; [`metadata_path`](Self::metadata_path) itself for a resource
     /// without a path.
     #[must_use]
     pub const fn root_metadata_path() -> &'static str {
         WELL_KNOWN
     }
 
-    /// The URL of the document, as it stands in every challenge.
+    /// The URL of the document, as in every challenge.
     #[must_use]
     pub fn metadata_url(&self) -> &str {
         &self.inner.metadata_url

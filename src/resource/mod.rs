@@ -1,7 +1,7 @@
-//! The other half: a request for a protected resource, and what its access token allows (RFC 6750).
+//! Protects resources: checks the access token of a request (RFC 6750).
 //!
-//! [`Guard`] stands in front of an API, in the process of the server or in another. It asks a [`TokenVerifier`] what
-//! a token allows, compares that with a [`Requirement`], and answers requests that do not pass.
+//! [`Guard`] protects an API, in the server's process or in another. It asks a [`TokenVerifier`] what a token
+//! permits, compares that with a [`Requirement`], and answers refused requests.
 
 mod audience;
 mod builder;

@@ -9,7 +9,7 @@ use crate::base::Scope;
 use crate::error::Reason;
 use crate::trust::times::CLOCK_SKEW;
 
-/// What a request for a protected resource has to bring along.
+/// What a request for a protected resource needs.
 ///
 /// ```
 /// use grantor::resource::Requirement;
@@ -21,7 +21,7 @@ pub struct Requirement {
     scope: Scope,
     acr: Vec<String>,
     max_age: Option<u64>,
-    /// It names what no token can have: nothing passes, and the fault is the host's.
+    /// It requires something that no token can have: every request is refused, by a mistake of the host.
     broken: bool,
 }
 
@@ -31,8 +31,8 @@ impl Requirement {
         Self::default()
     }
 
-    /// All of these scopes. With one that is malformed (RFC 6749 section 3.3), or with `offline_access`, which is no right at
-    /// a resource, no request passes, and the answer is 500.
+    /// All of these scopes. With a malformed scope (RFC 6749 section 3.3), or with `offline_access`, which
+    /// permits nothing at a resource, no request passes, and the response is 500.
     pub fn scopes<S: AsRef<str>>(scopes: impl IntoIterator<Item = S>) -> Self {
         let mut named = String::new();
         for (number, scope) in scopes.into_iter().enumerate() {
@@ -45,8 +45,8 @@ impl Requirement {
         }
     }
 
-    /// The user signed in with one of these authentication context classes (RFC 9470 section 3). A malformed one is
-    /// answered as a malformed scope is.
+    /// The user signed in with one of these authentication context classes (RFC 9470 section 3). A malformed
+    /// one has the same effect as a malformed scope.
     pub fn acr<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
         self.acr = values.into_iter().map(Into::into).collect();
         let legal = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
@@ -72,12 +72,12 @@ impl Requirement {
         self.max_age
     }
 
-    /// Before any token is looked at.
+    /// Checked before any token.
     pub(crate) fn check_itself(&self) -> Result<(), Reason> {
         if self.broken { Err(Reason::NotConfigured) } else { Ok(()) }
     }
 
-    /// Authentication comes first: its challenge names the scopes, too, so that one more journey mends both.
+    /// Authentication comes first: its challenge also names the scopes, so one more round trip fixes both.
     pub(crate) fn check(&self, access: &Access, implied: &Implied, now: DateTime<Utc>) -> Result<(), Reason> {
         if !self.is_authenticated(access, now) {
             return Err(Reason::TokenAuthenticationInsufficient);
@@ -91,7 +91,7 @@ impl Requirement {
     fn is_authenticated(&self, access: &Access, now: DateTime<Utc>) -> bool {
         let well = self.acr.is_empty() || access.acr().is_some_and(|own| self.acr.iter().any(|a| a == own));
         let lately = self.max_age.is_none_or(|most| {
-            // One that lies ahead by more than clocks differ says nothing.
+            // An `auth_time` in the future, beyond the clock skew, does not count.
             let age = access.auth_time().map(|then| now.timestamp().saturating_sub(then));
             age.filter(|age| *age >= -CLOCK_SKEW).is_some_and(|age| u64::try_from(age).unwrap_or(0) <= most)
         });
@@ -102,12 +102,12 @@ impl Requirement {
 /// Asks for a refresh token (OpenID Connect Core section 11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
-/// Which scopes include which others, all the way down.
+/// Which scopes include which others, transitively.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Implied(BTreeMap<String, BTreeSet<String>>);
 
 impl Implied {
-    /// The closure of what was said; circles are no harm.
+    /// The transitive closure; cycles do no harm.
     pub(super) fn of(said: &[(String, Vec<String>)]) -> Self {
         let mut closed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (scope, _) in said {
@@ -122,7 +122,7 @@ impl Implied {
         Self(closed)
     }
 
-    /// Whether a token with this scope has `needed`, itself or by one that implies it.
+    /// Whether a token with this scope has `needed`, directly or implied.
     pub(super) fn grants(&self, scope: &Scope, needed: &str) -> bool {
         let implies = |own: &str| self.0.get(own).is_some_and(|implied| implied.contains(needed));
         scope.iter().any(|own| own == needed || implies(own))

@@ -1,5 +1,5 @@
-//! [`TokenClaims`]: what an access token says of itself, or its server of it, as any issuer may write it (RFC 9068 section 2.2,
-//! RFC 7662 section 2.2).
+//! [`TokenClaims`]: what an access token says of itself, or its server of it, as any issuer may write it (RFC
+//! 9068 section 2.2, RFC 7662 section 2.2).
 
 use std::fmt;
 
@@ -13,7 +13,8 @@ use crate::base::{Actor, AuthorizationDetails, Confirmation, ResourceId, Scope};
 use crate::error::Reason;
 use crate::signing::{Claims, SubjectType};
 
-/// All of them may be absent. A reader adds what its source may leave out, and [`complete`](Self::complete) insists on the rest.
+/// All of them may be absent. A verifier adds what its source may leave out, and [`complete`](Self::complete)
+/// requires the rest.
 #[derive(Clone, Deserialize)]
 pub(super) struct TokenClaims {
     pub(super) iss: Option<String>,
@@ -32,20 +33,20 @@ pub(super) struct TokenClaims {
     act: Option<Actor>,
     #[serde(default)]
     authorization_details: AuthorizationDetails,
-    /// As it was sent: one that cannot be read must not count as none.
-    cnf: Option<Value>,
+    /// One that cannot be read must not count as none.
+    #[serde(default, deserialize_with = "read_confirmation")]
+    cnf: Option<Result<Confirmation, Reason>>,
     #[serde(flatten)]
     pub(super) extra: Map<String, Value>,
 }
 
 impl TokenClaims {
     /// The key that the token is bound to.
-    pub(super) fn confirmation(&self) -> Result<Option<Confirmation>, Reason> {
-        let read = self.cnf.as_ref().map(Confirmation::deserialize).transpose();
-        read.map_err(|_| Reason::TokenBound)
+    pub(super) fn confirmation(&self) -> Result<Option<&Confirmation>, Reason> {
+        self.cnf.as_ref().map(|read| read.as_ref().map_err(|reason| *reason)).transpose()
     }
 
-    /// Whose token it may be, where that is not said: the client's own if the subject is the client.
+    /// The type of the subject, if it is not given: the client if the subject is the client.
     pub(super) fn guessed_subject(&self) -> SubjectType {
         match self.sub.is_none() || self.sub == self.client_id {
             true => SubjectType::Client,
@@ -55,7 +56,7 @@ impl TokenClaims {
 
     /// The claims for this resource, if none is missing.
     pub(super) fn complete(self, resource: &ResourceId) -> Option<Claims> {
-        let cnf = self.confirmation().ok()?;
+        let cnf = self.cnf.transpose().ok()?;
         let named = |text: Option<String>| text.filter(|text| !text.is_empty());
         Some(Claims {
             iss: self.iss?,
@@ -77,7 +78,14 @@ impl TokenClaims {
     }
 }
 
-/// A scope in either spelling.
+fn read_confirmation<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Result<Confirmation, Reason>>, D::Error> {
+    let sent = Option::<Value>::deserialize(from)?;
+    Ok(sent.map(|sent| Confirmation::deserialize(sent).map_err(|_| Reason::TokenBound)))
+}
+
+/// A scope in either form.
 #[derive(Clone)]
 pub(super) enum WireScope {
     Text(Scope),

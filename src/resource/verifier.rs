@@ -4,27 +4,40 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Access;
-use crate::base::ResourceId;
+use crate::base::{Algorithm, ResourceId};
 use crate::error::Refusal;
 
-/// Tells what an access token allows: the server in this process, signatures, or a question to a remote server.
+/// Says what an access token permits: by the server in this process, by signatures, or by asking a remote
+/// server.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
     /// What a token allows at this resource. The token is untrusted text.
     ///
-    /// A wrong `Ok` lets strangers in: the signature or the record, issuer, *audience* and expiry are the verifier's to
-    /// check; scope, authentication and the proof of the token's key are the guard's. A key of the token that gets lost on the way
-    /// ([`Access::confirmation`]) lets a thief use it.
+    /// A wrong `Ok` lets attackers in. The verifier checks the signature or the record, the issuer, the
+    /// *audience* and the expiry; the guard checks scope, authentication and the proof of the token's key. A
+    /// verifier that drops the token's key ([`Access::confirmation`]) lets a thief use the token.
     ///
     /// # Errors
-    /// [`Reason::TokenInactive`](crate::Reason::TokenInactive) or another reason of a token for one that is not valid;
-    /// [`IssuerUnavailable`](crate::Reason::IssuerUnavailable), [`StoreUnavailable`](crate::Reason::StoreUnavailable) or
-    /// [`StoreBroken`](crate::Reason::StoreBroken) if it could not be known, never
-    /// one of the former.
+    /// [`Reason::TokenInactive`](crate::Reason::TokenInactive) or another reason of a token for one that is
+    /// not valid; [`IssuerUnavailable`](crate::Reason::IssuerUnavailable),
+    /// [`StoreUnavailable`](crate::Reason::StoreUnavailable) or [`StoreBroken`](crate::Reason::StoreBroken)
+    /// if it could not be checked, never one of the former.
     async fn verify(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>)
     -> Result<Access, Refusal>;
 
-    /// The issuer of the tokens that it knows; the metadata name it as an authorization server.
+    /// Whether the client of an access from this verifier may sign its DPoP proofs with this algorithm: a
+    /// profile such as FAPI 2.0 (section 5.4.1) allows fewer than the guard accepts. By default it may. This
+    /// is checked before the proof is marked as used.
+    ///
+    /// # Errors
+    /// [`ProofFlaw::AlgorithmRefused`](crate::dpop::ProofFlaw::AlgorithmRefused) as a reason, or one of those
+    /// for a failed check.
+    async fn check_proof_algorithm(&self, access: &Access, algorithm: Algorithm) -> Result<(), Refusal> {
+        let _ = (access, algorithm);
+        Ok(())
+    }
+
+    /// The issuer of its tokens; the metadata name it as an authorization server.
     fn issuer(&self) -> Option<&str> {
         None
     }

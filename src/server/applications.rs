@@ -1,4 +1,4 @@
-//! What a user has connected: one entry for each client, for a page of "connected apps".
+//! The applications that a user has connected: one entry for each client, for a page of "connected apps".
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::client::ClientId;
 use crate::grant::{Grant, Subject};
 use crate::openid::OpenId;
 
-/// A client that acts for a user, by all of its grants that are live.
+/// A client that acts for a user, with all of its live grants combined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Application {
-    /// Which; its name is in the registry.
+    /// Its id; its name is in the registry.
     pub client: ClientId,
     /// All that its grants allow together.
     pub scope: Scope,
@@ -59,8 +59,9 @@ impl Application {
 }
 
 impl AuthorizationServer {
-    /// The clients that have live tokens of this user, one entry each, in the order of their ids. To disconnect one, end its
-    /// grants: [`revoke_all`](Self::revoke_all) with [`Filter::pair`](crate::store::Filter::pair).
+    /// The clients that have live tokens of this user, one entry each, in the order of their ids. To
+    /// disconnect one, end its grants: [`revoke_all`](Self::revoke_all) with
+    /// [`Filter::pair`](crate::store::Filter::pair).
     ///
     /// # Errors
     /// The store failed.

@@ -17,10 +17,10 @@ use crate::grant::Login;
 use crate::http::{Request, Response};
 
 impl AuthorizationServer {
-    /// Reads an authorization request (RFC 6749 section 3.1) and proves where its answer goes.
+    /// Reads an authorization request (RFC 6749 section 3.1) and verifies where its response goes.
     ///
     /// # Errors
-    /// An [`ErrorPage`]: the answer has nowhere to go.
+    /// An [`ErrorPage`]: there is no verified redirect URI to respond to.
     pub async fn authorize(&self, request: &Request) -> Result<Authorization, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
             self.refuse_page(refusal, Endpoint::Authorization, about)
@@ -52,13 +52,13 @@ impl AuthorizationServer {
     }
 }
 
-/// An authorization request whose answer has a proven address. Nothing else of it has been judged: say first
-/// who is signed in.
+/// An authorization request with a verified redirect URI. Nothing else has been checked: first say who is
+/// signed in.
 ///
 /// A signed-out visitor is the normal case. Send them to your login page, keep the query string, and come
-/// back with it; the request is then checked again. Keep [`since`](Self::since) beside the query string in your own
-/// session, and give it back by [`seen`](Self::seen): a login is fresh if it is not older. Without it, a request with
-/// `prompt=login` or `max_age=0` asks for a login at every visit.
+/// back with it; the request is then checked again. Keep [`since`](Self::since) with the query string in your
+/// own session, and give it back by [`seen`](Self::seen): a login is fresh if it is not older. Without it, a
+/// request with `prompt=login` or `max_age=0` asks for a login at every visit.
 #[derive(Debug)]
 #[must_use]
 pub struct Authorization {
@@ -66,7 +66,7 @@ pub struct Authorization {
     state: AwaitLogin,
 }
 
-/// What a signed-in user is faced with.
+/// The next step for a signed-in user.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
@@ -79,7 +79,7 @@ pub enum SignedIn {
     Answered(Response),
 }
 
-/// What a visitor is faced with who is not signed in.
+/// The next step for a visitor who is not signed in.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
@@ -109,27 +109,27 @@ impl Authorization {
         self.requested().has_prompt(Prompt::None)
     }
 
-    /// When this request was first seen: now, or what [`seen`](Self::seen) said. Keep it in your own session beside the query
-    /// string, until the request is answered.
+    /// When this request was first seen: now, or the time given to [`seen`](Self::seen). Keep it in your own
+    /// session with the query string, until the request is answered.
     #[must_use]
     pub fn since(&self) -> DateTime<Utc> {
         self.state.since()
     }
 
-    /// This request was first seen at this moment, which your own session remembers. A login is fresh if it is not older
-    /// than that.
+    /// This request was first seen at this time, which your own session remembers. A login is fresh if it is
+    /// not older than that.
     ///
-    /// Keep it to the fraction of a second, and `auth_time`, too: one that is rounded down can count as older, and the user
-    /// signs in once more.
+    /// Keep it to the fraction of a second, and `auth_time`, too: one that is rounded down can count as
+    /// older, and the user signs in once more.
     ///
-    /// It is trusted: a moment that is too early lets an old login pass for a fresh one. Never take it from the request. If
-    /// you lost it, leave this out; the user then signs in once more.
+    /// It is trusted: a time that is too early lets an old login pass for a fresh one. Never take it from the
+    /// request. If you lost it, leave this out; the user then signs in once more.
     pub fn seen(mut self, since: DateTime<Utc>) -> Self {
         self.state.seen(since);
         self
     }
 
-    /// The user has chosen, for this request and on a page of yours, the account that you are going to name. That answers
+    /// The user has chosen the account on your page, for this request. This satisfies
     /// `prompt=select_account`, as does a fresh login.
     pub fn account_chosen(mut self) -> Self {
         self.state.account_chosen();
@@ -142,8 +142,9 @@ impl Authorization {
         self.without_user(AwaitLogin::without_login).await
     }
 
-    /// Several users are signed in at once, and none of them was chosen for this request. Most requests let you show a page to
-    /// choose one, or to sign in as another; one with `prompt=none` is answered with `account_selection_required`.
+    /// Several users are signed in at once, and none of them was chosen for this request. Most requests let
+    /// you show a page to choose one, or to sign in as another; one with `prompt=none` is answered with
+    /// `account_selection_required`.
     pub async fn account_selection_required(self) -> LoginRequired {
         self.without_user(AwaitLogin::without_choice).await
     }
@@ -161,7 +162,7 @@ impl Authorization {
         }
     }
 
-    /// This user is signed in. Judges the request.
+    /// This user is signed in. Checks the request.
     pub async fn signed_in(self, login: Login) -> SignedIn {
         let Self { server, state } = self;
         let client = state.client().id().clone();
@@ -189,8 +190,8 @@ impl SignedIn {
     }
 }
 
-/// The user has to sign in, or sign in again. Show your login page and come back with the same query string, or give up
-/// with [`cannot`](Self::cannot).
+/// The user has to sign in, or sign in again. Show your login page and come back with the same query string,
+/// or give up with [`cannot`](Self::cannot).
 #[derive(Debug)]
 #[must_use]
 pub struct ShowLogin {
@@ -211,15 +212,15 @@ impl ShowLogin {
         self.state.because()
     }
 
-    /// What the request says about it: the classes that it wants, a hint who the user is, the language of the page. All of it
-    /// is untrusted.
+    /// What the request says about the login: the requested classes, a hint who the user is, the language of
+    /// the page. All of it is untrusted.
     #[must_use]
     pub fn requested(&self) -> &AuthenticationRequest {
         self.state.requested()
     }
 
-    /// The authentication context classes that the request wants, the preferred one first: an essential `acr` of the parameter
-    /// `claims` of OpenID Connect, else `acr_values`. All of them are untrusted.
+    /// The requested authentication context classes in order of preference: an essential `acr` of the
+    /// parameter `claims` of OpenID Connect, else `acr_values`. All of them are untrusted.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         self.state.acr_values()
     }
@@ -230,15 +231,16 @@ impl ShowLogin {
         self.state.since()
     }
 
-    /// You cannot do what [`because`](Self::because) asks for. The client is told so: `login_required`,
-    /// `unmet_authentication_requirements` (RFC 9470 section 5), `account_selection_required` or `interaction_required`.
+    /// You cannot do what [`because`](Self::because) asks for. The client gets an error: `login_required`,
+    /// `unmet_authentication_requirements` (RFC 9470 section 5), `account_selection_required` or
+    /// `interaction_required`.
     pub async fn cannot(self) -> Response {
         let client = self.client().id().clone();
         self.server.answer_error(self.state.cannot(), &client).await
     }
 }
 
-/// Everything is checked but the human: show a page, and answer with what the user chose.
+/// Everything is checked except the user's consent: show a page, and answer with what the user chose.
 ///
 /// It cannot be stored. If the choice comes with a later request, keep the query string, check it again, and
 /// answer the new `Consent`.
@@ -247,7 +249,7 @@ impl ShowLogin {
 pub struct Consent {
     pub(super) server: AuthorizationServer,
     pub(super) state: Box<AwaitConsent>,
-    /// What the host remembers of it.
+    /// The earlier consent that the host remembers.
     pub(super) remembered: Remembered,
 }
 
@@ -258,20 +260,21 @@ impl Consent {
         self.state.client()
     }
 
-    /// Where the answer goes.
+    /// Where the response goes.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
         self.state.redirect_uri().as_str()
     }
 
-    /// The host that the answer goes to, or the scheme where that is a private one: the part that a user can judge.
+    /// The host that the response goes to, or the scheme if it is a private-use one: the part that a user can
+    /// judge.
     #[must_use]
     pub fn redirect_host(&self) -> &str {
         self.state.redirect_uri().host()
     }
 
-    /// Whether the answer goes to a program on the user's own device, which others there can imitate: never
-    /// approve such a request without asking (RFC 8252 section 8.6).
+    /// Whether the response goes to a program on the user's own device, which other programs there can
+    /// impersonate: never approve such a request without asking (RFC 8252 section 8.6).
     #[must_use]
     pub fn redirect_is_local(&self) -> bool {
         self.state.redirect_uri().is_local()
@@ -284,14 +287,15 @@ impl Consent {
     }
 
     /// The resources that the client can reach; none is the server's default audience. Under
-    /// [`Profile::Mcp`](crate::Profile::Mcp), a request that names none gets all that a later token request may name.
+    /// [`Profile::Mcp`](crate::Profile::Mcp), a request that names none gets all that a later token request
+    /// may name.
     #[must_use]
     pub fn resources(&self) -> &ResourceIndicators {
         self.state.resources()
     }
 
-    /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
-    /// client's own.
+    /// The authorization details that the user is asked to grant (RFC 9396): show them with the scope. Their
+    /// texts come from the client.
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         self.state.details()
@@ -303,46 +307,47 @@ impl Consent {
         self.state.requested()
     }
 
-    /// The single claims that the client asks for beyond those of its scopes (the parameter `claims` of OpenID Connect): show
-    /// their names beside the scope. They are the client's own words. A consent that you remember without them does not
-    /// cover them.
+    /// The single claims that the client asks for beyond those of its scopes (the parameter `claims` of
+    /// OpenID Connect): show their names with the scope. The names come from the client. A consent that you
+    /// remember without them does not cover them.
     #[must_use]
     pub fn claims(&self) -> Vec<&str> {
         self.state.claims()
     }
 
-    /// Keeps those of the single claims that the user grants; what was not asked for is not granted.
+    /// Keeps the single claims that the user grants; claims that were not requested are not granted.
     pub fn narrow_claims(&mut self, keep: &[&str]) {
         self.state.narrow_claims(keep);
     }
 
-    /// Takes what the user makes of the details before [`approve`](Self::approve): fewer, narrower, or enriched by a choice
-    /// such as an account (RFC 9396 section 7.1). The host is trusted with what it adds.
+    /// Sets the details that the user grants, before [`approve`](Self::approve): fewer, narrower, or enriched
+    /// by a choice such as an account (RFC 9396 section 7.1). What the host adds is trusted.
     ///
     /// # Errors
-    /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
+    /// A detail has a type that was not requested, or is not valid for its type. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
         self.state.set_details(details, &self.server.facts()).map_err(HostError::Details)
     }
 
-    /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved before, or
-    /// answer [`consent_required`](Self::consent_required).
+    /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved
+    /// before, or answer with [`consent_required`](Self::consent_required).
     #[must_use]
     pub fn prompt_none(&self) -> bool {
         self.state.prompt_none()
     }
 
-    /// Whether the user has to be asked even if they granted all of this before: the client says so (`prompt=consent`), any
-    /// program on the user's device could be the one that asks (RFC 8252 section 8.6), or it asks for authorization details,
-    /// each of which is a decision of its own. [`approve_remembered`](Self::approve_remembered) and
-    /// [`approve_first_party`](Self::approve_first_party) know it. With [`prompt_none`](Self::prompt_none), answer
-    /// [`consent_required`](Self::consent_required).
+    /// Whether the user has to be asked even if they granted all of this before: because the client says so
+    /// (`prompt=consent`), because any program on the user's device could have sent the request (RFC 8252
+    /// section 8.6), or because it has authorization details, which need consent each time.
+    /// [`approve_remembered`](Self::approve_remembered) and
+    /// [`approve_first_party`](Self::approve_first_party) take this into account. With
+    /// [`prompt_none`](Self::prompt_none), answer with [`consent_required`](Self::consent_required).
     #[must_use]
     pub fn must_ask(&self) -> bool {
         self.state.must_ask()
     }
 
-    /// The user said yes to all of it. Yes to nothing is no.
+    /// The user granted everything. An empty grant is a denial.
     pub async fn approve(self) -> Response {
         match self.state.is_nothing() {
             true => self.deny().await,
@@ -350,13 +355,13 @@ impl Consent {
         }
     }
 
-    /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
+    /// The user granted a part; a scope that was not requested is not granted. An empty grant is a denial.
     pub async fn approve_scope(mut self, part: &Scope) -> Response {
         self.state.narrow_scope(part);
         self.approve().await
     }
 
-    /// The user said no.
+    /// The user denied the request.
     pub async fn deny(self) -> Response {
         let client = self.client().id().clone();
         self.server.answer_error(self.state.deny(), &client).await
@@ -368,7 +373,8 @@ impl Consent {
         self.server.answer_error(self.state.consent_required(), &client).await
     }
 
-    /// The user would have to see another page of yours, and the request forbids that (`interaction_required`).
+    /// The user would have to see another page of yours, and the request forbids that
+    /// (`interaction_required`).
     pub async fn interaction_required(self) -> Response {
         let client = self.client().id().clone();
         self.server.answer_error(self.state.interaction_required(), &client).await
@@ -380,7 +386,7 @@ impl Consent {
         match server.use_once(key, until, Reason::RequestObject(AssertionFlaw::Replayed)).await {
             Ok(only_use) => {
                 let response = self.answer_yes().await;
-                // An answer that is a page is not the client's.
+                // An error page is not sent to the client.
                 if response.status < 400 {
                     only_use.answered();
                 }
@@ -403,9 +409,9 @@ impl Consent {
         };
         let grant = write.next().grant();
         let about = EventSubject::of(grant);
-        // Before the write: users who cannot be asked for their claims leave no grant behind.
+        // Before the write: if the host fails, no grant is left behind.
         if let Some(id_token) = sealed.id_token_mut()
-            && let Err(refusal) = server.add_claims(id_token, Endpoint::Authorization, about).await
+            && let Err(refusal) = server.prepare_id_token(id_token, Endpoint::Authorization, about).await
         {
             return server.error_page(refusal, about);
         }
@@ -426,13 +432,14 @@ impl Consent {
                 match response {
                     Ok(response) => return response,
                     Err(refusal) => {
-                        // An answer that was not sent leaves no open grant. If this write fails too, still no one has the code.
+                        // A response that was not sent leaves no open grant. If this write fails too, no
+                        // client has the code.
                         let _ = server.revoke_grant(grant.id()).await;
                         refusal
                     }
                 }
             }
-            // Nothing but its answer or its end can have changed it.
+            // Only its approval or its end can have changed it.
             Outcome::Conflict if is_pushed => Reason::RequestUriSpent.into(),
             Outcome::Conflict => Reason::Contended.into(),
             Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.into(),
@@ -442,7 +449,7 @@ impl Consent {
 }
 
 impl AuthorizationServer {
-    /// The page of a request that gets no answer at its client's address.
+    /// The page for a request that gets no response at its client's redirect URI.
     fn error_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
         self.refuse_page(refusal, Endpoint::Authorization, about).into_response()
     }

@@ -1,4 +1,5 @@
-//! The last steps of an authorization response: whether an error may be redirected, and what has to be signed.
+//! The last steps of an authorization response: whether an error may be redirected, and what has to be
+//! signed.
 
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
@@ -10,8 +11,8 @@ use crate::http::Response;
 use crate::store::{Filter, Page};
 
 impl AuthorizationServer {
-    /// Finishes an error for a client, and notes it. A client that chose its address itself gets a redirect from users who
-    /// approved it before; all others get a page.
+    /// Finishes an error for a client, and audits it. For a client that chose its own redirect URI, a user
+    /// who approved it before is redirected; any other user sees a page.
     pub(super) async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
         let redirect = match error {
             ErrorAnswer::Redirect(redirect) => redirect,
@@ -33,14 +34,14 @@ impl AuthorizationServer {
         }
     }
 
-    /// An answer whose write is proven, with every signature that it needs.
+    /// A response whose write is proven, with every signature that it needs.
     pub(super) async fn signed_redirect(&self, opened: OpenedRedirect) -> Result<Response, Refusal> {
         let redirect = self.finish_redirect(opened).await?;
         self.send_redirect(redirect).await
     }
 
-    /// Whether a grant shows that this user approved this client before. A store that cannot answer leaves the user with the
-    /// page, which is the safe side.
+    /// Whether a grant shows that this user approved this client before. If the store fails, the user sees
+    /// the page, which is the safe choice.
     async fn was_approved(&self, subject: &Subject, client: &ClientId) -> bool {
         let filter = Filter::pair(subject.clone(), client.clone());
         let mut page = Page::first(1);

@@ -5,20 +5,20 @@ use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
 
-/// The most entries. What finds no room is not remembered, and its owner errs on the strict side.
+/// The most entries. Without room, nothing is remembered, and the caller errs on the strict side.
 pub(super) const LIMIT: usize = 16 * 1024;
 
-/// Keys, each until a moment.
+/// Keys, each with its expiry.
 #[derive(Debug)]
 pub(super) struct Bounded<K> {
-    /// Made by the first entry: of many tenants, most have none.
+    /// Allocated by the first entry: with many tenants, most have none.
     entries: Option<Box<Entries<K>>>,
 }
 
 #[derive(Debug)]
 struct Entries<K> {
     until: HashMap<K, DateTime<Utc>>,
-    /// The second in which it was last full: it is swept once a second at most.
+    /// The second in which it was last full: it is swept at most once a second.
     full: i64,
 }
 
@@ -37,17 +37,17 @@ impl<K: Eq + Hash> Bounded<K> {
         has_room
     }
 
-    /// Whether it is there and its moment has not come.
+    /// Whether it is present and has not expired.
     pub(super) fn has(&self, key: &K, now: DateTime<Utc>) -> bool {
         self.entries.as_ref().and_then(|entries| entries.until.get(key)).is_some_and(|until| now < *until)
     }
 
-    /// Whether it is there still, its moment past or not.
+    /// Whether it is present, expired or not.
     pub(super) fn remembers(&self, key: &K) -> bool {
         self.entries.as_ref().is_some_and(|entries| entries.until.contains_key(key))
     }
 
-    /// Takes it out; its moment, if it was there.
+    /// Removes it; its expiry, if it was present.
     pub(super) fn remove(&mut self, key: &K) -> Option<DateTime<Utc>> {
         self.entries.as_mut()?.until.remove(key)
     }

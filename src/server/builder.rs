@@ -20,8 +20,8 @@ use crate::store::{ReplayGuard, TokenStore};
 /// Configures an [`AuthorizationServer`].
 ///
 /// Two parts have no default: the registry of clients ([`clients`](Self::clients)) and the store of grants
-/// ([`store`](Self::store)). Give both, or one [`backend`](Self::backend) that is both, in any order; without them
-/// [`build`](Self::build) does not compile:
+/// ([`store`](Self::store)). Give both, or one [`backend`](Self::backend) that is both, in any order; without
+/// them [`build`](Self::build) does not compile:
 ///
 /// ```compile_fail,E0277
 /// use grantor::{AuthorizationServer, MemoryStore};
@@ -35,7 +35,8 @@ use crate::store::{ReplayGuard, TokenStore};
 /// AuthorizationServer::builder("https://as.example").clients(MemoryRegistry::default()).build(); // call `.store(…)`
 /// ```
 ///
-/// Each type parameter says whether its part was given. A function that takes a builder with both writes no parameters.
+/// Each type parameter says whether its part was given. A function that takes a builder with both writes no
+/// parameters.
 #[must_use]
 pub struct AuthorizationServerBuilder<C = Clients, S = Store> {
     pub(super) options: Options,
@@ -43,14 +44,14 @@ pub struct AuthorizationServerBuilder<C = Clients, S = Store> {
     store: S,
 }
 
-/// A builder that has its registry of clients.
+/// Marks a builder with a registry of clients.
 pub struct Clients(Arc<dyn ClientRegistry>);
 
 /// A builder without a registry of clients.
 #[derive(Debug)]
 pub struct NoClients(());
 
-/// A builder that has its store of grants.
+/// Marks a builder with a store of grants.
 pub struct Store(Arc<dyn TokenStore>);
 
 /// A builder without a store of grants.
@@ -101,8 +102,8 @@ mod sealed {
     }
 }
 
-/// One place for all that a server keeps: clients, grants and one-time identifiers. Each durable store of this crate is one,
-/// and so is whatever implements the four traits.
+/// One place for everything that a server keeps: clients, grants and single-use identifiers. Each durable
+/// store of this crate is one, and so is any type that implements the four traits.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not keep clients, grants and one-time identifiers all in one",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`; if it keeps only grants, call `store`"
@@ -130,8 +131,9 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         AuthorizationServerBuilder { options, clients, store: Store(Arc::new(store)) }
     }
 
-    /// One durable store for everything: in place of [`clients`](Self::clients), [`registrar`](Self::registrar),
-    /// [`store`](Self::store) and [`replay_guard`](Self::replay_guard), each of which can still replace its part afterwards.
+    /// One durable store for everything: in place of [`clients`](Self::clients),
+    /// [`registrar`](Self::registrar), [`store`](Self::store) and [`replay_guard`](Self::replay_guard), each
+    /// of which can still replace its part afterwards.
     ///
     /// ```no_run
     /// # #[cfg(feature = "sqlite")]
@@ -158,20 +160,20 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// The generation of OAuth; by default [`Profile::OAuth21`].
+    /// The version of OAuth, or a profile of it; by default [`Profile::OAuth21`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.options.profile = profile;
         self
     }
 
-    /// Takes requests with `prompt=create`: you have a page where users sign up, and show it for
+    /// Accepts requests with `prompt=create`: you have a sign-up page, and show it for
     /// [`LoginReason::SignUp`](crate::LoginReason::SignUp). Without it, such a request is refused.
     pub fn sign_up_page(mut self) -> Self {
         self.options.signs_up = true;
         self
     }
 
-    /// The numbers; by default those of [`Policy::default`].
+    /// Lifetimes and limits; by default those of [`Policy::default`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.options.policy = policy;
         self
@@ -183,8 +185,8 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Adds a type of authorization details that requests may name (RFC 9396); see [`base::details`](crate::base::details). Without any,
-    /// `authorization_details` is refused.
+    /// Adds a type of authorization details that requests may name (RFC 9396); see
+    /// [`base::details`](crate::base::details). Without any, `authorization_details` is refused.
     pub fn authorization_details_type(
         mut self,
         name: impl Into<String>,
@@ -194,11 +196,12 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Whom access tokens are for where a request names no resource (`aud`); by default the only resource, and
-    /// without one, or with several, the issuer.
+    /// The audience (`aud`) of access tokens if a request names no resource; by default the only registered
+    /// resource, or the issuer if there is none or more than one.
     ///
-    /// Opaque tokens that name no resource do not keep it: they are for the audience that the server has when they are used. So
-    /// name it before you add the first resource to a server in use, or its outstanding tokens are valid at that resource.
+    /// Opaque tokens that name no resource do not store it: their audience is that of the server when they
+    /// are used. So set it before you add the first resource to a server in use; otherwise outstanding tokens
+    /// become valid at that resource.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.options.audience = Some(audience.into());
         self
@@ -211,8 +214,8 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// The path of your own page for user codes below the issuer (RFC 8628 section 3.3). With it, devices are served:
-    /// their endpoint is there and advertised. See [`AuthorizationServer::device`].
+    /// The path of your own page for user codes below the issuer (RFC 8628 section 3.3). This enables the
+    /// device authorization endpoint and advertises it. See [`AuthorizationServer::device`].
     pub fn device_verification(mut self, path: impl Into<String>) -> Self {
         self.options.endpoints.put(Endpoint::DeviceVerification, path);
         self
@@ -224,15 +227,16 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Refuses authorization requests that were not pushed (RFC 9126 section 5). A single client can require it of itself:
+    /// Refuses authorization requests that were not pushed (RFC 9126 section 5). A single client can require
+    /// it of itself:
     /// [`ClientMetadata::require_pushed_authorization_requests`](crate::ClientMetadata::require_pushed_authorization_requests).
     pub fn require_pushed_authorization_requests(mut self) -> Self {
         self.options.requires_push = true;
         self
     }
 
-    /// The path of the pushed authorization request endpoint below the issuer (RFC 9126); by default `/par`. It is there
-    /// where there is an [`authorization_endpoint`](Self::authorization_endpoint).
+    /// The path of the pushed authorization request endpoint below the issuer (RFC 9126); by default `/par`.
+    /// It exists if there is an [`authorization_endpoint`](Self::authorization_endpoint).
     pub fn pushed_authorization_request_endpoint(mut self, path: impl Into<String>) -> Self {
         self.options.endpoints.put(Endpoint::PushedAuthorizationRequest, path);
         self
@@ -256,15 +260,15 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Lets strangers register clients over HTTP, on these terms (RFC 7591). Needs a [`registrar`](Self::registrar) that
-    /// writes where [`clients`](Self::clients) reads.
+    /// Enables dynamic client registration over HTTP, on these terms (RFC 7591). Needs a
+    /// [`registrar`](Self::registrar) that writes where [`clients`](Self::clients) reads.
     pub fn registration(mut self, terms: Registration) -> Self {
         self.options.registration = Some(terms);
         self
     }
 
     /// Accepts clients that are not registered, by the https URL of their metadata document. Takes an
-    /// [`Outbound`](crate::outbound::Outbound), which asks for the documents, or terms of your own.
+    /// [`Outbound`](crate::outbound::Outbound), which fetches the documents, or your own terms.
     pub fn client_id_metadata_documents(mut self, terms: impl Into<MetadataDocuments>) -> Self {
         self.options.documents = Some(terms.into());
         self
@@ -276,7 +280,8 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Clients that may introspect every access token, such as your resource servers; others see only their own.
+    /// Clients that may introspect every access token, such as your resource servers; others see only their
+    /// own.
     pub fn introspect_all<T: AsRef<str>>(mut self, clients: impl IntoIterator<Item = T>) -> Self {
         self.options.introspect_all = clients.into_iter().map(|id| ClientId::new(id.as_ref())).collect();
         self
@@ -288,7 +293,8 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Who knows the users: needed for the password grant, and asked whether a user may still be acted for.
+    /// Access to the user accounts: needed for the password grant, and asked whether an account is still
+    /// active.
     pub fn resource_owner(mut self, owner: impl ResourceOwner + 'static) -> Self {
         self.options.owner = Some(Arc::new(owner));
         self
@@ -300,42 +306,45 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Who checks the secrets that people chose.
+    /// Checks client secrets that people chose.
     pub fn slow_hash(mut self, hash: impl SlowHash + 'static) -> Self {
         self.options.slow_hash = Some(Arc::new(hash));
         self
     }
 
-    /// Who verifies what clients sign: with it, clients may authenticate by `private_key_jwt`. Needs a
-    /// [`replay_guard`](Self::replay_guard), for each assertion works once.
+    /// Verifies what clients sign: with it, clients may authenticate by `private_key_jwt`. Needs a
+    /// [`replay_guard`](Self::replay_guard), because each assertion works once.
     pub fn client_signatures(mut self, signatures: impl ClientSignatures + 'static) -> Self {
         self.options.client_signatures = Some(Arc::new(signatures));
         self
     }
 
-    /// Who opens the secrets of clients: with it, clients whose secrets the host sealed
-    /// ([`ClientBuilder::sealed_secret`](crate::ClientBuilder::sealed_secret)) may authenticate by `client_secret_jwt`. Needs
-    /// [`client_signatures`](Self::client_signatures). No client can register itself for that.
+    /// Opens sealed client secrets: with it, clients whose secrets the host sealed
+    /// ([`ClientBuilder::sealed_secret`](crate::ClientBuilder::sealed_secret)) may authenticate by
+    /// `client_secret_jwt`, which needs [`client_signatures`](Self::client_signatures); no client can
+    /// register itself for that. An OpenID Provider then signs with `HS256` for the clients that ask for it,
+    /// including self-registered ones.
     pub fn sealed_secrets(mut self, host: impl SealedSecrets + 'static) -> Self {
         self.options.sealed_secrets = Some(Arc::new(host));
         self
     }
 
-    /// Lets a client's assertion be for the URL of the token endpoint, too, and not for the issuer alone: older clients write it so
-    /// (RFC 7523 section 3). Such an assertion can be used here by another server that the client sends it to, if that one may choose
-    /// its token endpoint's URL; so switch it on only where a client needs it.
+    /// Also accepts client assertions whose audience is the URL of the token endpoint, as older clients send
+    /// them (RFC 7523 section 3). A malicious server that can make a client use this URL as its token
+    /// endpoint can use such an assertion here, so switch it on only if a client needs it.
     pub fn legacy_assertion_audience(mut self) -> Self {
         self.options.legacy_audience = true;
         self
     }
 
-    /// How access tokens are written, unless a resource or a client says otherwise; by default opaque.
+    /// The format of access tokens, unless a resource or a client says otherwise; by default opaque.
     pub fn access_tokens(mut self, format: AccessTokens) -> Self {
         self.options.access_tokens = format;
         self
     }
 
-    /// Who signs access tokens, and all else that is to be proven to others. With it, the server publishes its public keys at `/jwks`.
+    /// Signs access tokens and everything else that the server signs. With it, the server publishes its
+    /// public keys at `/jwks`.
     pub fn token_signer(mut self, signer: impl TokenSigner + 'static) -> Self {
         self.options.signer = Some(Arc::new(signer));
         self
@@ -353,38 +362,41 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// The path of the UserInfo endpoint below the issuer; by default `/userinfo`. It is there with OpenID Connect.
+    /// The path of the UserInfo endpoint below the issuer; by default `/userinfo`. It exists with OpenID
+    /// Connect.
     pub fn userinfo_endpoint(mut self, path: impl Into<String>) -> Self {
         self.options.endpoints.put(Endpoint::UserInfo, path);
         self
     }
 
-    /// Who is told of every event.
+    /// Receives every event.
     pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
         self.options.audit = Some(Arc::new(audit));
         self
     }
 
-    /// Another clock than the machine's, for tests and replays.
+    /// A clock instead of the system's, for tests and replays.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.options.clock = Arc::new(clock);
         self
     }
 
-    /// Another source of randomness than the system's, for tests and replays.
+    /// A source of randomness instead of the system's, for tests and replays.
     pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
         self.options.entropy = Arc::new(entropy);
         self
     }
 
-    /// Who may exchange which access token for which (RFC 8693). Without it there is no such grant type.
+    /// Decides who may exchange which access token for which (RFC 8693). Without it, token exchange is not
+    /// supported.
     pub fn token_exchange(mut self, policy: impl ExchangePolicy + 'static) -> Self {
         self.options.exchange = Some(Arc::new(policy));
         self
     }
 
-    /// What authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the same one; without it,
-    /// each start draws its own, and a cursor is valid only at the node that wrote it. Anyone who knows the key can begin a listing anywhere.
+    /// What authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the same
+    /// one; without it, each start draws its own, and a cursor is valid only at the node that wrote it.
+    /// Anyone who knows the key can begin a listing anywhere.
     pub fn cursor_key(mut self, key: Secret) -> Self {
         self.options.cursor_key = Some(key);
         self

@@ -16,16 +16,15 @@ use crate::base::{FreshSecrets, SecretText};
 use crate::client::auth::Evidence;
 use crate::client::{Client, ClientId, DocumentUrl, Sealed};
 use crate::documents::Requester;
+pub(super) use crate::error::MAX_CONFLICT_RETRIES;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::{
-    AccountStatus, AwaitCertificate, AwaitClient, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked, Facts,
+    AccountStatus, AwaitCertificate, AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, AwaitsClient,
+    Checked, Facts, Judged,
 };
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
 use crate::store::{BackendError, CommitError, Committed, Record, UserCodeDigest, Write};
-
-/// How often a request is decided again because another one changed its grant or client meanwhile.
-pub(super) const MAX_CONFLICT_RETRIES: usize = 16;
 
 /// What became of a conditional write.
 pub(super) enum Outcome {
@@ -62,9 +61,9 @@ impl AuthorizationServer {
         FreshSecrets::draw(&*self.inner.entropy)
     }
 
-    /// The client with this id, if it is served: the one place where endpoints look clients up, so a client that is
-    /// disabled is unknown at all of them, and one that does not fit the profile is refused. What the host registered comes
-    /// before what a document says.
+    /// The client with this id, if it is served: the one place where endpoints look clients up, so a client
+    /// that is disabled is unknown at all of them, and one that does not fit the profile is refused. What the
+    /// host registered comes before what a document says.
     pub(super) async fn find_client(
         &self,
         id: &ClientId,
@@ -77,19 +76,19 @@ impl AuthorizationServer {
             (found, _) => found,
         };
         match found.filter(|client| client.is_served_at(|| self.now())) {
-            Some(client) if !client.fits(self.rules().profile) => Err(Reason::ClientUnfit.into()),
+            Some(client) if !self.rules().fits(&client) => Err(Reason::ClientUnfit.into()),
             found => Ok(found),
         }
     }
 
-    /// Notes that a client that is known by its document has a grant of a user, if the grant that its request names is one: after
-    /// a restart, say. Its document is then not fetched as a stranger's.
+    /// Notes that a client with a metadata document has a grant of a user, if its request names one, for
+    /// example after a restart. Its document then counts as a known client's.
     pub(super) async fn recognise(&self, id: &ClientId, named: GrantId) {
         let Some(documents) = &self.inner.documents else { return };
         if !DocumentUrl::is_claimed_by(id) || !documents.is_unknown(id, self.now()) {
             return;
         }
-        // A store that fails is met again by the request itself.
+        // If the store fails, the request itself will report it.
         let Ok(Some(record)) = self.load(named).await else { return };
         let grant = record.grant();
         if grant.client() == id && grant.authentication().is_some() && grant.is_live(self.now()) {
@@ -118,7 +117,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The grant that waits under a user code.
+    /// The waiting grant with this user code.
     pub(super) async fn find_waiting(&self, code: &UserCodeDigest) -> Result<Option<Record>, Fault> {
         let found = self.call(HostCall::FindUserCode, self.inner.store.find_by_user_code(code)).await;
         Ok(found.ok_or(Fault::Deadline)??)
@@ -169,15 +168,27 @@ impl AuthorizationServer {
         Ok(answer.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
     }
 
-    /// Looks up the client that a request claims to come from, and lets the flow judge its credentials.
+    /// Looks up the client that a request claims to come from, and lets the flow check its credentials.
     ///
-    /// What cannot be guessed is judged first, so that the guesses of others block neither a right secret nor a public client. A secret that
-    /// a person may have chosen is counted before it is compared: one with a slow hash, and a short one.
+    /// Credentials that cannot be guessed are checked first, so the guesses of others block neither a correct
+    /// secret nor a public client. A secret that a person may have chosen is counted before it is compared:
+    /// one with a slow hash, and a short one.
     pub(super) async fn authenticate<R: AwaitsClient>(
         &self,
         request: &Request,
         flow: AwaitClient<R>,
     ) -> Result<R::Next, Refusal> {
+        let judged = self.judge_client(request, flow).await?;
+        self.use_assertion(judged).await
+    }
+
+    /// The same, but an assertion is not marked as used yet: call [`use_assertion`](Self::use_assertion) once
+    /// nothing else can be refused.
+    pub(super) async fn judge_client<R: AwaitsClient>(
+        &self,
+        request: &Request,
+        flow: AwaitClient<R>,
+    ) -> Result<Judged<R::Next>, Refusal> {
         let (id, evidence) = (flow.client_id().clone(), flow.evidence());
         let found = self.find_client(&id, Requester::continuing(request.peer)).await?;
         let guess = || self.guess(request.peer, ("client", &id));
@@ -186,13 +197,15 @@ impl AuthorizationServer {
             Evidence::Nothing | Evidence::Long | Evidence::Proof => None,
         };
         match (flow.with_client(found, &self.facts()), counted) {
-            (Ok(Checked::Ready(next)), None) => Ok(next),
-            (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(next)),
-            (Ok(Checked::SlowHash(waiting)), Some(counted)) => judge(counted, self.compare(waiting).await),
-            (Ok(Checked::SlowHash(waiting)), None) => judge(guess()?, self.compare(waiting).await),
+            (Ok(Checked::Ready(next)), None) => Ok(Judged::Ready(next)),
+            (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(Judged::Ready(next))),
+            (Ok(Checked::SlowHash(waiting)), counted) => {
+                let counted = counted.map_or_else(guess, Ok)?;
+                judge(counted, self.compare(waiting).await).map(Judged::Ready)
+            }
             // No signature can be guessed.
-            (Ok(Checked::Signature(waiting)), _) => self.verify(waiting).await,
-            (Ok(Checked::Certificate(waiting)), _) => self.read_certificate(waiting).await,
+            (Ok(Checked::Signature(waiting)), _) => self.verify(waiting).await.map(Judged::FirstUse),
+            (Ok(Checked::Certificate(waiting)), _) => self.read_certificate(waiting).await.map(Judged::Ready),
             (Err(refusal), Some(counted)) => judge(counted, Err(refusal)),
             (Err(refusal), None) if is_a_wrong_guess(&refusal) => {
                 guess()?.keep();
@@ -208,16 +221,28 @@ impl AuthorizationServer {
         counted.map_err(|wait| Refusal::throttled(Reason::ClientThrottled, wait))
     }
 
-    /// Verifies an assertion, and marks it as used last of all. Keys are fetched under a deadline of their own.
-    async fn verify<R: AwaitsClient>(&self, waiting: AwaitSignature<R>) -> Result<R::Next, Refusal> {
+    /// Verifies an assertion. Fetching keys has a separate deadline.
+    async fn verify<R: AwaitsClient>(
+        &self,
+        waiting: AwaitSignature<R>,
+    ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
         let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
         let claims = match waiting.sealed() {
             Some(sealed) => signatures.verify_mac(&waiting.question(), &self.open_secrets(sealed)?),
             None => signatures.verify(&waiting.question(), self.now()).await,
         };
-        let waiting = waiting.with_claims(claims, &self.facts())?;
-        let (key, until) = waiting.question();
-        waiting.with_answer(self.is_first_use(&key, until).await?)
+        waiting.with_claims(claims, &self.facts())
+    }
+
+    /// Marks an assertion as used, if there is one.
+    pub(super) async fn use_assertion<S>(&self, judged: Judged<S>) -> Result<S, Refusal> {
+        match judged {
+            Judged::Ready(next) => Ok(next),
+            Judged::FirstUse(waiting) => {
+                let (key, until) = waiting.question();
+                waiting.with_answer(self.is_first_use(&key, until).await?)
+            }
+        }
     }
 
     /// The secrets of a client, as the host opens them.
@@ -227,7 +252,7 @@ impl AuthorizationServer {
         Ok(opened.collect::<Result<_, _>>().map_err(Fault::from)?)
     }
 
-    /// Reads the certificate of the connection. Keys are fetched under a deadline of their own.
+    /// Reads the certificate of the connection. Fetching keys has a separate deadline.
     async fn read_certificate<R: AwaitsClient>(
         &self,
         waiting: AwaitCertificate<R>,
@@ -250,7 +275,8 @@ impl AuthorizationServer {
         waiting.with_answer(right, &self.facts())
     }
 
-    /// The output of a call of a part of the host, unless the deadline passes first. It is measured for the audit, if there is one.
+    /// The output of a call of a part of the host, unless the deadline passes first. It is measured for the
+    /// audit, if there is one.
     pub(super) async fn call<T: CallOutput>(
         &self,
         call: HostCall,
@@ -271,7 +297,7 @@ impl AuthorizationServer {
     }
 }
 
-/// Gives a guess back, unless it was a wrong one.
+/// Takes the count of a guess back, unless it was wrong.
 pub(super) fn judge<T>(counted: Attempt<'_>, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
     match outcome.as_ref().err().is_some_and(is_a_wrong_guess) {
         true => counted.keep(),
@@ -280,7 +306,7 @@ pub(super) fn judge<T>(counted: Attempt<'_>, outcome: Result<T, Refusal>) -> Res
     outcome
 }
 
-/// Whether a guess was judged, and was wrong.
+/// Whether a guess was checked, and was wrong.
 fn is_a_wrong_guess(refusal: &Refusal) -> bool {
     matches!(
         refusal.reason(),

@@ -25,7 +25,7 @@ impl AuthorizationServer {
         Ok(access.ok_or(Reason::TokenInactive)?)
     }
 
-    /// A signed token is as live as the grant that has a record of it.
+    /// A recorded signed token is active only while its grant record says so.
     async fn check_signed(&self, token: &str) -> Result<Access, Refusal> {
         let claims = self.own_claims(Some(token)).await?.ok_or(Reason::TokenInactive)?;
         let now = self.now();

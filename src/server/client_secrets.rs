@@ -7,16 +7,20 @@ use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::SecretText;
 use crate::client::auth::Credentials;
-use crate::client::{Client, ClientId, RegistryError, Replacement};
+use crate::client::{Client, ClientError, ClientId, ClientSecret, RegistryError, Replacement};
+use crate::error::Mistakes;
 use crate::flow::client_configuration::secret_text;
 
 impl AuthorizationServer {
-    /// Makes a new secret for a client; the former ones work for `overlap` more, so that the client can be changed without an
-    /// interruption. Zero ends them at once: for one that leaked. It is in the answer and nowhere else. `None` if there is no such client.
+    /// Generates a new secret for a client; the old ones keep working for `overlap`, so that the client can
+    /// be reconfigured without an interruption. Zero ends them at once, for a secret that leaked. The new
+    /// secret is only in the return value. `None` if there is no such client.
+    ///
+    /// Tokens with HS256 are signed with the new secret from then on, so such a client must know it at once.
     ///
     /// # Errors
-    /// The client has no secret that the host may change, the registry failed, or there is none to write to. After an error call
-    /// again: the new secret may be in force already.
+    /// The client has no secret that the host may change, it could not be sealed, the registry failed, or
+    /// there is no registrar. After an error call again: the new secret may already be in force.
     pub async fn rotate_client_secret(
         &self,
         id: &ClientId,
@@ -30,7 +34,8 @@ impl AuthorizationServer {
             if !by_secret || current.is_self_registered() {
                 return Err(HostError::NoSecret);
             }
-            let next = Client::clone(&current).with_new_secret(&secret, self.now(), overlap);
+            let made = self.new_secret_of(&current, &secret)?;
+            let next = Client::clone(&current).with_new_secret(made, self.now(), overlap);
             match self.replace_client(Replacement::of(&current, next)).await {
                 Ok(()) => {
                     self.audit(EventKind::ClientChanged, Endpoint::Host, EventSubject::client(id));
@@ -41,5 +46,14 @@ impl AuthorizationServer {
             }
         }
         Err(HostError::Contended)
+    }
+
+    fn new_secret_of(&self, client: &Client, secret: &SecretText) -> Result<ClientSecret, HostError> {
+        let host = self.inner.sealed_secrets.as_deref();
+        match client.metadata().needs_sealed_secret() {
+            true if host.is_none() => Err(Mistakes(vec![ClientError::SecretNotSealed]).into()),
+            true => Ok(ClientSecret::new(secret, host)?),
+            false => Ok(ClientSecret::new(secret, None)?),
+        }
     }
 }

@@ -11,7 +11,7 @@ pub enum ConfigError {
     #[error("the issuer is not an absolute URL with a host")]
     IssuerNotAUrl,
     /// RFC 8414 section 2.
-    #[error("the issuer must be https (http is possible on a loopback address, by allow_http_loopback)")]
+    #[error("the issuer must be https (allow_http_loopback permits http on a loopback address)")]
     IssuerNotHttps,
     /// RFC 8414 section 2.
     #[error("the issuer must not have a query or a fragment")]
@@ -20,7 +20,7 @@ pub enum ConfigError {
     #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
     IssuerPath,
     /// RFC 6749 section 3.3.
-    #[error("a scope has a character that scopes cannot have")]
+    #[error("a scope has a character that RFC 6749 section 3.3 does not allow")]
     Scopes,
     /// RFC 8707 section 2.
     #[error("the resource {0:?} is not an absolute URI without a fragment, or has a scope that is malformed")]
@@ -32,7 +32,7 @@ pub enum ConfigError {
     #[error("the resource {0:?} has a scope that the server does not know")]
     ResourceScope(String),
     /// A resource with a type of authorization details that the server does not know, or one without a name.
-    #[error("there is no type of authorization details {0:?}: call authorization_details_type")]
+    #[error("the authorization details type {0:?} is not registered: call authorization_details_type")]
     DetailType(String),
     /// RFC 6749 sections 3.1 and 3.2.
     #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
@@ -40,7 +40,7 @@ pub enum ConfigError {
     /// Two endpoints in one place.
     #[error("two endpoints have the path {0:?}")]
     EndpointTwice(String),
-    /// A lifetime of nothing.
+    /// A lifetime of zero.
     #[error("{0} must not be zero")]
     Zero(&'static str),
     /// RFC 6749 section 4.1.2.
@@ -50,87 +50,90 @@ pub enum ConfigError {
     #[error("request_uri_lifetime must be less than 10 minutes")]
     RequestUriLifetime,
     /// Handles could not be told apart.
-    #[error("the prefixes of handles must differ, in at most 16 letters, digits, _ and -")]
+    #[error("the prefixes of handles must differ, and have at most 16 letters, digits, _ and -")]
     Prefixes,
-    /// Signed access tokens, and no signer.
+    /// Signed access tokens without a signer.
     #[error("signed access tokens need a signer: call token_signer")]
     SignerMissing,
-    /// Signed authorization responses or introspection answers, and no signer.
+    /// Signed authorization responses or introspection responses without a signer.
     #[error("signed answers need a signer: call token_signer")]
     AnswersUnsigned,
-    /// Tokens that could not be verified any more.
-    #[error("access tokens live longer than the keys that signed them are published")]
+    /// Tokens whose key is no longer published could not be verified.
+    #[error("access tokens must not live longer than the keys that signed them stay published")]
     KeysRetireEarly,
-    /// OpenID Connect, and no RS256 (OpenID Connect Core section 15.1).
+    /// OpenID Connect without RS256 (OpenID Connect Core section 15.1).
     #[error("OpenID Connect needs a signer with a key for RS256: call token_signer")]
     OpenIdSigner,
     /// OpenID Connect Core section 8.1.
     #[error("the secret of pairwise identifiers must have at least 32 bytes")]
     PairwiseSecret,
-    /// An `id_token` that could not be verified any more.
-    #[error("id_tokens live longer than the keys that signed them are published")]
+    /// An `id_token` whose key is no longer published could not be verified.
+    #[error("id_tokens must not live longer than the keys that signed them stay published")]
     KeysRetireBeforeIdTokens,
     /// The secret of [`Sessions`](super::Sessions) could be guessed.
-    #[error("the secret of the sessions has less than 32 bytes")]
+    #[error("the secret of Sessions must have at least 32 bytes")]
     SessionSecret,
     /// A grant type of the host whose name is not an absolute URI (RFC 6749 section 4.5).
     #[error("the name of the grant type {0:?} is not an absolute URI")]
     GrantTypeName(String),
-    /// A grant type of the host that is there already.
-    #[error("there is a grant type {0:?} already")]
+    /// A grant type of the host whose name is taken.
+    #[error("the grant type {0:?} already exists")]
     GrantTypeTwice(String),
-    /// What a grant type of the host says is wrong with it.
+    /// A mistake that a grant type of the host reports.
     #[error("the grant type {0:?} cannot work: {1}")]
     GrantType(String, String),
-    /// Something is single-use, and nothing remembers its uses.
-    #[error(
-        "the grant type {0:?} is single-use, and nothing remembers its uses: call replay_guard, or backend"
-    )]
+    /// A single-use credential without a replay guard.
+    #[error("the grant type {0:?} is single-use, so it needs a replay guard: call replay_guard, or backend")]
     ReplayGuardMissing(String),
-    /// A resource wants an algorithm that nothing signs with.
-    #[error("a resource wants {0}, and the signer has no key of that algorithm")]
+    /// A resource requires an algorithm that the signer does not have.
+    #[error("a resource requires {0}, but the signer has no key for that algorithm")]
     AlgorithmMissing(Algorithm),
-    /// Assertions of clients work once, and nothing remembers them.
-    #[error("clients may authenticate by assertions, which are single-use: call replay_guard, or backend")]
+    /// Single-use client assertions without a replay guard.
+    #[error("client assertions are single-use, so they need a replay guard: call replay_guard, or backend")]
     AssertionsUnremembered,
-    /// Clients may sign their requests, and nothing verifies that.
-    #[error("request objects are taken, and nothing verifies them: call client_signatures")]
+    /// Signed requests without a verifier.
+    #[error("request objects are accepted, but there is no verifier for them: call client_signatures")]
     RequestObjectsUnverified,
-    /// Clients may authenticate by a MAC, and nothing verifies it.
-    #[error("secrets can be opened, and nothing verifies what is made with them: call client_signatures")]
-    MacsUnverified,
-    /// DPoP proofs work once, and nothing remembers them.
-    #[error("DPoP proofs work once, and nothing remembers them: call replay_guard")]
-    ProofsUnremembered,
-    /// Every token has to be bound to a key, and no key can be proven.
+    /// `client_secret_jwt` without a verifier. An OpenID Provider needs none, because it may open the secrets
+    /// only to sign.
     #[error(
-        "every access token has to be bound to a key, and no key can be proven: call dpop or certificate_bound_access_tokens"
+        "sealed_secrets is set, but nothing uses the secrets: call client_signatures for client_secret_jwt, or openid for HS256"
+    )]
+    MacsUnverified,
+    /// Single-use DPoP proofs without a replay guard.
+    #[error("DPoP proofs are single-use, so they need a replay guard: call replay_guard")]
+    ProofsUnremembered,
+    /// Every token must be bound to a key, but no key can be proven.
+    #[error(
+        "every access token must be bound to a key, but no client can prove one: call dpop or certificate_bound_access_tokens"
     )]
     BindingMissing,
     /// FAPI 2.0 Security Profile section 5.3.2.1(6).
     #[error(
-        "the profile wants clients that prove keys of their own: call client_signatures or client_certificates"
+        "the profile requires clients that authenticate by their own keys: call client_signatures or client_certificates"
     )]
     ProfileClients,
     /// Section 5.3.2.1(6).
-    #[error("under the profile no client has a secret: leave sealed_secrets out")]
+    #[error("the profile allows no client secrets: leave out sealed_secrets")]
     ProfileSecrets,
     /// Section 5.3.2.1(8).
-    #[error("the profile takes assertions for the issuer alone: leave legacy_assertion_audience out")]
+    #[error("the profile accepts assertions for the issuer alone: leave out legacy_assertion_audience")]
     ProfileAudience,
     /// Section 5.3.2.1(11).
-    #[error("under the profile a code is valid for 60 s at most: call policy with a shorter code_lifetime")]
+    #[error("the profile limits code_lifetime to 60 s: call policy with a shorter one")]
     ProfileCodes,
     /// Section 5.3.2.1, Note 1.
     #[error(
-        "under the profile a refresh token that was rotated works for 30 s more: call policy with a longer leeway"
+        "the profile requires a leeway of at least 30 s for rotated refresh tokens: call policy with a longer one"
     )]
     ProfileLeeway,
     /// Section 5.4.1.
-    #[error("the profile wants a signer with a key for EdDSA, ES256 or PS256: call token_signer")]
+    #[error("the profile requires a signer with a key for EdDSA, ES256 or PS256: call token_signer")]
     ProfileSigner,
     /// Section 5.4.1.
-    #[error("the resource {0:?} wants an algorithm that the profile forbids: call resource without it")]
+    #[error(
+        "the resource {0:?} names a signing algorithm that the profile forbids: call resource without it"
+    )]
     ProfileResource(String),
     /// Section 5.3.2.2(8).
     #[error("the profile forbids redirect URIs on localhost: call registration without localhost_any_port")]
@@ -138,20 +141,20 @@ pub enum ConfigError {
     /// RFC 8705 section 5.
     #[error("mtls_endpoint_aliases must be an https URL without a query or a fragment")]
     MtlsAliases,
-    /// Registration over HTTP, and nowhere to write.
-    #[error("clients may register themselves, and there is no registrar: call registrar, or backend")]
+    /// Registration over HTTP without a registrar.
+    #[error("dynamic client registration needs a registrar: call registrar, or backend")]
     RegistrarMissing,
     /// A scope that no client can ever have.
-    #[error("the terms of registration have a scope that the server does not know")]
+    #[error("registration allows a scope that the server does not know")]
     RegistrationScope,
     /// A grant type that no client can ever use.
-    #[error("the terms of registration have a grant type that the profile forbids, or that is not there")]
+    #[error("registration allows a grant type that the profile forbids, or that the server does not have")]
     RegistrationGrantType,
     /// A redirect scheme that no URI of a client may have.
     #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
     RedirectScheme(String),
-    /// A document would be kept for longer than at most.
-    #[error("the shortest time that metadata documents are kept is longer than the longest")]
+    /// The shortest cache time is longer than the longest.
+    #[error("the shortest cache time of metadata documents is longer than the longest")]
     DocumentsKept,
 }
 

@@ -9,8 +9,8 @@ use crate::base::{Digest, Secret};
 use crate::grant::GrantId;
 use crate::store::Filter;
 
-/// A place in the listing of one filter: opaque and authenticated, so that it can go out to a browser and come back.
-/// Its `Display` is the text, which [`cursor`](super::AuthorizationServer::cursor) reads.
+/// A place in the listing of one filter: opaque and authenticated, so that it can go out to a browser and
+/// come back. Its `Display` is the text, which [`cursor`](super::AuthorizationServer::cursor) reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     after: GrantId,
@@ -47,7 +47,7 @@ fn tag(after: GrantId, filter: &Filter, key: &Secret) -> Digest {
 
 fn digest_of(filter: &Filter) -> Digest {
     let Filter { subject, client, session } = filter;
-    // In the form of `Debug`, where a text cannot end early.
+    // As `Debug` escapes it, so no text can end early.
     Digest::of("grantor:filter:v1", format!("{subject:?} {client:?} {session:?}").as_bytes())
 }
 

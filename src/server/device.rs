@@ -1,4 +1,4 @@
-//! The device authorization endpoint, and what a host's own page for user codes is given (RFC 8628).
+//! The device authorization endpoint, and the API for a host's own page for user codes (RFC 8628).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,11 +43,11 @@ impl AuthorizationServer {
     ) -> Result<device::Codes, Refusal> {
         let id = flow.client_id().clone();
         let flow = self.authenticate(request, flow).await?;
-        // Only now: others cannot use the share of a client that proves who it is.
+        // Only now: others cannot use up the limit of an authenticated client.
         let admitted = self.inner.devices.begin(request.peer, &id, self.now());
         admitted.map_err(|wait| Refusal::throttled(Reason::DeviceRequestThrottled, wait))?.keep();
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts())?;
+            let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let about = EventSubject::client(&id).grant(write.id()).peer(request.peer);
@@ -65,17 +65,18 @@ impl AuthorizationServer {
         self.url_of(Endpoint::DeviceVerification)
     }
 
-    /// The device that waits under a user code, which somebody entered on your page and sent with a click: from now
-    /// on only this browser session can answer. Call it for a posted form and never for a mere link: otherwise the sender of
-    /// a link enters the code for its reader.
+    /// The waiting device with a user code that a user submitted on your page: from now on only this browser
+    /// session can answer. Call it only for a posted form, never for a link: otherwise an attacker's link
+    /// enters the code.
     ///
-    /// The code is hostile, and people guess: wrong ones are limited by session
+    /// The code is untrusted, and can be guessed: wrong ones are limited by session
     /// ([`Policy::user_code_failures`](crate::Policy::user_code_failures)) and by address
-    /// ([`Policy::user_code_failures_per_address`](crate::Policy::user_code_failures_per_address)), so `peer` must be the
-    /// browser's and not a proxy's.
+    /// ([`Policy::user_code_failures_per_address`](crate::Policy::user_code_failures_per_address)), so `peer`
+    /// must be the browser's and not a proxy's.
     ///
     /// # Errors
-    /// An [`ErrorPage`]: with [`Reason::UserCodeUnknown`], show your form again; 429 after too many wrong codes.
+    /// An [`ErrorPage`]: with [`Reason::UserCodeUnknown`], show your form again; 429 after too many wrong
+    /// codes.
     pub async fn device(
         &self,
         user_code: &str,
@@ -155,7 +156,7 @@ impl AuthorizationServer {
     }
 }
 
-/// What a page needs to know of a device that waits.
+/// What a page needs to know about a waiting device.
 #[derive(Debug)]
 struct Waiting {
     server: AuthorizationServer,
@@ -165,10 +166,10 @@ struct Waiting {
     claimant: BrowserSession,
 }
 
-/// A device that waits for its user, claimed by one browser session. Say next who is signed in there.
+/// A device that waits for its user, claimed by one browser session. Next, say who is signed in there.
 ///
-/// A signed-out visitor is the normal case: send them to your login page, keep the user code, and enter it again for
-/// them afterwards, in the same session.
+/// A signed-out visitor is the normal case: send them to your login page, keep the user code, and enter it
+/// again for them afterwards, in the same session.
 #[derive(Debug)]
 #[must_use]
 pub struct DeviceRequest(Waiting);
@@ -186,9 +187,9 @@ impl DeviceRequest {
     }
 }
 
-/// Everything is known but what the human says. Show a page with the client, the scope and the user code, and ask
-/// whether that code is on a device that the user holds: a user who is tricked into entering another one's code gives that
-/// device their account (RFC 8628 section 5.4). Never approve without asking.
+/// Only the user's decision is missing. Show a page with the client, the scope and the user code, and ask
+/// whether the user's own device shows that code: a user who is tricked into entering an attacker's code
+/// gives the attacker's device access to their account (RFC 8628 section 5.4). Never approve without asking.
 ///
 /// It cannot be stored. If the choice comes with a later request, keep the user code, and ask
 /// [`device`](AuthorizationServer::device) again.
@@ -218,20 +219,20 @@ impl DeviceConsent {
         self.waiting.terms.resources()
     }
 
-    /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its texts are the
-    /// client's own.
+    /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its
+    /// texts are the client's own.
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         self.waiting.terms.details()
     }
 
-    /// What the device shows, for the user to compare.
+    /// The code that the device shows, for the user to compare.
     #[must_use]
     pub fn user_code(&self) -> UserCode {
         self.waiting.code
     }
 
-    /// Takes what the user makes of the details before [`approve`](Self::approve), see
+    /// Sets the details that the user grants, before [`approve`](Self::approve): see
     /// [`Consent::set_details`](super::Consent::set_details).
     ///
     /// # Errors
@@ -241,7 +242,7 @@ impl DeviceConsent {
         terms.set_details(details, server.rules()).map_err(HostError::Details)
     }
 
-    /// The user said yes to all of it. Yes to nothing is no.
+    /// The user granted everything. An empty grant is a denial.
     ///
     /// # Errors
     /// The device no longer waits, or the answer could not be stored.
@@ -252,7 +253,7 @@ impl DeviceConsent {
         }
     }
 
-    /// The user said yes to a part of it; what was not asked for is not granted. Yes to nothing is no.
+    /// The user granted a part; a scope that was not requested is not granted. An empty grant is a denial.
     ///
     /// # Errors
     /// As those of [`approve`](Self::approve).
@@ -261,7 +262,7 @@ impl DeviceConsent {
         self.approve().await
     }
 
-    /// The user said no.
+    /// The user denied the request.
     ///
     /// # Errors
     /// As those of [`approve`](Self::approve).
@@ -302,8 +303,9 @@ impl DeviceConsent {
 }
 
 impl AuthorizationServer {
-    /// Writes what a user said, on whatever version of the grant the device's polls have left. If it is unknown what
-    /// became of the write, the grant does: an answered code leads nowhere, so a retry of the page could not find out.
+    /// Writes the user's answer to the current version of the grant, which the device's polls change. If the
+    /// outcome of the write is unknown, reads the grant again: an answered user code no longer resolves, so a
+    /// retry of the page could not find out.
     async fn write_answer(
         &self,
         id: GrantId,
@@ -317,7 +319,7 @@ impl AuthorizationServer {
             let next = answered(record.into_grant(), now)?;
             let outcome = match says_yes {
                 true => self.commit(&Write::reindex(version, next, now)).await,
-                // No is the end of it, and no poll of the device may delay that.
+                // A denial ends the grant, and no poll of the device may delay that.
                 false => match self.end(&Tombstone::denial(next, now)).await {
                     Ok(proof) => Outcome::Committed(proof),
                     Err(fault) => Outcome::Unknown(fault),

@@ -1,24 +1,29 @@
-//! Proofs of possession at the server's own endpoints (RFC 9449 sections 5 and 10.1), and the nonces of its answers.
+//! Proofs of possession at the server's own endpoints (RFC 9449 sections 5 and 10.1), and the nonces of its
+//! responses.
 
 use std::sync::Arc;
 
 use super::setup::Options;
 use super::{AuthorizationServer, AuthorizationServerBuilder};
 use crate::audit::Endpoint;
+use crate::base::Algorithm;
+use crate::client::Profile;
 use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::http::{Request, Response};
 use crate::store::ReplayGuard;
+use crate::token::Access;
 use crate::trust::{Dpop, PROOF_FIELD, Place, Proven};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Takes DPoP proofs: tokens that are asked for with one are bound to its key. Needs a [`replay_guard`](Self::replay_guard), for
-    /// each proof works once. See the [manual](crate::manual::sender_constrained).
+    /// Accepts DPoP proofs: tokens that are requested with one are bound to its key. Needs a
+    /// [`replay_guard`](Self::replay_guard), because each proof works once. See the
+    /// [manual](crate::manual::sender_constrained).
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.options.dpop = Some(dpop);
         self
     }
 
-    /// Issues no access token that is not bound to a key. A single client can require it of itself:
+    /// Requires that every access token is bound to a key. A single client can require it for itself:
     /// [`ClientMetadata::dpop_bound_access_tokens`](crate::ClientMetadata::dpop_bound_access_tokens).
     pub fn require_bound_tokens(mut self) -> Self {
         self.options.requires_bound_tokens = true;
@@ -34,7 +39,7 @@ impl Options {
 }
 
 impl AuthorizationServer {
-    /// What a request proves; everything is checked but that the proof is used for the first time.
+    /// The key that a request proves; everything is checked except that the proof is used for the first time.
     pub(super) fn check_proof(
         &self,
         request: &Request,
@@ -44,19 +49,28 @@ impl AuthorizationServer {
         if !has_proof(request) {
             return Ok(None);
         }
-        let now = self.now();
-        let at = |base: &str| {
-            dpop.check(request, &Place { server: &self.rules().issuer, base, path: "", token: None }, now)
-        };
-        let checked = match at(&self.url_of(endpoint).ok_or(Reason::NotConfigured)?) {
-            // The endpoint may have a second URL, for connections with a certificate.
-            Err(ProofFlaw::UrlWrong) => match self.mtls_alias_of(endpoint) {
-                Some(alias) => at(&alias),
-                None => Err(ProofFlaw::UrlWrong),
-            },
-            checked => checked,
-        };
-        Ok(checked?)
+        let base = &self.url_of(endpoint).ok_or(Reason::NotConfigured)?;
+        // For connections with a certificate.
+        let alias = self.mtls_alias_of(endpoint);
+        let server = &self.rules().issuer;
+        let place = Place { server, base, alias: alias.as_deref(), path: "", token: None };
+        Ok(dpop.check(request, &place, self.now())?)
+    }
+
+    /// Whether the client of a token may sign its proofs with this algorithm, by its profile.
+    pub(super) async fn check_proof_algorithm(
+        &self,
+        access: &Access,
+        algorithm: Algorithm,
+    ) -> Result<(), Refusal> {
+        if Profile::all_take(algorithm) {
+            return Ok(());
+        }
+        match self.find_any_client(access.client()).await? {
+            Some(client) => Ok(self.rules().check_proof_algorithm(Some(algorithm), &client)?),
+            // A metadata document names no profile.
+            None => Ok(()),
+        }
     }
 
     /// Marks a proof as used.
@@ -68,7 +82,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// An answer with the nonce for the next proof, if the request has a proof and proofs need one (RFC 9449 section 8.2).
+    /// A response with the nonce for the next proof, if the request has a proof and nonces are required (RFC
+    /// 9449 section 8.2).
     pub(super) fn with_nonce(&self, request: &Request, response: Response) -> Response {
         let dpop = self.inner.dpop.as_ref().filter(|_| has_proof(request));
         match dpop.and_then(|dpop| dpop.nonce(&self.rules().issuer, self.now())) {
@@ -77,7 +92,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// How proofs are taken, and who remembers them: for a resource in this process.
+    /// The DPoP settings and the replay guard, for a resource in this process.
     pub(crate) fn proofs(&self) -> Option<(Dpop, Arc<dyn ReplayGuard>)> {
         Some((self.inner.dpop.clone()?, self.inner.one_time.guard()?))
     }

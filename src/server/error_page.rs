@@ -3,8 +3,8 @@
 use crate::error::{Reason, Refusal};
 use crate::http::{Response, escape_html};
 
-/// An authorization request whose answer must not go to the client, because the address is not proven to be the client's; or
-/// a user code that leads to no device. Show it to the user; never redirect.
+/// An authorization request whose error must not be redirected, because the redirect URI is not verified; or
+/// a user code that belongs to no device. Show it to the user; never redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ErrorPage {
@@ -37,7 +37,7 @@ impl ErrorPage {
         self.reason.description()
     }
 
-    /// The HTTP status: 400, or what tells of too many tries or the server's own failure.
+    /// The HTTP status: 400, 429 for too many attempts, or that of a server failure.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.reason.status() {
@@ -46,13 +46,13 @@ impl ErrorPage {
         }
     }
 
-    /// The seconds to tell in `Retry-After`; `None` where the same request fails again.
+    /// The seconds for `Retry-After`; `None` if the same request would fail again.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         self.retry_after
     }
 
-    /// A plain page, for hosts without one of their own.
+    /// A plain page, for hosts without their own.
     pub fn into_response(self) -> Response {
         let html = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\

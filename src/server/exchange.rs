@@ -16,12 +16,13 @@ use crate::token::Access;
 pub trait ExchangePolicy: Send + Sync {
     /// Whether this exchange is allowed, and whether the new token names the party that acts.
     ///
-    /// Everything in the question is checked: the tokens are live, the targets known, the scope within that of the
-    /// subject token. **A wrong permission lets a client carry a token that it was sent to a place that it was not
-    /// meant for**: name the clients and the targets, and answer [`Exchange::Denied`] to all else.
+    /// Everything in the question is checked: the tokens are live, the targets known, the scope within that
+    /// of the subject token. **A wrong permission lets a client use a token that it received at a resource
+    /// that the token was not meant for**: list the allowed clients and targets, and answer
+    /// [`Exchange::Denied`] to everything else.
     ///
     /// # Errors
-    /// It could not be found out; the answer is 503.
+    /// The decision could not be made; the response is 503.
     async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, BackendError>;
 }
 

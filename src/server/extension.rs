@@ -1,4 +1,4 @@
-//! Grant types that the host brings along, driven (RFC 6749 section 4.5).
+//! The host's own grant types, driven (RFC 6749 section 4.5).
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::flow::token::{
 use crate::http::Request;
 use crate::store::ReplayGuard;
 
-/// A grant type of your own (RFC 6749 section 4.5): what a request must bring, and whom its tokens are for.
+/// Your own grant type (RFC 6749 section 4.5): what a request must contain, and the subject of its tokens.
 ///
-/// The server does the rest, as for every other grant type: it authenticates the client, wants the grant type registered for
-/// it, holds the tokens to its scope and to resources that there are, and writes before it answers. None of that is in the
-/// hands of an implementation, and none of it can be left out by one.
+/// The server does the rest, as for every other grant type: it authenticates the client, requires that the
+/// grant type is registered for it, limits the tokens to the client's scope and to known resources, and
+/// writes before it responds. An implementation cannot skip or change any of that.
 ///
 /// ```
 /// use grantor::flow::token::{Denial, Entitlement, ExtensionAsk};
@@ -63,21 +63,23 @@ use crate::store::ReplayGuard;
 pub trait ExtensionGrant: Send + Sync {
     /// The subject of the tokens, and the most that they may allow.
     ///
-    /// The client and the time are to be relied on; the parameters are what a stranger sent. **A wrong entitlement hands over
-    /// that user's account**, within the scope that it names, so name no more than what was proven. Limit guesses by what is
-    /// guessed; the server limits them by address ([`Denial::wrong_secret`]).
+    /// The client and the time are trusted; the parameters are not. **A wrong entitlement hands over that
+    /// user's account**, within the scope that it names, so name no more than what was proven. Limit guesses
+    /// for each user or secret yourself; the server limits them by address ([`Denial::wrong_secret`]).
     ///
     /// # Errors
-    /// Nothing is given, or (from a [`BackendError`](crate::BackendError)) it could not be found out; then the answer is 503.
+    /// The request is denied, or (from a [`BackendError`](crate::BackendError)) could not be checked; then
+    /// the response is 503.
     async fn entitle(&self, ask: &ExtensionAsk<'_>) -> Result<Entitlement, Denial>;
 
-    /// What it may do; asked once, when the server is built. By default it is for confidential clients and gives no
-    /// refresh tokens.
+    /// The terms of this grant type; called once, when the server is built. By default it is for confidential
+    /// clients and issues no refresh tokens.
     fn terms(&self) -> ExtensionTerms {
         ExtensionTerms::default()
     }
 
-    /// What is wrong with how it was set up, for a server of this issuer; [`AuthorizationServerBuilder::build`] reports it.
+    /// Mistakes in its configuration, for a server with this issuer; [`AuthorizationServerBuilder::build`]
+    /// reports it.
     fn mistakes(&self, issuer: &str) -> Vec<String> {
         let _ = issuer;
         Vec::new()
@@ -100,26 +102,26 @@ impl<T: ExtensionGrant + ?Sized> ExtensionGrant for Arc<T> {
 }
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Adds a grant type of your own, by its absolute URI. It is for the clients that registered it.
+    /// Adds your own grant type, named by an absolute URI. Only clients that registered it may use it.
     pub fn extension_grant(mut self, uri: impl Into<String>, grant: impl ExtensionGrant + 'static) -> Self {
         self.options.extensions.0.push((uri.into(), Arc::new(grant)));
         self
     }
 
-    /// Remembers the use of what works once, such as an assertion. Every store of this crate does; all
-    /// nodes need the same one.
+    /// Remembers single-use identifiers, such as those of assertions. Every store of this crate is one; all
+    /// nodes must share it.
     pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
         self.options.replay_guard = Some(Arc::new(guard));
         self
     }
 }
 
-/// The grant types of the host, by the names that it gave them.
+/// The host's own grant types, by name.
 #[derive(Default)]
 pub(super) struct Extensions(Vec<(String, Arc<dyn ExtensionGrant>)>);
 
 impl Extensions {
-    /// Those with a name that a grant type can have.
+    /// Those with a valid name.
     pub(super) fn known(&self) -> Vec<KnownExtension> {
         let known = self.0.iter().filter_map(|(name, grant)| match GrantType::parse(name) {
             Ok(grant_type @ GrantType::Extension(_)) => {

@@ -1,17 +1,17 @@
-//! A guard that believes the server in this process.
+//! A guard that asks the server in this process.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
-use crate::base::ResourceId;
+use crate::base::{Algorithm, ResourceId};
 use crate::error::{Reason, Refusal};
 use crate::resource::{GuardBuilder, LocalServer, TokenVerifier};
 use crate::token::Access;
 
 impl GuardBuilder {
-    /// Believes the server in this process, whose store knows at once what is revoked. The resource has to be the
-    /// server's audience or one of its resources.
+    /// Accepts the tokens of the server in this process; a revocation takes effect at once. The resource must
+    /// be the server's audience or one of its resources.
     pub fn local(self, server: AuthorizationServer) -> Self {
         let issuer = server.rules().issuer.to_string();
         let scopes = self.resource().and_then(|resource| server.scopes_at(&resource));
@@ -36,6 +36,10 @@ impl TokenVerifier for Local {
             true => Ok(access),
             false => Err(Reason::TokenAudienceWrong.into()),
         }
+    }
+
+    async fn check_proof_algorithm(&self, access: &Access, algorithm: Algorithm) -> Result<(), Refusal> {
+        self.0.check_proof_algorithm(access, algorithm).await
     }
 
     fn issuer(&self) -> Option<&str> {

@@ -3,30 +3,31 @@
 use crate::client::{ClientErrors, RegistryError};
 use crate::error::{BackendError, Fault, Reason, Refusal};
 
-/// Why a call that the host makes itself failed: to register a client, to list or revoke grants, to sweep. A request that is
-/// refused is a [`Refusal`].
+/// Why a call of the host failed: to register a client, to list or revoke grants, to sweep. A refused request
+/// is a [`Refusal`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// A part of the host failed, such as the store; its own text says how.
+    /// A part of the host failed, such as the store; its error text says how.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// A part of the host did not answer in time; what it was asked for may have happened.
-    #[error("a part of the host did not answer in time; what it was asked for may have happened")]
+    /// A part of the host did not answer in time; the operation may have taken effect.
+    #[error("a part of the host did not answer in time; the operation may have taken effect")]
     Deadline,
-    /// Others kept changing the record. Try again.
-    #[error("others kept changing the record: try again")]
+    /// Concurrent requests kept changing the record. Try again.
+    #[error("concurrent requests kept changing the record: try again")]
     Contended,
-    /// The metadata of a client do not fit together.
+    /// The metadata of a client are inconsistent.
     #[error(transparent)]
     Client(#[from] ClientErrors),
     /// The registry has a client with this id already.
     #[error("the registry has a client with this id already")]
     ClientExists,
-    /// The client authenticates by other means than a secret, or registered itself, and then changes its secret itself.
+    /// The client does not authenticate with a secret, or it registered itself and so changes its own secret.
     #[error("the client has no secret that the host may change")]
     NoSecret,
-    /// Authorization details that cannot be granted: of a type that was not asked for, or not of their type's form.
+    /// Authorization details that cannot be granted: their type was not requested, or they are not valid for
+    /// it.
     #[error("these authorization details cannot be granted: {0}")]
     Details(Reason),
     /// The server was built without a registrar.

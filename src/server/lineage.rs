@@ -1,8 +1,8 @@
-//! A token by an exchange ends with the token that it was exchanged for (RFC 8693), and with all before that one.
+//! A token from an exchange ends with its subject token (RFC 8693), and with all tokens before that one.
 //!
-//! Its grant remembers the name of that token, and whenever the new token is used, the old one is looked up: one more read
-//! by primary key for each exchange in the chain, and none for a grant without a parent. Nothing has to be found and written when a
-//! token ends, so an end reaches every descendant at once, on every node.
+//! Its grant stores the id of that token, and each use of the new token looks the old one up: one more read
+//! by primary key for each exchange in the chain, and none for a grant without a parent. Nothing has to be
+//! found and written when a token ends, so the end takes effect for every descendant at once, on every node.
 
 use super::AuthorizationServer;
 use crate::base::TokenName;
@@ -10,11 +10,11 @@ use crate::error::{Fault, Reason, Refusal};
 use crate::grant::GrantId;
 use crate::store::Record;
 
-/// A token may come from this many exchanges, each of which costs a read whenever it is used.
+/// The longest chain of exchanges; each link costs a read at every use.
 const MAX_EXCHANGES: usize = 8;
 
 impl AuthorizationServer {
-    /// The grant with this id, unless a token that it came from has ended.
+    /// The grant with this id, unless one of its ancestors has ended.
     pub(super) async fn load_living(&self, id: GrantId) -> Result<Option<Record>, Fault> {
         let record = self.load(id).await?;
         let Some(parent) = record.as_ref().and_then(|record| record.grant().parent()) else {
@@ -33,9 +33,10 @@ impl AuthorizationServer {
         }
     }
 
-    /// How many exchanges a token came from, counted with the next one; `None` if it, or one before it, is not live.
+    /// The length of a token's chain of exchanges, including the next one; `None` if it, or one of its
+    /// ancestors, is not live.
     async fn generation(&self, mut token: Option<TokenName>) -> Result<Option<usize>, Fault> {
-        // One more than there may be, to tell a chain that is too long from one that has ended.
+        // One more than allowed, to distinguish a chain that is too long from one that has ended.
         for generation in 0..=MAX_EXCHANGES + 1 {
             let Some(TokenName::Recorded { grant, fingerprint }) = token else { return Ok(Some(generation)) };
             let Some(record) = self.load(grant).await? else { return Ok(None) };

@@ -13,7 +13,7 @@ use crate::store::{Damaged, Filter, Listing, Page, Record};
 pub struct Grants {
     /// The grants, those that have ended or expired but were not purged yet among them.
     pub records: Vec<Record>,
-    /// Those whose stored bodies cannot be read; revoking ends them like any other.
+    /// Grants whose stored bodies cannot be read; they can be revoked like any other.
     pub damaged: Vec<Damaged>,
     /// Where the next page begins, if there is one.
     pub next: Option<Cursor>,
@@ -23,24 +23,25 @@ pub struct Grants {
 pub(super) const SLICE: u32 = 200;
 
 impl AuthorizationServer {
-    /// Registers an application: makes its id and, unless it is public, its secret, which is in the answer and
-    /// nowhere else.
+    /// Registers an application: generates its id and, unless it is public, its secret, which is only in the
+    /// return value.
     ///
     /// # Errors
-    /// The metadata do not fit together, or the registry did not take it.
+    /// The metadata are inconsistent, the secret could not be sealed, or the registry failed.
     pub async fn register(&self, application: ClientBuilder) -> Result<Registered, HostError> {
         let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
-        let registered = application.register(self.fresh_secrets(), self.now())?;
-        registered.client.check_profile(self.rules().profile)?;
+        let host = self.inner.sealed_secrets.as_deref();
+        let registered = application.register::<HostError>(self.fresh_secrets(), host, self.now())?;
+        self.rules().check_client(&registered.client)?;
         let insert = registrar.insert(Client::clone(&registered.client));
         self.call(HostCall::ChangeClient, insert).await.ok_or(HostError::Deadline)??;
         self.audit(EventKind::ClientRegistered, Endpoint::Host, EventSubject::client(registered.client.id()));
         Ok(registered)
     }
 
-    /// Stops serving a client, or serves it again; `false` if there is none. Its grants and its access tokens stay as
-    /// they are: [`revoke_client`](Self::revoke_client) ends them. No client undoes that by itself, and a client whose
-    /// deletion has begun stays as it is.
+    /// Stops serving a client, or serves it again; `false` if there is none. Its grants and its access tokens
+    /// stay as they are: [`revoke_client`](Self::revoke_client) ends them. No client undoes that by itself,
+    /// and a client whose deletion has begun stays as it is.
     ///
     /// # Errors
     /// The registry failed, or the server was built without a registrar.
@@ -48,9 +49,9 @@ impl AuthorizationServer {
         self.put_state(id, state).await
     }
 
-    /// Deletes a client: first it is not served any more, then its grants end, then its record goes. After an error, call again: it
-    /// goes on from there, and the client does not come back. `false` if there is none. A client that cannot be read goes
-    /// as well.
+    /// Deletes a client: first it is no longer served, then its grants end, then its record is removed. After
+    /// an error, call again: the deletion continues, and the client does not come back. `false` if there is
+    /// none. A client that cannot be read is deleted as well.
     ///
     /// # Errors
     /// The registry or the store failed midway.
@@ -58,7 +59,7 @@ impl AuthorizationServer {
         match self.find_any_client(id).await {
             Ok(Some(_)) => self.end_client(id, Endpoint::Host).await.map(|()| true),
             Ok(None) => Ok(false),
-            // Nothing serves what cannot be read.
+            // An unreadable client is not served.
             Err(Fault::Store(error)) if error.is_permanent() => {
                 self.remove_client(id, Endpoint::Host).await.map(|()| true)
             }
@@ -66,7 +67,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// A page of at most `limit` grants, from the beginning or from where a [`Cursor`] stands.
+    /// A page of at most `limit` grants, from the beginning or from a [`Cursor`].
     ///
     /// # Errors
     /// The store failed.
@@ -83,8 +84,9 @@ impl AuthorizationServer {
         Ok(Grants { records, damaged, next })
     }
 
-    /// The place that a text names in the listing of this filter. `None` if it was written for another filter, by a
-    /// server with another [`cursor_key`](super::AuthorizationServerBuilder::cursor_key), or by somebody else.
+    /// The place that a text names in the listing of this filter. `None` if it was written for another
+    /// filter, by a server with another [`cursor_key`](super::AuthorizationServerBuilder::cursor_key), or if
+    /// it is forged.
     #[must_use]
     pub fn cursor(&self, filter: &Filter, text: &str) -> Option<Cursor> {
         Cursor::parse(text, filter, &self.inner.cursor_key)

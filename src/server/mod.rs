@@ -1,4 +1,4 @@
-//! The driver: the only async code in the core. It brings facts to the flows and proves their writes.
+//! The driver: the only async code in the core. It provides facts to the flows and proves their writes.
 
 mod applications;
 mod authorize;
@@ -7,6 +7,7 @@ mod bounded;
 mod builder;
 mod calls;
 mod check;
+mod client_macs;
 mod client_secrets;
 mod config_error;
 mod cursor;
@@ -100,7 +101,7 @@ use undelivered::UndeliveredAnswers;
 /// parameters, so it drops into any framework's state.
 ///
 /// Dropping any of its futures at any await loses nothing: everything that matters is one conditional write,
-/// and a client that lost its answer may ask again.
+/// and a client that lost its response may ask again.
 ///
 /// ```
 /// use grantor::http::Request;
@@ -148,7 +149,7 @@ struct Inner {
     dpop: Option<Dpop>,
     claims: Option<Arc<dyn ClaimsSource>>,
     session_channels: SessionChannels,
-    /// What guards the UserInfo endpoint, once it was asked for.
+    /// The guard of the UserInfo endpoint, once it has been used.
     userinfo: OnceLock<Option<Guard>>,
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
@@ -174,8 +175,9 @@ struct Inner {
 pub trait ResourceOwner: Send + Sync {
     /// Authenticates a user (RFC 6749 section 4.3); `None` if the credentials are wrong.
     ///
-    /// Both are hostile. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user, too,
-    /// and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over that user's account.
+    /// Both are untrusted. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user,
+    /// too, and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over
+    /// that user's account.
     async fn authenticate(
         &self,
         username: &str,
@@ -183,8 +185,8 @@ pub trait ResourceOwner: Send + Sync {
         client: &Client,
     ) -> Result<Option<Subject>, BackendError>;
 
-    /// Whether this user may still be acted for. Asked before every code and refresh token is redeemed. A wrong
-    /// `Active` keeps a disabled user's applications going until somebody revokes their grants.
+    /// Whether this account is still active. Asked before every code and refresh token is redeemed. A wrong
+    /// `Active` keeps the applications of a disabled user working until their grants are revoked.
     async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let _ = subject;
         Ok(AccountStatus::Active)
@@ -214,7 +216,7 @@ impl AuthorizationServer {
         AuthorizationServerBuilder::new(issuer.into())
     }
 
-    /// The rules that it was built with.
+    /// The rules of this server.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.inner.rules
@@ -233,7 +235,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The answer to a request that is not served, and the event.
+    /// The response to a refused request; also audits it.
     fn refuse(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> Response {
         let reason = refusal.reason();
         let what =
@@ -242,16 +244,16 @@ impl AuthorizationServer {
         refusal.into_response()
     }
 
-    /// The same where a user is shown why.
+    /// The same, as a page for the user.
     fn refuse_page(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> ErrorPage {
         let page = ErrorPage::from(&refusal);
         let _ = self.refuse(refusal, endpoint, about);
         page
     }
 
-    /// The same where clients authenticate. One that brought no secret along to prove itself is shown no `Basic` challenge: on it a
-    /// browser asks its user for a password, and a program in a page has none. The request alone decides, so the answer does
-    /// not tell which clients exist.
+    /// The same for endpoints with client authentication. A request without credentials gets no `Basic`
+    /// challenge, on which a browser would ask its user for a password. Only the request decides, so the
+    /// response does not reveal which clients exist.
     fn refuse_client(
         &self,
         refusal: Refusal,
@@ -276,7 +278,7 @@ impl AuthorizationServer {
     }
 }
 
-/// Whom an event is about.
+/// The subject matter of an event.
 #[derive(Clone, Copy, Default)]
 struct EventSubject<'a> {
     client: Option<&'a ClientId>,
@@ -304,14 +306,14 @@ impl<'a> EventSubject<'a> {
         Self { cause: cause.map(|cause| cause as _), ..self }
     }
 
-    /// All that a grant says of itself.
+    /// Everything from the grant.
     fn of(grant: &'a Grant) -> Self {
         let (client, subject) = (Some(grant.client()), Some(grant.subject()));
         Self { client, grant: Some(grant.id()), subject, ..Self::default() }
     }
 }
 
-/// A remote that a stranger chose is no part of this server.
+/// A server that a stranger chose is not part of this server.
 fn is_own_failure(reason: Reason) -> bool {
     let of_a_stranger = matches!(
         reason,

@@ -1,4 +1,4 @@
-//! Mutual TLS (RFC 8705): what a host configures, and where its endpoints ask for certificates.
+//! Mutual TLS (RFC 8705): the host's configuration, and the URL of the endpoints that request certificates.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::client::auth::CertificateRules;
 /// What a server has of it.
 #[derive(Default)]
 pub(super) struct MutualTls {
-    /// Who reads client certificates.
+    /// Reads client certificates.
     pub(super) certificates: Option<Arc<dyn ClientCertificates>>,
-    /// The base URL of the endpoints that ask for certificates, without a slash at its end.
+    /// The base URL of the endpoints that request certificates, without a trailing slash.
     pub(super) aliases: Option<String>,
     /// Whether the host hands certificates over, even if nothing here reads them.
     is_handed_over: bool,
@@ -43,25 +43,25 @@ impl MutualTls {
 }
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Who reads client certificates: with it, clients may authenticate by `tls_client_auth` and `self_signed_tls_client_auth`
-    /// (RFC 8705 section 2). Your TLS server, or a proxy of yours, hands the certificates over: see
-    /// [`Request::certificate`](crate::http::Request::certificate).
+    /// Reads client certificates: with it, clients may authenticate by `tls_client_auth` and
+    /// `self_signed_tls_client_auth` (RFC 8705 section 2). Your TLS server, or your proxy, provides the
+    /// certificates: see [`Request::certificate`](crate::http::Request::certificate).
     pub fn client_certificates(mut self, certificates: impl ClientCertificates + 'static) -> Self {
         self.options.mutual_tls.certificates = Some(Arc::new(certificates));
         self
     }
 
-    /// Says in the metadata that the host hands client certificates over, so that clients may have their tokens bound to them (RFC 8705
-    /// section 3). Of a server with [`client_certificates`](Self::client_certificates) or
-    /// [`mtls_endpoint_aliases`](Self::mtls_endpoint_aliases) that goes without saying.
+    /// Advertises that the host provides client certificates, so clients may have their tokens bound to them
+    /// (RFC 8705 section 3). [`client_certificates`](Self::client_certificates) and
+    /// [`mtls_endpoint_aliases`](Self::mtls_endpoint_aliases) imply it.
     pub fn certificate_bound_access_tokens(mut self) -> Self {
         self.options.mutual_tls.is_handed_over = true;
         self
     }
 
-    /// The https URL that stands for the issuer where clients show certificates (`mtls_endpoint_aliases`, RFC 8705 section 5): another
-    /// host name or port that leads here, for an issuer whose browsers must not be asked for a certificate. The paths below it are the
-    /// same.
+    /// The https URL that replaces the issuer for clients with certificates (`mtls_endpoint_aliases`, RFC
+    /// 8705 section 5): another host name or port of this server, so that browsers at the issuer are not
+    /// asked for a certificate. The paths below it are the same.
     pub fn mtls_endpoint_aliases(mut self, base: impl Into<String>) -> Self {
         let base: String = base.into();
         self.options.mutual_tls.aliases = Some(base.trim_end_matches('/').to_owned());

@@ -4,43 +4,45 @@ use std::sync::Arc;
 
 use super::{AuthorizationServerBuilder, Sessions};
 use crate::audit::Endpoint;
-use crate::openid::{ClaimsSource, PairwiseKey};
+use crate::openid::{ClaimsSource, Hs256, PairwiseKey};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Makes the server an OpenID Provider on the host's own users; see [`openid`](crate::openid). The scope `openid` is
-    /// known then. Needs a [`token_signer`](Self::token_signer) with a key for RS256, which every client can verify: give
-    /// [`Keys`](crate::keys::Keys) that algorithm, beside others.
+    /// Makes the server an OpenID Provider for the host's own users; see [`openid`](crate::openid). This adds
+    /// the scope `openid`. Needs a [`token_signer`](Self::token_signer) with a key for RS256, which every
+    /// client can verify: give [`Keys`](crate::keys::Keys) that algorithm, possibly with others.
     pub fn openid(mut self, claims: impl ClaimsSource + 'static) -> Self {
         self.options.openid.claims = Some(Arc::new(claims));
+        self.options.openid.macs = Some(&Hs256);
         self
     }
 
-    /// Lets clients know users by pairwise identifiers (`subject_type` `pairwise`, OpenID Connect Core section 8.1). They are an
-    /// HMAC-SHA-256, under this secret of 32 random bytes or more, of the client's sector and your own identifier of the user.
+    /// Enables pairwise identifiers (`subject_type` `pairwise`, OpenID Connect Core section 8.1). They are an
+    /// HMAC-SHA-256, under this secret of at least 32 random bytes, of the client's sector and your own
+    /// identifier of the user.
     ///
-    /// Keep it for ever: with another secret, or without one, each such client takes every user for a new one. Who knows the
-    /// secret and your users can tell which of them is behind an identifier.
+    /// Never change it: with another secret, or without one, each such client sees every user as a new one.
+    /// Anyone who knows the secret and your users can link identifiers to users.
     pub fn pairwise_secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.options.openid.pairwise = Some(PairwiseKey::of(secret.as_ref()));
         self
     }
 
-    /// The authentication context classes that sign-ins here can reach ([`Login::with_acr`](crate::Login::with_acr)), for
-    /// `acr_values_supported` of the metadata.
+    /// The authentication context classes that sign-ins here can reach
+    /// ([`Login::with_acr`](crate::Login::with_acr)), for `acr_values_supported` of the metadata.
     pub fn acr_values<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         self.options.openid.acr_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The values of `display` that your pages make a difference for, for `display_values_supported` of the metadata.
+    /// The values of `display` that your pages support, for `display_values_supported` of the metadata.
     pub fn display_values<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         self.options.openid.display_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Connects your sessions with the grants and the clients that belong to them: `id_token`s have a `sid`, a logout request
-    /// finds its session, and clients are told of its end. Needs [`openid`](Self::openid), and logins that
-    /// [name their session](crate::Login::with_session).
+    /// Connects your sessions with the grants and the clients that belong to them: `id_token`s have a `sid`,
+    /// a logout request finds its session, and clients are notified of its end. Needs
+    /// [`openid`](Self::openid), and logins that [name their session](crate::Login::with_session).
     pub fn sessions(mut self, sessions: Sessions) -> Self {
         self.options.sessions = Some(sessions);
         self

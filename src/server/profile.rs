@@ -8,12 +8,13 @@ use super::setup::Options;
 use crate::base::Algorithm;
 use crate::client::{MessageSigning, RequestObjects};
 
-/// How long a refresh token that was rotated by an earlier policy has to work (FAPI 2.0 Security Profile section 5.3.2.1, Note 1).
+/// How long a refresh token that an earlier policy rotated must keep working (FAPI 2.0 Security Profile
+/// section 5.3.2.1, Note 1).
 const SHORTEST_LEEWAY: Duration = Duration::from_secs(30);
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Which messages are signed under [`Profile::Fapi2MessageSigning`](crate::Profile::Fapi2MessageSigning), of the server or of a
-    /// client; by default all.
+    /// Which messages are signed under [`Profile::Fapi2MessageSigning`](crate::Profile::Fapi2MessageSigning),
+    /// of the server or of a client; by default all.
     pub fn message_signing(mut self, signed: MessageSigning) -> Self {
         self.options.message_signing = signed;
         self
@@ -21,7 +22,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
 }
 
 impl Options {
-    /// Switches on what the profile needs of the server.
+    /// Switches on what the profile requires of the server.
     pub(super) fn apply_profile(&mut self) {
         let profile = self.profile.switches();
         self.requires_push |= profile.pushed_requests;
@@ -39,7 +40,7 @@ impl Options {
     }
 }
 
-/// What the profile of the server forbids beside it.
+/// The settings that conflict with the server's profile.
 pub(super) fn validate_profile(options: &Options) -> Vec<ConfigError> {
     let profile = options.profile.switches();
     if !profile.strong_clients {

@@ -8,13 +8,15 @@ use crate::resource::{Challenge, Implied, KeyCheck, Requirement, Target};
 use crate::token::Access;
 
 impl AuthorizationServer {
-    /// Lets a request pass that carries a live access token for the server's default audience, with all of these
-    /// scopes. A [`Guard`](crate::Guard) does the same for any resource, and says where its metadata are. Of a token that is bound to
-    /// a key, the proof has to be for the issuer's origin and the [`path`](Request::path) of the request.
+    /// Accepts a request with a live access token for the server's default audience, with all of these
+    /// scopes. A [`Guard`](crate::Guard) does the same for any resource, and says where its metadata are. For
+    /// a token that is bound to a key, the proof must be for the issuer's origin and the
+    /// [`path`](Request::path) of the request.
     ///
     /// # Errors
-    /// The answer to send: 401 without an error code where no token was sent, 401 `invalid_token`, 401 for a DPoP proof that does
-    /// not count, 403 `insufficient_scope` with every scope that is needed, 400 for two tokens, 503 if the store could not say.
+    /// The response to send: 401 without an error code if no token was sent, 401 `invalid_token`, 401 for an
+    /// invalid DPoP proof, 403 `insufficient_scope` with every scope that is needed, 400 for two tokens, 503
+    /// if the store could not say.
     pub async fn protect(&self, request: &Request, scopes: &[&str]) -> Result<Access, Response> {
         let needed = Requirement::scopes(scopes);
         let passed = self.pass(request, &needed).await;
@@ -32,8 +34,8 @@ impl AuthorizationServer {
         })
     }
 
-    /// The nonce that the next proof for the server's default audience has to have, as
-    /// [`Guard::dpop_nonce`](crate::Guard::dpop_nonce) says it of a resource.
+    /// The nonce for the next proof for the server's default audience, like
+    /// [`Guard::dpop_nonce`](crate::Guard::dpop_nonce) for a resource.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
         self.key_check().nonce(&self.rules().audience, self.now())
@@ -52,6 +54,9 @@ impl AuthorizationServer {
         let now = self.now();
         let proven = keys.check(request, presented, &access, at, now)?;
         needed.check(&access, &Implied::default(), now)?;
+        if let Some(proven) = &proven {
+            self.check_proof_algorithm(&access, proven.algorithm).await?;
+        }
         keys.use_up(proven.as_ref(), now, rules.policy.store_deadline).await?;
         Ok(access)
     }

@@ -1,4 +1,4 @@
-//! What a builder is told of OpenID Connect, and what clients know users by.
+//! The builder's OpenID Connect settings, and the `sub` of users for clients.
 
 use std::sync::Arc;
 
@@ -9,12 +9,14 @@ use crate::client::{Client, DocumentUrl};
 use crate::error::Refusal;
 use crate::grant::Grant;
 use crate::issuance::Policy;
-use crate::openid::{ClaimsSource, OpenIdRules, PairwiseKey};
+use crate::openid::{ClaimsSource, ClientMacs, OpenIdRules, PairwiseKey};
 
-/// What a builder is told of OpenID Connect; without a source of claims, it is off.
+/// The builder's OpenID Connect settings; without a claims source it is off.
 #[derive(Default)]
 pub(super) struct ProviderSettings {
     pub(super) claims: Option<Arc<dyn ClaimsSource>>,
+    /// What signs with the secrets of clients.
+    pub(super) macs: Option<&'static dyn ClientMacs>,
     pub(super) acr_values: Vec<String>,
     pub(super) display_values: Vec<String>,
     /// None of a secret that is too short.
@@ -22,11 +24,18 @@ pub(super) struct ProviderSettings {
 }
 
 impl ProviderSettings {
-    /// The rules of a provider whose signer has keys for these algorithms.
-    pub(super) fn rules(&self, algorithms: Vec<Algorithm>, policy: &Policy) -> Option<OpenIdRules> {
+    /// The rules of a provider whose signer has keys for these algorithms, and whose host may open the
+    /// secrets of clients.
+    pub(super) fn rules(
+        &self,
+        algorithms: Vec<Algorithm>,
+        opens_secrets: bool,
+        policy: &Policy,
+    ) -> Option<OpenIdRules> {
         self.claims.as_ref()?;
         Some(OpenIdRules {
             algorithms,
+            macs: self.macs.filter(|_| opens_secrets),
             id_token_lifetime: policy.id_token_lifetime,
             acr_values: self.acr_values.clone(),
             display_values: self.display_values.clone(),
@@ -41,8 +50,8 @@ impl ProviderSettings {
 }
 
 impl AuthorizationServer {
-    /// By what the client of a grant knows its user, where that is not the host's own identifier. The outer `None` is a client
-    /// that is gone.
+    /// The `sub` of a grant's user for its client, if it is not the host's own identifier. The outer `None`
+    /// means that the client is gone.
     pub(super) async fn sub_of(
         &self,
         grant: &Grant,
@@ -62,9 +71,9 @@ impl AuthorizationServer {
         Ok(Some(self.rules().sub_of(grant.subject(), &client)?))
     }
 
-    /// Where to send a browser, so that this client begins a sign-in here (OpenID Connect Core section 4); none of a client that
-    /// did not register `initiate_login_uri`. The hint and the page to go on to are the host's own words, which the client
-    /// judges.
+    /// The URL at which this client starts a sign-in here (OpenID Connect Core section 4); `None` for a
+    /// client without `initiate_login_uri`. The login hint and the target page come from the host, and the
+    /// client must validate them.
     #[must_use]
     pub fn initiate_login(
         &self,

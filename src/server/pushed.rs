@@ -1,4 +1,4 @@
-//! The pushed authorization request endpoint (RFC 9126), and the visit of what was pushed.
+//! The pushed authorization request endpoint (RFC 9126), and visits of a pushed request.
 
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::{AuthorizationServer, EventSubject};
@@ -42,18 +42,17 @@ impl AuthorizationServer {
         request: &Request,
     ) -> Result<pushed::RequestUri, Refusal> {
         let id = flow.client_id().clone();
-        // A proof that lacks a nonce must spend nothing, so it comes before the client's assertion.
+        // A proof without a nonce must use up nothing, so it is checked before the client's assertion.
         let proven = self.check_proof(request, Endpoint::PushedAuthorizationRequest)?;
         let flow = flow.proving(proven.as_ref());
-        let flow = self.authenticate(request, flow).await?;
-        self.use_proof(proven.as_ref()).await?;
-        let flow = match flow {
-            pushed::Pushed::Plain(flow) => flow,
-            pushed::Pushed::Signed(flow) => {
-                let claims = self.client_claims(&flow.question()).await?;
-                flow.with_claims(claims, &self.facts())?
-            }
+        let judged = self.judge_client(request, flow).await?;
+        let claims = match judged.next() {
+            pushed::Pushed::Plain(_) => None,
+            pushed::Pushed::Signed(flow) => Some(self.client_claims(&flow.question()).await?),
         };
+        let judged = judged.and_then(|flow| flow.with_claims(claims, &self.facts()))?;
+        let flow = self.use_assertion(judged).await?;
+        self.use_proof(proven.as_ref()).await?;
         // Anyone can name a public client and fill the store.
         if !flow.client().is_confidential() {
             let admitted = self.inner.pushes.begin(request.peer, &id, self.now());
@@ -74,7 +73,7 @@ impl AuthorizationServer {
         Err(Reason::Contended.into())
     }
 
-    /// Finds what was pushed under a `request_uri`, and notes the first visit.
+    /// Finds the pushed request of a `request_uri`, and records the first visit.
     pub(super) async fn visit(&self, flow: &AwaitPushed) -> Result<AwaitLogin, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let found = self.load(flow.grant_id()).await?;

@@ -7,9 +7,10 @@ use crate::error::Fault;
 use crate::grant::GrantId;
 
 impl AuthorizationServer {
-    /// Whether requests can be served now: the store of grants and the registry of clients answer, and the signing keys can be
-    /// loaded, each within [`Policy::store_deadline`](crate::Policy::store_deadline). It reads only; ask it as often as your load
-    /// balancer likes. A server that is not ready still serves its metadata, so take it out of rotation, and do not restart it.
+    /// Whether requests can be served now: the store of grants and the registry of clients answer, and the
+    /// signing keys can be loaded, each within [`Policy::store_deadline`](crate::Policy::store_deadline). It
+    /// only reads; call it as often as your load balancer needs. A server that is not ready still serves its
+    /// metadata, so take it out of rotation, and do not restart it.
     ///
     /// # Errors
     /// The first part that failed, with its own text: for your log, not for strangers.

@@ -1,5 +1,4 @@
-//! The registration endpoint: clients that register themselves (RFC 7591), and what they do with their registration
-//! (RFC 7592).
+//! The registration endpoint: dynamic client registration (RFC 7591) and its management (RFC 7592).
 
 use std::time::Duration;
 
@@ -19,12 +18,12 @@ use crate::http::{Method, Request, Response};
 use crate::outbound::{ChosenBy, Outbound, OutboundRequest, ask};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
-/// How often the write of the host's own decision on a client is repeated. A client that changes itself in a loop must not win.
+/// How often the host's write to a client is retried. A client that changes itself in a loop must not win.
 pub(super) const HOST_RACES: usize = 1000;
 
 impl AuthorizationServer {
-    /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration access
-    /// token a client reads (`GET`), replaces (`PUT`) or deletes (`DELETE`) itself.
+    /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration
+    /// access token a client reads (`GET`), replaces (`PUT`) or deletes (`DELETE`) itself.
     pub async fn registration(&self, request: &Request) -> Response {
         let id = claimed_id(request);
         let answer = match request.method {
@@ -44,7 +43,8 @@ impl AuthorizationServer {
         let token = AwaitClaims::admitted_token(request, terms);
         limits.asks(request.peer, token, self.now())?;
         let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;
-        let (client, information) = approved.create(self.fresh_secrets(), terms, &self.facts())?;
+        let host = self.inner.sealed_secrets.as_deref();
+        let (client, information) = approved.create(self.fresh_secrets(), host, terms, &self.facts())?;
         let id = client.id().clone();
         let share = token.is_none().then(|| limits.registers(request.peer, self.now())).transpose()?;
         let inserted = self.call(HostCall::ChangeClient, self.registrar()?.insert(client)).await;
@@ -74,8 +74,9 @@ impl AuthorizationServer {
             let current = managed.served()?;
             let claims = AwaitClaims::parse_change(request, current, &self.facts())?;
             let approved = self.approve_metadata(claims, Some(current)).await?;
+            let (fresh, host) = (self.fresh_secrets(), self.inner.sealed_secrets.as_deref());
             let (change, information) =
-                approved.change(current, flow.token(), self.fresh_secrets(), terms, &self.facts())?;
+                approved.change(current, flow.token(), fresh, host, terms, &self.facts())?;
             match self.replace_client(change).await {
                 Ok(()) => {
                     let about = EventSubject::client(current.id()).peer(request.peer);
@@ -139,14 +140,14 @@ impl AuthorizationServer {
         }
     }
 
-    /// Ends a client for good: first it is not served any more, then its grants end, then its record goes. If a step fails, what is
-    /// done stays done, and asking again goes on from there.
+    /// Deletes a client: first it is no longer served, then its grants end, then its record is removed. If a
+    /// step fails, the earlier ones hold, and a repeated call continues.
     pub(super) async fn end_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), HostError> {
         self.put_state(id, ClientState::Ending).await?;
         self.remove_client(id, endpoint).await
     }
 
-    /// Ends the grants of a client that is not served any more, and removes its record.
+    /// Ends the grants of a client that is no longer served, and removes its record.
     pub(super) async fn remove_client(&self, id: &ClientId, endpoint: Endpoint) -> Result<(), HostError> {
         self.revoke_client(id).await?;
         let removed = self
@@ -180,9 +181,9 @@ impl AuthorizationServer {
         Err(HostError::Contended)
     }
 
-    /// Whether the client that this grant was just written for is still served. One that registered itself may have
-    /// deleted itself meanwhile: between its look-up and this write its grants may all have been ended, so this one ends
-    /// here, and nothing of it leaves.
+    /// Whether the client that this grant was just written for is still served. A self-registered client may
+    /// have deleted itself meanwhile: all its grants may have ended between its lookup and this write, so
+    /// this grant ends here, and its tokens are not sent.
     pub(super) async fn confirm_client(
         &self,
         is_self_registered: bool,
@@ -226,11 +227,11 @@ fn claimed_id(request: &Request) -> Option<ClientId> {
     AwaitClient::parse(request).ok().map(|flow| flow.client_id().clone())
 }
 
-/// The list of a sector may have this many bytes, and take this long.
+/// The limits of size and time for the document of a sector.
 const MAX_LIST: usize = 64 * 1024;
 const LIST_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What is at a `sector_identifier_uri`. No one learns why there is nothing.
+/// The document of a `sector_identifier_uri`. The reason for a failure is not revealed.
 async fn fetch_list(uri: &str, outbound: &dyn Outbound) -> Option<Vec<u8>> {
     let request = OutboundRequest::get(uri, ChosenBy::Client)
         .header("accept", "application/json")

@@ -1,5 +1,5 @@
-//! Which answers were repeated: so that an event can tell the first repeat of an answer from later ones. The knowledge is
-//! this process's own.
+//! Which responses were repeated, so that an event can distinguish the first repeat from later ones. Known to
+//! this process only.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::base::{Digest, after};
 #[derive(Debug)]
 pub(super) struct Repeats {
     leeway: Duration,
-    /// Until when an answer can be repeated. Without room, a repeat counts as a later one, so that a flood of others hides none.
+    /// Until when a response can be repeated. Without room, a repeat counts as a later one, so a flood of
+    /// others cannot hide it.
     seen: Mutex<Bounded<Fingerprint>>,
 }
 
@@ -22,7 +23,7 @@ impl Repeats {
         Self { leeway, seen: Mutex::default() }
     }
 
-    /// Notes that the answer to this token is repeated; whether that is the first time.
+    /// Notes that the response for this token is repeated; whether that is the first time.
     pub(super) fn is_first(&self, token: &Digest, now: DateTime<Utc>) -> bool {
         let name = token.fingerprint();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,8 @@ use crate::error::{Reason, Refusal};
 use crate::flow::authorize::{AwaitLogin, AwaitRequestObject};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Takes signed request objects (RFC 9101). Needs [`client_signatures`](Self::client_signatures), which verifies them.
+    /// Accepts signed request objects (RFC 9101). Needs [`client_signatures`](Self::client_signatures), which
+    /// verifies them.
     pub fn request_objects(mut self, terms: RequestObjects) -> Self {
         self.options.request_objects = Some(terms);
         self
@@ -16,13 +17,13 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
 }
 
 impl AuthorizationServer {
-    /// Verifies a request object, and goes on with what is in it.
+    /// Verifies a request object, and continues with its parameters.
     pub(super) async fn open_request_object(&self, flow: AwaitRequestObject) -> Result<AwaitLogin, Refusal> {
         let claims = self.client_claims(&flow.question()).await?;
         flow.with_claims(claims, &self.precise_facts())
     }
 
-    /// The claims of what a client signed. Keys are fetched under a deadline of their own.
+    /// The claims of a request object. Fetching keys has a separate deadline.
     pub(super) async fn client_claims(
         &self,
         signed: &SignedText<'_>,

@@ -9,11 +9,11 @@ use crate::grant::{Grant, GrantId, Subject};
 use crate::store::{Committed, Damaged, Filter, Listing, Page, Tombstone};
 
 impl AuthorizationServer {
-    /// Ends a grant and all that it issued. `false` if there is none, or it had ended. No number of requests that use the
-    /// grant meanwhile delays it, and a record that cannot be read ends as well.
+    /// Ends a grant and all its tokens. `false` if there is none, or it had ended. Concurrent requests that
+    /// use the grant cannot delay it, and an unreadable record ends as well.
     ///
     /// # Errors
-    /// The store failed; ask again.
+    /// The store failed; call again.
     pub async fn revoke_grant(&self, id: GrantId) -> Result<bool, HostError> {
         let tombstone = match self.load(id).await {
             Ok(found) => match found.filter(|record| !record.grant().is_ended()) {
@@ -31,12 +31,12 @@ impl AuthorizationServer {
         Ok(true)
     }
 
-    /// The one way in which a grant ends: without a condition, so that no other write can win over it.
+    /// The only way to end a grant: without a condition, so no other write can win over it.
     pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<Committed, Fault> {
         Ok(self.call(HostCall::EndGrants, self.inner.store.end(tombstone)).await.ok_or(Fault::Deadline)??)
     }
 
-    /// What the columns say of a record whose body cannot be read.
+    /// The columns of a record whose body cannot be read.
     async fn damaged(&self, id: GrantId) -> Result<Option<Damaged>, Fault> {
         let before = u128::from_be_bytes(*id.as_bytes()).checked_sub(1);
         let first = Page::first(1);
@@ -45,7 +45,7 @@ impl AuthorizationServer {
         Ok(found.into_iter().find(|damaged| damaged.id == id))
     }
 
-    /// Ends every grant of a subject; how many. After an error, ask again: what has ended stays so.
+    /// Ends every grant of a subject; how many. After an error, call again: what has ended stays ended.
     ///
     /// # Errors
     /// The store failed midway.
@@ -53,7 +53,7 @@ impl AuthorizationServer {
         self.revoke_all(&Filter::subject(subject.clone())).await
     }
 
-    /// Ends every grant of a client; how many. After an error, ask again: what has ended stays so.
+    /// Ends every grant of a client; how many. After an error, call again: what has ended stays ended.
     ///
     /// # Errors
     /// The store failed midway.
@@ -61,8 +61,9 @@ impl AuthorizationServer {
         self.revoke_all(&Filter::client(client.clone())).await
     }
 
-    /// Ends every grant that the filter finds, a slice at a time; how many. After an error, ask again: what has ended
-    /// stays so. A grant that is approved meanwhile may stay, so lock a user out before. Records that cannot be read end, too.
+    /// Ends every grant that the filter finds, a slice at a time; how many. After an error, call again: what
+    /// has ended stays ended. A grant that is approved concurrently may remain, so lock a user out first.
+    /// Records that cannot be read end, too.
     ///
     /// # Errors
     /// The store failed midway.

@@ -162,7 +162,7 @@ impl Options {
             errors.push(ConfigError::KeysRetireEarly);
         }
         errors.extend(self.openid.mistakes());
-        let openid = self.openid.rules(signs, &self.policy);
+        let openid = self.openid.rules(signs, self.sealed_secrets.is_some(), &self.policy);
         let sessions = self.sessions.as_ref().map(Sessions::rules);
         let openid = openid.map(|openid| OpenIdRules { sessions, ..openid });
         if self.sessions.as_ref().is_some_and(Sessions::is_weak) {

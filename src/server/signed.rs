@@ -1,4 +1,4 @@
-//! Signed access tokens: the last step of an answer, and the first of a question about one.
+//! Signed access tokens: signing them for a response, and verifying them when they come back.
 
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, HostCall};
@@ -9,7 +9,7 @@ use crate::http::Response;
 use crate::signing::{Claims, Unsigned};
 
 impl AuthorizationServer {
-    /// The public keys (RFC 7517), for readers of signed access tokens.
+    /// The public keys (RFC 7517), for verifiers of signed access tokens.
     pub async fn jwks(&self) -> Response {
         let Some(signer) = &self.inner.signer else {
             return Refusal::from(Reason::NotConfigured).into_response();
@@ -23,7 +23,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// Signs every part of an answer that wants a signature.
+    /// Signs every part of a response that needs a signature.
     pub(super) async fn sign_reply(&self, mut reply: Reply) -> Result<TokenReply, Refusal> {
         loop {
             match reply {
@@ -48,7 +48,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The answer to the browser, signed as a whole where its mode says so.
+    /// The response to the browser, signed as a whole if its response mode requires it.
     pub(super) async fn send_redirect(&self, redirect: Redirect) -> Result<Response, Refusal> {
         match redirect.finish(self.now()) {
             Finished::Ready(response) => Ok(response),
@@ -67,10 +67,13 @@ impl AuthorizationServer {
             claims.add(extra);
         }
         let unsigned = part.unsigned().map_err(Fault::from)?;
-        self.sign(&unsigned).await
+        match part.secret() {
+            Some(secret) => self.sign_with_secret(&unsigned, secret),
+            None => self.sign(&unsigned).await,
+        }
     }
 
-    /// The signed text of anything that this server says.
+    /// Signs any content of this server.
     pub(super) async fn sign(&self, what: &Unsigned) -> Result<String, Refusal> {
         let signer = self.inner.signer.as_ref().ok_or(Reason::NotConfigured)?;
         let signed = self.call(HostCall::Sign, signer.sign(what, self.now())).await;

@@ -1,18 +1,21 @@
-//! Answers that are signed for the client that reads them: JARM and RFC 9701.
+//! Responses that are signed for their client: JARM and RFC 9701.
 
 use super::AuthorizationServerBuilder;
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Takes the response modes `jwt`, `query.jwt`, `fragment.jwt` and `form_post.jwt` (JARM): the authorization response is a JWT that
-    /// is signed with the client's `authorization_signed_response_alg`, RS256 by default. Needs a [`token_signer`](Self::token_signer) with
-    /// a key for it. A client whose `response_modes` name signed ones alone gets no other answer.
+    /// Accepts the response modes `jwt`, `query.jwt`, `fragment.jwt` and `form_post.jwt` (JARM): the
+    /// authorization response is a JWT that is signed with the client's `authorization_signed_response_alg`,
+    /// RS256 by default. Needs a [`token_signer`](Self::token_signer) with a key for it. A client whose
+    /// `response_modes` are all signed gets no unsigned response.
     pub fn sign_authorization_responses(mut self) -> Self {
         self.options.signed_answers.authorization = true;
         self
     }
 
-    /// Signs introspection answers (RFC 9701) for clients that ask with `Accept: application/token-introspection+jwt`, with RS256, and for
-    /// those that registered an `introspection_signed_response_alg`, with that. Needs a [`token_signer`](Self::token_signer) with a key for it.
+    /// Signs introspection answers (RFC 9701) for clients that ask with `Accept:
+    /// application/token-introspection+jwt`, with RS256, and for those that registered an
+    /// `introspection_signed_response_alg`, with that. Needs a [`token_signer`](Self::token_signer) with a
+    /// key for it.
     pub fn sign_introspection_answers(mut self) -> Self {
         self.options.signed_answers.introspection = true;
         self

@@ -1,17 +1,19 @@
-//! Identifiers that work once, such as the `jti` of an assertion: marked as used after every check, and given back if the server
-//! knows that no answer left.
+//! Identifiers that work once, such as the `jti` of an assertion: marked as used after every check, and
+//! released if the server knows that no response was sent.
 //!
-//! The order is: every check, the mark, the write, the answer. If the mark came before the checks, a request that is refused
-//! would use the identifier up; if it came after the write, two requests at once would both get tokens. When the write fails after
-//! the mark, the client tries again with a marked identifier. This process remembers that no answer left, and lets that
-//! retry pass. Like the knowledge of a lost code (`undelivered.rs`), it is not shared: on another node the retry counts as a
-//! replay, and the client needs a new identifier.
+//! The order is: every check, the mark, the write, the response. If the mark came before the checks, a
+//! refused request would use the identifier up; if it came after the write, two requests at once would both
+//! get tokens. When the write fails after the mark, the client tries again with a marked identifier. This
+//! process remembers that no response was sent, and accepts that retry. Like the memory of lost codes
+//! (`undelivered.rs`), this is not shared: on another node the retry counts as a replay, and the client needs
+//! a new identifier.
 //!
-//! A retry may also arrive before the first request is known to be gone. So requests with the same identifier take turns, and
-//! each knows the outcome of those before it.
+//! A retry may also arrive before the first request is known to be gone. So requests with the same identifier
+//! take turns, and each knows the outcome of those before it.
 //!
-//! If the guard fails without saying whether it marked, the server does not ask it again, for another request may have been
-//! first. The answer is 503, and the retry passes if the guard says that it is the first.
+//! If the guard fails without saying whether it marked, the server does not ask again, because another
+//! request may have been first. The response is 503, and the retry passes if the guard says that it is the
+//! first.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +31,7 @@ use crate::store::{ReplayGuard, ReplayKey};
 
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
-    /// What was marked without an answer, and until when it would be valid.
+    /// Identifiers that were marked without a response, and until when they are valid.
     given_back: Mutex<Bounded<ReplayKey>>,
     turns: Turns<ReplayKey>,
 }
@@ -43,7 +45,8 @@ impl SingleUse {
         self.guard.clone()
     }
 
-    /// Takes what was given back; whether it was, and would still be valid. One of several takes it.
+    /// Takes a released identifier; whether it was there and still valid. Only one of several callers gets
+    /// it.
     fn takes_back(&self, key: ReplayKey, now: DateTime<Utc>) -> bool {
         self.given_back().remove(&key).is_some_and(|until| now < until)
     }
@@ -58,19 +61,19 @@ impl SingleUse {
     }
 }
 
-/// The one use of something. Dropped without an answer, it gives it back.
+/// The single use of an identifier. If dropped without a response, it releases it.
 pub(super) struct Reservation<'a> {
     all: &'a SingleUse,
     key: ReplayKey,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
     is_answered: bool,
-    /// Ends last, after what came of it is known.
+    /// Ends last, after its outcome is known.
     _turn: Turn<'a, ReplayKey>,
 }
 
 impl Reservation<'_> {
-    /// The answer is on its way.
+    /// The response is about to be sent.
     pub(super) fn answered(mut self) {
         self.is_answered = true;
     }
@@ -85,7 +88,7 @@ impl Drop for Reservation<'_> {
 }
 
 impl AuthorizationServer {
-    /// A new grant by something that works once.
+    /// A new grant from a single-use identifier.
     pub(super) async fn grant_once(
         &self,
         flow: AwaitSecrets,
@@ -103,7 +106,7 @@ impl AuthorizationServer {
         Ok(reply)
     }
 
-    /// The one use of something; it is refused for this reason if it was used before.
+    /// The single use of an identifier; it is refused for this reason if it was used before.
     pub(super) async fn use_once(
         &self,
         key: ReplayKey,
@@ -122,10 +125,10 @@ impl AuthorizationServer {
         }
     }
 
-    /// Marks it as used, and says whether it was not before.
+    /// Marks it as used; whether this is the first use.
     pub(super) async fn is_first_use(&self, key: &ReplayKey, until: DateTime<Utc>) -> Result<bool, Refusal> {
         let guard = self.inner.one_time.guard.as_ref().ok_or(Reason::NotConfigured)?;
-        // Until no node takes it any more, not even one whose clock is behind.
+        // Until no node accepts it any more, not even one whose clock is behind.
         let kept = after(until, KEPT);
         let first = self.call(HostCall::FirstUse, guard.first_use(key, kept, self.now())).await;
         Ok(first.ok_or(Fault::Deadline)?.map_err(Fault::from)?)

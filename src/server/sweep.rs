@@ -14,45 +14,45 @@ use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
 use crate::trust::times::CLOCK_SKEW;
 
-/// How long expired records are kept. Two nodes whose clocks differ by the [`CLOCK_SKEW`] that is allowed, each in its
-/// direction, do not agree on what has expired before.
+/// How long expired records are kept. Nodes whose clocks differ by up to twice [`CLOCK_SKEW`] disagree on
+/// what has expired until then.
 pub(super) const KEPT: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
 
-/// Clients are looked through so often: it reads them all.
+/// How often clients are swept, which reads them all.
 const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How many pages of [`SLICE`] grants a sweep searches for old answers.
+/// How many pages of [`SLICE`] grants a sweep searches for expired bridges.
 const PAGES_LOOKED_THROUGH: usize = 50;
 
 impl AuthorizationServer {
-    /// Removes what can no longer be used or replayed, in small slices with pauses between them that are longer than the
-    /// slices; how many records went. It also erases, in those that stay, the answers that can no longer be asked for: it
-    /// looks through 10,000 grants a call, and goes on there the next time.
+    /// Removes records that can no longer be used or replayed, in small slices with longer pauses between
+    /// them; how many. It also erases kept responses that can no longer be repeated: each call looks through
+    /// 10,000 grants, and the next one continues there.
     ///
     /// # Errors
-    /// The store failed; what went is gone.
+    /// The store failed; what was removed stays removed.
     pub async fn sweep(&self) -> Result<u64, HostError> {
         let gone = self.sweep_expired().await?;
-        self.audit(EventKind::GrantsSwept(gone), Endpoint::Host, EventSubject::default());
+        self.audit_swept(EventKind::GrantsSwept, gone);
         self.erase_answers().await?;
         Ok(gone)
     }
 
-    /// Erases the answers that were kept in case they were lost, once the leeway has passed.
+    /// Erases the responses that were kept for retries, once the leeway has passed.
     async fn erase_answers(&self) -> Result<(), Fault> {
         let mut from = *self.inner.answers_from.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..PAGES_LOOKED_THROUGH {
             let begun = stopwatch();
             let first = Page::first(SLICE);
             let page = from.map_or(first, |last| first.after(last));
-            // A damaged record has no answer that could be read.
+            // A damaged record has no readable response.
             let Listing { records, damaged: _, next } = self.page(&Filter::default(), page).await?;
             let (now, policy) = (self.now(), &self.rules().policy);
             for record in records {
                 let version = record.version();
                 let Some(next) = record.into_grant().without_old_answers(now, policy) else { continue };
                 match self.commit(&Write::replace(version, next, now)).await {
-                    // Who wrote meanwhile has kept a newer answer, or none.
+                    // A concurrent write has kept a newer response, or none.
                     Outcome::Committed(_) | Outcome::Conflict => {}
                     Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault),
                 }
@@ -84,9 +84,9 @@ impl AuthorizationServer {
         }
     }
 
-    /// Sweeps now and then after each pause of this length, for as long as it is polled: a task for your runtime,
-    /// `tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60)))`. One node is enough, and several do no
-    /// harm. A sweep that failed is an audit event, and the next one goes on where it stopped.
+    /// Sweeps now and after each pause of this length, while it is polled: a task for your runtime,
+    /// `tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60)))`. One node is enough, and several
+    /// do no harm. A failed sweep is audited, and the next one continues.
     pub async fn keep_sweeping(self, every: Duration) {
         let mut since_clients = CLIENTS_EVERY;
         loop {
@@ -104,6 +104,13 @@ impl AuthorizationServer {
         }
     }
 
+    /// Sweeps are periodic: one that removed nothing is not audited.
+    pub(super) fn audit_swept(&self, what: fn(u64) -> EventKind, gone: u64) {
+        if gone > 0 {
+            self.audit(what(gone), Endpoint::Host, EventSubject::default());
+        }
+    }
+
     fn audit_failure(&self, error: &HostError) {
         let about = EventSubject::default().cause(Some(error));
         self.audit(EventKind::Failed(error.reason()), Endpoint::Host, about);
@@ -118,14 +125,14 @@ struct Pace {
 
 impl Pace {
     const START: Self = Self { rows: 50 };
-    /// A flush takes its time, however little there is to write.
+    /// A flush takes time, even for a small write.
     const FEWEST: u32 = 25;
     const MOST: u32 = 500;
 
     /// How long a slice should take.
     const GOAL: Duration = Duration::from_millis(1);
 
-    /// What follows a slice that took this long.
+    /// The pause and the size that follow a slice of this duration.
     fn after(self, took: Duration) -> Self {
         let rows = match took {
             _ if took > Self::GOAL * 2 => self.rows / 2,

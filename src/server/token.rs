@@ -32,7 +32,7 @@ impl AuthorizationServer {
     }
 
     async fn drive_token(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
-        // A proof that lacks a nonce must spend nothing, so it comes before the client's assertion.
+        // A proof without a nonce must use up nothing, so it is checked before the client's assertion.
         let proven = self.check_proof(request, Endpoint::Token)?;
         let flow = flow.proving(proven.as_ref());
         if let Some(named) = flow.named_grant() {
@@ -74,7 +74,7 @@ impl AuthorizationServer {
             let facts = Facts::new(now, self.rules()).unanswered(unanswered);
             let mut decision = state.decide(account_status, self.fresh_secrets(), &facts);
             if let Some(id_token) = decision.id_token_mut() {
-                self.add_claims(id_token, Endpoint::Token, about).await?;
+                self.prepare_id_token(id_token, Endpoint::Token, about).await?;
             }
             let (write, sealed) = match decision {
                 Decision::Refuse(refusal) => return Err(refusal),
@@ -109,7 +109,7 @@ impl AuthorizationServer {
                     let what = match &opened {
                         Ok(_) if flow.is_code() => Some(EventKind::TokensIssued),
                         Ok(_) => Some(EventKind::Refreshed),
-                        // A poll too early to be answered, which changed nothing but the time of the next one.
+                        // A poll that came too early, which only changed the time of the next one.
                         Err(_) => None,
                     };
                     let about = EventSubject { subject: Some(next.subject()), ..about };
@@ -195,8 +195,8 @@ impl AuthorizationServer {
                         races += 1;
                         continue;
                     }
-                    // RFC 7009 section 2.1 lets the whole grant go with an access token. A client that refreshes in a
-                    // loop does not keep its token by that.
+                    // RFC 7009 section 2.1 allows ending the whole grant with an access token, so a client
+                    // cannot keep a token by refreshing in a loop.
                     Outcome::Conflict => Tombstone::of(write.next().grant().clone(), self.now()),
                     Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
                 },

@@ -1,4 +1,4 @@
-//! One request at a time for each key, in this process: who comes meanwhile waits, first come, first served.
+//! One request at a time for each key, in this process; others wait in order of arrival.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 pub(super) struct Turns<K> {
-    /// Made by the first request: of many tenants, most have none.
+    /// Allocated by the first request: with many tenants, most have none.
     state: Mutex<Option<Box<State<K>>>>,
 }
 
@@ -17,7 +17,7 @@ struct State<K> {
     lines: HashMap<K, Line>,
 }
 
-/// Who has the turn, and who waits for it, in the order of their numbers.
+/// The holder of the turn and the waiters, in the order of their numbers.
 struct Line {
     holder: u64,
     waiting: VecDeque<(u64, Waker)>,
@@ -42,7 +42,7 @@ impl<K> fmt::Debug for Turns<K> {
 }
 
 impl<K: Copy + Eq + Hash> Turns<K> {
-    /// Waits for the turn of this key. A future that is dropped meanwhile leaves the queue.
+    /// Waits for the turn of this key. A dropped future leaves the queue.
     pub(super) async fn take(&self, key: K) -> Turn<'_, K> {
         let turn = self.line_up(key);
         poll_fn(|context| turn.poll(context)).await;
@@ -155,7 +155,7 @@ mod tests {
             let mut second = pin!(turns.take(1));
             assert!(poll(second.as_mut()).is_none() && poll(third.as_mut()).is_none());
             drop(first);
-            // It has the turn, and goes without ever having known.
+            // It got the turn, but was dropped before it noticed.
         }
         assert!(poll(third.as_mut()).is_some());
         assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));

@@ -1,5 +1,5 @@
-//! A consent without a page: what the user granted before, and the host's own applications (OpenID Connect Core
-//! section 3.1.2.4).
+//! A consent without a page: what the user granted before, and the host's own applications (OpenID Connect
+//! Core section 3.1.2.4).
 
 use super::manage::SLICE;
 use super::{AuthorizationServer, Consent, EventSubject};
@@ -10,39 +10,39 @@ use crate::flow::authorize::{AwaitConsent, Remembered};
 use crate::http::Response;
 use crate::store::{Filter, Page};
 
-/// What became of a consent for which no page was shown.
+/// The outcome of a consent without a page.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum Unasked {
-    /// It is answered; send this to the browser.
+    /// The request is answered; send this to the browser.
     Answered(Response),
     /// The user has to be asked: show your page.
     Ask(Consent),
 }
 
-/// This many pages of a user's grants are looked through for one that covers a request.
+/// How many pages of a user's grants are searched for one that covers a request.
 const PAGES: usize = 5;
 
 impl Consent {
-    /// What your own records say that this user granted this client on a page of yours: a scope, and single claims by name.
-    /// [`approve_remembered`](Self::approve_remembered) then counts it beside the grants that are live. A client that only asks
-    /// who the user is has no live grant minutes after a sign-in, so a host that never wants to ask twice keeps such a record,
-    /// and deletes it when the user takes the access back.
+    /// What this user granted this client on your page, by your own records: a scope, and single claims by
+    /// name. [`approve_remembered`](Self::approve_remembered) considers it in addition to live grants. A
+    /// client that only authenticates the user has no live grant minutes after a sign-in, so a host that
+    /// never wants to ask twice keeps such a record, and deletes it when the user revokes the access.
     ///
-    /// It is trusted: what is said here is granted without a page. It counts for requests without resources.
+    /// It is trusted: what it names is granted without a page. It applies only to requests without resources.
     pub fn granted_before(mut self, scope: &Scope, claims: &[&str]) -> Self {
         let remembered = self.state.remembered_by_host(scope, claims);
         self.remembered = self.remembered.max(remembered);
         self
     }
 
-    /// Approves the request, if this user granted this client all of it before: by one grant that is live and came from a page,
-    /// or by [`granted_before`](Self::granted_before). It is an event for the audit. `offline_access` that was not granted
-    /// before is left out, and the answer says so (OpenID Connect Core section 11).
+    /// Approves the request, if this user granted this client all of it before: by one live grant that came
+    /// from a page, or by [`granted_before`](Self::granted_before). It is audited. `offline_access` that was
+    /// not granted before is left out, and the response says so (OpenID Connect Core section 11).
     ///
-    /// Otherwise the user has to be asked, as they have to wherever [`must_ask`](Self::must_ask) says so; a request that forbids
-    /// every page (`prompt=none`) is answered with `consent_required`. So for most hosts this is the whole of it:
+    /// Otherwise, or if [`must_ask`](Self::must_ask) says so, the user has to be asked; a request that
+    /// forbids every page (`prompt=none`) is answered with `consent_required`. Most hosts need only this:
     ///
     /// ```
     /// # use grantor::{Authorization, Login, Response, SignedIn, server::Unasked};
@@ -79,7 +79,7 @@ impl Consent {
                     self.server.answer_error(self.state.unknown(&fault), &client).await,
                 );
             }
-            // The safe side.
+            // The safe choice.
             Err(_) => return Unasked::Ask(self),
         }
         if self.state.is_nothing() {
@@ -88,12 +88,13 @@ impl Consent {
         self.without_page(EventKind::ConsentRemembered).await
     }
 
-    /// Approves the request of an application of your own, without asking its user: the host decides that in their place, and it
-    /// is an event for the audit. Call it for clients that you know by their ids. What it grants counts as granted by the user in
-    /// [`approve_remembered`](Self::approve_remembered) for as long as that grant lives.
+    /// Approves the request of your own application without asking the user: the host decides for them, and
+    /// it is audited. Call it for clients that you know by their ids. What it grants counts as granted by the
+    /// user in [`approve_remembered`](Self::approve_remembered) for as long as that grant lives.
     ///
-    /// The user is asked all the same, or a request with `prompt=none` answered with `consent_required`, where
-    /// [`must_ask`](Self::must_ask) says so, and for a client that registered itself or that a document describes.
+    /// If [`must_ask`](Self::must_ask) says so, and for a client that registered itself or has a metadata
+    /// document, the user is asked nevertheless, or a request with `prompt=none` is answered with
+    /// `consent_required`.
     pub async fn approve_first_party(self) -> Unasked {
         match self.must_ask() || self.client().is_stranger() {
             true => self.ask().await,

@@ -1,12 +1,12 @@
-//! Codes whose answer never left: the request was dropped, or the store did not say in time what became of
-//! the write.
+//! Codes whose response was never sent: the request was dropped, or the store did not report the outcome of
+//! the write in time.
 //!
-//! A code works once, and a replay ends the grant. But where this server *knows* that it never handed the
-//! answer over, the replay is an honest retry, and gets the very same tokens over the bridge. The knowledge
-//! is this process's own; on another node, the retry counts as a replay.
+//! A code works once, and a replay ends the grant. But if this server *knows* that it never sent the
+//! response, the replay is an honest retry, and gets the same tokens from the bridge. Only this process
+//! knows; on another node, the retry counts as a replay.
 //!
-//! A retry may arrive before the first request is seen to be gone. So requests with codes of one grant take turns: each knows
-//! what became of those before it.
+//! A retry may arrive before the first request is known to be gone. So requests with codes of one grant take
+//! turns: each knows the outcome of those before it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -33,8 +33,8 @@ impl UndeliveredAnswers {
         Self { leeway, turns: Turns::default(), count: AtomicUsize::new(0), lost: Mutex::default() }
     }
 
-    /// Watches one redemption, after those of the same grant that are under way. Of two retries at a time, both know, and
-    /// both get the very same tokens.
+    /// Watches one redemption, after those of the same grant in progress. Two concurrent retries both know,
+    /// and both get the same tokens.
     pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Delivery<'_> {
         let known = self.knows(grant, now);
         let turn = self.turns.take(grant).await;
@@ -63,12 +63,12 @@ impl UndeliveredAnswers {
     }
 }
 
-/// Remembers its grant when it is dropped, unless the answer left or nothing was written.
+/// Remembers its grant when it is dropped, unless the response was sent or nothing was written.
 #[derive(Debug)]
 pub(super) struct Delivery<'a> {
     all: &'a UndeliveredAnswers,
     grant: GrantId,
-    /// Whether it was known when the request came: another retry may have been answered since.
+    /// Whether it was known when the request arrived: another retry may have been answered since.
     known: bool,
     /// Since when something may have been written.
     writing: Option<DateTime<Utc>>,
@@ -77,7 +77,7 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// Whether an earlier answer never left. To be asked before each decision.
+    /// Whether an earlier response was never sent. To be asked before each decision.
     pub(super) fn was_unanswered(&self, now: DateTime<Utc>) -> bool {
         self.known || self.all.knows(self.grant, now)
     }
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// One that has not to wait.
+    /// One that does not have to wait.
     fn watch(all: &UndeliveredAnswers, grant: GrantId, second: i64) -> Delivery<'_> {
         poll(pin!(all.watch(grant, at(second)))).unwrap()
     }
@@ -136,7 +136,7 @@ mod tests {
         watch(all, grant, second).was_unanswered(at(second))
     }
 
-    /// A store of knowledge in which the answer to [`GRANT`] was lost at second 0.
+    /// Remembers that the response for [`GRANT`] was lost at second 0.
     fn lost() -> UndeliveredAnswers {
         let all = UndeliveredAnswers::new(Duration::from_secs(60));
         watch(&all, GRANT, 0).writes(at(0));

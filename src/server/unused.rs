@@ -10,15 +10,15 @@ use crate::error::{Fault, Reason};
 use crate::store::{Filter, Page};
 
 impl AuthorizationServer {
-    /// Removes the clients that are over: those whose deletion broke off, and of those that registered themselves the ones
-    /// that have run out or are [unused](crate::Registration::unused_after); how many. It reads every client, so once an
-    /// hour is often enough; [`keep_sweeping`](Self::keep_sweeping) does that.
+    /// Removes clients whose deletion was interrupted, and self-registered clients that have expired or are
+    /// [unused](crate::Registration::unused_after); how many. It reads every client, so once an hour is often
+    /// enough; [`keep_sweeping`](Self::keep_sweeping) does that.
     ///
-    /// A client that is connected for the first time at this very moment may go, too; its user connects it again. A client
-    /// that cannot be read stays, and is an audit event.
+    /// A client that a user connects for the first time at this very moment may be removed, too; the user
+    /// then connects it again. An unreadable client stays, and is audited.
     ///
     /// # Errors
-    /// The registry or the store failed; what went is gone.
+    /// The registry or the store failed; what was removed stays removed.
     pub async fn sweep_clients(&self) -> Result<u64, HostError> {
         let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
         let mut page = ClientPage::first(SLICE);
@@ -38,7 +38,7 @@ impl AuthorizationServer {
             match listing.next {
                 Some(last) => page = page.after(last),
                 None => {
-                    self.audit(EventKind::ClientsSwept(gone), Endpoint::Host, EventSubject::default());
+                    self.audit_swept(EventKind::ClientsSwept, gone);
                     return Ok(gone);
                 }
             }

@@ -1,4 +1,4 @@
-//! The UserInfo endpoint (OpenID Connect Core section 5.3), and the question for a user's claims.
+//! The UserInfo endpoint (OpenID Connect Core section 5.3), and reading a user's claims.
 
 use std::sync::{Arc, Weak};
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{AuthorizationServer, EventSubject, Inner};
 use crate::audit::{Endpoint, EventKind};
-use crate::base::ResourceId;
+use crate::base::{Algorithm, ResourceId};
 use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
@@ -24,8 +24,8 @@ use crate::signing::Unsigned;
 use crate::token::Access;
 
 impl AuthorizationServer {
-    /// Answers a UserInfo request: who the user of an access token is. It is guarded as any resource is, and needs the scope
-    /// `openid` and a token for the server's own audience.
+    /// Answers a UserInfo request: the claims about the user of an access token. It is guarded like any
+    /// resource, and needs the scope `openid` and a token for the server's own audience.
     pub async fn userinfo(&self, request: &Request) -> Response {
         let Some(guard) = self.userinfo_guard() else {
             return self.refuse(Reason::NotConfigured.into(), Endpoint::UserInfo, EventSubject::default());
@@ -35,7 +35,7 @@ impl AuthorizationServer {
         let refused = |refusal: Refusal, access: Option<&Access>| {
             let about = access.map(about).unwrap_or_default().peer(request.peer);
             let reason = refusal.reason();
-            // The guard has the words for it.
+            // The guard knows the right challenge.
             drop(self.refuse(refusal, Endpoint::UserInfo, about));
             guard.answer(reason, &needed, request)
         };
@@ -49,8 +49,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// JSON, or a signed JWT for a client that registered `userinfo_signed_response_alg` (section 5.3.2). Without `exp` it is no
-    /// `id_token`, and by its `typ` it is no access token.
+    /// JSON, or a signed JWT for a client that registered `userinfo_signed_response_alg` (section 5.3.2). It
+    /// has no `exp`, so it is not an `id_token`, and its `typ` shows that it is not an access token.
     async fn answer_of(&self, access: &Access) -> Result<Response, Refusal> {
         #[derive(Serialize)]
         struct Signed<'a> {
@@ -64,13 +64,13 @@ impl AuthorizationServer {
             return Ok(Response::secret_json(200, serde_json::to_vec(&claims).unwrap_or_default()));
         };
         let body = Signed { iss: &self.rules().issuer, aud: client.id().as_str(), claims: &claims };
-        let unsigned = Unsigned::new("JWT", &body, Some(algorithm)).map_err(Fault::from)?;
-        Ok(Response::secret_jwt(self.sign(&unsigned).await?))
+        let unsigned = Unsigned::new("JWT", &body, algorithm.key()).map_err(Fault::from)?;
+        Ok(Response::secret_jwt(self.sign_for(&client, &unsigned, algorithm).await?))
     }
 
     /// The user's claims that a token may read.
     async fn claims_of(&self, access: &Access) -> Result<(Arc<Client>, Map<String, Value>), Refusal> {
-        // A client of its own has no claims.
+        // A token without a user has no claims.
         let user = access.user().ok_or(Reason::TokenScopeInsufficient)?;
         if self.account_status(access.subject()).await? == AccountStatus::Blocked {
             return Err(Reason::SubjectBlocked.into());
@@ -92,13 +92,18 @@ impl AuthorizationServer {
         Ok((client, claims))
     }
 
-    /// Asks for the claims of an answer's `id_token`. Before the answer is written: so a database of users that fails burns no code.
-    pub(super) async fn add_claims(
+    /// Reads the claims for a response's `id_token`, and the secret that signs it, if any. This is before the
+    /// write, so a failing user database uses up no code.
+    pub(super) async fn prepare_id_token(
         &self,
         id_token: &mut IdToken,
         endpoint: Endpoint,
         about: EventSubject<'_>,
     ) -> Result<(), Refusal> {
+        if let Some(client) = id_token.awaits_secret_of() {
+            let secret = self.newest_secret(client)?;
+            id_token.take_secret(secret);
+        }
         let given = match id_token.asked() {
             Some(asked) => self.ask(&asked).await?,
             None => return Ok(()),
@@ -120,7 +125,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The guard, made at the first request.
+    /// The guard, created at the first request.
     fn userinfo_guard(&self) -> Option<&Guard> {
         let make = || {
             let url = self.url_of(Endpoint::UserInfo)?;
@@ -140,8 +145,8 @@ struct OwnTokens(Weak<Inner>);
 
 #[async_trait]
 impl TokenVerifier for OwnTokens {
-    /// A token for another resource is none for this one (RFC 8707 section 2). A host may register the endpoint itself as a
-    /// resource, for clients that always name one.
+    /// A token for another resource is not accepted here (RFC 8707 section 2). A host may register the
+    /// endpoint itself as a resource, for clients that always name one.
     async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
         let inner = self.0.upgrade().ok_or(Reason::NotConfigured)?;
         let access = AuthorizationServer { inner }.check(token).await?;
@@ -151,9 +156,14 @@ impl TokenVerifier for OwnTokens {
             Some(_) => Err(Reason::TokenAudienceWrong.into()),
         }
     }
+
+    async fn check_proof_algorithm(&self, access: &Access, algorithm: Algorithm) -> Result<(), Refusal> {
+        let inner = self.0.upgrade().ok_or(Reason::NotConfigured)?;
+        AuthorizationServer { inner }.check_proof_algorithm(access, algorithm).await
+    }
 }
 
-/// The token of a form (RFC 6750 section 2.2), which OpenID Connect takes here, as one in the header.
+/// Moves the token of a form (RFC 6750 section 2.2), which OpenID Connect allows here, to the header.
 fn token_of_form(request: &Request) -> Option<Request> {
     if request.headers.all("authorization").next().is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, found at start.
+//! Checks of the configuration at startup.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::issuance::{DetailTypes, KnownResource, Policy, Resource};
 use crate::openid::OpenIdRules;
 use crate::registration::Registration;
 
-/// The path of an issuer that RFC 8414 section 2 allows, without a slash at its end.
+/// The path of an issuer that RFC 8414 section 2 allows, without a trailing slash.
 pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
     let uri = Uri::parse(issuer).map_err(|_| ConfigError::IssuerNotAUrl)?;
     let authority = uri.authority().filter(|a| !a.host().is_empty());
@@ -39,14 +39,16 @@ pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, Config
     }
 }
 
-/// What works once has to be remembered, and a key that is required has to be provable.
+/// Single-use credentials need a replay guard, and a required key must be provable.
 pub(super) fn validate_single_use(options: &Options) -> Vec<ConfigError> {
     let forgets = options.replay_guard.is_none();
     let mistakes = [
         (options.client_signatures.is_some() && forgets, ConfigError::AssertionsUnremembered),
         (options.dpop.is_some() && forgets, ConfigError::ProofsUnremembered),
         (
-            options.sealed_secrets.is_some() && options.client_signatures.is_none(),
+            options.sealed_secrets.is_some()
+                && options.client_signatures.is_none()
+                && options.openid.claims.is_none(),
             ConfigError::MacsUnverified,
         ),
         (
@@ -80,7 +82,7 @@ pub(super) fn known_resources(
     if errors.is_empty() { Ok(known) } else { Err(errors) }
 }
 
-/// Types without a name, or that are known to a resource alone.
+/// Types without a name, or that only a resource knows.
 pub(super) fn validate_details(
     types: &DetailTypes,
     resources: &[KnownResource],
@@ -122,7 +124,7 @@ pub(super) fn validate_documents(
     zero.chain(disorder).chain(validate_terms(&documents.terms, serves, scope, true))
 }
 
-/// A provider whose clients cannot verify, or cannot verify for long enough.
+/// A provider whose clients could not verify its tokens, or not for long enough.
 pub(super) fn validate_openid(
     openid: &OpenIdRules,
     profile: &Switches,

@@ -12,14 +12,15 @@ use crate::jose::{Algorithm, Jws, JwsError, VerifyingKey};
 /// The `typ` of a proof.
 const PROOF: &str = "dpop+jwt";
 
-/// This many parsed keys are kept, so that a client's key is parsed once.
+/// The number of cached parsed keys, so a client's key is parsed once.
 const KEPT: usize = 1024;
 
-/// Reads DPoP proofs and checks their signatures: by default with every algorithm there is, all of them asymmetric.
+/// Reads DPoP proofs and checks their signatures: by default with every supported algorithm, all of them
+/// asymmetric.
 ///
-/// The key has to be public, of a type that goes with the algorithm, and RSA of 2048 bits at least. Its `use` and `key_ops`, where
-/// it has them, have to be for signatures, and its `alg` that of the proof; members that are not known are ignored. The last 1,024 keys that
-/// signed a proof are kept parsed.
+/// The key must be public, of the type of the algorithm, and RSA of at least 2048 bits. Its optional `use`
+/// and `key_ops` must be for signatures, and its optional `alg` that of the proof; unknown members are
+/// ignored. The last 1,024 keys that signed a proof are cached in parsed form.
 pub struct DpopProofs {
     algorithms: Vec<Algorithm>,
     parsed: Recent<(Thumbprint, Algorithm), Arc<VerifyingKey>>,
@@ -69,7 +70,7 @@ impl ProofVerifier for DpopProofs {
         if !jws.is_signed_by(&parsed) {
             return Err(Flaw::SignatureWrong);
         }
-        // Only now: a key that signed nothing takes no room.
+        // Only now: a key that signed nothing is not cached.
         if !is_known {
             self.parsed.insert((key, algorithm), parsed);
         }

@@ -13,14 +13,13 @@ use crate::error::Reason;
 use crate::jose::JwkSet;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 
-/// The key set at an address, kept for as long as its answer says, within bounds.
+/// The key set at a URL, cached as its response says, within bounds.
 ///
-/// One request fetches and the others go on with what is there; they wait only if there is nothing. A token that
-/// names an unknown key has it fetched again, at most once in 5 seconds: made-up tokens can delay by that much the first
-/// use of a key that its issuer put up in an emergency. If the issuer cannot be reached, or
-/// answers with something that is no key set, the last set is used for another hour
-/// ([`stale_for`](Self::stale_for)), and after that the answer is 503 until the issuer is back. A set without usable
-/// keys is taken at its word: no key is trusted.
+/// One request fetches and the others use the cached set; they wait only if there is none. A token with an
+/// unknown key causes another fetch, at most once in 5 seconds: made-up tokens can delay the first use of a
+/// new key by that much. If the issuer cannot be reached, or its response is not a key set, the last set is
+/// used for another hour ([`stale_for`](Self::stale_for)), and after that the response is 503 until the
+/// issuer is back. With a set without usable keys, no key is trusted.
 pub struct FetchedKeys {
     url: String,
     chosen_by: ChosenBy,
@@ -30,7 +29,7 @@ pub struct FetchedKeys {
 }
 
 impl FetchedKeys {
-    /// The key set at this address, the `jwks_uri` of the issuer's metadata.
+    /// The key set at this URL, the `jwks_uri` of the issuer's metadata.
     #[must_use]
     pub fn new(url: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
         Self {
@@ -42,20 +41,22 @@ impl FetchedKeys {
         }
     }
 
-    /// The same, where somebody else than the host chose the address; it is asked for an unknown key twice a minute at most.
+    /// The same for a URL that the host did not choose; it is fetched for an unknown key at most twice a
+    /// minute.
     pub(crate) fn chosen_by(self, chosen_by: ChosenBy) -> Self {
         Self { chosen_by, kept: RemoteValue::renewed_every(TimeDelta::seconds(30)), ..self }
     }
 
-    /// The longest time that a set counts as fresh, whatever its answer says; by default an hour. That is how long a key may still
-    /// be trusted that its issuer has withdrawn.
+    /// The longest time that a set counts as fresh, regardless of its response; by default an hour. A key
+    /// that its issuer has withdrawn may be trusted for that long.
     #[must_use]
     pub fn max_age(mut self, longest: Duration) -> Self {
         self.freshness.longest = longest;
         self
     }
 
-    /// How long a set that is no longer fresh is used while the issuer cannot be reached; by default another hour.
+    /// How long a set that is no longer fresh is used while the issuer cannot be reached; by default another
+    /// hour.
     #[must_use]
     pub fn stale_for(mut self, stale: Duration) -> Self {
         self.freshness.stale = stale;

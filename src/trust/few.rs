@@ -35,7 +35,7 @@ impl<O: Outbound> Few<O> {
     }
 }
 
-/// A place among those who ask; it is given back when the question is over, or is dropped.
+/// A permit for a fetch; it is released when the fetch ends or is dropped.
 struct Turn<'a> {
     under_way: &'a Mutex<HashMap<String, usize>>,
     host: String,

@@ -13,8 +13,9 @@ use super::key_source::{KeySource, TrustedKeys};
 use crate::error::BackendError;
 use crate::jose::JwkSet;
 
-/// A key set in a file that is read again when it changes: looked at once a second at most, on a thread pool for
-/// blocking work. Replace it as a whole, by a rename. While it is not there or is no key set, the answer is 503.
+/// A key set in a file, which is read again when it changes: checked at most once a second, on a thread pool
+/// for blocking work. Replace the file atomically, by a rename. While it is missing or not a key set, the
+/// response is 503.
 #[derive(Debug)]
 pub struct FileKeys {
     path: Arc<Path>,
@@ -28,7 +29,7 @@ struct State {
     looked: DateTime<Utc>,
 }
 
-/// What changes with a file.
+/// The attributes that change with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -56,7 +57,7 @@ impl KeySource for FileKeys {
         }
         let path = Arc::clone(&self.path);
         let read = blocking::unblock(move || {
-            // A change within one tick of the file system's clock shows by a key that is missing.
+            // A change within one tick of the file system's clock is noticed only by a missing key.
             match (stamp(&path)?, known) {
                 (stamp, Some(state)) if stamp == state.stamp && !unknown_kid => Ok((state.keys, stamp)),
                 (stamp, _) => Ok((read(&path)?, stamp)),
@@ -74,7 +75,7 @@ fn stamp(path: &Path) -> Result<Stamp, BackendError> {
 }
 
 fn read(path: &Path) -> Result<TrustedKeys, BackendError> {
-    // One byte more than is allowed, for the set itself to refuse.
+    // One byte more than allowed, so the set itself refuses it.
     let most = JwkSet::MAX_BYTES as u64 + 1;
     let mut json = Vec::new();
     let read: io::Result<usize> = File::open(path).and_then(|file| file.take(most).read_to_end(&mut json));

@@ -1,4 +1,5 @@
-//! [`RemoteValue`]: a cached remote value. Concurrent callers share one fetch; a stale value is served during an outage.
+//! [`RemoteValue`]: a cached remote value. Concurrent callers share one fetch; a stale value is served during
+//! an outage.
 
 use std::future::{Future, poll_fn};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,30 +12,29 @@ use crate::base::after;
 use crate::error::Reason;
 use crate::outbound::OutboundResponse;
 
-/// A value that another server has.
+/// A cached remote value.
 ///
-/// One request asks and the others go on with what is there; they wait only if there is nothing. Where there is no answer,
-/// the last one is used for a while longer, and then every caller gets the failure.
+/// One request fetches and the others use the cached value; they wait only if there is none. If a fetch
+/// fails, the last value is used for a while longer, and then every caller gets the failure.
 pub(crate) struct RemoteValue<T> {
     renew_every: TimeDelta,
     state: Mutex<State<T>>,
 }
 
-/// For one question; below the guard's own for all of a verifier.
+/// For one fetch; shorter than the guard's own deadline for a verifier.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 
-/// A question that failed is asked again after this.
+/// The pause after a failed fetch.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
 
-/// A caller who hopes for another answer has it asked for at most this often. Strangers can cause that with made-up tokens,
-/// and an honest new answer then waits for its turn: the pause is the longest delay of an emergency, and the load on the
-/// other server.
+/// How often a caller can force another fetch. Strangers can cause that with made-up tokens, so the pause
+/// bounds both the delay of a new value in an emergency and the load on the other server.
 const RENEW_EVERY: TimeDelta = TimeDelta::seconds(5);
 
-/// A value as it was answered.
+/// A fetched value.
 pub(crate) struct Answer<T> {
     pub(crate) value: T,
-    /// Until then, it is not asked for again.
+    /// Until then it is fresh.
     pub(crate) fresh_until: DateTime<Utc>,
     /// Until then it bridges an outage.
     pub(crate) stale_until: DateTime<Utc>,
@@ -42,11 +42,11 @@ pub(crate) struct Answer<T> {
 
 struct State<T> {
     answer: Option<Answer<T>>,
-    /// When it was asked for last.
+    /// The time of the last fetch.
     asked: Option<DateTime<Utc>>,
-    /// Why that came to nothing.
+    /// Why that failed.
     failed: Option<Reason>,
-    /// Whether somebody is asking.
+    /// Whether a fetch is in progress.
     asking: bool,
     waiting: Vec<Waker>,
 }
@@ -58,7 +58,7 @@ impl<T> Default for RemoteValue<T> {
 }
 
 impl<T> RemoteValue<T> {
-    /// Nothing yet; another answer is hoped for no more often than this.
+    /// An empty cache; another fetch can be forced at most this often.
     pub(crate) fn renewed_every(pause: TimeDelta) -> Self {
         let state = State { answer: None, asked: None, failed: None, asking: false, waiting: Vec::new() };
         Self { renew_every: pause, state: Mutex::new(state) }
@@ -66,8 +66,8 @@ impl<T> RemoteValue<T> {
 }
 
 impl<T: Clone> RemoteValue<T> {
-    /// The value that is there, or else what `ask` brings; it is polled only if it is this caller's turn. With `renew`,
-    /// what is there was not good enough.
+    /// The cached value, or else the result of `ask`, which is polled only if it is this caller's turn.
+    /// `renew` says that the cached value was not sufficient.
     pub(crate) async fn latest(
         &self,
         renew: bool,
@@ -118,13 +118,13 @@ impl<T: Clone> State<T> {
         }
         let pause = if renew && usable.is_some() { renew_every } else { RETRY_AFTER };
         let is_over = self.answer.is_some() && usable.is_none() && self.failed.is_none();
-        // A clock that was set back is no reason to wait.
+        // If the clock was set back, do not wait.
         if is_over || self.asked.is_none_or(|asked| now < asked || now - asked >= pause) {
             (self.asking, self.asked) = (true, Some(now));
             return Turn::Ask;
         }
         match (usable, self.failed) {
-            // Whether there is something better is not known.
+            // It is not known whether there is a newer value.
             (Some(_), Some(reason)) if renew => Turn::Fail(reason),
             (Some(value), _) => Turn::Use(value),
             (None, reason) => Turn::Fail(reason.unwrap_or(Reason::IssuerUnavailable)),
@@ -137,7 +137,7 @@ impl<T: Clone> State<T> {
     }
 }
 
-/// The one request that asks for all. Dropped midway, it makes room for the next.
+/// The request that fetches for all. If it is dropped, the next one takes over.
 struct Asking<'a, T> {
     state: &'a Mutex<State<T>>,
     settled: bool,
@@ -170,7 +170,8 @@ impl<T> Drop for Asking<'_, T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.settled {
             state.asking = false;
-            // Without a value, ask at once. With one, wait; otherwise callers that hang up could force requests at will.
+            // Without a value, fetch at once. With one, wait; otherwise callers that hang up could force any
+            // number of fetches.
             if state.answer.is_none() {
                 state.asked = None;
             }
@@ -181,17 +182,17 @@ impl<T> Drop for Asking<'_, T> {
     }
 }
 
-/// How long what a server publishes is fresh: as long as its answer says, within bounds.
+/// How long published data are fresh: as the response says, within bounds.
 #[derive(Clone, Copy)]
 pub(crate) struct Freshness {
     pub(crate) longest: Duration,
     pub(crate) stale: Duration,
 }
 
-/// For an answer that does not say.
+/// For a response that does not say.
 const DEFAULT_MAX_AGE: u64 = 300;
 
-/// However short a time its answer names.
+/// Even if the response names a shorter time.
 const SHORTEST_MAX_AGE: u64 = 30;
 
 impl Default for Freshness {

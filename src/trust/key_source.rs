@@ -8,16 +8,16 @@ use chrono::{DateTime, Utc};
 use crate::error::BackendError;
 use crate::jose::{JwkSet, JwkSetError, VerifyingKey};
 
-/// Has the public keys of one issuer.
+/// Provides the public keys of one issuer.
 #[async_trait]
 pub trait KeySource: Send + Sync {
-    /// The keys that are trusted now. A wrong key among them lets its owner write tokens of this issuer.
+    /// The currently trusted keys. A wrong key among them lets its owner forge tokens of this issuer.
     ///
-    /// `unknown_kid` says that a token named a key that was not there. Anybody can write such a token: ask
-    /// elsewhere for it only so often.
+    /// `unknown_kid` says that a token named an unknown key. Anyone can write such a token: limit how often
+    /// it causes a fetch.
     ///
     /// # Errors
-    /// The keys could not be fetched; the request is answered with 503.
+    /// The keys could not be fetched; the request gets 503.
     async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError>;
 }
 
@@ -33,13 +33,14 @@ impl<T: KeySource + ?Sized> KeySource for Arc<T> {
 pub struct TrustedKeys(Arc<[VerifyingKey]>);
 
 impl TrustedKeys {
-    /// The keys of a set that can verify.
+    /// The usable keys of a set.
     #[must_use]
     pub fn of(set: &JwkSet) -> Self {
         Self(set.verifying_keys().into())
     }
 
-    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; a set without any trusts no key.
+    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; a set without any trusts
+    /// no key.
     ///
     /// # Errors
     /// It is no key set, or one beyond the limits.
@@ -48,7 +49,7 @@ impl TrustedKeys {
         Ok(Self::of(&JwkSet::parse(text)?))
     }
 
-    /// Whether both are one and the same; two that were read apart are not.
+    /// Whether both are the same parsed set.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

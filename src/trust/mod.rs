@@ -1,4 +1,4 @@
-//! Whose signatures are believed: the keys of issuers, of clients and of proofs, and how long what was signed is valid.
+//! Trust in signatures: the keys of issuers, clients and proofs, and the validity periods of signed texts.
 
 #[cfg(feature = "jwt")]
 mod dpop;

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::base::{Digest, Secret};
 
-/// A new nonce comes this often, in seconds. One is valid until the period after its own ends.
+/// The period of nonces, in seconds. A nonce is valid until the end of the following period.
 const PERIOD: i64 = 300;
 
 /// The domain of the hash.
@@ -26,12 +26,13 @@ impl Nonces {
         Self { key }
     }
 
-    /// The nonce of this moment at this server.
+    /// The current nonce of this server.
     pub(crate) fn current(&self, server: &str, now: DateTime<Utc>) -> String {
         self.of(server, now.timestamp().div_euclid(PERIOD))
     }
 
-    /// Whether it is a nonce of this server, of this period or of one beside it: the clocks of two nodes may differ.
+    /// Whether it is a nonce of this server, of this period or an adjacent one: the clocks of two nodes may
+    /// differ.
     pub(crate) fn is_fresh(&self, server: &str, nonce: &str, now: DateTime<Utc>) -> bool {
         let period = now.timestamp().div_euclid(PERIOD);
         let is_of = |period| self.of(server, period).as_bytes().ct_eq(nonce.as_bytes());

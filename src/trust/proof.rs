@@ -1,7 +1,7 @@
-//! Proofs of possession (DPoP, RFC 9449): what one says, and the checks of section 4.3 in one place.
+//! Proofs of possession (DPoP, RFC 9449): their claims, and the checks of section 4.3 in one place.
 //!
-//! The core knows claims and no cryptography: a [`ProofVerifier`] reads a proof and checks its signature. The feature `jwt` has
-//! one. All other checks are here, the same for the token endpoint and for a resource.
+//! The core knows claims and no cryptography: a [`ProofVerifier`] reads a proof and checks its signature. The
+//! feature `jwt` has one. All other checks are here, the same for the token endpoint and for a resource.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::base::{Algorithm, ReplayKey, Secret, Thumbprint};
 use crate::error::ProofFlaw as Flaw;
 use crate::http::Request;
 
-/// The longest proof, in bytes. It is measured before anything of it is read.
+/// The longest proof, in bytes. The length is checked before anything is parsed.
 pub const MAX_PROOF_BYTES: usize = 8 * 1024;
 
 /// The longest `jti`, in bytes.
@@ -30,10 +30,10 @@ const MAX_JTI: usize = 128;
 /// How old a proof may be, in seconds.
 const MAX_AGE: i64 = 60;
 
-/// How far its clock may be off where a nonce says when it was made, in seconds.
+/// How far its clock may be off if a nonce proves when it was made, in seconds.
 const MAX_SKEW_WITH_NONCE: i64 = 300;
 
-/// What a proof says that was signed by the key in its own header.
+/// The claims of a proof that the key in its own header signed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
     key: Thumbprint,
@@ -52,11 +52,11 @@ struct Claims {
 }
 
 impl Proof {
-    /// The claims of a proof, by the thumbprint of the key that signed it with this algorithm. The payload is a JSON object without
-    /// a member twice.
+    /// The claims of a proof, by the thumbprint of the key that signed it with this algorithm. The payload is
+    /// a JSON object without duplicate members.
     ///
     /// # Errors
-    /// [`ProofFlaw::ClaimMissing`](Flaw::ClaimMissing), or one of another type.
+    /// [`ProofFlaw::ClaimMissing`](Flaw::ClaimMissing), also for a claim of the wrong type.
     pub fn read(key: Thumbprint, algorithm: Algorithm, payload: &str) -> Result<Self, Flaw> {
         let claims = serde_json::from_str(payload).map_err(|_| Flaw::ClaimMissing)?;
         Ok(Self { key, algorithm, claims })
@@ -71,20 +71,22 @@ impl fmt::Debug for Proof {
 
 /// Reads DPoP proofs.
 pub trait ProofVerifier: Send + Sync {
-    /// Reads a proof of at most [`MAX_PROOF_BYTES`], and checks that the key in its header signed it. The text is hostile. A wrong
-    /// `Ok` lets a thief use a stolen token.
+    /// Reads a proof of at most [`MAX_PROOF_BYTES`], and checks that the key in its header signed it. The
+    /// text is untrusted. A wrong `Ok` lets a thief use a stolen token.
     ///
     /// # Errors
-    /// The type, the algorithm, the key, the signature or a claim is not what it has to be (RFC 9449 section 4.3, checks 2 to 7).
+    /// The type, the algorithm, the key, the signature or a claim is wrong (RFC 9449 section 4.3, checks 2 to
+    /// 7).
     fn verify(&self, proof: &str) -> Result<Proof, Flaw>;
 
     /// The algorithms, by the names of the metadata (`dpop_signing_alg_values_supported`).
     fn algorithms(&self) -> Vec<&'static str>;
 }
 
-/// How DPoP proofs are taken, at an authorization server or at a resource (RFC 9449).
+/// How DPoP proofs are accepted, at an authorization server or at a resource (RFC 9449).
 ///
-/// A proof counts for 60 seconds after it was made, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for its key and its URL.
+/// A proof is valid for 60 seconds, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for
+/// its key and URL.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -117,14 +119,15 @@ impl Dpop {
         Self { verifier: Arc::new(verifier), nonces: None, counting: Algorithm::ALL }
     }
 
-    /// Every proof has to have a nonce of this server (RFC 9449 sections 8 and 9), and may then be made by a clock that is wrong
-    /// by 5 minutes. A nonce is valid for 5 to 10 minutes. Nothing of it is stored: every node with the same key knows it. So give all
-    /// nodes one key, and keep it secret: a thief who knows it can make proofs for later.
+    /// Requires a nonce of this server in every proof (RFC 9449 sections 8 and 9); the client's clock may
+    /// then be wrong by 5 minutes. A nonce is valid for 5 to 10 minutes. Nothing is stored: every node with
+    /// the same key accepts it. So give all nodes the same key, and keep it secret: an attacker who knows it
+    /// can make proofs in advance.
     pub fn nonces(self, key: Secret) -> Self {
         Self { nonces: Some(Arc::new(Nonces::new(key))), ..self }
     }
 
-    /// The same where these algorithms alone count.
+    /// The same, limited to these algorithms.
     pub(crate) fn within(self, counting: &'static [Algorithm]) -> Self {
         Self { counting, ..self }
     }
@@ -134,12 +137,12 @@ impl Dpop {
         self.verifier.algorithms().into_iter().filter(counts).collect()
     }
 
-    /// The nonce to make proofs with from now on, where they need one.
+    /// The nonce for new proofs, if nonces are required.
     pub(crate) fn nonce(&self, server: &str, now: DateTime<Utc>) -> Option<String> {
         self.nonces.as_ref().map(|nonces| nonces.current(server, now))
     }
 
-    /// Every check but that it is used for the first time; none for a request without a proof.
+    /// Every check except that it is used for the first time; `None` for a request without a proof.
     pub(crate) fn check(
         &self,
         request: &Request,
@@ -165,8 +168,7 @@ impl Dpop {
         if claims.htm != request.method.as_str() {
             return Err(Flaw::MethodWrong);
         }
-        let url = at.url();
-        if !is_same_place(&claims.htu, &url) {
+        if !at.is_at(&claims.htu) {
             return Err(Flaw::UrlWrong);
         }
         match (at.token, &claims.ath) {
@@ -180,7 +182,7 @@ impl Dpop {
             return Err(Flaw::TimeWrong);
         }
         let until = DateTime::from_timestamp(made.saturating_add(behind), 0).ok_or(Flaw::TimeWrong)?;
-        // By the URL as the client signed it: a thief can spell that of the request in other ways.
+        // By the URL as the client signed it: an attacker can vary the form of the request's URL.
         let once = ReplayKey::new(&format!("dpop:{key}:{}", claims.htu), &claims.jti);
         Ok(Some(Proven { key, algorithm, once, until }))
     }
@@ -205,15 +207,17 @@ impl fmt::Debug for Dpop {
 /// The header field of a proof.
 pub(crate) const FIELD: &str = "dpop";
 
-/// Where a proof has to be for.
+/// The required target of a proof.
 pub(crate) struct Place<'a> {
     /// Whose nonces count: the issuer or the resource.
     pub(crate) server: &'a str,
-    /// The URL, or its beginning. From the configuration, never from what the client says of the host.
+    /// The URL, or its beginning. From the configuration, never from the `Host` that the client sent.
     pub(crate) base: &'a str,
-    /// The path behind it.
+    /// A second URL, if there is one.
+    pub(crate) alias: Option<&'a str>,
+    /// The path after it.
     pub(crate) path: &'a str,
-    /// At a resource, the access token that comes with it.
+    /// At a resource, the presented access token.
     pub(crate) token: Option<&'a str>,
 }
 
@@ -224,14 +228,19 @@ impl Place<'_> {
             false => Cow::Owned(format!("{}{}", self.base, self.path)),
         }
     }
+
+    /// Whether a proof with this `htu` is for it.
+    fn is_at(&self, claimed: &str) -> bool {
+        is_same_place(claimed, &self.url()) || self.alias.is_some_and(|alias| is_same_place(claimed, alias))
+    }
 }
 
-/// A key that a request proves, once it is known that the proof is used for the first time.
+/// A key that a request proves, pending the check that the proof is used for the first time.
 #[derive(Debug)]
 pub(crate) struct Proven {
     pub(crate) key: Thumbprint,
     pub(crate) algorithm: Algorithm,
-    /// What is used once: the `jti`, for this key at this URL.
+    /// The single-use identifier: the `jti`, for this key at this URL.
     pub(crate) once: ReplayKey,
     /// After that, the proof is refused for its time.
     pub(crate) until: DateTime<Utc>,
@@ -242,7 +251,8 @@ fn hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token))
 }
 
-/// RFC 9449 section 4.3, check 9: without query and fragment, after the normalisation of RFC 3986 sections 6.2.2 and 6.2.3.
+/// RFC 9449 section 4.3, check 9: without query and fragment, after the normalisation of RFC 3986 sections
+/// 6.2.2 and 6.2.3.
 fn is_same_place(claimed: &str, url: &str) -> bool {
     claimed == url || normal(claimed).is_some_and(|claimed| normal(url) == Some(claimed))
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What was made lately. Each of two halves holds half; what is asked for moves to the young one, and when that is full the old
-/// one goes.
+/// A cache of recent values in two halves: a used value moves to the young one, and when that is full the old
+/// one is dropped.
 pub(crate) struct Recent<K, V> {
     halves: Mutex<Halves<K, V>>,
     most: usize,
@@ -17,13 +17,13 @@ struct Halves<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
-    /// Room for this many.
+    /// A cache for this many values.
     pub(crate) fn new(most: usize) -> Self {
         let halves = Halves { young: HashMap::new(), old: HashMap::new() };
         Self { halves: Mutex::new(halves), most }
     }
 
-    /// What is kept under this key.
+    /// The cached value for this key.
     #[cfg(feature = "jwt")]
     pub(crate) fn get(&self, key: &K) -> Option<V>
     where
@@ -44,7 +44,7 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.halves().insert(key, value, self.most);
     }
 
-    /// What is kept under this key, or what is made now. Others wait while it is made.
+    /// The cached value for this key, or a new one. Other callers wait while it is computed.
     pub(crate) fn get_or_insert(&self, key: K, make: impl FnOnce() -> V) -> V {
         let mut halves = self.halves();
         if let Some(value) = halves.young.get(&key) {

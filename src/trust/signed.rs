@@ -1,4 +1,4 @@
-//! The claims under a signature of keys that may change.
+//! Verifies claims with keys that may change.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -13,20 +13,19 @@ pub(crate) struct Signed<T> {
     pub(crate) key: Digest,
 }
 
-/// Why there are no claims to be believed.
+/// Why there are no verified claims.
 pub(crate) enum SignatureMissing {
-    /// None of the keys is the one that it names.
+    /// The keys lack the one that it names.
     NoKey,
-    /// A key that may have signed it has not.
+    /// The signature does not match the key.
     Wrong,
-    /// One has, and the claims are of another shape.
+    /// The signature is valid, but the claims have wrong types.
     Claims,
     /// The keys could not be fetched.
     KeysUnavailable,
 }
 
-/// The claims under a signature of one of the keys. A key that is not there may be new: then the keys are asked for
-/// once more.
+/// The claims that one of the keys signed. An unknown key may be new: then the keys are fetched once more.
 pub(crate) async fn signed_claims<T: DeserializeOwned>(
     source: &dyn KeySource,
     jws: &Unverified<'_>,
@@ -53,7 +52,7 @@ enum Unread {
 fn read<T: DeserializeOwned>(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Signed<T>, Unread> {
     let verified = jws.verify(keys.as_slice()).map_err(|error| match error {
         JwsError::UnknownKey => Unread::KeyMissing(SignatureMissing::NoKey),
-        // A token that names no key was tried with all of them.
+        // A token without `kid` was tried with all of them.
         _ if jws.kid().is_none() => Unread::KeyMissing(SignatureMissing::Wrong),
         _ => Unread::Refused(SignatureMissing::Wrong),
     })?;

@@ -1,4 +1,5 @@
-//! The times of a signed text: one rule for access tokens, assertions, and whatever else clients and servers sign.
+//! The times of a signed text: one rule for access tokens, assertions, and everything else that clients and
+//! servers sign.
 
 use chrono::{DateTime, Utc};
 
@@ -17,7 +18,7 @@ pub(crate) fn accepted(exp: NumericDate) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// Whether the time of a text has come.
+/// Whether a text is already valid.
 pub(crate) fn check_begun(
     nbf: Option<NumericDate>,
     iat: Option<NumericDate>,
@@ -46,7 +47,7 @@ pub(crate) fn check(
     if nbf.is_some_and(|nbf| exp <= nbf) {
         return Err(Flaw::Expired);
     }
-    // One that does not say since when counts from now.
+    // Without a start, it counts from now.
     let since = iat.map_or(now, |iat| iat.seconds().min(now));
     match exp.seconds() - since > longest.saturating_add(CLOCK_SKEW) {
         true => Err(Flaw::TooLongLived),

@@ -3,11 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor::client::ClientJwts;
 use grantor::http::Method;
-use grantor::{ClientId, ClientState, MemoryRegistry, MemoryStore, Registrar, Registration, Request};
+use grantor::jose::{Algorithm, SigningKey};
+use grantor::{
+    Client, ClientId, ClientState, MemoryRegistry, MemoryStore, Profile, Reason, Registrar, Registration,
+    Replacement, Request,
+};
 use serde_json::{Value, json};
 
+use crate::support::asserting::set_of;
 use crate::support::faulty::{Fault, Faulty, Plan};
+use crate::support::proving::dpop;
 use crate::support::registering::{Own, Registering, app, app_with};
 use crate::support::{CALLBACK, Fixture, clients, redemption};
 
@@ -403,4 +410,37 @@ async fn a_redirect_uri_that_is_registered_later_is_no_way_around_the_user() {
     form.push(("redirect_uri", ELSEWHERE));
     assert_eq!(server.token(&own, &form).await.error(), (400, "invalid_grant".to_owned()));
     assert_ne!(CALLBACK, ELSEWHERE);
+}
+
+#[tokio::test]
+async fn fp_28_a_change_keeps_the_profile_that_the_host_set() {
+    let server = Registering::configured(Registration::open(), |builder| {
+        let store = Arc::new(MemoryStore::new());
+        builder.client_signatures(ClientJwts::new()).replay_guard(store).dpop(dpop())
+    });
+    let keys = set_of(&SigningKey::generate(Algorithm::Es256).unwrap());
+    let keyed = |name: &str| {
+        json!({
+            "client_name": name, "redirect_uris": [CALLBACK], "jwks": keys,
+            "token_endpoint_auth_method": "private_key_jwt",
+        })
+    };
+    let own = server.registered(&keyed("App")).await;
+    let current = server.stored(own.id()).await.unwrap();
+    let mut held = current.encode();
+    held["metadata"]["profile"] = json!("fapi2");
+    let held = Client::decode(&held).unwrap();
+    server.registry.replace(Replacement::of(&current, held)).await.unwrap();
+
+    let answer = server.put(&own, &keyed("Another name")).await;
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    let changed = server.stored(own.id()).await.unwrap();
+    assert_eq!((changed.name(), changed.profile()), (Some("Another name"), Some(Profile::Fapi2Security)));
+    for method in ["none", "client_secret_basic"] {
+        let unfit = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
+        let answer = server.put(&own, &unfit).await;
+        assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{method}");
+        assert_eq!(server.fixture.log.last_reason(), Some(Reason::RegistrationProfile), "{method}");
+        assert_eq!(server.stored(own.id()).await.unwrap(), changed, "{method}");
+    }
 }

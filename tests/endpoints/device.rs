@@ -400,10 +400,7 @@ async fn dg_09_only_the_session_that_entered_the_code_can_answer() {
     let mine = fixture.enter(&codes.user, "mine").await.unwrap();
     let refused = fixture.enter(&codes.user, "another").await.unwrap_err();
     assert_eq!((refused.status(), refused.reason()), (400, Reason::UserCodeClaimed));
-    assert_eq!(
-        refused.description(),
-        "no device waits under this code, or it was entered in another browser"
-    );
+    assert_eq!(refused.description(), "the code is unknown, or it was entered in another browser");
     assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
     mine.approve().await.unwrap();
     let late = fixture.enter(&codes.user, "another").await.unwrap_err();

@@ -1,4 +1,5 @@
-//! Strangers name URLs without end and hosts that never answer; clients that users granted something notice nothing.
+//! Strangers name URLs without end and hosts that never answer; clients that users granted something notice
+//! nothing.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Clients that are known by the URL of their metadata document: what a document must be, and what it can ask for.
+//! Clients that are known by the URL of their metadata document: what a document must be, and what it can ask
+//! for.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -48,7 +48,8 @@ async fn h_15_ten_thousand_tokens_are_distinct_and_uniform() {
         secrets.insert(bytes[16..].to_vec());
     }
     assert_eq!((names.len(), secrets.len()), (TOKENS, TOKENS), "no two are alike");
-    // 39 of each value are expected at each place; each of 12,288 counts is Poisson, so 0 and 100 never happen.
+    // 39 of each value are expected at each place; each of 12,288 counts is Poisson, so 0 and 100 never
+    // happen.
     for (place, counts) in histogram.iter().enumerate() {
         assert!(counts.iter().all(|n| (5..100).contains(n)), "byte {place} is not uniform");
     }

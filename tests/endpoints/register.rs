@@ -348,7 +348,7 @@ async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
         ),
         (json!({ "scope": "re\"ad" }), "scope must be at most 128 tokens"),
         (json!({ "scope": 7 }), "scope must be a string"),
-        (json!({ "scope": "nothing that is known" }), "nothing of scope may be registered"),
+        (json!({ "scope": "nothing that is known" }), "none of the scopes may be registered"),
         (json!({ "client_id": 7 }), "client_id must be a string"),
     ] {
         let before = server.registry.all().len();

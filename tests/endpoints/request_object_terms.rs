@@ -147,3 +147,23 @@ async fn a_server_without_request_objects_says_nothing_of_them() {
     assert!(reply.json().as_object().unwrap().keys().all(|name| !name.contains("request_object")));
     assert!(reply.json().get("request_parameter_supported").is_none());
 }
+
+#[tokio::test]
+async fn a_push_whose_object_is_refused_spends_no_assertion() {
+    let signing = Signing::new();
+    let good = signing.object(json!({}));
+    let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
+    let bad = [
+        unsigned,
+        signing.object(json!({ "aud": "https://other.example" })),
+        signing.object(json!({ "scope": 7 })),
+        signing.object(json!({ "response_type": "foo" })),
+    ];
+    for (at, bad) in bad.iter().enumerate() {
+        let jti = format!("assertion {at}");
+        assert_eq!(signing.push(&jti, &[("request", bad)]).await.status(), 400, "{jti}");
+        assert_eq!(signing.push(&jti, &[("request", &good)]).await.status(), 201, "{jti}: nothing was spent");
+        let again = signing.push(&jti, &[("request", &good)]).await;
+        assert_eq!(again.error(), (401, "invalid_client".to_owned()), "{jti}: now it is");
+    }
+}

@@ -14,7 +14,8 @@ use crate::support::{Answer, CALLBACK, Fixture, basic, code_query, encode, reque
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-/// The request is refused and told to wait this long; a second earlier it is refused again, and then it is not.
+/// The request is refused and told to wait this long; a second earlier it is refused again, and then it is
+/// not.
 async fn waits(fixture: &Fixture, seconds: u64, ask: impl AsyncFn() -> Answer) {
     let told = |answer: &Answer| (answer.status(), answer.0.header("retry-after").map(str::to_owned));
     assert_eq!(told(&ask().await), (429, Some(seconds.to_string())));

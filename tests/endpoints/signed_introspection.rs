@@ -3,7 +3,8 @@
 use grantor::keys::JwtSigner;
 use grantor::server::ConfigError;
 use grantor::{
-    AccessTokens, AuthorizationServer, MemoryRegistry, MemoryStore, Registration, Request, Resource,
+    AccessTokens, AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Reason, Registration, Request,
+    Resource,
 };
 use serde_json::{Value, json};
 
@@ -141,6 +142,19 @@ async fn ji_06_a_client_that_registered_an_algorithm_never_gets_an_unsigned_answ
     for accept in ["application/json", "*/*", "text/html", ""] {
         let (_, claims) = opened(&fixture, &ask(&fixture, "pinned", &token, accept).await).await;
         assert_eq!(claims["token_introspection"]["active"], true, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn ji_06_a_server_that_does_not_sign_gives_such_a_client_an_error() {
+    let pinned = client("pinned", json!({ "introspection_signed_response_alg": "ES256" }));
+    let registry = MemoryRegistry::new(clients().into_iter().chain([pinned]));
+    let fixture = Fixture::with(|builder| builder.clients(registry));
+    let live = fixture.tokens("pinned", "read").await.access_token();
+    for (token, accept) in [(live.as_str(), "application/json"), ("gat_x", JWT)] {
+        let answer = ask(&fixture, "pinned", token, accept).await;
+        assert_eq!(answer.error(), (500, "server_error".to_owned()), "{accept}");
+        assert_eq!(fixture.log.whats().pop(), Some(EventKind::Failed(Reason::NotConfigured)), "{accept}");
     }
 }
 

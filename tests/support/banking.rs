@@ -6,7 +6,7 @@ use grantor::client::MessageSigning;
 use grantor::jose::SigningKey;
 use grantor::keys::JwtSigner;
 use grantor::server::AuthorizationServerBuilder;
-use grantor::{ClientBuilder, Profile, Request, SignedIn};
+use grantor::{Client, ClientBuilder, Profile, Request, SignedIn};
 use serde_json::{Value, json};
 
 use super::asserting::{Asserting, by_assertion, claims, set_of, signing};
@@ -33,6 +33,14 @@ pub struct Bank {
     made: AtomicUsize,
 }
 
+/// The same client with more metadata.
+pub fn with_metadata(client: ClientBuilder, more: &Value) -> ClientBuilder {
+    let built = client.build().unwrap();
+    let mut all = serde_json::to_value(built.metadata()).unwrap();
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Client::builder(built.id().as_str()).metadata(serde_json::from_value(all).unwrap())
+}
+
 /// A request with other parameters than a good one; none takes one away.
 pub type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
 
@@ -43,6 +51,15 @@ impl Bank {
 
     /// With signed messages of these kinds.
     pub fn signing(of: Of, signed: MessageSigning) -> Self {
+        Self::signing_for(of, signed, |client| client)
+    }
+
+    /// The same for a client with other metadata.
+    pub fn signing_for(
+        of: Of,
+        signed: MessageSigning,
+        registered: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
         let signed_answers = move |builder: AuthorizationServerBuilder| {
             let builder = builder.message_signing(signed).token_signer(JwtSigner::new(keys()).unwrap());
             match of {
@@ -53,7 +70,7 @@ impl Bank {
                     .sign_introspection_answers(),
             }
         };
-        Self::with(of, Profile::Fapi2MessageSigning, |client| client, signed_answers)
+        Self::with(of, Profile::Fapi2MessageSigning, registered, signed_answers)
     }
 
     pub fn with(

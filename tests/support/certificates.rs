@@ -5,10 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use grantor::http::Certificate;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use serde_json::{Value, json};
 
 /// A certificate and its private key.
 pub struct Identity {
@@ -43,6 +46,11 @@ impl Identity {
     /// As a host hands it over, whatever its chain is.
     pub fn shown(&self) -> Certificate {
         Certificate::from_der(self.der().as_ref())
+    }
+
+    /// A key set whose one key is in this certificate.
+    pub fn x5c(&self) -> Value {
+        json!({ "keys": [{ "kty": "EC", "x5c": [STANDARD.encode(self.der())] }] })
     }
 
     /// As a host hands it over that verified its chain.

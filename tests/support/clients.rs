@@ -8,7 +8,8 @@ pub const SECRET: &str = "c2VjcmV0LW9mLXRoZS1maXh0dXJl";
 
 /// The fixtures: `pub` (public, PKCE, rotating), `conf` and `other` (client_secret_basic), `post`
 /// (client_secret_post), `native` (native with a secret), `robot` (client credentials only), `legacy`
-/// (implicit and password, no PKCE), `bare` (a code and no refresh token), `tv` (a public device). Secrets are all [`SECRET`].
+/// (implicit and password, no PKCE), `bare` (a code and no refresh token), `tv` (a public device). Secrets
+/// are all [`SECRET`].
 pub fn clients() -> Vec<Client> {
     use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Implicit, Password, RefreshToken};
     let code = [AuthorizationCode, RefreshToken];

@@ -86,8 +86,8 @@ impl Extending {
         Self::on(store.clone(), store, terms, configure)
     }
 
-    /// Beside the usual clients: `shop` (confidential, `read write`, no refresh tokens), `desk` (with refresh tokens), `kiosk`
-    /// (public).
+    /// Beside the usual clients: `shop` (confidential, `read write`, no refresh tokens), `desk` (with refresh
+    /// tokens), `kiosk` (public).
     pub fn on(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,

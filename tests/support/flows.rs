@@ -181,8 +181,8 @@ async fn approve(fixture: &Fixture) -> Result<Value, Response> {
     }
 }
 
-/// Lets this call of a flow go wrong: its fault is answered as it should be, and the retry works. `false` if the flow
-/// has no such call.
+/// Lets this call of a flow go wrong: its fault is answered as it should be, and the retry works. `false` if
+/// the flow has no such call.
 pub async fn fails_honestly(
     fixture: &Fixture,
     plan: &Plan,

@@ -35,7 +35,8 @@ impl Reply {
     }
 }
 
-/// Sends one request to a host that has the machine endpoints and an `/authorize` where alice always says yes.
+/// Sends one request to a host that has the machine endpoints and an `/authorize` where alice always says
+/// yes.
 pub async fn send(server: &AuthorizationServer, request: Request<Body>) -> Reply {
     let app = Router::new()
         .route("/authorize", any(alice_says_yes))

@@ -1,4 +1,5 @@
-//! What the tests share: a server with a clock that stands still, its users and clients, and the requests to it.
+//! What the tests share: a server with a clock that stands still, its users and clients, and the requests to
+//! it.
 
 pub mod answer;
 pub mod asserting;
@@ -28,6 +29,7 @@ pub mod registering;
 pub mod remote;
 pub mod requests;
 pub mod scripted;
+pub mod sealing;
 pub mod signing_out;
 pub mod site;
 pub mod system;

@@ -118,7 +118,8 @@ impl Provider {
         Self { fixture, people }
     }
 
-    /// The answer to an authorization request, which this user approves; `conf` cannot ask for `openid`, and `other` can.
+    /// The answer to an authorization request, which this user approves; `conf` cannot ask for `openid`, and
+    /// `other` can.
     pub async fn ask(&self, client: &str, scope: &str, more: &[(&str, &str)], login: Login) -> Answer {
         let mut query = code_query(client, scope);
         query.extend(more);

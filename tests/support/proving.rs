@@ -73,7 +73,8 @@ impl Prover {
     }
 }
 
-/// The claims of a proof that is in order and was never made before, with these changes; `null` takes one away.
+/// The claims of a proof that is in order and was never made before, with these changes; `null` takes one
+/// away.
 pub fn claims(method: &str, url: &str, changes: Value) -> Value {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let jti = format!("proof {}", MADE.fetch_add(1, Ordering::SeqCst));

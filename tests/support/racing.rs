@@ -1,4 +1,5 @@
-//! Many requests at a time, at a store that is a network away: all of them have read before one of them writes.
+//! Many requests at a time, at a store that is a network away: all of them have read before one of them
+//! writes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A server that takes the assertions of two issuers: `IDP`, an identity provider (ID-JAG), and `PARTNER` (plain RFC 7523).
+//! A server that takes the assertions of two issuers: `IDP`, an identity provider (ID-JAG), and `PARTNER`
+//! (plain RFC 7523).
 
 use std::sync::{Arc, Mutex};
 
@@ -86,7 +87,8 @@ impl Vouching {
         Self::on(store.clone(), store, grant, configure)
     }
 
-    /// Beside the usual clients: `wiki` and `desk` (confidential, the latter with refresh tokens), `app` (public).
+    /// Beside the usual clients: `wiki` and `desk` (confidential, the latter with refresh tokens), `app`
+    /// (public).
     pub fn on(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,

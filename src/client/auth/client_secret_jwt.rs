@@ -1,7 +1,9 @@
-//! `client_secret_jwt`: a JWT with a MAC by a secret that client and server share (OpenID Connect Core sections 9 and 10.1).
+//! `client_secret_jwt`: a JWT with a MAC by a secret that client and server share (OpenID Connect Core
+//! sections 9 and 10.1).
 //!
-//! It is carried as an assertion of a key is, says the same, and works once, too. MACs are verified outside the core, with secrets that
-//! the host's [`SealedSecrets`](crate::client::SealedSecrets) opens.
+//! It is sent like an assertion of `private_key_jwt`, has the same claims, and is also single-use. MACs are
+//! verified outside the core, with secrets that the host's [`SealedSecrets`](crate::client::SealedSecrets)
+//! opens.
 
 use super::{Carried, Check, Credentials, Method};
 use crate::client::AuthMethod;

@@ -1,8 +1,8 @@
-//! Client authentication (RFC 6749 section 2.3): one table of methods, one way in, one exit, and the same cost for every
-//! failure.
+//! Client authentication (RFC 6749 section 2.3): one table of methods, one entry, one exit, and the same cost
+//! for every failure.
 //!
-//! A method is a file that fills a row of [`METHODS`]. What a request carries is read by [`READERS`], of which at most one
-//! may find something; the row of the client's registered method then judges it.
+//! A method is a file that fills a row of [`METHODS`]. [`READERS`] read the credentials of a request, and at
+//! most one may find any; the row of the client's registered method then checks them.
 
 mod client_secret_jwt;
 mod none;
@@ -29,14 +29,14 @@ pub(crate) use private_key_jwt::{ASSERTION_TYPES, AssertionRules};
 pub use slow_hash::SlowHash;
 pub(crate) use tls::CertificateRules;
 
-/// A way for clients to prove who they are.
+/// A client authentication method.
 pub(crate) struct Method {
     pub(crate) name: AuthMethod,
-    /// What a client of this method has registered.
+    /// The registered credentials of a client with this method.
     pub(crate) credentials: Credentials,
-    /// Where its evidence stands in a request.
+    /// Where its credentials are in a request.
     carried: Carried,
-    /// Judges the evidence. Without a client it takes the same time, and what comes out counts for nothing.
+    /// Checks the credentials. Without a client it takes the same time, and the result is ignored.
     check: fn(&SecretText, Option<&Client>, DateTime<Utc>) -> Check,
 }
 
@@ -51,25 +51,25 @@ pub(crate) const METHODS: &[Method] = &[
     tls::SELF_SIGNED,
 ];
 
-/// What a client has to prove itself by.
+/// What a client authenticates with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
     /// Nothing: it is public.
     Nothing,
     /// A secret that it shares with the server.
     Secret,
-    /// The same, which the server can open again.
+    /// The same, but the server can open it.
     SealedSecret,
-    /// A key by which it signs, and of which the server has the public half.
+    /// A signing key, of which the server has the public key.
     Keys,
     /// A name in its certificate.
     Certificate,
-    /// A key of its certificate, of which the server has the public half.
+    /// The key of its certificate, of which the server has the public key.
     CertifiedKeys,
 }
 
 impl Credentials {
-    /// Whether the connection proves them, and not the request.
+    /// Whether the connection proves them, rather than the request.
     pub(crate) fn are_of_connection(self) -> bool {
         match self {
             Self::Certificate | Self::CertifiedKeys => true,
@@ -86,7 +86,7 @@ impl Credentials {
     }
 }
 
-/// Where evidence stands in a request. At most one of these may find something.
+/// Where credentials are in a request. At most one of these may find any.
 struct Reader {
     find: for<'r> fn(&'r Request, &'r Form<'_>) -> Result<Option<&'r str>, Reason>,
     read: fn(&str, &Form<'_>) -> Result<Presented, Reason>,
@@ -94,33 +94,33 @@ struct Reader {
 
 const READERS: &[Reader] = &[secret::IN_HEADER, secret::IN_BODY, private_key_jwt::IN_BODY];
 
-/// What a request brings along to prove its client, as far as a limit on guesses has to know.
+/// The kind of credentials in a request, as far as the limits on guesses need to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     Nothing,
-    /// So short that a person may have chosen it, and another one may guess it.
+    /// So short that a person may have chosen it, and that it may be guessed.
     Short,
-    /// As long as what is generated.
+    /// As long as a generated secret.
     Long,
-    /// A signature, or a certificate: there is nothing to guess, and nothing that a browser could ask for.
+    /// A signature or a certificate: nothing that can be guessed, or that a browser could ask for.
     Proof,
 }
 
 /// 128 bits in base64url. A generated secret has 256 bits.
 const SHORTEST_GENERATED: usize = 22;
 
-/// Who a request says it comes from, and by what it would prove that.
+/// The claimed client of a request, and its credentials.
 #[derive(Debug)]
 pub(crate) struct Presented {
     id: ClientId,
     carried: Carried,
     /// The secret or the assertion; empty where there is none.
     evidence: SecretText,
-    /// What the connection proved. It counts for a client that authenticates by it, and for no other.
+    /// What the connection proved. It counts only for a client that authenticates by it.
     certificate: Option<Certificate>,
 }
 
-/// What a request carries besides the client's name.
+/// The credentials of a request besides the client's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Carried {
     Nothing,
@@ -132,7 +132,7 @@ enum Carried {
     Assertion,
 }
 
-/// What becomes of evidence.
+/// The result of checking credentials.
 enum Check {
     Right,
     Wrong(Reason),
@@ -144,12 +144,12 @@ enum Check {
     Certificate,
 }
 
-/// A client that proved who it is, or a public one that named itself. Only [`Presented::authenticate`]
-/// makes one, and only from one can a grant be asked for.
+/// An authenticated client, or a public one that named itself. Only [`Presented::authenticate`] makes one,
+/// and a grant can be requested only with one.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient(Arc<Client>);
 
-/// What becomes of an authentication.
+/// The state of an authentication.
 #[derive(Debug)]
 pub(crate) enum Authentication {
     Done(AuthenticatedClient),
@@ -163,7 +163,7 @@ pub(crate) enum Authentication {
 }
 
 impl AuthMethod {
-    /// What a client of this method has registered.
+    /// The registered credentials of a client with this method.
     pub(crate) fn credentials(self) -> Credentials {
         let row = METHODS.iter().find(|method| method.name == self);
         row.map_or(Credentials::Nothing, |method| method.credentials)
@@ -171,7 +171,7 @@ impl AuthMethod {
 }
 
 impl Presented {
-    /// Reads evidence from the `Authorization` header or from the body, never from the URI.
+    /// Reads credentials from the `Authorization` header or from the body, never from the URI.
     pub(crate) fn parse(request: &Request, form: &Form<'_>) -> Result<Self, Reason> {
         let in_query = |query: &str| query.contains("client_secret") || query.contains("client_assertion");
         if request.query.as_deref().is_some_and(in_query) {
@@ -204,7 +204,7 @@ impl Presented {
         }
     }
 
-    /// What it brings along, before anybody looks whether it is right.
+    /// The kind of credentials that were presented, before they are checked.
     pub(crate) fn evidence(&self) -> Evidence {
         match self.carried {
             Carried::Nothing if self.certificate.is_some() => Evidence::Proof,
@@ -217,7 +217,8 @@ impl Presented {
         }
     }
 
-    /// The one exit. Of an unknown client, and of one that has another method, the evidence costs what wrong evidence costs.
+    /// The one exit. For an unknown client, and for one with another method, checking costs the same as for
+    /// wrong credentials.
     pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
         let Self { carried, evidence, certificate, .. } = self;
         let registered = |client: &Arc<Client>| METHODS.iter().find(|own| own.name == client.auth_method);
@@ -227,7 +228,7 @@ impl Presented {
             (Some(client), None) => Err(other_method(&client, certificate.is_some())),
             (None, _) => Err(Reason::ClientUnknown),
         };
-        // An unknown client that shows a certificate has it read in vain.
+        // The certificate of an unknown client is read, and the result ignored.
         let alike = |method: &&Method| {
             let by_connection = certificate.is_some() && client == Err(Reason::ClientUnknown);
             method.carried == carried
@@ -253,7 +254,8 @@ impl Presented {
     }
 }
 
-/// Why a client of one method failed by another. One that has to show a certificate and did, and sent something else as well, used two.
+/// The reason if a client used another method than it registered. A certificate together with other
+/// credentials is two methods.
 fn other_method(client: &Client, shows_certificate: bool) -> Reason {
     match shows_certificate && client.auth_method.credentials().are_of_connection() {
         true => Reason::ClientMethodsMixed,
@@ -284,28 +286,28 @@ impl AwaitHash {
     }
 }
 
-/// Waits for what an assertion says under a signature of its client.
+/// Waits for the claims of an assertion that the client signed.
 #[derive(Debug)]
 pub(crate) struct AwaitClaims {
-    /// Of a client that cannot be the one, why.
+    /// Why it cannot be this client, if that is known.
     client: Result<Arc<Client>, Reason>,
-    /// The secrets of a client whose assertion has a MAC in the place of a signature.
+    /// The secrets of a client whose assertion has a MAC instead of a signature.
     sealed: Option<Vec<Sealed>>,
     assertion: SecretText,
 }
 
 impl AwaitClaims {
-    /// The client whose assertion it has to be, if there is one.
+    /// The expected client, if there is one.
     pub(crate) fn client(&self) -> Option<&Client> {
         self.client.as_deref().ok()
     }
 
-    /// The keys that may have signed; none is a question all the same, so that it costs what it costs with one.
+    /// The keys that may have signed; without any, verify nevertheless, so it costs the same.
     pub(crate) fn keys(&self) -> Option<&ClientKeys> {
         self.client.as_ref().ok().and_then(|client| client.keys.as_deref())
     }
 
-    /// The sealed secrets of a client that goes by them; none of one that signs by a key.
+    /// The sealed secrets of a client with `client_secret_jwt`; `None` for a client that signs with a key.
     pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
         self.sealed.as_deref()
     }
@@ -320,7 +322,7 @@ impl AwaitClaims {
         self.assertion.reveal()
     }
 
-    /// Takes the claims. What is still open is whether they are used for the first time.
+    /// Takes the claims. Whether this is their first use is still open.
     pub(crate) fn with_claims(
         self,
         claims: Result<Map<String, Value>, Reason>,
@@ -335,13 +337,13 @@ impl AwaitClaims {
     }
 }
 
-/// Waits for what the certificate of the connection says.
+/// Waits for the result of reading the client certificate.
 #[derive(Debug)]
 pub(crate) struct AwaitCertificate {
-    /// Of a client that cannot be the one, why.
+    /// Why it cannot be this client, if that is known.
     client: Result<Arc<Client>, Reason>,
     certificate: Certificate,
-    /// The name that it has to have, if it is to have one.
+    /// The expected name, if there is one.
     subject: Option<CertificateSubject>,
 }
 
@@ -356,7 +358,7 @@ impl AwaitCertificate {
         Ok(Self { client, certificate, subject })
     }
 
-    /// What has to be read; without an expectation it is a question all the same, so that it costs what it costs with one.
+    /// What has to be read; without an expectation it is read nevertheless, so it costs the same.
     pub(crate) fn question(&self) -> ShownCertificate<'_> {
         let client = self.client.as_deref().ok();
         let by_key = |client: &&Client| client.auth_method.credentials() == Credentials::CertifiedKeys;

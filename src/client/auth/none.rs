@@ -14,9 +14,9 @@ pub(super) const METHOD: Method = Method {
     check: |_, _, _| Check::Right,
 };
 
-/// A request in which no evidence was found.
+/// A request without credentials.
 pub(super) fn read(request: &Request, form: &Form<'_>) -> Result<Presented, Reason> {
-    // A certificate does not say which client shows it (RFC 8705 section 2).
+    // A certificate does not identify the client (RFC 8705 section 2).
     let missing =
         if request.certificate.is_some() { Reason::ParameterMissing } else { Reason::ClientMissing };
     let id = form.one("client_id")?.ok_or(missing)?;

@@ -1,8 +1,8 @@
-//! `private_key_jwt`: a JWT that the client signs with a key of which the server has the public half (RFC 7521 section 4.2,
-//! RFC 7523 section 3, OpenID Connect Core section 9).
+//! `private_key_jwt`: a JWT that the client signs with a key whose public key the server has (RFC 7521
+//! section 4.2, RFC 7523 section 3, OpenID Connect Core section 9).
 //!
-//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). What is here is what an
-//! assertion has to say.
+//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). This
+//! file checks the claims of an assertion.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,7 +21,7 @@ use crate::trust::times;
 /// `client_assertion_type` (RFC 7523 section 2.2).
 const URN: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The `typ` that an assertion may have, beside none (draft-ietf-oauth-rfc7523bis section 4).
+/// The optional `typ` of an assertion (draft-ietf-oauth-rfc7523bis section 4).
 pub(crate) const ASSERTION_TYPES: &[&str] = &["JWT", "client-authentication+jwt"];
 
 pub(super) const METHOD: Method = Method {
@@ -34,7 +34,7 @@ pub(super) const METHOD: Method = Method {
 pub(super) const IN_BODY: Reader =
     Reader { find: |_, form| Ok(form.one("client_assertion")?.or(form.one("client_assertion_type")?)), read };
 
-/// How a server takes assertions.
+/// How a server accepts assertions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AssertionRules {
     /// The signature algorithms, by the names of the metadata.
@@ -43,7 +43,7 @@ pub(crate) struct AssertionRules {
     pub(crate) fetches: bool,
     /// Whether clients may authenticate by a MAC.
     pub(crate) macs: bool,
-    /// The URL of the token endpoint, where it counts as an audience beside the issuer.
+    /// The URL of the token endpoint, if it also counts as an audience.
     pub(crate) legacy_audience: Option<String>,
 }
 
@@ -65,7 +65,8 @@ fn read(_: &str, form: &Form<'_>) -> Result<Presented, Reason> {
     Ok(Presented { id, carried: Carried::Assertion, evidence: SecretText::new(assertion), certificate: None })
 }
 
-/// Whose assertion it claims to be (RFC 7521 section 4.2); unproven. It tells which client to look up, and nothing else.
+/// The client that the assertion claims to be from (RFC 7521 section 4.2); unverified. It only selects the
+/// client to look up.
 fn claimed_subject(assertion: &str) -> Option<ClientId> {
     #[derive(Deserialize)]
     struct Json {
@@ -92,8 +93,8 @@ struct Claims {
     jti: Option<String>,
 }
 
-/// Every check of the claims, in the order of RFC 7523 section 3; and by what the assertion is known when it comes back, and
-/// until when it could.
+/// Every check of the claims, in the order of RFC 7523 section 3. Returns the replay key of the assertion,
+/// and until when it is valid.
 #[rustfmt::skip]
 pub(super) fn check(claims: Map<String, Value>, client: &Client, now: DateTime<Utc>, issuer: &str, rules: Option<&AssertionRules>) -> Result<(ReplayKey, DateTime<Utc>), Flaw> {
     let claims = Claims::deserialize(Value::Object(claims)).map_err(|_| Flaw::ClaimMissing)?;
@@ -109,8 +110,9 @@ pub(super) fn check(claims: Map<String, Value>, client: &Client, now: DateTime<U
     Ok((key, times::accepted(exp)))
 }
 
-/// The issuer as a string, and nothing else: an assertion for several servers could be used by one of them at another
-/// (draft-ietf-oauth-rfc7523bis section 4). By the legacy switch the URL of the token endpoint counts as well, and an array of the two.
+/// The issuer as a string, and nothing else: an assertion for several servers could be used by one of them at
+/// another (draft-ietf-oauth-rfc7523bis section 4). With the legacy switch, the URL of the token endpoint
+/// counts as well, and so does an array of the two.
 fn is_for_us(audience: &Value, issuer: &str, rules: Option<&AssertionRules>) -> bool {
     let legacy = rules.and_then(|own| own.legacy_audience.as_deref());
     let is_ours = |name: &Value| name.as_str().is_some_and(|name| name == issuer || Some(name) == legacy);

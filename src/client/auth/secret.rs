@@ -1,4 +1,5 @@
-//! `client_secret_basic` and `client_secret_post`: a secret that client and server share (RFC 6749 section 2.3.1).
+//! `client_secret_basic` and `client_secret_post`: a secret that client and server share (RFC 6749 section
+//! 2.3.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -66,7 +67,7 @@ fn basic(header: &str) -> Option<Presented> {
     })
 }
 
-/// One digest and one comparison at least, whether or not there is a client.
+/// At least one digest and one comparison, with or without a client.
 fn check(secret: &SecretText, client: Option<&Client>, now: DateTime<Utc>) -> Check {
     let presented = secret.digest();
     let secrets = client.map_or(&[][..], |client| &client.secrets);

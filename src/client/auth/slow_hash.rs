@@ -11,6 +11,7 @@ use crate::base::SecretText;
 pub trait SlowHash: Send + Sync + fmt::Debug {
     /// Whether `presented` is the secret of this PHC string; `None` if too many are being checked already.
     ///
-    /// `presented` is hostile, `phc` comes from your registry. A false `true` lets anybody be this client.
+    /// `presented` is untrusted, `phc` comes from your registry. A wrong `true` lets anyone impersonate this
+    /// client.
     async fn verify(&self, phc: &str, presented: &SecretText) -> Option<bool>;
 }

@@ -1,8 +1,8 @@
-//! `tls_client_auth` and `self_signed_tls_client_auth`: a client certificate whose key the TLS connection proved (RFC 8705
-//! section 2).
+//! `tls_client_auth` and `self_signed_tls_client_auth`: a client certificate whose key the TLS connection
+//! proved (RFC 8705 section 2).
 //!
-//! Certificates are read outside the core, by a [`ClientCertificates`](crate::client::ClientCertificates). What is here is what has to
-//! be asked.
+//! Certificates are read outside the core, by a [`ClientCertificates`](crate::client::ClientCertificates).
+//! This file says what has to be checked.
 
 use super::{Carried, Check, Credentials, Method};
 use crate::client::{AuthMethod, Client};
@@ -25,7 +25,7 @@ pub(super) const SELF_SIGNED: Method = Method {
     check: |_, _, _| Check::Certificate,
 };
 
-/// How a server takes client certificates.
+/// How a server accepts client certificates.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CertificateRules {
     /// Whether clients can authenticate by them.
@@ -36,7 +36,7 @@ pub(crate) struct CertificateRules {
     pub(crate) binds: bool,
 }
 
-/// What can be seen without a look into the certificate.
+/// The checks that need no parsing of the certificate.
 pub(super) fn precheck(client: &Client, certificate: Option<&Certificate>) -> Result<(), Reason> {
     let certificate = certificate.ok_or(Flaw::Missing)?;
     let wants_chain = client.auth_method.credentials() == Credentials::Certificate;

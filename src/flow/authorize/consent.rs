@@ -1,4 +1,4 @@
-//! The user's choice, and the answer that it makes.
+//! The user's decision, and the response to it.
 
 use std::sync::Arc;
 
@@ -19,8 +19,9 @@ use crate::issuance::Rules;
 use crate::openid::{OPENID, OpenId};
 use crate::store::{Record, Write};
 
-/// Everything is checked but the human. Neither `Clone` nor serialisable: one question, one answer. Over a
-/// page that waits for the user, the host keeps the query string, and the request is checked again.
+/// Everything is checked except the user's consent. Neither `Clone` nor serialisable: one question, one
+/// answer. While a page waits for the user, the host keeps the query string, and the request is checked
+/// again.
 #[derive(Debug)]
 pub struct AwaitConsent {
     pub(super) to: Return,
@@ -84,7 +85,8 @@ impl AwaitConsent {
         &self.requested
     }
 
-    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section 7.1).
+    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section
+    /// 7.1).
     ///
     /// # Errors
     /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
@@ -111,7 +113,7 @@ impl AwaitConsent {
         }
     }
 
-    /// Whether nothing is left of what was asked for: yes to nothing is no. An `id_token` is nothing without the scope
+    /// Whether nothing is left of the request: an empty grant is a denial. An `id_token` needs the scope
     /// `openid`.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -125,9 +127,9 @@ impl AwaitConsent {
         self.requested.has_prompt(Prompt::None)
     }
 
-    /// Whether the user must be asked even if they granted all of this before: the client says so (`prompt=consent`), any
-    /// program on the user's device could be the one that asks (RFC 8252 section 8.6), or it asks for authorization details,
-    /// each of which is a decision of its own.
+    /// Whether the user must be asked even if they granted all of this before: the client says so
+    /// (`prompt=consent`), any program on the user's device could be the one that asks (RFC 8252 section
+    /// 8.6), or it asks for authorization details, each of which is a decision of its own.
     #[must_use]
     pub fn must_ask(&self) -> bool {
         let is_native = self.client().application_type() == ApplicationType::Native;
@@ -137,8 +139,8 @@ impl AwaitConsent {
 
     /// The user said no.
     ///
-    /// On the user's own device no stranger's page can wait for the user (RFC 9700 section 4.11.2), and the program there
-    /// has to hear it.
+    /// On the user's own device no stranger's page can wait for the user (RFC 9700 section 4.11.2), and the
+    /// program there has to hear it.
     pub fn deny(mut self) -> ErrorAnswer {
         self.redirects_errors |= self.to.uri.is_local();
         self.refuse(Reason::ConsentDenied)
@@ -170,11 +172,12 @@ impl AwaitConsent {
         self.once
     }
 
-    /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that only one answer can
-    /// be written.
+    /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that
+    /// only one answer can be written.
     ///
     /// # Errors
-    /// An `id_token` that goes with the answer cannot be made: see [`Reason::SubjectUnfit`] and [`Reason::IdTokenAlgorithm`].
+    /// An `id_token` that goes with the answer cannot be made: see [`Reason::SubjectUnfit`] and
+    /// [`Reason::IdTokenAlgorithm`].
     pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedRedirect), Refusal> {
         let Facts { now, rules, .. } = *facts;
         let Self {

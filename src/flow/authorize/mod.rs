@@ -8,8 +8,8 @@
 //!             AwaitRequestObject
 //! ```
 //!
-//! Until the redirect URI has matched a registration, a failure is a page. Nothing of the rest is judged
-//! before a user is signed in, so that no stranger's link can bounce off this server (RFC 9700 section 4.11.2).
+//! Until the redirect URI has matched a registration, a failure is a page. Nothing else is checked before a
+//! user is signed in, so this server is no open redirector (RFC 9700 section 4.11.2).
 
 mod consent;
 mod openid;
@@ -51,7 +51,7 @@ use crate::store::Record;
 use parameters::AuthorizationParameters;
 use source::{SignedRequest, Source};
 
-/// Parsed. The redirect URI is only claimed, so every failure here is shown and none is redirected.
+/// Parsed. The redirect URI is unverified, so every failure here is shown and none is redirected.
 #[derive(Debug)]
 pub struct AwaitClient {
     client: ClientId,
@@ -85,7 +85,8 @@ impl AwaitClient {
         &self.client
     }
 
-    /// Takes the client. If the request itself has the parameters, its redirect URI is proven by what the client registered.
+    /// Takes the client. If the request itself has the parameters, its redirect URI is proven by what the
+    /// client registered.
     ///
     /// # Errors
     /// An error page: there is no client, or no address that the answer may go to.
@@ -105,16 +106,17 @@ impl AwaitClient {
     }
 }
 
-/// Whether the client's address may be sent an error at once. The host chose its own clients; one that registered itself,
-/// or that a document describes, chose its address itself, and could have an error made to lead users there (RFC 9700
-/// section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no page, so there the redirect stays.
+/// Whether the client's address may be sent an error at once. The host chose its own clients; one that
+/// registered itself, or that a document describes, chose its address itself, and could have an error made to
+/// lead users there (RFC 9700 section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no
+/// page, so there the redirect stays.
 fn redirects_errors(client: &Client, asked: &AuthorizationParameters, rules: &Rules) -> bool {
     let is_hidden =
         asked.requested.has_prompt(Prompt::None) && rules.scope.contains(OPENID) && asked.names_scope(OPENID);
     !client.is_stranger() || is_hidden
 }
 
-/// The address for the answer is proven. Waits for the host's word on who is signed in.
+/// The redirect URI is verified. Waits for the host to say who is signed in.
 #[derive(Debug)]
 pub struct AwaitLogin {
     client: Arc<Client>,
@@ -134,12 +136,12 @@ pub struct AwaitLogin {
     hint: Result<Option<Box<HintClaims>>, Reason>,
 }
 
-/// What a signed-in user is faced with.
+/// The next step for a signed-in user.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum SignedIn {
-    /// Everything is checked but the human.
+    /// Everything is checked except the user's consent.
     Consent(Box<AwaitConsent>),
     /// The login is not enough: the user has to sign in again, or in another way.
     Reauthenticate(Box<AwaitSignIn>),
@@ -147,7 +149,7 @@ pub enum SignedIn {
     Refused(Box<ErrorAnswer>),
 }
 
-/// What a visitor is faced with who is not signed in.
+/// The next step for a visitor who is not signed in.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
@@ -187,7 +189,8 @@ impl AwaitLogin {
         self.account_chosen = true;
     }
 
-    /// No user is signed in: the login page, or the answer of a request that forbids every page (`prompt=none`).
+    /// No user is signed in: the login page, or the answer of a request that forbids every page
+    /// (`prompt=none`).
     pub fn without_login(self) -> LoginRequired {
         let because = match self.asked.requested.has_prompt(Prompt::Create) {
             true => LoginReason::SignUp,
@@ -213,7 +216,7 @@ impl AwaitLogin {
         }))
     }
 
-    /// Takes the user who is signed in, and judges the request.
+    /// Takes the signed-in user, and checks the request.
     pub fn with_login(self, login: Login, facts: &Facts<'_>) -> SignedIn {
         let Facts { now, rules, .. } = *facts;
         let checked = match self.may_come(rules).and_then(|()| self.check(login.subject(), rules)) {
@@ -286,7 +289,8 @@ impl AwaitLogin {
         let access        = &gate::RequestedAccess { scope, targets, details, confirmation };
         let gate          = |grant_type| Gate { client, grant_type, asked: access, account_status: AccountStatus::Active, rules };
         let begins        = if response_type.has_code() { GrantType::AuthorizationCode } else { GrantType::Implicit };
-        let issuance      = gate(begins).pass_new(subject)?;
+        let has_access    = response_type.has_code() || response_type.has_token();
+        let issuance      = if has_access { gate(begins).pass_new(subject)? } else { gate(begins).pass_identity(subject)? };
         let openid        = asked.openid(response_type, &issuance.rights.scope, rules)?;
         let is_beside     = response_type.has_code() && response_type.has_token();
         let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?;

@@ -16,8 +16,8 @@ impl AwaitLogin {
         self.asked.id_token_hint.as_deref().filter(|_| self.asked.is_of_openid(rules))
     }
 
-    /// Takes what it says: nothing, if this server did not issue it. It never chooses a user, it only refuses others
-    /// (section 3.1.2.1).
+    /// Takes what it says: nothing, if this server did not issue it. It never chooses a user, it only refuses
+    /// others (section 3.1.2.1).
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: Option<HintClaims>) -> Self {
         self.hint = match hint {
@@ -41,8 +41,8 @@ impl AuthorizationParameters {
         rules.openid.is_some() && self.names_scope(OPENID)
     }
 
-    /// A value of `prompt` that an OpenID Provider does not list in its metadata is an error (Initiating User Registration
-    /// section 4.1), and so is everywhere a page for signing up that is not there.
+    /// A value of `prompt` that an OpenID Provider does not list in its metadata is an error (Initiating User
+    /// Registration section 4.1), and so is everywhere a page for signing up that is not there.
     ///
     /// # Errors
     /// [`Reason::PromptUnsupported`]
@@ -55,7 +55,8 @@ impl AuthorizationParameters {
         }
     }
 
-    /// A response mode of no known name has no answer in it: OpenID Connect Core section 3.1.2.6 wants a page.
+    /// A response mode of no known name has no answer in it: OpenID Connect Core section 3.1.2.6 wants a
+    /// page.
     ///
     /// # Errors
     /// [`Reason::ResponseModeInvalid`]
@@ -66,12 +67,12 @@ impl AuthorizationParameters {
         }
     }
 
-    /// What a grant of this scope remembers of the request; the user's part of it is still to come. The response type `token`
-    /// is plain OAuth's.
+    /// What a grant of this scope remembers of the request; the user's part of it is still to come. The
+    /// response type `token` is plain OAuth's.
     ///
     /// # Errors
-    /// `nonce` is too long, or missing where the browser carries an `id_token`; `claims` is malformed, or asks for what there
-    /// is no access token for; or there is no scope `openid` for an `id_token`.
+    /// `nonce` is too long, or missing where the browser carries an `id_token`; `claims` is malformed, or
+    /// asks for what there is no access token for; or there is no scope `openid` for an `id_token`.
     pub(super) fn openid(
         &self,
         response_type: ResponseType,

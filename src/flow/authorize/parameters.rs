@@ -87,8 +87,9 @@ impl AuthorizationParameters {
         }
     }
 
-    /// How an error travels, before the response type has been judged: as was asked, if the client may ask for it, or else in
-    /// the first of its own modes, or signed if its profile wants that. So a client of signed answers alone gets no unsigned error.
+    /// How an error travels, before the response type has been judged: as was asked, if the client may ask
+    /// for it, or else in the first of its own modes, or signed if its profile wants that. So a client of
+    /// signed answers alone gets no unsigned error.
     pub(super) fn error_mode(&self, client: &Client, rules: &Rules) -> ResponseMode {
         let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
         let own = client.metadata().response_modes.iter().flatten();
@@ -125,8 +126,8 @@ impl AuthorizationParameters {
         }
     }
 
-    /// The key that the code is bound to. A server that takes no proofs ignores the parameter, and an answer without a code
-    /// has nothing to bind.
+    /// The key that the code is bound to. A server that takes no proofs ignores the parameter, and an answer
+    /// without a code has nothing to bind.
     pub(super) fn code_key(
         &self,
         response_type: ResponseType,

@@ -1,4 +1,5 @@
-//! What a user granted before, against what they are asked to grant now (OpenID Connect Core section 3.1.2.4).
+//! What a user granted before, against what they are asked to grant now (OpenID Connect Core section
+//! 3.1.2.4).
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +15,8 @@ use crate::openid::{OFFLINE_ACCESS, OpenId};
 pub(crate) enum Remembered {
     /// Not all of it.
     No,
-    /// All but access while the user is away, which no one said yes to: it is left out (OpenID Connect Core section 11).
+    /// Everything except offline access, which the user did not approve: it is left out (OpenID Connect Core
+    /// section 11).
     ButOffline,
     /// All of it.
     Yes,
@@ -26,8 +28,8 @@ impl AwaitConsent {
         &self.issuance.subject
     }
 
-    /// How much of the request this one grant covers. Several grants never add up: one resource would get what was granted for
-    /// another.
+    /// How much of the request this one grant covers. Several grants never add up: one resource would get
+    /// what was granted for another.
     pub(crate) fn remembered_in(&self, grant: &Grant, now: DateTime<Utc>) -> Remembered {
         if !grant.was_asked_for(now) {
             return Remembered::No;

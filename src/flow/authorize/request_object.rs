@@ -1,8 +1,8 @@
 //! Signed request objects by value (RFC 9101): who signed the request, and what is in it.
 //!
-//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). What is here is what an
-//! object has to say, and how its claims become the parameters of a request. An object that does not count leads nowhere: its redirect
-//! URI is not believed, and one outside of it is not read.
+//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). What
+//! is here is what an object has to say, and how its claims become the parameters of a request. An object
+//! that does not count leads nowhere: its redirect URI is not believed, and one outside of it is not read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,8 @@ pub(in crate::flow) const REQUEST: &str = "request";
 /// The `typ` that an object may have, beside none (RFC 9101 section 10.8).
 const TYPES: &[&str] = &["oauth-authz-req+jwt", "JWT"];
 
-/// The longest life of an object, and the greatest age of its `nbf`, in seconds (FAPI 2.0 Message Signing section 5.3.1).
+/// The longest life of an object, and the greatest age of its `nbf`, in seconds (FAPI 2.0 Message Signing
+/// section 5.3.1).
 const LONGEST: i64 = 60 * 60;
 
 /// The longest `jti`, in bytes.
@@ -58,18 +59,20 @@ impl AwaitRequestObject {
         Self { client, object, algorithms }
     }
 
-    /// What has to be verified. It may have no keys: then the client has registered none, and the object is refused.
+    /// What has to be verified. It may have no keys: then the client has registered none, and the object is
+    /// refused.
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
         let algorithm = self.client.metadata().request_object_signing_alg.as_deref();
         SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES).within(self.algorithms)
     }
 
-    /// Takes the claims. An object whose time is over is taken for as long as its user has to sign in, for it is sent again at each
-    /// visit; that the first visit was in time is judged when that is known.
+    /// Takes the claims. An object whose time is over is taken for as long as its user has to sign in, for it
+    /// is sent again at each visit; that the first visit was in time is judged when that is known.
     ///
     /// # Errors
-    /// An error page: the object does not count, its keys could not be fetched, or there is no address that the answer may go to.
+    /// An error page: the object does not count, its keys could not be fetched, or there is no address that
+    /// the answer may go to.
     pub fn with_claims(
         self,
         claims: Result<Map<String, Value>, ClaimsMissing>,
@@ -128,7 +131,8 @@ fn read(claims: &Map<String, Value>) -> Result<Claims, Flaw> {
     Claims::deserialize(Value::Object(own)).map_err(|_| Flaw::ClaimMissing)
 }
 
-/// Every check of the claims (RFC 9101 sections 4, 5 and 10); and by what the object is known when it comes back.
+/// Every check of the claims (RFC 9101 sections 4, 5 and 10); and by what the object is known when it comes
+/// back.
 #[rustfmt::skip]
 fn check(claims: Claims, client: &Client, now: DateTime<Utc>, issuer: &str, terms: RequestObjects) -> Result<Option<ReplayKey>, Flaw> {
     let id = client.id().as_str();
@@ -210,8 +214,8 @@ fn shape(name: &str) -> Option<Shape> {
     }
 }
 
-/// The parameters in the claims, as a form would have them; and whether each of them is of its type. A claim that is no
-/// parameter counts for nothing.
+/// The parameters in the claims, as a form would have them; and whether each of them is of its type. A claim
+/// that is no parameter counts for nothing.
 fn parameters(claims: Map<String, Value>) -> Result<(Form<'static>, Result<(), Reason>), Reason> {
     let mut types = Ok(());
     let mut pairs = Vec::new();

@@ -83,9 +83,9 @@ impl Prompts {
     }
 }
 
-/// What the request says about the user's sign-in. All of it is the client's word and can be anything: a host escapes
-/// it where it shows it, and never lets it choose a user. Each text has at most [`MAX_HINT`] characters and no control
-/// characters; one that has is absent here, and no error.
+/// What the request says about the user's sign-in. All of it is untrusted: a host must escape it, and must
+/// not let it choose a user. Each text has at most [`MAX_HINT`] characters and no control characters; one
+/// that has is absent here, and no error.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AuthenticationRequest {
     pub(super) prompts: Prompts,
@@ -115,7 +115,8 @@ impl AuthenticationRequest {
         }
     }
 
-    /// What the client registered for requests that do not say it themselves (OpenID Connect Registration section 2).
+    /// What the client registered for requests that do not say it themselves (OpenID Connect Registration
+    /// section 2).
     pub(super) fn or_defaults_of(&mut self, client: &ClientMetadata) {
         self.max_age = self.max_age.or(client.default_max_age);
         if self.acr_values.is_none() {
@@ -141,8 +142,8 @@ impl AuthenticationRequest {
         self.max_age
     }
 
-    /// `acr_values`: the authentication context classes that the client wants, the preferred one first (RFC 9470
-    /// section 4).
+    /// `acr_values`: the authentication context classes that the client wants, the preferred one first (RFC
+    /// 9470 section 4).
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         values(self.acr_values.as_deref())
     }

@@ -1,4 +1,5 @@
-//! Whether the user has to sign in, or sign in again, and why (OpenID Connect Core section 3.1.2.1, RFC 9470).
+//! Whether the user has to sign in, or sign in again, and why (OpenID Connect Core section 3.1.2.1, RFC
+//! 9470).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -18,19 +19,19 @@ pub enum LoginReason {
     NoUser,
     /// The user signed in longer ago than `max_age` allows.
     Stale,
-    /// `prompt=login`: the client wants the user to prove again who they are.
+    /// `prompt=login`: the client requires a new login.
     PromptLogin,
-    /// The sign-in reached none of the requested
-    /// [`acr_values`](AuthenticationRequest::acr_values) (RFC 9470): let the user sign in in a stronger way, and name the
-    /// class that was reached by [`Login::with_acr`].
+    /// The sign-in reached none of the requested [`acr_values`](AuthenticationRequest::acr_values) (RFC
+    /// 9470): let the user sign in in a stronger way, and name the class that was reached by
+    /// [`Login::with_acr`].
     StepUp,
     /// `prompt=select_account`: let the user choose an account, then say so by
     /// [`Authorization::account_chosen`](crate::Authorization::account_chosen), or let them sign in.
     SelectAccount,
     /// `prompt=create`: show the sign-up page first.
     SignUp,
-    /// The client knows the user by an `id_token` (`id_token_hint`), and another one is signed in: let the user sign in as the
-    /// other. Who that is, the client says and no more than that; a sign-in as the same user again ends the request.
+    /// The client expects the user of its `id_token_hint`, but another one is signed in: let the user sign in
+    /// as that user. A sign-in as the same wrong user ends the request.
     OtherUser,
 }
 
@@ -76,8 +77,8 @@ impl AwaitSignIn {
         &self.request.asked.requested
     }
 
-    /// The authentication context classes that the request wants, the preferred one first: an essential `acr` of the parameter
-    /// `claims`, else `acr_values`.
+    /// The authentication context classes that the request wants, the preferred one first: an essential `acr`
+    /// of the parameter `claims`, else `acr_values`.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         let wished = self.requested().acr_values().filter(|_| self.essential_acr.is_empty());
         self.essential_acr.iter().map(String::as_str).chain(wished)
@@ -97,8 +98,9 @@ impl AwaitSignIn {
 }
 
 impl AwaitLogin {
-    /// Why this login is not enough. A login is fresh if it is not older than the first visit of this request.
-    /// OpenID Connect reads `acr_values` as a wish, and an essential `acr` of `claims` as a condition.
+    /// Why this login is not enough. A login is fresh if it is not older than the first visit of this
+    /// request. OpenID Connect reads `acr_values` as a wish, and an essential `acr` of `claims` as a
+    /// condition.
     pub(super) fn because(
         &self,
         login: &Login,

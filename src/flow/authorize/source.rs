@@ -1,5 +1,6 @@
-//! Where the parameters of an authorization request come from: the request itself, a request that was pushed before
-//! (RFC 9126 section 4), or an object that the client signed (RFC 9101). Whatever their source, they are read and judged alike.
+//! Where the parameters of an authorization request come from: the request itself, a request that was pushed
+//! before (RFC 9126 section 4), or an object that the client signed (RFC 9101). Whatever their source, they
+//! are read and judged alike.
 
 use std::sync::Arc;
 
@@ -195,7 +196,8 @@ impl AwaitPushed {
         self.handle.grant
     }
 
-    /// Takes the grant. Borrows: should its first visit be written by another request, the driver loads it again.
+    /// Takes the grant. Borrows: should its first visit be written by another request, the driver loads it
+    /// again.
     ///
     /// # Errors
     /// An error page: no request waits under this `request_uri`, or its answer has no address any more.

@@ -12,7 +12,8 @@ use crate::issuance::Rules;
 use crate::openid::SessionRules;
 use crate::trust::times::CLOCK_SKEW;
 
-/// What an `id_token` says that was handed back. Its signature is right; it proves who issued it, and not who sends it.
+/// What an `id_token` says that was handed back. Its signature is right; it proves who issued it, and not who
+/// sends it.
 pub(crate) struct HintClaims {
     /// The client that it was issued to.
     pub(crate) client: ClientId,
@@ -50,7 +51,8 @@ impl HintClaims {
     /// The `typ` of an `id_token`.
     pub(crate) const TYPE: &'static str = "JWT";
 
-    /// Reads the claims of a token that this server has signed. One that has expired is fine (RP-Initiated Logout section 2).
+    /// Reads the claims of a token that this server has signed. One that has expired is fine (RP-Initiated
+    /// Logout section 2).
     pub(crate) fn read(claims: &str, rules: &Rules, now: DateTime<Utc>) -> Option<Self> {
         let Body { iss, sub, aud, iat, exp, sid, events } = serde_json::from_str(claims).ok()?;
         let is_ours = *iss == *rules.issuer && events.is_none() && iat <= exp;

@@ -127,7 +127,8 @@ impl AwaitClient {
         self.hint.as_ref().map(|hint| &hint.client).or(self.said.client_id.as_ref())
     }
 
-    /// Takes the client. One that is gone or disabled gets no redirect, and the user can be signed out all the same.
+    /// Takes the client. One that is gone or disabled gets no redirect, and the user can be signed out all
+    /// the same.
     ///
     /// # Errors
     /// The address is not one that the client registered.
@@ -182,7 +183,8 @@ impl AwaitSession {
         self.client.as_deref()
     }
 
-    /// Takes the user who is signed in. Without one there is nothing to ask: the request is answered as the first one was.
+    /// Takes the user who is signed in. Without one there is nothing to ask: the request is answered as the
+    /// first one was.
     pub(crate) fn with_login(
         self,
         login: Option<&Login>,

@@ -49,7 +49,8 @@ impl Intent {
         is_fresh && self.mac(*time, rules).is_some_and(|right| right.matches(&Digest::new(mac)))
     }
 
-    /// The text that is the yes, from now on; of a server without sessions an empty one, which confirms nothing.
+    /// The text that is the yes, from now on; of a server without sessions an empty one, which confirms
+    /// nothing.
     fn token(&self, now: DateTime<Utc>, rules: &Rules) -> String {
         let time = now.timestamp().to_be_bytes();
         let mac = self.mac(time, rules);

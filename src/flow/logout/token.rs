@@ -55,5 +55,5 @@ pub(crate) fn logout_token(
         events: Events,
         sid: notice.sid.as_deref(),
     };
-    Unsigned::new(typ, &body, Some(rules.id_token_algorithm(client)))
+    Unsigned::new(typ, &body, rules.id_token_algorithm(client).key())
 }

@@ -1,4 +1,4 @@
-//! [`Entitlement`] and [`Denial`]: what a host says to a request of one of its own grant types.
+//! [`Entitlement`] and [`Denial`]: the host's answer to a request of its own grant type.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,11 @@ use crate::grant::{Authentication, Subject};
 use crate::issuance::Limits;
 use crate::store::{BackendError, ReplayKey};
 
-/// The subject that tokens may be issued for, and the most that they may allow.
+/// The subject of the tokens, and the most that they may permit.
 ///
-/// All of it is a ceiling. The tokens have the scope that is in this one, in the client's registration and in the request; a
-/// resource that the server does not know, or a user who [may not go on](crate::ResourceOwner::account_status), gets none.
+/// All of it is a ceiling. The tokens have the scope that is in this one, in the client's registration and in
+/// the request; a resource that the server does not know, or a user who [may not go
+/// on](crate::ResourceOwner::account_status), gets none.
 ///
 /// ```
 /// use grantor::Scope;
@@ -51,7 +52,7 @@ impl Entitlement {
         Self::of(Holder::User(user.into()), scope)
     }
 
-    /// The client itself, which must have proven who it is; it never gets a refresh token.
+    /// The client itself, which must be authenticated; it never gets a refresh token.
     pub fn client(scope: Scope) -> Self {
         Self::of(Holder::Client, scope)
     }
@@ -61,18 +62,19 @@ impl Entitlement {
         Self { holder, scope, targets, authentication, lifetime, wants_refresh: false, once }
     }
 
-    /// Only for these resources, which the server has to know; by default for any. If it is one, a request need not name it.
+    /// Only for these resources, which the server has to know; by default for any. If it is one, a request
+    /// need not name it.
     pub fn resources(self, resources: impl IntoIterator<Item = ResourceId>) -> Self {
         Self { targets: Some(resources.into_iter().collect()), ..self }
     }
 
-    /// How well the user proved who they are, and when (`auth_time`, `acr`).
+    /// How and when the user authenticated (`auth_time`, `acr`).
     pub fn authenticated(self, auth_time: DateTime<Utc>, acr: Option<String>) -> Self {
         let acr = acr.map(String::into_boxed_str);
         Self { authentication: Some(Authentication { auth_time, acr }), ..self }
     }
 
-    /// Nothing of it lives for longer; by default as long as the server's policy says.
+    /// The latest expiry; by default that of the server's policy.
     pub fn lifetime(self, longest: Duration) -> Self {
         Self { lifetime: Some(longest), ..self }
     }
@@ -82,10 +84,12 @@ impl Entitlement {
         Self { wants_refresh: true, ..self }
     }
 
-    /// What the request presented works once: `id`, unique in `space`, say the number of a voucher in its series.
+    /// The presented credential is single-use: `id` is unique in `space`, for example the number of a voucher
+    /// in its series.
     ///
-    /// The server uses it up last of all, right before the tokens are written: a request that is refused spends nothing, and of
-    /// several at once one wins. `until` is when the host itself would refuse it; it is remembered no longer.
+    /// The server marks it as used last, right before the tokens are written: a refused request uses up
+    /// nothing, and of several concurrent ones one wins. `until` is when the host itself would refuse it; it
+    /// is not remembered for longer.
     pub fn single_use(self, space: &str, id: &str, until: DateTime<Utc>) -> Self {
         Self { once: Some((ReplayKey::new(space, id), until)), ..self }
     }
@@ -142,7 +146,7 @@ impl Entitlement {
     }
 }
 
-/// Why a host's grant type gives nothing. The other side learns the error; the log has the reason.
+/// Why a host's grant type refuses. The client gets the error; the log has the reason.
 #[derive(Debug)]
 pub struct Denial(Why);
 
@@ -159,7 +163,7 @@ impl Denial {
         Self::because(Reason::Extension(ExtensionRefusal::RequestMalformed))
     }
 
-    /// `invalid_grant`: what was presented is unknown, expired, used, or for somebody else.
+    /// `invalid_grant`: the presented credential is unknown, expired, used, or for another client.
     #[must_use]
     pub fn invalid_grant() -> Self {
         Self::because(Reason::Extension(ExtensionRefusal::GrantInvalid))
@@ -172,7 +176,7 @@ impl Denial {
         Self::because(Reason::Extension(ExtensionRefusal::SecretWrong))
     }
 
-    /// `invalid_grant`: the user would have to agree first, on a page, by another grant.
+    /// `invalid_grant`: the user must first consent on a page, with another grant type.
     #[must_use]
     pub fn consent_missing() -> Self {
         Self::because(Reason::Extension(ExtensionRefusal::ConsentMissing))
@@ -201,7 +205,7 @@ impl Denial {
     }
 }
 
-/// It could not be found out: 503.
+/// The check failed: 503.
 impl From<BackendError> for Denial {
     fn from(error: BackendError) -> Self {
         Self(Why::Failed(error))

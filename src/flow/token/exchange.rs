@@ -1,4 +1,5 @@
-//! Token exchange (RFC 8693): an access token in exchange for one with fewer rights or another target, for the same subject.
+//! Token exchange (RFC 8693): an access token in exchange for one with fewer rights or another target, for
+//! the same subject.
 //!
 //! ```text
 //! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitSecrets ─▶ Decision
@@ -19,7 +20,7 @@ use crate::token::Access;
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// The tokens of a request, before anybody has looked at them.
+/// The tokens of a request, unverified.
 #[derive(Debug)]
 pub(super) struct Exchanged {
     subject: SecretText,
@@ -130,7 +131,7 @@ impl AwaitTokens {
     }
 }
 
-/// Waits for the host's word: who may exchange what for what is its own business.
+/// Waits for the host's decision on the exchange.
 #[derive(Debug)]
 pub struct AwaitPermission {
     client: AuthenticatedClient,
@@ -156,16 +157,16 @@ pub enum Exchange {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ExchangeAsk<'a> {
-    /// The client that asks; it is authenticated, and the grant type is registered for it.
+    /// The client; it is authenticated, and the grant type is registered for it.
     pub client: &'a Client,
-    /// The access of the subject token. Whether the client was meant to have it is yours to judge: it may be for a
-    /// resource of another party.
+    /// The access of the subject token. You decide whether the client may use it: it may be for a resource of
+    /// another party.
     pub subject: &'a Access,
     /// The access of the actor token, if there is one.
     pub actor: Option<&'a Access>,
-    /// The resources that the new token is asked for, all of them known; none is the server's default audience.
+    /// The requested resources, all of them known; empty is the server's default audience.
     pub targets: &'a ResourceIndicators,
-    /// The scope that is asked for, within that of the subject token; none is all of it.
+    /// The requested scope, within that of the subject token; `None` is all of it.
     pub scope: Option<&'a Scope>,
 }
 
@@ -202,7 +203,8 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
-        // The key of the subject token is checked by the gate; that of the actor token goes no further than this.
+        // The key of the subject token is checked by the gate; that of the actor token goes no further than
+        // this.
         if let Some(key) = &actor_key {
             ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(Reason::from)?;
         }

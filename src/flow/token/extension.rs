@@ -1,4 +1,4 @@
-//! Grant types that the host brings along (RFC 6749 section 4.5).
+//! The host's own grant types (RFC 6749 section 4.5).
 //!
 //! ```text
 //! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ Decision
@@ -22,7 +22,7 @@ pub use crate::issuance::ExtensionTerms;
 pub(crate) use crate::issuance::KnownExtension;
 use crate::issuance::Rules;
 
-/// A request of such a grant type, before anybody has looked at it.
+/// A request of such a grant type, unverified.
 #[derive(Debug)]
 pub(super) struct Extended {
     known: KnownExtension,
@@ -41,7 +41,7 @@ impl Extended {
     }
 }
 
-/// Waits for the host's word: in whose name, and for how much at most.
+/// Waits for the host's entitlement.
 #[derive(Debug)]
 pub struct AwaitEntitlement {
     client: AuthenticatedClient,
@@ -53,14 +53,15 @@ pub struct AwaitEntitlement {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ExtensionAsk<'a> {
-    /// The client that asks. It is authenticated, or a public one that the terms let in and that only named itself; the grant
-    /// type is registered for it.
+    /// The client. It is authenticated, or a public one that the terms allow and that only named itself; the
+    /// grant type is registered for it.
     pub client: &'a Client,
-    /// What the request carries, as a stranger may have written it.
+    /// The parameters of the request, which are untrusted.
     pub parameters: &'a Parameters,
-    /// The scope that is asked for; none is all that the client may have. Well-formed, and not yet compared with any limit.
+    /// The requested scope; `None` is all that the client may have. Well-formed, but not yet checked against
+    /// any limit.
     pub scope: Option<&'a Scope>,
-    /// The resources that are asked for; none is the server's default audience. Not yet known to be there.
+    /// The requested resources; empty is the server's default audience. They may be unknown.
     pub targets: &'a ResourceIndicators,
     /// The server's own name, which an assertion should be for.
     pub issuer: &'a str,
@@ -116,8 +117,8 @@ impl AwaitEntitlement {
         }
     }
 
-    /// Takes the host's word on the request, and on the user whom it names. What it allows is a ceiling: the gate has the
-    /// last word.
+    /// Takes the host's word on the request, and on the user whom it names. What it allows is a ceiling: the
+    /// gate has the last word.
     ///
     /// # Errors
     /// It names more resources than a grant can have.

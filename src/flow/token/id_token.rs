@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::base::{Algorithm, Scope, after};
+use crate::base::{Algorithm, ResponseAlgorithm, Scope, SecretText, after};
 use crate::client::Client;
 use crate::error::{BackendError, Reason};
 use crate::grant::{Grant, Subject};
@@ -18,12 +18,14 @@ use crate::issuance::Rules;
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted, can_be_sub};
 use crate::signing::Unsigned;
 
-/// An `id_token` on its way to its signature. Before the answer is written, the host has its word on the user; after the
-/// access token is known, so is its hash.
+/// An `id_token` on its way to its signature. Before the answer is written, the host has its word on the
+/// user, and opens the secret that signs it, if one does; after the access token is known, so is its hash.
 pub struct IdToken {
     body: Body,
-    algorithm: Algorithm,
+    algorithm: ResponseAlgorithm,
     client: Arc<Client>,
+    /// The client's own, as soon as the host opened it.
+    secret: Option<SecretText>,
     /// The user, as the host knows them.
     user: Arc<str>,
     /// The claims that the host is still to be asked for.
@@ -70,7 +72,8 @@ pub(in crate::flow) struct IdTokenTerms<'a> {
     /// By what the client knows the user, where that is not the host's own identifier.
     pub(in crate::flow) sub: Option<&'a Arc<str>>,
     pub(in crate::flow) issued: DateTime<Utc>,
-    /// Whether it answers the authorization request, whose `nonce` it has then: no refreshed one has it (section 12.2).
+    /// Whether it answers the authorization request, whose `nonce` it has then: no refreshed one has it
+    /// (section 12.2).
     pub(in crate::flow) has_nonce: bool,
     /// Whether no access token will be there to ask for the claims of the scope with (section 5.4).
     pub(in crate::flow) is_alone: bool,
@@ -102,7 +105,7 @@ impl IdToken {
             return Err(Reason::SubjectUnfit);
         }
         let algorithm = rules.id_token_algorithm(client);
-        if !terms.algorithms.contains(&algorithm) {
+        if !terms.signs_with(algorithm) {
             return Err(Reason::IdTokenAlgorithm);
         }
         let wanted = Wanted::in_id_token(openid, scope, client, is_alone);
@@ -123,7 +126,24 @@ impl IdToken {
             user: Map::new(),
         };
         let wanted = (!wanted.is_empty()).then_some(wanted);
-        Ok(Some(Self { body, algorithm, client: Arc::clone(client), user: Arc::clone(user), wanted }))
+        let (client, user) = (Arc::clone(client), Arc::clone(user));
+        Ok(Some(Self { body, algorithm, client, secret: None, user, wanted }))
+    }
+
+    /// The client whose secret signs it, while that is not open.
+    pub(crate) fn awaits_secret_of(&self) -> Option<&Client> {
+        let is_awaited = self.algorithm == ResponseAlgorithm::Hs256 && self.secret.is_none();
+        is_awaited.then_some(&*self.client)
+    }
+
+    /// Takes that secret.
+    pub(crate) fn take_secret(&mut self, secret: SecretText) {
+        self.secret = Some(secret);
+    }
+
+    /// The secret that signs it; none where a key of the server does.
+    pub(super) fn secret(&self) -> Option<&SecretText> {
+        self.secret.as_ref()
     }
 
     /// What the host is asked for, if it still is to be.
@@ -133,7 +153,8 @@ impl IdToken {
         Some(ClaimsAsked::new(&self.user, &self.client, wanted, ClaimsTo::IdToken))
     }
 
-    /// Takes the host's answer. Gives back whether it named claims that the protocol makes, which are dropped.
+    /// Takes the host's answer. Gives back whether it named claims that the protocol makes, which are
+    /// dropped.
     pub(crate) fn answer(&mut self, given: Map<String, Value>) -> bool {
         let Some(wanted) = self.wanted.take() else { return false };
         let kept = wanted.keep(given);
@@ -146,7 +167,8 @@ impl IdToken {
         self.body.at_hash = Some(half_hash(access_token, self.algorithm));
     }
 
-    /// Binds it to the code and to the `state` that it goes with (section 3.3.2.11, Financial-grade API 1.0 Part 2 section 5.2.2.1).
+    /// Binds it to the code and to the `state` that it goes with (section 3.3.2.11, Financial-grade API 1.0
+    /// Part 2 section 5.2.2.1).
     pub(in crate::flow) fn bind_request(&mut self, code: Option<&str>, state: Option<&str>) {
         self.body.c_hash = code.map(|code| half_hash(code, self.algorithm));
         self.body.s_hash = state.map(|state| half_hash(state, self.algorithm));
@@ -154,9 +176,9 @@ impl IdToken {
 
     /// What has to be signed.
     pub(super) fn unsigned(&self) -> Result<Unsigned, BackendError> {
-        match self.wanted {
-            None => Unsigned::new(TYPE, &self.body, Some(self.algorithm)),
-            Some(_) => Err(BackendError::permanent("the host was not asked for the claims of the id_token")),
+        match self.wanted.is_some() || self.awaits_secret_of().is_some() {
+            true => Err(BackendError::permanent("the host was not asked for what the id_token needs")),
+            false => Unsigned::new(TYPE, &self.body, self.algorithm.key()),
         }
     }
 }
@@ -169,12 +191,12 @@ impl fmt::Debug for IdToken {
 }
 
 /// The left half of the hash that goes with a signature's algorithm, as base64url. Ed25519 goes with SHA-512.
-fn half_hash(text: &str, algorithm: Algorithm) -> String {
-    match algorithm {
-        Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256 => {
+fn half_hash(text: &str, algorithm: ResponseAlgorithm) -> String {
+    match algorithm.key() {
+        None | Some(Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256) => {
             URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16])
         }
-        Algorithm::EdDsa => URL_SAFE_NO_PAD.encode(&Sha512::digest(text)[..32]),
+        Some(Algorithm::EdDsa) => URL_SAFE_NO_PAD.encode(&Sha512::digest(text)[..32]),
     }
 }
 
@@ -186,9 +208,10 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_specification() {
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-        assert_eq!(half_hash(token, Algorithm::Rs256), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(half_hash(token, Algorithm::Rs256.into()), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(half_hash(token, ResponseAlgorithm::Hs256), "77QmUPtjPfzWtF2AnpK9RQ");
         let code = "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk";
-        assert_eq!(half_hash(code, Algorithm::Rs256), "LDktKdoQak3Pk0cnXxCltA");
-        assert_eq!(half_hash(token, Algorithm::EdDsa).len(), 43);
+        assert_eq!(half_hash(code, Algorithm::Rs256.into()), "LDktKdoQak3Pk0cnXxCltA");
+        assert_eq!(half_hash(token, Algorithm::EdDsa.into()).len(), 43);
     }
 }

@@ -119,7 +119,7 @@ impl AwaitClient {
     /// Reads a token request.
     ///
     /// # Errors
-    /// Whatever is wrong with its form, before anybody is asked.
+    /// A malformed form; nothing has been looked up yet.
     pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
@@ -162,7 +162,8 @@ impl AwaitsClient for TokenRequest {
     }
 }
 
-/// Binds the tokens of a client that wants that to the certificate of the connection (RFC 8705 section 3), before anything is spent.
+/// Binds the tokens of a client that wants that to the certificate of the connection (RFC 8705 section 3),
+/// before anything is spent.
 fn bound(
     asked: RequestedAccess,
     client: &Client,
@@ -176,7 +177,7 @@ fn bound(
     Ok(RequestedAccess { confirmation: Confirmation::of(jkt, Some(print)), ..asked })
 }
 
-/// The client is who it says; what is lacking now depends on the grant type.
+/// The client is authenticated; the next missing fact depends on the grant type.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Authenticated {

@@ -1,4 +1,5 @@
-//! What is redeemed at the token endpoint: a code, a device code or a refresh token. Each is a row of facts and a file.
+//! What is redeemed at the token endpoint: a code, a device code or a refresh token. Each is a row of facts
+//! and a file.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -122,8 +123,8 @@ impl AwaitGrant {
         self.handle.grant
     }
 
-    /// Whether a code of either kind is presented: its answer, unlike a refresh token's, can be asked for again only
-    /// where the server knows that it never left.
+    /// Whether a code of either kind is presented: its answer, unlike a refresh token's, can be asked for
+    /// again only where the server knows that it never left.
     #[must_use]
     pub fn is_code(&self) -> bool {
         self.row.is_code

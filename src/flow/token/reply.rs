@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::exchange::ACCESS_TOKEN;
 use super::id_token::IdToken;
-use crate::base::{AccessRights, AuthorizationDetails, Confirmation, Secret};
+use crate::base::{AccessRights, AuthorizationDetails, Confirmation, Secret, SecretText};
 use crate::client::GrantType;
 use crate::grant::{Grant, GrantId, Handle, Issued, Kind, Prefixes};
 use crate::http::Response;
@@ -54,7 +54,7 @@ pub enum Part {
     AccessToken {
         /// What it says; the host may add to it.
         claims: Box<Claims>,
-        /// The algorithm that its resource wants.
+        /// The algorithm that its resource or the profile of the client wants.
         algorithm: Option<Algorithm>,
     },
     /// Who the user is (OpenID Connect Core section 2).
@@ -85,8 +85,7 @@ impl Reply {
             AccessTokens::Opaque => None,
             AccessTokens::Jwt => {
                 let claims = Box::new(grant.claims(&tokens, rules));
-                let algorithm = rules.access_token_algorithm(&claims.aud);
-                Some(Part::AccessToken { claims, algorithm })
+                Some(Part::AccessToken { claims, algorithm: tokens.algorithm })
             }
         };
         let Issued { access, refresh, rights, .. } = tokens;
@@ -129,7 +128,8 @@ impl Reply {
         std::iter::once(&mut waiting.next).chain(&mut waiting.rest).find_map(Part::id_token_mut)
     }
 
-    /// The parameters of an answer by way of the browser (RFC 6749 section 4.2.2), and those of them that have to be signed.
+    /// The parameters of an answer by way of the browser (RFC 6749 section 4.2.2), and those of them that
+    /// have to be signed.
     pub(in crate::flow) fn into_parameters(
         self,
         prefixes: &Prefixes,
@@ -189,6 +189,14 @@ impl Part {
             Self::AccessToken { .. } => ACCESS_TOKEN_MEMBER,
             Self::IdToken(_) => "id_token",
             Self::Other { member, .. } => member,
+        }
+    }
+
+    /// The secret of its client that signs it; none where a key of the server does.
+    pub(crate) fn secret(&self) -> Option<&SecretText> {
+        match self {
+            Self::IdToken(id_token) => id_token.secret(),
+            Self::AccessToken { .. } | Self::Other { .. } => None,
         }
     }
 

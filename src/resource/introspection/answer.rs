@@ -1,4 +1,4 @@
-//! What a server says of a token that is active (RFC 7662 section 2.2).
+//! The response for an active token (RFC 7662 section 2.2).
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::resource::token_claims::{TokenClaims, WireScope};
 use crate::signing::Claims;
 use crate::trust::times::CLOCK_SKEW;
 
-/// The members as any server may write them; only `active` has to be there.
+/// The members as any server may write them; only `active` is required.
 #[derive(Deserialize)]
 pub(super) struct Active {
     #[serde(rename = "active")]
@@ -28,14 +28,14 @@ struct Whether {
 }
 
 impl Active {
-    /// The outer `None` is no answer, the inner one that the token is not active.
+    /// The outer `None` is a malformed response; the inner one means that the token is not active.
     pub(super) fn read(json: &[u8]) -> Option<Option<Self>> {
         let Whether { active } = serde_json::from_slice(json).ok()?;
         if !active {
             return Some(None);
         }
         let read: Self = serde_json::from_slice(json).ok()?;
-        // RFC 7662 section 2.2: the scope is a text.
+        // RFC 7662 section 2.2: the scope is a string.
         let is_list = matches!(read.claims.scope, Some(WireScope::List(_)));
         (!is_list).then_some(Some(read))
     }
@@ -44,7 +44,7 @@ impl Active {
         self.claims.exp.and_then(NumericDate::moment)
     }
 
-    /// What has to hold at any resource.
+    /// The checks that hold at any resource.
     pub(super) fn check(&self, issuer: Option<&str>, now: DateTime<Utc>) -> Result<(), Reason> {
         let claims = &self.claims;
         if claims.iss.is_some() && issuer.is_some() && claims.iss.as_deref() != issuer {
@@ -59,7 +59,7 @@ impl Active {
         let is = |said: &Option<String>, names: &[&str]| {
             said.as_ref().is_none_or(|said| names.iter().any(|name| said.eq_ignore_ascii_case(name)))
         };
-        // Some servers say what kind of token it is, and a refresh token is no access token.
+        // Some servers return the kind of token, and a refresh token is not an access token.
         if !is(&self.token_use, &["access_token", "access"]) {
             return Err(Reason::TokenInactive);
         }
@@ -71,13 +71,12 @@ impl Active {
         }
     }
 
-    /// Whether it is for this resource, if the answer says for whom it is.
+    /// Whether it is for this resource, if the response has an audience.
     pub(super) fn is_for(&self, resource: &ResourceId) -> Option<bool> {
         self.claims.aud.as_ref().map(|audience| audience.names(resource.as_str()))
     }
 
-    /// What it says as the claims of a signed token, if it says in whose name the token acts. Where it has no expiry, `until`
-    /// stands for it.
+    /// The response as the claims of a signed token, if it has a subject. `until` replaces a missing expiry.
     pub(super) fn claims(
         &self,
         resource: &ResourceId,

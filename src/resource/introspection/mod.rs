@@ -23,11 +23,12 @@ use crate::trust::Recent;
 use crate::trust::kept::{Answer, DEADLINE, RemoteValue};
 use answer::Active;
 
-/// Asks the server that issued a token what it allows (RFC 7662). It works for any kind of token, and it knows what is
-/// revoked, at most [`max_age`](Self::max_age) late.
+/// Asks the server that issued a token what it permits (RFC 7662). It works for any kind of token, and sees a
+/// revocation at most [`max_age`](Self::max_age) late.
 ///
-/// An answer is kept under a digest of the token, never beyond the token's expiry; of the same token one question is under way at
-/// a time. An inactive token is remembered for some seconds. If the server cannot be asked, the answer is 503.
+/// A response is cached under a digest of the token, never beyond the token's expiry; there is one request at
+/// a time for the same token. An inactive token is cached for some seconds. If the server cannot be reached,
+/// the response is 503.
 ///
 /// ```
 /// # use grantor::outbound::Outbound;
@@ -51,21 +52,21 @@ pub struct Introspection {
     max_age: Duration,
     untyped: bool,
     unaddressed: bool,
-    /// How an answer is read, if it is no JSON.
+    /// How a response is read, if it is not JSON.
     reader: Option<Box<dyn AnswerReader>>,
     cache: Recent<[u8; 32], Entry>,
 }
 
-/// What the server says of one token.
+/// The server's response for one token.
 type Entry = Arc<RemoteValue<Option<Arc<Active>>>>;
 
-/// Reads answers of another form than JSON.
+/// Reads responses in another format than JSON.
 #[async_trait]
 trait AnswerReader: Send + Sync {
-    /// The media type that is asked for.
+    /// The requested media type.
     fn media_type(&self) -> &'static str;
 
-    /// The answer as JSON, once all is checked that proves it.
+    /// The response as JSON, after it is verified.
     async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Reason>;
 }
 
@@ -74,7 +75,7 @@ enum Endpoint {
     Of(Discovery),
 }
 
-/// By what a resource server proves to the other server who it is.
+/// How a resource server authenticates to the authorization server.
 pub struct Credentials(SecretText);
 
 impl Credentials {
@@ -94,7 +95,7 @@ impl Credentials {
 }
 
 impl Introspection {
-    /// Asks at this endpoint, as this client.
+    /// Uses this endpoint, as this client.
     #[must_use]
     pub fn at(
         endpoint: impl Into<String>,
@@ -104,7 +105,7 @@ impl Introspection {
         Self::new(Endpoint::At(endpoint.into()), Arc::new(outbound), credentials)
     }
 
-    /// Asks at the `introspection_endpoint` that the issuer publishes.
+    /// Uses the `introspection_endpoint` that the issuer publishes.
     #[must_use]
     pub fn of(discovery: Discovery, credentials: Credentials) -> Self {
         let (issuer, outbound) = (discovery.issuer().to_owned(), Arc::clone(discovery.outbound()));
@@ -125,23 +126,23 @@ impl Introspection {
         }
     }
 
-    /// Whose tokens they are: an answer that names another issuer counts for nothing, and the metadata of the resource name
-    /// this one.
+    /// The issuer of the tokens: a response with another issuer is refused, and the metadata of the resource
+    /// name this one.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// How long an answer is believed, and so how long a token passes that has been revoked; by default 30 s. With zero,
-    /// every request is a question.
+    /// How long a response is cached, and so how long a revoked token still passes; by default 30 s. With
+    /// zero, every request is introspected.
     #[must_use]
     pub fn max_age(mut self, longest: Duration) -> Self {
         self.max_age = longest;
         self
     }
 
-    /// How many answers are kept, at least; by default 10,000. There are never more than twice as many.
+    /// How many responses are cached, at least; by default 10,000. There are never more than twice as many.
     #[must_use]
     pub fn keep(mut self, answers: usize) -> Self {
         // Either half of the cache has room for all of them.
@@ -149,24 +150,24 @@ impl Introspection {
         self
     }
 
-    /// Believes answers without grantor's own `sub_type`, as other servers give them: a subject that is missing or equals the
-    /// client's id is the client, any other a user. On a server where clients choose their id or users their name, this
-    /// lets one pass as the other.
+    /// Accepts responses without grantor's own `sub_type`, as other servers send them: a subject that is
+    /// missing or equals the client's id is the client, any other a user. On a server where clients choose
+    /// their id or users their name, one can pass as the other.
     #[must_use]
     pub fn allow_untyped_subjects(mut self) -> Self {
         self.untyped = true;
         self
     }
 
-    /// Believes answers without `aud`. Only for a server that answers each resource for its own tokens alone: otherwise a
-    /// token for another resource passes here.
+    /// Accepts responses without `aud`. Only for a server that answers each resource only about its own
+    /// tokens: otherwise a token for another resource passes here.
     #[must_use]
     pub fn allow_missing_audience(mut self) -> Self {
         self.unaddressed = true;
         self
     }
 
-    /// What the server says of a token; none of one that is not active.
+    /// The server's response for a token; `None` if it is not active.
     async fn known(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Arc<Active>>, Reason> {
         if self.max_age.is_zero() {
             return self.ask(token, now).await.map(|answer| answer.value);
@@ -212,7 +213,7 @@ impl Introspection {
         Ok(Answer { value, fresh_until: until, stale_until: until })
     }
 
-    /// How long an answer is kept: never past the expiry of the token.
+    /// How long a response is cached: never past the expiry of the token.
     fn believed_until(&self, active: Option<&Active>, now: DateTime<Utc>) -> DateTime<Utc> {
         let longest = after(now, self.max_age);
         match active.map(|active| active.expires().unwrap_or(longest)) {
@@ -222,7 +223,7 @@ impl Introspection {
     }
 }
 
-/// Longer tokens are not asked about; a parameter of ours may have as many bytes.
+/// Longer tokens are not introspected; this is also our own limit for a parameter.
 const MAX_TOKEN: usize = 8 * 1024;
 
 const MAX_ANSWER: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! Signed introspection answers (RFC 9701): what a guard believes of them.
+//! Signed introspection responses (RFC 9701): the checks of a guard.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,11 +14,12 @@ use crate::trust::times::CLOCK_SKEW;
 use crate::trust::{KeySource, SignatureMissing, signed_claims};
 
 impl Introspection {
-    /// Asks for signed answers (RFC 9701) and believes no others: they say what was said of a token even where they are kept as evidence,
-    /// and an attacker on the connection cannot change them.
+    /// Requests signed responses (RFC 9701) and accepts no others: they can be kept as evidence, and an
+    /// attacker on the connection cannot change them.
     ///
-    /// An answer counts if one of these keys signed it, its `iss` is [`issuer`](Self::issuer), which has to be set, its `aud` is `client`, the
-    /// name by which this resource server asks, and its `iat` is a minute old at most. Any other one is no answer: 503.
+    /// A response is accepted if one of these keys signed it, its `iss` is [`issuer`](Self::issuer), which
+    /// must be set, its `aud` is `client`, the client id of this resource server, and its `iat` is at most a
+    /// minute old. Otherwise the result is 503.
     #[must_use]
     pub fn signed(mut self, client: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         self.reader = Some(Box::new(SignedAnswers { client: client.into(), keys: Box::new(keys) }));
@@ -35,7 +36,7 @@ const MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
 const TYPE: &str = "token-introspection+jwt";
 
-/// The greatest age of an answer, in seconds.
+/// The greatest age of a response, in seconds.
 const OLDEST: i64 = 60;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! What a signed access token has to say, from any issuer (RFC 9068 section 2.2).
+//! The required claims of a signed access token, from any issuer (RFC 9068 section 2.2).
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use crate::resource::audience::Audience;
 use crate::resource::token_claims::TokenClaims;
 use crate::trust::times::{CLOCK_SKEW, EXPIRY_LEEWAY};
 
-/// From when until when a token is valid, in seconds since 1970.
+/// The period in which a token is valid, in seconds since 1970.
 #[derive(Clone, Copy)]
 pub(super) struct Validity {
     exp: i64,
@@ -44,7 +44,8 @@ pub(super) fn required(claims: &TokenClaims) -> Option<Required<'_>> {
     Some(Required { iss: claims.iss.as_deref()?, aud: claims.aud.as_ref()?, validity })
 }
 
-/// Whether it says of itself that it is another kind of token. Only a header can say that it is an access token.
+/// Whether its claims show that it is another kind of token. Only the header can show that it is an access
+/// token.
 pub(super) fn is_of_another_kind(claims: &TokenClaims) -> bool {
     match claims.extra.get("typ") {
         Some(typ) => !typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("bearer")),

@@ -12,12 +12,12 @@ use crate::resource::{Discovery, GuardBuilder};
 use crate::store::BackendError;
 use crate::trust::{FetchedKeys, KeySource, TrustedKeys};
 
-/// The key set at the `jwks_uri` that an issuer publishes (RFC 8414), kept as [`FetchedKeys`] keeps it. If the issuer moves it, that
-/// is seen when its metadata are fetched again.
+/// The key set at the `jwks_uri` that an issuer publishes (RFC 8414), cached as by [`FetchedKeys`]. If the
+/// issuer moves it, this is noticed when its metadata are fetched again.
 #[derive(Debug)]
 pub struct DiscoveredKeys {
     discovery: Discovery,
-    /// Those of the address that was published last.
+    /// The keys of the URL that was published last.
     current: Mutex<Option<(String, Arc<FetchedKeys>)>>,
 }
 
@@ -52,8 +52,8 @@ impl KeySource for DiscoveredKeys {
 }
 
 impl GuardBuilder {
-    /// Believes the access tokens that this issuer signs, by the keys that it publishes: found by discovery (RFC 8414),
-    /// fetched and kept. What is revoked passes until it expires.
+    /// Accepts the access tokens that this issuer signs, with its published keys: found by discovery (RFC
+    /// 8414), fetched and cached. A revoked token passes until it expires.
     pub fn issuer(self, issuer: impl Into<String>, outbound: impl Outbound + 'static) -> Self {
         let discovery = Discovery::new(issuer, outbound);
         self.verifier(JwtVerifier::new(discovery.issuer().to_owned(), DiscoveredKeys::new(discovery)))

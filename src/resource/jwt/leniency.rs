@@ -4,56 +4,61 @@ use serde::Deserialize as _;
 
 use crate::resource::token_claims::{TokenClaims, WireScope};
 
-/// A difference from RFC 9068 that is taken from one issuer, by [`JwtVerifier::allow`](super::JwtVerifier::allow). Without
-/// any, a token has to be as RFC 9068 wants it.
+/// A difference from RFC 9068 that is accepted from one issuer, by
+/// [`JwtVerifier::allow`](super::JwtVerifier::allow). Without any, a token must follow RFC 9068.
 ///
-/// [`KEYCLOAK`](Self::KEYCLOAK), [`AUTH0`](Self::AUTH0) and [`ENTRA`](Self::ENTRA) are what these servers need as they come.
+/// [`KEYCLOAK`](Self::KEYCLOAK), [`AUTH0`](Self::AUTH0) and [`ENTRA`](Self::ENTRA) are what these servers
+/// need in their default configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Leniency {
     /// The header's `typ` may be `JWT`, or absent.
     ///
-    /// Gives up: what keeps other tokens apart that the issuer signs with the same keys. One that shows itself as an ID token
-    /// or a logout token is refused (a claim `typ` other than `Bearer`; without one, `nonce`, `at_hash`, `c_hash`, `s_hash` or `events`).
-    /// Every other one passes if it names the resource in `aud`, so let no client of the issuer have the resource's name.
+    /// Gives up: the distinction from other tokens that the issuer signs with the same keys. A recognisable
+    /// ID token or logout token is refused (a claim `typ` other than `Bearer`; without one, `nonce`,
+    /// `at_hash`, `c_hash`, `s_hash` or `events`). Every other one passes if it names the resource in `aud`,
+    /// so let no client of the issuer have the resource's name.
     PlainType,
-    /// Where there is no `client_id`, the client is in `azp`, or else in `appid`.
+    /// Without `client_id`, the client is in `azp`, or else in `appid`.
     ///
-    /// Gives up: `azp` is "the authorized party", which some servers let clients set to another client than the one that asked.
-    /// [`Access::client`](crate::Access::client) is as good as the issuer's word for it.
+    /// Gives up: `azp` is "the authorized party", which some servers let clients set to another client than
+    /// the one that asked. [`Access::client`](crate::Access::client) is as good as the issuer's word for it.
     AuthorizedParty,
-    /// `scope` may be an array of texts.
+    /// `scope` may be an array of strings.
     ///
-    /// Gives up: nothing, if the issuer means by it what it would mean by one text.
+    /// Gives up: nothing, if the issuer gives it the same meaning as one string.
     ScopeList,
-    /// Where there is no `scope`, the scope is in `scp`, a text or an array of texts.
+    /// Without `scope`, the scope is in `scp`, a string or an array of strings.
     ///
-    /// Gives up: nothing, if the issuer means by `scp` what others mean by `scope`.
+    /// Gives up: nothing, if the issuer gives `scp` the meaning of `scope`.
     Scp,
-    /// There may be no `jti`.
+    /// `jti` may be missing.
     ///
-    /// Gives up: the token has no name, so a log cannot say which it was, and your API cannot refuse it by name.
+    /// Gives up: the token has no id, so a log cannot identify it, and your API cannot block it.
     MissingJti,
-    /// Tokens need not say whether their subject is a user (`sub_type`, grantor's own claim): then it is the client
-    /// where `sub` is the client, and else a user.
+    /// Tokens need not say whether their subject is a user (`sub_type`, grantor's own claim): then it is the
+    /// client where `sub` is the client, and else a user.
     ///
-    /// Gives up: that no client passes as a user. Where an issuer's tokens for clients have another `sub` than the client,
-    /// [`Access::user`](crate::Access::user) gives that as a user's name. Only for an issuer whose clients can never be named as its users are.
+    /// Gives up: the guarantee that no client passes as a user. If an issuer's tokens for clients have
+    /// another `sub` than the client id, [`Access::user`](crate::Access::user) returns it as a user. Only for
+    /// an issuer whose clients can never have the same identifiers as its users.
     UntypedSubjects,
 }
 
 impl Leniency {
-    /// Access tokens of Keycloak: `typ` is `JWT`, the client is in `azp`. A client's own tokens have the id of its service
-    /// account as `sub`, which counts as a user.
+    /// Access tokens of Keycloak: `typ` is `JWT`, the client is in `azp`. A client's own tokens have the id
+    /// of its service account as `sub`, which counts as a user.
     pub const KEYCLOAK: &'static [Self] = &[Self::PlainType, Self::AuthorizedParty, Self::UntypedSubjects];
 
-    /// Access tokens of Auth0 in its own profile: `typ` is `JWT`, the client is in `azp`, no `jti`. A client's own tokens
-    /// have `<client>@clients` as `sub`, which counts as a user. Its RFC 9068 profile needs [`UntypedSubjects`](Self::UntypedSubjects) alone.
+    /// Access tokens of Auth0 in its own profile: `typ` is `JWT`, the client is in `azp`, no `jti`. A
+    /// client's own tokens have `<client>@clients` as `sub`, which counts as a user. Its RFC 9068 profile
+    /// needs [`UntypedSubjects`](Self::UntypedSubjects) alone.
     pub const AUTH0: &'static [Self] =
         &[Self::PlainType, Self::AuthorizedParty, Self::MissingJti, Self::UntypedSubjects];
 
-    /// Access tokens of Microsoft Entra ID: `typ` is `JWT`, the client is in `azp` or `appid`, the scope in `scp`, no `jti`. A
-    /// client's own tokens have the id of its service principal as `sub`, which counts as a user, and no scope.
+    /// Access tokens of Microsoft Entra ID: `typ` is `JWT`, the client is in `azp` or `appid`, the scope in
+    /// `scp`, no `jti`. A client's own tokens have the id of its service principal as `sub`, which counts as
+    /// a user, and no scope.
     pub const ENTRA: &'static [Self] =
         &[Self::PlainType, Self::AuthorizedParty, Self::Scp, Self::MissingJti, Self::UntypedSubjects];
 }
@@ -82,7 +87,8 @@ impl Leniencies {
         *switch = true;
     }
 
-    /// Adds what may be written in another way, or left out. `None` if the scope is written in a way that is not taken here.
+    /// Adds the values that may be written differently or left out. `None` if the format of the scope is not
+    /// accepted.
     pub(super) fn apply(self, claims: &mut TokenClaims) -> Option<()> {
         if claims.client_id.is_none() && self.authorized_party {
             let party = claims.extra.get("azp").or_else(|| claims.extra.get("appid"));

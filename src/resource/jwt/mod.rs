@@ -1,4 +1,4 @@
-//! Signed access tokens by their signatures (RFC 9068 section 4), without a question to anybody.
+//! Verifies signed access tokens locally (RFC 9068 section 4), without asking a server.
 
 mod claims;
 mod discovered;
@@ -24,11 +24,11 @@ use verified_cache::{TokenDigest, VerifiedToken, VerifiedTokenCache};
 pub use discovered::DiscoveredKeys;
 pub use leniency::Leniency;
 
-/// Verifies the signed access tokens of one issuer. What is revoked passes until it expires: that is the price of
-/// without a request.
+/// Verifies the signed access tokens of one issuer. A revoked token passes until it expires: that is the
+/// price of local verification.
 ///
-/// A token that passed is remembered by its digest, so that its signature need not be checked again, which is most of the
-/// work. All else is: its times, its audience, and that the key which signed it is still trusted.
+/// A verified token is cached by its digest, so its signature, which is most of the work, need not be checked
+/// again. Everything else is: its times, its audience, and that the signing key is still trusted.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,13 +47,13 @@ pub struct JwtVerifier {
     issuer: String,
     keys: Box<dyn KeySource>,
     lenient: Leniencies,
-    /// What the issuer calls the resource, where that is not its URL.
+    /// The issuer's name for the resource, if it is not its URL.
     audience: Option<String>,
     passed: Option<VerifiedTokenCache>,
 }
 
 impl GuardBuilder {
-    /// Believes the access tokens that this issuer signed with these keys.
+    /// Accepts the access tokens that this issuer signed with these keys.
     pub fn jwks(self, issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         self.verifier(JwtVerifier::new(issuer, keys))
     }
@@ -66,7 +66,7 @@ const ACCESS_TOKEN: &str = "at+jwt";
 const REMEMBERED: usize = 10_000;
 
 impl JwtVerifier {
-    /// The tokens of this issuer, by exactly this name, signed with one of these keys.
+    /// The tokens of exactly this issuer, signed with one of these keys.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         let passed = Some(VerifiedTokenCache::with_limit(REMEMBERED));
@@ -79,16 +79,17 @@ impl JwtVerifier {
         }
     }
 
-    /// How many of the tokens that passed are remembered, about; by default 10,000, and none by 0. One takes a KiB, and
-    /// one with larger claims counts for several, so it is a bound of the memory, too. The least used go first.
+    /// Roughly how many verified tokens are cached; by default 10,000; 0 disables the cache. One takes a KiB,
+    /// and one with larger claims counts as several, so this also bounds the memory. The least used are
+    /// evicted first.
     #[must_use]
     pub fn remember(mut self, tokens: usize) -> Self {
         self.passed = (tokens > 0).then(|| VerifiedTokenCache::with_limit(tokens));
         self
     }
 
-    /// Also takes tokens that differ from RFC 9068 in these ways: for an issuer that is not grantor. Read what each one
-    /// gives up.
+    /// Also accepts tokens that differ from RFC 9068 in these ways: for other issuers than grantor. Read what
+    /// each one gives up.
     ///
     /// ```
     /// # use grantor::resource::{JwtVerifier, KeySource, Leniency};
@@ -108,10 +109,10 @@ impl JwtVerifier {
         self.allow(&[Leniency::UntypedSubjects])
     }
 
-    /// The name that tokens of this issuer have in `aud` for the resource, where that is not its URL: an "API identifier" of
-    /// Auth0, the client id of the API at Entra ID. A token that names the URL is then refused.
+    /// The `aud` of this issuer's tokens for the resource, if it is not its URL: an "API identifier" of
+    /// Auth0, or the client id of the API at Entra ID. A token with the URL is then refused.
     ///
-    /// Whichever guard has this verifier takes tokens of that name, so give each resource a verifier of its own.
+    /// Every guard with this verifier accepts tokens with that `aud`, so give each resource its own verifier.
     #[must_use]
     pub fn audience(mut self, name: impl Into<String>) -> Self {
         self.audience = Some(name.into());
@@ -150,7 +151,7 @@ impl JwtVerifier {
         Ok(VerifiedToken { access: Access::of_claims(claims, resource), validity, key })
     }
 
-    /// The checks of a token that has passed before; none if it has to pass all of them again.
+    /// The remaining checks of a cached token; `None` if it needs all of them again.
     async fn check_again(
         &self,
         passed: VerifiedToken,

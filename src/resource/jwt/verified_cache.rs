@@ -11,7 +11,7 @@ use crate::base::Digest;
 use crate::resource::Access;
 use crate::signing::Claims;
 
-/// A token that passed, with all that has to be looked at again when it comes back.
+/// A verified token, with everything that must be checked again at its next use.
 #[derive(Clone)]
 pub(super) struct VerifiedToken {
     /// At the resource where it passed.
@@ -21,13 +21,13 @@ pub(super) struct VerifiedToken {
     pub(super) key: Digest,
 }
 
-/// Tokens that passed, by their digests; the tokens themselves are not kept.
+/// Verified tokens by their digests; the tokens themselves are not kept.
 ///
-/// An entry needs a valid signature, so strangers cannot push others out. Each shard is two
-/// halves: what is asked for moves to the young one, and when that is full the old one goes.
+/// An entry needs a valid signature, so strangers cannot evict others. Each shard has two halves: a used
+/// entry moves to the young one, and when that is full the old one is dropped.
 pub(super) struct VerifiedTokenCache {
     shards: Box<[Mutex<Shard>]>,
-    /// What half a shard holds, in KiB.
+    /// The capacity of half a shard, in KiB.
     half: usize,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct VerifiedTokenCache {
 struct Shard {
     young: Half,
     old: Half,
-    /// What the young half holds, in KiB.
+    /// The size of the young half, in KiB.
     filled: usize,
 }
 
@@ -86,7 +86,7 @@ impl VerifiedTokenCache {
 }
 
 impl Shard {
-    /// What goes is handed to the caller, to be freed when the lock is.
+    /// Dropped entries are returned to the caller, to be freed after the lock.
     fn insert(&mut self, token: TokenDigest, passed: VerifiedToken, half: usize) -> Half {
         let size = passed.kib();
         if size > half {

@@ -12,7 +12,7 @@ use crate::http::Response;
 use crate::issuance::SignedAnswers;
 use crate::server::AuthorizationServer;
 
-/// Who adds members to the document. A feature with members of its own adds a function.
+/// The functions that add members to the document. A feature with its own members adds a function.
 const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
     issuer,
     super::members,
@@ -28,8 +28,8 @@ const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
     super::openid::members,
 ];
 
-/// The order in the document: that of RFC 8414 section 2. Members that are not listed here follow in the order in which
-/// they were added.
+/// The order in the document: that of RFC 8414 section 2. Members that are not listed here follow in the
+/// order in which they were added.
 const ORDER: &[&str] = &[
     "issuer",
     "authorization_endpoint",
@@ -67,7 +67,8 @@ const ORDER: &[&str] = &[
     "client_id_metadata_document_supported",
 ];
 
-/// The members of the document. RFC 8414 section 3.2 wants no empty lists, and a switch that is off is the default.
+/// The members of the document. RFC 8414 section 3.2 forbids empty lists, and a switch that is off is the
+/// default.
 #[derive(Default)]
 pub(in crate::server) struct Members(Vec<(Cow<'static, str>, Value)>);
 
@@ -88,7 +89,7 @@ impl Members {
         }
     }
 
-    /// There even if it is empty.
+    /// Present even if it is empty.
     pub(in crate::server) fn required_list<'a>(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -97,7 +98,7 @@ impl Members {
         self.add(name, Value::Array(items.into_iter().map(Value::from).collect()));
     }
 
-    /// An object of texts.
+    /// An object of strings.
     pub(in crate::server) fn object<'a>(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -107,12 +108,12 @@ impl Members {
         self.add(name, Value::Object(texts.collect()));
     }
 
-    /// There even if it is off, where that is not the default.
+    /// Present even if it is false, because true is the default.
     pub(in crate::server) fn flag(&mut self, name: impl Into<Cow<'static, str>>, is_on: bool) {
         self.add(name, Value::Bool(is_on));
     }
 
-    /// Left out if it is off.
+    /// Left out if it is false.
     pub(in crate::server) fn switch(&mut self, name: impl Into<Cow<'static, str>>, is_on: bool) {
         if is_on {
             self.add(name, Value::Bool(true));
@@ -161,7 +162,7 @@ fn grant_types(server: &Inner, members: &mut Members) {
     members.list("authorization_grant_profiles_supported", profiles);
 }
 
-/// Whether a client can get tokens by it.
+/// Whether a client can get tokens with it.
 pub(super) fn works(grant_type: &GrantType, server: &Inner) -> bool {
     let has_users = has_users(server);
     let has_devices = super::has_devices(server);
@@ -201,7 +202,7 @@ fn authorization_requests(server: &Inner, members: &mut Members) {
     members.switch("authorization_response_iss_parameter_supported", has_users(server));
 }
 
-/// RFC 9101 section 9. Clients take `request_uri_parameter_supported` for true where it is left out.
+/// RFC 9101 section 9. For clients, `request_uri_parameter_supported` is true if it is omitted.
 fn request_objects(server: &Inner, members: &mut Members) {
     let taken = server.rules.request_objects.filter(|_| has_users(server));
     let Some(terms) = taken else {
@@ -244,8 +245,9 @@ fn client_documents(server: &Inner, members: &mut Members) {
     members.switch("client_id_metadata_document_supported", are_taken);
 }
 
-/// Where the document is: the well-known name goes before the issuer's own path (RFC 8414 section 3.1), and behind it for
-/// clients that put it where OpenID Connect Discovery does. Under some profiles it is also at OpenID Connect's own name.
+/// Where the document is: the well-known name goes before the issuer's own path (RFC 8414 section 3.1), and
+/// behind it for clients that put it where OpenID Connect Discovery does. Under some profiles it is also at
+/// OpenID Connect's own name.
 pub(super) fn paths(server: &Inner) -> Vec<String> {
     let base = &server.issuer_path;
     let mut names = vec!["oauth-authorization-server"];

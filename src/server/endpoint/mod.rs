@@ -1,8 +1,8 @@
-//! THE TABLE: one row for each place where something happens. Routes, methods, CORS, the members of the metadata, the
-//! checks of the paths and the names in the audit derive from it.
+//! THE TABLE: one row for each endpoint. Routes, methods, CORS, the members of the metadata, the checks of
+//! the paths and the names in the audit derive from it.
 //!
-//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`], a row and an arm of
-//! `dispatch`. If its path can be chosen, add a setter to the builder.
+//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`], a row and
+//! an arm of `dispatch`. If its path can be chosen, add a setter to the builder.
 
 mod metadata;
 mod openapi;
@@ -19,7 +19,7 @@ use crate::error::{Reason, Refusal};
 use crate::http::{MAX_BODY, Method, Request, Response, cors};
 use metadata::Members;
 
-/// What is known of an endpoint.
+/// The facts about an endpoint.
 struct Row {
     endpoint: Endpoint,
     /// The word for it in the audit.
@@ -40,7 +40,7 @@ struct Row {
 enum Path {
     /// Below the issuer, here by default.
     Default(&'static str),
-    /// Below the issuer, where the host has a page of its own.
+    /// Below the issuer, at the path of the host's own page.
     OfHost,
     /// Where well-known names put it.
     WellKnown(fn(&Inner) -> Vec<String>),
@@ -48,16 +48,16 @@ enum Path {
     None,
 }
 
-/// Which browser programs read the answers.
+/// Which origins may read the responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origins {
-    /// Those of any origin: no answer depends on a cookie.
+    /// Any origin: no response depends on a cookie.
     Any,
     /// None but the server's own. Always so for the authorization endpoint (RFC 9700 section 2.6).
     Own,
 }
 
-/// Which clients may ask; their methods stand in `<member>_auth_methods_supported`.
+/// Which clients may call it; their methods are in `<member>_auth_methods_supported`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clients {
     /// It does not authenticate clients, or the metadata do not say how.
@@ -146,13 +146,13 @@ impl Endpoint {
         self.row().name
     }
 
-    /// The methods that this server answers there, as `Allow` names them; empty for what it does not answer itself.
+    /// The methods that this server answers there, as `Allow` names them; empty for an endpoint of the host.
     #[must_use]
     pub fn allowed_methods(self) -> String {
         self.row().allow()
     }
 
-    /// Whether browser programs of any origin may read the answers.
+    /// Whether any origin may read the responses.
     #[must_use]
     pub fn is_shared_with_any_origin(self) -> bool {
         self.row().origins == Origins::Any
@@ -246,7 +246,8 @@ fn members(server: &Inner, members: &mut Members) {
     }
 }
 
-/// Where clients show certificates (RFC 8705 section 5): the endpoints that they call themselves, by the same paths.
+/// `mtls_endpoint_aliases` (RFC 8705 section 5): the endpoints that clients call directly, with the same
+/// paths.
 fn mtls_aliases(server: &Inner, members: &mut Members) {
     const ASKING: [Endpoint; 6] = [
         E::PushedAuthorizationRequest,
@@ -306,10 +307,10 @@ impl AuthorizationServer {
     }
 
     /// Answers any request at a machine endpoint: checks the method and the size of the body, answers
-    /// preflights, and lets other origins read what they may read.
+    /// preflights, and applies the rules for other origins.
     pub async fn handle(&self, endpoint: Endpoint, request: &Request) -> Response {
         let begun = self.inner.audit.as_ref().map(|audit| (audit, stopwatch()));
-        let response = self.answer(endpoint, request).await;
+        let response = in_span(endpoint, self.answer(endpoint, request)).await;
         if let Some((audit, begun)) = begun {
             let (status, took, peer) = (response.status, begun.elapsed(), request.peer);
             audit.answered(&Answered { endpoint, status, took, peer });
@@ -325,7 +326,7 @@ impl AuthorizationServer {
         let response = if request.body.len() > MAX_BODY {
             self.refuse(Reason::FormTooLarge.into(), endpoint, EventSubject::default().peer(request.peer))
         } else if row.methods.contains(&request.method) {
-            in_span(endpoint, self.dispatch(endpoint, request)).await
+            self.dispatch(endpoint, request).await
         } else {
             Refusal::from(Reason::MethodWrong).into_response().with("allow", row.allow())
         };

@@ -7,7 +7,7 @@ use super::{AuthorizationServer, Endpoint, Inner, ROWS, Row};
 use crate::client::GrantType;
 use crate::http::Method;
 
-/// What the document says of an endpoint beyond its row.
+/// What the document says about an endpoint beyond its row.
 struct Shape {
     summary: &'static str,
     body: Body,
@@ -18,27 +18,27 @@ struct Shape {
 /// What a request carries.
 enum Body {
     Nothing,
-    /// A form: the parameters that every request has, and further ones.
+    /// A form: the required parameters, and optional ones.
     Form(&'static [&'static str], &'static [&'static str]),
     Json,
 }
 
-/// What a successful answer is.
+/// A successful response.
 #[derive(Clone, Copy)]
 enum Answer {
     Json(u16),
     Empty,
 }
 
-/// Who may ask.
+/// Who may call it.
 #[derive(Clone, Copy)]
 enum Asks {
     Anybody,
-    /// A client, by whichever method it registered.
+    /// A client, by the method that it registered.
     Client,
     /// The holder of a token.
     Bearer,
-    /// The same, or anybody: as the host chose.
+    /// The same, or anyone, as the host chose.
     MaybeBearer,
 }
 
@@ -53,7 +53,7 @@ const GRANT: &[&str] = &[
     "client_id",
     "client_secret",
 ];
-/// None is required: a signed request has them in its object.
+/// None is required, because a signed request has them in its object.
 const AUTHORIZATION: &[&str] = &[
     "client_id",
     "client_secret",
@@ -119,8 +119,8 @@ fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
 impl AuthorizationServer {
     /// The machine endpoints of this server, as it is configured, as an OpenAPI 3.1 document.
     ///
-    /// `components.securitySchemes.oauth2` says how an API of yours is protected: where you generate its document, with `utoipa` for
-    /// example, put the same object there.
+    /// `components.securitySchemes.oauth2` says how your API is protected: if you generate its document, for
+    /// example with `utoipa`, put the same object there.
     ///
     /// ```
     /// use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore};
@@ -144,7 +144,7 @@ impl AuthorizationServer {
                 paths.insert(path, operations(row));
             }
         }
-        // The paths begin at the root of the host, whatever the path of the issuer is.
+        // The paths begin at the root of the host, regardless of the issuer's path.
         let origin = server.rules.issuer.trim_end_matches('/');
         let origin = origin.strip_suffix(&server.issuer_path).unwrap_or(origin);
         json!({

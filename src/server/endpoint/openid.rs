@@ -33,5 +33,5 @@ pub(super) fn members(server: &Inner, members: &mut Members) {
     }
 }
 
-/// What an `id_token` can say of itself and of the login.
+/// The claims of an `id_token` about itself and the login.
 const OF_PROTOCOL: &[&str] = &["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr"];

@@ -4,17 +4,18 @@ use super::super::config_error::ConfigError;
 use super::{Path, ROWS};
 use crate::audit::Endpoint;
 
-/// Where the endpoints are, below the issuer: by default `/par`, `/token`, `/device_authorization`, `/revoke`, `/introspect`, `/jwks`,
-/// `/register` and `/userinfo`. The authorization endpoint, the page for user codes and the logout page are where the host has them.
+/// Where the endpoints are, below the issuer: by default `/par`, `/token`, `/device_authorization`,
+/// `/revoke`, `/introspect`, `/jwks`, `/register` and `/userinfo`. The host chooses the paths of the
+/// authorization endpoint, the page for user codes and the logout page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Those that are not where they are by default.
+    /// The paths that differ from the default.
     chosen: Vec<(Endpoint, Box<str>)>,
 }
 
 impl Endpoints {
-    /// The path of an endpoint; none for one of the host that it does not have, and for one without a path of its own.
-    /// Whether the server has the endpoint, [`routes`](crate::AuthorizationServer::routes) says.
+    /// The path of an endpoint; `None` for a page that the host does not have, and for an endpoint without a
+    /// path. [`routes`](crate::AuthorizationServer::routes) says whether the server has the endpoint.
     #[must_use]
     pub fn path(&self, endpoint: Endpoint) -> Option<&str> {
         let chosen = self.chosen.iter().find(|(own, _)| *own == endpoint);
@@ -30,7 +31,7 @@ impl Endpoints {
         self.chosen.push((endpoint, path.into().into_boxed_str()));
     }
 
-    /// Paths that no router takes, or that two endpoints have.
+    /// Paths that no router accepts, or that two endpoints share.
     pub(in crate::server) fn mistakes(&self) -> Vec<ConfigError> {
         let paths: Vec<&str> = ROWS.iter().filter_map(|row| self.path(row.endpoint)).collect();
         let mut errors = Vec::new();

@@ -11,8 +11,8 @@ use crate::error::{Reason, Refusal};
 use crate::grant::BrowserSession;
 use crate::issuance::Policy;
 
-/// A session makes its own mistakes. The limit of the address is for who takes a new session for each guess, so it is higher, and
-/// the mistakes of one person do not close the page for those next to them.
+/// Each session has its own limit. The limit by address stops an attacker who uses a new session for each
+/// guess; it is higher, so one person's mistakes do not block others at the same address.
 #[derive(Debug)]
 pub(in crate::server) struct AttemptLimiter {
     in_session: u32,

@@ -9,7 +9,7 @@
 //! | a device that begins to connect | address and client; address alone | after the client was authenticated |
 //! | a registration | address; in all | before it is read; the day's share before it is written |
 //!
-//! The IPv6 networks of 64, 56 and 48 bits that an address is in are counted, each with a higher limit than the one within it.
+//! An IPv6 address counts with its /64, /56 and /48 network, each with a higher limit than the smaller one.
 
 mod attempts;
 mod network;

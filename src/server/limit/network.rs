@@ -1,4 +1,4 @@
-//! Which networks an address is counted in.
+//! The networks in which an address counts.
 
 use std::net::IpAddr;
 
@@ -9,12 +9,12 @@ pub(super) struct Network {
     prefix: u8,
 }
 
-/// One subscriber of IPv6 has a /64 at least, often a /56, and a site has a /48. The limit of each is this many times the
-/// limit of an address.
+/// An IPv6 subscriber has at least a /64, often a /56, and a site has a /48. The limit of each is this
+/// multiple of the limit of an address.
 const OF_IPV6: [(u8, u32); 3] = [(64, 1), (56, 4), (48, 16)];
 const OF_IPV4: [(u8, u32); 1] = [(128, 1)];
 
-/// The networks of an address, and how many times the limit of one address each of them has.
+/// The networks of an address, each with its multiple of the limit of one address.
 pub(super) fn networks(peer: IpAddr) -> impl Iterator<Item = (Network, u32)> {
     let (bits, prefixes) = match peer.to_canonical() {
         IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), &OF_IPV4[..]),

@@ -13,18 +13,20 @@ use crate::error::{Reason, Refusal};
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many times as many attempts one address has at all things together as at one.
+/// An address has this many times the limit of a single key for all keys together.
 const AT_ALL_THINGS: u32 = 10;
 
-/// One address may register this part of what all may register in a day.
+/// One address may use this fraction of the daily limit on registrations.
 const SHARE: u32 = 10;
 
-/// A limit on guesses, as the server's own are, for the sign-in page of a host: by address and by what is guessed, and ten
-/// times as many by address alone. An IPv6 address is counted with its /64, and more loosely with its /56 and its /48.
+/// A limit on guesses, as the server's own, for the sign-in page of a host: by address and by what is
+/// guessed, and ten times as many by address alone. An IPv6 address is counted with its /64, and more loosely
+/// with its /56 and its /48.
 ///
-/// An attempt is counted before its outcome is known, so that many at a time cannot slip past the limit, and is given back if
-/// it was right. There may be `limit` at once; room comes back evenly, `limit` in a minute. A refused attempt is not
-/// counted. The counters are this process's own and bounded in number.
+/// An attempt is counted before its outcome is known, so parallel attempts cannot slip past the limit, and
+/// the count is taken back if it was right. A burst of `limit` attempts is possible; the allowance returns
+/// evenly, `limit` a minute. A refused attempt is not counted. The counters are this process's own and
+/// bounded in number.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -47,7 +49,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// `limit` attempts a minute at one thing from one address; 0 is any number.
+    /// `limit` attempts a minute at one key from one address; 0 means unlimited.
     #[must_use]
     pub fn per_minute(limit: u32) -> Self {
         Self::new(limit, MINUTE)
@@ -78,8 +80,8 @@ impl RateLimiter {
         self.table.begin(peer.into_iter().flat_map(networks).flat_map(of_network).collect(), now)
     }
 
-    /// The same from any address, for something that is guessed at from behind one, such as the user names that an application
-    /// presents.
+    /// The same from any address, for guesses that arrive through one client, such as the user names that an
+    /// application presents.
     ///
     /// # Errors
     /// How long there is no room for it.
@@ -91,7 +93,7 @@ impl RateLimiter {
     /// The same by address alone.
     fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
         let peer = peer.filter(|_| self.limit > 0);
-        // A counter of its own: that of all things together has another rule.
+        // A separate counter, because the one for all keys has another rule.
         let what = Some(digest_of(()));
         let of_network = |(network, times)| (Key { place: Place::Network(network), what }, self.rule(times));
         self.table.begin(peer.into_iter().flat_map(networks).map(of_network).collect(), now)
@@ -119,8 +121,8 @@ impl RegistrationLimiter {
         }
     }
 
-    /// Counts a request to register, whatever comes of it. Who shows an initial access token is counted by it, so that others
-    /// at the same address cannot use its share.
+    /// Counts a registration request, regardless of its outcome. A request with an initial access token
+    /// counts by that token, so others at the same address cannot use up its limit.
     pub(in crate::server) fn asks(
         &self,
         peer: Option<IpAddr>,
@@ -134,7 +136,7 @@ impl RegistrationLimiter {
         admitted.map(Attempt::keep).map_err(throttled)
     }
 
-    /// Counts a client that somebody without a token is about to register.
+    /// Counts a client that is about to be registered without a token.
     pub(in crate::server) fn registers(
         &self,
         peer: Option<IpAddr>,

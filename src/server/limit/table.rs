@@ -1,4 +1,4 @@
-//! The counters: each is a moment in time, and the table of them is bounded.
+//! The counters: each is a point in time, in a bounded table.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -12,18 +12,18 @@ use super::network::Network;
 /// How many counters are kept at a time. Beyond that, the least used ones are dropped.
 const CAPACITY: usize = 64 * 1024;
 
-/// A clock that goes back further than this, in microseconds, was set; one that goes back less is late.
+/// A clock that goes back by more than this, in microseconds, was set back; by less, the caller is late.
 const LATE: i64 = 60_000_000;
 
 /// What a counter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) place: Place,
-    /// A digest of what is tried there, under a key of this process; `None` counts whatever is tried.
+    /// A keyed digest of what is tried there; `None` counts all attempts.
     pub(super) what: Option<u64>,
 }
 
-/// What is tried is as long as a stranger likes, so a digest of it is kept.
+/// The text can have any length, so a digest of it is kept.
 pub(super) fn digest_of(what: impl Hash) -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     KEY.hash_one(what)
@@ -36,7 +36,7 @@ pub(super) enum Place {
     Network(Network),
 }
 
-/// How much fits at once, and how fast there is room again: `limit` in a `period` both times. In microseconds.
+/// The burst and the rate, both `limit` per `period`, in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     cost: i64,
@@ -53,8 +53,8 @@ impl Rule {
     }
 }
 
-/// A counter is the moment at which it will be empty: each attempt moves it by its cost, and time empties it (the generic
-/// cell rate algorithm). Nothing has to be reset, so nothing can be reset too early.
+/// A counter is the time at which it will be empty: each attempt moves it by its cost, and time empties it
+/// (the generic cell rate algorithm). Nothing has to be reset, so nothing can be reset too early.
 #[derive(Debug)]
 pub(super) struct Table {
     capacity: usize,
@@ -64,7 +64,7 @@ pub(super) struct Table {
 
 #[derive(Debug)]
 struct State {
-    /// The latest moment that anybody named, in microseconds: here time only moves forward.
+    /// The latest time of any caller, in microseconds: the time of the table only moves forward.
     now: i64,
     empty_at: HashMap<Key, i64>,
 }
@@ -117,7 +117,8 @@ impl Table {
 }
 
 impl State {
-    /// The time of the table. A caller that is late does not take it back. A clock that was set back takes all counters along.
+    /// The time of the table. A late caller does not move it back. If the clock is set back, all counters
+    /// move with it.
     fn advance(&mut self, now: i64) -> i64 {
         let back = self.now.saturating_sub(now);
         if back > LATE {
@@ -128,7 +129,7 @@ impl State {
         self.now
     }
 
-    /// Drops what is empty, and then the least used quarter, so that a flood of new counters pushes out its own kind.
+    /// Drops empty counters, and then the least used quarter, so that a flood of new counters evicts itself.
     fn make_room(&mut self, more: usize, capacity: usize) {
         if self.empty_at.len() + more <= capacity {
             return;
@@ -146,8 +147,8 @@ impl State {
     }
 }
 
-/// An attempt that was counted before its outcome is known, so that many at a time cannot slip past the limit. It stays
-/// counted, unless it is given back.
+/// An attempt that was counted before its outcome is known, so parallel attempts cannot slip past the limit.
+/// It stays counted, unless it is taken back.
 #[derive(Debug)]
 #[must_use]
 pub struct Attempt<'a> {

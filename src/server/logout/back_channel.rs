@@ -1,5 +1,5 @@
-//! Logout tokens on their way (OpenID Connect Back-Channel Logout 1.0): in parallel, bounded, and never before the session is
-//! gone.
+//! Logout tokens on their way (OpenID Connect Back-Channel Logout 1.0): in parallel, bounded, and never
+//! before the session is gone.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -31,7 +31,8 @@ const PAGE: Duration = Duration::from_secs(2);
 const TRY: Duration = Duration::from_secs(5);
 
 impl AuthorizationServer {
-    /// Hands the notices to the host's queue, or delivers them; back after the first try of each, or after [`PAGE`].
+    /// Hands the notices to the host's queue, or delivers them; returns after the first attempt of each, or
+    /// after [`PAGE`].
     pub(super) async fn tell(&self, notices: Vec<LogoutNotice>) {
         let channels = &self.inner.session_channels;
         if notices.is_empty() {
@@ -71,9 +72,9 @@ impl AuthorizationServer {
         notices.iter().for_each(|notice| self.undelivered(&notice.client));
     }
 
-    /// One try to deliver a notice from a [queue](crate::openid::LogoutQueue) of yours: signs a fresh logout token, and posts
-    /// it to the client's `backchannel_logout_uri`, which 200 and 204 confirm. No redirect is followed. An audit event tells of
-    /// each outcome but [`Delivery::Later`].
+    /// One attempt to deliver a notice from your [queue](crate::openid::LogoutQueue): signs a new logout
+    /// token, and posts it to the client's `backchannel_logout_uri`; 200 and 204 confirm it. No redirect is
+    /// followed. Each outcome except [`Delivery::Later`] is audited.
     pub async fn deliver(&self, notice: &LogoutNotice) -> Delivery {
         let delivery = self.try_delivery(notice).await;
         let about = EventSubject::client(&notice.client);
@@ -103,11 +104,12 @@ impl AuthorizationServer {
         let Ok(unsigned) = logout_token(notice, &client, self.rules(), &jti, self.now()) else {
             return Delivery::Refused;
         };
-        let token = match self.sign(&unsigned).await {
+        let algorithm = self.rules().id_token_algorithm(&client);
+        let token = match self.sign_for(&client, &unsigned, algorithm).await {
             Ok(token) => token,
             Err(_) => return Delivery::Later,
         };
-        // A client with an owner brought its own address, too.
+        // A client with an owner chose its own URL, too.
         let is_strange = client.is_stranger() || client.owner().is_some();
         let chosen_by = if is_strange { ChosenBy::Client } else { ChosenBy::Host };
         let form: String =
@@ -122,7 +124,7 @@ impl AuthorizationServer {
     }
 }
 
-/// Only what can heal is tried again.
+/// Only temporary failures are retried.
 fn outcome(answer: Result<u16, OutboundError>) -> Delivery {
     match answer {
         Ok(200 | 204) => Delivery::Done,
@@ -158,7 +160,7 @@ impl FirstTry {
     }
 }
 
-/// Says so when it is dropped, also with a task that does not run to its end.
+/// Signals when it is dropped, even if its task does not run to the end.
 struct FirstTryDone(Arc<FirstTry>);
 
 impl Drop for FirstTryDone {
@@ -212,7 +214,7 @@ impl<T: Unpin> Future for Together<'_, T> {
             if this.running.is_empty() && this.waiting.len() == 0 {
                 return Poll::Ready(std::mem::take(&mut this.outputs));
             }
-            // Room for others, which have to be polled once.
+            // There is room for others, which have to be polled once.
             if this.running.len() == before || this.waiting.len() == 0 {
                 return Poll::Pending;
             }

@@ -1,4 +1,4 @@
-//! The end of a session: its grants, and then those who have to know.
+//! The end of a session: ends its grants, then notifies its clients.
 
 use std::collections::BTreeMap;
 
@@ -14,29 +14,32 @@ use crate::grant::{GrantId, SessionId, Subject};
 use crate::openid::{LogoutNotice, SessionRules};
 use crate::store::{Filter, Listing, Page, Record, Tombstone, Write};
 
-/// What the end of a session came to.
+/// The outcome of ending a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndedSession {
-    /// How many grants ended with it. Grants for offline access live on.
+    /// How many grants ended. Grants with offline access stay.
     pub grants: u64,
     /// URLs to load in hidden frames, as [`SignedOut::frames`](super::SignedOut::frames) has them.
     pub frames: Vec<String>,
 }
 
-/// Who has to know, and by which name they know the user.
+/// The clients to notify, and the `sub` that each knows.
 type Told = BTreeMap<ClientId, Subject>;
 
 impl AuthorizationServer {
-    /// Ends what began in a session of yours: its grants, but for those with the scope `offline_access`, and then the sessions
-    /// that clients have of it. Remove your own session first. It is the same whether the user signed out, an administrator
-    /// ended the session, or it expired: call it on each way out. A second call does nothing.
+    /// Ends everything that began in one of your sessions: its grants, except those with the scope
+    /// `offline_access`, and then the sessions of its clients. Remove your own session first. Call it
+    /// whenever a session ends: the user signed out, an administrator ended it, or it expired. A second call
+    /// does nothing.
     ///
-    /// A client is told if it got a code in this session and has a logout URI. The call waits for two seconds at most, and
-    /// delivers on in the background ([`Sessions::back_channel`](super::Sessions::back_channel)).
+    /// A client is notified if it got a code in this session and has a logout URI. The call waits for two
+    /// seconds at most, and continues in the background
+    /// ([`Sessions::back_channel`](super::Sessions::back_channel)).
     ///
     /// # Errors
-    /// The store failed midway. What has ended stays so, and its clients were told; call it again for the rest.
+    /// The store failed midway. What has ended stays ended, and its clients were notified; call it again for
+    /// the rest.
     pub async fn end_session(&self, session: &SessionId) -> Result<EndedSession, HostError> {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
         let mut told = Told::new();
@@ -48,10 +51,10 @@ impl AuthorizationServer {
         Ok(EndedSession { grants: ended?, frames })
     }
 
-    /// Ends the grants of a user that began in a session, but for those with the scope `offline_access`, and signs the user out
-    /// at every client that has a logout URI: after a change of the password, say. Remove your own sessions of the user first.
-    /// Grants without a session, such as those of devices and of plain OAuth, live on:
-    /// [`revoke_subject`](Self::revoke_subject) ends all.
+    /// Ends the grants of a user that began in a session, except those with the scope `offline_access`, and
+    /// signs the user out at every client that has a logout URI, for example after a password change. Remove
+    /// the user's own sessions first. Grants without a session, such as those of devices and of plain OAuth,
+    /// stay: [`revoke_subject`](Self::revoke_subject) ends all.
     ///
     /// # Errors
     /// As of [`end_session`](Self::end_session).
@@ -65,7 +68,7 @@ impl AuthorizationServer {
         Ok(EndedSession { grants: ended?, frames })
     }
 
-    /// Ends what a filter finds, as far as it began in a session; how many grants.
+    /// Ends the grants of a filter that began in a session; how many.
     async fn end_pages(&self, filter: &Filter, told: &mut Told) -> Result<u64, Fault> {
         let (mut page, mut grants) = (Page::first(SLICE), 0);
         loop {
@@ -84,7 +87,8 @@ impl AuthorizationServer {
         self.rules().openid.as_ref()?.sessions.as_ref()
     }
 
-    /// Ends the grants of a page, and notes whose they were; how many. One for offline access leaves its session.
+    /// Ends the grants of a page, and notes their clients; how many. One with offline access leaves its
+    /// session.
     async fn end_of_session(&self, listing: Listing, told: &mut Told) -> Result<u64, Fault> {
         let now = self.now();
         let (mut open, mut ended, mut offline) = (Vec::new(), Vec::new(), Vec::new());
@@ -110,7 +114,7 @@ impl AuthorizationServer {
         Ok(count)
     }
 
-    /// The grant lives on without its session.
+    /// The grant stays, without its session.
     async fn leave_session(&self, mut record: Record) -> Result<(), Fault> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (id, version): (GrantId, u64) = (record.grant().id(), record.version());
@@ -128,13 +132,13 @@ impl AuthorizationServer {
         Err(Fault::Contended)
     }
 
-    /// Tells every client that wants to hear of it; the URLs of the frames that tell the others.
+    /// Notifies every client with a back-channel URI; returns the frame URLs for the others.
     async fn tell_all(&self, session: Option<SessionId>, told: Told, rules: &SessionRules) -> Vec<String> {
         let (mut notices, mut frames) = (Vec::new(), Vec::new());
         for (id, subject) in told {
             let client = match self.find_client(&id, Requester::default()).await {
                 Ok(Some(client)) => client,
-                // It is gone, and has no session to end.
+                // The client is gone, and has no session to end.
                 Ok(None) => continue,
                 Err(_) => {
                     self.undelivered(&id);

@@ -1,4 +1,5 @@
-//! The end of sessions: by a request of a client (OpenID Connect RP-Initiated Logout 1.0), or by a call of the host.
+//! The end of sessions: by a request of a client (OpenID Connect RP-Initiated Logout 1.0), or by a call of
+//! the host.
 
 mod back_channel;
 mod end;
@@ -12,17 +13,18 @@ use crate::flow::logout::{self, AwaitHint, AwaitSession, HintClaims, LogoutDecis
 use crate::grant::{Login, SessionId};
 use crate::http::{Request, Response, escape_html};
 
-use super::{AuthorizationServer, ErrorPage, EventSubject};
+use super::{AuthorizationServer, ErrorPage, EventSubject, is_own_failure};
 pub use end::EndedSession;
 pub(super) use settings::SessionChannels;
 pub use settings::Sessions;
 
 impl AuthorizationServer {
-    /// Reads a logout request (RP-Initiated Logout section 2), by `GET` or by `POST`. Say then who is signed in.
+    /// Reads a logout request (RP-Initiated Logout section 2), by `GET` or by `POST`. Then say who is signed
+    /// in.
     ///
     /// # Errors
-    /// An [`ErrorPage`]: the hint is not from this server, or the address is not one that its client registered. Nothing has
-    /// ended.
+    /// An [`ErrorPage`]: the hint is not from this server, the address is not one that its client registered,
+    /// or the client could not be looked up. Nothing has ended.
     pub async fn logout(&self, request: &Request) -> Result<Logout, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
             self.refuse_page(refusal, Endpoint::EndSession, about)
@@ -44,9 +46,13 @@ impl AuthorizationServer {
             let state = state.map_err(|reason| page(reason.into(), EventSubject::default()))?;
             return Ok(Logout { server: self.clone(), state });
         };
-        let found = self.find_client(&id, Requester::beginning(request.peer)).await;
-        // Without its document there is no client, which must not keep a user from signing out.
-        let found = found.unwrap_or(None);
+        let found = match self.find_client(&id, Requester::beginning(request.peer)).await {
+            Err(refusal) if is_own_failure(refusal.reason()) => {
+                return Err(page(refusal, EventSubject::client(&id)));
+            }
+            // A document that cannot be fetched must not keep a user from signing out.
+            found => found.unwrap_or(None),
+        };
         match flow.with_client(found, self.rules()) {
             Ok(state) => Ok(Logout { server: self.clone(), state }),
             Err(reason) => Err(page(reason.into(), EventSubject::client(&id))),
@@ -57,7 +63,10 @@ impl AuthorizationServer {
     pub(super) async fn hint(&self, hint: Option<&str>) -> Result<Option<HintClaims>, Refusal> {
         let (Some(hint), Some(signer)) = (hint, &self.inner.signer) else { return Ok(None) };
         let claims = self.in_time(signer.recognize(hint, HintClaims::TYPE, self.now())).await;
-        let claims = claims.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+        let claims = match claims.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
+            Some(claims) => Some(claims),
+            None => self.hint_with_mac(hint).await?,
+        };
         Ok(claims.and_then(|claims| HintClaims::read(&claims, self.rules(), self.now())))
     }
 }
@@ -75,14 +84,14 @@ pub struct Logout {
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum LogoutStep {
-    /// Ask the user, on a page of yours.
+    /// Ask the user, on your own page.
     Ask(LogoutQuestion),
     /// Remove your own session, then [`finish`](LogoutEnd::finish).
     Go(LogoutEnd),
 }
 
 impl Logout {
-    /// The client that asks, if the request says which, and it is known. Its name is what its developer claims.
+    /// The requesting client, if the request names a known one. Its name is what its developer claims.
     #[must_use]
     pub fn client(&self) -> Option<&Client> {
         self.state.client()
@@ -90,9 +99,9 @@ impl Logout {
 
     /// Takes who is signed in, with [the session](Login::with_session); `None` if no one is.
     ///
-    /// The user is asked unless the request proves by an `id_token` that it comes from a client of this very session: anyone
-    /// can make a browser send a logout request. The answer to the question comes as the same request again, with one field
-    /// more, and that counts for this session alone.
+    /// The user is asked unless the request proves by an `id_token` that it comes from a client of this very
+    /// session: anyone can make a browser send a logout request. The user's confirmation is the same request
+    /// with one more field, and is valid for this session only.
     pub fn session(self, login: Option<&Login>) -> LogoutStep {
         let Self { server, state } = self;
         match state.with_login(login, server.now(), server.rules()) {
@@ -105,8 +114,8 @@ impl Logout {
     }
 }
 
-/// The question whether the user wants to sign out. Show a form that posts [`fields`](Self::fields) to the logout endpoint, and a
-/// way back.
+/// The question whether the user wants to sign out. Show a form that posts [`fields`](Self::fields) to the
+/// logout endpoint, and a way back.
 #[derive(Debug)]
 #[must_use]
 pub struct LogoutQuestion {
@@ -120,26 +129,27 @@ impl LogoutQuestion {
         self.question.client()
     }
 
-    /// `client_name` of the client that asks, or else its id.
+    /// `client_name` of the requesting client, or else its id.
     #[must_use]
     pub fn client_name(&self) -> Option<&str> {
         self.client().map(|client| client.name().unwrap_or(client.id().as_str()))
     }
 
-    /// The proof of the user's yes: bound to the session, to the client and to where the browser goes then, for ten minutes. The
-    /// yes ends the session, so there is no second one.
+    /// The proof of the user's confirmation: bound to the session, the client and the redirect, for ten
+    /// minutes. The confirmation ends the session, so it cannot be reused.
     #[must_use]
     pub fn token(&self) -> &str {
         self.question.token()
     }
 
-    /// The names and values of the form's hidden fields: the request once more, and the [`token`](Self::token).
+    /// The names and values of the form's hidden fields: the request once more, and the
+    /// [`token`](Self::token).
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         self.question.fields()
     }
 
-    /// `logout_hint`: whom the client means. Untrusted.
+    /// `logout_hint`: the user that the client means. Untrusted.
     #[must_use]
     pub fn logout_hint(&self) -> Option<&str> {
         self.question.said().logout_hint.as_deref()
@@ -152,8 +162,8 @@ impl LogoutQuestion {
     }
 }
 
-/// The session may end: remove your own first, cookie and all, and then call [`finish`](Self::finish). In the other order, a
-/// client that is told of the logout could come back and find the session alive.
+/// The session may end: first remove your own session and its cookie, and then call [`finish`](Self::finish).
+/// In the other order, a notified client could come back and find the session alive.
 #[derive(Debug)]
 #[must_use]
 pub struct LogoutEnd {
@@ -169,8 +179,9 @@ impl LogoutEnd {
         self.login.as_ref().and_then(|login| login.session)
     }
 
-    /// Ends the session's grants, tells the clients, and answers the browser: with a redirect to the client that asked, if it
-    /// proved its address, or else with a page. If the store fails, the answer is an error page, and the user can try again.
+    /// Ends the session's grants, notifies the clients, and answers the browser: with a redirect to the
+    /// requesting client, if its redirect URI is verified, or else with a page. If the store fails, the
+    /// answer is an error page, and the user can try again.
     pub async fn finish(self) -> Response {
         match self.end().await {
             Ok(left) => left.into_response(),
@@ -178,7 +189,7 @@ impl LogoutEnd {
         }
     }
 
-    /// The same for hosts with a page of their own.
+    /// The same for hosts with their own page.
     ///
     /// # Errors
     /// The store failed. What has ended stays so.
@@ -212,21 +223,21 @@ pub struct SignedOut {
 }
 
 impl SignedOut {
-    /// Where the browser goes: to the client that asked, if it proved its address.
+    /// Where the browser goes: to the requesting client, if its redirect URI is verified.
     #[must_use]
     pub fn redirect(&self) -> Option<&str> {
         self.to.as_deref()
     }
 
-    /// URLs to load in hidden frames, each of which signs the user out at a client (Front-Channel Logout 1.0). None unless
-    /// [`Sessions::front_channel`] is on. Browsers that block cookies in frames make it unreliable: show your page for a bounded
-    /// time, whatever becomes of the frames.
+    /// URLs to load in hidden frames, each of which signs the user out at a client (Front-Channel Logout
+    /// 1.0). None unless [`Sessions::front_channel`] is on. Browsers that block cookies in frames make it
+    /// unreliable: show your page for a limited time, regardless of the frames.
     #[must_use]
     pub fn frames(&self) -> &[String] {
         &self.frames
     }
 
-    /// A `Content-Security-Policy` for a page that shows these frames and nothing else of strangers.
+    /// A `Content-Security-Policy` for a page that allows these frames and no other foreign content.
     #[must_use]
     pub fn content_security_policy(&self) -> String {
         let mut origins: Vec<&str> = self.frames.iter().map(|url| origin(url)).collect();
@@ -238,7 +249,8 @@ impl SignedOut {
         )
     }
 
-    /// A redirect, or a plain page for hosts without one of their own. With frames, the page moves on after three seconds.
+    /// A redirect, or a plain page for hosts without their own. With frames, the page moves on after three
+    /// seconds.
     pub fn into_response(self) -> Response {
         if let (Some(to), true) = (&self.to, self.frames.is_empty()) {
             let redirect = Response::empty(303).with("location", to.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::openid::{LogoutQueue, SessionRules};
 use crate::outbound::Outbound;
 
-/// What the server has to know of the host's sessions, for the logout of OpenID Connect.
+/// What the server has to know about the host's sessions, for OpenID Connect logout.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,17 +34,17 @@ pub struct Sessions {
 /// Runs the delivery of logout tokens.
 type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
-/// How clients are told.
+/// How clients are notified.
 #[derive(Clone)]
 pub(in crate::server) struct SessionChannels {
     pub(super) outbound: Option<Arc<dyn Outbound>>,
     pub(super) spawn: Option<Spawn>,
     pub(super) queue: Option<Arc<dyn LogoutQueue>>,
-    /// The pauses after a try that failed; there is one try more than pauses.
+    /// The pauses after failed attempts; there is one more attempt than pauses.
     pub(super) pauses: Cow<'static, [Duration]>,
 }
 
-/// Five tries within five minutes.
+/// Five attempts within five minutes.
 const PAUSES: &[Duration] =
     &[Duration::from_secs(5), Duration::from_secs(25), Duration::from_secs(60), Duration::from_secs(150)];
 
@@ -58,9 +58,9 @@ impl Sessions {
     /// The fewest bytes that a secret has.
     pub const MIN_SECRET: usize = 32;
 
-    /// The secret makes the `sid` of an `id_token` from [your session](crate::SessionId), another one for each client, and
-    /// authenticates the user's answer to the question of a logout. Give all nodes the same one, of 32 bytes or more. With
-    /// another secret, clients do not know their sessions again.
+    /// The secret derives the `sid` of an `id_token` from [your session](crate::SessionId), a different one
+    /// for each client, and authenticates the user's confirmation of a logout. Give all nodes the same
+    /// secret, of at least 32 bytes. If it changes, clients no longer recognise their sessions.
     pub fn new(secret: impl AsRef<[u8]>) -> Self {
         Self {
             secret: secret.as_ref().to_vec(),
@@ -70,19 +70,21 @@ impl Sessions {
         }
     }
 
-    /// How long a session of yours can last; 30 days. During that time, even after its tokens have expired, the server remembers which
-    /// clients are to be told of its end: a client that has a logout URI costs one small record for each sign-in.
+    /// How long a session of yours can last; 30 days. During that time, even after its tokens have expired,
+    /// the server remembers which clients to notify of its end: a client that has a logout URI costs one
+    /// small record for each sign-in.
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self
     }
 
-    /// Tells clients directly (Back-Channel Logout 1.0), by these requests. The answer to the browser waits for two seconds at
-    /// most; `spawn` gives the rest to your runtime: `|delivery| drop(tokio::spawn(delivery))`. A client that cannot be
-    /// reached is tried five times within five minutes ([`retry_pauses`](Self::retry_pauses)), as long as the process lives.
+    /// Notifies clients directly (Back-Channel Logout 1.0), through this `Outbound`. The response to the
+    /// browser waits for two seconds at most; `spawn` runs the rest on your runtime: `|delivery|
+    /// drop(tokio::spawn(delivery))`. A client that cannot be reached is tried five times within five minutes
+    /// ([`retry_pauses`](Self::retry_pauses)), as long as the process lives.
     ///
-    /// A URL that a client registered itself is asked as a stranger's ([`ChosenBy::Client`](crate::outbound::ChosenBy)), one
-    /// of the host's own clients as the host's.
+    /// A URL that a client registered itself is untrusted ([`ChosenBy::Client`](crate::outbound::ChosenBy));
+    /// that of the host's own client counts as the host's.
     pub fn back_channel(
         mut self,
         outbound: impl Outbound + 'static,
@@ -93,14 +95,14 @@ impl Sessions {
         self
     }
 
-    /// How long to wait after each try that failed and could succeed later; by default 5, 25, 60 and 150 seconds. There is one try
-    /// more than pauses, and the client is given up after the last one.
+    /// How long to wait after each attempt that failed temporarily; by default 5, 25, 60 and 150 seconds.
+    /// There is one more attempt than pauses; after the last one the server gives up.
     pub fn retry_pauses(mut self, pauses: impl IntoIterator<Item = Duration>) -> Self {
         self.channels.pauses = pauses.into_iter().collect();
         self
     }
 
-    /// Gives the notices to a queue of yours, which outlives the process, in the place of delivering them at once.
+    /// Passes the notices to your own durable queue instead of delivering them at once.
     pub fn queue(mut self, queue: impl LogoutQueue + 'static) -> Self {
         self.channels.queue = Some(Arc::new(queue));
         self

@@ -1,5 +1,5 @@
-//! What an authorization request says about the user's sign-in, and what the host can make of it: OpenID Connect Core
-//! section 3.1.2.1, RFC 9470.
+//! What an authorization request says about the user's sign-in, and what the host can make of it: OpenID
+//! Connect Core section 3.1.2.1, RFC 9470.
 
 use std::time::Duration;
 

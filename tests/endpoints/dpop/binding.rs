@@ -1,4 +1,5 @@
-//! What a proven key is bound to: access tokens, refresh tokens of public clients, and codes (RFC 9449 sections 5, 6 and 10).
+//! What a proven key is bound to: access tokens, refresh tokens of public clients, and codes (RFC 9449
+//! sections 5, 6 and 10).
 
 use std::sync::Arc;
 use std::time::Duration;

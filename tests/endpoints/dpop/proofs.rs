@@ -1,11 +1,12 @@
 //! What a proof has to be: RFC 9449 section 4.3.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
-use grantor::dpop::{Dpop, DpopProofs, ProofFlaw};
+use grantor::dpop::{Dpop, DpopProofs, Proof, ProofFlaw, ProofVerifier};
 use grantor::jose::Algorithm;
 use grantor::server::ConfigError;
 use grantor::store::ReplayKey;
@@ -232,4 +233,33 @@ async fn a_server_without_dpop_ignores_proofs() {
     let answer = fixture.token_by("robot", &CREDENTIALS, "no proof at all").await;
     assert_eq!((answer.status(), answer.text("token_type").as_str()), (200, "Bearer"));
     assert_eq!(fixture.introspect("robot", &answer.access_token()).await.json().get("cnf"), None);
+}
+
+/// Counts the proofs that it verifies.
+struct Counting(DpopProofs, Arc<AtomicUsize>);
+
+impl ProofVerifier for Counting {
+    fn verify(&self, proof: &str) -> Result<Proof, ProofFlaw> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.verify(proof)
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        ProofVerifier::algorithms(&self.0)
+    }
+}
+
+#[tokio::test]
+async fn a_proof_for_either_url_of_an_endpoint_is_verified_once() {
+    let (prover, verified) = (Prover::new(), Arc::new(AtomicUsize::new(0)));
+    let counting = Counting(DpopProofs::new(), Arc::clone(&verified));
+    let fixture = configured(|builder| {
+        builder.dpop(Dpop::new(counting)).mtls_endpoint_aliases("https://mtls.as.example")
+    });
+    let (alias, other) = ("https://mtls.as.example/token", "https://other.example/token");
+    for (at, (url, status)) in [(TOKEN, 200), (alias, 200), (other, 400)].into_iter().enumerate() {
+        let proof = prover.proof("POST", url, json!({}));
+        assert_eq!(fixture.token_by("robot", &CREDENTIALS, &proof).await.status(), status, "{url}");
+        assert_eq!(verified.load(Ordering::SeqCst), at + 1, "{url}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Which clients there are under a profile.
 
-use grantor::client::{ClientError, ProfileMismatch};
+use grantor::client::{ClientError, MessageSigning, ProfileMismatch};
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::{
     ApplicationType, AuthMethod, Client, ClientBuilder, ClientMetadata, GrantType, Profile, Reason,
@@ -191,8 +191,13 @@ fn a_client_has_no_terms_that_weaken_a_flow() {
         assert_eq!(mismatches(member(json!({ name: "RS256" }))), [ProfileMismatch::Algorithm(name)]);
         assert_eq!(mismatches(member(json!({ name: "PS256" }))), []);
     }
-    let plain = member(json!({ "response_modes": ["query"] })).profile(Profile::Fapi2MessageSigning).build();
-    assert_eq!(plain.unwrap_err().all(), [ClientError::Profile(ProfileMismatch::ResponseModes)]);
+    let plain = member(json!({ "response_modes": ["query"] })).profile(Profile::Fapi2MessageSigning);
+    let plain = plain.build().unwrap();
+    let refused = plain.check_profile(Profile::default()).unwrap_err();
+    assert_eq!(refused.all(), [ClientError::Profile(ProfileMismatch::ResponseModes)]);
+    let mut signed = MessageSigning::default();
+    signed.responses = false;
+    assert!(plain.check_profile_with(Profile::default(), signed).is_ok());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use grantor::jose::{Algorithm, SigningKey};
 use grantor::keys::{JwtSigner, Keys};
 use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{
-    AccessTokens, AuthorizationServer, MemoryRegistry, MemoryStore, Policy, Profile, Registration, Resource,
+    AccessTokens, AuthorizationServer, MemoryRegistry, MemoryStore, Policy, Profile, Reason, Registration,
+    Resource,
 };
 use serde_json::{Value, json};
 
@@ -163,17 +164,42 @@ fn fp_26_there_is_no_half_of_http_message_signatures() {
 }
 
 #[tokio::test]
-async fn a_server_of_the_profile_signs_nothing_by_rs256() {
-    let bank = Bank::with(
-        Of::Server,
-        Profile::Fapi2Security,
-        |client| client,
+async fn fp_18_no_access_token_of_a_client_of_the_profile_is_signed_by_rs256() {
+    for of in BOTH {
+        let bank = Bank::with(
+            of,
+            Profile::Fapi2Security,
+            |client| client,
+            |builder| {
+                builder
+                    .token_signer(signer(&[Algorithm::Rs256, Algorithm::Ps256]))
+                    .access_tokens(AccessTokens::Jwt)
+            },
+        );
+        let token = bank.tokens().await.access_token();
+        assert_eq!(bank.server.fixture.opened(&token).await.0["alg"], "PS256", "{of:?}");
+    }
+}
+
+#[tokio::test]
+async fn fp_18_a_client_of_the_profile_gets_no_token_that_only_rs256_could_sign() {
+    let configurations: [fn(AuthorizationServerBuilder) -> AuthorizationServerBuilder; 2] = [
+        |builder| builder.token_signer(signer(&[Algorithm::Rs256])).access_tokens(AccessTokens::Jwt),
         |builder| {
-            builder
-                .token_signer(signer(&[Algorithm::Rs256, Algorithm::Ps256]))
-                .access_tokens(AccessTokens::Jwt)
+            let resource = Resource::new("https://rs1.example").signing_algorithm(Algorithm::Rs256);
+            let builder = builder.token_signer(signer(&[Algorithm::Rs256, Algorithm::Ps256]));
+            builder.resource(resource.access_tokens(AccessTokens::Jwt))
         },
-    );
-    let token = bank.tokens().await.access_token();
-    assert_eq!(bank.server.fixture.opened(&token).await.0["alg"], "PS256");
+    ];
+    for configure in configurations {
+        let bank = Bank::with(Of::Client, Profile::Fapi2Security, |client| client, configure);
+        let fixture = &bank.server.fixture;
+        let code = bank.code().await;
+        for _ in 0..2 {
+            assert_eq!(bank.redeem(&code).await.error(), (500, "server_error".to_owned()));
+            assert_eq!(fixture.log.last_reason(), Some(Reason::NotConfigured), "the code is not spent");
+        }
+        let other = fixture.tokens("conf", "read").await.access_token();
+        assert_eq!(fixture.opened(&other).await.0["alg"], "RS256");
+    }
 }

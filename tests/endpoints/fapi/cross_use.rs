@@ -1,4 +1,5 @@
-//! Every kind of JWT that a client or the server signs, at every place that takes one: it counts at its own alone (RFC 8725 section 3.11).
+//! Every kind of JWT that a client or the server signs, at every place that takes one: it counts at its own
+//! alone (RFC 8725 section 3.11).
 
 use grantor::client::RequestObjects;
 use grantor::keys::JwtSigner;
@@ -6,7 +7,7 @@ use grantor::{AccessTokens, Profile};
 use serde_json::json;
 
 use crate::support::asserting::by_assertion;
-use crate::support::banking::{BOTH, Bank, Of};
+use crate::support::banking::{BOTH, Bank, Of, with_metadata};
 use crate::support::provider::{People, keys};
 use crate::support::proving::{call_with, hash};
 use crate::support::{Answer, ISSUER, redemption};
@@ -21,7 +22,7 @@ fn bank(of: Of) -> Bank {
                 "authorization_signed_response_alg": "ES256", "introspection_signed_response_alg": "ES256",
                 "id_token_signed_response_alg": "ES256",
             });
-            signing_also(client, &metadata)
+            with_metadata(client, &metadata)
         },
         |builder| {
             let builder =
@@ -30,13 +31,6 @@ fn bank(of: Of) -> Bank {
             builder.sign_authorization_responses().sign_introspection_answers()
         },
     )
-}
-
-fn signing_also(client: grantor::ClientBuilder, more: &serde_json::Value) -> grantor::ClientBuilder {
-    let built = client.build().unwrap();
-    let mut all = serde_json::to_value(built.metadata()).unwrap();
-    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    grantor::Client::builder(built.id().as_str()).metadata(serde_json::from_value(all).unwrap())
 }
 
 /// Of each kind a fresh one, by its name.

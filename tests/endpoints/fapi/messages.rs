@@ -5,7 +5,7 @@ use grantor::{Profile, Reason, Request};
 use serde_json::{Value, json};
 
 use crate::support::asserting::by_assertion;
-use crate::support::banking::{BOTH, Bank, Of};
+use crate::support::banking::{BOTH, Bank, Of, with_metadata};
 use crate::support::{Answer, CALLBACK, ISSUER, code_query};
 
 /// These kinds alone.
@@ -112,6 +112,21 @@ async fn fp_24_an_answer_is_signed_or_refused() {
     let modes =
         Bank::signing(Of::Server, kinds(false, true, false)).metadata()["response_modes_supported"].clone();
     assert_eq!(modes, json!(["query.jwt", "fragment.jwt", "form_post.jwt", "jwt"]));
+}
+
+#[tokio::test]
+async fn fp_24_a_client_has_unsigned_response_modes_alone_where_responses_are_not_signed() {
+    for of in BOTH {
+        let serving = |signed| {
+            let unsigned = json!({ "response_modes": ["query"] });
+            Bank::signing_for(of, signed, |client| with_metadata(client, &unsigned))
+        };
+        let off = serving(kinds(true, false, true));
+        assert_eq!(pushed(&off, json!({})).await.status(), 201, "{of:?}");
+        let on = serving(kinds(true, true, true));
+        assert_eq!(pushed(&on, json!({})).await.error(), (400, "unauthorized_client".to_owned()), "{of:?}");
+        assert_eq!(on.server.fixture.log.last_reason(), Some(Reason::ClientUnfit), "{of:?}");
+    }
 }
 
 async fn introspected(bank: &Bank, token: &str, accept: &str) -> Answer {

@@ -1,4 +1,5 @@
-//! Authorization requests under a profile: pushed by a client that proves who it is, with everything that counts in them.
+//! Authorization requests under a profile: pushed by a client that proves who it is, with everything that
+//! counts in them.
 
 use grantor::client::RequestObjects;
 use grantor::{Profile, Reason, Request};

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use grantor::client::{RequestObjects, X509Certificates};
 use grantor::dpop::ProofFlaw;
 use grantor::error::AssertionFlaw;
@@ -329,9 +327,37 @@ async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
     assert_eq!(status(proven()).await, 401, "it is revoked");
 }
 
-/// A bank whose client authenticates by a certificate, or by an assertion, and whose tokens are bound to the certificate, or to a proof.
+#[tokio::test]
+async fn fp_18_a_guard_judges_a_proof_by_the_profile_of_its_client() {
+    let bank = Bank::new(Of::Client);
+    let fixture = &bank.server.fixture;
+    let guard = Guard::builder(ISSUER)
+        .clock(fixture.clock.clone())
+        .audit(fixture.log.clone())
+        .local(fixture.server.clone())
+        .build()
+        .unwrap();
+    let ps256 = Prover::with(Algorithm::Ps256);
+    let same = SigningKey::from_pkcs8(Algorithm::Rs256, ps256.key.to_pkcs8().unwrap().reveal()).unwrap();
+    let rs256 = Prover { key: same };
+    let proof = ps256.proof("POST", TOKEN, json!({ "iat": bank.now() }));
+    let strict = bank.token(&redemption(&bank.code().await), Some(&proof)).await.access_token();
+    let other = fixture.tokens_by("conf", "read", &rs256).await.access_token();
+    for (token, prover, passes) in
+        [(&strict, &rs256, false), (&strict, &ps256, true), (&other, &rs256, true), (&other, &ps256, true)]
+    {
+        let call = || prover.call(token, ISSUER, "/v1");
+        assert_eq!(guard.check(&call(), &Requirement::any()).await.is_ok(), passes);
+        assert_eq!(fixture.server.protect(&call(), &[]).await.is_ok(), passes);
+        if !passes {
+            assert_eq!(fixture.log.last_reason(), Some(ProofFlaw::AlgorithmRefused.into()));
+        }
+    }
+}
+
+/// A bank whose client authenticates by a certificate, or by an assertion, and whose tokens are bound to the
+/// certificate, or to a proof.
 fn variant(of: Of, shows: bool, binds: bool, own: &Identity) -> Bank {
-    let x5c = json!({ "keys": [{ "kty": "EC", "x5c": [STANDARD.encode(own.der())] }] });
     Bank::with(
         of,
         Profile::Fapi2Security,
@@ -339,7 +365,7 @@ fn variant(of: Of, shows: bool, binds: bool, own: &Identity) -> Bank {
             let client = client.certificate_bound_access_tokens(binds);
             let client = client.dpop_bound_access_tokens(!binds);
             match shows {
-                true => client.auth_method(AuthMethod::SelfSignedTlsClientAuth).jwks(x5c),
+                true => client.auth_method(AuthMethod::SelfSignedTlsClientAuth).jwks(own.x5c()),
                 false => client,
             }
         },

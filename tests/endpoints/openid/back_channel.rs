@@ -22,7 +22,7 @@ use crate::support::{Answer, ISSUER};
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// The texts of the logout tokens that were sent.
-fn sent(host: &SigningOut) -> Vec<String> {
+pub fn sent(host: &SigningOut) -> Vec<String> {
     let form = |form: String| {
         let fields: Vec<(String, String)> = serde_urlencoded::from_str(&form).unwrap();
         let [(name, token)] = fields.as_slice() else { panic!("one parameter: {fields:?}") };
@@ -230,11 +230,13 @@ fn retrying(pauses: usize, answers: impl Fn(&str) -> Answered + Send + Sync + 's
 
 type Answered = Result<OutboundResponse, OutboundError>;
 
-/// Waits until the log has as many of these events.
+/// Waits until the log has as many of these events, but not for ever.
 async fn hears(host: &SigningOut, event: EventKind, times: usize) {
     let heard = || host.provider.fixture.log.whats().into_iter().filter(|what| *what == event).count();
-    while heard() < times {
-        tokio::task::yield_now().await;
+    for _ in 0..10_000 {
+        if heard() >= times {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(heard(), times);

@@ -1,4 +1,5 @@
-//! Consent by a page, by what was granted before, and by the host's policy (OpenID Connect Core sections 3.1.2.4 and 11).
+//! Consent by a page, by what was granted before, and by the host's policy (OpenID Connect Core sections
+//! 3.1.2.4 and 11).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0), and what clients say to it (Registration 1.0).
+//! What a provider says of itself (OpenID Connect Discovery 1.0), and what clients say to it (Registration
+//! 1.0).
 
 use grantor::Registration;
 use grantor::keys::JwtSigner;

@@ -1,4 +1,5 @@
-//! Users that cannot be asked and a signer that cannot sign, at each call: nothing is lost, and no answer is half of one.
+//! Users that cannot be asked and a signer that cannot sign, at each call: nothing is lost, and no answer is
+//! half of one.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! The implicit and the hybrid flow (OpenID Connect Core sections 3.2 and 3.3): the answers, and what becomes of what they have.
+//! The implicit and the hybrid flow (OpenID Connect Core sections 3.2 and 3.3): the answers, and what becomes
+//! of what they have.
 
 use std::time::Duration;
 

@@ -3,13 +3,14 @@
 use grantor::keys::JwtSigner;
 use grantor::server::AuthorizationServerBuilder;
 use grantor::{
-    Client, GrantType, MemoryRegistry, Profile, Reason, Registration, Request, ResponseMode, ResponseType,
-    Scope,
+    Client, GrantType, MemoryRegistry, MemoryStore, Profile, Reason, Registration, Request, ResponseMode,
+    ResponseType, Scope,
 };
 use serde_json::json;
 
 use crate::support::hybrid::{NONCE, error, field, hybrid, legacy, names, query};
 use crate::support::provider::{People, Provider, SCOPES, keys};
+use crate::support::proving::dpop;
 use crate::support::pushing::{push, visit};
 use crate::support::registering::{Registering, app_with};
 use crate::support::{Answer, CALLBACK, Fixture, VERIFIER, encode, redemption};
@@ -188,5 +189,21 @@ async fn a_pushed_request_is_answered_once_in_every_response_type() {
         assert_eq!(answer.location_parameter("id_token").is_some(), response_type.has_id_token());
         assert_eq!(answer.location_parameter("code").is_some(), response_type.has_code());
         assert!(server.authorize(&Request::get(encode(&visit))).await.is_err(), "{response_type}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_an_access_token_needs_no_key() {
+    let provider = Provider::with(vec![hybrid("app", json!({}))], |builder| {
+        let builder = builder.profile(Profile::Rfc6749).replay_guard(MemoryStore::new());
+        builder.dpop(dpop()).require_bound_tokens()
+    });
+    for response_type in ResponseType::ALL.iter().copied() {
+        let answer = provider.answer("app", response_type.as_str(), "openid", &[NONCE]).await;
+        // A browser can prove no key.
+        let expected = response_type.has_token().then_some("unauthorized_client");
+        assert_eq!(error(&answer).as_deref(), expected, "{response_type}");
+        let has_id_token = answer.location_parameter("id_token").is_some();
+        assert_eq!(has_id_token, response_type.has_id_token() && expected.is_none(), "{response_type}");
     }
 }

@@ -1,5 +1,6 @@
-//! Each kind of signed JWT at the place of every other kind (RFC 8725 section 3.11). All of them have right signatures of one
-//! and the same key, which the client and the server share here: only what a JWT says of itself tells them apart.
+//! Each kind of signed JWT at the place of every other kind (RFC 8725 section 3.11). All of them have right
+//! signatures of one and the same key, which the client and the server share here: only what a JWT says of
+//! itself tells them apart.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::http::{bare, send};
 use crate::support::provider::Provider;
-use crate::support::signing_out::{AFTER, SigningOut, is_page};
+use crate::support::signing_out::{AFTER, SigningOut, hearers, is_page};
 use crate::support::{Answer, ISSUER, encode};
 
 /// The `id_token` that a client got in a session.
@@ -257,6 +257,28 @@ async fn a_store_that_fails_gives_a_page_and_no_redirect_and_tells_whom_it_found
     }
     assert_eq!(host.goes(&query, Some(&host.alice("s"))).await.location(), AFTER);
     assert_eq!(host.told(), ["rp.example"; 2]);
+}
+
+#[tokio::test]
+async fn clients_that_cannot_be_looked_up_are_a_page_and_no_unknown_client() {
+    use crate::support::faulty::{Fault, Faulty, Plan};
+    let plan = Plan::default();
+    let clients = Faulty::new(MemoryRegistry::new(hearers()), &plan);
+    let host = SigningOut::with(|builder| builder.clients(clients));
+    let hint = hint(&host, "rp", "s").await;
+    let query = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", AFTER)];
+    for (fault, status, reason) in
+        [(Fault::Transient, 503, Reason::StoreUnavailable), (Fault::Permanent, 500, Reason::StoreBroken)]
+    {
+        plan.arm(0, fault);
+        let Err(page) = host.ask(&query, Some(&host.alice("s"))).await else { panic!("{fault:?}") };
+        assert!(plan.recover(), "it went wrong");
+        assert!(page.status() == status && is_page(&page.0), "{fault:?}");
+        assert_eq!(page.0.header("retry-after").is_some(), status == 503, "{fault:?}");
+        let last = host.provider.fixture.log.whats().pop();
+        assert_eq!(last, Some(grantor::EventKind::Failed(reason)), "{fault:?}");
+    }
+    assert_eq!(host.goes(&query, Some(&host.alice("s"))).await.location(), AFTER);
 }
 
 #[tokio::test]

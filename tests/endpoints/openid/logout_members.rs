@@ -1,4 +1,5 @@
-//! What clients register for a logout, and the frames of front-channel logout (OpenID Connect Front-Channel Logout 1.0).
+//! What clients register for a logout, and the frames of front-channel logout (OpenID Connect Front-Channel
+//! Logout 1.0).
 
 use grantor::keys::JwtSigner;
 use grantor::outbound::OutboundResponse;

@@ -2,7 +2,7 @@
 
 use grantor::flow::token::{Exchange, ExchangeAsk};
 use grantor::server::ExchangePolicy;
-use grantor::{BackendError, Client, EventKind, GrantType, Reason, Request, async_trait};
+use grantor::{BackendError, Client, EventKind, GrantType, Reason, async_trait};
 use serde_json::json;
 
 use crate::support::provider::{Provider, client};
@@ -43,8 +43,6 @@ async fn oi_88_native_sso_is_not_built() {
     assert_eq!(provider.fixture.log.last_reason(), Some(Reason::TokenTypeUnsupported));
     let document = Answer(provider.fixture.server.metadata()).json();
     assert!(!document.to_string().contains("native_sso"));
-    let get = Request::get("");
-    assert_eq!(Answer(provider.fixture.server.userinfo(&get).await).status(), 401);
 }
 
 #[tokio::test]

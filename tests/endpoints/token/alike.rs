@@ -1,23 +1,28 @@
-//! Clients that are refused: the answer and the work are the same, whatever the reason, and the same rules hold at every endpoint.
+//! Clients that are refused: the answer and the work are the same, whatever the reason, and the same rules
+//! hold at every endpoint.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use grantor::client::{ClaimsMissing, ClientJwts, ClientSignatures, SignedText, SlowHash};
+use grantor::client::{ClaimsMissing, ClientJwts, ClientSignatures, SignedText, SlowHash, X509Certificates};
+use grantor::http::Certificate;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
+use grantor::server::AuthorizationServerBuilder;
 use grantor::{
-    BackendError, ClientId, ClientState, Clock, GrantType, MemoryStore, Registration, Request, SecretText,
-    async_trait,
+    AuthMethod, BackendError, ClientId, ClientState, Clock, GrantType, MemoryStore, Profile, Registration,
+    Request, SecretText, async_trait,
 };
 use serde_json::{Map, Value, json};
 
-use crate::support::asserting::{Asserting, by_assertion, claims, set_of};
+use crate::support::asserting::{Asserting, by_assertion, claims, set_of, signing};
+use crate::support::certificates::{Authority, Identity, named};
 use crate::support::guarded::forged;
+use crate::support::proving::dpop;
 use crate::support::pushing::asking;
 use crate::support::registering::{Registering, app_with};
-use crate::support::{Answer, ISSUER, TestClock, VERIFIER, basic};
+use crate::support::{Answer, ISSUER, TestClock, VERIFIER, basic, encode, request};
 
 const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 const HOUR: i64 = 60 * 60;
@@ -71,7 +76,8 @@ impl RegistrationPolicy for ForAnHour {
 /// All that a client is sent, and what was asked about its evidence.
 type Seen = (u16, Vec<(&'static str, String)>, Vec<u8>, usize);
 
-/// The answers to a disabled, a deleted, an unknown and an expired client with good evidence, and to a client with bad evidence.
+/// The answers to a disabled, a deleted, an unknown and an expired client with good evidence, and to a client
+/// with bad evidence.
 async fn refusals(metadata: Value, request: impl Fn(&str, &Value, bool, i64) -> Request) -> [Seen; 5] {
     let work = Work::default();
     let terms = Registration::by_policy(ForAnHour).grant_types([GrantType::ClientCredentials]);
@@ -163,6 +169,49 @@ async fn ca_31_an_assertion_is_for_the_issuer_at_every_endpoint_and_used_at_one(
             let again = asks(other, &assertion).await;
             assert_eq!(again.error(), (401, "invalid_client".to_owned()), "{endpoint}, then {other}");
             assert_eq!(again.0.body, refused.0.body, "{endpoint}, then {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ca_28_the_metadata_list_exactly_the_methods_by_which_a_client_can_succeed() {
+    let (issued, own) = (Authority::new("clients").issue(&named("pki")), Identity::self_signed("own"));
+    let certified = |_: &SigningKey| {
+        let pki = signing("pki").auth_method(AuthMethod::TlsClientAuth);
+        let own = signing("own").auth_method(AuthMethod::SelfSignedTlsClientAuth).jwks(own.x5c());
+        vec![pki.certificate_subject_dn("CN=pki,O=Example,C=DE"), own]
+    };
+    let reads = |builder: AuthorizationServerBuilder| builder.client_certificates(X509Certificates::new());
+    let servers = [
+        (Asserting::with(certified, |builder| builder), 4),
+        (Asserting::with(certified, reads), 6),
+        (Asserting::with(certified, |own| reads(own).dpop(dpop()).profile(Profile::Fapi2Security)), 3),
+    ];
+    let asked = [("token", "any")];
+    let showing = |id: &str, certificate: Certificate| {
+        Request::post_form(encode(&[("client_id", id), asked[0]])).with_certificate(certificate)
+    };
+    for (server, count) in servers {
+        let requests = [
+            ("none", request("pub", &asked)),
+            ("client_secret_basic", request("conf", &asked)),
+            ("client_secret_post", request("post", &asked)),
+            ("private_key_jwt", by_assertion(&server.assertion(json!({})), &asked)),
+            ("tls_client_auth", showing("pki", issued.verified())),
+            ("self_signed_tls_client_auth", showing("own", own.shown())),
+        ];
+        let server = &server.fixture.server;
+        let mut working = Vec::new();
+        for (method, request) in requests {
+            if server.revoke(&request).await.status == 200 {
+                working.push(json!(method));
+            }
+        }
+        assert_eq!(working.len(), count, "{working:?}");
+        let metadata = Answer(server.metadata()).json();
+        for endpoint in ["token", "revocation"] {
+            let listed = metadata[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap();
+            assert!(listed.len() == count && working.iter().all(|own| listed.contains(own)), "{listed:?}");
         }
     }
 }

@@ -368,8 +368,8 @@ async fn ft_11_an_assertion_works_once_where_clocks_differ_as_far_as_they_may() 
         |second| vouching.fixture.clock.set(DateTime::from_timestamp(TestClock::START + second, 0).unwrap());
     let first = vouching.jag(json!({}));
     assert_eq!(vouching.bring(&first).await.status(), 200);
-    // It expires at 300 and is taken until 310. For each second of that, on a node whose clock is behind, another node's clock
-    // is ahead, and that one is asked before.
+    // It expires at 300 and is taken until 310. For each second of that, on a node whose clock is behind,
+    // another node's clock is ahead, and that one is asked before.
     for second in 280..312 {
         at(second + 60);
         let exp = TestClock::START + second + 300;

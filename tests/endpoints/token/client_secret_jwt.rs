@@ -1,48 +1,29 @@
 //! Clients that authenticate by a MAC: `client_secret_jwt` of OpenID Connect Core sections 9 and 10.1.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
-use grantor::client::{ClientError, ClientJwts, SealedSecretError, SealedSecrets};
+use grantor::client::{ClientError, ClientJwts, SealedSecretError};
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{
-    ApplicationType, AuthMethod, AuthorizationServer, BackendError, Client, ClientBuilder, GrantType,
-    MemoryRegistry, MemoryStore, Profile, Reason, Registration, Request, SecretText,
+    ApplicationType, AuthMethod, AuthorizationServer, Client, ClientBuilder, GrantType, MemoryRegistry,
+    MemoryStore, Profile, Reason, Registration, Request,
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::support::asserting::{Asserting, by_assertion, claims, set_of};
 use crate::support::guarded::{b64, forged};
 use crate::support::registering::Registering;
+use crate::support::sealing::{Chest, HS256, maced};
 use crate::support::{Answer, CALLBACK, Fixture, ISSUER, TestClock, basic, encode};
 
 const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
-const HS256: &str = r#"{"alg":"HS256"}"#;
 const SECRET: &str = "a secret of the client, of 40 characters";
 const SECOND: &str = "another one, which lives for a minute or so";
-
-/// Keeps the secrets themselves: good enough for a test. It can be down.
-#[derive(Clone, Debug, Default)]
-struct Chest(Arc<AtomicBool>);
-
-impl SealedSecrets for Chest {
-    fn seal(&self, secret: &SecretText) -> Result<String, BackendError> {
-        Ok(secret.reveal().chars().rev().collect())
-    }
-
-    fn open(&self, sealed: &str) -> Result<SecretText, BackendError> {
-        match self.0.load(Ordering::SeqCst) {
-            true => Err(BackendError::transient("the chest is locked")),
-            false => Ok(SecretText::new(sealed.chars().rev().collect::<String>())),
-        }
-    }
-}
 
 fn client(id: &str) -> ClientBuilder {
     Client::builder(id)
@@ -59,23 +40,6 @@ fn server() -> (Asserting, Chest) {
     let mac = mac.sealed_secret(SECOND, &chest).unwrap().last_secret_until(until);
     let opens = chest.clone();
     (Asserting::with(|_| vec![mac], |builder| builder.sealed_secrets(opens)), chest)
-}
-
-/// A JWT of this very header and payload with a right MAC.
-fn maced(secret: &[u8], header: &str, payload: &str) -> String {
-    let message = format!("{}.{}", b64(header), b64(payload));
-    format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac(secret, message.as_bytes())))
-}
-
-/// RFC 2104 with SHA-256.
-fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut key = [0; 64];
-    let hashed = Sha256::digest(secret);
-    let secret = if secret.len() > 64 { &hashed[..] } else { secret };
-    key[..secret.len()].copy_from_slice(secret);
-    let padded = |pad: u8| key.map(|byte| byte ^ pad);
-    let inner = Sha256::digest([&padded(0x36), message].concat());
-    Sha256::digest([&padded(0x5c), &inner[..]].concat()).to_vec()
 }
 
 fn assertion(secret: &str, changes: Value) -> String {
@@ -236,11 +200,11 @@ async fn d_23_without_a_host_that_opens_secrets_there_is_no_mac() {
 async fn a_host_that_cannot_open_a_secret_is_no_verdict_on_the_client() {
     let (server, chest) = server();
     let own = assertion(SECRET, json!({}));
-    chest.0.store(true, Ordering::SeqCst);
+    chest.lock(true);
     let answer = server.asks(&own).await;
     assert_eq!(answer.error(), (503, "temporarily_unavailable".to_owned()));
     assert!(answer.0.header("retry-after").is_some());
-    chest.0.store(false, Ordering::SeqCst);
+    chest.lock(false);
     assert_eq!(server.asks(&own).await.status(), 200, "nothing was spent");
 }
 

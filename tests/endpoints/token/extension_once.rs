@@ -1,4 +1,5 @@
-//! What is good once: one winner, and no honest retry that is lost where the server knows that nothing came of the first.
+//! What is good once: one winner, and no honest retry that is lost where the server knows that nothing came
+//! of the first.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -174,7 +175,8 @@ async fn a_request_that_is_dropped_gives_back_what_it_used() {
         bench.guard.recover();
         bench.store.recover();
         let status = bench.redeem("1").await;
-        // Whether the guard had marked it is not known where it was dropped in its midst, so it is not used twice.
+        // Whether the guard had marked it is not known where it was dropped in its midst, so it is not used
+        // twice.
         assert_eq!(status, if polls == 2 { 400 } else { 200 }, "{polls}");
     }
 }

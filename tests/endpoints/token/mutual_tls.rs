@@ -44,14 +44,7 @@ fn by_name(id: &str, member: &str, name: &str) -> Client {
     Client::builder(id).metadata(metadata).build().unwrap()
 }
 
-/// A key set whose one key is in this certificate.
-fn x5c(identity: &Identity) -> Value {
-    use base64::Engine as _;
-    let der = base64::engine::general_purpose::STANDARD.encode(identity.der());
-    json!({ "keys": [{ "kty": "EC", "x5c": [der] }] })
-}
-
-/// The same by the bare numbers of its P-256 key.
+/// A key set of the bare numbers of its P-256 key.
 fn bare(identity: &Identity) -> Value {
     use base64::Engine as _;
     let text = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
@@ -267,7 +260,7 @@ fn ca_24_exactly_one_name_is_registered() {
 async fn ca_25_a_self_signed_certificate_counts_by_its_key_alone() {
     let own = Identity::self_signed("self");
     let method = AuthMethod::SelfSignedTlsClientAuth;
-    let sets = [client("certified", method).jwks(x5c(&own)), client("bare", method).jwks(bare(&own))];
+    let sets = [client("certified", method).jwks(own.x5c()), client("bare", method).jwks(bare(&own))];
     let bench = Bench::with(|_| sets.into_iter().map(|client| client.build().unwrap()).collect());
     let twin = Identity::self_signed("self");
     let issued = bench.authority.issue(&named("self"));
@@ -288,7 +281,7 @@ async fn ca_25_a_self_signed_certificate_counts_by_its_key_alone() {
 async fn ca_25_a_name_beside_a_key_opens_nothing() {
     let own = Identity::self_signed("self");
     let both = client("both", AuthMethod::SelfSignedTlsClientAuth)
-        .jwks(x5c(&own))
+        .jwks(own.x5c())
         .certificate_subject_dn("CN=pki,O=Example,C=DE");
     let bench = Bench::with(|_| vec![both.build().unwrap()]);
     let named = Identity::self_signed("pki");
@@ -310,7 +303,7 @@ async fn mt_04_dates_do_not_count_for_a_key_and_a_new_key_comes_by_jwks_uri() {
     );
     let far = client("far", AuthMethod::SelfSignedTlsClientAuth).jwks_uri(KEYS_AT).build().unwrap();
     let bench = Bench::with(|_| vec![far]);
-    bench.keys.publish(&x5c(&old));
+    bench.keys.publish(&old.x5c());
     assert_eq!(bench.asks("far", Some(old.shown())).await.status(), 200, "out of date, and its key is right");
     bench.keys.publish(&bare(&new));
     bench.fixture.clock.advance(Duration::from_secs(31));
@@ -353,7 +346,7 @@ async fn mt_14_dates_and_revocation_are_the_hosts_verifier_to_judge() {
 #[tokio::test]
 async fn mt_13_hostile_certificates_are_refused() {
     let own = Identity::self_signed("self");
-    let selfish = client("self", AuthMethod::SelfSignedTlsClientAuth).jwks(x5c(&own)).build().unwrap();
+    let selfish = client("self", AuthMethod::SelfSignedTlsClientAuth).jwks(own.x5c()).build().unwrap();
     let bench = Bench::with(|_| vec![selfish, by_name("dns", "tls_client_auth_san_dns", "a.example")]);
     let good = bench.authority.issue(&named("pki"));
     let der = good.der().to_vec();
@@ -460,7 +453,7 @@ async fn mt_10_a_client_registers_its_name_and_its_use_of_aliases() {
     }
     let selfish = Identity::self_signed("self");
     let changes =
-        json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": x5c(&selfish) });
+        json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": selfish.x5c() });
     let own = registering.registered(&app(changes)).await;
     assert!(own.0.get("tls_client_auth_san_dns").is_none(), "it would look like a restriction in force");
     let without = Registering::on(Registration::open());

@@ -1,4 +1,5 @@
-//! The password grant: RFC 6749 section 4.3 where the profile has it, and nowhere else (RFC 9700 section 2.4).
+//! The password grant: RFC 6749 section 4.3 where the profile has it, and nowhere else (RFC 9700 section
+//! 2.4).
 
 use grantor::Reason;
 

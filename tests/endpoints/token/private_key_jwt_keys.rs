@@ -1,4 +1,5 @@
-//! The keys of clients that authenticate by one: which count, where they come from, and what may be registered.
+//! The keys of clients that authenticate by one: which count, where they come from, and what may be
+//! registered.
 
 use std::sync::Arc;
 use std::time::Duration;
