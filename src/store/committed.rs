@@ -4,8 +4,8 @@ use super::{Tombstone, Write};
 use crate::error::{Reason, Refusal};
 use crate::grant::GrantId;
 
-/// Proof that one [`Write`], or the end of one grant, took effect. It names the grant and the version, and what is sealed for
-/// another write stays sealed.
+/// Proof that one [`Write`], or the end of one grant, took effect. It names the grant and the version, and
+/// what is sealed for another write stays sealed.
 #[derive(Debug)]
 #[must_use]
 pub struct Committed(WriteName);

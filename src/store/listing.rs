@@ -39,8 +39,8 @@ impl Filter {
         Self { subject: Some(subject), client: Some(client), session: None }
     }
 
-    /// The grants that began in this session of the host. No user has many: a store that has no index of sessions has to
-    /// look at every grant for each logout.
+    /// The grants that began in this session of the host. No user has many: a store that has no index of
+    /// sessions has to look at every grant for each logout.
     #[must_use]
     pub fn session(session: SessionId) -> Self {
         Self { session: Some(session), ..Self::default() }
@@ -91,7 +91,8 @@ pub struct Listing {
     pub next: Option<GrantId>,
 }
 
-/// A record whose body cannot be read: damaged, or written by a later version. This is what the columns beside it say.
+/// A record whose body cannot be read: damaged, or written by a later version. This is what the columns
+/// beside it say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damaged {
@@ -152,7 +153,8 @@ impl Listing {
         listing
     }
 
-    /// Without the records that an index found and the filter does not want: some are no longer what the index says.
+    /// Without the records that an index found and the filter does not want: some are no longer what the
+    /// index says.
     #[must_use]
     pub fn matching(mut self, filter: &Filter) -> Self {
         self.records.retain(|record| filter.matches(record.grant()));

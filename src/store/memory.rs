@@ -20,8 +20,8 @@ const SHARDS: usize = 1024;
 /// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
 ///
 /// A shard drops what has expired when it has doubled since it last did, so memory follows the live grants
-/// without anybody calling [`purge`](TokenStore::purge). There is no index but those of user codes and sessions: a page of
-/// another listing walks grants until it is full.
+/// without a call of [`purge`](TokenStore::purge). There is no index but those of user codes and sessions: a
+/// page of another listing walks grants until it is full.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
     /// Which grant waits under a user code. Locked within a shard, never around one.
@@ -109,8 +109,8 @@ impl MemoryStore {
         Self::sharded(SHARDS, REPLAY_SHARDS, limit)
     }
 
-    /// A store for at most sixty thousand grants under one lock, which takes next to no memory while it is empty: for one
-    /// of many [tenants](crate::tenants).
+    /// A store for at most sixty thousand grants under one lock, which takes next to no memory while it is
+    /// empty: for one of many [tenants](crate::tenants).
     #[must_use]
     pub fn small() -> Self {
         Self::sharded(1, 1, 60_000)
@@ -145,7 +145,8 @@ impl MemoryStore {
         shard.rows.get(&id).map(|row| row.0.clone())
     }
 
-    /// By the first bits, so that the shards are in the order of the ids; the last eight bytes are the hash within one.
+    /// By the first bits, so that the shards are in the order of the ids; the last eight bytes are the hash
+    /// within one.
     fn shard_of(&self, id: GrantId) -> usize {
         let [first, second, ..] = id.as_bytes();
         (usize::from(u16::from_be_bytes([*first, *second])) * self.shards.len()) >> 16

@@ -1,8 +1,8 @@
-//! What a store promises: a versioned map, and nothing about OAuth.
+//! The contract of a store: a versioned map, without OAuth rules.
 //!
-//! A store loads one grant, and writes one grant *if its version is still the one that was read*. It
-//! enforces no rule of the protocol, so it cannot get one wrong. [`contract`] is the suite that proves a
-//! store honest; run it on your own.
+//! A store loads one grant, and writes one grant *if its version has not changed since the read*. It enforces
+//! no rule of the protocol, so it cannot get one wrong. [`contract`] is the test suite for stores; run it on
+//! your own.
 
 mod committed;
 pub mod contract;
@@ -48,42 +48,45 @@ use crate::grant::{Grant, GrantId, SessionId, Subject};
 
 /// Keeps grants.
 ///
-/// Everything that a store is given is made by this crate, but client and subject identifiers are what
-/// hosts and clients chose: bind them as parameters, never paste them into a query. What a store returns is
-/// trusted: a stale or forged record brings spent codes and revoked tokens back to life.
+/// This crate makes everything that a store gets, except client and subject identifiers, which hosts and
+/// clients choose: bind them as parameters, never paste them into a query. What a store returns is trusted: a
+/// stale or forged record makes spent codes and revoked tokens valid again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `TokenStore`, so it cannot keep grants",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// The latest committed record. A stale answer costs a conflict, or shows a revoked token as live for
-    /// as long as it is stale.
+    /// The latest committed record. A stale result costs a conflict, or shows a revoked token as live while
+    /// it is stale.
     async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError>;
 
     /// One conditional write: if [`Write::expect`] is `None`, the id must be vacant; if it is `Some(v)`, the
-    /// id must still hold version `v`. The condition and the write are one atomic step. To confirm a
-    /// write that did not happen, or whose condition did not hold, lets one code be redeemed twice.
+    /// id must still hold version `v`. The condition and the write are one atomic step. Confirming a write
+    /// that did not happen, or whose condition did not hold, lets a code be redeemed twice.
     ///
-    /// A user code is a second key ([`Index::user_code`]): an insert whose user code another record has conflicts, too,
-    /// and changes nothing. A record has its user code from its insert on, never gets another one, and gives it up in a
-    /// write that [reindexes](Write::reindexes), or when it is purged; then the code is free. An expired record may hold
-    /// its code until it is purged. Two records under one user code let a user approve what somebody else asked for.
+    /// A user code is a second key ([`Index::user_code`]): an insert whose user code another record has
+    /// conflicts, too, and changes nothing. A record has its user code from its insert on, never gets another
+    /// one, and gives it up in a write that [reindexes](Write::reindexes), or when it is purged; then the
+    /// code is free. An expired record may hold its code until it is purged. Two records with the same user
+    /// code let a user approve another device's request.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
-    /// Ends a grant, whatever its version: the record under this id becomes the [tombstone's](Tombstone::record), in one
-    /// atomic step without a condition. It never conflicts and never loses to a [`commit`](Self::commit), however many
-    /// there are: the version grows, so that each commit that was decided before conflicts. A grant that has ended stays
-    /// ended when it is ended once more. If the id is vacant, nothing is written, and that is a success as well.
+    /// Ends a grant, whatever its version: the record under this id becomes the
+    /// [tombstone's](Tombstone::record), in one atomic step without a condition. It never conflicts and never
+    /// loses to a [`commit`](Self::commit), however many there are: the version grows, so that each commit
+    /// that was decided before conflicts. A grant that has ended stays ended when it is ended once more. If
+    /// the id is vacant, nothing is written, and that is a success as well.
     ///
-    /// A store that ends a grant by a `load` and a `commit` loses to a client that refreshes in a loop. To confirm an end
-    /// that did not happen leaves a thief with a live token.
+    /// A store that ends a grant by a `load` and a `commit` loses to a client that refreshes in a loop.
+    /// Confirming an end that did not happen leaves a thief with a live token.
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError>;
 
-    /// Ends several grants, to revoke all of a user say: the outcome of each, in their order. One may fail, and the
-    /// others end all the same.
+    /// Ends several grants, for example all of a user: the outcome of each, in order. If one fails, the
+    /// others still end.
     ///
-    /// By default one after the other; a store that needs one round trip or one flush for all of them overrides it.
+    /// By default one after the other; a store that needs one round trip or one flush for all of them
+    /// overrides it.
     async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         let mut outcomes = Vec::with_capacity(tombstones.len());
         for tombstone in tombstones {
@@ -92,23 +95,25 @@ pub trait TokenStore: Send + Sync {
         outcomes
     }
 
-    /// The record whose [`Index::user_code`] this is, as [`load`](Self::load) has it. People guess these, so it must
-    /// not cost more than a look into an index. A stale answer costs a conflict.
+    /// The record whose [`Index::user_code`] this is, as [`load`](Self::load) has it. Users can guess these,
+    /// so it must cost only an index lookup. A stale result costs a conflict.
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError>;
 
-    /// The grants of a subject, a client or a session in the order of their ids, a page at a time. A record that is
-    /// there before the first page and after the last is on one of them. A missing record survives a revoke-all.
+    /// The grants of a subject, a client or a session in the order of their ids, a page at a time. A record
+    /// that exists from the first page to the last is on one of them. A missing record survives a revoke-all.
     ///
-    /// A page may be empty and not the last: only [`Listing::next`] says whether another one follows. A record whose body
-    /// cannot be read is on the page by its columns ([`Listing::damaged`]), and does not keep the others from being found.
+    /// A page may be empty and not the last: only [`Listing::next`] says whether another one follows. A
+    /// record whose body cannot be read is on the page by its columns ([`Listing::damaged`]), and does not
+    /// keep the others from being found.
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError>;
 
     /// Removes records that expired before `before`, at most `limit` of them, never under a long lock; how
-    /// many went. To remove one that has not expired loses a session. It looks at no body, so none can stop it.
+    /// many. Removing one that has not expired loses a session. It reads no body, so a damaged one cannot
+    /// stop it.
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError>;
 
-    /// The same as [`load`](Self::load) at once, where no waiting is needed. The outer `None`, which is the
-    /// default, sends the caller to `load`.
+    /// The same as [`load`](Self::load) without waiting, if possible. The outer `None`, which is the default,
+    /// makes the caller use `load`.
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         let _ = id;
         None
@@ -122,10 +127,10 @@ pub trait TokenStore: Send + Sync {
 )]
 #[async_trait]
 pub trait ReplayGuard: Send + Sync {
-    /// `true` the first time that `key` is seen; a key that was seen counts until its `until` has passed.
+    /// `true` the first time that `key` is seen; a key is remembered until its `until` has passed.
     ///
-    /// A false `true` lets one assertion be replayed; a false `false` only makes the client retry. The key
-    /// is a digest, so its length is fixed; `until` is bounded by the caller, and `now` is its clock.
+    /// A wrong `true` lets an assertion be replayed; a wrong `false` only makes the client retry. The key is
+    /// a digest of fixed length; the caller bounds `until`, and `now` is its clock.
     async fn first_use(
         &self,
         key: &ReplayKey,
@@ -192,9 +197,9 @@ impl Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Index<'a> {
-    /// Whose grant it is.
+    /// The client of the grant.
     pub client: &'a ClientId,
-    /// In whose name it acts; as long as it waits for its user, the client.
+    /// The subject; while the grant waits for its user, the client.
     pub subject: &'a Subject,
     /// From when on the record can be purged.
     pub expires: DateTime<Utc>,
@@ -239,7 +244,8 @@ impl Write {
         Self { next: Record::new(grant, 0), expect: None, reindexes: true, at }
     }
 
-    /// Writes a grant that must still have this version, under the same client, subject, user code and session.
+    /// Writes a grant that must still have this version, under the same client, subject, user code and
+    /// session.
     pub fn replace(version: u64, grant: Grant, at: DateTime<Utc>) -> Self {
         let next = Record::new(grant, version.saturating_add(1));
         Self { next, expect: Some(version), reindexes: false, at }
@@ -268,8 +274,8 @@ impl Write {
         &self.next
     }
 
-    /// Whether client, subject, user code or session are new or may have changed; `expires` changes with any write. For a store
-    /// that keeps its indexes apart from its records.
+    /// Whether client, subject, user code or session are new or may have changed; `expires` changes with any
+    /// write. For a store that keeps its indexes apart from its records.
     #[must_use]
     pub fn reindexes(&self) -> bool {
         self.reindexes
@@ -281,8 +287,8 @@ impl Write {
         self.next.grant().encode()
     }
 
-    /// Whether the body can be read back and says the same. What it is made of has limits where it comes in, so this is
-    /// looked at only where a host's own parts add to it: the details.
+    /// Whether the body can be read back and says the same. What it is made of has limits where it comes in,
+    /// so this is looked at only where a host's own parts add to it: the details.
     pub(crate) fn can_be_read(&self) -> bool {
         let grant = self.next.grant();
         grant.details().is_empty()

@@ -25,10 +25,10 @@ pub enum OpenError {
     #[error("{0}: no space is left: free some, and start again")]
     Full(String),
     /// The user name or the password is wrong.
-    #[error("{0}: user name or password were refused: correct them in the address")]
+    #[error("{0}: the user name or password was rejected: correct it in the address")]
     Refused(String),
     /// The tables are missing, and may not be created.
-    #[error("{0}: the tables cannot be created: let this user create them, or create them as another one")]
+    #[error("{0}: the tables cannot be created: let this user create them, or create them as another user")]
     Forbidden(String),
     /// A later version of this crate has been here.
     #[error(

@@ -7,8 +7,9 @@ use crate::grant::{Grant, GrantId};
 
 /// What stays of a grant that has ended: enough to recognise what it issued and to refuse it.
 ///
-/// It is computed from any version of the grant, however old, because the end of a grant depends on nothing that a
-/// later version can change. So it is written without a condition, see [`TokenStore::end`](super::TokenStore::end).
+/// It is computed from any version of the grant, however old, because the end of a grant depends on nothing
+/// that a later version can change. So it is written without a condition, see
+/// [`TokenStore::end`](super::TokenStore::end).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Tombstone {
@@ -27,7 +28,8 @@ impl Tombstone {
         Self { grant: grant.revoke(at).without_session(), at }
     }
 
-    /// The denial of a grant that waited for its user. Its device is told so, and nothing else can come of it.
+    /// The denial of a grant that waited for its user. Its device is told so, and nothing else can come of
+    /// it.
     pub(crate) fn denial(denied: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: denied, at }
     }
@@ -57,8 +59,8 @@ impl Tombstone {
         self.grant.encode()
     }
 
-    /// The record that replaces one of version `before`. Its version is a later one, so that every write that was decided
-    /// on an earlier one conflicts.
+    /// The record that replaces one of version `before`. Its version is a later one, so that every write that
+    /// was decided on an earlier one conflicts.
     #[must_use]
     pub fn record(&self, before: u64) -> Record {
         Record::new(self.grant.clone(), before.saturating_add(1))

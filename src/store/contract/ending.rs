@@ -126,7 +126,8 @@ impl Context<dyn TokenStore> {
         }
     }
 
-    /// Writes the grant as it is, again and again, until another task has ended it; the last version that was confirmed.
+    /// Writes the grant as it is, again and again, until another task has ended it; the last version that was
+    /// confirmed.
     async fn keep_writing(&self, grant: Grant) -> Result<u64, Stop> {
         let mut latest = 0;
         for _ in 0..WRITES {

@@ -1,5 +1,5 @@
-//! The contract of [`TokenStore`] and [`ReplayGuard`] as a suite that you run on your own store, and those of a
-//! registry and of a key store.
+//! The contract of [`TokenStore`] and [`ReplayGuard`] as a suite that you run on your own store, and those of
+//! a registry and of a key store.
 //!
 //! ```
 //! use grantor::MemoryStore;
@@ -13,8 +13,8 @@
 //! assert!(violations.of(Clause::ReplaceRace).is_some());
 //! ```
 //!
-//! The store may hold other records, of a server that is running, even: the suite draws names of its own
-//! and leaves all others alone. Of its records, those that have not expired stay behind; they do within an hour.
+//! The store may hold other records, even those of a running server: the suite uses its own random names and
+//! leaves all others alone. Its unexpired records stay behind, and expire within an hour.
 //!
 //! What it cannot see: whether a confirmed write survives a crash, and what a store answers when its
 //! connection is lost. An uncertain outcome has to be [`BackendError::unknown_outcome`].
@@ -155,8 +155,8 @@ impl<S> Suite<S> {
         self
     }
 
-    /// Hands the racing tasks to your runtime: `|task| { tokio::spawn(task); }`. It must return before the
-    /// task has run to its end. Without one, each task gets a thread.
+    /// Spawns the racing tasks on your runtime: `|task| { tokio::spawn(task); }`. It must return before the
+    /// task ends. Without it, each task gets a thread.
     pub fn spawn(mut self, spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
         self.spawn = Arc::new(spawn);
         self

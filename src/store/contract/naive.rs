@@ -11,8 +11,8 @@ use crate::grant::GrantId;
 use crate::store::{BackendError, TokenStore, Tombstone, UserCodeDigest, Write};
 use crate::store::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
 
-/// A store with the commonest of all mistakes: `SELECT version`, a comparison, and then an `UPDATE` that names
-/// the id alone. Alone it is as good as any; of two tasks at a time, the last one wins, and so does the first.
+/// A store with the most common mistake: `SELECT version`, a comparison, and then an `UPDATE` with only the
+/// id in its condition. It works for a single task; of two concurrent tasks, both win.
 ///
 /// The negative control of the [suite](super::Suite), which must fail it in every race. Never for tokens.
 #[derive(Debug, Default)]

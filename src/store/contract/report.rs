@@ -28,11 +28,13 @@ pub enum Clause {
     RoundTrip,
     /// `try_load` says what `load` says.
     LoadNow,
-    /// `end` ends a grant of every stage, whatever its version, and no write that was decided before takes that back.
+    /// `end` ends a grant of every stage, whatever its version, and no write that was decided before takes
+    /// that back.
     End,
     /// `end_all` ends each of many grants, those that have changed since included.
     EndAll,
-    /// A user code finds the grant that waits under it, as long as it waits, and no second one can wait under it.
+    /// A user code finds the grant that waits under it, as long as it waits, and no second one can wait under
+    /// it.
     UserCode,
     /// A listing has all records that match, in the order of their ids, each once, and no other.
     List,
@@ -40,8 +42,8 @@ pub enum Clause {
     ListPages,
     /// So has a listing while others write.
     ListWhileWriting,
-    /// A listing by session has the grants that began in it and did not leave it, and no other; and none goes while a logout
-    /// has to find it.
+    /// A listing by session has the grants that began in it and did not leave it, and no other; and none goes
+    /// while a logout has to find it.
     Sessions,
     /// Purging removes what expired before the given moment, at most the given number, and counts right.
     Purge,
@@ -131,7 +133,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Everything that a store did wrong. Its `Debug` is its `Display`, so that an `unwrap` in a test can be read.
+/// Everything that a store did wrong. Its `Debug` is its `Display`, so that an `unwrap` in a test can be
+/// read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violations {
     seed: u64,

@@ -41,8 +41,8 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     }
 }
 
-/// An error that ends the statement ends its transaction, so nothing happened. One that ends the connection may have come
-/// after the commit, and so may silence.
+/// An error that ends the statement ends its transaction, so nothing happened. One that ends the connection
+/// may have come after the commit, and so may silence.
 pub(super) fn write_error(error: sqlx::Error) -> CommitError {
     CommitError::Store(match code_of(&error).as_deref() {
         Some(code::UNIQUE_VIOLATION) => return CommitError::Conflict,
@@ -59,7 +59,8 @@ pub(super) fn try_again(error: &sqlx::Error) -> bool {
     matches!(code_of(error).as_deref(), Some(code::SERIALIZATION | code::DEADLOCK))
 }
 
-/// After a fail-over: a server that only reads now, or one that does not know what was prepared on its predecessor.
+/// After a fail-over: a server that only reads now, or one that does not know what was prepared on its
+/// predecessor.
 pub(super) fn must_reconnect(error: &sqlx::Error) -> bool {
     match code_of(error).as_deref() {
         None | Some(code::READ_ONLY | code::NO_SUCH_STATEMENT | code::FEATURE_NOT_SUPPORTED) => true,
@@ -72,8 +73,8 @@ fn ends_connection(error: &sqlx::Error) -> bool {
     error.is_none_or(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
-/// Class 42 is a missing table or a missing right, 22 a text that cannot be kept, 54 one that is too long; a column that cannot
-/// be read was written by another program.
+/// Class 42 is a missing table or a missing right, 22 a text that cannot be kept, 54 one that is too long; a
+/// column that cannot be read was written by another program.
 fn no_retry_helps(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_) => true,

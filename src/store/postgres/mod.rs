@@ -21,12 +21,14 @@ use statement::{Answer, Kind, Statement};
 
 /// Everything in a PostgreSQL database, or in one that speaks its protocol.
 ///
-/// READ COMMITTED, the default of the server, is enough, because every change is one conditional statement. What a
-/// distributed database refuses with a serialization failure is tried again. What was confirmed is as durable as the
-/// server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a fail-over may forget it.
+/// READ COMMITTED, the default of the server, is enough, because every change is one conditional statement.
+/// What a distributed database refuses with a serialization failure is tried again. What was confirmed is as
+/// durable as the server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a
+/// fail-over may forget it.
 ///
-/// When the server was away, the next call connects again; nothing has to be restarted. PostgreSQL keeps no text with a NUL
-/// character, and indexes none of more than 2600 bytes: such a subject is refused. It needs a tokio runtime.
+/// When the server was away, the next call connects again; nothing has to be restarted. PostgreSQL keeps no
+/// text with a NUL character, and indexes none of more than 2600 bytes: such a subject is refused. It needs a
+/// tokio runtime.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,8 +44,8 @@ pub type PostgresStore = SqlStore<PostgresEngine>;
 
 impl PostgresStore {
     /// Connects, and creates the tables if they are missing. The address is
-    /// `postgres://user:password@host:port/database?sslmode=verify-full`; without `sslmode`, TLS is used where the server has it,
-    /// and its certificate is not checked.
+    /// `postgres://user:password@host:port/database?sslmode=verify-full`; without `sslmode`, TLS is used
+    /// where the server has it, and its certificate is not checked.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
@@ -51,14 +53,15 @@ impl PostgresStore {
         PostgresOptions::new(url).connect().await
     }
 
-    /// Waits for the calls that have begun, and closes the connections. Later calls fail, those of clones and other spaces of
-    /// this store too. Nothing is lost without it.
+    /// Waits for the calls that have begun, and closes the connections. Later calls fail, those of clones and
+    /// other spaces of this store too. Nothing is lost without it.
     pub async fn close(&self) {
         self.engine.pool.close().await;
     }
 
-    /// The statements that make the tables: the first for an empty database, each further one from a version of the tables to the next. Each
-    /// notes its version in the table `grantor_schema`. For those who apply them by hand; see [`without_migration`](PostgresOptions::without_migration).
+    /// The statements that make the tables: the first for an empty database, each further one from a version
+    /// of the tables to the next. Each notes its version in the table `grantor_schema`. For those who apply
+    /// them by hand; see [`without_migration`](PostgresOptions::without_migration).
     #[must_use]
     pub const fn schema() -> &'static [&'static str] {
         schema::MIGRATIONS
@@ -121,7 +124,8 @@ impl Engine for PostgresEngine {
     }
 }
 
-/// In the order of the ids, so that two of them at a time seldom wait for each other; if they do, one is tried again.
+/// In the order of the ids, so that two of them at a time seldom wait for each other; if they do, one is
+/// tried again.
 const END_ALL: &str = "UPDATE grantor_grants SET version = grantor_grants.version + 1, body = next.body, expires = next.expires, \
      subject = next.subject, user_code = NULL \
      FROM (SELECT * FROM unnest($2::bytea[], $3::text[], $4::bigint[], $5::text[]) \

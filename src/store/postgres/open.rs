@@ -35,7 +35,8 @@ impl PostgresOptions {
         }
     }
 
-    /// How many connections there are at most; 16. All nodes together need fewer than the server's `max_connections`.
+    /// How many connections there are at most; 16. All nodes together need fewer than the server's
+    /// `max_connections`.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections.max(1);
         self
@@ -49,23 +50,23 @@ impl PostgresOptions {
         self
     }
 
-    /// How long the server runs a statement before it gives up; 1.5 s. The connection is closed if it does not say so a quarter of a second
-    /// later.
+    /// How long the server runs a statement before it gives up; 1.5 s. The connection is closed if it does
+    /// not say so a quarter of a second later.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
-    /// For PgBouncer, or another pooler, in the mode `transaction`, where each transaction may have another connection to the server;
-    /// off. Then no statement has a name and no option is sent at the start; a call is a transaction that sets its own time limit, which
-    /// takes four round trips in place of one.
+    /// For PgBouncer, or another pooler, in the mode `transaction`, where each transaction may have another
+    /// connection to the server; off. Then no statement has a name and no option is sent at the start; a call
+    /// is a transaction that sets its own time limit, which takes four round trips in place of one.
     pub fn transaction_pooling(mut self, on: bool) -> Self {
         self.transaction_pooling = on;
         self
     }
 
-    /// Never creates or changes a table: the tables have to be there, of exactly this version, made by the statements of
-    /// [`PostgresStore::schema`].
+    /// Never creates or changes a table: the tables have to be there, of exactly this version, made by the
+    /// statements of [`PostgresStore::schema`].
     pub fn without_migration(mut self) -> Self {
         self.migrates = false;
         self
@@ -121,7 +122,8 @@ impl PostgresOptions {
         let options: PgConnectOptions = self.url.parse().ok().filter(|_| known).ok_or_else(wrong)?;
         let timeout = format!("{}ms", self.statement_timeout.as_millis());
         let options = match self.transaction_pooling {
-            // A pooler refuses what it cannot say to the server for each client, and no number here has a fraction.
+            // A pooler refuses what it cannot say to the server for each client, and no number here has a
+            // fraction.
             true => options.extra_float_digits(None),
             false => options.options([("statement_timeout", timeout)]),
         };

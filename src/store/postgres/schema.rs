@@ -8,8 +8,9 @@ use super::error::{code, code_of};
 /// The version that the tables have after the last of [`MIGRATIONS`].
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Number `n` leads from version `n` to the next, and says so in `grantor_schema`. One that was released is never changed. Each statement may be repeated: where
-/// definitions are no part of a transaction, the first attempt may have left a half of them.
+/// Number `n` leads from version `n` to the next, and says so in `grantor_schema`. One that was released is
+/// never changed. Each statement may be repeated: where definitions are no part of a transaction, the first
+/// attempt may have left a half of them.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Any number that no other program is likely to lock.
@@ -43,7 +44,8 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
     }
 }
 
-/// All or nothing, one process at a time. The lock is a courtesy: a database whose locks do nothing lets the second one fail.
+/// All or nothing, one process at a time. The lock is a courtesy: a database whose locks do nothing lets the
+/// second one fail.
 async fn apply(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).persistent(false);

@@ -44,8 +44,8 @@ pub(super) struct Done {
 }
 
 impl Statement {
-    /// Runs to its end even if the future is dropped: no connection is left in the middle of an answer, and no place in the pool
-    /// is never given back.
+    /// Runs to its end even if the future is dropped: no connection is left in the middle of an answer, and
+    /// no place in the pool is never given back.
     pub(super) async fn run(self, connection: PoolConnection<Postgres>, timeout: Duration) -> Answer {
         ToItsEnd::of(self.answer(connection, timeout)).await
     }
@@ -64,7 +64,8 @@ impl Statement {
         answer
     }
 
-    /// A serialization failure or a deadlock says that nothing happened, so the same statement is tried again.
+    /// A serialization failure or a deadlock says that nothing happened, so the same statement is tried
+    /// again.
     async fn tries(&self, connection: &mut PgConnection) -> Result<Done, sqlx::Error> {
         const TRIES: u32 = 10;
         for failures in 0..TRIES {
@@ -85,7 +86,8 @@ impl Statement {
         }
     }
 
-    /// Waits for the end of the statement's own transaction, if it has one: the count of rows comes before the commit.
+    /// Waits for the end of the statement's own transaction, if it has one: the count of rows comes before
+    /// the commit.
     async fn done(&self, connection: &mut PgConnection) -> Result<Done, sqlx::Error> {
         let query = sqlx::query_with(self.text, self.arguments.clone()).persistent(self.begin.is_none());
         match self.kind {
@@ -97,8 +99,8 @@ impl Statement {
     }
 }
 
-/// A future that runs where it is awaited, and in a task of its own from when it is dropped. To begin in a task would cost a
-/// switch there and one back, a third of a short statement.
+/// A future that runs where it is awaited, and in a task of its own from when it is dropped. To begin in a
+/// task would cost a switch there and one back, a third of a short statement.
 struct ToItsEnd<F>
 where
     F: Future<Output: Send> + Send + 'static,

@@ -18,7 +18,7 @@ pub(super) fn list(answer: Value) -> Result<Vec<Vec<u8>>, BackendError> {
     redis::from_redis_value(answer).map_err(|_| BackendError::permanent("an index is damaged"))
 }
 
-/// What stands before the first line break of a record, its version, and what stands behind: the body.
+/// The part before the first line break of a record, its version, and the part after it, the body.
 pub(super) fn record(answer: &Value) -> Result<(u64, &str), BackendError> {
     let parts = text(answer)?.split_once('\n').and_then(|(head, body)| {
         let (version, _) = head.split_once(' ')?;

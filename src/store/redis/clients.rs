@@ -1,5 +1,5 @@
-//! [`ClientRegistry`] and [`Registrar`] on Redis. A client and its entries in the indexes are in one slot, so that they
-//! change in one step; sixteen slots share the clients among a cluster's nodes.
+//! [`ClientRegistry`] and [`Registrar`] on Redis. A client and its entries in the indexes are in one slot, so
+//! that they change in one step; sixteen slots share the clients among a cluster's nodes.
 
 use std::sync::Arc;
 

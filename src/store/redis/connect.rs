@@ -15,12 +15,14 @@ use super::options::RedisOptions;
 use super::server::Server;
 use super::setup::{self, RedisOpenError};
 
-/// Writes that wait for replicas take turns on this number of connections: each blocks its connection meanwhile.
+/// Writes that wait for replicas take turns on this number of connections: each blocks its connection
+/// meanwhile.
 const WAITING_LINKS: usize = 4;
 
 impl RedisOptions {
-    /// Connects and checks the server. The URL is `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS,
-    /// or `redis-cluster://[user:password@]host:port,host:port…` (`rediss-cluster://…`) with some nodes of a cluster.
+    /// Connects and checks the server. The URL is `redis://[user:password@]host[:port][/database]`,
+    /// `rediss://…` for TLS, or `redis-cluster://[user:password@]host:port,host:port…` (`rediss-cluster://…`)
+    /// with some nodes of a cluster.
     ///
     /// # Errors
     /// The one thing that is wrong with the URL or the server, and what to do about it.
@@ -48,8 +50,8 @@ impl RedisOptions {
         if nodes.is_empty() {
             return Err(RedisOpenError::Url("it names no node".to_owned()));
         }
-        // It would send a write again whose answer was lost, and take its own success for a conflict. What may be sent
-        // again is decided in `server.rs`.
+        // It would send a write again whose answer was lost, and take its own success for a conflict. What
+        // may be sent again is decided in `server.rs`.
         let client = ClusterClient::builder(nodes.clone())
             .retries(0)
             .connection_timeout(self.response_timeout)

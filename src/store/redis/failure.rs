@@ -31,8 +31,8 @@ impl Failure {
         }
     }
 
-    /// An answer that is an error. Every script ends with its one write that counts, and a server that refuses a command
-    /// has not begun with it, so nothing was done.
+    /// An answer that is an error. Every script ends with its one write that counts, and a server that
+    /// refuses a command has not begun with it, so nothing was done.
     fn answered(error: &ServerError) -> Self {
         match error.kind() {
             Some(ServerErrorKind::NoScript) => Self::UnknownScript,
@@ -64,7 +64,8 @@ impl Failure {
         }
     }
 
-    /// The store's error for something that was written; `lost` says that an earlier attempt may have been done.
+    /// The store's error for something that was written; `lost` says that an earlier attempt may have been
+    /// done.
     pub(super) fn of_write(self, lost: bool) -> BackendError {
         match self {
             Self::Lost(text) => BackendError::unknown_outcome(text),

@@ -160,7 +160,8 @@ impl RedisStore {
         Ok(is_wanted.then(|| Err(Damaged::new(id, client, subject, expires, why))))
     }
 
-    /// The write of an end; the user code of the record that was there. What is sent again ends what has ended.
+    /// The write of an end; the user code of the record that was there. What is sent again ends what has
+    /// ended.
     async fn put_end(&self, tombstone: &Tombstone, due: &Due) -> Result<String, BackendError> {
         let (expires, at) = (tombstone.index().expires, tombstone.at());
         let rest = format!(" {} \n{}", expires.timestamp_millis(), tombstone.body());
@@ -192,7 +193,8 @@ impl RedisStore {
     async fn put_beside_indexes(&self, write: &Write) -> Result<Replaced, CommitError> {
         let entered = async || Entry::of(write).enter_apart(&self.server, &self.names).await;
         match (write.expect(), write.reindexes()) {
-            // Nothing was issued under a new id, and nothing is until both are confirmed: they may go side by side.
+            // Nothing was issued under a new id, and nothing is until both are confirmed: they may go side by
+            // side.
             (None, _) => {
                 let (entered, put) = join(entered(), self.put(write, &[], &[])).await;
                 let replaced = put?;

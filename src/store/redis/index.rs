@@ -1,8 +1,9 @@
 //! The indexes: which grants there are of a subject, of a client, and at all, in the order of their ids.
 //!
-//! On a single server a grant and its indexes change in one step. In a cluster an index is in another slot than its grants,
-//! so no step covers both. What makes that safe: a grant is in its indexes *before* its write is confirmed, and leaves
-//! them only when it is gone or the entry's own end has passed. An entry without a grant is skipped.
+//! On a single server a grant and its indexes change in one step. In a cluster an index is in another slot
+//! than its grants, so no step covers both. What makes that safe: a grant is in its indexes *before* its
+//! write is confirmed, and leaves them only when it is gone or the entry's own end has passed. An entry
+//! without a grant is skipped.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -17,8 +18,8 @@ use crate::client::ClientId;
 use crate::grant::{GrantId, SessionId, Subject};
 use crate::store::{self as columns, BackendError, Filter, Write};
 
-/// The number of parts of the index of a client or of all grants, by the first four bits of an id: it may be large, and is
-/// to be spread over a cluster.
+/// The number of parts of the index of a client or of all grants, by the first four bits of an id: it may be
+/// large, and is to be spread over a cluster.
 const PARTS: u8 = 16;
 
 /// A look that is overdue for this long means that nothing purges.
@@ -85,8 +86,8 @@ fn part_of(id: GrantId) -> u8 {
     id.as_bytes()[0] >> 4
 }
 
-/// Names an index without the identifier, which may be long and somebody's address. Were two alike, a listing would still
-/// have the right grants only.
+/// Names an index without the identifier, which may be long and somebody's address. Were two alike, a listing
+/// would still have the right grants only.
 fn tag(owner: &str) -> [u8; 16] {
     Digest::of("grantor:redis:v1", owner.as_bytes()).fingerprint().0
 }
@@ -186,8 +187,8 @@ impl Entry {
         self.due.all_keys(names)
     }
 
-    /// Enters a grant into indexes that are in other slots; after an error, into some of them. Returns some grants whose
-    /// look is overdue.
+    /// Enters a grant into indexes that are in other slots; after an error, into some of them. Returns some
+    /// grants whose look is overdue.
     pub(super) async fn enter_apart(&self, server: &Server, names: &Names) -> Result<Vec<Due>, BackendError> {
         let part = part_of(self.due.id);
         let enter: Vec<&[u8]> = self.enter.iter().map(Vec::as_slice).collect();
@@ -246,7 +247,7 @@ pub(super) async fn due(
     Ok(dues(list(server.read(command("ZRANGEBYSCORE", range)).await?)?))
 }
 
-/// The grants that these members stand for. One that cannot be read stands for none, and must not stop the others.
+/// The grants of these members. A malformed member is skipped, and must not stop the others.
 pub(super) fn dues(members: impl IntoIterator<Item = Vec<u8>>) -> Vec<Due> {
     members.into_iter().filter_map(|member| Due::parse(&member)).collect()
 }

@@ -79,7 +79,8 @@ impl Link {
         Self(Arc::new(Shared { target, limit, state: watch::Sender::new(state), calls: RwLock::default() }))
     }
 
-    /// Takes no more calls, and waits for those that have begun. The last of them has the connection, which ends with it.
+    /// Takes no more calls, and waits for those that have begun. The last of them has the connection, which
+    /// ends with it.
     pub(super) async fn close(&self) {
         self.0.state.send_modify(|state| {
             state.closed = true;
@@ -224,7 +225,8 @@ impl Node {
             // A master that became a replica: its name may lead to the new master by now.
             (Self::Single(_), ErrorKind::Server(kind)) => kind == ServerErrorKind::ReadOnly,
             (Self::Single(_), kind) => matches!(kind, ErrorKind::Io | ErrorKind::Parse),
-            // It replaces broken connections to single nodes itself, but a node that is silent it asks for ever.
+            // It replaces broken connections to single nodes itself, but a node that is silent it asks for
+            // ever.
             (Self::Cluster(_), kind) => kind == ErrorKind::ClusterConnectionNotFound || error.is_timeout(),
         }
     }

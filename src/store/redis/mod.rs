@@ -1,4 +1,5 @@
-//! [`RedisStore`]: grants, replay guard, clients and signing keys in Redis, on one server or in a Cluster (feature `redis`).
+//! [`RedisStore`]: grants, replay guard, clients and signing keys in Redis, on one server or in a Cluster
+//! (feature `redis`).
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! A grant is one key, and whatever happens to it is one script on it. What Redis promises and what it does not is in
-//! [`manual::storage_redis`](crate::manual::storage_redis); read it before you choose.
+//! A grant is one key, and whatever happens to it is one script on it. What Redis promises and what it does
+//! not is in [`manual::storage_redis`](crate::manual::storage_redis); read it before you choose.
 
 mod answer;
 mod clients;
@@ -45,8 +46,8 @@ const MARGIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Grants, replay guard, clients and signing keys in Redis. A cheap handle: clones share their connections.
 ///
-/// It needs a tokio runtime. Every record expires by itself some minutes after its time, so nothing is lost by a host
-/// that never purges but memory for that long; a purge frees it at once.
+/// It needs a tokio runtime. Every record expires by itself some minutes after its time, so nothing is lost
+/// by a host that never purges but memory for that long; a purge frees it at once.
 #[derive(Clone)]
 pub struct RedisStore {
     server: Arc<Server>,
@@ -75,13 +76,14 @@ impl RedisStore {
         RedisOptions::default()
     }
 
-    /// Waits for the calls that have begun, and closes the connections. Later calls fail, those of clones and other spaces of this
-    /// store too. Nothing is lost without it.
+    /// Waits for the calls that have begun, and closes the connections. Later calls fail, those of clones and
+    /// other spaces of this store too. Nothing is lost without it.
     pub async fn close(&self) {
         self.server.close().await;
     }
 
-    /// The same server for another issuer: what is in one space does not exist in another. The first one is `""`.
+    /// The same server for another issuer: what is in one space does not exist in another. The first one is
+    /// `""`.
     #[must_use]
     pub fn space(&self, name: &str) -> Self {
         Self { server: Arc::clone(&self.server), names: self.names.space(name) }

@@ -39,7 +39,9 @@ pub enum RedisOpenError {
         why: String,
     },
     /// User or password is wrong or missing, or the user may not do what is needed.
-    #[error("the Redis server at {address} does not let us in ({why}): correct user and password in the URL")]
+    #[error(
+        "the Redis server at {address} rejects the login ({why}): correct the user name and the password in the URL"
+    )]
     Denied {
         /// Host and port.
         address: String,
@@ -103,7 +105,7 @@ pub enum RedisOpenError {
         "the records have format {found}, and this version of grantor knows format {FORMAT}: upgrade grantor"
     )]
     Format {
-        /// What stands under the key of the format.
+        /// The value of the format key.
         found: String,
     },
     /// The server failed during the checks.

@@ -24,7 +24,8 @@ pub(in crate::store) const REPLACE: &str = "UPDATE grantor_grants SET version = 
 pub(in crate::store) const REINDEX: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5, client = $6, subject = $7, user_code = $8, session = $9 \
      WHERE space = $1 AND id = $2 AND version = $10";
 
-/// The client never changes; the subject may, while the grant waits for its user, and has to be that of the body.
+/// The client never changes; the subject may, while the grant waits for its user, and has to be that of the
+/// body.
 pub(in crate::store) const END: &str = "UPDATE grantor_grants SET version = version + 1, body = $3, expires = $4, subject = $5, user_code = NULL \
      WHERE space = $1 AND id = $2";
 
@@ -44,7 +45,8 @@ pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body, cli
 pub(in crate::store) const LIST_OF_SESSION: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND session = $4 ORDER BY id LIMIT $3";
 
-/// By the index of the subject: no user has as many grants as a client may have. An expression is in no index.
+/// By the index of the subject: no user has as many grants as a client may have. An expression is in no
+/// index.
 pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND subject = $4 AND client || '' = $5 ORDER BY id LIMIT $3";
 

@@ -1,4 +1,5 @@
-//! What the stores on SQLite and PostgreSQL have in common: the tables, and one conditional statement for each change.
+//! What the stores on SQLite and PostgreSQL have in common: the tables, and one conditional statement for
+//! each change.
 
 mod batch;
 pub(super) mod clients;
@@ -20,15 +21,17 @@ pub(super) use batch::{Ending, again};
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
-/// Grants, clients, one-time identifiers and signing keys in one database, for as many nodes as reach it. A cheap
-/// handle: clones share one pool of connections.
+/// Grants, clients, one-time identifiers and signing keys in one database, for as many nodes as reach it. A
+/// cheap handle: clones share one pool of connections.
 ///
 /// It is a [`TokenStore`](super::TokenStore), a [`ReplayGuard`](super::ReplayGuard), a
-/// [`Registrar`](crate::Registrar) and, with feature `jwt`, a `KeyStore`. It caches nothing: what one node has
-/// deleted is gone for all of them at once. Every change is one conditional statement. Times are whole seconds.
+/// [`Registrar`](crate::Registrar) and, with feature `jwt`, a `KeyStore`. It caches nothing: what one node
+/// has deleted is gone for all of them at once. Every change is one conditional statement. Times are whole
+/// seconds.
 ///
-/// The database is trusted like the process: who writes to it can issue tokens and name their user. It holds digests
-/// in place of tokens, codes and secrets; **the signing keys stand in it as they are**, in the table `grantor_keys`.
+/// The database is trusted like the process: who writes to it can issue tokens and name their user. It holds
+/// digests in place of tokens, codes and secrets; **the signing keys stand in it as they are**, in the table
+/// `grantor_keys`.
 pub struct SqlStore<E> {
     pub(super) engine: Arc<E>,
     space: Arc<str>,
@@ -81,8 +84,9 @@ impl<E> SqlStore<E> {
         Self { engine: Arc::new(engine), space: Arc::from("") }
     }
 
-    /// The same database for another issuer. What one space holds does not exist for any other, not even under the same
-    /// id; the space that a store begins with is the empty text. The name is the host's to choose, and trusted.
+    /// The same database for another issuer. What one space holds does not exist for any other, not even
+    /// under the same id; the space that a store begins with is the empty text. The name is the host's to
+    /// choose, and trusted.
     #[must_use]
     pub fn space(&self, name: impl Into<Arc<str>>) -> Self {
         Self { engine: Arc::clone(&self.engine), space: name.into() }

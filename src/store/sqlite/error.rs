@@ -54,8 +54,8 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     }
 }
 
-/// A full disk and a file that turned read-only are transient: nothing was written, and it goes on without a restart as
-/// soon as that is mended. After an I/O error the log may or may not have reached the disk.
+/// A full disk and a file that turned read-only are transient: nothing was written, and it goes on without a
+/// restart as soon as that is mended. After an I/O error the log may or may not have reached the disk.
 pub(super) fn write_error(error: rusqlite::Error) -> CommitError {
     if is_conflict(&error) {
         return CommitError::Conflict;

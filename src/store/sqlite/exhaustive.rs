@@ -1,4 +1,5 @@
-//! Every order of a few writes, batches and callers that go away, on the queue and the transactions as they are.
+//! Every order of a few writes, batches and callers that go away, on the queue and the transactions as they
+//! are.
 
 use rusqlite::Connection;
 

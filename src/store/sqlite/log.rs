@@ -10,8 +10,8 @@ use rusqlite::Connection;
 
 use super::super::BackendError;
 
-/// Has the log written back now and then. SQLite would do it itself, in the write that makes the log too long: pages all over
-/// the file and two flushes, while everything that wants to write waits.
+/// Has the log written back now and then. SQLite would do it itself, in the write that makes the log too
+/// long: pages all over the file and two flushes, while everything that wants to write waits.
 pub(super) struct LogKeeper {
     /// Rows since the log was last written back.
     rows: u64,
@@ -28,7 +28,8 @@ const ROWS: u64 = 500;
 /// In pages. A longer log has to begin again, which it can only do while no connection writes to it.
 pub(super) const LONG: i64 = 16_000;
 
-/// How long the writer waits for reads that are still in a long log. Later reads need no log, so the wait is short.
+/// How long the writer waits for reads that are still in a long log. Later reads need no log, so the wait is
+/// short.
 const FOR_READERS: Duration = Duration::from_millis(5);
 
 impl LogKeeper {
@@ -48,7 +49,8 @@ impl LogKeeper {
         Ok(Self { rows: 0, wake: Some(wake), is_long, thread: Some(thread) })
     }
 
-    /// After a transaction of that many rows on this connection, which is the only one of this process that writes.
+    /// After a transaction of that many rows on this connection, which is the only one of this process that
+    /// writes.
     pub(super) fn written(&mut self, rows: u64, connection: &Connection) {
         self.rows += rows;
         if self.is_long.swap(false, Ordering::Acquire) {
@@ -69,7 +71,8 @@ impl Drop for LogKeeper {
     }
 }
 
-/// Empties a log that was mostly written back just now. If a reader stays in it for longer, it is done another time.
+/// Empties a log that was mostly written back just now. If a reader stays in it for longer, it is done
+/// another time.
 fn begin_again(connection: &Connection) {
     let patience = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0));
     let Ok(patience) = patience else { return };

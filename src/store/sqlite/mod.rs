@@ -24,12 +24,14 @@ pub use open::SqliteOptions;
 use transaction::Change;
 use writer::Writer;
 
-/// Everything in one SQLite file, which several processes of one machine may share. SQLite itself is built in.
+/// Everything in one SQLite file, which several processes of one machine may share. SQLite itself is built
+/// in.
 ///
-/// The file is in WAL mode with `synchronous=FULL`: what was confirmed survives a power cut. Beside it stand `…-wal`
-/// and `…-shm`, which belong to it. A thread of the store's own makes the writes; those that wait together share one transaction and
-/// one flush to the disk, each with its own condition and its own outcome, so that more callers get more done. Reads never
-/// wait. Network file systems, whose locks cannot be relied on, are no place for it. It needs a tokio runtime.
+/// The file is in WAL mode with `synchronous=FULL`: what was confirmed survives a power cut. Beside it stand
+/// `…-wal` and `…-shm`, which belong to it. A thread of the store's own makes the writes; those that wait
+/// together share one transaction and one flush to the disk, each with its own condition and its own outcome,
+/// so that more callers get more done. Reads never wait. Network file systems, whose locks cannot be relied
+/// on, are no place for it. It needs a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,8 +46,8 @@ use writer::Writer;
 pub type SqliteStore = SqlStore<SqliteEngine>;
 
 impl SqliteStore {
-    /// Opens the file, and creates it and its tables if they are missing. The address is a path, as it is or after
-    /// `sqlite:`.
+    /// Opens the file, and creates it and its tables if they are missing. The address is a path, as it is or
+    /// after `sqlite:`.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
@@ -53,15 +55,16 @@ impl SqliteStore {
         SqliteOptions::new(address).open().await
     }
 
-    /// The statements that make the tables: the first for an empty file, each further one from a version of the tables to the next. Each
-    /// notes its version in the table `grantor_schema`. For those who apply them by hand; see [`without_migration`](SqliteOptions::without_migration).
+    /// The statements that make the tables: the first for an empty file, each further one from a version of
+    /// the tables to the next. Each notes its version in the table `grantor_schema`. For those who apply them
+    /// by hand; see [`without_migration`](SqliteOptions::without_migration).
     #[must_use]
     pub const fn schema() -> &'static [&'static str] {
         schema::MIGRATIONS
     }
 
-    /// Waits for the writes that have begun or wait, and closes the file. Later calls fail, those of clones and other spaces
-    /// of this store too. Nothing is lost without it: what was confirmed has been flushed.
+    /// Waits for the writes that have begun or wait, and closes the file. Later calls fail, those of clones
+    /// and other spaces of this store too. Nothing is lost without it: what was confirmed has been flushed.
     pub async fn close(&self) {
         self.engine.writer.close().await;
         self.engine.readers.close().await;

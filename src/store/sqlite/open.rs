@@ -39,22 +39,24 @@ impl SqliteOptions {
         self
     }
 
-    /// How long a call waits for its turn among the writers, here and in other processes; 2 s. It should end before
-    /// [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is known.
+    /// How long a call waits for its turn among the writers, here and in other processes; 2 s. It should end
+    /// before [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is
+    /// known.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many writes may wait for their turn; 1024. One more is refused at once with a transient error, which requests hear as
-    /// a 503 with `Retry-After`. Ends of grants have as many places of their own, and so do slices of sweeps. At least one.
+    /// How many writes may wait for their turn; 1024. One more is refused at once with a transient error,
+    /// which requests hear as a 503 with `Retry-After`. Ends of grants have as many places of their own, and
+    /// so do slices of sweeps. At least one.
     pub fn most_waiting(mut self, writes: usize) -> Self {
         self.most_waiting = writes.max(1);
         self
     }
 
-    /// Never creates or changes a table: the file has to be there, with the tables of exactly this version, made by the statements of
-    /// [`SqliteStore::schema`].
+    /// Never creates or changes a table: the file has to be there, with the tables of exactly this version,
+    /// made by the statements of [`SqliteStore::schema`].
     pub fn without_migration(mut self) -> Self {
         self.migrates = false;
         self
@@ -128,8 +130,8 @@ fn path(address: &str) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start together have to
-/// try again.
+/// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start
+/// together have to try again.
 async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let is_busy = |error: &sqlx::Error| code_of(error) == Some(code::BUSY);
     while_busy(|| options.connect(), |outcome| outcome.as_ref().is_err_and(is_busy)).await

@@ -19,7 +19,7 @@ pub(super) struct Queue<T> {
     without_sweep: u32,
 }
 
-/// Where a write stands, to take it back.
+/// The position of a write, for its removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     lane: Lane,
@@ -63,8 +63,8 @@ impl<T> Queue<T> {
         waiting.remove(place).map(|(_, write)| write)
     }
 
-    /// What is written next, in one transaction; empty if nothing waits. Revocations come first, and while requests wait,
-    /// they have at most half of it.
+    /// What is written next, in one transaction; empty if nothing waits. Revocations come first, and while
+    /// requests wait, they have at most half of it.
     pub(super) fn next_batch(&mut self) -> Vec<T> {
         let left_over = MOST_AT_ONCE.saturating_sub(self.requests.len());
         let ends = self.revocations.len().min(left_over.max(MOST_AT_ONCE / 2));

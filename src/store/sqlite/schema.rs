@@ -5,7 +5,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 /// The version that the tables have after the last of [`MIGRATIONS`].
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Number `n` leads from version `n` to the next, and says so in `grantor_schema`. One that was released is never changed.
+/// Number `n` leads from version `n` to the next, and says so in `grantor_schema`. One that was released is
+/// never changed.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version of the tables; 0 where there are none. It writes nothing.
@@ -19,14 +20,15 @@ pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, sq
     Ok(found.try_get::<Option<i64>, _>(0)?.unwrap_or_default())
 }
 
-/// Brings the tables to [`VERSION`], in one transaction that excludes other writers; the version that it found.
-/// A later one is left as it is.
+/// Brings the tables to [`VERSION`], in one transaction that excludes other writers; the version that it
+/// found. A later one is left as it is.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS grantor_schema (version INTEGER NOT NULL) STRICT")
         .execute(&mut *transaction)
         .await?;
-    // On a file that it may only read, SQLite begins a transaction for reading, and says so at the first write.
+    // On a file that it may only read, SQLite begins a transaction for reading, and says so at the first
+    // write.
     sqlx::raw_sql("UPDATE grantor_schema SET version = version").execute(&mut *transaction).await?;
     let found = sqlx::query("SELECT max(version) FROM grantor_schema").fetch_one(&mut *transaction).await?;
     let found: i64 = found.try_get::<Option<i64>, _>(0)?.unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Writes that waited together: one transaction and one flush, each with its own condition and its own outcome.
+//! Writes that waited together: one transaction and one flush, each with its own condition and its own
+//! outcome.
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Owned;
@@ -25,7 +26,7 @@ impl Change {
     fn run(&self, connection: &Connection) -> rusqlite::Result<u64> {
         let mut statement = connection.prepare_cached(self.statement)?;
         for parameter in 1..=statement.parameter_count() {
-            // SQLite numbers `$2` by where it stands, and here it is the second value.
+            // SQLite numbers `$2` by its position, and here it is the second value.
             let name = statement.parameter_name(parameter).and_then(|name| name.strip_prefix('$'));
             let number = name.and_then(|name| name.parse::<usize>().ok()).unwrap_or_default();
             let value = self.values.get(number.wrapping_sub(1));
@@ -38,7 +39,8 @@ impl Change {
 
 /// Runs all of them to their end; the outcome of each, in their order. What is confirmed has been flushed.
 ///
-/// What is wrong with one of them is not the others' fault: the transaction is undone, and they run again without it.
+/// What is wrong with one of them is not the others' fault: the transaction is undone, and they run again
+/// without it.
 pub(super) fn run(connection: &Connection, changes: &[Change]) -> Vec<Outcome> {
     let mut outcomes: Vec<Option<Outcome>> = changes.iter().map(|_| None).collect();
     loop {
@@ -157,7 +159,7 @@ mod tests {
         connection
     }
 
-    /// The second value stands first, as in the statements of the stores.
+    /// The second value comes first, as in the statements of the stores.
     const INSERT: &str = "INSERT INTO t (text, number) VALUES ($2, $1)";
     const INSERT_CHILD: &str = "INSERT INTO t (number, parent) VALUES ($1, $2)";
 

@@ -24,8 +24,8 @@ pub(super) struct Settings {
     pub(super) most_waiting: usize,
 }
 
-/// Where writes wait for the thread. It belongs to no async runtime: a write that began is brought to its end, whatever
-/// becomes of the future that asked for it, or of its runtime.
+/// Where writes wait for the thread. It belongs to no async runtime: a write that began is brought to its
+/// end, whatever becomes of the future that asked for it, or of its runtime.
 pub(super) struct Writer {
     shared: Arc<Shared>,
 }
@@ -101,7 +101,8 @@ impl Writer {
         Ok(Self { shared })
     }
 
-    /// Writes, together with what waits beside it; how many rows were changed. The answer comes after the flush.
+    /// Writes, together with what waits beside it; how many rows were changed. The answer comes after the
+    /// flush.
     ///
     /// Dropped while it waits, it is not written; dropped afterwards, it is written or not.
     pub(super) async fn write(&self, lane: Lane, change: Change) -> Outcome {
