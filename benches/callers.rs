@@ -1,9 +1,9 @@
-//! More callers, more done: client_credentials on SQLite by many callers at once, beside a bare program that inserts the
-//! same rows in transactions of as many rows. And the same while expired grants are purged.
+//! More callers, more done: client_credentials on SQLite by many callers at once, beside a bare program that
+//! inserts the same rows in transactions of as many rows. And the same while expired grants are purged.
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // one that fails should stop
 
 use std::path::{Path, PathBuf};

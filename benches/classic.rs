@@ -3,7 +3,7 @@
 //! See `benches/README.md`. Criterion measures each contender on its own; the table at the end
 //! measures them in turns and is what the targets are judged by.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
 
 mod support;

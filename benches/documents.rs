@@ -1,9 +1,9 @@
-//! What it costs an authorization request that its client is known by a kept metadata document: beside the same request of
-//! the same clients, registered.
+//! What it costs an authorization request that its client is known by a kept metadata document: beside the
+//! same request of the same clients, registered.
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
 
 mod support;

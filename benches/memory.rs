@@ -2,7 +2,7 @@
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
 #![allow(unsafe_code)] // a global allocator that counts cannot be written without
 
@@ -62,7 +62,8 @@ fn openid(count: usize) {
     println!("target: at most {TARGET_OPENID} more{}", verdict(asked <= plain + TARGET_OPENID));
 }
 
-/// Tenants at rest: each with its own clients (one), store and rules, all with one clock and one set of scopes.
+/// Tenants at rest: each with its own clients (one), store and rules, all with one clock and one set of
+/// scopes.
 fn tenants(count: usize) {
     let tenants = TenantMap::by_path();
     let before = Counting::live();
@@ -113,8 +114,8 @@ fn allocations() {
     println!();
 }
 
-/// How long a purge of 1,000,000 expired grants keeps others waiting. A purge locks one shard after another, so
-/// what a call takes is an upper bound of how long it holds a lock.
+/// How long a purge of 1,000,000 expired grants keeps others waiting. A purge locks one shard after another,
+/// so what a call takes is an upper bound of how long it holds a lock.
 fn purge(grants: usize) {
     println!("\npurging {grants} expired grants, longest single call");
     let store = filled(grants);

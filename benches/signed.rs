@@ -2,7 +2,7 @@
 //!
 //! See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
 
 mod support;

@@ -135,7 +135,7 @@ fn token(
     Ok((record, response))
 }
 
-/// The most honest store: it has room for one record, and no one else writes to it.
+/// The simplest store: it has room for one record and one writer.
 fn store(write: &Write) -> (Record, grantor::store::Committed) {
     (write.next().clone(), write.committed())
 }

@@ -49,8 +49,8 @@ impl TokenStore for OwnStore {
         self.rows().get(&id).map(|row| Record::decode(id, row.version, &row.body)).transpose()
     }
 
-    /// `INSERT … ON CONFLICT DO NOTHING`, or `UPDATE … WHERE id = $1 AND version = $2`: if it did not touch one row,
-    /// it is a conflict. One statement, so no one comes between the condition and the write.
+    /// `INSERT … ON CONFLICT DO NOTHING`, or `UPDATE … WHERE id = $1 AND version = $2`: if it did not touch
+    /// one row, it is a conflict. One statement, so no other write comes between the condition and the write.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         let mut rows = self.rows();
         if rows.get(&write.id()).map(|row| row.version) != write.expect() {
@@ -69,8 +69,8 @@ impl TokenStore for OwnStore {
         Ok(write.committed())
     }
 
-    /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, session = $4, … WHERE id = $1`: no condition on
-    /// the version, so that nothing can win over it.
+    /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, session = $4, …
+    /// WHERE id = $1`: no condition on the version, so that nothing can win over it.
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         if let Some(row) = self.rows().get_mut(&tombstone.id()) {
             let index = tombstone.index();
@@ -89,7 +89,8 @@ impl TokenStore for OwnStore {
         found.map(|(id, row)| Record::decode(*id, row.version, &row.body)).transpose()
     }
 
-    /// `SELECT … WHERE subject_kind = $1 AND subject = $2 AND client = $3 AND id > $4 ORDER BY id LIMIT $5 + 1`
+    /// `SELECT … WHERE subject_kind = $1 AND subject = $2 AND client = $3 AND id > $4 ORDER BY id LIMIT $5 +
+    /// 1`
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
         let rows = self.rows();
         let wanted = rows.iter().filter(|(id, row)| {

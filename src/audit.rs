@@ -1,4 +1,4 @@
-//! What happened: one typed event for each state change, and for each refusal its reason.
+//! Audit events: one typed event for each state change, refusal and fault.
 
 mod measured;
 #[cfg(feature = "metrics")]
@@ -30,10 +30,12 @@ use crate::client::ClientId;
 use crate::error::Reason;
 use crate::grant::{GrantId, Subject};
 
-/// Receives every event, after its write is proven and before its answer leaves. A pair of audits passes it to both.
+/// Receives every event, after its write is proven and before its response is sent. A pair of audits passes
+/// it to both.
 ///
 /// It is called on the request's path: hand slow work to a queue. Events hold no secret; client and subject
-/// identifiers are personal data in some places. In a debug build without one, the first fault of each kind goes to standard error.
+/// identifiers are personal data in some places. In a debug build without one, the first fault of each kind
+/// goes to standard error.
 pub trait Audit: Send + Sync {
     /// Something happened.
     fn record(&self, event: &Event<'_>);
@@ -88,22 +90,23 @@ pub struct Event<'a> {
     pub what: EventKind,
     /// At which endpoint, or by a call of the host.
     pub endpoint: Endpoint,
-    /// The client that asked. In a refusal it may be only claimed.
+    /// The client. In a refusal it may be unauthenticated.
     pub client: Option<&'a ClientId>,
     /// The grant.
     pub grant: Option<GrantId>,
     /// In whose name.
     pub subject: Option<&'a Subject>,
-    /// The address that asked ([`Request::peer`](crate::Request::peer)), at the endpoints that clients call themselves.
+    /// The address of the peer ([`Request::peer`](crate::Request::peer)), at the endpoints that clients call
+    /// directly.
     pub peer: Option<IpAddr>,
-    /// Of a repeated answer to a refresh, the address that got it first.
+    /// For a repeated response to a refresh, the address that got it first.
     pub first_peer: Option<IpAddr>,
-    /// What failed, of [`EventKind::Failed`]: the text is that of the store, or of another part of the host.
+    /// For [`EventKind::Failed`], the error of the store or of another part of the host.
     pub cause: Option<&'a (dyn Error + Send + Sync + 'static)>,
 }
 
 impl Event<'_> {
-    /// An event that is about nothing more.
+    /// An event without further data.
     pub(crate) fn new(what: EventKind, endpoint: Endpoint) -> Self {
         let (client, grant, subject, peer, first_peer, cause) = (None, None, None, None, None, None);
         Self { what, endpoint, client, grant, subject, peer, first_peer, cause }
@@ -116,9 +119,9 @@ impl Event<'_> {
 pub enum EventKind {
     /// A client pushed a request; nothing is granted yet (RFC 9126).
     RequestPushed,
-    /// A user approved; a code is out.
+    /// A user approved; a code was issued.
     CodeIssued,
-    /// A device waits for its user; its codes are out.
+    /// A device waits for its user; its codes were issued.
     DeviceCodeIssued,
     /// A browser session entered the user code of a device.
     DeviceClaimed,
@@ -130,24 +133,25 @@ pub enum EventKind {
     TokensIssued,
     /// A refresh token was used.
     Refreshed,
-    /// An answer was given once more; nothing changed. It was lost, or two tabs used one refresh token, or somebody who has
-    /// stolen the tokens follows their owner within the leeway: then it comes after each [`Refreshed`](Self::Refreshed), from
-    /// another address. [`Event::peer`] and [`Event::first_peer`] are the two.
+    /// A response was repeated; nothing changed. It was lost, or two tabs used one refresh token, or a thief
+    /// of the tokens follows their owner within the leeway: then it comes after each
+    /// [`Refreshed`](Self::Refreshed), from another address. Compare [`Event::peer`] and
+    /// [`Event::first_peer`].
     AnswerRepeated,
-    /// The answer to one and the same code or token was given a third time or more, by the knowledge of this process. Many
-    /// tabs do that at once.
+    /// The response for one code or token was given a third time or more, as far as this process knows. Many
+    /// tabs can cause that at once.
     AnswerRepeatedAgain,
     /// A grant or one of its tokens was revoked.
     Revoked,
-    /// A grant ended because something of it was replayed.
+    /// A grant ended because one of its codes or tokens was replayed.
     Ended(Reason),
     /// A client was registered.
     ClientRegistered,
     /// A client changed its registration (RFC 7592).
     ClientChanged,
-    /// A client is gone, and all its grants.
+    /// A client was deleted, with all its grants.
     ClientRemoved,
-    /// The host named claims of a user that the protocol makes (`sub`, `acr` and so on); they were dropped.
+    /// The host's claims of a user included protocol claims (`sub`, `acr` and so on); they were dropped.
     ClaimsDropped,
     /// No page was shown: the user granted all of it before.
     ConsentRemembered,
@@ -157,13 +161,14 @@ pub enum EventKind {
     SignedOut,
     /// A session of the host ended, and the grants that began in it.
     SessionEnded,
-    /// A client was told of the end of a session.
+    /// A client was notified of the end of a session.
     LogoutDelivered,
-    /// A field named a client certificate, and the peer that sent it is no proxy; the request went on without it.
+    /// A header field named a client certificate, but its peer is not a listed proxy; the request continued
+    /// without it.
     CertificateIgnored,
-    /// A sweep removed this number of grants that had ended or expired.
+    /// A sweep removed this number of grants that had ended or expired, at least one.
     GrantsSwept(u64),
-    /// A sweep removed this number of clients that had expired or were unused.
+    /// A sweep removed this number of clients that had expired or were unused, at least one.
     ClientsSwept(u64),
     /// A request was refused; nothing changed.
     Refused(Reason),
@@ -205,7 +210,7 @@ impl EventKind {
         }
     }
 
-    /// Why, of what was refused, failed or ended.
+    /// The reason of a refusal, failure or end.
     #[must_use]
     pub const fn reason(self) -> Option<Reason> {
         match self {

@@ -1,12 +1,12 @@
 //! An OAuth 2.0, OAuth 2.1 and OpenID Connect authorization server that you add to your own program.
 //!
-//! It holds the rules and nothing else: the host brings HTTP, users, sessions, a login page and a database. One value,
-//! [`AuthorizationServer`], answers the requests of machines; your own pages ask it what to show, and tell it what the user chose.
-//! A [`Guard`] protects an API with the tokens that it issues.
+//! It holds the rules and nothing else: the host provides HTTP, users, sessions, a login page and a database.
+//! One value, [`AuthorizationServer`], answers the requests of clients; your own pages ask it what to show,
+//! and tell it what the user chose. A [`Guard`] protects an API with the tokens that the server issues.
 //!
 //! # A complete server
 //!
-//! A user signs in on your page and agrees, a client redeems the code, and an API checks the access token:
+//! A user signs in and consents on your page, a client redeems the code, and an API checks the access token:
 //!
 //! ```
 //! use chrono::Utc;
@@ -26,7 +26,7 @@
 //!     .authorization_endpoint("/authorize") // your own handler
 //!     .build()?;
 //!
-//! // Your `/authorize`: alice is signed in, and says yes.
+//! // Your `/authorize`: alice is signed in, and consents.
 //! let request = Request::get(
 //!     "response_type=code&client_id=app&scope=read&code_challenge_method=S256\
 //!      &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
@@ -57,7 +57,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `axum`, [`adapter`] routes all of this, and `cargo run -p grantor --example quickstart` starts it.
+//! With the feature `axum`, [`adapter`] routes all of this. `cargo run -p grantor --example quickstart`
+//! starts such a server.
 //!
 //! # What a host uses
 //!
@@ -65,21 +66,22 @@
 //! | --- | --- |
 //! | [`AuthorizationServer`], [`AuthorizationServerBuilder`] | the server, and its configuration |
 //! | [`Client`], [`ClientBuilder`], [`ClientMetadata`] | an application, how it is built, and what it registers (RFC 7591) |
-//! | [`ClientId`], [`ClientState`], [`Registered`] | its name; whether it is served; a new one with its secret |
+//! | [`ClientId`], [`ClientState`], [`Registered`] | its id; whether it is enabled; a new client with its secret |
 //! | [`AuthMethod`], [`ApplicationType`], [`GrantType`], [`ResponseType`], [`ResponseMode`] | how it authenticates, and what it may ask for |
-//! | [`Authorization`], [`SignedIn`], [`LoginRequired`], [`ShowLogin`] | an authorization request, and what your page does with it |
-//! | [`Login`], [`LoginReason`], [`AuthenticationRequest`], [`Prompt`] | who signed in, and what the request says about that |
-//! | [`Consent`], [`ErrorPage`] | what the user is asked to grant; a request that is answered by a page |
+//! | [`Authorization`], [`SignedIn`], [`LoginRequired`], [`ShowLogin`] | an authorization request, and the steps of your page |
+//! | [`Login`], [`LoginReason`], [`AuthenticationRequest`], [`Prompt`] | who signed in, and what the request demands of the login |
+//! | [`Consent`], [`ErrorPage`] | what the user is asked to grant; an error that is shown on a page instead of a redirect |
 //! | [`DeviceRequest`], [`DeviceConsent`], [`UserCode`], [`BrowserSession`] | the page for devices (RFC 8628) |
 //! | [`Logout`], [`LogoutStep`], [`LogoutQuestion`], [`LogoutEnd`], [`EndedSession`], [`SignedOut`], [`Sessions`], [`SessionId`] | signing out of a session, and telling its clients (OpenID Connect) |
 //! | [`Unasked`] | a consent that needs no page, because the user granted it before |
-//! | [`Scope`], [`Subject`], [`GrantId`], [`SecretText`] | values: a set of scopes, a user or a client, the name of a grant, a secret as text |
+//! | [`Scope`], [`Subject`], [`GrantId`], [`SecretText`] | values: a set of scopes, a user or a client, the id of a grant, a secret as text |
 //! | [`Resource`], [`ResourceId`] | an API that tokens are for (RFC 8707) |
-//! | [`AuthorizationDetail`], [`AuthorizationDetails`], [`DetailType`] | what a scope cannot say (RFC 9396) |
-//! | [`Policy`], [`Profile`], [`OmittedScope`], [`ForeignToken`], [`RefreshTokens`] | lifetimes and limits; the generation of OAuth; choices |
-//! | [`Registration`], [`MetadataDocuments`] | on what terms strangers register clients (RFC 7591), or are known by a document |
+//! | [`AuthorizationDetail`], [`AuthorizationDetails`], [`DetailType`] | rich authorization requests (RFC 9396) |
+//! | [`Policy`], [`Profile`], [`OmittedScope`], [`ForeignToken`], [`RefreshTokens`] | lifetimes and limits; which OAuth (2.0, 2.1, MCP, FAPI); choices |
+//! | [`Registration`], [`MetadataDocuments`] | how clients register themselves (RFC 7591), or are identified by a metadata document |
 //! | [`AccessTokens`], [`Algorithm`] | whether access tokens are opaque or signed, and how |
-//! | [`Guard`], [`Requirement`], [`Access`] | what protects an API, what a request needs there, and what its token permits |
+//! | [`ResponseAlgorithm`] | what an `id_token` or a UserInfo answer is signed with |
+//! | [`Guard`], [`Requirement`], [`Access`] | what protects an API, what a request needs, and what its token permits |
 //! | [`Confirmation`], [`Thumbprint`], [`BothKeys`] | the key that a token is bound to (RFC 7800) |
 //! | [`Request`], [`Response`] | HTTP as plain structs, for any framework |
 //! | [`MemoryStore`], [`MemoryRegistry`], [`FileRegistry`] | grants and clients in memory, clients in a file |
@@ -87,33 +89,34 @@
 //!
 //! # What a host implements
 //!
-//! | trait | what it says | and its words |
+//! | trait | what it does | related types |
 //! | --- | --- | --- |
-//! | [`ClientRegistry`], [`Registrar`] | which clients there are; takes new ones | [`Replacement`] |
-//! | [`TokenStore`], [`ReplayGuard`], [`Backend`] | keeps grants; remembers what works once; both, and the clients | [`store`] |
-//! | [`ResourceOwner`] | whether a user may still be acted for, and the password grant | [`AccountStatus`] |
+//! | [`ClientRegistry`], [`Registrar`] | finds clients; stores new ones | [`Replacement`] |
+//! | [`TokenStore`], [`ReplayGuard`], [`Backend`] | keeps grants; remembers single-use identifiers; both, and the clients | [`store`] |
+//! | [`ResourceOwner`] | whether an account is still active, and the password grant | [`AccountStatus`] |
 //! | [`ExtensionGrant`], [`ExchangePolicy`] | grant types of your own; who may exchange which token (RFC 8693) | [`flow::token`] |
 //! | [`TokenSigner`], [`AccessTokenClaims`] | signs; adds claims to access tokens | [`Unsigned`], [`signing`] |
-//! | [`Audit`] | hears of every event | [`Event`], [`EventKind`], [`Endpoint`] |
+//! | [`Audit`] | receives every event | [`Event`], [`EventKind`], [`Endpoint`] |
 //! | [`Clock`], [`Entropy`] | time and randomness, for tests | [`SystemClock`], [`SystemEntropy`] |
 //!
-//! They are `async` by [`macro@async_trait`]. Types of chrono 0.4 and serde_json 1 are in the signatures, too: both are public dependencies.
+//! The traits are `async` through [`macro@async_trait`]. Signatures also use types of chrono 0.4 and
+//! serde_json 1: both are public dependencies.
 //!
 //! # Errors
 //!
 //! | type | when |
 //! | --- | --- |
-//! | [`Refusal`], [`Reason`], [`ErrorCode`] | a request is refused: with a private reason, and the public error that follows from it |
+//! | [`Refusal`], [`Reason`], [`ErrorCode`] | a request is refused: a private reason, and the public error derived from it |
 //! | [`HostError`] | a call that you made failed, such as to list grants |
-//! | [`BackendError`] | a part of yours failed, such as a store |
-//! | [`ValueError`] | a text is not the value that it should be |
-//! | [`server::ConfigErrors`], [`client::ClientErrors`], [`resource::GuardErrors`] | everything that is wrong with a configuration, at once |
+//! | [`BackendError`] | a part that you provide failed, such as a store |
+//! | [`ValueError`] | a text is not a valid value of its type |
+//! | [`server::ConfigErrors`], [`client::ClientErrors`], [`resource::GuardErrors`] | all mistakes in a configuration at once |
 //!
 //! # The manual
 //!
-//! | if you look for | read |
+//! | topic | chapter |
 //! | --- | --- |
-//! | settings, lifetimes, limits, what is on without being asked for | [`manual::defaults`] |
+//! | settings, lifetimes, limits, what is on by default | [`manual::defaults`] |
 //! | login, sign-in, consent, session, CSRF, `form-action` | `manual::pages` (feature `axum`) |
 //! | sign-in through another provider, passkeys, session crates | `manual::upstream` (feature `axum`) |
 //! | a single-page app, CORS | [`manual::spa`] |
@@ -121,18 +124,20 @@
 //! | OpenID Connect, `id_token`, UserInfo, claims | `manual::openid` (feature `openid`) |
 //! | a reverse proxy, TLS, client certificates, limits, several nodes, key rotation, a key that leaked, deployment | `manual::production` (features `axum` and `jwt`) |
 //! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `metrics` and `tracing`) |
-//! | tests of your own program | `manual::testing` (feature `testing`) |
-//! | DPoP, mutual TLS, tokens that are bound to a key | [`manual::sender_constrained`] |
+//! | testing your own program | `manual::testing` (feature `testing`) |
+//! | DPoP, mutual TLS, tokens bound to a key | [`manual::sender_constrained`] |
 //! | FAPI 2.0, banks, open banking, message signing | [`manual::fapi`] |
 //! | SQLite, PostgreSQL, tables and migrations, a database of your own, backups | [`manual::storage`] |
 //! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
 //! | attacks, RFC 9700, replay, mix-up, open redirectors | [`manual::threats`] |
 //! | moving from another authorization server, importing clients | [`manual::migration`] |
-//! | what the types rule out | [`manual::misuse`] |
+//! | mistakes that do not compile | [`manual::misuse`] |
 //!
-//! Pages for development are in `dev_pages` (feature of this name), signed tokens and keys in `keys` and `jose` (feature `jwt`), assertions in `assertions`, OpenID Connect in [`openid`], several
-//! issuers in [`tenants`], the guard in [`resource`], and the pure core, which never waits, in [`flow`], [`grant`] and [`issuance`].
+//! Development pages are in `dev_pages` (feature of the same name), signed tokens and keys in `keys` and
+//! `jose` (feature `jwt`), assertions in `assertions` (feature `jwt`), OpenID Connect in [`openid`], several
+//! issuers in [`tenants`], the guard in [`resource`], and the pure core, which does no I/O, in [`flow`],
+//! [`grant`] and [`issuance`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -169,9 +174,10 @@ pub mod testing;
 mod token;
 pub mod trust;
 
-// A module of names, because its parts are on several floors.
+// Re-exports only, because its parts are on several floors.
 pub mod dpop {
-    //! Access tokens that only the holder of a key can use (RFC 9449): see the [manual](crate::manual::sender_constrained).
+    //! Access tokens that only the holder of a key can use (RFC 9449): see the
+    //! [manual](crate::manual::sender_constrained).
     pub use crate::error::ProofFlaw;
     #[cfg(feature = "jwt")]
     pub use crate::trust::DpopProofs;
@@ -181,6 +187,7 @@ pub mod dpop {
 // What a host uses.
 pub use base::{
     AccessTokens, Algorithm, AuthorizationDetail, AuthorizationDetails, ClientId, GrantId, Login,
+    ResponseAlgorithm,
 };
 pub use base::{
     BothKeys, Confirmation, ResourceId, Scope, SecretText, SessionId, Subject, Thumbprint, UserCode,
@@ -208,7 +215,7 @@ pub use store::RedisStore;
 pub use store::SqliteStore;
 pub use token::Access;
 
-// What a host implements, and the words of it.
+// What a host implements, and the types for it.
 pub use async_trait::async_trait;
 pub use audit::{Audit, Endpoint, Event, EventKind};
 pub use base::{Clock, Entropy, SystemClock, SystemEntropy};

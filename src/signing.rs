@@ -1,9 +1,9 @@
-//! What this server signs: access tokens (RFC 9068), and whatever else has to be proven to others; and who signs it.
+//! What this server signs, such as access tokens (RFC 9068), and the signer.
 //!
-//! The core knows claims and no cryptography. A [`TokenSigner`] turns what is [`Unsigned`] into a token, and knows its own access tokens
-//! again; the feature `jwt` has one with keys that rotate by themselves.
+//! The core knows claims and no cryptography. A [`TokenSigner`] turns an [`Unsigned`] into a token, and
+//! verifies its own access tokens; the feature `jwt` has one with automatic key rotation.
 
-pub use crate::base::{AccessTokens, Algorithm, SubjectType};
+pub use crate::base::{AccessTokens, Algorithm, ResponseAlgorithm, SubjectType};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::base::{Actor, AuthorizationDetails, ClientId, Confirmation, Scope, Subject};
 use crate::error::BackendError;
 
-/// What a signed access token says (RFC 9068 section 2.2).
+/// The claims of a signed access token (RFC 9068 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Claims {
@@ -33,7 +33,7 @@ pub struct Claims {
     pub iat: i64,
     /// When it expires.
     pub exp: i64,
-    /// Its name, by which it is revoked and introspected.
+    /// Its id, for revocation and introspection.
     pub jti: String,
     /// What it allows.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
@@ -47,7 +47,7 @@ pub struct Claims {
     /// Who acts for the subject (RFC 8693 section 4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
-    /// What it allows beyond its scope (RFC 9396 section 9.1).
+    /// Its authorization details (RFC 9396 section 9.1).
     #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
     pub authorization_details: AuthorizationDetails,
     /// The key that it is bound to (RFC 7800 section 3.1).
@@ -59,7 +59,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// In whose name the token acts.
+    /// The subject of the token.
     #[must_use]
     pub fn subject(&self) -> Subject {
         match self.sub_type {
@@ -110,7 +110,7 @@ impl Claims {
 
 /// The host's own claims for signed access tokens.
 ///
-/// What is returned is signed as it is and read by every resource server: no secrets. A name in
+/// The returned claims are signed as they are, and every resource server can read them: no secrets. A name in
 /// [`Claims::RESERVED`] is dropped.
 pub trait AccessTokenClaims: Send + Sync {
     /// The claims to add to this token.
@@ -121,11 +121,12 @@ pub trait AccessTokenClaims: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsigned {
-    /// The `typ` of the header, such as `at+jwt`: no kind of token may pass as another (RFC 8725 section 3.11).
+    /// The `typ` of the header, such as `at+jwt`, so no kind of token can pass as another (RFC 8725 section
+    /// 3.11).
     pub typ: &'static str,
     /// The claims: the text of a JSON object.
     pub claims: String,
-    /// The algorithm that its reader wants; none is the signer's own choice.
+    /// The algorithm that the recipient expects; `None` is the signer's own choice.
     pub algorithm: Option<Algorithm>,
 }
 
@@ -147,24 +148,26 @@ impl Unsigned {
     }
 }
 
-/// Signs what this server says, and knows its own access tokens again.
+/// Signs tokens and responses, and verifies its own access tokens.
 #[async_trait]
 pub trait TokenSigner: Send + Sync {
-    /// A JWS of this type (compact serialisation). The claims are this crate's own and are signed as they are.
+    /// A JWS of this type (compact serialisation). The claims are this crate's own and are signed as they
+    /// are.
     ///
     /// # Errors
-    /// The signer cannot be reached, or has no key of the algorithm; the request is answered with 503 or 500, and nothing is lost.
+    /// The signer cannot be reached, or has no key for the algorithm; the request gets 503 or 500, and
+    /// nothing is lost.
     async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError>;
 
-    /// The claims of a token that this signer signed; `None` for any other text. The text is hostile. A wrong
-    /// `Some` lets anybody write their own tokens. Expiry and audience are the caller's to check.
+    /// The claims of a token that this signer signed; `None` for any other text. The text is untrusted. A
+    /// wrong `Some` lets anyone forge tokens. The caller checks expiry and audience.
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError>;
 
-    /// The claims, as the text of a JSON object, of any token of this `typ` that this signer signed, however long ago, as
-    /// long as it knows the key; `None` for any other text. The text is hostile. A wrong `Some` lets anybody pass for a
-    /// client's user at a logout. All claims are the caller's to check.
+    /// The claims, as the text of a JSON object, of any token with this `typ` that this signer signed,
+    /// regardless of its age, if it still knows the key; `None` for any other text. The text is untrusted. A
+    /// wrong `Some` lets anyone pass for a client's user at a logout. The caller checks all claims.
     ///
-    /// By default it knows none, and every `id_token_hint` is refused.
+    /// By default it verifies none, and every `id_token_hint` is refused.
     async fn recognize(
         &self,
         token: &str,
@@ -175,7 +178,7 @@ pub trait TokenSigner: Send + Sync {
         Ok(None)
     }
 
-    /// The algorithms that it can be asked for, its own choice first. By default it cannot be asked for any.
+    /// The algorithms that can be requested, its own choice first. By default none.
     fn algorithms(&self) -> Vec<Algorithm> {
         Vec::new()
     }
@@ -183,7 +186,7 @@ pub trait TokenSigner: Send + Sync {
     /// The public keys as a JWK set (RFC 7517 section 5).
     async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError>;
 
-    /// How long a token may live so that its key is published until then; `None` is any time.
+    /// The longest token lifetime for which the key stays published; `None` is unlimited.
     fn longest_lifetime(&self) -> Option<Duration> {
         None
     }

@@ -1,8 +1,8 @@
-//! Several issuers in one server: which of them a request is for.
+//! Several issuers in one server: selects the one for a request.
 //!
-//! Each tenant is an [`AuthorizationServer`] of its own, with its issuer, keys, policy, clients and store, so nothing
-//! leaks from one to another: what they share is what the host gives to both. Give each its own store, or its own
-//! space of one store.
+//! Each tenant is a separate [`AuthorizationServer`] with its own issuer, keys, policy, clients and store, so
+//! nothing leaks from one to another: they share only what the host gives to both. Give each its own store,
+//! or its own space in one store.
 //!
 //! ```
 //! use grantor::tenants::{Destination, TenantMap, Tenants as _};
@@ -38,12 +38,12 @@ use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::store::BackendError;
 
-/// Where a request went, as far as it tells issuers apart. Both are written by the sender.
+/// The parts of a request's URL that distinguish issuers. The sender controls both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Destination<'a> {
-    /// The host, and the port if there is one: the `Host` header, or `:authority` of HTTP/2. Behind a proxy it is what
-    /// the proxy says.
+    /// The host, and the port if there is one: the `Host` header, or `:authority` of HTTP/2. Behind a proxy
+    /// it is what the proxy sends.
     pub authority: &'a str,
     /// The path as it was sent, not decoded.
     pub path: &'a str,
@@ -58,8 +58,8 @@ impl<'a> Destination<'a> {
         Self { authority, path }
     }
 
-    /// The path from where the issuer's own path begins: without the well-known name that goes before it (RFC 8414
-    /// section 3.1, RFC 9728 section 3.1).
+    /// The path from where the issuer's own path begins: without the well-known name that goes before it (RFC
+    /// 8414 section 3.1, RFC 9728 section 3.1).
     #[must_use]
     pub fn issuer_path(&self) -> &'a str {
         match self.path.strip_prefix(WELL_KNOWN) {
@@ -78,8 +78,8 @@ impl<'a> Destination<'a> {
 
 /// Finds the tenant that a request is for.
 ///
-/// Both parts of the destination are hostile input. A wrong server answers for another issuer, with its keys and its
-/// users' grants.
+/// Both parts of the destination are untrusted. A wrong result answers for another issuer, with its keys and
+/// its users' grants.
 #[async_trait]
 pub trait Tenants: Send + Sync {
     /// The server of this issuer; `None` is a 404.
@@ -88,10 +88,10 @@ pub trait Tenants: Send + Sync {
     /// It could not be found out; the answer is 503.
     async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError>;
 
-    /// The server that a request is for.
+    /// The server for a request.
     ///
     /// # Errors
-    /// The answer to send: 404 where there is no such tenant, 503 if it could not be found out.
+    /// The response to send: 404 if there is no such tenant, 503 if the lookup failed.
     async fn server(&self, to: &Destination<'_>) -> Result<AuthorizationServer, Response> {
         match self.find(to).await {
             Ok(found) => found.ok_or_else(|| Response::empty(404)),
@@ -99,10 +99,10 @@ pub trait Tenants: Send + Sync {
         }
     }
 
-    /// The server that a request is for, and which of its machine endpoints.
+    /// The server for a request, and which of its endpoints.
     ///
     /// # Errors
-    /// The answer to send: as [`server`](Self::server), and 404 where the tenant has no endpoint.
+    /// The response to send: as for [`server`](Self::server), and 404 if the tenant has no such endpoint.
     async fn endpoint(&self, to: &Destination<'_>) -> Result<(AuthorizationServer, Endpoint), Response> {
         let server = self.server(to).await?;
         let endpoint = server.endpoint_at(to.path).ok_or_else(|| Response::empty(404))?;
@@ -117,8 +117,8 @@ impl<T: Tenants + ?Sized> Tenants for Arc<T> {
     }
 }
 
-/// Tenants in a map, by the host or the first segment of their issuer: one hash lookup a request. They come and go
-/// while it serves.
+/// Tenants in a map, by the host or the first path segment of their issuer: one hash lookup per request. They
+/// can be added and removed while it serves.
 pub struct TenantMap {
     by: By,
     servers: RwLock<HashMap<Box<str>, AuthorizationServer>>,
@@ -143,7 +143,8 @@ impl TenantMap {
         Self { by: By::Path, servers: RwLock::default() }
     }
 
-    /// Adds a tenant, or replaces the one of the same place, which is returned. Requests under way go on with that one.
+    /// Adds a tenant, or replaces and returns the one with the same key. Requests in progress continue with
+    /// the old one.
     ///
     /// # Errors
     /// The issuer has not the form that the map goes by.
@@ -153,7 +154,7 @@ impl TenantMap {
         Ok(servers.insert(key, server))
     }
 
-    /// Takes a tenant out by its issuer. What it issued stays in its store.
+    /// Removes a tenant by its issuer. Its grants stay in its store.
     pub fn remove(&self, issuer: &str) -> Option<AuthorizationServer> {
         let key = self.key_of(issuer)?;
         let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
@@ -220,6 +221,6 @@ impl fmt::Debug for TenantMap {
 
 /// The issuer has not the form that the map goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tenants by host have issuers without a path, tenants by path those with one segment")]
+#[error("a tenant by host needs an issuer without a path, a tenant by path one with a single path segment")]
 #[non_exhaustive]
 pub struct TenantError;

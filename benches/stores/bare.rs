@@ -78,8 +78,8 @@ impl Bare {
         Self { database, lone, offered, redeemed }
     }
 
-    /// Writes this many grants of as many users at once, with this body and this end in seconds since 1970, as far as
-    /// that goes in SQL; whether it did.
+    /// Writes this many grants of as many users at once, with this body and this end in seconds since 1970,
+    /// as far as that goes in SQL; whether it did.
     pub async fn fill(&self, count: usize, body: &str, ends: i64) -> bool {
         let count = i64::try_from(count).unwrap();
         match &self.database {

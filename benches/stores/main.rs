@@ -1,7 +1,7 @@
-//! Every flow on every store that comes with the crate, beside the bare statements that it cannot do without, on private
-//! servers of its own. See `benches/README.md`.
+//! Every flow on every store that comes with the crate, beside the bare statements that it cannot do without,
+//! on private servers of its own. See `benches/README.md`.
 
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // no one depends on a bench
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // one that fails should stop
 
 mod bare;

@@ -1,4 +1,5 @@
-//! What a million rows ask for: to be written quickly, ended by the thousand, and purged while requests come in.
+//! What a million rows ask for: to be written quickly, ended by the thousand, and purged while requests come
+//! in.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -143,7 +143,7 @@ pub fn openid_server(algorithm: Algorithm) -> AuthorizationServer {
         algorithms.into_iter().map(|own| Arc::new(SigningKey::generate(own).unwrap()) as Arc<dyn Signer>);
     let signer = JwtSigner::new(Keys::from_signers(signers.collect()).unwrap()).unwrap();
     let mut metadata = ClientMetadata::default();
-    metadata.id_token_signed_response_alg = Some(algorithm);
+    metadata.id_token_signed_response_alg = Some(algorithm.into());
     let client = client(metadata).scope(format!("openid email {}", super::SCOPE));
     AuthorizationServer::builder(super::ISSUER)
         .clients(MemoryRegistry::new([client.build().unwrap()]))

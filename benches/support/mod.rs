@@ -118,7 +118,8 @@ impl Population {
         Self { tokens, turn: Cell::new(0) }
     }
 
-    /// Copies of some, as if they had just come in, hopping about so that no two neighbours follow each other.
+    /// Copies of some, as if they had just come in, hopping about so that no two neighbours follow each
+    /// other.
     pub fn sample(&self, times: usize) -> Vec<String> {
         const STRIDE: usize = 38_197; // prime, and large
         let turns = (0..times).map(|_| {

@@ -32,8 +32,8 @@ impl Contestant {
         Self::with(AccessTokenFormat::Opaque)
     }
 
-    /// With signed access tokens, by the fast tables of its own backend. Its RSA is the `rsa` crate, whose timing leaks
-    /// the key (RUSTSEC-2023-0071): no one builds that here.
+    /// With signed access tokens, by the fast tables of its own backend. Its RSA is the `rsa` crate, whose
+    /// timing leaks the key (RUSTSEC-2023-0071): no one builds that here.
     pub fn signing(algorithm: Algorithm) -> Option<Self> {
         let secret: [u8; 32] = rand::random();
         let config = match algorithm {

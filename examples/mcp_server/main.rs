@@ -1,5 +1,6 @@
-//! An MCP server that Claude, ChatGPT, VS Code and every other MCP client can log in to: its tools and the authorization
-//! server for them, in one process. `cargo run -p grantor-mcp-server`, and give a client `http://127.0.0.1:9480/mcp`.
+//! An MCP server that Claude, ChatGPT, VS Code and every other MCP client can log in to: its tools and the
+//! authorization server for them, in one process. `cargo run -p grantor-mcp-server`, and give a client
+//! `http://127.0.0.1:9480/mcp`.
 
 mod pages;
 
@@ -31,7 +32,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = format!("http://{}", listener.local_addr()?);
     let resource = format!("{issuer}/mcp");
 
-    // Clients are known by the URL of a document about them, or register themselves: no one does it by hand.
+    // Clients are identified by the URL of their metadata document, or register themselves: no manual
+    // registration.
     let registry = Arc::new(MemoryRegistry::default());
     let server = AuthorizationServer::builder(&issuer)
         .allow_http_loopback() // in production the issuer is https
@@ -68,8 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// Every request needs a token, and the tool that writes a further scope: the challenge says which, and the client comes
-/// back with it. What was judged is what goes on, so that no two readings of one body can differ.
+/// Every request needs a token, and the tool that writes a further scope: the challenge says which, and the
+/// client comes back with it. What was judged is what goes on, so that no two readings of one body can
+/// differ.
 async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 1 << 20).await else {
@@ -118,14 +121,14 @@ impl Notes {
     }
 }
 
-/// Who the token stands for.
+/// The subject of the token.
 fn user(request: &axum::http::request::Parts) -> String {
     let access = request.extensions.get::<Access>();
     access.and_then(Access::user).unwrap_or_default().to_owned()
 }
 
-/// What asks for the documents of clients. Arguments of the form `https://client.example=127.0.0.1:8080` put a server on this
-/// machine in the place of an origin, for tests.
+/// What asks for the documents of clients. Arguments of the form `https://client.example=127.0.0.1:8080` put
+/// a server on this machine in the place of an origin, for tests.
 fn outbound(mapped: impl Iterator<Item = String>) -> Result<HttpOutbound, Box<dyn Error>> {
     let mut outbound = HttpOutbound::builder();
     for argument in mapped {

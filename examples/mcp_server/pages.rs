@@ -1,8 +1,8 @@
-//! The login and the consent page, and the sessions behind them: what every app has already. The user is alice, the
-//! password wonderland.
+//! The login and the consent page, and the sessions behind them: what every app has already. The user is
+//! alice, the password wonderland.
 //!
-//! A consent form carries a token of the session that it was written for, so no other site can press its buttons. One decision a
-//! page: a second press repeats the first answer.
+//! A consent form carries a token of the session that it was written for, so no other site can press its
+//! buttons. One decision a page: a second press repeats the first answer.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -98,7 +98,7 @@ async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Respons
     ([(header::SET_COOKIE, cookie)], back).into_response()
 }
 
-/// 128 bits that no one outside knows, in hexadecimal.
+/// 128 secret random bits, in hexadecimal.
 fn random() -> String {
     let mut random = [0; 16];
     SystemEntropy::default().fill(&mut random);

@@ -27,11 +27,12 @@
 //! curl http://127.0.0.1:9402/.well-known/oauth-protected-resource/api   # where to get one
 //! ```
 //!
-//! With `--certificate` and `--key` it serves https and asks for client certificates, so that it takes tokens that are bound to one (RFC 8705):
-//! any certificate will do, for the token says which one it has to be.
+//! With `--certificate` and `--key` it serves https and asks for client certificates, so that it takes tokens
+//! that are bound to one (RFC 8705): any certificate will do, for the token says which one it has to be.
 //!
-//! After `curl -u robot:robot-secret -d token=$TOKEN http://127.0.0.1:9400/revoke` the API with `--introspection` refuses the token
-//! within `--max-age` seconds; the other two ask no one, and take it until it expires.
+//! After `curl -u robot:robot-secret -d token=$TOKEN http://127.0.0.1:9400/revoke` the API with
+//! `--introspection` refuses the token within `--max-age` seconds; the other two ask no server, and accept it
+//! until it expires.
 
 mod api;
 mod trust;
@@ -62,7 +63,8 @@ struct Arguments {
     /// Where to listen; port 0 is any free one.
     #[arg(long, default_value = "127.0.0.1:9402")]
     listen: SocketAddr,
-    /// The URL of the API as its clients know it, and the audience of its tokens; by default where it listens, and /api.
+    /// The URL of the API as its clients know it, and the audience of its tokens; by default where it
+    /// listens, and /api.
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
     /// A PEM file with its certificate chain, to serve https.

@@ -28,7 +28,8 @@ pub(crate) struct Trust {
     /// Who asks.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// The secret of the resource server. Other users of this machine see it: a program of your own reads it from a file.
+    /// The secret of the resource server. Other users of this machine see it: a program of your own reads it
+    /// from a file.
     #[arg(long, value_name = "SECRET")]
     client_secret: Option<String>,
     /// For how many seconds an answer is believed, and so a token that was revoked passes.

@@ -13,7 +13,8 @@ use signing::{ISSUER, NOW, now_or_never, signed};
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
-    // The same text as claims under a right header, and as a header before right claims, both with a right signature.
+    // The same text as claims under a right header, and as a header before right claims, both with a right
+    // signature.
     if passes(&signed(HEADER, text)) {
         let claims: serde_json::Value = serde_json::from_str(text).expect("claims");
         assert_eq!((&claims["iss"], &claims["sub"]), (&"app".into(), &"app".into()));

@@ -1,4 +1,5 @@
-//! Certificates: the fields of proxies, what is in a certificate, and the names that clients register. The first byte chooses.
+//! Certificates: the fields of proxies, what is in a certificate, and the names that clients register. The
+//! first byte chooses.
 #![no_main]
 
 use std::net::IpAddr;

@@ -30,7 +30,8 @@ pub fn needs_its_signature(header: &str, claims: &str, is_taken: impl Fn(&str) -
     assert!(!is_taken(&format!("{}.{}.", base64url(header.as_bytes()), base64url(claims.as_bytes()))));
 }
 
-/// A header that passed: it names the algorithm of the key, and changes nothing about what is verified, and by what.
+/// A header that passed: it names the algorithm of the key, and changes nothing about what is verified, and
+/// by what.
 pub fn passed_header(text: &str) -> serde_json::Value {
     let header: serde_json::Value = serde_json::from_str(text).expect("a header");
     assert!(["EdDSA", "Ed25519"].contains(&header["alg"].as_str().expect("an algorithm")));

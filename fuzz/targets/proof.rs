@@ -1,4 +1,5 @@
-//! DPoP proofs: a token that is bound to a key passes with a proof that this key signed for it, and with nothing else.
+//! DPoP proofs: a token that is bound to a key passes with a proof that this key signed for it, and with
+//! nothing else.
 #![no_main]
 
 mod signing;
@@ -14,7 +15,8 @@ use signing::{Forgetful, ISSUER, NOW, Still, base64url, key, now_or_never, signe
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
-    // The same text as claims under a right header, and as a header before right claims, both with a right signature.
+    // The same text as claims under a right header, and as a header before right claims, both with a right
+    // signature.
     if passes(&signed(&header(), text)) {
         let claims: serde_json::Value = serde_json::from_str(text).expect("claims");
         assert_eq!((&claims["htm"], claims["htu"].is_string()), (&"GET".into(), true));

@@ -1,6 +1,7 @@
 //! Redirect URIs: what is covered leads to the same place as what was registered.
 //!
-//! An input is a line that was registered, a line that is asked for, and a third if any port of `localhost` will do.
+//! An input is a line that was registered, a line that is asked for, and a third if any port of `localhost`
+//! will do.
 #![no_main]
 
 use grantor::base::redirect_uri::RedirectUri;

@@ -1,5 +1,5 @@
-//! The whole server: any request at any endpoint gets an answer that a client can read and no cache keeps, and
-//! none of it is the server's own failure.
+//! The whole server: any request at any endpoint gets an answer that a client can read and no cache keeps,
+//! and none of it is the server's own failure.
 #![no_main]
 
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! The claims of an assertion, and what they have to be (RFC 7523 section 3).
+//! The claims of an assertion, and their checks (RFC 7523 section 3).
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -32,11 +32,11 @@ struct AssertionBody {
     authorization_details: Option<IgnoredAny>,
 }
 
-/// What is to be believed of an assertion.
+/// The validated content of an assertion.
 pub(super) struct ValidatedAssertion {
     claims: Map<String, Value>,
     subject: String,
-    /// Until when it counts, the leeway included.
+    /// Until when it is valid, including the leeway.
     until: DateTime<Utc>,
     jti: Option<String>,
     scope: Option<Scope>,
@@ -79,7 +79,7 @@ impl ValidatedAssertion {
         })
     }
 
-    /// What the host is asked.
+    /// The question to the host.
     pub(super) fn assertion<'a>(
         &'a self,
         issuer: &'a AssertionIssuer,
@@ -96,13 +96,13 @@ impl ValidatedAssertion {
         }
     }
 
-    /// What the host allows, within what the issuer allows.
+    /// The host's entitlement, limited by the assertion.
     pub(super) fn limit(&self, entitlement: Entitlement) -> Result<Entitlement, Reason> {
         let entitlement = match &self.scope {
             Some(scope) => entitlement.within(scope),
             None => entitlement,
         };
-        // The issuer allowed something, and nothing of it is left.
+        // Nothing is left of what the issuer allowed.
         if self.scope.as_ref().is_some_and(|scope| !scope.is_empty()) && entitlement.scope().is_empty() {
             return Err(Reason::ScopeExceeded);
         }
@@ -131,7 +131,7 @@ impl ValidatedAssertion {
     }
 }
 
-/// Whether it is for this server alone, so that no other one can use it here.
+/// Whether it is for this server alone, so no other server can use it here.
 fn is_for_us(audience: &Audience, issuer: &AssertionIssuer, ask: &ExtensionAsk<'_>) -> bool {
     let names = audience.as_slice();
     match issuer.is_id_jag() {

@@ -10,11 +10,12 @@ use crate::error::{AssertionFlaw, Reason};
 use crate::jose::{Algorithm, Unverified};
 use crate::trust::{KeySource, SignatureMissing, signed_claims};
 
-/// An issuer whose assertions are taken, by exactly this name and by its own keys alone.
+/// An issuer whose assertions are accepted, with exactly this `iss` and only with its own keys.
 ///
-/// Keys are fixed ([`StaticKeys`](crate::resource::StaticKeys)), in a file ([`FileKeys`](crate::resource::FileKeys)), at a
-/// `jwks_uri` ([`FetchedKeys`](crate::resource::FetchedKeys)) or found by discovery
-/// ([`DiscoveredKeys`](crate::resource::DiscoveredKeys)). The holder of one of them can be any user of that issuer.
+/// Keys are fixed ([`StaticKeys`](crate::resource::StaticKeys)), in a file
+/// ([`FileKeys`](crate::resource::FileKeys)), at a `jwks_uri` ([`FetchedKeys`](crate::resource::FetchedKeys))
+/// or found by discovery ([`DiscoveredKeys`](crate::resource::DiscoveredKeys)). The holder of one of them can
+/// impersonate any user of that issuer.
 #[must_use]
 pub struct AssertionIssuer {
     name: String,
@@ -39,14 +40,15 @@ const JWT: &str = "JWT";
 const ID_JAG: &str = "oauth-id-jag+jwt";
 
 impl AssertionIssuer {
-    /// Whose assertions are those of RFC 7523 section 3: a JWT without `typ` or with the one of that name, for this server by its
-    /// issuer or its token endpoint.
+    /// An issuer of assertions by RFC 7523 section 3: `typ` is absent or `JWT`, and `aud` is this server's
+    /// issuer or token endpoint.
     pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         Self::of(Kind::Plain, issuer.into(), keys)
     }
 
-    /// Whose assertions are ID-JAGs: an identity provider that vouches for its users. Beyond RFC 7523 they say so (`typ`), are for
-    /// this server by its issuer alone, name the client that they were given to (`client_id`), and have `jti` and `iat`.
+    /// An issuer of ID-JAGs: an identity provider that vouches for its users. Beyond RFC 7523 they have their
+    /// own `typ`, `aud` must be this server's issuer, `client_id` is the client that they were issued to, and
+    /// `jti` and `iat` are required.
     pub fn id_jag(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         Self::of(Kind::IdJag, issuer.into(), keys)
     }
@@ -56,7 +58,7 @@ impl AssertionIssuer {
         Self { name, keys: Box::new(keys), kind, algorithms, longest }
     }
 
-    /// Only these algorithms; by default every [`Algorithm`] that a key of the issuer is for. There is no symmetric one.
+    /// Only these algorithms; by default every [`Algorithm`] of the issuer's keys. All are asymmetric.
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         Self { algorithms: algorithms.into_iter().collect(), ..self }
     }
@@ -79,7 +81,7 @@ impl AssertionIssuer {
         i64::try_from(self.longest.as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// What it signed; nothing of it but the signature has been checked.
+    /// The signed claims; only the signature has been checked.
     pub(super) async fn verified_claims(
         &self,
         jws: &Unverified<'_>,

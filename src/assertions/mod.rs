@@ -1,9 +1,9 @@
-//! JWT bearer assertions as a grant (RFC 7521, RFC 7523 section 2.1; feature `jwt`), and its profile for identity providers
-//! (ID-JAG, draft-ietf-oauth-identity-assertion-authz-grant).
+//! JWT bearer assertions as a grant (RFC 7521, RFC 7523 section 2.1; feature `jwt`), and its profile for
+//! identity providers (ID-JAG, draft-ietf-oauth-identity-assertion-authz-grant).
 //!
-//! Somebody else vouches for a user: a client brings the assertion that an issuer signed, and gets an access token without a
-//! page and without a click. So everything is named beforehand: the issuers, each with its keys and its kind of assertion, and
-//! whom each of their subjects is here.
+//! Another server vouches for a user: a client presents an assertion that an issuer signed, and gets an
+//! access token without any user interaction. So the host decides everything in advance: the issuers, their
+//! keys and kind of assertion, and which of its users each subject is.
 //!
 //! ```
 //! use grantor::assertions::{Assertion, AssertionIssuer, AssertionPolicy, JwtBearer};
@@ -68,10 +68,11 @@ pub use policy::{Assertion, AssertionPolicy};
 /// The profile's name in the metadata (draft-ietf-oauth-identity-assertion-authz-grant section 7.2).
 const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 
-/// The grant type `urn:ietf:params:oauth:grant-type:jwt-bearer`, for [`AuthorizationServerBuilder::jwt_bearer`].
+/// The grant type `urn:ietf:params:oauth:grant-type:jwt-bearer`, for
+/// [`AuthorizationServerBuilder::jwt_bearer`].
 ///
-/// It is for confidential clients that registered it, an assertion works once, and no refresh token comes with the access token: who
-/// wants another one brings another assertion.
+/// It is for confidential clients that registered it. An assertion works once, and there is no refresh token:
+/// for another access token the client needs another assertion.
 #[must_use]
 pub struct JwtBearer {
     policy: Arc<dyn AssertionPolicy>,
@@ -80,7 +81,8 @@ pub struct JwtBearer {
 }
 
 impl JwtBearer {
-    /// By the host's word on whom each assertion is about. No issuer is trusted yet: see [`issuer`](Self::issuer).
+    /// With the host's policy, which maps subjects to users. No issuer is trusted yet: see
+    /// [`issuer`](Self::issuer).
     pub fn new(policy: impl AssertionPolicy + 'static) -> Self {
         let terms = ExtensionTerms::default().single_use();
         Self { policy: Arc::new(policy), issuers: Vec::new(), terms }
@@ -95,19 +97,20 @@ impl JwtBearer {
         self
     }
 
-    /// Also takes assertions from public clients, which only name themselves: anyone who gets hold of an assertion can then use it.
-    /// RFC 7523 section 3.1 leaves it open whether clients authenticate; credentials that are sent are always checked.
+    /// Also accepts assertions from public clients, which only name themselves: anyone who gets an assertion
+    /// can then use it. RFC 7523 section 3.1 leaves it open whether clients authenticate; credentials that
+    /// are sent are always checked.
     pub fn public_clients(self) -> Self {
         Self { terms: self.terms.public_clients(), ..self }
     }
 
-    /// Lets an [`Entitlement`] have a refresh token. Then access goes on without its issuer, which RFC 7521 section 4.1 advises
-    /// against.
+    /// Lets an [`Entitlement`] have a refresh token. Then access continues without its issuer, which RFC 7521
+    /// section 4.1 advises against.
     pub fn refresh_tokens(self) -> Self {
         Self { terms: self.terms.refresh_tokens(), ..self }
     }
 
-    /// Every check of an assertion, the issuer first and the signature before anything else is believed.
+    /// Every check of an assertion: first the issuer, then the signature, then the claims.
     async fn believe<'a>(
         &'a self,
         text: &str,
@@ -156,8 +159,8 @@ impl ExtensionGrant for JwtBearer {
 }
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
-    /// Takes the assertions of other issuers as a grant (RFC 7523 section 2.1). Needs a
-    /// [`replay_guard`](Self::replay_guard), for each works once.
+    /// Accepts the assertions of other issuers as a grant (RFC 7523 section 2.1). Needs a
+    /// [`replay_guard`](Self::replay_guard), because each works once.
     pub fn jwt_bearer(self, grant: JwtBearer) -> Self {
         self.extension_grant(GrantType::jwt_bearer().as_str(), grant)
     }

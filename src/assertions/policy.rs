@@ -1,4 +1,4 @@
-//! Whom an assertion is about: the host's word.
+//! The host's policy for assertions.
 
 use std::sync::Arc;
 
@@ -9,18 +9,20 @@ use crate::base::{ResourceId, Scope};
 use crate::client::Client;
 use crate::flow::token::{Denial, Entitlement};
 
-/// Says whom an assertion is about, and what that client may do in their name.
+/// Maps the subject of an assertion to a user, and limits what the client may do for them.
 #[async_trait]
 pub trait AssertionPolicy: Send + Sync {
-    /// The user here whom the issuer's subject is, and a ceiling; the assertion's own limits apply besides.
+    /// Your user for the issuer's subject, and a ceiling of rights; the assertion's own limits also apply.
     ///
-    /// All claims are of an issuer that you trust, and signed by it. But **a subject means something only together with its
-    /// issuer**: another issuer's `alice` is another person, and a wrong answer hands over an account. No user is asked on a page, so
-    /// whether the user would have to consent to this client and scope is decided here, too ([`Denial::consent_missing`]). A
-    /// user who is disabled here is refused by [`account_status`](crate::ResourceOwner::account_status), like everywhere.
+    /// All claims come from an issuer that you trust, and are signed. But **a subject is only meaningful
+    /// together with its issuer**: another issuer's `alice` is another person, and a wrong result hands over
+    /// an account. No user is asked on a page, so this also decides whether consent is required
+    /// ([`Denial::consent_missing`]). A disabled user is refused by
+    /// [`account_status`](crate::ResourceOwner::account_status), as always.
     ///
     /// # Errors
-    /// No user, or not for this client; or (from a [`BackendError`](crate::BackendError)) it could not be found out.
+    /// No such user, or not for this client; or (from a [`BackendError`](crate::BackendError)) the lookup
+    /// failed.
     async fn accept(&self, assertion: &Assertion<'_>) -> Result<Entitlement, Denial>;
 }
 
@@ -31,22 +33,23 @@ impl<T: AssertionPolicy + ?Sized> AssertionPolicy for Arc<T> {
     }
 }
 
-/// An assertion whose signature, issuer, audience and times are right, and that was given to the client that brings it.
+/// An assertion with a valid signature, issuer, audience and times, which was issued to the presenting
+/// client.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Assertion<'a> {
     /// Who vouches for it (`iss`): one of the issuers that you named.
     pub issuer: &'a str,
-    /// Whom it is about (`sub`), by a name that is this issuer's own.
+    /// Its subject (`sub`), in the namespace of this issuer.
     pub subject: &'a str,
-    /// Who brings it: authenticated, unless public clients were let in.
+    /// The presenting client: authenticated, unless public clients are allowed.
     pub client: &'a Client,
-    /// What it is limited to (`scope`), if it is.
+    /// Its limit on the scope (`scope`), if any.
     pub scope: Option<&'a Scope>,
-    /// The resources that it is limited to (`resource`), if it is.
+    /// Its limit on resources (`resource`), if any.
     pub resources: Option<&'a [ResourceId]>,
-    /// The scope that the request asks for, of that; none is all of it.
+    /// The requested scope, within that limit; `None` is all of it.
     pub asked_scope: Option<&'a Scope>,
-    /// Every claim: `email`, `aud_sub`, `tenant`, `acr` and whatever else the issuer says.
+    /// All claims: `email`, `aud_sub`, `tenant`, `acr` and any others.
     pub claims: &'a Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! What is measured: answers, and calls of the host's parts.
+//! Measurements: responses, and calls of the host's parts.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use super::Endpoint;
 use crate::client::RegistryError;
 use crate::error::{BackendError, CommitError};
 
-/// A request that [`AuthorizationServer::handle`](crate::AuthorizationServer::handle) answered; adapters call that for each request at an
-/// endpoint of the server's own.
+/// A request that [`AuthorizationServer::handle`](crate::AuthorizationServer::handle) answered; adapters call
+/// it for each request at one of the server's endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answered {
@@ -16,14 +16,15 @@ pub struct Answered {
     pub endpoint: Endpoint,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// How long it took to make the answer.
+    /// How long the response took.
     pub took: Duration,
-    /// The address that asked ([`Request::peer`](crate::Request::peer)).
+    /// The address of the peer ([`Request::peer`](crate::Request::peer)).
     pub peer: Option<IpAddr>,
 }
 
-/// A call of one of the host's parts. What a part answers from memory at once
-/// ([`try_load`](crate::TokenStore::try_load), [`try_client`](crate::client::ClientRegistry::try_client)) is not measured.
+/// A call of one of the host's parts. What a part answers directly from memory
+/// ([`try_load`](crate::TokenStore::try_load), [`try_client`](crate::client::ClientRegistry::try_client)) is
+/// not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Called {

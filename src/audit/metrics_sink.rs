@@ -4,7 +4,7 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
 use super::{Answered, Audit, Called, Event, EventKind};
 
-/// Counts and measures by the crate [`metrics`], for the recorder that the program has installed.
+/// Records metrics with the crate [`metrics`], for the recorder that the program has installed.
 ///
 /// | name | kind | labels |
 /// | --- | --- | --- |
@@ -16,8 +16,8 @@ use super::{Answered, Audit, Called, Event, EventKind};
 /// | `grantor_host_call_duration_seconds` | histogram | `call`, `outcome` |
 /// | `grantor_records_removed_total` | counter | `kind`: `grants` or `clients`, by sweeps |
 ///
-/// Each label has a fixed set of values: no client, subject or address is one. Of the names only these are promised; new values
-/// may come with new endpoints and events.
+/// Each label has a fixed set of values, never a client, subject or address. Only these names are stable; new
+/// values may come with new endpoints and events.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MetricsAudit;

@@ -1,4 +1,4 @@
-//! Where a debug build without an [`Audit`] writes its faults, so that a first run does not fail in silence.
+//! Where a debug build without an [`Audit`] writes its faults, so a first run does not fail silently.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

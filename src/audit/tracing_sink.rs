@@ -4,9 +4,10 @@ use super::{Answered, Audit, Event, EventKind};
 use crate::client::ClientId;
 use crate::grant::Subject;
 
-/// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings, refusals,
-/// repeated answers, revocations and changes of clients as `info`, and the rest as `debug`. Each request at an endpoint of the
-/// server's own is a span `request` with its `endpoint`, and its answer an event at `debug` with `endpoint`, `status`, `took` and `peer`.
+/// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings,
+/// refusals, repeated answers, revocations and changes of clients as `info`, and the rest as `debug`. Each
+/// request at one of the server's endpoints is a span `request` with its `endpoint`, and its response an
+/// event at `debug` with `endpoint`, `status`, `took` and `peer`.
 ///
 /// Each has these fields, as far as the event knows them:
 ///
@@ -26,7 +27,7 @@ use crate::grant::Subject;
 pub struct TracingAudit;
 
 impl TracingAudit {
-    /// Writes to the subscriber that is in force where an event happens.
+    /// Writes to the current subscriber.
     #[must_use]
     pub const fn new() -> Self {
         Self

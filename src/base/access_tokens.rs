@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AccessTokens {
-    /// A handle, which means something to this server only.
+    /// A handle, which only this server can read.
     #[default]
     Opaque,
-    /// A signed JWT (RFC 9068), which a resource server reads by itself.
+    /// A signed JWT (RFC 9068), which a resource server can verify by itself.
     Jwt,
 }

@@ -1,4 +1,4 @@
-//! Who acts in somebody's name, where it is not the one in whose name it is (RFC 8693 section 4.1).
+//! The actor of a token, if it is not its subject (RFC 8693 section 4.1).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,19 +10,19 @@ use super::subject::{Subject, SubjectType};
 pub struct Actor {
     /// The user or the client that acts.
     pub sub: String,
-    /// Which of them: grantor's own, and missing in the tokens of other issuers.
+    /// User or client: grantor's own member, missing in the tokens of other issuers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_type: Option<SubjectType>,
-    /// For whom it took over: the actor before.
+    /// The previous actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
 }
 
-/// The most links of a chain of delegation.
+/// The longest delegation chain.
 pub(crate) const MAX_ACTORS: usize = 8;
 
 impl Actor {
-    /// This party, which takes over from another one.
+    /// This party, acting for a previous actor.
     pub(crate) fn taking_over(subject: &Subject, from: Option<&Self>) -> Self {
         let sub_type = match subject {
             Subject::User(_) => SubjectType::User,
@@ -31,7 +31,7 @@ impl Actor {
         Self { sub: subject.id().to_owned(), sub_type: Some(sub_type), act: from.cloned().map(Box::new) }
     }
 
-    /// How many links the chain has.
+    /// The length of the chain.
     pub(crate) fn links(&self) -> usize {
         1 + self.act.as_deref().map_or(0, Self::links)
     }

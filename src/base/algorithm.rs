@@ -9,13 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Ed25519 (RFC 8037): small, fast, and never in need of randomness.
+    /// Ed25519 (RFC 8037): small, fast, and needs no randomness to sign.
     EdDsa,
     /// ECDSA over P-256 with SHA-256.
     Es256,
     /// RSASSA-PSS with SHA-256.
     Ps256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256: the one that every verifier knows.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: every verifier supports it.
     Rs256,
 }
 
@@ -34,7 +34,7 @@ impl Algorithm {
         }
     }
 
-    /// Every name of it, for metadata: verifiers know `EdDSA` by its fully specified name, too (RFC 9864).
+    /// All its names, for metadata: `EdDSA` also has a fully specified name (RFC 9864).
     #[must_use]
     pub fn names(self) -> &'static [&'static str] {
         match self {
@@ -45,8 +45,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name, spelled exactly so. `Ed25519` (RFC 9864) is `EdDSA` by its fully
-    /// specified name.
+    /// The algorithm with exactly this name. `Ed25519` (RFC 9864) is the fully specified name of `EdDSA`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A SHA-256 thumbprint: of a public key (RFC 7638) or of a certificate (RFC 8705 section 3.1). It is no secret.
+/// A SHA-256 thumbprint: of a public key (RFC 7638) or of a certificate (RFC 8705 section 3.1). It is no
+/// secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Thumbprint([u8; 32]);
 
@@ -19,7 +20,7 @@ impl Thumbprint {
         Self(bytes)
     }
 
-    /// Reads 43 characters of base64url without padding, in their one spelling.
+    /// Reads 43 characters of canonical base64url without padding.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -58,9 +59,10 @@ impl<'de> Deserialize<'de> for Thumbprint {
     }
 }
 
-/// The key whose holder alone may use a token. In tokens it is the claim `cnf` (RFC 7800 section 3.1), in that form.
+/// The key that a token is bound to: only its holder may use the token. Serialised as the claim `cnf` (RFC
+/// 7800 section 3.1).
 ///
-/// A `cnf` of another form is not read: to ignore a part of it would drop a restriction.
+/// A `cnf` with unknown members is refused: ignoring one would drop a restriction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Confirmation {
@@ -68,7 +70,7 @@ pub enum Confirmation {
     Jkt(Thumbprint),
     /// `x5t#S256`: the client certificate of the connection (RFC 8705 section 3.1).
     X5tS256(Thumbprint),
-    /// Both; each has to be proven.
+    /// Both; each must be proven.
     Both(Box<BothKeys>),
 }
 
@@ -83,7 +85,7 @@ pub struct BothKeys {
 }
 
 impl Confirmation {
-    /// The confirmation by what a request proves: a DPoP key, a certificate, both or nothing.
+    /// The confirmation of what a request proves: a DPoP key, a certificate, both or nothing.
     #[must_use]
     pub fn of(jkt: Option<Thumbprint>, x5t_s256: Option<Thumbprint>) -> Option<Self> {
         match (jkt, x5t_s256) {
@@ -94,7 +96,7 @@ impl Confirmation {
         }
     }
 
-    /// The thumbprint of the key that has to be proven by DPoP.
+    /// The thumbprint of the DPoP key.
     #[must_use]
     pub fn jkt(&self) -> Option<&Thumbprint> {
         match self {
@@ -104,7 +106,7 @@ impl Confirmation {
         }
     }
 
-    /// The thumbprint of the client certificate that the connection has to have.
+    /// The thumbprint of the client certificate.
     #[must_use]
     pub fn x5t_s256(&self) -> Option<&Thumbprint> {
         match self {
@@ -114,7 +116,7 @@ impl Confirmation {
         }
     }
 
-    /// How a token that is bound to this key is presented (`token_type`).
+    /// The `token_type` of a token that is bound to this key.
     #[must_use]
     pub fn token_type(&self) -> &'static str {
         match self.jkt() {
@@ -123,19 +125,19 @@ impl Confirmation {
         }
     }
 
-    /// The same where there may be no key.
+    /// The same for an optional key.
     pub(crate) fn token_type_of(key: Option<&Self>) -> &'static str {
         key.map_or(BEARER, Self::token_type)
     }
 
-    /// Whether every key of the other one is a key of this one: what is bound to this is bound to that, too.
+    /// Whether this has every key of the other one.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let has = |own: Option<&Thumbprint>, needed: Option<&Thumbprint>| needed.is_none() || own == needed;
         has(self.jkt(), other.jkt()) && has(self.x5t_s256(), other.x5t_s256())
     }
 }
 
-/// The members of `cnf` that are known. With another one, the whole is not read.
+/// The known members of `cnf`. With any other member, the whole is refused.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Members {
@@ -216,7 +218,7 @@ mod tests {
         let text = Thumbprint::new([255; 32]).to_string();
         assert_eq!(text.len(), 43);
         assert_eq!(Thumbprint::parse(&text), Some(Thumbprint::new([255; 32])));
-        // The last character carries two bits that no byte has.
+        // The last character has two unused bits.
         let twin = format!("{}9", &text[..42]);
         for bad in [twin.as_str(), "", &text[..42], &format!("{text}=")] {
             assert_eq!(Thumbprint::parse(bad), None, "{bad}");

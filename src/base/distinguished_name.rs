@@ -1,9 +1,11 @@
-//! [`DistinguishedName`]: the name of a certificate's subject, from its text (RFC 4514) or from the certificate, to be compared.
+//! [`DistinguishedName`]: the name of a certificate's subject, from its text (RFC 4514) or from the
+//! certificate, to be compared.
 
-/// A distinguished name, its parts in the order of the certificate: the text has them the other way round.
+/// A distinguished name, with its parts in the order of the certificate: the text has the reverse order.
 ///
-/// Two names are equal if they have the same parts in the same order (RFC 5280 section 7.1). In a part of several attributes their order
-/// does not count; in a text neither the case of ASCII letters does, nor how many spaces stand in a row.
+/// Two names are equal if they have the same parts in the same order (RFC 5280 section 7.1). Within a part,
+/// the order of attributes does not matter; in a string, the case of ASCII letters and repeated spaces do not
+/// matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DistinguishedName(Vec<Vec<Attribute>>);
 
@@ -16,7 +18,7 @@ pub(crate) struct Attribute {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
-    /// Of any type of string, made comparable.
+    /// A string of any type, in comparable form.
     Text(String),
     /// The DER of anything else.
     Der(Vec<u8>),
@@ -27,7 +29,7 @@ const MAX_TEXT: usize = 1024;
 /// The most parts of a name, and attributes of a part.
 const MAX_PARTS: usize = 32;
 
-/// RFC 4514 section 3, and the names that OpenSSL and RFC 4519 have for what stands in certificates.
+/// RFC 4514 section 3, and the names of OpenSSL and RFC 4519 for attributes in certificates.
 const KINDS: [(&str, &str); 27] = [
     ("CN", "2.5.4.3"),
     ("SN", "2.5.4.4"),
@@ -59,7 +61,7 @@ const KINDS: [(&str, &str); 27] = [
 ];
 
 impl DistinguishedName {
-    /// Reads a text. Spaces around `,`, `+` and `=` do not count; quoted values (RFC 2253) are not read.
+    /// Parses a text. Spaces around `,`, `+` and `=` are ignored; quoted values (RFC 2253) are not supported.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_TEXT {
             return None;
@@ -91,7 +93,8 @@ impl DistinguishedName {
 }
 
 impl Attribute {
-    /// One of a certificate: its type as a dotted number; the tag, the content and the whole DER of its value.
+    /// One of a certificate: its type as a dotted number; the tag, the content and the whole DER of its
+    /// value.
     pub(crate) fn of_der(kind: String, tag: u32, content: &[u8], whole: &[u8]) -> Self {
         let text = match tag {
             UTF8 | PRINTABLE | IA5 => std::str::from_utf8(content).ok().and_then(comparable),
@@ -135,7 +138,7 @@ const IA5: u32 = 22;
 const BMP: u32 = 30;
 
 impl Value {
-    /// One that the text has as DER. A short string is read as one.
+    /// A value that the text gives as DER. A short string is decoded.
     fn of_hex(der: Vec<u8>) -> Option<Self> {
         let [tag, length, content @ ..] = der.as_slice() else { return None };
         let is_short = *length < 0x80 && usize::from(*length) == content.len();
@@ -184,7 +187,8 @@ fn hex_bytes(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
 }
 
-/// A text as it is compared. One with control characters is none: a name that ends in one is not the name without it.
+/// A string in comparable form. One with control characters is refused: a name with one at its end must not
+/// equal the name without it.
 fn comparable(text: &str) -> Option<String> {
     if text.chars().any(char::is_control) {
         return None;

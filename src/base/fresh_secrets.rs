@@ -1,10 +1,11 @@
-//! [`FreshSecrets`]: randomness that was drawn before a decision. It is moved in by value, so nothing is spent twice.
+//! [`FreshSecrets`]: randomness that was drawn before a decision. It is moved in by value, so nothing is
+//! spent twice.
 
 use super::handle::GrantId;
 use super::secret::{Digest, SECRET_BYTES, Secret};
 use super::system::Entropy;
 
-/// The randomness of one decision: a grant's name, and a secret for each of two tokens.
+/// The randomness of one decision: a grant's id, and a secret for each of two tokens.
 ///
 /// ```compile_fail,E0382
 /// # use grantor::base::FreshSecrets;
@@ -33,7 +34,7 @@ impl FreshSecrets {
         Self { grant: GrantId::new(grant), first: Secret::new(first), second: Secret::new(second) }
     }
 
-    /// The same for a grant that has its name already.
+    /// The same for a grant that already has its id.
     pub(crate) fn of_grant(self, grant: GrantId) -> Self {
         Self { grant, ..self }
     }

@@ -1,7 +1,7 @@
 //! Handles: the opaque texts that clients hold, `prefix + base64url(grant id ‖ secret)`.
 //!
-//! A handle names its grant, so every use is one read by primary key and no index. Its text decodes
-//! in exactly one way: 48 bytes are 64 characters without a spare bit.
+//! A handle contains the id of its grant, so every use is one read by primary key and no index. Its encoding
+//! is canonical: 48 bytes are 64 characters without a spare bit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::secret::{SECRET_BYTES, Secret};
 
-/// The random name of a grant, 128 bits. It is no secret: knowing it changes nothing.
+/// The random id of a grant, 128 bits. It is not a secret: knowing it gives no access.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantId([u8; GrantId::BYTES]);
 
@@ -46,7 +46,7 @@ impl fmt::Debug for GrantId {
     }
 }
 
-/// The text is not the name of a grant.
+/// The text is not the id of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a grant id: 22 characters of base64url are expected")]
 #[non_exhaustive]
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for GrantId {
     }
 }
 
-/// What a handle is. The kind goes into the digest, so no kind passes as another.
+/// The kind of a handle. The kind is part of the digest, so no kind passes as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -86,7 +86,7 @@ pub enum Kind {
     Refresh,
     /// A device code.
     Device,
-    /// What a `request_uri` ends with (RFC 9126).
+    /// The end of a `request_uri` (RFC 9126).
     RequestUri,
 }
 
@@ -95,7 +95,7 @@ impl Kind {
     pub const ALL: &'static [Kind] =
         &[Kind::Access, Kind::Refresh, Kind::Code, Kind::Device, Kind::RequestUri];
 
-    /// Those that can be revoked, in the order in which a token of unknown kind is tried.
+    /// The kinds that can be revoked, in the order in which a token of unknown kind is tried.
     pub(crate) const TOKENS: &'static [Kind] = &[Kind::Access, Kind::Refresh, Kind::Code, Kind::Device];
 
     pub(crate) const fn tag(self) -> &'static str {
@@ -109,21 +109,21 @@ impl Kind {
     }
 }
 
-/// The texts that handles begin with; secret scanners find leaked tokens by them.
+/// The prefixes of handles; secret scanners find leaked tokens by them.
 ///
-/// Each is at most 16 characters of `A-Z a-z 0-9 _ -`, and no two are alike.
+/// Each has at most 16 characters of `A-Z a-z 0-9 _ -`, and all differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prefixes {
-    /// Before an authorization code; `gac_` by default.
+    /// For an authorization code; `gac_` by default.
     pub code: Cow<'static, str>,
-    /// Before an access token; `gat_` by default.
+    /// For an access token; `gat_` by default.
     pub access: Cow<'static, str>,
-    /// Before a refresh token; `grt_` by default.
+    /// For a refresh token; `grt_` by default.
     pub refresh: Cow<'static, str>,
-    /// Before a device code; `gdc_` by default.
+    /// For a device code; `gdc_` by default.
     pub device: Cow<'static, str>,
-    /// Before what a `request_uri` ends with; `gpr_` by default.
+    /// For the end of a `request_uri`; `gpr_` by default.
     pub request_uri: Cow<'static, str>,
 }
 
@@ -152,7 +152,7 @@ impl Prefixes {
         }
     }
 
-    /// Whether scanners and parsers can tell the kinds apart.
+    /// Whether scanners and parsers can distinguish the kinds.
     pub(crate) fn are_distinct(&self) -> bool {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         let fine = |p: &str| p.len() <= 16 && p.bytes().all(legal);
@@ -163,7 +163,7 @@ impl Prefixes {
     }
 }
 
-/// A handle taken apart: which grant it names, and the secret that proves it.
+/// The parts of a handle: the id of its grant, and its secret.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Handle {
@@ -183,7 +183,7 @@ impl Handle {
         Self { grant, secret }
     }
 
-    /// Reads a handle of this kind; anything but its one spelling is no handle.
+    /// Parses a handle of this kind; only the canonical encoding is accepted.
     #[must_use]
     pub fn parse(text: &str, kind: Kind, prefixes: &Prefixes) -> Option<Self> {
         let body = text.strip_prefix(prefixes.of(kind))?;

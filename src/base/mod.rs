@@ -1,4 +1,5 @@
-//! The ground floor: parsed values with one meaning each, for authors of stores and of other drivers than [`server`](crate::server). Nothing here imports from a floor above.
+//! The ground floor: parsed values with one meaning each, for authors of stores and of other drivers than
+//! [`server`](crate::server). It imports nothing from the floors above.
 
 pub(crate) mod access_tokens;
 pub(crate) mod actor;
@@ -15,6 +16,7 @@ pub(crate) mod query;
 pub mod redirect_uri;
 pub(crate) mod replay_key;
 pub(crate) mod resources;
+pub(crate) mod response_algorithm;
 pub(crate) mod rights;
 pub(crate) mod scope;
 pub(crate) mod secret;
@@ -40,6 +42,7 @@ pub use fresh_secrets::FreshSecrets;
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
 pub use replay_key::ReplayKey;
 pub use resources::{MAX_RESOURCES, ResourceId, ResourceIndicators};
+pub use response_algorithm::ResponseAlgorithm;
 pub(crate) use rights::{AccessRights, RightsRef};
 pub use scope::{MAX_SCOPE_TOKENS, Scope};
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};

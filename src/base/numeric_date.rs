@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-/// Seconds since 1970, of which issuers may write fractions (RFC 7519 section 2). A fraction is dropped: a token ends at
-/// most a second early.
+/// Seconds since 1970, possibly with a fraction (RFC 7519 section 2), which is dropped: a token ends at most
+/// a second early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NumericDate(i64);
 
-/// The end of the year 9999: what a clock can show, so that no sum overflows.
+/// The end of the year 9999, so no sum overflows.
 const LAST: f64 = 253_402_300_799.0;
 
 impl NumericDate {

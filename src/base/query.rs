@@ -1,8 +1,8 @@
-//! A query behind a URI that may have one.
+//! Adds a query to a URI that may have one.
 
 use form_urlencoded::Serializer;
 
-/// The URI with these parameters behind its own query. It has no fragment.
+/// The URI with these parameters after its own query. It has no fragment.
 pub(crate) fn with_parameters<'a>(
     uri: &str,
     parameters: impl IntoIterator<Item = (&'a str, &'a str)>,

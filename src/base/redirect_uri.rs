@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fluent_uri::Uri;
 use serde::{Deserialize, Serialize};
 
-/// A redirect URI may be this long, in bytes.
+/// The longest redirect URI, in bytes.
 pub const MAX_REDIRECT_URI: usize = 2048;
 
 /// An absolute URI that a client registered, or one that differs from it only in a loopback port.
@@ -17,10 +17,10 @@ pub const MAX_REDIRECT_URI: usize = 2048;
 pub struct RedirectUri(Arc<str>);
 
 impl RedirectUri {
-    /// Checks a URI that somebody wants to register.
+    /// Checks a URI for registration.
     ///
     /// # Errors
-    /// A sentence for the developer: what is wrong with it.
+    /// What is wrong with it, for the developer.
     pub fn register(text: &str) -> Result<Self, RedirectUriError> {
         Self::register_with::<&str>(text, &[])
     }
@@ -28,7 +28,7 @@ impl RedirectUri {
     /// The same where the host names private-use schemes without a dot, such as `cursor`, in lower case.
     ///
     /// # Errors
-    /// A sentence for the developer: what is wrong with it.
+    /// What is wrong with it, for the developer.
     pub fn register_with<S: AsRef<str>>(text: &str, schemes: &[S]) -> Result<Self, RedirectUriError> {
         use RedirectUriError as E;
         if text.len() > MAX_REDIRECT_URI {
@@ -59,8 +59,8 @@ impl RedirectUri {
         }
     }
 
-    /// The URI that was asked for, if this registration covers it: the same string, or the same but for
-    /// the port of a loopback address. `localhost` counts as one only where the client says so.
+    /// The requested URI, if it matches this registered one: the same string, or the same except for the port
+    /// of a loopback address. `localhost` counts as one only if the client says so.
     #[must_use]
     pub fn covers(&self, asked: &str, localhost_any_port: bool) -> Option<RedirectUri> {
         if *self.0 == *asked {
@@ -82,8 +82,8 @@ impl RedirectUri {
         &self.0
     }
 
-    /// The host and the port, or the scheme of a private-use URI: what a consent page shows. Of a private-use URI only
-    /// the scheme decides which program it leads to, so what looks like a host there is not shown.
+    /// The host and the port, or the scheme of a private-use URI: what a consent page shows. Only the scheme
+    /// of a private-use URI decides which program receives it, so a part that looks like a host is not shown.
     #[must_use]
     pub fn host(&self) -> &str {
         let (scheme, authority) = self.parts();
@@ -93,8 +93,8 @@ impl RedirectUri {
         }
     }
 
-    /// Whether it leads to a program on the user's own machine, which any other program there can imitate: a
-    /// private-use scheme, or a loopback host, by https too.
+    /// Whether it leads to a program on the user's own device, which any other program there can impersonate:
+    /// a private-use scheme, or a loopback host, also with https.
     #[must_use]
     pub fn is_local(&self) -> bool {
         let (scheme, authority) = self.parts();
@@ -116,8 +116,8 @@ impl RedirectUri {
     }
 }
 
-/// Whether a host may name this private-use scheme without a dot: lower case, and none that a browser runs, reads or
-/// hands to a program of its own choice.
+/// Whether a host may allow this private-use scheme without a dot: lower case, and not one that a browser
+/// executes, reads or passes to another program.
 pub(crate) fn may_be_named(scheme: &str) -> bool {
     let mut bytes = scheme.bytes();
     let begins = bytes.next().is_some_and(|b| b.is_ascii_lowercase());
@@ -160,7 +160,7 @@ const TAKEN_SCHEMES: [&str; 32] = [
     "wss",
 ];
 
-/// Whether the authority names no port, or one that there is.
+/// Whether the authority has no port, or a valid one.
 pub(crate) fn has_port_that_exists(uri: &Uri<&str>) -> bool {
     let port = uri.authority().and_then(|authority| authority.port());
     port.is_none_or(|port| port.as_str().is_empty() || port.as_str().parse::<u16>().is_ok())
@@ -175,8 +175,8 @@ fn without_port_digits(authority: &str) -> &str {
     plain.strip_suffix(':').unwrap_or(authority)
 }
 
-/// Whether a host can only be the user's own machine (RFC 6761 section 6.3). An odd spelling, which a browser may take for
-/// a loopback address, counts as one: the cost of a mistake is a warning.
+/// Whether a host is the user's own device (RFC 6761 section 6.3). An unusual form, which a browser may take
+/// for a loopback address, counts as one: the cost of a mistake is a warning.
 fn is_this_machine(host: &str) -> bool {
     if let Some(literal) = host.strip_prefix('[') {
         let address = literal.strip_suffix(']').and_then(|text| text.parse::<Ipv6Addr>().ok());
@@ -198,7 +198,7 @@ fn is_own(address: IpAddr) -> bool {
 /// The hosts for which plain http is safe: nothing leaves the machine.
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-/// What follows `http://host[:port]`; nothing if the URI has another host or a malformed port.
+/// The part after `http://host[:port]`; `None` if the URI has another host or a malformed port.
 fn without_port<'a>(uri: &'a str, host: &str) -> Option<&'a str> {
     let rest = uri.strip_prefix("http://")?.strip_prefix(host)?;
     let Some(rest) = rest.strip_prefix(':') else {

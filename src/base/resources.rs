@@ -11,8 +11,8 @@ use super::value_error::ValueError;
 /// The most resources of a request.
 pub const MAX_RESOURCES: usize = 8;
 
-/// The identifier of a resource: an absolute URI without a fragment (RFC 8707 section 2). It is compared as
-/// the string that it is, and stands in tokens as their audience.
+/// The identifier of a resource: an absolute URI without a fragment (RFC 8707 section 2). It is compared as a
+/// string, and is the audience of tokens.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResourceId(Arc<str>);
@@ -30,7 +30,7 @@ impl ResourceId {
         }
     }
 
-    /// The server's own default audience, which the host chose and which need not be a URI.
+    /// The server's own default audience, which the host chose and which may be any string.
     pub(crate) fn of_audience(audience: &str) -> Self {
         Self(audience.into())
     }
@@ -41,8 +41,8 @@ impl ResourceId {
         &self.0
     }
 
-    /// Whether two identifiers differ at most in the case of scheme and host (RFC 3986 section 6.2.2.1) and in a slash at the
-    /// end.
+    /// Whether two identifiers differ at most in the case of scheme and host (RFC 3986 section 6.2.2.1) and
+    /// in a slash at the end.
     pub(crate) fn is_spelt_like(&self, other: &Self) -> bool {
         let plain = |id: &'_ Self| -> Option<(String, String)> {
             let (scheme, rest) = id.0.split_once("://")?;
@@ -73,8 +73,7 @@ impl fmt::Debug for ResourceId {
     }
 }
 
-/// The resources that a request names, or that a user granted access to; mostly none or one. A thin pointer, for
-/// every grant has one.
+/// The resources of a request or a grant; mostly none or one. A thin pointer, because every grant has one.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResourceIndicators(Option<Arc<Box<[ResourceId]>>>);

@@ -2,20 +2,20 @@
 
 use super::{AuthorizationDetails, Confirmation, ResourceIndicators, Scope};
 
-/// Everything that a grant or a token permits. What is issued carries this value whole, so that a new dimension is a member
-/// here and a rule in `issuance/rights.rs`, and is not forgotten on the way.
+/// Everything that a grant or a token permits. Everything issued carries this whole value, so a new dimension
+/// is a field here and a rule in `issuance/rights.rs`, and cannot be forgotten elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccessRights {
     pub(crate) scope: Scope,
-    /// What a scope cannot say (RFC 9396).
+    /// The authorization details (RFC 9396).
     pub(crate) details: AuthorizationDetails,
-    /// The resources that its tokens may be for; none is the server's default audience.
+    /// The resources that its tokens may be for; empty is the server's default audience.
     pub(crate) resources: ResourceIndicators,
-    /// The key whose holder alone may use it.
+    /// The key that it is bound to.
     pub(crate) confirmation: Option<Confirmation>,
 }
 
-/// The same in parts: a grant keeps them where they take the least room.
+/// The parts: a grant stores them where they take the least memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RightsRef<'a> {
     pub(crate) scope: &'a Scope,

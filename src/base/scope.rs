@@ -10,7 +10,7 @@ use super::value_error::ValueError;
 /// The most tokens of a scope.
 pub const MAX_SCOPE_TOKENS: usize = 128;
 
-/// A set of scope tokens. Order does not count; a token that is repeated counts once.
+/// A set of scope tokens. The order does not matter; a repeated token counts once.
 ///
 /// ```
 /// use grantor::Scope;
@@ -29,7 +29,7 @@ impl Scope {
         Self(None)
     }
 
-    /// Reads tokens between spaces.
+    /// Reads tokens separated by spaces.
     ///
     /// # Errors
     /// [`ValueError::Scope`] on a character outside of `%x21 / %x23-5B / %x5D-7E`, or too many tokens.
@@ -65,7 +65,7 @@ impl Scope {
     /// The tokens that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Scope) -> Self {
-        // The text that is kept already, so that equal scopes share one.
+        // Reuses the existing text, so equal scopes share one.
         if self.is_same_text(other) {
             return other.clone();
         }
@@ -131,7 +131,7 @@ impl Scope {
     }
 }
 
-/// Whether a text is what [`Scope::as_str`] gives: few tokens, each once, between single spaces.
+/// Whether a text is in the form of [`Scope::as_str`]: few tokens, each once, separated by single spaces.
 fn is_canonical(text: &str) -> bool {
     const FEW: usize = 8;
     let tokens = || text.split(' ');

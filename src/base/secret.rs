@@ -33,19 +33,19 @@ impl Secret {
         &self.0
     }
 
-    /// A second copy, to answer with the very token that was presented.
+    /// A second copy, to respond with the presented token itself.
     pub(crate) fn duplicate(&self) -> Self {
         Self(self.0)
     }
 
-    /// A secret that follows from this one and something else, and from neither of them alone.
+    /// A secret derived from this one and other data, and from neither alone.
     pub(crate) fn joined_with(&self, other: &[u8], tag: &'static str) -> Self {
         Self(self.mac(tag, &[other]).0)
     }
 
-    /// SHA-256 over the tag, this secret and these parts. The secret has a fixed length, and of the parts only the last may have any
-    /// length, so no two lists of them run together. Where it has, give out no more than half of the digest: with all of it, a
-    /// longer part could be made up.
+    /// SHA-256 over the tag, this secret and these parts. The secret has a fixed length, and only the last
+    /// part may have a variable length, so the input is unambiguous. If it has, reveal at most half of the
+    /// digest, because of length extension.
     pub(crate) fn mac(&self, tag: &'static str, parts: &[&[u8]]) -> Digest {
         let start = Sha256::new().chain_update(tag).chain_update([0]).chain_update(self.0);
         let hash = parts.iter().fold(start, |hash, part| hash.chain_update(part));
@@ -67,7 +67,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret in text form: a client's secret or a user's password, as it was presented.
+/// A secret as text: a client's secret or a user's password, as presented.
 pub struct SecretText(String);
 
 impl SecretText {
@@ -103,7 +103,7 @@ impl fmt::Debug for SecretText {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of nothing that anybody can present: something to compare with where nothing is known.
+    /// A digest that no input has: for comparisons if there is no real one.
     pub(crate) const DECOY: Self = Self([0xA5; 32]);
 
     /// A digest that came back from somewhere.
@@ -132,7 +132,7 @@ impl Digest {
         self.0.ct_eq(&other.0).into()
     }
 
-    /// Its first half: enough to tell tokens apart, and no proof of anything.
+    /// Its first half: enough to distinguish tokens, but it proves nothing.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.0[..16]);
@@ -182,7 +182,7 @@ impl<'de> Deserialize<'de> for Masked {
     }
 }
 
-/// A secret under a pad: worthless without the secret that made the pad.
+/// A secret under a pad: useless without the secret from which the pad is derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Masked([u8; SECRET_BYTES]);
 

@@ -11,7 +11,7 @@ use super::secret::Digest;
 
 /// A session of the host: one browser in which one user is signed in.
 ///
-/// It is a digest of the name that the host gives its session, so neither a store nor a token shows that name.
+/// It is a digest of the host's own session id, so neither a store nor a token shows that id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; SessionId::BYTES]);
 
@@ -19,10 +19,11 @@ impl SessionId {
     /// Its length.
     pub const BYTES: usize = 16;
 
-    /// The session with this name, the host's own: a number of its table of sessions, say. It must be another one for each
-    /// session and stay the same until that ends. Give the name, not the value of the cookie that proves the session.
+    /// The session with this id of the host, such as a primary key of its table of sessions. It must be
+    /// unique for each session and stay the same until the session ends. Do not use the value of the session
+    /// cookie.
     ///
-    /// It is trusted: if two sessions have one name, the end of one ends the grants of both.
+    /// It is trusted: if two sessions have the same id, the end of one ends the grants of both.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let digest = Digest::of("grantor:session", name.as_bytes());

@@ -1,4 +1,4 @@
-//! In whose name a token acts, and how that was established.
+//! The subject of a token, and how the user authenticated.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientId, SessionId};
 
-/// In whose name a token acts. A client's own token is of another type than a user's, so that a client
-/// whose id is spelt like a user's can never pass as that user.
+/// The subject of a token. Users and clients have different types, so a client whose id equals a user's
+/// identifier can never pass as that user.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -27,7 +27,7 @@ impl Subject {
         Self::User(id.into())
     }
 
-    /// The identifier, which alone does not say whether it is a user's or a client's.
+    /// The identifier, which alone does not distinguish users from clients.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -54,7 +54,7 @@ impl Subject {
         }
     }
 
-    /// Kind and identifier in one text, for a store's index: `user:alice`. No user's is a client's.
+    /// Kind and identifier in one text, for a store's index: `user:alice`. A user's never equals a client's.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}:{}", self.kind(), self.id())
@@ -88,7 +88,7 @@ pub enum SubjectType {
     Client,
 }
 
-/// How a user proved who they are.
+/// How a user authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -111,31 +111,31 @@ pub struct Login {
 }
 
 impl Login {
-    /// A user who proved at `auth_time` who they are. Both are trusted: the user who is named here is whom the
-    /// tokens act for.
+    /// A user who authenticated at `auth_time`. Both are trusted: the tokens act for the user that is named
+    /// here.
     #[must_use]
     pub fn new(user: impl Into<Arc<str>>, auth_time: DateTime<Utc>) -> Self {
         let authentication = Authentication { auth_time, acr: None };
         Self { subject: Subject::user(user), authentication, amr: Box::default(), session: None }
     }
 
-    /// Names the authentication context class that was reached.
+    /// Sets the authentication context class of this login.
     #[must_use]
     pub fn with_acr(mut self, acr: impl Into<String>) -> Self {
         self.authentication.acr = Some(acr.into().into_boxed_str());
         self
     }
 
-    /// Names the methods by which the user proved who they are, such as `pwd` and `otp` (RFC 8176), for the `id_token`s of
-    /// this login.
+    /// Sets the authentication methods, such as `pwd` and `otp` (RFC 8176), for the `id_token`s of this
+    /// login.
     #[must_use]
     pub fn with_amr<S: Into<String>>(mut self, amr: impl IntoIterator<Item = S>) -> Self {
         self.amr = amr.into_iter().map(|method| method.into().into_boxed_str()).collect();
         self
     }
 
-    /// Names your session in which the user is signed in, for the logout of OpenID Connect: when it ends, so do the grants
-    /// that began in it, and their clients are told (see [`openid`](crate::openid)).
+    /// Sets the session in which the user is signed in, for OpenID Connect logout: when it ends, so do the
+    /// grants that began in it, and their clients are notified (see [`openid`](crate::openid)).
     #[must_use]
     pub fn with_session(mut self, session: SessionId) -> Self {
         self.session = Some(session);

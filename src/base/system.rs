@@ -1,4 +1,4 @@
-//! The one file that reads the clock and the system's random source. All else takes them as arguments.
+//! The only file that reads the clock and the system's random source. All other code takes them as arguments.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,13 +7,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rand::Rng as _;
 
-/// Tells the time. Trusted: a clock that runs slow keeps tokens alive for longer; one that runs fast
-/// ends them early.
+/// Tells the time. Trusted: a slow clock keeps tokens valid for longer; a fast one ends them early.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Now, as exactly as the clock can tell: whether a sign-in is newer than a request is a matter of less than a second.
+    /// The current time, as precise as possible: a sign-in and a request may be less than a second apart.
     fn precise_now(&self) -> DateTime<Utc> {
         self.now()
     }
@@ -29,13 +28,13 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     }
 }
 
-/// Yields secrets. Trusted without limit: anyone who can guess its bytes holds every token.
+/// Generates secrets. Fully trusted: anyone who can guess its bytes has every token.
 pub trait Entropy: Send + Sync {
     /// Fills `bytes` from a cryptographically secure source.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The clock of this machine, in whole seconds, but for [`precise_now`](Clock::precise_now).
+/// The clock of this machine, in whole seconds, except for [`precise_now`](Clock::precise_now).
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -61,8 +60,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// How far a clock is that only runs forward: for the deadlines of calls and the retries of stores. No rule of a grant
-/// depends on it.
+/// A monotonic clock, for the deadlines of calls and the retries of stores. No rule of a grant depends on it.
 pub(crate) fn stopwatch() -> Instant {
     Instant::now()
 }

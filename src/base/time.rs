@@ -11,18 +11,18 @@ use futures_timer::Delay;
 
 use super::system::stopwatch;
 
-/// The moment that much later, or the end of time if there is none.
+/// The time that much later, or the latest possible one.
 pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
     let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
     start.checked_add_signed(wait).unwrap_or_else(end_of_time)
 }
 
-/// The last whole second that there is. A stored body has no fractions of seconds.
+/// The last representable whole second. A stored body has no fractions of seconds.
 pub(crate) fn end_of_time() -> DateTime<Utc> {
     DateTime::from_timestamp(DateTime::<Utc>::MAX_UTC.timestamp(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// The output of a future, unless so much time passes first. What is ready at once costs no timer.
+/// The output of a future, unless the time limit passes first. A future that is ready at once needs no timer.
 pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut deadline: Option<Deadline> = None;
@@ -35,11 +35,11 @@ pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::
     .await
 }
 
-/// To set a timer and to cancel it wakes a thread each time, which costs as much as a fast store's answer. So timers are
-/// kept for the next call, and each is reset only when it rings too early: once in the length of a deadline.
+/// Setting or cancelling a timer wakes a thread, which costs as much as a call of a fast store. So timers are
+/// reused, and each is reset only when it fires too early: once per deadline.
 static IDLE: Mutex<Vec<Timer>> = Mutex::new(Vec::new());
 
-/// The most timers that are kept: as many as calls usually wait at the same time.
+/// The most timers that are kept: the usual number of waiting calls.
 const KEPT: usize = 256;
 
 struct Timer {
@@ -49,7 +49,7 @@ struct Timer {
 
 struct Deadline {
     ends: Instant,
-    /// Rings by then, and perhaps before. Only gone while this is dropped.
+    /// Fires by then, and perhaps before. Only `None` while this is dropped.
     timer: Option<Timer>,
 }
 
@@ -95,14 +95,14 @@ mod tests {
 
     use super::*;
 
-    /// How long a future without an end is waited for.
+    /// How long to wait for a future that never completes.
     async fn spent(limit: Duration) -> Duration {
         let begun = stopwatch();
         assert_eq!(in_time(pending::<()>(), limit).await, None);
         begun.elapsed()
     }
 
-    /// Whatever the timers that were kept had been set for; how much later it rings is the machine's affair.
+    /// Independent of the deadlines of reused timers; how late it fires depends on the machine.
     #[tokio::test]
     async fn no_deadline_ends_early() {
         for limit in [30, 10, 20, 0, 40].map(Duration::from_millis) {

@@ -1,4 +1,4 @@
-//! The name of a signed access token.
+//! The id of a signed access token.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::handle::GrantId;
 use super::secret::Fingerprint;
 
-/// The name of a signed access token (`jti`). It is no secret: it proves nothing without the signature.
+/// The id of a signed access token (`jti`). It is not a secret: it proves nothing without the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenName {
     /// A grant has a record of it, found by the beginning of the record's digest.

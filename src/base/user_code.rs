@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::{Digest, Secret};
 
-/// Letters of which no two look alike, and which make no words (RFC 8628 section 6.1).
+/// Letters that do not look alike and form no words (RFC 8628 section 6.1).
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 const LETTERS: usize = 8;
 
-/// A device's user code: 8 of 20 letters, 25.6 thousand million codes. Its `Display` is the text that people see,
+/// A device's user code: 8 of 20 letters, 25.6 billion codes. Its `Display` is the text that people see,
 /// `WDJB-MJHT`; its `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UserCode([u8; LETTERS]);
 
 impl UserCode {
-    /// The code that a secret was drawn for. Of 256 bits, those that a code has are uniform but for one part in
-    /// 2^90, so nothing has to be drawn again.
+    /// The code derived from a random secret. With 256 bits, the bias is below 2^-90, so no rejection
+    /// sampling is needed.
     pub(crate) fn of(drawn: &Secret) -> Self {
         let mut number = drawn.bytes().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
         Self([(); LETTERS].map(|()| {
@@ -29,7 +29,8 @@ impl UserCode {
         }))
     }
 
-    /// Reads what a person typed: in either case, with dashes and spaces or without. `None` if it is no code.
+    /// Reads what a person typed: in either case, with or without dashes and spaces. `None` if it is not a
+    /// code.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
         let mut letters = [0; LETTERS];
@@ -42,7 +43,7 @@ impl UserCode {
         (read == LETTERS).then_some(Self(letters))
     }
 
-    /// What is kept of it.
+    /// The stored digest.
     #[must_use]
     pub fn digest(&self) -> UserCodeDigest {
         UserCodeDigest::of(&self.0.map(char::from).iter().collect::<String>())

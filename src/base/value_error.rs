@@ -1,6 +1,7 @@
 //! [`ValueError`]: a text that is not the value that it should be.
 
-/// A text, or a JSON object, is not the value that it should be. It repeats nothing of it, so it is safe to log.
+/// A text or a JSON object is not a valid value of its type. The error contains no input, so it is safe to
+/// log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {

@@ -1,4 +1,5 @@
-//! [`DocumentCache`]: client metadata documents, and the fetches in flight. A pure state machine: no I/O, no clock.
+//! [`DocumentCache`]: client metadata documents, and the fetches in flight. A pure state machine: no I/O, no
+//! clock.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -13,13 +14,13 @@ use super::peers::{Peers, network};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
 
-/// Documents fetched at once from one host; twice as many where clients are known.
+/// Documents fetched at once from one host; twice as many for known clients.
 const FETCHES_OF_ONE_HOST: usize = 4;
 
-/// Documents fetched at once for one address, of clients that are not known.
+/// Documents of unknown clients fetched at once for one address.
 const FETCHES_OF_ONE_PEER: usize = 4;
 
-/// Requests that may wait for a fetch of another one.
+/// Requests that may wait for another request's fetch.
 const WAITING: usize = 256;
 
 /// Those of them that wait for one host.
@@ -28,13 +29,13 @@ const WAITING_FOR_ONE_HOST: usize = 64;
 /// Those of them from one address.
 const WAITING_OF_ONE_PEER: usize = 32;
 
-/// Failures in a row after which a URL is left alone for a while.
+/// Consecutive failures after which a URL is not fetched for a while.
 const FAILURES: u32 = 3;
 
-/// How long it is left alone. Where a document bridges the outage, one failure is enough.
+/// How long it is not fetched. If a cached document bridges the outage, one failure is enough.
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
 
-/// Known clients that are remembered, for each document that is kept.
+/// Known clients that are remembered, for each cached document.
 const KNOWN_FOR_EACH_ENTRY: usize = 4;
 
 /// Who asks for a document, and what for.
@@ -50,13 +51,13 @@ impl Requester {
         Self { peer: peer.map(network), continues: false }
     }
 
-    /// A request of the client itself, which goes on with what it was granted.
+    /// A request of the client itself, which continues an existing grant.
     pub(crate) fn continuing(peer: Option<IpAddr>) -> Self {
         Self { peer: peer.map(network), continues: true }
     }
 }
 
-/// How much is kept and fetched.
+/// The limits of the cache and of fetches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) entries: usize,
@@ -82,14 +83,14 @@ pub(super) struct DocumentCache {
 struct State {
     limits: Limits,
     documents: HashMap<ClientId, Document>,
-    /// The clients that a user granted something, by the last time that this was seen. Their documents stay longest, and
-    /// some fetches are for them alone: a stranger has to find a user first.
+    /// The clients with a grant of a user, by the last time that this was seen. Their documents are evicted
+    /// last, and some fetches are reserved for them: an attacker would first need a user's consent.
     known: HashMap<ClientId, DateTime<Utc>>,
     failures: HashMap<ClientId, Failure>,
     /// A few, so a list is searched faster than a map.
     fetches: Vec<Fetch>,
     peers: Peers,
-    /// Names fetches and waiting requests.
+    /// Numbers fetches and waiting requests.
     last_number: u64,
 }
 
@@ -177,7 +178,7 @@ impl DocumentCache {
         }
     }
 
-    /// What to do about a document, after waiting for a fetch of it that is under way.
+    /// What to do about a document, after waiting for its fetch in progress.
     pub(super) async fn lookup(
         &self,
         id: &ClientId,
@@ -214,14 +215,14 @@ impl State {
             };
         }
         if let Some(fetch) = fetch {
-            // A request that waits already keeps its place.
+            // A waiting request keeps its place.
             return match waited == Some(fetch.number) || self.may_wait(host, requester) {
                 true => Next::Wait(fetch.number),
                 false => Next::Fail(Reason::DocumentsBusy.into()),
             };
         }
         match failure {
-            // The outcome of the fetch that was waited for is the answer to all that waited.
+            // The outcome of the fetch is the outcome of all that waited for it.
             Some(failure) if waited == Some(failure.fetch) => Next::Fail(failure.reason.into()),
             Some(failure) if failure.in_a_row >= FAILURES && failure.is_recent(now) => {
                 Next::Fail(failure.reason.into())
@@ -230,14 +231,14 @@ impl State {
         }
     }
 
-    /// The document that counts where nothing newer can be fetched: within its bridge; and without an end for a known client that
-    /// goes on with what it was granted.
+    /// The document to use if no newer one can be fetched: until its bridge ends; without an end for a known
+    /// client that continues an existing grant.
     fn lasting(&self, id: &ClientId, requester: Requester, now: DateTime<Utc>) -> Option<&Document> {
         let goes_on = requester.continues && self.known.contains_key(id);
         self.documents.get(id).filter(|document| goes_on || now < document.kept.stale_until)
     }
 
-    /// Whether one more document may be fetched. For known clients there is more room, which no stranger can take.
+    /// Whether one more document may be fetched. For known clients there is reserved room.
     fn room(
         &self,
         id: &ClientId,
@@ -291,7 +292,7 @@ impl State {
         self.last_number
     }
 
-    /// The documents that never led to a grant go first, and of those the one that was used least recently.
+    /// The documents without a grant are evicted first, the least recently used before the others.
     fn keep(&mut self, id: &ClientId, kept: Kept, now: DateTime<Utc>) {
         self.failures.remove(id);
         let known = &self.known;
@@ -313,13 +314,13 @@ impl State {
 }
 
 impl Failure {
-    /// A clock that was set back is no reason to wait.
+    /// If the clock was set back, do not wait.
     fn is_recent(&self, now: DateTime<Utc>) -> bool {
         self.at <= now && now - self.at < PAUSE
     }
 }
 
-/// Takes out the least entries until there is room for one more.
+/// Evicts the least entries until there is room for one more.
 fn make_room<T, K: Ord>(
     map: &mut HashMap<ClientId, T>,
     id: &ClientId,
@@ -334,7 +335,7 @@ fn make_room<T, K: Ord>(
     }
 }
 
-/// A request's place among those that wait; given back when it is dropped.
+/// A request's place among the waiting ones; released when it is dropped.
 struct Waiter<'a> {
     cache: &'a DocumentCache,
     requester: Requester,

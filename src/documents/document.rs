@@ -1,4 +1,4 @@
-//! From a document to a client: a pure function of what was answered.
+//! From a document to a client: a pure function of the response.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) fn read(id: &ClientId, answer: &OutboundResponse, documents: &Metadat
     })
 }
 
-/// A secret that everybody can read is none (section 4.1 of the draft).
+/// A public secret is no secret (section 4.1 of the draft).
 fn has_secret(wire: &MetadataBody) -> bool {
     let preferred = wire.token_endpoint_auth_method.as_str();
     wire.client_secret != Member::Absent
@@ -45,8 +45,8 @@ fn has_secret(wire: &MetadataBody) -> bool {
         || preferred.is_some_and(|method| method.starts_with("client_secret"))
 }
 
-/// The first method of the document's that it may have here: `none`, or keys where the server verifies what clients sign. A
-/// document without any method has `none`.
+/// The first method of the document's that it may have here: `none`, or keys where the server verifies what
+/// clients sign. A document without any method has `none`.
 fn common_method(wire: &MetadataBody, rules: &Rules) -> Option<AuthMethod> {
     let may_have =
         |method: AuthMethod| method.credentials() != Credentials::Secret && is_served(method, rules);
@@ -56,7 +56,7 @@ fn common_method(wire: &MetadataBody, rules: &Rules) -> Option<AuthMethod> {
     }
 }
 
-/// The client, if strangers may have such metadata. A document has no secret: its client is public, or has keys.
+/// The client, if the terms allow its metadata. A document has no secret: its client is public, or has keys.
 fn client(
     id: &ClientId,
     wire: MetadataBody,
@@ -74,13 +74,13 @@ fn client(
     metadata.sector_identifier_uri = None;
     let client = Client::builder(id.as_str()).metadata(metadata).build();
     let client = client.map_err(|_| Reason::RegistrationInconsistent)?;
-    match client.fits(rules.profile) {
+    match rules.fits(&client) {
         true => Ok(client.of_document()),
         false => Err(Reason::RegistrationProfile),
     }
 }
 
-/// `application/json`, or JSON of a kind of its own.
+/// `application/json`, or a `+json` type.
 fn is_json(content_type: Option<&str>) -> bool {
     let kind = content_type.and_then(|text| text.strip_prefix("application/"));
     kind.is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
@@ -110,7 +110,8 @@ pub(super) fn unanswered(error: OutboundError) -> Reason {
     }
 }
 
-/// Whether the failure says nothing about the document. Every other failure says that there is none, or a wrong one.
+/// Whether the failure says nothing about the document. Every other failure means that there is none, or an
+/// invalid one.
 pub(super) fn is_outage(reason: Reason) -> bool {
     matches!(
         reason,

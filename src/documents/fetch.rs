@@ -18,10 +18,10 @@ use crate::outbound::{ChosenBy, OutboundRequest, ask};
 /// The most bytes of a document (section 6.6 of the draft).
 const MAX_DOCUMENT: usize = 5 * 1024;
 
-/// How long an answer may take as a whole.
+/// How long a whole response may take.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// How long a request waits, for its own fetch or for another one's.
+/// How long a request waits for its own or another request's fetch.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The clients that documents make.

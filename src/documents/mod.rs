@@ -1,8 +1,8 @@
-//! [`MetadataDocuments`]: clients that are not registered, whose id is the https URL of a document about them (OAuth Client
-//! ID Metadata Document, draft-ietf-oauth-client-id-metadata-document).
+//! [`MetadataDocuments`]: clients that are not registered, whose id is the https URL of a document about them
+//! (OAuth Client ID Metadata Document, draft-ietf-oauth-client-id-metadata-document).
 //!
-//! Anyone who can put a document under a URL *is* that client, so the host of the URL is the one part of its identity that is
-//! proven. All else it says is a claim.
+//! Anyone who can put a document under a URL *is* that client, so the host of the URL is the only verified
+//! part of its identity. Everything else in it is a claim.
 //!
 //! | what a document says | what counts |
 //! | --- | --- |
@@ -15,28 +15,30 @@
 //! | `grant_types`, `scope` | what the profile and these terms let strangers have; others are dropped |
 //! | any other member, grantor's own ones included | ignored |
 //!
-//! A document is used for as long as its HTTP header says, between 5 minutes and a day. During an outage of its host
-//! (no connection, an answer of 5xx) the last one bridges another hour; one that is gone, moved or broken ends its client
-//! at the next look. So a client whose document vanished is gone after 25 hours at most.
+//! A document is cached as its HTTP header says, between 5 minutes and a day. During an outage of its host
+//! (no connection, or a 5xx) the last one is used for another hour; if the document is gone, moved or
+//! invalid, its client is unknown from the next fetch on. So a client whose document vanished is unknown
+//! after at most 25 hours.
 //!
-//! A failure is never kept in the place of a document: the next request fetches again, and a client recovers at once. Only
-//! after three failures in a row is a URL left alone, for 10 seconds.
+//! A failure is never cached: the next request fetches again, and a client recovers at once. Only after three
+//! consecutive failures is a URL not fetched for 10 seconds.
 //!
 //! # Strangers and known clients
 //!
-//! Anybody can name URLs without end, and hosts that answer slowly. So requests for one document share a fetch, at most 16
-//! fetches are under way, 4 of them to one host and 4 for one address ([`Request::peer`](crate::Request::peer)), which may name
-//! 30 unknown documents a minute; at most 256 requests wait, 64 for one host and 32 from one address. A request beyond
-//! that is told to try again.
+//! Anyone can name any number of URLs, and slow hosts. So requests for one document share a fetch; at most 16
+//! fetches run at once, 4 of them to one host and 4 for one address
+//! ([`Request::peer`](crate::Request::peer)), which may name 30 unknown documents a minute; at most 256
+//! requests wait, 64 for one host and 32 from one address. A request beyond these limits gets an error and
+//! may be retried.
 //!
-//! A client that a user granted something is *known*: its document is the last to be pushed out, and a quarter more fetches are
-//! kept for known clients, which strangers cannot take. The server remembers them, and after a restart the grant of the code or
-//! refresh token that a client brings makes it known again. At the token endpoint a known client goes on with its last document
-//! for as long as its host is down: no load and no outage ends a session that began well, while a document that
-//! is gone, moved or broken still does.
+//! A client with a grant of a user is *known*: its document is evicted last, and a quarter more fetches are
+//! reserved for known clients. The server remembers them, and after a restart the grant of a presented code
+//! or refresh token makes its client known again. At the token endpoint a known client keeps its last
+//! document while its host is down: neither load nor an outage ends an existing session, but a document that
+//! is gone, moved or invalid does.
 //!
-//! A client that the host registered under such a URL comes before its document: register one as
-//! [`Disabled`](crate::ClientState::Disabled) to keep it out.
+//! A client that the host registered with such a URL as its id takes precedence over the document: register
+//! it as [`Disabled`](crate::ClientState::Disabled) to block it.
 
 mod cache;
 mod document;
@@ -56,10 +58,10 @@ use crate::outbound::Outbound;
 use crate::registration::Registration;
 
 /// The terms on which documents make clients. Give them to
-/// [`Builder::client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents); an
-/// [`Outbound`] alone is turned into the default terms.
+/// [`Builder::client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents);
+/// an [`Outbound`] alone is turned into the default terms.
 ///
-/// The outbound is trusted to reach no internal address: URLs of documents are chosen by strangers
+/// The `Outbound` must not reach internal addresses, because strangers choose the URLs of documents
 /// ([`ChosenBy::Client`](crate::outbound::ChosenBy)), as `HttpOutbound` (feature `cimd`) knows.
 #[must_use]
 pub struct MetadataDocuments {
@@ -75,7 +77,7 @@ pub struct MetadataDocuments {
 }
 
 impl MetadataDocuments {
-    /// The default terms, over this way out.
+    /// The default terms, with this `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
         Self {
             outbound: Arc::new(outbound),
@@ -89,20 +91,20 @@ impl MetadataDocuments {
         }
     }
 
-    /// The scopes that these clients may have at most; by default all that the server knows. Name them where some are
-    /// for your own applications only.
+    /// The most scopes of these clients; by default all that the server knows. Set it if some are only for
+    /// your own applications.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.terms = self.terms.scopes(scopes);
         self
     }
 
-    /// The grant types that these clients may have at most; by default `authorization_code` and `refresh_token`.
+    /// The most grant types of these clients; by default `authorization_code` and `refresh_token`.
     pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
         self.terms = self.terms.grant_types(types);
         self
     }
 
-    /// Lets an `http://localhost` stand for every port of it, as it does for `127.0.0.1`;
+    /// Lets an `http://localhost` URI match any port, as one with `127.0.0.1` does;
     /// [`Profile::Mcp`](crate::Profile::Mcp) does so anyway.
     pub fn localhost_any_port(mut self) -> Self {
         self.terms = self.terms.localhost_any_port();
@@ -115,7 +117,8 @@ impl MetadataDocuments {
         self
     }
 
-    /// How long a document is kept at least and at most, whatever its HTTP header says; by default 5 minutes and a day.
+    /// The shortest and longest cache time of a document, regardless of its HTTP header; by default 5 minutes
+    /// and a day.
     pub fn kept_between(mut self, shortest: Duration, longest: Duration) -> Self {
         (self.shortest, self.longest) = (shortest, longest);
         self
@@ -127,22 +130,23 @@ impl MetadataDocuments {
         self
     }
 
-    /// How many documents are kept, each of at most 5 KiB; by default 1,000. Those that never led to a grant go first, the one
-    /// that was used least recently before the others.
+    /// How many documents are cached, each of at most 5 KiB; by default 1,000. Those without a grant are
+    /// evicted first, the least recently used before the others.
     pub fn entries(mut self, most: usize) -> Self {
         self.entries = most;
         self
     }
 
-    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. For clients that users granted
-    /// something there is a quarter more.
+    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. For known
+    /// clients there is a quarter more.
     pub fn at_once(mut self, requests: usize) -> Self {
         self.at_once = requests;
         self
     }
 
-    /// How many documents of clients without any grant may be fetched for one address in a minute; by default 30, and 0 is no
-    /// limit. It needs [`Request::peer`](crate::Request::peer); an IPv6 network of 56 bits counts as one address.
+    /// How many documents of clients without any grant may be fetched for one address in a minute; by default
+    /// 30, and 0 is no limit. It needs [`Request::peer`](crate::Request::peer); an IPv6 network of 56 bits
+    /// counts as one address.
     pub fn per_minute(mut self, limit: u32) -> Self {
         self.per_minute = limit;
         self

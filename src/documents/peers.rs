@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Addresses that are watched at a time.
+/// The most addresses that are counted at a time.
 const ADDRESSES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// How long until the next minute, if this address has had its share of this one; a limit of 0 is none.
+    /// How long until the next minute, if this address has used up its limit; 0 is no limit.
     pub(super) fn until_room(&self, peer: IpAddr, limit: u32, now: DateTime<Utc>) -> Option<Duration> {
         let counted = self.counts.get(&peer).filter(|_| !self.is_past(minute(now)));
         counted.filter(|count| limit > 0 && **count >= limit)?;
@@ -28,7 +28,7 @@ impl Peers {
         if self.is_past(minute(now)) {
             *self = Self { minute: minute(now), counts: HashMap::new() };
         }
-        // An address that fills the list pushes out those that did little.
+        // When the list is full, the addresses with few requests are evicted.
         while self.counts.len() >= ADDRESSES && !self.counts.contains_key(&peer) {
             let least = self.counts.values().min().copied().unwrap_or_default();
             self.counts.retain(|_, count| *count > least);
@@ -37,8 +37,8 @@ impl Peers {
         *count = count.saturating_add(1);
     }
 
-    /// Whether the counts are those of a minute that is over. A late request of the last minute does not bring that one back; a
-    /// clock that was set back by more does not stop the counting.
+    /// Whether the counts belong to a past minute. A late request of the last minute does not bring that one
+    /// back; if the clock is set back by more, counting continues.
     fn is_past(&self, minute: i64) -> bool {
         minute > self.minute || self.minute - minute > 1
     }
@@ -48,7 +48,7 @@ fn minute(now: DateTime<Utc>) -> i64 {
     now.timestamp().div_euclid(60)
 }
 
-/// The owner of one IPv6 address mostly has a /56 of them.
+/// The owner of an IPv6 address usually has a /56.
 pub(super) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),

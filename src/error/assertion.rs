@@ -1,57 +1,57 @@
-//! [`AssertionFlaw`]: why an assertion is not believed.
+//! [`AssertionFlaw`]: why an assertion is refused.
 
 use super::{ErrorCode, Reason};
 
-/// Why an assertion is not believed (RFC 7521 section 4.1.1, RFC 7523 section 3).
+/// Why an assertion is refused (RFC 7521 section 4.1.1, RFC 7523 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum AssertionFlaw {
-    /// Not a signed JWT, or its algorithm is none that there is: `none` and every symmetric one are not.
+    /// Not a signed JWT, or its algorithm is not supported, such as `none` and every symmetric one.
     Unreadable,
-    /// Of an issuer that is not trusted here.
+    /// Its issuer is not trusted.
     IssuerUnknown,
-    /// An algorithm that the issuer does not use.
+    /// The issuer does not use this algorithm.
     AlgorithmRefused,
-    /// Another kind of token (`typ`).
+    /// Wrong kind of token (`typ`).
     TypeWrong,
     /// No key of its issuer has signed it.
     SignatureWrong,
-    /// A claim is missing or of another type.
+    /// A claim is missing or has the wrong type.
     ClaimMissing,
     /// For another server, or for others as well.
     AudienceWrong,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Its time lies ahead.
+    /// It is not valid yet.
     TooEarly,
     /// Its lifetime is longer than allowed.
     TooLongLived,
     /// It was used before.
     Replayed,
-    /// Given to another client, or by another one.
+    /// Issued to another client, or by another one.
     ForAnotherClient,
     /// Bound to a key that was not proven (`cnf`).
     Bound,
-    /// Somebody else acts for its subject (`act`).
+    /// It has an actor (`act`).
     Delegated,
-    /// Limited by `authorization_details`, which are not understood here.
+    /// It has `authorization_details`, which are not supported.
     DetailsUnsupported,
     /// A request object that names another one (`request` or `request_uri`).
     Nested,
 }
 
 impl AssertionFlaw {
-    /// Whose signature is wrong and who is not trusted is not told apart.
+    /// A wrong signature and an untrusted issuer get the same text.
     #[rustfmt::skip]
     pub(super) const fn public(self) -> (ErrorCode, &'static str) {
         let text = match self {
             Self::Unreadable
             | Self::IssuerUnknown
             | Self::AlgorithmRefused
-            | Self::SignatureWrong     => "the assertion is not a JWT that an issuer signed who is trusted here",
-            Self::TypeWrong            => "the assertion's typ is not the one that its issuer is known for",
+            | Self::SignatureWrong     => "the assertion is not a JWT that a trusted issuer signed",
+            Self::TypeWrong            => "the assertion's typ is not the one that its issuer uses",
             Self::ClaimMissing         => "a claim of the assertion is missing or malformed",
-            Self::AudienceWrong        => "the assertion's aud is not this server alone",
+            Self::AudienceWrong        => "the assertion's aud must be this server alone",
             Self::Expired              => "the assertion has expired",
             Self::TooEarly             => "the assertion is not valid yet",
             Self::TooLongLived         => "the assertion is valid for longer than allowed",
@@ -72,15 +72,15 @@ impl AssertionFlaw {
             Self::Unreadable
             | Self::AlgorithmRefused
             | Self::SignatureWrong   => "the request object is not a JWT that a registered key of the client signed with its registered algorithm",
-            Self::TypeWrong          => "the typ of a request object is oauth-authz-req+jwt, JWT or absent",
+            Self::TypeWrong          => "the typ of a request object must be oauth-authz-req+jwt, JWT or absent",
             Self::ClaimMissing       => "a claim of the request object is missing or malformed",
-            Self::AudienceWrong      => "the request object's aud has not the issuer of this server",
+            Self::AudienceWrong      => "the request object's aud must contain the issuer of this server",
             Self::Expired            => "the request object has expired",
             Self::TooEarly           => "the request object is not valid yet",
             Self::TooLongLived       => "the request object is valid for longer than an hour",
             Self::Replayed           => "the request object was used before",
             Self::IssuerUnknown
-            | Self::ForAnotherClient => "client_id, iss or sub of the request object is not what it has to be",
+            | Self::ForAnotherClient => "client_id, iss or sub of the request object is wrong",
             Self::Bound
             | Self::Delegated
             | Self::DetailsUnsupported

@@ -2,7 +2,7 @@
 
 use super::{ErrorCode, Reason};
 
-/// Why a client is not who it says by its certificate (RFC 8705 section 2).
+/// Why a client certificate does not authenticate its client (RFC 8705 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum CertificateFlaw {
@@ -10,13 +10,13 @@ pub enum CertificateFlaw {
     Missing,
     /// The host did not verify its chain.
     ChainUnverified,
-    /// It is no X.509 certificate, or one beyond the limits.
+    /// It is not an X.509 certificate, or exceeds the limits.
     Unreadable,
-    /// It has another name than the client registered.
+    /// Its name is not the registered one.
     SubjectWrong,
-    /// It has another key than those that the client registered.
+    /// Its key is not a registered one.
     KeyWrong,
-    /// The keys of the client could not be fetched; that says nothing of the client.
+    /// The keys of the client could not be fetched; that says nothing about the client.
     KeysUnavailable,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Reason;
 
-/// What the other side is told: an error code of the specifications.
+/// The public error: an error code of the specifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -81,7 +81,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as it stands in an answer.
+    /// The code as it is sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

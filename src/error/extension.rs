@@ -1,26 +1,26 @@
-//! [`ExtensionRefusal`]: why a host's own grant type gives nothing.
+//! [`ExtensionRefusal`]: why a host's own grant type refuses.
 
 use super::ErrorCode;
 
-/// Why a grant type that the host brings along gives nothing.
+/// Why the host's own grant type refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ExtensionRefusal {
     /// A parameter is missing or malformed.
     RequestMalformed,
-    /// What was presented is unknown, expired, or for somebody else.
+    /// The presented credential is unknown, expired, or for another client.
     GrantInvalid,
-    /// What was presented is wrong, and could have been guessed.
+    /// The presented credential is wrong, and can be guessed.
     SecretWrong,
-    /// What was presented was used.
+    /// The presented credential was already used.
     Replayed,
-    /// The user would have to agree first.
+    /// The user's consent is missing.
     ConsentMissing,
-    /// Not for this client.
+    /// This client may not use it.
     ClientRefused,
-    /// Not this scope.
+    /// This scope is not allowed.
     ScopeRefused,
-    /// Not this resource.
+    /// This resource is not allowed.
     TargetRefused,
 }
 
@@ -32,7 +32,7 @@ impl ExtensionRefusal {
                 (E::InvalidRequest, "a parameter of this grant type is missing or malformed")
             }
             Self::GrantInvalid | Self::SecretWrong | Self::Replayed => {
-                (E::InvalidGrant, "what was presented is not valid, not any more, or not for this client")
+                (E::InvalidGrant, "the presented credential is invalid, expired, or issued to another client")
             }
             Self::ConsentMissing => (E::InvalidGrant, "the user has not agreed to this"),
             Self::ClientRefused => (E::UnauthorizedClient, "the client may not have this grant"),

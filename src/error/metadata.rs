@@ -2,8 +2,8 @@
 
 use super::{ErrorCode, Reason};
 
-/// What is wrong with one member of client metadata (RFC 7591 section 3.2.2). Members that only inform are dropped and
-/// not refused, so they have no flaw.
+/// What is wrong with one member of client metadata (RFC 7591 section 3.2.2). Malformed informational members
+/// are dropped and not refused, so they have no flaw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum MetadataFlaw {
@@ -11,7 +11,7 @@ pub enum MetadataFlaw {
     NameType,
     /// `client_name` is too long.
     NameTooLong,
-    /// `client_name` has control characters, or characters that hide or turn others.
+    /// `client_name` has control characters, or characters that hide or reorder others.
     NameCharacters,
     /// `redirect_uris` is not an array.
     RedirectUrisType,
@@ -43,7 +43,7 @@ pub enum MetadataFlaw {
     DpopBoundType,
     /// `tls_client_certificate_bound_access_tokens` is not a boolean.
     BoundTokensType,
-    /// `tls_client_certificate_bound_access_tokens`, and no certificates come in here.
+    /// `tls_client_certificate_bound_access_tokens`, but this server receives no client certificates.
     BoundTokensUnsupported,
     /// `software_statement` is not a string.
     StatementType,

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Every mistake that was found, each a sentence that says what to do. `Debug` prints the sentences, too, because that is what
-/// `main` and `unwrap` show.
+/// All mistakes, each a sentence that says what to do. `Debug` prints the sentences, too, because that is
+/// what `main` and `unwrap` show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mistakes<E>(pub(crate) Vec<E>);
 

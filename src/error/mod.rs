@@ -1,8 +1,8 @@
 //! A reason is private, an error is derived.
 //!
-//! [`Reason`] says why, for the host's log. [`Refusal`] carries it to the answer; the public error code
-//! follows by one exhaustive table. [`Fault`] is the host's own failure, of which the other side only
-//! learns that it should try again.
+//! [`Reason`] says why, for the host's log. [`Refusal`] carries it to the response; one exhaustive table
+//! derives the public error code. [`Fault`] is a failure of the host, about which the client only learns that
+//! it should try again.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ mod reason;
 mod value;
 
 pub use assertion::AssertionFlaw;
+pub(crate) use backend::MAX_CONFLICT_RETRIES;
 pub use backend::{BackendError, CommitError};
 pub use certificate::CertificateFlaw;
 pub use code::ErrorCode;
@@ -30,14 +31,14 @@ pub use mistakes::Mistakes;
 pub use proof::ProofFlaw;
 pub use reason::Reason;
 
-/// A request that is refused, and why. Two with one reason and one wait are equal.
+/// A refused request, and why. Two with the same reason and wait are equal.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("refused: {reason}")]
 pub struct Refusal {
     reason: Reason,
     /// The seconds until a limit lets the next request through.
     wait: Option<NonZeroU32>,
-    /// Behind a pointer, so that it costs nothing where nothing failed.
+    /// Boxed, so it costs nothing if nothing failed.
     cause: Option<Arc<Fault>>,
 }
 
@@ -54,20 +55,20 @@ impl Refusal {
         self.reason
     }
 
-    /// What failed, where the server or a part of the host did; for the host's log.
+    /// The failure of the server or of a part of the host, if there was one; for the host's log.
     #[must_use]
     pub fn cause(&self) -> Option<&Fault> {
         self.cause.as_deref()
     }
 
-    /// What the other side is told.
+    /// The public error code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.reason.code()
     }
 
-    /// The seconds after which the same request can succeed, for `Retry-After` (RFC 9110 section 10.2.3). A limit says when it
-    /// has room again; any other 429 or 503 is over soon.
+    /// The seconds after which the same request can succeed, for `Retry-After` (RFC 9110 section 10.2.3). A
+    /// limit says when it has room again; any other 429 or 503 can be retried soon.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         match self.reason.status() {
@@ -98,10 +99,10 @@ pub enum Fault {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] BackendError),
-    /// The store did not answer in time; what it was asked for may have happened.
+    /// The store did not answer in time; the operation may have taken effect.
     #[error("the store did not answer in time")]
     Deadline,
-    /// Others changed the grant again and again.
+    /// Concurrent requests kept changing the grant.
     #[error("the grant kept changing")]
     Contended,
 }

@@ -1,13 +1,13 @@
-//! [`ProofFlaw`]: why a proof of possession does not count.
+//! [`ProofFlaw`]: why a proof of possession is refused.
 
 use super::{ErrorCode, Reason};
 use crate::base::Confirmation;
 
-/// Why a DPoP proof does not count (RFC 9449 section 4.3), or what it does not prove.
+/// Why a DPoP proof is refused (RFC 9449 section 4.3), or what it does not prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ProofFlaw {
-    /// A key has to be proven, and the request has no proof.
+    /// The request needs a proof and has none.
     Missing,
     /// Two `DPoP` header fields.
     Repeated,
@@ -17,13 +17,13 @@ pub enum ProofFlaw {
     Malformed,
     /// Its `typ` is not `dpop+jwt`.
     TypeWrong,
-    /// `none`, a symmetric algorithm, or one that is not taken here.
+    /// `none`, a symmetric algorithm, or one that is not accepted here.
     AlgorithmRefused,
     /// A private, symmetric, weak or unknown key, or one that does not fit the algorithm.
     KeyRefused,
     /// The key in its header did not sign it.
     SignatureWrong,
-    /// A claim is missing, or of another type.
+    /// A claim is missing, or has the wrong type.
     ClaimMissing,
     /// Made for another method (`htm`).
     MethodWrong,
@@ -41,16 +41,16 @@ pub enum ProofFlaw {
     TokenWrong,
     /// The client's tokens are bound to a certificate, and the connection has none (RFC 8705 section 3).
     CertificateMissing,
-    /// A proof by another key than the one that the code or the refresh token is bound to.
+    /// The code or refresh token is bound to another key than that of the proof.
     OtherKey,
-    /// A proof by another key than the one that the access token is bound to.
+    /// The access token is bound to another key than that of the proof.
     TokenOfOtherKey,
     /// The `dpop_jkt` of a pushed request names another key than the proof that came with it.
     PushedOtherKey,
 }
 
 impl ProofFlaw {
-    /// Whether what is proven has every key that is needed.
+    /// Checks that every needed key is proven.
     pub(crate) fn check(needed: &Confirmation, proven: Option<&Confirmation>) -> Result<(), Self> {
         match proven.is_some_and(|proven| proven.covers(needed)) {
             true => Ok(()),
@@ -58,7 +58,7 @@ impl ProofFlaw {
         }
     }
 
-    /// Why what a request proves is not the key that it has to prove.
+    /// Why the proven key is not the needed one.
     pub(crate) fn lacking(needed: &Confirmation, proven: Option<&Confirmation>) -> Self {
         match (needed.jkt(), proven.and_then(Confirmation::jkt)) {
             (Some(_), None) => Self::Missing,

@@ -1,16 +1,17 @@
-//! What the other side is told: the exhaustive table from reasons to public errors.
+//! The exhaustive table from reasons to public errors.
 
 use super::{ErrorCode, Reason};
 
 impl Reason {
-    /// The public error. No wildcard arm: a new reason does not compile until someone chooses its public face.
+    /// The public error. No wildcard arm: a new reason does not compile until someone chooses its public
+    /// face.
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         self.public().0
     }
 
-    /// A sentence for the developer of the other side. Where a difference would help an attacker, the
-    /// sentence does not make it.
+    /// A sentence for the client's developer. If a difference would help an attacker, the sentences are the
+    /// same.
     #[must_use]
     pub const fn description(self) -> &'static str {
         self.public().1
@@ -102,12 +103,12 @@ impl Reason {
             | R::ClientAssertion(_) => (E::InvalidClient, "client authentication failed"),
             R::ClientCertificate(flaw) => flaw.public(),
             R::ClientKeysUnavailable => (E::TemporarilyUnavailable, "the keys of the client could not be fetched, try again"),
-            R::ClientUnregistered => (E::InvalidClient, "no client is registered by this client_id: register again"),
-            R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method"),
-            R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not stand in the URI"),
+            R::ClientUnregistered => (E::InvalidClient, "no client is registered with this client_id: register again"),
+            R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method was used"),
+            R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not be in the URI"),
             R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),
             R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts, try again later"),
-            R::ClientUnfit => (E::UnauthorizedClient, "what is registered of the client does not fit the profile of this server"),
+            R::ClientUnfit => (E::UnauthorizedClient, "the client's registration does not meet the profile of this server"),
             R::GrantTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this grant type"),
             R::ClientNotConfidential => (E::UnauthorizedClient, "a public client may not do this"),
 
@@ -119,20 +120,20 @@ impl Reason {
             R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
                 (E::TemporarilyUnavailable, "the client's metadata document could not be fetched now, try again"),
             R::DocumentsBusy | R::DocumentsThrottled =>
-                (E::TemporarilyUnavailable, "too many metadata documents are being asked for, try again"),
+                (E::TemporarilyUnavailable, "too many metadata documents are being fetched, try again later"),
             R::DocumentRedirected | R::DocumentStatusWrong =>
                 (E::InvalidClient, "the client's metadata document must be answered with 200, without a redirect"),
             R::DocumentTooLarge => (E::InvalidClient, "the client's metadata document is larger than 5 KiB"),
             R::DocumentTypeWrong => (E::InvalidClient, "the client's metadata document must be application/json"),
             R::DocumentMalformed =>
-                (E::InvalidClient, "the client's metadata document must be a JSON object, each member once and of its type"),
-            R::DocumentOfAnother => (E::InvalidClient, "the client_id of the metadata document is not its own URL"),
-            R::DocumentHasSecret => (E::InvalidClient, "a metadata document has no client secret and no method that needs one"),
-            R::DocumentNeedsKeys => (E::InvalidClient, "the metadata document names no method of authentication that this server has for documents"),
+                (E::InvalidClient, "the client's metadata document must be a JSON object without duplicate members, each of the right type"),
+            R::DocumentOfAnother => (E::InvalidClient, "the client_id in the metadata document must be the URL of the document"),
+            R::DocumentHasSecret => (E::InvalidClient, "a metadata document must not have a client secret, or an authentication method that needs one"),
+            R::DocumentNeedsKeys => (E::InvalidClient, "the metadata document names no authentication method that this server supports for such clients"),
             R::DocumentNameMissing => (E::InvalidClient, "the metadata document has no client_name"),
             R::DocumentRedirectUriMissing => (E::InvalidClient, "the metadata document has no redirect_uris"),
             R::DocumentRedirectUri => (E::InvalidClient, "none of the redirect_uris of the metadata document is acceptable"),
-            R::DocumentMetadata => (E::InvalidClient, "the metadata document asks for what is not supported"),
+            R::DocumentMetadata => (E::InvalidClient, "the metadata document has a value that is not supported"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
             // One text: the id of a grant is in every `jti`, and must not tell whether the grant has ended.
@@ -148,24 +149,24 @@ impl Reason {
             | R::DeviceCodeSpent
             | R::GrantEnded => (E::InvalidGrant, "the code or refresh token is unknown, spent or revoked"),
             R::CodeExpired => (E::InvalidGrant, "the authorization code has expired"),
-            R::RedirectUriMismatch => (E::InvalidGrant, "redirect_uri is not that of the authorization request"),
+            R::RedirectUriMismatch => (E::InvalidGrant, "redirect_uri does not match the authorization request"),
             R::VerifierMissing => (E::InvalidGrant, "code_verifier is missing"),
-            R::VerifierMalformed => (E::InvalidGrant, "code_verifier is not 43 to 128 unreserved characters"),
+            R::VerifierMalformed => (E::InvalidGrant, "code_verifier must be 43 to 128 unreserved characters"),
             R::VerifierMismatch => (E::InvalidGrant, "code_verifier does not match the challenge"),
-            R::VerifierUnexpected => (E::InvalidGrant, "code_verifier without a code_challenge"),
+            R::VerifierUnexpected => (E::InvalidGrant, "code_verifier was sent, but the authorization request had no code_challenge"),
             R::AccessTokensTooMany =>
-                (E::TemporarilyUnavailable, "too many access tokens of this authorization are live, use them or try again later"),
+                (E::TemporarilyUnavailable, "this authorization has too many unexpired access tokens: use one of them, or try again later"),
             R::RetryDiffers => (E::InvalidGrant, "the code or refresh token was used with other parameters"),
             R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
             R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: start again"),
             R::DevicePending => (E::AuthorizationPending, "the user has not answered yet"),
-            R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer from one poll to the next"),
+            R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer between polls"),
             R::DeviceDenied => (E::AccessDenied, "the user denied the request"),
             R::SubjectTokenInvalid => (E::InvalidRequest, "the subject token is unknown, expired or revoked"),
             R::ActorTokenInvalid => (E::InvalidRequest, "the actor token is unknown, expired or revoked"),
-            R::ActorTokenMissing => (E::InvalidRequest, "actor_token_type without an actor_token"),
-            R::TokenTypeUnsupported => (E::InvalidRequest, "only access tokens are exchanged, and for access tokens"),
-            R::ActorsTooMany => (E::InvalidRequest, "the token was passed on too often"),
+            R::ActorTokenMissing => (E::InvalidRequest, "actor_token_type was sent without actor_token"),
+            R::TokenTypeUnsupported => (E::InvalidRequest, "only access tokens can be exchanged, and only for access tokens"),
+            R::ActorsTooMany => (E::InvalidRequest, "the delegation chain is too long"),
             R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),
             R::Extension(refusal) => refusal.public(),
             R::Assertion(flaw) => flaw.public(),
@@ -176,38 +177,38 @@ impl Reason {
             R::ScopeExceeded => (E::InvalidScope, "the scope exceeds what may be granted"),
             R::ScopeMissing => (E::InvalidScope, "a scope is required"),
             R::TargetMalformed => (E::InvalidTarget, "resource is not an absolute URI without a fragment"),
-            R::TargetUnknown => (E::InvalidTarget, "the resource is not known here"),
+            R::TargetUnknown => (E::InvalidTarget, "the resource is unknown"),
             R::TargetExceeded => (E::InvalidTarget, "the resource was not granted"),
             R::TargetAmbiguous => (E::InvalidTarget, "an access token is for one resource: name one"),
 
             R::DetailsMalformed =>
-                (E::InvalidAuthorizationDetails, "authorization_details is not an array of objects with a type, each member once"),
-            R::DetailsTypeUnknown => (E::InvalidAuthorizationDetails, "a type of authorization details is not known here"),
-            R::DetailsRefused => (E::InvalidAuthorizationDetails, "an authorization detail is not of its type's form"),
-            R::DetailsNotAllowed => (E::InvalidAuthorizationDetails, "the client may not ask for this type of authorization details"),
+                (E::InvalidAuthorizationDetails, "authorization_details must be a JSON array of objects that each have a type, without duplicate members"),
+            R::DetailsTypeUnknown => (E::InvalidAuthorizationDetails, "an authorization details type is not supported"),
+            R::DetailsRefused => (E::InvalidAuthorizationDetails, "an authorization detail is not valid for its type"),
+            R::DetailsNotAllowed => (E::InvalidAuthorizationDetails, "the client may not use this authorization details type"),
             R::DetailsExceeded => (E::InvalidAuthorizationDetails, "the authorization details exceed what was granted"),
 
             R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
-            R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, for several are registered"),
+            R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, because several are registered"),
             R::ResponseTypeMissing => (E::InvalidRequest, "response_type is missing"),
             R::ResponseTypeUnsupported => (E::UnsupportedResponseType, "the response type is not supported"),
             R::ResponseTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this response type"),
-            R::ResponseModeInvalid => (E::InvalidRequest, "response_mode is not possible here"),
+            R::ResponseModeInvalid => (E::InvalidRequest, "response_mode is not supported for this response type or client"),
             R::ChallengeMissing => (E::InvalidRequest, "code_challenge is required (PKCE)"),
-            R::ChallengeMalformed => (E::InvalidRequest, "code_challenge is not the base64url of a SHA-256 digest"),
+            R::ChallengeMalformed => (E::InvalidRequest, "code_challenge must be the base64url encoding of a SHA-256 digest"),
             R::ChallengeMethodUnsupported => (E::InvalidRequest, "code_challenge_method must be S256"),
-            R::PromptMalformed => (E::InvalidRequest, "prompt=none stands alone"),
+            R::PromptMalformed => (E::InvalidRequest, "prompt=none must not be combined with another value"),
             R::PromptUnsupported => (E::InvalidRequest, "a value of prompt is not supported"),
             R::MaxAgeMalformed => (E::InvalidRequest, "max_age must be a number of seconds"),
-            R::DpopJktMalformed => (E::InvalidRequest, "dpop_jkt is not the base64url of a SHA-256 thumbprint"),
+            R::DpopJktMalformed => (E::InvalidRequest, "dpop_jkt must be the base64url encoding of a SHA-256 thumbprint"),
             R::NonceTooLong => (E::InvalidRequest, "nonce is too long"),
             R::NonceMissing => (E::InvalidRequest, "nonce is required for this response type"),
-            R::IdTokenWithoutScope => (E::InvalidScope, "an id_token needs the scope openid"),
+            R::IdTokenWithoutScope => (E::InvalidScope, "an id_token requires the scope openid"),
             R::ClaimsWithoutToken => (E::InvalidRequest, "claims for userinfo need a response type with an access token"),
-            R::ClaimsMalformed => (E::InvalidRequest, "claims must be a JSON object of objects of claims, each null or an object, and not too large"),
+            R::ClaimsMalformed => (E::InvalidRequest, "claims is malformed or too large (OpenID Connect Core section 5.5)"),
             R::RequestObjectUnsupported => (E::RequestNotSupported, "request objects are not supported"),
             R::RequestObject(flaw) => flaw.of_request_object(),
-            R::RequestObjectParameter => (E::InvalidRequest, "a parameter in the request object is not of its type"),
+            R::RequestObjectParameter => (E::InvalidRequest, "a parameter in the request object has the wrong type"),
             R::RequestNotSigned => (E::InvalidRequest, "the request must be a signed request object (RFC 9101)"),
             R::RegistrationParameter => (E::RegistrationNotSupported, "the parameter registration is not supported"),
             R::RequestUriUnsupported => (E::RequestUriNotSupported, "request URIs are not supported"),
@@ -216,25 +217,25 @@ impl Reason {
             | R::RequestUriExpired
             | R::RequestUriForAnotherClient
             | R::RequestUriSpent => (E::InvalidRequestUri, "the request_uri is unknown, expired or used"),
-            R::RequestSourcesMixed => (E::InvalidRequest, "request and request_uri exclude each other"),
+            R::RequestSourcesMixed => (E::InvalidRequest, "request and request_uri are mutually exclusive"),
             R::RequestNotPushed => (E::InvalidRequest, "the request must be pushed first (RFC 9126)"),
             R::PushThrottled => (E::TemporarilyUnavailable, "too many pushed requests, try again later"),
             R::LoginRequired => (E::LoginRequired, "the user has to sign in"),
             R::AccountSelectionRequired => (E::AccountSelectionRequired, "the user has to choose an account"),
-            R::InteractionRequired => (E::InteractionRequired, "the user has to see a page"),
-            R::ConsentRequired => (E::ConsentRequired, "the user has to be asked"),
+            R::InteractionRequired => (E::InteractionRequired, "the user has to interact with a page"),
+            R::ConsentRequired => (E::ConsentRequired, "the user has to give consent"),
             R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
             R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
 
             R::UserCodeUnknown | R::UserCodeClaimed | R::UserCodeUnclaimed =>
-                (E::InvalidRequest, "no device waits under this code, or it was entered in another browser"),
+                (E::InvalidRequest, "the code is unknown, or it was entered in another browser"),
             R::UserCodeExpired => (E::InvalidRequest, "the code has expired: start again on the device"),
-            R::UserCodeAnswered => (E::InvalidRequest, "the code was used"),
+            R::UserCodeAnswered => (E::InvalidRequest, "the code was used before"),
             R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes, try again later"),
-            R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many devices, try again later"),
+            R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many device requests, try again later"),
 
             R::TokenMissing => (E::InvalidToken, "an access token is required"),
-            R::TokenMethodsMixed => (E::InvalidRequest, "more than one way of sending the access token"),
+            R::TokenMethodsMixed => (E::InvalidRequest, "the access token was sent in more than one way"),
             R::TokenMalformed => (E::InvalidRequest, "the Authorization header is malformed"),
             R::TokenAudienceWrong => (E::InvalidToken, "the access token is for another resource"),
             R::TokenInactive
@@ -245,7 +246,7 @@ impl Reason {
             | R::TokenTooEarly
             | R::TokenBound => (E::InvalidToken, "the access token is unknown, expired or revoked"),
             R::TokenUnbound => (E::InvalidToken, "the access token is not bound to a key"),
-            R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a scope"),
+            R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a required scope"),
             R::TokenAuthenticationInsufficient =>
                 (E::InsufficientUserAuthentication, "the user must sign in again, or in another way"),
             R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
@@ -253,60 +254,60 @@ impl Reason {
 
             R::RegistrationNotJson => (E::InvalidClientMetadata, "the content type must be application/json"),
             R::RegistrationMalformed =>
-                (E::InvalidClientMetadata, "the body must be a JSON object of client metadata, each member once"),
+                (E::InvalidClientMetadata, "the body must be a JSON object of client metadata without duplicate members"),
             R::RegistrationMember(flaw) => flaw.public(),
             R::RegistrationRedirectUri =>
-                (E::InvalidRedirectUri, "redirect_uris must have one that is https, http on a loopback address, or of a private scheme with a dot, without fragment, user or wildcard"),
+                (E::InvalidRedirectUri, "at least one of redirect_uris must be https, http on a loopback address, or a private-use scheme with a dot, without fragment, user name or wildcard"),
             R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
             R::RegistrationAuthMethod =>
-                (E::InvalidClientMetadata, "token_endpoint_auth_method must be one that the metadata list, or token_endpoint_auth_methods_supported have one of them"),
+                (E::InvalidClientMetadata, "token_endpoint_auth_method must be listed in the server metadata, or else one of token_endpoint_auth_methods_supported"),
             R::RegistrationProfile =>
-                (E::InvalidClientMetadata, "the profile of this server wants a client that proves a key of its own, with https redirect_uris, and no RS256"),
+                (E::InvalidClientMetadata, "the profile of this server requires a client that authenticates by its own key, has https redirect_uris, and does not use RS256"),
             R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant_types may be registered"),
             R::RegistrationInconsistent =>
-                (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method do not fit together"),
-            R::RegistrationScope => (E::InvalidClientMetadata, "nothing of scope may be registered"),
+                (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method are inconsistent"),
+            R::RegistrationScope => (E::InvalidClientMetadata, "none of the scopes may be registered"),
             R::RegistrationKeys =>
-                (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that the metadata list"),
+                (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that is listed in the server metadata"),
             R::RegistrationDpop => (E::InvalidClientMetadata, "dpop_bound_access_tokens is not supported"),
             R::RegistrationOpenId =>
-                (E::InvalidClientMetadata, "algorithms and subject_type must be ones that the metadata list; encryption is not supported"),
+                (E::InvalidClientMetadata, "algorithms and subject_type must be listed in the server metadata, and HS256 needs a client_secret; encryption is not supported"),
             R::RegistrationSector =>
                 (E::InvalidClientMetadata, "subject_type pairwise needs redirect_uris of one https host, or an https sector_identifier_uri with a JSON array of all redirect_uris"),
             R::RegistrationSubjects =>
                 (E::InvalidClientMetadata, "a change of subject_type or of the sector would change the identifiers of all users"),
             R::RegistrationInitiateLogin => (E::InvalidClientMetadata, "initiate_login_uri must be an https URL"),
             R::RegistrationSignedAnswers =>
-                (E::InvalidClientMetadata, "authorization_signed_response_alg and introspection_signed_response_alg must be among those that the metadata list; encryption is not supported"),
+                (E::InvalidClientMetadata, "authorization_signed_response_alg and introspection_signed_response_alg must be listed in the server metadata; encryption is not supported"),
             R::RegistrationRequestObject =>
-                (E::InvalidClientMetadata, "request objects need jwks or jwks_uri, and a request_object_signing_alg that the metadata list; encryption is not supported"),
+                (E::InvalidClientMetadata, "request objects need jwks or jwks_uri, and a request_object_signing_alg that is listed in the server metadata; encryption is not supported"),
             R::RegistrationLogoutUri =>
-                (E::InvalidClientMetadata, "post_logout_redirect_uris must be as redirect_uris are; backchannel_logout_uri and frontchannel_logout_uri must be https, and the latter at the origin of a redirect URI; what the metadata do not list is not supported"),
+                (E::InvalidClientMetadata, "post_logout_redirect_uris follow the rules of redirect_uris; backchannel_logout_uri and frontchannel_logout_uri must be https, and the latter must have the origin of a redirect URI; a kind of logout that the server metadata do not list is not supported"),
             R::IdTokenHintInvalid => (E::InvalidRequest, "id_token_hint is not an id_token of this server"),
             R::IdTokenHintOfAnother => (E::InvalidRequest, "id_token_hint was issued to another client"),
             R::PostLogoutRedirectUri => (E::InvalidRequest, "post_logout_redirect_uri is not registered for this client"),
-            R::LogoutTokenRefused => (E::InvalidRequest, "the client does not take the logout token"),
-            R::LogoutUndelivered => (E::TemporarilyUnavailable, "the client could not be told of the logout"),
+            R::LogoutTokenRefused => (E::InvalidRequest, "the client rejected the logout token"),
+            R::LogoutUndelivered => (E::TemporarilyUnavailable, "the client could not be notified of the logout"),
             R::RegistrationCertificateSubject =>
-                (E::InvalidClientMetadata, "tls_client_auth needs exactly one well-formed name: tls_client_auth_subject_dn, or one of tls_client_auth_san_…"),
-            R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri exclude each other"),
+                (E::InvalidClientMetadata, "tls_client_auth needs exactly one well-formed name: tls_client_auth_subject_dn, or one of the tls_client_auth_san_ members"),
+            R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri are mutually exclusive"),
             R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>
                 (E::InvalidClientMetadata, "a change must not have registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at"),
             R::SoftwareStatementInvalid => (E::InvalidSoftwareStatement, "the software statement is not valid"),
             R::SoftwareStatementUnapproved =>
-                (E::UnapprovedSoftwareStatement, "the software statement is of an issuer that is not trusted here"),
+                (E::UnapprovedSoftwareStatement, "the issuer of the software statement is not trusted"),
             R::InitialTokenMissing => (E::InvalidToken, "an initial access token is required"),
             R::InitialTokenWrong => (E::InvalidToken, "the initial access token is not valid"),
             R::RegistrationTokenWrong => (E::InvalidToken, "the registration access token is not valid for this client"),
             R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
             R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations, try again later"),
             R::ClientDisabled => (E::AccessDenied, "the client is disabled"),
-            R::OriginNotAllowed => (E::AccessDenied, "programs of this origin may not call the resource"),
+            R::OriginNotAllowed => (E::AccessDenied, "this origin may not call the resource"),
 
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
-            R::StoreBroken | R::ProofOfAnotherWrite | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server has a fault of its own"),
+            R::StoreBroken | R::ProofOfAnotherWrite | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server failed to process the request"),
         }
     }
 }

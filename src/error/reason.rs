@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{AssertionFlaw, CertificateFlaw, ExtensionRefusal, MetadataFlaw, ProofFlaw};
 
-/// Why a request was refused. Private to the host; it holds no request data, so it is always safe to log.
+/// Why a request was refused. Private to the host; it contains no request data, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
@@ -15,13 +15,13 @@ pub enum Reason {
     FormMalformed,
     /// The endpoint does not have this method.
     MethodWrong,
-    /// The body does not say that it is a form.
+    /// The content type is not that of a form.
     ContentTypeWrong,
     /// A parameter is repeated (RFC 6749 section 3.1).
     ParameterRepeated,
     /// A header field is repeated.
     HeaderRepeated,
-    /// The field in which a proxy names the client's certificate cannot be read, or is there twice.
+    /// The header field with the client certificate from a proxy is malformed or repeated.
     CertificateMalformed,
     /// A parameter that this request needs is absent.
     ParameterMissing,
@@ -33,71 +33,71 @@ pub enum Reason {
     ClientUnknown,
     /// An authorization request names a client that is not registered.
     ClientUnregistered,
-    /// The `Authorization` header is not one that a client can authenticate by.
+    /// The `Authorization` header is not a valid client authentication.
     ClientCredentialsMalformed,
-    /// Two ways of authentication in one request (RFC 6749 section 2.3).
+    /// Two authentication methods in one request (RFC 6749 section 2.3).
     ClientMethodsMixed,
     /// Credentials in the URI (RFC 6749 section 2.3.1).
     ClientSecretInQuery,
-    /// Not the way of authentication that is registered.
+    /// Not the registered authentication method.
     ClientMethodNotRegistered,
     /// The secret is wrong, or no longer valid.
     ClientSecretWrong,
-    /// A client's assertion does not count.
+    /// A client assertion is refused.
     ClientAssertion(AssertionFlaw),
-    /// A client's certificate proves nothing.
+    /// A client certificate is refused.
     ClientCertificate(CertificateFlaw),
-    /// The keys of the client could not be fetched; that says nothing of the client.
+    /// The keys of the client could not be fetched; that says nothing about the client.
     ClientKeysUnavailable,
     /// The client has a slow hash, and the server was built without one.
     ClientSecretUnverifiable,
-    /// Too many wrong secrets, or passwords, of this client from this address, or too many in all from there.
+    /// Too many wrong secrets or passwords for this client from this address, or from this address in total.
     ClientThrottled,
-    /// What is registered of the client does not fit the profile of the server.
+    /// The client's registration does not meet its profile.
     ClientUnfit,
     /// The client may not use this grant type.
     GrantTypeNotAllowed,
-    /// A public client asked for what needs authentication.
+    /// The request needs a confidential client.
     ClientNotConfidential,
 
     // The metadata document of a client.
-    /// The id is an https URL, but not one that a document may have.
+    /// The id is an https URL that cannot be a client id.
     DocumentUrlRefused,
-    /// The document's host is at an address that is not public.
+    /// The address of the document's host is not public.
     DocumentAddressRefused,
     /// The document's host has no address.
     DocumentNameUnknown,
-    /// No connection to the document's host, or one that broke.
+    /// The document's host could not be reached, or the connection broke.
     DocumentUnreachable,
     /// The document took too long.
     DocumentTimeout,
-    /// The document's host has a fault of its own: 5xx, or 429.
+    /// The document's host answered with 5xx or 429.
     DocumentServerFailed,
-    /// The answer sends elsewhere.
+    /// The response is a redirect.
     DocumentRedirected,
-    /// The answer is not 200.
+    /// The response is not 200.
     DocumentStatusWrong,
     /// The document has more than 5 KiB.
     DocumentTooLarge,
-    /// The document's media type is not one of JSON.
+    /// The document's media type is not JSON.
     DocumentTypeWrong,
-    /// Not a JSON object of client metadata, each member once and of its type.
+    /// Not a JSON object of client metadata, or with duplicate members or wrong types.
     DocumentMalformed,
-    /// The document's `client_id` is not its own URL.
+    /// The document's `client_id` is not the URL of the document.
     DocumentOfAnother,
     /// The document has a client secret, or an authentication method that needs one.
     DocumentHasSecret,
-    /// The client would have to prove a key, which is not supported.
+    /// The document has no authentication method that this server supports for it.
     DocumentNeedsKeys,
     /// The document has no `client_name`, which the profile asks for.
     DocumentNameMissing,
     /// The document has no redirect URIs.
     DocumentRedirectUriMissing,
-    /// None of the document's redirect URIs could be registered.
+    /// None of the document's redirect URIs is acceptable.
     DocumentRedirectUri,
-    /// Metadata of the document that could not be registered, or of which the terms leave nothing.
+    /// The document's metadata are not acceptable, or the terms leave nothing of them.
     DocumentMetadata,
-    /// Too many documents are being asked for.
+    /// Too many documents are being fetched.
     DocumentsBusy,
     /// This address has named too many unknown documents.
     DocumentsThrottled,
@@ -105,99 +105,99 @@ pub enum Reason {
     // Token requests.
     /// No grant type of this name, or one that the profile forbids.
     GrantTypeUnsupported,
-    /// No code of this server, or one whose grant is long gone.
+    /// Not a code of this server, or its grant was purged.
     CodeUnknown,
-    /// The code's time is over.
+    /// The code has expired.
     CodeExpired,
     /// The code was issued to another client.
     CodeForAnotherClient,
-    /// The code was spent.
+    /// The code was already used.
     CodeReplayed,
     /// Not the redirect URI of the authorization request.
     RedirectUriMismatch,
-    /// A code challenge was made, and no verifier was sent.
+    /// There was a code challenge, but no verifier was sent.
     VerifierMissing,
     /// Not 43 to 128 unreserved characters.
     VerifierMalformed,
-    /// The verifier is not the one of the challenge.
+    /// The verifier does not match the challenge.
     VerifierMismatch,
     /// A verifier without a challenge (RFC 9700 section 2.1.1).
     VerifierUnexpected,
-    /// No refresh token of this server, or one whose grant is long gone.
+    /// Not a refresh token of this server, or its grant was purged.
     RefreshUnknown,
-    /// The refresh token was not used for too long, or its grant is at its end.
+    /// The refresh token was unused for too long, or its grant has expired.
     RefreshExpired,
     /// The refresh token was issued to another client.
     RefreshForAnotherClient,
-    /// A spent refresh token after its time, or a text that begins as the tokens of its family do.
+    /// A spent refresh token after the leeway, or a text that begins like the tokens of its family.
     RefreshReplayed,
-    /// As many live access tokens as one authorization may have.
+    /// The authorization has the maximum number of live access tokens.
     AccessTokensTooMany,
-    /// A spent refresh token that came a moment too late; nothing ended.
+    /// A spent refresh token within the leeway whose successor was used; nothing ended.
     RefreshSuperseded,
-    /// A retry that asks for something else than the request whose answer it repeats.
+    /// A retry with other parameters than the first request.
     RetryDiffers,
     /// The grant was revoked or ended.
     GrantEnded,
-    /// No device code of this server, or one whose grant is long gone.
+    /// Not a device code of this server, or its grant was purged.
     DeviceCodeUnknown,
     /// The device code was issued to another client.
     DeviceCodeForAnotherClient,
-    /// The device code's time is over.
+    /// The device code has expired.
     DeviceCodeExpired,
-    /// The device code was redeemed.
+    /// The device code was already redeemed.
     DeviceCodeSpent,
     /// The user of the device has not answered yet.
     DevicePending,
     /// The device polls more often than it may.
     DevicePollsTooFast,
-    /// The user of the device said no.
+    /// The user of the device denied the request.
     DeviceDenied,
     /// The subject token is not a live access token of this server.
     SubjectTokenInvalid,
     /// The actor token is not a live access token of this server.
     ActorTokenInvalid,
-    /// The type of an actor token, and no actor token.
+    /// `actor_token_type` without `actor_token`.
     ActorTokenMissing,
-    /// A type of token that cannot be exchanged here, or not be issued.
+    /// A token type that cannot be exchanged or issued here.
     TokenTypeUnsupported,
-    /// A chain of delegation that is too long.
+    /// The delegation chain is too long.
     ActorsTooMany,
     /// The host does not allow this exchange.
     ExchangeDenied,
-    /// A grant type of the host gives nothing.
+    /// A grant type of the host refused the request.
     Extension(ExtensionRefusal),
-    /// An assertion is not believed.
+    /// An assertion is refused.
     Assertion(AssertionFlaw),
-    /// The request does not prove the key that it has to.
+    /// The request does not prove the required key.
     Proof(ProofFlaw),
     /// The user name or the password is wrong.
     OwnerCredentialsWrong,
-    /// The host says that this user may not go on.
+    /// The host says that this account is blocked.
     SubjectBlocked,
-    /// Characters that no scope has (RFC 6749 section 3.3), or too many tokens.
+    /// Invalid characters (RFC 6749 section 3.3), or too many tokens.
     ScopeMalformed,
-    /// More than the server knows, the client may have, or the user granted.
+    /// More scope than the server knows, the client may have, or the user granted.
     ScopeExceeded,
     /// No scope was named, and the server has no default.
     ScopeMissing,
     /// Not an absolute URI without a fragment (RFC 8707 section 2), or too many of them.
     TargetMalformed,
-    /// No resource of this name.
+    /// The resource is unknown.
     TargetUnknown,
-    /// A resource that was not granted.
+    /// The resource was not granted.
     TargetExceeded,
-    /// Several resources, and a token is for one.
+    /// Several resources, but a token is for one.
     TargetAmbiguous,
     /// Authorization details that are not an array of objects with a type, or more than 16.
     DetailsMalformed,
     /// No type of authorization details of this name.
     DetailsTypeUnknown,
-    /// A detail that is not of its type's form.
+    /// A detail is not valid for its type.
     DetailsRefused,
-    /// A type that the client did not register, in a request that would need it.
+    /// A type that the client would have to register.
     DetailsNotAllowed,
-    /// More than was granted.
+    /// More authorization details than were granted.
     DetailsExceeded,
 
     // Authorization requests.
@@ -221,7 +221,7 @@ pub enum Reason {
     ChallengeMethodUnsupported,
     /// `prompt` says `none` and something else.
     PromptMalformed,
-    /// `prompt` has a value that this server has no page for.
+    /// `prompt` has an unsupported value.
     PromptUnsupported,
     /// `max_age` is not a number of seconds.
     MaxAgeMalformed,
@@ -229,69 +229,70 @@ pub enum Reason {
     DpopJktMalformed,
     /// `nonce` has more than 512 characters.
     NonceTooLong,
-    /// An `id_token` that the browser carries needs a `nonce` (OpenID Connect Core section 3.2.2.1).
+    /// An `id_token` in an authorization response needs a `nonce` (OpenID Connect Core section 3.2.2.1).
     NonceMissing,
-    /// An `id_token` is asked for without the scope `openid`.
+    /// An `id_token` is requested without the scope `openid`.
     IdTokenWithoutScope,
-    /// `claims` asks for UserInfo, and the response type gives no access token (OpenID Connect Core section 5.5).
+    /// `claims` asks for UserInfo, and the response type gives no access token (OpenID Connect Core section
+    /// 5.5).
     ClaimsWithoutToken,
-    /// `claims` is not what section 5.5 of OpenID Connect Core says, or too large.
+    /// `claims` is malformed (OpenID Connect Core section 5.5) or too large.
     ClaimsMalformed,
     /// Request objects are not supported (RFC 9101).
     RequestObjectUnsupported,
-    /// A request object does not count (RFC 9101 section 6).
+    /// A request object is refused (RFC 9101 section 6).
     RequestObject(AssertionFlaw),
-    /// A parameter in a request object is of another type than it has there.
+    /// A parameter in a request object has the wrong type.
     RequestObjectParameter,
     /// The server or the client requires signed request objects (RFC 9101 section 10.5).
     RequestNotSigned,
     /// `registration` of OpenID Connect Core section 7.2.1.
     RegistrationParameter,
-    /// Request URIs are not supported (RFC 9101), but for those of pushed requests.
+    /// Request URIs are not supported (RFC 9101), except those of pushed requests.
     RequestUriUnsupported,
     /// A pushed request names a `request_uri` (RFC 9126 section 2.1).
     RequestUriPushed,
-    /// No pushed request waits under this `request_uri`, or none any more.
+    /// No pushed request has this `request_uri`, or no longer.
     RequestUriUnknown,
-    /// The first visit of a pushed request came too late, or its user took too long.
+    /// The first visit of a pushed request was too late, or its user took too long.
     RequestUriExpired,
     /// Another client pushed the request.
     RequestUriForAnotherClient,
-    /// The pushed request was approved at the same time, or revoked.
+    /// The pushed request was approved concurrently, or revoked.
     RequestUriSpent,
     /// Both `request` and `request_uri` (RFC 9101 section 5).
     RequestSourcesMixed,
-    /// The server or the client requires that requests are pushed (RFC 9126 sections 5 and 6).
+    /// The server or the client requires pushed requests (RFC 9126 sections 5 and 6).
     RequestNotPushed,
-    /// Too many requests that public clients pushed from this address.
+    /// Too many pushed requests of public clients from this address.
     PushThrottled,
-    /// The user has to sign in, and the request or the host does not let them.
+    /// The user has to sign in, but the request or the host does not allow it.
     LoginRequired,
-    /// The user has to choose an account, and the request or the host does not let them.
+    /// The user has to choose an account, but the request or the host does not allow it.
     AccountSelectionRequired,
-    /// The user has to see another page, and the request or the host does not let them.
+    /// The user has to see another page, but the request or the host does not allow it.
     InteractionRequired,
-    /// `prompt=none`, and the user has to be asked.
+    /// `prompt=none`, but the user has to be asked.
     ConsentRequired,
-    /// None of the requested `acr_values` was reached (RFC 9470).
+    /// None of the requested `acr_values` was met (RFC 9470).
     AuthenticationUnmet,
-    /// The user said no.
+    /// The user denied the request.
     ConsentDenied,
 
     // User codes, as people enter them.
-    /// No device waits under this user code.
+    /// No waiting device has this user code.
     UserCodeUnknown,
-    /// The user code's time is over.
+    /// The user code has expired.
     UserCodeExpired,
     /// Another browser session entered the user code.
     UserCodeClaimed,
     /// No browser session has entered the user code.
     UserCodeUnclaimed,
-    /// A user has answered.
+    /// The user code was already answered.
     UserCodeAnswered,
     /// Too many wrong user codes from this address or browser session.
     UserCodeThrottled,
-    /// Too many devices that began to connect from this address.
+    /// Too many device authorization requests from this address.
     DeviceRequestThrottled,
 
     // Tokens at a resource, revocation and introspection.
@@ -305,53 +306,55 @@ pub enum Reason {
     TokenInactive,
     /// The token is for another resource.
     TokenAudienceWrong,
-    /// Not a signed access token: no JWS, another `typ`, claims that are missing or of another type (RFC 9068).
+    /// Not a signed access token: no JWS, another `typ`, claims that are missing or of another type (RFC
+    /// 9068).
     TokenUnreadable,
     /// No trusted key has signed the token.
     TokenSignatureWrong,
     /// The token is of another issuer.
     TokenIssuerWrong,
-    /// The signed token's time is over.
+    /// The signed token has expired.
     TokenExpired,
-    /// The signed token's time lies ahead.
+    /// The signed token is not valid yet.
     TokenTooEarly,
     /// The token is bound to a key that was not proven (`cnf`).
     TokenBound,
-    /// The token is bound to no key, and was presented as one that is, or has to be (RFC 9449 section 7.2).
+    /// The token is not bound to a key, but was presented as DPoP or must be bound (RFC 9449 section 7.2).
     TokenUnbound,
-    /// The token lacks a scope.
+    /// The token lacks a required scope.
     TokenScopeInsufficient,
-    /// The user signed in not well enough, or too long ago (RFC 9470).
+    /// The user's authentication is too weak or too old (RFC 9470).
     TokenAuthenticationInsufficient,
-    /// A browser program of an origin that may not call the resource.
+    /// This origin may not call the resource.
     OriginNotAllowed,
-    /// A signed access token of which nothing is recorded: it lives until it expires.
+    /// An unrecorded signed access token, which is valid until it expires.
     TokenNotRevocable,
     /// Another client's token at the revocation endpoint.
     TokenForAnotherClient,
 
     // Answers of OpenID Connect.
-    /// The host names this user by more than 255 characters, or by some that are not ASCII.
+    /// The host's identifier of this user has more than 255 characters, or is not ASCII.
     SubjectUnfit,
-    /// The client wants its `id_token` signed with an algorithm that the signer has no key for.
+    /// The client wants its answers signed with an algorithm that the signer has no key for, or with its own
+    /// secret, and the host can open none.
     IdTokenAlgorithm,
-    /// An `id_token_hint` is none that this server issued.
+    /// This server did not issue the `id_token_hint`.
     IdTokenHintInvalid,
-    /// An `id_token_hint` was issued to another client.
+    /// The `id_token_hint` was issued to another client.
     IdTokenHintOfAnother,
-    /// A logout request names an address that its client did not register.
+    /// The logout request has an unregistered `post_logout_redirect_uri`.
     PostLogoutRedirectUri,
-    /// A client does not take its logout token, and would not take another one.
+    /// A client rejected its logout token permanently.
     LogoutTokenRefused,
-    /// A client could not be told of a logout.
+    /// A client could not be notified of a logout.
     LogoutUndelivered,
-    /// An address of a logout that cannot be registered, or a kind of logout that this server has not.
+    /// A logout URI that cannot be registered, or a kind of logout that this server does not support.
     RegistrationLogoutUri,
 
     // Registrations.
-    /// The body does not say that it is JSON.
+    /// The content type is not JSON.
     RegistrationNotJson,
-    /// Not a JSON object, or one with a member that is there twice.
+    /// Not a JSON object, or one with a duplicate member.
     RegistrationMalformed,
     /// A member that cannot be registered.
     RegistrationMember(MetadataFlaw),
@@ -359,41 +362,46 @@ pub enum Reason {
     RegistrationRedirectUri,
     /// A grant type needs a redirect URI.
     RegistrationRedirectUriMissing,
-    /// No way of client authentication that is known here.
+    /// No supported client authentication method.
     RegistrationAuthMethod,
-    /// The profile of the server does not serve a client like this.
+    /// The client does not meet the profile of the server.
     RegistrationProfile,
-    /// Of the grant types none that can be used may be registered.
+    /// None of the grant types may be registered.
     RegistrationGrantTypes,
-    /// Response types that do not belong to the grant types (RFC 7591 section 2.1), or what a public client cannot do.
+    /// Response types that do not belong to the grant types (RFC 7591 section 2.1), or what a public client
+    /// cannot do.
     RegistrationInconsistent,
-    /// A scope of which nothing may be registered.
+    /// None of the scopes may be registered.
     RegistrationScope,
-    /// Keys of a client that signs, which are missing, private, weak or of no use here, or are where they are not fetched from.
+    /// The keys of a signing client are missing, private, weak, unusable, or at a `jwks_uri` that is not
+    /// fetched.
     RegistrationKeys,
-    /// Signed authorization responses or introspection answers that are not supported here, or encrypted ones.
+    /// Signed authorization responses or introspection answers that are not supported here, or encrypted
+    /// ones.
     RegistrationSignedAnswers,
     /// Request objects that could not be verified here, or encrypted ones.
     RegistrationRequestObject,
-    /// Not exactly one `tls_client_auth_…` name of a client that shows certificates, or one that is malformed (RFC 8705 section 2.1.2).
+    /// Not exactly one well-formed `tls_client_auth_…` name (RFC 8705 section 2.1.2).
     RegistrationCertificateSubject,
     /// Both `jwks` and `jwks_uri` (RFC 7591 section 2).
     RegistrationKeysTwice,
-    /// Tokens that are bound to a key, which this server does not issue.
+    /// Bound tokens, which this server does not issue.
     RegistrationDpop,
-    /// What this provider has not: an algorithm, encryption, pairwise subjects.
+    /// An OpenID Connect feature that this server does not support: an algorithm, encryption or pairwise
+    /// subjects.
     RegistrationOpenId,
-    /// Pairwise subjects without a sector, or a list of its sector that lacks a redirect URI, or could not be fetched.
+    /// Pairwise subjects without a sector, or with a sector list that lacks a redirect URI or could not be
+    /// fetched.
     RegistrationSector,
-    /// A change that would make every user another one for the client.
+    /// A change that would change the identifiers of all users for the client.
     RegistrationSubjects,
     /// `initiate_login_uri` is not an https URL.
     RegistrationInitiateLogin,
-    /// A change that names another client, or not its secret (RFC 7592 section 2.2).
+    /// A change with the id of another client, or a wrong secret (RFC 7592 section 2.2).
     RegistrationOfAnother,
-    /// A change that has what only the server says (RFC 7592 section 2.2).
+    /// A change with members that only the server sets (RFC 7592 section 2.2).
     RegistrationMemberForbidden,
-    /// A software statement that is malformed, forged or out of date.
+    /// The software statement is malformed, forged or expired.
     SoftwareStatementInvalid,
     /// The software statement's issuer is not trusted.
     SoftwareStatementUnapproved,
@@ -401,31 +409,31 @@ pub enum Reason {
     InitialTokenMissing,
     /// Not one of the initial access tokens.
     InitialTokenWrong,
-    /// No registration access token of this client, or no such client (RFC 7592 section 2).
+    /// The registration access token is wrong, or there is no such client (RFC 7592 section 2).
     RegistrationTokenWrong,
-    /// The host's policy says no.
+    /// The host's policy denies it.
     RegistrationRefused,
-    /// Too many registrations: from this address in a minute or a day, or in all in a day.
+    /// Too many registrations: from this address in a minute or a day, or in total in a day.
     RegistrationThrottled,
-    /// The host disabled the client; it cannot change that.
+    /// The host disabled the client, and only the host can undo that.
     ClientDisabled,
 
     // The server's own state; nothing of the request is wrong.
     /// The store could not answer; a retry may work.
     StoreUnavailable,
-    /// The store is broken, or holds what this version cannot read.
+    /// The store is broken, or contains data that this version cannot read.
     StoreBroken,
-    /// What the store has proven is another write than the one that was asked for.
+    /// The store's proof is for another write than the requested one.
     ProofOfAnotherWrite,
-    /// Others changed the grant again and again.
+    /// Concurrent requests kept changing the grant.
     Contended,
     /// Too many slow hashes at once.
     Overloaded,
-    /// An endpoint that is switched off, or a host trait that is not there.
+    /// An endpoint that is switched off, or a missing host trait.
     NotConfigured,
-    /// The server that issues the tokens could not be asked: for its keys, its metadata, or about a token.
+    /// The issuer of the tokens could not be reached: for its keys, its metadata, or introspection.
     IssuerUnavailable,
-    /// The server that issues the tokens does not let this resource ask: its credentials are wrong, or the address is.
+    /// The issuer of the tokens refuses this resource: the credentials or the URL are wrong.
     IssuerRefused,
 }
 

@@ -1,4 +1,4 @@
-//! The reason under which a malformed value is refused, where a request brought it.
+//! The reason for refusing a request with a malformed value.
 
 use super::{Reason, Refusal};
 use crate::base::ValueError;

@@ -1,28 +1,28 @@
 //! Which addresses a request may reach: the special-purpose registries of IANA (RFC 6890), as pure functions.
 //!
-//! The author of a URL chooses where this machine connects to. A stranger's URL must not reach the database next door, or
-//! the address at which a cloud hands out its credentials.
+//! Whoever chooses a URL chooses where this machine connects to. An untrusted URL must not reach an internal
+//! database, or the metadata service of a cloud.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Who can be reached at an address.
+/// The reach of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reach {
-    /// Anybody on the Internet.
+    /// The public Internet.
     Public,
     /// This machine.
     Loopback,
-    /// The machines of one's own network.
+    /// The private network.
     Private,
-    /// What no service should be at: link-local (and with it the metadata of clouds), multicast, documentation,
-    /// tunnels, IPv4 in the clothes of IPv6, and all that is reserved.
+    /// Addresses at which no service should be: link-local (including cloud metadata services), multicast,
+    /// documentation, tunnels, embedded IPv4, and everything reserved.
     Special,
 }
 
 impl Reach {
-    /// Who can be reached at this address. What embeds an IPv4 address is special whatever that is, but for NAT64's
-    /// well-known prefix, by which a network without IPv4 reaches the public rest.
+    /// The reach of this address. An embedded IPv4 address makes it special, except for NAT64's well-known
+    /// prefix, through which a network without IPv4 reaches public IPv4 addresses.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address {
@@ -85,7 +85,7 @@ const V4: &[(Ipv4Addr, u8, Reach)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4, Reach::Special),         // reserved, and broadcast
 ];
 
-/// What the IANA IPv6 Special-Purpose Address Registry has within 2000::/3, and what lies outside and is known.
+/// The entries of the IANA IPv6 Special-Purpose Address Registry within 2000::/3, and the known ones outside.
 #[rustfmt::skip]
 const V6: &[(Ipv6Addr, u8, Reach)] = &[
     (Ipv6Addr::LOCALHOST, 128, Reach::Loopback),
@@ -97,18 +97,18 @@ const V6: &[(Ipv6Addr, u8, Reach)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, Reach::Special),          // documentation
 ];
 
-/// Which addresses may be reached besides the public ones.
+/// Which addresses are allowed besides the public ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Allowed {
     /// Those of this machine.
     pub loopback: bool,
-    /// Those of one's own network.
+    /// Those of the private network.
     pub private: bool,
 }
 
 impl Allowed {
-    /// Whether this address may be reached.
+    /// Whether this address is allowed.
     #[must_use]
     pub fn permits(self, address: IpAddr) -> bool {
         match Reach::of(address) {
@@ -124,15 +124,16 @@ impl Allowed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Host<'a> {
-    /// An address, to be checked at once.
+    /// An address, which can be checked at once.
     Address(IpAddr),
-    /// A name, whose addresses are to be checked when it is looked up.
+    /// A name, whose addresses are checked when it is resolved.
     Name(&'a str),
 }
 
 impl<'a> Host<'a> {
-    /// Reads a host, strictly: browsers and resolvers take `2130706433`, `0x7f.1` and `0177.0.0.1` for addresses, so what
-    /// could be taken for one has to be spelt like one. None for any other text that is no host.
+    /// Reads a host, strictly: browsers and resolvers take `2130706433`, `0x7f.1` and `0177.0.0.1` for
+    /// addresses, so anything that could be taken for an address must be written in the standard form. `None`
+    /// for any other text that is not a host.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         if let Some(literal) = text.strip_prefix('[') {
@@ -152,7 +153,7 @@ impl<'a> Host<'a> {
         (is_name && text.bytes().all(legal)).then_some(Self::Name(text))
     }
 
-    /// Whether this can only be this machine.
+    /// Whether this is certainly this machine.
     #[must_use]
     pub fn is_loopback(self) -> bool {
         match self {

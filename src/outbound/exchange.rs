@@ -1,17 +1,17 @@
-//! What is asked, and what is answered.
+//! The request and the response.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::base::SecretText;
 
-/// Who chose a URL, and so how far it is trusted.
+/// Who chose a URL, and so how much it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChosenBy {
     /// The host's configuration, or a server that it names.
     Host,
-    /// A client, which may be anybody: it never reaches an address that is not public.
+    /// A client, which may be anyone: only public addresses are reachable.
     Client,
 }
 
@@ -37,7 +37,7 @@ pub struct OutboundRequest {
 }
 
 impl OutboundRequest {
-    /// A `GET` of this URL; an answer of at most 64 KiB within 3 s.
+    /// A `GET` of this URL; a response of at most 64 KiB within 3 s.
     pub fn get(url: impl Into<String>, chosen_by: ChosenBy) -> Self {
         Self {
             url: url.into(),
@@ -60,20 +60,19 @@ impl OutboundRequest {
         self
     }
 
-    /// How many bytes the body of the answer may have, and how long all of it may take, the search for the address
-    /// included.
+    /// The size limit for the body of the response, and the time limit for everything, including DNS.
     pub fn limits(mut self, max_bytes: usize, deadline: Duration) -> Self {
         (self.max_bytes, self.deadline) = (max_bytes, deadline);
         self
     }
 
-    /// Where it goes.
+    /// The URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Who says so.
+    /// Who chose the URL.
     #[must_use]
     pub fn chosen_by(&self) -> ChosenBy {
         self.chosen_by
@@ -90,13 +89,13 @@ impl OutboundRequest {
         self.form.as_ref().map(SecretText::reveal)
     }
 
-    /// How many bytes the body of the answer may have.
+    /// The size limit for the body of the response.
     #[must_use]
     pub fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 
-    /// How long all of it may take.
+    /// The time limit.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
@@ -113,7 +112,7 @@ impl fmt::Debug for OutboundRequest {
     }
 }
 
-/// An answer: the status, the body, and what the header says of its type and of how long it is fresh.
+/// A response: the status, the body, the content type, and how long it is fresh.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct OutboundResponse {
@@ -131,8 +130,8 @@ impl OutboundResponse {
         Self { status, body: body.into(), content_type: None, no_store: false, max_age: None, age: 0 }
     }
 
-    /// Takes in a header field: `Content-Type`, `Cache-Control` and `Age` count, any other is ignored. Hand over all
-    /// that came.
+    /// Reads a header field: `Content-Type`, `Cache-Control` and `Age` count, any other is ignored. Pass all
+    /// fields of the response.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if name.eq_ignore_ascii_case("content-type") {
             let essence = value.split(';').next().unwrap_or_default().trim();
@@ -145,7 +144,7 @@ impl OutboundResponse {
         self
     }
 
-    /// RFC 9111 section 5.2.2; of two the stricter counts.
+    /// RFC 9111 section 5.2.2; of two values the stricter counts.
     fn directive(&mut self, text: &str) {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         if name.eq_ignore_ascii_case("no-store") {
@@ -153,7 +152,7 @@ impl OutboundResponse {
         } else if name.eq_ignore_ascii_case("no-cache") {
             self.max_age = Some(0);
         } else if name.eq_ignore_ascii_case("max-age") {
-            // One that cannot be read is none to rely on (RFC 9111 section 4.2.1).
+            // A malformed value means not fresh (RFC 9111 section 4.2.1).
             let said = seconds(value.trim_matches('"')).unwrap_or(0);
             self.max_age = Some(self.max_age.map_or(said, |other| other.min(said)));
         }
@@ -183,7 +182,7 @@ impl OutboundResponse {
         self.no_store
     }
 
-    /// For how many more seconds it is fresh, if it says so: `max-age` less `Age`.
+    /// For how many more seconds it is fresh, if known: `max-age` minus `Age`.
     #[must_use]
     pub fn fresh_for(&self) -> Option<u64> {
         match self.no_store {
@@ -193,13 +192,13 @@ impl OutboundResponse {
     }
 }
 
-/// RFC 9111 section 1.2.2: a number that is too large is a large one.
+/// RFC 9111 section 1.2.2: a number that overflows counts as a large one.
 fn seconds(text: &str) -> Option<u64> {
     let digits = Some(text.trim()).filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))?;
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-/// Without the body, which may tell of a user.
+/// Without the body, which may contain personal data.
 impl fmt::Debug for OutboundResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboundResponse")

@@ -1,7 +1,7 @@
-//! The one way out: every request that this crate sends to another server.
+//! Outgoing requests: all requests of this crate to other servers.
 //!
-//! [`Outbound`] is a seam like any other: bring an HTTP client of your own, or take [`HttpOutbound`], which the feature
-//! `reqwest` has. What is asked and what is answered are plain types, and [`address`] says where a URL may lead.
+//! Implement [`Outbound`] with your own HTTP client, or use [`HttpOutbound`] (feature `reqwest`). Requests
+//! and responses are plain types, and [`address`] says which addresses a URL may reach.
 
 pub mod address;
 mod exchange;
@@ -21,17 +21,17 @@ use crate::base::time::in_time;
 
 /// Sends requests to other servers.
 ///
-/// The answer is believed as far as the server behind the URL is: certificates are checked, and **redirects are not
-/// followed**, because a stranger's URL would redirect anywhere. A URL that is [`ChosenBy::Client`] is hostile:
-/// it must reach no address but public ones ([`address::Reach`]), whatever its name resolves to, at the moment of the
-/// connection. A wrong answer to that lets strangers into the host's own network.
+/// The response is trusted as much as the server of the URL: check certificates, and **follow no redirects**,
+/// because an untrusted URL could redirect anywhere. A URL that is [`ChosenBy::Client`] is untrusted: it must
+/// reach only public addresses ([`address::Reach`]), checked against the resolved address of the actual
+/// connection. A mistake lets attackers into the host's own network.
 #[async_trait]
 pub trait Outbound: Send + Sync {
-    /// The whole answer, whatever its status. Reading stops behind [`OutboundRequest::max_bytes`], and all of it is over by
-    /// [`OutboundRequest::deadline`]; the caller holds you to both.
+    /// The whole response, with any status. Stop reading after [`OutboundRequest::max_bytes`], and finish by
+    /// [`OutboundRequest::deadline`]; the caller enforces both.
     ///
     /// # Errors
-    /// There was no answer, or none that may be read.
+    /// There was no response, or it exceeded a limit.
     async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError>;
 }
 
@@ -42,42 +42,42 @@ impl<T: Outbound + ?Sized> Outbound for Arc<T> {
     }
 }
 
-/// Why there is no answer. It holds nothing of the request and is always safe to log.
+/// Why there is no response. It contains nothing of the request, so it is always safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutboundError {
-    /// The URL is not an https URL without user name and fragment, or its host is spelt oddly.
-    #[error("the URL is not one that may be asked")]
+    /// The URL is not an https URL without user name and fragment, or its host has a non-standard form.
+    #[error("requests to this URL are not allowed")]
     UrlRefused,
-    /// The host is at an address that may not be reached.
-    #[error("the address is not one that may be reached")]
+    /// The address of the host is not allowed.
+    #[error("requests to this address are not allowed")]
     AddressRefused,
     /// The name has no address.
-    #[error("the name has no address")]
+    #[error("the host name has no address")]
     NameUnknown,
-    /// No connection, or no certificate that is trusted.
-    #[error("no connection was made")]
+    /// No connection, or no trusted certificate.
+    #[error("the connection failed")]
     Unreachable,
-    /// The connection broke, or what came is not HTTP.
-    #[error("the answer broke off")]
+    /// The connection broke, or the response is not HTTP.
+    #[error("the response was cut off")]
     Interrupted,
-    /// The time is over.
-    #[error("the answer took too long")]
+    /// The deadline has passed.
+    #[error("the response took too long")]
     Timeout,
-    /// More bytes than were allowed.
-    #[error("the answer is too large")]
+    /// The response exceeded the size limit.
+    #[error("the response is too large")]
     TooLarge,
-    /// The answer sends elsewhere.
-    #[error("the answer is a redirect")]
+    /// The response is a redirect.
+    #[error("the response is a redirect")]
     Redirected,
 }
 
-/// Sends a request and holds the other side to its limits, whatever it is made of.
+/// Sends a request and enforces its limits for any implementation.
 pub(crate) async fn ask(
     outbound: &dyn Outbound,
     request: &OutboundRequest,
 ) -> Result<OutboundResponse, OutboundError> {
-    // An answer of the other side's own deadline is the better one.
+    // The implementation's own timeout error is more precise.
     let limit = request.deadline().saturating_add(Duration::from_millis(250));
     let response = in_time(outbound.send(request), limit).await.ok_or(OutboundError::Timeout)??;
     match response.status() {

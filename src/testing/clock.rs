@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::Clock;
 
-/// A clock that stands still until it is moved. Its clones are one clock.
+/// A clock that moves only when it is set. Its clones share one time.
 #[derive(Clone)]
 pub struct TestClock(Arc<AtomicI64>);
 

@@ -1,5 +1,6 @@
-//! What a host's own tests need (feature `testing`): a server with users and clients, a token in one line, a clock to move, and the
-//! guard that accepts it. For tests alone: the secrets of its clients are known to everybody.
+//! What a host's own tests need (feature `testing`): a server with users and clients, a token in one line, a
+//! clock to move, and the guard that accepts it. For tests alone: the secrets of its clients are known to
+//! everybody.
 //!
 //! ```
 //! use std::time::Duration;
@@ -21,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! It goes every step that a real client goes: no token comes into being on a side road. Its mistakes are those of a test, so its
-//! methods panic, with a sentence that says what is wrong.
+//! It goes every step that a real client goes: no token comes into being on a side road. Its mistakes are
+//! those of a test, so its methods panic, with a sentence that says what is wrong.
 #![allow(clippy::panic, clippy::expect_used)] // a mistake in a test ends the test
 
 mod builder;
@@ -51,10 +52,11 @@ use crate::server::{AuthorizationServer, SignedIn};
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// An authorization server in memory, with users, clients, one resource and a clock that stands still. Cheap to clone.
+/// An authorization server in memory, with users, clients, one resource and a clock that you set. Cheap to
+/// clone.
 ///
-/// As an [`Outbound`](crate::outbound::Outbound) it answers the requests of other parts of a test without a socket: those of a guard
-/// that believes it as the issuer of its tokens, for example.
+/// As an [`Outbound`](crate::outbound::Outbound) it answers the requests of other parts of a test without a
+/// socket: those of a guard that believes it as the issuer of its tokens, for example.
 #[derive(Clone)]
 pub struct TestServer {
     parts: Arc<Parts>,
@@ -81,8 +83,8 @@ impl TestServer {
     /// The resource that tokens are for, unless the builder names another.
     pub const RESOURCE: &'static str = "https://api.test";
 
-    /// A server with the users `alice` and `bob`, the scopes `read` and `write`, the public client `app`, the confidential client `web`
-    /// and the program `robot`.
+    /// A server with the users `alice` and `bob`, the scopes `read` and `write`, the public client `app`, the
+    /// confidential client `web` and the program `robot`.
     ///
     /// # Panics
     /// Never: its configuration is in order.

@@ -11,7 +11,7 @@ use crate::issuance::Rules;
 use crate::signing::Claims;
 use crate::store::Record;
 
-/// A live access token: in whose name a request acts, and what it may do.
+/// A live access token: its subject, and what it permits.
 #[derive(Clone, Debug)]
 pub struct Access(Source);
 
@@ -20,7 +20,7 @@ pub struct Access(Source);
 enum Source {
     /// The grant of an opaque token, in this process.
     Grant { record: Record, token: AccessRecord },
-    /// What a token says of itself, or what its server says of it.
+    /// The claims of a token, or of an introspection response.
     Claims(Arc<Claimed>),
 }
 
@@ -40,14 +40,15 @@ impl Access {
         Some(Self(Source::Grant { record, token }))
     }
 
-    /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque tokens.
+    /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque
+    /// tokens.
     pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
         let subject = claims.subject();
         Self::of_server(claims, subject, None, rules)
     }
 
-    /// The same of a token that a grant has a record of, in the name that the host has for the subject: a client can know it by
-    /// another.
+    /// The same for a token with a grant record, with the host's own identifier of the subject, which can
+    /// differ from the `sub` that the client sees.
     pub(crate) fn recorded(claims: Claims, record: Record, rules: &Rules) -> Self {
         let subject = record.grant().subject().clone();
         Self::of_server(claims, subject, Some(record), rules)
@@ -64,8 +65,8 @@ impl Access {
         })))
     }
 
-    /// What verified claims say, at a resource that is among their audiences: for a [`TokenVerifier`](crate::resource::TokenVerifier) of the host's
-    /// own. Nothing is checked here.
+    /// The access of verified claims, at a resource that is among their audiences: for the host's own
+    /// [`TokenVerifier`](crate::resource::TokenVerifier). Nothing is checked here.
     #[must_use]
     pub fn of_claims(claims: Claims, resource: &ResourceId) -> Self {
         Self(Source::Claims(Arc::new(Claimed {
@@ -86,7 +87,7 @@ impl Access {
         record.map(Record::grant)
     }
 
-    /// In whose name the request acts: a user, or the client itself.
+    /// The subject of the request: a user, or the client itself.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         match &self.0 {
@@ -119,7 +120,7 @@ impl Access {
         }
     }
 
-    /// What the token allows beyond its scope (RFC 9396), as far as it is for this resource.
+    /// The authorization details of the token for this resource (RFC 9396).
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         match &self.0 {
@@ -128,7 +129,7 @@ impl Access {
         }
     }
 
-    /// The resource that the token is for; none is the server's default audience.
+    /// The resource of the token; `None` is the server's default audience.
     #[must_use]
     pub fn audience(&self) -> Option<&ResourceId> {
         match &self.0 {
@@ -137,8 +138,9 @@ impl Access {
         }
     }
 
-    /// The key that the token is bound to; none is a bearer token. A [`Guard`](crate::resource::Guard) lets the holder of the key
-    /// pass and no one else; a host that checks tokens without one has to refuse those with a key.
+    /// The key that the token is bound to; `None` is a bearer token. A [`Guard`](crate::resource::Guard)
+    /// accepts only the holder of the key; a host that checks tokens without a guard must refuse bound
+    /// tokens.
     #[must_use]
     pub fn confirmation(&self) -> Option<&Confirmation> {
         match &self.0 {
@@ -156,7 +158,7 @@ impl Access {
         }
     }
 
-    /// The token's name; none for a signed token of which nothing is recorded.
+    /// The token's id; `None` for an unrecorded signed token.
     pub(crate) fn token_name(&self) -> Option<TokenName> {
         match &self.0 {
             Source::Grant { record, token } => {
@@ -170,7 +172,7 @@ impl Access {
         }
     }
 
-    /// The grant's name; none for a signed token of which nothing is recorded.
+    /// The grant's id; `None` for an unrecorded signed token.
     #[must_use]
     pub fn grant_id(&self) -> Option<GrantId> {
         match &self.0 {
@@ -211,7 +213,7 @@ impl Access {
         }
     }
 
-    /// Who acts for the subject, where the token was exchanged for another (RFC 8693 section 4.1).
+    /// Who acts for the subject, if the token comes from a token exchange (RFC 8693 section 4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&Actor> {
         match &self.0 {
@@ -220,7 +222,7 @@ impl Access {
         }
     }
 
-    /// What a signed token says; none for an opaque one.
+    /// The claims of a signed token; `None` for an opaque one.
     #[must_use]
     pub fn claims(&self) -> Option<&Claims> {
         match &self.0 {

@@ -1,5 +1,5 @@
-//! The access tokens of other servers: refused as they are, and taken by name. The shapes are those that the servers'
-//! documentation gives for their defaults.
+//! The access tokens of other servers: refused as they are, and taken by name. The shapes are those that the
+//! servers' documentation gives for their defaults.
 
 use grantor::jose::{self, SigningKey};
 use grantor::resource::{JwtVerifier, Leniency, Requirement, StaticKeys};

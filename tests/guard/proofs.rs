@@ -1,5 +1,5 @@
-//! Tokens that are bound to a key, at a guard that checks them in the process of the server, by keys, and by questions (RFC 9449
-//! section 7).
+//! Tokens that are bound to a key, at a guard that checks them in the process of the server, by keys, and by
+//! questions (RFC 9449 section 7).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -87,7 +87,8 @@ fn az_10_every_request_asks_the_user_again() {
             let answer = alice.decide(&query(client), "approve");
             assert!(answer.location_parameter("code").is_some(), "{client}: {}", answer.body);
         }
-        // What was granted counts where no page may be shown, but not for a program that any other one can pose as.
+        // What was granted counts where no page may be shown, but not for a program that any other one can
+        // pose as.
         let silent = silent(&mut alice);
         let error = silent.location_parameter("error");
         match client {

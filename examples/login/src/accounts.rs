@@ -1,4 +1,5 @@
-//! Users and their sessions, in SQLite. What is kept of a session is the digest of its id, and of a password its Argon2 hash.
+//! Users and their sessions, in SQLite. What is kept of a session is the digest of its id, and of a password
+//! its Argon2 hash.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -137,8 +138,8 @@ impl Accounts {
         Ok(user)
     }
 
-    /// The value of the session's cookie. `signed_in_for` is the query of the authorization request that the user came with. The
-    /// session before ends: its cookie may have been planted.
+    /// The value of the session's cookie. `signed_in_for` is the query of the authorization request that the
+    /// user came with. The session before ends: its cookie may have been planted.
     pub(crate) async fn begin_session(
         &self,
         user: String,
@@ -191,7 +192,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whether this press of the page's buttons is the first. The next visit of the same request is a new one.
+    /// Whether this press of the page's buttons is the first. The next visit of the same request is a new
+    /// one.
     pub(crate) async fn is_first(&self, session: &Session, request: &str) -> Result<bool, sqlx::Error> {
         let first = sqlx::query(
             "UPDATE sessions SET shown = NULL, answered = shown, signed_in_for = NULL WHERE id = ? AND shown = ?",

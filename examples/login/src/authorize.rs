@@ -94,8 +94,8 @@ pub(crate) struct Decision {
     decision: String,
 }
 
-/// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged. One decision a page: a
-/// second press of its buttons leads where the first one did.
+/// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged.
+/// One decision a page: a second press of its buttons leads where the first one did.
 pub(crate) async fn decide(
     State(app): State<App>,
     Peer(peer): Peer,

@@ -1,6 +1,8 @@
-//! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. It is the program to copy.
+//! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. It is the
+//! program to copy.
 //!
-//! `cargo run -p grantor-login -- FOLDER`, and open http://127.0.0.1:9500. The databases are in the folder, by default here.
+//! `cargo run -p grantor-login -- FOLDER`, and open http://127.0.0.1:9500. The databases are in the folder,
+//! by default here.
 
 mod account;
 mod accounts;

@@ -13,7 +13,8 @@ use subtle::ConstantTimeEq as _;
 use crate::App;
 use crate::accounts::{Session, random};
 
-/// Browsers send a cookie to every port of a host, so behind http its name has the port. Behind https only this very host can set it.
+/// Browsers send a cookie to every port of a host, so behind http its name has the port. Behind https only
+/// this very host can set it.
 pub(crate) fn cookie_name(issuer: &str, what: &str) -> String {
     match issuer.strip_prefix("http://") {
         Some(host) => format!("{what}-{}", host.rsplit(':').next().unwrap_or_default().trim_end_matches('/')),
@@ -93,8 +94,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
 
 /// A page of this site; in `body`, which is HTML, every text from elsewhere went through [`escape`].
 ///
-/// There is no `form-action` in the policy: browsers hold it against the redirect that answers a form, and the answer to the
-/// consent form leads to the application.
+/// There is no `form-action` in the policy: browsers hold it against the redirect that answers a form, and
+/// the answer to the consent form leads to the application.
 pub(crate) fn page(app: &App, csrf: &Csrf, title: &str, body: &str) -> Response {
     let title = escape(title);
     let html = format!(
@@ -150,7 +151,8 @@ pub(crate) fn see_other(path: &str) -> Response {
 
 /// To any address, so to none that comes from a request: grantor has checked the one that it answers with.
 ///
-/// 303 and never 307: the next request must not carry the form, which may hold a password (RFC 9700 section 4.12).
+/// 303 and never 307: the next request must not carry the form, which may hold a password (RFC 9700 section
+/// 4.12).
 pub(crate) fn leave_to(location: &str) -> Response {
     Redirect::to(location).into_response()
 }

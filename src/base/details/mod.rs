@@ -1,8 +1,9 @@
-//! Authorization details: what a scope cannot say (RFC 9396, "rich authorization requests").
+//! Authorization details (RFC 9396, "rich authorization requests"): structured permissions beyond scopes.
 //!
-//! A client asks for JSON objects, each of a type that the host has [registered](crate::server::AuthorizationServerBuilder::authorization_details_type).
-//! They go the way of scopes: judged when they are asked for, shown to the user, kept with the grant, narrowed by a token
-//! request, and told to the resource that a token is for.
+//! A client requests JSON objects, each of a type that the host has
+//! [registered](crate::server::AuthorizationServerBuilder::authorization_details_type). They are handled like
+//! scopes: checked in the request, shown to the user, kept with the grant, narrowed by a token request, and
+//! sent to the resource of the token.
 //!
 //! ```text
 //! authorization_details=[{"type":"payment","amount":"12.50","creditor":"Shop"}]
@@ -16,7 +17,7 @@
 //! | with `locations` | told to those resources only |
 //! | with more than 16 levels, or a number that would be rounded | refused |
 //!
-//! An exchange (RFC 8693) passes no details on.
+//! A token exchange (RFC 8693) passes no details on.
 
 mod numbers;
 mod parse;
@@ -32,13 +33,13 @@ use super::value_error::ValueError;
 /// The most details of a request.
 pub const MAX_DETAILS: usize = 16;
 
-/// How deep a detail may be nested, itself included. It is stored and signed within other objects, and what reads those has
-/// limits of its own.
+/// How deep a detail may be nested, including itself. It is stored and signed within other objects, whose
+/// parsers have their own limits.
 pub const MAX_DEPTH: usize = 16;
 
 /// One detail (RFC 9396 section 2): a JSON object with a `type`.
 ///
-/// `Debug` shows the type alone: the rest may be somebody's account.
+/// `Debug` shows only the type: the rest may be personal data.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct AuthorizationDetail(Map<String, Value>);
@@ -47,8 +48,8 @@ impl AuthorizationDetail {
     /// A detail with these members.
     ///
     /// # Errors
-    /// [`ValueError::Details`]: no `type` that is a text, `locations` that are not a list of texts, or values nested
-    /// deeper than [`MAX_DEPTH`].
+    /// [`ValueError::Details`]: no `type` that is a text, `locations` that are not a list of texts, or values
+    /// nested deeper than [`MAX_DEPTH`].
     pub fn new(members: Map<String, Value>) -> Result<Self, ValueError> {
         let has_type = members.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty());
         let has_places = members
@@ -67,7 +68,7 @@ impl AuthorizationDetail {
         self.get("type").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A member. Of what it holds, only its type's form was checked: escape it where you show it.
+    /// A member. Its value was checked only against the detail's type: escape it where you show it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
@@ -79,7 +80,7 @@ impl AuthorizationDetail {
         &self.0
     }
 
-    /// Whether it is for this resource: one that it names, or any if it names none.
+    /// Whether it is for this resource: it names it, or names none.
     #[must_use]
     pub fn is_for(&self, resource: &str) -> bool {
         let places = self.get("locations").and_then(Value::as_array);
@@ -87,7 +88,7 @@ impl AuthorizationDetail {
     }
 }
 
-/// Whether a value is nested at most this deep. It looks no deeper than that.
+/// Whether a value is nested at most this deep. It stops at that depth.
 fn is_within(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(values) => levels > 0 && values.iter().all(|value| is_within(value, levels - 1)),
@@ -102,7 +103,7 @@ impl fmt::Debug for AuthorizationDetail {
     }
 }
 
-/// The details that a request names, or that a user granted; mostly none. A thin pointer, as many a grant passes it on.
+/// The details of a request or a grant; mostly none. A thin pointer, because every grant has one.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuthorizationDetails(Option<Arc<Box<[AuthorizationDetail]>>>);
@@ -110,11 +111,11 @@ pub struct AuthorizationDetails(Option<Arc<Box<[AuthorizationDetail]>>>);
 impl AuthorizationDetails {
     pub(crate) const NONE: &'static Self = &Self(None);
 
-    /// Reads the JSON of a request: an array of objects, in none of which a member is there twice.
+    /// Reads the JSON of a request: an array of objects without duplicate members.
     ///
     /// # Errors
-    /// [`ValueError::Details`], also for more than [`MAX_DETAILS`], and for a number that 64 bits do not hold to its last
-    /// digit: an integer beyond `i64` and `u64`, or a fraction that a double rounds.
+    /// [`ValueError::Details`], also for more than [`MAX_DETAILS`], and for a number that 64 bits cannot
+    /// represent exactly: an integer beyond `i64` and `u64`, or a fraction that a double rounds.
     pub fn parse(json: &str) -> Result<Self, ValueError> {
         if !numbers::survive(json) {
             return Err(ValueError::Details);
@@ -139,7 +140,7 @@ impl AuthorizationDetails {
         self.0.is_none()
     }
 
-    /// Those for which this holds; the same pointer, if it holds for all.
+    /// The details that satisfy this; the same pointer, if all do.
     pub(crate) fn filtered(&self, holds: impl Fn(&AuthorizationDetail) -> bool) -> Self {
         match self.as_slice().iter().all(&holds) {
             true => self.clone(),

@@ -1,9 +1,9 @@
-//! Numbers that survive: what is stored, shown and told to a resource is the number that was asked for.
+//! Exact numbers: the stored, shown and transmitted number is the requested one.
 //!
-//! JSON sets no limit to a number, and a value in memory has 64 bits. So a number that these cannot hold to its last digit is
-//! refused at the door, before a user is shown another one.
+//! JSON numbers have no limit, but a value in memory has 64 bits. So a number that these cannot represent
+//! exactly is refused on input, before a user sees a different one.
 
-/// Whether each number of a JSON text is kept to its last digit. Whether it is JSON at all is judged elsewhere.
+/// Whether each number of a JSON text is represented exactly. The text is parsed as JSON elsewhere.
 pub(super) fn survive(json: &str) -> bool {
     let mut rest = json;
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
@@ -23,7 +23,7 @@ pub(super) fn survive(json: &str) -> bool {
     true
 }
 
-/// What stands behind the end of a text.
+/// The byte after the end of a text.
 fn after_text(mut text: &str) -> &str {
     while let Some(at) = text.find(['"', '\\']) {
         let skipped = if text[at..].starts_with('"') { 1 } else { 2 };
@@ -40,7 +40,7 @@ fn survives(number: &str) -> bool {
     if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
         return true;
     }
-    // Written with as many digits as tell it from its neighbours, it is what it was.
+    // Printed with the fewest digits that identify it, it is unchanged.
     let kept: Option<f64> = number.parse().ok().filter(|kept: &f64| kept.is_finite());
     kept.is_some_and(|kept| {
         Decimal::of(number).is_some_and(|asked| Some(asked) == Decimal::of(&format!("{kept:e}")))

@@ -1,4 +1,4 @@
-//! Details from JSON in which no object has a member twice, at any depth: two readers of one text could otherwise see two
+//! Parses details from JSON without duplicate members at any depth: otherwise two parsers could see different
 //! amounts.
 
 use std::fmt;
@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some((name, Strict(value))) = object.next_entry::<String, Strict>()? {
-            // How serde_json hands over a number where the host has turned on its feature `arbitrary_precision`.
+            // How serde_json passes a number if the host has enabled its feature `arbitrary_precision`.
             if let (NUMBER, Value::String(digits)) = (name.as_str(), &value) {
                 return digits.parse().map(Value::Number).map_err(A::Error::custom);
             }

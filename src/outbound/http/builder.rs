@@ -39,28 +39,28 @@ impl HttpOutboundBuilder {
         }
     }
 
-    /// Lets the host's own URLs lead to this machine, and be `http` there. A client's URLs still cannot.
+    /// Lets the host's own URLs reach this machine, also by `http`. A client's URLs still cannot.
     pub fn allow_loopback(mut self) -> Self {
         self.allowed.loopback = true;
         self
     }
 
-    /// Lets the host's own URLs lead to private addresses (RFC 1918, RFC 4193, RFC 6598), by https. A client's URLs
-    /// still cannot.
+    /// Lets the host's own URLs reach private addresses (RFC 1918, RFC 4193, RFC 6598), by https. A client's
+    /// URLs still cannot.
     pub fn allow_private(mut self) -> Self {
         self.allowed.private = true;
         self
     }
 
-    /// Asks a server on this machine, by plain HTTP, in the place of an https origin: for tests and development.
+    /// Replaces an https origin by a server on this machine, over plain HTTP: for tests and development.
     /// `map("https://client.example", ([127, 0, 0, 1], 8080))`. Anything but a loopback address is a mistake.
     pub fn map(mut self, origin: impl Into<String>, to: impl Into<SocketAddr>) -> Self {
         self.mapped.push((origin.into(), to.into()));
         self
     }
 
-    /// How many requests may be under way at once, those to the URLs of clients apart; by default 64 of each kind. The others
-    /// wait for their turn, within their deadline.
+    /// The most concurrent requests, separately for the URLs of the host and of clients; by default 64 each.
+    /// Others wait, within their deadline.
     pub fn at_once(mut self, requests: usize) -> Self {
         self.at_once = requests;
         self
@@ -72,14 +72,14 @@ impl HttpOutboundBuilder {
         self
     }
 
-    /// Has names looked up in another way than the system's.
+    /// Replaces the system's name resolution.
     pub fn lookup(mut self, lookup: impl Lookup + 'static) -> Self {
         self.lookup = Some(Arc::new(lookup));
         self
     }
 
-    /// Is told of every failed request: the host of its URL and the cause, both safe to log. The caller that waits for the
-    /// answer only learns that there is none.
+    /// Receives every failed request: the host of its URL and the cause, both safe to log. The caller of the
+    /// request does not learn the cause.
     pub fn on_failure(mut self, told: impl Fn(&str, OutboundError) + Send + Sync + 'static) -> Self {
         self.told = Some(Arc::new(told));
         self
@@ -109,7 +109,7 @@ impl HttpOutboundBuilder {
             let bundle = Certificate::from_pem_bundle(pem).ok().filter(|bundle| !bundle.is_empty());
             roots.extend(bundle.ok_or(OutboundSetupError::Certificate)?);
         }
-        // One of each kind: slow names of strangers' URLs do not hold up the host's own.
+        // Separate pools: slow DNS for clients' URLs does not delay the host's own.
         let lookup = self.lookup.clone().unwrap_or_else(|| Arc::new(SystemLookup::new()));
         let resolver = Checked { lookup, allowed };
         let client = Client::builder()
@@ -149,15 +149,17 @@ impl fmt::Debug for HttpOutboundBuilder {
 #[non_exhaustive]
 pub enum OutboundSetupError {
     /// Nothing could ever be sent.
-    #[error("the number of requests at once must be positive, and no larger than a semaphore holds")]
+    #[error(
+        "the number of concurrent requests must be positive, and at most the permits of a tokio semaphore"
+    )]
     AtOnce,
     /// Not a certificate.
-    #[error("what should be root certificates is not PEM")]
+    #[error("the root certificates are not PEM")]
     Certificate,
     /// Only origins are mapped, as a whole.
     #[error("{0:?} is not an https origin")]
     Origin(String),
-    /// Origins are mapped to this machine and to nothing else.
+    /// Origins can be mapped only to this machine.
     #[error("{0} is not a loopback address with a port")]
     MappedAddress(SocketAddr),
     /// The system's certificates could not be read, or TLS not be set up.

@@ -1,11 +1,11 @@
-//! Where a URL leads, read strictly.
+//! The destination of a URL, parsed strictly.
 
 use fluent_uri::Uri;
 
 use crate::outbound::OutboundError;
 use crate::outbound::address::Host;
 
-/// The scheme, host and port of a URL that can be asked.
+/// The scheme, host and port of an allowed URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Destination<'a> {
     pub(super) is_https: bool,

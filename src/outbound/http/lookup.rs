@@ -12,15 +12,15 @@ use tokio::task::spawn_blocking;
 use crate::outbound::OutboundError;
 use crate::outbound::address::{Allowed, LOCALHOST};
 
-/// Finds the addresses of a name; by default the system does. What it answers is hostile: the owner of a name
-/// chooses its addresses, and may choose others a moment later. It is asked once for each connection, which goes nowhere
-/// but to what was answered and then checked.
+/// Resolves a name; by default the system does. The result is untrusted: the owner of a name chooses its
+/// addresses, and may change them at any moment. It is called once for each connection, which uses only the
+/// returned addresses, after a check.
 #[async_trait]
 pub trait Lookup: Send + Sync {
     /// The addresses of a name.
     ///
     /// # Errors
-    /// There are none, or they could not be found out.
+    /// There are none, or the lookup failed.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -31,14 +31,15 @@ impl<T: Lookup + ?Sized> Lookup for Arc<T> {
     }
 }
 
-/// Asks the system, which takes as long as it likes: `getaddrinfo` cannot be stopped, so it goes on in its thread when no caller
-/// waits any more. A lookup keeps its turn until that thread is done, so there are never more such threads than turns.
+/// Asks the system. `getaddrinfo` has no timeout and cannot be cancelled, so it continues in its thread after
+/// its caller is gone. A lookup keeps its permit until that thread is done, so there are never more such
+/// threads than permits.
 pub(super) struct SystemLookup {
     turns: Arc<Semaphore>,
     ask: fn(&str) -> io::Result<Vec<IpAddr>>,
 }
 
-/// Threads that may ask the system at once for the names of one kind of URL. tokio has 512 for all blocking work.
+/// The most concurrent system lookups for one kind of URL. tokio has 512 threads for all blocking work.
 const LOOKUPS: usize = 32;
 
 impl SystemLookup {
@@ -61,7 +62,7 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Refuses a name of which one address may not be reached: an honest name does not mix them.
+/// Refuses a name if any of its addresses is not allowed: an honest name does not mix them.
 #[derive(Clone)]
 pub(super) struct Checked {
     pub(super) lookup: Arc<dyn Lookup>,
@@ -87,7 +88,7 @@ impl Resolve for Checked {
         let checked = self.clone();
         Box::pin(async move {
             let found = checked.addresses(name.as_str()).await?;
-            // Port 0 stands for that of the URL.
+            // Port 0 means the port of the URL.
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }

@@ -27,9 +27,9 @@ pub use lookup::Lookup;
 
 /// Sends requests over HTTP/1.1 and TLS, in a `tokio` runtime. Cheap to clone.
 ///
-/// It follows no redirect, goes through no proxy, keeps no cookie, decompresses nothing, and connects only to an address
-/// that it has checked: a name is looked up once, and the connection goes to that very answer. Only https is spoken, but
-/// to this machine if that is allowed.
+/// It follows no redirect, goes through no proxy, keeps no cookie, decompresses nothing, and connects only to
+/// an address that it has checked: a name is resolved once, and the connection uses that result. Only https
+/// is used, except to this machine if that is allowed.
 ///
 /// ```
 /// use grantor::outbound::HttpOutbound;
@@ -45,15 +45,15 @@ pub struct HttpOutbound(Arc<Inner>);
 struct Inner {
     host: Way,
     client: Way,
-    /// The address of this machine in the place of an https origin.
+    /// The address on this machine that replaces an https origin.
     mapped: BTreeMap<String, SocketAddr>,
     told: Option<Told>,
 }
 
-/// Hears of a failure: the host of the URL, if it has one, and why.
+/// Receives a failure: the host of the URL, if it has one, and the cause.
 type Told = Arc<dyn Fn(&str, OutboundError) + Send + Sync>;
 
-/// How the URLs of one kind are asked: apart from the others, so that strangers cannot use up what the host needs.
+/// The resources for one kind of URL: separate, so strangers cannot use up what the host needs.
 struct Way {
     http: Client,
     allowed: Allowed,
@@ -61,7 +61,7 @@ struct Way {
 }
 
 impl HttpOutbound {
-    /// Starts to configure one; without more it reaches public addresses only.
+    /// Starts to configure one; by default it reaches only public addresses.
     pub fn builder() -> HttpOutboundBuilder {
         HttpOutboundBuilder::new()
     }
@@ -87,7 +87,7 @@ impl HttpOutbound {
 
     fn tell(&self, request: &OutboundRequest, error: OutboundError) {
         let Some(told) = &self.0.told else { return };
-        // Of a URL that is none, nothing is repeated.
+        // An invalid URL is not repeated.
         let url = Url::parse(request.url()).ok().filter(|_| Destination::parse(request.url()).is_ok());
         told(url.as_ref().and_then(Url::host_str).unwrap_or_default(), error);
     }
@@ -110,8 +110,8 @@ impl Outbound for HttpOutbound {
     }
 }
 
-/// Reads a URL twice: strictly, and as the HTTP client does, which must see the same host in it. An address is checked
-/// here, for no resolver ever sees it.
+/// Parses a URL twice: strictly, and like the HTTP client, which must find the same host. An address is
+/// checked here, because no resolver sees it.
 fn checked(text: &str, allowed: Allowed) -> Result<Url, OutboundError> {
     let destination = Destination::parse(text)?;
     let url = Url::parse(text).map_err(|_| OutboundError::UrlRefused)?;
@@ -150,7 +150,7 @@ fn prepared(http: &Client, url: Url, request: &OutboundRequest) -> RequestBuilde
     })
 }
 
-/// Reads an answer, and stops as soon as it is too much.
+/// Reads a response, and stops if it is too large.
 async fn read(mut response: Response, most: usize) -> Result<OutboundResponse, OutboundError> {
     if response.content_length().is_some_and(|length| length > most as u64) {
         return Err(OutboundError::TooLarge);
@@ -167,7 +167,7 @@ async fn read(mut response: Response, most: usize) -> Result<OutboundResponse, O
     Ok(fields.fold(bare, |response, (name, value)| response.header(name.as_str(), value)))
 }
 
-/// What a failure was; its own text names the URL.
+/// Classifies a failure; its own text contains the URL.
 fn failed(error: &::reqwest::Error) -> OutboundError {
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -13,7 +13,8 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{Read, authorize, notes_of, proxies};
 
-/// hyper and nothing else. Without pages and an API of one's own, it is the three lines that name `endpoints`.
+/// hyper and nothing else. Without pages and an API of one's own, it is the three lines that name
+/// `endpoints`.
 pub async fn serve(listener: TcpListener, server: AuthorizationServer, guard: Guard) {
     let endpoints = EndpointService::new(server.clone()).with_guards([guard.clone()]);
     let api = GuardLayer::new(guard, Read::requirement()).layer(service_fn(notes_of));

@@ -1,4 +1,5 @@
-//! The same cases for every adapter, over a socket: what it copies in, what it copies out, and whom it thinks a request comes from.
+//! The same cases for every adapter, over a socket: what it copies in, what it copies out, and whom it thinks
+//! a request comes from.
 
 mod actix_app;
 mod axum_router;
@@ -25,7 +26,8 @@ use tower::ServiceExt as _;
 use crate::support::guarded::API;
 use crate::support::{Fixture, SECRET, TestClock, basic, clients, code_query, encode};
 
-/// Every adapter. Each serves the endpoints, `/authorize` where alice always says yes, and `/notes` for tokens with the scope `read`.
+/// Every adapter. Each serves the endpoints, `/authorize` where alice always says yes, and `/notes` for
+/// tokens with the scope `read`.
 const ADAPTERS: &[Adapter] = &[Adapter::Axum, Adapter::Hyper, Adapter::Poem, Adapter::Actix];
 
 #[derive(Clone, Copy, Debug)]
