@@ -52,6 +52,12 @@ fn check_reports_every_mistake_and_touches_no_store() {
 }
 
 #[test]
+fn the_configuration_for_containers_has_no_mistake() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/server/compose.toml");
+    assert_eq!(done(&["check", file]), "");
+}
+
+#[test]
 fn what_cannot_start_is_one_line_and_exit_status_2() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -116,4 +122,63 @@ fn clients_and_grants_are_listed_and_what_is_not_there_is_said() {
     let (code, _, err) = run(&["clients", "list"]);
     assert!(code == 2 && err.starts_with("error: store: memory "), "{err}");
     assert_eq!(run(&[path(&config), "grants", "revoke"]).0, 2, "all grants end by no slip of the hand");
+}
+
+#[test]
+fn applications_are_added_and_their_secrets_shown_once() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    let described = |name: &str, text: &str| {
+        let path = folder.file(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let add = |files: &[&str]| run(&[&[path(&config), "clients", "add"], files].concat());
+    let list = || done(&[path(&config), "clients", "list"]);
+    let one = described("one.toml", "client_name = \"Blog\"\nredirect_uris = [\"https://blog.example/cb\"]");
+    let several = described(
+        "several.toml",
+        r#"
+        [[clients]]
+        client_name = "Job"
+        grant_types = ["client_credentials"]
+        [[clients]]
+        client_name = "Phone"
+        application_type = "native"
+        redirect_uris = ["com.example.phone:/cb"]
+        token_endpoint_auth_method = "none"
+        "#,
+    );
+    let (code, out, err) = add(&[&one, &several]);
+    assert_eq!(code, 0, "{err}");
+    let made: Vec<Vec<&str>> = out.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(made.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1], "{out}");
+    let listed = list();
+    for (row, (method, name)) in
+        made.iter().zip([("client_secret_basic", "Blog"), ("client_secret_basic", "Job"), ("none", "Phone")])
+    {
+        let expected = format!("{}\tregistered\tactive\t{method}\t{name}", row[0]);
+        assert!(listed.lines().any(|line| line == expected), "{expected}: {listed}");
+    }
+    assert!(!listed.contains(made[0][1]) && !err.contains(made[0][1]));
+
+    for (text, expected) in [
+        ("client_id = \"own\"", "application: client_id is made by the server, so leave it out"),
+        ("client_name =", "line 1: "),
+        ("redirect_uri = \"https://app.example/cb\"", "unknown field `redirect_uri`"),
+        ("users = []\n[[clients]]\nclient_name = \"A\"", "unknown key `users`"),
+        (
+            "grant_types = [\"client_credentials\"]\ntoken_endpoint_auth_method = \"none\"",
+            "cannot use client_credentials",
+        ),
+    ] {
+        let broken = described("broken.toml", text);
+        let (code, out, err) = add(&[&broken]);
+        assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 1), "{text}: {err}");
+        assert!(err.starts_with("error: ") && err.contains(expected), "{text}: {err}");
+        // Nor is one of another file registered.
+        assert!(expected.starts_with("cannot") || add(&[&one, &broken]).1.is_empty(), "{text}");
+    }
+    assert_eq!(add(&["/nowhere/at-all.toml"]).0, 2);
+    assert_eq!(list(), listed);
 }

@@ -182,7 +182,8 @@ async fn ft_11_what_has_expired_is_kept_until_it_has_on_every_node() {
     let fixture = Fixture::new();
     let lifetime =
         fixture.token("robot", &[("grant_type", "client_credentials")]).await.json()["expires_in"].as_u64();
-    // A node whose clock is 30 seconds ahead sweeps, and one whose clock is 30 seconds behind still serves the token.
+    // A node whose clock is 30 seconds ahead sweeps, and one whose clock is 30 seconds behind still serves
+    // the token.
     fixture.clock.advance(Duration::from_secs(lifetime.unwrap() + 60));
     assert_eq!(fixture.server.sweep().await.unwrap(), 0);
     fixture.clock.advance(Duration::from_secs(1));

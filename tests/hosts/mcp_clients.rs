@@ -1,6 +1,6 @@
-//! The documents and registrations of well-known MCP clients, and how they log in under `Profile::Mcp`. Each says where it
-//! was read: *quoted* is a whole document that others fetched and published, *reconstructed* was put together from what the
-//! named places say of it.
+//! The documents and registrations of well-known MCP clients, and how they log in under `Profile::Mcp`. Each
+//! says where it was read: *quoted* is a whole document that others fetched and published, *reconstructed*
+//! was put together from what the named places say of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,8 @@ fn published() -> Vec<Published> {
                 "jwks_uri": "https://chatgpt.com/oauth/jwks.json",
             }),
         ),
-        // Quoted, alike, in the tests of several public authorization servers, as fetched in August and September 2026.
+        // Quoted, alike, in the tests of several public authorization servers, as fetched in August and
+        // September 2026.
         client(
             "https://claude.ai/oauth/mcp-oauth-client-metadata",
             "https://claude.ai/api/mcp/auth_callback",
@@ -96,8 +97,9 @@ fn published() -> Vec<Published> {
                 "token_endpoint_auth_method": "none",
             }),
         ),
-        // Reconstructed from <https://github.com/speakeasy-api/gram/pull/5516>: self-referential, method `none`, loopback
-        // redirect URIs alone. <https://github.com/openai/codex/pull/38089> has the form of the URL.
+        // Reconstructed from <https://github.com/speakeasy-api/gram/pull/5516>: self-referential, method
+        // `none`, loopback redirect URIs alone. <https://github.com/openai/codex/pull/38089> has the form of
+        // the URL.
         client(
             "https://chatgpt.com/oauth/codex/a1b2c3d4e5f6/client.json",
             "http://127.0.0.1:43123/callback/a1b2c3d4e5f6",
@@ -136,8 +138,9 @@ fn published() -> Vec<Published> {
                 "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
             }),
         ),
-        // Reconstructed: the URL is in <https://github.com/zed-industries/zed>, `crates/context_server/src/oauth.rs`; the redirect
-        // URI and the method are what tests of public authorization servers have.
+        // Reconstructed: the URL is in <https://github.com/zed-industries/zed>,
+        // `crates/context_server/src/oauth.rs`; the redirect URI and the method are what tests of public
+        // authorization servers have.
         client(
             "https://zed.dev/oauth/client-metadata.json",
             "http://127.0.0.1:27523/callback",
@@ -173,7 +176,8 @@ fn published() -> Vec<Published> {
     ]
 }
 
-/// Cursor registers itself. Reconstructed: the three URIs are in <https://github.com/erp-mafia/accounted/pull/2225> and
+/// Cursor registers itself. Reconstructed: the three URIs are in
+/// <https://github.com/erp-mafia/accounted/pull/2225> and
 /// <https://github.com/soflyy/agent-connector-for-wp/issues/111>, the other members in
 /// <https://github.com/better-auth/better-auth/issues/10946>.
 fn cursor() -> Value {
@@ -191,8 +195,8 @@ fn cursor() -> Value {
     })
 }
 
-/// Grok publishes no document, and registers itself. Reconstructed: the redirect URI of its live registration is in
-/// <https://github.com/erp-mafia/accounted/pull/2158>.
+/// Grok publishes no document, and registers itself. Reconstructed: the redirect URI of its live registration
+/// is in <https://github.com/erp-mafia/accounted/pull/2158>.
 fn grok() -> Value {
     json!({
         "client_name": "Grok",

@@ -1,4 +1,5 @@
-//! What the authorization part of the Model Context Protocol asks for (revision 2026-07-28), and what other tests do not have.
+//! What the authorization part of the Model Context Protocol asks for (revision 2026-07-28), and what other
+//! tests do not have.
 
 use std::sync::Arc;
 

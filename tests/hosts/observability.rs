@@ -111,7 +111,7 @@ async fn a_server_is_ready_while_its_parts_answer() {
     assert!(fixture.server.ready().await.is_ok());
     plan.arm(0, Fault::Transient);
     let failed = fixture.server.ready().await.unwrap_err();
-    assert_eq!(failed.to_string(), "the store failed for now: injected");
+    assert_eq!(failed.to_string(), "the store failed temporarily: injected");
     plan.arm(0, Fault::Hang);
     assert!(matches!(fixture.server.ready().await, Err(HostError::Deadline)));
     let registry = Faulty::new(MemoryRegistry::new(clients()), &plan);
@@ -128,6 +128,9 @@ async fn a_sweep_tells_how_much_it_removed() {
     fixture.clock.advance(Duration::from_secs(24 * 60 * 60));
     assert_eq!(fixture.server.sweep().await.unwrap(), 1);
     assert_eq!(fixture.log.whats().pop(), Some(EventKind::GrantsSwept(1)));
+    let events = fixture.log.whats().len();
+    assert_eq!(fixture.server.sweep().await.unwrap(), 0);
+    assert_eq!(fixture.log.whats().len(), events, "nothing was removed, and nothing is told");
 }
 
 /// Counts by name and labels; a histogram by how often it was recorded.

@@ -1,4 +1,5 @@
-//! `Profile::Mcp`: what the clients of the Model Context Protocol really send. Each fixture names where it was seen.
+//! `Profile::Mcp`: what the clients of the Model Context Protocol really send. Each fixture names where it
+//! was seen.
 
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ const OTHER: &str = "https://other.example";
 /// <https://github.com/anthropics/claude-code/issues/42301>: its document, and the port that it listens on.
 const CLAUDE_CODE: &str = "https://claude.ai/oauth/claude-code-client-metadata";
 
-/// <https://github.com/microsoft/vscode/issues/284477> and <https://github.com/openai/codex/issues/24890>: `resource` is
-/// absent from the authorization request. <https://github.com/anthropics/claude-code/issues/10572>: from both.
+/// <https://github.com/microsoft/vscode/issues/284477> and <https://github.com/openai/codex/issues/24890>:
+/// `resource` is absent from the authorization request.
+/// <https://github.com/anthropics/claude-code/issues/10572>: from both.
 const RESOURCE_OMITTED: [(&[&str], &[&str]); 4] =
     [(&[], &[MCP]), (&[MCP], &[]), (&[], &[]), (&[MCP], &[MCP])];
 
@@ -134,8 +136,8 @@ async fn of_several_resources_one_that_was_not_named_before_may_be_named_late() 
     assert_eq!(strict.error(), (400, "invalid_target".to_owned()));
 }
 
-/// <https://github.com/modelcontextprotocol/typescript-sdk/issues/1968>: `URL.href` puts a slash behind a bare origin.
-/// <https://github.com/openai/codex/issues/28830>: the same resource twice.
+/// <https://github.com/modelcontextprotocol/typescript-sdk/issues/1968>: `URL.href` puts a slash behind a
+/// bare origin. <https://github.com/openai/codex/issues/28830>: the same resource twice.
 #[tokio::test]
 async fn a_slash_at_the_end_of_a_resource_and_a_repetition_make_no_difference() {
     let fixture = served(&claude_code());
@@ -161,8 +163,8 @@ async fn get(server: &AuthorizationServer, path: &str) -> Option<Answer> {
     Some(Answer(server.handle(endpoint, &Request::get("")).await))
 }
 
-/// The order in which the SDKs look: before the path, and behind it, under both names. A path that is none of them, such as
-/// that of the MCP server, is answered with 404, and they go on to the next.
+/// The order in which the SDKs look: before the path, and behind it, under both names. A path that is none of
+/// them, such as that of the MCP server, is answered with 404, and they go on to the next.
 #[tokio::test]
 async fn md_01_the_metadata_are_where_mcp_clients_look() {
     let built = |issuer: &str, profile| {
@@ -229,7 +231,8 @@ async fn a_preflight_allows_the_version_header_of_mcp() {
     }
 }
 
-/// What <https://github.com/modelcontextprotocol/typescript-sdk> sends by default: no `scope`, and a loopback port.
+/// What <https://github.com/modelcontextprotocol/typescript-sdk> sends by default: no `scope`, and a loopback
+/// port.
 #[tokio::test]
 async fn a_client_registers_itself_and_logs_in() {
     let fixture = served(&Site::new());
@@ -251,8 +254,8 @@ async fn a_client_registers_itself_and_logs_in() {
     assert_eq!(tokens.status(), 200, "{}", tokens.json());
 }
 
-/// <https://github.com/modelcontextprotocol/typescript-sdk>, `registerClient`: the scope of the first challenge is what it
-/// registers with, and a later challenge asks for more.
+/// <https://github.com/modelcontextprotocol/typescript-sdk>, `registerClient`: the scope of the first
+/// challenge is what it registers with, and a later challenge asks for more.
 #[tokio::test]
 async fn a_client_that_registers_with_its_first_scope_may_ask_for_a_further_one() {
     let fixture = served(&Site::new());

@@ -1,5 +1,6 @@
-//! The `oauth2` crate, which no one here wrote, against `examples/server` over HTTP, with a real login and consent.
-//! The clients of other languages, and the browser, are in `tests/clients`; `tests/run.sh` runs them all.
+//! The `oauth2` crate, which no one here wrote, against `examples/server` over HTTP, with a real login and
+//! consent. The clients of other languages, and the browser, are in `tests/clients`; `tests/run.sh` runs them
+//! all.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -287,7 +288,8 @@ fn television(server: &Server) -> Television {
 }
 
 impl Server {
-    /// Sends what the crate made; `https` in an address means this server all the same, for the crate revokes only there.
+    /// Sends what the crate made; `https` in an address means this server all the same, for the crate revokes
+    /// only there.
     fn http(&self) -> impl Fn(HttpRequest) -> Result<HttpResponse, std::io::Error> + use<> {
         let address: SocketAddr = self.address;
         move |request| exchange(address, request)

@@ -1,5 +1,5 @@
-//! Several issuers in one server: how they are found, and that they come and go. What one hands out is worthless at every
-//! other one: see `tenants_matrix`.
+//! Several issuers in one server: how they are found, and that they come and go. What one hands out is
+//! worthless at every other one: see `tenants_matrix`.
 
 use std::sync::Arc;
 

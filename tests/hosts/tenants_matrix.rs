@@ -1,5 +1,5 @@
-//! Every artefact of one tenant at every other one is answered exactly as one that no one handed out, and changes nothing:
-//! with stores of their own, and in the spaces of one SQLite file.
+//! Every artefact of one tenant at every other one is answered exactly as one that no one handed out, and
+//! changes nothing: with stores of their own, and in the spaces of one SQLite file.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ struct Tenant {
 }
 
 impl Tenant {
-    /// The same clients, secrets, users and scopes at each; what differs is the issuer, and what is given here.
+    /// The same clients, secrets, users and scopes at each; what differs is the issuer, and what is given
+    /// here.
     fn new<S, R, K>(name: &str, store: S, registrar: Arc<R>, keys: K) -> Self
     where
         S: TokenStore + 'static,

@@ -1,4 +1,5 @@
-//! `grantor::testing`: what it issues is what a real server issues, and its guard tells good tokens from bad ones.
+//! `grantor::testing`: what it issues is what a real server issues, and its guard tells good tokens from bad
+//! ones.
 
 use std::time::Duration;
 

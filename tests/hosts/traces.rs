@@ -3,8 +3,11 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use grantor::audit::TracingAudit;
+use grantor::Request;
+use grantor::audit::{Endpoint, TracingAudit};
+use grantor::http::Method;
 use grantor::testing::TestServer;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -20,16 +23,50 @@ impl io::Write for Written {
     }
 }
 
-#[tokio::test]
-async fn an_event_is_fields_that_a_log_can_be_searched_by() {
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// What is traced from here on in this test, and each span as it begins.
+fn traced() -> (Written, tracing::subscriber::DefaultGuard) {
     let written = Written::default();
     let writer = written.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_max_level(tracing::Level::DEBUG)
+        .with_span_events(FmtSpan::NEW)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (written, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn a_request_is_a_span_whatever_becomes_of_it() {
+    let (written, _guard) = traced();
+    let server = TestServer::builder().users(["alice"]).scopes(["read"]);
+    let server = server.configure(|server| server.audit(TracingAudit::new())).build();
+    let requests = [
+        (Request::new(Method::Options), 204),
+        (Request::new(Method::Get), 405),
+        (Request::post_form("x".repeat(64 * 1024 + 1)), 413),
+        (Request::post_form("grant_type=x&client_id=app"), 400),
+    ];
+    for (at, (request, status)) in requests.into_iter().enumerate() {
+        assert_eq!(server.server().handle(Endpoint::Token, &request).await.status, status);
+        let text = written.text();
+        let begun = text.lines().filter(|line| line.contains("request{endpoint=\"token\"}: grantor: new"));
+        assert_eq!(begun.count(), at + 1, "{status}: {text}");
+    }
+    let text = written.text();
+    let refused = text.lines().filter(|line| line.contains("event=Refused")).collect::<Vec<_>>();
+    assert!(refused.len() == 2 && refused.iter().all(|line| line.contains("request{endpoint=")), "{text}");
+}
+
+#[tokio::test]
+async fn an_event_is_fields_that_a_log_can_be_searched_by() {
+    let (written, _guard) = traced();
     let server = TestServer::builder()
         .users(["alice"])
         .scopes(["read"])
@@ -40,7 +77,7 @@ async fn an_event_is_fields_that_a_log_can_be_searched_by() {
     let refused = server.request_of("app", &[("grant_type", "authorization_code"), ("code", "made up")]);
     drop(server.server().token(&refused).await);
 
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let text = written.text();
     let line = |event: &str| {
         text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("{event}: {text}")).to_owned()
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grantor::client::Registrar;
-use grantor::{Client, ClientId, ClientState, Registration, Replacement};
+use grantor::{Client, ClientId, ClientState, EventKind, Registration, Replacement};
 
 use crate::support::registering::{Own, Registering, app};
 
@@ -26,9 +26,11 @@ async fn a_client_that_nobody_connects_goes_and_one_that_is_connected_stays() {
     let (unused, used) = (server.registered(&app()).await, server.registered(&app()).await);
     server.tokens(&used, "read").await;
     server.fixture.clock.advance(DAY - Duration::from_secs(1));
-    assert_eq!(server.swept().await, 0, "it is not time yet");
+    let is_sweep = |event: &EventKind| matches!(event, EventKind::ClientsSwept(_));
+    let sweeps = || server.fixture.log.whats().into_iter().filter(is_sweep).collect::<Vec<_>>();
+    assert_eq!((server.swept().await, sweeps()), (0, vec![]), "it is not time yet");
     server.fixture.clock.advance(Duration::from_secs(1));
-    assert_eq!(server.swept().await, 1);
+    assert_eq!((server.swept().await, sweeps()), (1, vec![EventKind::ClientsSwept(1)]));
     assert!(!server.is_there(&unused).await && server.is_there(&used).await);
 
     server.fixture.clock.advance(DAY * 365);

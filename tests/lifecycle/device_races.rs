@@ -46,7 +46,8 @@ async fn dg_10_of_approval_and_denial_at_once_a_denial_sticks() {
         let answers: JoinSet<Option<bool>> = answers.collect();
         let said: Vec<bool> = answers.join_all().await.into_iter().flatten().collect();
         let poll = fixture.poll("tv", &codes.device).await;
-        // One yes at most is told that it was first; a no ends the grant whatever was said before (RFC 8628 section 3.3).
+        // One yes at most is told that it was first; a no ends the grant whatever was said before (RFC 8628
+        // section 3.3).
         assert!(said.iter().filter(|yes| **yes).count() <= 1, "round {round}");
         assert!(!said.is_empty(), "round {round}");
         assert_eq!(poll.status() == 200, !said.contains(&false), "round {round}: {}", poll.json());

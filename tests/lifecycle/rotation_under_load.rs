@@ -36,7 +36,8 @@ fn seconds(n: i64) -> Duration {
 /// How long a token lives by default, in seconds.
 const TOKEN: i64 = 600;
 
-/// Announced for half an hour, six times as long as a key set may be cached; published for longer than a token lives.
+/// Announced for half an hour, six times as long as a key set may be cached; published for longer than a
+/// token lives.
 fn schedule() -> KeySchedule {
     KeySchedule::new(seconds(HOUR / 2), seconds(HOUR), seconds(HOUR / 4)).unwrap()
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::postgres::Postgres;
 use super::watched::{Watched, free_port, fresh_directory, soon};
 
-/// In the mode `transaction`, with fewer connections to the server than it has clients. Otherwise as it comes: it knows no
-/// prepared statements, and refuses options at the start.
+/// In the mode `transaction`, with fewer connections to the server than it has clients. Otherwise as it
+/// comes: it knows no prepared statements, and refuses options at the start.
 pub struct PgBouncer {
     port: u16,
     _watcher: Watched,
@@ -15,6 +15,19 @@ pub struct PgBouncer {
 
 impl PgBouncer {
     pub fn before(server: &Postgres) -> Self {
+        let mut log = String::new();
+        // Somebody else may take the port before the pooler does.
+        for _ in 0..5 {
+            match Self::try_before(server) {
+                Ok(pooler) => return pooler,
+                Err(last) => log = last,
+            }
+        }
+        panic!("PgBouncer does not start: {log}");
+    }
+
+    /// `Err` is its log.
+    fn try_before(server: &Postgres) -> Result<Self, String> {
         let (directory, port) = (fresh_directory("pgbouncer"), free_port());
         let settings = directory.join("pgbouncer.ini");
         let databases = format!("[databases]\n* = host=127.0.0.1 port={} user=grantor\n", server.port);
@@ -27,10 +40,12 @@ impl PgBouncer {
         let command: Vec<String> = server.before().into_iter().chain([program, settings]).collect();
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let watcher = Watched::run(&directory, "TERM", &command);
+        // What listens there may be another program, and then the pooler has ended.
         let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        let log = || std::fs::read_to_string(directory.join("log")).unwrap_or_default();
-        assert!(soon(Duration::from_secs(60), listens), "PgBouncer does not start: {}", log());
-        Self { port, _watcher: watcher }
+        if soon(Duration::from_secs(60), || listens() || !watcher.is_running()) && watcher.is_running() {
+            return Ok(Self { port, _watcher: watcher });
+        }
+        Err(std::fs::read_to_string(directory.join("log")).unwrap_or_default())
     }
 
     /// The URL of a database of the server, by way of the pooler.

@@ -67,7 +67,8 @@ async fn accept(listener: TcpListener, server: u16, state: Arc<Mutex<State>>) {
     }
 }
 
-/// Both directions in one task, so that what was armed meets whole requests: a client of a database writes one at a time.
+/// Both directions in one task, so that what was armed meets whole requests: a client of a database writes
+/// one at a time.
 async fn pass(mut client: TcpStream, server: u16, state: Arc<Mutex<State>>) -> std::io::Result<()> {
     let is_down = || state.lock().unwrap().down;
     if is_down() {

@@ -15,8 +15,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Runs the command, which must not fork into the background; `stop` is the signal that ends it: one that it cannot
-    /// put off.
+    /// Runs the command, which must not fork into the background; `stop` is the signal that ends it: one that
+    /// it cannot put off.
     pub fn run(directory: &Path, stop: &str, command: &[&str]) -> Self {
         let mut shell = Command::new("sh")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/servers/watch.sh"))

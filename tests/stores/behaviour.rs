@@ -103,7 +103,8 @@ where
     store.list(&Filter::default(), Page::first(100)).await.unwrap();
 }
 
-/// Calls that begin before the store is closed are answered; one that begins later fails, and has not happened.
+/// Calls that begin before the store is closed are answered; one that begins later fails, and has not
+/// happened.
 pub async fn a_closed_store_takes_no_more<S: TokenStore>(store: &S, close: impl Future<Output = ()>) {
     // Fewer than there may be connections, and each of the second ten has one.
     let writes: Vec<Write> = (0..20).map(|number| Write::insert(grant(number), now())).collect();
@@ -116,7 +117,8 @@ pub async fn a_closed_store_takes_no_more<S: TokenStore>(store: &S, close: impl 
     assert!(matches!(&late, Err(CommitError::Store(error)) if nothing(error)), "{late:?}");
 }
 
-/// Makes the grant [`grant(2)`](grant) and the client `b` unreadable, in whatever way, and lets nothing else suffer from it.
+/// Makes the grant [`grant(2)`](grant) and the client `b` unreadable, in whatever way, and lets nothing else
+/// suffer from it.
 pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
     store: &S,
     damage: impl AsyncFnOnce(),

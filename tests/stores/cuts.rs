@@ -1,4 +1,5 @@
-//! Connections that are cut before a request arrives, and before its answer does: at every request of every flow.
+//! Connections that are cut before a request arrives, and before its answer does: at every request of every
+//! flow.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

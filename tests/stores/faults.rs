@@ -1,4 +1,5 @@
-//! A fault of every call in every flow, as `tests/lifecycle/faults.rs` has them in memory, on the stores that come with the crate.
+//! A fault of every call in every flow, as `tests/lifecycle/faults.rs` has them in memory, on the stores that
+//! come with the crate.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The stores that come with the crate, on real databases: `cargo test -p grantor-tests --test stores`. The servers are started by the
-//! tests themselves (`tests/servers/`); one that cannot start is a failure.
+//! The stores that come with the crate, on real databases: `cargo test -p grantor-tests --test stores`. The
+//! servers are started by the tests themselves (`tests/servers/`); one that cannot start is a failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 #[path = "../servers/mod.rs"]

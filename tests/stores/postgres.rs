@@ -49,7 +49,7 @@ async fn what_is_wrong_with_a_server_is_said_in_one_line_at_start() {
         ),
         (server.url_of("nowhere"), "nowhere on 127.0.0.1:"),
         (server.url_of("nowhere"), "there is no such database: create it, or name another one"),
-        (server.url().replace("grantor@", "stranger:hunter2@"), "user name or password were refused"),
+        (server.url().replace("grantor@", "stranger:hunter2@"), "user name or password was rejected"),
         (server.url().replace("grantor@", "guest@"), "the tables cannot be created"),
         (
             format!("postgres://user:hunter2@127.0.0.1:{nobody_listens}/db"),

@@ -283,7 +283,8 @@ fn inserts(numbers: std::ops::Range<u8>) -> Vec<Write> {
     numbers.map(|number| Write::insert(behaviour::grant(number), behaviour::now())).collect()
 }
 
-/// How many transactions are in the log: the header of a page says how large the file is after a commit, and else 0.
+/// How many transactions are in the log: the header of a page says how large the file is after a commit, and
+/// else 0.
 fn transactions(path: &str) -> usize {
     let log = std::fs::read(format!("{path}-wal")).unwrap();
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());

@@ -1,11 +1,12 @@
 //! Clients that a program puts in their place at each start.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use grantor::client::{ClientListing, ClientPage, RegistryError};
+use grantor::client::{ClientListing, ClientPage, RegistryError, SealedSecrets};
 use grantor::{
     AuthMethod, BackendError, Client, ClientId, ClientRegistry, ClientState, MemoryRegistry, Registrar,
-    Replacement, async_trait,
+    Replacement, SecretText, async_trait,
 };
 
 fn app(callback: &str) -> Client {
@@ -49,16 +50,45 @@ async fn what_the_host_disabled_stays_disabled() {
     assert_eq!(stored.state(), ClientState::Disabled, "a program may disable its own client, too");
 }
 
+/// Seals as authenticated encryption does: never the same text twice.
+#[derive(Debug, Default)]
+struct Nonces(AtomicU32);
+
+impl SealedSecrets for Nonces {
+    fn seal(&self, secret: &SecretText) -> Result<String, BackendError> {
+        Ok(format!("{} {}", self.0.fetch_add(1, Ordering::SeqCst), secret.reveal()))
+    }
+
+    fn open(&self, _: &str) -> Result<SecretText, BackendError> {
+        Err(BackendError::permanent("not asked for"))
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_was_sealed_again_is_stored_for_the_key_may_be_another() {
+    let (registry, nonces) = (MemoryRegistry::default(), Nonces::default());
+    let sealed = || {
+        let client = Client::builder("app").redirect_uri(ONE).auth_method(AuthMethod::ClientSecretJwt);
+        let client = client.sealed_secret("a secret of the client, of 40 characters", &nonces).unwrap();
+        client.build().unwrap()
+    };
+    let (first, second) = (sealed(), sealed());
+    for (client, revision) in [(&first, 0), (&first, 0), (&second, 1)] {
+        registry.upsert(client.clone()).await.unwrap();
+        let stored = registry.client(&ClientId::new("app")).await.unwrap().unwrap();
+        assert_eq!(stored.revision(), revision);
+    }
+}
+
 /// A registry where another writer is always faster, for the first `rivals` writes.
 struct Contended {
     inner: MemoryRegistry,
-    rivals: std::sync::atomic::AtomicU32,
+    rivals: AtomicU32,
 }
 
 impl Contended {
     async fn rival(&self) {
-        use std::sync::atomic::Ordering::SeqCst;
-        let left = self.rivals.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        let left = self.rivals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match (left, self.inner.client(&ClientId::new("app")).await.unwrap()) {
             (Err(_), _) => {}
             (Ok(_), None) => self.inner.insert(app(ONE)).await.unwrap(),

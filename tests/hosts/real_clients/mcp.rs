@@ -1,5 +1,5 @@
-//! The official Rust MCP SDK, which no one here wrote, against `examples/mcp_server`. Those of other languages are in
-//! `tests/clients`.
+//! The official Rust MCP SDK, which no one here wrote, against `examples/mcp_server`. Those of other
+//! languages are in `tests/clients`.
 
 use rmcp::model::{CallToolRequestParams, CallToolResult};
 use rmcp::service::{RoleClient, RunningService};

@@ -1,4 +1,5 @@
-//! `examples/server` and `examples/mcp_server` as programs of their own, on a free port, for as long as the value lives.
+//! `examples/server` and `examples/mcp_server` as programs of their own, on a free port, for as long as the
+//! value lives.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

@@ -61,8 +61,8 @@ impl User {
         }
     }
 
-    /// Enters the code that a device's address brings along, signs in, presses the button of this decision, and
-    /// stays on the page that says what became of it.
+    /// Enters the code that a device's address brings along, signs in, presses the button of this decision,
+    /// and stays on the page that says what became of it.
     pub(crate) fn connect(mut self, url: &str, decision: &str) -> String {
         let mut place = self.go("GET", Url::parse(url).unwrap(), Vec::new());
         let signed_in = [("username", "alice"), ("password", "correct horse battery staple")];

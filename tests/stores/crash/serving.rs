@@ -16,8 +16,8 @@ pub struct Serving {
     running: Option<(Child, BufReader<ChildStdout>)>,
 }
 
-/// Nothing expires while the proof lasts; `app` is a public client with refresh tokens, and `conf` may look at every
-/// token.
+/// Nothing expires while the proof lasts; `app` is a public client with refresh tokens, and `conf` may look
+/// at every token.
 const TAIL: &str = "
 [[clients]]
 client_id = \"app\"

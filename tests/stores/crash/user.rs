@@ -128,8 +128,8 @@ impl User {
         }
     }
 
-    /// Asks again what was not answered, and looks whether everything is as it was answered: what has changed since
-    /// the latest check, or all there is. `restarted`: the server has forgotten what it had in memory.
+    /// Asks again what was not answered, and looks whether everything is as it was answered: what has changed
+    /// since the latest check, or all there is. `restarted`: the server has forgotten what it had in memory.
     pub fn check(&mut self, all: bool, restarted: bool) {
         self.wire.reconnect();
         until(|| self.pending.is_none() || self.try_pending(restarted).is_some());
@@ -219,7 +219,8 @@ impl User {
         Some(())
     }
 
-    /// A request whose push was answered waits for its user. Its approval may go unanswered: then no one has its code.
+    /// A request whose push was answered waits for its user. Its approval may go unanswered: then no one has
+    /// its code.
     fn try_visit(&mut self, request_uri: &str, pushed: Instant, restarted: bool) -> Option<()> {
         let query = encode(&[("client_id", "app"), ("request_uri", request_uri)]);
         let asked = self.wire.asked(&query)?;

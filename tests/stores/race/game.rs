@@ -195,8 +195,8 @@ async fn judge_revocation(node: &Node, prize: &Value, outcomes: &[Value]) -> Res
     Ok(())
 }
 
-/// Every request after the deletion was refused; what was issued before it ended with it; and what was under way
-/// meanwhile ends when the host ends it again.
+/// Every request after the deletion was refused; what was issued before it ended with it; and what was under
+/// way meanwhile ends when the host ends it again.
 async fn judge_deletion(node: &Node, prize: &Value, outcomes: &[Value]) -> Result<(), String> {
     let removed = outcomes.iter().find_map(|outcome| outcome["removed"].as_u64()).unwrap();
     let issued: Vec<&Value> = outcomes.iter().filter_map(Value::as_array).flatten().collect();

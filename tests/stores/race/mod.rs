@@ -1,5 +1,5 @@
-//! Two processes with 32 tasks each on one store: of all that can be won once, one wins. And the negative control: a store
-//! that reads first and writes afterwards, in the same database, fails the same run.
+//! Two processes with 32 tasks each on one store: of all that can be won once, one wins. And the negative
+//! control: a store that reads first and writes afterwards, in the same database, fails the same run.
 
 mod game;
 mod naive;
@@ -50,7 +50,7 @@ async fn of_two_processes_one_wins(place: &Place) {
         let rounds = match place {
             // Four round trips in place of one.
             Place::Pooled(..) => rounds(20, 10_000),
-            _ => rounds(200, 10_000),
+            _ => rounds(50, 10_000),
         };
         for round in 0..rounds {
             if let Err(what) = played(race, &here, &mut there).await {

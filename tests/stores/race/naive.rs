@@ -15,8 +15,8 @@ use grantor::{
 
 use crate::places::AnyStore;
 
-/// Reads the version, compares, and then writes whatever is there by now. Remembers one-time identifiers in the same
-/// way, and clients for as long as it lives.
+/// Reads the version, compares, and then writes whatever is there by now. Remembers one-time identifiers in
+/// the same way, and clients for as long as it lives.
 pub struct Naive {
     inner: AnyStore,
     clients: Mutex<HashMap<ClientId, Arc<Client>>>,

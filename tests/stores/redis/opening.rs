@@ -44,7 +44,7 @@ async fn a_missing_or_wrong_password_is_refused() {
     let url = |password| format!("redis://:{password}@127.0.0.1:{}", server.port);
     for url in [server.url(), url("hunter2")] {
         let error = refused(RedisStore::options(), &url).await;
-        assert!(error.contains("correct user and password in the URL"), "{error}");
+        assert!(error.contains("correct the user name and the password in the URL"), "{error}");
     }
     RedisStore::connect(&url("s3cret")).await.unwrap();
 }
