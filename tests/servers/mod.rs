@@ -1,5 +1,7 @@
-//! Private servers on free loopback ports, in directories that go with them. Nothing outlives the test process, however it ends.
+//! Private servers on free loopback ports, in directories that go with them. Nothing outlives the test
+//! process, however it ends.
 
+pub mod haproxy;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;

@@ -1,5 +1,6 @@
 //! A PostgreSQL server of our own.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,8 +10,8 @@ use super::watched::{Watched, free_port, fresh_directory, soon};
 
 const START: Duration = Duration::from_secs(60);
 
-/// It is stopped, and what it wrote removed, when this is dropped or the process ends. PostgreSQL does not run as root, so
-/// that root runs it as `postgres`, or as `nobody`.
+/// It is stopped, and what it wrote removed, when this is dropped or the process ends. PostgreSQL does not
+/// run as root, so that root runs it as `postgres`, or as `nobody`.
 pub struct Postgres {
     pub port: u16,
     directory: PathBuf,
@@ -25,12 +26,7 @@ impl Postgres {
 
     /// With settings as of `postgresql.conf`: `["fsync=on"]`.
     pub fn with(settings: &[&str]) -> Self {
-        let mut server = Self {
-            port: free_port(),
-            directory: fresh_directory("postgres"),
-            user: other_user(),
-            watchers: Vec::new(),
-        };
+        let mut server = Self::empty();
         server.initialize(settings);
         // Somebody else may take the port before the server does.
         for _ in 0..5 {
@@ -41,6 +37,21 @@ impl Postgres {
             server.port = free_port();
         }
         panic!("PostgreSQL does not start: {}", server.log());
+    }
+
+    /// A standby of that server.
+    pub fn standby_of(primary: &Self) -> Self {
+        let mut server = Self::empty();
+        server.follow(primary);
+        server
+    }
+
+    fn empty() -> Self {
+        let (directory, user) = (fresh_directory("postgres"), other_user());
+        if let Some(user) = user {
+            assert!(Command::new("chown").arg(user).arg(&directory).status().unwrap().success());
+        }
+        Self { port: free_port(), directory, user, watchers: Vec::new() }
     }
 
     /// The URL of its database `postgres`.
@@ -94,6 +105,36 @@ impl Postgres {
         assert!(self.answers(), "PostgreSQL does not start again: {}", self.log());
     }
 
+    /// Becomes a standby of that server, on the port that it has: what it held is lost.
+    pub fn follow(&mut self, primary: &Self) {
+        let (data, port) = (self.data(), primary.port.to_string());
+        if Path::new(&data).exists() {
+            std::fs::remove_dir_all(&data).unwrap();
+        }
+        let from = ["-h", "127.0.0.1", "-p", &port, "-U", "grantor"];
+        let copy = ["-D", &data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
+        let copied = self.as_user(&binary("pg_basebackup"), &[&from[..], &copy].concat()).output().unwrap();
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        // The last line of a name counts: nothing follows a server that follows another one.
+        let own = format!("{}\nsynchronous_standby_names=''\n", self.sockets());
+        let settings = Path::new(&data).join("postgresql.auto.conf");
+        std::fs::OpenOptions::new().append(true).open(settings).unwrap().write_all(own.as_bytes()).unwrap();
+        self.start_again();
+    }
+
+    /// From here on, a commit waits until a standby has it.
+    pub fn wait_for_standby(&self) {
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("SELECT pg_reload_conf()");
+        let is_waited_for = || self.sql("SELECT sync_state FROM pg_stat_replication") == "sync";
+        assert!(soon(START, is_waited_for), "no standby follows: {}", self.log());
+    }
+
+    /// No standby any more.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("SELECT pg_promote()"), "t", "{}", self.log());
+    }
+
     /// Ends every other connection, each in the midst of whatever it does; how many.
     pub fn kill_backends(&self) -> usize {
         let ended = self.sql(
@@ -104,20 +145,20 @@ impl Postgres {
     }
 
     fn initialize(&self, settings: &[&str]) {
-        let directory = self.directory.to_str().unwrap();
-        if let Some(user) = self.user {
-            assert!(Command::new("chown").args([user, directory]).status().unwrap().success());
-        }
         let data = self.data();
         let arguments =
             ["-D", &data, "-U", "grantor", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
         let output = self.as_user(&binary("initdb"), &arguments).output().unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let sockets = format!("unix_socket_directories='{directory}'");
+        let sockets = self.sockets();
         let all = [&sockets as &str, "listen_addresses='127.0.0.1'", "max_connections=200"];
         let text = all.iter().chain(settings).map(|line| format!("{line}\n")).collect::<String>();
         let path = Path::new(&data).join("postgresql.auto.conf");
         std::fs::write(path, text).unwrap();
+    }
+
+    fn sockets(&self) -> String {
+        format!("unix_socket_directories='{}'", self.directory.display())
     }
 
     fn run(&mut self) {
@@ -137,8 +178,13 @@ impl Postgres {
 
     /// A run of `psql` that may fail.
     pub fn psql(&self, database: &str, statement: &str) -> Output {
+        Self::psql_at(&self.url_of(database), statement)
+    }
+
+    /// The same at any URL.
+    pub fn psql_at(url: &str, statement: &str) -> Output {
         let mut psql = Command::new(binary("psql"));
-        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, &self.url_of(database)]);
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, url]);
         psql.output().unwrap()
     }
 

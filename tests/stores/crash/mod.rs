@@ -1,7 +1,8 @@
-//! Falls at random moments under a mixed load over HTTP. Whatever was answered with success is so afterwards; whatever was
-//! not can be asked for again. And falls between the flush of a batch and its answers.
+//! Falls at random moments under a mixed load over HTTP. Whatever was answered with success is so afterwards;
+//! whatever was not can be asked for again. And falls between the flush of a batch and its answers.
 
 mod answers;
+mod fail_over;
 mod serving;
 mod user;
 mod wire;
@@ -65,7 +66,8 @@ fn a_cluster_that_waits_for_a_replica_loses_nothing_with_a_master() {
     run.all(|_| kill_a_master(&mut place)).unwrap_or_else(|found| panic!("{found}"));
 }
 
-/// What a cluster loses that was not asked to wait: no more than is promised, which is nothing; so it is counted.
+/// What a cluster loses that was not asked to wait: no more than is promised, which is nothing; so it is
+/// counted.
 #[test]
 fn a_cluster_that_does_not_wait_survives_its_masters() {
     let mut place = Place::cluster();
