@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use super::MAX_BODY;
 use crate::error::{Reason, Refusal};
 
@@ -64,16 +66,20 @@ impl<'a> Form<'a> {
         if input.len() > MAX_BODY {
             return Err(FormError::TooLarge);
         }
+        // `&`, `=`, `%` and `+` are never a part of another character, so each piece of a text is a text.
+        let mut rest = Some(str::from_utf8(input).map_err(|_| FormError::Malformed)?);
         let mut pairs = Vec::with_capacity(8);
-        for piece in input.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
+        while let Some(text) = rest {
+            let (piece, behind) = split(text, b'&');
+            rest = behind;
+            if piece.is_empty() {
+                continue;
+            }
             if pairs.len() == MAX_PARAMETERS {
                 return Err(FormError::TooLarge);
             }
-            let (name, value) = match piece.iter().position(|b| *b == b'=') {
-                Some(at) => (&piece[..at], &piece[at + 1..]),
-                None => (piece, &[][..]),
-            };
-            pairs.push((decode(name)?, decode(value)?));
+            let (name, value) = split(piece, b'=');
+            pairs.push((decode(name)?, decode(value.unwrap_or_default())?));
         }
         Ok(Self { pairs })
     }
@@ -147,15 +153,21 @@ impl std::fmt::Debug for Form<'_> {
     }
 }
 
+/// What is before this ASCII character, and what is behind it.
+fn split(text: &str, at: u8) -> (&str, Option<&str>) {
+    match memchr(at, text.as_bytes()) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
 /// Decodes one name or value: `+` is a space, `%XX` is a byte, and the result must be UTF-8.
-pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, str>, FormError> {
+pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, FormError> {
+    let raw = text.as_bytes();
     if raw.len() > MAX_PARAMETER && decoded_length(raw) > MAX_PARAMETER {
         return Err(FormError::TooLarge);
     }
-    let Some(first) = raw.iter().position(|b| matches!(b, b'%' | b'+')) else {
-        let text = std::str::from_utf8(raw).map_err(|_| FormError::Malformed)?;
-        return Ok(Cow::Borrowed(text));
-    };
+    let Some(first) = memchr2(b'%', b'+', raw) else { return Ok(Cow::Borrowed(text)) };
     let mut out = Vec::with_capacity(raw.len());
     out.extend_from_slice(&raw[..first]);
     let mut rest = raw[first..].iter();

@@ -217,7 +217,7 @@ impl AuthorizationServer {
 
     /// Counts a guess at a secret before its outcome is known. Give the outcome to [`judge`].
     pub(super) fn guess(&self, peer: Option<IpAddr>, at: impl Hash) -> Result<Attempt<'_>, Refusal> {
-        let counted = self.inner.guesses.begin(peer, at, self.now());
+        let counted = self.process().guesses.begin(peer, at, self.now());
         counted.map_err(|wait| Refusal::throttled(Reason::ClientThrottled, wait))
     }
 
@@ -257,7 +257,7 @@ impl AuthorizationServer {
         &self,
         waiting: AwaitCertificate<R>,
     ) -> Result<R::Next, Refusal> {
-        let answer = match &self.inner.mutual_tls.certificates {
+        let answer = match self.inner.mutual_tls.as_ref().and_then(|own| own.certificates.as_ref()) {
             Some(certificates) => certificates.check(&waiting.question(), self.now()).await,
             None => return Err(Reason::ClientMethodNotRegistered.into()),
         };

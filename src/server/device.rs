@@ -44,7 +44,7 @@ impl AuthorizationServer {
         let id = flow.client_id().clone();
         let flow = self.authenticate(request, flow).await?;
         // Only now: others cannot use up the limit of an authenticated client.
-        let admitted = self.inner.devices.begin(request.peer, &id, self.now());
+        let admitted = self.process().devices.begin(request.peer, &id, self.now());
         admitted.map_err(|wait| Refusal::throttled(Reason::DeviceRequestThrottled, wait))?.keep();
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
@@ -100,7 +100,7 @@ impl AuthorizationServer {
         }
         // What cannot be a code is no guess.
         let code = UserCode::parse(typed).ok_or(Reason::UserCodeUnknown)?;
-        let attempt = self.inner.user_codes.begin(peer, claimant, self.now())?;
+        let attempt = self.process().user_codes.begin(peer, claimant, self.now())?;
         let claimed = self.claim_waiting(code, claimant).await;
         let wrong = [Reason::UserCodeUnknown, Reason::UserCodeClaimed];
         match claimed.as_ref().is_err_and(|refusal| wrong.contains(&refusal.reason())) {

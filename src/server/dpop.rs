@@ -45,7 +45,7 @@ impl AuthorizationServer {
         request: &Request,
         endpoint: Endpoint,
     ) -> Result<Option<Proven>, Reason> {
-        let Some(dpop) = &self.inner.dpop else { return Ok(None) };
+        let Some(dpop) = self.inner.dpop.as_deref() else { return Ok(None) };
         if !has_proof(request) {
             return Ok(None);
         }
@@ -94,7 +94,7 @@ impl AuthorizationServer {
 
     /// The DPoP settings and the replay guard, for a resource in this process.
     pub(crate) fn proofs(&self) -> Option<(Dpop, Arc<dyn ReplayGuard>)> {
-        Some((self.inner.dpop.clone()?, self.inner.one_time.guard()?))
+        Some((self.inner.dpop.as_deref()?.clone(), self.inner.one_time.guard()?))
     }
 }
 

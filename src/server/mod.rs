@@ -26,6 +26,7 @@ mod manage;
 mod mutual_tls;
 #[cfg(feature = "openid")]
 mod openid;
+mod process;
 mod profile;
 mod protect;
 mod provider;
@@ -51,7 +52,7 @@ mod validate;
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -90,12 +91,10 @@ use crate::resource::Guard;
 use crate::signing::{AccessTokenClaims, TokenSigner};
 use crate::store::{BackendError, TokenStore};
 use crate::trust::Dpop;
-use limit::{AttemptLimiter, RegistrationLimiter};
 use logout::SessionChannels;
 use mutual_tls::MutualTls;
-use repeats::Repeats;
+use process::ProcessState;
 use single_use::SingleUse;
-use undelivered::UndeliveredAnswers;
 
 /// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
 /// parameters, so it drops into any framework's state.
@@ -143,12 +142,12 @@ struct Inner {
     slow_hash: Option<Arc<dyn SlowHash>>,
     client_signatures: Option<Arc<dyn ClientSignatures>>,
     sealed_secrets: Option<Arc<dyn SealedSecrets>>,
-    mutual_tls: MutualTls,
+    mutual_tls: Option<Box<MutualTls>>,
     signer: Option<Arc<dyn TokenSigner>>,
     access_token_claims: Option<Arc<dyn AccessTokenClaims>>,
-    dpop: Option<Dpop>,
+    dpop: Option<Box<Dpop>>,
     claims: Option<Arc<dyn ClaimsSource>>,
-    session_channels: SessionChannels,
+    session_channels: Option<Box<SessionChannels>>,
     /// The guard of the UserInfo endpoint, once it has been used.
     userinfo: OnceLock<Option<Guard>>,
     audit: Option<Arc<dyn Audit>>,
@@ -157,17 +156,7 @@ struct Inner {
     /// What authenticates cursors.
     cursor_key: Secret,
     registration: Option<Box<Registration>>,
-    /// Of guesses at the token endpoint: client secrets, passwords and the like.
-    guesses: RateLimiter,
-    devices: RateLimiter,
-    /// Of requests that public clients push.
-    pushes: RateLimiter,
-    user_codes: AttemptLimiter,
-    registrations: RegistrationLimiter,
-    unanswered: UndeliveredAnswers,
-    repeats: Repeats,
-    /// Where the next sweep continues its search for answers that can no longer be repeated.
-    answers_from: Mutex<Option<GrantId>>,
+    process: OnceLock<Box<ProcessState>>,
 }
 
 /// Knows the users.

@@ -21,6 +21,11 @@ pub(super) struct MutualTls {
 }
 
 impl MutualTls {
+    /// Boxed, and `None` if nothing is looked up in it later.
+    pub(super) fn into_used(self) -> Option<Box<Self>> {
+        (self.certificates.is_some() || self.aliases.is_some()).then(|| Box::new(self))
+    }
+
     pub(super) fn rules(&self) -> CertificateRules {
         let reads = self.certificates.is_some();
         let fetches = self.certificates.as_ref().is_some_and(|certificates| certificates.fetches());

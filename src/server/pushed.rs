@@ -55,7 +55,7 @@ impl AuthorizationServer {
         self.use_proof(proven.as_ref()).await?;
         // Anyone can name a public client and fill the store.
         if !flow.client().is_confidential() {
-            let admitted = self.inner.pushes.begin(request.peer, &id, self.now());
+            let admitted = self.process().pushes.begin(request.peer, &id, self.now());
             admitted.map_err(|wait| Refusal::throttled(Reason::PushThrottled, wait))?.keep();
         }
         for _ in 0..MAX_CONFLICT_RETRIES {

@@ -39,7 +39,7 @@ impl AuthorizationServer {
 
     async fn register_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.terms()?;
-        let limits = &self.inner.registrations;
+        let limits = &self.process().registrations;
         let token = AwaitClaims::admitted_token(request, terms);
         limits.asks(request.peer, token, self.now())?;
         let approved = self.approve_metadata(AwaitClaims::parse(request, terms)?, None).await?;

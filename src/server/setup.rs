@@ -1,17 +1,14 @@
 //! The configuration as the host gave it, checked and put together.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
 use super::extension::Extensions;
-use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
 use super::mutual_tls::MutualTls;
 use super::profile::validate_profile;
 use super::provider::ProviderSettings;
-use super::repeats::Repeats;
 use super::single_use::SingleUse;
-use super::undelivered::UndeliveredAnswers;
 use super::validate::{issuer_path, known_resources, validate_details, validate_documents};
 use super::validate::{validate_numbers, validate_openid, validate_single_use, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
@@ -232,18 +229,9 @@ impl Options {
             requires_bound_tokens,
             policy: self.policy.shared(),
         };
-        let terms = self.registration.as_ref();
-        let (per_minute, per_day) = terms.map_or((0, 0), |terms| (terms.per_minute, terms.per_day));
         let inner = Inner {
-            registrations: RegistrationLimiter::new(per_minute, per_day),
             registration: self.registration.map(Box::new),
-            guesses: RateLimiter::per_minute(rules.policy.secret_failures_per_minute),
-            devices: RateLimiter::per_minute(rules.policy.device_requests_per_minute),
-            pushes: RateLimiter::per_minute(rules.policy.pushed_requests_per_minute),
-            user_codes: AttemptLimiter::new(&rules.policy),
-            unanswered: UndeliveredAnswers::new(rules.policy.leeway),
-            repeats: Repeats::new(rules.policy.leeway),
-            answers_from: Mutex::default(),
+            process: OnceLock::new(),
             rules,
             endpoints: self.endpoints,
             issuer_path,
@@ -258,12 +246,12 @@ impl Options {
             slow_hash: self.slow_hash,
             client_signatures: self.client_signatures,
             sealed_secrets: self.sealed_secrets,
-            mutual_tls: self.mutual_tls,
+            mutual_tls: self.mutual_tls.into_used(),
             signer: self.signer,
             access_token_claims: self.access_token_claims,
-            dpop: self.dpop,
+            dpop: self.dpop.map(Box::new),
             claims: self.openid.claims,
-            session_channels: self.sessions.map(Sessions::into_channels).unwrap_or_default(),
+            session_channels: self.sessions.map(|sessions| Box::new(sessions.into_channels())),
             userinfo: OnceLock::new(),
             audit: self.audit.or_else(StandardError::of_debug_builds),
             clock: self.clock,

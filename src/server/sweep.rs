@@ -40,7 +40,7 @@ impl AuthorizationServer {
 
     /// Erases the responses that were kept for retries, once the leeway has passed.
     async fn erase_answers(&self) -> Result<(), Fault> {
-        let mut from = *self.inner.answers_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut from = *self.process().answers_from.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..PAGES_LOOKED_THROUGH {
             let begun = stopwatch();
             let first = Page::first(SLICE);
@@ -58,7 +58,7 @@ impl AuthorizationServer {
                 }
             }
             from = next;
-            *self.inner.answers_from.lock().unwrap_or_else(PoisonError::into_inner) = from;
+            *self.process().answers_from.lock().unwrap_or_else(PoisonError::into_inner) = from;
             if from.is_none() {
                 break;
             }

@@ -60,7 +60,7 @@ impl AuthorizationServer {
         let about = EventSubject::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
         let mut lost = match flow.is_code() {
             true => {
-                let watch = self.inner.unanswered.watch(flow.grant_id(), self.now());
+                let watch = self.process().undelivered.watch(flow.grant_id(), self.now());
                 Some(self.in_time(watch).await.ok_or(Fault::Deadline)?)
             }
             false => None,
@@ -81,7 +81,7 @@ impl AuthorizationServer {
                 Decision::Repeat(reply) | Decision::Issue(reply) => {
                     let reply = self.sign_reply(reply).await?;
                     lost.into_iter().for_each(|watch| watch.answered());
-                    let what = match self.inner.repeats.is_first(&flow.digest(), now) {
+                    let what = match self.process().repeats.is_first(&flow.digest(), now) {
                         true => EventKind::AnswerRepeated,
                         false => EventKind::AnswerRepeatedAgain,
                     };

@@ -55,10 +55,9 @@ fn basic(header: &str) -> Option<Presented> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = STANDARD.decode(rest.trim()).ok()?;
-    let colon = decoded.iter().position(|b| *b == b':')?;
-    let id = form::decode(&decoded[..colon]).ok()?;
-    let secret = form::decode(&decoded[colon + 1..]).ok()?;
+    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    let (id, secret) = (form::decode(id).ok()?, form::decode(secret).ok()?);
     Some(Presented {
         id: ClientId::new(id.as_ref()),
         carried: Carried::Header,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::source::SignedRequest;
 use super::{AuthenticationRequest, Prompt};
 use crate::base::pkce::CodeChallenge;
 use crate::base::redirect_uri::RedirectUri;
@@ -30,15 +31,15 @@ pub struct AwaitConsent {
     pub(super) redirects_errors: bool,
     /// The record of the request, if it was pushed.
     pub(super) pushed: Option<Record>,
-    /// By what the request is known when it is approved once more, if it can be approved once.
-    pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
+    /// What is known of the request, if it was signed.
+    pub(super) signed: Option<Box<SignedRequest>>,
     pub(super) requested: AuthenticationRequest,
     pub(super) response_type: ResponseType,
     pub(super) challenge: Option<CodeChallenge>,
     pub(super) authentication: Authentication,
     pub(super) issuance: Issuance,
     /// Of the access token that goes with the code.
-    pub(super) beside: Option<Issuance>,
+    pub(super) beside: Option<Box<Issuance>>,
     pub(super) terms: Terms,
 }
 
@@ -169,7 +170,7 @@ impl AwaitConsent {
 
     /// What may be used once, and until when that has to be remembered; to be looked at before the approval.
     pub(crate) fn single_use(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
-        self.once
+        self.signed.as_ref()?.once
     }
 
     /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that
@@ -231,7 +232,7 @@ impl AwaitConsent {
 struct Approved {
     response_type: ResponseType,
     code: Option<PendingCode>,
-    beside: Option<Issuance>,
+    beside: Option<Box<Issuance>>,
     authentication: Authentication,
     issuance: Issuance,
 }
@@ -244,7 +245,7 @@ impl Approved {
         let policy = &rules.policy;
         match (code, beside) {
             (Some(code), Some(beside)) => {
-                let beside = narrowed(beside, &issuance, rules);
+                let beside = narrowed(*beside, &issuance, rules);
                 let (grant, tokens) =
                     Grant::offer_beside_token(issuance, &beside, authentication, code, fresh, now, policy);
                 (grant, Some(tokens))

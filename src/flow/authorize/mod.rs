@@ -128,7 +128,7 @@ pub struct AwaitLogin {
     /// The record of the request, if it was pushed; the answer replaces it.
     pushed: Option<Record>,
     /// What is known of the request, if it was signed.
-    signed: Option<SignedRequest>,
+    signed: Option<Box<SignedRequest>>,
     /// When this request was first seen.
     since: DateTime<Utc>,
     account_chosen: bool,
@@ -293,7 +293,7 @@ impl AwaitLogin {
         let issuance      = if has_access { gate(begins).pass_new(subject)? } else { gate(begins).pass_identity(subject)? };
         let openid        = asked.openid(response_type, &issuance.rights.scope, rules)?;
         let is_beside     = response_type.has_code() && response_type.has_token();
-        let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?;
+        let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?.map(Box::new);
         Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance }, beside })
     }
 
@@ -312,7 +312,7 @@ impl AwaitLogin {
             named: self.named,
             redirects_errors: self.redirects_errors,
             pushed: self.pushed,
-            once: self.signed.and_then(|signed| signed.once),
+            signed: self.signed,
             requested: self.asked.requested,
             response_type,
             challenge,
@@ -330,7 +330,7 @@ struct CheckedRequest {
     challenge: Option<CodeChallenge>,
     issuance: Issuance,
     /// Of the access token that goes with the code.
-    beside: Option<Issuance>,
+    beside: Option<Box<Issuance>>,
 }
 
 fn may_answer(asked: ResponseType, client: &Client, rules: &Rules) -> Result<(), Reason> {

@@ -52,7 +52,7 @@ pub(super) struct ClaimedRequest {
     state: Option<String>,
     asked: AuthorizationParameters,
     /// What is known of it, if it was signed.
-    signed: Option<SignedRequest>,
+    signed: Option<Box<SignedRequest>>,
     /// Whether the client pushed it, and so proved who it is.
     is_pushed: bool,
 }
@@ -89,7 +89,7 @@ impl ClaimedRequest {
         let Opened { parameters, types, once, expires } = object;
         let mut request = Self::parse(&parameters)?;
         request.asked.repeats = types;
-        Ok(Self { signed: Some(SignedRequest { once, expires }), ..request })
+        Ok(Self { signed: Some(Box::new(SignedRequest { once, expires })), ..request })
     }
 
     /// Whether it names both sources of a request.

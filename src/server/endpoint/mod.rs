@@ -258,7 +258,7 @@ fn mtls_aliases(server: &Inner, members: &mut Members) {
         E::UserInfo,
     ];
     members.switch("tls_client_certificate_bound_access_tokens", server.rules.certificates.binds);
-    let Some(base) = &server.mutual_tls.aliases else { return };
+    let Some(base) = server.mutual_tls.as_ref().and_then(|own| own.aliases.as_ref()) else { return };
     let rows = ROWS.iter().filter(|row| ASKING.contains(&row.endpoint) && (row.on)(server));
     members.object(
         "mtls_endpoint_aliases",
@@ -302,7 +302,7 @@ impl AuthorizationServer {
 
     /// Its URL for connections with a certificate (RFC 8705 section 5).
     pub(super) fn mtls_alias_of(&self, endpoint: Endpoint) -> Option<String> {
-        let base = self.inner.mutual_tls.aliases.as_ref()?;
+        let base = self.inner.mutual_tls.as_ref()?.aliases.as_ref()?;
         self.inner.endpoints.path(endpoint).map(|path| format!("{base}{path}"))
     }
 

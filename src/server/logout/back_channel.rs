@@ -34,10 +34,9 @@ impl AuthorizationServer {
     /// Hands the notices to the host's queue, or delivers them; returns after the first attempt of each, or
     /// after [`PAGE`].
     pub(super) async fn tell(&self, notices: Vec<LogoutNotice>) {
-        let channels = &self.inner.session_channels;
-        if notices.is_empty() {
+        let Some(channels) = self.inner.session_channels.as_deref().filter(|_| !notices.is_empty()) else {
             return;
-        }
+        };
         if let Some(queue) = &channels.queue {
             let push = |notice: &LogoutNotice| self.in_time(queue.push(notice.clone()));
             let pushed = Together::new(&notices, |notice| Box::pin(push(notice))).await;
@@ -56,7 +55,8 @@ impl AuthorizationServer {
 
     async fn deliver_all(self, mut notices: Vec<LogoutNotice>, first: FirstTryDone) {
         let mut first = Some(first);
-        let pauses = self.inner.session_channels.pauses.iter().copied().map(Some);
+        let Some(channels) = self.inner.session_channels.as_deref() else { return };
+        let pauses = channels.pauses.iter().copied().map(Some);
         for pause in std::iter::once(None).chain(pauses) {
             if let Some(pause) = pause {
                 Delay::new(pause).await;
@@ -95,7 +95,9 @@ impl AuthorizationServer {
             Err(_) => return Delivery::Later,
         };
         let uri = client.metadata().backchannel_logout_uri.as_deref();
-        let (Some(uri), Some(outbound)) = (uri, &self.inner.session_channels.outbound) else {
+        let channels = self.inner.session_channels.as_deref();
+        let outbound = channels.and_then(|channels| channels.outbound.as_ref());
+        let (Some(uri), Some(outbound)) = (uri, outbound) else {
             return Delivery::Refused;
         };
         let mut jti = [0; 16];
