@@ -21,6 +21,8 @@
 //! # }
 //! ```
 
+#[path = "crypto/aws_lc.rs"]
+mod crypto;
 mod encode;
 mod import;
 mod jwk;
@@ -33,6 +35,8 @@ mod strict;
 mod verifying_key;
 
 pub use crate::base::Algorithm;
+#[cfg(feature = "openid")]
+pub(crate) use crypto::HmacSha256;
 pub(crate) use encode::encode_text;
 pub use encode::{encode, encode_now};
 pub use jwk::{Jwk, KeyError};
