@@ -95,9 +95,11 @@ stage_wasm() {
     local target=wasm32-unknown-unknown
     [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup target add "$target"
     local build=(--quiet --manifest-path tests/wasm/Cargo.toml --target "$target" --target-dir "$TARGET/wasm")
-    cargo clippy "${build[@]}" -- -D warnings
-    cargo build "${build[@]}"
-    node tests/wasm/run.mjs "$TARGET/wasm/$target/debug/grantor_wasm.wasm"
+    for features in "" web; do
+        cargo clippy "${build[@]}" --features "$features" -- -D warnings
+        cargo build "${build[@]}" --features "$features"
+        node tests/wasm/run.mjs "$TARGET/wasm/$target/debug/grantor_wasm.wasm"
+    done
 }
 
 # What libFuzzer says is long, so only the counts are shown, or the end of it when an input was found.

@@ -14,6 +14,8 @@ use host as machine;
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
 use native as machine;
 
+#[cfg(any(feature = "argon2", feature = "jwt"))]
+pub(crate) use machine::unblock;
 pub(crate) use machine::{Delay, Instant, is_there, stopwatch};
 
 /// Tells the time. Trusted: a clock that runs slow keeps tokens alive for longer; one that runs fast

@@ -86,4 +86,7 @@ for (const which of ['a call that is not answered', 'another one, on a timer tha
   checks.equal('and no timer is left', waits(), [])
 }
 
+if (module.serve) {
+  await import('./web.mjs').then(({ checkWeb }) => checkWeb(checks, call))
+}
 checks.done()

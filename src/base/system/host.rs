@@ -61,6 +61,12 @@ pub(crate) fn stopwatch() -> Instant {
     Instant(host().elapsed())
 }
 
+/// Where there is one thread, its caller waits.
+#[cfg(any(feature = "argon2", feature = "jwt"))]
+pub(crate) async fn unblock<T>(work: impl FnOnce() -> T + Send) -> T {
+    work()
+}
+
 /// A moment of the stopwatch, in the place of the standard library's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(any(feature = "argon2", feature = "jwt"))]
+pub(crate) use blocking::unblock;
 use chrono::{DateTime, Utc};
 pub(crate) use futures_timer::Delay;
 use rand::Rng as _;

@@ -3,6 +3,8 @@
 
 mod host;
 mod task;
+#[cfg(feature = "web")]
+mod web;
 
 use std::error::Error;
 use std::future::pending;
