@@ -22,6 +22,7 @@ stage_format() {
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo fmt --manifest-path tests/clients/rust/Cargo.toml --check
+    cargo fmt --manifest-path tests/wasm/Cargo.toml --check
 }
 
 stage_lint() {
@@ -87,6 +88,20 @@ stage_clients() {
     tests/clients/run.sh
 }
 
+# The crate in a WebAssembly module, on a host in JavaScript.
+stage_wasm() {
+    install_python
+    install_node
+    local target=wasm32-unknown-unknown
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup target add "$target"
+    local build=(--quiet --manifest-path tests/wasm/Cargo.toml --target "$target" --target-dir "$TARGET/wasm")
+    for features in "" web; do
+        cargo clippy "${build[@]}" --features "$features" -- -D warnings
+        cargo build "${build[@]}" --features "$features"
+        node tests/wasm/run.mjs "$TARGET/wasm/$target/debug/grantor_wasm.wasm"
+    done
+}
+
 # What libFuzzer says is long, so only the counts are shown, or the end of it when an input was found.
 stage_fuzz() {
     local log=$TARGET/fuzz.log status=0
@@ -97,7 +112,7 @@ stage_fuzz() {
     return "$status"
 }
 
-stages=(install format lint features documentation dependencies tests stores examples clients fuzz)
+stages=(install format lint features documentation dependencies tests stores examples clients wasm fuzz)
 [ $# -eq 0 ] || stages=("$@")
 
 passed=0 failed=()

@@ -48,6 +48,8 @@ pub use scope::{MAX_SCOPE_TOKENS, Scope};
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use session_id::SessionId;
 pub use subject::{Authentication, Login, Subject, SubjectType};
+#[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), doc))]
+pub use system::host;
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
 pub(crate) use time::after;
 pub(crate) use token_name::TokenName;

@@ -1,11 +1,22 @@
-//! The only file that reads the clock and the system's random source. All other code takes them as arguments.
+//! The only place that reads the clock and the system's random source. All other code takes them as arguments.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+#[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), doc))]
+pub mod host;
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+mod native;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rand::Rng as _;
+
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use host as machine;
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+use native as machine;
+
+#[cfg(any(feature = "argon2", feature = "jwt"))]
+pub(crate) use machine::unblock;
+pub(crate) use machine::{Delay, Instant, is_there, stopwatch};
 
 /// Tells the time. Trusted: a slow clock keeps tokens valid for longer; a fast one ends them early.
 pub trait Clock: Send + Sync {
@@ -34,7 +45,8 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The clock of this machine, in whole seconds, except for [`precise_now`](Clock::precise_now).
+/// The clock of this machine, in whole seconds, except for [`precise_now`](Clock::precise_now). On `wasm32-unknown-unknown` it is
+/// the [host](host)'s.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -49,23 +61,16 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        // Before 1970 there were no tokens.
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-        DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        machine::now()
     }
 
     fn precise_now(&self) -> DateTime<Utc> {
-        SystemTime::now().into()
+        machine::precise_now()
     }
 }
 
-/// A monotonic clock, for the deadlines of calls and the retries of stores. No rule of a grant depends on it.
-pub(crate) fn stopwatch() -> Instant {
-    Instant::now()
-}
-
-/// The thread's cryptographically secure generator, seeded from the operating system.
+/// The thread's cryptographically secure generator, seeded from the operating system. On `wasm32-unknown-unknown` it is the
+/// [host](host)'s.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemEntropy;
@@ -80,6 +85,6 @@ impl SystemEntropy {
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        rand::rng().fill_bytes(bytes);
+        machine::fill(bytes);
     }
 }

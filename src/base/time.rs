@@ -4,12 +4,11 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_timer::Delay;
 
-use super::system::stopwatch;
+use super::system::{Delay, Instant, stopwatch};
 
 /// The time that much later, or the latest possible one.
 pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
@@ -56,10 +55,11 @@ struct Deadline {
 impl Deadline {
     fn after(limit: Duration) -> Self {
         let now = stopwatch();
-        let ends = now.checked_add(limit).unwrap_or(now + A_YEAR);
+        let limit = limit.min(A_YEAR);
+        let ends = now + limit;
         let kept = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let timer = kept.filter(|timer| timer.rings <= ends);
-        let timer = timer.unwrap_or_else(|| Timer { delay: Delay::new(ends - now), rings: ends });
+        let timer = timer.unwrap_or_else(|| Timer { delay: Delay::new(limit), rings: ends });
         Self { ends, timer: Some(timer) }
     }
 

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::SlowHash;
 use crate::base::SecretText;
+use crate::base::system::unblock;
 
 /// Checks `$argon2…` strings on its own thread pool, a bounded number at a time: each check costs the memory
 /// that its PHC string names, 64 MiB in a usual one.
@@ -43,7 +44,7 @@ impl SlowHash for Argon2Secrets {
             drop(slot);
             right
         };
-        Some(blocking::unblock(check).await)
+        Some(unblock(check).await)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Private keys that the host brings along: PEM files and private JWKs.
 
-use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::crypto::Pair;
 use super::jwk::{Material, Members, Private};
-use super::signing_key::{Pair, SigningKey};
+use super::signing_key::SigningKey;
 use super::{Algorithm, KeyError};
 
 impl SigningKey {
@@ -20,13 +19,9 @@ impl SigningKey {
         match (label, algorithm) {
             ("PRIVATE KEY", _) => Self::from_pkcs8(algorithm, &der),
             ("RSA PRIVATE KEY", Algorithm::Ps256 | Algorithm::Rs256) => {
-                let pair = RsaKeyPair::from_der(&der).map_err(|_| KeyError::Rejected)?;
-                Self::of(algorithm, Pair::Rsa(pair))
+                Self::of(algorithm, Pair::from_pkcs1(&der)?)
             }
-            ("EC PRIVATE KEY", Algorithm::Es256) => {
-                let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der);
-                Self::of(algorithm, Pair::P256(pair.map_err(|_| KeyError::Rejected)?))
-            }
+            ("EC PRIVATE KEY", Algorithm::Es256) => Self::of(algorithm, Pair::from_sec1(&der)?),
             _ => Err(KeyError::Mismatch),
         }
     }
@@ -40,34 +35,17 @@ impl SigningKey {
         let members: Members = serde_json::from_str(json).map_err(|_| KeyError::NotJson)?;
         let public = members.public("sign")?;
         let (algorithm, pair) = match public.material() {
-            Material::Ed25519 { x } => {
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&part(&members.d)?, x);
-                (Algorithm::EdDsa, pair.map(Pair::Ed25519))
-            }
-            Material::P256 { x, y } => {
-                let point = [&[4][..], x, y].concat();
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(
-                    &ECDSA_P256_SHA256_FIXED_SIGNING,
-                    &part(&members.d)?,
-                    &point,
-                );
-                (Algorithm::Es256, pair.map(Pair::P256))
-            }
+            Material::Ed25519 { x } => (Algorithm::EdDsa, Pair::from_seed(&part(&members.d)?, x)?),
+            Material::P256 { x, y } => (Algorithm::Es256, Pair::from_p256(&part(&members.d)?, x, y)?),
             Material::Rsa { n, e } => {
-                let components = KeyPairComponents {
-                    public_key: PublicKeyComponents { n: n.as_slice(), e: e.as_slice() },
-                    d: part(&members.d)?,
-                    p: part(&members.p)?,
-                    q: part(&members.q)?,
-                    dP: part(&members.dp)?,
-                    dQ: part(&members.dq)?,
-                    qInv: part(&members.qi)?,
-                };
+                let Members { d, p, q, dp, dq, qi, .. } = &members;
+                let [d, p, q] = [part(d)?, part(p)?, part(q)?];
+                let [dp, dq, qi] = [part(dp)?, part(dq)?, part(qi)?];
                 let algorithm = public.algorithm().ok_or(KeyError::NoAlgorithm)?;
-                (algorithm, RsaKeyPair::from_components(&components).map(Pair::Rsa))
+                (algorithm, Pair::from_rsa(n, e, [&d, &p, &q, &dp, &dq, &qi])?)
             }
         };
-        let key = Self::of(algorithm, pair.map_err(|_| KeyError::Rejected)?)?;
+        let key = Self::of(algorithm, pair)?;
         Ok(match members.kid {
             Some(kid) => key.with_kid(kid),
             None => key,

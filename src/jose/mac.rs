@@ -4,9 +4,10 @@
 //! It is a reader of its own, so that no public key can be taken for a secret: [`Jws`] knows no symmetric
 //! algorithm, and what is here knows no other one.
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, verify};
 use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq as _;
 
+use super::crypto::HmacSha256;
 use super::jws::{Jws, JwsError, Parts, is_typ};
 
 /// The algorithm.
@@ -35,7 +36,7 @@ impl<'a> MacText<'a> {
 
     /// Whether it was made with this secret. It takes the same time for every secret.
     pub(crate) fn is_made_with(&self, secret: &[u8]) -> bool {
-        verify(&Key::new(HMAC_SHA256, secret), self.0.message.as_bytes(), &self.0.signature).is_ok()
+        HmacSha256::new(secret).mac(self.0.message.as_bytes()).ct_eq(&self.0.signature).into()
     }
 
     /// What it says. Read it once it is known by whom it was made.

@@ -3,7 +3,8 @@
 //! It knows compact JWS (RFC 7515) over JSON objects and public JWKs (RFC 7517), four asymmetric
 //! [`Algorithm`]s, and nothing else. What is not here cannot be confused: [`Jws`] knows no symmetric
 //! algorithm, no `none` and no key from a header, and no type prints a private key. The MACs under the
-//! secrets of clients (HS256) have a reader of their own, which knows no other algorithm.
+//! secrets of clients (HS256) have a reader of their own, which knows no other algorithm. On `wasm32-unknown-unknown`
+//! the library is another one, and RSA keys are [not supported](KeyError::Unsupported).
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,6 +22,12 @@
 //! # }
 //! ```
 
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+#[path = "crypto/aws_lc.rs"]
+mod crypto;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+#[path = "crypto/pure_rust.rs"]
+mod crypto;
 mod encode;
 mod import;
 mod jwk;
@@ -33,6 +40,8 @@ mod strict;
 mod verifying_key;
 
 pub use crate::base::Algorithm;
+#[cfg(feature = "openid")]
+pub(crate) use crypto::HmacSha256;
 pub(crate) use encode::encode_text;
 #[cfg(feature = "openid")]
 pub(crate) use encode::message_under;

@@ -3,16 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::pkcs8::Document;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
-};
 
-use super::jwk::Material;
+use super::crypto::{Der, Pair};
 use super::{Algorithm, Jwk, KeyError, SignError, Signer};
 
 /// A private key, parsed once and kept. Neither `Clone` nor `Serialize`, and `Debug` shows the public half.
@@ -22,12 +14,6 @@ pub struct SigningKey {
     pair: Pair,
 }
 
-pub(super) enum Pair {
-    Ed25519(Ed25519KeyPair),
-    P256(EcdsaKeyPair),
-    Rsa(RsaKeyPair),
-}
-
 impl SigningKey {
     /// Makes a key from the library's random source; its `kid` is its thumbprint. RSA keys have 2048 bits and
     /// take tenths of a second: make them off the async threads.
@@ -35,12 +21,7 @@ impl SigningKey {
     /// # Errors
     /// The library failed.
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
-        let pair = match algorithm {
-            Algorithm::EdDsa => Ed25519KeyPair::generate().map(Pair::Ed25519),
-            Algorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Pair::P256),
-            Algorithm::Ps256 | Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048).map(Pair::Rsa),
-        };
-        Self::of(algorithm, pair.map_err(|_| KeyError::Library)?)
+        Self::of(algorithm, Pair::generate(algorithm)?)
     }
 
     /// Reads an unencrypted PKCS#8 key (RFC 5958, DER).
@@ -48,14 +29,7 @@ impl SigningKey {
     /// # Errors
     /// It is no such key, or one for another algorithm.
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
-        let pair = match algorithm {
-            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed25519),
-            Algorithm::Es256 => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Pair::P256)
-            }
-            Algorithm::Ps256 | Algorithm::Rs256 => RsaKeyPair::from_pkcs8(der).map(Pair::Rsa),
-        };
-        Self::of(algorithm, pair.map_err(|_| KeyError::Rejected)?)
+        Self::of(algorithm, Pair::from_pkcs8(algorithm, der)?)
     }
 
     /// A key whose public half is what the pair says, under its thumbprint.
@@ -79,53 +53,11 @@ impl SigningKey {
     /// # Errors
     /// The library failed.
     pub fn to_pkcs8(&self) -> Result<Pkcs8, KeyError> {
-        let der = match &self.pair {
-            Pair::Ed25519(pair) => pair.to_pkcs8().map(Der::Document),
-            Pair::P256(pair) => pair.to_pkcs8v1().map(Der::Document),
-            Pair::Rsa(pair) => pair.as_der().map(Der::Buffer),
-        };
-        Ok(Pkcs8(der.map_err(|_| KeyError::Library)?))
+        self.pair.to_pkcs8().map(Pkcs8)
     }
 
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let failed = |_| SignError::permanent("the cryptographic library failed");
-        match &self.pair {
-            Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(failed)?.as_ref().to_vec()),
-            Pair::P256(pair) => {
-                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
-            }
-            Pair::Rsa(pair) => {
-                let encoding: &'static dyn RsaEncoding =
-                    if self.algorithm == Algorithm::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
-                Ok(signature)
-            }
-        }
-    }
-}
-
-impl Pair {
-    fn public(&self) -> Result<Material, KeyError> {
-        match self {
-            Self::Ed25519(pair) => {
-                let x = pair.public_key().as_ref().try_into().map_err(|_| KeyError::Library)?;
-                Ok(Material::Ed25519 { x })
-            }
-            Self::P256(pair) => {
-                // An uncompressed point: 4, x, y.
-                let point = pair.public_key().as_ref();
-                let (x, rest) =
-                    point.get(1..).and_then(<[u8]>::split_first_chunk).ok_or(KeyError::Library)?;
-                Ok(Material::P256 { x: *x, y: rest.try_into().map_err(|_| KeyError::Library)? })
-            }
-            Self::Rsa(pair) => {
-                let key = pair.public_key();
-                let n = key.modulus().big_endian_without_leading_zero().to_vec();
-                let e = key.exponent().big_endian_without_leading_zero().to_vec();
-                Material::rsa(n, e)
-            }
-        }
+        self.pair.sign(self.algorithm, message)
     }
 }
 
@@ -157,19 +89,11 @@ impl fmt::Debug for SigningKey {
 /// A private key as PKCS#8, on its way to a key store; its bytes are zeroed when it is dropped.
 pub struct Pkcs8(Der);
 
-enum Der {
-    Document(Document),
-    Buffer(Pkcs8V1Der<'static>),
-}
-
 impl Pkcs8 {
     /// The bytes. Do not log them.
     #[must_use]
     pub fn reveal(&self) -> &[u8] {
-        match &self.0 {
-            Der::Document(document) => document.as_ref(),
-            Der::Buffer(buffer) => buffer.as_ref(),
-        }
+        self.0.reveal()
     }
 }
 

@@ -2,12 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    RsaPublicKeyComponents,
-};
-
-use super::jwk::Material;
+use super::crypto::PublicKey;
 use super::{Algorithm, Jwk, JwsError, KeyError};
 use crate::base::Digest;
 
@@ -18,7 +13,7 @@ pub struct VerifyingKey {
     jwk: Jwk,
     digest: Digest,
     /// One for each algorithm: an RSA key that names none verifies two.
-    parsed: Vec<(Algorithm, ParsedPublicKey)>,
+    parsed: Vec<(Algorithm, PublicKey)>,
 }
 
 impl VerifyingKey {
@@ -28,7 +23,7 @@ impl VerifyingKey {
     /// The numbers are no key, say a point that is not on the curve.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let algorithms = Algorithm::ALL.iter().copied().filter(|algorithm| jwk.supports(*algorithm));
-        let parsed = algorithms.map(|algorithm| Ok((algorithm, parse(jwk.material(), algorithm)?)));
+        let parsed = algorithms.map(|algorithm| Ok((algorithm, PublicKey::new(jwk.material(), algorithm)?)));
         let parsed = parsed.collect::<Result<_, KeyError>>()?;
         let json = serde_json::to_vec(jwk).map_err(|_| KeyError::Malformed)?;
         Ok(Self { jwk: jwk.clone(), digest: Digest::of("grantor:public-key:v1", &json), parsed })
@@ -54,7 +49,7 @@ impl VerifyingKey {
         let mut parsed = self.parsed.iter();
         let (_, key) = parsed.find(|(own, _)| *own == algorithm).ok_or(JwsError::UnknownKey)?;
         count_verification();
-        key.verify_sig(message, signature).map_err(|_| JwsError::BadSignature)
+        key.verifies(message, signature).then_some(()).ok_or(JwsError::BadSignature)
     }
 }
 
@@ -70,27 +65,6 @@ fn count_verification() {
 thread_local! {
     /// The signatures that this thread has verified.
     pub(crate) static VERIFICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
-fn parse(material: &Material, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {
-    let parsed = match (material, algorithm) {
-        (Material::Ed25519 { x }, Algorithm::EdDsa) => ParsedPublicKey::new(&ED25519, x),
-        (Material::P256 { x, y }, Algorithm::Es256) => {
-            // An uncompressed point (SEC 1 section 2.3.3).
-            let point = [&[4][..], x, y].concat();
-            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-        }
-        (Material::Rsa { n, e }, Algorithm::Ps256) => {
-            RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PSS_2048_8192_SHA256)
-        }
-        (Material::Rsa { n, e }, Algorithm::Rs256) => {
-            RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        }
-        (Material::Ed25519 { .. } | Material::P256 { .. } | Material::Rsa { .. }, _) => {
-            return Err(KeyError::Mismatch);
-        }
-    };
-    parsed.map_err(|_| KeyError::Rejected)
 }
 
 impl fmt::Debug for VerifyingKey {

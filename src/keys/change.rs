@@ -8,6 +8,7 @@ use super::care::KeyChangeError;
 use super::driver::{Cached, Keys, Rotating, Source, StoredRing, digest, in_time};
 use super::ring::KeyRing;
 use super::view::KeyView;
+use crate::base::system::unblock;
 use crate::error::{BackendError, CommitError, Fault, MAX_CONFLICT_RETRIES};
 use crate::jose::{Algorithm, Signer as _, SigningKey};
 
@@ -142,7 +143,7 @@ impl Rotating {
     ) -> Result<Option<KeyRing>, KeyChangeError> {
         let (ring, change, schedule) = (ring.clone(), change.clone(), self.schedule);
         let make = SigningKey::generate;
-        blocking::unblock(move || match change {
+        unblock(move || match change {
             Change::Rotate(algorithm) => ring.rotate(algorithm, now, &schedule, make).map_err(broken),
             Change::Replace(kid) => ring.replace(&kid, now, make).map_err(broken),
             Change::Import(key) => ring.import(key, now, &schedule),

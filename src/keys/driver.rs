@@ -12,6 +12,7 @@ use super::ring::KeyRing;
 use super::schedule::KeySchedule;
 use super::store::{KeyRecord, KeyStore};
 use super::view::{KeyView, KeysError};
+use crate::base::system::unblock;
 use crate::base::{Digest, time};
 use crate::error::{BackendError, CommitError, Fault, MAX_CONFLICT_RETRIES};
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
@@ -232,7 +233,7 @@ impl Rotating {
             return Ok(None);
         }
         let (ring, schedule, algorithms) = (ring.clone(), self.schedule, self.algorithms.clone());
-        blocking::unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
+        unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
     }
 
     /// Counted before the store is asked, for [`keep`](Self::keep).

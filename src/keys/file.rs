@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::store::{KeyRecord, KeyStore};
+use crate::base::system::unblock;
 use crate::error::{BackendError, CommitError};
 
 /// Keys in one file that only its owner may read (mode 0600 on Unix), replaced atomically: the disk always
@@ -33,12 +34,12 @@ impl FileKeyStore {
 impl KeyStore for FileKeyStore {
     async fn load(&self) -> Result<Option<KeyRecord>, BackendError> {
         let path = self.path.clone();
-        blocking::unblock(move || read(&path)).await
+        unblock(move || read(&path)).await
     }
 
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
         let (path, body) = (self.path.clone(), body.to_owned());
-        blocking::unblock(move || commit(&path, expect, &body)).await
+        unblock(move || commit(&path, expect, &body)).await
     }
 }
 

@@ -21,6 +21,9 @@ pub mod production {}
 #[doc = include_str!("observability.md")]
 pub mod observability {}
 
+#[doc = include_str!("wasm.md")]
+pub mod wasm {}
+
 #[doc = include_str!("spa.md")]
 pub mod spa {}
 

@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-
 use super::pairwise::{Hmac, MIN_PAIRWISE_SECRET, PairwiseKey};
-
-struct HmacSha256(Key);
+use crate::jose::HmacSha256;
 
 impl Hmac for HmacSha256 {
     fn mac(&self, message: &[u8]) -> [u8; 32] {
-        let mut mac = [0; 32];
-        mac.copy_from_slice(sign(&self.0, message).as_ref());
-        mac
+        self.mac(message)
     }
 }
 
@@ -20,7 +15,7 @@ impl PairwiseKey {
     /// None for a secret that is too short.
     pub(crate) fn of(secret: &[u8]) -> Option<Self> {
         let is_long = secret.len() >= MIN_PAIRWISE_SECRET;
-        is_long.then(|| Self(Arc::new(HmacSha256(Key::new(HMAC_SHA256, secret)))))
+        is_long.then(|| Self(Arc::new(HmacSha256::new(secret))))
     }
 }
 

@@ -12,7 +12,8 @@ use super::metadata;
 use super::requirement::{Implied, OFFLINE_ACCESS};
 use super::verifier::TokenVerifier;
 use crate::audit::Audit;
-use crate::base::{Clock, ResourceId, Scope, SystemClock};
+use crate::base::system::{self, Clock, SystemClock};
+use crate::base::{ResourceId, Scope};
 use crate::error::Mistakes;
 use crate::store::ReplayGuard;
 use crate::trust::Dpop;
@@ -186,6 +187,9 @@ impl GuardBuilder {
         let mut note = |error| errors.push(error);
         let own = place(&self.resource, self.loopback).map_err(&mut note).ok();
         let resource = self.resource();
+        if !system::is_there() {
+            note(GuardError::HostMissing);
+        }
         if self.verifiers.is_empty() {
             note(GuardError::VerifierMissing);
         }
@@ -287,6 +291,9 @@ impl fmt::Debug for GuardBuilder {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardError {
+    /// On `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
+    #[error("there is no host that tells the time and draws randomness: call base::host::install")]
+    HostMissing,
     /// RFC 9728 section 1.2.
     #[error("the resource is not an absolute URL with a host")]
     ResourceNotAUrl,

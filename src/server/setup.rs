@@ -13,7 +13,8 @@ use super::validate::{issuer_path, known_resources, validate_details, validate_d
 use super::validate::{validate_numbers, validate_openid, validate_single_use, validate_terms};
 use super::{AuthorizationServer, ExchangePolicy, Inner, ResourceOwner, Sessions};
 use crate::audit::{Audit, Endpoint, StandardError};
-use crate::base::{Algorithm, Clock, Entropy, SECRET_BYTES, Scope, Secret, SystemClock, SystemEntropy};
+use crate::base::system::{self, Clock, Entropy, SystemClock, SystemEntropy};
+use crate::base::{Algorithm, SECRET_BYTES, Scope, Secret};
 use crate::client::auth::AssertionRules;
 use crate::client::{
     ClientId, ClientRegistry, ClientSignatures, GrantType, MessageSigning, Profile, Registrar,
@@ -124,6 +125,9 @@ impl Options {
         self.apply_profile();
         let (mut errors, requires_bound_tokens) = (validate_single_use(&self), self.binds_every_token());
         errors.extend(validate_profile(&self));
+        if !system::is_there() {
+            errors.push(ConfigError::HostMissing);
+        }
         if self.profile.switches().open_registration && self.registrar.is_some() {
             self.registration.get_or_insert_with(Registration::open);
         }

@@ -3,13 +3,11 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use futures_timer::Delay;
-
 use super::calls::Outcome;
 use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind, HostCall};
-use crate::base::system::stopwatch;
+use crate::base::system::{Delay, stopwatch};
 use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
 use crate::trust::times::CLOCK_SKEW;

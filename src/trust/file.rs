@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::key_source::{KeySource, TrustedKeys};
+use crate::base::system::unblock;
 use crate::error::BackendError;
 use crate::jose::JwkSet;
 
@@ -56,7 +57,7 @@ impl KeySource for FileKeys {
             return Ok(state.keys.clone());
         }
         let path = Arc::clone(&self.path);
-        let read = blocking::unblock(move || {
+        let read = unblock(move || {
             // A change within one tick of the file system's clock is noticed only by a missing key.
             match (stamp(&path)?, known) {
                 (stamp, Some(state)) if stamp == state.stamp && !unknown_kid => Ok((state.keys, stamp)),

@@ -1,12 +1,20 @@
 //! The connection of a request, and where axum puts it in the request's extensions.
 
-use std::net::{IpAddr, SocketAddr};
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+mod connect_info;
+/// Where there are no sockets, axum knows no connection.
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+#[path = "../http/no_connection.rs"]
+mod connect_info;
 
-use ::axum::extract::{ConnectInfo, OriginalUri};
+use std::net::SocketAddr;
+
+use ::axum::extract::OriginalUri;
+use ::http::Uri;
 use ::http::request::Parts;
-use ::http::{Extensions, Uri};
 
 use crate::http::Certificate;
+pub(in crate::adapter) use connect_info::{certificate, peer};
 
 /// The connection of a request: its peer, and its client certificate. A [`TlsListener`](super::TlsListener)
 /// passes it to `into_make_service_with_connect_info::<Connection>()`; your own listener can do the same.
@@ -25,15 +33,6 @@ impl Connection {
     pub fn new(peer: SocketAddr, certificate: Option<Certificate>) -> Self {
         Self { peer, certificate }
     }
-}
-
-pub(in crate::adapter) fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    let plain = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    plain.or_else(|| extensions.get::<ConnectInfo<Connection>>().map(|info| info.0.peer.ip()))
-}
-
-pub(in crate::adapter) fn certificate(extensions: &Extensions) -> Option<Certificate> {
-    extensions.get::<ConnectInfo<Connection>>()?.0.certificate.clone()
 }
 
 /// The URI as the client sent it: a nested router sees only a part of it.

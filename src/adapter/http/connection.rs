@@ -1,19 +1,12 @@
 //! The connection data that frameworks put into a request's extensions; nothing without their features.
 
-use std::net::IpAddr;
+#[path = "no_connection.rs"]
+mod no_connection;
 
+use ::http::Uri;
 use ::http::request::Parts;
-use ::http::{Extensions, Uri};
 
-use crate::http::Certificate;
-
-pub(super) fn peer(_: &Extensions) -> Option<IpAddr> {
-    None
-}
-
-pub(super) fn certificate(_: &Extensions) -> Option<Certificate> {
-    None
-}
+pub(super) use no_connection::{certificate, peer};
 
 /// The URI as the client sent it.
 pub(super) fn whole_uri(parts: &Parts) -> &Uri {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_timer::Delay;
 
 use super::super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
+use crate::base::system::Delay;
 use crate::base::time::in_time;
 use crate::client::ClientId;
 use crate::documents::Requester;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use futures_timer::Delay;
+use crate::base::system::Delay;
 
 /// A task of a race, for the host's runtime to run.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_timer::Delay;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::Handle;
 
 use super::error::{must_reconnect, try_again};
+use crate::base::system::Delay;
 
 /// A statement that is a transaction of its own.
 pub(super) struct Statement {

@@ -13,7 +13,7 @@ use super::error::{code, code_of, is_busy, is_full};
 use super::schema::{self, VERSION};
 use super::writer::{Settings, Writer};
 use super::{SqliteEngine, SqliteStore};
-use crate::base::system::stopwatch;
+use crate::base::system::{Delay, stopwatch};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ async fn while_busy<F: Future>(attempt: impl Fn() -> F, is_busy: impl Fn(&F::Out
         if !is_busy(&outcome) || stopwatch() >= until {
             return outcome;
         }
-        futures_timer::Delay::new(Duration::from_millis(20)).await;
+        Delay::new(Duration::from_millis(20)).await;
     }
 }
 

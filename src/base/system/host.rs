@@ -1,0 +1,146 @@
+//! The host of a WebAssembly module: on `wasm32-unknown-unknown` there is no system that tells the time, so the program that
+//! loads the module does. Give it to [`install`] before you build a server or a guard.
+
+use std::future::Future;
+use std::mem;
+use std::ops::Add;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Clock, Entropy};
+
+/// What the program that loads the module does for it. It is the clock and the random source of
+/// [`SystemClock`](super::SystemClock) and [`SystemEntropy`](super::SystemEntropy), and trusted as such.
+pub trait Host: Clock + Entropy {
+    /// How long a clock has run that only runs forward, from any moment on: `performance.now()` in JavaScript. While it
+    /// stands still, no call of a store has a deadline.
+    fn elapsed(&self) -> Duration;
+
+    /// Wakes once this much time has passed, and does not wait for it: `setTimeout`. To wake early costs one more call; never to
+    /// wake leaves the call of a store without its deadline.
+    fn wake_after(&self, wait: Duration, waker: Waker);
+}
+
+static HOST: OnceLock<Box<dyn Host>> = OnceLock::new();
+
+/// Gives the module its host. The first one stays, and to call it again changes nothing.
+pub fn install(host: impl Host + 'static) {
+    let _ = HOST.set(Box::new(host));
+}
+
+pub(crate) fn is_there() -> bool {
+    HOST.get().is_some()
+}
+
+/// No server and no guard is built without one.
+#[expect(
+    clippy::expect_used,
+    reason = "as the standard library does there; no time and no secret can be made up"
+)]
+fn host() -> &'static dyn Host {
+    &**HOST.get().expect("no host was installed: call grantor::base::host::install first")
+}
+
+pub(super) fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(host().now().timestamp(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+pub(super) fn precise_now() -> DateTime<Utc> {
+    host().precise_now()
+}
+
+pub(super) fn fill(bytes: &mut [u8]) {
+    host().fill(bytes);
+}
+
+pub(crate) fn stopwatch() -> Instant {
+    Instant(host().elapsed())
+}
+
+/// Where there is one thread, its caller waits.
+#[cfg(any(feature = "argon2", feature = "jwt"))]
+pub(crate) async fn unblock<T>(work: impl FnOnce() -> T + Send) -> T {
+    work()
+}
+
+/// A moment of the stopwatch, in the place of the standard library's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Instant(Duration);
+
+impl Instant {
+    pub(crate) fn elapsed(self) -> Duration {
+        stopwatch().saturating_duration_since(self)
+    }
+
+    pub(crate) fn saturating_duration_since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(wait))
+    }
+}
+
+/// A future that is ready once some time has passed, in the place of `futures-timer`'s.
+pub(crate) struct Delay {
+    ends: Instant,
+    alarm: Arc<Alarm>,
+}
+
+/// What the host wakes. One outlives the tasks that wait for it, so a timer that is kept is set only once.
+#[derive(Default)]
+struct Alarm(Mutex<Setting>);
+
+#[derive(Default)]
+struct Setting {
+    /// Whether the host was asked and has not woken yet.
+    is_set: bool,
+    waiting: Option<Waker>,
+}
+
+impl Delay {
+    pub(crate) fn new(wait: Duration) -> Self {
+        Self { ends: stopwatch() + wait, alarm: Arc::default() }
+    }
+
+    pub(crate) fn reset(&mut self, wait: Duration) {
+        *self = Self::new(wait);
+    }
+}
+
+impl Future for Delay {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let left = self.ends.saturating_duration_since(stopwatch());
+        if left.is_zero() {
+            return Poll::Ready(());
+        }
+        let was_set = {
+            let mut setting = self.alarm.0.lock().unwrap_or_else(PoisonError::into_inner);
+            setting.waiting = Some(context.waker().clone());
+            mem::replace(&mut setting.is_set, true)
+        };
+        if !was_set {
+            host().wake_after(left, Waker::from(Arc::clone(&self.alarm)));
+        }
+        Poll::Pending
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let Setting { waiting, .. } = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The machine that this runs on, where the standard library knows it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[cfg(any(feature = "argon2", feature = "jwt"))]
+pub(crate) use blocking::unblock;
+use chrono::{DateTime, Utc};
+pub(crate) use futures_timer::Delay;
+use rand::Rng as _;
+pub(crate) use std::time::Instant;
+
+/// Whether there is one that tells the time.
+pub(crate) const fn is_there() -> bool {
+    true
+}
+
+pub(super) fn now() -> DateTime<Utc> {
+    // Before 1970 there were no tokens.
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+pub(super) fn precise_now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
+
+/// How far a clock is that only runs forward: for the deadlines of calls and the retries of stores. No rule of a grant
+/// depends on it.
+pub(crate) fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+pub(super) fn fill(bytes: &mut [u8]) {
+    rand::rng().fill_bytes(bytes);
+}

@@ -1,0 +1,101 @@
+//! A token endpoint and a guarded API in a WebAssembly module without a system, and no glue but what is here. `run.mjs` loads it:
+//! that is the host of the module.
+
+mod host;
+mod task;
+#[cfg(feature = "web")]
+mod web;
+
+use std::error::Error;
+use std::future::pending;
+use std::sync::{Arc, OnceLock};
+
+use grantor::client::ClientErrors;
+use grantor::error::BackendError;
+use grantor::resource::{Guard, Requirement};
+use grantor::{AuthMethod, AuthorizationServer, Client, ClientId, ClientRegistry, GrantType};
+use grantor::{MemoryRegistry, MemoryStore, Request, Resource, async_trait};
+
+const ISSUER: &str = "https://as.example";
+const API: &str = "https://api.example";
+
+static MODULE: OnceLock<(AuthorizationServer, Guard)> = OnceLock::new();
+
+/// Clients in memory, but for one that is looked up forever.
+struct Clients(MemoryRegistry);
+
+#[async_trait]
+impl ClientRegistry for Clients {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
+        match id.as_str() {
+            "lost" => pending().await,
+            _ => self.0.client(id).await,
+        }
+    }
+}
+
+fn worker() -> Result<Client, ClientErrors> {
+    Client::builder("worker")
+        .auth_method(AuthMethod::ClientSecretPost)
+        .secret("a secret that was drawn, and not chosen")
+        .grant_types([GrantType::ClientCredentials])
+        .build()
+}
+
+fn build() -> Result<(AuthorizationServer, Guard), Box<dyn Error>> {
+    let server = AuthorizationServer::builder(ISSUER)
+        .clients(Clients(MemoryRegistry::new([worker()?])))
+        .store(MemoryStore::new())
+        .scopes(["read", "write"])
+        .resource(Resource::new(API))
+        .build()?;
+    let guard = Guard::builder(API).local(server.clone()).build()?;
+    Ok((server, guard))
+}
+
+/// Answers what is wrong with a server and with a guard where there is no host yet.
+#[unsafe(no_mangle)]
+pub extern "C" fn build_too_early() {
+    let server = build().err().map(|error| error.to_string()).unwrap_or_default();
+    let guard = Guard::builder(API).build().err().map(|error| error.to_string()).unwrap_or_default();
+    task::answer(500, format!("{server}\n{guard}").as_bytes());
+}
+
+/// Installs the host, and builds the server and the guard.
+#[unsafe(no_mangle)]
+pub extern "C" fn start() {
+    grantor::base::host::install(host::Program);
+    match build() {
+        Ok(built) => {
+            let _ = MODULE.set(built);
+            task::answer(200, b"");
+        }
+        Err(mistakes) => task::answer(500, mistakes.to_string().as_bytes()),
+    }
+}
+
+/// A request at the token endpoint, with this form.
+#[unsafe(no_mangle)]
+pub extern "C" fn token() {
+    let form = task::argument();
+    task::run(async move {
+        let Some((server, _)) = MODULE.get() else { return (500, Vec::new()) };
+        let response = server.token(&Request::post_form(form)).await;
+        (response.status, response.body)
+    });
+}
+
+/// A request to the API, with this token: what it permits, or the challenge.
+#[unsafe(no_mangle)]
+pub extern "C" fn read() {
+    let request = Request::get("").header("authorization", format!("Bearer {}", task::argument()));
+    task::run(async move {
+        let Some((_, guard)) = MODULE.get() else { return (500, Vec::new()) };
+        match guard.check(&request, &Requirement::scopes(["read"])).await {
+            Ok(access) => (200, access.scope().as_str().into()),
+            Err(response) => {
+                (response.status, response.header("www-authenticate").unwrap_or_default().into())
+            }
+        }
+    });
+}
