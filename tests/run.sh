@@ -27,7 +27,7 @@ stage_format() {
 
 stage_lint() {
     cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
-    cargo clippy --quiet --workspace --all-features --test stores -- -D warnings
+    cargo clippy --quiet --workspace --all-features --test stores --test models -- -D warnings
 }
 
 # Each feature alone and none at all, as a host builds the crate: without what the tests need. And the examples as the
@@ -58,6 +58,11 @@ stage_tests() {
 # On databases that the tests start themselves.
 stage_stores() {
     cargo test --quiet --workspace --all-features --test stores
+}
+
+# Every order of steps within small bounds, and how many states there were.
+stage_models() {
+    cargo test --quiet --workspace --all-features --test models -- --nocapture
 }
 
 # The names of the crates that cargo builds for the crate itself along these edges.
@@ -112,7 +117,7 @@ stage_fuzz() {
     return "$status"
 }
 
-stages=(install format lint features documentation dependencies tests stores examples clients wasm fuzz)
+stages=(install format lint features documentation dependencies tests models stores examples clients wasm fuzz)
 [ $# -eq 0 ] || stages=("$@")
 
 passed=0 failed=()

@@ -3,6 +3,7 @@
 mod damaged_records;
 mod device_races;
 mod ending;
+mod exhaustive;
 mod faults;
 mod lost_answers;
 mod memory_store;

@@ -3,6 +3,7 @@
 mod client_state;
 mod codec;
 mod configuration;
+mod exhaustive;
 mod jose;
 mod keys;
 mod outbound;

@@ -6,6 +6,7 @@ pub(super) mod clients;
 pub(super) mod grants;
 #[cfg(feature = "jwt")]
 mod keys;
+mod lane;
 pub(super) mod replay;
 mod value;
 
@@ -18,6 +19,7 @@ use super::{BackendError, CommitError};
 #[cfg(feature = "postgres")]
 pub(super) use batch::ending_error;
 pub(super) use batch::{Ending, again};
+pub use lane::Lane;
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
@@ -35,17 +37,6 @@ pub(super) use value::{Value, arguments, unreadable};
 pub struct SqlStore<E> {
     pub(super) engine: Arc<E>,
     space: Arc<str>,
-}
-
-/// Whose change it is, where changes wait for each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// The end of a grant: what is revoked should be over soon, whatever else is going on.
-    Revocation,
-    /// A change that a request waits for.
-    Request,
-    /// A slice of what has expired; no request waits for it.
-    Sweep,
 }
 
 /// What differs between the databases.

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::super::sql::{Lane, Value};
-use super::queue::{Queue, Ticket};
+use super::queue::{MOST_AT_ONCE, Queue, Ticket};
 use super::transaction::{Change, run};
 
 const WRITES: usize = 3;
@@ -163,7 +163,7 @@ fn in_every_order_what_is_confirmed_is_written_and_what_fails_fails_alone() {
             for order in &all {
                 connection.execute("DELETE FROM t", ()).unwrap();
                 let told = [Told::Nothing; WRITES];
-                let (queue, tickets) = (Queue::new(WRITES), Vec::new());
+                let (queue, tickets) = (Queue::new(WRITES, MOST_AT_ONCE), Vec::new());
                 let mut run = Run { connection: &connection, kinds, lanes, queue, tickets, told };
                 for step in order {
                     run.step(*step);

@@ -7,20 +7,22 @@ use super::super::sql::Lane;
 /// Writes that wait, in three lanes of their own. Within a lane the first to come is the first to be written.
 ///
 /// Each lane is bounded by itself, so that no flood of requests keeps a revocation out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Queue<T> {
     revocations: VecDeque<(u64, T)>,
     requests: VecDeque<(u64, T)>,
     sweeps: VecDeque<(u64, T)>,
     /// The bound of each lane.
     most_waiting: usize,
+    /// The bound of a batch.
+    most_at_once: usize,
     next: u64,
     /// How many batches were taken since a sweep was in one.
     without_sweep: u32,
 }
 
 /// The position of a write, for its removal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ticket {
     lane: Lane,
     number: u64,
@@ -33,12 +35,13 @@ pub(super) const MOST_AT_ONCE: usize = 256;
 const SWEEP_EVERY: u32 = 8;
 
 impl<T> Queue<T> {
-    pub(super) fn new(most_waiting: usize) -> Self {
+    pub(super) fn new(most_waiting: usize, most_at_once: usize) -> Self {
         Self {
             revocations: VecDeque::new(),
             requests: VecDeque::new(),
             sweeps: VecDeque::new(),
             most_waiting,
+            most_at_once,
             next: 0,
             without_sweep: 0,
         }
@@ -66,9 +69,10 @@ impl<T> Queue<T> {
     /// What is written next, in one transaction; empty if nothing waits. Revocations come first, and while
     /// requests wait, they have at most half of it.
     pub(super) fn next_batch(&mut self) -> Vec<T> {
-        let left_over = MOST_AT_ONCE.saturating_sub(self.requests.len());
-        let ends = self.revocations.len().min(left_over.max(MOST_AT_ONCE / 2));
-        let requests = self.requests.len().min(MOST_AT_ONCE - ends);
+        let most = self.most_at_once;
+        let left_over = most.saturating_sub(self.requests.len());
+        let ends = self.revocations.len().min(left_over.max(most / 2));
+        let requests = self.requests.len().min(most - ends);
         let is_idle = ends + requests == 0;
         let sweeps = match is_idle || self.without_sweep + 1 >= SWEEP_EVERY {
             true => self.sweeps.len().min(1),
@@ -102,7 +106,7 @@ mod tests {
     use super::*;
 
     fn queue(writes: impl IntoIterator<Item = (Lane, usize)>) -> Queue<(Lane, usize)> {
-        let mut queue = Queue::new(10_000);
+        let mut queue = Queue::new(10_000, MOST_AT_ONCE);
         for (lane, count) in writes {
             for number in 0..count {
                 queue.enter(lane, (lane, number)).unwrap();
@@ -148,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_full_lane_refuses_at_once_and_keeps_no_other_lane_out() {
-        let mut queue = Queue::new(2);
+        let mut queue = Queue::new(2, MOST_AT_ONCE);
         assert!(queue.enter(Request, 1).is_ok() && queue.enter(Request, 2).is_ok());
         assert_eq!(queue.enter(Request, 3), Err(3));
         assert!(queue.enter(Revocation, 4).is_ok() && queue.enter(Sweep, 5).is_ok());
@@ -158,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_is_not_written_and_what_is_being_written_cannot_be_taken_back() {
-        let mut queue = Queue::new(10);
+        let mut queue = Queue::new(10, MOST_AT_ONCE);
         let tickets: Vec<_> = (0..5).map(|number| queue.enter(Request, number).unwrap()).collect();
         assert_eq!(queue.withdraw(tickets[1]), Some(1));
         assert_eq!(queue.withdraw(tickets[1]), None, "twice");

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::super::BackendError;
 use super::super::sql::Lane;
 use super::log::{LONG, LogKeeper};
-use super::queue::{Queue, Ticket};
+use super::queue::{MOST_AT_ONCE, Queue, Ticket};
 use super::transaction::{self, Change, Outcome};
 use crate::base::time::in_time;
 
@@ -92,8 +92,8 @@ impl Writer {
         settings: Settings,
         work: impl FnOnce(&Shared) + Send + 'static,
     ) -> Result<Self, BackendError> {
-        let state =
-            State { queue: Queue::new(settings.most_waiting), thread: Thread::Busy, until_ended: Vec::new() };
+        let queue = Queue::new(settings.most_waiting, MOST_AT_ONCE);
+        let state = State { queue, thread: Thread::Busy, until_ended: Vec::new() };
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), something: Condvar::new() });
         let of_thread = Ending(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("grantor-sqlite".to_owned());

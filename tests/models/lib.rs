@@ -1,0 +1,1 @@
+//! Empty: a package needs a library or a program, and this one has a test.
