@@ -434,9 +434,9 @@ fn bounds() -> Vec<Bounds> {
             Bounds { crashes: 0, ..all },
         ],
         true => vec![
-            all,
-            Bounds { refreshes: [2, 2, 2], revocations: 0, crashes: 0, ..all },
+            Bounds { refreshes: [2, 2, 1], revocations: 0, crashes: 0, ..all },
             Bounds { revocations: 0, ticks: 2, tick: LEEWAY / 2, ..all },
+            all,
         ],
     }
 }

@@ -228,7 +228,7 @@ const CALLERS: [(Lane, Kind); 6] = [
 
 #[test]
 fn in_every_order_each_write_is_answered_once_after_its_flush_and_fails_alone() {
-    let (callers, most_faults) = if is_long() { (6, 2) } else { (5, 1) };
+    let (callers, most_faults) = if is_long() { (6, 1) } else { (5, 1) };
     check("the writer of SQLite", Batcher::new(Variant::Honest, &CALLERS[..callers], most_faults));
 }
 
