@@ -22,6 +22,7 @@ stage_format() {
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo fmt --manifest-path tests/clients/rust/Cargo.toml --check
+    rustfmt --edition 2024 --check tests/packaged/*.rs
 }
 
 stage_lint() {
@@ -83,6 +84,11 @@ stage_examples() {
     tests/examples.sh
 }
 
+# Programs that depend on the crate as it is published.
+stage_packaged() {
+    tests/packaged.sh
+}
+
 stage_clients() {
     tests/clients/run.sh
 }
@@ -97,7 +103,7 @@ stage_fuzz() {
     return "$status"
 }
 
-stages=(install format lint features documentation dependencies tests stores examples clients fuzz)
+stages=(install format lint features documentation dependencies tests stores examples packaged clients fuzz)
 [ $# -eq 0 ] || stages=("$@")
 
 passed=0 failed=()
