@@ -23,6 +23,7 @@ stage_format() {
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo fmt --manifest-path tests/clients/rust/Cargo.toml --check
     cargo fmt --manifest-path tests/wasm/Cargo.toml --check
+    rustfmt --edition 2024 --check tests/packaged/*.rs
 }
 
 stage_lint() {
@@ -89,6 +90,11 @@ stage_examples() {
     tests/examples.sh
 }
 
+# Programs that depend on the crate as it is published.
+stage_packaged() {
+    tests/packaged.sh
+}
+
 stage_clients() {
     tests/clients/run.sh
 }
@@ -117,7 +123,7 @@ stage_fuzz() {
     return "$status"
 }
 
-stages=(install format lint features documentation dependencies tests models stores examples clients wasm fuzz)
+stages=(install format lint features documentation dependencies tests models stores examples packaged clients wasm fuzz)
 [ $# -eq 0 ] || stages=("$@")
 
 passed=0 failed=()

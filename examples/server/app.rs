@@ -3,12 +3,12 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use grantor::AuthorizationServer;
 use grantor::adapter::axum::{ForwardedCertificateLayer, PeerLayer};
 use grantor::adapter::{ForwardedCertificates, TrustedProxies};
@@ -79,6 +79,7 @@ impl App {
             .route(&at("/keys"), get(key_page::list))
             .route(&at("/api/me"), get(api::me))
             .route(&at("/healthz"), get(health::ready))
+            .route(&at("/openapi.json"), get(openapi))
             .route(&at("/playground"), get(playground::show).post(playground::start))
             .route(&at("/playground/next"), post(playground::next))
             .route(&at("/playground/callback"), get(playground::callback).post(playground::callback))
@@ -102,6 +103,11 @@ impl Deref for App {
     fn deref(&self) -> &Parts {
         &self.0
     }
+}
+
+/// The machine endpoints, for tools that read OpenAPI.
+async fn openapi(State(app): State<App>) -> Json<serde_json::Value> {
+    Json(app.server.openapi())
 }
 
 pub(crate) async fn not_found(State(app): State<App>) -> Response {

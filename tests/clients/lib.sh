@@ -1,4 +1,4 @@
-# What `tests/run.sh` and `tests/clients/run.sh` share. To be sourced, from the root of the repository.
+# What `tests/run.sh` and the scripts that it runs share. To be sourced, from the root of the repository.
 
 TARGET="${CARGO_TARGET_DIR:-target}"
 VENV=tests/.venv

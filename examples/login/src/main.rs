@@ -1,8 +1,8 @@
 //! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. It is the
 //! program to copy.
 //!
-//! `cargo run -p grantor-login -- FOLDER`, and open http://127.0.0.1:9500. The databases are in the folder,
-//! by default here.
+//! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The databases are in the
+//! folder, by default here; the port is 9500 unless you name another one.
 
 mod account;
 mod accounts;
@@ -31,7 +31,8 @@ use accounts::Accounts;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:9500").await?;
+    let port = std::env::args().nth(2).unwrap_or_else(|| "9500".to_owned());
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     let issuer = format!("http://{}", listener.local_addr()?);
     let app = App::open(&issuer, &folder).await?;
     tokio::spawn(app.server.clone().keep_sweeping(Duration::from_secs(60))); // what has expired goes
