@@ -19,7 +19,7 @@ use super::{BackendError, CommitError};
 #[cfg(feature = "postgres")]
 pub(super) use batch::ending_error;
 pub(super) use batch::{Ending, again};
-pub use lane::Lane;
+pub(super) use lane::Lane;
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
