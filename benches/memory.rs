@@ -16,18 +16,24 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use cpu_time::ThreadTime;
 use grantor::jose::Algorithm;
+use grantor::store::ReplayKey;
 use grantor::tenants::{Destination, TenantMap, Tenants as _};
 use grantor::{
-    AuthorizationServer, Client, Clock, GrantType, MemoryRegistry, MemoryStore, Request, TokenStore as _,
+    AuthorizationServer, BackendError, Client, Clock, GrantType, MemoryRegistry, MemoryStore, ReplayGuard,
+    Request, TokenStore as _, async_trait,
 };
 
 use support::grantor::OpenId;
+use support::secured::Prover;
 use support::{Contender, Job, ready};
 use support::{floor, grantor as ours, oauth_as, oxide_auth};
 
 const TARGET_BYTES: usize = 256;
 const TARGET_PURGE: Duration = Duration::from_millis(5);
 const TARGET_OPENID: usize = 112;
+const TARGET_PUSHED: usize = 1024;
+const TARGET_BOUND: usize = 40;
+const TARGET_JTI: usize = 64;
 const TARGET_TENANT: usize = 2 * 1024;
 const STEP: usize = 1_000;
 
@@ -42,6 +48,8 @@ fn main() {
     let each = heap_per_grant(grants, ours::Contestant::new);
     println!("target for grantor: at most {TARGET_BYTES}{}", verdict(each <= TARGET_BYTES));
     openid(if full { 20_000 } else { 100 });
+    secured(if full { 20_000 } else { 100 });
+    identifiers(grants);
     purge(grants);
     tenants(if full { 10_000 } else { 100 });
 }
@@ -60,6 +68,58 @@ fn openid(count: usize) {
     });
     println!("\nheap bytes per grant by a code, {count} grants: {plain}, and with openid {asked}");
     println!("target: at most {TARGET_OPENID} more{}", verdict(asked <= plain + TARGET_OPENID));
+}
+
+/// A pushed request, and what the key of a bound token adds to its grant.
+fn secured(count: usize) {
+    let prover = Prover::new(Algorithm::Es256);
+    let each = |answered: &dyn Fn(&AuthorizationServer)| {
+        let server = support::secured::server(&prover, Forgetful);
+        let before = Counting::live();
+        (0..count).for_each(|_| answered(&server));
+        (Counting::live() - before) / count
+    };
+    let pushed = each(&|server| {
+        let answer = ready(server.pushed_authorization_request(&support::secured::push()));
+        assert_eq!(answer.status, 201);
+    });
+    println!("\nheap bytes per pushed request, {count} of them: {pushed}{}", verdict(pushed <= TARGET_PUSHED));
+    let token = |server: &AuthorizationServer, request| assert_eq!(ready(server.token(&request)).status, 200);
+    let plain = each(&|server| token(server, Request::post_form(support::CLIENT_CREDENTIALS)));
+    let bound = each(&|server| token(server, prover.bound()));
+    println!("heap bytes per client-credentials grant, {count} grants: {plain}, and bound to a key {bound}");
+    println!("target: at most {TARGET_BOUND} more{}", verdict(bound <= plain + TARGET_BOUND));
+}
+
+/// The identifiers that work once, and how long one call takes when they are forgotten.
+fn identifiers(count: usize) {
+    let (store, now) = (MemoryStore::new(), Utc::now());
+    let before = Counting::live();
+    let key = |n: usize| ReplayKey::new("bench", &n.to_string());
+    let used = |n, now: DateTime<Utc>| {
+        assert!(ready(store.first_use(&key(n), now + TimeDelta::minutes(5), now)).unwrap());
+    };
+    (0..count).for_each(|n| used(n, now));
+    let each = (Counting::live() - before) / count;
+    println!("\nheap bytes per remembered identifier, {count} of them: {each}{}", verdict(each <= TARGET_JTI));
+    let later = now + TimeDelta::minutes(6);
+    let longest = (0..count).map(|n| timed(|| used(count + n, later)).0).max().unwrap_or_default();
+    println!("the longest call while they are forgotten {longest:>12.1?}{}", verdict(longest <= TARGET_PURGE));
+}
+
+/// Remembers nothing, so that grants alone are counted.
+struct Forgetful;
+
+#[async_trait]
+impl ReplayGuard for Forgetful {
+    async fn first_use(
+        &self,
+        _: &ReplayKey,
+        _: DateTime<Utc>,
+        _: DateTime<Utc>,
+    ) -> Result<bool, BackendError> {
+        Ok(true)
+    }
 }
 
 /// Tenants at rest: each with its own clients (one), store and rules, all with one clock and one set of

@@ -7,8 +7,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use grantor::jose::Algorithm;
 use grantor::resource::{Guard, Requirement};
 use grantor::{AuthorizationServer, Request};
@@ -16,27 +14,21 @@ use serde_json::json;
 
 use support::bare::{Bare, split};
 use support::grantor::{OpenId, openid_server};
-use support::{Population, member, ready, redeem_body, table, timed};
-
-/// Operations that one clock reading spans.
-const CHUNK: usize = 64;
+use support::table::{self, Work};
+use support::{Population, member, ready, redeem_body, timed};
 
 /// Access tokens that UserInfo meets.
 const MET: usize = 1_024;
 
-/// Runs this number of operations and returns the time that they took.
-type Work = Box<dyn FnMut(usize) -> Duration>;
-
 fn main() {
     let full = std::env::args().any(|argument| argument == "--bench");
     let turns = if full { table::turns() } else { 1 };
-    println!("\nCPU ns per operation: median of {turns} interleaved turns (least)");
-    println!("{:25}{:>19}{:>19}{:>13}", "", "floor", "grantor", "ours/floor");
+    table::print_pair_heading(turns);
     let mut all_met = true;
     for algorithm in Algorithm::ALL.iter().copied() {
-        all_met &= measure(&format!("{algorithm} id_token"), 1.15, id_token(algorithm), turns);
+        all_met &= table::measure_pair(&format!("{algorithm} id_token"), 1.15, id_token(algorithm), turns);
     }
-    all_met &= measure("UserInfo", 1.5, userinfo(), turns);
+    all_met &= table::measure_pair("UserInfo", 1.5, userinfo(), turns);
     println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
 }
 
@@ -94,17 +86,4 @@ fn redemptions(server: &AuthorizationServer, openid: OpenId, times: usize) -> Ve
 fn calls(tokens: &[String]) -> Vec<Request> {
     let call = |token| Request::get("").header("authorization", format!("Bearer {token}"));
     tokens.iter().map(call).collect()
-}
-
-fn measure(name: &str, target: f64, mut works: [Work; 2], turns: usize) -> bool {
-    print!("{name:25}");
-    let figures = table::in_turns(works.len(), turns, |at| {
-        let spent = works[at](CHUNK);
-        Some(spent.as_nanos() as f64 / CHUNK as f64)
-    });
-    figures.iter().for_each(|figures| table::print(figures.as_ref()));
-    let [Some(floor), Some(own)] = &figures[..] else { unreachable!("both always take part") };
-    let ratio = own.least / floor.least;
-    println!("{ratio:>12.2}{}", if ratio <= target { ' ' } else { '!' });
-    ratio <= target
 }

@@ -1,5 +1,4 @@
-//! An authorization server in one screen: `cargo run -p grantor --example quickstart`. Open its page, or
-//! paste what it prints.
+//! An authorization server in one screen: `cargo run -p grantor --example quickstart`, and open its page.
 use axum::{Router, extract::Request, extract::State, response::IntoResponse, routing::get};
 use grantor::adapter::axum::{read, router};
 use grantor::{AuthMethod, Authorization, AuthorizationServer, Client, GrantType, Login};

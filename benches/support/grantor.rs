@@ -182,7 +182,7 @@ fn builder(store: impl TokenStore + 'static, clock: impl Clock + 'static) -> Aut
         .authorization_endpoint("/authorize")
 }
 
-fn client(metadata: ClientMetadata) -> ClientBuilder {
+pub fn client(metadata: ClientMetadata) -> ClientBuilder {
     Client::builder(super::CLIENT_ID)
         .metadata(metadata)
         .secret(super::CLIENT_SECRET)

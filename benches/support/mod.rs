@@ -8,6 +8,7 @@ pub mod grantor;
 pub mod oauth_as;
 pub mod oxide_auth;
 pub(super) mod random_key;
+pub mod secured;
 pub mod table;
 
 use std::cell::Cell;

@@ -85,3 +85,28 @@ fn verdict(figures: &[Option<Figures>]) -> bool {
     println!("{to_floor:>12.2}{}{to_peer:>13.2}{}", mark(below), mark(faster));
     below && faster
 }
+
+/// Runs this number of operations and returns the time that they took.
+pub type Work = Box<dyn FnMut(usize) -> Duration>;
+
+/// How many operations one clock reading spans where signatures are made or verified.
+const FEW: usize = 64;
+
+pub fn print_pair_heading(turns: usize) {
+    println!("\nCPU ns per operation: median of {turns} interleaved turns (least)");
+    println!("{:25}{:>19}{:>19}{:>13}", "", "floor", "grantor", "ours/floor");
+}
+
+/// One row of a floor and this crate; whether the target is met.
+pub fn measure_pair(name: &str, target: f64, mut works: [Work; 2], turns: usize) -> bool {
+    print!("{name:25}");
+    let figures = in_turns(works.len(), turns, |at| {
+        let spent = works[at](FEW);
+        Some(spent.as_nanos() as f64 / FEW as f64)
+    });
+    figures.iter().for_each(|figures| print(figures.as_ref()));
+    let [Some(floor), Some(own)] = &figures[..] else { unreachable!("both always take part") };
+    let ratio = own.least / floor.least;
+    println!("{ratio:>12.2}{}", if ratio <= target { ' ' } else { '!' });
+    ratio <= target
+}
