@@ -83,7 +83,10 @@ fn secured(count: usize) {
         let answer = ready(server.pushed_authorization_request(&support::secured::push()));
         assert_eq!(answer.status, 201);
     });
-    println!("\nheap bytes per pushed request, {count} of them: {pushed}{}", verdict(pushed <= TARGET_PUSHED));
+    println!(
+        "\nheap bytes per pushed request, {count} of them: {pushed}{}",
+        verdict(pushed <= TARGET_PUSHED)
+    );
     let token = |server: &AuthorizationServer, request| assert_eq!(ready(server.token(&request)).status, 200);
     let plain = each(&|server| token(server, Request::post_form(support::CLIENT_CREDENTIALS)));
     let bound = each(&|server| token(server, prover.bound()));
@@ -101,10 +104,16 @@ fn identifiers(count: usize) {
     };
     (0..count).for_each(|n| used(n, now));
     let each = (Counting::live() - before) / count;
-    println!("\nheap bytes per remembered identifier, {count} of them: {each}{}", verdict(each <= TARGET_JTI));
+    println!(
+        "\nheap bytes per remembered identifier, {count} of them: {each}{}",
+        verdict(each <= TARGET_JTI)
+    );
     let later = now + TimeDelta::minutes(6);
     let longest = (0..count).map(|n| timed(|| used(count + n, later)).0).max().unwrap_or_default();
-    println!("the longest call while they are forgotten {longest:>12.1?}{}", verdict(longest <= TARGET_PURGE));
+    println!(
+        "the longest call while they are forgotten {longest:>12.1?}{}",
+        verdict(longest <= TARGET_PURGE)
+    );
 }
 
 /// Remembers nothing, so that grants alone are counted.

@@ -1,10 +1,12 @@
 //! The contenders side by side, measured in turns so that a noisy machine is noisy for all.
 
+use std::time::Duration;
+
 use super::{CHUNK, Job, Runner};
 
 /// Turns that every contender gets at every job.
 const TURNS: usize = 101;
-/// ResourceIndicators: times the floor, and times the faster peer.
+/// Targets: times the floor, and times the faster peer.
 const TARGET_FLOOR: f64 = 1.5;
 
 /// Nanoseconds an operation, over the turns of one contender at one job.

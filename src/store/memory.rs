@@ -43,8 +43,8 @@ struct Shard {
     soonest: DateTime<Utc>,
 }
 
-/// Each key, and until when it counts as seen.
-type Replays = HashMap<ReplayKey, DateTime<Utc>>;
+/// Half of each key, which is a digest, and until when it counts as seen, in microseconds.
+type Replays = HashMap<[u8; 16], i64>;
 
 impl Default for Shard {
     fn default() -> Self {
@@ -377,8 +377,10 @@ impl ReplayGuard for MemoryStore {
         now: DateTime<Utc>,
     ) -> Result<bool, BackendError> {
         let shard = &self.replays[usize::from(key.as_bytes()[0]) % self.replays.len()];
+        let (half, _) = key.as_bytes().as_chunks::<16>();
+        let now = now.timestamp_micros();
         let mut keys = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.get(key).is_some_and(|until| now < *until) {
+        if keys.get(&half[0]).is_some_and(|until| now < *until) {
             return Ok(false);
         }
         if keys.len() == keys.capacity() || keys.len() >= REPLAY_KEYS {
@@ -387,7 +389,7 @@ impl ReplayGuard for MemoryStore {
         if keys.len() >= REPLAY_KEYS {
             return Err(BackendError::transient("the replay guard is full"));
         }
-        keys.insert(*key, until);
+        keys.insert(half[0], until.timestamp_micros());
         Ok(true)
     }
 }
