@@ -5,19 +5,23 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::client::SealedSecrets;
 use grantor::{BackendError, SecretText};
 
-/// What is sealed is the name of a secret that the vault has, so a client that registered itself for HS256
-/// gets no `id_token` after a restart. A host with a database of clients would encrypt, under a key that is
-/// not in the database.
+/// What is sealed is the random name of a secret in the vault, so a client that registered itself for HS256
+/// gets no `id_token` after a restart. Counted names would begin again in each process, and such a client
+/// would then have the secret of another one. A host with a database of clients would encrypt, under a key
+/// that is not in the database.
 #[derive(Default)]
 pub(crate) struct Vault(Mutex<HashMap<String, SecretText>>);
 
 impl SealedSecrets for Vault {
     fn seal(&self, secret: &SecretText) -> Result<String, BackendError> {
+        let name: [u8; 16] = rand::random();
+        let name = URL_SAFE_NO_PAD.encode(name);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = kept.len().to_string();
         kept.insert(name.clone(), SecretText::new(secret.reveal()));
         Ok(name)
     }
@@ -32,5 +36,19 @@ impl SealedSecrets for Vault {
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Vault(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vault_opens_nothing_that_another_one_sealed() {
+        let (former, restarted) = (Vault::default(), Vault::default());
+        let sealed = former.seal(&SecretText::new("one client's secret")).expect("room");
+        restarted.seal(&SecretText::new("another client's secret")).expect("room");
+        assert_eq!(former.open(&sealed).expect("its own").reveal(), "one client's secret");
+        assert!(restarted.open(&sealed).is_err());
     }
 }

@@ -100,7 +100,9 @@ fn read(file: &Path) -> Result<Vec<ClientMetadata>, String> {
     let mut reader = Reader::default();
     let described = if table.contains_key("clients") {
         let several = reader.each(&mut table, "clients", metadata);
-        reader.nothing_left(&table, "beside [[clients]]", "none");
+        for key in table.keys() {
+            reader.mistakes.push(format!("unknown key `{key}` beside [[clients]]"));
+        }
         several
     } else {
         metadata(&mut reader, "application", table).into_iter().collect()
@@ -113,13 +115,18 @@ fn read(file: &Path) -> Result<Vec<ClientMetadata>, String> {
 
 fn metadata(reader: &mut Reader, place: &str, entry: Table) -> Option<ClientMetadata> {
     let made = ["client_id", "client_secret"].into_iter().find(|key| entry.contains_key(*key));
-    match made {
-        Some(key) => {
-            reader.mistakes.push(format!("{place}: {key} is made by the server, so leave it out"));
-            None
-        }
-        None => reader.decode(place, Value::Table(entry)),
+    if let Some(key) = made {
+        reader.mistakes.push(format!("{place}: {key} is made by the server, so leave it out"));
+        return None;
     }
+    let described: ClientMetadata = reader.decode(place, Value::Table(entry))?;
+    if described.needs_sealed_secret() {
+        // The vault is in the memory of the process that serves.
+        let mistake = "client_secret_jwt and HS256 are only for clients of the server's file";
+        reader.mistakes.push(format!("{place}: {mistake}"));
+        return None;
+    }
+    Some(described)
 }
 
 fn show(client: &Client, origin: &str) -> Result<(), String> {
