@@ -66,7 +66,7 @@ fn message_of(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, Si
     message_under(signer.algorithm().as_str(), typ, signer.key().kid(), claims)
 }
 
-/// The same under a header of these members.
+/// The same with a header of these members.
 pub(crate) fn message_under(
     alg: &'static str,
     typ: &str,

@@ -1,4 +1,4 @@
-//! [`ClientMacs`]: answers that are signed with the client's own secret (OpenID Connect Core section 10.1).
+//! [`ClientMacs`]: tokens that are signed with the client's own secret (OpenID Connect Core section 10.1).
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::base::SecretText;
 use crate::error::BackendError;
 use crate::signing::Unsigned;
 
-/// Makes and reads tokens with a MAC. The feature `openid` has the only one.
+/// Makes and reads tokens with a MAC. Its only implementation needs the feature `openid`.
 pub(crate) trait ClientMacs: Send + Sync + fmt::Debug {
     /// A JWS with a MAC; the key is the octets of the secret.
     ///

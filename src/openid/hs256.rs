@@ -1,6 +1,5 @@
-//! HS256 (RFC 7518 section 3.2) under the secrets of clients.
+//! HS256 (RFC 7518 section 3.2) with the secrets of clients.
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 use super::client_macs::ClientMacs;
 use crate::base::SecretText;
 use crate::error::BackendError;
-use crate::jose::{HS256, MacText, message_under};
+use crate::jose::{HS256, HmacSha256, MacText, message_under};
 use crate::signing::Unsigned;
 
 /// HMAC with SHA-256.
@@ -21,9 +20,9 @@ impl ClientMacs for Hs256 {
     fn sign(&self, what: &Unsigned, secret: &SecretText) -> Result<String, BackendError> {
         let message = message_under(HS256, what.typ, None, &what.claims);
         let mut text = message.map_err(BackendError::permanent)?;
-        let mac = sign(&Key::new(HMAC_SHA256, secret.reveal().as_bytes()), text.as_bytes());
+        let mac = HmacSha256::new(secret.reveal().as_bytes()).mac(text.as_bytes());
         text.push('.');
-        URL_SAFE_NO_PAD.encode_string(mac.as_ref(), &mut text);
+        URL_SAFE_NO_PAD.encode_string(mac, &mut text);
         Ok(text)
     }
 

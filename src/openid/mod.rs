@@ -127,7 +127,7 @@ impl OpenId {
 pub(crate) struct OpenIdRules {
     /// The keys that an `id_token` can be signed with.
     pub(crate) algorithms: Vec<Algorithm>,
-    /// What signs with the secrets of clients, if the host can open them.
+    /// Signs with the secrets of clients, if the host can open them.
     pub(crate) macs: Option<&'static dyn ClientMacs>,
     pub(crate) id_token_lifetime: Duration,
     /// What makes pairwise subject identifiers, if clients can have them.

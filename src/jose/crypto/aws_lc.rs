@@ -1,4 +1,4 @@
-//! The cryptographic library, where there is a C compiler: aws-lc. It knows every [`Algorithm`].
+//! The cryptographic library of every target with a C compiler: aws-lc. It supports every [`Algorithm`].
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
@@ -42,12 +42,12 @@ impl Pair {
         pair.map_err(|_| KeyError::Rejected)
     }
 
-    /// An RSA key as RFC 8017 writes it.
+    /// An RSA key in the format of RFC 8017 (PKCS#1).
     pub(super) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         RsaKeyPair::from_der(der).map(Self::Rsa).map_err(|_| KeyError::Rejected)
     }
 
-    /// A P-256 key as RFC 5915 writes it.
+    /// A P-256 key in the format of RFC 5915 (SEC 1).
     pub(super) fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
         let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
         pair.map(Self::P256).map_err(|_| KeyError::Rejected)
@@ -103,7 +103,7 @@ impl Pair {
         }
     }
 
-    /// Signs by this algorithm, which goes with the key.
+    /// Signs with this algorithm, which matches the key.
     pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let failed = |_| SignError::permanent("the cryptographic library failed");
         match self {

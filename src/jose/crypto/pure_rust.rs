@@ -1,5 +1,5 @@
-//! The cryptographic library of a WebAssembly module, where there is no C compiler: EdDSA and ES256 in Rust alone. RSA keys, and so
-//! PS256 and RS256, are [unsupported](KeyError::Unsupported).
+//! The cryptographic library of a WebAssembly module, which needs no C compiler: EdDSA and ES256 in pure
+//! Rust. RSA keys, and so PS256 and RS256, are [unsupported](KeyError::Unsupported).
 
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, SecretDocument};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -22,7 +22,7 @@ impl Pair {
         SystemEntropy.fill(&mut bytes);
         match algorithm {
             Algorithm::EdDsa => Ok(Self::Ed25519(bytes.into())),
-            // One number in 2^32 is beyond the order of the curve.
+            // One number in 2^32 is not below the order of the curve.
             Algorithm::Es256 => {
                 p256::ecdsa::SigningKey::from_slice(&bytes).map(Self::P256).map_err(|_| KeyError::Library)
             }
@@ -43,7 +43,7 @@ impl Pair {
         Err(KeyError::Unsupported)
     }
 
-    /// A P-256 key as RFC 5915 writes it.
+    /// A P-256 key in the format of RFC 5915 (SEC 1).
     pub(super) fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
         let key = p256::SecretKey::from_sec1_der(der).map_err(|_| KeyError::Rejected)?;
         Ok(Self::P256(key.into()))
@@ -63,7 +63,7 @@ impl Pair {
         Err(KeyError::Unsupported)
     }
 
-    /// The same, if it is the private part of this key.
+    /// This pair, if its public key is `public`.
     fn of(self, public: &Material) -> Result<Self, KeyError> {
         if self.public()? == *public { Ok(self) } else { Err(KeyError::Rejected) }
     }
@@ -87,7 +87,7 @@ impl Pair {
         }
     }
 
-    /// Signs by the one algorithm of the key. Neither signature takes randomness: that of ES256 is by RFC 6979.
+    /// Signs with the only algorithm of the key. Both are deterministic: ES256 by RFC 6979.
     pub(super) fn sign(&self, _: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let failed = |_| SignError::permanent("the cryptographic library failed");
         match self {

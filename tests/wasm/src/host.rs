@@ -1,4 +1,4 @@
-//! What the program that loads the module does for it.
+//! What the program that loads the module provides.
 
 use std::ffi::c_void;
 use std::task::Waker;
@@ -12,11 +12,11 @@ use grantor::{Clock, Entropy};
 unsafe extern "C" {
     /// Milliseconds since 1970.
     safe fn now() -> f64;
-    /// Milliseconds of a clock that only runs forward.
+    /// Milliseconds of a monotonic clock.
     safe fn elapsed() -> f64;
     /// Overwrites these bytes with random ones.
     unsafe fn fill(bytes: *mut u8, length: usize);
-    /// Calls [`wake`] with this waker, once, when so many milliseconds have passed.
+    /// Calls [`wake`] with this waker, once, after this number of milliseconds.
     safe fn wake_after(milliseconds: f64, waker: *mut c_void);
 }
 
@@ -30,7 +30,7 @@ impl Clock for Program {
 
 impl Entropy for Program {
     fn fill(&self, bytes: &mut [u8]) {
-        // SAFETY: the program writes to these bytes alone, before it returns.
+        // SAFETY: the program writes only to these bytes, and before it returns.
         unsafe { fill(bytes.as_mut_ptr(), bytes.len()) }
     }
 }
@@ -46,9 +46,9 @@ impl Host for Program {
 }
 
 /// # Safety
-/// The waker is one that was given to `wake_after`, and was not woken yet.
+/// The waker was passed to `wake_after`, and was not woken yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wake(waker: *mut c_void) {
-    // SAFETY: it came out of a box there.
+    // SAFETY: `wake_after` made it from a box.
     unsafe { Box::from_raw(waker.cast::<Waker>()) }.wake();
 }

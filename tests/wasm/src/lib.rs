@@ -1,5 +1,5 @@
-//! A token endpoint and a guarded API in a WebAssembly module without a system, and no glue but what is here. `run.mjs` loads it:
-//! that is the host of the module.
+//! A token endpoint and a guarded API in a WebAssembly module without an operating system and without other
+//! glue code. `run.mjs` loads it, and is its host.
 
 mod host;
 mod task;
@@ -21,7 +21,7 @@ const API: &str = "https://api.example";
 
 static MODULE: OnceLock<(AuthorizationServer, Guard)> = OnceLock::new();
 
-/// Clients in memory, but for one that is looked up forever.
+/// Clients in memory, except for one whose lookup never ends.
 struct Clients(MemoryRegistry);
 
 #[async_trait]
@@ -53,7 +53,7 @@ fn build() -> Result<(AuthorizationServer, Guard), Box<dyn Error>> {
     Ok((server, guard))
 }
 
-/// Answers what is wrong with a server and with a guard where there is no host yet.
+/// Answers with the errors of building a server and a guard before there is a host.
 #[unsafe(no_mangle)]
 pub extern "C" fn build_too_early() {
     let server = build().err().map(|error| error.to_string()).unwrap_or_default();
@@ -74,7 +74,7 @@ pub extern "C" fn start() {
     }
 }
 
-/// A request at the token endpoint, with this form.
+/// A token request with this form.
 #[unsafe(no_mangle)]
 pub extern "C" fn token() {
     let form = task::argument();

@@ -1,4 +1,4 @@
-//! Calls from the program: an argument, a future that runs until it waits, an answer.
+//! Calls from the program: an argument, a future that runs until it has to wait, an answer.
 
 use std::future::Future;
 use std::mem;
@@ -32,7 +32,7 @@ pub fn answer(status: u16, body: &[u8]) {
 
 type Answering = Pin<Box<dyn Future<Output = (u16, Vec<u8>)> + Send>>;
 
-/// Polled where it is woken, which is in a call of [`wake`](super::host::wake): nothing else wakes here.
+/// Polled where it is woken, which is only in [`run`] and in [`wake`](super::host::wake).
 struct Task(Mutex<Option<Answering>>);
 
 pub fn run(future: impl Future<Output = (u16, Vec<u8>)> + Send + 'static) {

@@ -57,7 +57,7 @@ pub extern "C" fn start_web() {
     }
 }
 
-/// A request: a method and a path, an access token, a form, each on a line.
+/// A request: a method and a path, an access token and a form, each on its own line.
 #[unsafe(no_mangle)]
 pub extern "C" fn serve() {
     let argument = task::argument();
@@ -86,7 +86,8 @@ async fn respond(
     Ok((status, response.into_body().collect().await?.to_bytes().to_vec()))
 }
 
-/// Reads a private key, an algorithm on the first line and then PEM or a JWK, and writes it again: its public half, if both are one key.
+/// Reads a private key, with the algorithm on the first line and then PEM or a JWK, exports it and reads it
+/// again; its public half, if both are the same key.
 #[unsafe(no_mangle)]
 pub extern "C" fn import() {
     let argument = task::argument();
