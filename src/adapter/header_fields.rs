@@ -2,6 +2,9 @@
 
 use crate::http::{Headers, Method, Request};
 
+/// Only the pages for development read `Host`, so without their feature no request pays for the look.
+const READS_PAGES: bool = cfg!(feature = "dev_pages");
+
 /// Copies what the core reads of a request with this method. `values` finds the values of a field.
 pub(super) fn copy_header_fields<'a, V>(read: &mut Request, values: impl Fn(&'static str) -> V)
 where
@@ -16,7 +19,7 @@ where
         // Introspection is a `POST`, so no other request pays for the look.
         (read.method == Method::Post && accepts(b"jwt"), Headers::READ_OF_SIGNED_ANSWERS),
         (read.method == Method::Options, Headers::READ_OF_A_PREFLIGHT),
-        (accepts(b"text/html"), Headers::READ_OF_A_PAGE),
+        (READS_PAGES && accepts(b"text/html"), Headers::READ_OF_A_PAGE),
     ];
     for (_, names) in lists.into_iter().filter(|(is_read, _)| *is_read) {
         copy_these(names, read, &values);
@@ -76,7 +79,8 @@ mod tests {
         assert_eq!(names(Method::Get, b"*/*"), ["authorization"]);
         assert_eq!(names(Method::Get, b"application/JWT"), ["authorization"]);
         assert_eq!(names(Method::Post, b"application/JWT"), ["authorization", "accept"]);
-        assert_eq!(names(Method::Post, b"Text/HTML,*/*;q=0.8"), ["authorization", "host"]);
+        let of_a_page: &[&str] = if READS_PAGES { &["authorization", "host"] } else { &["authorization"] };
+        assert_eq!(names(Method::Post, b"Text/HTML,*/*;q=0.8"), of_a_page);
         assert_eq!(names(Method::Options, b"*/*"), ["authorization", "access-control-request-method"]);
     }
 

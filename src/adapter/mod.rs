@@ -28,7 +28,12 @@
 //!     read.query = request.query;
 //!     for (name, value) in request.fields {
 //!         let name = name.to_ascii_lowercase();
-//!         let lists = [Headers::READ, Headers::READ_OF_SIGNED_ANSWERS, Headers::READ_OF_A_PREFLIGHT, Headers::READ_OF_A_PAGE];
+//!         let lists = [
+//!             Headers::READ,
+//!             Headers::READ_OF_SIGNED_ANSWERS,
+//!             Headers::READ_OF_A_PREFLIGHT,
+//!             Headers::READ_OF_A_PAGE,
+//!         ];
 //!         if lists.iter().any(|list| list.contains(&&*name)) {
 //!             // What is not text is kept as an empty field: malformed, and not absent.
 //!             read.headers.push(name, String::from_utf8(value).unwrap_or_default());

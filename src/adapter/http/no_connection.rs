@@ -1,4 +1,4 @@
-//! What is known of a connection where nothing tells: the host may leave it in the extensions.
+//! Without a framework that provides connection data: the host may put them into the extensions.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What a server of axum leaves in the extensions.
+//! The connection data that axum puts into the extensions.
 
 use std::net::{IpAddr, SocketAddr};
 
