@@ -1,20 +1,19 @@
 //! An HAProxy of our own in front of PostgreSQL servers of which one at a time is the primary.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::postgres::Postgres;
-use super::watched::{Watched, free_port, fresh_directory, soon};
+use super::watched::{Watched, installed, listening, soon};
 
-/// Leads to the primary: it asks each server ten times a second whether it is one, in PostgreSQL's protocol, and cuts the
-/// connections to one that is not.
+/// Leads to the primary: ten times a second it asks each server, in PostgreSQL's protocol, whether it is the
+/// primary, and cuts the connections to one that is not.
 pub struct HaProxy {
-    pub port: u16,
+    port: u16,
     _watcher: Watched,
 }
 
-/// Of a start-up message (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
+/// The start of a session (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
 const VERSION: &[u8] = &[0, 3, 0, 0];
 const WHO: &[u8] = b"user\0grantor\0database\0postgres\0\0";
 const READY: &[u8] = b"Z\0\0\0\x05I";
@@ -24,28 +23,20 @@ const NO: &[u8] = b"D\0\0\0\x0b\0\x01\0\0\0\x01f";
 
 impl HaProxy {
     pub fn before(servers: [&Postgres; 2]) -> Self {
-        // Another program may take the port before the proxy does.
-        let mut tries = (0..5).map(|_| Self::try_before(servers));
-        let proxy = tries.find_map(Result::ok).unwrap_or_else(|| panic!("HAProxy does not start"));
+        let (port, watcher) = listening("haproxy", |directory, port| {
+            let settings = directory.join("haproxy.cfg");
+            std::fs::write(&settings, configuration(port, servers)).unwrap();
+            let program = installed("haproxy");
+            let command = [&program as &str, "-db", "-f", settings.to_str().unwrap()];
+            Watched::run(directory, "TERM", &command)
+        });
+        let proxy = Self { port, _watcher: watcher };
         // Until a server has been asked, it counts as a primary.
         let url = proxy.url();
         let leads_to_primary =
             || (0..10).all(|_| Postgres::psql_at(&url, "SELECT pg_is_in_recovery()").stdout == b"f\n");
         assert!(soon(Duration::from_secs(60), leads_to_primary), "HAProxy does not find the primary");
         proxy
-    }
-
-    fn try_before(servers: [&Postgres; 2]) -> Result<Self, String> {
-        let (directory, port) = (fresh_directory("haproxy"), free_port());
-        let settings = directory.join("haproxy.cfg");
-        std::fs::write(&settings, configuration(port, servers)).unwrap();
-        let command = [&program() as &str, "-db", "-f", settings.to_str().unwrap()];
-        let watcher = Watched::run(&directory, "TERM", &command);
-        let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        if soon(Duration::from_secs(60), || listens() || !watcher.is_running()) && watcher.is_running() {
-            return Ok(Self { port, _watcher: watcher });
-        }
-        Err(std::fs::read_to_string(directory.join("log")).unwrap_or_default())
     }
 
     /// The URL of the database `postgres`, by way of the proxy.
@@ -56,9 +47,9 @@ impl HaProxy {
 
 fn configuration(port: u16, servers: [&Postgres; 2]) -> String {
     let mut text = format!(
-        "defaults\n mode tcp\n timeout connect 1s\n timeout client 1m\n timeout server 1m\n timeout check 1s\n\
-         listen postgres\n bind 127.0.0.1:{port}\n option tcp-check\n tcp-check connect\n\
-         \x20tcp-check send-binary {}\n tcp-check expect binary {}\n\
+        "defaults\n mode tcp\n timeout connect 1s\n timeout client 1m\n timeout server 1m\n\
+         \x20timeout check 1s\nlisten postgres\n bind 127.0.0.1:{port}\n option tcp-check\n\
+         \x20tcp-check connect\n tcp-check send-binary {}\n tcp-check expect binary {}\n\
          \x20tcp-check send-binary {}\n tcp-check expect binary {}\n\
          \x20default-server check inter 100ms rise 1 fall 1 on-marked-down shutdown-sessions\n",
         hex(&[&length(&[VERSION, WHO].concat()), VERSION, WHO].concat()),
@@ -79,11 +70,4 @@ fn length(message: &[u8]) -> [u8; 4] {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn program() -> String {
-    let places = ["/usr/sbin/haproxy", "/usr/bin/haproxy", "/usr/local/sbin/haproxy"];
-    let found = places.map(PathBuf::from).into_iter().find(|path| path.exists());
-    let found = found.expect("haproxy is missing: install Debian's package haproxy");
-    found.to_str().unwrap().to_owned()
 }

@@ -26,24 +26,28 @@ impl Postgres {
 
     /// With settings as of `postgresql.conf`: `["fsync=on"]`.
     pub fn with(settings: &[&str]) -> Self {
-        let mut server = Self::empty();
+        let server = Self::empty();
         server.initialize(settings);
-        // Somebody else may take the port before the server does.
-        for _ in 0..5 {
-            server.run();
-            if server.answers() {
-                return server;
-            }
-            server.port = free_port();
-        }
-        panic!("PostgreSQL does not start: {}", server.log());
+        server.started()
     }
 
     /// A standby of that server.
     pub fn standby_of(primary: &Self) -> Self {
-        let mut server = Self::empty();
-        server.follow(primary);
-        server
+        let server = Self::empty();
+        server.copy(primary);
+        server.started()
+    }
+
+    fn started(mut self) -> Self {
+        // Another program may take the port before the server does.
+        for _ in 0..5 {
+            self.run();
+            if self.answers() {
+                return self;
+            }
+            self.port = free_port();
+        }
+        panic!("PostgreSQL does not start: {}", self.log());
     }
 
     fn empty() -> Self {
@@ -107,6 +111,11 @@ impl Postgres {
 
     /// Becomes a standby of that server, on the port that it has: what it held is lost.
     pub fn follow(&mut self, primary: &Self) {
+        self.copy(primary);
+        self.start_again();
+    }
+
+    fn copy(&self, primary: &Self) {
         let (data, port) = (self.data(), primary.port.to_string());
         if Path::new(&data).exists() {
             std::fs::remove_dir_all(&data).unwrap();
@@ -119,7 +128,6 @@ impl Postgres {
         let own = format!("{}\nsynchronous_standby_names=''\n", self.sockets());
         let settings = Path::new(&data).join("postgresql.auto.conf");
         std::fs::OpenOptions::new().append(true).open(settings).unwrap().write_all(own.as_bytes()).unwrap();
-        self.start_again();
     }
 
     /// From here on, a commit waits until a standby has it.

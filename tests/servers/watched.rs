@@ -1,7 +1,7 @@
 //! A process that ends when the test process does, `kill -9` included.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -64,6 +64,31 @@ pub fn fresh_directory(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("grantor-{name}-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
     path
+}
+
+/// The path of a program that Debian's package of the same name installs.
+pub fn installed(name: &str) -> String {
+    let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
+    let mut paths = places.map(|place| format!("{place}/{name}")).into_iter();
+    let found = paths.find(|path| Path::new(path).exists());
+    found.unwrap_or_else(|| panic!("{name} is missing: install Debian's package {name}"))
+}
+
+/// A server that `start` starts in a directory of its own, and the port that it listens on.
+pub fn listening(name: &str, start: impl Fn(&Path, u16) -> Watched) -> (u16, Watched) {
+    let mut log = String::new();
+    // Another program may take the port before the server does.
+    for _ in 0..5 {
+        let (directory, port) = (fresh_directory(name), free_port());
+        let server = start(&directory, port);
+        // What listens there may be that program, and then the server has ended.
+        let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        if soon(Duration::from_secs(60), || listens() || !server.is_running()) && server.is_running() {
+            return (port, server);
+        }
+        log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+    }
+    panic!("{name} does not start: {log}");
 }
 
 /// Whether it came to be so before the time was over.

@@ -1,4 +1,5 @@
-//! Fail-overs of PostgreSQL to its synchronous standby, behind an HAProxy that leads to the one of the two that is the primary.
+//! Fail-overs of PostgreSQL to its synchronous standby, behind an HAProxy that leads to whichever of the two
+//! is the primary.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ impl Pair {
         Self { primary, standby }
     }
 
-    /// The primary falls without a warning, and the standby takes its place.
+    /// The primary crashes, and the standby takes its place.
     fn fail_over(&mut self) {
         self.primary.stop_at_once();
         self.standby.promote();
@@ -48,5 +49,5 @@ fn a_fail_over_to_a_synchronous_standby_loses_nothing() {
     });
     let all = all.unwrap_or_else(|found| panic!("{found}"));
     println!("postgres, fail-over: a token at most {slowest:?} after the promotion");
-    assert!(all.answered >= 10 && all.unanswered > 0, "the load was no load");
+    assert!(all.answered >= 10 * run.times && all.unanswered > 0, "the load was no load");
 }
