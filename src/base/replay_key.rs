@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::secret::Digest;
+use super::secret::{Digest, Fingerprint};
 
 /// The digest of a one-time identifier and of the space that it is unique in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +26,11 @@ impl ReplayKey {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Its first half: enough to distinguish keys.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Digest::new(self.0).fingerprint()
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`ResponseAlgorithm`]: what an answer is signed with for the client that reads it.
+//! [`ResponseAlgorithm`]: the signature algorithm of a response to a client.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Algorithm;
 
-/// What an `id_token` or a UserInfo answer is signed with for the client that reads it.
+/// The signature algorithm of a client's `id_token`s or UserInfo responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseAlgorithm {
-    /// A key of the server: everyone can verify it with the published keys.
+    /// With a key of the server: everyone can verify the signature with the published keys.
     Key(Algorithm),
     /// HMAC with SHA-256 under the client's own secret (`HS256`, OpenID Connect Core section 10.1). The
-    /// client could have made it, too, so it proves nothing to anyone else.
+    /// client can make such a signature itself, so it proves nothing to anyone else.
     Hs256,
 }
 
@@ -28,7 +28,7 @@ impl ResponseAlgorithm {
         }
     }
 
-    /// The algorithm of this name, spelled exactly so.
+    /// The algorithm with exactly this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -37,7 +37,7 @@ impl ResponseAlgorithm {
         }
     }
 
-    /// That of the server's key; none for a secret.
+    /// The algorithm of the server's key; `None` for `HS256`.
     #[must_use]
     pub fn key(self) -> Option<Algorithm> {
         match self {
@@ -68,6 +68,6 @@ impl Serialize for ResponseAlgorithm {
 impl<'de> Deserialize<'de> for ResponseAlgorithm {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let name = String::deserialize(from)?;
-        Self::parse(&name).ok_or_else(|| D::Error::custom("not a signature algorithm, and not HS256"))
+        Self::parse(&name).ok_or_else(|| D::Error::custom("neither HS256 nor a known signature algorithm"))
     }
 }

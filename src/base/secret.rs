@@ -210,7 +210,7 @@ fn bytes_from_base64url<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], 
     exact.map_err(|_| serde::de::Error::custom("not 32 bytes"))
 }
 
-/// The beginning of a token's digest.
+/// The first half of a digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
 

@@ -1,4 +1,5 @@
-//! The only place that reads the clock and the system's random source. All other code takes them as arguments.
+//! The only place that reads the clock and the system's random source. All other code takes them as
+//! arguments.
 
 #[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), doc))]
 pub mod host;
@@ -45,8 +46,8 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The clock of this machine, in whole seconds, except for [`precise_now`](Clock::precise_now). On `wasm32-unknown-unknown` it is
-/// the [host](host)'s.
+/// The clock of this machine, in whole seconds, except for [`precise_now`](Clock::precise_now). On
+/// `wasm32-unknown-unknown` it is the [host](host)'s.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -69,8 +70,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The thread's cryptographically secure generator, seeded from the operating system. On `wasm32-unknown-unknown` it is the
-/// [host](host)'s.
+/// The thread's cryptographically secure generator, seeded from the operating system. On
+/// `wasm32-unknown-unknown` it is the [host](host)'s.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemEntropy;

@@ -1,5 +1,6 @@
-//! The host of a WebAssembly module: on `wasm32-unknown-unknown` there is no system that tells the time, so the program that
-//! loads the module does. Give it to [`install`] before you build a server or a guard.
+//! The host of a WebAssembly module: on `wasm32-unknown-unknown` there is no operating system with a clock,
+//! so the program that loads the module provides one. Give it to [`install`] before you build a server or a
+//! guard.
 
 use std::future::Future;
 use std::mem;
@@ -13,21 +14,21 @@ use chrono::{DateTime, Utc};
 
 use super::{Clock, Entropy};
 
-/// What the program that loads the module does for it. It is the clock and the random source of
-/// [`SystemClock`](super::SystemClock) and [`SystemEntropy`](super::SystemEntropy), and trusted as such.
+/// What the program that loads the module provides. It is the clock of [`SystemClock`](super::SystemClock)
+/// and the random source of [`SystemEntropy`](super::SystemEntropy), and trusted as such.
 pub trait Host: Clock + Entropy {
-    /// How long a clock has run that only runs forward, from any moment on: `performance.now()` in JavaScript. While it
+    /// The time of a monotonic clock, since any fixed moment: `performance.now()` in JavaScript. While it
     /// stands still, no call of a store has a deadline.
     fn elapsed(&self) -> Duration;
 
-    /// Wakes once this much time has passed, and does not wait for it: `setTimeout`. To wake early costs one more call; never to
-    /// wake leaves the call of a store without its deadline.
+    /// Returns at once, and wakes `waker` when this much time has passed: `setTimeout` in JavaScript. Waking
+    /// early costs one more call; never waking leaves the call of a store without its deadline.
     fn wake_after(&self, wait: Duration, waker: Waker);
 }
 
 static HOST: OnceLock<Box<dyn Host>> = OnceLock::new();
 
-/// Gives the module its host. The first one stays, and to call it again changes nothing.
+/// Gives the module its host. Only the first call has an effect.
 pub fn install(host: impl Host + 'static) {
     let _ = HOST.set(Box::new(host));
 }
@@ -36,10 +37,10 @@ pub(crate) fn is_there() -> bool {
     HOST.get().is_some()
 }
 
-/// No server and no guard is built without one.
+/// Servers and guards cannot be built without one.
 #[expect(
     clippy::expect_used,
-    reason = "as the standard library does there; no time and no secret can be made up"
+    reason = "the standard library panics there, too; a time or a secret cannot be made up"
 )]
 fn host() -> &'static dyn Host {
     &**HOST.get().expect("no host was installed: call grantor::base::host::install first")
@@ -61,13 +62,13 @@ pub(crate) fn stopwatch() -> Instant {
     Instant(host().elapsed())
 }
 
-/// Where there is one thread, its caller waits.
+/// There is only one thread, so the caller waits.
 #[cfg(any(feature = "argon2", feature = "jwt"))]
 pub(crate) async fn unblock<T>(work: impl FnOnce() -> T + Send) -> T {
     work()
 }
 
-/// A moment of the stopwatch, in the place of the standard library's.
+/// A time of the stopwatch, instead of the standard library's `Instant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
@@ -89,19 +90,19 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// A future that is ready once some time has passed, in the place of `futures-timer`'s.
+/// A future that is ready once some time has passed, instead of `futures_timer::Delay`.
 pub(crate) struct Delay {
     ends: Instant,
     alarm: Arc<Alarm>,
 }
 
-/// What the host wakes. One outlives the tasks that wait for it, so a timer that is kept is set only once.
+/// The waker that the host gets. It outlives the tasks that wait, so a reused timer is set only once.
 #[derive(Default)]
 struct Alarm(Mutex<Setting>);
 
 #[derive(Default)]
 struct Setting {
-    /// Whether the host was asked and has not woken yet.
+    /// Whether the host has a timer that has not fired yet.
     is_set: bool,
     waiting: Option<Waker>,
 }

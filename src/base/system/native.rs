@@ -1,4 +1,4 @@
-//! The machine that this runs on, where the standard library knows it.
+//! The clock, the timers and the random source of an operating system.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ pub(crate) use futures_timer::Delay;
 use rand::Rng as _;
 pub(crate) use std::time::Instant;
 
-/// Whether there is one that tells the time.
+/// Whether there is a clock: always, except in a WebAssembly module without a host.
 pub(crate) const fn is_there() -> bool {
     true
 }
@@ -25,8 +25,7 @@ pub(super) fn precise_now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
-/// How far a clock is that only runs forward: for the deadlines of calls and the retries of stores. No rule of a grant
-/// depends on it.
+/// A monotonic clock, for the deadlines of calls and the retries of stores. No rule of a grant depends on it.
 pub(crate) fn stopwatch() -> Instant {
     Instant::now()
 }
