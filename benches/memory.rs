@@ -94,7 +94,7 @@ fn secured(count: usize) {
     println!("target: at most {TARGET_BOUND} more{}", verdict(bound <= plain + TARGET_BOUND));
 }
 
-/// The identifiers that work once, and how long one call takes when they are forgotten.
+/// Single-use identifiers, and how long one call takes while expired ones are forgotten.
 fn identifiers(count: usize) {
     let (store, now) = (MemoryStore::new(), Utc::now());
     let before = Counting::live();

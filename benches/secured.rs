@@ -1,4 +1,5 @@
-//! High security: an assertion, a DPoP proof at a guard, a pushed request, each beside what it cannot do without.
+//! High security: an assertion, a DPoP proof at a guard and a pushed request, each against the work that
+//! cannot be left out.
 //!
 //! See `benches/README.md`.
 
@@ -16,7 +17,7 @@ use grantor::{AuthorizationServer, Login, MemoryStore, Request};
 use sha2::{Digest as _, Sha256};
 
 use support::bare::split;
-use support::secured::{Prover, push, server, visit};
+use support::secured::{NOTES, Prover, push, server, visit};
 use support::table::{self, Work};
 use support::{member, ready, timed};
 
@@ -62,7 +63,7 @@ fn proof(algorithm: Algorithm) -> [Work; 2] {
     let token = member(&ready(server.token(&prover.bound())).body, "access_token");
     let guard = Guard::builder(support::ISSUER).local(server).build().unwrap();
     let published = prover.published();
-    let (message, signature) = split(&prover.proof("GET", "/notes", Some(&token)));
+    let (message, signature) = split(&prover.proof("GET", NOTES, Some(&token)));
     let (hashed, thumbprint) = (token.clone(), vec![b'k'; 128]);
     let needed = Requirement::scopes(["read"]);
     [

@@ -18,17 +18,12 @@ use grantor::signing::Claims;
 use grantor::{MemoryStore, Request};
 
 use support::bare::{Bare, Published, split};
+use support::table::{self, Work};
 use support::{CLIENT_CREDENTIALS, Contender, ISSUER, Job, Population};
-use support::{floor, grantor as ours, member, oauth_as, ready, table, timed};
-
-/// Operations that one clock reading spans: a signature takes a while.
-const CHUNK: usize = 64;
+use support::{floor, grantor as ours, member, oauth_as, ready, timed};
 
 /// Signed tokens that a guard meets.
 const MET: usize = 1_024;
-
-/// Runs this number of operations and returns the time that they took.
-type Work = Box<dyn FnMut(usize) -> Duration>;
 
 /// What cannot be left out, this crate, and who else can do it.
 struct Row {
@@ -208,8 +203,8 @@ impl Row {
         let Self { target, floor, grantor, oauth_as, jsonwebtoken } = self;
         let mut works = [Some(floor), Some(grantor), oauth_as, jsonwebtoken];
         let figures = table::in_turns(works.len(), turns, |at| {
-            let spent = works[at].as_mut()?(CHUNK);
-            Some(spent.as_nanos() as f64 / CHUNK as f64)
+            let spent = works[at].as_mut()?(table::FEW);
+            Some(spent.as_nanos() as f64 / table::FEW as f64)
         });
         figures.iter().for_each(|figures| table::print(figures.as_ref()));
         let [Some(floor), Some(own), ..] = &figures[..] else { unreachable!("both always take part") };

@@ -59,7 +59,7 @@ pub struct DevPages(Arc<Pages>);
 struct Pages {
     server: AuthorizationServer,
     users: Vec<String>,
-    /// That of the issuer.
+    /// The host of the issuer.
     host: String,
     /// A token in every form of this process, which no page of another origin can read.
     token: String,
@@ -112,7 +112,7 @@ impl DevPages {
     }
 
     /// Answers at your authorization endpoint, by `GET` and by `POST`. A request is refused with 403 unless
-    /// its [`peer`](Request::peer) is this machine and its `Host` field, which an adapter copies of a
+    /// its [`peer`](Request::peer) is this machine and its `Host` field, which an adapter copies from a
     /// browser's request ([`READ_OF_A_PAGE`](crate::http::Headers::READ_OF_A_PAGE)), names the issuer's host.
     pub async fn answer(&self, request: &Request) -> Response {
         match self.0.answer(request).await {
@@ -163,16 +163,16 @@ impl Pages {
         let is_local = |peer: IpAddr| peer.to_canonical().is_loopback();
         let refused = match request.peer {
             None => {
-                "The app has to be served with the peer's address: where this request comes from is unknown."
+                "The app must be served with the peer's address: it is unknown where this request comes from."
             }
             Some(peer) if !is_local(peer) => "This request comes from another machine.",
             Some(_) => match request.headers.one("host") {
                 Ok(Some(host)) if without_port(host).eq_ignore_ascii_case(&self.host) => return Ok(()),
-                Ok(_) | Err(_) => "Open them in a browser, under the issuer's own name.",
+                Ok(_) | Err(_) => "Open them in a browser, at the issuer's own host.",
             },
         };
         let issuer = escape_html(&self.server.rules().issuer);
-        Err(page(403, &format!("<p>These pages are for this machine alone, at {issuer}. {refused}</p>")))
+        Err(page(403, &format!("<p>These pages work only on this machine, at {issuer}. {refused}</p>")))
     }
 
     /// The fields of a form of these pages; `None` is the request of a client.

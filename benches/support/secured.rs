@@ -23,7 +23,7 @@ const KEYED: &str = "keyed-client";
 /// What a guard protects.
 pub const NOTES: &str = "/notes";
 
-/// A key of a client, with an own number for each text that it signs.
+/// A client's key. Each text that it signs has another `jti`.
 pub struct Prover {
     key: SigningKey,
     algorithm: Algorithm,
@@ -35,7 +35,7 @@ impl Prover {
         Self { key: SigningKey::generate(algorithm).unwrap(), algorithm, made: Cell::new(0) }
     }
 
-    /// The client's metadata have its key.
+    /// The client that is registered with this key.
     fn client(&self) -> Client {
         Client::builder(KEYED)
             .auth_method(AuthMethod::PrivateKeyJwt)
@@ -56,7 +56,7 @@ impl Prover {
         format!("{:032x}", self.made.get())
     }
 
-    /// An assertion that was never made before (RFC 7523).
+    /// A fresh assertion (RFC 7523).
     pub fn assertion(&self) -> String {
         let now = now();
         let claims = json!({
@@ -65,7 +65,7 @@ impl Prover {
         jose::encode_now("JWT", &claims, &self.key).unwrap().unwrap()
     }
 
-    /// A proof that was never made before (RFC 9449), for a token where it is used.
+    /// A fresh proof (RFC 9449), for a call with this token if there is one.
     pub fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
         let mut jwk = serde_json::to_value(self.key.key()).unwrap();
         let members = jwk.as_object_mut().unwrap();
@@ -107,7 +107,7 @@ fn now() -> u64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-/// Takes assertions, proofs and pushed requests.
+/// A server that accepts assertions, proofs and pushed requests.
 pub fn server(prover: &Prover, replays: impl ReplayGuard + 'static) -> AuthorizationServer {
     let by_secret = client(ClientMetadata::default()).build().unwrap();
     AuthorizationServer::builder(super::ISSUER)
@@ -127,7 +127,7 @@ pub fn push() -> Request {
     Request::post_form(format!("{}&client_secret={}", super::AUTHORIZE, super::CLIENT_SECRET))
 }
 
-/// The visit of a pushed request.
+/// The query of a visit to `/authorize` with a pushed request.
 pub fn visit(pushed: &[u8]) -> String {
     format!("client_id={}&request_uri={}", super::CLIENT_ID, super::member(pushed, "request_uri"))
 }

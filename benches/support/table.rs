@@ -92,7 +92,7 @@ fn verdict(figures: &[Option<Figures>]) -> bool {
 pub type Work = Box<dyn FnMut(usize) -> Duration>;
 
 /// How many operations one clock reading spans where signatures are made or verified.
-const FEW: usize = 64;
+pub const FEW: usize = 64;
 
 pub fn print_pair_heading(turns: usize) {
     println!("\nCPU ns per operation: median of {turns} interleaved turns (least)");

@@ -70,9 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// Every request needs a token, and the tool that writes a further scope: the challenge says which, and the
-/// client comes back with it. What was judged is what goes on, so that no two readings of one body can
-/// differ.
+/// Every request needs a token, and the tool that writes needs a further scope: the challenge names it, and
+/// the client comes back with it. The service gets the call as it was read here, so it cannot read another
+/// one in the same body.
 async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 1 << 20).await else {
@@ -127,8 +127,8 @@ fn user(request: &axum::http::request::Parts) -> String {
     access.and_then(Access::user).unwrap_or_default().to_owned()
 }
 
-/// What asks for the documents of clients. Arguments of the form `https://client.example=127.0.0.1:8080` put
-/// a server on this machine in the place of an origin, for tests.
+/// Fetches the documents of clients. Arguments of the form `https://client.example=127.0.0.1:8080` put a
+/// server on this machine in the place of an origin, for tests.
 fn outbound(mapped: impl Iterator<Item = String>) -> Result<HttpOutbound, Box<dyn Error>> {
     let mut outbound = HttpOutbound::builder();
     for argument in mapped {

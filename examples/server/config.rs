@@ -34,8 +34,8 @@ pub(crate) struct Config {
     /// `None` to take it from the address that the server gets, which has to be a loopback one.
     pub(crate) issuer: Option<String>,
     pub(crate) listen: SocketAddr,
-    /// The proxies in front of this server, which say whom a request comes from; `None` if the file does not
-    /// speak of any.
+    /// The proxies in front of this server, which report the address that a request comes from; `None` if the
+    /// file does not mention any.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
     /// How this server serves https by itself; `None` is http, or a proxy in front.
     pub(crate) tls: Option<Tls>,
@@ -209,7 +209,7 @@ impl Config {
 
 const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on a loopback address, so a proxy is in front of \
     it; without trusted_proxies = [\"127.0.0.1\"] all visitors have the proxy's address, and one visitor uses up the limits of \
-    all. trusted_proxies = [] is for a proxy that says nothing of its clients.";
+    all. trusted_proxies = [] is for a proxy that does not report its clients.";
 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \

@@ -137,7 +137,7 @@ pub(crate) async fn sign_in(
 }
 
 pub(crate) fn too_many_attempts(app: &App, wait: Duration) -> Response {
-    // One that is told a second less is refused again.
+    // Rounded up: one second earlier, the request would be refused again.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
     let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);

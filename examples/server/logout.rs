@@ -1,7 +1,7 @@
 //! `/logout`: an application or the user ends the session.
 //!
 //! An application sends the browser here, by `GET` or by a form of its own site. A browser sends our cookie
-//! with the first alone, so such a form goes on as a `GET`. What a page of ours posts has this session's
+//! only with the `GET`, so such a form is redirected to one. The forms of our own pages carry this session's
 //! token.
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};

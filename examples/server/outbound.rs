@@ -1,5 +1,5 @@
 //! `[outbound]` and `client_id_metadata_documents`: applications that no one registered, and how their
-//! documents and the keys of applications are asked for.
+//! documents and the keys of applications are fetched.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tracing::warn;
 use crate::toml_reader::Reader;
 
 impl Reader {
-    /// Whether applications are known by documents, and what asks for those and for the keys of applications,
-    /// and tells of logouts; `None` where nothing has to be asked. A server of this machine alone
-    /// (`is_local`) reaches applications there. `map` puts a server on this machine in the place of an https
-    /// origin, for tests.
+    /// Whether applications can be identified by documents, and what fetches those and the keys of
+    /// applications, and notifies applications of logouts; `None` if no requests are needed. A server that
+    /// only this machine can reach (`is_local`) may call applications on it. `map` puts a server on this
+    /// machine in the place of an https origin, for tests.
     pub(crate) fn outbound(
         &mut self,
         file: &mut Table,

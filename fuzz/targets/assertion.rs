@@ -1,4 +1,4 @@
-//! Assertions of clients: a client is who signed for this server, in time, and no one else.
+//! Assertions of clients: only a text that the client signed for this server, and in time, authenticates it.
 #![no_main]
 
 mod client;
@@ -13,7 +13,7 @@ use signing::{ISSUER, NOW, now_or_never, signed};
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
-    // The same text as claims under a right header, and as a header before right claims, both with a right
+    // The same text as claims under a valid header, and as a header before valid claims, both with a valid
     // signature.
     if passes(&signed(HEADER, text)) {
         let claims: serde_json::Value = serde_json::from_str(text).expect("claims");

@@ -1,4 +1,4 @@
-//! What the targets of the texts that a client signs share: a server that knows the client `app` by its key.
+//! For the targets that feed texts signed by a client: a server that knows the client `app` by its key.
 
 use grantor::client::ClientJwts;
 use grantor::jose::Signer as _;
@@ -7,7 +7,7 @@ use grantor::{AuthMethod, AuthorizationServer, Client, ClientBuilder, MemoryRegi
 
 use crate::signing::{Forgetful, ISSUER, Still, base64url, key, signed};
 
-/// A server, with the client and the server configured further.
+/// The server. `registered` adds to the client, and `configure` to the server.
 pub fn server_with(
     registered: impl FnOnce(ClientBuilder) -> ClientBuilder,
     configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
@@ -24,14 +24,14 @@ pub fn server_with(
     configure(builder).build().expect("a server")
 }
 
-/// What is in order is taken with its signature, and not without.
+/// A valid text is accepted with its signature, and not without.
 pub fn needs_its_signature(header: &str, claims: &str, is_taken: impl Fn(&str) -> bool) {
     assert!(is_taken(&signed(header, claims)), "what is in order is taken");
     assert!(!is_taken(&format!("{}.{}.", base64url(header.as_bytes()), base64url(claims.as_bytes()))));
 }
 
-/// A header that passed: it names the algorithm of the key, and changes nothing about what is verified, and
-/// by what.
+/// The header of a text that passed: it names the algorithm of the key, and no member of it changes what is
+/// verified or with which key.
 pub fn passed_header(text: &str) -> serde_json::Value {
     let header: serde_json::Value = serde_json::from_str(text).expect("a header");
     assert!(["EdDSA", "Ed25519"].contains(&header["alg"].as_str().expect("an algorithm")));

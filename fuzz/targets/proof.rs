@@ -15,7 +15,7 @@ use signing::{Forgetful, ISSUER, NOW, Still, base64url, key, now_or_never, signe
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
-    // The same text as claims under a right header, and as a header before right claims, both with a right
+    // The same text as claims under a valid header, and as a header before valid claims, both with a valid
     // signature.
     if passes(&signed(&header(), text)) {
         let claims: serde_json::Value = serde_json::from_str(text).expect("claims");

@@ -1,5 +1,5 @@
-//! Request objects: a request counts if its client signed it for this server, and its answer goes to a
-//! registered address alone.
+//! Request objects: a request counts if its client signed it for this server, and its answer goes only
+//! to a registered address.
 #![no_main]
 
 mod client;
@@ -16,7 +16,7 @@ use signing::{ISSUER, NOW, now_or_never, signed};
 fuzz_target!(|text: &str| {
     // A parameter without a value counts as absent.
     assert!(text.is_empty() || !counts(text), "no one but the key can sign");
-    // The same text as claims under a right header, and as a header before right claims, both with a right
+    // The same text as claims under a valid header, and as a header before valid claims, both with a valid
     // signature.
     if counts(&signed(HEADER, text)) {
         let claims: serde_json::Value = serde_json::from_str(text).expect("claims");

@@ -419,7 +419,7 @@ pub struct ClientSecret {
 }
 
 impl ClientSecret {
-    /// A generated secret, sealed if the host can seal it.
+    /// A secret of which a digest is kept, and the sealed secret if there is a host to seal it.
     pub(crate) fn new(secret: &SecretText, host: Option<&dyn SealedSecrets>) -> Result<Self, BackendError> {
         let sealed = host.map(|host| host.seal(secret).map(Sealed)).transpose()?;
         Ok(Self { hash: SecretHash::Sha256(secret.digest()), sealed, expires: None })

@@ -56,7 +56,7 @@ impl Client {
 
     /// The same on a server with this
     /// [`message_signing`](crate::server::AuthorizationServerBuilder::message_signing): if responses are not
-    /// signed, a client may have only unsigned response modes.
+    /// signed, a client needs no signed response mode.
     ///
     /// # Errors
     /// Every mistake, not only the first.

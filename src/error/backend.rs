@@ -65,7 +65,7 @@ impl Error for BackendError {
     }
 }
 
-/// How often something is decided again because another write was first.
+/// How often a decision is repeated because another write came first.
 pub(crate) const MAX_CONFLICT_RETRIES: usize = 16;
 
 /// Why a conditional write did not take effect.

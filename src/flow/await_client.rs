@@ -28,11 +28,11 @@ pub trait Request: Debug + Send {
     /// What follows once the client is known.
     type Next: Debug + Send;
 
-    /// Takes the client, and judges what can be judged without a further fact: what is refused here has spent
-    /// nothing.
+    /// Takes the client, and checks everything that needs no further fact: a request that is refused here has
+    /// used up nothing.
     ///
     /// # Errors
-    /// What this client may not ask for.
+    /// The client may not request this.
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Self::Next, Refusal>;
 }
 
@@ -90,7 +90,7 @@ pub enum Checked<R: Request> {
     Certificate(AwaitCertificate<R>),
 }
 
-/// Waits for the answer of a slow hash.
+/// Waits for the result of a slow hash.
 #[derive(Debug)]
 pub struct AwaitSlowHash<R> {
     hash: AwaitHash,
@@ -114,11 +114,11 @@ impl<R: Request> AwaitSlowHash<R> {
     }
 }
 
-/// Waits for what an assertion says under a signature of its client.
+/// Waits for the claims of an assertion that its client signed.
 #[derive(Debug)]
 pub struct AwaitSignature<R> {
     claims: AwaitClaims,
-    /// Those that count for this client.
+    /// The algorithms that this client may use.
     algorithms: &'static [Algorithm],
     request: R,
 }
@@ -133,17 +133,17 @@ impl<R: Request> AwaitSignature<R> {
         signed.within(algorithms)
     }
 
-    /// The sealed secrets of a client whose assertion has a MAC in the place of a signature: open them, and
-    /// verify by them.
+    /// The sealed secrets of a client whose assertion has a MAC instead of a signature: open them, and verify
+    /// with them.
     #[must_use]
     pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
         self.claims.sealed()
     }
 
-    /// Takes the claims, and judges them and the request: what is refused here has spent nothing.
+    /// Takes the claims, and checks them and the request: a request that is refused here has used up nothing.
     ///
     /// # Errors
-    /// The assertion does not count, its keys could not be fetched, or the client may not ask for this.
+    /// The assertion is invalid, its keys could not be fetched, or the client may not request this.
     pub fn with_claims(
         self,
         claims: Result<Map<String, Value>, ClaimsMissing>,
@@ -161,7 +161,7 @@ impl<R: Request> AwaitSignature<R> {
     }
 }
 
-/// Waits for what the certificate of the connection says.
+/// Waits for the check of the connection's certificate.
 #[derive(Debug)]
 pub struct AwaitCertificate<R> {
     shown: auth::AwaitCertificate,
@@ -178,7 +178,7 @@ impl<R: Request> AwaitCertificate<R> {
     /// Takes the answer.
     ///
     /// # Errors
-    /// The certificate is not the client's, or its keys could not be fetched, or the client may not ask for
+    /// The certificate is not the client's, its keys could not be fetched, or the client may not request
     /// this.
     pub fn with_answer(
         self,
@@ -190,7 +190,7 @@ impl<R: Request> AwaitCertificate<R> {
     }
 }
 
-/// Waits for the word of the [`ReplayGuard`](crate::ReplayGuard): all else is checked.
+/// Waits for the [`ReplayGuard`](crate::ReplayGuard): everything else is checked.
 #[derive(Debug)]
 pub struct AwaitFirstUse<S> {
     key: ReplayKey,
@@ -199,13 +199,13 @@ pub struct AwaitFirstUse<S> {
 }
 
 impl<S> AwaitFirstUse<S> {
-    /// The same with another state behind it, which is judged before anything is spent.
+    /// Continues to another state, which is checked before the assertion is used up.
     fn and_then<T>(self, judge: impl FnOnce(S) -> Result<T, Refusal>) -> Result<AwaitFirstUse<T>, Refusal> {
         let Self { key, until, next } = self;
         Ok(AwaitFirstUse { key, until, next: judge(next)? })
     }
 
-    /// What may be used once, and until when that has to be remembered.
+    /// What may be used only once, and until when its use has to be remembered.
     #[must_use]
     pub fn question(&self) -> (ReplayKey, DateTime<Utc>) {
         (self.key, self.until)
@@ -226,9 +226,9 @@ impl<S> AwaitFirstUse<S> {
 /// The client is authenticated, and its request is checked; an assertion is not marked as used yet.
 #[derive(Debug)]
 pub(crate) enum Judged<S> {
-    /// Nothing of it is used once.
+    /// Nothing in it is single-use.
     Ready(S),
-    /// The assertion.
+    /// Its assertion is single-use.
     FirstUse(AwaitFirstUse<S>),
 }
 
@@ -240,7 +240,7 @@ impl<S> Judged<S> {
         }
     }
 
-    /// The same with another state behind it: what `judge` refuses has spent nothing.
+    /// Continues to another state: a request that `judge` refuses has used up nothing.
     pub(crate) fn and_then<T>(
         self,
         judge: impl FnOnce(S) -> Result<T, Refusal>,

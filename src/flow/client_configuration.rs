@@ -1,4 +1,4 @@
-//! A client that manages its own registration (RFC 7592): who it is, and what it is told.
+//! A client that manages its own registration (RFC 7592): its authentication, and the response.
 
 use std::sync::Arc;
 
@@ -27,14 +27,14 @@ impl RegistrationToken {
         Self(secret)
     }
 
-    /// Anything but its one spelling is no token.
+    /// Only its single valid spelling is a token.
     fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
         let bytes: [u8; SECRET_BYTES] = bytes.try_into().ok()?;
         Some(Self(Secret::new(bytes)))
     }
 
-    /// What the client's record keeps of it.
+    /// The digest that the client's record stores.
     pub(crate) fn digest(&self) -> Digest {
         self.0.digest("grantor:registration:v1")
     }
@@ -47,12 +47,12 @@ impl RegistrationToken {
         Self(self.0.duplicate())
     }
 
-    /// A client secret as it is kept: worthless without this token.
+    /// A client secret in its stored form: unreadable without this token.
     pub(super) fn hide(&self, secret: &Secret) -> Masked {
         Masked::hide(secret, &self.0, SECRET_PAD)
     }
 
-    /// The client's secret, if this token can tell it and it has not expired.
+    /// The client's secret, if this token can reveal it and it has not expired.
     pub(super) fn secret_of(&self, client: &Client, now: DateTime<Utc>) -> Option<SecretText> {
         let hidden = client.self_registration.as_ref()?.secret?;
         let secret = secret_text(&hidden.reveal(&self.0, SECRET_PAD));
@@ -155,7 +155,7 @@ impl AwaitClient {
     }
 }
 
-/// What a client is told of itself (RFC 7591 section 3.2.1, RFC 7592 section 3).
+/// The registration response (RFC 7591 section 3.2.1, RFC 7592 section 3).
 #[derive(Debug)]
 #[must_use]
 pub struct ClientInformation {

@@ -27,11 +27,11 @@ impl AuthenticatedQuery {
     /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
     /// resource's own server sees that resource's access tokens.
     ///
-    /// `sub` is by what the client of the grant knows its user, where that is not the host's own identifier;
-    /// `wants_jwt`, whether the request [prefers a signed answer](prefers_jwt).
+    /// `sub` is the one that the client of the grant sees, if it is not the host's own identifier;
+    /// `wants_jwt` says whether the request [prefers a signed answer](prefers_jwt).
     ///
     /// # Errors
-    /// The client gets signed answers alone, and the server gives none.
+    /// The client accepts only signed answers, and the server does not sign them.
     pub fn introspect(
         &self,
         found: Option<&Record>,
@@ -117,8 +117,8 @@ impl AwaitAnswerSignature {
 const JWT: &str = "application/token-introspection+jwt";
 const JWT_TYPE: &str = "token-introspection+jwt";
 
-/// Whether a request prefers a signed answer (RFC 9701 section 4): it names the media type, and JSON not by a
-/// higher weight (RFC 9110 section 12.5.1). A range such as `*/*` counts as JSON.
+/// Whether a request prefers a signed answer (RFC 9701 section 4): it names the media type, and does not give
+/// JSON a higher weight (RFC 9110 section 12.5.1). A range such as `*/*` counts as JSON.
 pub fn prefers_jwt(request: &Request) -> bool {
     let fields = request.headers.all("accept").flat_map(|field| field.split(','));
     let (mut jwt, mut json) = (0, 0);
@@ -154,7 +154,7 @@ struct Signed<'a> {
     token_introspection: Seen<'a>,
 }
 
-/// What the client is told of a token.
+/// What the client learns about a token.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Seen<'a> {
@@ -239,7 +239,7 @@ impl<'a> Active<'a> {
         })
     }
 
-    /// Without a `token_type`, so that it is not taken for an access token.
+    /// Without a `token_type`, so that it is not mistaken for an access token.
     fn refresh(grant: &'a Grant, handle: &Handle, now: DateTime<Utc>, rules: &'a Rules) -> Option<Self> {
         let expires = grant.refresh_expires(&handle.secret, now)?;
         Some(Self::of(grant, expires, rules))

@@ -28,21 +28,21 @@ use crate::trust::Proven;
 /// Parsed; the client is only claimed.
 pub type AwaitClient = super::AwaitClient<PushedRequest>;
 
-/// What a client pushes.
+/// The request that a client pushes.
 #[derive(Debug)]
 pub struct PushedRequest {
     parameters: Parameters,
-    /// The key that the request proves, and what its proof was signed with.
+    /// The key that the request proves, and the algorithm of its proof.
     key: Option<(Thumbprint, Algorithm)>,
 }
 
 impl AwaitClient {
-    /// Reads a pushed authorization request. The client has to prove who it is as at the token endpoint.
+    /// Reads a pushed authorization request. The client authenticates as at the token endpoint.
     ///
     /// # Errors
     /// The form cannot be read, a parameter is repeated, or it names a `request_uri` (RFC 9126 section 2.1).
     pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
-        let Facts { .. } = facts; // Nothing of them decides how a form is read.
+        let Facts { .. } = facts; // No fact affects how a form is read.
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
@@ -66,12 +66,12 @@ impl AwaitClient {
 pub enum Pushed {
     /// In the request itself.
     Plain(AwaitSecrets),
-    /// In an object that the client signed; nothing else counts (RFC 9126 section 3).
+    /// In an object that the client signed; other parameters are ignored (RFC 9126 section 3).
     Signed(AwaitObject),
 }
 
 impl Pushed {
-    /// Judges the parameters, wherever they are, with what the client's object says if there is one.
+    /// Checks the parameters. `claims` are those of the client's object, if the request has one.
     pub(crate) fn with_claims(
         self,
         claims: Option<Result<Map<String, Value>, ClaimsMissing>>,
@@ -137,7 +137,7 @@ impl AwaitObject {
     }
 }
 
-/// Judged; waits for randomness only.
+/// Checked; waits only for randomness.
 #[derive(Debug)]
 pub struct AwaitSecrets {
     client: AuthenticatedClient,

@@ -41,7 +41,7 @@ impl AwaitClaims {
         terms.admits(&SecretText::new(token)).then_some(token)
     }
 
-    /// Reads a registration request. Who may not register is told so before the body is read.
+    /// Reads a registration request. One without permission is refused before its body is read.
     ///
     /// # Errors
     /// The initial access token is missing or wrong, or the body is not client metadata.
@@ -166,10 +166,10 @@ impl AwaitReview {
         }
     }
 
-    /// Takes its answer; a host without a policy allows all that the terms allow.
+    /// Takes its answer; without a policy, everything is allowed that the terms allow.
     ///
     /// # Errors
-    /// The host refuses, or allows nothing of what was asked for.
+    /// The host refuses, or allows nothing that was requested.
     pub fn with_review(
         self,
         review: Review,
@@ -198,12 +198,11 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// A new client, and the answer that tells of it. The id is random: a client that could choose it could
-    /// choose one that is a user's name at some resource. The host seals the secret of a client that needs
-    /// that.
+    /// A new client, and the response that describes it. The id is random: a client that could choose its id
+    /// could choose a user's name at some resource. The host seals the secret if the client needs that.
     ///
     /// # Errors
-    /// The metadata do not fit together, or the secret could not be sealed.
+    /// The metadata are inconsistent, or the secret could not be sealed.
     pub fn create(
         self,
         fresh: FreshSecrets,
@@ -221,11 +220,11 @@ impl Approved {
     }
 
     /// The client as it will be: its id, its state, its live secrets and the registration access token that
-    /// it presented stay. So a change whose answer was lost is asked for again, and a secret that it made is
-    /// told again.
+    /// it presented stay. So a change whose response was lost can be repeated, and returns the same new
+    /// secret.
     ///
     /// # Errors
-    /// The metadata do not fit together, or a new secret could not be sealed.
+    /// The metadata are inconsistent, or a new secret could not be sealed.
     pub fn change(
         mut self,
         current: &Client,
@@ -236,7 +235,7 @@ impl Approved {
         facts: &Facts<'_>,
     ) -> Result<(Replacement, ClientInformation), Refusal> {
         let Facts { now, .. } = *facts;
-        // A restriction of the host's, which the client cannot leave behind.
+        // The host set this restriction, so the client cannot remove it.
         self.metadata.profile = current.profile();
         let mut kept = current.live_secrets(now);
         if self.metadata.auth_method().credentials() != Credentials::Secret {
@@ -304,7 +303,7 @@ fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Why there is no such client: a profile of its own forbids it, or its metadata do not fit together.
+/// Why no client can be built: its own profile forbids it, or its metadata are inconsistent.
 fn unregistrable(mistakes: &ClientErrors) -> Reason {
     match mistakes.all().iter().all(|mistake| matches!(mistake, ClientError::Profile(_))) {
         true => Reason::RegistrationProfile,

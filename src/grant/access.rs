@@ -16,14 +16,14 @@ use crate::base::{
 use crate::issuance::{Granted, Issuance, Policy, Rules};
 use crate::signing::Claims;
 
-/// What a grant knows of one access token.
+/// The record of one access token in its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessRecord {
     digest: Digest,
     issued: Second,
     expires: Second,
-    /// Where the token has less than its grant. Boxed, for it is rare.
+    /// What the token has less than its grant. Boxed, because it is rare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     narrowed: Option<Box<Narrowed>>,
     /// The key of a token of a grant that has another one, or none. Boxed, for most have none.
@@ -79,7 +79,7 @@ pub(super) struct Narrowed {
 pub(crate) struct Issued {
     /// The access token's secret.
     pub(crate) access: Secret,
-    /// By what the client knows the subject, where that is not its own identifier.
+    /// The `sub` that the client sees, if it is not the host's own identifier.
     pub(crate) sub: Option<Arc<str>>,
     /// When the access token was issued.
     pub(crate) issued: DateTime<Utc>,
@@ -87,13 +87,13 @@ pub(crate) struct Issued {
     pub(crate) expires: DateTime<Utc>,
     /// What it permits.
     pub(crate) rights: AccessRights,
-    /// The resource that it is for; none is the server's default audience.
+    /// The audience of the token, unless it is the server's default.
     pub(crate) audience: Option<ResourceId>,
     /// How the access token is written.
     pub(crate) format: AccessTokens,
-    /// What a signed access token is signed with; none is the signer's own choice.
+    /// The algorithm of a signed access token; `None` is the signer's own choice.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Whether nothing is stored of it.
+    /// Whether no record of it is stored.
     pub(crate) unrecorded: bool,
     /// The refresh token's secret, if there is one.
     pub(crate) refresh: Option<Secret>,
@@ -121,13 +121,13 @@ impl Issued {
         }
     }
 
-    /// Whether nothing of it has to be stored.
+    /// Whether no record of it has to be stored.
     pub(crate) fn is_unrecorded(&self) -> bool {
         self.unrecorded
     }
 
-    /// The same tokens, in the format that the rules ask for now, for a request that proves their key, and
-    /// for the subject as its client knows it.
+    /// The same tokens, in the format that the rules require now, for a request that proves their key, and
+    /// with the `sub` that the client sees.
     pub(super) fn again(self, issuance: &Issuance) -> Self {
         let rights = AccessRights { confirmation: issuance.rights.confirmation.clone(), ..self.rights };
         let Issuance { format, algorithm, .. } = *issuance;

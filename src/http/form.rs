@@ -66,7 +66,7 @@ impl<'a> Form<'a> {
         if input.len() > MAX_BODY {
             return Err(FormError::TooLarge);
         }
-        // `&`, `=`, `%` and `+` are never a part of another character, so each piece of a text is a text.
+        // `&`, `=`, `%` and `+` are never part of another character, so each piece of valid UTF-8 is valid.
         let mut rest = Some(str::from_utf8(input).map_err(|_| FormError::Malformed)?);
         let mut pairs = Vec::with_capacity(8);
         while let Some(text) = rest {
@@ -153,7 +153,7 @@ impl std::fmt::Debug for Form<'_> {
     }
 }
 
-/// What is before this ASCII character, and what is behind it.
+/// The text before the first such ASCII character, and the text after it.
 fn split(text: &str, at: u8) -> (&str, Option<&str>) {
     match memchr(at, text.as_bytes()) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),

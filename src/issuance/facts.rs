@@ -1,4 +1,4 @@
-//! [`Facts`]: what every step of a request may know beside its own input.
+//! [`Facts`]: what every step of a request may know besides its own input.
 
 use chrono::{DateTime, Utc};
 

@@ -23,8 +23,8 @@ pub enum KeyChangeError {
     /// Keys of this algorithm are not wanted here.
     #[error("{0} is not one of the algorithms of these keys")]
     Unwanted(Algorithm),
-    /// The key was replaced before, or another one of its `kid` was. Nothing was changed.
-    #[error("this key, or another one of its kid, was replaced: a key that has leaked does not come back")]
+    /// The key, or another one with its `kid`, was replaced before. Nothing was changed.
+    #[error("this key, or another one with its kid, was replaced: a leaked key cannot be imported again")]
     Replaced,
     /// Another key is already announced.
     #[error("a successor is already announced: replace it first, or wait until it signs")]
@@ -38,8 +38,9 @@ pub enum KeyChangeError {
 const MAX_REPLACED: usize = 64;
 
 impl KeyRing {
-    /// The ring in which a successor of the key that signs is announced now, and signs as soon as it was
-    /// announced for [`announce`](KeySchedule::announce): no verifier meets a key that it does not know.
+    /// The ring in which a successor of the signing key is announced now, and signs once it has been
+    /// announced for [`announce`](KeySchedule::announce), so that no verifier meets a key that it does not
+    /// know.
     /// `None` if one is announced already.
     ///
     /// # Errors
@@ -57,9 +58,9 @@ impl KeyRing {
         Ok(Some(self.followed_by(Arc::new(fresh(algorithm)?), now, schedule)))
     }
 
-    /// The ring without a key that must not be believed any more. If it was the one that signs, the successor
-    /// that is announced signs at once, else a fresh key does. `None` if there is no such key. The ring
-    /// remembers the last 64 keys that were replaced, for [`import`](Self::import).
+    /// The ring without a key that must no longer be trusted. If it was the signing key, the announced
+    /// successor signs at once, or else a fresh key. `None` if there is no such key. The ring remembers the
+    /// last 64 keys that were replaced, for [`import`](Self::import).
     ///
     /// # Errors
     /// Those of `fresh`, which makes a key.
@@ -84,7 +85,7 @@ impl KeyRing {
             // What had been announced to follow it is gone, so it signs on.
             Some(signing) if !has_successor => signing.end = None,
             Some(_) => {}
-            // It did not sign any more.
+            // It had already stopped signing.
             None if matches!(gone.stage(now), KeyStage::Published | KeyStage::Gone) => {}
             None => match entries.iter_mut().find(announced) {
                 Some(successor) => successor.signs = now,
@@ -97,12 +98,12 @@ impl KeyRing {
         Ok(Some(Self { entries, replaced }))
     }
 
-    /// The ring with a key from elsewhere, under its own `kid`. The first of its algorithm signs at once, for
-    /// verifiers know it; another one follows as in [`rotate`](Self::rotate). `None` if the ring has a key of
-    /// this name.
+    /// The ring with an imported key, under its own `kid`. The first of its algorithm signs at once, because
+    /// verifiers know it; any other follows as in [`rotate`](Self::rotate). `None` if the ring already has
+    /// this `kid`.
     ///
     /// # Errors
-    /// [`KeyChangeError::Replaced`] if the key, or another one of its `kid`, was replaced;
+    /// [`KeyChangeError::Replaced`] if the key, or another one with its `kid`, was replaced;
     /// [`KeyChangeError::Announced`] if another successor is announced.
     pub fn import(
         &self,

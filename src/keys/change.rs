@@ -21,9 +21,9 @@ enum Change {
 }
 
 impl Keys {
-    /// Begins a rotation ahead of its time: a successor is announced now, and signs once it was announced for
-    /// [`announce`](super::KeySchedule::announce). If one is announced already, nothing changes; so two nodes
-    /// that are told to rotate at once rotate once. For a key that has leaked it is too slow:
+    /// Begins an early rotation: a successor is announced now, and signs once it has been announced for
+    /// [`announce`](super::KeySchedule::announce). If one is already announced, nothing changes, so two nodes
+    /// that rotate at the same time rotate once. This is too slow for a key that has leaked:
     /// [`replace`](Self::replace) that.
     ///
     /// # Errors
@@ -47,24 +47,24 @@ impl Keys {
     ///
     /// # Errors
     /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it
-    /// (then this node does not sign with it any more either); the host brought the keys along; or the store
-    /// failed. After a failure, ask again.
+    /// (then this node has stopped signing with it, too); the host provides the keys itself; or the store
+    /// failed. After a failure, try again.
     pub async fn replace(&self, kid: &str, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         self.rotating_with(None)?.change(Change::Replace(kid.to_owned()), now).await
     }
 
-    /// Takes a private key from elsewhere into the ring, under its own `kid`: by [`SigningKey::from_pem`] or
+    /// Imports a private key into the ring, under its own `kid`: read it by [`SigningKey::from_pem`] or
     /// [`SigningKey::from_jwk`]. In a ring without a key of its algorithm it signs at once; so import before
-    /// the first call of [`current`](Self::current), and tokens of the server that you come from stay good.
+    /// the first call of [`current`](Self::current), and tokens of your previous server stay valid.
     /// Otherwise it is announced, and signs as the successor of the key that does. Nothing changes if the
-    /// ring has a key with this `kid`. **Import a key once, not at each start**: the ring forgets a key that
-    /// has run out, and would take it again. It remembers the last 64 keys that were replaced, and refuses
-    /// them; a cell that was emptied remembers none.
+    /// ring has a key with this `kid`. **Import a key once, not at each start**: the ring forgets an expired
+    /// key, and would accept it again. It remembers the last 64 keys that were replaced, and refuses them; a
+    /// cell that was emptied remembers none.
     ///
     /// # Errors
-    /// [`Replaced`](KeyChangeError::Replaced) if the key, or another one of its `kid`, was replaced; another
-    /// successor is announced; the key is of an algorithm that is not one of these keys'; the host brought
-    /// the keys along; or the store failed.
+    /// [`Replaced`](KeyChangeError::Replaced) if the key, or another one with its `kid`, was replaced;
+    /// another successor is announced; the key is of an algorithm that is not one of these keys'; the host
+    /// provides the keys itself; or the store failed.
     pub async fn import(&self, key: SigningKey, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         let rotating = self.rotating_with(Some(key.algorithm()))?;
         rotating.change(Change::Import(Arc::new(key)), now).await
@@ -96,9 +96,9 @@ impl Rotating {
                 if record.is_none() {
                     return Err(KeyChangeError::Unknown);
                 }
-                // A key that another node has replaced does not sign here any more either.
+                // If another node has replaced the key, this node must stop signing with it, too.
                 let view = self.keep(self.cache_of(ring, text, version, now)?, fills, now)?;
-                // The other node that was first did the same, or this one's own write was not confirmed.
+                // Another node did the same first, or this node's own write succeeded unconfirmed.
                 return match change {
                     Change::Replace(_) if !begun => Err(KeyChangeError::Unknown),
                     Change::Rotate(_) | Change::Replace(_) | Change::Import(_) => Ok(view),
@@ -119,7 +119,7 @@ impl Rotating {
         Err(Fault::Contended.into())
     }
 
-    /// The store is asked again at once if more is due than was changed, such as the first key of another
+    /// The store is asked again at once if a rotation is still due, such as the first key of another
     /// algorithm.
     fn cache_of(
         &self,

@@ -36,17 +36,17 @@ pub(super) struct Rotating {
     pub(super) schedule: KeySchedule,
     pub(super) algorithms: Vec<Algorithm>,
     cache: RwLock<Option<Arc<Cached>>>,
-    /// How often the cache was filled: what was read before that may be older than what is in it.
+    /// How often the cache was filled: a ring that was read before the last time may be out of date.
     fills: AtomicU64,
     /// One task at a time asks the store; the others go on with what is cached.
     refreshing: AtomicBool,
 }
 
-/// A ring as the store has it.
+/// A ring as it is in the store.
 #[derive(Clone)]
 pub(super) struct StoredRing {
     pub(super) ring: KeyRing,
-    /// Of its text: a cell that was emptied and filled again may have the same version.
+    /// The digest of its text: a cell that was emptied and filled again may have the same version.
     pub(super) body: Digest,
     /// `None` while the cell is vacant.
     pub(super) version: Option<u64>,
@@ -236,13 +236,13 @@ impl Rotating {
         unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
     }
 
-    /// Counted before the store is asked, for [`keep`](Self::keep).
+    /// Read before the store is asked, for [`keep`](Self::keep).
     pub(super) fn fills(&self) -> u64 {
         self.fills.load(Ordering::Acquire)
     }
 
-    /// Keeps what was read or written, unless the cache was filled meanwhile with a ring that is as new or
-    /// newer. Versions are compared only then: a cell that was emptied counts from the beginning.
+    /// Caches what was read or written, unless the cache was filled in the meantime with the same version or
+    /// a later one. Versions are compared only then: in a cell that was emptied they start again.
     pub(super) fn keep(&self, fresh: Cached, fills: u64, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         match &*cache {

@@ -18,11 +18,11 @@ use crate::jose::{Algorithm, Jwk, Signer as _, SigningKey};
 pub struct KeyRing {
     /// In the order in which they were made.
     pub(super) entries: Vec<Entry>,
-    /// Of keys that were replaced, the last one last: such a key does not come back by an import.
+    /// The keys that were replaced, the latest last: they cannot be imported again.
     pub(super) replaced: Vec<Replaced>,
 }
 
-/// What is remembered of a key that was replaced. A leaked key is refused under any name, and its name for
+/// What is remembered of a key that was replaced. A leaked key is refused under any `kid`, and its `kid` for
 /// any key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Replaced {

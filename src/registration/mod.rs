@@ -13,7 +13,7 @@
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that the server has: `none`, `client_secret_basic`, `client_secret_post`; `private_key_jwt` where it verifies what clients sign; `tls_client_auth` and `self_signed_tls_client_auth` where it reads certificates. Without any of these it is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
-//! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | with OpenID Connect what it asks for, `HS256` for a client with a secret, and a refusal of what the provider has not; ignored without |
+//! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | what it asks for, `HS256` only for a client with a secret; what the provider does not support is refused; without OpenID Connect they are ignored |
 //! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt` and `self_signed_tls_client_auth`, and where clients can sign their requests; else it is ignored |
 //! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for; what the server does not support is refused |

@@ -292,7 +292,7 @@ impl fmt::Debug for GuardBuilder {
 #[non_exhaustive]
 pub enum GuardError {
     /// On `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
-    #[error("there is no host that tells the time and draws randomness: call base::host::install")]
+    #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
     /// RFC 9728 section 1.2.
     #[error("the resource is not an absolute URL with a host")]

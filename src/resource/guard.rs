@@ -178,7 +178,7 @@ impl Guard {
         let Inner { keys, deadline, .. } = &*self.inner;
         let allowed = in_time(verifier.check_proof_algorithm(access, proven.algorithm), *deadline).await;
         allowed.unwrap_or_else(|| Err(Reason::StoreUnavailable.into()))?;
-        keys.use_up(Some(proven), now, *deadline).await
+        keys.use_up(proven, now, *deadline).await
     }
 
     /// Asks each verifier until one knows the token; returns the access, and the verifier. If none does, an

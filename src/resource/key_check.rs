@@ -106,11 +106,11 @@ impl KeyCheck {
     /// Marks a proof as used. If that fails, the request is refused.
     pub(crate) async fn use_up(
         &self,
-        proven: Option<&Proven>,
+        proven: &Proven,
         now: DateTime<Utc>,
         deadline: Duration,
     ) -> Result<(), Refusal> {
-        let (Some((_, guard)), Some(proven)) = (&self.dpop, proven) else { return Ok(()) };
+        let Some((_, guard)) = &self.dpop else { return Ok(()) };
         let first = in_time(guard.first_use(&proven.once, after(proven.until, KEPT), now), deadline).await;
         match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
             true => Ok(()),

@@ -47,7 +47,7 @@ impl AuthorizationServer {
         self.inner.clock.precise_now()
     }
 
-    /// What a step of a flow is told.
+    /// The facts for a step of a flow.
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts::new(self.now(), self.rules())
     }

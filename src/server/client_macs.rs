@@ -1,4 +1,4 @@
-//! Answers that are signed with the client's own secret (`HS256`, OpenID Connect Core section 10.1).
+//! Responses that are signed with the client's own secret (`HS256`, OpenID Connect Core section 10.1).
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::openid::ClientMacs;
 use crate::signing::Unsigned;
 
 impl AuthorizationServer {
-    /// The signed text of what this client reads.
+    /// Signs content for this client, with a key of the server or with the client's secret.
     pub(super) async fn sign_for(
         &self,
         client: &Client,
@@ -36,12 +36,12 @@ impl AuthorizationServer {
         self.open_secret(sealed.last().ok_or(Reason::IdTokenAlgorithm)?, client, now)
     }
 
-    /// The claims of an `id_token_hint` with a MAC by a live secret of the client that it names. The client
-    /// itself could have made it, so it proves no more than that client's word.
+    /// The claims of an `id_token_hint` with a MAC by an unexpired secret of the client that it names. That
+    /// client could have made it, so it proves only what the client claims.
     pub(super) async fn hint_with_mac(&self, hint: &str) -> Result<Option<String>, Refusal> {
         let Some(macs) = self.client_macs() else { return Ok(None) };
         let Some(id) = macs.claimed_client(hint, HintClaims::TYPE) else { return Ok(None) };
-        // In the registry alone: a client of a document has no secret, and a hint must not have one fetched.
+        // Only in the registry: a client with a document has no secret, and a hint must not cause a fetch.
         let found = self.find_any_client(&ClientId::new(id)).await?;
         let found = found.filter(|own| self.rules().id_token_algorithm(own) == ResponseAlgorithm::Hs256);
         let Some(client) = found else { return Ok(None) };
@@ -52,7 +52,7 @@ impl AuthorizationServer {
         Ok(macs.verify(hint, HintClaims::TYPE, &secrets))
     }
 
-    /// A secret of this client, as the host opens it. Under a wrong one its client could verify nothing.
+    /// Opens a secret of this client, and checks it: with a wrong one, the client could verify nothing.
     fn open_secret(
         &self,
         Sealed(text): &Sealed,
@@ -61,7 +61,7 @@ impl AuthorizationServer {
     ) -> Result<SecretText, Refusal> {
         let host = self.inner.sealed_secrets.as_ref().ok_or(Reason::NotConfigured)?;
         let secret = host.open(text).map_err(Fault::from)?;
-        let wrong = || Fault::from(BackendError::permanent("what was opened is no secret of its client"));
+        let wrong = || Fault::from(BackendError::permanent("the opened secret is not one of its client"));
         Ok(client.has_secret(&secret, now).then_some(secret).ok_or_else(wrong)?)
     }
 

@@ -8,7 +8,7 @@ use crate::error::Mistakes;
 #[non_exhaustive]
 pub enum ConfigError {
     /// On `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
-    #[error("there is no host that tells the time and draws randomness: call base::host::install")]
+    #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
     /// RFC 8414 section 2.
     #[error("the issuer is not an absolute URL with a host")]

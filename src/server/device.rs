@@ -219,8 +219,8 @@ impl DeviceConsent {
         self.waiting.terms.resources()
     }
 
-    /// What the user is asked to grant that a scope cannot say (RFC 9396): show it beside the scope. Its
-    /// texts are the client's own.
+    /// The authorization details that the user is asked to grant (RFC 9396): show them with the scope. Their
+    /// texts come from the client.
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         self.waiting.terms.details()
@@ -236,7 +236,7 @@ impl DeviceConsent {
     /// [`Consent::set_details`](super::Consent::set_details).
     ///
     /// # Errors
-    /// A detail is of a type that was not asked for, or not of its type's form. Nothing changes.
+    /// A detail has a type that was not requested, or is not valid for its type. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
         let Waiting { server, terms, .. } = &mut self.waiting;
         terms.set_details(details, server.rules()).map_err(HostError::Details)

@@ -1,4 +1,4 @@
-//! What the process of a server remembers and no store does.
+//! The state of a server that is only in this process, and in no store.
 
 use std::sync::Mutex;
 
@@ -8,12 +8,12 @@ use super::undelivered::UndeliveredAnswers;
 use super::{AuthorizationServer, Inner};
 use crate::grant::GrantId;
 
-/// Made when something first has to be remembered: of many tenants, most have none.
+/// Allocated when something first has to be remembered: with many tenants, most have none.
 pub(super) struct ProcessState {
-    /// Of guesses at the token endpoint: client secrets, passwords and the like.
+    /// Limits guesses at the token endpoint: client secrets, passwords and the like.
     pub(super) guesses: RateLimiter,
     pub(super) devices: RateLimiter,
-    /// Of requests that public clients push.
+    /// Limits the requests that public clients push.
     pub(super) pushes: RateLimiter,
     pub(super) user_codes: AttemptLimiter,
     pub(super) registrations: RegistrationLimiter,
@@ -42,6 +42,7 @@ impl ProcessState {
 }
 
 impl AuthorizationServer {
+    /// Allocates it if there is none yet.
     pub(super) fn process(&self) -> &ProcessState {
         self.inner.process.get_or_init(|| Box::new(ProcessState::of(&self.inner)))
     }

@@ -56,8 +56,8 @@ impl AuthorizationServer {
         needed.check(&access, &Implied::default(), now)?;
         if let Some(proven) = &proven {
             self.check_proof_algorithm(&access, proven.algorithm).await?;
+            keys.use_up(proven, now, rules.policy.store_deadline).await?;
         }
-        keys.use_up(proven.as_ref(), now, rules.policy.store_deadline).await?;
         Ok(access)
     }
 

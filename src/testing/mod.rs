@@ -22,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! It goes every step that a real client goes: no token comes into being on a side road. Its mistakes are
-//! those of a test, so its methods panic, with a sentence that says what is wrong.
+//! It takes every step that a real client takes: no token is made by a shortcut. A mistake here is one of the
+//! test, so the methods panic, with a message that says what is wrong.
 #![allow(clippy::panic, clippy::expect_used)] // a mistake in a test ends the test
 
 mod builder;

@@ -229,7 +229,7 @@ impl Place<'_> {
         }
     }
 
-    /// Whether a proof with this `htu` is for it.
+    /// Whether this `htu` of a proof names it.
     fn is_at(&self, claimed: &str) -> bool {
         is_same_place(claimed, &self.url()) || self.alias.is_some_and(|alias| is_same_place(claimed, alias))
     }

@@ -1,4 +1,4 @@
-//! Every case within small bounds: what a spent refresh token gets, and how far a refresh narrows a scope.
+//! Every case within small bounds: the answer to a spent refresh token, and the scope of a refresh.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn json(reply: Reply) -> Value {
     serde_json::from_slice(&reply.into_response(&Prefixes::default()).body).unwrap()
 }
 
-/// A family of refresh tokens that were used one after the other, `pause` seconds apart.
+/// A family of refresh tokens, each used `pause` seconds after the previous one.
 struct Line {
     record: Record,
     tokens: Vec<String>,
@@ -99,7 +99,8 @@ enum Told {
     Ended(Reason),
 }
 
-/// The table of `manual/defaults.md`: the token is so many behind the current one, and was used `age` seconds ago.
+/// The table of `manual/defaults.md`, for a token that is `behind` steps older than the current one and was
+/// first used `age` seconds ago.
 fn by_the_manual(behind: usize, age: i64, is_same_request: bool, leeway: i64) -> Told {
     let is_within = age < leeway;
     match behind {
@@ -123,7 +124,7 @@ async fn a_spent_refresh_token_gets_what_the_table_of_the_manual_says() {
             line.used(&rules, uses, pause);
             for (wait, behind) in (0..5).flat_map(|wait| (0..=uses).map(move |behind| (wait, behind))) {
                 let facts = Facts::new(now() + TimeDelta::seconds(uses as i64 * pause + wait), &rules);
-                // The token that is one behind was used last, and that `behind` the current one so much earlier.
+                // The token one step behind was used last, each older one `pause` seconds before the next.
                 let age = wait + (behind as i64 - 1) * pause;
                 for scope in [None, Some("a")] {
                     let expected = by_the_manual(behind, age, scope.is_none(), leeway);

@@ -1,5 +1,5 @@
-//! The life of a grant: two tabs of its owner and a thief refresh the same token on two nodes, while answers get lost, a node
-//! crashes, time passes and the owner revokes. Each load and each write is a step of its own.
+//! The life of a grant: two tabs of its owner and a thief refresh the same token on two nodes, while answers
+//! get lost, a node crashes, time passes and the owner revokes. Each load and each write is a separate step.
 //!
 //! The nodes are the real server ([`Replay`]); the model is the store, the network and the clients.
 
@@ -14,7 +14,7 @@ use super::replay::{
 use super::{check, check_broken, is_long};
 
 const NODES: usize = 2;
-/// Who has the first refresh token.
+/// How many hold the first refresh token.
 const HOLDERS: usize = 3;
 /// The first two are tabs of the owner.
 const OWNER: usize = 0;
@@ -23,9 +23,9 @@ const THIEF: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Store {
     Honest,
-    /// Writes whatever version is there.
+    /// Ignores the version that a write expects.
     Unconditional,
-    /// Confirms what it will only write later.
+    /// Confirms a write before it is done.
     ConfirmsFirst,
 }
 
@@ -54,28 +54,28 @@ struct World {
     now: Moment,
     /// All that the store has ever held, the latest last.
     rows: Vec<Row>,
-    /// What was confirmed and is still to be written.
+    /// What was confirmed but is not yet written.
     unflushed: Option<Row>,
     holders: [Holder; HOLDERS],
     tasks: Vec<Task>,
     revocations: u8,
     crashes: u8,
     ticks: u8,
-    /// The refresh tokens that were answered, each after the one that was presented.
+    /// Pairs of a presented refresh token and the one in its answer.
     successors: BTreeSet<(Text, Text)>,
-    /// A node has crashed that had written and not answered.
+    /// A node crashed after a write and before its answer.
     crashed_late: bool,
     flaws: Flaws,
 }
 
-/// What must not happen at the moment of an answer.
+/// What must never be true of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 struct Flaws {
-    /// Tokens left that the store has never held.
+    /// It had tokens that the store never held.
     unwritten: bool,
-    /// A request that began after the end got tokens.
+    /// It had tokens, and its request began after the end of the grant.
     after_end: bool,
-    /// A revocation was confirmed, and the grant has not ended.
+    /// It confirmed a revocation, and the grant had not ended.
     unended: bool,
 }
 
@@ -90,17 +90,17 @@ struct Holder {
 /// A request on a node.
 #[derive(Clone, Debug, PartialEq, Hash)]
 struct Task {
-    /// Of which holder, and which of its requests; `None` is a revocation.
+    /// Its holder, and its number among that holder's requests; `None` for a revocation.
     of: Option<(usize, u8)>,
     node: usize,
     request: Request,
-    /// Empty once it is answered.
+    /// Emptied when it is answered.
     heard: History,
     next: Next,
     began_ended: bool,
     has_written: bool,
     has_lost_a_race: bool,
-    /// Whether its answer was given before.
+    /// Whether its answer repeats an earlier one.
     repeats: bool,
 }
 
@@ -125,7 +125,7 @@ enum Action {
     Revoke {
         node: usize,
     },
-    /// The store takes the call of this task, and its node goes on to the next one.
+    /// The store handles the call of this task, and its node continues to the next one.
     Serve(usize),
     /// The answer arrives.
     Deliver(usize),
@@ -135,7 +135,7 @@ enum Action {
         node: usize,
     },
     Tick,
-    /// What was confirmed is written.
+    /// A confirmed write is done.
     Flush,
 }
 
@@ -148,7 +148,7 @@ impl World {
         self.latest().is_ended
     }
 
-    /// Puts a task where it belongs, for their order says nothing.
+    /// Adds a task in a fixed order, because worlds that differ only in the order are the same.
     fn put(&mut self, task: Task) {
         self.tasks.push(task);
         self.tasks.sort_by_key(|task| task.of);
@@ -232,7 +232,7 @@ impl Grants {
         }
     }
 
-    /// Takes down what an answer says; whether it was given before.
+    /// Records an answer; whether it repeats an earlier one.
     fn note_answer(&self, world: &mut World, task: &Task, answer: &Answer) -> bool {
         if answer.status != 200 {
             return false;
@@ -298,12 +298,12 @@ impl Model for Grants {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         let bounds = &self.bounds;
-        // Where no node does anything or will crash, they are alike.
+        // Nodes differ only in their tasks, and only if one may crash.
         let is_alike = world.tasks.is_empty() || world.crashes >= bounds.crashes;
         let nodes = if is_alike { 1 } else { NODES };
         for (number, holder) in world.holders.iter().enumerate() {
             if holder.sent >= bounds.refreshes[number] {
-                // Whether it hears the last answer changes nothing.
+                // Whether it receives the last answer changes nothing.
             } else if holder.waits {
                 actions.push(Action::GiveUp(number));
             } else {
@@ -349,7 +349,7 @@ impl Model for Grants {
             Action::Deliver(task) => Self::deliver(&mut world, task),
             Action::GiveUp(holder) => {
                 world.holders[holder].waits = false;
-                // An answer that is on its way is gone.
+                // An answer in transit is lost.
                 world.tasks.retain(|task| {
                     let is_his = task.of.is_some_and(|(of, _)| of == holder);
                     !(is_his && task.is_answered())
@@ -424,7 +424,7 @@ const WRITTEN_FIRST: &str = "no answer leaves before its write";
 const NO_LIFE_AFTER_AN_END: &str = "no life after an end";
 const NO_END_WITHIN_THE_LEEWAY: &str = "within the leeway only a revocation ends a grant";
 
-/// All of it in one model has more orders than a usual run has time for.
+/// One model with everything takes too long for a usual run.
 fn bounds() -> Vec<Bounds> {
     let all = Bounds { refreshes: [2, 1, 1], revocations: 1, crashes: 1, ticks: 1, tick: LEEWAY };
     match is_long() {
@@ -448,7 +448,7 @@ fn in_every_order_a_token_has_one_successor_and_an_ended_grant_no_life() {
     }
 }
 
-/// Small, for what is broken shows at once.
+/// Small bounds: a broken store is found out at once.
 const FEW: Bounds = Bounds { refreshes: [1, 1, 0], revocations: 1, crashes: 1, ticks: 0, tick: LEEWAY };
 
 #[test]

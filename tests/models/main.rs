@@ -1,6 +1,6 @@
-//! Models, and a checker that looks at each state that they can come to, by any order of steps.
+//! Models, and a checker that visits every state that they can reach by any order of steps.
 //!
-//! `GRANTOR_LONG=1` widens their bounds. How many states there were is printed.
+//! `GRANTOR_LONG=1` widens their bounds. The number of states is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod batcher;
@@ -18,7 +18,7 @@ fn is_long() -> bool {
     std::env::var_os("GRANTOR_LONG").is_some()
 }
 
-/// Looks at every state; each property holds.
+/// Visits every state; every property must hold.
 fn check<M>(name: &str, model: M)
 where
     M: Model<
@@ -34,7 +34,7 @@ where
     assert!(checked.is_done(), "{name}: states were left out");
 }
 
-/// Of a model that is broken: these properties, and no others of the kind, do not hold.
+/// For a broken model: these safety properties, and no others, must be violated.
 fn check_broken<M>(name: &str, model: M, expected: &[&'static str])
 where
     M: Model<

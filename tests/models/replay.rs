@@ -1,7 +1,9 @@
-//! A request to the real server, as far as its store has answered it: a value that can be kept, compared and gone on with.
+//! A request to the real server, up to its next call of the store: a value that can be stored, compared and
+//! continued.
 //!
-//! The future of a request cannot be copied. But all that it learns comes from its clock, its random source and its
-//! store, so it is begun anew for each step, hears again what it heard before, and stops at the call that comes next.
+//! The future of a request cannot be copied. But its only inputs are its clock, its random source and its
+//! store. So for each step the request is run again from the start, gets the same answers as before, and
+//! stops at the next call.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -22,7 +24,7 @@ use grantor::{
 };
 use serde_json::Value;
 
-/// In seconds after the beginning.
+/// Seconds since the start.
 pub type Moment = u32;
 
 /// A code or a token, as its holder has it.
@@ -30,10 +32,10 @@ pub type Text = Arc<str>;
 
 const START: i64 = 1_800_000_000;
 
-/// How long a lost answer can be asked for again.
+/// How long a lost answer is repeated on request.
 pub const LEEWAY: Moment = 60;
 
-/// A version of the grant, as a store keeps it.
+/// A version of the grant in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
     pub version: u64,
@@ -48,7 +50,7 @@ impl Row {
     }
 }
 
-/// What the server waits for.
+/// A call of the store that the server waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     Load,
@@ -56,11 +58,11 @@ pub enum Call {
         expect: Option<u64>,
         next: Row,
     },
-    /// The version of the row is one after that which it ends.
+    /// The model sets the version, one after that of the row which it ends.
     End(Row),
 }
 
-/// What it hears.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Heard {
     Loaded(Row),
@@ -99,11 +101,11 @@ pub struct Request {
     pub endpoint: Endpoint,
     pub token: Text,
     pub begun: Moment,
-    /// What it draws follows from this, and from nothing else.
+    /// Determines everything that it draws.
     pub seed: u8,
 }
 
-/// How far a request is: what it heard, each at its time.
+/// The answers that a request got, each with its time.
 pub type History = Vec<(Heard, Moment)>;
 
 struct Script {
@@ -121,7 +123,7 @@ thread_local! {
     };
 }
 
-/// Takes its turn of the script: the clock, the random source and the store of a server.
+/// The clock, the random source and the store of a server, all played from the script.
 #[derive(Clone, Copy)]
 struct Scripted;
 
@@ -194,7 +196,7 @@ impl TokenStore for Scripted {
     }
 }
 
-/// The server, and what each request that was begun anew came to.
+/// The server, and the memoised results of its replays.
 pub struct Replay {
     server: AuthorizationServer,
     id: GrantId,
@@ -213,12 +215,12 @@ impl Replay {
         (Self { server: server(Scripted), id, nexts, holds }, Row::of(&record), tokens.refresh)
     }
 
-    /// What the server does after it has heard this.
+    /// What the server does after these answers.
     pub fn next(&self, request: &Request, heard: &History) -> Next {
         remembered(&self.nexts, (request.clone(), heard.clone()), || self.replay(request, heard))
     }
 
-    /// Whether the tokens can be used by this version of the grant.
+    /// Whether this version of the grant accepts the tokens.
     pub fn holds(&self, row: &Row, tokens: &Tokens) -> bool {
         remembered(&self.holds, (row.clone(), tokens.clone()), || {
             let record = Record::decode(self.id, row.version, &row.body).unwrap();
@@ -309,7 +311,7 @@ fn time(moment: Moment) -> DateTime<Utc> {
     DateTime::from_timestamp(START + i64::from(moment), 0).unwrap()
 }
 
-/// What comes of a future without any waiting.
+/// The output of a future, if it is ready without waiting.
 fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),

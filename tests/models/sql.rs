@@ -1,4 +1,4 @@
-//! The lanes in which writes wait, from the crate's own file: the queue finds them here.
+//! The priorities of writes, from the crate's own file, at the path where its queue imports them.
 
 #[path = "../../src/store/sql/lane.rs"]
 mod lane;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::jose::{JwkSet, Jws};
+use grantor::resource::Guard;
 use grantor::server::AuthorizationServerBuilder;
 use grantor::store::{Filter, TokenStore};
 use grantor::{AuthorizationServer, Clock, Login, MemoryRegistry, MemoryStore, Policy, Profile, Request};
@@ -126,6 +127,12 @@ impl Fixture {
     /// Whether the access token is live.
     pub async fn is_live(&self, access_token: &str) -> bool {
         self.server.check(access_token).await.is_ok()
+    }
+
+    /// A guard of this resource in the process of the server, with its clock and its log.
+    pub fn guard(&self, resource: &str) -> Guard {
+        let guard = Guard::builder(resource).local(self.server.clone());
+        guard.clock(self.clock.clone()).audit(self.log.clone()).build().unwrap()
     }
 
     /// The header and the claims of a JWT of this server, read with the published keys alone.

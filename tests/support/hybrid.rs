@@ -49,7 +49,7 @@ impl Provider {
     }
 }
 
-/// A request; of a parameter that is named twice, the last value counts.
+/// A request; a parameter in `more` replaces the usual one.
 pub fn query<'a>(
     client: &'a str,
     response_type: &'a str,
@@ -63,7 +63,7 @@ pub fn query<'a>(
     query
 }
 
-/// The names of the parameters in the fragment, in the order of the alphabet.
+/// The names of the parameters in the fragment, in alphabetical order.
 pub fn names(answer: &Answer) -> Vec<String> {
     let parameters = answer.location().strip_prefix(&format!("{CALLBACK}#")).expect("a fragment");
     let parameters: Vec<(String, String)> = serde_urlencoded::from_str(parameters).unwrap();

@@ -1,4 +1,4 @@
-//! Client secrets that a host can open, and MACs by them.
+//! Client secrets that a host can open, and MACs made with them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,13 +41,13 @@ impl SealedSecrets for Chest {
     }
 }
 
-/// A JWT of this very header and payload with a right MAC.
+/// A JWT of exactly this header and payload, with a right MAC.
 pub fn maced(secret: &[u8], header: &str, payload: &str) -> String {
     let message = format!("{}.{}", b64(header), b64(payload));
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac(secret, message.as_bytes())))
 }
 
-/// Header and claims of a JWT, which have to have a right MAC by this secret.
+/// The header and the claims of a JWT, whose MAC has to be that of this secret.
 pub fn unmaced(secret: &str, jwt: &str) -> (Value, Value) {
     let (message, mac) = jwt.rsplit_once('.').unwrap();
     assert_eq!(mac, URL_SAFE_NO_PAD.encode(hmac(secret.as_bytes(), message.as_bytes())), "its MAC: {jwt}");

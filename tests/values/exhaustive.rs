@@ -36,7 +36,7 @@ impl Pieces {
         format!("{scheme}://{host}{port}{path}")
     }
 
-    /// RFC 8252 section 7.3: of a loopback address by plain http, any port will do.
+    /// RFC 8252 section 7.3: any port of a loopback address matches, with plain http.
     fn covers(self, asked: Self, localhost_any_port: bool) -> bool {
         let hosts = ["127.0.0.1", "[::1]"];
         let is_loopback = hosts.contains(&self.host) || (localhost_any_port && self.host == "localhost");
@@ -67,7 +67,7 @@ fn a_redirect_uri_covers_itself_and_of_a_loopback_address_each_port() {
     assert!(covered > 1_000, "{covered}");
 }
 
-/// Every byte that a character of a text can be.
+/// All ASCII characters.
 fn ascii() -> impl Iterator<Item = char> {
     (0..=0x7F_u8).map(char::from)
 }
@@ -126,7 +126,7 @@ async fn a_challenge_of_the_method_plain_gets_no_code() {
             assert_eq!(code.is_some(), is_known, "{method:?}");
             let error = answer.location_parameter("error");
             assert_eq!(error.as_deref(), (!is_known).then_some("invalid_request"), "{method:?}");
-            // What would be the verifier of a plain challenge.
+            // With the method `plain` this verifier would match.
             if let Some(code) = code.filter(|_| challenge == VERIFIER) {
                 let answer = fixture.redeem("pub", &code).await;
                 assert_eq!(answer.error(), (400, "invalid_grant".to_owned()));
@@ -135,7 +135,7 @@ async fn a_challenge_of_the_method_plain_gets_no_code() {
     }
 }
 
-/// What a handle is made of; its secret as a digest, for it is never shown.
+/// The parts of a handle, with the digest of its secret, which is never shown.
 fn parsed(text: &str, kind: Kind) -> Option<(GrantId, String)> {
     let handle = Handle::parse(text, kind, &Prefixes::default())?;
     let digest = serde_json::to_string(&handle.secret.digest("test")).unwrap();

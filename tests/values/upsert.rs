@@ -65,7 +65,7 @@ impl SealedSecrets for Nonces {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_sealed_again_is_stored_for_the_key_may_be_another() {
+async fn a_secret_that_was_sealed_again_is_stored_because_its_key_may_differ() {
     let (registry, nonces) = (MemoryRegistry::default(), Nonces::default());
     let sealed = || {
         let client = Client::builder("app").redirect_uri(ONE).auth_method(AuthMethod::ClientSecretJwt);

@@ -80,7 +80,7 @@ pub(crate) async fn sign_in(
         Err(Refused::Wrong(message)) => credentials(&app, &csrf, &request, message),
         Err(Refused::TooMany(wait)) => {
             let page = problem(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Wait a minute.");
-            // Rounded up: after a second less there is no room yet.
+            // Rounded up: one second earlier, the request would be refused again.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             ([(header::RETRY_AFTER, seconds)], page).into_response()
         }

@@ -1,5 +1,5 @@
-//! Users and their sessions, in SQLite. What is kept of a session is the digest of its id, and of a password
-//! its Argon2 hash.
+//! Users and their sessions, in SQLite. Of a session id only the digest is stored, and of a password only its
+//! Argon2 hash.
 
 use std::net::IpAddr;
 use std::sync::Arc;

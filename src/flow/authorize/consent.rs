@@ -130,7 +130,7 @@ impl AwaitConsent {
 
     /// Whether the user must be asked even if they granted all of this before: the client says so
     /// (`prompt=consent`), any program on the user's device could be the one that asks (RFC 8252 section
-    /// 8.6), or it asks for authorization details, each of which is a decision of its own.
+    /// 8.6), or it has authorization details, which need consent each time.
     #[must_use]
     pub fn must_ask(&self) -> bool {
         let is_native = self.client().application_type() == ApplicationType::Native;

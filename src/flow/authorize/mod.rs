@@ -64,7 +64,7 @@ impl AwaitClient {
     /// # Errors
     /// A request that cannot be read, or whose client or redirect URI is repeated or absent.
     pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
-        let Facts { .. } = facts; // Nothing of them decides how a form is read.
+        let Facts { .. } = facts; // No fact affects how a form is read.
         let parameters = match request.method {
             Method::Post => request.posted_form()?,
             Method::Get
@@ -85,11 +85,11 @@ impl AwaitClient {
         &self.client
     }
 
-    /// Takes the client. If the request itself has the parameters, its redirect URI is proven by what the
-    /// client registered.
+    /// Takes the client. If the request itself has the parameters, its redirect URI is verified against the
+    /// client's registration.
     ///
     /// # Errors
-    /// An error page: there is no client, or no address that the answer may go to.
+    /// An error page: there is no client, or no redirect URI that the response may go to.
     pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Resolved, Refusal> {
         let client = found.ok_or(Reason::ClientUnregistered)?;
         match self.source {
@@ -132,7 +132,7 @@ pub struct AwaitLogin {
     /// When this request was first seen.
     since: DateTime<Utc>,
     account_chosen: bool,
-    /// Whom an `id_token_hint` names.
+    /// The user that an `id_token_hint` names.
     hint: Result<Option<Box<HintClaims>>, Reason>,
 }
 
@@ -161,7 +161,7 @@ pub enum LoginRequired {
 }
 
 impl AwaitLogin {
-    /// The client that asks.
+    /// The requesting client.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -179,7 +179,7 @@ impl AwaitLogin {
         self.since
     }
 
-    /// The request was first seen at this moment, which no later one can replace.
+    /// The request was first seen at this time; a later one does not replace it.
     pub fn seen(&mut self, since: DateTime<Utc>) {
         self.since = self.since.min(since);
     }
@@ -229,7 +229,7 @@ impl AwaitLogin {
             return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
         }
         if self.is_for_another(login.subject(), rules) && login.authentication().auth_time >= self.since {
-            // The user was sent to sign in as somebody else, and came back as the same.
+            // The user was sent to sign in as another user, and came back as the same one.
             return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
         }
         match self.because(&login, openid, now, rules) {
@@ -251,10 +251,10 @@ impl AwaitLogin {
         to.refuse(reason, redirects_errors, client.id(), subject)
     }
 
-    /// Whether the request may come by the way that it came.
+    /// Whether the request may be sent in this way: pushed, signed or plain.
     fn may_come(&self, rules: &Rules) -> Result<(), Reason> {
         let must_be_pushed = rules.requires_push(&self.client);
-        // One that was pushed was judged then.
+        // A pushed request was checked when it was pushed.
         match (&self.pushed, &self.signed) {
             (Some(_), _) => Ok(()),
             (None, _) if must_be_pushed => Err(Reason::RequestNotPushed),

@@ -24,7 +24,7 @@ use crate::trust::times;
 /// The parameter that has the object.
 pub(in crate::flow) const REQUEST: &str = "request";
 
-/// The `typ` that an object may have, beside none (RFC 9101 section 10.8).
+/// The `typ` that an object may have, if it has one (RFC 9101 section 10.8).
 const TYPES: &[&str] = &["oauth-authz-req+jwt", "JWT"];
 
 /// The longest life of an object, and the greatest age of its `nbf`, in seconds (FAPI 2.0 Message Signing
@@ -67,8 +67,8 @@ impl AwaitRequestObject {
         SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES).within(self.algorithms)
     }
 
-    /// Takes the claims. An object whose time is over is taken for as long as its user has to sign in, for it
-    /// is sent again at each visit; that the first visit was in time is judged when that is known.
+    /// Takes the claims. An expired object is accepted while its user may still sign in, because it is sent
+    /// again at each visit; whether the first visit was in time is checked when that is known.
     ///
     /// # Errors
     /// An error page: the object does not count, its keys could not be fetched, or there is no address that

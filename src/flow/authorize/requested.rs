@@ -6,7 +6,7 @@ use crate::client::ClientMetadata;
 use crate::error::Reason;
 use crate::http::form::Form;
 
-/// The longest text that a host is told, in characters; a longer one counts as absent.
+/// The longest text that is passed to a host, in characters; a longer one counts as absent.
 pub const MAX_HINT: usize = 2048;
 
 /// At most this many values of a list are told: of `acr_values`, `ui_locales` and `claims_locales`.

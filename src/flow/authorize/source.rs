@@ -144,7 +144,7 @@ impl ClaimedRequest {
     }
 }
 
-/// Judges a request that is being pushed as it will be judged when its user comes (RFC 9126 section 2.1).
+/// Checks a request at its push like at the visit of its user (RFC 9126 section 2.1).
 ///
 /// # Errors
 /// The first check that fails.

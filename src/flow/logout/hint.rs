@@ -1,4 +1,4 @@
-//! `id_token_hint`: an `id_token` that this server issued, whenever that was.
+//! `id_token_hint`: an `id_token` that this server issued, however old it is.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::issuance::Rules;
 use crate::openid::SessionRules;
 use crate::trust::times::CLOCK_SKEW;
 
-/// What an `id_token` says that was handed back. Its signature is right; it proves who issued it, and not who
+/// The claims of an `id_token` that was sent back. Its signature is valid; it proves who issued it, not who
 /// sends it.
 pub(crate) struct HintClaims {
     /// The client that it was issued to.
@@ -42,7 +42,7 @@ struct Body {
     exp: i64,
     #[serde(default)]
     sid: Option<String>,
-    /// A logout token is no `id_token`, even for a client whose logout tokens have the same `typ`.
+    /// A logout token is not an `id_token`, even for a client whose logout tokens have the same `typ`.
     #[serde(default)]
     events: Option<IgnoredAny>,
 }

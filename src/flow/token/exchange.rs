@@ -171,7 +171,7 @@ pub struct ExchangeAsk<'a> {
 }
 
 impl AwaitPermission {
-    /// What the host has to judge.
+    /// What the host has to decide.
     #[must_use]
     pub fn question(&self) -> ExchangeAsk<'_> {
         ExchangeAsk {
@@ -203,8 +203,7 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
-        // The key of the subject token is checked by the gate; that of the actor token goes no further than
-        // this.
+        // The gate checks the key of the subject token; that of the actor token is checked only here.
         if let Some(key) = &actor_key {
             ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(Reason::from)?;
         }

@@ -54,7 +54,7 @@ pub enum Part {
     AccessToken {
         /// What it says; the host may add to it.
         claims: Box<Claims>,
-        /// The algorithm that its resource or the profile of the client wants.
+        /// The algorithm that its resource or the client's profile requires.
         algorithm: Option<Algorithm>,
     },
     /// Who the user is (OpenID Connect Core section 2).
@@ -128,7 +128,7 @@ impl Reply {
         std::iter::once(&mut waiting.next).chain(&mut waiting.rest).find_map(Part::id_token_mut)
     }
 
-    /// The parameters of an answer by way of the browser (RFC 6749 section 4.2.2), and those of them that
+    /// The parameters of a response through the browser (RFC 6749 section 4.2.2), and those of them that
     /// have to be signed.
     pub(in crate::flow) fn into_parameters(
         self,
@@ -192,7 +192,7 @@ impl Part {
         }
     }
 
-    /// The secret of its client that signs it; none where a key of the server does.
+    /// The secret of its client that signs it; `None` if a key of the server does.
     pub(crate) fn secret(&self) -> Option<&SecretText> {
         match self {
             Self::IdToken(id_token) => id_token.secret(),

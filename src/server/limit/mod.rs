@@ -3,7 +3,7 @@
 //! | what | counted by | when |
 //! | --- | --- | --- |
 //! | a client secret that a person may have chosen | address and client; address alone | before it is compared, and given back if it is right |
-//! | a wrong generated secret, an unknown client | the same | after it was judged: a right one is never refused |
+//! | a wrong generated secret, an unknown client | the same | after the check: a correct one is never refused |
 //! | a password, and the secret of a host's own grant type | address, client and user name; address alone | before, and given back |
 //! | a user code | browser session; address alone | before, and given back |
 //! | a device that begins to connect | address and client; address alone | after the client was authenticated |

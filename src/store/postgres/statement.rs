@@ -45,7 +45,7 @@ pub(super) struct Done {
 
 impl Statement {
     /// Runs to its end even if the future is dropped: no connection is left in the middle of an answer, and
-    /// no place in the pool is never given back.
+    /// each one returns to the pool.
     pub(super) async fn run(self, connection: PoolConnection<Postgres>, timeout: Duration) -> Answer {
         ToItsEnd::of(self.answer(connection, timeout)).await
     }
@@ -99,8 +99,8 @@ impl Statement {
     }
 }
 
-/// A future that runs where it is awaited, and in a task of its own from when it is dropped. To begin in a
-/// task would cost a switch there and one back, a third of a short statement.
+/// A future that runs where it is awaited, and continues in a separate task when it is dropped. Starting in a
+/// task would cost two switches, a third of the time of a short statement.
 struct ToItsEnd<F>
 where
     F: Future<Output: Send> + Send + 'static,

@@ -12,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! A grant is one key, and whatever happens to it is one script on it. What Redis promises and what it does
-//! not is in [`manual::storage_redis`](crate::manual::storage_redis); read it before you choose.
+//! A grant is one key, and every change of it is one script on that key. What Redis guarantees and what it
+//! does not is in [`manual::storage_redis`](crate::manual::storage_redis); read it before you choose.
 
 mod answer;
 mod clients;
@@ -46,8 +46,8 @@ const MARGIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Grants, replay guard, clients and signing keys in Redis. A cheap handle: clones share their connections.
 ///
-/// It needs a tokio runtime. Every record expires by itself some minutes after its time, so nothing is lost
-/// by a host that never purges but memory for that long; a purge frees it at once.
+/// It needs a tokio runtime. Redis deletes every record some minutes after it has expired, so a host that
+/// never purges only wastes memory for that long; a purge frees it at once.
 #[derive(Clone)]
 pub struct RedisStore {
     server: Arc<Server>,

@@ -1,12 +1,12 @@
-//! [`Lane`]: where a change waits.
+//! [`Lane`]: the priority of a change.
 
-/// Whose change it is, where changes wait for each other.
+/// The priority of a change, where changes wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// The end of a grant: what is revoked should be over soon, whatever else is going on.
+    /// The end of a grant: a revocation should take effect soon, whatever else is waiting.
     Revocation,
     /// A change that a request waits for.
     Request,
-    /// A slice of what has expired; no request waits for it.
+    /// The deletion of some expired records; no request waits for it.
     Sweep,
 }

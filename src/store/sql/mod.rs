@@ -31,9 +31,9 @@ pub(super) use value::{Value, arguments, unreadable};
 /// has deleted is gone for all of them at once. Every change is one conditional statement. Times are whole
 /// seconds.
 ///
-/// The database is trusted like the process: who writes to it can issue tokens and name their user. It holds
-/// digests in place of tokens, codes and secrets; **the signing keys stand in it as they are**, in the table
-/// `grantor_keys`.
+/// The database is trusted like the process: anyone who can write to it can issue tokens for any user. It
+/// holds digests instead of tokens, codes and secrets; **the signing keys are stored unencrypted**, in the
+/// table `grantor_keys`.
 pub struct SqlStore<E> {
     pub(super) engine: Arc<E>,
     space: Arc<str>,

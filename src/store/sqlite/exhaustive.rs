@@ -1,5 +1,5 @@
-//! Every order of a few writes, batches and callers that go away, on the queue and the transactions as they
-//! are.
+//! Every order of a few writes, batches and callers that go away, with the real queue and the real
+//! transactions.
 
 use rusqlite::Connection;
 

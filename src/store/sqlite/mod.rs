@@ -27,11 +27,11 @@ use writer::Writer;
 /// Everything in one SQLite file, which several processes of one machine may share. SQLite itself is built
 /// in.
 ///
-/// The file is in WAL mode with `synchronous=FULL`: what was confirmed survives a power cut. Beside it stand
-/// `…-wal` and `…-shm`, which belong to it. A thread of the store's own makes the writes; those that wait
+/// The file is in WAL mode with `synchronous=FULL`: what was confirmed survives a power cut. The files
+/// `…-wal` and `…-shm` beside it belong to it. The store's own thread makes the writes; those that wait
 /// together share one transaction and one flush to the disk, each with its own condition and its own outcome,
-/// so that more callers get more done. Reads never wait. Network file systems, whose locks cannot be relied
-/// on, are no place for it. It needs a tokio runtime.
+/// so throughput grows with the number of callers. Reads never wait. Do not put the file on a network file
+/// system, whose locks are unreliable. It needs a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

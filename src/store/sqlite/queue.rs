@@ -14,7 +14,7 @@ pub(super) struct Queue<T> {
     sweeps: VecDeque<(u64, T)>,
     /// The bound of each lane.
     most_waiting: usize,
-    /// The bound of a batch.
+    /// The bound of a batch, not counting a sweep.
     most_at_once: usize,
     next: u64,
     /// How many batches were taken since a sweep was in one.
@@ -66,8 +66,8 @@ impl<T> Queue<T> {
         waiting.remove(place).map(|(_, write)| write)
     }
 
-    /// What is written next, in one transaction; empty if nothing waits. Revocations come first, and while
-    /// requests wait, they have at most half of it.
+    /// The writes of the next transaction; empty if nothing waits. Revocations come first, and while requests
+    /// wait, they fill at most half of it.
     pub(super) fn next_batch(&mut self) -> Vec<T> {
         let most = self.most_at_once;
         let left_over = most.saturating_sub(self.requests.len());

@@ -24,8 +24,8 @@ pub(super) struct Settings {
     pub(super) most_waiting: usize,
 }
 
-/// Where writes wait for the thread. It belongs to no async runtime: a write that began is brought to its
-/// end, whatever becomes of the future that asked for it, or of its runtime.
+/// Where writes wait for the thread. The thread belongs to no async runtime, so it completes a write that has
+/// begun even if the caller's future or its runtime is dropped.
 pub(super) struct Writer {
     shared: Arc<Shared>,
 }

@@ -1,7 +1,7 @@
 //! Proofs that are wrong in every way, at each of the four places that take one.
 
 use grantor::http::Method;
-use grantor::resource::{Guard, Requirement};
+use grantor::resource::Requirement;
 use grantor::{MemoryStore, Reason, Request, Resource};
 use serde_json::json;
 
@@ -50,12 +50,7 @@ async fn dp_01_no_bad_proof_counts_where_requests_are_pushed_and_nothing_is_stor
 async fn dp_01_no_bad_proof_counts_at_a_guard() {
     let prover = Prover::new();
     let fixture = configured(|builder| builder.resource(Resource::new(API)));
-    let guard = Guard::builder(API)
-        .local(fixture.server.clone())
-        .clock(fixture.clock.clone())
-        .audit(fixture.log.clone())
-        .build()
-        .unwrap();
+    let guard = fixture.guard(API);
     let token = fixture.tokens_by("pub", "read", &prover).await.access_token();
     for (what, fields, flaw) in bad_proofs(&prover, "GET", API, Some(&token)) {
         let asked = Request::get("").header("authorization", format!("DPoP {token}")).at_path("/v1");

@@ -102,6 +102,7 @@ async fn each_kind_of_jwt_counts_at_its_own_place_alone() {
     for of in BOTH {
         let bank = bank(of);
         for (kind, text) in tokens(&bank).await {
+            assert_eq!(text.split('.').count(), 3, "{of:?}: {kind}: {text}");
             for place in PLACES {
                 assert_eq!(counts(&bank, place, &text).await, kind == place, "{of:?}: {kind} as {place}");
             }

@@ -7,7 +7,7 @@ use grantor::client::{RequestObjects, X509Certificates};
 use grantor::dpop::ProofFlaw;
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
-use grantor::resource::{Guard, Requirement};
+use grantor::resource::Requirement;
 use grantor::{AuthMethod, Client, MemoryRegistry, Policy, Profile, Reason, Request};
 use serde_json::{Value, json};
 
@@ -293,12 +293,7 @@ async fn fp_18_nothing_that_a_client_signs_is_taken_by_rs256() {
 async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
     let bank = Bank::new(Of::Server);
     let server = bank.server.fixture.server.clone();
-    let guard = Guard::builder(ISSUER)
-        .clock(bank.server.fixture.clock.clone())
-        .audit(bank.server.fixture.log.clone())
-        .local(server.clone())
-        .build()
-        .unwrap();
+    let guard = bank.server.fixture.guard(ISSUER);
     let token = bank.tokens().await.access_token();
     let url = format!("{ISSUER}/v1");
     let proven = || {
@@ -331,12 +326,7 @@ async fn fp_19_a_guard_of_the_server_wants_a_key_and_the_header_alone() {
 async fn fp_18_a_guard_judges_a_proof_by_the_profile_of_its_client() {
     let bank = Bank::new(Of::Client);
     let fixture = &bank.server.fixture;
-    let guard = Guard::builder(ISSUER)
-        .clock(fixture.clock.clone())
-        .audit(fixture.log.clone())
-        .local(fixture.server.clone())
-        .build()
-        .unwrap();
+    let guard = fixture.guard(ISSUER);
     let ps256 = Prover::with(Algorithm::Ps256);
     let same = SigningKey::from_pkcs8(Algorithm::Rs256, ps256.key.to_pkcs8().unwrap().reveal()).unwrap();
     let rs256 = Prover { key: same };

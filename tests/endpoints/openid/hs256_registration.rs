@@ -109,6 +109,10 @@ async fn oi_11_a_client_that_has_a_digest_alone_cannot_change_to_it() {
     assert_eq!(unmaced(changed.text("client_secret"), &tokens.text("id_token")).1["aud"], changed.id());
 }
 
+fn is_unsealed(error: &HostError) -> bool {
+    matches!(error, HostError::Client(errors) if errors.all() == [ClientError::SecretNotSealed])
+}
+
 #[tokio::test]
 async fn oi_11_the_host_registers_a_client_for_it_and_gives_it_a_new_secret() {
     let application = || {
@@ -130,7 +134,6 @@ async fn oi_11_the_host_registers_a_client_for_it_and_gives_it_a_new_secret() {
     }
 
     let off = registering(|builder| builder);
-    let is_unsealed = |error: &HostError| matches!(error, HostError::Client(errors) if errors.all() == [ClientError::SecretNotSealed]);
     let refused = off.fixture.server.register(application()).await.unwrap_err();
     assert!(is_unsealed(&refused), "{refused}");
     let before = sealed("app", hs256()).build().unwrap();

@@ -117,7 +117,11 @@ async fn oi_47_the_response_types_of_a_registration_go_with_its_grant_types() {
         let builder = builder.profile(Profile::Rfc6749).scopes(SCOPES);
         builder.token_signer(JwtSigner::new(keys()).unwrap()).openid(People::default())
     });
-    let with = |grants: &[&str], responses: &[&str]| json!({ "grant_types": grants, "response_types": responses, "redirect_uris": [CALLBACK] });
+    let with = |grants: &[&str], responses: &[&str]| {
+        json!({
+            "grant_types": grants, "response_types": responses, "redirect_uris": [CALLBACK],
+        })
+    };
     let (code, both) = (["authorization_code"], ["authorization_code", "implicit"]);
     for (grants, responses, fits) in [
         (&both[..], &["code id_token"][..], true),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use grantor::server::LogoutStep;
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Reason, Request};
+use grantor::{AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Reason, Request};
 use serde_json::Value;
 
+use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::http::{bare, send};
 use crate::support::provider::Provider;
 use crate::support::signing_out::{AFTER, SigningOut, hearers, is_page};
@@ -240,7 +241,6 @@ async fn lo_27_there_is_no_session_management() {
 
 #[tokio::test]
 async fn a_store_that_fails_gives_a_page_and_no_redirect_and_tells_whom_it_found() {
-    use crate::support::faulty::{Fault, Faulty, Plan};
     let plan = Plan::default();
     let store = std::sync::Arc::new(MemoryStore::new());
     let host = SigningOut::with(|builder| builder.store(Faulty::new(store.clone(), &plan)));
@@ -260,8 +260,7 @@ async fn a_store_that_fails_gives_a_page_and_no_redirect_and_tells_whom_it_found
 }
 
 #[tokio::test]
-async fn clients_that_cannot_be_looked_up_are_a_page_and_no_unknown_client() {
-    use crate::support::faulty::{Fault, Faulty, Plan};
+async fn a_client_that_cannot_be_looked_up_is_a_page_and_not_an_unknown_client() {
     let plan = Plan::default();
     let clients = Faulty::new(MemoryRegistry::new(hearers()), &plan);
     let host = SigningOut::with(|builder| builder.clients(clients));
@@ -276,7 +275,7 @@ async fn clients_that_cannot_be_looked_up_are_a_page_and_no_unknown_client() {
         assert!(page.status() == status && is_page(&page.0), "{fault:?}");
         assert_eq!(page.0.header("retry-after").is_some(), status == 503, "{fault:?}");
         let last = host.provider.fixture.log.whats().pop();
-        assert_eq!(last, Some(grantor::EventKind::Failed(reason)), "{fault:?}");
+        assert_eq!(last, Some(EventKind::Failed(reason)), "{fault:?}");
     }
     assert_eq!(host.goes(&query, Some(&host.alice("s"))).await.location(), AFTER);
 }

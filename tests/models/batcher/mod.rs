@@ -1,10 +1,10 @@
-//! The writer of the SQLite store: callers put writes into the queue, and one thread takes what waits, writes it in one
-//! transaction, flushes it and answers. Callers go away, statements and the disk fail, the thread panics, the store is
-//! closed and the process dies, between any two steps.
+//! The writer of the SQLite store: callers put writes into the queue, and one thread takes what waits, writes
+//! it in one transaction, flushes it and answers. Between any two steps callers can go away, statements and
+//! the disk can fail, the thread can panic, the store can be closed and the process can die.
 //!
-//! The queue is the crate's own. The thread is told again by the names of `src/store/sqlite/writer.rs` (`Thread`, `enter`,
-//! `withdraw`, `close`, `next_batch`, `Ending`) and of `transaction.rs` (`attempt`, `OneFailed`, `AllFailed`, `one_by_one`).
-//! Left out is the connection that is made anew.
+//! The queue is the crate's own. The thread is modelled with the names of `src/store/sqlite/writer.rs`
+//! (`Thread`, `enter`, `withdraw`, `close`, `next_batch`, `Ending`) and of `transaction.rs` (`attempt`,
+//! `OneFailed`, `AllFailed`, `one_by_one`). Reconnecting is not modelled.
 
 use stateright::{Model, Property};
 
@@ -21,11 +21,11 @@ use writer::{At, Disk, Thread, Told, World};
 const MOST_WAITING: usize = 2;
 const MOST_AT_ONCE: usize = 2;
 
-/// What a write is.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Good,
-    /// Good, and under one key with all others of its kind.
+    /// Good, with the same key as all others of its kind.
     Same,
     /// The statement fails, and ends the transaction.
     Bad,
@@ -34,13 +34,13 @@ enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Variant {
     Honest,
-    /// The thread is not woken when something enters.
+    /// Does not wake the thread when a write enters.
     Silent,
     /// Answers, and flushes afterwards.
     AnswersFirst,
     /// One bad statement fails the whole batch.
     AllFail,
-    /// Revocations wait among the requests.
+    /// Revocations wait in the lane of the requests.
     OneLane,
 }
 
@@ -59,7 +59,7 @@ enum Action {
     Withdraw(usize),
     Close,
     Wake,
-    /// The thread goes one step further.
+    /// The thread takes its next step.
     Step(Disk),
     Panic,
     /// The process dies.
@@ -176,7 +176,7 @@ impl Model for Batcher {
                 world.file.iter().filter(is_same).count() <= 1
             }),
             Property::always(NOTHING_WAITS_FOR_EVER, |model: &Self, world: &World| {
-                // Otherwise the thread goes on, and never in circles.
+                // Otherwise the thread goes on, and never in a cycle.
                 let is_at_rest = (world.at == At::Waits && !world.notified) || world.at == At::Over;
                 world.crashed || !is_at_rest || !(0..model.callers.len()).any(|caller| world.waits(caller))
             }),

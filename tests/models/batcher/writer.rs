@@ -11,7 +11,7 @@ pub struct World {
     pub queue: Queue<usize>,
     pub thread: Thread,
     pub at: At,
-    /// `something` was notified since the thread waits for it.
+    /// `something` was notified while the thread waits for it.
     pub notified: bool,
     pub callers: Vec<Caller>,
     pub batch: Vec<usize>,
@@ -27,7 +27,7 @@ pub struct World {
     pub withdrawn: bool,
     pub panicked: bool,
     pub crashed: bool,
-    /// A batch was taken without one of a lane that waited.
+    /// A batch had no write of this lane, although one waited.
     pub starved: Option<Lane>,
 }
 
@@ -46,11 +46,11 @@ pub enum At {
     NextBatch,
     Waits,
     Begin,
-    /// Runs the open change of this number.
+    /// Runs the open change with this number.
     Run(usize),
     Commit,
     OneByOne(usize),
-    /// Answers the one of this number in the batch.
+    /// Answers the write with this number in the batch.
     Answer(usize),
     Over,
 }
@@ -65,7 +65,7 @@ pub struct Caller {
 pub enum Told {
     /// Flushed.
     Written,
-    /// Nothing was changed, for the row is another one's.
+    /// Nothing was changed, because another write has the row.
     Conflict,
     /// Nothing was changed.
     Failed,
@@ -81,7 +81,7 @@ pub enum Told {
 pub enum Disk {
     Works,
     Fails,
-    /// An I/O error of a flush, of which nobody knows whether it got through.
+    /// An I/O error of a flush, whose outcome is unknown.
     Unknown {
         flushed: bool,
     },
@@ -158,7 +158,7 @@ impl World {
         (self.open, self.batch) = (batch.clone(), batch);
     }
 
-    /// Begins a transaction of what is open; one change is one by itself.
+    /// Begins a transaction of the open changes; a single one needs none.
     pub fn begin(&mut self, model: &Batcher, disk: Disk) {
         if let [one] = self.open[..] {
             let outcome = self.write_alone(model, one, disk);
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// What `Ending` does, and what those hear whose answer is dropped.
+    /// What `Ending` does, and what callers are told whose answer is dropped.
     pub fn end(&mut self, over: Thread) {
         self.thread = over;
         let mut queue = std::mem::replace(&mut self.queue, Queue::new(MOST_WAITING, MOST_AT_ONCE));
@@ -256,7 +256,7 @@ impl World {
         self.put_away(At::Over);
     }
 
-    /// What is left of a process that dies: the file, and what was heard.
+    /// Only the file and the answers that were received survive.
     pub fn crash(&mut self) {
         self.crashed = true;
         self.queue = Queue::new(MOST_WAITING, MOST_AT_ONCE);
@@ -278,7 +278,7 @@ impl World {
         self.attempted.clear();
     }
 
-    /// What a statement does, in the transaction that is open or by itself.
+    /// The effect of a statement, in the open transaction or alone.
     fn change(&self, model: &Batcher, caller: usize) -> Told {
         let is_same = |other: &usize| model.callers[*other].1 == Kind::Same;
         let attempted = self.attempted.iter().filter(|(_, told)| *told == Told::Written);
@@ -319,7 +319,7 @@ impl World {
         self.callers[caller].ticket = None;
     }
 
-    /// Whether it has entered and heard nothing.
+    /// Whether it has entered and was told nothing.
     pub fn waits(&self, caller: usize) -> bool {
         self.callers[caller].ticket.is_some()
     }
