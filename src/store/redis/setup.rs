@@ -40,7 +40,7 @@ pub enum RedisOpenError {
     },
     /// User or password is wrong or missing, or the user may not do what is needed.
     #[error(
-        "the Redis server at {address} rejects the login ({why}): correct user name and password in the URL"
+        "the Redis server at {address} rejects the login ({why}): correct the user name and the password in the URL"
     )]
     Denied {
         /// Host and port.
