@@ -21,8 +21,8 @@ pub trait SealedSecrets: Send + Sync + fmt::Debug {
     /// It cannot be sealed now; a registration gets 503 or 500.
     fn seal(&self, secret: &SecretText) -> Result<String, BackendError>;
 
-    /// Opens a sealed secret, which comes from your registry. With a wrong result the client is refused, or
-    /// cannot verify its tokens.
+    /// Opens a sealed secret, which comes from your registry. The server compares it with the registered
+    /// digests of its client: a wrong result is never used, and the request gets 500.
     ///
     /// # Errors
     /// It cannot be opened now; the request gets 503 or 500.

@@ -18,7 +18,7 @@ use crate::client::auth::{
     self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
     REPLAYED,
 };
-use crate::client::{ClaimsMissing, Client, ClientId, Sealed, ShownCertificate, SignedText};
+use crate::client::{ClaimsMissing, Client, ClientId, ShownCertificate, SignedText};
 use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
 use crate::store::ReplayKey;
@@ -133,11 +133,10 @@ impl<R: Request> AwaitSignature<R> {
         signed.within(algorithms)
     }
 
-    /// The sealed secrets of a client whose assertion has a MAC instead of a signature: open them, and verify
-    /// with them.
+    /// The client, if its assertion has a MAC instead of a signature: open its secrets, and verify with them.
     #[must_use]
-    pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
-        self.claims.sealed()
+    pub(crate) fn client_with_mac(&self) -> Option<&Client> {
+        self.claims.client_with_mac()
     }
 
     /// Takes the claims, and checks them and the request: a request that is refused here has used up nothing.

@@ -14,7 +14,7 @@ use crate::base::system::stopwatch;
 use crate::base::time::in_time;
 use crate::base::{FreshSecrets, SecretText};
 use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId, DocumentUrl, Sealed};
+use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
 pub(super) use crate::error::MAX_CONFLICT_RETRIES;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
@@ -227,8 +227,11 @@ impl AuthorizationServer {
         waiting: AwaitSignature<R>,
     ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
         let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
-        let claims = match waiting.sealed() {
-            Some(sealed) => signatures.verify_mac(&waiting.question(), &self.open_secrets(sealed)?),
+        let claims = match waiting.client_with_mac() {
+            Some(_) if self.inner.sealed_secrets.is_none() => {
+                return Err(Reason::ClientMethodNotRegistered.into());
+            }
+            Some(client) => signatures.verify_mac(&waiting.question(), &self.open_secrets(client)?),
             None => signatures.verify(&waiting.question(), self.now()).await,
         };
         waiting.with_claims(claims, &self.facts())
@@ -243,13 +246,6 @@ impl AuthorizationServer {
                 waiting.with_answer(self.is_first_use(&key, until).await?)
             }
         }
-    }
-
-    /// The secrets of a client, as the host opens them.
-    fn open_secrets(&self, sealed: &[Sealed]) -> Result<Vec<SecretText>, Refusal> {
-        let host = self.inner.sealed_secrets.as_ref().ok_or(Reason::ClientMethodNotRegistered)?;
-        let opened = sealed.iter().map(|Sealed(text)| host.open(text));
-        Ok(opened.collect::<Result<_, _>>().map_err(Fault::from)?)
     }
 
     /// Reads the certificate of the connection. Fetching keys has a separate deadline.

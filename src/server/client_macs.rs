@@ -1,4 +1,5 @@
-//! Responses that are signed with the client's own secret (`HS256`, OpenID Connect Core section 10.1).
+//! The secrets of clients that MACs are made with: for responses (`HS256`, OpenID Connect Core section 10.1)
+//! and for client assertions.
 
 use chrono::{DateTime, Utc};
 
@@ -45,14 +46,17 @@ impl AuthorizationServer {
         let found = self.find_any_client(&ClientId::new(id)).await?;
         let found = found.filter(|own| self.rules().id_token_algorithm(own) == ResponseAlgorithm::Hs256);
         let Some(client) = found else { return Ok(None) };
-        let now = self.now();
-        let sealed = client.sealed_secrets(now);
-        let secrets = sealed.iter().map(|own| self.open_secret(own, &client, now));
-        let secrets = secrets.collect::<Result<Vec<SecretText>, Refusal>>()?;
-        Ok(macs.verify(hint, HintClaims::TYPE, &secrets))
+        Ok(macs.verify(hint, HintClaims::TYPE, &self.open_secrets(&client)?))
     }
 
-    /// Opens a secret of this client, and checks it: with a wrong one, the client could verify nothing.
+    /// The unexpired secrets of this client that the host can open.
+    pub(super) fn open_secrets(&self, client: &Client) -> Result<Vec<SecretText>, Refusal> {
+        let now = self.now();
+        client.sealed_secrets(now).iter().map(|own| self.open_secret(own, client, now)).collect()
+    }
+
+    /// Opens a secret, and checks that it is one of this client: with another client's secret, that one could
+    /// impersonate this one, and this one could verify nothing.
     fn open_secret(
         &self,
         Sealed(text): &Sealed,

@@ -41,6 +41,23 @@ impl SealedSecrets for Chest {
     }
 }
 
+/// What [`Mistaken`] opens.
+pub const OF_ANOTHER: &str = "the secret of somebody else, of 44 characters";
+
+/// Opens every secret as the same other one.
+#[derive(Debug)]
+pub struct Mistaken;
+
+impl SealedSecrets for Mistaken {
+    fn seal(&self, secret: &SecretText) -> Result<String, BackendError> {
+        Ok(secret.reveal().to_owned())
+    }
+
+    fn open(&self, _: &str) -> Result<SecretText, BackendError> {
+        Ok(SecretText::new(OF_ANOTHER))
+    }
+}
+
 /// A JWT of exactly this header and payload, with a right MAC.
 pub fn maced(secret: &[u8], header: &str, payload: &str) -> String {
     let message = format!("{}.{}", b64(header), b64(payload));

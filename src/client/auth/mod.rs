@@ -17,9 +17,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::keys::ClientKeys;
-use super::{
-    AuthMethod, CertificateSubject, Client, ClientId, ExpectedCertificate, Sealed, ShownCertificate,
-};
+use super::{AuthMethod, CertificateSubject, Client, ClientId, ExpectedCertificate, ShownCertificate};
 use crate::base::{ReplayKey, SecretText};
 use crate::error::{AssertionFlaw, CertificateFlaw, Reason};
 use crate::http::form::Form;
@@ -239,9 +237,7 @@ impl Presented {
         };
         match ((method.check)(&evidence, client.as_deref().ok(), now), client) {
             (Check::Signature, client) => {
-                let by_mac = own.is_some_and(|own| own.credentials == Credentials::SealedSecret);
-                let sealed = client.as_ref().ok().filter(|_| by_mac).map(|client| client.sealed_secrets(now));
-                Authentication::Signature(AwaitClaims { client, sealed, assertion: evidence })
+                Authentication::Signature(AwaitClaims { client, assertion: evidence })
             }
             (Check::Certificate, client) => AwaitCertificate::new(client, certificate)
                 .map_or_else(Authentication::Failed, Authentication::Certificate),
@@ -291,8 +287,6 @@ impl AwaitHash {
 pub(crate) struct AwaitClaims {
     /// Why it cannot be this client, if that is known.
     client: Result<Arc<Client>, Reason>,
-    /// The secrets of a client whose assertion has a MAC instead of a signature.
-    sealed: Option<Vec<Sealed>>,
     assertion: SecretText,
 }
 
@@ -307,9 +301,9 @@ impl AwaitClaims {
         self.client.as_ref().ok().and_then(|client| client.keys.as_deref())
     }
 
-    /// The sealed secrets of a client with `client_secret_jwt`; `None` for a client that signs with a key.
-    pub(crate) fn sealed(&self) -> Option<&[Sealed]> {
-        self.sealed.as_deref()
+    /// The client, if its assertion has a MAC by its secret (`client_secret_jwt`) instead of a signature.
+    pub(crate) fn client_with_mac(&self) -> Option<&Client> {
+        self.client().filter(|client| client.auth_method.credentials() == Credentials::SealedSecret)
     }
 
     /// The one algorithm that the client registered, if it did.

@@ -5,16 +5,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
-use grantor::client::SealedSecrets;
-use grantor::{
-    AccessTokens, BackendError, Client, ClientBuilder, GrantType, Profile, Reason, ResponseType, SecretText,
-};
+use grantor::{AccessTokens, Client, ClientBuilder, GrantType, Profile, Reason, ResponseType};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::hybrid::{NONCE, field};
 use crate::support::provider::{Provider, client};
-use crate::support::sealing::{Chest, unmaced};
+use crate::support::sealing::{Chest, Mistaken, unmaced};
 use crate::support::{Answer, CALLBACK, ISSUER, SECRET, TestClock};
 
 /// What signs for the clients here; they authenticate with [`SECRET`].
@@ -135,20 +132,6 @@ async fn oi_11_a_secret_that_cannot_be_opened_loses_nothing() {
     chest.lock(false);
     let renewed = provider.fixture.refresh("app", &tokens.refresh_token()).await;
     unmaced(OWN, &renewed.text("id_token"));
-}
-
-/// Opens every secret as the same other one.
-#[derive(Debug)]
-struct Mistaken;
-
-impl SealedSecrets for Mistaken {
-    fn seal(&self, secret: &SecretText) -> Result<String, BackendError> {
-        Ok(secret.reveal().to_owned())
-    }
-
-    fn open(&self, _: &str) -> Result<SecretText, BackendError> {
-        Ok(SecretText::new("the secret of somebody else, of 44 characters"))
-    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::support::asserting::{Asserting, by_assertion, claims, set_of};
 use crate::support::guarded::{b64, forged};
 use crate::support::registering::Registering;
-use crate::support::sealing::{Chest, HS256, maced};
+use crate::support::sealing::{Chest, HS256, Mistaken, OF_ANOTHER, maced};
 use crate::support::{Answer, CALLBACK, Fixture, ISSUER, TestClock, basic, encode};
 
 const ROBOT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
@@ -206,6 +206,17 @@ async fn a_host_that_cannot_open_a_secret_is_no_verdict_on_the_client() {
     assert!(answer.0.header("retry-after").is_some());
     chest.lock(false);
     assert_eq!(server.asks(&own).await.status(), 200, "nothing was spent");
+}
+
+#[tokio::test]
+async fn ca_37_the_secret_of_another_client_is_not_believed() {
+    let mac = client("mac").sealed_secret(SECRET, &Mistaken).unwrap();
+    let server = Asserting::with(|_| vec![mac], |builder| builder.sealed_secrets(Mistaken));
+    for secret in [OF_ANOTHER, SECRET] {
+        let answer = server.asks(&assertion(secret, json!({}))).await;
+        assert_eq!(answer.error(), (500, "server_error".to_owned()), "{secret}");
+        assert_eq!(server.fixture.log.last_reason(), Some(Reason::StoreBroken), "{secret}");
+    }
 }
 
 #[test]
