@@ -198,12 +198,6 @@ pub struct AwaitFirstUse<S> {
 }
 
 impl<S> AwaitFirstUse<S> {
-    /// Continues to another state, which is checked before the assertion is used up.
-    fn and_then<T>(self, judge: impl FnOnce(S) -> Result<T, Refusal>) -> Result<AwaitFirstUse<T>, Refusal> {
-        let Self { key, until, next } = self;
-        Ok(AwaitFirstUse { key, until, next: judge(next)? })
-    }
-
     /// What may be used only once, and until when its use has to be remembered.
     #[must_use]
     pub fn question(&self) -> (ReplayKey, DateTime<Utc>) {
@@ -224,6 +218,7 @@ impl<S> AwaitFirstUse<S> {
 
 /// The client is authenticated, and its request is checked; an assertion is not marked as used yet.
 #[derive(Debug)]
+#[must_use]
 pub(crate) enum Judged<S> {
     /// Nothing in it is single-use.
     Ready(S),
@@ -232,21 +227,13 @@ pub(crate) enum Judged<S> {
 }
 
 impl<S> Judged<S> {
-    /// The state that follows.
-    pub(crate) fn next(&self) -> &S {
+    /// The state that follows, and the assertion, which is marked as used once nothing else can be refused.
+    pub(crate) fn split(self) -> (S, Judged<()>) {
         match self {
-            Self::Ready(next) | Self::FirstUse(AwaitFirstUse { next, .. }) => next,
-        }
-    }
-
-    /// Continues to another state: a request that `judge` refuses has used up nothing.
-    pub(crate) fn and_then<T>(
-        self,
-        judge: impl FnOnce(S) -> Result<T, Refusal>,
-    ) -> Result<Judged<T>, Refusal> {
-        match self {
-            Self::Ready(next) => judge(next).map(Judged::Ready),
-            Self::FirstUse(waiting) => waiting.and_then(judge).map(Judged::FirstUse),
+            Self::Ready(next) => (next, Judged::Ready(())),
+            Self::FirstUse(AwaitFirstUse { key, until, next }) => {
+                (next, Judged::FirstUse(AwaitFirstUse { key, until, next: () }))
+            }
         }
     }
 }

@@ -70,20 +70,6 @@ pub enum Pushed {
     Signed(AwaitObject),
 }
 
-impl Pushed {
-    /// Checks the parameters. `claims` are those of the client's object, if the request has one.
-    pub(crate) fn with_claims(
-        self,
-        claims: Option<Result<Map<String, Value>, ClaimsMissing>>,
-        facts: &Facts<'_>,
-    ) -> Result<AwaitSecrets, Refusal> {
-        match self {
-            Self::Plain(flow) => Ok(flow),
-            Self::Signed(flow) => flow.with_claims(claims.ok_or(Reason::NotConfigured)?, facts),
-        }
-    }
-}
-
 impl AwaitsClient for PushedRequest {
     type Next = Pushed;
 

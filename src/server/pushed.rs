@@ -45,13 +45,15 @@ impl AuthorizationServer {
         // A proof without a nonce must use up nothing, so it is checked before the client's assertion.
         let proven = self.check_proof(request, Endpoint::PushedAuthorizationRequest)?;
         let flow = flow.proving(proven.as_ref());
-        let judged = self.judge_client(request, flow).await?;
-        let claims = match judged.next() {
-            pushed::Pushed::Plain(_) => None,
-            pushed::Pushed::Signed(flow) => Some(self.client_claims(&flow.question()).await?),
+        let (next, assertion) = self.judge_client(request, flow).await?.split();
+        let flow = match next {
+            pushed::Pushed::Plain(flow) => flow,
+            pushed::Pushed::Signed(flow) => {
+                let claims = self.client_claims(&flow.question()).await?;
+                flow.with_claims(claims, &self.facts())?
+            }
         };
-        let judged = judged.and_then(|flow| flow.with_claims(claims, &self.facts()))?;
-        let flow = self.use_assertion(judged).await?;
+        self.use_assertion(assertion).await?;
         self.use_proof(proven.as_ref()).await?;
         // Anyone can name a public client and fill the store.
         if !flow.client().is_confidential() {

@@ -88,7 +88,11 @@ async fn jr_03_no_bad_object_counts_in_an_authorization_request_or_a_push() {
         assert_eq!(pushed.error(), (400, INVALID.to_owned()), "{what}, pushed: {object}");
     }
     assert_eq!(signing.server.fixture.count().await, 0, "nothing was stored");
-    let answer = signing.send(&signing.object(json!({}))).await.unwrap();
+    let good = signing.object(json!({}));
+    for (status, what) in [(201, "no refusal used up the assertion"), (401, "a push does")] {
+        assert_eq!(signing.push("assertion 0", &[("request", &good)]).await.status(), status, "{what}");
+    }
+    let answer = signing.send(&good).await.unwrap();
     assert!(answer.location_parameter("code").is_some());
 }
 
