@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::Requirement;
+use super::reasons::public_reason;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::http::Response;
 use crate::http::bearer::Scheme;
@@ -88,21 +89,4 @@ impl Challenge<'_> {
 /// Here, unlike at the token endpoint, such a refusal is a challenge (RFC 9449 section 7.1).
 fn is_about_a_proof(reason: Reason) -> bool {
     matches!(reason.code(), ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce)
-}
-
-/// The host's own verifier may refuse for any reason; a resource returns only the errors of RFC 6750 and
-/// RFC 9449.
-fn public_reason(reason: Reason) -> Reason {
-    let is_said = matches!(reason, Reason::TokenMethodsMixed | Reason::TokenMalformed)
-        || matches!(
-            reason.code(),
-            ErrorCode::InvalidToken
-                | ErrorCode::InvalidDpopProof
-                | ErrorCode::UseDpopNonce
-                | ErrorCode::InsufficientScope
-                | ErrorCode::InsufficientUserAuthentication
-                | ErrorCode::ServerError
-                | ErrorCode::TemporarilyUnavailable
-        );
-    if is_said { reason } else { Reason::TokenInactive }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::challenge::Challenge;
 use super::key_check::{KeyCheck, Target};
+use super::reasons::precedence;
 use super::requirement::Implied;
 use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
 use crate::audit::{Audit, Endpoint, Event, EventKind};
@@ -190,9 +191,7 @@ impl Guard {
             let answer = in_time(verifier.verify(token, resource, now), *deadline).await;
             match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
                 Ok(access) => return Ok((access, &**verifier)),
-                Err(refusal)
-                    if worst.as_ref().is_none_or(|worst| precedence(&refusal) > precedence(worst)) =>
-                {
+                Err(refusal) if worst.as_ref().is_none_or(|worst| outranks(&refusal, worst)) => {
                     worst = Some(refusal);
                 }
                 Err(_) => {}
@@ -222,20 +221,12 @@ impl Guard {
     }
 }
 
+fn outranks(refusal: &Refusal, other: &Refusal) -> bool {
+    precedence(refusal.reason()) > precedence(other.reason())
+}
+
 /// The reason, and the access if the token was valid.
 type Refused = (Refusal, Option<Box<Access>>);
-
-/// How much a refusal says about the token.
-fn precedence(refusal: &Refusal) -> u8 {
-    match refusal.reason() {
-        reason if reason.status() >= 500 => 4,
-        Reason::TokenExpired | Reason::TokenTooEarly | Reason::TokenAudienceWrong | Reason::TokenBound => 3,
-        Reason::TokenIssuerWrong => 2,
-        Reason::TokenInactive | Reason::TokenUnreadable => 0,
-        // Any other reason, of a verifier of the host too.
-        _ => 1,
-    }
-}
 
 impl AsRef<Self> for Guard {
     fn as_ref(&self) -> &Self {

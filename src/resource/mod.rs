@@ -14,6 +14,7 @@ mod introspection;
 mod jwt;
 mod key_check;
 mod metadata;
+mod reasons;
 mod requirement;
 mod token_claims;
 mod verifier;
