@@ -214,10 +214,11 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
     client_id_metadata_documents, legacy_assertion_audience, require_pushed_authorization_requests, \
-    require_signed_request_object, dpop, openid, outbound, resources, users, clients";
+    require_signed_request_object, sealing_key, dpop, openid, outbound, resources, users, clients";
 
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
+        self.sealing_key(&mut file);
         let client_ids = names(&file, "clients", "client_id");
         let users = self.each(&mut file, "users", Self::user);
         let clients = self.each(&mut file, "clients", Self::client);

@@ -35,6 +35,10 @@ use crate::users::Users;
 /// One line for every mistake that grantor finds; the one thing that is wrong with the store, or with the
 /// keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
+    if let Some(mistake) = config.sealing_mistake() {
+        return Err(vec![mistake]);
+    }
+    let seals = config.seals();
     let stores = Stores::open(&config.store).await.map_err(one_line)?;
     let keys = keys(&config, stores.keys).await?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -42,7 +46,6 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
     let site =
         Site::of(&issuer).ok_or_else(|| vec![format!("issuer: {issuer:?} is not an http or https URL")])?;
     let pages = Pages::new(&site).map_err(|error| vec![error.to_string()])?;
-    let seals = config.clients.iter().any(|client| client.metadata().needs_sealed_secret());
     let registry = Arc::new(Clients::new(config.clients, Arc::clone(&stores.clients)));
     let users = Arc::new(Users::new(config.users));
     let builder = AuthorizationServer::builder(&issuer)

@@ -7,7 +7,7 @@ use crate::support::folder::Folder;
 use crate::support::programs::program;
 
 /// The exit code, standard output and standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
+pub(super) fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } =
         Command::new(program("grantor-server")).args(arguments).output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
@@ -27,7 +27,7 @@ fn file(folder: &Folder, head: &str) -> Config {
     Config::listening("127.0.0.1:9400", &store, "")
 }
 
-fn path(config: &Config) -> &str {
+pub(super) fn path(config: &Config) -> &str {
     config.0.to_str().unwrap()
 }
 

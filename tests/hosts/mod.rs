@@ -6,6 +6,7 @@ mod dev_pages;
 mod example_server;
 mod example_server_commands;
 mod example_server_device;
+mod example_server_secrets;
 mod example_server_tokens;
 mod grant_management;
 mod mcp_clients;

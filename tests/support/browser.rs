@@ -1,7 +1,7 @@
 //! `examples/server` as a process of its own, and a browser without a screen.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::programs::program;
@@ -24,12 +24,18 @@ impl Server {
     /// The same; `tail` goes after all that, say `[[resources]]`.
     pub fn start_with(head: &str, tail: &str) -> Self {
         let mut file = Config::with(head, tail);
+        let server = Self::on(&file.0);
+        file.remove();
+        server
+    }
+
+    /// On this file of configuration.
+    pub fn on(file: &Path) -> Self {
         let mut child =
-            Command::new(program("grantor-server")).arg(&file.0).stdout(Stdio::piped()).spawn().unwrap();
+            Command::new(program("grantor-server")).arg(file).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        file.remove();
         let base =
             line.trim().strip_prefix("grantor example server listening on ").expect("the line of a server");
         Self { child, _stdout: stdout, base: base.to_owned() }
