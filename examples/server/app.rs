@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     /// What signs access tokens, if anything does.
     pub(crate) keys: Option<Keys>,
     pub(crate) registry: Arc<Clients>,
+    /// Whether another process can open the client secrets that are sealed here.
+    pub(crate) keeps_sealed_secrets: bool,
     pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
     /// Wrong passwords, by address and user name.

@@ -39,6 +39,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         return Err(vec![mistake]);
     }
     let seals = config.seals();
+    let keeps_sealed_secrets = config.vault.is_durable;
     let stores = Stores::open(&config.store).await.map_err(one_line)?;
     let keys = keys(&config, stores.keys).await?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -153,6 +154,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         server,
         keys,
         registry,
+        keeps_sealed_secrets,
         users,
         sessions: Sessions::new(site.secure, &site.host),
         logins: RateLimiter::per_minute(config.limits.login),

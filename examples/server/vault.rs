@@ -19,7 +19,7 @@ use crate::toml_reader::Reader;
 pub(crate) struct Vault {
     key: [u8; 32],
     /// Whether the key outlives this process.
-    is_durable: bool,
+    pub(crate) is_durable: bool,
 }
 
 /// A text of this many bytes can be a random one of 128 bits, in hexadecimal digits.

@@ -54,6 +54,10 @@ fn a_client_that_registered_itself_for_hs256_keeps_its_secret_when_the_server_re
     sign_in(&server, &id, &secret);
     drop(server);
     sign_in(&Server::on(&file.0), &id, &secret);
+    let beside = provider(&folder, "127.0.0.1:9400", SEALING_KEY, tail);
+    let (code, out, err) = run(&[path(&beside), "clients", "rotate-secret", &id]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!(err, format!("error: {id:?} registered itself, so only it can change its secret\n"));
 
     let [checked, started] =
         ["127.0.0.1:9400", "127.0.0.1:0"].map(|address| provider(&folder, address, "", tail));
@@ -62,4 +66,30 @@ fn a_client_that_registered_itself_for_hs256_keeps_its_secret_when_the_server_re
         assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 1), "{err}");
         assert!(err.contains("sealing_key is missing"), "{err}");
     }
+}
+
+#[test]
+fn a_new_secret_for_hs256_reaches_the_server_that_runs() {
+    let folder = Folder::new();
+    let server = Server::on(&provider(&folder, "127.0.0.1:0", SEALING_KEY, "").0);
+    let [keyed, keyless] = [SEALING_KEY, ""].map(|head| provider(&folder, "127.0.0.1:9400", head, ""));
+    let described = folder.file("application.toml");
+    let text =
+        "token_endpoint_auth_method = \"client_secret_post\"\nid_token_signed_response_alg = \"HS256\"";
+    std::fs::write(&described, format!("redirect_uris = [\"{CALLBACK}\"]\n{text}")).unwrap();
+    let clients = |config: &Config, command: &[&str]| {
+        let (code, out, err) = run(&[&[path(config), "clients"], command].concat());
+        (code, out.trim_end().to_owned(), err)
+    };
+    let (code, made, err) = clients(&keyed, &["add", described.to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    let (id, first) = made.split_once('\t').unwrap();
+    sign_in(&server, id, first);
+    let (code, second, err) = clients(&keyed, &["rotate-secret", id]);
+    assert_eq!(code, 0, "{err}");
+    sign_in(&server, id, &second);
+    let (code, out, err) = clients(&keyless, &["rotate-secret", id]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 1), "{err}");
+    assert!(err.starts_with(&format!("error: {id:?}: without a sealing_key")), "{err}");
+    sign_in(&server, id, &second);
 }

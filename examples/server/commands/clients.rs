@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use grantor::client::{ClientPage, ClientState};
-use grantor::{Client, ClientId, ClientMetadata};
+use grantor::{AuthMethod, Client, ClientId, ClientMetadata, ClientRegistry};
 use toml::{Table, Value};
 
 use super::{line, text};
@@ -28,7 +28,8 @@ pub(crate) enum Command {
     Disable { client_id: String },
     /// Serves it again.
     Enable { client_id: String },
-    /// Makes a new secret and prints it; the former one works for a while more.
+    /// Makes a new secret and prints it; the former one works for a while more. Refused for an application
+    /// that registered itself. `id_token`s by HS256 are signed with the new one at once.
     RotateSecret {
         client_id: String,
         /// How long the former secret works; 0 for one that has leaked.
@@ -43,12 +44,31 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
         Command::Add { files } => add(app, &files).await,
         Command::Disable { client_id } => put(app, &client_id, ClientState::Disabled).await,
         Command::Enable { client_id } => put(app, &client_id, ClientState::Active).await,
-        Command::RotateSecret { client_id, former } => {
-            let id = registered(app, &client_id)?;
-            let overlap = Duration::from_secs(u64::from(former) * 60 * 60);
-            let secret = app.server.rotate_client_secret(&id, overlap).await.map_err(text)?;
-            line(&[&secret.ok_or_else(|| unknown(&client_id))?.reveal()])
-        }
+        Command::RotateSecret { client_id, former } => rotate(app, &client_id, former).await,
+    }
+}
+
+async fn rotate(app: &App, client_id: &str, former: u32) -> Result<(), String> {
+    let id = registered(app, client_id)?;
+    let client = app.registry.registered.client(&id).await.map_err(text)?;
+    let client = client.ok_or_else(|| unknown(client_id))?;
+    if client.is_self_registered() {
+        return Err(format!("{client_id:?} registered itself, so only it can change its secret"));
+    }
+    check_openable(app, client.metadata()).map_err(|mistake| format!("{client_id:?}: {mistake}"))?;
+    let overlap = Duration::from_secs(u64::from(former) * 60 * 60);
+    let secret = app.server.rotate_client_secret(&id, overlap).await.map_err(text)?;
+    line(&[&secret.ok_or_else(|| unknown(client_id))?.reveal()])
+}
+
+/// Whether a process that serves can open the secret of such an application.
+fn check_openable(app: &App, metadata: &ClientMetadata) -> Result<(), &'static str> {
+    if metadata.token_endpoint_auth_method == Some(AuthMethod::ClientSecretJwt) {
+        return Err("client_secret_jwt is only for clients of the server's file");
+    }
+    match metadata.needs_sealed_secret() && !app.keeps_sealed_secrets {
+        true => Err("without a sealing_key, HS256 is only for clients of the server's file"),
+        false => Ok(()),
     }
 }
 
@@ -75,7 +95,7 @@ async fn list(app: &App) -> Result<(), String> {
 /// Every file is read before the first application is registered.
 async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
     let described: Vec<Vec<ClientMetadata>> =
-        files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+        files.iter().map(|file| read(app, file)).collect::<Result<_, _>>()?;
     for metadata in described.into_iter().flatten() {
         let application = Client::application().metadata(metadata);
         let registered = app.server.register(application).await.map_err(text)?;
@@ -89,7 +109,7 @@ async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
 }
 
 /// The applications that a file describes.
-fn read(file: &Path) -> Result<Vec<ClientMetadata>, String> {
+fn read(app: &App, file: &Path) -> Result<Vec<ClientMetadata>, String> {
     let in_file = |mistake: String| format!("{}: {mistake}", file.display());
     let text = match file.to_str() {
         Some("-") => std::io::read_to_string(std::io::stdin()),
@@ -107,26 +127,24 @@ fn read(file: &Path) -> Result<Vec<ClientMetadata>, String> {
     } else {
         metadata(&mut reader, "application", table).into_iter().collect()
     };
+    let unfit = described.iter().filter_map(|(place, metadata)| {
+        check_openable(app, metadata).err().map(|mistake| format!("{place}: {mistake}"))
+    });
+    reader.mistakes.extend(unfit);
     match reader.mistakes.is_empty() {
-        true => Ok(described),
+        true => Ok(described.into_iter().map(|(_, metadata)| metadata).collect()),
         false => Err(in_file(reader.mistakes.join("; "))),
     }
 }
 
-fn metadata(reader: &mut Reader, place: &str, entry: Table) -> Option<ClientMetadata> {
+/// One application, and its place in the file.
+fn metadata(reader: &mut Reader, place: &str, entry: Table) -> Option<(String, ClientMetadata)> {
     let made = ["client_id", "client_secret"].into_iter().find(|key| entry.contains_key(*key));
     if let Some(key) = made {
         reader.mistakes.push(format!("{place}: {key} is made by the server, so leave it out"));
         return None;
     }
-    let described: ClientMetadata = reader.decode(place, Value::Table(entry))?;
-    if described.needs_sealed_secret() {
-        // The vault is in the memory of the process that serves.
-        let mistake = "client_secret_jwt and HS256 are only for clients of the server's file";
-        reader.mistakes.push(format!("{place}: {mistake}"));
-        return None;
-    }
-    Some(described)
+    Some((place.to_owned(), reader.decode(place, Value::Table(entry))?))
 }
 
 fn show(client: &Client, origin: &str) -> Result<(), String> {
