@@ -29,13 +29,30 @@ impl AuthorizationServer {
     /// # Errors
     /// The metadata are inconsistent, the secret could not be sealed, or the registry failed.
     pub async fn register(&self, application: ClientBuilder) -> Result<Registered, HostError> {
-        let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
-        let host = self.inner.sealed_secrets.as_deref();
-        let registered = application.register::<HostError>(self.fresh_secrets(), host, self.now())?;
-        self.rules().check_client(&registered.client)?;
+        let registrar = self.registrar()?;
+        let registered = self.new_client(application)?;
         let insert = registrar.insert(Client::clone(&registered.client));
         self.call(HostCall::ChangeClient, insert).await.ok_or(HostError::Deadline)??;
         self.audit(EventKind::ClientRegistered, Endpoint::Host, EventSubject::client(registered.client.id()));
+        Ok(registered)
+    }
+
+    /// Checks what [`register`](Self::register) checks, and registers nothing. Call it for each of several
+    /// applications first, so that a mistake in one leaves none of them registered. A secret that has to be
+    /// sealed is sealed, and dropped.
+    ///
+    /// # Errors
+    /// The metadata are inconsistent, the secret could not be sealed, or the server was built without a
+    /// registrar.
+    pub fn check_registration(&self, application: ClientBuilder) -> Result<(), HostError> {
+        self.registrar()?;
+        self.new_client(application).map(drop)
+    }
+
+    fn new_client(&self, application: ClientBuilder) -> Result<Registered, HostError> {
+        let host = self.inner.sealed_secrets.as_deref();
+        let registered = application.register::<HostError>(self.fresh_secrets(), host, self.now())?;
+        self.rules().check_client(&registered.client)?;
         Ok(registered)
     }
 

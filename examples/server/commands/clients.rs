@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use grantor::client::{ClientPage, ClientState};
-use grantor::{AuthMethod, Client, ClientId, ClientMetadata, ClientRegistry};
+use grantor::{AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry};
 use toml::{Table, Value};
 
 use super::{line, text};
@@ -17,7 +17,8 @@ pub(crate) enum Command {
     /// Every application: id, where it was registered, whether it is served, how it authenticates, its name.
     List,
     /// Registers applications. Prints the id of each and, unless it is public, its secret, which is shown
-    /// this once.
+    /// this once. All files are checked first, and a mistake in one registers none of them. Where the store
+    /// fails on the way, the applications that were printed are registered.
     Add {
         /// One application, by the names of RFC 7591, or several as `[[clients]]`; both without `client_id`
         /// and `client_secret`. `-` is standard input.
@@ -92,12 +93,11 @@ async fn list(app: &App) -> Result<(), String> {
     }
 }
 
-/// Every file is read before the first application is registered.
+/// Every file is read, and every application checked, before the first one is registered.
 async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
-    let described: Vec<Vec<ClientMetadata>> =
+    let described: Vec<Vec<ClientBuilder>> =
         files.iter().map(|file| read(app, file)).collect::<Result<_, _>>()?;
-    for metadata in described.into_iter().flatten() {
-        let application = Client::application().metadata(metadata);
+    for application in described.into_iter().flatten() {
         let registered = app.server.register(application).await.map_err(text)?;
         let id = registered.client.id().as_str();
         match &registered.secret {
@@ -108,8 +108,8 @@ async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
     Ok(())
 }
 
-/// The applications that a file describes.
-fn read(app: &App, file: &Path) -> Result<Vec<ClientMetadata>, String> {
+/// The applications that a file describes, each of which can be registered.
+fn read(app: &App, file: &Path) -> Result<Vec<ClientBuilder>, String> {
     let in_file = |mistake: String| format!("{}: {mistake}", file.display());
     let text = match file.to_str() {
         Some("-") => std::io::read_to_string(std::io::stdin()),
@@ -127,14 +127,24 @@ fn read(app: &App, file: &Path) -> Result<Vec<ClientMetadata>, String> {
     } else {
         metadata(&mut reader, "application", table).into_iter().collect()
     };
-    let unfit = described.iter().filter_map(|(place, metadata)| {
-        check_openable(app, metadata).err().map(|mistake| format!("{place}: {mistake}"))
-    });
-    reader.mistakes.extend(unfit);
+    let mut applications = Vec::new();
+    for (place, metadata) in described {
+        match application(app, metadata) {
+            Ok(application) => applications.push(application),
+            Err(mistake) => reader.mistakes.push(format!("{place}: {mistake}")),
+        }
+    }
     match reader.mistakes.is_empty() {
-        true => Ok(described.into_iter().map(|(_, metadata)| metadata).collect()),
+        true => Ok(applications),
         false => Err(in_file(reader.mistakes.join("; "))),
     }
+}
+
+fn application(app: &App, metadata: ClientMetadata) -> Result<ClientBuilder, String> {
+    check_openable(app, &metadata)?;
+    let application = Client::application().metadata(metadata);
+    app.server.check_registration(application.clone()).map_err(text)?;
+    Ok(application)
 }
 
 /// One application, and its place in the file.

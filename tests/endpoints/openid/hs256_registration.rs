@@ -120,6 +120,9 @@ async fn oi_11_the_host_registers_a_client_for_it_and_gives_it_a_new_secret() {
         Client::application().metadata(metadata).redirect_uri(CALLBACK)
     };
     let server = registering(|builder| builder.sealed_secrets(Chest::default()));
+    let before = server.registry.all().len();
+    server.fixture.server.check_registration(application()).unwrap();
+    assert_eq!(server.registry.all().len(), before, "a check registers nothing");
     let made = server.fixture.server.register(application()).await.unwrap();
     let (id, first) = (made.client.id(), made.secret.unwrap());
     let rotated = server.fixture.server.rotate_client_secret(id, Duration::from_secs(60)).await;
@@ -136,6 +139,7 @@ async fn oi_11_the_host_registers_a_client_for_it_and_gives_it_a_new_secret() {
     let off = registering(|builder| builder);
     let refused = off.fixture.server.register(application()).await.unwrap_err();
     assert!(is_unsealed(&refused), "{refused}");
+    assert!(is_unsealed(&off.fixture.server.check_registration(application()).unwrap_err()));
     let before = sealed("app", hs256()).build().unwrap();
     off.registry.insert(before.clone()).await.unwrap();
     let rotated = off.fixture.server.rotate_client_secret(before.id(), Duration::ZERO).await;
