@@ -13,6 +13,8 @@ let elapsed = 0
 let drawn
 let answer
 const timers = []
+/** `setTimeout` fires at once for a longer time. Waking early is harmless: the module waits again. */
+const LONGEST = 2 ** 31 - 1
 
 const host = {
   now: () => now,
@@ -21,7 +23,7 @@ const host = {
     drawn = Buffer.from(randomFillSync(bytes(at, length)))
   },
   wake_after(milliseconds, waker) {
-    timers.push({ milliseconds, waker })
+    timers.push({ milliseconds: Math.min(milliseconds, LONGEST), waker })
   },
   answered(status, at, length) {
     answer = { status, body: new TextDecoder().decode(bytes(at, length)) }
@@ -85,6 +87,15 @@ for (const which of ['a call that is not answered', 'another one, on a timer tha
   checks.equal('at the deadline the answer is 503', ring()?.status, 503)
   checks.equal('and no timer is left', waits(), [])
 }
+
+const month = 30 * 24 * 60 * 60 * 1000
+checks.equal('a call with a deadline of a month: waits', call('patient_token', form('lost', 'x')), undefined)
+checks.equal('for as long as a timer of JavaScript can', waits(), [LONGEST])
+elapsed += LONGEST
+checks.equal('then it has not ended', ring(), undefined)
+checks.equal('and waits for the rest', waits().map(Math.round), [month - LONGEST])
+elapsed += month - LONGEST
+checks.equal('and at the deadline the answer is 503', ring()?.status, 503)
 
 if (module.serve) {
   await import('./web.mjs').then(({ checkWeb }) => checkWeb(checks, call))

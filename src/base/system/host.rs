@@ -22,7 +22,8 @@ pub trait Host: Clock + Entropy {
     fn elapsed(&self) -> Duration;
 
     /// Returns at once, and wakes `waker` when this much time has passed: `setTimeout` in JavaScript. Waking
-    /// early costs one more call; never waking leaves the call of a store without its deadline.
+    /// early costs one more call; never waking leaves the call of a store without its deadline. `setTimeout`
+    /// fires at once for more than 2^31 - 1 ms: cap the time.
     fn wake_after(&self, wait: Duration, waker: Waker);
 }
 
