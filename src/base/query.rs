@@ -1,6 +1,6 @@
 //! Adds a query to a URI that may have one.
 
-use form_urlencoded::Serializer;
+use form_urlencoded::byte_serialize;
 
 /// The URI with these parameters after its own query. It has no fragment.
 pub(crate) fn with_parameters<'a>(
@@ -19,14 +19,45 @@ pub(crate) fn behind<'a>(
 ) -> String {
     let mut joined = String::with_capacity(uri.len() + 256);
     joined.push_str(uri);
-    joined.push(joint);
-    let start = joined.len();
-    Serializer::for_suffix(joined, start).extend_pairs(parameters).finish()
+    for (at, (name, value)) in parameters.into_iter().enumerate() {
+        joined.push(if at == 0 { joint } else { '&' });
+        append(&mut joined, name);
+        joined.push('=');
+        append(&mut joined, value);
+    }
+    joined
 }
+
+/// Most values are codes and tokens, which need no encoding.
+fn append(to: &mut String, text: &str) {
+    match text.bytes().all(|byte| IS_PLAIN[usize::from(byte)]) {
+        true => to.push_str(text),
+        false => to.extend(byte_serialize(text.as_bytes())),
+    }
+}
+
+/// The bytes that `application/x-www-form-urlencoded` leaves as they are.
+const IS_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = matches!(byte as u8, b'*' | b'-' | b'.' | b'_') || (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_bytes_that_the_encoding_leaves_are_plain() {
+        for byte in 0..=u8::MAX {
+            let encoded: String = byte_serialize(&[byte]).collect();
+            assert_eq!(IS_PLAIN[usize::from(byte)], encoded.as_bytes() == [byte], "{byte}");
+        }
+    }
 
     #[test]
     fn parameters_follow_those_that_are_there() {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 use super::MAX_BODY;
 use crate::error::{Reason, Refusal};
@@ -66,20 +66,18 @@ impl<'a> Form<'a> {
         if input.len() > MAX_BODY {
             return Err(FormError::TooLarge);
         }
-        // `&`, `=`, `%` and `+` are never part of another character, so each piece of valid UTF-8 is valid.
-        let mut rest = Some(str::from_utf8(input).map_err(|_| FormError::Malformed)?);
+        let mut rest = str::from_utf8(input).map_err(|_| FormError::Malformed)?;
         let mut pairs = Vec::with_capacity(8);
-        while let Some(text) = rest {
-            let (piece, behind) = split(text, b'&');
-            rest = behind;
-            if piece.is_empty() {
+        while !rest.is_empty() {
+            let written = Written::first(rest);
+            rest = written.rest;
+            if written.is_empty {
                 continue;
             }
             if pairs.len() == MAX_PARAMETERS {
                 return Err(FormError::TooLarge);
             }
-            let (name, value) = split(piece, b'=');
-            pairs.push((decode(name)?, decode(value.unwrap_or_default())?));
+            pairs.push((written.decode(written.name)?, written.decode(written.value)?));
         }
         Ok(Self { pairs })
     }
@@ -153,11 +151,44 @@ impl std::fmt::Debug for Form<'_> {
     }
 }
 
-/// The text before the first such ASCII character, and the text after it.
-fn split(text: &str, at: u8) -> (&str, Option<&str>) {
-    match memchr(at, text.as_bytes()) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
+/// A parameter as it is written, found in one pass.
+struct Written<'a> {
+    name: &'a str,
+    value: &'a str,
+    is_encoded: bool,
+    /// Two `&` in a row.
+    is_empty: bool,
+    /// What follows its `&`.
+    rest: &'a str,
+}
+
+impl<'a> Written<'a> {
+    /// The first one. `&`, `=`, `%` and `+` are never part of another character, so each piece of valid UTF-8
+    /// is valid.
+    fn first(text: &'a str) -> Self {
+        let (mut equals, mut end, mut is_encoded) = (None, text.len(), false);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' => equals = equals.or(Some(at)),
+                b'%' | b'+' => is_encoded = true,
+                _ => {}
+            }
+        }
+        let (piece, rest) = (&text[..end], text.get(end + 1..).unwrap_or_default());
+        let (name, value) = equals.map_or((piece, ""), |at| (&piece[..at], &piece[at + 1..]));
+        Self { name, value, is_encoded, is_empty: piece.is_empty(), rest }
+    }
+
+    fn decode(&self, part: &'a str) -> Result<Cow<'a, str>, FormError> {
+        match self.is_encoded {
+            true => decode(part),
+            false if part.len() > MAX_PARAMETER => Err(FormError::TooLarge),
+            false => Ok(Cow::Borrowed(part)),
+        }
     }
 }
 

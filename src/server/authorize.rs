@@ -37,8 +37,8 @@ impl AuthorizationServer {
         let resolved = found.and_then(|found| flow.with_client(found, &self.precise_facts()));
         let state = match resolved {
             Ok(Resolved::Direct(state)) => Ok(state),
-            Ok(Resolved::Pushed(flow)) => self.visit(&flow).await,
-            Ok(Resolved::Signed(flow)) => self.open_request_object(flow).await,
+            Ok(Resolved::Pushed(flow)) => Box::pin(self.visit(&flow)).await,
+            Ok(Resolved::Signed(flow)) => Box::pin(self.open_request_object(flow)).await,
             Err(refusal) => Err(refusal),
         };
         let state = match state {
@@ -411,7 +411,8 @@ impl Consent {
         let about = EventSubject::of(grant);
         // Before the write: if the host fails, no grant is left behind.
         if let Some(id_token) = sealed.id_token_mut()
-            && let Err(refusal) = server.prepare_id_token(id_token, Endpoint::Authorization, about).await
+            && let Err(refusal) =
+                Box::pin(server.prepare_id_token(id_token, Endpoint::Authorization, about)).await
         {
             return server.error_page(refusal, about);
         }
@@ -434,7 +435,7 @@ impl Consent {
                     Err(refusal) => {
                         // A response that was not sent leaves no open grant. If this write fails too, no
                         // client has the code.
-                        let _ = server.revoke_grant(grant.id()).await;
+                        let _ = Box::pin(server.revoke_grant(grant.id())).await;
                         refusal
                     }
                 }
@@ -457,7 +458,7 @@ impl AuthorizationServer {
     /// Verifies an `id_token_hint`, if there is one.
     async fn with_hint(&self, state: AwaitLogin) -> Result<AwaitLogin, Refusal> {
         let Some(hint) = state.hint(self.rules()) else { return Ok(state) };
-        let claims = self.hint(Some(hint)).await?;
+        let claims = Box::pin(self.hint(Some(hint))).await?;
         Ok(state.with_hint(claims))
     }
 }

@@ -71,7 +71,7 @@ impl AuthorizationServer {
     ) -> Result<Option<Arc<Client>>, Refusal> {
         let found = match (self.find_any_client(id).await?, &self.inner.documents) {
             (None, Some(documents)) if DocumentUrl::is_claimed_by(id) => {
-                Some(documents.client(id, requester, self.now(), self.rules()).await?)
+                Some(Box::pin(documents.client(id, requester, self.now(), self.rules())).await?)
             }
             (found, _) => found,
         };
@@ -201,11 +201,15 @@ impl AuthorizationServer {
             (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(Judged::Ready(next))),
             (Ok(Checked::SlowHash(waiting)), counted) => {
                 let counted = counted.map_or_else(guess, Ok)?;
-                judge(counted, self.compare(waiting).await).map(Judged::Ready)
+                judge(counted, Box::pin(self.compare(waiting)).await).map(Judged::Ready)
             }
             // No signature can be guessed.
-            (Ok(Checked::Signature(waiting)), _) => self.verify(waiting).await.map(Judged::FirstUse),
-            (Ok(Checked::Certificate(waiting)), _) => self.read_certificate(waiting).await.map(Judged::Ready),
+            (Ok(Checked::Signature(waiting)), _) => {
+                Box::pin(self.verify(waiting)).await.map(Judged::FirstUse)
+            }
+            (Ok(Checked::Certificate(waiting)), _) => {
+                Box::pin(self.read_certificate(waiting)).await.map(Judged::Ready)
+            }
             (Err(refusal), Some(counted)) => judge(counted, Err(refusal)),
             (Err(refusal), None) if is_a_wrong_guess(&refusal) => {
                 guess()?.keep();
@@ -243,7 +247,8 @@ impl AuthorizationServer {
             Judged::Ready(next) => Ok(next),
             Judged::FirstUse(waiting) => {
                 let (key, until) = waiting.question();
-                waiting.with_answer(self.is_first_use(&key, until).await?)
+                let first = Box::pin(self.is_first_use(&key, until)).await?;
+                waiting.with_answer(first)
             }
         }
     }

@@ -189,7 +189,14 @@ impl AuthorizationServer {
         is_self_registered: bool,
         written: &Grant,
     ) -> Result<(), Refusal> {
-        if !is_self_registered || self.find_client(written.client(), Requester::default()).await?.is_some() {
+        match is_self_registered {
+            true => Box::pin(self.confirm_registration(written)).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn confirm_registration(&self, written: &Grant) -> Result<(), Refusal> {
+        if self.find_client(written.client(), Requester::default()).await?.is_some() {
             return Ok(());
         }
         self.revoke_grant(written.id()).await?;

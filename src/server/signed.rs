@@ -29,7 +29,7 @@ impl AuthorizationServer {
             match reply {
                 Reply::Ready(reply) => return Ok(reply),
                 Reply::Sign(mut waiting) => {
-                    let token = self.sign_part(waiting.part_mut()).await?;
+                    let token = Box::pin(self.sign_part(waiting.part_mut())).await?;
                     reply = waiting.with_token(token);
                 }
             }
@@ -41,7 +41,7 @@ impl AuthorizationServer {
             match opened {
                 OpenedRedirect::Ready(redirect) => return Ok(redirect),
                 OpenedRedirect::Sign(mut redirect) => {
-                    let token = self.sign_part(redirect.part_mut()).await?;
+                    let token = Box::pin(self.sign_part(redirect.part_mut())).await?;
                     opened = redirect.with_token(token);
                 }
             }
@@ -54,7 +54,7 @@ impl AuthorizationServer {
             Finished::Ready(response) => Ok(response),
             Finished::Sign(waiting) => {
                 let unsigned = waiting.unsigned().map_err(Fault::from)?;
-                let text = self.sign(&unsigned).await?;
+                let text = Box::pin(self.sign(&unsigned)).await?;
                 Ok(waiting.with_signature(&text))
             }
         }

@@ -31,6 +31,7 @@ impl AuthorizationServer {
         }
     }
 
+    /// The futures of rare cases are boxed, here and in what this calls: every request moves the largest one.
     async fn drive_token(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
         // A proof without a nonce must use up nothing, so it is checked before the client's assertion.
         let proven = self.check_proof(request, Endpoint::Token)?;
@@ -43,12 +44,12 @@ impl AuthorizationServer {
         match state {
             Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,
             Authenticated::FreshSecrets(flow) => self.issue_new_grant(flow).await,
-            Authenticated::Exchange(flow) => self.exchange(*flow).await,
-            Authenticated::Extension(flow) => self.extension(*flow, request).await,
+            Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow)).await,
+            Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request)).await,
             Authenticated::Owner(flow) => {
                 let (username, _, client) = flow.question();
                 let counted = self.guess(request.peer, ("owner", client.id(), username))?;
-                let owner = self.authenticate_owner(flow.question()).await;
+                let owner = Box::pin(self.authenticate_owner(flow.question())).await;
                 let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
                 self.issue_new_grant(judge(counted, flow)?).await
             }
@@ -74,7 +75,7 @@ impl AuthorizationServer {
             let facts = Facts::new(now, self.rules()).unanswered(unanswered);
             let mut decision = state.decide(account_status, self.fresh_secrets(), &facts);
             if let Some(id_token) = decision.id_token_mut() {
-                self.prepare_id_token(id_token, Endpoint::Token, about).await?;
+                Box::pin(self.prepare_id_token(id_token, Endpoint::Token, about)).await?;
             }
             let (write, sealed) = match decision {
                 Decision::Refuse(refusal) => return Err(refusal),

@@ -22,7 +22,7 @@ pub enum Decision {
     /// Write, and open the answer with the proof.
     Commit(Write, Sealed),
     /// End the grant, and open the refusal with the proof.
-    End(Tombstone, Sealed),
+    End(Box<Tombstone>, Sealed),
 }
 
 impl Decision {
@@ -34,7 +34,7 @@ impl Decision {
     pub(super) fn end(ended: Grant, reason: Reason, now: DateTime<Utc>) -> Self {
         let tombstone = Tombstone::of(ended, now);
         let sealed = Sealed { answer: Err(reason.into()), write: tombstone.name() };
-        Self::End(tombstone, sealed)
+        Self::End(Box::new(tombstone), sealed)
     }
 
     /// The `id_token` of the answer, if it has one.
