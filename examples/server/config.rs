@@ -195,7 +195,8 @@ impl Config {
         let https = self.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("https://"));
         let behind_a_proxy = https && self.tls.is_none() && self.listen.ip().is_loopback();
         let unheard = behind_a_proxy && self.trusted_proxies.is_none();
-        unheard.then_some(NO_TRUSTED_PROXIES).into_iter().collect()
+        let no_proxies = unheard.then_some(NO_TRUSTED_PROXIES);
+        no_proxies.into_iter().chain(self.forgets_secrets().then_some(NO_SEALING_KEY)).collect()
     }
 
     /// The configuration that is used when no file is given.
@@ -210,6 +211,9 @@ impl Config {
 const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on a loopback address, so a proxy is in front of \
     it; without trusted_proxies = [\"127.0.0.1\"] all visitors have the proxy's address, and one visitor uses up the limits of \
     all. trusted_proxies = [] is for a proxy that does not report its clients.";
+
+const NO_SEALING_KEY: &str =
+    "without sealing_key, a client that registers itself for HS256 has no usable secret after a restart";
 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \

@@ -35,9 +35,6 @@ use crate::users::Users;
 /// One line for every mistake that grantor finds; the one thing that is wrong with the store, or with the
 /// keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
-    if let Some(mistake) = config.sealing_mistake() {
-        return Err(vec![mistake]);
-    }
     let seals = config.seals();
     let keeps_sealed_secrets = config.vault.is_durable;
     let stores = Stores::open(&config.store).await.map_err(one_line)?;

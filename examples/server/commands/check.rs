@@ -13,7 +13,6 @@ pub(crate) async fn check(mut config: Config) -> Result<(), Vec<String>> {
     if let Some(Err(mistake)) = config.tls.as_ref().map(tls::Tls::open) {
         mistakes.push(mistake);
     }
-    mistakes.extend(config.sealing_mistake());
     config.store = "memory".to_owned();
     config.tokens.keys.file = None;
     let address = config.listen;
