@@ -28,13 +28,14 @@ impl AuthorizationServer {
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
         }
-        let flow = match AwaitClient::parse(request, &self.facts()) {
+        let facts = self.precise_facts();
+        let flow = match AwaitClient::parse(request, &facts) {
             Ok(flow) => flow,
             Err(refusal) => return Err(page(refusal, EventSubject::default())),
         };
         let id = flow.client_id().clone();
         let found = self.find_client(&id, Requester::beginning(request.peer)).await;
-        let resolved = found.and_then(|found| flow.with_client(found, &self.precise_facts()));
+        let resolved = found.and_then(|found| flow.with_client(found, &facts));
         let state = match resolved {
             Ok(Resolved::Direct(state)) => Ok(state),
             Ok(Resolved::Pushed(flow)) => Box::pin(self.visit(&flow)).await,
