@@ -8,11 +8,13 @@ to=${1:?a folder for the template}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' ../../Cargo.toml | head -n 1)
 grantor=${GRANTOR:-version = \"$version\"}
 
-mkdir -p "$to/src"
-cp src/*.rs "$to/src/"
+mkdir -p "$to"
+cp -r src templates "$to/"
 cat >"$to/cargo-generate.toml" <<'END'
 [template]
 description = "An authorization server of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite"
+# The pages have placeholders of their own.
+exclude = ["templates/*"]
 END
 
 # What the workspace says of a dependency, in its place.

@@ -2,31 +2,30 @@
 //! program to copy.
 //!
 //! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The databases are in the
-//! folder, by default here; the port is 9500 unless you name another one.
+//! folder, by default here; the port is 9500 unless you name another one. The pages are in `templates`.
 
 mod account;
-mod accounts;
 mod authorize;
+mod pages;
+mod sessions;
 #[cfg(test)]
 mod tests;
-mod web;
+mod users;
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::{get, post};
-use grantor::adapter::axum::{Authorized, Required, guard_routes, router};
+use axum::{Extension, Router, middleware};
+use grantor::adapter::axum::{GuardLayer, guard_routes, router};
 use grantor::client::RegistryError;
-use grantor::resource::{Guard, Requirement};
-use grantor::store::SqliteStore;
+use grantor::resource::{Access, Guard, Requirement};
 use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, Registrar as _, Resource};
-
-use accounts::Accounts;
+use grantor::{server::RateLimiter, store::SqliteStore};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use tokio::sync::Semaphore;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -34,88 +33,65 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(2).unwrap_or_else(|| "9500".to_owned());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     let issuer = format!("http://{}", listener.local_addr()?);
-    let app = App::open(&issuer, &folder).await?;
-    tokio::spawn(app.server.clone().keep_sweeping(Duration::from_secs(60))); // what has expired goes
+    let site = site(&issuer, &folder).await?;
     println!("listening on {issuer}");
     // With the peer's address, or nothing is limited by it.
-    Ok(axum::serve(listener, app.router().into_make_service_with_connect_info::<SocketAddr>()).await?)
+    Ok(axum::serve(listener, site.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// What every handler can reach.
-#[derive(Clone)]
-struct App(Arc<Parts>);
-
-struct Parts {
+/// What every page can reach.
+struct App {
     issuer: String,
     server: AuthorizationServer,
-    guard: Guard,
     clients: SqliteStore,
-    accounts: Accounts,
+    /// Of users and sessions.
+    pool: SqlitePool,
+    /// Wrong passwords from one address, for one name.
+    guesses: RateLimiter,
+    /// New accounts from one address.
+    sign_ups: RateLimiter,
+    /// Password hashes at once: each takes 19 MB and a core for tens of milliseconds.
+    hashes: Semaphore,
 }
 
-impl App {
-    async fn open(issuer: &str, folder: &str) -> Result<Self, Box<dyn Error>> {
-        let store = SqliteStore::open(&format!("{folder}/grants.db")).await?;
-        let accounts = Accounts::open(&format!("{folder}/accounts.db")).await?;
-        let api = format!("{issuer}/api");
-        // The applications that may ask. This one is a program on the user's device; any port of it will do.
-        let demo = Client::builder("demo").name("Demo").redirect_uri("http://127.0.0.1/callback");
-        let demo = demo
-            .auth_method(AuthMethod::None)
-            .grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]);
-        match store.insert(demo.build()?).await {
-            Ok(()) | Err(RegistryError::Exists) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let server = AuthorizationServer::builder(issuer)
-            .allow_http_loopback() // in production the issuer is https
-            .backend(store.clone())
-            .scopes(["notes"])
-            .resource(Resource::new(&api))
-            .authorization_endpoint("/authorize")
-            .sign_up_page()
-            .build()?;
-        let guard = Guard::builder(&api).allow_http_loopback().local(server.clone()).build()?;
-        Ok(Self(Arc::new(Parts { issuer: issuer.to_owned(), server, guard, clients: store, accounts })))
+async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
+    let clients = SqliteStore::open(&format!("{folder}/grants.db")).await?;
+    // The applications that may ask. This one is a program on the user's device; any port of it will do.
+    let demo = Client::builder("demo").name("Demo").redirect_uri("http://127.0.0.1/callback");
+    let demo = demo.auth_method(AuthMethod::None);
+    let demo = demo.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build()?;
+    match clients.insert(demo).await {
+        Ok(()) | Err(RegistryError::Exists) => {}
+        Err(error) => return Err(error.into()),
     }
 
-    fn router(self) -> Router {
-        let machine = router(self.server.clone()).merge(guard_routes([self.guard.clone()]));
-        let pages = Router::new()
-            .route("/", get(account::home))
-            .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
-            .route("/sign-out", post(account::sign_out))
-            .route("/apps", get(account::apps).post(account::disconnect))
-            .route("/authorize", get(authorize::authorize))
-            .route("/consent", post(authorize::decide))
-            .route("/api/notes", get(notes));
-        pages.with_state(self).merge(machine)
-    }
+    let api = format!("{issuer}/api");
+    let server = AuthorizationServer::builder(issuer).allow_http_loopback(); // in production the issuer is https
+    let server = server.backend(clients.clone()).scopes(["notes"]).resource(Resource::new(&api));
+    let server = server.authorization_endpoint("/authorize").sign_up_page().build()?;
+    tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60))); // what has expired goes
+    let guard = Guard::builder(&api).allow_http_loopback().local(server.clone()).build()?;
+    let guarded = GuardLayer::new(guard.clone(), Requirement::scopes(["notes"]));
+    let machine = router(server.clone()).merge(guard_routes([guard]));
+    let machine = machine.route("/api/notes", get(notes).layer(guarded));
+
+    let database = SqliteConnectOptions::new().filename(format!("{folder}/accounts.db"));
+    let pool = SqlitePool::connect_with(database.create_if_missing(true)).await?;
+    sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
+    let (guesses, sign_ups) = (RateLimiter::per_minute(10), RateLimiter::per_minute(5));
+    let (issuer, hashes) = (issuer.to_owned(), Semaphore::new(4));
+    let app = App { issuer, server, clients, pool, guesses, sign_ups, hashes };
+    let pages = Router::new()
+        .route("/", get(account::home))
+        .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
+        .route("/sign-out", post(account::sign_out))
+        .route("/apps", get(account::apps).post(account::disconnect))
+        .route("/authorize", get(authorize::authorize))
+        .route("/consent", post(authorize::decide))
+        .layer(middleware::from_fn(pages::refuse_foreign_forms));
+    Ok(pages.with_state(Arc::new(app)).merge(machine))
 }
 
-/// What the API asks of a token.
-struct ReadNotes;
-
-impl Required for ReadNotes {
-    fn requirement() -> Requirement {
-        Requirement::scopes(["notes"])
-    }
-}
-
-async fn notes(access: Authorized<ReadNotes>) -> String {
+async fn notes(Extension(access): Extension<Access>) -> String {
     format!("notes of {}\n", access.user().unwrap_or("a program"))
-}
-
-impl FromRef<App> for Guard {
-    fn from_ref(app: &App) -> Self {
-        app.guard.clone()
-    }
-}
-
-impl Deref for App {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
 }

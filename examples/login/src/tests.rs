@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use askama::Template as _;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -11,7 +12,7 @@ use axum::http::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use super::App;
+use super::pages::Page as Template;
 
 const ISSUER: &str = "http://127.0.0.1:9500";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -21,12 +22,15 @@ const PASSWORD: &str = "correct horse";
 struct Browser {
     site: Router,
     cookies: BTreeMap<String, String>,
+    /// What it says of the page that sends a form.
+    fetch_site: Option<&'static str>,
     page: Page,
     folder: std::path::PathBuf,
 }
 
 #[derive(Default)]
 struct Page {
+    address: String,
     status: u16,
     location: String,
     body: String,
@@ -42,8 +46,9 @@ impl Browser {
     async fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("grantor-login-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let app = App::open(ISSUER, folder.to_str().unwrap()).await.unwrap();
-        Self { site: app.router(), cookies: BTreeMap::new(), page: Page::default(), folder }
+        let site = super::site(ISSUER, folder.to_str().unwrap()).await.unwrap();
+        let fetch_site = Some("same-origin");
+        Self { site, cookies: BTreeMap::new(), fetch_site, page: Page::default(), folder }
     }
 
     async fn send(&mut self, request: axum::http::request::Builder, body: String) {
@@ -51,6 +56,7 @@ impl Browser {
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1))));
         let request = request.header("cookie", cookies.join("; ")).body(Body::from(body)).unwrap();
+        let address = request.uri().to_string();
         let response = self.site.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         for cookie in parts.headers.get_all("set-cookie") {
@@ -59,7 +65,7 @@ impl Browser {
         }
         let location = parts.headers.get("location").map_or("", |place| place.to_str().unwrap()).to_owned();
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        self.page = Page { status: parts.status.as_u16(), location, body };
+        self.page = Page { address, status: parts.status.as_u16(), location, body };
     }
 
     async fn get(&mut self, path: &str) -> &Page {
@@ -67,19 +73,22 @@ impl Browser {
         &self.page
     }
 
-    /// These fields and no others: no page has to have written them.
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> &Page {
         let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        let request = match self.fetch_site {
+            Some(site) => request.header("sec-fetch-site", site),
+            None => request,
+        };
         self.send(request, serde_urlencoded::to_string(fields).unwrap()).await;
         &self.page
     }
 
-    /// The form of the current page, with what the user writes or presses.
-    async fn submit(&mut self, path: &str, typed: &[(&str, &str)]) -> &Page {
-        let hidden = self.page.hidden();
+    /// The first form of the current page, with what the user writes or presses.
+    async fn submit(&mut self, typed: &[(&str, &str)]) -> &Page {
+        let (action, hidden) = (self.page.action(), self.page.hidden());
         let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
         fields.extend(typed);
-        self.post(path, &fields).await
+        self.post(&action, &fields).await
     }
 
     async fn follow(&mut self) -> &Page {
@@ -105,11 +114,11 @@ impl Browser {
     }
 
     async fn sign_up(&mut self, name: &str, password: &str) -> &Page {
-        self.submit("/sign-in", &[("name", name), ("password", password), ("account", "new")]).await
+        self.submit(&[("name", name), ("password", password), ("account", "new")]).await
     }
 
     async fn sign_in(&mut self, name: &str, password: &str) -> &Page {
-        self.submit("/sign-in", &[("name", name), ("password", password), ("account", "own")]).await
+        self.submit(&[("name", name), ("password", password), ("account", "own")]).await
     }
 
     async fn token(&mut self, code: &str) -> serde_json::Value {
@@ -126,19 +135,22 @@ impl Browser {
 }
 
 impl Page {
+    /// The address that the first form is sent to.
+    fn action(&self) -> String {
+        let form = self.body.split("<form ").nth(1).expect("a form").split('>').next().unwrap();
+        let action = form.split("action=\"").nth(1).and_then(|rest| rest.split('"').next());
+        action.unwrap_or(&self.address).replace("&#38;", "&")
+    }
+
     /// The hidden fields of the first form.
     fn hidden(&self) -> Vec<(String, String)> {
         let form = self.body.split("</form>").next().unwrap_or_default();
         let fields = form.split("<input type=\"hidden\" name=\"").skip(1);
         let parts = fields.map(|field| {
             let (name, rest) = field.split_once("\" value=\"").unwrap();
-            (name.to_owned(), rest.split('"').next().unwrap().replace("&amp;", "&"))
+            (name.to_owned(), rest.split('"').next().unwrap().to_owned())
         });
         parts.collect()
-    }
-
-    fn field(&self, name: &str) -> String {
-        self.hidden().into_iter().find(|(own, _)| own == name).expect("the field").1
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
@@ -156,57 +168,58 @@ fn request(more: &str) -> String {
     )
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_signs_up_allows_an_application_and_disconnects_it() {
     let mut browser = Browser::new("way").await;
     browser.open_consent("alice").await;
-    browser.submit("/consent", &[("decision", "approve")]).await;
+    browser.submit(&[("decision", "approve")]).await;
     let code = browser.page.parameter("code").expect("a code");
     let tokens = browser.token(&code).await;
     let token = tokens["access_token"].as_str().expect("a token").to_owned();
     assert_eq!(browser.bearer(&token).await.body, "notes of alice\n");
 
     assert!(browser.get("/apps").await.body.contains("Demo"));
-    browser.submit("/apps", &[]).await;
+    browser.submit(&[]).await;
     assert!(!browser.follow().await.body.contains("Demo"));
     assert_eq!(browser.bearer(&token).await.status, 401);
 
     browser.get("/").await;
-    browser.submit("/sign-out", &[]).await;
+    browser.submit(&[]).await;
     assert_eq!(browser.get("/apps").await.location, "/sign-in");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_press_leads_where_the_first_did_and_a_new_page_is_a_new_decision() {
     let mut browser = Browser::new("twice").await;
     browser.open_consent("alice").await;
-    let fields = browser.page.hidden();
-    let mut press: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
-    press.push(("decision", "approve"));
-    let first = browser.post("/consent", &press).await.parameter("code").expect("a code");
-    assert_eq!(browser.post("/consent", &press).await.parameter("code").as_ref(), Some(&first));
+    let (consent, press) = (browser.page.action(), [("decision", "approve")]);
+    let first = browser.post(&consent, &press).await.parameter("code").expect("a code");
+    assert_eq!(browser.post(&consent, &press).await.parameter("code").as_ref(), Some(&first));
     browser.get(&request("")).await;
-    let denied = browser.submit("/consent", &[("decision", "deny")]).await;
+    let denied = browser.submit(&[("decision", "deny")]).await;
     assert_eq!(denied.parameter("error").as_deref(), Some("access_denied"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_another_site_changes_nothing() {
     let mut browser = Browser::new("csrf").await;
     browser.open_consent("alice").await;
-    let query = browser.page.field("request");
-    for csrf in ["", "x", &"A".repeat(43)] {
-        let forged = [("csrf", csrf), ("request", &query), ("decision", "approve")];
-        assert_eq!(browser.post("/consent", &forged).await.status, 403);
-        assert_eq!(browser.post("/apps", &[("csrf", csrf), ("client", "demo")]).await.status, 403);
-        assert_eq!(browser.post("/sign-out", &[("csrf", csrf)]).await.status, 403);
+    let consent = browser.page.action();
+    for site in [None, Some("none"), Some("same-site"), Some("cross-site")] {
+        browser.fetch_site = site;
+        for (path, field) in [
+            (&*consent, ("decision", "approve")),
+            ("/apps", ("client", "demo")),
+            ("/sign-out", ("", "")),
+            ("/sign-in", ("name", "mallory")),
+        ] {
+            assert_eq!(browser.post(path, &[field]).await.status, 403, "{site:?} {path}");
+        }
     }
-    browser.cookies.retain(|name, _| !name.contains("csrf"));
-    let unsent = [("csrf", ""), ("request", &query), ("decision", "approve")];
-    assert_eq!(browser.post("/consent", &unsent).await.status, 403);
+    assert!(browser.get("/").await.body.contains("<b>alice</b>"), "{}", browser.page.body);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
     let mut browser = Browser::new("fresh").await;
     browser.open_consent("alice").await;
@@ -216,16 +229,14 @@ async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
     browser.follow().await;
     browser.sign_in("ALICE", PASSWORD).await;
     assert!(browser.follow().await.body.contains("<b>Demo</b> asks for"), "{}", browser.page.body);
-    let fields = browser.page.hidden();
-    let mut press: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
-    press.push(("decision", "approve"));
-    let first = browser.post("/consent", &press).await.parameter("code").expect("a code");
-    assert_eq!(browser.post("/consent", &press).await.parameter("code"), Some(first), "a second press");
+    let (consent, press) = (browser.page.action(), [("decision", "approve")]);
+    let first = browser.post(&consent, &press).await.parameter("code").expect("a code");
+    assert_eq!(browser.post(&consent, &press).await.parameter("code"), Some(first), "a second press");
     browser.get(&again).await;
     assert!(browser.page.location.starts_with("/sign-in?"), "a sign-in is new for one answer");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_ends_the_session_before() {
     let mut browser = Browser::new("fixed").await;
     browser.get("/sign-in").await;
@@ -238,56 +249,51 @@ async fn a_sign_in_ends_the_session_before() {
     assert!(!browser.get("/").await.body.contains("signed in as"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn guesses_are_limited_by_name_in_any_case_and_sign_ups_by_address() {
     let mut browser = Browser::new("limits").await;
-    browser.get("/sign-in").await;
-    let csrf = browser.page.field("csrf");
-    let try_as = |name: &str, account: &str| {
-        let fields =
-            [("csrf", &*csrf), ("name", name), ("password", PASSWORD), ("account", account), ("request", "")];
-        fields.map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
+    let try_as = |name, account| [("name", name), ("password", PASSWORD), ("account", account)];
     let mut answers = Vec::new();
     for name in
         ["alice", "Alice", "aLice", "alIce", "aliCe", "alicE", "ALice", "ALIce", "ALICe", "ALICE", "AlIcE"]
     {
-        let fields = try_as(name, "own");
-        let fields = fields.each_ref().map(|(name, value)| (&**name, &**value));
-        answers.push(browser.post("/sign-in", &fields).await.status);
+        answers.push(browser.post("/sign-in", &try_as(name, "own")).await.status);
     }
-    assert_eq!(answers, [&[200; 10][..], &[429]].concat());
+    assert_eq!(answers, [&[422; 10][..], &[429]].concat());
+    assert!(browser.page.body.contains("Try again in "), "{}", browser.page.body);
     let mut answers = Vec::new();
     for name in ["a", "b", "c", "d", "e", "f"] {
-        let fields = try_as(name, "new");
-        let fields = fields.each_ref().map(|(name, value)| (&**name, &**value));
-        answers.push(browser.post("/sign-in", &fields).await.status);
+        answers.push(browser.post("/sign-in", &try_as(name, "new")).await.status);
     }
     assert_eq!(answers, [303, 303, 303, 303, 303, 429]);
 }
 
-#[test]
-fn a_redirect_within_the_site_stays_there() {
-    for path in ["//evil.example", "/\\evil.example", "https://evil.example", "\\\\evil.example", ""] {
-        assert_eq!(super::web::see_other(path).headers()["location"], "/", "{path}");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_leads_to_no_other_site() {
+    let mut browser = Browser::new("local").await;
+    for (name, query) in [("a", "//evil.example"), ("b", "/\\evil.example"), ("c", "https://evil.example")] {
+        browser.get(&format!("/sign-in?{query}")).await;
+        assert_eq!(browser.sign_up(name, PASSWORD).await.location, format!("/authorize?{query}"));
     }
-    assert_eq!(super::web::see_other("/authorize?a=b").headers()["location"], "/authorize?a=b");
 }
 
-#[tokio::test]
-async fn what_a_visitor_writes_stays_text_and_wrong_passwords_are_one_sentence() {
+#[test]
+fn what_a_visitor_writes_stays_text() {
+    let text = "\"><script>alert('&')</script>";
+    for page in [
+        Template::Home { user: Some(text.to_owned()) },
+        Template::SignIn { problem: text.to_owned() },
+        Template::Problem { sentence: text.to_owned() },
+    ] {
+        let html = page.render().unwrap();
+        assert!(html.contains("&#34;&#62;&#60;script&#62;alert(&#39;&#38;&#39;)"), "{html}");
+        assert!(!html.contains("<script>"), "{html}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_are_one_sentence_and_a_sign_up_says_what_is_wrong() {
     let mut browser = Browser::new("text").await;
-    browser.get("/sign-in").await;
-    let csrf = browser.page.field("csrf");
-    let hostile = [
-        ("csrf", &*csrf),
-        ("name", "<b>"),
-        ("password", "wrong password"),
-        ("account", "own"),
-        ("request", "\"><script>alert(1)</script>"),
-    ];
-    let page = browser.post("/sign-in", &hostile).await;
-    assert!(page.body.contains("&lt;script&gt;") && !page.body.contains("<script>"), "{}", page.body);
     browser.get("/sign-in").await;
     browser.sign_up("alice", PASSWORD).await;
     for (name, password) in [("alice", "wrong password"), ("nobody", PASSWORD)] {

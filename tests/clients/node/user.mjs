@@ -116,7 +116,10 @@ export class User {
         method,
         body,
         redirect: 'manual',
-        headers: { cookie: [...this.#cookies].map((pair) => pair.join('=')).join('; ') },
+        headers: {
+          cookie: [...this.#cookies].map((pair) => pair.join('=')).join('; '),
+          'sec-fetch-site': 'same-origin',
+        },
       })
       for (const cookie of response.headers.getSetCookie()) {
         const [name, ...value] = cookie.split(';')[0].split('=')

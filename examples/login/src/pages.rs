@@ -1,0 +1,67 @@
+//! Pages, what a visitor is told when something is wrong, and forms that no other site can send.
+
+use std::error::Error;
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use grantor::{Consent, server::Application};
+
+/// In the templates every text is escaped.
+#[derive(Template)]
+pub(crate) enum Page<'a> {
+    #[template(path = "home.html")]
+    Home { user: Option<String> },
+    #[template(path = "sign-in.html")]
+    SignIn { problem: String },
+    #[template(path = "consent.html")]
+    Consent { consent: &'a Consent, query: &'a str },
+    #[template(path = "apps.html")]
+    Apps { apps: Vec<(String, Application)> },
+    #[template(path = "problem.html")]
+    Problem { sentence: String },
+}
+
+impl IntoResponse for Page<'_> {
+    fn into_response(self) -> Response {
+        let fields = [
+            // No `form-action`: browsers hold it against the redirect that answers the consent form.
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ];
+        let html = self.render().map(Html).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
+        (fields, html).into_response()
+    }
+}
+
+/// What the visitor is told; the cause of a failure is for the log.
+pub(crate) struct Problem(pub(crate) StatusCode, pub(crate) String);
+
+pub(crate) type Result<T> = std::result::Result<T, Problem>;
+
+impl<E: Error> From<E> for Problem {
+    fn from(error: E) -> Self {
+        eprintln!("{error}");
+        let sentence = "Something went wrong here. Try again in a minute.";
+        Self(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.0, Page::Problem { sentence: self.1 }).into_response()
+    }
+}
+
+/// Against CSRF. Browsers send this field to https and to this machine, and no page can set it.
+pub(crate) async fn refuse_foreign_forms(request: Request, next: Next) -> Result<Response> {
+    let site = request.headers().get("sec-fetch-site");
+    match request.method().is_safe() || site.is_some_and(|site| site == "same-origin") {
+        true => Ok(next.run(request).await),
+        false => Err(Problem(StatusCode::FORBIDDEN, "This form did not come from this site.".to_owned())),
+    }
+}

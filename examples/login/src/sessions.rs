@@ -1,0 +1,106 @@
+//! Visitors and their sessions. Of a session's cookie only the digest is stored.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::Redirect;
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use chrono::{DateTime, Utc};
+use grantor::{Subject, adapter::axum::Peer};
+use rand::distr::{Alphanumeric, SampleString as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::App;
+use crate::pages::{Problem, Result};
+
+/// Twelve hours, in milliseconds.
+const LIFETIME: i64 = 12 * 60 * 60 * 1000;
+
+/// Who sent a request.
+pub(crate) struct Visitor {
+    pub(crate) app: Arc<App>,
+    pub(crate) peer: Option<IpAddr>,
+    /// On each page between the application and its answer, the authorization request.
+    pub(crate) query: String,
+    pub(crate) session: Option<Session>,
+    session_id: Vec<u8>,
+}
+
+pub(crate) struct Session {
+    pub(crate) user: String,
+    pub(crate) since: DateTime<Utc>,
+    /// Whether the user signed in for this very request and has not answered it.
+    pub(crate) is_for_this: bool,
+    /// Where the last answer to this request led.
+    pub(crate) answer: Option<String>,
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let cookies = CookieJar::from_headers(&parts.headers);
+        let session_id = digest(cookies.get(&cookie_name(&app.issuer)).map_or("", Cookie::value));
+        let found =
+            sqlx::query_as("SELECT user, since, request, answer FROM sessions WHERE id = ? AND since > ?");
+        let found = found.bind(&session_id).bind(Utc::now().timestamp_millis() - LIFETIME);
+        let found: Option<(String, i64, String, Option<String>)> = found.fetch_optional(&app.pool).await?;
+        let session = found.map(|(user, since, request, answer)| Session {
+            user,
+            since: DateTime::from_timestamp_millis(since).unwrap_or_default(),
+            is_for_this: request == query && answer.is_none(),
+            answer: answer.filter(|_| request == query),
+        });
+        Ok(Self { app: Arc::clone(app), peer: Peer::of(&parts.extensions).0, query, session, session_id })
+    }
+}
+
+impl Visitor {
+    /// `Err` is the way to the sign-in page.
+    pub(crate) fn user(&self) -> std::result::Result<Subject, Redirect> {
+        let session = self.session.as_ref().ok_or_else(|| Redirect::to("/sign-in"))?;
+        Ok(Subject::user(session.user.as_str()))
+    }
+
+    /// Ends the session before, too: its cookie may have been planted.
+    pub(crate) async fn begin_session(&self, user: &str) -> Result<CookieJar> {
+        self.end_session().await?;
+        let id = Alphanumeric.sample_string(&mut rand::rng(), 43); // 256 bits
+        let begun = sqlx::query("INSERT INTO sessions (id, user, since, request) VALUES (?, ?, ?, ?)");
+        let begun = begun.bind(digest(&id)).bind(user).bind(Utc::now().timestamp_millis()).bind(&self.query);
+        begun.execute(&self.app.pool).await?;
+        let cookie = Cookie::build((cookie_name(&self.app.issuer), id)).path("/").http_only(true);
+        let is_secure = self.app.issuer.starts_with("https:");
+        Ok(CookieJar::new().add(cookie.same_site(SameSite::Lax).secure(is_secure)))
+    }
+
+    pub(crate) async fn end_session(&self) -> Result<()> {
+        let ended = sqlx::query("DELETE FROM sessions WHERE id = ? OR since < ?").bind(&self.session_id);
+        ended.bind(Utc::now().timestamp_millis() - LIFETIME).execute(&self.app.pool).await?;
+        Ok(())
+    }
+
+    /// `request` led to `answer`, which a second press repeats. A sign-in for it is not new any more.
+    pub(crate) async fn keep_answer(&self, request: &str, answer: Option<&str>) -> Result<()> {
+        let kept = sqlx::query("UPDATE sessions SET request = ?, answer = ? WHERE id = ?");
+        kept.bind(request).bind(answer).bind(&self.session_id).execute(&self.app.pool).await?;
+        Ok(())
+    }
+}
+
+/// Browsers send a cookie to every port of a host, so behind http its name has the port. Behind https only
+/// this very host can set it.
+fn cookie_name(issuer: &str) -> String {
+    match issuer.strip_prefix("http://") {
+        Some(host) => format!("session-{}", host.rsplit(':').next().unwrap_or_default()),
+        None => "__Host-session".to_owned(),
+    }
+}
+
+fn digest(cookie: &str) -> Vec<u8> {
+    Sha256::digest(cookie).to_vec()
+}

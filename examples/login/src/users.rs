@@ -1,0 +1,79 @@
+//! Sign-up and sign-in. Of a password only its Argon2 hash is stored.
+
+use std::{net::IpAddr, time::Duration};
+
+use argon2::Argon2;
+use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
+use axum::http::StatusCode;
+use chrono::Utc;
+use serde::Deserialize;
+
+use crate::App;
+use crate::pages::{Problem, Result};
+
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    name: String,
+    password: String,
+    /// `new` or `own`.
+    pub(crate) account: String,
+}
+
+impl App {
+    /// The name of the new user.
+    pub(crate) async fn sign_up(&self, new: Credentials, peer: Option<IpAddr>) -> Result<String> {
+        if new.password.chars().count() < 8 || new.password.len() > 1024 {
+            return Err(wrong("A password has at least eight characters."));
+        }
+        if !(1..=64).contains(&new.name.len()) || !new.name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(wrong("A name has at most 64 letters and digits."));
+        }
+        self.sign_ups.begin(peer, (), Utc::now()).map_err(too_many)?.keep();
+        let hash = self.slowly(|| hash(&new.password)).await??;
+        let insert = sqlx::query("INSERT INTO users (name, password) VALUES (?, ?) ON CONFLICT DO NOTHING");
+        match insert.bind(&new.name).bind(hash).execute(&self.pool).await?.rows_affected() {
+            0 => Err(wrong("This name is taken.")),
+            _ => Ok(new.name),
+        }
+    }
+
+    /// The name of the user, as it was written at sign-up.
+    pub(crate) async fn sign_in(&self, typed: Credentials, peer: Option<IpAddr>) -> Result<String> {
+        // The database compares names without regard to case, so the limit has to.
+        let name = typed.name.to_ascii_lowercase();
+        let attempt = self.guesses.begin(peer, &name, Utc::now()).map_err(too_many)?;
+        let known = sqlx::query_as("SELECT name, password FROM users WHERE name = ?").bind(name);
+        let known: Option<(String, String)> = known.fetch_optional(&self.pool).await?;
+        let user = self.slowly(|| match known {
+            Some((user, hash)) => is_right(&typed.password, &hash).then_some(user),
+            None => hash(&typed.password).ok().and(None), // an unknown name costs what a known one does
+        });
+        let user = user.await?.ok_or_else(|| wrong("The name or the password is wrong."))?;
+        attempt.give_back();
+        Ok(user)
+    }
+
+    /// A few at once, the rest wait; other requests go on in other threads.
+    async fn slowly<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let _turn = self.hashes.acquire().await?;
+        Ok(tokio::task::block_in_place(work))
+    }
+}
+
+fn hash(password: &str) -> password_hash::Result<String> {
+    let salt = rand::random::<[u8; 16]>();
+    Ok(Argon2::default().hash_password_with_salt(password.as_bytes(), &salt)?.to_string())
+}
+
+fn is_right(password: &str, hash: &str) -> bool {
+    Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
+}
+
+fn wrong(sentence: &str) -> Problem {
+    Problem(StatusCode::UNPROCESSABLE_ENTITY, sentence.to_owned())
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
+    Problem(StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
+}
