@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 source tests/clients/lib.sh
 
-FUZZ_SECONDS=10      # for each target
+FUZZ_SECONDS=3       # for each target
 MOST_CRATES=45       # in the tree of the default features
 MOST_TO_TRY=110      # in that of the first command of the README
 
@@ -113,14 +113,9 @@ stage_wasm() {
     done
 }
 
-# What libFuzzer says is long, so only the counts are shown, or the end of it when an input was found.
+# Every parser that a stranger reaches.
 stage_fuzz() {
-    local log=$TARGET/fuzz.log status=0
-    mkdir -p "$TARGET"
-    sh fuzz/run.sh "$FUZZ_SECONDS" >"$log" 2>&1 || status=$?
-    grep -E '^stat::number_of_executed_units' "$log" || true
-    [ "$status" -eq 0 ] || tail -n 100 "$log"
-    return "$status"
+    sh fuzz/run.sh "$FUZZ_SECONDS"
 }
 
 stages=(install format lint features documentation dependencies tests models stores examples packaged clients wasm fuzz)

@@ -1,15 +1,12 @@
 //! Assertions of clients: only a text that the client signed for this server, and in time, authenticates it.
 #![no_main]
 
-mod client;
-mod signing;
-
 use std::sync::OnceLock;
 
-use client::{needs_its_signature, passed_header, server_with};
-use grantor::{AuthorizationServer, Request};
+use grantor::{AuthorizationServer, Endpoint, Request};
+use grantor_fuzz::client::{needs_its_signature, passed_header, server_with};
+use grantor_fuzz::{ISSUER, NOW, escaped, handle, signed};
 use libfuzzer_sys::fuzz_target;
-use signing::{ISSUER, NOW, now_or_never, signed};
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
@@ -59,11 +56,7 @@ fn is_taken(server: &AuthorizationServer, assertion: &str) -> bool {
         ("client_assertion", assertion),
     ];
     let form: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    let response = now_or_never(server.introspect(&Request::post_form(form.join("&"))));
+    let response = handle(server, Endpoint::Introspection, &Request::post_form(form.join("&")));
     assert!(matches!(response.status, 200 | 400 | 401), "{}", response.status);
     response.status == 200
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

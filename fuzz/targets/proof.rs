@@ -2,16 +2,14 @@
 //! nothing else.
 #![no_main]
 
-mod signing;
-
 use std::sync::OnceLock;
 
 use grantor::Request;
 use grantor::dpop::{Dpop, DpopProofs};
 use grantor::jose::{Algorithm, JwkSet, Signer as _, SigningKey, encode_now};
 use grantor::resource::{Guard, Requirement, StaticKeys};
+use grantor_fuzz::{Forgetful, ISSUER, NOW, Still, base64url, guard, key, sha256, signed};
 use libfuzzer_sys::fuzz_target;
-use signing::{Forgetful, ISSUER, NOW, Still, base64url, key, now_or_never, signed};
 
 fuzz_target!(|text: &str| {
     assert!(!passes(text), "no one but the key can sign");
@@ -69,9 +67,9 @@ fn passes(proof: &str) -> bool {
     first
 }
 
-fn guard_takes(guard: &Guard, token: &str, proof: &str) -> bool {
+fn guard_takes(own: &Guard, token: &str, proof: &str) -> bool {
     let request = Request::get("").header("authorization", format!("DPoP {token}")).header("dpop", proof);
-    match now_or_never(guard.check(&request.at_path(PATH), &Requirement::any())) {
+    match guard(own, &request.at_path(PATH), &Requirement::any()) {
         Ok(_) => true,
         Err(response) => {
             assert_eq!(response.status, 401);
@@ -100,9 +98,4 @@ fn claims_for(token: &str) -> String {
 
 fn ath() -> String {
     base64url(&sha256(&world().1))
-}
-
-fn sha256(text: &str) -> Vec<u8> {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(text).to_vec()
 }

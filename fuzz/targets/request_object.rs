@@ -2,16 +2,13 @@
 //! to a registered address.
 #![no_main]
 
-mod client;
-mod signing;
-
 use std::sync::OnceLock;
 
-use client::{needs_its_signature, passed_header, server_with};
 use grantor::client::RequestObjects;
 use grantor::{AuthorizationServer, Request};
+use grantor_fuzz::client::{needs_its_signature, passed_header, server_with};
+use grantor_fuzz::{ISSUER, NOW, authorize, escaped, signed};
 use libfuzzer_sys::fuzz_target;
-use signing::{ISSUER, NOW, now_or_never, signed};
 
 fuzz_target!(|text: &str| {
     // A parameter without a value counts as absent.
@@ -64,6 +61,5 @@ fn counts(object: &str) -> bool {
 
 /// Whether the object leads anywhere but to an error page.
 fn is_taken(server: &AuthorizationServer, object: &str) -> bool {
-    let escaped: String = object.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    now_or_never(server.authorize(&Request::get(format!("client_id=app&request={escaped}")))).is_ok()
+    authorize(server, &Request::get(format!("client_id=app&request={}", escaped(object)))).is_ok()
 }

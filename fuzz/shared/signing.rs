@@ -1,13 +1,12 @@
-//! What the targets of signed texts share: a key, a clock that stands still, and a replay guard that forgets.
+//! A key, clocks, and a replay guard that forgets.
 
-use std::pin::pin;
-use std::sync::OnceLock;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use grantor::jose::{Algorithm, Signer as _, SigningKey};
+use grantor::jose::{Algorithm, JwkSet, Signer as _, SigningKey};
 use grantor::store::ReplayKey;
 use grantor::{BackendError, Clock, ReplayGuard, async_trait};
 
@@ -18,8 +17,22 @@ pub struct Still;
 
 impl Clock for Still {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(NOW, 0).expect("a time")
+        moment(NOW)
     }
+}
+
+/// Each look at it takes this many seconds, so that what is stored expires.
+pub struct Ticking(pub i64);
+
+impl Clock for Ticking {
+    fn now(&self) -> DateTime<Utc> {
+        static SECONDS: AtomicI64 = AtomicI64::new(NOW);
+        moment(SECONDS.fetch_add(self.0, Ordering::Relaxed))
+    }
+}
+
+pub fn moment(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).expect("a time")
 }
 
 /// Forgets, so that every input is judged alike.
@@ -37,10 +50,15 @@ impl ReplayGuard for Forgetful {
     }
 }
 
-/// The key of the client.
-pub fn key() -> &'static SigningKey {
-    static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::generate(Algorithm::EdDsa).expect("a key"))
+/// The key of the client, or of the server.
+pub fn key() -> &'static Arc<SigningKey> {
+    static KEY: OnceLock<Arc<SigningKey>> = OnceLock::new();
+    KEY.get_or_init(|| Arc::new(SigningKey::generate(Algorithm::EdDsa).expect("a key")))
+}
+
+/// Its public half.
+pub fn public_keys() -> JwkSet {
+    JwkSet::new([key().key().clone()]).expect("a key set")
 }
 
 /// This header and this payload under a right signature.
@@ -54,10 +72,7 @@ pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Nothing here waits.
-pub fn now_or_never<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("fixed keys and a store in memory never wait"),
-    }
+pub fn sha256(text: &str) -> Vec<u8> {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(text).to_vec()
 }

@@ -1,20 +1,19 @@
 //! For the targets that feed texts signed by a client: a server that knows the client `app` by its key.
 
 use grantor::client::ClientJwts;
-use grantor::jose::Signer as _;
 use grantor::server::AuthorizationServerBuilder;
 use grantor::{AuthMethod, AuthorizationServer, Client, ClientBuilder, MemoryRegistry, MemoryStore};
 
-use crate::signing::{Forgetful, ISSUER, Still, base64url, key, signed};
+use crate::{Forgetful, ISSUER, Still, base64url, public_keys, signed};
 
 /// The server. `registered` adds to the client, and `configure` to the server.
 pub fn server_with(
     registered: impl FnOnce(ClientBuilder) -> ClientBuilder,
     configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
 ) -> AuthorizationServer {
-    let jwk = serde_json::to_value(key().key()).expect("a key");
-    let client = Client::builder("app").auth_method(AuthMethod::PrivateKeyJwt);
-    let client = registered(client.jwks(serde_json::json!({ "keys": [jwk] }))).build().expect("a client");
+    let keys = serde_json::to_value(public_keys()).expect("a key set");
+    let client = Client::builder("app").auth_method(AuthMethod::PrivateKeyJwt).jwks(keys);
+    let client = registered(client).build().expect("a client");
     let builder = AuthorizationServer::builder(ISSUER)
         .clients(MemoryRegistry::new([client]))
         .store(MemoryStore::new())

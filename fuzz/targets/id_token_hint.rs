@@ -1,0 +1,61 @@
+//! `id_token_hint`: a text that this server did not issue as an `id_token` proves nothing, and one that it
+//! did proves its own client.
+#![no_main]
+
+use std::sync::OnceLock;
+
+use grantor::jose::Signer as _;
+use grantor::{AuthorizationServer, Request};
+use grantor_fuzz::client::passed_header;
+use grantor_fuzz::provider::{SIGNED_OUT, claims, provider, redeemed};
+use grantor_fuzz::{ISSUER, NOW, Still, escaped, key, log_out, login, signed};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fuzz_target!(|text: &str| {
+    let (_, genuine) = world();
+    assert!(!counts(text), "no one but the key can sign");
+    // The same text as claims under a valid header, and as a header before valid claims, both with a valid
+    // signature.
+    if counts(&signed(&header(), text)) {
+        // A member that does not count may be a text that is none.
+        let Ok(said) = serde_json::from_str::<Value>(text) else { return };
+        assert_eq!(
+            (&said["iss"], &said["aud"], &said["sub"]),
+            (&ISSUER.into(), &"web".into(), &"alice".into())
+        );
+        assert!(said["sid"] == genuine["sid"] && said["events"].is_null());
+    }
+    if counts(&signed(text, &genuine.to_string())) {
+        let header = passed_header(text);
+        assert!(
+            header["typ"].is_null()
+                || header["typ"].as_str().expect("a type").to_ascii_lowercase().ends_with("jwt")
+        );
+    }
+});
+
+fn header() -> String {
+    serde_json::json!({ "typ": "JWT", "alg": "EdDSA", "kid": key().key().kid() }).to_string()
+}
+
+/// Whether alice is signed out without a question, and sent to the client of the hint.
+fn counts(hint: &str) -> bool {
+    let query = format!("post_logout_redirect_uri={SIGNED_OUT}&id_token_hint={}", escaped(hint));
+    let left = log_out(&world().0, &Request::get(query), Some(&login("alice", NOW)));
+    left.is_some_and(|(is_asked, to)| {
+        assert!(!is_asked || to.is_none());
+        to.is_some_and(|to| to == SIGNED_OUT)
+    })
+}
+
+/// The server, and the claims of an `id_token` of alice.
+fn world() -> &'static (AuthorizationServer, Value) {
+    static WORLD: OnceLock<(AuthorizationServer, Value)> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let server = provider(|builder| builder.clock(Still));
+        let tokens = redeemed(&server, "scope=openid", NOW).expect("tokens");
+        let claims = claims(tokens["id_token"].as_str().expect("an id_token"));
+        (server, claims)
+    })
+}

@@ -1,0 +1,58 @@
+//! Software statements (RFC 7591 section 2.3): one counts if its issuer signed it, and what it says comes
+//! before what the client says.
+#![no_main]
+
+use std::sync::OnceLock;
+
+use grantor::http::Method;
+use grantor::registration::TrustedIssuers;
+use grantor::{AuthorizationServer, Endpoint, Registration, Request};
+use grantor_fuzz::client::passed_header;
+use grantor_fuzz::provider::{CALLBACK, manage, registering};
+use grantor_fuzz::{NOW, handle, json, public_keys, signed};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+const VOUCHER: &str = "https://voucher.example";
+const HEADER: &str = r#"{"alg":"EdDSA"}"#;
+
+fuzz_target!(|text: &str| {
+    assert!(text.is_empty() || register(text).is_none(), "no one but the key can sign");
+    // The same text as claims, and as a header before valid claims, both with a valid signature.
+    if let Some(registered) = register(&signed(HEADER, text)) {
+        let claims: Value = serde_json::from_str(text).expect("claims");
+        assert_eq!(claims["iss"], VOUCHER);
+        assert!(claims["exp"].is_null() || claims["exp"].as_f64().expect("a time") > NOW as f64 - 1.0);
+        assert!(
+            claims["client_name"].is_null() || registered["client_name"] != "Mine",
+            "the client's own name"
+        );
+        for uri in registered["redirect_uris"].as_array().into_iter().flatten() {
+            let said = claims["redirect_uris"].as_array().is_some_and(|all| all.contains(uri));
+            assert!(said || claims["redirect_uris"].is_null() && uri == CALLBACK, "{uri}");
+        }
+    }
+    let claims = serde_json::json!({ "iss": VOUCHER, "software_id": "1" }).to_string();
+    if register(&signed(text, &claims)).is_some() {
+        passed_header(text);
+    }
+});
+
+fn register(statement: &str) -> Option<Value> {
+    static SERVER: OnceLock<AuthorizationServer> = OnceLock::new();
+    let server = SERVER.get_or_init(|| {
+        let issuers = TrustedIssuers::new().issuer(VOUCHER, &public_keys());
+        registering(Registration::open().software_statements(issuers))
+    });
+    let body = serde_json::json!({
+        "client_name": "Mine", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none",
+        "software_statement": statement,
+    });
+    let response = handle(server, Endpoint::Registration, &Request::json(Method::Post, body.to_string()));
+    if response.status != 201 {
+        return None;
+    }
+    let registered = json(&response);
+    assert_eq!(manage(server, &registered, Method::Delete).status, 204);
+    Some(registered)
+}
