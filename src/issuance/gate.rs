@@ -197,14 +197,13 @@ impl<'a> Gate<'a> {
     fn binding(&self) -> Result<Option<Confirmation>, Reason> {
         let proven = self.asked.confirmation.as_ref();
         let lacks_proof = self.client.requires_dpop() && proven.and_then(Confirmation::jkt).is_none();
-        let is_required =
-            self.rules.requires_bound_tokens || self.rules.switches_for(self.client).bound_tokens;
-        let lacks_key = is_required && proven.is_none();
+        let lacks_key = self.rules.requires_key(self.client) && proven.is_none();
         match lacks_proof || lacks_key {
             false => Ok(proven.cloned()),
             // A browser at the authorization endpoint cannot prove a key.
             true if self.grant_type == GrantType::Implicit => Err(Reason::GrantTypeNotAllowed),
-            true => Err(ProofFlaw::Missing.into()),
+            true if self.rules.takes_proofs => Err(ProofFlaw::Missing.into()),
+            true => Err(ProofFlaw::CertificateMissing.into()),
         }
     }
 

@@ -231,6 +231,11 @@ impl Rules {
         named.unwrap_or_else(|| self.default_algorithm(client).into())
     }
 
+    /// Whether every token of this client must be bound to a key.
+    pub(crate) fn requires_key(&self, client: &Client) -> bool {
+        self.requires_bound_tokens || self.switches_for(client).bound_tokens
+    }
+
     /// The registered resource with this identifier.
     pub(crate) fn resource(&self, id: &str) -> Option<&KnownResource> {
         self.resources.iter().find(|resource| resource.id.as_str() == id)

@@ -33,7 +33,7 @@ pub struct GuardBuilder {
     clock: Arc<dyn Clock>,
     deadline: Duration,
     refuses_in_doubt: bool,
-    is_unlisted: bool,
+    endpoint_of: Option<String>,
     proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     requires_bound_tokens: bool,
 }
@@ -45,6 +45,7 @@ pub(crate) struct LocalServer {
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     pub(crate) requires_bound_tokens: bool,
+    pub(crate) binds_to_certificates: bool,
 }
 
 impl GuardBuilder {
@@ -62,7 +63,7 @@ impl GuardBuilder {
             clock: Arc::new(SystemClock),
             deadline: Duration::from_secs(5),
             refuses_in_doubt: false,
-            is_unlisted: false,
+            endpoint_of: None,
             proofs: None,
             requires_bound_tokens: false,
         }
@@ -147,9 +148,10 @@ impl GuardBuilder {
         self
     }
 
-    /// Omits the metadata document, and its URL in challenges.
-    pub(crate) fn unlisted(mut self) -> Self {
-        self.is_unlisted = true;
+    /// For an endpoint of the server with this issuer: omits the metadata document, and its URL in
+    /// challenges, and takes the nonces of the server.
+    pub(crate) fn endpoint_of(mut self, issuer: &str) -> Self {
+        self.endpoint_of = Some(issuer.to_owned());
         self
     }
 
@@ -224,10 +226,13 @@ impl GuardBuilder {
             return Err(Mistakes(errors));
         };
         let binds = self.local.iter().any(|server| server.requires_bound_tokens);
+        let takes_certificates = self.local.iter().any(|server| server.binds_to_certificates);
         let of_server = || self.local.into_iter().find_map(|server| server.proofs);
-        let keys = KeyCheck::new(self.proofs.or_else(of_server), self.requires_bound_tokens || binds);
+        let is_required = self.requires_bound_tokens || binds;
+        let keys = KeyCheck::new(self.proofs.or_else(of_server), is_required, takes_certificates);
         let inner = Inner {
-            is_unlisted: self.is_unlisted,
+            is_unlisted: self.endpoint_of.is_some(),
+            nonces_of: self.endpoint_of.unwrap_or_else(|| resource.as_str().to_owned()),
             metadata: metadata::document(&resource, &issuers, &scopes, &keys),
             algorithms: keys.algorithms().join(" "),
             keys,

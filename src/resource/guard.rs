@@ -58,6 +58,8 @@ pub(super) struct Inner {
     pub(super) metadata_url: String,
     /// Whether challenges omit it.
     pub(super) is_unlisted: bool,
+    /// Whose nonces its proofs need: its own, or those of the server that it is an endpoint of.
+    pub(super) nonces_of: String,
     pub(super) metadata: Vec<u8>,
     pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
     pub(super) implied: Implied,
@@ -107,7 +109,7 @@ impl Guard {
     /// time (RFC 9449 section 8.2). Refusals have it, and a `GuardLayer` (feature `http`) adds it.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
-        self.inner.keys.nonce(self.inner.resource.as_str(), self.inner.clock.now())
+        self.inner.keys.nonce(&self.inner.nonces_of, self.inner.clock.now())
     }
 
     /// What to add to the response of an accepted request: the nonce for the next proof, if the request has
@@ -134,7 +136,7 @@ impl Guard {
         let Inner { realm, metadata_url, is_unlisted, keys, algorithms, .. } = &*self.inner;
         let metadata = (!is_unlisted).then_some(metadata_url.as_str());
         let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
-        let challenge = Challenge { realm, metadata, dpop, takes_bearer: !keys.is_required() };
+        let challenge = Challenge { realm, metadata, dpop, takes_bearer: keys.takes_bearer() };
         let scheme = Scheme::of(request);
         let response = challenge.answer(self.public_reason(reason), needed, scheme);
         match (scheme, self.dpop_nonce()) {
@@ -147,15 +149,14 @@ impl Guard {
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
-        let Inner { keys, clock, resource, origin, is_unlisted, implied, .. } = &*self.inner;
+        let Inner { keys, clock, resource, nonces_of, origin, is_unlisted, implied, .. } = &*self.inner;
         let presented = presented_by(request, keys.schemes()).map_err(without_access)?;
         let now = clock.now();
         let verified = self.verify(presented.token, now).await;
         let (access, verifier) = verified.map_err(|refusal| (refusal, None))?;
-        let server = resource.as_str();
         // An endpoint of the server is where its configuration says.
-        let base = if *is_unlisted { server } else { origin.as_str() };
-        let at = Target { server, base, has_paths: !is_unlisted };
+        let base = if *is_unlisted { resource.as_str() } else { origin.as_str() };
+        let at = Target { server: nonces_of, base, has_paths: !is_unlisted };
         let proven = keys.check(request, presented, &access, at, now);
         let passed = match proven.and_then(|proven| needed.check(&access, implied, now).map(|()| proven)) {
             Ok(Some(proven)) => self.use_proof(&proven, verifier, &access, now).await,

@@ -13,7 +13,7 @@ use crate::error::{Fault, ProofFlaw, Reason, Refusal};
 use crate::http::bearer::{Presented, Scheme};
 use crate::http::{Certificate, Request};
 use crate::store::ReplayGuard;
-use crate::trust::{Dpop, Place, Proven};
+use crate::trust::{Dpop, PROOF_FIELD, Place, Proven};
 
 /// A resource's settings for bound tokens.
 #[derive(Clone, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct KeyCheck {
     dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     /// Whether a token without a key is refused.
     is_required: bool,
+    /// Whether the key may be that of a client certificate, whose tokens are presented as bearer tokens.
+    takes_certificates: bool,
 }
 
 /// The URL of a request.
@@ -39,8 +41,12 @@ pub(crate) struct Target<'a> {
 const KEPT: Duration = Duration::from_secs(60);
 
 impl KeyCheck {
-    pub(crate) fn new(dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>, is_required: bool) -> Self {
-        Self { dpop, is_required }
+    pub(crate) fn new(
+        dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>,
+        is_required: bool,
+        takes_certificates: bool,
+    ) -> Self {
+        Self { dpop, is_required, takes_certificates }
     }
 
     /// The ways in which a token may be presented.
@@ -58,6 +64,11 @@ impl KeyCheck {
 
     pub(super) fn is_required(&self) -> bool {
         self.is_required
+    }
+
+    /// Whether a token can be presented as a bearer token.
+    pub(crate) fn takes_bearer(&self) -> bool {
+        !self.is_required || self.takes_certificates || self.dpop.is_none()
     }
 
     /// The nonce for new proofs.
@@ -88,6 +99,8 @@ impl KeyCheck {
             (Scheme::Dpop, None) => Err(Reason::TokenUnbound),
             (Scheme::Dpop, Some(key)) => {
                 let (dpop, _) = self.dpop.as_ref().ok_or(Reason::TokenBound)?;
+                // Adapters read the path only of a request with a proof.
+                request.headers.all(PROOF_FIELD).next().ok_or(ProofFlaw::Missing)?;
                 let path = match at.has_paths {
                     true => request.path.as_deref().ok_or(Reason::NotConfigured)?,
                     false => "",

@@ -16,7 +16,14 @@ impl GuardBuilder {
         let issuer = server.rules().issuer.to_string();
         let scopes = self.resource().and_then(|resource| server.scopes_at(&resource));
         let requires_bound_tokens = server.rules().requires_bound_tokens;
-        let known = LocalServer { issuer, scopes, proofs: server.proofs(), requires_bound_tokens };
+        let binds_to_certificates = server.rules().certificates.binds;
+        let known = LocalServer {
+            issuer,
+            scopes,
+            proofs: server.proofs(),
+            requires_bound_tokens,
+            binds_to_certificates,
+        };
         self.known(known).verifier(Local(server))
     }
 }

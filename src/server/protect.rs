@@ -21,10 +21,11 @@ impl AuthorizationServer {
         let needed = Requirement::scopes(scopes);
         let passed = self.pass(request, &needed).await;
         passed.map_err(|refusal| {
-            let algorithms = self.key_check().algorithms().join(" ");
+            let keys = self.key_check();
+            let algorithms = keys.algorithms().join(" ");
             let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
-            let takes_bearer = !self.rules().requires_bound_tokens;
-            let challenge = Challenge { realm: "api", metadata: None, dpop, takes_bearer };
+            let challenge =
+                Challenge { realm: "api", metadata: None, dpop, takes_bearer: keys.takes_bearer() };
             let scheme = Scheme::of(request);
             let response = challenge.answer(refusal.reason(), &needed, scheme);
             match (scheme, self.dpop_nonce()) {
@@ -35,10 +36,11 @@ impl AuthorizationServer {
     }
 
     /// The nonce for the next proof for the server's default audience, like
-    /// [`Guard::dpop_nonce`](crate::Guard::dpop_nonce) for a resource.
+    /// [`Guard::dpop_nonce`](crate::Guard::dpop_nonce) for a resource. All endpoints of a server have the same
+    /// nonces.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
-        self.key_check().nonce(&self.rules().audience, self.now())
+        self.key_check().nonce(&self.rules().issuer, self.now())
     }
 
     async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refusal> {
@@ -50,7 +52,7 @@ impl AuthorizationServer {
             return Err(Reason::TokenAudienceWrong.into());
         }
         let rules = self.rules();
-        let at = Target { server: &rules.audience, base: origin_of(&rules.issuer), has_paths: true };
+        let at = Target { server: &rules.issuer, base: origin_of(&rules.issuer), has_paths: true };
         let now = self.now();
         let proven = keys.check(request, presented, &access, at, now)?;
         needed.check(&access, &Implied::default(), now)?;
@@ -62,7 +64,8 @@ impl AuthorizationServer {
     }
 
     fn key_check(&self) -> KeyCheck {
-        KeyCheck::new(self.proofs(), self.rules().requires_bound_tokens)
+        let rules = self.rules();
+        KeyCheck::new(self.proofs(), rules.requires_bound_tokens, rules.certificates.binds)
     }
 }
 

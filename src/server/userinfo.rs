@@ -129,7 +129,8 @@ impl AuthorizationServer {
     fn userinfo_guard(&self) -> Option<&Guard> {
         let make = || {
             let url = self.url_of(Endpoint::UserInfo)?;
-            let guard = Guard::builder(url).verifier(OwnTokens(Arc::downgrade(&self.inner))).unlisted();
+            let guard = Guard::builder(url).verifier(OwnTokens(Arc::downgrade(&self.inner)));
+            let guard = guard.endpoint_of(&self.rules().issuer);
             let guard =
                 guard.realm("userinfo").allow_http_loopback().deadline(self.rules().policy.store_deadline);
             let guard = guard.proofs(self.proofs());

@@ -30,7 +30,7 @@ use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::grant::{GrantId, Subject};
 use crate::http::form::Form;
 use crate::http::{Certificate, Request};
-use crate::issuance::{Facts, RequestedAccess};
+use crate::issuance::{Facts, RequestedAccess, Rules};
 use crate::trust::Proven;
 use new_grant::Bounds;
 use redemption::Redemption;
@@ -157,19 +157,24 @@ impl AwaitsClient for TokenRequest {
 
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Authenticated, Refusal> {
         facts.rules.check_proof_algorithm(self.proof_algorithm, client.client())?;
-        let asked = bound(self.asked, client.client(), self.certificate.as_ref())?;
+        let asked = bound(self.asked, client.client(), self.certificate.as_ref(), facts.rules)?;
         Authenticated::new(client, self.ask, asked)
     }
 }
 
 /// Binds the tokens of a client that wants that to the certificate of the connection (RFC 8705 section 3),
-/// before anything is spent.
+/// before anything is spent. Where tokens must have a key and no other one is proven, any client's.
 fn bound(
     asked: RequestedAccess,
     client: &Client,
     certificate: Option<&Certificate>,
+    rules: &Rules,
 ) -> Result<RequestedAccess, Reason> {
-    if !client.binds_to_certificates() {
+    let needs_some_key = asked.confirmation.is_none()
+        && rules.certificates.binds
+        && rules.requires_key(client)
+        && certificate.is_some();
+    if !client.binds_to_certificates() && !needs_some_key {
         return Ok(asked);
     }
     let print = certificate.ok_or(ProofFlaw::CertificateMissing)?.thumbprint();

@@ -11,7 +11,7 @@ use grantor::resource::Requirement;
 use grantor::{AuthMethod, Client, MemoryRegistry, Policy, Profile, Reason, Request};
 use serde_json::{Value, json};
 
-use crate::support::asserting::{by_assertion, claims, jwks, set_of, signing};
+use crate::support::asserting::{Asserting, by_assertion, claims, jwks, set_of, signing};
 use crate::support::banking::{BOTH, Bank, Of};
 use crate::support::certificates::Identity;
 use crate::support::guarded::{call, forged};
@@ -53,11 +53,12 @@ async fn fp_04_no_token_is_without_a_key_and_a_refusal_spends_nothing() {
 
 #[tokio::test]
 async fn fp_04_a_certificate_is_a_key_too() {
-    for of in BOTH {
+    // A client that registered nothing has the key that it shows.
+    for (of, registers) in BOTH.into_iter().flat_map(|of| [(of, true), (of, false)]) {
         let bank = Bank::with(
             of,
             Profile::Fapi2Security,
-            |client| client.certificate_bound_access_tokens(true),
+            |client| client.certificate_bound_access_tokens(registers),
             |builder| builder.certificate_bound_access_tokens(),
         );
         let own = Identity::self_signed("bank");
@@ -73,8 +74,24 @@ async fn fp_04_a_certificate_is_a_key_too() {
         assert_eq!(Answer(server.token(&ask(None)).await).status(), 400, "{of:?}");
         let guarded = || call(&bound.access_token());
         assert!(server.protect(&guarded().with_certificate(own.shown()), &[]).await.is_ok(), "{of:?}");
-        assert_eq!(server.protect(&guarded(), &[]).await.unwrap_err().status, 401, "{of:?}");
+        let refused = server.protect(&guarded(), &[]).await.unwrap_err();
+        assert_eq!(refused.status, 401, "{of:?}");
+        let schemes: Vec<_> =
+            refused.headers.iter().filter(|(name, _)| *name == "www-authenticate").collect();
+        assert!(schemes.iter().any(|(_, challenge)| challenge.starts_with("Bearer ")), "{schemes:?}");
     }
+}
+
+#[tokio::test]
+async fn fp_04_without_dpop_the_missing_key_is_a_certificate() {
+    let server = Asserting::with(
+        |_| Vec::new(),
+        |builder| builder.profile(Profile::Fapi2Security).certificate_bound_access_tokens(),
+    );
+    let answer = server.asks(&server.assertion(json!({}))).await;
+    assert_eq!(answer.error(), (400, "invalid_request".to_owned()));
+    let missing = Reason::Proof(ProofFlaw::CertificateMissing);
+    assert_eq!(server.fixture.log.last_reason(), Some(missing));
 }
 
 /// A bank of a server whose policy allowed more, which is then held to the profile.

@@ -282,7 +282,8 @@ async fn oi_58_a_token_that_is_bound_to_a_key_works_with_a_proof_of_it_alone() {
 
     let first = ask(&prover.proof("GET", USERINFO, json!({ "ath": hash(&token) }))).await;
     assert_eq!(first.error(), (401, "use_dpop_nonce".to_owned()));
-    let nonce = nonce_of(&first).expect("the nonce of UserInfo");
+    let own = nonce_of(&first).expect("the nonce of UserInfo");
+    assert_eq!(own, nonce, "all endpoints of a server have the same");
     let good =
         |prover: &Prover| prover.proof("GET", USERINFO, json!({ "ath": hash(&token), "nonce": nonce }));
     for bad in [prover.proof("GET", USERINFO, json!({ "nonce": nonce })), good(&thief), String::new()] {

@@ -83,7 +83,11 @@ async fn one_signer_has_keys_of_several_algorithms_and_a_resource_names_the_one_
     let mut patient = Policy::default();
     patient.store_deadline = Duration::from_secs(60); // on a busy machine, an RSA key takes seconds to make
     let fixture = Fixture::with(|b| {
-        b.policy(patient).token_signer(signer).access_tokens(AccessTokens::Jwt).resource(old).resource(Resource::new(API))
+        b.policy(patient)
+            .token_signer(signer)
+            .access_tokens(AccessTokens::Jwt)
+            .resource(old)
+            .resource(Resource::new(API))
     });
     for (resource, algorithm) in [(API, Algorithm::EdDsa), ("https://old.example", Algorithm::Rs256)] {
         let form = [("grant_type", "client_credentials"), ("resource", resource)];
