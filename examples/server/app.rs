@@ -23,6 +23,7 @@ use crate::playground::{self, Playground};
 use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::Site;
+use crate::stores::Connections;
 use crate::users::Users;
 use crate::{account, api, applications, authorize, device, health, key_page, login, logout, pages, step_up};
 
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     /// What signs access tokens, if anything does.
     pub(crate) keys: Option<Keys>,
     pub(crate) registry: Arc<Clients>,
+    pub(crate) connections: Connections,
     /// Whether another process can open the client secrets that are sealed here.
     pub(crate) keeps_sealed_secrets: bool,
     pub(crate) users: Arc<Users>,

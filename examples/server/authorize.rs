@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use grantor::adapter::axum::{Peer, read};
 use grantor::http::{Method, Request};
 use grantor::{Consent, LoginReason, LoginRequired, ShowLogin, Unasked};
@@ -109,6 +110,7 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
         Some(since) => ask.seen(since),
         None => ask,
     };
+    let since = ask.since();
     let signed_in = session.and_then(Session::signed_in);
     let Some(by) = signed_in else {
         return Err(match ask.login_required().await {
@@ -123,14 +125,20 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
                 Unasked::Ask(consent) => Err(consent.consent_required().await.into_response()),
             }
         }
-        grantor::SignedIn::Consent(consent) => Ok(consent),
+        grantor::SignedIn::Consent(consent) => {
+            let wished = by.user.has_pin() && wishes_for_pin(&consent, by.acr);
+            match wished && session.is_some_and(|session| session.offer_pin(&key, since)) {
+                true => Err(to_pin(app, session, request, since)),
+                false => Ok(consent),
+            }
+        }
         grantor::SignedIn::Reauthenticate(login) => Err(match login.because() {
             LoginReason::Stale
             | LoginReason::PromptLogin
             | LoginReason::SelectAccount
             | LoginReason::OtherUser => to_login(app, session, request, &login),
             LoginReason::StepUp if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) => {
-                to_pin(app, session, request, &login)
+                to_pin(app, session, request, since)
             }
             // There is no page for it here.
             _ => login.cannot().await.into_response(),
@@ -139,14 +147,21 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
     }
 }
 
+/// Whether the request prefers a sign-in with a PIN. In OpenID Connect this is voluntary, so the page is
+/// offered once for each request.
+fn wishes_for_pin(consent: &Consent, acr: &str) -> bool {
+    let wishes = |class: &str| consent.requested().acr_values().any(|wanted| wanted == class);
+    wishes(BY_PIN) && !wishes(acr)
+}
+
 /// To the sign-in page. The moment at which the request was first seen stays in the session.
 fn to_login(app: &App, session: Option<&Session>, request: &Request, login: &ShowLogin) -> Response {
-    go(app, session, request, login, |back| sign_in_for(app, back, login))
+    go(app, session, request, login.since(), |back| sign_in_for(app, back, login))
 }
 
 /// To the second page of the sign-in.
-fn to_pin(app: &App, session: Option<&Session>, request: &Request, login: &ShowLogin) -> Response {
-    go(app, session, request, login, |back| {
+fn to_pin(app: &App, session: Option<&Session>, request: &Request, since: DateTime<Utc>) -> Response {
+    go(app, session, request, since, |back| {
         let query = serde_urlencoded::to_string([("return_to", back)]).unwrap_or_default();
         see_other(&format!("{}?{query}", app.site.path(step_up::PATH)))
     })
@@ -156,14 +171,14 @@ fn go(
     app: &App,
     session: Option<&Session>,
     request: &Request,
-    login: &ShowLogin,
+    since: DateTime<Utc>,
     to: impl FnOnce(&str) -> Response,
 ) -> Response {
     let back = in_a_path(app, "/authorize", request);
     let Some(back) = local_path(&back) else {
         return app.pages.oauth_error(StatusCode::BAD_REQUEST, "invalid_request", TOO_LONG);
     };
-    let keep = |session: &Session| session.keep_first_seen(&graphic(&query_of(request)), login.since());
+    let keep = |session: &Session| session.keep_first_seen(&graphic(&query_of(request)), since);
     match session {
         Some(session) => {
             keep(session);

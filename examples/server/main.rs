@@ -146,8 +146,11 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     let app = setup::app(config, address).await?;
-    tokio::spawn(app.server.clone().keep_sweeping(SWEEP));
-    serve(listener, address, app.router(), tls).await.map_err(|error| vec![error.to_string()])
+    let sweeping = tokio::spawn(app.server.clone().keep_sweeping(SWEEP));
+    let served = serve(listener, address, app.clone().router(), tls).await;
+    sweeping.abort();
+    app.connections.close().await;
+    served.map_err(|error| vec![error.to_string()])
 }
 
 async fn serve(
@@ -156,6 +159,7 @@ async fn serve(
     router: axum::Router,
     tls: Option<TlsServer>,
 ) -> std::io::Result<()> {
+    let asked_to_stop = asked_to_stop()?;
     // Only now, when a connection is accepted: the program that started this one waits for the line.
     let mut out = std::io::stdout();
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -163,7 +167,7 @@ async fn serve(
     out.flush()?;
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let until = async move {
-        asked_to_stop().await;
+        asked_to_stop.await;
         let _ = stopping.send(());
     };
     let serving = async {
@@ -191,20 +195,25 @@ async fn serve(
     }
 }
 
-/// SIGINT or SIGTERM.
+/// SIGINT or SIGTERM, from this call on.
 #[cfg(unix)]
-async fn asked_to_stop() {
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() {
-    let _ = tokio::signal::ctrl_c().await;
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 /// `RUST_LOG` has the form `info` or `grantor=debug,info`.

@@ -4,8 +4,9 @@
 //! signing in as well, for the token in the sign-in form. Signing in makes a new one, so a planted session id
 //! is useless afterwards (session fixation).
 //!
-//! It remembers when each authorization request was first seen, for a login that has to be newer, and how
-//! each consent page was answered, for a button that is pressed twice.
+//! It remembers when each authorization request was first seen, for a login that has to be newer, whether the
+//! page for the PIN was offered for it, and how each consent page was answered, for a button that is pressed
+//! twice.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -187,8 +188,17 @@ pub(crate) struct Session {
     once: Mutex<Option<NewApplication>>,
 }
 
-/// When the requests that wait for a sign-in were first seen, by the digest of each.
-struct FirstSeen(Mutex<Expiring<Key, DateTime<Utc>>>);
+/// The requests that wait for a sign-in, by the digest of each.
+struct FirstSeen(Mutex<Expiring<Key, Waiting>>);
+
+/// What is kept of a request that waits for a sign-in.
+#[derive(Clone, Copy)]
+struct Waiting {
+    /// When it was first seen.
+    since: DateTime<Utc>,
+    /// Whether the user was offered to sign in with the PIN, too.
+    is_pin_offered: bool,
+}
 
 impl Default for FirstSeen {
     fn default() -> Self {
@@ -280,7 +290,7 @@ impl Session {
 
     /// When this request was first seen, if it has sent the user to sign in.
     pub(crate) fn first_seen(&self, request: &str) -> Option<DateTime<Utc>> {
-        lock(&self.first_seen.0).get(&digest(request), Instant::now()).copied()
+        lock(&self.first_seen.0).get(&digest(request), Instant::now()).map(|waiting| waiting.since)
     }
 
     /// Keeps the moment until the request is answered.
@@ -288,8 +298,20 @@ impl Session {
         let (key, now) = (digest(request), Instant::now());
         let mut seen = lock(&self.first_seen.0);
         if seen.get(&key, now).is_none() {
-            seen.insert(key, since, now);
+            seen.insert(key, Waiting { since, is_pin_offered: false }, now);
         }
+    }
+
+    /// Whether the page for the PIN is still to be offered for this request, which was first seen then. It
+    /// counts as offered from now on, until the request is answered.
+    pub(crate) fn offer_pin(&self, request: &str, since: DateTime<Utc>) -> bool {
+        let (key, now) = (digest(request), Instant::now());
+        let mut seen = lock(&self.first_seen.0);
+        let before = seen.get(&key, now).copied().unwrap_or(Waiting { since, is_pin_offered: false });
+        if !before.is_pin_offered {
+            seen.insert(key, Waiting { is_pin_offered: true, ..before }, now);
+        }
+        !before.is_pin_offered
     }
 
     /// The request is answered: the same one is a new one from now on.

@@ -151,6 +151,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         server,
         keys,
         registry,
+        connections: stores.connections,
         keeps_sealed_secrets,
         users,
         sessions: Sessions::new(site.secure, &site.host),

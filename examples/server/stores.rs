@@ -17,7 +17,35 @@ pub(crate) struct Stores {
     pub(crate) replays: Arc<dyn ReplayGuard>,
     /// Where the signing keys are, unless `[keys]` names a file.
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) connections: Connections,
 }
+
+/// What all of it goes through.
+pub(crate) enum Connections {
+    None,
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+    Redis(RedisStore),
+}
+
+impl Connections {
+    /// Waits for what has begun, but not long, and closes the store: the last process that closes a file of
+    /// SQLite leaves no log beside it.
+    pub(crate) async fn close(&self) {
+        let closed = async {
+            match self {
+                Self::None => {}
+                Self::Sqlite(store) => store.close().await,
+                Self::Postgres(store) => store.close().await,
+                Self::Redis(store) => store.close().await,
+            }
+        };
+        let _ = tokio::time::timeout(CLOSING, closed).await;
+    }
+}
+
+/// A database that does not answer does not keep the process from ending.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// The addresses that there are, for people.
 pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST, \
@@ -51,23 +79,32 @@ impl Stores {
                     clients: Arc::new(MemoryRegistry::default()),
                     replays: store,
                     keys: Arc::new(MemoryKeyStore::new()),
+                    connections: Connections::None,
                 })
             }
-            "sqlite" => SqliteStore::open(address).await.map(Self::of).map_err(one_line),
-            "postgres" | "postgresql" => {
-                PostgresStore::connect(address).await.map(Self::of).map_err(one_line)
+            "sqlite" => {
+                let store = SqliteStore::open(address).await.map_err(one_line)?;
+                Ok(Self::of(store, Connections::Sqlite))
             }
-            _ => redis(address).await.map(Self::of),
+            "postgres" | "postgresql" => {
+                let store = PostgresStore::connect(address).await.map_err(one_line)?;
+                Ok(Self::of(store, Connections::Postgres))
+            }
+            _ => Ok(Self::of(redis(address).await?, Connections::Redis)),
         }
     }
 
     /// One database for all of it.
-    fn of(store: impl TokenStore + Registrar + ReplayGuard + KeyStore + Clone + 'static) -> Self {
+    fn of<S>(store: S, connections: fn(S) -> Connections) -> Self
+    where
+        S: TokenStore + Registrar + ReplayGuard + KeyStore + Clone + 'static,
+    {
         Self {
             grants: Arc::new(store.clone()),
             clients: Arc::new(store.clone()),
             replays: Arc::new(store.clone()),
-            keys: Arc::new(store),
+            keys: Arc::new(store.clone()),
+            connections: connections(store),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the pages of a host owe to OAuth, shown on `examples/server` over HTTP.
 
 use crate::support::browser::{Answer, Browser, Server, unescape};
-use crate::support::{VERIFIER, code_query, encode};
+use crate::support::{VERIFIER, code_query, encode, redemption};
 
 fn query(client: &str) -> String {
     encode(&code_query(client, "read write"))
@@ -291,12 +291,13 @@ fn ft_30_a_request_that_wants_a_new_login_gets_one_and_then_the_consent_page() {
     assert!(follow(&mut visitor, &back).0.starts_with("/consent?"));
 }
 
+/// A user with a PIN.
+const CAROL: &str =
+    "[[users]]\nusername = \"carol\"\nsub = \"user-carol\"\npassword = \"sesame\"\npin = \"4711\"\n";
+
 #[test]
 fn ft_29_a_stronger_sign_in_is_a_second_page() {
-    let server = Server::start_with(
-        "",
-        "[[users]]\nusername = \"carol\"\nsub = \"user-carol\"\npassword = \"sesame\"\npin = \"4711\"",
-    );
+    let server = Server::start_with("", CAROL);
     let request = format!("{}&acr_values=3+2", query("conf"));
     let mut carol = server.signed_in("carol", "sesame");
     let (at, page) = follow(&mut carol, &format!("/authorize?{request}"));
@@ -330,11 +331,39 @@ fn ft_29_a_stronger_sign_in_is_a_second_page() {
 }
 
 #[test]
+fn ft_29_a_wish_for_a_stronger_sign_in_offers_the_second_page_once() {
+    let server = Server::start_with("", &format!("{CAROL}[keys]\nalgorithms = [\"RS256\"]\n[openid]"));
+    let wish = |acr| encode(&[code_query("conf", "openid read"), vec![("acr_values", acr)]].concat());
+    let (request, at_authorize) = (wish("3 2"), format!("/authorize?{}", wish("3 2")));
+    let approved = |carol: &mut Browser<'_>| {
+        let code = carol.decide(&request, "approve").location_parameter("code").unwrap();
+        let tokens = carol.post_as_conf("/token", &redemption(&code));
+        let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
+        carol.post_as_conf("/introspect", &[("token", token)])["acr"].clone()
+    };
+    let mut carol = server.signed_in("carol", "sesame");
+    assert!(follow(&mut carol, &at_authorize).0.starts_with("/login/pin?"));
+    assert!(follow(&mut carol, &at_authorize).0.starts_with("/consent?"), "once is enough for a wish");
+    assert_eq!(approved(&mut carol), "1");
+
+    let (at, page) = follow(&mut carol, &at_authorize);
+    assert!(at.starts_with("/login/pin?"), "{at}: an answered request is a new one");
+    let back = submit(&mut carol, &page, "/login/pin", &[("pin", "4711")]);
+    assert!(follow(&mut carol, &back).0.starts_with("/consent?"));
+    assert_eq!(approved(&mut carol), "2");
+
+    // A sign-in that is enough, and a user without a PIN.
+    for (user, password, acr) in
+        [("carol", "sesame", "2 1"), ("carol", "sesame", "3"), ("alice", "wonderland", "2")]
+    {
+        let (at, _) = follow(&mut server.signed_in(user, password), &format!("/authorize?{}", wish(acr)));
+        assert!(at.starts_with("/consent?"), "{user}, {acr}: {at}");
+    }
+}
+
+#[test]
 fn ft_29_wrong_pins_end_the_session() {
-    let server = Server::start_with(
-        "",
-        "[[users]]\nusername = \"carol\"\nsub = \"user-carol\"\npassword = \"sesame\"\npin = \"4711\"",
-    );
+    let server = Server::start_with("", CAROL);
     let mut carol = server.signed_in("carol", "sesame");
     let page = carol.get("/login/pin?return_to=%2F");
     let csrf = page.hidden("csrf");

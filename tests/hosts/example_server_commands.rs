@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::support::browser::Config;
+use crate::support::browser::{Config, Server};
 use crate::support::folder::Folder;
 use crate::support::programs::program;
 
@@ -71,6 +71,20 @@ fn what_cannot_start_is_one_line_and_exit_status_2() {
         assert_eq!((code, out.as_str(), errors.len()), (2, "", 1), "{err}");
         assert!(errors[0].contains(expected), "{expected}: {err}");
     }
+}
+
+#[test]
+fn a_server_that_is_stopped_and_a_command_leave_no_log_beside_the_file_of_sqlite() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    done(&[path(&config), "keys", "list"]);
+    assert_eq!(folder.names(), ["grants.db"], "after a command");
+    let server = Server::start(&format!("store = \"sqlite:{}\"", folder.file("grants.db").display()));
+    let form = [("grant_type", "client_credentials")];
+    assert!(server.browser().post_as_conf("/token", &form)["access_token"].is_string());
+    assert!(folder.names().len() > 1, "a log while it runs");
+    server.stop();
+    assert_eq!(folder.names(), ["grants.db"], "after a server");
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Server {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
+    /// Asks it to end, as a service manager does, and waits until it has.
+    pub fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success() && self.child.wait().unwrap().success());
+    }
+
     /// A browser without cookies.
     pub fn browser(&self) -> Browser<'_> {
         let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false);

@@ -9,7 +9,8 @@ use crate::app::App;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Each grant in force: id, application, user, scope, when it began and when it ends at the latest.
+    /// Each grant in force: id, application, user, scope, when it began, and until when it is kept if it is not
+    /// used before.
     List(Of),
     /// Ends grants, and every token of theirs that is looked up; a signed one is believed until it expires.
     Revoke {
@@ -80,13 +81,13 @@ async fn list(app: &App, filter: &Filter) -> Result<(), String> {
 
 fn show(record: &Record) -> Result<(), String> {
     let grant = record.grant();
-    let (began, ends) = (moment(grant.created()), moment(grant.expires()));
+    let (began, kept_until) = (moment(grant.created()), moment(grant.expires()));
     line(&[
         &grant.id(),
         &grant.client().as_str(),
         &grant.subject().id(),
         &grant.scope().as_str(),
         &began,
-        &ends,
+        &kept_until,
     ])
 }

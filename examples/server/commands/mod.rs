@@ -66,6 +66,7 @@ pub(crate) async fn run(command: Command, config: Config) -> Result<(), Vec<Stri
         Command::Grants(command) => grants::run(command, &app).await,
         Command::Keys(command) => keys::run(command, &app).await,
     };
+    app.connections.close().await;
     done.map_err(|error| vec![error])
 }
 
