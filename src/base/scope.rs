@@ -69,11 +69,7 @@ impl Scope {
         if self.is_same_text(other) {
             return other.clone();
         }
-        if self.is_subset(other) {
-            return self.clone();
-        }
-        let shared: Vec<&str> = self.iter().filter(|t| other.contains(t)).collect();
-        Self::join(&shared)
+        self.filtered(|token| other.contains(token))
     }
 
     /// The tokens that are in either. It can have more than a request may name.
@@ -87,9 +83,14 @@ impl Scope {
     /// All tokens but this one.
     #[must_use]
     pub fn without(&self, token: &str) -> Self {
-        match self.contains(token) {
-            true => Self::join(&self.iter().filter(|own| *own != token).collect::<Vec<_>>()),
-            false => self.clone(),
+        self.filtered(|own| own != token)
+    }
+
+    /// The tokens that satisfy this; the same text, if all do.
+    pub(crate) fn filtered(&self, holds: impl Fn(&str) -> bool) -> Self {
+        match self.iter().all(&holds) {
+            true => self.clone(),
+            false => Self::join(&self.iter().filter(|token| holds(token)).collect::<Vec<_>>()),
         }
     }
 

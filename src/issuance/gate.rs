@@ -174,12 +174,13 @@ impl<'a> Gate<'a> {
         let offer = self.offer(subject, ceiling.scope)?;
         let resources = ceiling.resources.clone();
         let audience = self.audience(&resources)?;
-        let scope = self.rules.scope_for(audience.as_ref(), offer.rights.scope);
-        if scope.is_empty() && self.wanted().is_some_and(|wanted| !wanted.is_empty()) {
-            return Err(Reason::ScopeExceeded);
-        }
+        let scope = self.rules.scope_for(audience.as_ref(), &offer.rights.scope);
         let details = self.rules.detail_types.narrow(ceiling.details, &self.asked.details)?;
         let details = self.rules.details_for(audience.as_ref(), self.client, &details);
+        let is_cut = scope.is_empty() && !ceiling.scope.is_empty();
+        if is_cut && !self.needs_no_scope(audience.as_ref(), &details) {
+            return Err(Reason::ScopeExceeded);
+        }
         if details.is_empty() && !self.asked.details.is_empty() {
             return Err(Reason::DetailsExceeded);
         }
@@ -191,6 +192,29 @@ impl<'a> Gate<'a> {
         let confirmation = self.binding()?;
         let rights = AccessRights { scope, details, resources, confirmation }.within(ceiling)?;
         Ok(Issuance { rights, audience, format, algorithm, ..offer })
+    }
+
+    /// Whether a token for this audience may go without a scope that was granted. The answer cannot say that
+    /// it has none (RFC 6749 section 5.1), so a client that named one would believe that it has that.
+    fn needs_no_scope(&self, audience: Option<&ResourceId>, details: &AuthorizationDetails) -> bool {
+        let has_no_scopes = self.rules.own_scope(audience).is_some_and(Scope::is_empty);
+        !self.asks_for_scope() && (has_no_scopes || !details.is_empty())
+    }
+
+    /// That a token for one of these resources, or for the default audience, can have some of the scope.
+    fn check_scope_at(&self, targets: &ResourceIndicators, scope: &Scope) -> Result<(), Reason> {
+        let fits = |audience: Option<&ResourceId>| {
+            let has_some = !self.rules.scope_for(audience, scope).is_empty();
+            has_some || self.needs_no_scope(audience, &self.asked.details)
+        };
+        let is_usable = match targets.as_slice() {
+            [] => fits(None),
+            named => named.iter().any(|target| fits(Some(target))),
+        };
+        match is_usable || scope.is_empty() {
+            true => Ok(()),
+            false => Err(Reason::ScopeExceeded),
+        }
     }
 
     /// The key that a token is bound to: the proven one, if it is enough for the server and the client.
@@ -245,10 +269,7 @@ impl<'a> Gate<'a> {
             client: Arc::clone(client),
             subject: subject.clone(),
             sub: self.rules.sub_of(subject, client)?,
-            rights: AccessRights {
-                scope: asked.intersection(&self.rules.ceiling(client)),
-                ..AccessRights::default()
-            },
+            rights: AccessRights { scope: self.limited(asked), ..AccessRights::default() },
             audience: None,
             format: AccessTokens::Opaque,
             algorithm: None,
@@ -280,6 +301,17 @@ impl<'a> Gate<'a> {
         }
     }
 
+    /// What a request for this has of a granted scope, before a resource narrows it.
+    pub(crate) fn scope_within(&self, granted: &Scope) -> Scope {
+        let wanted = self.wanted();
+        self.limited(wanted.as_deref().unwrap_or(granted)).intersection(granted)
+    }
+
+    /// The part of a scope that the client may have.
+    fn limited(&self, scope: &Scope) -> Scope {
+        scope.intersection(&self.rules.ceiling(self.client))
+    }
+
     fn asks_for_scope(&self) -> bool {
         self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty())
     }
@@ -288,8 +320,8 @@ impl<'a> Gate<'a> {
     pub(crate) fn pass_new(&self, subject: &Subject) -> Result<Issuance, Reason> {
         let (ceiling, targets) = self.new_terms()?;
         match self.grant_type.facts().begins {
-            Begins::Code => Ok(self.offer(subject, &ceiling)?.with(targets, self.asked)),
-            Begins::DeviceCode => Ok(self.permit(subject, &ceiling)?.with(targets, self.asked)),
+            Begins::Code => self.promise(self.offer(subject, &ceiling)?, targets),
+            Begins::DeviceCode => self.promise(self.permit(subject, &ceiling)?, targets),
             Begins::Tokens => {
                 let (scope, resources) = (&ceiling, &targets);
                 let details = &self.asked.details;
@@ -297,6 +329,12 @@ impl<'a> Gate<'a> {
                 self.pass(Granted { subject, rights })
             }
         }
+    }
+
+    /// A code of either kind for these resources, of which one at least can have a token.
+    fn promise(&self, offer: Issuance, targets: ResourceIndicators) -> Result<Issuance, Reason> {
+        self.check_scope_at(&targets, &offer.rights.scope)?;
+        Ok(offer.with(targets, self.asked))
     }
 
     /// The gate of a response with only an `id_token`: there is no access token to bind to a key or a

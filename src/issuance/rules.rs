@@ -14,7 +14,7 @@ use crate::base::{
 use crate::client::auth::{AssertionRules, CertificateRules};
 use crate::client::{Client, ClientErrors, GrantType, MessageSigning, Profile, RequestObjects, Switches};
 use crate::error::{ProofFlaw, Reason};
-use crate::openid::OpenIdRules;
+use crate::openid::{OpenIdRules, is_of_login};
 
 /// The rules of a server, for every decision.
 #[derive(Clone, Debug)]
@@ -271,12 +271,18 @@ impl Rules {
         chosen.filter(|chosen| allowed.contains(chosen)).map(Some).ok_or(Reason::NotConfigured)
     }
 
-    /// The part of a scope that this audience knows.
-    pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
+    /// The scopes of this audience, if it has a list of its own.
+    pub(crate) fn own_scope(&self, audience: Option<&ResourceId>) -> Option<&Scope> {
         let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        match self.resource(audience).and_then(|resource| resource.scope.as_ref()) {
-            Some(understood) => scope.intersection(understood),
-            None => scope,
+        self.resource(audience).and_then(|resource| resource.scope.as_ref())
+    }
+
+    /// The part of a scope that a token for this audience has: what the audience knows, and `openid` and
+    /// `offline_access`, which no resource has to know.
+    pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: &Scope) -> Scope {
+        match self.own_scope(audience) {
+            Some(own) => scope.filtered(|token| is_of_login(token) || own.contains(token)),
+            None => scope.clone(),
         }
     }
 

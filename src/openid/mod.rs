@@ -67,6 +67,11 @@ pub const OPENID: &str = "openid";
 /// section 11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
+/// Whether a scope is about the login or the grant, and not about a resource.
+pub(crate) fn is_of_login(scope: &str) -> bool {
+    scope == OPENID || scope == OFFLINE_ACCESS
+}
+
 /// A `nonce` may be this long, in characters.
 pub const MAX_NONCE: usize = 512;
 

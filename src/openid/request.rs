@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::names::is_of_protocol;
+use crate::base::StrictJson;
 use crate::error::Reason;
 
 /// The parameter `claims` may be this long, in bytes.
@@ -44,13 +45,13 @@ impl ClaimsRequest {
     /// Reads the parameter. Members that are not known are ignored.
     ///
     /// # Errors
-    /// [`Reason::ClaimsMalformed`]: it is no JSON object, asks for claims in another form than that of
-    /// section 5.5, or is too large.
+    /// [`Reason::ClaimsMalformed`]: it is no JSON object, has a member twice at any depth, asks for claims in
+    /// another form than that of section 5.5, or is too large.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         if text.len() > MAX_CLAIMS_LENGTH {
             return Err(Reason::ClaimsMalformed);
         }
-        let Ok(Value::Object(mut object)) = serde_json::from_str(text) else {
+        let Ok(StrictJson(Value::Object(mut object))) = serde_json::from_str(text) else {
             return Err(Reason::ClaimsMalformed);
         };
         let request =

@@ -59,7 +59,10 @@ impl AuthorizationServer {
     fn scopes_at(&self, resource: &ResourceId) -> Option<Vec<String>> {
         let rules = self.rules();
         let is_known = rules.audience == resource.as_str() || rules.resource(resource.as_str()).is_some();
-        let scope = rules.scope_for(Some(resource), rules.scope.clone());
+        let scope = match rules.own_scope(Some(resource)) {
+            Some(own) => rules.scope.intersection(own),
+            None => rules.scope.clone(),
+        };
         is_known.then(|| scope.iter().map(str::to_owned).collect())
     }
 }

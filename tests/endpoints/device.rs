@@ -157,6 +157,8 @@ async fn dg_03_a_device_asks_for_resources_like_anybody() {
     let fixture = Fixture::with(|b| b.device_verification("/device").resource(api).resource(files));
     let unknown = fixture.begin("tv", &[("resource", "https://other.example")]).await;
     assert_eq!(unknown.error(), (400, "invalid_target".to_owned()));
+    let useless = fixture.begin("tv", &[("resource", "https://api.example"), ("scope", "write")]).await;
+    assert_eq!(useless.error(), (400, "invalid_scope".to_owned()));
     let answer = fixture.begin("tv", &[("resource", "https://api.example"), ("scope", "read")]).await;
     let codes = Codes { device: answer.text("device_code"), user: answer.text("user_code") };
     fixture.says_yes(&codes).await;

@@ -206,7 +206,8 @@ impl AwaitLogin {
 
     fn without(self, because: LoginReason, if_silent: Reason) -> LoginRequired {
         if self.asked.requested.has_prompt(Prompt::None) {
-            return LoginRequired::Refused(Box::new(self.refuse(if_silent, None)));
+            let reason = self.asked.authentication.err().unwrap_or(if_silent);
+            return LoginRequired::Refused(Box::new(self.refuse(reason, None)));
         }
         LoginRequired::ShowLogin(Box::new(AwaitSignIn {
             request: self,

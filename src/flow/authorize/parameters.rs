@@ -59,10 +59,9 @@ impl AuthorizationParameters {
     /// A parameter that is repeated is refused as a whole later on; until then it counts as absent.
     pub(super) fn parse(form: &Form<'_>) -> Self {
         let text = |name| form.one(name).ok().flatten();
-        let prompts = Prompts::parse(text("prompt"));
+        let (prompts, judged) = Prompts::parse(text("prompt"));
         let max_age = text("max_age").map(max_age).transpose();
-        let requested =
-            AuthenticationRequest::parse(form, prompts.unwrap_or_default(), max_age.unwrap_or_default());
+        let requested = AuthenticationRequest::parse(form, prompts, max_age.unwrap_or_default());
         Self {
             repeats: form.check_repeats().map_err(Reason::from),
             targets: ResourceIndicators::parse(form.all("resource")).map_err(Reason::from),
@@ -75,7 +74,7 @@ impl AuthorizationParameters {
             scope: text("scope").map(|text| Scope::parse(text).map_err(Reason::from)),
             challenge: text("code_challenge").map(|text| CodeChallenge::parse(text).map_err(Reason::from)),
             challenge_method: text("code_challenge_method").map(challenge_method),
-            authentication: prompts.and(max_age.map(drop)),
+            authentication: judged.and(max_age.map(drop)),
             requested,
             dpop_jkt: text(DPOP_JKT).map(|jkt| Thumbprint::parse(jkt).ok_or(Reason::DpopJktMalformed)),
             nonce: text("nonce").map(Box::from),

@@ -58,18 +58,19 @@ pub(super) struct Prompts(u8);
 const UNKNOWN: u8 = 1 << 7;
 
 impl Prompts {
-    /// Reads the parameter. `none` excludes every other value.
+    /// Reads the parameter, and judges it: `none` excludes every other value. It counts all the same, so the
+    /// refusal needs no page.
     ///
     /// # Errors
     /// [`Reason::PromptMalformed`]
-    pub(super) fn parse(text: Option<&str>) -> Result<Self, Reason> {
-        let Some(text) = text else { return Ok(Self::default()) };
+    pub(super) fn parse(text: Option<&str>) -> (Self, Result<(), Reason>) {
+        let Some(text) = text else { return (Self::default(), Ok(())) };
         let known = |word| Prompt::ALL.iter().copied().find(|known| known.as_str() == word);
         let bit = |word| known(word).map_or(UNKNOWN, Prompt::bit);
         let prompts = Self(text.split(' ').fold(0, |bits, word| bits | bit(word)));
         match prompts.has(Prompt::None) && text != "none" {
-            true => Err(Reason::PromptMalformed),
-            false => Ok(prompts),
+            true => (prompts, Err(Reason::PromptMalformed)),
+            false => (prompts, Ok(())),
         }
     }
 

@@ -67,7 +67,7 @@ const TYPE: &str = "JWT";
 /// What an answer decides about its `id_token`.
 #[derive(Debug)]
 pub(in crate::flow) struct IdTokenTerms<'a> {
-    /// That of the answer.
+    /// What is granted of the scope that this request asks for, whatever the resource knows.
     pub(in crate::flow) scope: &'a Scope,
     /// By what the client knows the user, where that is not the host's own identifier.
     pub(in crate::flow) sub: Option<&'a Arc<str>>,
@@ -80,7 +80,7 @@ pub(in crate::flow) struct IdTokenTerms<'a> {
 }
 
 impl IdToken {
-    /// The `id_token` of an answer, if the grant began with `openid` and the answer still has it.
+    /// The `id_token` of an answer, if the grant began with `openid` and the request still has it.
     ///
     /// # Errors
     /// The host's user identifier cannot be a `sub`, or the signer has no key for the client's algorithm.

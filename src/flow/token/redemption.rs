@@ -150,10 +150,20 @@ impl AwaitGrant {
         Ok(AwaitAccountStatus { request: self, record })
     }
 
-    /// The answer with these tokens, and with the `id_token` that goes with them.
-    fn reply(&self, grant: &Grant, tokens: Issued, facts: &Facts<'_>) -> Result<Reply, Reason> {
+    /// The answer with these tokens, and with the `id_token` that goes with them. A resource narrows the scope
+    /// of the access token alone (RFC 8707 section 2.2), so the `id_token` has what was granted.
+    fn reply(
+        &self,
+        grant: &Grant,
+        tokens: Issued,
+        gate: &Gate<'_>,
+        facts: &Facts<'_>,
+    ) -> Result<Reply, Reason> {
+        if grant.openid().is_none() {
+            return Ok(Reply::new(grant, tokens, facts));
+        }
         let answer = IdTokenTerms {
-            scope: &tokens.rights.scope,
+            scope: &gate.scope_within(grant.scope()),
             sub: tokens.sub.as_ref(),
             issued: tokens.issued,
             has_nonce: self.row.kind == Kind::Code,
@@ -204,11 +214,11 @@ impl AwaitAccountStatus<'_> {
             Proof::Refresh(refresh) => refresh.redeem(grant, redeeming),
         };
         match verdict {
-            Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, facts) {
+            Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, gate, facts) {
                 Ok(reply) => Decision::commit(Write::replace(version, next, now), Ok(reply)),
                 Err(reason) => Decision::Refuse(reason.into()),
             },
-            Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, facts) {
+            Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, gate, facts) {
                 Ok(reply) => Decision::Repeat(reply),
                 Err(reason) => Decision::Refuse(reason.into()),
             },

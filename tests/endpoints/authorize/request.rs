@@ -326,7 +326,6 @@ async fn az_09_nothing_is_judged_before_a_user_is_signed_in() {
         ("scope", "\""),
         ("response_type", "foo"),
         ("code_challenge_method", "plain"),
-        ("prompt", "none login"),
         ("max_age", "-1"),
         ("request", "a.b.c"),
         ("response_mode", "carrier_pigeon"),

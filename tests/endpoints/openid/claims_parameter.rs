@@ -23,6 +23,11 @@ async fn oi_62_it_is_an_object_of_objects_and_not_too_large() {
         r#"{"userinfo":{"name":5}}"#,
         r#"{"userinfo":{"name":{"essential":1}}}"#,
         r#"{"userinfo":{"name":{"values":"a"}}}"#,
+        r#"{"id_token":{},"id_token":{}}"#,
+        r#"{"userinfo":{"name":null,"n\u0061me":null}}"#,
+        r#"{"userinfo":{"name":{"value":"a","value":"b"}}}"#,
+        r#"{"userinfo":{"name":{"value":{"a":1,"a":2}}}}"#,
+        r#"{"x":{"a":1,"a":2}}"#,
     ];
     for claims in bad.into_iter().chain([json!({ "userinfo": many }).to_string().as_str()]) {
         assert_eq!(refusal(&provider, claims).await.as_deref(), Some("invalid_request"), "{claims}");

@@ -20,5 +20,6 @@ mod pairwise;
 mod prompts;
 mod registration;
 mod requests;
+mod resources;
 mod sessions;
 mod userinfo;

@@ -139,6 +139,8 @@ async fn oi_22_none_stands_alone() {
     for prompt in ["none login", "login none", "none none", "none surprise"] {
         let answer = provider.ask("other", "openid", &[("prompt", prompt)], provider.fixture.alice()).await;
         assert_eq!(error(&answer), "invalid_request", "{prompt}");
+        let visit = provider.visit(&asking("other", &[("prompt", prompt)])).await;
+        assert_eq!(error(&answered(visit.login_required().await)), "invalid_request", "{prompt}: no page");
     }
     let ask = provider.visit(&asking("other", &[("prompt", "login consent")])).await;
     assert_eq!(ask.requested().prompts().collect::<Vec<_>>(), [Prompt::Login, Prompt::Consent]);

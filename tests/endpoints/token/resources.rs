@@ -118,6 +118,31 @@ async fn tk_19_a_token_has_only_scopes_that_mean_something_to_its_resource() {
     assert_eq!(neither.error(), (400, "invalid_scope".into()));
 }
 
+/// RFC 6749 section 5.1: an answer without `scope` says that the client has what it asked for.
+#[tokio::test]
+async fn tk_19_a_scope_that_no_named_resource_knows_is_refused_at_once() {
+    let fixture = fixture();
+    let refused = code_for(&fixture, "other", "admin", &[RS1]).await;
+    assert_eq!(refused.location_parameter("error").as_deref(), Some("invalid_scope"));
+    let one_knows = code_for(&fixture, "other", "admin", &[RS1, RS2]).await;
+    let code = one_knows.location_parameter("code").unwrap();
+    assert_eq!(redeem(&fixture, "other", &code, &[RS1]).await.error(), (400, "invalid_scope".into()));
+    assert_eq!(redeem(&fixture, "other", &code, &[RS2]).await.text("scope"), "admin");
+}
+
+#[tokio::test]
+async fn tk_19_a_resource_without_scopes_has_tokens_without_scope() {
+    let api = Resource::new(RS1).scopes(<[&str; 0]>::default());
+    let fixture = Fixture::with(|builder| builder.resource(api));
+    let form = [("grant_type", "client_credentials"), ("resource", RS1)];
+    let answer = fixture.token("conf", &form).await;
+    assert_eq!((answer.status(), answer.json().get("scope")), (200, None));
+    let named = [&form[..], &[("scope", "read")]].concat();
+    assert_eq!(fixture.token("conf", &named).await.error(), (400, "invalid_scope".into()));
+    let refused = code_for(&fixture, "conf", "read", &[RS1]).await;
+    assert_eq!(refused.location_parameter("error").as_deref(), Some("invalid_scope"));
+}
+
 #[tokio::test]
 async fn tk_20_a_token_for_one_resource_is_refused_at_another() {
     let fixture = Fixture::with(|builder| {
