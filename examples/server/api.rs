@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
+use grantor::{Access, ClientRegistry};
 use serde_json::json;
 
 use crate::app::App;
@@ -30,20 +31,31 @@ pub(crate) async fn me(State(app): State<App>, request: Request) -> Response {
     response
 }
 
-/// A client's own token speaks for no user, so there is no user in the answer.
+/// A client's own token speaks for no user, so there is no user in the answer. Nor is there one for a client
+/// with pairwise identifiers: an API in the same process has only the server's own identifier of the user,
+/// which such a client must not learn.
 async fn answer(app: &App, request: Request) -> Response {
     let access = match app.server.protect(&read(request).await, &[]).await {
         Ok(access) => access,
         Err(challenge) => return challenge.into_response(),
     };
     let mut answer = json!({
-        "sub": access.subject().id(),
         "client_id": access.client(),
         "scope": access.scope().as_str(),
         "exp": access.expires().timestamp(),
     });
-    if let Some(sub) = access.user() {
-        answer["username"] = json!(app.users.by_sub(sub).map(|user| &user.username));
+    let user = access.user();
+    if user.is_none() || !is_pairwise(app, &access).await {
+        answer["sub"] = json!(access.subject().id());
+        if let Some(sub) = user {
+            answer["username"] = json!(app.users.by_sub(sub).map(|user| &user.username));
+        }
     }
     ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+}
+
+/// Whether the token's client has pairwise identifiers, or may have them, as the registry failed.
+async fn is_pairwise(app: &App, access: &Access) -> bool {
+    let client = app.registry.client(access.client()).await;
+    client.map_or(true, |client| client.is_some_and(|client| client.is_pairwise()))
 }

@@ -16,6 +16,7 @@ use grantor::audit::TracingAudit;
 use grantor::keys::Keys;
 use grantor::server::RateLimiter;
 
+use crate::capabilities::Capabilities;
 use crate::clients::Clients;
 use crate::details::DetailEntry;
 use crate::pages::Pages;
@@ -37,6 +38,7 @@ pub(crate) struct Parts {
     /// What signs access tokens, if anything does.
     pub(crate) keys: Option<Keys>,
     pub(crate) registry: Arc<Clients>,
+    pub(crate) capabilities: Capabilities,
     pub(crate) connections: Connections,
     /// Whether another process can open the client secrets that are sealed here.
     pub(crate) keeps_sealed_secrets: bool,

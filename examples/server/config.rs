@@ -384,6 +384,7 @@ impl Reader {
         self.whole_tokens(config, &ids);
         self.whole_exchanges(config);
         self.whole_fapi(config);
+        self.whole_clients(config);
         self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
         let tls = config.tls.iter();
         self.mistakes.extend(tls.flat_map(|tls| tls.mistakes(config.issuer.as_deref())));

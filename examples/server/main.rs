@@ -23,6 +23,7 @@ mod applications;
 mod asking;
 mod assertions;
 mod authorize;
+mod capabilities;
 mod clients;
 mod commands;
 mod config;

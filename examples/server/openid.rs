@@ -28,6 +28,11 @@ pub(crate) struct OpenIdSettings {
 }
 
 impl OpenIdSettings {
+    /// Whether clients can have pairwise identifiers of users.
+    pub(crate) fn is_pairwise(&self) -> bool {
+        self.pairwise_secret.is_some()
+    }
+
     /// Makes the server a provider.
     pub(crate) fn provider(
         self,

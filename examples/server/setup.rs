@@ -15,6 +15,7 @@ use grantor::{AuthorizationServer, Policy, Registration};
 
 use crate::app::{App, Parts};
 use crate::assertions;
+use crate::capabilities::Capabilities;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes, Limits};
 use crate::exchange::Exchanges;
@@ -26,7 +27,6 @@ use crate::scopes::Scopes;
 use crate::session::Sessions;
 use crate::site::{Site, is_loopback};
 use crate::stores::Stores;
-use crate::tls::Tls;
 use crate::users::Users;
 
 /// Puts everything together; `address` is where the server listens.
@@ -36,6 +36,8 @@ use crate::users::Users;
 /// keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
     let seals = config.seals();
+    let hands_over = config.takes_certificates();
+    let capabilities = Capabilities::of(&config);
     let keeps_sealed_secrets = config.vault.is_durable;
     let stores = Stores::open(&config.store).await.map_err(one_line)?;
     let keys = keys(&config, stores.keys).await?;
@@ -122,7 +124,6 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         true => builder.require_pushed_authorization_requests(),
         false => builder,
     };
-    let hands_over = config.tls.as_ref().is_some_and(Tls::asks) || config.forwarded_certificates.is_some();
     let builder = config.fapi.apply(builder, hands_over);
     let builder = match (hands_over, reads_over) {
         (false, _) => builder,
@@ -151,6 +152,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         server,
         keys,
         registry,
+        capabilities,
         connections: stores.connections,
         keeps_sealed_secrets,
         users,

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use toml::Table;
 
+use crate::config::Config;
 use crate::toml_reader::Reader;
 
 /// `[tls]`
@@ -39,6 +40,13 @@ enum Asked {
     Required,
 }
 
+impl Config {
+    /// Whether certificates of clients reach this server: over its own TLS, or from a proxy.
+    pub(crate) fn takes_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(Tls::asks) || self.forwarded_certificates.is_some()
+    }
+}
+
 /// What serves by TLS.
 pub(crate) struct TlsServer {
     config: Arc<ServerConfig>,
@@ -53,7 +61,7 @@ impl Tls {
     }
 
     /// Whether certificates of clients come in here.
-    pub(crate) fn asks(&self) -> bool {
+    fn asks(&self) -> bool {
         self.client_certificates != Asked::Off
     }
 

@@ -53,7 +53,7 @@ impl ResourceEntry {
 /// `[keys]`: what signs, and for how long. Nothing of it matters where nothing is signed.
 pub(crate) struct KeySettings {
     /// At least one; the first signs unless another is asked for.
-    algorithms: Vec<Algorithm>,
+    pub(crate) algorithms: Vec<Algorithm>,
     /// The file of the keys; `None` is where everything else is kept.
     pub(crate) file: Option<PathBuf>,
     schedule: KeySchedule,

@@ -219,9 +219,11 @@ impl Rules {
         let named = client.metadata().introspection_signed_response_alg;
         let is_required = named.is_some() || self.message_signing_for(client).introspection;
         let algorithm = named.unwrap_or_else(|| self.default_algorithm(client));
-        match is_required && !self.signed_answers.introspection {
-            true => Err(Reason::NotConfigured),
-            false => Ok(self.signed_answers.introspection(algorithm, is_required, asked)),
+        let signed = &self.signed_answers;
+        match is_required {
+            true if !signed.introspection => Err(Reason::NotConfigured),
+            true if !signed.algorithms.contains(&algorithm) => Err(Reason::IdTokenAlgorithm),
+            true | false => Ok(signed.introspection(algorithm, is_required, asked)),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Introspection answers that are signed: RFC 9701.
 
-use grantor::keys::JwtSigner;
+use std::sync::Arc;
+
+use grantor::jose::{Signer, SigningKey};
+use grantor::keys::{JwtSigner, Keys};
 use grantor::server::ConfigError;
 use grantor::{
-    AccessTokens, AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Reason, Registration, Request,
-    Resource,
+    AccessTokens, Algorithm, AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Reason,
+    Registration, Request, Resource,
 };
 use serde_json::{Value, json};
 
@@ -156,6 +159,20 @@ async fn ji_06_a_server_that_does_not_sign_gives_such_a_client_an_error() {
         assert_eq!(answer.error(), (500, "server_error".to_owned()), "{accept}");
         assert_eq!(fixture.log.whats().pop(), Some(EventKind::Failed(Reason::NotConfigured)), "{accept}");
     }
+}
+
+#[tokio::test]
+async fn ji_06_a_client_whose_algorithm_has_no_key_gets_an_error_that_blames_no_other_part() {
+    let pinned = client("pinned", json!({ "introspection_signed_response_alg": "ES256" }));
+    let registry = MemoryRegistry::new(clients().into_iter().chain([pinned]));
+    let key: Arc<dyn Signer> = Arc::new(SigningKey::generate(Algorithm::EdDsa).unwrap());
+    let signer = JwtSigner::new(Keys::from_signers(vec![key]).unwrap()).unwrap();
+    let fixture =
+        Fixture::with(|builder| builder.clients(registry).token_signer(signer).sign_introspection_answers());
+    let live = fixture.tokens("pinned", "read").await.access_token();
+    let answer = ask(&fixture, "pinned", &live, JWT).await;
+    assert_eq!(answer.error(), (500, "server_error".to_owned()));
+    assert_eq!(fixture.log.whats().pop(), Some(EventKind::Failed(Reason::IdTokenAlgorithm)));
 }
 
 #[tokio::test]

@@ -182,6 +182,8 @@ fn applications_are_added_and_their_secrets_shown_once() {
         ("redirect_uri = \"https://app.example/cb\"", "unknown field `redirect_uri`"),
         ("users = []\n[[clients]]\nclient_name = \"A\"", "unknown key `users`"),
         ("id_token_signed_response_alg = \"HS256\"", "only for clients of the server's file"),
+        ("introspection_signed_response_alg = \"ES256\"", "no key for ES256; add it to keys.algorithms"),
+        ("tls_client_certificate_bound_access_tokens = true", "no certificates of clients come in"),
         (
             "grant_types = [\"client_credentials\"]\ntoken_endpoint_auth_method = \"none\"",
             "cannot use client_credentials",

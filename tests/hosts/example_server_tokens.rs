@@ -126,6 +126,35 @@ fn the_api_beside_the_server_takes_either_format_and_no_other_audience() {
     }
 }
 
+/// A provider with a client that must not learn the provider's own name of a user.
+const PAIRWISE: &str = r#"
+[keys]
+algorithm = "RS256"
+[openid]
+pairwise_secret = "0123456789abcdef0123456789abcdef"
+[[clients]]
+client_id = "apart"
+client_secret = "c2VjcmV0LW9mLXRoZS1maXh0dXJl"
+redirect_uris = ["https://app.example/cb"]
+subject_type = "pairwise"
+"#;
+
+#[test]
+fn the_api_beside_the_server_names_no_user_to_a_client_with_pairwise_identifiers() {
+    let server = Server::start_with("", PAIRWISE);
+    let mut alice = server.signed_in("alice", "wonderland");
+    for (client, user) in [("apart", None), ("conf", Some("user-alice"))] {
+        let code = alice.decide(&encode(&code_query(client, "openid read")), "approve");
+        let code = code.location_parameter("code").unwrap();
+        let tokens = alice.post_as(client, "/token", &redemption(&code));
+        let me = server.browser().get_with("/api/me", tokens["access_token"].as_str().unwrap());
+        let me: Value = serde_json::from_str(&me.body).unwrap();
+        assert_eq!(me["client_id"], client);
+        assert_eq!(me.get("sub").map(|sub| sub.as_str().unwrap()), user, "{me}");
+        assert_eq!(me.get("username").is_some(), user.is_some(), "{me}");
+    }
+}
+
 #[test]
 fn without_resources_the_audience_of_the_file_is_that_of_every_token() {
     let server = Server::start("access_tokens = \"jwt\"\naudience = \"https://api.example\"");

@@ -142,6 +142,10 @@ fn read(app: &App, file: &Path) -> Result<Vec<ClientBuilder>, String> {
 
 fn application(app: &App, metadata: ClientMetadata) -> Result<ClientBuilder, String> {
     check_openable(app, &metadata)?;
+    let mistakes = app.capabilities.mistakes(&metadata);
+    if !mistakes.is_empty() {
+        return Err(mistakes.join("; "));
+    }
     let application = Client::application().metadata(metadata);
     app.server.check_registration(application.clone()).map_err(text)?;
     Ok(application)
