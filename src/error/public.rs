@@ -291,7 +291,7 @@ impl Reason {
             R::RegistrationCertificateSubject =>
                 (E::InvalidClientMetadata, "tls_client_auth needs exactly one well-formed name: tls_client_auth_subject_dn, or one of the tls_client_auth_san_ members"),
             R::RegistrationKeysTwice => (E::InvalidClientMetadata, "jwks and jwks_uri are mutually exclusive"),
-            R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id and client_secret must be those of the client"),
+            R::RegistrationOfAnother => (E::InvalidClientMetadata, "client_id is required, and client_id and client_secret must be those of the client"),
             R::RegistrationMemberForbidden =>
                 (E::InvalidClientMetadata, "a change must not have registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at"),
             R::SoftwareStatementInvalid => (E::InvalidSoftwareStatement, "the software statement is not valid"),

@@ -397,7 +397,7 @@ pub enum Reason {
     RegistrationSubjects,
     /// `initiate_login_uri` is not an https URL.
     RegistrationInitiateLogin,
-    /// A change with the id of another client, or a wrong secret (RFC 7592 section 2.2).
+    /// A change without the client's own id, or with a wrong secret (RFC 7592 section 2.2).
     RegistrationOfAnother,
     /// A change with members that only the server sets (RFC 7592 section 2.2).
     RegistrationMemberForbidden,

@@ -65,13 +65,13 @@ impl AwaitClaims {
     /// is removed, for a change replaces all.
     ///
     /// # Errors
-    /// The body is not client metadata, names another client, or says what only the server says.
+    /// The body is not client metadata, does not name this client (RFC 7592 section 2.2), or says what only the server says.
     pub fn parse_change(request: &Request, current: &Client, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let wire = MetadataBody::parse(request.json_body()?)?;
         if wire.says_what_only_the_server_says() {
             return Err(Reason::RegistrationMemberForbidden.into());
         }
-        let is_own_id = wire.client_id.as_str().is_none_or(|id| id == current.id().as_str());
+        let is_own_id = wire.client_id.as_str() == Some(current.id().as_str());
         let secret = wire.client_secret.as_str().map(SecretText::new);
         if !is_own_id || secret.is_some_and(|secret| !current.has_secret(&secret, facts.now)) {
             return Err(Reason::RegistrationOfAnother.into());

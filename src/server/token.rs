@@ -7,7 +7,7 @@ use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
-use crate::flow::{Facts, introspect, revoke, token};
+use crate::flow::{Facts, Judged, introspect, revoke, token};
 use crate::http::Request;
 use crate::http::Response;
 use crate::store::Tombstone;
@@ -39,7 +39,11 @@ impl AuthorizationServer {
         if let Some(named) = flow.named_grant() {
             self.recognise(flow.client_id(), named).await;
         }
-        let state = self.authenticate(request, flow).await?;
+        let (state, assertion) = self.judge_client(request, flow).await?.split();
+        if let (Authenticated::FreshSecrets(flow), Judged::FirstUse(_)) = (&state, &assertion) {
+            flow.check(&self.facts())?;
+        }
+        self.use_assertion(assertion).await?;
         self.use_proof(proven.as_ref()).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,

@@ -89,6 +89,7 @@ async fn rg_08_a_change_names_its_own_client_and_nothing_that_the_server_says() 
     for violation in [
         json!({ "client_id": other.id() }),
         json!({ "client_id": "" }),
+        json!({ "client_id": null }),
         json!({ "client_secret": other.text("client_secret") }),
         json!({ "client_secret": "" }),
         json!({ "registration_access_token": own.text("registration_access_token") }),

@@ -12,11 +12,11 @@ use grantor::{
     AccessTokens, AuthorizationServer, BrowserSession, ClientId, Clock as _, Login, MemoryRegistry,
     MemoryStore, Registrar, Registration, Request, Resource, Response, Subject, SystemClock, TokenStore,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::device::DEVICE_CODE;
 use crate::support::folder::Folder;
-use crate::support::registering::{Own, app};
+use crate::support::registering::{Own, app, app_with};
 use crate::support::{Answer, SECRET, basic, clients, code_query, encode, redemption, request};
 
 const NAMES: [&str; 3] = ["acme", "globex", "initech"];
@@ -188,7 +188,8 @@ impl Artefacts {
             let managed = server.registration(&self.own.asks(Request::new(method))).await;
             note(format!("{method:?} of a registration"), shown(managed));
         }
-        let change = self.own.asks(Request::json(Method::Put, app().to_string()));
+        let body = app_with(json!({ "client_id": self.own.id() }));
+        let change = self.own.asks(Request::json(Method::Put, body.to_string()));
         note("Put of a registration".into(), shown(server.registration(&change).await));
         let token = self.own.text("registration_access_token");
         let crossed = its_own.asks_with(Request::new(Method::Get), token);

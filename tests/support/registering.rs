@@ -76,9 +76,11 @@ impl Registering {
         answer.error()
     }
 
-    /// `PUT` of this JSON by the client.
+    /// `PUT` of this JSON by the client, with its `client_id` unless it says another.
     pub async fn put(&self, own: &Own, metadata: &Value) -> Answer {
-        self.send(own.asks(Request::json(Method::Put, metadata.to_string()))).await
+        let mut body = metadata.clone();
+        body.as_object_mut().unwrap().entry("client_id").or_insert(own.id().into());
+        self.send(own.asks(Request::json(Method::Put, body.to_string()))).await
     }
 
     pub async fn get(&self, own: &Own) -> Answer {

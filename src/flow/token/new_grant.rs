@@ -10,8 +10,9 @@ use crate::base::fresh_secrets::FreshSecrets;
 use crate::base::{AccessRights, TokenName};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
+use crate::error::{Reason, Refusal};
 use crate::grant::{Actor, Authentication, Grant, Subject};
-use crate::issuance::{AccountStatus, Facts, Gate, Limits, RequestedAccess};
+use crate::issuance::{AccountStatus, Facts, Gate, Issuance, Limits, RequestedAccess, Rules};
 use crate::store::{ReplayKey, Write};
 
 /// Waits for randomness only.
@@ -72,9 +73,12 @@ impl AwaitSecrets {
         }
     }
 
-    /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
-    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
-        let Facts { now, rules, .. } = *facts;
+    /// That nothing refuses the request, before anything of it is used up.
+    pub(crate) fn check(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
+        self.issuance(facts.rules).map(drop).map_err(Refusal::from)
+    }
+
+    fn issuance(&self, rules: &Rules) -> Result<Issuance, Reason> {
         let gate = Gate {
             client: self.client.client(),
             grant_type: self.grant_type.clone(),
@@ -86,14 +90,19 @@ impl AwaitSecrets {
             },
             rules,
         };
-        let issuance = match &self.bounds {
+        match &self.bounds {
             Bounds::Client => gate.pass_new(&self.subject),
             Bounds::Token(Parent { rights, expires, actor, name, .. }) => {
                 gate.pass_on(&self.subject, rights.as_ref(), *expires, actor.as_ref(), *name)
             }
             Bounds::Host(entitled) => gate.pass_entitled(&self.subject, &entitled.limits),
-        };
-        match issuance {
+        }
+    }
+
+    /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
+    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+        let Facts { now, rules, .. } = *facts;
+        match self.issuance(rules) {
             Ok(issuance) => {
                 let authentication = self.authentication.clone();
                 let (grant, tokens) = Grant::issue(issuance, authentication, fresh, now, &rules.policy);

@@ -66,7 +66,8 @@ const manage = (method, token, body) =>
   })
 const read = await manage('GET', own.registration_access_token)
 check.equal('read: status and name', [read.status, (await read.json()).client_name], [200, 'Self-made App'])
-const changed = await manage('PUT', own.registration_access_token, { ...METADATA, client_name: 'Renamed' })
+const change = { ...METADATA, client_id: own.client_id, client_name: 'Renamed' }
+const changed = await manage('PUT', own.registration_access_token, change)
 const renamed = await changed.json()
 check.equal('changed: status and name', [changed.status, renamed.client_name], [200, 'Renamed'])
 // A client whose answer got lost has only the token that it had.

@@ -8,7 +8,9 @@ use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::server::ConfigError;
 use grantor::store::ReplayKey;
-use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Reason, ReplayGuard as _, Request};
+use grantor::{
+    AuthorizationServer, MemoryRegistry, MemoryStore, Reason, ReplayGuard as _, Request, Resource,
+};
 use serde_json::{Value, json};
 
 use crate::support::asserting::{Asserting, URN, by_assertion, claims, set_of, signing};
@@ -64,6 +66,21 @@ async fn ca_11_issuer_and_subject_are_the_client() {
     let answer = server.asks_with(&server.assertion(json!({ "sub": null })), &form).await;
     assert_eq!(answer.error(), refused());
     assert_eq!(server.asks(&server.assertion(json!({ "sub": null }))).await.error(), refused());
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_for_its_scope_or_resource_spends_no_assertion() {
+    let resource = Resource::new("https://api.example");
+    let server = Asserting::with(|_| Vec::new(), |builder| builder.resource(resource));
+    let assertion = server.assertion(json!({}));
+    for (name, value, error) in
+        [("scope", "unknown", "invalid_scope"), ("resource", "https://x.example", "invalid_target")]
+    {
+        let form = [("grant_type", "client_credentials"), (name, value)];
+        assert_eq!(server.asks_with(&assertion, &form).await.error(), (400, error.to_owned()));
+    }
+    assert_eq!(server.asks(&assertion).await.status(), 200);
+    assert_eq!(server.asks(&assertion).await.error(), refused());
 }
 
 /// Audiences that are this server's in one way or another, and not its issuer alone.
