@@ -126,6 +126,8 @@ struct Pressed {
     /// The parameters of the authorization request.
     request: String,
     user: String,
+    /// The fingerprint of what the consent page showed.
+    shown: String,
     /// `None` on the sign-in page.
     allows: Option<bool>,
 }
@@ -134,7 +136,7 @@ impl Pages {
     /// `Err` is the response to the browser instead of a page.
     async fn answer(&self, request: &Request) -> Result<Response, Response> {
         self.screen(request)?;
-        let Some(Pressed { request: query, user, allows }) = self.pressed(request)? else {
+        let Some(Pressed { request: query, user, shown, allows }) = self.pressed(request)? else {
             let query = match request.method {
                 Method::Post => String::from_utf8_lossy(&request.body).into_owned(),
                 _ => request.query.clone().unwrap_or_default(),
@@ -148,9 +150,10 @@ impl Pages {
         let login = Login::new(user.as_str(), self.server.precise_now());
         match asked.signed_in(login).await {
             SignedIn::Consent(consent) => match allows {
-                None => Ok(self.consent(&consent, &query, &user)),
-                Some(true) => Ok(consent.approve().await),
                 Some(false) => Ok(consent.deny().await),
+                Some(true) if shown == consent.fingerprint() => Ok(consent.approve().await),
+                // Not what the user saw.
+                None | Some(true) => Ok(self.consent(&consent, &query, &user)),
             },
             SignedIn::Reauthenticate(login) => Ok(login.cannot().await),
             SignedIn::Answered(answer) => Err(answer),
@@ -195,7 +198,8 @@ impl Pages {
             ));
         }
         let allows = one("decision")?.map(|decision| decision == "allow");
-        Ok(Some(Pressed { request: query.to_owned(), user: user.to_owned(), allows }))
+        let shown = one("shown")?.unwrap_or_default().to_owned();
+        Ok(Some(Pressed { request: query.to_owned(), user: user.to_owned(), shown, allows }))
     }
 
     async fn sign_in(&self, asked: Authorization, query: &str) -> Result<Response, Response> {
@@ -226,8 +230,10 @@ impl Pages {
         };
         let inside = format!(
             "<input type=\"hidden\" name=\"user\" value=\"{}\">\
+             <input type=\"hidden\" name=\"shown\" value=\"{}\">\
              <button name=\"decision\" value=\"allow\">Allow</button> <button name=\"decision\" value=\"deny\">Deny</button>",
-            escape_html(user)
+            escape_html(user),
+            consent.fingerprint()
         );
         page(
             200,

@@ -84,9 +84,11 @@ query="response_type=code&client_id=$client&redirect_uri=http://127.0.0.1:1/cb&s
 query="$query&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
 mcp -d username=alice -d password=wonderland --data-urlencode "query=$query" "$program_address/login" >/dev/null
 consent=$(mcp "$program_address/authorize?$query")
-decide() { mcp -i -d decision=approve --data-urlencode "query=$query" -d "csrf=$1" "$program_address/consent"; }
-expect "mcp_server: a form of another site" "$(decide none)" '^HTTP/1.1 403'
-location() { decide "$(value csrf <<<"$consent")" | grep -i '^location: ' || true; }
+decide() { mcp -i -d decision=approve --data-urlencode "query=$query" -d "csrf=$1" -d "shown=$2" "$program_address/consent"; }
+expect "mcp_server: a form of another site" "$(decide none none)" '^HTTP/1.1 403'
+csrf=$(value csrf <<<"$consent") shown=$(value shown <<<"$consent")
+expect "mcp_server: a page that showed something else" "$(decide "$csrf" else)" '^HTTP/1.1 200.*consent-approve'
+location() { decide "$csrf" "$shown" | grep -i '^location: ' || true; }
 first=$(location)
 expect "mcp_server: a code" "$first" 'http://127.0.0.1:1/cb\?code='
 expect "mcp_server: a second press repeats it" "$(location)" "$(sed -E "s/.*[?&](code=[^&[:space:]]*).*/\1/" <<<"$first")"

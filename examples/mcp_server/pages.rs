@@ -2,7 +2,8 @@
 //! alice, the password wonderland.
 //!
 //! A consent form carries a token of the session that it was written for, so no other site can press its
-//! buttons. One decision a page: a second press repeats the first answer.
+//! buttons. One decision a page: a second press repeats the first answer, and a page that showed something
+//! else than would be granted is shown again.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -108,6 +109,8 @@ fn random() -> String {
 #[derive(Deserialize)]
 struct Decision {
     csrf: String,
+    /// The fingerprint of what the page showed.
+    shown: Option<String>,
     decision: String,
     query: String,
 }
@@ -135,6 +138,10 @@ async fn decide(
         Err(response) => return response,
     };
     let answer = match form.decision.as_str() {
+        // Not what the user saw: the client may have changed its registration since.
+        "approve" if form.shown.is_some_and(|shown| shown != consent.fingerprint()) => {
+            return page(&consent_page(&consent, &form.query, &session.csrf));
+        }
         "approve" => consent.approve().await,
         _ => consent.deny().await,
     };
@@ -218,11 +225,13 @@ fn consent_page(consent: &Consent, query: &str, csrf: &str) -> String {
     format!(
         "<h1>Allow {}?</h1><p>It asks for</p><ul>{scopes}</ul><p>at</p><ul>{resources}</ul><p>and you go on to <b id=\"consent-redirect-host\">{}</b>{warning}\
          <form method=\"post\" action=\"/consent\">{}<input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\
+         <input type=\"hidden\" name=\"shown\" value=\"{}\">\
          <button id=\"consent-approve\" name=\"decision\" value=\"approve\">Allow</button>\
          <button id=\"consent-deny\" name=\"decision\" value=\"deny\">Deny</button></form>",
         who(consent.client()),
         escape(consent.redirect_host()),
-        hidden(query)
+        hidden(query),
+        consent.fingerprint()
     )
 }
 

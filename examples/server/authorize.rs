@@ -2,7 +2,8 @@
 //!
 //! Between the two nothing of the browser's is trusted: the query of the application's request travels along,
 //! and grantor checks all of it again at every step. The session keeps when the request was first seen, for a
-//! sign-in that has to be newer, and what a consent page was answered with.
+//! sign-in that has to be newer, and what a consent page was answered with. What a page showed is in the
+//! address of its form: if that has changed since, the page is shown again.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -44,24 +45,39 @@ pub(crate) async fn ask(
 ) -> Response {
     let request = from(peer, query.unwrap_or_default());
     match (check(&app, visitor.session(), &request).await, visitor.session()) {
-        (Ok(consent), Some(session)) => {
-            session.decisions.show(&graphic(&query_of(&request)));
-            let page = ConsentPage::new(&app, &consent, &request);
-            leads_to_an_application(app.pages.show(Some(session), &page))
-        }
+        (Ok(consent), Some(session)) => show(&app, session, &consent, &request),
         (Ok(_), None) => see_other(&in_a_path(&app, "/authorize", &request)),
         (Err(response), _) => response,
     }
 }
 
+/// The consent page.
+fn show(app: &App, session: &Session, consent: &Consent, request: &Request) -> Response {
+    session.decisions.show(&graphic(&query_of(request)), consent.fingerprint());
+    leads_to_an_application(app.pages.show(Some(session), &ConsentPage::new(app, consent, request)))
+}
+
 /// `POST /consent`: one decision a page. A second press of its buttons repeats the first answer.
-pub(crate) async fn decide(State(app): State<App>, Peer(peer): Peer, posted: PostedBy<Answer>) -> Response {
+///
+/// The query is the fingerprint of what the page showed. A program that leaves it out answers the latest
+/// page.
+pub(crate) async fn decide(
+    State(app): State<App>,
+    Peer(peer): Peer,
+    RawQuery(shown): RawQuery,
+    posted: PostedBy<Answer>,
+) -> Response {
     let PostedBy { session, fields: Answer { request, decision }, .. } = posted;
     let key = graphic(&request);
     let page = session.decisions.of(&key);
-    let answer = page.get_or_try_init(|| async {
-        let consent = check(&app, Some(&session), &from(peer, request)).await?;
+    let answer = page.answer.get_or_try_init(|| async {
+        let request = from(peer, request);
+        let consent = check(&app, Some(&session), &request).await?;
         let answer = match decision {
+            // Not what the user saw: the application may have changed its registration since.
+            Decision::Approve if consent.fingerprint() != shown.as_deref().unwrap_or(&page.fingerprint) => {
+                return Err(show(&app, &session, &consent, &request));
+            }
             Decision::Approve => consent.approve().await,
             Decision::Deny => consent.deny().await,
         };
@@ -212,6 +228,8 @@ struct ConsentPage<'a> {
     asking: Asking<'a>,
     redirect_host: &'a str,
     request: Cow<'a, str>,
+    /// Its fingerprint.
+    shown: String,
     return_to: String,
 }
 
@@ -232,6 +250,7 @@ impl<'a> ConsentPage<'a> {
             asking: asking.claims(consent.claims()).warn(program),
             redirect_host: consent.redirect_host(),
             request: query_of(request),
+            shown: consent.fingerprint(),
             return_to: in_a_path(app, "/authorize", request),
         }
     }

@@ -18,8 +18,14 @@ const PAGES: usize = 16;
 /// How the latest consent pages of a session were answered, by the request that each was for.
 pub(crate) struct Decisions(Mutex<Expiring<[u8; 32], Arc<Decision>>>);
 
-/// The answer of one page, once there is one.
-pub(crate) type Decision = OnceCell<Answered>;
+/// The latest page of a request.
+#[derive(Default)]
+pub(crate) struct Decision {
+    /// Of what it showed; empty if there was no page.
+    pub(crate) fingerprint: String,
+    /// What it was answered with, once it was.
+    pub(crate) answer: OnceCell<Answered>,
+}
 
 impl Default for Decisions {
     fn default() -> Self {
@@ -28,12 +34,13 @@ impl Default for Decisions {
 }
 
 impl Decisions {
-    /// A page was shown: its request has no answer yet.
-    pub(crate) fn show(&self, request: &str) {
-        lock(&self.0).insert(key(request), Arc::default(), Instant::now());
+    /// A page is shown: its request has no answer yet.
+    pub(crate) fn show(&self, request: &str, fingerprint: String) {
+        let page = Decision { fingerprint, answer: OnceCell::new() };
+        lock(&self.0).insert(key(request), Arc::new(page), Instant::now());
     }
 
-    /// What the latest page of this request was answered with.
+    /// The latest page of this request.
     pub(crate) fn of(&self, request: &str) -> Arc<Decision> {
         let (key, now) = (key(request), Instant::now());
         let mut pages = lock(&self.0);

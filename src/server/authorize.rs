@@ -243,8 +243,9 @@ impl ShowLogin {
 
 /// Everything is checked except the user's consent: show a page, and answer with what the user chose.
 ///
-/// It cannot be stored. If the choice comes with a later request, keep the query string, check it again, and
-/// answer the new `Consent`.
+/// It cannot be stored. If the choice comes with a later request, keep the query string and the
+/// [`fingerprint`](Self::fingerprint), check the query again, and answer the new `Consent` if it has the same
+/// fingerprint.
 #[derive(Debug)]
 #[must_use]
 pub struct Consent {
@@ -328,6 +329,24 @@ impl Consent {
     /// A detail has a type that was not requested, or is not valid for its type. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails) -> Result<(), HostError> {
         self.state.set_details(details, &self.server.facts()).map_err(HostError::Details)
+    }
+
+    /// A digest of what the user is shown and asked to grant, as 43 characters of base64url: the client with
+    /// all its metadata, the user, where the response goes, the response type, the scope, the resources, the
+    /// details and the single claims.
+    ///
+    /// A client can change its registration (RFC 7592) while your page is open, and the user approves only
+    /// what the page presented (OpenID Connect Core section 3.1.2.4). So put the fingerprint into a hidden
+    /// field of the page, compare it when the user says yes, and show the page again if it differs or is
+    /// missing. Take it before you narrow anything.
+    ///
+    /// It is no secret. A hidden field is as trustworthy as the form: protect that against CSRF. One
+    /// fingerprint for each request in your session is not enough: the same request in a second window would
+    /// replace it. Do not keep it for longer than a page: another version of this crate may compute another
+    /// one, and the user then sees the page once more.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.state.fingerprint()
     }
 
     /// Whether no page may be shown (`prompt=none`): [`approve`](Self::approve) what the user approved

@@ -52,7 +52,8 @@ fn hidden(page: &str, name: &str) -> String {
 /// Presses a button of this page.
 async fn press(pages: &DevPages, page: &str, fields: &[(&str, &str)]) -> Response {
     let (token, request) = (hidden(page, "dev_pages"), hidden(page, "request"));
-    let own = [("dev_pages", token.as_str()), ("request", request.as_str())];
+    let shown = if page.contains("name=\"shown\"") { hidden(page, "shown") } else { String::new() };
+    let own = [("dev_pages", token.as_str()), ("request", request.as_str()), ("shown", shown.as_str())];
     post(pages, &[&own[..], fields].concat()).await
 }
 
@@ -70,6 +71,21 @@ async fn a_user_signs_in_by_a_button_and_allows_or_denies() {
     let again = format!("{query}&prompt=login");
     let login = text(&get(&pages, &again).await);
     assert!(text(&press(&pages, &login, &[("user", "alice")]).await).contains("Allow access?"));
+}
+
+#[tokio::test]
+async fn a_page_that_showed_something_else_is_shown_again() {
+    let (pages, query) = (pages(), encode(&code_query("pub", "read")));
+    let login = text(&get(&pages, &query).await);
+    let consent = text(&press(&pages, &login, &[("user", "alice")]).await);
+    let allow = [("user", "alice"), ("decision", "allow")];
+    let shown = hidden(&consent, "shown");
+    let changed = consent.replace(&shown, "something else");
+    let again = press(&pages, &changed, &allow).await;
+    assert_eq!((again.status, again.header("location")), (200, None));
+    let again = text(&again);
+    assert_eq!(hidden(&again, "shown"), shown);
+    assert!(Answer(press(&pages, &again, &allow).await).location_parameter("code").is_some());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod client_secrets;
 mod dev_pages;
 mod example_server;
 mod example_server_commands;
+mod example_server_consent;
 mod example_server_device;
 mod example_server_secrets;
 mod example_server_tokens;

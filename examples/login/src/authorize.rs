@@ -28,6 +28,9 @@ pub(crate) async fn authorize(visitor: Visitor) -> Result<Response> {
 #[derive(Deserialize)]
 pub(crate) struct Pressed {
     decision: String,
+    /// The fingerprint of what the page showed.
+    #[serde(default)]
+    shown: String,
 }
 
 /// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged.
@@ -37,6 +40,10 @@ pub(crate) async fn decide(visitor: Visitor, Form(pressed): Form<Pressed>) -> Re
     }
     let consent = judge(&visitor).await?;
     let answer = match pressed.decision.as_str() {
+        // Not what the user saw: the application may have changed its registration since.
+        "approve" if pressed.shown != consent.fingerprint() => {
+            return Ok(Page::Consent { consent: &consent, query: &visitor.query }.into_response());
+        }
         "approve" => consent.approve().await,
         _ => consent.deny().await,
     };

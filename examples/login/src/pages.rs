@@ -57,10 +57,17 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Against CSRF. Browsers send this field to https and to this machine, and no page can set it.
+/// Against CSRF. Browsers say where a form comes from, and no page can change that; a request that says
+/// nothing comes from no browser.
 pub(crate) async fn refuse_foreign_forms(request: Request, next: Next) -> Result<Response> {
-    let site = request.headers().get("sec-fetch-site");
-    match request.method().is_safe() || site.is_some_and(|site| site == "same-origin") {
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_own = match (field("sec-fetch-site"), field("origin")) {
+        (Some(site), _) => site == "same-origin",
+        // Plain http to another machine, or a browser of before 2023.
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == field("host"),
+        (None, None) => true,
+    };
+    match request.method().is_safe() || is_own {
         true => Ok(next.run(request).await),
         false => Err(Problem(StatusCode::FORBIDDEN, "This form did not come from this site.".to_owned())),
     }

@@ -193,11 +193,24 @@ async fn a_second_press_leads_where_the_first_did_and_a_new_page_is_a_new_decisi
     let mut browser = Browser::new("twice").await;
     browser.open_consent("alice").await;
     let (consent, press) = (browser.page.action(), [("decision", "approve")]);
-    let first = browser.post(&consent, &press).await.parameter("code").expect("a code");
+    let first = browser.submit(&press).await.parameter("code").expect("a code");
     assert_eq!(browser.post(&consent, &press).await.parameter("code").as_ref(), Some(&first));
     browser.get(&request("")).await;
     let denied = browser.submit(&[("decision", "deny")]).await;
     assert_eq!(denied.parameter("error").as_deref(), Some("access_denied"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_showed_something_else_is_shown_again() {
+    let mut browser = Browser::new("shown").await;
+    browser.open_consent("alice").await;
+    let consent = browser.page.action();
+    for shown in ["", "something else"] {
+        let page = browser.post(&consent, &[("decision", "approve"), ("shown", shown)]).await;
+        assert_eq!((page.status, &*page.location), (200, ""), "{shown}");
+        assert!(page.body.contains("<b>Demo</b> asks for"), "{}", page.body);
+    }
+    assert!(browser.submit(&[("decision", "approve")]).await.parameter("code").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,7 +243,7 @@ async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
     browser.sign_in("ALICE", PASSWORD).await;
     assert!(browser.follow().await.body.contains("<b>Demo</b> asks for"), "{}", browser.page.body);
     let (consent, press) = (browser.page.action(), [("decision", "approve")]);
-    let first = browser.post(&consent, &press).await.parameter("code").expect("a code");
+    let first = browser.submit(&press).await.parameter("code").expect("a code");
     assert_eq!(browser.post(&consent, &press).await.parameter("code"), Some(first), "a second press");
     browser.get(&again).await;
     assert!(browser.page.location.starts_with("/sign-in?"), "a sign-in is new for one answer");

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 use super::source::SignedRequest;
 use super::{AuthenticationRequest, Prompt};
 use crate::base::pkce::CodeChallenge;
 use crate::base::redirect_uri::RedirectUri;
-use crate::base::{AccessRights, AuthorizationDetails, FreshSecrets, ReplayKey, ResourceIndicators, Scope};
+use crate::base::{
+    AccessRights, AuthorizationDetails, Digest, FreshSecrets, ReplayKey, ResourceIndicators, Scope,
+};
 use crate::client::{ApplicationType, Client, ResponseType};
 use crate::error::{Reason, Refusal};
 use crate::flow::consent::Terms;
@@ -21,8 +25,8 @@ use crate::openid::{OPENID, OpenId};
 use crate::store::{Record, Write};
 
 /// Everything is checked except the user's consent. Neither `Clone` nor serialisable: one question, one
-/// answer. While a page waits for the user, the host keeps the query string, and the request is checked
-/// again.
+/// answer. While a page waits for the user, the host keeps the query string and the fingerprint, and the
+/// request is checked again.
 #[derive(Debug)]
 pub struct AwaitConsent {
     pub(super) to: Return,
@@ -112,6 +116,22 @@ impl AwaitConsent {
         if let Some(claims) = claims {
             claims.retain(|name| keep.contains(&name));
         }
+    }
+
+    /// A digest of what the user is shown and asked to grant, so that the decision covers that and nothing
+    /// else (OpenID Connect Core section 3.1.2.4). All metadata of the client count, because a page can show
+    /// any of them.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let client = self.client();
+        let shown = (
+            (client.id(), client.metadata(), &self.issuance.subject),
+            (&self.to.uri, self.response_type),
+            (self.scope(), self.resources(), self.details(), self.claims()),
+        );
+        // JSON writes the parts unambiguously, and none of them can fail to be written.
+        let shown = serde_json::to_vec(&shown).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(Digest::of(SHOWN, &shown).expose())
     }
 
     /// Whether nothing is left of the request: an empty grant is a denial. An `id_token` needs the scope
@@ -227,6 +247,8 @@ impl AwaitConsent {
         Ok((write, sealed))
     }
 }
+
+const SHOWN: &str = "grantor:consent:v1";
 
 /// What a grant is made of.
 struct Approved {
