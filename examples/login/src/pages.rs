@@ -4,7 +4,7 @@ use std::error::Error;
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use grantor::{Consent, server::Application};
@@ -57,18 +57,22 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Against CSRF. Browsers say where a form comes from, and no page can change that; a request that says
-/// nothing comes from no browser.
+/// Against CSRF.
 pub(crate) async fn refuse_foreign_forms(request: Request, next: Next) -> Result<Response> {
-    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_own = match (field("sec-fetch-site"), field("origin")) {
+    match request.method().is_safe() || is_own(request.headers()) {
+        true => Ok(next.run(request).await),
+        false => Err(Problem(StatusCode::FORBIDDEN, "This form did not come from this site.".to_owned())),
+    }
+}
+
+/// Browsers say where a form comes from, and no page can change that; a request that says nothing comes from
+/// no browser.
+fn is_own(headers: &HeaderMap) -> bool {
+    let field = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match (field("sec-fetch-site"), field("origin")) {
         (Some(site), _) => site == "same-origin",
         // Plain http to another machine, or a browser of before 2023.
         (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == field("host"),
         (None, None) => true,
-    };
-    match request.method().is_safe() || is_own {
-        true => Ok(next.run(request).await),
-        false => Err(Problem(StatusCode::FORBIDDEN, "This form did not come from this site.".to_owned())),
     }
 }

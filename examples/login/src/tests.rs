@@ -23,7 +23,7 @@ struct Browser {
     site: Router,
     cookies: BTreeMap<String, String>,
     /// What it says of the page that sends a form.
-    fetch_site: Option<&'static str>,
+    sent_by: (&'static str, &'static str),
     page: Page,
     folder: std::path::PathBuf,
 }
@@ -47,8 +47,8 @@ impl Browser {
         let folder = std::env::temp_dir().join(format!("grantor-login-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let site = super::site(ISSUER, folder.to_str().unwrap()).await.unwrap();
-        let fetch_site = Some("same-origin");
-        Self { site, cookies: BTreeMap::new(), fetch_site, page: Page::default(), folder }
+        let sent_by = ("sec-fetch-site", "same-origin");
+        Self { site, cookies: BTreeMap::new(), sent_by, page: Page::default(), folder }
     }
 
     async fn send(&mut self, request: axum::http::request::Builder, body: String) {
@@ -75,11 +75,12 @@ impl Browser {
 
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> &Page {
         let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
-        let request = match self.fetch_site {
-            Some(site) => request.header("sec-fetch-site", site),
-            None => request,
-        };
-        self.send(request, serde_urlencoded::to_string(fields).unwrap()).await;
+        let request = request.header(self.sent_by.0, self.sent_by.1);
+        self.send(
+            request.header("host", ISSUER.trim_start_matches("http://")),
+            serde_urlencoded::to_string(fields).unwrap(),
+        )
+        .await;
         &self.page
     }
 
@@ -218,18 +219,23 @@ async fn a_form_of_another_site_changes_nothing() {
     let mut browser = Browser::new("csrf").await;
     browser.open_consent("alice").await;
     let consent = browser.page.action();
-    for site in [None, Some("none"), Some("same-site"), Some("cross-site")] {
-        browser.fetch_site = site;
+    let (site, origin) = ("sec-fetch-site", "origin");
+    let others = [(site, "none"), (site, "same-site"), (site, "cross-site")];
+    for sent_by in others.into_iter().chain([(origin, "https://evil.example"), (origin, "null")]) {
+        browser.sent_by = sent_by;
         for (path, field) in [
             (&*consent, ("decision", "approve")),
             ("/apps", ("client", "demo")),
             ("/sign-out", ("", "")),
             ("/sign-in", ("name", "mallory")),
         ] {
-            assert_eq!(browser.post(path, &[field]).await.status, 403, "{site:?} {path}");
+            assert_eq!(browser.post(path, &[field]).await.status, 403, "{sent_by:?} {path}");
         }
     }
     assert!(browser.get("/").await.body.contains("<b>alice</b>"), "{}", browser.page.body);
+    // A browser that sends the older field alone.
+    browser.sent_by = (origin, ISSUER);
+    assert_eq!(browser.post("/sign-out", &[]).await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
