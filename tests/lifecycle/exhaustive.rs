@@ -171,7 +171,8 @@ async fn a_refresh_gets_what_it_asks_for_of_what_was_granted_and_is_registered_a
             // A parameter without a value counts as omitted (RFC 6749 section 3.1).
             let wanted = if asked == 0 { granted_scope } else { asked };
             let left = wanted & registered;
-            let is_refused = wanted & !granted_scope != 0 || (asked != 0 && left == 0);
+            // No answer can say that nothing is left (section 5.1).
+            let is_refused = wanted & !granted_scope != 0 || left == 0;
             let expected = (!is_refused).then_some(left);
             let scope = (asked != 0).then(|| text_of(asked));
             let decision = decide(&record, &client(registered), &token, scope.as_deref(), "next", &facts);
