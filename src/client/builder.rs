@@ -214,7 +214,7 @@ impl ClientBuilder {
     }
 
     /// `tls_client_certificate_bound_access_tokens`: whether its tokens are bound to its certificate (RFC
-    /// 8705).
+    /// 8705). Where tokens must have a key, they are bound to a shown certificate without this, too.
     pub fn certificate_bound_access_tokens(mut self, bound: bool) -> Self {
         self.metadata.tls_client_certificate_bound_access_tokens = Some(bound);
         self

@@ -66,8 +66,8 @@ impl Terms {
         Ok(())
     }
 
-    /// Something was asked for, and nothing of it is left: yes to nothing is no.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.asks && self.scope.is_empty() && self.details.is_empty()
+    /// Something was asked for, and nothing of it is left that a token could have: yes to nothing is no.
+    pub(crate) fn is_nothing(&self, rules: &Rules) -> bool {
+        self.asks && self.details.is_empty() && !rules.is_usable(&self.targets, &self.scope)
     }
 }

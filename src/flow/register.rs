@@ -65,7 +65,8 @@ impl AwaitClaims {
     /// is removed, for a change replaces all.
     ///
     /// # Errors
-    /// The body is not client metadata, does not name this client (RFC 7592 section 2.2), or says what only the server says.
+    /// The body is not client metadata, does not name this client (RFC 7592 section 2.2), or says what only
+    /// the server says.
     pub fn parse_change(request: &Request, current: &Client, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let wire = MetadataBody::parse(request.json_body()?)?;
         if wire.says_what_only_the_server_says() {

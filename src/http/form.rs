@@ -156,7 +156,7 @@ struct Written<'a> {
     name: &'a str,
     value: &'a str,
     is_encoded: bool,
-    /// Two `&` in a row.
+    /// Whether there is nothing before its `&`.
     is_empty: bool,
     /// What follows its `&`.
     rest: &'a str,

@@ -226,7 +226,7 @@ impl<'a> Gate<'a> {
             false => Ok(proven.cloned()),
             // A browser at the authorization endpoint cannot prove a key.
             true if self.grant_type == GrantType::Implicit => Err(Reason::GrantTypeNotAllowed),
-            true if self.rules.takes_proofs => Err(ProofFlaw::Missing.into()),
+            true if lacks_proof || self.rules.takes_proofs => Err(ProofFlaw::Missing.into()),
             true => Err(ProofFlaw::CertificateMissing.into()),
         }
     }

@@ -288,6 +288,19 @@ impl Rules {
         }
     }
 
+    /// Whether a token for one of these resources, or for the default audience, can have some of this scope.
+    pub(crate) fn is_usable(&self, targets: &ResourceIndicators, scope: &Scope) -> bool {
+        let fits = |audience: Option<&ResourceId>| {
+            let lists_none = self.own_scope(audience).is_some_and(Scope::is_empty);
+            lists_none || !self.scope_for(audience, scope).is_empty()
+        };
+        !scope.is_empty()
+            && match targets.as_slice() {
+                [] => fits(None),
+                named => named.iter().any(|target| fits(Some(target))),
+            }
+    }
+
     /// The details for this audience that the client may still have.
     pub(crate) fn details_for(
         &self,

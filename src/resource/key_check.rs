@@ -62,10 +62,6 @@ impl KeyCheck {
         self.dpop.as_ref().map(|(dpop, _)| dpop.algorithms()).unwrap_or_default()
     }
 
-    pub(super) fn is_required(&self) -> bool {
-        self.is_required
-    }
-
     /// Whether a token can be presented as a bearer token.
     pub(crate) fn takes_bearer(&self) -> bool {
         !self.is_required || self.takes_certificates || self.dpop.is_none()

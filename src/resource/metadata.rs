@@ -39,7 +39,7 @@ pub(super) fn document(
         scopes_supported: scopes,
         bearer_methods_supported: ["header"],
         dpop_signing_alg_values_supported: keys.algorithms(),
-        dpop_bound_access_tokens_required: keys.is_required(),
+        dpop_bound_access_tokens_required: !keys.takes_bearer(),
     };
     serde_json::to_vec(&document).unwrap_or_default()
 }

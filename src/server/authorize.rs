@@ -369,7 +369,7 @@ impl Consent {
 
     /// The user granted everything. An empty grant is a denial.
     pub async fn approve(self) -> Response {
-        match self.state.is_nothing() {
+        match self.state.is_nothing(self.server.rules()) {
             true => self.deny().await,
             false => self.say_yes().await,
         }

@@ -49,7 +49,7 @@ impl AuthorizationServer {
         Ok(macs.verify(hint, HintClaims::TYPE, &self.open_secrets(&client)?))
     }
 
-    /// The unexpired secrets of this client that the host can open.
+    /// The unexpired sealed secrets of this client. If the host cannot open one of them, the request fails.
     pub(super) fn open_secrets(&self, client: &Client) -> Result<Vec<SecretText>, Refusal> {
         let now = self.now();
         client.sealed_secrets(now).iter().map(|own| self.open_secret(own, client, now)).collect()

@@ -247,7 +247,7 @@ impl DeviceConsent {
     /// # Errors
     /// The device no longer waits, or the answer could not be stored.
     pub async fn approve(self) -> Result<(), ErrorPage> {
-        match self.waiting.terms.is_nothing() {
+        match self.waiting.terms.is_nothing(self.waiting.server.rules()) {
             true => self.deny().await,
             false => self.say_yes().await,
         }

@@ -56,8 +56,10 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Advertises that the host provides client certificates, so clients may have their tokens bound to them
-    /// (RFC 8705 section 3). [`client_certificates`](Self::client_certificates) and
+    /// Says that the host provides the client's own certificate of each connection, and never that of a
+    /// proxy. Clients may have their tokens bound to it (RFC 8705 section 3). Where every token must have a
+    /// key, a token request without a DPoP proof is bound to the certificate that it shows.
+    /// [`client_certificates`](Self::client_certificates) and
     /// [`mtls_endpoint_aliases`](Self::mtls_endpoint_aliases) imply it.
     pub fn certificate_bound_access_tokens(mut self) -> Self {
         self.options.mutual_tls.is_handed_over = true;

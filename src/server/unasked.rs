@@ -82,7 +82,7 @@ impl Consent {
             // The safe choice.
             Err(_) => return Unasked::Ask(self),
         }
-        if self.state.is_nothing() {
+        if self.state.is_nothing(self.server.rules()) {
             return self.ask().await;
         }
         self.without_page(EventKind::ConsentRemembered).await

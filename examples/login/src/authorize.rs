@@ -39,18 +39,21 @@ pub(crate) async fn decide(visitor: Visitor, Form(pressed): Form<Pressed>) -> Re
         return Ok(Redirect::to(answer).into_response()); // a second press leads where the first one did
     }
     let consent = judge(&visitor).await?;
-    let answer = match pressed.decision.as_str() {
-        // Not what the user saw: the application may have changed its registration since.
-        "approve" if pressed.shown != consent.fingerprint() => {
-            return Ok(Page::Consent { consent: &consent, query: &visitor.query }.into_response());
-        }
-        "approve" => consent.approve().await,
-        _ => consent.deny().await,
-    };
-    if answer.status < 500 {
-        let location = answer.header("location").unwrap_or("/");
-        visitor.keep_answer(&visitor.query, Some(location)).await?;
+    let allows = pressed.decision == "approve";
+    // Not what the user saw: the application may have changed its registration since.
+    if allows && pressed.shown != consent.fingerprint() {
+        return Ok(Page::Consent { consent: &consent, query: &visitor.query }.into_response());
     }
+    if !visitor.is_first().await? {
+        return Ok(Redirect::to("/").into_response()); // a double click, of which the other one is under way
+    }
+    let answer = if allows { consent.approve().await } else { consent.deny().await };
+    let location = answer.header("location").unwrap_or("/");
+    // It leaves in any case; without this note, a second press leads home.
+    let _ = match answer.status < 500 {
+        true => visitor.keep_answer(&visitor.query, Some(location)).await,
+        false => visitor.keep_answer("", None).await, // the next press tries again
+    };
     Ok(answer.into_response())
 }
 

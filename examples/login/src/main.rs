@@ -80,7 +80,7 @@ async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
     sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
     let (guesses, sign_ups) = (RateLimiter::per_minute(10), RateLimiter::per_minute(5));
     let (issuer, hashes) = (issuer.to_owned(), Semaphore::new(4));
-    let app = App { issuer, server, clients, pool, guesses, sign_ups, hashes };
+    let app = Arc::new(App { issuer, server, clients, pool, guesses, sign_ups, hashes });
     let pages = Router::new()
         .route("/", get(account::home))
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
@@ -88,8 +88,8 @@ async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
         .route("/apps", get(account::apps).post(account::disconnect))
         .route("/authorize", get(authorize::authorize))
         .route("/consent", post(authorize::decide))
-        .layer(middleware::from_fn(pages::refuse_foreign_forms));
-    Ok(pages.with_state(Arc::new(app)).merge(machine))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), pages::refuse_foreign_forms));
+    Ok(pages.with_state(app).merge(machine))
 }
 
 async fn notes(Extension(access): Extension<Access>) -> String {

@@ -1,13 +1,16 @@
 //! Pages, what a visitor is told when something is wrong, and forms that no other site can send.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use grantor::{Consent, server::Application};
+
+use crate::App;
 
 /// In the templates every text is escaped.
 #[derive(Template)]
@@ -30,7 +33,8 @@ impl IntoResponse for Page<'_> {
             // No `form-action`: browsers hold it against the redirect that answers the consent form.
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
             ("x-frame-options", "DENY"),
-            ("referrer-policy", "no-referrer"),
+            // With `no-referrer`, the `Origin` of our own forms would be `null`.
+            ("referrer-policy", "same-origin"),
             ("cache-control", "no-store"),
         ];
         let html = self.render().map(Html).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
@@ -58,8 +62,12 @@ impl IntoResponse for Problem {
 }
 
 /// Against CSRF.
-pub(crate) async fn refuse_foreign_forms(request: Request, next: Next) -> Result<Response> {
-    match request.method().is_safe() || is_own(request.headers()) {
+pub(crate) async fn refuse_foreign_forms(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
+    match request.method().is_safe() || is_own(request.headers(), &app.issuer) {
         true => Ok(next.run(request).await),
         false => Err(Problem(StatusCode::FORBIDDEN, "This form did not come from this site.".to_owned())),
     }
@@ -67,12 +75,12 @@ pub(crate) async fn refuse_foreign_forms(request: Request, next: Next) -> Result
 
 /// Browsers say where a form comes from, and no page can change that; a request that says nothing comes from
 /// no browser.
-fn is_own(headers: &HeaderMap) -> bool {
+fn is_own(headers: &HeaderMap, issuer: &str) -> bool {
     let field = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (field("sec-fetch-site"), field("origin")) {
         (Some(site), _) => site == "same-origin",
         // Plain http to another machine, or a browser of before 2023.
-        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == field("host"),
+        (None, Some(origin)) => origin == issuer,
         (None, None) => true,
     }
 }

@@ -84,6 +84,15 @@ impl Visitor {
         Ok(())
     }
 
+    /// Whether this press of a button is the first one. The request counts as answered from now on.
+    pub(crate) async fn is_first(&self) -> Result<bool> {
+        let first = sqlx::query(
+            "UPDATE sessions SET request = ?, answer = '/' WHERE id = ? AND (request <> ? OR answer IS NULL)",
+        );
+        let first = first.bind(&self.query).bind(&self.session_id).bind(&self.query);
+        Ok(first.execute(&self.app.pool).await?.rows_affected() > 0)
+    }
+
     /// `request` led to `answer`, which a second press repeats. A sign-in for it is not new any more.
     pub(crate) async fn keep_answer(&self, request: &str, answer: Option<&str>) -> Result<()> {
         let kept = sqlx::query("UPDATE sessions SET request = ?, answer = ? WHERE id = ?");

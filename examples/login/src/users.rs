@@ -74,6 +74,6 @@ fn wrong(sentence: &str) -> Problem {
 }
 
 fn too_many(wait: Duration) -> Problem {
-    let seconds = wait.as_secs() + 1;
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Problem(StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
 }

@@ -137,9 +137,9 @@ impl AwaitConsent {
     /// Whether nothing is left of the request: an empty grant is a denial. An `id_token` needs the scope
     /// `openid`.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_nothing(&self, rules: &Rules) -> bool {
         let lacks_id_token = self.response_type.has_id_token() && !self.scope().contains(OPENID);
-        self.terms.is_nothing() || lacks_id_token
+        self.terms.is_nothing(rules) || lacks_id_token
     }
 
     /// Whether no page may be shown (`prompt=none`).

@@ -58,8 +58,8 @@ pub(super) struct Prompts(u8);
 const UNKNOWN: u8 = 1 << 7;
 
 impl Prompts {
-    /// Reads the parameter, and judges it: `none` excludes every other value. It counts all the same, so the
-    /// refusal needs no page.
+    /// Reads the parameter, and checks it: `none` excludes every other value. Even a malformed parameter keeps
+    /// its `none`, so the refusal shows no page.
     ///
     /// # Errors
     /// [`Reason::PromptMalformed`]

@@ -162,8 +162,8 @@ impl AwaitsClient for TokenRequest {
     }
 }
 
-/// Binds the tokens of a client that wants that to the certificate of the connection (RFC 8705 section 3),
-/// before anything is spent. Where tokens must have a key and no other one is proven, any client's.
+/// Binds the tokens to the certificate of the connection (RFC 8705 section 3), before anything is spent: if
+/// the client wants that, or if its tokens must have a key and the request proves no other.
 fn bound(
     asked: RequestedAccess,
     client: &Client,

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::OmittedScope;
 use grantor::{
     Client, ClientMetadata, GrantType, LoginReason, LoginRequired, MemoryRegistry, Policy, Request, Scope,
     SignedIn, Subject,
 };
+use grantor::{OmittedScope, Resource};
 
 use crate::support::{
-    Answer, CALLBACK, CHALLENGE, Fixture, SECRET, VERIFIER, code_query, encode, redemption,
+    Answer, CALLBACK, CHALLENGE, Fixture, ISSUER, SECRET, VERIFIER, code_query, encode, redemption,
 };
 
 /// A request that is in order, but for these parameters; an empty value is as good as none.
@@ -55,6 +55,15 @@ async fn az_14_an_omitted_scope_is_the_registered_one_or_an_error() {
     let refused = strict.approve(&with("conf", &[("scope", "")])).await;
     assert_eq!(error_of(&refused).as_deref(), Some("invalid_scope"));
     assert!(strict.approve(&with("conf", &[])).await.location_parameter("code").is_some());
+}
+
+#[tokio::test]
+async fn a_choice_that_leaves_nothing_for_the_resource_is_a_denial() {
+    let fixture = Fixture::with(|builder| builder.resource(Resource::new(ISSUER).scopes(["read"])));
+    for (part, is_denied) in [("write", true), ("read", false)] {
+        let answer = approve_part(&fixture, "read write", part).await;
+        assert_eq!(error_of(&answer).is_some_and(|error| error == "access_denied"), is_denied, "{part}");
+    }
 }
 
 async fn approve_part(fixture: &Fixture, asked: &str, part: &str) -> Answer {
