@@ -2,7 +2,7 @@
 # Builds the fuzz targets and runs each of them for the given number of seconds (3 by default), two at a time:
 # `run.sh [SECONDS [TARGET…]]`. Prints how many inputs each had. What libFuzzer says is in fuzz/logs; a crash shows it
 # and fails the script, and its input is in fuzz/artifacts/<target>. Needs a C++ compiler; cargo-fuzz is installed if
-# it is missing.
+# it is missing. Inputs come from a fixed seed, so a short run can be repeated; SEED=0 draws another one.
 set -eu
 cd "$(dirname "$0")"
 seconds="${1:-3}"
@@ -17,10 +17,11 @@ cargo fuzz build --fuzz-dir . --target-dir target --sanitizer none --codegen-uni
 
 mkdir -p logs
 bin="target/$(rustc -vV | sed -n 's/^host: //p')/release"
-export bin seconds
+seed="${SEED:-1}"
+export bin seconds seed
 printf '%s\n' "$@" | xargs -n 1 -P 2 sh -c '
     mkdir -p "corpus/$1" "artifacts/$1"
-    if "$bin/$1" "corpus/$1" "seeds/$1" -artifact_prefix="artifacts/$1/" -dict=words.dict -max_total_time="$seconds" \
+    if "$bin/$1" "corpus/$1" "seeds/$1" -artifact_prefix="artifacts/$1/" -dict=words.dict -seed="$seed" -max_total_time="$seconds" \
         -max_len=4096 -timeout=5 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 >"logs/$1.log" 2>&1; then
         echo "$1: $(sed -n "s/^stat::number_of_executed_units: *//p" "logs/$1.log") inputs"
     else

@@ -47,9 +47,10 @@ fn is_proxy(address: IpAddr) -> bool {
     }
 }
 
-/// Whether an address is written in one of the fields, by itself or with a port.
+/// Whether an address is written in one of the fields, by itself or with a port. A backslash quotes what
+/// follows it.
 fn names(fields: &[&str], address: IpAddr) -> bool {
-    let fields = fields.join(",").to_ascii_lowercase();
+    let fields = fields.join(",").to_ascii_lowercase().replace('\\', "");
     let mut words = fields.split([',', ';', '=', '"', ' ', '\t', '[', ']']);
     let same = |word: &str| word.parse::<IpAddr>().is_ok_and(|own| own.to_canonical() == address);
     words.any(|word| same(word) || word.rsplit_once(':').is_some_and(|(host, _)| same(host)))
