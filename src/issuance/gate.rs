@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::grant_type::{Begins, Holder};
 use super::policy::{OmittedScope, Policy, RefreshTokens};
-use super::rules::Rules;
+use super::rules::{Rules, any_audience};
 use crate::base::time::end_of_time;
 use crate::base::{
     AccessRights, AccessTokens, Actor, Algorithm, AuthorizationDetails, Confirmation, ResourceId,
@@ -207,11 +207,7 @@ impl<'a> Gate<'a> {
             let has_some = !self.rules.scope_for(audience, scope).is_empty();
             has_some || self.needs_no_scope(audience, &self.asked.details)
         };
-        let is_usable = match targets.as_slice() {
-            [] => fits(None),
-            named => named.iter().any(|target| fits(Some(target))),
-        };
-        match is_usable || scope.is_empty() {
+        match scope.is_empty() || any_audience(targets, fits) {
             true => Ok(()),
             false => Err(Reason::ScopeExceeded),
         }

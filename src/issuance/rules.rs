@@ -294,11 +294,7 @@ impl Rules {
             let lists_none = self.own_scope(audience).is_some_and(Scope::is_empty);
             lists_none || !self.scope_for(audience, scope).is_empty()
         };
-        !scope.is_empty()
-            && match targets.as_slice() {
-                [] => fits(None),
-                named => named.iter().any(|target| fits(Some(target))),
-            }
+        !scope.is_empty() && any_audience(targets, fits)
     }
 
     /// The details for this audience that the client may still have.
@@ -345,6 +341,17 @@ impl Rules {
             Some(registered) => registered.intersection(&self.scope),
             None => self.scope.clone(),
         }
+    }
+}
+
+/// Whether this holds for one of these resources, or without any for the default audience.
+pub(super) fn any_audience(
+    targets: &ResourceIndicators,
+    holds: impl Fn(Option<&ResourceId>) -> bool,
+) -> bool {
+    match targets.as_slice() {
+        [] => holds(None),
+        named => named.iter().any(|target| holds(Some(target))),
     }
 }
 

@@ -231,8 +231,7 @@ impl GuardBuilder {
         let is_required = self.requires_bound_tokens || binds;
         let keys = KeyCheck::new(self.proofs.or_else(of_server), is_required, takes_certificates);
         let inner = Inner {
-            is_unlisted: self.endpoint_of.is_some(),
-            nonces_of: self.endpoint_of.unwrap_or_else(|| resource.as_str().to_owned()),
+            endpoint_of: self.endpoint_of,
             metadata: metadata::document(&resource, &issuers, &scopes, &keys),
             algorithms: keys.algorithms().join(" "),
             keys,

@@ -56,10 +56,9 @@ pub(super) struct Inner {
     pub(super) path: String,
     /// The URL of the document.
     pub(super) metadata_url: String,
-    /// Whether challenges omit it.
-    pub(super) is_unlisted: bool,
-    /// Whose nonces its proofs need: its own, or those of the server that it is an endpoint of.
-    pub(super) nonces_of: String,
+    /// The issuer of the server that it is an endpoint of: then challenges omit the document, and proofs need
+    /// the nonces of that server.
+    pub(super) endpoint_of: Option<String>,
     pub(super) metadata: Vec<u8>,
     pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
     pub(super) implied: Implied,
@@ -72,6 +71,12 @@ pub(super) struct Inner {
     pub(super) algorithms: String,
     /// The scheme, host and port of the resource.
     pub(super) origin: String,
+}
+
+impl Inner {
+    fn nonces_of(&self) -> &str {
+        self.endpoint_of.as_deref().unwrap_or(self.resource.as_str())
+    }
 }
 
 impl Guard {
@@ -109,7 +114,7 @@ impl Guard {
     /// time (RFC 9449 section 8.2). Refusals have it, and a `GuardLayer` (feature `http`) adds it.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
-        self.inner.keys.nonce(&self.inner.nonces_of, self.inner.clock.now())
+        self.inner.keys.nonce(self.inner.nonces_of(), self.inner.clock.now())
     }
 
     /// What to add to the response of an accepted request: the nonce for the next proof, if the request has
@@ -133,8 +138,8 @@ impl Guard {
 
     /// The response to a refused request.
     pub(crate) fn answer(&self, reason: Reason, needed: &Requirement, request: &Request) -> Response {
-        let Inner { realm, metadata_url, is_unlisted, keys, algorithms, .. } = &*self.inner;
-        let metadata = (!is_unlisted).then_some(metadata_url.as_str());
+        let Inner { realm, metadata_url, endpoint_of, keys, algorithms, .. } = &*self.inner;
+        let metadata = endpoint_of.is_none().then_some(metadata_url.as_str());
         let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
         let challenge = Challenge { realm, metadata, dpop, takes_bearer: keys.takes_bearer() };
         let scheme = Scheme::of(request);
@@ -149,14 +154,15 @@ impl Guard {
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
-        let Inner { keys, clock, resource, nonces_of, origin, is_unlisted, implied, .. } = &*self.inner;
+        let Inner { keys, clock, resource, endpoint_of, origin, implied, .. } = &*self.inner;
         let presented = presented_by(request, keys.schemes()).map_err(without_access)?;
         let now = clock.now();
         let verified = self.verify(presented.token, now).await;
         let (access, verifier) = verified.map_err(|refusal| (refusal, None))?;
         // An endpoint of the server is where its configuration says.
-        let base = if *is_unlisted { resource.as_str() } else { origin.as_str() };
-        let at = Target { server: nonces_of, base, has_paths: !is_unlisted };
+        let has_paths = endpoint_of.is_none();
+        let base = if has_paths { origin.as_str() } else { resource.as_str() };
+        let at = Target { server: self.inner.nonces_of(), base, has_paths };
         let proven = keys.check(request, presented, &access, at, now);
         let passed = match proven.and_then(|proven| needed.check(&access, implied, now).map(|()| proven)) {
             Ok(Some(proven)) => self.use_proof(&proven, verifier, &access, now).await,

@@ -2,16 +2,23 @@
 
 use crate::error::{ErrorCode, Reason};
 
-/// How much a refusal says about the token.
+/// The reasons that say more or less about a token than others.
+const SAYS: [(Reason, u8); 7] = [
+    (Reason::TokenAudienceWrong, 3),
+    (Reason::TokenBound, 3),
+    (Reason::TokenExpired, 3),
+    (Reason::TokenTooEarly, 3),
+    (Reason::TokenIssuerWrong, 2),
+    (Reason::TokenInactive, 0),
+    (Reason::TokenUnreadable, 0),
+];
+
+/// How much a refusal says about the token; most of all a fault, which may hide that it is valid.
 pub(super) fn precedence(reason: Reason) -> u8 {
-    match reason {
-        reason if reason.status() >= 500 => 4,
-        Reason::TokenExpired | Reason::TokenTooEarly | Reason::TokenAudienceWrong | Reason::TokenBound => 3,
-        Reason::TokenIssuerWrong => 2,
-        Reason::TokenInactive | Reason::TokenUnreadable => 0,
-        // The other reasons about tokens (the test has them all), and what no verifier of this crate answers.
-        _ => 1,
+    if reason.status() >= 500 {
+        return 4;
     }
+    SAYS.iter().find(|(own, _)| *own == reason).map_or(1, |(_, says)| *says)
 }
 
 /// The host's own verifier may refuse for any reason; a resource returns only the errors of RFC 6750, RFC
