@@ -79,6 +79,9 @@ async fn fp_04_a_certificate_is_a_key_too() {
         let schemes: Vec<_> =
             refused.headers.iter().filter(|(name, _)| *name == "www-authenticate").collect();
         assert!(schemes.iter().any(|(_, challenge)| challenge.starts_with("Bearer ")), "{schemes:?}");
+        let guard = grantor::Guard::builder(ISSUER).local(server.clone()).build().unwrap();
+        let told: Value = serde_json::from_slice(&guard.metadata().body).unwrap();
+        assert_ne!(told["dpop_bound_access_tokens_required"], true, "a certificate is enough");
     }
 }
 
