@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2, memchr3};
 
 use super::MAX_BODY;
 use crate::error::{Reason, Refusal};
@@ -151,7 +151,7 @@ impl std::fmt::Debug for Form<'_> {
     }
 }
 
-/// A parameter as it is written, found in one pass.
+/// A parameter as it is written.
 struct Written<'a> {
     name: &'a str,
     value: &'a str,
@@ -166,19 +166,13 @@ impl<'a> Written<'a> {
     /// The first one. `&`, `=`, `%` and `+` are never part of another character, so each piece of valid UTF-8
     /// is valid.
     fn first(text: &'a str) -> Self {
-        let (mut equals, mut end, mut is_encoded) = (None, text.len(), false);
-        for (at, byte) in text.bytes().enumerate() {
-            match byte {
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' => equals = equals.or(Some(at)),
-                b'%' | b'+' => is_encoded = true,
-                _ => {}
-            }
-        }
+        let bytes = text.as_bytes();
+        let special = memchr3(b'&', b'%', b'+', bytes).unwrap_or(bytes.len());
+        let is_encoded = bytes.get(special).is_some_and(|byte| *byte != b'&');
+        let end = memchr(b'&', &bytes[special..]).map_or(bytes.len(), |after| special + after);
         let (piece, rest) = (&text[..end], text.get(end + 1..).unwrap_or_default());
+        // A name is short: a plain loop is done before a search has begun.
+        let equals = piece.bytes().position(|byte| byte == b'=');
         let (name, value) = equals.map_or((piece, ""), |at| (&piece[..at], &piece[at + 1..]));
         Self { name, value, is_encoded, is_empty: piece.is_empty(), rest }
     }

@@ -47,7 +47,7 @@ impl AuthorizationServer {
         let account_status = self.account_status(question.subject.subject()).await?;
         let permission = self.in_time(policy.exchange(&question)).await;
         let permission = permission.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
-        self.issue_new_grant(flow.with_permission(permission, account_status)?).await
+        self.issue_new_grant(&flow.with_permission(permission, account_status)?).await
     }
 
     /// The access of a token, if it is a live access token of this server.

@@ -91,7 +91,7 @@ impl AuthorizationServer {
     /// A new grant from a single-use identifier.
     pub(super) async fn grant_once(
         &self,
-        flow: AwaitSecrets,
+        flow: &AwaitSecrets,
         key: ReplayKey,
         until: DateTime<Utc>,
     ) -> Result<TokenReply, Refusal> {

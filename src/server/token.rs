@@ -46,8 +46,8 @@ impl AuthorizationServer {
         self.use_assertion(assertion).await?;
         self.use_proof(proven.as_ref()).await?;
         match state {
-            Authenticated::Grant(flow) => self.redeem(flow, request.peer).await,
-            Authenticated::FreshSecrets(flow) => self.issue_new_grant(flow).await,
+            Authenticated::Grant(flow) => self.redeem(&flow, request.peer).await,
+            Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow).await,
             Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow)).await,
             Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request)).await,
             Authenticated::Owner(flow) => {
@@ -55,13 +55,13 @@ impl AuthorizationServer {
                 let counted = self.guess(request.peer, ("owner", client.id(), username))?;
                 let owner = Box::pin(self.authenticate_owner(flow.question())).await;
                 let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
-                self.issue_new_grant(judge(counted, flow)?).await
+                self.issue_new_grant(&judge(counted, flow)?).await
             }
         }
     }
 
     /// A code of either kind or a refresh token: load, decide, write; after a lost race, once more.
-    async fn redeem(&self, flow: AwaitGrant, peer: Option<IpAddr>) -> Result<TokenReply, Refusal> {
+    async fn redeem(&self, flow: &AwaitGrant, peer: Option<IpAddr>) -> Result<TokenReply, Refusal> {
         let about = EventSubject::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
         let mut lost = match flow.is_code() {
             true => {
@@ -138,7 +138,7 @@ impl AuthorizationServer {
     }
 
     /// A new grant that issues at once.
-    pub(super) async fn issue_new_grant(&self, flow: AwaitSecrets) -> Result<TokenReply, Refusal> {
+    pub(super) async fn issue_new_grant(&self, flow: &AwaitSecrets) -> Result<TokenReply, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = match flow.decide(self.fresh_secrets(), &self.facts()) {
                 Decision::Refuse(refusal) => return Err(refusal),

@@ -124,7 +124,7 @@ pub struct AwaitLogin {
     /// Whether the request names the redirect URI; then the token request must, too.
     named: bool,
     redirects_errors: bool,
-    asked: AuthorizationParameters,
+    asked: Box<AuthorizationParameters>,
     /// The record of the request, if it was pushed; the answer replaces it.
     pushed: Option<Record>,
     /// What is known of the request, if it was signed.

@@ -50,7 +50,8 @@ impl Source {
 pub(super) struct ClaimedRequest {
     redirect_uri: Option<String>,
     state: Option<String>,
-    asked: AuthorizationParameters,
+    /// Boxed: the states that follow are moved often.
+    asked: Box<AuthorizationParameters>,
     /// What is known of it, if it was signed.
     signed: Option<Box<SignedRequest>>,
     /// Whether the client pushed it, and so proved who it is.
@@ -71,7 +72,7 @@ impl ClaimedRequest {
         Ok(Self {
             redirect_uri: form.one("redirect_uri")?.map(str::to_owned),
             state: form.one("state").ok().flatten().map(str::to_owned),
-            asked: AuthorizationParameters::parse(form),
+            asked: Box::new(AuthorizationParameters::parse(form)),
             signed: None,
             is_pushed: false,
         })

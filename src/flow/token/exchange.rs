@@ -217,7 +217,7 @@ impl AwaitPermission {
             authentication: subject.authentication(),
             grant_type: GrantType::TokenExchange,
             asked,
-            bounds: Bounds::Token(parent),
+            bounds: Bounds::Token(Box::new(parent)),
         })
     }
 }

@@ -68,7 +68,7 @@ pub struct TokenRequest {
 #[derive(Debug)]
 enum GrantRequest {
     /// A code, a device code or a refresh token.
-    Redemption(Redemption),
+    Redemption(Box<Redemption>),
     Client,
     Exchange(Box<Exchanged>),
     Extension(Box<Extended>),
@@ -89,7 +89,7 @@ impl GrantRequest {
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
         let grant_type = need("grant_type")?;
         if let Some(redemption) = Redemption::parse(grant_type, form, request, presented, facts)? {
-            return Ok(Self::Redemption(redemption));
+            return Ok(Self::Redemption(Box::new(redemption)));
         }
         match grant_type {
             "client_credentials" => Ok(Self::Client),
@@ -187,15 +187,15 @@ fn bound(
 #[non_exhaustive]
 pub enum Authenticated {
     /// A code, a device code or a refresh token: the grant that it names.
-    Grant(AwaitGrant),
+    Grant(Box<AwaitGrant>),
     /// A user name and a password: whose they are.
-    Owner(AwaitOwner),
+    Owner(Box<AwaitOwner>),
     /// Access tokens: what they allow.
     Exchange(Box<AwaitTokens>),
     /// A grant type of the host: its word.
     Extension(Box<AwaitEntitlement>),
     /// Nothing but randomness.
-    FreshSecrets(AwaitSecrets),
+    FreshSecrets(Box<AwaitSecrets>),
 }
 
 impl Authenticated {
@@ -205,18 +205,15 @@ impl Authenticated {
             return Err(Reason::GrantTypeNotAllowed.into());
         }
         match ask {
-            GrantRequest::Redemption(redemption) => Ok(Self::Grant(redemption.with_client(client, asked)?)),
+            GrantRequest::Redemption(redemption) => {
+                Ok(Self::Grant(Box::new(redemption.with_client(client, asked)?)))
+            }
             GrantRequest::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
                 let bounds = Bounds::Client;
-                Ok(Self::FreshSecrets(AwaitSecrets {
-                    client,
-                    subject,
-                    authentication: None,
-                    grant_type,
-                    asked,
-                    bounds,
-                }))
+                let authentication = None;
+                let flow = AwaitSecrets { client, subject, authentication, grant_type, asked, bounds };
+                Ok(Self::FreshSecrets(Box::new(flow)))
             }
             GrantRequest::Exchange(exchanged) => {
                 Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, asked)?)))
@@ -225,7 +222,7 @@ impl Authenticated {
                 Ok(Self::Extension(Box::new(AwaitEntitlement::new(client, *extended, asked)?)))
             }
             GrantRequest::Password { username, password } => {
-                Ok(Self::Owner(AwaitOwner::new(client, username, password, asked)))
+                Ok(Self::Owner(Box::new(AwaitOwner::new(client, username, password, asked))))
             }
         }
     }

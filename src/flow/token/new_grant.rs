@@ -32,7 +32,7 @@ pub(super) enum Bounds {
     /// The ceiling of its client alone.
     Client,
     /// Nor the token that it comes from.
-    Token(Parent),
+    Token(Box<Parent>),
     /// Nor what the host says.
     Host(Box<Entitled>),
 }
@@ -92,7 +92,8 @@ impl AwaitSecrets {
         };
         match &self.bounds {
             Bounds::Client => gate.pass_new(&self.subject),
-            Bounds::Token(Parent { rights, expires, actor, name, .. }) => {
+            Bounds::Token(parent) => {
+                let Parent { rights, expires, actor, name, .. } = &**parent;
                 gate.pass_on(&self.subject, rights.as_ref(), *expires, actor.as_ref(), *name)
             }
             Bounds::Host(entitled) => gate.pass_entitled(&self.subject, &entitled.limits),
