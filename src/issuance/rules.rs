@@ -305,11 +305,10 @@ impl Rules {
         details: &AuthorizationDetails,
     ) -> AuthorizationDetails {
         let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_ref());
-        let registered = client.metadata().authorization_details_types.as_ref();
-        let may = |types: Option<&Vec<String>>, kind: &str| {
-            types.is_none_or(|types| types.iter().any(|t| t == kind))
-        };
+        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_deref());
+        let registered = client.metadata().authorization_details_types.as_deref();
+        let may =
+            |types: Option<&[String]>, kind: &str| types.is_none_or(|types| types.iter().any(|t| t == kind));
         details.filtered(|detail| {
             let kind = detail.kind();
             let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
