@@ -29,9 +29,9 @@ pub struct Rules {
     /// The audience (`aud`) of access tokens if a request names no resource.
     pub audience: String,
     /// The resources that requests may name; without any, `resource` is ignored.
-    pub(crate) resources: Vec<KnownResource>,
+    pub(crate) resources: Box<[KnownResource]>,
     /// The host's own grant types.
-    pub(crate) extensions: Vec<KnownExtension>,
+    pub(crate) extensions: Box<[KnownExtension]>,
     /// The types of authorization details that requests may name.
     pub(crate) detail_types: DetailTypes,
     /// The format of access tokens, unless a resource or a client says otherwise.
@@ -41,7 +41,7 @@ pub struct Rules {
     /// How client certificates are accepted.
     pub(crate) certificates: CertificateRules,
     /// The clients that may introspect every access token.
-    pub(crate) introspect_all: Vec<ClientId>,
+    pub(crate) introspect_all: Box<[ClientId]>,
     /// The OpenID Connect rules, if it is on.
     pub(crate) openid: Option<Box<OpenIdRules>>,
     /// Whether the host has a page where users sign up.
@@ -72,12 +72,12 @@ impl Rules {
             issuer,
             profile: Profile::default(),
             scope,
-            resources: Vec::new(),
-            extensions: Vec::new(),
+            resources: Box::default(),
+            extensions: Box::default(),
             detail_types: DetailTypes::default(),
             assertions: None,
             certificates: CertificateRules::default(),
-            introspect_all: Vec::new(),
+            introspect_all: Box::default(),
             access_tokens: AccessTokens::default(),
             openid: None,
             signs_up: false,

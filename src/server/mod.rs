@@ -130,7 +130,7 @@ struct Inner {
     rules: Rules,
     endpoints: Endpoints,
     /// The path of the issuer, without a slash at its end.
-    issuer_path: String,
+    issuer_path: Box<str>,
     clients: Arc<dyn ClientRegistry>,
     registrar: Option<Arc<dyn Registrar>>,
     documents: Option<Box<Documents>>,
