@@ -18,8 +18,7 @@ fuzz_target!(|text: &str| {
     // The same text as claims under a valid header, and as a header before valid claims, both with a valid
     // signature.
     if counts(&signed(&header(), text)) {
-        // A member that does not count may be a text that is none.
-        let Ok(said) = serde_json::from_str::<Value>(text) else { return };
+        let said: Value = serde_json::from_str(text).expect("claims");
         assert_eq!(
             (&said["iss"], &said["aud"], &said["sub"]),
             (&ISSUER.into(), &"web".into(), &"alice".into())

@@ -147,6 +147,9 @@ impl Fixture {
 /// What a request can be refused for its proof: the `DPoP` fields that it has, and the flaw.
 pub type Bad = (&'static str, Vec<String>, ProofFlaw);
 
+/// The beginning of an object.
+const NESTED_TWICE: &str = r#"{"x":{"a":1,"a":2},"#;
+
 /// Proofs that are wrong, each in one way, for this place; `token` is there at a resource.
 pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>) -> Vec<Bad> {
     use ProofFlaw as F;
@@ -177,6 +180,8 @@ pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>)
         ("padding", vec![format!("{}=", parts.join("."))], F::Malformed),
         ("a payload of text", vec![text(&header, "\"proof\"")], F::Malformed),
         ("a member twice", vec![text(&header, &payload.replacen('{', "{\"jti\":\"2\",", 1))], F::Malformed),
+        ("a nested member twice", vec![text(&header, &payload.replacen('{', NESTED_TWICE, 1))], F::Malformed),
+        ("one in the header", vec![text(&header.replacen('{', NESTED_TWICE, 1), &payload)], F::Malformed),
         ("no typ", vec![headed(json!({ "typ": null }))], F::TypeWrong),
         ("the typ of any JWT", vec![headed(json!({ "typ": "JWT" }))], F::TypeWrong),
         ("no alg", vec![headed(json!({ "alg": null }))], F::AlgorithmRefused),
