@@ -221,6 +221,10 @@ pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>)
         ("an iat that is text", vec![says(json!({ "iat": now.to_string() }))], F::ClaimMissing),
         ("an iat of an hour ago", vec![says(json!({ "iat": now - 3600 }))], F::TimeWrong),
         ("an iat ahead", vec![says(json!({ "iat": now + 61 }))], F::TimeWrong),
+        ("an exp in the past", vec![says(json!({ "exp": now - 10 }))], F::Expired),
+        ("an exp that is text", vec![says(json!({ "exp": (now + 60).to_string() }))], F::ClaimMissing),
+        ("an nbf ahead", vec![says(json!({ "nbf": now + 31 }))], F::TooEarly),
+        ("an nbf that is text", vec![says(json!({ "nbf": now.to_string() }))], F::ClaimMissing),
         ("more than 8 KiB", vec![says(json!({ "more": "x".repeat(8 * 1024) }))], F::TooLong),
         ("64 KiB", vec!["x".repeat(64 * 1024)], F::TooLong),
     ];
