@@ -71,10 +71,11 @@ fn is_right(password: &str, hash: &str) -> bool {
 }
 
 fn wrong(sentence: &str) -> Problem {
-    Problem(StatusCode::UNPROCESSABLE_ENTITY, sentence.to_owned())
+    Problem(StatusCode::UNPROCESSABLE_ENTITY, sentence.to_owned(), None)
 }
 
 fn too_many(throttled: Throttled) -> Problem {
     let seconds = throttled.retry_after();
-    Problem(StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
+    let sentence = format!("Too many attempts. Try again in {seconds} seconds.");
+    Problem(StatusCode::TOO_MANY_REQUESTS, sentence, Some([("retry-after", seconds)]))
 }
