@@ -15,6 +15,9 @@ pub(crate) struct Capabilities {
     is_pairwise: bool,
     /// Here, or at the server of `mtls_endpoint_aliases`.
     takes_certificates: bool,
+    /// Of `fapi.sender`.
+    binds_to_certificates: bool,
+    takes_proofs: bool,
 }
 
 impl Capabilities {
@@ -25,6 +28,8 @@ impl Capabilities {
             is_provider: config.openid.is_some(),
             is_pairwise: config.openid.as_ref().is_some_and(OpenIdSettings::is_pairwise),
             takes_certificates: config.takes_certificates() || config.mtls_endpoint_aliases.is_some(),
+            binds_to_certificates: config.fapi.binds_to_certificates(),
+            takes_proofs: config.fapi.takes_proofs(),
         }
     }
 
@@ -45,14 +50,22 @@ impl Capabilities {
         let pairwise = (is_pairwise && !self.is_pairwise)
             .then(|| "subject_type: pairwise identifiers need openid.pairwise_secret".to_owned());
         let method = client.token_endpoint_auth_method.filter(|method| shows_certificate(*method));
+        let by_certificate = (client.tls_client_certificate_bound_access_tokens == Some(true))
+            .then_some("tls_client_certificate_bound_access_tokens");
+        let by_proof = (client.dpop_bound_access_tokens == Some(true)).then_some("dpop_bound_access_tokens");
         let certificates = [
             method.map(|method| format!("token_endpoint_auth_method: {}", method.as_str())),
-            (client.tls_client_certificate_bound_access_tokens == Some(true))
-                .then(|| "tls_client_certificate_bound_access_tokens".to_owned()),
+            by_certificate.map(str::to_owned),
         ];
         let certificates = certificates.into_iter().flatten().filter(|_| !self.takes_certificates);
         let certificates = certificates.map(|key| format!("{key}: {NO_CERTIFICATES}"));
-        signed.chain(pairwise).chain(certificates).collect()
+        let senders = [
+            by_certificate.filter(|_| !self.binds_to_certificates).map(|key| (key, "mtls")),
+            by_proof.filter(|_| !self.takes_proofs).map(|key| (key, "dpop")),
+        ];
+        let senders = senders.into_iter().flatten();
+        let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
+        signed.chain(pairwise).chain(certificates).chain(senders).collect()
     }
 
     fn unsigned(&self, key: &str, algorithm: Algorithm) -> Option<String> {
@@ -99,6 +112,8 @@ mod tests {
 
     const SECRET: &str = "client_secret = \"0123456789abcdef0123456789abcdef\"\n";
     const BOUND: &str = "tls_client_certificate_bound_access_tokens = true";
+    const PROVEN: &str = "dpop_bound_access_tokens = true";
+    const ALIASES: &str = "mtls_endpoint_aliases = \"https://mtls.example\"";
     const BY_NAME: &str =
         "token_endpoint_auth_method = \"tls_client_auth\"\ntls_client_auth_san_dns = \"a.example\"";
 
@@ -129,6 +144,8 @@ mod tests {
             ("", BOUND, "tls.client_certificates"),
             ("", BY_NAME, "tls.client_certificates"),
             ("[tls]\ncertificate = \"c\"\nkey = \"k\"", BOUND, "tls.client_certificates"),
+            (&format!("{ALIASES}\n[fapi]\nsender = [\"dpop\"]"), BOUND, "needs \"mtls\" in fapi.sender"),
+            ("[fapi]\nsender = [\"mtls\"]", PROVEN, "needs \"dpop\" in fapi.sender"),
         ] {
             let (found, key) = (of_client(head, client), client.split(' ').next().unwrap_or_default());
             assert_eq!(found.len(), 1, "{head}, {client}: {found:?}");
@@ -143,7 +160,6 @@ mod tests {
         let secret = "[openid]\npairwise_secret = \"0123456789abcdef0123456789abcdef\"";
         let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_certificates = \"optional\"";
         let proxy = "trusted_proxies = [\"127.0.0.1\"]\n[forwarded_certificates]\nform = \"rfc9440\"";
-        let aliases = "mtls_endpoint_aliases = \"https://mtls.example\"";
         for (head, client) in [
             ("", "id_token_signed_response_alg = \"ES256\""),
             ("", "introspection_signed_response_alg = \"EdDSA\""),
@@ -153,7 +169,11 @@ mod tests {
             ("[openid]", "subject_type = \"public\""),
             (tls, BOUND),
             (proxy, BY_NAME),
-            (aliases, BOUND),
+            (ALIASES, BOUND),
+            ("", PROVEN),
+            ("[fapi]\nsender = [\"dpop\"]", PROVEN),
+            (&format!("{ALIASES}\n[fapi]\nsender = [\"mtls\"]"), BOUND),
+            ("[fapi]\nsender = [\"dpop\"]", "tls_client_certificate_bound_access_tokens = false"),
         ] {
             assert_eq!(of_client(head, client), Vec::<String>::new(), "{head}, {client}");
         }

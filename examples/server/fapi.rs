@@ -55,13 +55,18 @@ impl FapiSettings {
         self.sender.contains(&Sender::Dpop)
     }
 
+    /// Whether tokens can be bound to certificates.
+    pub(crate) fn binds_to_certificates(&self) -> bool {
+        self.sender.contains(&Sender::Mtls)
+    }
+
     pub(crate) fn apply<C, S>(
         &self,
         builder: AuthorizationServerBuilder<C, S>,
         hands_over: bool,
     ) -> AuthorizationServerBuilder<C, S> {
         let builder = builder.message_signing(self.message_signing());
-        match hands_over && self.sender.contains(&Sender::Mtls) {
+        match hands_over && self.binds_to_certificates() {
             true => builder.certificate_bound_access_tokens(),
             false => builder,
         }

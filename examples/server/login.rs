@@ -1,12 +1,11 @@
 //! The start page, signing in and signing out.
 
-use std::time::Duration;
-
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use grantor::adapter::axum::Peer;
+use grantor::server::Throttled;
 use grantor::{LoginReason, ShowLogin};
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +110,7 @@ pub(crate) async fn sign_in(
 ) -> Response {
     let attempt = match app.logins.begin(peer, &fields.username, Utc::now()) {
         Ok(attempt) => attempt,
-        Err(wait) => return too_many_attempts(&app, wait),
+        Err(throttled) => return too_many_attempts(&app, throttled),
     };
     let return_to = fields.return_to.page(&app);
     match app.users.authenticate(&fields.username, &fields.password).await {
@@ -136,12 +135,10 @@ pub(crate) async fn sign_in(
     }
 }
 
-pub(crate) fn too_many_attempts(app: &App, wait: Duration) -> Response {
-    // Rounded up: one second earlier, the request would be refused again.
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+pub(crate) fn too_many_attempts(app: &App, throttled: Throttled) -> Response {
     let sentence = "Too many sign-ins failed from your network. Wait a minute, then try again.";
     let page = app.pages.problem(StatusCode::TOO_MANY_REQUESTS, sentence);
-    ([(header::RETRY_AFTER, seconds)], page).into_response()
+    ([(header::RETRY_AFTER, throttled.retry_after())], page).into_response()
 }
 
 /// The way to the sign-in page and back to `path`.

@@ -37,7 +37,7 @@ pub(crate) async fn prove(
 ) -> Response {
     let attempt = match app.logins.begin(peer, &by.user.username, Utc::now()) {
         Ok(attempt) => attempt,
-        Err(wait) => return too_many_attempts(&app, wait),
+        Err(throttled) => return too_many_attempts(&app, throttled),
     };
     let return_to = fields.return_to.page(&app);
     let proven = by.user.is_pin(&fields.pin).then(|| app.sessions.step_up(&session)).flatten();

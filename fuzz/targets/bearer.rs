@@ -56,6 +56,9 @@ fn world() -> &'static (Guard, String) {
             "iat": NOW, "exp": NOW + 600, "scope": "read",
         });
         let token = encode_now("at+jwt", &claims, &**key()).expect("a key of this process").expect("a token");
-        (builder.build().expect("a guard"), token)
+        let own = builder.build().expect("a guard");
+        let good = Request::get("").header("authorization", format!("Bearer {token}"));
+        assert!(guard(&own, &good, &Requirement::scopes(["read"])).is_ok(), "a token in order");
+        (own, token)
     })
 }

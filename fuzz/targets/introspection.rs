@@ -5,9 +5,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use grantor::Request;
 use grantor::outbound::OutboundResponse;
 use grantor::resource::{Credentials, Guard, Introspection, Requirement};
+use grantor::{Access, Request};
 use grantor_fuzz::{Canned, ISSUER, NOW, Still, guard};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -16,12 +16,7 @@ const API: &str = "https://api.example";
 
 fuzz_target!(|input: &[u8]| {
     let (own, web) = world();
-    let body = input.to_vec();
-    web.set(move |_| {
-        Some(OutboundResponse::new(200, body.clone()).header("content-type", "application/json"))
-    });
-    let request = Request::get("").header("authorization", "Bearer abc");
-    let Ok(access) = guard(own, &request, &Requirement::any()) else { return };
+    let Some(access) = ask(own, web, input) else { return };
     let said: Value = serde_json::from_slice(input).expect("JSON");
     assert_eq!(said["active"], true);
     assert!(said["iss"].is_null() || said["iss"] == ISSUER);
@@ -46,6 +41,16 @@ fuzz_target!(|input: &[u8]| {
     );
 });
 
+/// What a guard makes of this answer.
+fn ask(own: &Guard, web: &Canned, answer: &[u8]) -> Option<Access> {
+    let body = answer.to_vec();
+    web.set(move |_| {
+        Some(OutboundResponse::new(200, body.clone()).header("content-type", "application/json"))
+    });
+    let request = Request::get("").header("authorization", "Bearer abc");
+    guard(own, &request, &Requirement::any()).ok()
+}
+
 fn world() -> &'static (Guard, Canned) {
     static WORLD: OnceLock<(Guard, Canned)> = OnceLock::new();
     WORLD.get_or_init(|| {
@@ -53,6 +58,9 @@ fn world() -> &'static (Guard, Canned) {
         let credentials = Credentials::secret("api", "s");
         let verifier = Introspection::at("https://as.example/introspect", web.clone(), credentials);
         let verifier = verifier.issuer(ISSUER).max_age(Duration::ZERO);
-        (Guard::builder(API).verifier(verifier).clock(Still).build().expect("a guard"), web)
+        let own = Guard::builder(API).verifier(verifier).clock(Still).build().expect("a guard");
+        let good = include_bytes!("../seeds/introspection/active");
+        assert!(ask(&own, &web, good).is_some(), "an answer in order");
+        (own, web)
     })
 }

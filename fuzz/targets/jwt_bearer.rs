@@ -11,7 +11,7 @@ use grantor::{
     AuthorizationServer, Client, Endpoint, GrantType, MemoryRegistry, MemoryStore, Request, Scope,
     async_trait,
 };
-use grantor_fuzz::client::passed_header;
+use grantor_fuzz::client::{needs_its_signature, passed_header};
 use grantor_fuzz::provider::is_within;
 use grantor_fuzz::{Forgetful, ISSUER, NOW, Still, escaped, handle, json, public_keys, signed};
 use libfuzzer_sys::fuzz_target;
@@ -40,11 +40,14 @@ fuzz_target!(|text: &str| {
         );
         assert!(is_within(&tokens["scope"], "read write"));
     }
-    let claims = serde_json::json!({ "iss": IDP, "sub": "alice", "aud": ISSUER, "exp": NOW + 60 });
-    if redeem(&signed(text, &claims.to_string())).is_some() {
+    if redeem(&signed(text, &claims())).is_some() {
         passed_header(text);
     }
 });
+
+fn claims() -> String {
+    serde_json::json!({ "iss": IDP, "sub": "alice", "aud": ISSUER, "exp": NOW + 60 }).to_string()
+}
 
 struct Accounts;
 
@@ -56,9 +59,9 @@ impl AssertionPolicy for Accounts {
     }
 }
 
-fn redeem(assertion: &str) -> Option<Value> {
+fn server() -> &'static AuthorizationServer {
     static SERVER: OnceLock<AuthorizationServer> = OnceLock::new();
-    let server = SERVER.get_or_init(|| {
+    SERVER.get_or_init(|| {
         let client = Client::builder("app").secret("s").grant_types([GrantType::jwt_bearer()]);
         let issuer = AssertionIssuer::new(IDP, StaticKeys::new(&public_keys()));
         let builder = AuthorizationServer::builder(ISSUER)
@@ -68,8 +71,17 @@ fn redeem(assertion: &str) -> Option<Value> {
             .scopes(["read", "write", "admin"])
             .jwt_bearer(JwtBearer::new(Accounts).issuer(issuer))
             .clock(Still);
-        builder.build().expect("a server")
-    });
+        let server = builder.build().expect("a server");
+        needs_its_signature(HEADER, &claims(), |assertion| redeem_at(&server, assertion).is_some());
+        server
+    })
+}
+
+fn redeem(assertion: &str) -> Option<Value> {
+    redeem_at(server(), assertion)
+}
+
+fn redeem_at(server: &AuthorizationServer, assertion: &str) -> Option<Value> {
     let form =
         format!("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={}", escaped(assertion));
     let response =

@@ -21,6 +21,8 @@ fuzz_target!(|text: &str| {
         assert_eq!(claims["ath"], ath());
         let iat = claims["iat"].as_f64().expect("a time");
         assert!((NOW as f64 - 60.0..NOW as f64 + 31.0).contains(&iat));
+        assert!(claims["exp"].is_null() || claims["exp"].as_f64().expect("a time") > NOW as f64 - 10.0);
+        assert!(claims["nbf"].is_null() || claims["nbf"].as_f64().expect("a time") < NOW as f64 + 31.0);
         let jti = claims["jti"].as_str().expect("an identifier");
         assert!((1..=128).contains(&jti.len()));
     }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use grantor::http::Method;
 use grantor::registration::TrustedIssuers;
 use grantor::{AuthorizationServer, Endpoint, Registration, Request};
-use grantor_fuzz::client::passed_header;
+use grantor_fuzz::client::{needs_its_signature, passed_header};
 use grantor_fuzz::provider::{CALLBACK, manage, registering};
 use grantor_fuzz::{NOW, handle, json, public_keys, signed};
 use libfuzzer_sys::fuzz_target;
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 const VOUCHER: &str = "https://voucher.example";
 const HEADER: &str = r#"{"alg":"EdDSA"}"#;
+const CLAIMS: &str = r#"{"iss":"https://voucher.example","software_id":"1"}"#;
 
 fuzz_target!(|text: &str| {
     assert!(text.is_empty() || register(text).is_none(), "no one but the key can sign");
@@ -32,18 +33,26 @@ fuzz_target!(|text: &str| {
             assert!(said || claims["redirect_uris"].is_null() && uri == CALLBACK, "{uri}");
         }
     }
-    let claims = serde_json::json!({ "iss": VOUCHER, "software_id": "1" }).to_string();
-    if register(&signed(text, &claims)).is_some() {
+    if register(&signed(text, CLAIMS)).is_some() {
         passed_header(text);
     }
 });
 
-fn register(statement: &str) -> Option<Value> {
+fn server() -> &'static AuthorizationServer {
     static SERVER: OnceLock<AuthorizationServer> = OnceLock::new();
-    let server = SERVER.get_or_init(|| {
+    SERVER.get_or_init(|| {
         let issuers = TrustedIssuers::new().issuer(VOUCHER, &public_keys());
-        registering(Registration::open().software_statements(issuers))
-    });
+        let server = registering(Registration::open().software_statements(issuers));
+        needs_its_signature(HEADER, CLAIMS, |statement| register_at(&server, statement).is_some());
+        server
+    })
+}
+
+fn register(statement: &str) -> Option<Value> {
+    register_at(server(), statement)
+}
+
+fn register_at(server: &AuthorizationServer, statement: &str) -> Option<Value> {
     let body = serde_json::json!({
         "client_name": "Mine", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none",
         "software_statement": statement,

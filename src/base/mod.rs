@@ -48,7 +48,6 @@ pub(crate) use rights::{AccessRights, RightsRef};
 pub use scope::{MAX_SCOPE_TOKENS, Scope};
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use session_id::SessionId;
-pub(crate) use strict_json::StrictJson;
 pub use subject::{Authentication, Login, Subject, SubjectType};
 #[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), doc))]
 pub use system::host;

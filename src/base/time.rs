@@ -1,6 +1,7 @@
 //! Sums of times, and [`in_time`]: a deadline for a future, without a runtime's timers.
 
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -14,6 +15,12 @@ use super::system::{Delay, Instant, stopwatch};
 pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
     let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
     start.checked_add_signed(wait).unwrap_or_else(end_of_time)
+}
+
+/// A wait in whole seconds, rounded up: a second earlier is too early.
+pub(crate) fn whole_seconds(wait: Duration) -> NonZeroU32 {
+    let seconds = u32::try_from(wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
+    NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)
 }
 
 /// The last representable whole second. A stored body has no fractions of seconds.

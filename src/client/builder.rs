@@ -63,7 +63,7 @@ impl ClientBuilder {
 
     /// `client_name`
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.metadata.client_name = Some(name.into());
+        self.metadata.client_name = Some(name.into().into_boxed_str());
         self
     }
 
@@ -81,13 +81,13 @@ impl ClientBuilder {
 
     /// `backchannel_logout_uri`: where the client is notified of the end of a session.
     pub fn backchannel_logout_uri(mut self, uri: impl Into<String>) -> Self {
-        self.metadata.backchannel_logout_uri = Some(uri.into());
+        self.metadata.backchannel_logout_uri = Some(uri.into().into_boxed_str());
         self
     }
 
     /// `frontchannel_logout_uri`: what a hidden frame loads at the end of a session.
     pub fn frontchannel_logout_uri(mut self, uri: impl Into<String>) -> Self {
-        self.metadata.frontchannel_logout_uri = Some(uri.into());
+        self.metadata.frontchannel_logout_uri = Some(uri.into().into_boxed_str());
         self
     }
 
@@ -178,25 +178,25 @@ impl ClientBuilder {
 
     /// `jwks`: its public keys, which verify its assertions.
     pub fn jwks(mut self, keys: serde_json::Value) -> Self {
-        self.metadata.jwks = Some(keys);
+        self.metadata.jwks = Some(Box::new(keys));
         self
     }
 
     /// `jwks_uri`: where it publishes them.
     pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
-        self.metadata.jwks_uri = Some(uri.into());
+        self.metadata.jwks_uri = Some(uri.into().into_boxed_str());
         self
     }
 
     /// `token_endpoint_auth_signing_alg`: the one algorithm of its assertions.
     pub fn auth_signing_alg(mut self, algorithm: impl Into<String>) -> Self {
-        self.metadata.token_endpoint_auth_signing_alg = Some(algorithm.into());
+        self.metadata.token_endpoint_auth_signing_alg = Some(algorithm.into().into_boxed_str());
         self
     }
 
     /// `request_object_signing_alg`: the one algorithm of its request objects (RFC 9101).
     pub fn request_object_signing_alg(mut self, algorithm: impl Into<String>) -> Self {
-        self.metadata.request_object_signing_alg = Some(algorithm.into());
+        self.metadata.request_object_signing_alg = Some(algorithm.into().into_boxed_str());
         self
     }
 
@@ -209,7 +209,7 @@ impl ClientBuilder {
     /// `tls_client_auth_subject_dn`: the distinguished name of its certificate. The other names are members
     /// of the [`metadata`](Self::metadata).
     pub fn certificate_subject_dn(mut self, name: impl Into<String>) -> Self {
-        self.metadata.tls_client_auth_subject_dn = Some(name.into());
+        self.metadata.tls_client_auth_subject_dn = Some(name.into().into_boxed_str());
         self
     }
 
@@ -370,16 +370,12 @@ impl ClientBuilder {
 
         errors.extend(LogoutUris(&metadata).mistakes().into_iter().map(ClientError::Logout));
 
-        let defaults = || vec![GrantType::AuthorizationCode];
-        let grant_types = metadata.grant_types.clone().unwrap_or_else(defaults);
-        let needed = [ResponseType::Code, ResponseType::Token];
-        let has_grants = |r: &ResponseType| r.grant_types().iter().all(|own| grant_types.contains(own));
-        let needed: Vec<ResponseType> = needed.into_iter().filter(has_grants).collect();
-        if metadata.redirect_uris.is_empty() && !needed.is_empty() {
+        if metadata.redirect_uris.is_empty() && !metadata.needed_response_types().is_empty() {
             errors.push(ClientError::RedirectUriMissing);
         }
-        let response_types = metadata.response_types.clone().unwrap_or(needed);
-        for response in response_types.iter().filter(|r| !has_grants(r)) {
+        let grant_types = metadata.grant_types();
+        let has_grants = |r: &ResponseType| r.grant_types().iter().all(|own| grant_types.contains(own));
+        for response in metadata.response_types().iter().filter(|r| !has_grants(r)) {
             errors.push(ClientError::ResponseTypeWithoutGrant(*response));
         }
 
@@ -439,14 +435,12 @@ impl ClientBuilder {
         }
         // A server may keep many clients, and most have one of each.
         secrets.shrink_to_fit();
-        redirect_uris.shrink_to_fit();
         metadata.redirect_uris.shrink_to_fit();
+        metadata.post_logout_redirect_uris.shrink_to_fit();
         let client = Client {
             id,
             metadata,
-            redirect_uris,
-            grant_types,
-            response_types,
+            redirect_uris: redirect_uris.into_boxed_slice(),
             auth_method,
             secrets,
             keys: keys.map(Arc::new),

@@ -247,7 +247,7 @@ mod tests {
     use crate::jose::{Signer as _, SigningKey, VERIFICATIONS, encode_now};
 
     fn keys_of(key: &SigningKey) -> ClientKeys {
-        let jwks = Some(serde_json::json!({ "keys": [key.key()] }));
+        let jwks = Some(Box::new(serde_json::json!({ "keys": [key.key()] })));
         ClientKeys::of(&ClientMetadata { jwks, ..ClientMetadata::default() }).unwrap().unwrap()
     }
 

@@ -20,59 +20,60 @@ use crate::base::{AccessTokens, Algorithm, ResponseAlgorithm, Scope};
 /// assert!(serde_json::from_str::<grantor::ClientMetadata>(r#"{ "redirect_uri": [] }"#).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+// Boxed, without spare capacity: a server may keep many clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ClientMetadata {
     /// The name that people see.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_name: Option<String>,
+    pub client_name: Option<Box<str>>,
     /// Where responses may be sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// By default `authorization_code`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub grant_types: Option<Vec<GrantType>>,
+    pub grant_types: Option<Box<[GrantType]>>,
     /// By default those that the grant types need.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_types: Option<Vec<ResponseType>>,
+    pub response_types: Option<Box<[ResponseType]>>,
     /// The response modes that requests may name; by default all that fit the response type.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_modes: Option<Vec<ResponseMode>>,
+    pub response_modes: Option<Box<[ResponseMode]>>,
     /// Every scope that the client may request; by default all that the server knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// The types of authorization details that the client may ask for (RFC 9396 section 10); by default all
     /// that the server knows if a user is asked, and none otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub authorization_details_types: Option<Vec<String>>,
+    pub authorization_details_types: Option<Box<[String]>>,
     /// By default `client_secret_basic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// The one algorithm of the client's assertions; by default any that goes with its key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_endpoint_auth_signing_alg: Option<String>,
+    pub token_endpoint_auth_signing_alg: Option<Box<str>>,
     /// The client's public keys as a JWK set (RFC 7517 section 5).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<Value>,
+    pub jwks: Option<Box<Value>>,
     /// Where the client publishes them, instead of `jwks`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks_uri: Option<String>,
+    pub jwks_uri: Option<Box<str>>,
     /// The distinguished name of the client's certificate, as RFC 4514 writes it (RFC 8705 section 2.1.2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_client_auth_subject_dn: Option<String>,
+    pub tls_client_auth_subject_dn: Option<Box<str>>,
     /// A DNS name in the client's certificate, instead of the distinguished name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_client_auth_san_dns: Option<String>,
+    pub tls_client_auth_san_dns: Option<Box<str>>,
     /// The same with a URI.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_client_auth_san_uri: Option<String>,
+    pub tls_client_auth_san_uri: Option<Box<str>>,
     /// The same with an IP address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_client_auth_san_ip: Option<String>,
+    pub tls_client_auth_san_ip: Option<Box<str>>,
     /// The same with an e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_client_auth_san_email: Option<String>,
+    pub tls_client_auth_san_email: Option<Box<str>>,
     /// Its access tokens are bound to the client certificate of the token request (RFC 8705 section 3.4), and
     /// so are the refresh tokens of a public client.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,10 +96,10 @@ pub struct ClientMetadata {
     /// The list of the sector's redirect URIs; its host is the sector if the redirect URIs have several
     /// hosts. A host that registers a client itself vouches for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sector_identifier_uri: Option<String>,
+    pub sector_identifier_uri: Option<Box<str>>,
     /// Where others can make it start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub initiate_login_uri: Option<String>,
+    pub initiate_login_uri: Option<Box<str>>,
     /// The maximum age of a sign-in, in seconds, if a request with the scope `openid` has no `max_age`
     /// (OpenID Connect Registration section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,20 +110,20 @@ pub struct ClientMetadata {
     /// The preferred authentication context classes, in order, if a request with the scope `openid` has no
     /// `acr_values`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_acr_values: Option<Vec<String>>,
+    pub default_acr_values: Option<Box<[String]>>,
     /// Where the browser may be sent after a logout (OpenID Connect RP-Initiated Logout section 3.1).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub post_logout_redirect_uris: Vec<String>,
     /// Where the client is notified directly of the end of a session (OpenID Connect Back-Channel Logout
     /// section 2.2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backchannel_logout_uri: Option<String>,
+    pub backchannel_logout_uri: Option<Box<str>>,
     /// It needs a `sid` in the logout token. Logout tokens have one in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backchannel_logout_session_required: Option<bool>,
     /// What the client's frame loads at the end of a session (OpenID Connect Front-Channel Logout section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub frontchannel_logout_uri: Option<String>,
+    pub frontchannel_logout_uri: Option<Box<str>>,
     /// It needs `iss` and `sid` there. The URL has both in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frontchannel_logout_session_required: Option<bool>,
@@ -131,31 +132,31 @@ pub struct ClientMetadata {
     pub application_type: Option<ApplicationType>,
     /// The application's home page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_uri: Option<String>,
+    pub client_uri: Option<Box<str>>,
     /// A picture of it; grantor never fetches it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub logo_uri: Option<String>,
+    pub logo_uri: Option<Box<str>>,
     /// How to contact its developers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub contacts: Option<Vec<String>>,
+    pub contacts: Option<Box<[String]>>,
     /// Its terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tos_uri: Option<String>,
+    pub tos_uri: Option<Box<str>>,
     /// Its privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy_uri: Option<String>,
+    pub policy_uri: Option<Box<str>>,
     /// The software of which this client is one installation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub software_id: Option<String>,
+    pub software_id: Option<Box<str>>,
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub software_version: Option<String>,
+    pub software_version: Option<Box<str>>,
     /// Its authorization requests have to be pushed (RFC 9126 section 6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pushed_authorization_requests: Option<bool>,
     /// The one algorithm of its request objects (RFC 9101); by default any that goes with its key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_signing_alg: Option<String>,
+    pub request_object_signing_alg: Option<Box<str>>,
     /// Its authorization requests have to be signed request objects (RFC 9101 section 10.5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_signed_request_object: Option<bool>,
@@ -193,7 +194,7 @@ pub struct ClientMetadata {
     pub localhost_any_port: Option<bool>,
     /// Grantor's own: private-use schemes without a dot that its redirect URIs may have, such as `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub redirect_schemes: Option<Vec<String>>,
+    pub redirect_schemes: Option<Box<[String]>>,
     /// Grantor's own: the pushed requests of a confidential client may name an https redirect URI that is not
     /// registered (RFC 9126 section 2.4).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -214,8 +215,42 @@ impl ClientMetadata {
         is_signed_so || self.auth_method() == AuthMethod::ClientSecretJwt
     }
 
+    /// `grant_types`, or their default (RFC 7591 section 2).
+    pub(super) fn grant_types(&self) -> &[GrantType] {
+        const DEFAULT: &[GrantType] = &[GrantType::AuthorizationCode];
+        self.grant_types.as_deref().unwrap_or(DEFAULT)
+    }
+
+    /// `response_types`, or those that the grant types need.
+    pub(super) fn response_types(&self) -> &[ResponseType] {
+        self.response_types.as_deref().unwrap_or_else(|| self.needed_response_types())
+    }
+
+    /// The response types of plain OAuth that the grant types need.
+    pub(super) fn needed_response_types(&self) -> &'static [ResponseType] {
+        let has = |grant_type| self.grant_types().contains(&grant_type);
+        match (has(GrantType::AuthorizationCode), has(GrantType::Implicit)) {
+            (true, true) => &[ResponseType::Code, ResponseType::Token],
+            (true, false) => &[ResponseType::Code],
+            (false, true) => &[ResponseType::Token],
+            (false, false) => &[],
+        }
+    }
+
     /// `token_endpoint_auth_method`, or its default (RFC 7591 section 2).
     pub(crate) fn auth_method(&self) -> AuthMethod {
         self.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+
+    #[test]
+    fn a_client_at_rest_is_small() {
+        let (metadata, client) = (size_of::<ClientMetadata>(), size_of::<Client>());
+        assert!(metadata <= 528 && client <= 664, "{metadata} and {client}, and a server may have many");
     }
 }

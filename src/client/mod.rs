@@ -135,9 +135,7 @@ pub enum ApplicationType {
 pub struct Client {
     pub(crate) id: ClientId,
     pub(crate) metadata: ClientMetadata,
-    pub(crate) redirect_uris: Vec<RedirectUri>,
-    pub(crate) grant_types: Vec<GrantType>,
-    pub(crate) response_types: Vec<ResponseType>,
+    pub(crate) redirect_uris: Box<[RedirectUri]>,
     pub(crate) auth_method: AuthMethod,
     pub(crate) secrets: Vec<ClientSecret>,
     pub(crate) keys: Option<Arc<ClientKeys>>,
@@ -191,13 +189,13 @@ impl Client {
     /// `grant_types`
     #[must_use]
     pub fn grant_types(&self) -> &[GrantType] {
-        &self.grant_types
+        self.metadata.grant_types()
     }
 
     /// `response_types`
     #[must_use]
     pub fn response_types(&self) -> &[ResponseType] {
-        &self.response_types
+        self.metadata.response_types()
     }
 
     /// `scope`: everything that it may request; `None` is all that the server knows.
@@ -323,7 +321,7 @@ impl Client {
     /// Whether it may use this grant type.
     #[must_use]
     pub fn allows(&self, grant_type: &GrantType) -> bool {
-        self.grant_types.contains(grant_type)
+        self.grant_types().contains(grant_type)
     }
 
     /// Whether each use of a refresh token replaces it: always for public clients, whose tokens anyone who

@@ -90,7 +90,7 @@ impl Client {
             (signs_nothing && switches.signed_messages && signed.responses, M::ResponseModes),
         ];
         let found = found.into_iter().filter_map(|(is_wrong, mismatch)| is_wrong.then_some(mismatch));
-        let grants = self.grant_types.iter().filter(move |own| !profile.knows(own));
+        let grants = self.grant_types().iter().filter(move |own| !profile.knows(own));
         let uris = self.redirect_uris.iter().filter(|uri| !is_private(uri));
         let signed = [own.authorization_signed_response_alg, own.introspection_signed_response_alg];
         let signed = signed.map(|named| named.map(Algorithm::as_str));

@@ -1,7 +1,9 @@
 //! Where clients are looked up, and where new ones are written.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -177,22 +179,53 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
 /// Clients in memory, lost when the process ends.
 #[derive(Default)]
 pub struct MemoryRegistry {
-    clients: RwLock<HashMap<ClientId, Arc<Client>>>,
+    clients: RwLock<HashSet<Row>>,
 }
+
+/// A client that is found by its id; the id is kept once, within it.
+struct Row(Arc<Client>);
+
+impl Row {
+    fn of(client: Client) -> Self {
+        Self(Arc::new(client))
+    }
+}
+
+impl Borrow<ClientId> for Row {
+    fn borrow(&self) -> &ClientId {
+        &self.0.id
+    }
+}
+
+impl Hash for Row {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        self.0.id.hash(to);
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+impl Eq for Row {}
 
 impl MemoryRegistry {
     /// A registry of these clients; of two with the same id, the later one is kept.
     #[must_use]
     pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
-        let clients = clients.into_iter().map(|c| (c.id.clone(), Arc::new(c)));
-        Self { clients: RwLock::new(clients.collect()) }
+        let mut rows = HashSet::new();
+        for client in clients {
+            rows.replace(Row::of(client));
+        }
+        Self { clients: RwLock::new(rows) }
     }
 
     /// Every client, in the order of their ids.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Client>> {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = clients.values().cloned().collect();
+        let mut all: Vec<_> = clients.iter().map(|row| Arc::clone(&row.0)).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }
@@ -204,20 +237,21 @@ impl MemoryRegistry {
 
     pub(super) fn find(&self, id: &ClientId) -> Option<Arc<Client>> {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        clients.get(id).cloned()
+        clients.get(id).map(|row| Arc::clone(&row.0))
     }
 
     /// Makes a change, if what is there allows it.
     pub(super) fn change(&self, change: Change) -> Result<(), RegistryError> {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        change.check(clients.get(change.id()).map(Arc::as_ref))?;
+        change.check(clients.get(change.id()).map(|row| &*row.0))?;
         match change {
-            Change::Insert(client) => clients.insert(client.id.clone(), Arc::new(client)),
-            Change::Replace(Replacement { client, .. }) => {
-                clients.insert(client.id.clone(), Arc::new(client))
+            Change::Insert(client) | Change::Replace(Replacement { client, .. }) => {
+                clients.replace(Row::of(client));
             }
-            Change::Remove(id) => clients.remove(&id),
-        };
+            Change::Remove(id) => {
+                clients.remove(&id);
+            }
+        }
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ impl ClientMetadata {
 
     /// The OpenID Connect members that cannot be registered for a client of this sector.
     pub(super) fn openid_mistakes(&self, sector: Option<&str>) -> impl Iterator<Item = ClientError> + use<> {
-        let is_bad = |uri: &Option<String>| uri.as_deref().is_some_and(|uri| https_host(uri).is_none());
+        let is_bad = |uri: &Option<Box<str>>| uri.as_deref().is_some_and(|uri| https_host(uri).is_none());
         let is_pairwise = self.subject_type == Some(SubjectIdentifierType::Pairwise);
         let lacks_sector = is_pairwise && sector.is_none();
         let found = [

@@ -8,6 +8,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::time::whole_seconds;
+
 mod assertion;
 mod backend;
 mod certificate;
@@ -45,8 +47,7 @@ pub struct Refusal {
 impl Refusal {
     /// The refusal of a limit that lets a request through again after this time.
     pub(crate) fn throttled(reason: Reason, wait: Duration) -> Self {
-        let seconds = u32::try_from(wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
-        Self { wait: Some(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)), ..reason.into() }
+        Self { wait: Some(whole_seconds(wait)), ..reason.into() }
     }
 
     /// Why; for the host's log.

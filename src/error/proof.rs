@@ -31,6 +31,10 @@ pub enum ProofFlaw {
     UrlWrong,
     /// Made too long ago, or ahead of time (`iat`).
     TimeWrong,
+    /// It has expired (`exp`).
+    Expired,
+    /// It is not valid yet (`nbf`).
+    TooEarly,
     /// Its `jti` is empty or longer than 128 bytes.
     IdMalformed,
     /// Its `jti` was used.
@@ -88,6 +92,8 @@ impl ProofFlaw {
             Self::MethodWrong => (E::InvalidDpopProof, "htm is not the method of the request"),
             Self::UrlWrong => (E::InvalidDpopProof, "htu is not the URL of the request"),
             Self::TimeWrong => (E::InvalidDpopProof, "iat is too far from the current time"),
+            Self::Expired => (E::InvalidDpopProof, "the DPoP proof has expired"),
+            Self::TooEarly => (E::InvalidDpopProof, "the DPoP proof is not valid yet"),
             Self::IdMalformed => (E::InvalidDpopProof, "jti must have 1 to 128 bytes"),
             Self::Replayed => (E::InvalidDpopProof, "the DPoP proof was used before"),
             Self::NonceWanted => (E::UseDpopNonce, "use the nonce of the DPoP-Nonce header field"),

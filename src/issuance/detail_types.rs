@@ -106,7 +106,7 @@ impl DetailTypes {
         if asked.as_slice().len() > MAX_DETAILS {
             return Err(Reason::DetailsMalformed);
         }
-        let registered = client.metadata().authorization_details_types.as_ref();
+        let registered = client.metadata().authorization_details_types.as_deref();
         for detail in asked.as_slice() {
             let of = self.0.get(detail.kind()).ok_or(Reason::DetailsTypeUnknown)?;
             if !registered.map_or(asks_a_user, |types| types.iter().any(|name| name == detail.kind())) {

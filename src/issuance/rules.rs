@@ -29,9 +29,9 @@ pub struct Rules {
     /// The audience (`aud`) of access tokens if a request names no resource.
     pub audience: String,
     /// The resources that requests may name; without any, `resource` is ignored.
-    pub(crate) resources: Vec<KnownResource>,
+    pub(crate) resources: Box<[KnownResource]>,
     /// The host's own grant types.
-    pub(crate) extensions: Vec<KnownExtension>,
+    pub(crate) extensions: Box<[KnownExtension]>,
     /// The types of authorization details that requests may name.
     pub(crate) detail_types: DetailTypes,
     /// The format of access tokens, unless a resource or a client says otherwise.
@@ -41,7 +41,7 @@ pub struct Rules {
     /// How client certificates are accepted.
     pub(crate) certificates: CertificateRules,
     /// The clients that may introspect every access token.
-    pub(crate) introspect_all: Vec<ClientId>,
+    pub(crate) introspect_all: Box<[ClientId]>,
     /// The OpenID Connect rules, if it is on.
     pub(crate) openid: Option<Box<OpenIdRules>>,
     /// Whether the host has a page where users sign up.
@@ -72,12 +72,12 @@ impl Rules {
             issuer,
             profile: Profile::default(),
             scope,
-            resources: Vec::new(),
-            extensions: Vec::new(),
+            resources: Box::default(),
+            extensions: Box::default(),
             detail_types: DetailTypes::default(),
             assertions: None,
             certificates: CertificateRules::default(),
-            introspect_all: Vec::new(),
+            introspect_all: Box::default(),
             access_tokens: AccessTokens::default(),
             openid: None,
             signs_up: false,
@@ -305,11 +305,10 @@ impl Rules {
         details: &AuthorizationDetails,
     ) -> AuthorizationDetails {
         let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_ref());
-        let registered = client.metadata().authorization_details_types.as_ref();
-        let may = |types: Option<&Vec<String>>, kind: &str| {
-            types.is_none_or(|types| types.iter().any(|t| t == kind))
-        };
+        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_deref());
+        let registered = client.metadata().authorization_details_types.as_deref();
+        let may =
+            |types: Option<&[String]>, kind: &str| types.is_none_or(|types| types.iter().any(|t| t == kind));
         details.filtered(|detail| {
             let kind = detail.kind();
             let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);

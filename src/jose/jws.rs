@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::jwk::Members;
-use super::{Algorithm, Jwk, KeyError, VerifyingKey, strict};
+use super::{Algorithm, Jwk, KeyError, VerifyingKey};
+use crate::base::strict_json::{self, NotStrict};
 
 /// The door for signed tokens: see [`Jws::parse`].
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub enum JwsError {
     /// Header or payload is not a JSON object.
     #[error("a part of the token is not a JSON object")]
     NotAnObject,
-    /// A member is there twice.
+    /// A member is there twice, at any depth.
     #[error("the token has a duplicate member")]
     DuplicateMember,
     /// The header has a member that brings a key along, changes what is signed, or asks for an extension.
@@ -76,9 +77,9 @@ impl Jws {
 
     /// Reads a token strictly, and believes nothing of it yet.
     ///
-    /// Header and payload have to be JSON objects without a member twice. Of the header `alg`, `typ` and
-    /// `kid` count. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; others are
-    /// ignored, as RFC 7515 section 4 asks.
+    /// Header and payload have to be JSON objects without a member twice, at any depth. Of the header `alg`,
+    /// `typ` and `kid` count. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; others
+    /// are ignored, as RFC 7515 section 4 asks.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -134,7 +135,7 @@ fn parts<'a>(text: &'a str, forbidden: &[&'static str]) -> Result<(Parts<'a>, Op
     }
     let Header { alg: algorithm, typ, kid, jwk: key } = Header::parse(&decode_text(header)?, forbidden)?;
     let payload = decode_text(payload)?;
-    strict::check(&payload, &[])?;
+    check(&payload, &[])?;
     let signature = decode(signature)?;
     Ok((Parts { algorithm, typ, kid, message, payload, signature }, key))
 }
@@ -241,8 +242,21 @@ struct Header {
 
 impl Header {
     fn parse(json: &str, forbidden: &[&'static str]) -> Result<Self, JwsError> {
-        strict::check(json, forbidden)?;
+        check(json, forbidden)?;
         serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)
+    }
+}
+
+/// Whether a part is one JSON object without duplicate members, and without one of these names among its own.
+fn check(json: &str, forbidden: &[&'static str]) -> Result<(), JwsError> {
+    let names = strict_json::member_names(json).map_err(|flaw| match flaw {
+        NotStrict::Malformed => JwsError::NotAnObject,
+        NotStrict::DuplicateMember => JwsError::DuplicateMember,
+    })?;
+    let names = names.ok_or(JwsError::NotAnObject)?;
+    match forbidden.iter().find(|forbidden| names.iter().any(|name| name == **forbidden)) {
+        Some(forbidden) => Err(JwsError::ForbiddenMember(forbidden)),
+        None => Ok(()),
     }
 }
 

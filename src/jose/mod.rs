@@ -36,7 +36,6 @@ mod jws;
 mod mac;
 mod signer;
 mod signing_key;
-mod strict;
 mod verifying_key;
 
 pub use crate::base::Algorithm;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::names::is_of_protocol;
-use crate::base::StrictJson;
+use crate::base::strict_json;
 use crate::error::Reason;
 
 /// The parameter `claims` may be this long, in bytes.
@@ -51,7 +51,7 @@ impl ClaimsRequest {
         if text.len() > MAX_CLAIMS_LENGTH {
             return Err(Reason::ClaimsMalformed);
         }
-        let Ok(StrictJson(Value::Object(mut object))) = serde_json::from_str(text) else {
+        let Ok(Value::Object(mut object)) = strict_json::read(text) else {
             return Err(Reason::ClaimsMalformed);
         };
         let request =

@@ -60,12 +60,12 @@ impl LogoutMembers {
         let after = if sessions.is_some() { self.post_logout_redirect_uris.texts() } else { Vec::new() };
         let metadata = ClientMetadata {
             post_logout_redirect_uris: after,
-            backchannel_logout_uri: self.backchannel_logout_uri.value().filter(|_| is_back),
+            backchannel_logout_uri: self.backchannel_logout_uri.boxed().filter(|_| is_back),
             backchannel_logout_session_required: self
                 .backchannel_logout_session_required
                 .value()
                 .filter(|_| is_back),
-            frontchannel_logout_uri: self.frontchannel_logout_uri.value().filter(|_| is_front),
+            frontchannel_logout_uri: self.frontchannel_logout_uri.boxed().filter(|_| is_front),
             frontchannel_logout_session_required: self
                 .frontchannel_logout_session_required
                 .value()

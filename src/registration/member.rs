@@ -56,6 +56,11 @@ impl Text {
             Self::Absent | Self::Other => None,
         }
     }
+
+    /// The text, as a client keeps it.
+    pub(crate) fn boxed(self) -> Option<Box<str>> {
+        self.value().map(String::into_boxed_str)
+    }
 }
 
 impl List {

@@ -95,7 +95,7 @@ impl OpenIdMembers {
             None => None,
         };
         let acr_values = self.default_acr_values.texts().into_iter().filter(|acr| is_acr(acr));
-        let acr_values: Vec<String> = acr_values.take(MAX_ACR_VALUES).collect();
+        let acr_values: Box<[String]> = acr_values.take(MAX_ACR_VALUES).collect();
         Ok(ClientMetadata {
             id_token_signed_response_alg: Some(id_token),
             userinfo_signed_response_alg: algorithm(&self.userinfo_signed_response_alg, openid)?,
@@ -170,10 +170,12 @@ fn algorithm(name: &Text, openid: &OpenIdRules) -> Result<Option<ResponseAlgorit
     known.map(Some).ok_or(Reason::RegistrationOpenId)
 }
 
-fn https(uri: Text, reason: Reason) -> Result<Option<String>, Reason> {
+fn https(uri: Text, reason: Reason) -> Result<Option<Box<str>>, Reason> {
     match uri {
         Member::Absent => Ok(None),
-        Member::Is(uri) if uri.len() <= MAX_URI && https_host(&uri).is_some() => Ok(Some(uri)),
+        Member::Is(uri) if uri.len() <= MAX_URI && https_host(&uri).is_some() => {
+            Ok(Some(uri.into_boxed_str()))
+        }
         Member::Is(_) | Member::Other => Err(reason),
     }
 }

@@ -26,13 +26,13 @@ pub(super) fn text(value: Option<String>) -> Option<String> {
 }
 
 /// The name that people read on a consent page: [`is_readable_name`] is the rule.
-pub(super) fn name(name: String) -> Result<Option<String>, Reason> {
+pub(super) fn name(name: String) -> Result<Option<Box<str>>, Reason> {
     if name.chars().nth(MAX_NAME).is_some() {
         return Err(MetadataFlaw::NameTooLong.into());
     }
     let Some(name) = text(Some(name)) else { return Ok(None) };
     match is_readable_name(&name) {
-        true => Ok(Some(name)),
+        true => Ok(Some(name.into_boxed_str())),
         false => Err(MetadataFlaw::NameCharacters.into()),
     }
 }
@@ -44,14 +44,14 @@ pub(super) fn short(value: Option<String>) -> Option<String> {
     fits.then_some(value)
 }
 
-pub(super) fn contacts(contacts: List) -> Option<Vec<String>> {
+pub(super) fn contacts(contacts: List) -> Option<Box<[String]>> {
     let contacts = contacts.texts().into_iter().filter_map(|one| short(Some(one)));
-    Some(contacts.take(MAX_CONTACTS).collect::<Vec<_>>()).filter(|contacts| !contacts.is_empty())
+    Some(contacts.take(MAX_CONTACTS).collect::<Box<[_]>>()).filter(|contacts| !contacts.is_empty())
 }
 
 /// The URL of a page or logo, which a host may show as a link: http or https, never a script. Any other one
 /// is dropped.
-pub(super) fn page(uri: Text) -> Option<String> {
+pub(super) fn page(uri: Text) -> Option<Box<str>> {
     let uri = text(uri.value()).filter(|uri| uri.len() <= MAX_URI)?;
     let is_page = Uri::parse(uri.as_str()).is_ok_and(|uri| {
         let http = ["https", "http"].iter().any(|scheme| uri.scheme().as_str().eq_ignore_ascii_case(scheme));
@@ -59,5 +59,5 @@ pub(super) fn page(uri: Text) -> Option<String> {
             |a: fluent_uri::component::Authority<'_>| !a.host().is_empty() && a.userinfo().is_none();
         http && uri.authority().is_some_and(is_safe) && has_port_that_exists(&uri)
     });
-    is_page.then_some(uri)
+    is_page.then_some(uri.into_boxed_str())
 }

@@ -278,7 +278,7 @@ impl MetadataBody {
         // The keys of a client that signs nothing are ignored.
         let has_keys = method.credentials().are_keys();
         let signs = method.credentials() == Credentials::Keys;
-        let subject = |name: Text| name.value().filter(|_| method.credentials() == Credentials::Certificate);
+        let subject = |name: Text| name.boxed().filter(|_| method.credentials() == Credentials::Certificate);
         let openid = self.openid.check(rules)?;
         let signs_requests = rules.request_objects.is_some();
         let fetches = rules.assertions.as_ref().is_some_and(|signed| signed.fetches);
@@ -294,11 +294,11 @@ impl MetadataBody {
             grant_types: Some(grant_names.iter().filter_map(|name| known::<GrantType>(name)).collect()),
             response_types: Some(response_types),
             scope: scope.map_err(|_| MetadataFlaw::ScopeMalformed)?,
-            authorization_details_types: named(self.authorization_details_types),
+            authorization_details_types: named(self.authorization_details_types).map(Vec::into_boxed_slice),
             token_endpoint_auth_method: Some(method),
-            token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg.value().filter(|_| signs),
-            jwks: self.jwks.filter(|_| has_keys || signs_requests),
-            jwks_uri: self.jwks_uri.value().filter(|_| has_keys || (signs_requests && fetches)),
+            token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg.boxed().filter(|_| signs),
+            jwks: self.jwks.filter(|_| has_keys || signs_requests).map(Box::new),
+            jwks_uri: self.jwks_uri.boxed().filter(|_| has_keys || (signs_requests && fetches)),
             request_object_signing_alg,
             authorization_signed_response_alg,
             introspection_signed_response_alg,
@@ -320,8 +320,8 @@ impl MetadataBody {
             tos_uri: page(self.tos_uri),
             policy_uri: page(self.policy_uri),
             contacts: contacts(self.contacts),
-            software_id: short(self.software_id.value()),
-            software_version: short(self.software_version.value()),
+            software_id: short(self.software_id.value()).map(String::into_boxed_str),
+            software_version: short(self.software_version.value()).map(String::into_boxed_str),
             ..openid
         };
         let metadata = self.logout.check(metadata, rules)?;
@@ -359,24 +359,25 @@ impl RequestedMetadata {
                 && terms.grant_types.contains(grant_type)
                 && allowance.grant_types.as_ref().is_none_or(|types| types.contains(grant_type))
         };
-        let mut grant_types = metadata.grant_types.take().unwrap_or_default();
-        grant_types.retain(may_have);
+        let grant_types = metadata.grant_types.take().unwrap_or_default();
+        let grant_types: Box<[GrantType]> = grant_types.into_iter().filter(may_have).collect();
         if grant_types.iter().all(|grant_type| *grant_type == GrantType::RefreshToken) {
             return Err(Reason::RegistrationGrantTypes);
         }
         check_implicit(&metadata, &grant_types, rules)?;
-        let mut response_types = metadata.response_types.unwrap_or_default();
-        response_types.retain(|response| {
+        let can_be_had = |response: &ResponseType| {
             let is_answered = !response.has_id_token() || rules.openid.is_some();
             is_answered && response.grant_types().iter().all(|own| grant_types.contains(own))
-        });
+        };
+        let response_types = metadata.response_types.take().unwrap_or_default();
+        let response_types: Box<[ResponseType]> = response_types.into_iter().filter(can_be_had).collect();
         if metadata.redirect_uris.is_empty() && !response_types.is_empty() {
             return Err(Reason::RegistrationRedirectUriMissing);
         }
         metadata.scope = Some(scope(metadata.scope, terms, allowance, rules)?);
-        if let Some(types) = &mut metadata.authorization_details_types {
-            types.retain(|name| rules.detail_types.knows(name));
-        }
+        metadata.authorization_details_types = metadata
+            .authorization_details_types
+            .map(|types| types.into_iter().filter(|name| rules.detail_types.knows(name)).collect());
         metadata.grant_types = Some(grant_types);
         metadata.response_types = Some(response_types);
         metadata.localhost_any_port = terms.localhost_any_port.then_some(true);
@@ -425,7 +426,7 @@ fn each_once(names: Vec<String>) -> Vec<String> {
 
 /// The response types, which belong to the grant types (the tables in RFC 7591 section 2.1 and OpenID Connect
 /// Registration section 2). Where the client names none, they are those of plain OAuth.
-fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<ResponseType>, Reason> {
+fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Box<[ResponseType]>, Reason> {
     let granted = |grant_type: &GrantType| grants.iter().any(|name| name == grant_type.as_str());
     let Some(responses) = responses else {
         let plain = [ResponseType::Code, ResponseType::Token].into_iter();
@@ -435,7 +436,7 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<Res
         |words: &[&str]| responses.iter().any(|name| name.split(' ').any(|word| words.contains(&word)));
     let fits = asks(&["code"]) == granted(&GrantType::AuthorizationCode)
         && asks(&["token", "id_token"]) == granted(&GrantType::Implicit);
-    let known: Vec<ResponseType> = responses.iter().filter_map(|name| ResponseType::parse(name)).collect();
+    let known: Box<[ResponseType]> = responses.iter().filter_map(|name| ResponseType::parse(name)).collect();
     match known.is_empty() || !fits {
         true => Err(Reason::RegistrationInconsistent),
         false => Ok(known),
@@ -447,7 +448,7 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Vec<Res
 fn redirect_uris(
     uris: Option<Vec<Text>>,
     schemes: &[&str],
-) -> Result<(Vec<String>, Option<Vec<String>>), Reason> {
+) -> Result<(Vec<String>, Option<Box<[String]>>), Reason> {
     let asks = uris.as_ref().is_some_and(|uris| !uris.is_empty());
     let uris = each_once(uris.into_iter().flatten().filter_map(Member::value).collect());
     let good = uris.iter().filter_map(|uri| RedirectUri::register_with(uri, schemes).ok());
@@ -456,7 +457,7 @@ fn redirect_uris(
         return Err(Reason::RegistrationRedirectUri);
     }
     let used = each_once(good.iter().filter_map(RedirectUri::named_scheme).collect());
-    let used = Some(used).filter(|used| !used.is_empty());
+    let used = Some(used.into_boxed_slice()).filter(|used| !used.is_empty());
     Ok((good.iter().map(|uri| uri.as_str().to_owned()).collect(), used))
 }
 

@@ -222,7 +222,7 @@ impl AuthorizationServer {
     /// Counts a guess at a secret before its outcome is known. Give the outcome to [`judge`].
     pub(super) fn guess(&self, peer: Option<IpAddr>, at: impl Hash) -> Result<Attempt<'_>, Refusal> {
         let counted = self.process().guesses.begin(peer, at, self.now());
-        counted.map_err(|wait| Refusal::throttled(Reason::ClientThrottled, wait))
+        counted.map_err(|full| Refusal::throttled(Reason::ClientThrottled, full.wait()))
     }
 
     /// Verifies an assertion. Fetching keys has a separate deadline.

@@ -45,7 +45,7 @@ impl AuthorizationServer {
         let flow = self.authenticate(request, flow).await?;
         // Only now: others cannot use up the limit of an authenticated client.
         let admitted = self.process().devices.begin(request.peer, &id, self.now());
-        admitted.map_err(|wait| Refusal::throttled(Reason::DeviceRequestThrottled, wait))?.keep();
+        admitted.map_err(|full| Refusal::throttled(Reason::DeviceRequestThrottled, full.wait()))?.keep();
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {

@@ -70,7 +70,7 @@ pub use exchange::ExchangePolicy;
 pub use extension::ExtensionGrant;
 use extension::Extensions;
 pub use host_error::HostError;
-pub use limit::{Attempt, RateLimiter};
+pub use limit::{Attempt, RateLimiter, Throttled};
 pub use logout::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
 pub use manage::Grants;
 pub use unasked::Unasked;
@@ -130,7 +130,7 @@ struct Inner {
     rules: Rules,
     endpoints: Endpoints,
     /// The path of the issuer, without a slash at its end.
-    issuer_path: String,
+    issuer_path: Box<str>,
     clients: Arc<dyn ClientRegistry>,
     registrar: Option<Arc<dyn Registrar>>,
     documents: Option<Box<Documents>>,

@@ -58,7 +58,7 @@ impl AuthorizationServer {
         // Anyone can name a public client and fill the store.
         if !flow.client().is_confidential() {
             let admitted = self.process().pushes.begin(request.peer, &id, self.now());
-            admitted.map_err(|wait| Refusal::throttled(Reason::PushThrottled, wait))?.keep();
+            admitted.map_err(|full| Refusal::throttled(Reason::PushThrottled, full.wait()))?.keep();
         }
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());

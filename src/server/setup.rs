@@ -1,6 +1,6 @@
 //! The configuration as the host gave it, checked and put together.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
@@ -29,6 +29,10 @@ use crate::registration::Registration;
 use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::{ReplayGuard, TokenStore};
 use crate::trust::Dpop;
+
+/// The default clock and random source, which all servers of the process share.
+static CLOCK: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(SystemClock));
+static ENTROPY: LazyLock<Arc<dyn Entropy>> = LazyLock::new(|| Arc::new(SystemEntropy));
 
 /// Everything that has a default.
 pub(super) struct Options {
@@ -110,8 +114,8 @@ impl Options {
             dpop: None,
             requires_bound_tokens: false,
             audit: None,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
+            clock: Arc::clone(&CLOCK),
+            entropy: Arc::clone(&ENTROPY),
             cursor_key: None,
         }
     }
@@ -214,14 +218,14 @@ impl Options {
         let rules = Rules {
             audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
             issuer: self.issuer.into(),
-            resources,
+            resources: resources.into_boxed_slice(),
             detail_types,
             access_tokens: self.access_tokens,
-            introspect_all: self.introspect_all,
+            introspect_all: self.introspect_all.into_boxed_slice(),
             profile: self.profile,
             assertions: assertions.map(Box::new),
             certificates: self.mutual_tls.rules(),
-            extensions,
+            extensions: extensions.into_boxed_slice(),
             scope,
             openid: openid.map(Box::new),
             signs_up: self.signs_up,
@@ -238,7 +242,7 @@ impl Options {
             process: OnceLock::new(),
             rules,
             endpoints: self.endpoints,
-            issuer_path,
+            issuer_path: issuer_path.into_boxed_str(),
             clients,
             registrar: self.registrar,
             documents: self.documents.map(Documents::new).map(Box::new),

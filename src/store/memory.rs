@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -25,15 +25,21 @@ const SHARDS: usize = 1024;
 /// page of another listing walks grants until it is full.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
+    /// Allocated at its first use: with many tenants, most need none.
+    beside: OnceLock<Box<Beside>>,
+    /// The most grants that a shard holds.
+    limit: usize,
+    /// The shard at which the next purge goes on.
+    next_purge: AtomicUsize,
+}
+
+/// What is kept beside the grants.
+struct Beside {
     /// Which grant waits under a user code. Locked within a shard, never around one.
     waiting: Mutex<HashMap<UserCodeDigest, GrantId>>,
     /// Which grants began in a session. Locked within a shard, never around one.
     sessions: Mutex<HashMap<SessionId, BTreeSet<GrantId>>>,
     replays: Box<[RwLock<Replays>]>,
-    /// The most grants that a shard holds.
-    limit: usize,
-    /// The shard at which the next purge goes on.
-    next_purge: AtomicUsize,
 }
 
 struct Shard {
@@ -107,25 +113,35 @@ impl MemoryStore {
     /// the client sees as 503.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
-        Self::sharded(SHARDS, REPLAY_SHARDS, limit)
+        Self::sharded(SHARDS, limit)
     }
 
     /// A store for at most sixty thousand grants under one lock, which takes next to no memory while it is
     /// empty: for one of many [tenants](crate::tenants).
     #[must_use]
     pub fn small() -> Self {
-        Self::sharded(1, 1, 60_000)
+        Self::sharded(1, 60_000)
     }
 
-    fn sharded(shards: usize, replay_shards: usize, limit: usize) -> Self {
+    fn sharded(shards: usize, limit: usize) -> Self {
         Self {
             shards: (0..shards).map(|_| RwLock::default()).collect(),
-            waiting: Mutex::default(),
-            sessions: Mutex::default(),
-            replays: (0..replay_shards).map(|_| RwLock::default()).collect(),
+            beside: OnceLock::new(),
             limit: limit.div_ceil(shards).max(1),
             next_purge: AtomicUsize::new(0),
         }
+    }
+
+    /// Allocates it if there is none yet.
+    fn beside(&self) -> &Beside {
+        self.beside.get_or_init(|| {
+            let shards = REPLAY_SHARDS.min(self.shards.len());
+            Box::new(Beside {
+                waiting: Mutex::default(),
+                sessions: Mutex::default(),
+                replays: (0..shards).map(|_| RwLock::default()).collect(),
+            })
+        })
     }
 
     /// How many grants it holds, the expired that were not purged yet among them.
@@ -154,7 +170,11 @@ impl MemoryStore {
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<UserCodeDigest, GrantId>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.beside().waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, BTreeSet<GrantId>>> {
+        self.beside().sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves a grant from one user code to another; `false` if another grant waits under that one.
@@ -176,7 +196,7 @@ impl MemoryStore {
         if from == to {
             return;
         }
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.sessions();
         if let Some(from) = from {
             let is_last =
                 sessions.get_mut(&from).is_some_and(|grants| grants.remove(&id) && grants.is_empty());
@@ -191,7 +211,7 @@ impl MemoryStore {
 
     /// The grants of a session behind an id.
     fn of_session(&self, session: SessionId, after: Option<GrantId>) -> Vec<GrantId> {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self.sessions();
         let grants = sessions.get(&session).into_iter().flatten();
         grants.copied().filter(|id| after.is_none_or(|after| after < *id)).collect()
     }
@@ -377,7 +397,8 @@ impl ReplayGuard for MemoryStore {
         until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<bool, BackendError> {
-        let shard = &self.replays[usize::from(key.as_bytes()[0]) % self.replays.len()];
+        let replays = &self.beside().replays;
+        let shard = &replays[usize::from(key.as_bytes()[0]) % replays.len()];
         let (key, now) = (key.fingerprint(), now.timestamp_micros());
         let mut keys = shard.write().unwrap_or_else(PoisonError::into_inner);
         if keys.get(&key).is_some_and(|until| now < *until) {
@@ -403,5 +424,19 @@ impl Default for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("grants", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_store_at_rest_has_room_for_grants_alone() {
+        let store = MemoryStore::small();
+        assert!(store.is_empty() && store.beside.get().is_none());
+        assert!(size_of::<MemoryStore>() <= 48, "{}", size_of::<MemoryStore>());
+        assert_eq!(store.beside().replays.len(), 1);
+        assert_eq!(MemoryStore::new().beside().replays.len(), REPLAY_SHARDS);
     }
 }

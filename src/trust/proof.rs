@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::nonce::Nonces;
-use super::times::CLOCK_SKEW;
+use super::times::{CLOCK_SKEW, EXPIRY_LEEWAY};
 use crate::base::numeric_date::NumericDate;
 use crate::base::{Algorithm, ReplayKey, Secret, Thumbprint};
 use crate::error::ProofFlaw as Flaw;
@@ -27,11 +27,20 @@ pub const MAX_PROOF_BYTES: usize = 8 * 1024;
 /// The longest `jti`, in bytes.
 const MAX_JTI: usize = 128;
 
-/// How old a proof may be, in seconds.
-const MAX_AGE: i64 = 60;
+/// How far the times of a proof may be off, in seconds.
+struct Window {
+    /// The greatest age (`iat`).
+    behind: i64,
+    /// `iat` or `nbf` in the future.
+    ahead: i64,
+    /// Past its `exp`.
+    expired: i64,
+}
 
-/// How far its clock may be off if a nonce proves when it was made, in seconds.
-const MAX_SKEW_WITH_NONCE: i64 = 300;
+const WITHOUT_NONCE: Window = Window { behind: 60, ahead: CLOCK_SKEW, expired: EXPIRY_LEEWAY };
+
+/// The nonce proves when it was made, so the client's clock may be off.
+const WITH_NONCE: Window = Window { behind: 300, ahead: 300, expired: 300 };
 
 /// The claims of a proof that the key in its own header signed.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,6 +56,8 @@ struct Claims {
     htm: String,
     htu: String,
     iat: NumericDate,
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
     nonce: Option<String>,
     ath: Option<String>,
 }
@@ -85,7 +96,7 @@ pub trait ProofVerifier: Send + Sync {
 
 /// How DPoP proofs are accepted, at an authorization server or at a resource (RFC 9449).
 ///
-/// A proof is valid for 60 seconds, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for
+/// A proof is valid for 60 seconds or until its `exp`, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for
 /// its key and URL.
 ///
 /// ```
@@ -176,10 +187,17 @@ impl Dpop {
             (Some(_), _) => return Err(Flaw::TokenWrong),
             (None, _) => {}
         }
-        let (behind, ahead) = self.window(at.server, claims.nonce.as_deref(), now)?;
+        let Window { behind, ahead, expired } = self.window(at.server, claims.nonce.as_deref(), now)?;
         let (made, seconds) = (claims.iat.seconds(), now.timestamp());
         if made < seconds.saturating_sub(behind) || made > seconds.saturating_add(ahead) {
             return Err(Flaw::TimeWrong);
+        }
+        // RFC 7519 sections 4.1.4 and 4.1.5: no proof needs these claims, but those of one that has them count.
+        if claims.exp.is_some_and(|exp| exp.seconds().saturating_add(expired) <= seconds) {
+            return Err(Flaw::Expired);
+        }
+        if claims.nbf.is_some_and(|nbf| nbf.seconds() > seconds.saturating_add(ahead)) {
+            return Err(Flaw::TooEarly);
         }
         let until = DateTime::from_timestamp(made.saturating_add(behind), 0).ok_or(Flaw::TimeWrong)?;
         // By the URL as the client signed it: an attacker can vary the form of the request's URL.
@@ -187,11 +205,10 @@ impl Dpop {
         Ok(Some(Proven { key, algorithm, once, until }))
     }
 
-    /// How many seconds a proof may lie behind and ahead.
-    fn window(&self, server: &str, nonce: Option<&str>, now: DateTime<Utc>) -> Result<(i64, i64), Flaw> {
-        let Some(nonces) = &self.nonces else { return Ok((MAX_AGE, CLOCK_SKEW)) };
+    fn window(&self, server: &str, nonce: Option<&str>, now: DateTime<Utc>) -> Result<Window, Flaw> {
+        let Some(nonces) = &self.nonces else { return Ok(WITHOUT_NONCE) };
         match nonce.is_some_and(|nonce| nonces.is_fresh(server, nonce, now)) {
-            true => Ok((MAX_SKEW_WITH_NONCE, MAX_SKEW_WITH_NONCE)),
+            true => Ok(WITH_NONCE),
             false => Err(Flaw::NonceWanted),
         }
     }

@@ -54,6 +54,14 @@ fn bad_objects(signing: &Signing) -> Vec<(&'static str, String)> {
             "an escaped address twice",
             claiming(&text.replacen('{', r#"{"redirect\u005furi":"https://evil.example","#, 1)),
         ),
+        (
+            "an amount twice",
+            claiming(&text.replacen(
+                '{',
+                r#"{"authorization_details":[{"type":"payment","amount":"1","amount":"1000"}],"#,
+                1,
+            )),
+        ),
         ("claims that are no object", claiming(&format!("[{text}]"))),
         ("claims in a string", claiming(&json!(text).to_string())),
         ("deep nesting", claiming(&text.replacen('{', &format!(r#"{{"x":{nested},"#), 1))),

@@ -185,7 +185,8 @@ async fn a_member_that_is_there_twice_is_refused() {
     let good = claims(json!({})).to_string();
     let twice = good.replacen('{', r#"{"sub":"eve","#, 1);
     let escaped = good.replacen('{', r#"{"s\u0075b":"eve","#, 1);
-    for payload in [twice, escaped] {
+    let nested = good.replacen('{', r#"{"x":{"a":1,"a":2},"#, 1);
+    for payload in [twice, escaped, nested] {
         let token = forged(&key, r#"{"alg":"EdDSA","typ":"at+jwt"}"#, &payload);
         assert_eq!(api.outcome(&token).await, (REFUSED, Some(Reason::TokenUnreadable)), "{payload}");
     }

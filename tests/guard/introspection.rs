@@ -256,6 +256,9 @@ async fn many_requests_with_one_token_are_one_question() {
     }
 }
 
+/// The beginning of an answer.
+const TWO_AMOUNTS: &str = r#"{"authorization_details":[{"type":"payment","amount":"1","amount":"1000"}],"#;
+
 #[tokio::test]
 async fn what_is_no_answer_is_503_and_never_acceptance() {
     let good = active(json!({})).to_string();
@@ -293,6 +296,11 @@ async fn what_is_no_answer_is_503_and_never_acceptance() {
         (
             "two subjects",
             Ok(OutboundResponse::new(200, good.replacen('{', r#"{"sub":"bob","#, 1))),
+            (503, Reason::IssuerUnavailable),
+        ),
+        (
+            "two amounts",
+            Ok(OutboundResponse::new(200, good.replacen('{', TWO_AMOUNTS, 1))),
             (503, Reason::IssuerUnavailable),
         ),
         (

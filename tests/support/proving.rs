@@ -147,6 +147,9 @@ impl Fixture {
 /// What a request can be refused for its proof: the `DPoP` fields that it has, and the flaw.
 pub type Bad = (&'static str, Vec<String>, ProofFlaw);
 
+/// The beginning of an object.
+const NESTED_TWICE: &str = r#"{"x":{"a":1,"a":2},"#;
+
 /// Proofs that are wrong, each in one way, for this place; `token` is there at a resource.
 pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>) -> Vec<Bad> {
     use ProofFlaw as F;
@@ -177,6 +180,8 @@ pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>)
         ("padding", vec![format!("{}=", parts.join("."))], F::Malformed),
         ("a payload of text", vec![text(&header, "\"proof\"")], F::Malformed),
         ("a member twice", vec![text(&header, &payload.replacen('{', "{\"jti\":\"2\",", 1))], F::Malformed),
+        ("a nested member twice", vec![text(&header, &payload.replacen('{', NESTED_TWICE, 1))], F::Malformed),
+        ("one in the header", vec![text(&header.replacen('{', NESTED_TWICE, 1), &payload)], F::Malformed),
         ("no typ", vec![headed(json!({ "typ": null }))], F::TypeWrong),
         ("the typ of any JWT", vec![headed(json!({ "typ": "JWT" }))], F::TypeWrong),
         ("no alg", vec![headed(json!({ "alg": null }))], F::AlgorithmRefused),
@@ -216,6 +221,10 @@ pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>)
         ("an iat that is text", vec![says(json!({ "iat": now.to_string() }))], F::ClaimMissing),
         ("an iat of an hour ago", vec![says(json!({ "iat": now - 3600 }))], F::TimeWrong),
         ("an iat ahead", vec![says(json!({ "iat": now + 61 }))], F::TimeWrong),
+        ("an exp in the past", vec![says(json!({ "exp": now - 10 }))], F::Expired),
+        ("an exp that is text", vec![says(json!({ "exp": (now + 60).to_string() }))], F::ClaimMissing),
+        ("an nbf ahead", vec![says(json!({ "nbf": now + 31 }))], F::TooEarly),
+        ("an nbf that is text", vec![says(json!({ "nbf": now.to_string() }))], F::ClaimMissing),
         ("more than 8 KiB", vec![says(json!({ "more": "x".repeat(8 * 1024) }))], F::TooLong),
         ("64 KiB", vec!["x".repeat(64 * 1024)], F::TooLong),
     ];

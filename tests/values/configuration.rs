@@ -137,6 +137,27 @@ fn the_defaults_of_a_client_are_those_of_rfc_7591() {
     assert_eq!(client.auth_method(), AuthMethod::ClientSecretBasic);
     assert_eq!(client.application_type(), ApplicationType::Web);
     assert!(client.is_confidential() && !client.rotates_refresh());
+    for (grant_types, response_types) in [
+        (
+            &[GrantType::Implicit, GrantType::AuthorizationCode][..],
+            &[ResponseType::Code, ResponseType::Token][..],
+        ),
+        (&[GrantType::Implicit], &[ResponseType::Token]),
+        (&[GrantType::ClientCredentials], &[]),
+    ] {
+        let client = Client::builder("app").redirect_uri(CALLBACK).secret(SECRET);
+        let client = client.grant_types(grant_types.iter().cloned()).build().unwrap();
+        assert_eq!((client.grant_types(), client.response_types()), (grant_types, response_types));
+    }
+}
+
+#[tokio::test]
+async fn of_two_clients_with_one_id_the_registry_keeps_the_later_one() {
+    let named = |name: &str| Client::builder("app").name(name).redirect_uri(CALLBACK).secret(SECRET);
+    let registry = MemoryRegistry::new(["first", "second"].map(|name| named(name).build().unwrap()));
+    assert_eq!(registry.all().len(), 1);
+    let kept = registry.client(registry.all()[0].id()).await.unwrap().unwrap();
+    assert_eq!(kept.name(), Some("second"));
 }
 
 #[test]

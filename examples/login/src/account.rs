@@ -25,7 +25,7 @@ pub(crate) async fn sign_in(visitor: Visitor, Form(typed): Form<Credentials>) ->
         "new" => visitor.app.sign_up(typed, visitor.peer).await,
         _ => visitor.app.sign_in(typed, visitor.peer).await,
     };
-    let user = user.map_err(|Problem(status, problem)| (status, Page::SignIn { problem }))?;
+    let user = user.map_err(|Problem(status, problem, retry)| (status, retry, Page::SignIn { problem }))?;
     let cookie = visitor.begin_session(&user).await?;
     let back = if visitor.query.is_empty() { "/" } else { &format!("/authorize?{}", visitor.query) };
     Ok((cookie, Redirect::to(back)))

@@ -43,7 +43,10 @@ impl IntoResponse for Page<'_> {
 }
 
 /// What the visitor is told; the cause of a failure is for the log.
-pub(crate) struct Problem(pub(crate) StatusCode, pub(crate) String);
+pub(crate) struct Problem(pub(crate) StatusCode, pub(crate) String, pub(crate) RetryAfter);
+
+/// The header field, in seconds.
+pub(crate) type RetryAfter = Option<[(&'static str, u32); 1]>;
 
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
@@ -51,13 +54,13 @@ impl<E: Error> From<E> for Problem {
     fn from(error: E) -> Self {
         eprintln!("{error}");
         let sentence = "Something went wrong here. Try again in a minute.";
-        Self(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned())
+        Self(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned(), None)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.0, Page::Problem { sentence: self.1 }).into_response()
+        (self.0, self.2, Page::Problem { sentence: self.1 }).into_response()
     }
 }
 
@@ -67,9 +70,10 @@ pub(crate) async fn refuse_foreign_forms(
     request: Request,
     next: Next,
 ) -> Result<Response> {
+    let sentence = "This form did not come from this site.";
     match request.method().is_safe() || is_own(request.headers(), &app.issuer) {
         true => Ok(next.run(request).await),
-        false => Err(Problem(StatusCode::FORBIDDEN, "This form did not come from this site.".to_owned())),
+        false => Err(Problem(StatusCode::FORBIDDEN, sentence.to_owned(), None)),
     }
 }
 

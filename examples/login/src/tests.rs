@@ -33,6 +33,7 @@ struct Page {
     address: String,
     status: u16,
     location: String,
+    retry_after: String,
     body: String,
 }
 
@@ -67,9 +68,11 @@ impl Browser {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        let location = parts.headers.get("location").map_or("", |place| place.to_str().unwrap()).to_owned();
+        let field =
+            |name: &str| parts.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let (location, retry_after) = (field("location"), field("retry-after"));
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        self.page = Page { address, status: parts.status.as_u16(), location, body };
+        self.page = Page { address, status: parts.status.as_u16(), location, retry_after, body };
     }
 
     async fn get(&mut self, path: &str) -> &Page {
@@ -300,12 +303,15 @@ async fn guesses_are_limited_by_name_in_any_case_and_sign_ups_by_address() {
         answers.push(browser.post("/sign-in", &try_as(name, "own")).await.status);
     }
     assert_eq!(answers, [&[422; 10][..], &[429]].concat());
-    assert!(browser.page.body.contains("Try again in "), "{}", browser.page.body);
+    let Page { retry_after, body, .. } = &browser.page;
+    assert!(retry_after.parse::<u32>().is_ok_and(|seconds| seconds > 0), "{retry_after:?}");
+    assert!(body.contains(&format!("Try again in {retry_after} seconds.")), "{body}");
     let mut answers = Vec::new();
     for name in ["a", "b", "c", "d", "e", "f"] {
         answers.push(browser.post("/sign-in", &try_as(name, "new")).await.status);
     }
     assert_eq!(answers, [303, 303, 303, 303, 303, 429]);
+    assert!(!browser.page.retry_after.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! Sign-up and sign-in. Of a password only its Argon2 hash is stored.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use argon2::Argon2;
 use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
 use axum::http::StatusCode;
 use chrono::Utc;
+use grantor::server::Throttled;
 use serde::Deserialize;
 
 use crate::App;
@@ -70,10 +71,11 @@ fn is_right(password: &str, hash: &str) -> bool {
 }
 
 fn wrong(sentence: &str) -> Problem {
-    Problem(StatusCode::UNPROCESSABLE_ENTITY, sentence.to_owned())
+    Problem(StatusCode::UNPROCESSABLE_ENTITY, sentence.to_owned(), None)
 }
 
-fn too_many(wait: Duration) -> Problem {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Problem(StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
+fn too_many(throttled: Throttled) -> Problem {
+    let seconds = throttled.retry_after();
+    let sentence = format!("Too many attempts. Try again in {seconds} seconds.");
+    Problem(StatusCode::TOO_MANY_REQUESTS, sentence, Some([("retry-after", seconds)]))
 }

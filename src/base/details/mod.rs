@@ -28,6 +28,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::strict_json;
 use super::value_error::ValueError;
 
 /// The most details of a request.
@@ -104,6 +105,9 @@ impl fmt::Debug for AuthorizationDetail {
 }
 
 /// The details of a request or a grant; mostly none. A thin pointer, because every grant has one.
+///
+/// `Deserialize` is for what was checked before, such as the body of a grant. Read the text of a request with
+/// [`parse`](Self::parse).
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuthorizationDetails(Option<Arc<Box<[AuthorizationDetail]>>>);
@@ -120,8 +124,7 @@ impl AuthorizationDetails {
         if !numbers::survive(json) {
             return Err(ValueError::Details);
         }
-        let details: Vec<AuthorizationDetail> =
-            serde_json::from_str(json).map_err(|_| ValueError::Details)?;
+        let details: Vec<AuthorizationDetail> = strict_json::read(json).map_err(|_| ValueError::Details)?;
         match details.len() <= MAX_DETAILS {
             true => Ok(details.into_iter().collect()),
             false => Err(ValueError::Details),

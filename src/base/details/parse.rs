@@ -1,15 +1,14 @@
-//! Parses details from JSON without duplicate members at any depth: otherwise two parsers could see different
-//! amounts.
+//! Reads one detail of a text that was checked before, by [`strict_json`](crate::base::strict_json): with
+//! duplicate members, two parsers could see different amounts.
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 
 use super::AuthorizationDetail;
-use crate::base::StrictJson;
 
 impl<'de> Deserialize<'de> for AuthorizationDetail {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match StrictJson::deserialize(from)?.0 {
+        match Value::deserialize(from)? {
             Value::Object(members) => Self::new(members).map_err(D::Error::custom),
             _ => Err(D::Error::custom("a detail is an object")),
         }

@@ -37,7 +37,7 @@ impl MetadataBody {
 
     /// Whether the client signs requests, and with which algorithm. An unsupported value is refused, because
     /// an unsigned request must not be accepted if the client asked for signed ones.
-    pub(super) fn request_objects(&self, rules: &Rules) -> Result<Option<String>, Reason> {
+    pub(super) fn request_objects(&self, rules: &Rules) -> Result<Option<Box<str>>, Reason> {
         let has_keys = self.jwks.is_some() || self.jwks_uri != Member::Absent;
         let is_required = self.require_signed_request_object == Member::Is(true);
         if self.request_object_encryption_alg.is_some() || self.request_object_encryption_enc.is_some() {
@@ -53,7 +53,7 @@ impl MetadataBody {
         };
         let names_one = self.request_object_signing_alg != Member::Absent;
         match is_known && (has_keys || !(names_one || is_required)) {
-            true => Ok(self.request_object_signing_alg.as_str().map(str::to_owned)),
+            true => Ok(self.request_object_signing_alg.as_str().map(Into::into)),
             false => Err(Reason::RegistrationRequestObject),
         }
     }
@@ -72,8 +72,8 @@ pub(super) fn check_assertions(metadata: &ClientMetadata, rules: &Rules) -> Resu
         }
     }
     let signed = rules.assertions.as_ref().ok_or(Reason::RegistrationAuthMethod)?;
-    let mut algorithm = metadata.token_endpoint_auth_signing_alg.iter();
-    let is_known = algorithm.all(|name| signed.algorithms.contains(&name.as_str()));
+    let algorithm = metadata.token_endpoint_auth_signing_alg.as_deref();
+    let is_known = algorithm.is_none_or(|name| signed.algorithms.contains(&name));
     match is_known && (signed.fetches || metadata.jwks_uri.is_none()) {
         true => Ok(()),
         false => Err(Reason::RegistrationKeys),

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::base::ResourceId;
 use crate::base::numeric_date::NumericDate;
+use crate::base::{ResourceId, strict_json};
 use crate::error::Reason;
 use crate::resource::token_claims::{TokenClaims, WireScope};
 use crate::signing::Claims;
@@ -30,11 +30,12 @@ struct Whether {
 impl Active {
     /// The outer `None` is a malformed response; the inner one means that the token is not active.
     pub(super) fn read(json: &[u8]) -> Option<Option<Self>> {
-        let Whether { active } = serde_json::from_slice(json).ok()?;
+        let json = std::str::from_utf8(json).ok()?;
+        let Whether { active } = strict_json::read(json).ok()?;
         if !active {
             return Some(None);
         }
-        let read: Self = serde_json::from_slice(json).ok()?;
+        let read: Self = serde_json::from_str(json).ok()?;
         // RFC 7662 section 2.2: the scope is a string.
         let is_list = matches!(read.claims.scope, Some(WireScope::List(_)));
         (!is_list).then_some(Some(read))

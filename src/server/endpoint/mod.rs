@@ -190,7 +190,7 @@ impl Row {
     fn is_at(&self, path: &str, server: &Inner) -> bool {
         match self.path {
             Path::Default(_) | Path::OfHost => {
-                let below = path.strip_prefix(server.issuer_path.as_str());
+                let below = path.strip_prefix(&*server.issuer_path);
                 below.is_some() && below == server.endpoints.path(self.endpoint)
             }
             Path::WellKnown(paths) => paths(server).iter().any(|own| own == path),

@@ -146,7 +146,7 @@ impl AuthorizationServer {
         }
         // The paths begin at the root of the host, regardless of the issuer's path.
         let origin = server.rules.issuer.trim_end_matches('/');
-        let origin = origin.strip_suffix(&server.issuer_path).unwrap_or(origin);
+        let origin = origin.strip_suffix(&*server.issuer_path).unwrap_or(origin);
         json!({
             "openapi": "3.1.0",
             "info": { "title": "OAuth 2.0 authorization server", "version": env!("CARGO_PKG_VERSION") },

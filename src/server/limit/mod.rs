@@ -17,6 +17,6 @@ mod rate;
 mod table;
 
 pub(super) use attempts::AttemptLimiter;
-pub use rate::RateLimiter;
 pub(super) use rate::RegistrationLimiter;
+pub use rate::{RateLimiter, Throttled};
 pub use table::Attempt;

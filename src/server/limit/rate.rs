@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::network::networks;
 use super::table::{Attempt, Key, Place, Rule, Table, digest_of};
+use crate::base::time::whole_seconds;
 use crate::error::{Reason, Refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -37,8 +38,8 @@ const SHARE: u32 = 10;
 /// for _ in 0..20 {
 ///     logins.begin(Some(peer), "alice", now).expect("there is room").keep();
 /// }
-/// let wait = logins.begin(Some(peer), "alice", now).unwrap_err();
-/// assert_eq!(wait.as_secs(), 3);
+/// let throttled = logins.begin(Some(peer), "alice", now).unwrap_err();
+/// assert_eq!(throttled.retry_after(), 3);
 /// logins.begin(Some(peer), "bob", now).expect("another user name").give_back();
 /// ```
 #[derive(Debug)]
@@ -63,13 +64,13 @@ impl RateLimiter {
     /// ([`Request::peer`](crate::Request::peer)); without it there is no limit.
     ///
     /// # Errors
-    /// How long there is no room for it.
+    /// There is no room for it now.
     pub fn begin(
         &self,
         peer: Option<IpAddr>,
         what: impl Hash,
         now: DateTime<Utc>,
-    ) -> Result<Attempt<'_>, Duration> {
+    ) -> Result<Attempt<'_>, Throttled> {
         let what = digest_of(what);
         let peer = peer.filter(|_| self.limit > 0);
         let of_network = |(network, times)| {
@@ -77,30 +78,57 @@ impl RateLimiter {
             let at_one = (Key { place, what: Some(what) }, self.rule(times));
             [at_one, (Key { place, what: None }, self.rule(times * AT_ALL_THINGS))]
         };
-        self.table.begin(peer.into_iter().flat_map(networks).flat_map(of_network).collect(), now)
+        self.count(peer.into_iter().flat_map(networks).flat_map(of_network), now)
     }
 
     /// The same from any address, for guesses that arrive through one client, such as the user names that an
     /// application presents.
     ///
     /// # Errors
-    /// How long there is no room for it.
-    pub fn begin_anywhere(&self, what: impl Hash, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
+    /// There is no room for it now.
+    pub fn begin_anywhere(&self, what: impl Hash, now: DateTime<Utc>) -> Result<Attempt<'_>, Throttled> {
         let key = Key { place: Place::Anywhere, what: Some(digest_of(what)) };
-        self.table.begin(Some((key, self.rule(1))).filter(|_| self.limit > 0).into_iter().collect(), now)
+        self.count(Some((key, self.rule(1))).filter(|_| self.limit > 0), now)
     }
 
     /// The same by address alone.
-    fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Duration> {
+    fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Throttled> {
         let peer = peer.filter(|_| self.limit > 0);
         // A separate counter, because the one for all keys has another rule.
         let what = Some(digest_of(()));
         let of_network = |(network, times)| (Key { place: Place::Network(network), what }, self.rule(times));
-        self.table.begin(peer.into_iter().flat_map(networks).map(of_network).collect(), now)
+        self.count(peer.into_iter().flat_map(networks).map(of_network), now)
+    }
+
+    fn count(
+        &self,
+        counters: impl IntoIterator<Item = (Key, Rule)>,
+        now: DateTime<Utc>,
+    ) -> Result<Attempt<'_>, Throttled> {
+        self.table.begin(counters.into_iter().collect(), now).map_err(Throttled)
     }
 
     fn rule(&self, times: u32) -> Rule {
         Rule::new(self.limit.saturating_mul(times), self.period)
+    }
+}
+
+/// A limit has no room for an attempt now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many attempts: there is room again in {0:?}")]
+pub struct Throttled(Duration);
+
+impl Throttled {
+    /// The time until there is room again.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.0
+    }
+
+    /// The same in whole seconds, rounded up, for `Retry-After` (RFC 9110 section 10.2.3).
+    #[must_use]
+    pub fn retry_after(&self) -> u32 {
+        whole_seconds(self.0).get()
     }
 }
 
@@ -145,20 +173,22 @@ impl RegistrationLimiter {
         let by_address = self.in_a_day.begin_alone(peer, now).map_err(throttled)?;
         match self.in_all.begin_anywhere((), now) {
             Ok(in_all) => Ok([by_address, in_all]),
-            Err(wait) => {
+            Err(full) => {
                 by_address.give_back();
-                Err(throttled(wait))
+                Err(throttled(full))
             }
         }
     }
 }
 
-fn throttled(wait: Duration) -> Refusal {
-    Refusal::throttled(Reason::RegistrationThrottled, wait)
+fn throttled(full: Throttled) -> Refusal {
+    Refusal::throttled(Reason::RegistrationThrottled, full.wait())
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn now() -> DateTime<Utc> {
@@ -183,6 +213,16 @@ mod tests {
         assert!((0..30).all(|n| admits(&limiter, "192.0.2.1", &n.to_string())));
         assert!(!admits(&limiter, "192.0.2.1", "30"));
         assert!(admits(&limiter, "192.0.2.2", "30"));
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_at_the_end_of_which_there_is_room() {
+        let limiter = RateLimiter::per_minute(7);
+        let tries = |second| limiter.begin_anywhere("alice", now() + TimeDelta::seconds(second));
+        (0..7).for_each(|_| tries(0).unwrap().keep());
+        let throttled = tries(0).unwrap_err();
+        assert_eq!((throttled.wait(), throttled.retry_after()), (Duration::from_micros(60_000_000 / 7), 9));
+        assert!(tries(8).is_err() && tries(9).is_ok());
     }
 
     #[test]
@@ -224,7 +264,7 @@ mod tests {
             }
             assert!(from(n).is_err(), "a tenth of it from one address");
         }
-        assert_eq!(from(99).unwrap_err(), throttled(Duration::from_secs(24 * 60 * 60 / 20)));
+        assert_eq!(from(99).unwrap_err(), throttled(Throttled(Duration::from_secs(24 * 60 * 60 / 20))));
     }
 
     #[test]

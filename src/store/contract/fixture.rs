@@ -390,27 +390,28 @@ fn asked(parameters: &[(&str, &str)]) -> RequestedAccess {
 
 /// One that the builder takes, for a registry that reads it back by its rules.
 pub(super) fn client_named(id: &str, name: &str) -> Client {
-    let grant_types = vec![GrantType::ClientCredentials];
     let metadata = ClientMetadata {
-        client_name: Some(name.to_owned()),
-        grant_types: Some(grant_types.clone()),
+        client_name: Some(name.into()),
+        grant_types: Some([GrantType::ClientCredentials].into()),
         ..ClientMetadata::default()
     };
     let hash = SecretHash::Sha256(Digest::of("grantor:contract", b""));
     let secrets = vec![ClientSecret { hash, sealed: None, expires: None }];
-    Client { metadata, grant_types, secrets, ..Client::clone(&client_of(id, true)) }
+    Client { metadata, secrets, ..Client::clone(&client_of(id, true)) }
 }
 
 /// Not by the builder: a store has to take any text, not only what is registered today.
 fn client_of(id: &str, rotates: bool) -> Arc<Client> {
     use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
-    let metadata = ClientMetadata { rotate_refresh_tokens: Some(rotates), ..ClientMetadata::default() };
+    let metadata = ClientMetadata {
+        grant_types: Some([AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken].into()),
+        rotate_refresh_tokens: Some(rotates),
+        ..ClientMetadata::default()
+    };
     Arc::new(Client {
         id: ClientId::new(id),
         metadata,
-        redirect_uris: Vec::new(),
-        grant_types: vec![AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken],
-        response_types: Vec::new(),
+        redirect_uris: Box::default(),
         auth_method: AuthMethod::ClientSecretBasic,
         keys: None,
         secrets: Vec::new(),

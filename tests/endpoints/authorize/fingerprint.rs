@@ -1,9 +1,10 @@
 //! What a consent page showed, and clients that change their registration while it is open.
 
 use grantor::{AuthorizationDetail, AuthorizationServer, Consent, DetailType, Login, Registration, Request};
-use grantor::{Resource, Scope};
+use grantor::{Resource, ResponseType, Scope};
 use serde_json::{Value, json};
 
+use crate::support::hybrid::{self, NONCE};
 use crate::support::provider::Provider;
 use crate::support::registering::{Own, Registering, app_with};
 use crate::support::{code_query, encode};
@@ -97,6 +98,19 @@ async fn each_part_that_is_shown_counts_and_nothing_else_does() {
     ] {
         let fingerprint = of(&with(name, value), alice()).await;
         assert!(!seen.contains(&fingerprint), "{name}={value}");
+        seen.push(fingerprint);
+    }
+}
+
+#[tokio::test]
+async fn each_response_type_counts() {
+    let provider = hybrid::legacy();
+    let mut seen = Vec::new();
+    for response_type in ResponseType::ALL {
+        let query = hybrid::query("app", response_type.as_str(), "openid read", &[NONCE]);
+        let page = consent(&provider.fixture.server, &query, provider.fixture.alice()).await;
+        let fingerprint = page.fingerprint();
+        assert!(!seen.contains(&fingerprint), "{response_type:?}");
         seen.push(fingerprint);
     }
 }

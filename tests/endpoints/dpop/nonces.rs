@@ -123,6 +123,13 @@ async fn dp_06_with_a_nonce_the_clock_of_a_client_may_be_wrong_by_five_minutes()
         let proof = prover.proof("POST", TOKEN, json!({ "nonce": told, "iat": made }));
         assert_eq!(fixture.token_by("robot", &ROBOT, &proof).await.status(), status, "{seconds}");
     }
+    for (name, seconds, status) in
+        [("exp", -299, 200), ("exp", -300, 400), ("nbf", 300, 200), ("nbf", 301, 400)]
+    {
+        let claims = json!({ "nonce": told, name: fixture.clock_seconds() + seconds });
+        let proof = prover.proof("POST", TOKEN, claims);
+        assert_eq!(fixture.token_by("robot", &ROBOT, &proof).await.status(), status, "{name}: {seconds}");
+    }
 }
 
 #[tokio::test]

@@ -142,6 +142,21 @@ async fn dp_06_a_proof_was_made_within_the_last_minute_or_a_few_seconds_ahead() 
         let proof = prover.proof("POST", TOKEN, json!({ "iat": TestClock::START + seconds }));
         assert_eq!(fixture.token_by("robot", &CREDENTIALS, &proof).await.status(), status, "{seconds}");
     }
+    for (name, seconds, status) in [
+        ("exp", 60, 200),
+        ("exp", -9, 200),
+        ("exp", -10, 400),
+        ("nbf", -60, 200),
+        ("nbf", 30, 200),
+        ("nbf", 31, 400),
+    ] {
+        let proof = prover.proof("POST", TOKEN, json!({ name: TestClock::START + seconds }));
+        assert_eq!(
+            fixture.token_by("robot", &CREDENTIALS, &proof).await.status(),
+            status,
+            "{name}: {seconds}"
+        );
+    }
     let proof = prover.proof("POST", TOKEN, json!({ "iat": 1e300 }));
     assert_eq!(fixture.token_by("robot", &CREDENTIALS, &proof).await.error(), bad());
 }

@@ -67,6 +67,7 @@ fn bad_assertions(server: &Asserting) -> Vec<(&'static str, String)> {
         ("an algorithm twice", under(r#"{"alg":"none","alg":"ES256"}"#)),
         ("a subject twice", claiming(&plain.replacen('{', r#"{"sub":"rival","#, 1))),
         ("an escaped subject twice", claiming(&plain.replacen('{', r#"{"\u0073ub":"rival","#, 1))),
+        ("a nested member twice", claiming(&plain.replacen('{', r#"{"x":[{"a":1,"a":2}],"#, 1))),
         ("claims that are no object", claiming(&format!("[{plain}]"))),
         ("claims in a string", claiming(&json!(plain).to_string())),
         ("deep nesting", claiming(&plain.replacen('{', &format!(r#"{{"x":{nested},"#), 1))),
