@@ -68,7 +68,7 @@ pub fn print(figures: Option<&Figures>) {
     }
 }
 
-fn figures(mut samples: Vec<f64>) -> Option<Figures> {
+pub fn figures(mut samples: Vec<f64>) -> Option<Figures> {
     samples.sort_by(f64::total_cmp);
     Some(Figures { median: *samples.get(samples.len() / 2)?, least: *samples.first()? })
 }

@@ -1,0 +1,353 @@
+//! Simulated: up to 64 cores, each with one request after the other, and what they take from each other.
+//!
+//! A request is the CPU time that was measured on one core, cut into parts of about the same length by its
+//! visits to what is shared. A visit waits for the earlier ones, and fetches the cache line if another core
+//! had it last; the next visit waits for both. Not in the model: memory bandwidth, the clock rate under load,
+//! and threads that sleep while they wait for a lock.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::threads::{Measured, Operation};
+use super::{SEED, SHARDS, Scale};
+
+use Line::{Client, ClientId, RedirectUri, Registry, Scope, Turns};
+use Visit::{Adds, Locks, ReadsShard, WritesShard};
+
+/// To fetch a line from a core of another complex, in ns. Assumed: the upper end of the 50 to 100 ns that are
+/// usual within an x86 server; from another socket it takes longer.
+const FAR: f64 = 100.0;
+/// Cores that share a last-level cache. Assumed: as in many of today's servers.
+const COMPLEX: usize = 8;
+/// An addition whose line is there, in ns. Assumed: about 20 cycles.
+const ADDITION: f64 = 5.0;
+/// How long the lock of `Turns` is held, in ns. Assumed: one operation of a small hash map.
+const TURN_HELD: f64 = 50.0;
+/// The cache lines that a write to a shard changes: its lock and head, the control bytes, the bucket. Read in
+/// `src/store/memory.rs`.
+const SHARD_LINES: f64 = 3.0;
+/// Numbers of cores.
+const CORES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+
+/// A cache line that requests of all cores write.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    /// The lock of the `MemoryRegistry`.
+    Registry,
+    /// The count of a client.
+    Client,
+    /// The count of the text of its id.
+    ClientId,
+    /// The count of the text of the server's scope.
+    Scope,
+    /// The lock of those who wait to redeem a code.
+    Turns,
+    /// The count of the text of a redirect URI.
+    RedirectUri,
+}
+
+const LINES: usize = Line::RedirectUri as usize + 1;
+
+/// What a request does with what is shared.
+#[derive(Clone, Copy, Debug)]
+enum Visit {
+    /// So many additions to a counter, with little between them.
+    Adds(Line, usize),
+    /// Takes a lock, and does something under it.
+    Locks(Line),
+    ReadsShard,
+    WritesShard,
+}
+
+/// In the order of the code; `benches/README.md` says where each is.
+const CLIENT_CREDENTIALS: &[Visit] = &[
+    // the client is found
+    Adds(Registry, 1),
+    Adds(Client, 1),
+    Adds(Registry, 1),
+    // the subject
+    Adds(ClientId, 1),
+    // the gate
+    Adds(Scope, 1),
+    Adds(Client, 1),
+    Adds(ClientId, 1),
+    Adds(Scope, 6),
+    // the tokens and the grant
+    Adds(Scope, 1),
+    Adds(ClientId, 1),
+    Adds(Client, 1),
+    WritesShard,
+    // the flow and the answer go
+    Adds(Client, 1),
+    Adds(ClientId, 1),
+    Adds(Scope, 1),
+];
+
+const REDEEM: &[Visit] = &[
+    Adds(Registry, 1),
+    Adds(Client, 1),
+    Adds(Registry, 1),
+    // its turn begins
+    Locks(Turns),
+    Locks(Turns),
+    ReadsShard,
+    // a copy of the grant
+    Adds(ClientId, 1),
+    Adds(Scope, 1),
+    Adds(RedirectUri, 1),
+    // the gate
+    Adds(Client, 1),
+    Adds(Scope, 5),
+    // the tokens and the bridge
+    Adds(Scope, 2),
+    Adds(Client, 1),
+    Adds(Scope, 1),
+    WritesShard,
+    // the grant that was replaced goes
+    Adds(ClientId, 1),
+    Adds(Scope, 1),
+    Adds(RedirectUri, 1),
+    // its turn, the flow and the answer go
+    Locks(Turns),
+    Adds(Client, 1),
+    Adds(Scope, 1),
+];
+
+const INTROSPECT: &[Visit] =
+    &[Adds(Registry, 1), Adds(Client, 1), Adds(Registry, 1), ReadsShard, Adds(Client, 2), Adds(Client, 1)];
+
+const CHECK: &[Visit] = &[ReadsShard];
+
+fn visits(operation: Operation) -> &'static [Visit] {
+    match operation {
+        Operation::ClientCredentials => CLIENT_CREDENTIALS,
+        Operation::Redeem => REDEEM,
+        Operation::Introspect => INTROSPECT,
+        Operation::Check => CHECK,
+    }
+}
+
+/// What of the counters is simulated. The truth is between the last two: it depends on how often another core
+/// gets in between two additions that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counters {
+    /// Nothing is shared but the shards.
+    LeftOut,
+    /// A line is fetched once a visit.
+    OnceAVisit,
+    /// A line is fetched for each addition.
+    EachAddition,
+}
+
+/// What was measured, in ns.
+#[derive(Clone, Copy, Debug)]
+pub struct Costs {
+    /// To fetch a line from a core of the same complex.
+    pub near: f64,
+    /// How long the lock of a shard is held for a write, at most.
+    pub held: f64,
+}
+
+impl Costs {
+    fn moved(self, from: usize, to: usize) -> f64 {
+        if from / COMPLEX == to / COMPLEX { self.near } else { FAR }
+    }
+}
+
+/// A request as it is simulated.
+struct Plan {
+    touches: Vec<Touch>,
+    /// CPU ns behind the last touch.
+    rest: f64,
+}
+
+struct Touch {
+    /// CPU ns before it.
+    work: f64,
+    /// `None` is the shard of the request.
+    line: Option<Line>,
+    /// How many cache lines come from the core that was there last.
+    lines: f64,
+    /// For how many ns no one else gets in.
+    held: f64,
+}
+
+impl Plan {
+    fn new(visits: &[Visit], cpu: f64, counters: Counters, costs: Costs) -> Self {
+        let is_simulated = |visit: &&Visit| match visit {
+            Adds(..) | Locks(_) => counters != Counters::LeftOut,
+            ReadsShard | WritesShard => true,
+        };
+        let visits: Vec<Visit> = visits.iter().filter(is_simulated).copied().collect();
+        let held = |visit: &Visit| match visit {
+            Adds(..) | ReadsShard => 0.0,
+            Locks(_) => TURN_HELD,
+            WritesShard => costs.held,
+        };
+        let under_locks: f64 = visits.iter().map(held).sum();
+        let part = (cpu - under_locks).max(0.0) / (visits.len() + 1) as f64;
+        let touches = visits.iter().flat_map(|visit| {
+            let (line, lines, times) = match *visit {
+                Adds(line, times) if counters == Counters::EachAddition => (Some(line), 1.0, times),
+                Adds(line, _) | Locks(line) => (Some(line), 1.0, 1),
+                ReadsShard => (None, 1.0, 1),
+                WritesShard => (None, SHARD_LINES, 1),
+            };
+            let held = held(visit);
+            (0..times).map(move |n| {
+                let work = if n == 0 { part } else { ADDITION };
+                Touch { work, line, lines, held }
+            })
+        });
+        Self { touches: touches.collect(), rest: part }
+    }
+
+    /// CPU ns before this touch, or behind the last.
+    fn work(&self, at: usize) -> f64 {
+        self.touches.get(at).map_or(self.rest, |touch| touch.work)
+    }
+}
+
+/// What came of a simulation.
+struct Load {
+    /// Requests a second.
+    rate: f64,
+    /// The share of the time of all cores that goes into cache lines: queues for them, and fetching them.
+    lines: f64,
+    /// The share that goes into queues for locks.
+    locks: f64,
+}
+
+/// A shared line, or a shard.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    last: Option<usize>,
+    /// From when on the next one gets in, in ps.
+    free: u64,
+}
+
+/// What a core is at.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    touch: usize,
+    shard: usize,
+}
+
+/// Until so many requests are served.
+fn simulate(cores: usize, plan: &Plan, requests: usize, costs: Costs) -> Load {
+    let random = &mut StdRng::seed_from_u64(SEED);
+    let mut places = vec![Place::default(); LINES + SHARDS];
+    let mut progress = vec![Progress::default(); cores];
+    // When each core is at its next touch, the earliest first.
+    let mut due = BinaryHeap::new();
+    for (core, own) in progress.iter_mut().enumerate() {
+        own.shard = shard(random);
+        due.push(Reverse((about(plan.work(0), random), core)));
+    }
+    let (mut now, mut served, mut lines, mut locks) = (0, 0, 0, 0);
+    while served < requests {
+        let Some(Reverse((at, core))) = due.pop() else { break };
+        now = at;
+        let own = &mut progress[core];
+        let Some(touch) = plan.touches.get(own.touch) else {
+            served += 1;
+            *own = Progress { touch: 0, shard: shard(random) };
+            due.push(Reverse((now + about(plan.work(0), random), core)));
+            continue;
+        };
+        let place = &mut places[touch.line.map_or(LINES + own.shard, |line| line as usize)];
+        let queued = place.free.saturating_sub(now);
+        let moved = match place.last {
+            Some(last) if last != core => ps(touch.lines * costs.moved(last, core)),
+            Some(_) | None => 0,
+        };
+        let is_lock = touch.line.is_none() || touch.held > 0.0;
+        *(if is_lock { &mut locks } else { &mut lines }) += queued;
+        lines += moved;
+        let done = now + queued + moved + ps(touch.held);
+        *place = Place { last: Some(core), free: done };
+        own.touch += 1;
+        due.push(Reverse((done + about(plan.work(own.touch), random), core)));
+    }
+    let all = now as f64 * cores as f64;
+    Load { rate: requests as f64 / (now as f64 / 1e12), lines: lines as f64 / all, locks: locks as f64 / all }
+}
+
+fn ps(ns: f64) -> u64 {
+    (ns * 1e3) as u64
+}
+
+/// Half as long to half as long again, or all cores would march in step.
+fn about(ns: f64, random: &mut StdRng) -> u64 {
+    let part = f64::from(random.next_u32()) / f64::from(u32::MAX);
+    ps(ns * (0.5 + part))
+}
+
+fn shard(random: &mut StdRng) -> usize {
+    random.next_u32() as usize % SHARDS
+}
+
+/// A table for each operation.
+pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
+    check_ends();
+    let costs = Costs { near: costs.near.clamp(ADDITION, FAR), ..costs };
+    println!("\nsimulated, {} requests each, seed {SEED}", scale.requests);
+    println!(
+        "measured, in ns: a line from a core nearby {:.0}, a shard's lock {:.0}",
+        costs.near, costs.held
+    );
+    println!(
+        "assumed, in ns: a line from afar {FAR}, an addition {ADDITION}, the lock of Turns {TURN_HELD};"
+    );
+    println!(
+        "assumed: {COMPLEX} cores are near each other, a write changes {SHARD_LINES} lines of its shard"
+    );
+    for row in measured {
+        let load = |cores, counters| {
+            let plan = Plan::new(visits(row.operation), row.cpu, counters, costs);
+            simulate(cores, &plan, scale.requests, costs)
+        };
+        let all = [Counters::LeftOut, Counters::OnceAVisit, Counters::EachAddition];
+        let loads = CORES.map(|cores| all.map(|counters| load(cores, counters)));
+        let speed_up = |at: usize, column: usize| loads[at][column].rate / loads[0][column].rate;
+        println!(
+            "\n{}: two cores {:.2} times one as measured, {:.2} to {:.2} as simulated",
+            row.operation.name(),
+            row.two_to_one,
+            speed_up(1, 2),
+            speed_up(1, 1)
+        );
+        let columns = ["nothing but shards", "a line once a visit", "for each addition"];
+        println!("{:>6}{}", "", columns.map(|column| format!("{column:>33}")).concat());
+        let heads = format!("{:>9}{:>8}{:>8}{:>8}", "million/s", "times", "lines", "locks");
+        println!("{:>6}{}", "cores", heads.repeat(columns.len()));
+        for (at, cores) in CORES.into_iter().enumerate() {
+            print!("{cores:>6}");
+            for (column, Load { rate, lines, locks }) in loads[at].iter().enumerate() {
+                let (millions, times) = (rate / 1e6, speed_up(at, column));
+                print!("{millions:>9.2}{times:>8.1}{:>7.0}%{:>7.0}%", lines * 100.0, locks * 100.0);
+            }
+            println!();
+        }
+        let wasted = (0..CORES.len()).find(|at| speed_up(*at, 1) < CORES[*at] as f64 / 2.0);
+        match wasted {
+            Some(at) => println!("from {} cores on, more than half of them wait", CORES[at]),
+            None => println!("even of {} cores, more than half work", CORES[CORES.len() - 1]),
+        }
+    }
+}
+
+/// The model at its ends: where nothing is shared the rate grows with the cores, and one line bounds it.
+fn check_ends() {
+    const REQUESTS: usize = 2_000;
+    let costs = Costs { near: FAR, held: 0.0 };
+    let rate = |cores, plan: &Plan| simulate(cores, plan, REQUESTS, costs).rate;
+    let alone = Plan { touches: Vec::new(), rest: 1_000.0 };
+    assert!(rate(64, &alone) > 0.9 * 64.0 * rate(1, &alone));
+    let touch = Touch { work: 10.0, line: Some(Scope), lines: 1.0, held: 0.0 };
+    let bound = rate(16, &Plan { touches: vec![touch], rest: 0.0 }) * FAR / 1e9;
+    assert!((0.95..1.05).contains(&bound), "{bound}");
+}
