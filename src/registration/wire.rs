@@ -290,7 +290,7 @@ impl MetadataBody {
         let metadata = ClientMetadata {
             client_name: self.client_name.value().map(name).transpose()?.flatten(),
             redirect_uris,
-            redirect_schemes,
+            redirect_schemes: Some(redirect_schemes).filter(|schemes| !schemes.is_empty()),
             grant_types: Some(grant_names.iter().filter_map(|name| known::<GrantType>(name)).collect()),
             response_types: Some(response_types),
             scope: scope.map_err(|_| MetadataFlaw::ScopeMalformed)?,
@@ -445,10 +445,7 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Box<[Re
 
 /// The allowed redirect URIs, and the schemes of the host's list that they need. Other URIs are dropped; a
 /// client without any left is refused.
-fn redirect_uris(
-    uris: Option<Vec<Text>>,
-    schemes: &[&str],
-) -> Result<(Vec<String>, Option<Box<[String]>>), Reason> {
+fn redirect_uris(uris: Option<Vec<Text>>, schemes: &[&str]) -> Result<(Vec<String>, Box<[String]>), Reason> {
     let asks = uris.as_ref().is_some_and(|uris| !uris.is_empty());
     let uris = each_once(uris.into_iter().flatten().filter_map(Member::value).collect());
     let good = uris.iter().filter_map(|uri| RedirectUri::register_with(uri, schemes).ok());
@@ -457,8 +454,7 @@ fn redirect_uris(
         return Err(Reason::RegistrationRedirectUri);
     }
     let used = each_once(good.iter().filter_map(RedirectUri::named_scheme).collect());
-    let used = Some(used.into_boxed_slice()).filter(|used| !used.is_empty());
-    Ok((good.iter().map(|uri| uri.as_str().to_owned()).collect(), used))
+    Ok((good.iter().map(|uri| uri.as_str().to_owned()).collect(), used.into_boxed_slice()))
 }
 
 /// Whether clients can authenticate by this method here.

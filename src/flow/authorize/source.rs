@@ -163,7 +163,6 @@ pub(in crate::flow) fn check_pushed(
 /// An authorization request after its client is known.
 #[derive(Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "one lives as long as its request")]
 pub enum Resolved {
     /// The request itself has the parameters.
     Direct(AwaitLogin),
