@@ -1,4 +1,4 @@
-//! The configuration as the host gave it, checked and put together.
+//! Checks the host's configuration, and assembles the server.
 
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +30,7 @@ use crate::signing::{AccessTokenClaims, AccessTokens, TokenSigner};
 use crate::store::{ReplayGuard, TokenStore};
 use crate::trust::Dpop;
 
-/// Everything that has a default.
+/// All the settings that have a default.
 pub(super) struct Options {
     pub(super) issuer: String,
     pub(super) loopback: bool,
@@ -116,7 +116,7 @@ impl Options {
         }
     }
 
-    /// Checks it, and puts the server together.
+    /// Checks the configuration, and assembles the server.
     pub(super) fn build(
         mut self,
         clients: Arc<dyn ClientRegistry>,
