@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// A value all of whose objects have each member once.
+/// A JSON value in which no object repeats a member.
 pub(crate) struct StrictJson(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for StrictJson {
@@ -64,7 +64,8 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some((name, StrictJson(value))) = object.next_entry::<String, StrictJson>()? {
-            // How serde_json passes a number if the host has enabled its feature `arbitrary_precision`.
+            // With the feature `arbitrary_precision`, which the host may have enabled, serde_json passes a
+            // number in this form.
             if let (NUMBER, Value::String(digits)) = (name.as_str(), &value) {
                 return digits.parse().map(Value::Number).map_err(A::Error::custom);
             }
