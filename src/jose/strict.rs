@@ -1,6 +1,7 @@
-//! JSON objects in which no member is there twice.
+//! JSON objects without duplicate members.
 //!
-//! Two parsers that read one text differently are an attack: here a second `alg` or `sub` is an error.
+//! An attacker can exploit two parsers that read one text differently, so a second `alg` or `sub` is an error
+//! here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +11,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::JwsError;
 
-/// That the text is one JSON object whose own members all differ, escapes resolved, and have none of the
-/// refused names.
+/// Checks that the text is one JSON object, that its members (with escapes resolved) all differ, and that
+/// none has a refused name.
 pub(super) fn check(json: &str, refused: &[&'static str]) -> Result<(), JwsError> {
     let Names(mut names) = serde_json::from_str(json).map_err(|_| JwsError::NotAnObject)?;
     names.sort_unstable();
