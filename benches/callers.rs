@@ -1,10 +1,11 @@
-//! More callers, more done: client_credentials on SQLite by many callers at once, beside a bare program that
-//! inserts the same rows in transactions of as many rows. And the same while expired grants are purged.
+//! Throughput with concurrent callers: client_credentials on SQLite by many callers at once, compared with a
+//! bare program that inserts the same rows in transactions of as many rows; and again while expired grants
+//! are purged.
 //!
 //! See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing bench should stop
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ const CALLERS: [usize; 4] = [1, 8, 64, 256];
 const FORM: &str = "grant_type=client_credentials&client_id=bench-client&client_secret=Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmdoaWo\
      &scope=read+write";
 
-/// How long each contender works at a time, and how often.
+/// How long each contender runs at a time, and how many turns it gets.
 #[derive(Clone, Copy)]
 struct Scale {
     window: Duration,
@@ -29,7 +30,7 @@ struct Scale {
 fn main() {
     let scale = match std::env::args().any(|argument| argument == "--bench") {
         true => Scale { window: Duration::from_millis(500), turns: 7, expired: 50_000 },
-        // `cargo test --benches`: only that all of it works
+        // Under `cargo test --benches`, only check that everything runs.
         false => Scale { window: Duration::from_millis(20), turns: 1, expired: 200 },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -38,14 +39,14 @@ fn main() {
     runtime.block_on(purging(&folder.0, scale));
 }
 
-/// In turns, so that a noisy machine is noisy for both.
+/// The contenders take turns, so that noise on the machine affects both.
 async fn rates(folder: &Path, scale: Scale) {
     let store = SqliteStore::open(folder.join("grants.db").to_str().unwrap()).await.unwrap();
     let server = server(store.clone());
     ask(&server).await;
     let listing = store.list(&Filter::default(), Page::first(1)).await.unwrap();
     let body = listing.records[0].grant().encode();
-    // A file of its own with the same tables, and the same settings.
+    // A separate file with the same tables and the same settings.
     let floor_path = folder.join("floor.db");
     SqliteStore::open(floor_path.to_str().unwrap()).await.unwrap().close().await;
     let floor = Connection::open(&floor_path).unwrap();
@@ -79,7 +80,7 @@ async fn rates(folder: &Path, scale: Scale) {
     }
 }
 
-/// What callers wait while expired grants are purged, and while none are, in turns.
+/// How long callers wait while expired grants are purged and while none are, in turns.
 async fn purging(folder: &Path, scale: Scale) {
     let path = folder.join("purged.db");
     let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
@@ -118,7 +119,8 @@ async fn purging(folder: &Path, scale: Scale) {
     }
 }
 
-/// This many callers, each with one request after the other; what each request took, in milliseconds.
+/// Runs this many callers, each of which sends one request after the other. Returns the duration of each
+/// request in milliseconds.
 async fn closed_loop(server: &AuthorizationServer, callers: usize, window: Duration) -> Vec<f64> {
     let ends = Instant::now() + window;
     let tasks = (0..callers).map(|_| {
@@ -145,7 +147,7 @@ async fn ask(server: &AuthorizationServer) {
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
 }
 
-/// The floor: rows a second by one thread, this many in each transaction.
+/// The floor: rows per second inserted by one thread, with this many in each transaction.
 fn inserted(connection: &Connection, body: &str, at_once: usize, window: Duration) -> f64 {
     let begun = Instant::now();
     let mut rows = 0;

@@ -1,10 +1,10 @@
 //! Every classic flow, in memory, on one thread: the floor, this crate and two peers.
 //!
 //! See `benches/README.md`. Criterion measures each contender on its own; the table at the end
-//! measures them in turns and is what the targets are judged by.
+//! measures them in turns, and decides whether the targets are met.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
 
 mod support;
 
@@ -16,7 +16,7 @@ use support::{Job, contenders, table};
 fn main() {
     let mut contenders = contenders();
     if !std::env::args().any(|argument| argument == "--bench") {
-        // `cargo test --benches`: only that all of it works
+        // Under `cargo test --benches`, only check that everything runs.
         table::compare(&mut contenders, 1);
         return;
     }

@@ -1,10 +1,10 @@
-//! What it costs an authorization request that its client is known by a kept metadata document: beside the
-//! same request of the same clients, registered.
+//! What an authorization request costs when the client is identified by a cached metadata document, compared
+//! with the same request of the same clients when they are registered.
 //!
 //! See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
 
 mod support;
 
@@ -13,10 +13,10 @@ use grantor::{AuthMethod, AuthorizationServer, Client, MemoryRegistry, MemorySto
 
 use support::{CHALLENGE, ISSUER, REDIRECT_URI, ready, table, timed};
 
-/// As many documents as are kept.
+/// As many documents as the cache holds.
 const CLIENTS: usize = 1_000;
 
-/// Requests that one clock reading spans.
+/// Requests per clock reading.
 const CHUNK: usize = 256;
 
 /// In nanoseconds.

@@ -3,8 +3,8 @@
 //! See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
-#![allow(unsafe_code)] // a global allocator that counts cannot be written without
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
+#![allow(unsafe_code)] // a counting global allocator needs it
 
 mod support;
 
@@ -54,7 +54,7 @@ fn main() {
     tenants(if full { 10_000 } else { 100 });
 }
 
-/// What OpenID Connect adds to a grant by a code.
+/// What OpenID Connect adds to an authorization code grant.
 fn openid(count: usize) {
     let [plain, asked] = [OpenId::Plain, OpenId::Asked].map(|openid| {
         let server = ours::openid_server(Algorithm::Es256);
@@ -70,7 +70,7 @@ fn openid(count: usize) {
     println!("target: at most {TARGET_OPENID} more{}", verdict(asked <= plain + TARGET_OPENID));
 }
 
-/// A pushed request, and what the key of a bound token adds to its grant.
+/// The size of a pushed request, and what the key of a bound token adds to its grant.
 fn secured(count: usize) {
     let prover = Prover::new(Algorithm::Es256);
     let each = |answered: &dyn Fn(&AuthorizationServer)| {
@@ -94,7 +94,7 @@ fn secured(count: usize) {
     println!("target: at most {TARGET_BOUND} more{}", verdict(bound <= plain + TARGET_BOUND));
 }
 
-/// Single-use identifiers, and how long one call takes while expired ones are forgotten.
+/// The size of single-use identifiers, and how long one call takes while expired ones are removed.
 fn identifiers(count: usize) {
     let (store, now) = (MemoryStore::new(), Utc::now());
     let before = Counting::live();
@@ -116,7 +116,7 @@ fn identifiers(count: usize) {
     );
 }
 
-/// Remembers nothing, so that grants alone are counted.
+/// Remembers nothing, so that only grants are counted.
 struct Forgetful;
 
 #[async_trait]
@@ -131,8 +131,7 @@ impl ReplayGuard for Forgetful {
     }
 }
 
-/// Tenants at rest: each with its own clients (one), store and rules, all with one clock and one set of
-/// scopes.
+/// Idle tenants: each has its own client, store and rules; all share one clock and one set of scopes.
 fn tenants(count: usize) {
     let tenants = TenantMap::by_path();
     let before = Counting::live();
@@ -154,8 +153,8 @@ fn tenants(count: usize) {
     println!("to find one of them takes {:?}", spent / u32::try_from(found).unwrap());
 }
 
-/// How many blocks one operation allocates. A chunk is few enough operations for what grows with the number
-/// of grants to show as a fraction.
+/// How many blocks one operation allocates. Chunks are small enough for a cost that grows with the number of
+/// grants to show as a fraction.
 fn allocations() {
     const OPERATIONS: usize = 512;
     let mut contenders: [Box<dyn Contender>; 4] = [
@@ -184,7 +183,7 @@ fn allocations() {
 }
 
 /// How long a purge of 1,000,000 expired grants keeps others waiting. A purge locks one shard after another,
-/// so what a call takes is an upper bound of how long it holds a lock.
+/// so the duration of a call is an upper bound on how long it holds a lock.
 fn purge(grants: usize) {
     println!("\npurging {grants} expired grants, longest single call");
     let store = filled(grants);
@@ -198,7 +197,7 @@ fn purge(grants: usize) {
     }
     println!("purge(.., 1000)             {longest:>12.1?}{}", verdict(longest <= TARGET_PURGE));
 
-    // The store purges by itself, too, when a shard has doubled.
+    // The store also purges by itself when a shard has doubled.
     let store = filled(grants);
     let mut contender = ours::Contestant::with(Arc::clone(&store), Later);
     let mut longest = Duration::ZERO;
@@ -212,7 +211,7 @@ fn purge(grants: usize) {
     println!("purge(.., all) of {gone} in {spent:.1?}, a lock for each of its shards");
 }
 
-/// How long a call takes, without what a busy neighbour takes away.
+/// The CPU time of a call, which other load on the machine does not distort.
 fn timed<T>(call: impl FnOnce() -> T) -> (Duration, T) {
     let start = ThreadTime::now();
     let result = call();
@@ -233,7 +232,7 @@ fn long_after() -> DateTime<Utc> {
     Utc::now() + TimeDelta::days(3_650)
 }
 
-/// A clock by which everything has expired.
+/// A clock so far ahead that everything has expired.
 struct Later;
 
 impl Clock for Later {
@@ -242,8 +241,8 @@ impl Clock for Later {
     }
 }
 
-/// What a contender with `grants` grants has allocated and not freed, divided by `grants`: the
-/// spare capacity of its maps included, the allocator's own overhead not.
+/// What a contender with `grants` grants has allocated and not freed, divided by `grants`: this includes the
+/// spare capacity of its maps, but not the allocator's own overhead.
 fn heap_per_grant<C: Contender>(grants: usize, new: impl FnOnce() -> C) -> usize {
     let before = Counting::live();
     let mut contender = new();
@@ -259,7 +258,7 @@ fn verdict(met: bool) -> &'static str {
     if met { "   met" } else { "   MISSED" }
 }
 
-/// The system's allocator, counting the bytes that are out.
+/// The system's allocator, which also counts the bytes currently allocated.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);

@@ -1,9 +1,10 @@
-//! OpenID Connect: an answer with an `id_token` and a UserInfo answer, each beside what it cannot do without.
+//! OpenID Connect: a response with an `id_token` and a UserInfo response, each compared with the least work
+//! that it needs.
 //!
 //! See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
 
 mod support;
 
@@ -17,7 +18,7 @@ use support::grantor::{OpenId, openid_server};
 use support::table::{self, Work};
 use support::{Population, member, ready, redeem_body, timed};
 
-/// Access tokens that UserInfo meets.
+/// Access tokens presented to UserInfo.
 const MET: usize = 1_024;
 
 fn main() {
@@ -32,7 +33,7 @@ fn main() {
     println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
 }
 
-/// The answer to a code, against the one without an `id_token` and the bare signature.
+/// The response to a code, compared with a response without an `id_token` plus the bare signature.
 fn id_token(algorithm: Algorithm) -> [Work; 2] {
     let bare = Bare::new(algorithm);
     let server = openid_server(algorithm);
@@ -51,7 +52,7 @@ fn id_token(algorithm: Algorithm) -> [Work; 2] {
     ]
 }
 
-/// UserInfo, against a guard that checks the same token and the JSON of the same claims.
+/// UserInfo, compared with a guard that checks the same token plus the JSON of the same claims.
 fn userinfo() -> [Work; 2] {
     let server = openid_server(Algorithm::Es256);
     let met = if cfg!(debug_assertions) { 4 } else { MET };

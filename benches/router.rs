@@ -1,10 +1,10 @@
-//! What the axum router costs above a bare axum handler that does the floor's work.
+//! What the axum router costs on top of a bare axum handler that does the floor's work.
 //!
-//! Twice: in process, through `tower::Service`, and over HTTP on loopback, where only the CPU time
-//! of the server's thread counts. See `benches/README.md`.
+//! Measured twice: in process, through `tower::Service`, and over HTTP on loopback, where only the CPU time
+//! of the server's thread is counted. See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
 
 mod support;
 
@@ -38,7 +38,7 @@ fn main() {
     println!("target for the CPU over HTTP: at most {TARGET}");
 }
 
-/// The least that an axum program does to answer this request.
+/// The least that an axum program has to do to answer this request.
 fn bare() -> Router {
     async fn token(
         State(floor): State<Arc<Floor>>,
@@ -156,7 +156,7 @@ fn wire() -> String {
     )
 }
 
-/// All answers of one server are equally long: only random text of a fixed length differs.
+/// All responses of one server have the same length: they differ only in random text of fixed length.
 fn first_answer(connection: &mut TcpStream) -> usize {
     connection.write_all(wire().as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -175,7 +175,7 @@ fn in_turns<C>(contenders: &[C], turns: usize, mut one: impl FnMut(&C) -> f64) -
         for (contender, samples) in contenders.iter().zip(&mut samples) {
             let sample = one(contender);
             if turn > 0 {
-                samples.push(sample); // the first turn is for the caches
+                samples.push(sample); // the first turn warms the caches
             }
         }
     }

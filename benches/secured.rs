@@ -1,10 +1,10 @@
-//! High security: an assertion, a DPoP proof at a guard and a pushed request, each against the work that
-//! cannot be left out.
+//! High security: an assertion, a DPoP proof at a guard and a pushed request, each compared with the least
+//! work that it needs.
 //!
 //! See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
 
 mod support;
 
@@ -34,7 +34,7 @@ fn main() {
     println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
 }
 
-/// `client_credentials` by an assertion, against the same by a secret and the bare verification.
+/// `client_credentials` with an assertion, compared with the same with a secret plus the bare verification.
 fn assertion(algorithm: Algorithm) -> [Work; 2] {
     let prover = Prover::new(algorithm);
     let server = server(&prover, MemoryStore::new());
@@ -56,7 +56,8 @@ fn assertion(algorithm: Algorithm) -> [Work; 2] {
     ]
 }
 
-/// A guard that checks a bound token and its proof, against the bare verification and two SHA-256.
+/// A guard that checks a bound token and its proof, compared with the bare verification plus two SHA-256
+/// hashes.
 fn proof(algorithm: Algorithm) -> [Work; 2] {
     let prover = Prover::new(algorithm);
     let server = server(&prover, MemoryStore::new());
@@ -81,7 +82,7 @@ fn proof(algorithm: Algorithm) -> [Work; 2] {
     ]
 }
 
-/// A pushed request and the code for it, against the code for a plain request.
+/// A pushed request and the code for it, compared with the code for a plain request.
 fn pushed() -> [Work; 2] {
     let server = server(&Prover::new(Algorithm::Es256), MemoryStore::new());
     let plain = server.clone();
@@ -101,7 +102,7 @@ fn pushed() -> [Work; 2] {
                 answer.body
             };
             let (pushes, answers) = timed_keeping(repeat_n(&request, times), pushed);
-            // A client reads the request_uri, not the server.
+            // The client reads the request_uri, so this is not measured.
             let queries: Vec<String> = answers.iter().map(|body| visit(body)).collect();
             pushes + timed(&queries, |query| approved(&server, query)).0
         }),

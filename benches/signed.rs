@@ -3,7 +3,7 @@
 //! See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::panic)] // a failing bench should stop
 
 mod support;
 
@@ -22,10 +22,10 @@ use support::table::{self, Work};
 use support::{CLIENT_CREDENTIALS, Contender, ISSUER, Job, Population};
 use support::{floor, grantor as ours, member, oauth_as, ready, timed};
 
-/// Signed tokens that a guard meets.
+/// Signed tokens presented to a guard.
 const MET: usize = 1_024;
 
-/// What cannot be left out, this crate, and who else can do it.
+/// The floor, this crate, and the peers that can do it.
 struct Row {
     target: f64,
     floor: Work,
@@ -34,7 +34,7 @@ struct Row {
     jsonwebtoken: Option<Work>,
 }
 
-/// The lines of the table, each with its name; an argument picks those whose name contains it.
+/// The rows of the table with their names; a command-line argument selects those whose names contain it.
 fn rows() -> Vec<(String, Box<dyn FnOnce() -> Row>)> {
     let mut rows: Vec<(String, Box<dyn FnOnce() -> Row>)> =
         vec![("opaque checked".to_owned(), Box::new(check_opaque))];
@@ -64,7 +64,8 @@ fn main() {
     println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
 }
 
-/// `client_credentials` with a signed token, against the answer with an opaque one and the bare signature.
+/// `client_credentials` with a signed token, compared with the response with an opaque one plus the bare
+/// signature.
 fn issue(algorithm: Algorithm, recorded: bool) -> Row {
     let mut floor = floor::Contestant::new();
     floor.reset();
@@ -92,7 +93,7 @@ fn issue(algorithm: Algorithm, recorded: bool) -> Row {
     }
 }
 
-/// A guard in the server's own process, against one SHA-256 and one map read.
+/// A guard in the server's own process, compared with one SHA-256 hash and one map read.
 fn check_opaque() -> Row {
     let mut floor = floor::Contestant::new();
     let mut own = ours::Contestant::new();
@@ -110,7 +111,7 @@ fn check_opaque() -> Row {
     }
 }
 
-/// A guard that has the published keys, against the bare verification with the key kept.
+/// A guard that has the published keys, compared with the bare verification with a parsed key.
 fn check(algorithm: Algorithm) -> Row {
     let Issued { tokens, jwks } = Issued::new(algorithm);
     let guard = guard(&jwks, 0);

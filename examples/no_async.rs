@@ -1,5 +1,5 @@
-//! The pure core by hand: no runtime, no clock, no random source. Every line that it prints is the same
-//! each time: `cargo run -p grantor --example no_async`.
+//! The pure core, driven by hand: no runtime, no clock, no random source. Every run prints the same lines:
+//! `cargo run -p grantor --example no_async`.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let soon = now + TimeDelta::seconds(300);
     let (record, renewed) = refresh_with(&rules, &client, record, &refresh, FreshSecrets::fixed("2"), soon)?;
 
-    // The answer was lost on its way. The same question gets the very same answer, whatever is drawn now.
+    // The response was lost on its way. The same request gets the same response again, whatever the random
+    // source returns.
     let later = soon + TimeDelta::seconds(30);
     let (_, again) = refresh_with(&rules, &client, record, &refresh, FreshSecrets::fixed("3"), later)?;
     assert_eq!(member(&renewed, "refresh_token")?, member(&again, "refresh_token")?);

@@ -1,6 +1,6 @@
-//! A store of your own, and the suite that proves it: `cargo run -p grantor --example own_store`.
+//! Your own store, and the contract suite that tests it: `cargo run -p grantor --example own_store`.
 //!
-//! What stands here as a `BTreeMap` is a table in your database:
+//! The `BTreeMap` here stands for a table in your database:
 //!
 //! ```sql
 //! CREATE TABLE grants (
@@ -49,8 +49,9 @@ impl TokenStore for OwnStore {
         self.rows().get(&id).map(|row| Record::decode(id, row.version, &row.body)).transpose()
     }
 
-    /// `INSERT … ON CONFLICT DO NOTHING`, or `UPDATE … WHERE id = $1 AND version = $2`: if it did not touch
-    /// one row, it is a conflict. One statement, so no other write comes between the condition and the write.
+    /// `INSERT … ON CONFLICT DO NOTHING`, or `UPDATE … WHERE id = $1 AND version = $2`: if no row was
+    /// changed, it is a conflict. It is a single statement, so no other write can come between the condition
+    /// and the write.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         let mut rows = self.rows();
         if rows.get(&write.id()).map(|row| row.version) != write.expect() {
@@ -59,7 +60,7 @@ impl TokenStore for OwnStore {
         let (index, version, body) = (write.next().index(), write.next().version(), write.body());
         let (subject, client) = (index.subject.clone(), index.client.clone());
         let user_code = index.user_code.map(|code| *code.as_bytes());
-        // What `UNIQUE` does.
+        // In SQL, the `UNIQUE` constraint does this.
         let mut others = rows.iter().filter(|(id, _)| **id != write.id());
         if user_code.is_some() && others.any(|(_, row)| row.user_code == user_code) {
             return Err(CommitError::Conflict);
@@ -70,7 +71,7 @@ impl TokenStore for OwnStore {
     }
 
     /// `UPDATE grants SET version = version + 1, body = $2, expires = $3, user_code = NULL, session = $4, …
-    /// WHERE id = $1`: no condition on the version, so that nothing can win over it.
+    /// WHERE id = $1`: no condition on the version, so that no concurrent write can prevent it.
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
         if let Some(row) = self.rows().get_mut(&tombstone.id()) {
             let index = tombstone.index();

@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(axum::serve(listener, routes).await?)
 }
 
-/// Your login and consent pages go here. In this demonstration alice is signed in, and always says yes.
+/// Your login and consent pages go here. In this demonstration alice is always signed in and always approves.
 async fn authorize(ask: Authorization) -> grantor::Response {
     match ask.signed_in(Login::new("alice", std::time::SystemTime::now().into())).await {
         SignedIn::Consent(consent) => consent.approve().await,

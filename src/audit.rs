@@ -31,11 +31,11 @@ use crate::error::Reason;
 use crate::grant::{GrantId, Subject};
 
 /// Receives every event, after its write is proven and before its response is sent. A pair of audits passes
-/// it to both.
+/// each event to both.
 ///
 /// It is called on the request's path: hand slow work to a queue. Events hold no secret; client and subject
-/// identifiers are personal data in some places. In a debug build without one, the first fault of each kind
-/// goes to standard error.
+/// identifiers are personal data in some places. In a debug build without an audit, the first fault of each
+/// kind is written to standard error.
 pub trait Audit: Send + Sync {
     /// Something happened.
     fn record(&self, event: &Event<'_>);
@@ -86,15 +86,15 @@ impl<A: Audit, B: Audit> Audit for (A, B) {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// What.
+    /// What happened.
     pub what: EventKind,
-    /// At which endpoint, or by a call of the host.
+    /// The endpoint, or [`Endpoint::Host`] for a call of the host.
     pub endpoint: Endpoint,
     /// The client. In a refusal it may be unauthenticated.
     pub client: Option<&'a ClientId>,
     /// The grant.
     pub grant: Option<GrantId>,
-    /// In whose name.
+    /// The subject of the grant.
     pub subject: Option<&'a Subject>,
     /// The address of the peer ([`Request::peer`](crate::Request::peer)), at the endpoints that clients call
     /// directly.
@@ -129,13 +129,13 @@ pub enum EventKind {
     DeviceApproved,
     /// A user denied what a device asked for.
     DeviceDenied,
-    /// Tokens were issued: for a code of either kind, for credentials, or in a fragment.
+    /// Tokens were issued: for a code, a device code or credentials, or in an authorization response.
     TokensIssued,
     /// A refresh token was used.
     Refreshed,
-    /// A response was repeated; nothing changed. It was lost, or two tabs used one refresh token, or a thief
-    /// of the tokens follows their owner within the leeway: then it comes after each
-    /// [`Refreshed`](Self::Refreshed), from another address. Compare [`Event::peer`] and
+    /// A response was repeated; nothing changed. Either the response was lost, or two tabs used the same
+    /// refresh token, or a thief uses stolen tokens within the leeway after their owner. A thief causes one
+    /// after each [`Refreshed`](Self::Refreshed), from another address. Compare [`Event::peer`] and
     /// [`Event::first_peer`].
     AnswerRepeated,
     /// The response for one code or token was given a third time or more, as far as this process knows. Many
@@ -177,7 +177,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// A word for it, without what it carries.
+    /// Its name, without its data.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -272,7 +272,8 @@ pub enum Endpoint {
     EndSession,
     /// A request for a protected resource.
     Resource,
-    /// A call of the host itself. It stays the last one: see the table of `server/endpoint/mod.rs`.
+    /// A call of the host itself. It must stay the last variant: the table in `server/endpoint/mod.rs` relies
+    /// on that.
     Host,
 }
 

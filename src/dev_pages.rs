@@ -49,10 +49,10 @@ use crate::http::form::{Form, FormError};
 use crate::http::{Method, Request, Response, escape_html};
 use crate::server::{Authorization, AuthorizationServer, Consent, ErrorPage, LoginRequired, SignedIn};
 
-/// Browsers apply `form-action` to the redirect after a form, so there is none.
+/// Without `form-action`, because browsers apply it to the redirect after a form.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The pages. A cheap handle.
+/// The pages. Cheap to clone.
 #[derive(Clone)]
 pub struct DevPages(Arc<Pages>);
 
@@ -61,7 +61,7 @@ struct Pages {
     users: Vec<String>,
     /// The host of the issuer.
     host: String,
-    /// A token in every form of this process, which no page of another origin can read.
+    /// The CSRF token in every form of this process; a page of another origin cannot read it.
     token: String,
 }
 
@@ -94,7 +94,7 @@ impl DevPages {
         users: impl IntoIterator<Item = U>,
     ) -> Result<Self, DevPagesError> {
         let issuer = &*server.rules().issuer;
-        // The server's own builder lets http issuers be on loopback hosts alone.
+        // The server's builder allows http issuers only on loopback hosts.
         let Some(authority) = issuer.strip_prefix("http://").and_then(|rest| rest.split('/').next()) else {
             return Err(DevPagesError::Issuer(issuer.to_owned()));
         };
@@ -133,7 +133,7 @@ struct Pressed {
 }
 
 impl Pages {
-    /// `Err` is the response to the browser instead of a page.
+    /// `Err` is a response that is sent instead of a page.
     async fn answer(&self, request: &Request) -> Result<Response, Response> {
         self.screen(request)?;
         let Some(Pressed { request: query, user, shown, allows }) = self.pressed(request)? else {
@@ -152,7 +152,7 @@ impl Pages {
             SignedIn::Consent(consent) => match allows {
                 Some(false) => Ok(consent.deny().await),
                 Some(true) if shown == consent.fingerprint() => Ok(consent.approve().await),
-                // Not what the user saw.
+                // The request or the client changed, so this is not what the user saw.
                 None | Some(true) => Ok(self.consent(&consent, &query, &user)),
             },
             SignedIn::Reauthenticate(login) => Ok(login.cannot().await),

@@ -80,7 +80,7 @@
 //! | [`Policy`], [`Profile`], [`OmittedScope`], [`ForeignToken`], [`RefreshTokens`] | lifetimes and limits; which OAuth (2.0, 2.1, MCP, FAPI); choices |
 //! | [`Registration`], [`MetadataDocuments`] | how clients register themselves (RFC 7591), or are identified by a metadata document |
 //! | [`AccessTokens`], [`Algorithm`] | whether access tokens are opaque or signed, and how |
-//! | [`ResponseAlgorithm`] | what an `id_token` or a UserInfo answer is signed with |
+//! | [`ResponseAlgorithm`] | the algorithm of an `id_token` or a UserInfo response |
 //! | [`Guard`], [`Requirement`], [`Access`] | what protects an API, what a request needs, and what its token permits |
 //! | [`Confirmation`], [`Thumbprint`], [`BothKeys`] | the key that a token is bound to (RFC 7800) |
 //! | [`Request`], [`Response`] | HTTP as plain structs, for any framework |
@@ -175,7 +175,7 @@ pub mod testing;
 mod token;
 pub mod trust;
 
-// Re-exports only, because its parts are on several floors.
+// Only re-exports: its parts are on several floors.
 pub mod dpop {
     //! Access tokens that only the holder of a key can use (RFC 9449): see the
     //! [manual](crate::manual::sender_constrained).

@@ -1,7 +1,7 @@
 //! What this server signs, such as access tokens (RFC 9068), and the signer.
 //!
-//! The core knows claims and no cryptography. A [`TokenSigner`] turns an [`Unsigned`] into a token, and
-//! verifies its own access tokens; the feature `jwt` has one with automatic key rotation.
+//! The core handles claims, and has no cryptography. A [`TokenSigner`] turns an [`Unsigned`] into a token,
+//! and verifies its own access tokens; the feature `jwt` has one with automatic key rotation.
 
 pub use crate::base::{AccessTokens, Algorithm, ResponseAlgorithm, SubjectType};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Claims {
     pub sub: String,
     /// `user` or `client`: grantor's own, so that a client never passes as a user with the same id.
     pub sub_type: SubjectType,
-    /// The resource that it is for.
+    /// The resource that the token is for.
     pub aud: String,
     /// The client.
     pub client_id: String,
@@ -33,15 +33,15 @@ pub struct Claims {
     pub iat: i64,
     /// When it expires.
     pub exp: i64,
-    /// Its id, for revocation and introspection.
+    /// The token's id, for revocation and introspection.
     pub jti: String,
-    /// What it allows.
+    /// The scope of the token.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     pub scope: Scope,
     /// When the user signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
-    /// How well.
+    /// The authentication context class that the sign-in reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// Who acts for the subject (RFC 8693 section 4.1).
@@ -134,10 +134,10 @@ pub struct Unsigned {
 pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
 
 impl Unsigned {
-    /// These claims, which have to be an object.
+    /// Serialises the claims, which have to be a JSON object.
     ///
     /// # Errors
-    /// They cannot be written as JSON.
+    /// The claims cannot be serialised.
     pub fn new<T: Serialize + ?Sized>(
         typ: &'static str,
         claims: &T,
@@ -178,7 +178,7 @@ pub trait TokenSigner: Send + Sync {
         Ok(None)
     }
 
-    /// The algorithms that can be requested, its own choice first. By default none.
+    /// The algorithms that can be requested, the default one first. By default none.
     fn algorithms(&self) -> Vec<Algorithm> {
         Vec::new()
     }

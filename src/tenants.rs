@@ -1,8 +1,8 @@
-//! Several issuers in one server: selects the one for a request.
+//! Several issuers in one program: selects the server for a request.
 //!
 //! Each tenant is a separate [`AuthorizationServer`] with its own issuer, keys, policy, clients and store, so
 //! nothing leaks from one to another: they share only what the host gives to both. Give each its own store,
-//! or its own space in one store.
+//! or its own namespace in a shared store.
 //!
 //! ```
 //! use grantor::tenants::{Destination, TenantMap, Tenants as _};
@@ -85,7 +85,7 @@ pub trait Tenants: Send + Sync {
     /// The server of this issuer; `None` is a 404.
     ///
     /// # Errors
-    /// It could not be found out; the answer is 503.
+    /// The lookup failed; the response is 503.
     async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError>;
 
     /// The server for a request.
@@ -99,7 +99,7 @@ pub trait Tenants: Send + Sync {
         }
     }
 
-    /// The server for a request, and which of its endpoints.
+    /// The server for a request, and the endpoint that the request is for.
     ///
     /// # Errors
     /// The response to send: as for [`server`](Self::server), and 404 if the tenant has no such endpoint.
@@ -117,8 +117,8 @@ impl<T: Tenants + ?Sized> Tenants for Arc<T> {
     }
 }
 
-/// Tenants in a map, by the host or the first path segment of their issuer: one hash lookup per request. They
-/// can be added and removed while it serves.
+/// Tenants in a map, by the host or the first path segment of their issuer: one hash lookup per request.
+/// Tenants can be added and removed while the program runs.
 pub struct TenantMap {
     by: By,
     servers: RwLock<HashMap<Box<str>, AuthorizationServer>>,
@@ -137,7 +137,7 @@ impl TenantMap {
         Self { by: By::Host, servers: RwLock::default() }
     }
 
-    /// Issuers such as `https://as.example/acme`, with a path of one segment. The host is not looked at.
+    /// Issuers such as `https://as.example/acme`, with a path of one segment. The host is ignored.
     #[must_use]
     pub fn by_path() -> Self {
         Self { by: By::Path, servers: RwLock::default() }
@@ -147,7 +147,7 @@ impl TenantMap {
     /// the old one.
     ///
     /// # Errors
-    /// The issuer has not the form that the map goes by.
+    /// The issuer does not have the form that this map uses.
     pub fn insert(&self, server: AuthorizationServer) -> Result<Option<AuthorizationServer>, TenantError> {
         let key = self.key_of(&server.rules().issuer).ok_or(TenantError)?;
         let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
@@ -161,7 +161,7 @@ impl TenantMap {
         servers.remove(&key)
     }
 
-    /// How many there are.
+    /// The number of tenants.
     #[must_use]
     pub fn len(&self) -> usize {
         self.servers.read().unwrap_or_else(PoisonError::into_inner).len()
@@ -197,7 +197,7 @@ impl TenantMap {
     }
 }
 
-/// As it is compared: in lower case, without a default port.
+/// The form for comparison: in lower case, without a default port.
 fn host(authority: &str) -> Cow<'_, str> {
     let host = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80")).unwrap_or(authority);
     match host.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -219,7 +219,7 @@ impl fmt::Debug for TenantMap {
     }
 }
 
-/// The issuer has not the form that the map goes by.
+/// The issuer does not have the form that this map uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a tenant by host needs an issuer without a path, a tenant by path one with a single path segment")]
 #[non_exhaustive]

@@ -40,7 +40,7 @@ const FILL_POSTGRES: &str = "INSERT INTO grantor_grants (space, id, version, bod
      SELECT '', decode(md5(random()::text || i), 'hex'), 0, replace($2, 'USER', 'user-' || i), $3, \
      'bench-client', 'user:user-' || i FROM generate_series(1::bigint, $1) AS i";
 const SELECT: &str = "SELECT version, body FROM grantor_grants WHERE space = 'bare' AND id = $1";
-/// A conditional write, spelled out.
+/// A conditional write.
 const PUT: &str = "if (redis.call('GETRANGE', KEYS[1], 0, 0)) ~= ARGV[1] then return false end \
      redis.call('SET', KEYS[1], ARGV[2], 'PX', 600000) return 1";
 
@@ -78,8 +78,8 @@ impl Bare {
         Self { database, lone, offered, redeemed }
     }
 
-    /// Writes this many grants of as many users at once, with this body and this end in seconds since 1970,
-    /// as far as that goes in SQL; whether it did.
+    /// Writes this many grants of as many users at once, with this body and expiry (in seconds since 1970).
+    /// SQL only; returns whether it wrote them.
     pub async fn fill(&self, count: usize, body: &str, ends: i64) -> bool {
         let count = i64::try_from(count).unwrap();
         match &self.database {
@@ -165,7 +165,7 @@ impl Bare {
         }
     }
 
-    /// On a cluster, each entry by a command of its own, side by side with the key.
+    /// On a cluster, each index entry is a separate command, sent concurrently with the write of the key.
     async fn insert_indexed(&self, id: &[u8; 16], body: &str) {
         const INDEXES: [&str; 3] = ["bare:due", "bare:all", "bare:client"];
         let (value, ends) = (format!("0\n{body}"), 1_899_999_999_000_u64);
@@ -207,7 +207,8 @@ fn key(id: &[u8; 16]) -> String {
     format!("bare:{{{:032x}}}", u128::from_be_bytes(*id))
 }
 
-/// A grant of client credentials, one with a code, and one in use.
+/// The bodies of a client credentials grant, of one with an unredeemed code, and of one whose code was
+/// redeemed.
 async fn bodies(server: &Server) -> (String, String, String) {
     server.token(CLIENT_CREDENTIALS).await;
     let lone = only(server, &Filter::default()).await;
@@ -218,7 +219,7 @@ async fn bodies(server: &Server) -> (String, String, String) {
     (lone, offered, only(server, &alices).await)
 }
 
-/// The body of the only grant that there is of these.
+/// The body of the only grant that matches the filter.
 async fn only(server: &Server, filter: &Filter) -> String {
     let listing = server.store.list(filter, Page::first(2)).await.unwrap();
     assert_eq!(listing.records.len(), 1);

@@ -1,4 +1,4 @@
-//! What is asked of a server, and what it costs at least.
+//! The requests that are measured, and the statements that each needs at least.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Server {
 pub enum Flow {
     /// One INSERT; in Redis, one key.
     ClientCredentials,
-    /// The same, and in Redis its entries in three sorted sets, which in SQL are indexes of the table.
+    /// The same, and in Redis its entries in three sorted sets; SQL has indexes of the table for these.
     Indexed,
     /// One SELECT by primary key and one conditional UPDATE.
     Redeem,
@@ -28,7 +28,7 @@ pub enum Flow {
 }
 
 impl Server {
-    /// Clients are in memory: what is measured is the store of grants.
+    /// Clients are in memory: only the store of grants is measured.
     pub fn on(store: Arc<dyn TokenStore>) -> Self {
         Self { server: support::grantor::server_over(store.clone()), store }
     }
@@ -61,7 +61,7 @@ impl Flow {
         }
     }
 
-    /// The form of the request that is measured.
+    /// The form of the measured request.
     pub async fn prepare(self, server: &Server) -> String {
         match self {
             Self::ClientCredentials | Self::Indexed => CLIENT_CREDENTIALS.to_owned(),

@@ -1,8 +1,8 @@
-//! Every flow on every store that comes with the crate, beside the bare statements that it cannot do without,
-//! on private servers of its own. See `benches/README.md`.
+//! Every flow on every store of the crate, compared with the bare statements that it needs, on private
+//! database servers. See `benches/README.md`.
 
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // one that fails should stop
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing bench should stop
 
 mod bare;
 mod flows;
@@ -20,11 +20,12 @@ use bare::Bare;
 use flows::{Flow, Server};
 use places::Place;
 
-/// Rows before anything is measured, and operations of each flow.
+/// Rows that exist before anything is measured, and operations per flow.
 struct Scale {
     rows: Vec<usize>,
     times: usize,
-    /// Grants of one subject that are ended at once, and expired ones that are purged under load.
+    /// The number of grants of one subject that are ended together, and of expired ones that are purged under
+    /// load.
     many: (usize, usize),
 }
 
@@ -32,7 +33,7 @@ struct Scale {
 async fn main() {
     let mut scale = match std::env::args().any(|argument| argument == "--bench") {
         true => Scale { rows: vec![0, 100_000, 1_000_000], times: 1_000, many: (20_000, 1_000_000) },
-        // `cargo test --benches`: only that all of it works
+        // Under `cargo test --benches`, only check that everything runs.
         false => Scale { rows: vec![0, 100], times: 10, many: (300, 600) },
     };
     if let Ok(rows) = std::env::var("ROWS") {
@@ -61,7 +62,7 @@ async fn flows_of(place: &Place, server: &Server, bare: &Bare, scale: &Scale) {
     for goal in &scale.rows {
         many::seed(&*server.store, bare, goal - rows).await;
         rows = *goal;
-        // In SQL the indexes are the table's, and the row would be the one before.
+        // In SQL the table has the indexes, and this row would equal the previous one.
         let flows = Flow::ALL.into_iter().filter(|flow| *flow != Flow::Indexed || place.is_redis());
         for (number, flow) in flows.enumerate() {
             let (ours, floor) = measured(server, bare, flow, scale.times).await;
@@ -80,7 +81,7 @@ async fn flows_of(place: &Place, server: &Server, bare: &Bare, scale: &Scale) {
     }
 }
 
-/// Turn by turn, so that a noisy machine is noisy for both.
+/// The two take turns, so that noise on the machine affects both.
 async fn measured(server: &Server, bare: &Bare, flow: Flow, times: usize) -> (Figures, Figures) {
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for turn in 0..times + times / 10 {
@@ -89,7 +90,7 @@ async fn measured(server: &Server, bare: &Bare, flow: Flow, times: usize) -> (Fi
         flow.run(server, &held).await;
         let spent = begun.elapsed();
         let least = bare.run(flow).await;
-        // The first turns are for the caches.
+        // The first turns warm the caches.
         if turn >= times / 10 {
             ours.push(spent);
             floor.push(least);

@@ -1,5 +1,4 @@
-//! What a million rows ask for: to be written quickly, ended by the thousand, and purged while requests come
-//! in.
+//! A million rows: written quickly, ended by the thousand, and purged while requests come in.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,7 +37,7 @@ pub async fn report(server: Server, bare: &Bare, (grants, expired): (usize, usiz
     purge(&server, expired).await;
 }
 
-/// Seconds with a purge and without one take turns, so that a noisy machine is noisy for both.
+/// Seconds with and without a purge alternate, so that noise on the machine affects both.
 async fn purge(server: &Arc<Server>, expired: usize) {
     let (mut idle, mut busy, mut took) = (Vec::new(), Vec::new(), Duration::ZERO);
     let mut last = None;
@@ -80,16 +79,16 @@ async fn traffic(server: &Server) -> Vec<Duration> {
     samples
 }
 
-/// Grants of as many users, that end at this second.
+/// Writes grants of as many users, which expire at this second.
 async fn fill(store: &dyn TokenStore, bare: &Bare, count: usize, ends: i64) {
     if count > 0 && !bare.fill(count, &BODY.replace("1899999999", &ends.to_string()), ends).await {
         write(store, count, |number| format!("user-{number}"), ends).await;
     }
 }
 
-/// Grants in use, that end at this second.
+/// Writes live grants that expire at this second.
 async fn write(store: &dyn TokenStore, count: usize, user: impl Fn(usize) -> String, ends: i64) {
-    // When it was written, each was live.
+    // Each was live when it was written.
     let at = Utc::now().min(DateTime::from_timestamp(ends - 100, 0).unwrap());
     for first in (0..count).step_by(AT_ONCE) {
         let grant = |number| {

@@ -1,4 +1,4 @@
-//! The stores, each on a database of its own.
+//! The stores, each on its own database.
 
 use std::path::PathBuf;
 use std::sync::Arc;

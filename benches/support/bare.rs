@@ -1,4 +1,4 @@
-//! The bare signature and the bare verification, by the library that this crate uses, with the key kept.
+//! The bare signature and the bare verification with a parsed key, by the library that this crate uses.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -53,7 +53,7 @@ impl Bare {
 pub struct Published(ParsedPublicKey);
 
 impl Published {
-    /// The one key of a set in JSON.
+    /// The only key of a JWK set in JSON.
     pub fn parse(jwks: &[u8], algorithm: Algorithm) -> Self {
         let set: serde_json::Value = serde_json::from_slice(jwks).unwrap();
         let part = |name: &str| BASE64URL.decode(set["keys"][0][name].as_str().unwrap()).unwrap();
@@ -76,7 +76,7 @@ impl Published {
     }
 }
 
-/// The signed text of a token and its signature.
+/// The signing input of a token, and its signature.
 pub fn split(token: &str) -> (Vec<u8>, Vec<u8>) {
     let (message, signature) = token.rsplit_once('.').unwrap();
     (message.into(), BASE64URL.decode(signature).unwrap())

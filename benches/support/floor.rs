@@ -1,9 +1,9 @@
 //! The work that no authorization server can leave out, and nothing else.
 //!
-//! Straight-line code without a rule of OAuth in it: parse the form, SHA-256 of the client secret
-//! and a constant-time comparison, random bytes, SHA-256 of each new token, one map write that drops
-//! what it replaces, the JSON body. It refuses nothing politely (it panics), logs nothing, forgives
-//! no lost answer and notices no replay.
+//! Straight-line code without any of the rules of OAuth: parse the form, SHA-256 of the client secret and a
+//! constant-time comparison, random bytes, SHA-256 of each new token, one map write that drops what it
+//! replaces, the JSON body. It panics instead of sending errors, logs nothing, does not repeat lost
+//! responses, and detects no replay.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -64,13 +64,13 @@ struct Live {
     user: Option<Box<User>>,
 }
 
-/// What only the grant of a user has.
+/// Fields that only a user's grant has.
 struct User {
     subject: Arc<str>,
     refresh: Digest,
 }
 
-/// What a bearer check yields.
+/// The result of a bearer token check.
 pub struct Access {
     pub subject: Option<Arc<str>>,
     pub scope: Arc<str>,
@@ -112,7 +112,7 @@ impl Floor {
         answer
     }
 
-    /// `subject` is what the host's session says.
+    /// `subject` comes from the host's session.
     pub fn authorize(&self, query: &str, subject: &Arc<str>) -> String {
         let form = Form::parse(query.as_bytes());
         assert_eq!((&*form.response_type, &*form.code_challenge_method), ("code", "S256"));
@@ -243,7 +243,7 @@ impl Floor {
     }
 }
 
-/// A shard that will not grow while it is measured.
+/// A shard with enough capacity not to grow while it is measured.
 fn roomy() -> HashMap<GrantId, Grant, BuildHasherDefault<RandomKey>> {
     HashMap::with_capacity_and_hasher(3_584, BuildHasherDefault::default())
 }
@@ -260,7 +260,7 @@ impl<const N: usize> Random for [u8; N] {
     }
 }
 
-/// The parameters of all requests; one that is sent twice is an error (RFC 6749 section 3.1).
+/// The parameters of all requests; a repeated parameter is an error (RFC 6749 section 3.1).
 #[derive(Default)]
 struct Form<'a> {
     client_id: Cow<'a, str>,
@@ -305,13 +305,13 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The asked scope is the registered one here, so no one has to build a new set.
+/// Here the requested scope is the registered one, so no new set has to be built.
 fn granted(client: &Client, asked: &str) -> Arc<str> {
     assert_eq!(asked, &*client.scope);
     Arc::clone(&client.scope)
 }
 
-/// A token's text on the stack: prefix, then base64url of the grant id and the secret.
+/// The text of a token, on the stack: a prefix, then base64url of the grant id and the secret.
 struct Handle([u8; 68]);
 
 impl Handle {

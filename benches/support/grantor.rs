@@ -23,7 +23,7 @@ pub struct Contestant {
     server: AuthorizationServer,
     login: Login,
     refresh_tokens: Vec<String>,
-    /// How often each of them is already the successor of another one.
+    /// How often each of them has been rotated already.
     refreshed: usize,
     population: Population,
 }
@@ -51,7 +51,7 @@ impl Contestant {
         &self.server
     }
 
-    /// Issues those that are live before anything is measured.
+    /// Issues the tokens that are live before anything is measured.
     pub fn populate(&mut self) {
         self.population = Population::issued_by(|| self.access_token());
     }
@@ -95,7 +95,7 @@ pub fn signing_server(
     record_client_jwts: bool,
 ) -> AuthorizationServer {
     let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[algorithm]).unwrap();
-    // The first key is made off this thread, and nothing waits afterwards.
+    // The first key is made on another thread; after that, nothing has to wait.
     tokio::runtime::Runtime::new().unwrap().block_on(keys.current(SystemClock::default().now())).unwrap();
     let mut policy = Policy::default();
     policy.record_client_jwts = record_client_jwts;
@@ -107,7 +107,7 @@ pub fn signing_server(
         .unwrap()
 }
 
-/// Whether an authorization request is one of OpenID Connect.
+/// Whether an authorization request uses OpenID Connect.
 #[derive(Clone, Copy, Debug)]
 pub enum OpenId {
     Plain,
@@ -135,7 +135,7 @@ impl ClaimsSource for People {
     }
 }
 
-/// An OpenID Provider whose client wants its `id_token`s signed so.
+/// An OpenID Provider whose client wants its `id_token`s signed with this algorithm.
 pub fn openid_server(algorithm: Algorithm) -> AuthorizationServer {
     let algorithms =
         if algorithm == Algorithm::Rs256 { vec![algorithm] } else { vec![algorithm, Algorithm::Rs256] };
@@ -156,7 +156,7 @@ pub fn openid_server(algorithm: Algorithm) -> AuthorizationServer {
         .unwrap()
 }
 
-/// The code of a request that its user approves.
+/// The code for a request that the user approves.
 pub fn code_of_request(server: &AuthorizationServer, query: String) -> String {
     let authorization = ready(server.authorize(&Request::get(query))).unwrap();
     let login = Login::new(super::SUBJECT, std::time::SystemTime::now().into());
@@ -164,7 +164,7 @@ pub fn code_of_request(server: &AuthorizationServer, query: String) -> String {
     code(&succeeded(ready(consent.approve()), 303))
 }
 
-/// By the clock of this machine.
+/// A server on this store that uses the system's clock.
 pub fn server_over(store: impl TokenStore + 'static) -> AuthorizationServer {
     server(store, SystemClock::default())
 }

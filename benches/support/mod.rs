@@ -1,6 +1,6 @@
-//! What the benches share: the jobs, the fixed facts of the setting, and the contenders.
+//! What the benches share: the jobs, the constants of the setup, and the contenders.
 
-#![allow(dead_code)] // each bench uses a part of it
+#![allow(dead_code)] // each bench uses only a part
 
 pub mod bare;
 pub mod floor;
@@ -32,7 +32,7 @@ pub const SUBJECT: &str = "alice";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// `scope` is left out where it may be: every contender grants the client's registered scope then.
+/// `scope` is omitted where it is optional: every contender then grants the client's registered scope.
 pub const CLIENT_CREDENTIALS: &str = "grant_type=client_credentials&client_id=bench-client\
      &client_secret=Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmdoaWo&scope=read+write";
 pub const AUTHORIZE: &str = "response_type=code&client_id=bench-client\
@@ -78,9 +78,9 @@ impl Job {
 
 /// One way of doing the jobs.
 ///
-/// `chunk` does `job` exactly `times` times and returns how long that took. Inputs are made before
-/// the clock starts, answers are read after it has stopped; in between every answer's status is
-/// asserted, so a refusal can never pass for a fast success.
+/// `chunk` does `job` exactly `times` times and returns how long that took. Inputs are made before the clock
+/// starts, and responses are read after it has stopped. In between, the status of every response is asserted,
+/// so that a refusal never passes for a fast success.
 pub trait Contender {
     fn name(&self) -> &'static str;
     fn has(&self, job: Job) -> bool;
@@ -89,15 +89,15 @@ pub trait Contender {
     fn reset(&mut self);
 }
 
-/// How many operations one clock reading spans.
+/// Operations per clock reading.
 pub const CHUNK: usize = 256;
-/// How many chunks a contender serves before it starts afresh.
+/// Chunks that a contender runs before it is reset.
 const CHUNKS_A_LIFE: u64 = 384;
 
-/// Tokens that are live before anything is measured: a server is not empty.
+/// Tokens that are live before anything is measured, because a real server is not empty.
 ///
-/// In an empty one, maps would grow all the time, every token would sit in the cache nearest to the core, and
-/// the table would measure nothing that a server does.
+/// In an empty one, maps would keep growing and every token would be in the L1 cache, so the table would not
+/// show how a real server performs.
 #[derive(Default)]
 pub struct Population {
     tokens: Vec<String>,
@@ -105,7 +105,7 @@ pub struct Population {
 }
 
 impl Population {
-    /// 100,000, or what the environment variable `TOKENS` says.
+    /// 100,000 tokens, or as many as the environment variable `TOKENS` says.
     pub fn issued_by(issue: impl FnMut() -> String) -> Self {
         let size = match std::env::var("TOKENS") {
             Ok(count) => count.parse().unwrap(),
@@ -119,8 +119,8 @@ impl Population {
         Self { tokens, turn: Cell::new(0) }
     }
 
-    /// Copies of some, as if they had just come in, hopping about so that no two neighbours follow each
-    /// other.
+    /// Copies of some tokens, as if they had just arrived, taken with a stride so that no two neighbours
+    /// follow each other.
     pub fn sample(&self, times: usize) -> Vec<String> {
         const STRIDE: usize = 38_197; // prime, and large
         let turns = (0..times).map(|_| {
@@ -168,7 +168,7 @@ impl Runner {
     }
 }
 
-/// All that take part, the floor first.
+/// All contenders, the floor first.
 pub fn contenders() -> Vec<Runner> {
     vec![
         Runner::new(floor::Contestant::new()),
@@ -178,9 +178,9 @@ pub fn contenders() -> Vec<Runner> {
     ]
 }
 
-/// Feeds `inputs` to `work` against the clock. Answers are dropped as a server drops them once they
-/// are sent; the last one is returned for inspection. Inputs are borrowed where a contender can
-/// borrow them, so that no one is charged for freeing what the bench made.
+/// Feeds `inputs` to `work` against the clock. Responses are dropped, as in a server that has sent them; the
+/// last one is returned for inspection. Inputs are borrowed where a contender can borrow them, so that the
+/// time to free them is not counted.
 pub fn timed<I, O>(inputs: impl IntoIterator<Item = I>, mut work: impl FnMut(I) -> O) -> (Duration, O) {
     let mut last = None;
     let lap = Lap::start();
@@ -190,7 +190,7 @@ pub fn timed<I, O>(inputs: impl IntoIterator<Item = I>, mut work: impl FnMut(I) 
     (lap.end(), last.unwrap())
 }
 
-/// The same, for jobs whose every answer is needed afterwards.
+/// The same, for jobs where every response is needed afterwards.
 pub fn timed_keeping<I, O>(
     inputs: impl IntoIterator<Item = I, IntoIter: ExactSizeIterator>,
     mut work: impl FnMut(I) -> O,
@@ -204,12 +204,12 @@ pub fn timed_keeping<I, O>(
     (lap.end(), answers)
 }
 
-/// How many blocks were ever allocated, if the bench has an allocator that counts.
+/// The total number of blocks allocated so far, if the bench has a counting allocator.
 pub static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-/// Those of the latest lap.
+/// The blocks allocated in the latest lap.
 pub static LAP_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// CPU time of this thread: what a busy neighbour takes away does not count.
+/// The CPU time of this thread, so that other load on the machine does not count.
 struct Lap {
     start: ThreadTime,
     allocations: usize,
@@ -235,7 +235,7 @@ pub fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The text of a string member of a JSON document that has no escapes.
+/// The value of a string member of a JSON document without escapes.
 pub fn member(json: &[u8], name: &str) -> String {
     let json = std::str::from_utf8(json).unwrap();
     let (_, value) =
@@ -252,7 +252,7 @@ pub fn code_of(location: &str) -> String {
         .unwrap_or_else(|| panic!("no code in {location}"))
 }
 
-/// Credentials in the body, which every contender reads.
+/// Adds the credentials to the body, where every contender reads them.
 fn with_secret(form: &mut form_urlencoded::Serializer<'_, String>) -> String {
     form.append_pair("client_id", CLIENT_ID).append_pair("client_secret", CLIENT_SECRET).finish()
 }

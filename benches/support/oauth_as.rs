@@ -32,8 +32,8 @@ impl Contestant {
         Self::with(AccessTokenFormat::Opaque)
     }
 
-    /// With signed access tokens, by the fast tables of its own backend. Its RSA is the `rsa` crate, whose
-    /// timing leaks the key (RUSTSEC-2023-0071): no one builds that here.
+    /// With signed access tokens, using the fast tables of its own backend. Its RSA uses the `rsa` crate,
+    /// whose timing leaks the key (RUSTSEC-2023-0071), so it is not built here.
     pub fn signing(algorithm: Algorithm) -> Option<Self> {
         let secret: [u8; 32] = rand::random();
         let config = match algorithm {
@@ -62,7 +62,7 @@ impl Contestant {
         Self { server, service, refresh_tokens: Cell::default(), population: Population::default() }
     }
 
-    /// Issues this many tokens that are live.
+    /// Issues this many live tokens.
     pub fn populate(&mut self, size: usize) {
         self.population = Population::of(std::iter::repeat_with(|| self.access_token()).take(size).collect());
     }
@@ -104,8 +104,8 @@ fn client() -> Client {
     }
 }
 
-/// Without a header map, and with a body that somebody else frees: the service takes its request by
-/// value, and the bench should not charge it for dropping what the bench made.
+/// Without a header map, and with a body that is freed elsewhere: the service takes its request by value, and
+/// should not be charged for dropping what the bench made.
 fn post(path: &'static str, body: &Bytes) -> Request {
     let mut request = http::Request::new(Body::from(body.clone()));
     *request.method_mut() = Method::POST;

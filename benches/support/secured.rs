@@ -1,4 +1,4 @@
-//! A server for clients that prove keys, and what such a client sends.
+//! A server for clients that prove possession of keys, and the requests of such a client.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use sha2::{Digest as _, Sha256};
 use super::bare::Published;
 use super::grantor::client;
 
-/// A client of [`server`] that authenticates by its key.
+/// A client of [`server`] that authenticates with its key.
 const KEYED: &str = "keyed-client";
-/// What a guard protects.
+/// The path that a guard protects.
 pub const NOTES: &str = "/notes";
 
-/// A client's key. Each text that it signs has another `jti`.
+/// A client's key. Each JWT that it signs has a new `jti`.
 pub struct Prover {
     key: SigningKey,
     algorithm: Algorithm,
@@ -65,7 +65,7 @@ impl Prover {
         jose::encode_now("JWT", &claims, &self.key).unwrap().unwrap()
     }
 
-    /// A fresh proof (RFC 9449), for a call with this token if there is one.
+    /// A new proof (RFC 9449), for a call with this token if there is one.
     pub fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
         let mut jwk = serde_json::to_value(self.key.key()).unwrap();
         let members = jwk.as_object_mut().unwrap();
@@ -82,7 +82,7 @@ impl Prover {
         format!("{message}.{}", BASE64URL.encode(signature))
     }
 
-    /// `client_credentials` by an assertion.
+    /// A `client_credentials` request with an assertion.
     pub fn by_assertion(&self) -> Request {
         Request::post_form(format!(
             "grant_type=client_credentials&scope=read+write&client_assertion={}&client_assertion_type=\
@@ -91,7 +91,7 @@ impl Prover {
         ))
     }
 
-    /// `client_credentials` whose token is bound to the key.
+    /// A `client_credentials` request for a token that is bound to the key.
     pub fn bound(&self) -> Request {
         Request::post_form(super::CLIENT_CREDENTIALS).header("dpop", self.proof("POST", "/token", None))
     }
@@ -127,7 +127,7 @@ pub fn push() -> Request {
     Request::post_form(format!("{}&client_secret={}", super::AUTHORIZE, super::CLIENT_SECRET))
 }
 
-/// The query of a visit to `/authorize` with a pushed request.
+/// The `/authorize` query for a pushed request.
 pub fn visit(pushed: &[u8]) -> String {
     format!("client_id={}&request_uri={}", super::CLIENT_ID, super::member(pushed, "request_uri"))
 }

@@ -1,15 +1,15 @@
-//! The contenders side by side, measured in turns so that a noisy machine is noisy for all.
+//! The contenders side by side, measured in turns, so that noise on the machine affects all of them.
 
 use std::time::Duration;
 
 use super::{CHUNK, Job, Runner};
 
-/// Turns that every contender gets at every job.
+/// Turns of every contender for every job.
 const TURNS: usize = 101;
-/// Targets: times the floor, and times the faster peer.
+/// The targets: multiples of the floor and of the faster peer.
 const TARGET_FLOOR: f64 = 1.5;
 
-/// Nanoseconds an operation, over the turns of one contender at one job.
+/// Nanoseconds per operation, over the turns of one contender for one job.
 pub struct Figures {
     pub median: f64,
     pub least: f64,
@@ -44,7 +44,7 @@ fn measure(contenders: &mut [Runner], job: Job, turns: usize) -> Vec<Option<Figu
     })
 }
 
-/// What each of this many contenders takes, in turns.
+/// Measures this many contenders in turns.
 pub fn in_turns(
     contenders: usize,
     turns: usize,
@@ -54,7 +54,7 @@ pub fn in_turns(
     for turn in 0..=turns {
         for (at, samples) in samples.iter_mut().enumerate() {
             let taken = take(at);
-            // the first turn is for the caches
+            // the first turn warms the caches
             samples.extend(taken.filter(|_| turn > 0));
         }
     }
@@ -73,7 +73,7 @@ pub fn figures(mut samples: Vec<f64>) -> Option<Figures> {
     Some(Figures { median: *samples.get(samples.len() / 2)?, least: *samples.first()? })
 }
 
-/// Prints the ratios of the least times, which a busy neighbour disturbs the least.
+/// Prints the ratios of the least times, which other load on the machine distorts the least.
 fn verdict(figures: &[Option<Figures>]) -> bool {
     let [floor, ours, peers @ ..] = figures else { unreachable!("the floor, grantor, the peers") };
     let (Some(floor), Some(ours)) = (floor, ours) else {
@@ -91,7 +91,7 @@ fn verdict(figures: &[Option<Figures>]) -> bool {
 /// Runs this number of operations and returns the time that they took.
 pub type Work = Box<dyn FnMut(usize) -> Duration>;
 
-/// How many operations one clock reading spans where signatures are made or verified.
+/// Operations per clock reading where signatures are made or verified.
 pub const FEW: usize = 64;
 
 pub fn print_pair_heading(turns: usize) {
@@ -99,7 +99,7 @@ pub fn print_pair_heading(turns: usize) {
     println!("{:25}{:>19}{:>19}{:>13}", "", "floor", "grantor", "ours/floor");
 }
 
-/// One row of a floor and this crate; whether the target is met.
+/// Prints one row with the floor and this crate. Returns whether the target is met.
 pub fn measure_pair(name: &str, target: f64, mut works: [Work; 2], turns: usize) -> bool {
     print!("{name:25}");
     let figures = in_turns(works.len(), turns, |at| {

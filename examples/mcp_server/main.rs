@@ -1,5 +1,5 @@
-//! An MCP server that Claude, ChatGPT, VS Code and every other MCP client can log in to: its tools and the
-//! authorization server for them, in one process. `cargo run -p grantor-mcp-server`, and give a client
+//! An MCP server that Claude, ChatGPT, VS Code and every other MCP client can log in to: its tools and their
+//! authorization server in one process. `cargo run -p grantor-mcp-server`, and give a client
 //! `http://127.0.0.1:9480/mcp`.
 
 mod pages;
@@ -61,18 +61,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route_service("/mcp", tools)
         .layer(from_fn_with_state(guard.clone(), admit))
-        .layer(CrossOriginLayer::new(guard.cross_origin())) // preflights, and pages of other origins
+        .layer(CrossOriginLayer::new(guard.cross_origin())) // preflight requests, and pages of other origins
         .merge(pages::routes(server.clone())) // your login and your consent page
         .merge(guard_routes([guard])) // RFC 9728
         .merge(router(server)); // token, revocation, registration, metadata
-    tokio::spawn(sweeper); // what has expired goes, and so do registered clients that no one uses
+    tokio::spawn(sweeper); // removes expired grants, and registered clients that no one uses
     println!("grantor example MCP server listening on {issuer}/mcp");
     Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// Every request needs a token, and the tool that writes needs a further scope: the challenge names it, and
-/// the client comes back with it. The service gets the call as it was read here, so it cannot read another
-/// one in the same body.
+/// Every request needs a token, and the tool that writes needs an additional scope: the challenge names it,
+/// and the client retries with it. The service gets the call as it was parsed here, so it cannot parse the
+/// body as a different call.
 async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 1 << 20).await else {
@@ -92,7 +92,7 @@ async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
 }
 
-/// The tools: each user has notes of their own.
+/// The tools: each user has their own notes.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<(String, String)>>>);
 
@@ -127,8 +127,8 @@ fn user(request: &axum::http::request::Parts) -> String {
     access.and_then(Access::user).unwrap_or_default().to_owned()
 }
 
-/// Fetches the documents of clients. Arguments of the form `https://client.example=127.0.0.1:8080` put a
-/// server on this machine in the place of an origin, for tests.
+/// Fetches client ID metadata documents. For tests, arguments of the form
+/// `https://client.example=127.0.0.1:8080` replace an origin by a server on this machine.
 fn outbound(mapped: impl Iterator<Item = String>) -> Result<HttpOutbound, Box<dyn Error>> {
     let mut outbound = HttpOutbound::builder();
     for argument in mapped {

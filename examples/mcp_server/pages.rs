@@ -1,9 +1,9 @@
-//! The login and the consent page, and the sessions behind them: what every app has already. The user is
-//! alice, the password wonderland.
+//! The login and the consent page, and their sessions: what every app already has. The user is alice, the
+//! password wonderland.
 //!
-//! A consent form carries a token of the session that it was written for, so no other site can press its
-//! buttons. One decision a page: a second press repeats the first answer, and a page that showed something
-//! else than would be granted is shown again.
+//! A consent form carries a token of its session, so no other site can press its buttons. Each page takes one
+//! decision: a second press repeats the first response. If the page showed something other than what would be
+//! granted, it is shown again.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,20 +24,20 @@ use serde::Deserialize;
 #[derive(Clone)]
 struct App {
     server: AuthorizationServer,
-    /// Browsers send a cookie to every port of a host, so its name has the port.
+    /// Browsers send a cookie to every port of a host, so its name contains the port.
     cookie: Arc<str>,
-    /// The browsers in which alice is signed in, by their cookies.
+    /// The sessions of the browsers where alice is signed in, by cookie.
     sessions: Arc<Mutex<HashMap<String, Arc<Session>>>>,
 }
 
 struct Session {
     since: SystemTime,
-    /// What the consent forms of this session carry.
+    /// The token in the consent forms of this session.
     csrf: String,
-    /// The request that alice signed in for: she did so after it was first seen, so for it her login is fresh
-    /// (`prompt=login`, `max_age=0`).
+    /// The request that alice signed in for. She signed in after it was first seen, so for this request her
+    /// login is fresh (`prompt=login`, `max_age=0`).
     request: Mutex<Option<String>>,
-    /// How the latest consent page was answered, with the request that it was for.
+    /// The response to the latest consent page, with its request.
     answered: tokio::sync::Mutex<Option<(String, grantor::Response)>>,
 }
 
@@ -75,9 +75,9 @@ struct Credentials {
     query: String,
 }
 
-/// `POST /login`, and back to where the user came from.
+/// `POST /login`: redirects back to where the user came from.
 async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Response {
-    // A header holds no other characters; a changed query gets an error page.
+    // A header cannot contain other characters; a query that is changed by this gets an error page.
     let query: String = form.query.chars().filter(char::is_ascii_graphic).collect();
     let back = Redirect::to(&format!("/authorize?{query}"));
     if (form.username.as_str(), form.password.as_str()) != ("alice", "wonderland") {
@@ -109,13 +109,13 @@ fn random() -> String {
 #[derive(Deserialize)]
 struct Decision {
     csrf: String,
-    /// The fingerprint of what the page showed.
+    /// The fingerprint of the consent that the page showed.
     shown: Option<String>,
     decision: String,
     query: String,
 }
 
-/// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged.
+/// `POST /consent`: the request is checked again, so it does not have to be stored and cannot be forged.
 async fn decide(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -129,7 +129,7 @@ async fn decide(
         )
             .into_response();
     };
-    let mut answered = session.answered.lock().await; // the second press of a button waits for the first
+    let mut answered = session.answered.lock().await; // a second press of a button waits for the first
     if let Some((_, answer)) = answered.as_ref().filter(|(query, _)| *query == form.query) {
         return answer.clone().into_response();
     }
@@ -138,7 +138,7 @@ async fn decide(
         Err(response) => return response,
     };
     let answer = match form.decision.as_str() {
-        // Not what the user saw: the client may have changed its registration since.
+        // The consent is not the one that the user saw: the client may have changed its registration since.
         "approve" if form.shown.is_some_and(|shown| shown != consent.fingerprint()) => {
             return page(&consent_page(&consent, &form.query, &session.csrf));
         }
@@ -149,20 +149,21 @@ async fn decide(
         return answer.into_response(); // the next press tries again
     }
     *answered = Some((form.query, answer.clone()));
-    // The same request is a new one from now on.
+    // From now on, the same request counts as a new one.
     *session.request.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     answer.into_response()
 }
 
 impl App {
-    /// The request, if alice is signed in and it is in order; else what the browser gets instead.
+    /// The consent to ask for, if alice is signed in and the request is valid; otherwise the response for the
+    /// browser.
     async fn check(
         &self,
         headers: &HeaderMap,
         peer: SocketAddr,
         query: &str,
     ) -> Result<(Consent, Arc<Session>), Response> {
-        // The address limits how many documents of clients one visitor can name.
+        // The address limits how many client documents one visitor can cause to be fetched.
         let request = Request::get(query).from_peer(peer.ip());
         let asked = self.server.authorize(&request).await.map_err(IntoResponse::into_response)?;
         let Some(session) = self.signed_in(headers) else {
@@ -179,7 +180,7 @@ impl App {
         };
         match asked.signed_in(Login::new("alice", since.into())).await {
             SignedIn::Consent(consent) => Ok((consent, session)),
-            // There is no second factor here, and no page to sign up.
+            // This example has no second factor and no sign-up page.
             SignedIn::Reauthenticate(login)
                 if matches!(login.because(), LoginReason::StepUp | LoginReason::SignUp) =>
             {
@@ -235,7 +236,7 @@ fn consent_page(consent: &Consent, query: &str, csrf: &str) -> String {
     )
 }
 
-/// The name is what the client claims; the host of its document is proven.
+/// The name is only the client's claim; the host of its document is verified.
 fn who(client: &Client) -> String {
     let name = escape(client.name().unwrap_or("an application without a name"));
     match client.document_host() {

@@ -1,4 +1,4 @@
-//! What the API does: notes, each under the name of whom its token speaks for.
+//! The API: notes, which belong to the user or client that the token stands for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use grantor::resource::{Guard, Requirement};
 use grantor::{Access, Subject};
 use serde_json::{Value, json};
 
-/// The most bytes of a note, and the most notes of a user; the oldest goes.
+/// The largest size of a note in bytes, and the most notes of a user; the oldest is removed.
 const MAX_NOTE: usize = 1024;
 const MAX_NOTES: usize = 20;
 
@@ -28,7 +28,7 @@ impl FromRef<Api> for Guard {
     }
 }
 
-/// To see notes.
+/// Access to list notes.
 struct Read;
 
 impl Required for Read {
@@ -37,7 +37,7 @@ impl Required for Read {
     }
 }
 
-/// To add one.
+/// Access to add a note.
 struct Write;
 
 impl Required for Write {
@@ -46,7 +46,7 @@ impl Required for Write {
     }
 }
 
-/// To throw all away: a user who signed in within the last five minutes (RFC 9470).
+/// Access to delete all notes: needs a user who signed in within the last five minutes (RFC 9470).
 struct Clear;
 
 impl Required for Clear {
@@ -55,7 +55,7 @@ impl Required for Clear {
     }
 }
 
-/// The API, and the metadata that say where its tokens come from.
+/// The API, and the metadata that name its authorization server.
 pub(crate) fn router(guard: Guard) -> Router {
     let metadata = guard_routes([guard.clone()]);
     let api = Api { guard, notes: Arc::default() };
@@ -83,7 +83,7 @@ async fn clear(State(api): State<Api>, access: Authorized<Clear>) -> StatusCode 
 }
 
 impl Api {
-    /// The notes of whom a token speaks for: a client's are never a user's of the same name.
+    /// The notes of the token's user or client. A client never gets the notes of a user with the same name.
     fn with<T>(&self, access: &Access, change: impl FnOnce(&mut Vec<String>) -> T) -> T {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         change(notes.entry(access.subject().clone()).or_default())

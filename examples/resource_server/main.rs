@@ -1,4 +1,4 @@
-//! A small API in a process of its own, which trusts the tokens of an authorization server.
+//! A small API in its own process, which trusts the tokens of an authorization server.
 //!
 //! In one terminal, the server, with a configuration that knows this API:
 //!
@@ -27,8 +27,9 @@
 //! curl http://127.0.0.1:9402/.well-known/oauth-protected-resource/api   # where to get one
 //! ```
 //!
-//! With `--certificate` and `--key` it serves https and asks for client certificates, so that it takes tokens
-//! that are bound to one (RFC 8705): any certificate will do, for the token says which one it has to be.
+//! With `--certificate` and `--key` it serves https and requests client certificates, so that it accepts
+//! tokens that are bound to one (RFC 8705). Any certificate is accepted in the handshake, because the token
+//! says which one it has to be.
 //!
 //! After `curl -u robot:robot-secret -d token=$TOKEN http://127.0.0.1:9400/revoke` the API with
 //! `--introspection` refuses the token within `--max-age` seconds; the other two ask no server, and accept it
@@ -97,7 +98,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let scheme = if files.is_some() { "https" } else { "http" };
     let resource = arguments.resource.unwrap_or_else(|| format!("{scheme}://{address}/api"));
     let guard = arguments.trust.guard(resource)?;
-    // Only now, when a connection is accepted: the program that started this one waits for the line.
+    // Printed only now, when connections are accepted: the program that started this one waits for the line.
     let mut out = std::io::stdout();
     writeln!(out, "grantor example resource server listening on {scheme}://{address}")?;
     out.flush()?;

@@ -1,4 +1,4 @@
-//! Whose tokens the API believes, and how it checks them.
+//! Which server's tokens the API trusts, and how it checks them.
 
 use std::error::Error;
 use std::time::Duration;
@@ -22,17 +22,18 @@ pub(crate) struct Trust {
     /// The issuer that the tokens name.
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
-    /// Asks at this URL what a token allows.
+    /// Asks the introspection endpoint at this URL what a token allows.
     #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"], conflicts_with_all = ["discovery", "jwks"])]
     introspection: Option<String>,
-    /// Who asks.
+    /// The client id of this resource server, for introspection.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// The secret of the resource server. Other users of this machine see it: a program of your own reads it
-    /// from a file.
+    /// The secret of the resource server. Other users of this machine can see it: read it from a file in your
+    /// own program.
     #[arg(long, value_name = "SECRET")]
     client_secret: Option<String>,
-    /// For how many seconds an answer is believed, and so a token that was revoked passes.
+    /// For how many seconds an introspection response is cached; for that long, a revoked token is still
+    /// accepted.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     max_age: u64,
 }
@@ -51,7 +52,7 @@ impl Trust {
             .realm("notes")
             .scopes(["read", "write"])
             .scope_implies("write", ["read"])
-            // Proofs of possession are remembered in this process; several processes share a store.
+            // This process remembers the proofs it has seen; several processes would need a shared store.
             .dpop(Dpop::new(DpopProofs::new()), MemoryStore::new())
             .audit(TracingAudit::default());
         let builder = match (self.discovery, self.jwks, self.introspection) {

@@ -1,4 +1,4 @@
-//! `/account/grants`: who may act for the user, and the end of it.
+//! `/account/grants`: lists and revokes what applications may do for the user.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub(crate) async fn list(State(app): State<App>, visitor: Visitor) -> Response {
     }
 }
 
-/// `POST /account/grants/revoke`: everything that the user ever allowed this application.
+/// `POST /account/grants/revoke`: revokes everything that the user has ever allowed this application.
 pub(crate) async fn revoke(State(app): State<App>, posted: PostedBy<Chosen>) -> Response {
     let subject = Subject::user(posted.by.user.sub.as_str());
     let filter = Filter::pair(subject, ClientId::new(posted.fields.client_id));
@@ -62,7 +62,7 @@ async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, HostError> {
     Ok(GrantsPage { grants })
 }
 
-/// What one application was allowed, all times together.
+/// What one application was allowed, in all of its grants.
 #[derive(Default)]
 struct Allowed {
     since: Option<DateTime<Utc>>,
@@ -97,6 +97,6 @@ struct GrantLine {
     since: String,
     count: usize,
     scopes: Vec<ScopeLine>,
-    /// Where the access can be used, if that was named.
+    /// The resources where the access can be used, if the grants name any.
     resources: BTreeSet<String>,
 }

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use crate::app::App;
 
-/// By what a client finds its request again in the log of an API (FAPI). It is returned as it came.
+/// The id by which a client finds its request in the log of an API (FAPI). It is returned unchanged.
 const INTERACTION: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
 
 /// The nonce for the next proof (RFC 9449 section 9).
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// Whom the token speaks for, whatever type of answer is asked for.
+/// Describes the token and its user, in JSON whatever `Accept` says.
 pub(crate) async fn me(State(app): State<App>, request: Request) -> Response {
     let interaction = request.headers().get(&INTERACTION).cloned();
     let has_proof = request.headers().contains_key("dpop");
@@ -31,9 +31,9 @@ pub(crate) async fn me(State(app): State<App>, request: Request) -> Response {
     response
 }
 
-/// A client's own token speaks for no user, so there is no user in the answer. Nor is there one for a client
-/// with pairwise identifiers: an API in the same process has only the server's own identifier of the user,
-/// which such a client must not learn.
+/// A client's own token stands for no user, so the response has no user. It also has none for a client with
+/// pairwise identifiers: an API in the same process only has the server's own identifier of the user, which
+/// such a client must not learn.
 async fn answer(app: &App, request: Request) -> Response {
     let access = match app.server.protect(&read(request).await, &[]).await {
         Ok(access) => access,
@@ -54,7 +54,7 @@ async fn answer(app: &App, request: Request) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
-/// Whether the token's client has pairwise identifiers, or may have them, as the registry failed.
+/// Whether the token's client has pairwise identifiers, or may have them because the registry failed.
 async fn is_pairwise(app: &App, access: &Access) -> bool {
     let client = app.registry.client(access.client()).await;
     client.map_or(true, |client| client.is_some_and(|client| client.is_pairwise()))

@@ -1,4 +1,4 @@
-//! The parts of the server, and the paths that lead to them.
+//! The parts of the server, and its routes.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -28,14 +28,14 @@ use crate::stores::Connections;
 use crate::users::Users;
 use crate::{account, api, applications, authorize, device, health, key_page, login, logout, pages, step_up};
 
-/// What every handler can reach.
+/// The state that every handler can use.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
 
 /// See [`App`].
 pub(crate) struct Parts {
     pub(crate) server: AuthorizationServer,
-    /// What signs access tokens, if anything does.
+    /// The keys that sign access tokens, if they are signed.
     pub(crate) keys: Option<Keys>,
     pub(crate) registry: Arc<Clients>,
     pub(crate) capabilities: Capabilities,
@@ -44,17 +44,17 @@ pub(crate) struct Parts {
     pub(crate) keeps_sealed_secrets: bool,
     pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
-    /// Wrong passwords, by address and user name.
+    /// Limits wrong passwords, per address and user name.
     pub(crate) logins: RateLimiter,
     pub(crate) proxies: TrustedProxies,
-    /// How those proxies tell the certificates of their clients.
+    /// How those proxies pass on client certificates.
     pub(crate) certificates: Option<ForwardedCertificates>,
     pub(crate) scopes: Scopes,
     pub(crate) details: Vec<DetailEntry>,
     pub(crate) pages: Pages,
     pub(crate) site: Site,
     pub(crate) demo: bool,
-    /// Of the demonstration alone.
+    /// Only in the demonstration.
     pub(crate) playground: Option<Playground>,
 }
 
@@ -111,7 +111,7 @@ impl Deref for App {
     }
 }
 
-/// The machine endpoints, for tools that read OpenAPI.
+/// Describes the machine endpoints, for tools that read OpenAPI.
 async fn openapi(State(app): State<App>) -> Json<serde_json::Value> {
     Json(app.server.openapi())
 }

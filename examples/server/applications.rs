@@ -22,7 +22,7 @@ const LONGEST_NAME: usize = 80;
 const CALLBACKS: usize = 10;
 const PATH: &str = "/applications";
 
-/// What a developer has registered.
+/// The applications that a developer has registered.
 async fn applications_of(app: &App, sub: &str) -> Result<Vec<Arc<Client>>, BackendError> {
     let page = ClientPage::first(PER_DEVELOPER).owned_by(sub);
     Ok(app.registry.registered.clients(&page).await?.clients)
@@ -85,15 +85,15 @@ pub(crate) async fn delete(State(app): State<App>, posted: PostedBy<Chosen>) -> 
         Ok(_) => return app.pages.problem(StatusCode::NOT_FOUND, "You have no application with this id."),
         Err(error) => return unavailable(&app, &error),
     }
-    // First it is no longer served, then its grants end, then its record is removed: an error in between
-    // leaves nothing half deleted.
+    // First the application is disabled, then its grants end, then its record is removed, so an error in
+    // between leaves nothing half deleted.
     match app.server.delete_client(&id).await {
         Ok(_) => see_other(&app.site.path(PATH)),
         Err(refusal) => unavailable(&app, &refusal),
     }
 }
 
-/// An application that a button belongs to.
+/// The application that the pressed button belongs to.
 #[derive(Deserialize)]
 pub(crate) struct Chosen {
     pub(crate) client_id: String,

@@ -1,4 +1,4 @@
-//! What each page that asks a user for consent says of an application, and of what that asks for.
+//! What every consent page shows about an application and its request.
 
 use grantor::base::ResourceIndicators;
 use grantor::{AuthorizationDetails, Client, ResourceId, Scope};
@@ -14,14 +14,14 @@ pub(crate) struct Asking<'a> {
     client_name: String,
     initial: String,
     developer: Option<String>,
-    /// Where its metadata document is.
+    /// The host of its metadata document.
     host: Option<&'a str>,
     home: Option<&'a str>,
     scopes: Vec<ScopeLine>,
     details: Vec<DetailLines>,
-    /// Single facts about the user, by the names of OpenID Connect.
+    /// Individual claims about the user, by their OpenID Connect names.
     claims: Vec<&'a str>,
-    /// Where it will use the access, if it names that.
+    /// The resources where it will use the access, if it names any.
     resources: Vec<&'a str>,
     warnings: Vec<&'static str>,
 }
@@ -51,19 +51,19 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// What it asks to know about the user beyond its scopes.
+    /// Sets the claims about the user that it requests beyond its scopes.
     pub(crate) fn claims(self, claims: Vec<&'a str>) -> Self {
         Self { claims, ..self }
     }
 
-    /// What else a careful person would want to know before allowing anything.
+    /// Adds whatever else a careful person would want to know before allowing anything.
     pub(crate) fn warn(mut self, warnings: impl IntoIterator<Item = &'static str>) -> Self {
         self.warnings.extend(warnings);
         self
     }
 }
 
-/// What a careful person would want to know of an application.
+/// What a careful person would want to know about an application.
 fn warnings(client: &Client, registered_by_a_user: bool) -> Vec<&'static str> {
     [
         (client.is_self_registered(), SELF_REGISTERED),

@@ -1,5 +1,5 @@
-//! `[[assertion_issuers]]`: whose assertions are taken in the place of a sign-in (RFC 7523), and who their
-//! subjects are here.
+//! `[[assertion_issuers]]`: the issuers whose assertions are accepted instead of a sign-in (RFC 7523), and
+//! the local users of their subjects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use toml::Table;
 
 use crate::toml_reader::Reader;
 
-/// One of them.
+/// One issuer.
 pub(crate) struct AssertionEntry {
     issuer: String,
     /// Whether it is an identity provider whose assertions are ID-JAGs.
@@ -23,15 +23,15 @@ pub(crate) struct AssertionEntry {
     whose: Whose,
 }
 
-/// Who the subjects of an issuer are.
+/// The users and the scope of an issuer.
 struct Whose {
-    /// All that its assertions can allow.
+    /// The most that its assertions can allow.
     scope: Scope,
-    /// Its names for users, each with the user's `sub` here.
+    /// The local `sub` of each of its subjects.
     subjects: BTreeMap<String, String>,
 }
 
-/// The file's word on every issuer.
+/// The settings of the issuers in the file.
 struct Accounts(BTreeMap<String, Whose>);
 
 #[async_trait]
@@ -73,7 +73,7 @@ impl Reader {
         Some(AssertionEntry { issuer: issuer?, id_jag, keys: keys?, whose })
     }
 
-    /// `jwks` has the public keys themselves, `jwks_uri` says where they are.
+    /// `jwks` contains the public keys; `jwks_uri` is their URL.
     fn assertion_keys(&mut self, place: &str, entry: &mut Table) -> Option<Arc<dyn KeySource>> {
         let fixed: Option<Table> = self.may(entry, place, "jwks");
         let address: Option<String> = self.may(entry, place, "jwks_uri");

@@ -1,9 +1,9 @@
-//! `/authorize` and `/consent`: what only a host can do, which is to ask a person.
+//! `/authorize` and `/consent`: asking the user, which only a host can do.
 //!
-//! Between the two nothing of the browser's is trusted: the query of the application's request travels along,
-//! and grantor checks all of it again at every step. The session keeps when the request was first seen, for a
-//! sign-in that has to be newer, and what a consent page was answered with. What a page showed is in the
-//! address of its form: if that has changed since, the page is shown again.
+//! Nothing that the browser sends back is trusted: each page passes on the query of the application's
+//! request, and grantor checks all of it again at every step. The session remembers when the request was
+//! first seen, for a sign-in that has to be newer, and the responses to consent pages. A fingerprint of what
+//! the page showed is in the URL of its form: if the consent has changed since, the page is shown again.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -35,8 +35,8 @@ pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request:
     }
 }
 
-/// `GET /consent`: every time, whatever was allowed before. Only a request that forbids every page is
-/// answered by what is remembered.
+/// `GET /consent`: shows the page every time, whatever was allowed before. Remembered consent is only used
+/// for a request that forbids pages (`prompt=none`).
 pub(crate) async fn ask(
     State(app): State<App>,
     Peer(peer): Peer,
@@ -57,10 +57,9 @@ fn show(app: &App, session: &Session, consent: &Consent, request: &Request) -> R
     leads_to_an_application(app.pages.show(Some(session), &ConsentPage::new(app, consent, request)))
 }
 
-/// `POST /consent`: one decision a page. A second press of its buttons repeats the first answer.
+/// `POST /consent`: each page takes one decision. A second press of its buttons repeats the first response.
 ///
-/// The query is the fingerprint of what the page showed. A program that leaves it out answers the latest
-/// page.
+/// The query is the fingerprint of what the page showed. A program that omits it answers the latest page.
 pub(crate) async fn decide(
     State(app): State<App>,
     Peer(peer): Peer,
@@ -74,7 +73,8 @@ pub(crate) async fn decide(
         let request = from(peer, request);
         let consent = check(&app, Some(&session), &request).await?;
         let answer = match decision {
-            // Not what the user saw: the application may have changed its registration since.
+            // The consent is not the one that the user saw: the application may have changed its registration
+            // since.
             Decision::Approve if consent.fingerprint() != shown.as_deref().unwrap_or(&page.fingerprint) => {
                 return Err(show(&app, &session, &consent, &request));
             }
@@ -105,7 +105,7 @@ enum Decision {
     Deny,
 }
 
-/// The request of a page of ours, from this address: what strangers can multiply is counted by it.
+/// The request of one of our pages, with the address that it came from, which the limits need.
 fn from(peer: Option<IpAddr>, query: String) -> Request {
     let request = Request::get(query);
     match peer {
@@ -114,8 +114,7 @@ fn from(peer: Option<IpAddr>, query: String) -> Request {
     }
 }
 
-/// The request as far as it can be judged: `Err` is the page or the redirect that it gets instead of a
-/// consent page.
+/// Checks the request. `Err` is the page or the redirect that it gets instead of a consent page.
 ///
 /// A visitor who is not signed in always goes to the sign-in page first: a link alone never redirects anyone
 /// to a client (RFC 9700 section 4.11.2).
@@ -156,26 +155,26 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
             LoginReason::StepUp if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) => {
                 to_pin(app, session, request, since)
             }
-            // There is no page for it here.
+            // This server has no page for it.
             _ => login.cannot().await.into_response(),
         }),
         grantor::SignedIn::Answered(answer) => Err(answer.into_response()),
     }
 }
 
-/// Whether the request prefers a sign-in with a PIN. In OpenID Connect this is voluntary, so the page is
-/// offered once for each request.
+/// Whether the request prefers a sign-in with a PIN. In OpenID Connect `acr_values` is voluntary, so the page
+/// is offered once per request.
 fn wishes_for_pin(consent: &Consent, acr: &str) -> bool {
     let wishes = |class: &str| consent.requested().acr_values().any(|wanted| wanted == class);
     wishes(BY_PIN) && !wishes(acr)
 }
 
-/// To the sign-in page. The moment at which the request was first seen stays in the session.
+/// Redirects to the sign-in page. The session remembers when the request was first seen.
 fn to_login(app: &App, session: Option<&Session>, request: &Request, login: &ShowLogin) -> Response {
     go(app, session, request, login.since(), |back| sign_in_for(app, back, login))
 }
 
-/// To the second page of the sign-in.
+/// Redirects to the second page of the sign-in.
 fn to_pin(app: &App, session: Option<&Session>, request: &Request, since: DateTime<Utc>) -> Response {
     go(app, session, request, since, |back| {
         let query = serde_urlencoded::to_string([("return_to", back)]).unwrap_or_default();
@@ -210,7 +209,7 @@ fn go(
 
 const TOO_LONG: &str = "The request is too long to be kept while you sign in.";
 
-/// The request's parameters, wherever it has them.
+/// The request's parameters, from its query or its form.
 fn query_of(request: &Request) -> Cow<'_, str> {
     match request.method {
         Method::Post => String::from_utf8_lossy(&request.body),
@@ -218,7 +217,7 @@ fn query_of(request: &Request) -> Cow<'_, str> {
     }
 }
 
-/// A page of ours with the request's parameters.
+/// The path of one of our pages, with the request's parameters.
 fn in_a_path(app: &App, page: &str, request: &Request) -> String {
     format!("{}?{}", app.site.path(page), graphic(&query_of(request)))
 }
@@ -228,7 +227,7 @@ struct ConsentPage<'a> {
     asking: Asking<'a>,
     redirect_host: &'a str,
     request: Cow<'a, str>,
-    /// Its fingerprint.
+    /// The fingerprint of the consent.
     shown: String,
     return_to: String,
 }

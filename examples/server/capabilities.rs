@@ -1,4 +1,5 @@
-//! What a server of this file can do for its clients: one that asks for more would only get errors.
+//! What a server with this configuration can do for its clients: a client that needs more would only get
+//! errors.
 
 use grantor::client::SubjectIdentifierType;
 use grantor::{Algorithm, AuthMethod, ClientMetadata, ResponseAlgorithm};
@@ -7,13 +8,13 @@ use crate::config::Config;
 use crate::openid::OpenIdSettings;
 use crate::toml_reader::Reader;
 
-/// What clients can ask for.
+/// What clients can use.
 pub(crate) struct Capabilities {
-    /// Those of the signing keys; none where nothing is signed.
+    /// The algorithms of the signing keys; empty if nothing is signed.
     algorithms: Vec<Algorithm>,
     is_provider: bool,
     is_pairwise: bool,
-    /// Here, or at the server of `mtls_endpoint_aliases`.
+    /// At this server, or at that of `mtls_endpoint_aliases`.
     takes_certificates: bool,
     /// Of `fapi.sender`.
     binds_to_certificates: bool,
@@ -33,9 +34,10 @@ impl Capabilities {
         }
     }
 
-    /// What such a client asks for in vain. Each line names the key of the client, and the one to change.
+    /// What this client needs but the server does not have. Each line names the client's setting and the
+    /// setting to change.
     pub(crate) fn mistakes(&self, client: &ClientMetadata) -> Vec<String> {
-        // Without OpenID Connect there are no such answers, and HS256 needs no key of the server.
+        // Without OpenID Connect there are no such responses, and HS256 needs no key of the server.
         let of_provider = |algorithm: Option<ResponseAlgorithm>| {
             algorithm.and_then(ResponseAlgorithm::key).filter(|_| self.is_provider)
         };
@@ -86,7 +88,7 @@ fn shows_certificate(method: AuthMethod) -> bool {
 }
 
 impl Reader {
-    /// Clients and users of the file that the server could only answer with errors.
+    /// Reports clients and users of the file that could only get errors.
     pub(crate) fn whole_clients(&mut self, config: &Config) {
         let capabilities = Capabilities::of(config);
         for client in &config.clients {
@@ -121,7 +123,7 @@ mod tests {
         Config::parse(&format!("listen = \"127.0.0.1:0\"\n{text}")).err().unwrap_or_default()
     }
 
-    /// Of a file with one client.
+    /// The mistakes of a file with one client.
     fn of_client(head: &str, client: &str) -> Vec<String> {
         let secret = if client == BY_NAME { "" } else { SECRET };
         let client =

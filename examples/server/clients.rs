@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use grantor::{BackendError, Client, ClientId, ClientRegistry, MemoryRegistry, Registrar, async_trait};
 
-/// Asks the file first: it is there even while the store is down.
+/// Looks in the file first, which works even while the store is down.
 pub(crate) struct Clients {
     file: MemoryRegistry,
     pub(crate) registered: Arc<dyn Registrar>,
 }
 
 impl Clients {
-    /// Those of the file, in the order of their ids.
+    /// The clients of the file, sorted by id.
     pub(crate) fn of_file(&self) -> Vec<Arc<Client>> {
         self.file.all()
     }

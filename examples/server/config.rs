@@ -1,4 +1,4 @@
-//! The configuration file: read whole, and every mistake reported at once.
+//! The configuration file: it is read completely, and all mistakes are reported at once.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -29,24 +29,24 @@ use crate::vault::Vault;
 const DEMO: &str = include_str!("demo.toml");
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9400);
 
-/// What one file says.
+/// The content of a file.
 pub(crate) struct Config {
-    /// `None` to take it from the address that the server gets, which has to be a loopback one.
+    /// If `None`, it is derived from the server's address, which has to be a loopback address.
     pub(crate) issuer: Option<String>,
     pub(crate) listen: SocketAddr,
     /// The proxies in front of this server, which report the address that a request comes from; `None` if the
     /// file does not mention any.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
-    /// How this server serves https by itself; `None` is http, or a proxy in front.
+    /// How this server serves https itself; `None` means http, or a proxy in front.
     pub(crate) tls: Option<Tls>,
-    /// Where clients show certificates, if not at the issuer's own address.
+    /// Where clients present certificates, if not at the issuer's own address.
     pub(crate) mtls_endpoint_aliases: Option<String>,
-    /// How those proxies tell the certificates of their clients.
+    /// How those proxies pass on client certificates.
     pub(crate) forwarded_certificates: Option<Forwarded>,
-    /// Where everything is kept, see `stores.rs`.
+    /// The address of the store, see `stores.rs`.
     pub(crate) store: String,
     pub(crate) profile: Profile,
-    /// How it is held to FAPI 2.0.
+    /// The settings of FAPI 2.0.
     pub(crate) fapi: FapiSettings,
     pub(crate) scopes: Vec<String>,
     /// What a scope lets an application do, for the consent page.
@@ -56,35 +56,35 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Clients that may introspect every token.
     pub(crate) introspection: Vec<String>,
-    /// What applications may ask for beyond scopes.
+    /// What applications may request in addition to scopes.
     pub(crate) details: Vec<DetailEntry>,
     /// Who may exchange which token for which.
     pub(crate) exchanges: Vec<ExchangeEntry>,
     /// Whether applications register themselves.
     pub(crate) registration: Option<SelfRegistration>,
-    /// Whose assertions are as good as a sign-in.
+    /// The issuers whose assertions replace a sign-in.
     pub(crate) assertion_issuers: Vec<AssertionEntry>,
-    /// How proofs of possession are taken.
+    /// How proofs of possession are accepted.
     pub(crate) dpop: DpopSettings,
-    /// Whether applications learn who signs in, by OpenID Connect.
+    /// OpenID Connect, by which applications learn who signed in.
     pub(crate) openid: Option<OpenIdSettings>,
     /// Whether client ID metadata documents are accepted.
     pub(crate) documents: bool,
-    /// What asks for those documents, and for the keys of applications.
+    /// Fetches those documents and the keys of applications.
     pub(crate) outbound: Option<Arc<HttpOutbound>>,
-    /// Whether an application's assertion may be for the token endpoint.
+    /// Whether the audience of a client assertion may be the token endpoint.
     pub(crate) legacy_assertion_audience: bool,
-    /// What every authorization request has to be.
+    /// The requirements for every authorization request.
     pub(crate) requests: Requests,
     pub(crate) users: Vec<User>,
     pub(crate) clients: Vec<Client>,
-    /// The secrets of those that authenticate by a MAC.
+    /// The secrets of clients that need a MAC.
     pub(crate) vault: Arc<Vault>,
     /// Whether this is the demonstration configuration, used without a file; its passwords are public.
     pub(crate) demo: bool,
 }
 
-/// `[lifetimes]`, in seconds; what is missing keeps grantor's default.
+/// `[lifetimes]`, in seconds; missing values keep grantor's defaults.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Lifetimes {
@@ -123,7 +123,7 @@ impl Lifetimes {
 
 const LONGEST_CODE: u32 = 600;
 
-/// What every authorization request has to be, by the names of the metadata.
+/// The requirements for every authorization request, named as in the server metadata.
 pub(crate) struct Requests {
     /// Pushed (RFC 9126).
     pub(crate) pushed: bool,
@@ -131,8 +131,8 @@ pub(crate) struct Requests {
     pub(crate) signed: bool,
 }
 
-/// `[limits]`, by address, and per minute but for `user_code`; 0 is off. What is missing has grantor's own
-/// limit.
+/// `[limits]`: per address and, except for `user_code`, per minute; 0 turns a limit off. Missing values keep
+/// grantor's limits.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
@@ -140,12 +140,12 @@ pub(crate) struct Limits {
     pub(crate) login: u32,
     /// Wrong client secrets and other secrets at the machine endpoints.
     pub(crate) secret: Option<u32>,
-    /// Devices that begin to connect.
+    /// New device authorization requests.
     pub(crate) device: Option<u32>,
     /// Applications that register themselves.
     pub(crate) registration: Option<u32>,
-    /// Wrong user codes of one browser session, while a device code lives; four times as many from one
-    /// address.
+    /// Wrong user codes per browser session within the lifetime of a device code; an address gets four times
+    /// as many.
     pub(crate) user_code: Option<u32>,
 }
 
@@ -176,7 +176,7 @@ impl Config {
         }
     }
 
-    /// The same, with the paths that the file names taken from the folder that it is in.
+    /// Resolves the relative paths in the file against the folder of the file.
     pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
         if let Some(tls) = &mut self.tls {
             tls.in_folder(folder);
@@ -190,7 +190,7 @@ impl Config {
         self
     }
 
-    /// What is probably not as it was meant, though it works.
+    /// Settings that work but are probably not what was meant.
     pub(crate) fn warnings(&self) -> Vec<&'static str> {
         let https = self.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("https://"));
         let behind_a_proxy = https && self.tls.is_none() && self.listen.ip().is_loopback();
@@ -232,7 +232,7 @@ impl Reader {
         let registration = self.registration(&mut file);
         let mut keys = clients.iter().map(|client| client.metadata().jwks_uri.is_some());
         let openid = self.openid(&mut file);
-        // Keys of applications, and applications that hear of a logout.
+        // For the keys of applications, and to notify applications of logouts.
         let asks = registration.is_some() || openid.is_some() || keys.any(|fetches| fetches);
         let is_local = issuer.as_deref().is_none_or(|issuer| issuer.starts_with("http://"));
         let (documents, outbound) = self.outbound(&mut file, profile, asks, is_local);
@@ -346,7 +346,7 @@ impl Reader {
         read.map_err(|error| self.mistakes.push(format!("trusted_proxies: {error}"))).ok()
     }
 
-    /// What no part of the file can see alone.
+    /// Checks that involve several parts of the file.
     fn whole(&mut self, config: &Config, client_ids: &[String]) {
         let (mut ids, mut names, mut subs) = (HashSet::new(), HashSet::new(), HashSet::new());
         for id in client_ids.iter().filter(|id| !ids.insert(id.as_str())) {
@@ -391,7 +391,8 @@ impl Reader {
     }
 }
 
-/// An issuer at an address names the one to listen on; another one has a proxy in front, or a name.
+/// If the issuer's host is an IP address, the server listens there; otherwise it has a name, or a proxy in
+/// front.
 fn listen_of(issuer: Option<&str>) -> SocketAddr {
     let authority =
         issuer.and_then(|issuer| issuer.split_once("://")).and_then(|(_, rest)| rest.split('/').next());

@@ -1,4 +1,4 @@
-//! One decision a consent page: the second press of its buttons repeats the first answer.
+//! Each consent page takes one decision: a second press of its buttons repeats the first response.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,15 +15,15 @@ use crate::session::lock;
 const KEPT: Duration = Duration::from_secs(60 * 60);
 const PAGES: usize = 16;
 
-/// How the latest consent pages of a session were answered, by the request that each was for.
+/// The responses to the latest consent pages of a session, by request.
 pub(crate) struct Decisions(Mutex<Expiring<[u8; 32], Arc<Decision>>>);
 
-/// The latest page of a request.
+/// The latest consent page of a request.
 #[derive(Default)]
 pub(crate) struct Decision {
-    /// Of what it showed; empty if there was no page.
+    /// The fingerprint of what it showed; empty if there was no page.
     pub(crate) fingerprint: String,
-    /// What it was answered with, once it was.
+    /// The response, once there is one.
     pub(crate) answer: OnceCell<Answered>,
 }
 
@@ -34,7 +34,7 @@ impl Default for Decisions {
 }
 
 impl Decisions {
-    /// A page is shown: its request has no answer yet.
+    /// Records that a page is shown, whose request has no response yet.
     pub(crate) fn show(&self, request: &str, fingerprint: String) {
         let page = Decision { fingerprint, answer: OnceCell::new() };
         lock(&self.0).insert(key(request), Arc::new(page), Instant::now());
@@ -53,7 +53,7 @@ impl Decisions {
     }
 }
 
-/// An answer that can be given again.
+/// A response that can be repeated.
 #[derive(Clone)]
 pub(crate) struct Answered {
     status: StatusCode,
@@ -62,7 +62,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Keeps an answer. `Err` if the server could not give one: then the next press tries again.
+    /// Keeps a response, unless it is a server error (`Err`): then the next press tries again.
     pub(crate) fn keep(answer: grantor::Response) -> Result<Self, Response> {
         if answer.status >= 500 {
             return Err(answer.into_response());

@@ -1,4 +1,5 @@
-//! `[[authorization_details]]`: what applications may ask for beyond scopes (RFC 9396), and the words for it.
+//! `[[authorization_details]]`: what applications may request in addition to scopes (RFC 9396), and how pages
+//! describe it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use toml::Table;
 
 use crate::toml_reader::Reader;
 
-/// One type: the members that its details must and may have, `type` and `locations` aside.
+/// One type: the members that its details must and may have, besides `type` and `locations`.
 #[derive(Clone)]
 pub(crate) struct DetailEntry {
     pub(crate) name: String,
@@ -19,14 +20,14 @@ pub(crate) struct DetailEntry {
     optional: BTreeMap<String, Kind>,
 }
 
-/// What a member holds.
+/// The type of a member.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Text,
     Number,
     Boolean,
-    /// Of texts.
+    /// A list of strings.
     List,
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct DetailLines {
     facts: Vec<(String, String)>,
 }
 
-/// What the details ask for, in the words of their types. All else in them is the application's.
+/// Describes the details with the texts of their types. Everything else in them comes from the application.
 pub(crate) fn lines(types: &[DetailEntry], details: &AuthorizationDetails) -> Vec<DetailLines> {
     let line = |detail: &AuthorizationDetail| {
         let of = types.iter().find(|of| of.name == detail.kind());

@@ -1,7 +1,8 @@
 //! `/device`: where the user of a device enters its code, and says whether it may go on (RFC 8628).
 //!
-//! A code in the URL is only filled in: the user has to submit it, so a link alone never enters a code. From
-//! then on it is this browser's, through its sign-in, and the consent page shows it for comparison.
+//! A code in the URL only fills in the form: the user has to submit it, so a link alone never enters a code.
+//! Once submitted, the code belongs to this browser, also across the sign-in, and the consent page shows it
+//! for comparison.
 
 use std::net::IpAddr;
 
@@ -38,7 +39,7 @@ pub(crate) async fn form(
     }
 }
 
-/// `POST /device`: 303 to the consent page, over the sign-in page if need be; or the form again.
+/// `POST /device`: 303 to the consent page, via the sign-in page if needed; or the form again.
 pub(crate) async fn enter(
     State(app): State<App>,
     Peer(peer): Peer,
@@ -53,7 +54,7 @@ pub(crate) async fn enter(
     }
 }
 
-/// `GET /device/consent`: the code that was entered in this browser.
+/// `GET /device/consent`: the consent page for the code that was entered in this browser.
 pub(crate) async fn ask(State(app): State<App>, Peer(peer): Peer, visitor: Visitor) -> Response {
     let Some((session, code)) = visitor.session().and_then(|s| Some((s, s.browser().entered()?))) else {
         return see_other(&app.site.path("/device"));
@@ -73,7 +74,7 @@ pub(crate) async fn decide(
     Peer(peer): Peer,
     PostedBy { session, by, fields }: PostedBy<Answer>,
 ) -> Response {
-    // One answer at a time; a second press of the buttons repeats it.
+    // Only one decision at a time; a second press of the buttons repeats the first response.
     let mut answered = session.browser().answered.lock().await;
     if let Some(before) = answered.as_ref().filter(|before| before.code.to_string() == fields.user_code) {
         return done(&app, &session, before);

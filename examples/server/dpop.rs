@@ -8,15 +8,15 @@ use toml::Table;
 
 use crate::toml_reader::Reader;
 
-/// `[dpop]`. Proofs are taken without it, too, from the applications that send them.
+/// `[dpop]`. Proofs are also accepted without this section.
 #[derive(Default)]
 pub(crate) struct DpopSettings {
     nonce: Nonce,
-    /// What nonces follow from: the same on every node. Without it, each start draws its own.
+    /// The key of the nonces, the same on every node. Without it, each start generates a new one.
     key: Option<Secret>,
 }
 
-/// Whether a proof has to have a nonce of this server.
+/// Whether a proof needs a nonce from this server.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Nonce {

@@ -1,5 +1,5 @@
-//! `[[exchange]]`: which applications may exchange an access token that they were sent for one that is good
-//! at another resource (RFC 8693). Whatever no entry allows is denied.
+//! `[[exchange]]`: which applications may exchange an access token that they received for one for another
+//! resource (RFC 8693). Whatever no entry allows is denied.
 
 use std::collections::HashSet;
 
@@ -11,12 +11,13 @@ use toml::Table;
 use crate::config::Config;
 use crate::toml_reader::Reader;
 
-/// One entry: this application, with tokens for these resources, may have tokens for those.
+/// One entry: this application may exchange tokens for the resources `from` for tokens for the resources
+/// `to`.
 pub(crate) struct ExchangeEntry {
     client_id: String,
     from: Vec<String>,
     to: Vec<String>,
-    /// Whether the new token says who acts (`act`).
+    /// Whether the new token names the acting application (`act`).
     delegation: bool,
 }
 
@@ -32,7 +33,7 @@ impl ExchangeEntry {
     }
 }
 
-/// What the entries say.
+/// The entries of the file.
 pub(crate) struct Exchanges(pub(crate) Vec<ExchangeEntry>);
 
 #[async_trait]
@@ -57,7 +58,7 @@ impl Reader {
         Some(ExchangeEntry { client_id: client_id?, from: from?, to: to?, delegation })
     }
 
-    /// What the entries name has to be in the file.
+    /// Checks that the file has everything that the entries name.
     pub(crate) fn whole_exchanges(&mut self, config: &Config) {
         let resources: HashSet<&str> =
             config.tokens.resources.iter().map(|r| r.identifier.as_str()).collect();

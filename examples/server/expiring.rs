@@ -1,6 +1,6 @@
-//! A map that cannot grow without end: entries expire, and the oldest makes room for the newest.
+//! A bounded map: entries expire, and the oldest makes room for the newest.
 //!
-//! Sessions are something that a stranger can multiply.
+//! This is needed because strangers can create any number of sessions.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -46,7 +46,7 @@ impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
             }
             self.drop_oldest();
         }
-        // What was removed or replaced before its time is still in the queue.
+        // Entries that were removed or replaced before they expired are still in the queue.
         if self.order.len() >= self.capacity.saturating_mul(2) {
             let Self { order, entries, .. } = self;
             order.retain(|(until, key)| entries.get(key).is_some_and(|entry| entry.until == *until));

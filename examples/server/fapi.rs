@@ -1,5 +1,5 @@
-//! `profile` and `[fapi]` of the configuration file: which generation of OAuth the server speaks, and how it
-//! is held to FAPI 2.0.
+//! `profile` and `[fapi]` of the configuration file: which version of OAuth the server speaks, and the
+//! settings of FAPI 2.0.
 
 use grantor::client::MessageSigning;
 use grantor::server::AuthorizationServerBuilder;
@@ -10,18 +10,18 @@ use toml::Table;
 use crate::config::Config;
 use crate::toml_reader::Reader;
 
-/// `[fapi]`. It says something where the server, or one of its clients, has a profile of FAPI.
+/// `[fapi]`. It has an effect if the server or one of its clients has a FAPI profile.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FapiSettings {
     signed_requests: bool,
     signed_responses: bool,
     signed_introspection: bool,
-    /// The keys that tokens can be bound to.
+    /// How tokens can be sender-constrained.
     sender: Vec<Sender>,
 }
 
-/// How a client proves the key of its tokens.
+/// How a client proves possession of the key of its tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Sender {
@@ -50,7 +50,7 @@ impl FapiSettings {
         signed
     }
 
-    /// Whether tokens can be bound to keys that are proven by DPoP.
+    /// Whether tokens can be bound to keys with DPoP.
     pub(crate) fn takes_proofs(&self) -> bool {
         self.sender.contains(&Sender::Dpop)
     }
@@ -74,14 +74,14 @@ impl FapiSettings {
 }
 
 impl Config {
-    /// Whether answers are signed, as the profile of the server or of a client wants it.
+    /// Whether the profile of the server or of a client makes the server sign responses.
     pub(crate) fn signs_messages(&self) -> bool {
         let signed = self.fapi.signed_responses || self.fapi.signed_introspection;
         signed && profiles(self).any(|profile| profile == Profile::Fapi2MessageSigning)
     }
 }
 
-/// Those of the server and of the clients.
+/// The profiles of the server and of the clients.
 fn profiles(config: &Config) -> impl Iterator<Item = Profile> {
     config.clients.iter().filter_map(Client::profile).chain([config.profile])
 }
@@ -103,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// The settings, and whether the file has some.
+    /// The settings of the file, or the defaults.
     pub(crate) fn fapi(&mut self, file: &mut Table) -> FapiSettings {
         let settings: FapiSettings = self.take(file, "fapi").unwrap_or_default();
         if settings.sender.is_empty() {
@@ -112,7 +112,7 @@ impl Reader {
         settings
     }
 
-    /// Clients of the file that the server would not serve.
+    /// Reports clients of the file that the server would not serve.
     pub(crate) fn whole_fapi(&mut self, config: &Config) {
         for client in &config.clients {
             let signed = config.fapi.message_signing();

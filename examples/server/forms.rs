@@ -1,4 +1,4 @@
-//! What a page's form sends back.
+//! The forms that our pages send back.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::session::{Session, SignedIn};
 
-/// A form that a page of the same session wrote: no one gets at the fields of another one.
+/// A form from a page of the same session; the fields of any other form cannot be accessed.
 pub(crate) struct Posted<T> {
     pub(crate) session: Arc<Session>,
     pub(crate) fields: T,
@@ -27,7 +27,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
     }
 }
 
-/// The body of a form, and the session whose page wrote it.
+/// The body of a form, and the session of its page.
 async fn posted(request: Request, app: &App) -> Result<(Arc<Session>, Bytes), Response> {
     if !is_form(request.headers()) {
         return Err(app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form."));
@@ -47,7 +47,7 @@ fn fields<T: DeserializeOwned>(app: &App, body: &[u8]) -> Result<T, Response> {
     fields.map_err(|_| app.pages.problem(StatusCode::BAD_REQUEST, "The form is incomplete."))
 }
 
-/// A form of someone who is signed in.
+/// A form from a signed-in user.
 pub(crate) struct PostedBy<T> {
     pub(crate) session: Arc<Session>,
     pub(crate) by: SignedIn,
@@ -73,20 +73,20 @@ struct Token {
 
 const EXPIRED: &str = "This form has expired, or it did not come from this site.";
 
-/// What a form says about the page that it came from.
+/// The fields of a form that tell which page it came from.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Way {
-    /// Of the consent page.
+    /// From the consent page.
     request: Option<String>,
-    /// Of the device's page.
+    /// From the device page.
     user_code: Option<String>,
-    /// Of the sign-in page.
+    /// From the sign-in page.
     return_to: Option<String>,
 }
 
 impl Way {
-    /// Where the visitor can begin again: a page of this server, which believes nothing of it.
+    /// Where the visitor can start again: a page of this server, which does not trust these fields.
     fn path(self, app: &App) -> Option<String> {
         let path = match self {
             Self { request: Some(request), .. } => {
@@ -105,7 +105,7 @@ fn expired(app: &App, form: &[u8]) -> Response {
     app.pages.problem_with_a_way(StatusCode::FORBIDDEN, EXPIRED, way.path(app).as_deref())
 }
 
-/// The same query, with everything encoded that a path of ours may not hold.
+/// The same query, with every character encoded that our paths must not contain.
 pub(crate) fn graphic(query: &str) -> String {
     let mut safe = String::with_capacity(query.len());
     for byte in query.bytes() {
@@ -126,14 +126,15 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 
 /// A 303 to a page of this server.
 ///
-/// 303 and never 307: the next request must not carry the form, which may hold a password (RFC 9700 4.12).
+/// 303 and never 307: the next request must not carry the form, which may contain a password (RFC 9700
+/// section 4.12).
 pub(crate) fn see_other(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-/// A path that came over the wire, if it leads to a page of this server and nowhere else.
+/// A path from a request, if it leads to a page of this server and nowhere else.
 ///
-/// Browsers read `//host` and `/\host` as another host, and skip tabs and line breaks first.
+/// Browsers treat `//host` and `/\host` as another host, and ignore tabs and line breaks.
 pub(crate) fn local_path(path: &str) -> Option<&str> {
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     (plain && path.len() <= LONGEST_PATH && path.starts_with('/') && !path.starts_with("//")).then_some(path)

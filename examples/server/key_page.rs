@@ -1,4 +1,4 @@
-//! `/keys`: the public keys, and where each is in its life.
+//! `/keys`: the public keys, and the stage that each is in.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -47,7 +47,7 @@ struct KeyLine {
 }
 
 impl KeyLine {
-    /// `None` for a key that is gone: it is in no key set any more.
+    /// `None` for a retired key, which is no longer in the key set.
     fn of(state: &KeyState) -> Option<Self> {
         let (stage, text) = match state.stage {
             KeyStage::Announced => ("Announced", "Verifiers may fetch it already. It does not sign yet."),
@@ -68,7 +68,7 @@ impl KeyLine {
     }
 }
 
-/// A time, for people and for machines.
+/// A time in two forms, for people and for machines.
 #[derive(Serialize)]
 struct Moment {
     text: String,

@@ -46,7 +46,7 @@ struct HomePage<'a> {
     metadata_path: String,
     endpoints: &'a [Endpoint],
     scopes: &'a [String],
-    /// Whether there are keys to show.
+    /// Whether there are signing keys to show.
     signs: bool,
 }
 
@@ -69,7 +69,7 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint { name: "Protected resource", path: "/api/me" },
 ];
 
-/// `GET /login?return_to=…`; with `again`, for a user who is signed in as well.
+/// `GET /login?return_to=…`; with `again`, also for a user who is already signed in.
 pub(crate) async fn login(
     State(app): State<App>,
     Peer(peer): Peer,
@@ -101,8 +101,8 @@ pub(crate) async fn login(
 
 /// `POST /login`: 303 to where the user wanted to go, or the form again.
 ///
-/// Wrong credentials are a 200: a 401 has to name an HTTP authentication scheme (RFC 9110 section
-/// 15.5.2), and a form is none.
+/// Wrong credentials get a 200: a 401 has to name an HTTP authentication scheme (RFC 9110 section 15.5.2),
+/// and a form is not one.
 pub(crate) async fn sign_in(
     State(app): State<App>,
     Peer(peer): Peer,
@@ -141,12 +141,13 @@ pub(crate) fn too_many_attempts(app: &App, throttled: Throttled) -> Response {
     ([(header::RETRY_AFTER, throttled.retry_after())], page).into_response()
 }
 
-/// The way to the sign-in page and back to `path`.
+/// Redirects to the sign-in page, which leads back to `path`.
 pub(crate) fn sign_in_first(app: &App, path: &str) -> Response {
     to_login(app, &[("return_to", path)])
 }
 
-/// The same for the user of an application: the page says why, and what the application thinks who signs in.
+/// The same for the user of an application: the page says why to sign in, and fills in the application's
+/// login hint.
 pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response {
     let because = match login.because() {
         LoginReason::Stale => Some("stale"),
@@ -164,7 +165,7 @@ pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response 
     to_login(app, &query)
 }
 
-/// Why a user who is signed in signs in again.
+/// Why a signed-in user has to sign in again.
 const REASONS: [(&str, &str); 4] = [
     ("stale", "Your sign-in is too long ago for this application."),
     ("prompt", "This application wants you to sign in again."),
@@ -180,16 +181,16 @@ fn to_login(app: &App, query: &[(&str, &str)]) -> Response {
     see_other(&format!("{}?{query}", app.site.path("/login")))
 }
 
-/// What the address of the sign-in page asks for.
+/// The query of the sign-in page.
 #[derive(Default, Deserialize)]
 struct Wish {
     #[serde(flatten)]
     return_to: ReturnTo,
-    /// The signed-in user has to prove it once more.
+    /// Set if a signed-in user has to sign in again.
     again: Option<String>,
     /// One of [`REASONS`].
     because: Option<String>,
-    /// The application's word.
+    /// The hint of the application.
     login_hint: Option<String>,
 }
 
@@ -202,7 +203,7 @@ pub(crate) struct Credentials {
     return_to: ReturnTo,
 }
 
-/// Where the user wants to go afterwards; the browser says it, so it may be anything.
+/// Where the user wants to go afterwards. It comes from the browser, so it may be anything.
 #[derive(Default, Deserialize)]
 pub(crate) struct ReturnTo {
     #[serde(default)]

@@ -1,8 +1,8 @@
 //! `/logout`: an application or the user ends the session.
 //!
-//! An application sends the browser here, by `GET` or by a form of its own site. A browser sends our cookie
-//! only with the `GET`, so such a form is redirected to one. The forms of our own pages carry this session's
-//! token.
+//! An application sends the browser here with a `GET` or with a form from its own site. Browsers send our
+//! cookie only with the `GET`, so such a form is redirected to a `GET`. The forms of our own pages carry this
+//! session's token.
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -70,7 +70,7 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
     }
 }
 
-/// What a form of ours says; one of an application has no `csrf`.
+/// The fields of our own forms; an application's form has no `csrf`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Posted {
@@ -92,7 +92,7 @@ async fn step(app: &App, by: Option<&SignedIn>, request: &Request) -> Result<Log
     Ok(logout.session(by.map(SignedIn::login).as_ref()))
 }
 
-/// Our own session first, and then all that hangs on it.
+/// Ends our own session first, then everything that depends on it.
 async fn finish(app: &App, session: Option<&Session>, end: LogoutEnd) -> Response {
     if let Some(session) = session {
         app.sessions.end(session);
@@ -108,7 +108,7 @@ async fn signed_out_already(app: &App, request: &Request) -> Response {
     }
 }
 
-/// The button on our own pages.
+/// The sign-out button on our own pages.
 async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Response {
     app.sessions.end(session);
     if let Some(by) = session.signed_in() {
@@ -117,7 +117,7 @@ async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Respons
     forgetting(app, see_other(&return_to.page(app)))
 }
 
-/// Ends what began in a session that is gone, whatever ended it.
+/// Ends the grants of a session that has ended for any reason.
 pub(crate) async fn end_session(app: &App, session: SessionId) {
     if let Err(error) = app.server.end_session(&session).await {
         tracing::error!(%error, "the grants of a session could not be ended");

@@ -1,5 +1,5 @@
-//! A complete authorization server in one file of configuration: sign-in, consent, applications, and
-//! every endpoint that grantor has.
+//! A complete authorization server, configured by one file: sign-in, consent, applications, and every
+//! endpoint that grantor has.
 //!
 //! ```text
 //! cargo run -p grantor-server                    # the demonstration configuration
@@ -10,11 +10,11 @@
 //! cargo run -p grantor-server -- my-server.toml clients add application.toml
 //! ```
 //!
-//! Its log goes to standard error; `RUST_LOG=grantor=debug` adds every token that is issued to what is
-//! refused, revoked or replayed.
+//! Its log goes to standard error; By default it has every refusal, revocation and replay;
+//! `RUST_LOG=grantor=debug` adds every issued token.
 //!
-//! What is OAuth is grantor's. What is in this folder is what a host brings: users and their sessions,
-//! pages, and the address to listen on. `authorize.rs` is the place where the two meet.
+//! The OAuth part is grantor's. This folder has what a host provides: users and their sessions, pages, and
+//! the address to listen on. The two meet in `authorize.rs`.
 
 mod account;
 mod api;
@@ -74,18 +74,18 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::Config;
 use crate::tls::TlsServer;
 
-/// An OAuth authorization server with its pages, for one file of configuration.
+/// An OAuth authorization server with its pages, configured by one file.
 #[derive(Parser)]
 #[command(name = "grantor-server")]
 struct Arguments {
     /// The configuration file (TOML); without one, a demonstration on http://127.0.0.1:9400.
     config: Option<PathBuf>,
-    /// The same, by name.
+    /// The configuration file, as a named option.
     #[arg(long = "config", value_name = "FILE", conflicts_with = "config")]
     config_file: Option<PathBuf>,
     /// Where grants, registered applications and signing keys are kept: memory, sqlite:PATH,
-    /// postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST or redis-cluster://HOST:PORT,HOST:PORT. It goes
-    /// before `store` in the file.
+    /// postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST or redis-cluster://HOST:PORT,HOST:PORT. It
+    /// overrides `store` in the file.
     #[arg(long, value_name = "ADDRESS")]
     store: Option<String>,
     /// Reads a password from standard input and prints the hash to put into the file.
@@ -95,13 +95,13 @@ struct Arguments {
     command: Option<commands::Command>,
 }
 
-/// The configuration is wrong, or the address is taken: nothing that another try would mend.
+/// The configuration is wrong, or the address is in use: a restart would not help.
 const MISCONFIGURED: u8 = 2;
 
 /// How often expired grants are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How long requests that are under way may still take when the server is told to stop.
+/// How long requests in progress may still take when the server is told to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -161,7 +161,7 @@ async fn serve(
     tls: Option<TlsServer>,
 ) -> std::io::Result<()> {
     let asked_to_stop = asked_to_stop()?;
-    // Only now, when a connection is accepted: the program that started this one waits for the line.
+    // Printed only now, when connections are accepted: the program that started this one waits for the line.
     let mut out = std::io::stdout();
     let scheme = if tls.is_some() { "https" } else { "http" };
     writeln!(out, "grantor example server listening on {scheme}://{address}")?;
@@ -196,7 +196,7 @@ async fn serve(
     }
 }
 
-/// SIGINT or SIGTERM, from this call on.
+/// Waits for SIGINT or SIGTERM; the signals are caught from this call on.
 #[cfg(unix)]
 fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};

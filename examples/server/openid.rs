@@ -18,12 +18,12 @@ use crate::users::Users;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OpenIdSettings {
-    /// In seconds; what is missing keeps grantor's default.
+    /// In seconds; grantor's default if missing.
     pub(crate) id_token_lifetime: Option<u32>,
-    /// What pairwise identifiers of users are made with, of 32 bytes or more; without it, every application
-    /// knows a user by `sub`.
+    /// The secret for pairwise identifiers, of 32 bytes or more; without it, every application gets the
+    /// user's `sub`.
     pairwise_secret: Option<String>,
-    /// Whether applications may be signed out by frames in our page, too.
+    /// Whether applications can also be signed out by frames in our page.
     frontchannel_logout: bool,
 }
 
@@ -67,11 +67,11 @@ impl Reader {
     }
 }
 
-/// The users of the file, as applications know them.
+/// The users of the file, as a source of claims.
 pub(crate) struct People(pub(crate) Arc<Users>);
 
 impl OpenIdSettings {
-    /// Our sessions are in the memory of this process, and so is the secret that names them.
+    /// Our sessions are only in the memory of this process, so the secret for their names is too.
     pub(crate) fn sessions(&self, outbound: Option<Arc<HttpOutbound>>) -> Sessions {
         let secret: [u8; 32] = rand::random();
         let sessions = Sessions::new(secret).longest(SIGNED_IN);

@@ -13,10 +13,10 @@ use tracing::warn;
 use crate::toml_reader::Reader;
 
 impl Reader {
-    /// Whether applications can be identified by documents, and what fetches those and the keys of
-    /// applications, and notifies applications of logouts; `None` if no requests are needed. A server that
-    /// only this machine can reach (`is_local`) may call applications on it. `map` puts a server on this
-    /// machine in the place of an https origin, for tests.
+    /// Whether applications can be identified by documents, and the client that fetches these documents and
+    /// the keys of applications and notifies applications of logouts; `None` if no requests are needed. A
+    /// server that only this machine can reach (`is_local`) may call applications on this machine. For tests,
+    /// `map` replaces an https origin by a server on this machine.
     pub(crate) fn outbound(
         &mut self,
         file: &mut Table,

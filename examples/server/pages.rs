@@ -1,4 +1,4 @@
-//! The pages: one struct for each template, and the headers that every answer carries.
+//! The pages: one struct per template, and the headers of every response.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -72,12 +72,12 @@ impl Pages {
         }
     }
 
-    /// A page that says, in one sentence, why there is no other.
+    /// A page that only says in one sentence what went wrong.
     pub(crate) fn problem(&self, status: StatusCode, sentence: &str) -> Response {
         self.problem_with_a_way(status, sentence, None)
     }
 
-    /// The same with a link to where it goes on, a path of this server.
+    /// The same with a link to continue, which is a path of this server.
     pub(crate) fn problem_with_a_way(
         &self,
         status: StatusCode,
@@ -94,7 +94,7 @@ impl Pages {
         (status, self.show(None, &ErrorPage { title, sentence, code: None, way })).into_response()
     }
 
-    /// A request of an application that leads nowhere safe: no link and no redirect, only words.
+    /// The page for a request that cannot safely be redirected: it has no link and no redirect, only text.
     pub(crate) fn refused(&self, refused: &grantor::ErrorPage) -> Response {
         let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
         let page = self.oauth_error(status, refused.code(), refused.description());
@@ -104,7 +104,7 @@ impl Pages {
         }
     }
 
-    /// The same for a request that the server itself never saw.
+    /// The same for a request that did not reach grantor.
     pub(crate) fn oauth_error(&self, status: StatusCode, code: &str, description: &str) -> Response {
         let (title, sentence) = match status.is_server_error() {
             true => (
@@ -125,9 +125,9 @@ const UNSAFE: &str = "The application that sent you here asked for something tha
 struct ErrorPage<'a> {
     title: &'a str,
     sentence: &'a str,
-    /// The error code and what it means, where an application's request was refused.
+    /// The error code and its description, if an application's request was refused.
     code: Option<(&'a str, &'a str)>,
-    /// Where the visitor can go on, if that is not the start page.
+    /// Where the visitor can continue, if not on the start page.
     way: Option<&'a str>,
 }
 
@@ -149,7 +149,7 @@ fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")], text)
 }
 
-/// Adds the headers of every page, where the answer has none of that name.
+/// Adds the headers of every page, unless the response already has them.
 pub(crate) fn add_headers(headers: &mut HeaderMap, secure: bool) {
     for (name, value) in PAGE_HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -171,10 +171,10 @@ const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// The page's form leads, over redirects, to an application.
+/// For a page whose form leads to an application through redirects.
 ///
-/// Chromium holds `form-action` against every redirect that follows a form, and where an application
-/// goes on to is not known here; so sign-in and consent do without it.
+/// Chromium applies `form-action` to every redirect after a form, and we do not know where an application
+/// redirects to, so the sign-in and consent pages do not set it.
 pub(crate) fn leads_to_an_application(mut page: Response) -> Response {
     const POLICY: &str =
         "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -1,4 +1,4 @@
-//! The password grant (RFC 6749 section 4.3): grantor asks, the users of the file answer.
+//! The password grant (RFC 6749 section 4.3): checks passwords against the users of the file.
 
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use crate::users::Users;
 /// Users whose passwords applications may present.
 pub(crate) struct PasswordGrant {
     users: Arc<Users>,
-    /// The address here is the application's and not the user's, so attempts are counted for each user name.
+    /// The address of the request is the application's and not the user's, so attempts are counted per user
+    /// name.
     attempts: RateLimiter,
 }
 
 impl PasswordGrant {
-    /// `per_minute` wrong passwords for one user name; 0 is no limit.
+    /// `per_minute` limits the wrong passwords per user name; 0 means no limit.
     pub(crate) fn new(users: Arc<Users>, per_minute: u32) -> Self {
         Self { users, attempts: RateLimiter::per_minute(per_minute) }
     }
@@ -41,14 +42,14 @@ impl ResourceOwner for PasswordGrant {
         Ok(user.map(|user| Subject::user(user.sub.as_str())))
     }
 
-    /// A user who is no longer in the file is no longer acted for.
+    /// Applications can no longer act for a user who is no longer in the file.
     async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let known = subject.as_user().is_none_or(|sub| self.users.by_sub(sub).is_some());
         Ok(if known { AccountStatus::Active } else { AccountStatus::Blocked })
     }
 }
 
-/// Answered with 503: the right password will do in a minute.
+/// Answered with 503: the right password will work in a minute.
 #[derive(Debug, thiserror::Error)]
 #[error("too many wrong passwords for this user name")]
 struct TooManyAttempts;

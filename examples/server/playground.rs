@@ -1,7 +1,7 @@
-//! `/playground`: the applications of the demonstration run their flows against this server, and every step
-//! is shown.
+//! `/playground`: runs the flows of the demonstration's applications against this server, and shows every
+//! step.
 //!
-//! It is there for the demonstration alone: the secrets in here are those of `demo.toml`, which are public.
+//! It only exists in the demonstration: its secrets are those of `demo.toml`, which are public.
 
 mod demos;
 mod run;
@@ -109,7 +109,7 @@ pub(crate) async fn callback(State(app): State<App>, request: HttpRequest) -> Re
     let Some((id, run)) = found else {
         return app.pages.problem(StatusCode::NOT_FOUND, "No run of the playground waits for this answer.");
     };
-    // An answer counts for the issuer that was asked (RFC 9207).
+    // The response must come from the issuer that the request was sent to (RFC 9207).
     if one("iss").as_deref() != Some(app.site.issuer.as_str()) {
         return app.pages.problem(StatusCode::BAD_REQUEST, "The answer is from another issuer.");
     }
@@ -218,7 +218,7 @@ fn to_run(app: &App, id: &str) -> Response {
     see_other(&format!("{}?run={id}", app.site.path(SHOWN)))
 }
 
-/// A token of the service, and what the API is told of it.
+/// Gets a token for the service, and shows what the API learns about it.
 async fn introspect(app: &App, run: &Mutex<Run>) {
     let Some(service) = Demo::find("service") else { return };
     let (request, body) = service.form(&[("grant_type", "client_credentials"), ("scope", service.scope)]);
@@ -229,7 +229,7 @@ async fn introspect(app: &App, run: &Mutex<Run>) {
     ask(app, run, "Introspection", "/introspect", &[("token", &token)]).await;
 }
 
-/// A token request, whose answer is kept for what comes next.
+/// Sends a token request, and keeps the response for the next steps.
 async fn tokens(app: &App, run: &Mutex<Run>, title: &'static str, form: &[(&str, &str)]) {
     let answer = ask(app, run, title, "/token", form).await;
     if answer["access_token"].is_string() {
@@ -237,7 +237,7 @@ async fn tokens(app: &App, run: &Mutex<Run>, title: &'static str, form: &[(&str,
     }
 }
 
-/// A form at one of the endpoints: noted, and its answer given back.
+/// Sends a form to an endpoint, records the step, and returns the response.
 async fn ask(app: &App, run: &Mutex<Run>, title: &'static str, path: &str, form: &[(&str, &str)]) -> Value {
     let demo = lock(run).demo;
     let (request, body) = demo.form(form);
@@ -265,7 +265,7 @@ fn note(run: &Mutex<Run>, title: &'static str, request: String, response: &grant
     json
 }
 
-/// What a signed token says: its header and its claims.
+/// The header and the claims of a signed token.
 fn claims_of(token: &str) -> Option<String> {
     let mut parts = token.split('.');
     let (header, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
@@ -279,7 +279,7 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-/// A form, a parameter a line.
+/// A form, with one parameter per line.
 fn lines(form: &str) -> String {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(form).unwrap_or_default();
     pairs.iter().map(|(name, value)| format!("  {name}={value}\n")).collect()
@@ -293,7 +293,7 @@ struct RunPage {
     steps: Vec<Step>,
     /// Where the user of a device enters the code.
     verification: Option<String>,
-    /// What comes next: a step, and the text of its button.
+    /// The possible next steps, each with the text of its button.
     buttons: Vec<(&'static str, &'static str)>,
 }
 

@@ -6,9 +6,9 @@ use toml::Table;
 
 use crate::toml_reader::Reader;
 
-/// What the file says.
+/// The settings of the file.
 pub(crate) struct SelfRegistration {
-    /// Initial access tokens; empty is open to everybody.
+    /// Initial access tokens; if empty, registration is open to everybody.
     tokens: Vec<String>,
     scopes: Option<Vec<String>>,
     grants: Option<Vec<GrantType>>,
@@ -23,7 +23,7 @@ enum Mode {
 }
 
 impl SelfRegistration {
-    /// The same for grantor.
+    /// The settings as grantor's type.
     pub(crate) fn terms(self) -> Registration {
         let terms = self.tokens.into_iter().fold(Registration::open(), Registration::initial_access_token);
         let terms = match self.scopes {
@@ -46,7 +46,7 @@ impl SelfRegistration {
 }
 
 impl Reader {
-    /// `None` if applications can only be registered by users, on their page.
+    /// `None` if applications can only be registered by users, on `/applications`.
     pub(crate) fn registration(&mut self, file: &mut Table) -> Option<SelfRegistration> {
         const PLACE: &str = "registration";
         let mut table: Table = self.take(file, PLACE)?;

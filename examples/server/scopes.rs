@@ -1,10 +1,10 @@
-//! What scopes mean to people.
+//! Descriptions of scopes for people.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// The scopes that the server knows, and the words for them.
+/// The scopes that the server knows, and their descriptions.
 pub(crate) struct Scopes {
     pub(crate) names: Vec<String>,
     text: BTreeMap<String, String>,

@@ -1,12 +1,12 @@
-//! Who is at the other end of a cookie.
+//! Sessions: who sent a cookie.
 //!
-//! A session lives on the server; the cookie holds 256 random bits that name it. A visitor has one before
-//! signing in as well, for the token in the sign-in form. Signing in makes a new one, so a planted session id
-//! is useless afterwards (session fixation).
+//! A session lives on the server; the cookie contains 256 random bits that identify it. Visitors have a
+//! session even before they sign in, for the token in the sign-in form. Signing in creates a new session, so
+//! a planted session id is useless afterwards (session fixation).
 //!
-//! It remembers when each authorization request was first seen, for a login that has to be newer, whether the
-//! page for the PIN was offered for it, and how each consent page was answered, for a button that is pressed
-//! twice.
+//! A session remembers when each authorization request was first seen, for a login that has to be newer;
+//! whether the PIN page was offered for it; and the response to each consent page, for a button that is
+//! pressed twice.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -42,11 +42,11 @@ const WRONG_PINS: u32 = 5;
 
 /// The authentication context class (`acr`) of a sign-in by password.
 pub(crate) const BY_PASSWORD: &str = "1";
-/// That of a sign-in by password and PIN.
+/// The `acr` of a sign-in by password and PIN.
 pub(crate) const BY_PIN: &str = "2";
 
-/// All sessions, in memory and bounded: a flood of visitors drives out its own sessions, and never the
-/// signed-in.
+/// All sessions, in memory and bounded: a flood of visitors evicts its own sessions, and never those of
+/// signed-in users.
 pub(crate) struct Sessions {
     cookie: String,
     attributes: &'static str,
@@ -54,12 +54,12 @@ pub(crate) struct Sessions {
     signed_in: Mutex<Expiring<Key, Arc<Session>>>,
 }
 
-/// The digest of an id: what is kept is not what is presented.
+/// The digest of a session id; the id itself is not stored.
 type Key = [u8; 32];
 
 impl Sessions {
-    /// `secure` for an https issuer: the cookie then never travels in the clear, and only this very
-    /// host can set it. Browsers send a cookie to every port of a host, so its name has the port.
+    /// `secure` is for an https issuer: the cookie is then never sent in the clear, and only this host can
+    /// set it. Browsers send a cookie to every port of a host, so its name contains the port.
     pub(crate) fn new(secure: bool, host: &str) -> Self {
         let (name, attributes) = match secure {
             true => ("__Host-grantor", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
@@ -75,7 +75,7 @@ impl Sessions {
         }
     }
 
-    /// The session that the request's cookie names.
+    /// The session that the request's cookie identifies.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
         let key = key(self.cookie_value(headers)?)?;
         let now = Instant::now();
@@ -83,38 +83,39 @@ impl Sessions {
         signed_in.or_else(|| lock(&self.visitors).get(&key, now).cloned())
     }
 
-    /// A session for a visitor from this address who has none, and the `Set-Cookie` that names it.
+    /// A new session for a visitor from this address, and its `Set-Cookie`.
     pub(crate) fn visit(&self, peer: Option<IpAddr>) -> (Arc<Session>, HeaderValue) {
         let (session, cookie) = self.new_session(None, Arc::default(), Arc::default());
         lock(&self.visitors).insert(session.key, Arc::clone(&session), peer, Instant::now());
         (session, cookie)
     }
 
-    /// The visitor is `user`: the old session ends, and a new one begins.
+    /// Signs in the visitor as `user`: the old session ends, and a new one begins.
     ///
-    /// What a visitor or the same user did in this browser goes along; what another user did does not. When a
-    /// request was first seen does not depend on its user.
+    /// The new session takes over what a visitor or the same user did in this browser, but not what another
+    /// user did. It always takes over when requests were first seen, which does not depend on the user.
     pub(crate) fn sign_in(&self, old: &Session, user: Arc<User>) -> HeaderValue {
         self.end(old);
         let browser = match &old.signed_in {
             Some(before) if before.user.sub != user.sub => Arc::default(),
             Some(_) | None => Arc::clone(&old.browser),
         };
-        // The same user's session goes on under another cookie.
+        // The same user's session continues with another cookie.
         let before = old.signed_in.as_ref().filter(|before| before.user.sub == user.sub);
         let name = before.map_or_else(random_name, |before| Arc::clone(&before.name));
         let signed_in = SignedIn { user, since: Utc::now(), acr: BY_PASSWORD, name };
         self.open(signed_in, browser, Arc::clone(&old.first_seen))
     }
 
-    /// The user gave the right PIN, too: a new session again. `None` if no one is signed in.
+    /// The user has also entered the right PIN, which begins a new session again. `None` if no one is signed
+    /// in.
     pub(crate) fn step_up(&self, old: &Session) -> Option<HeaderValue> {
         let signed_in = SignedIn { acr: BY_PIN, ..old.signed_in.clone()? };
         self.end(old);
         Some(self.open(signed_in, Arc::clone(&old.browser), Arc::clone(&old.first_seen)))
     }
 
-    /// The PIN was wrong; the session ends if it was too often. Whether it did.
+    /// Counts a wrong PIN. Returns whether this ended the session, as happens after too many.
     pub(crate) fn wrong_pin(&self, session: &Session) -> bool {
         let is_over = session.wrong_pins.fetch_add(1, Ordering::Relaxed) + 1 >= WRONG_PINS;
         if is_over {
@@ -170,7 +171,7 @@ impl Sessions {
 
     fn set_cookie(&self, value: &str, more: &str) -> HeaderValue {
         let field = format!("{}={value}{}{more}", self.cookie, self.attributes);
-        // All of it is from the base64url alphabet or written above.
+        // All characters are from the base64url alphabet or from the constants above.
         HeaderValue::try_from(field).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
@@ -182,13 +183,13 @@ pub(crate) struct Session {
     signed_in: Option<SignedIn>,
     browser: Arc<Browser>,
     first_seen: Arc<FirstSeen>,
-    /// How this session's consent pages were answered.
+    /// The responses to this session's consent pages.
     pub(crate) decisions: Decisions,
     wrong_pins: AtomicU32,
     once: Mutex<Option<NewApplication>>,
 }
 
-/// The requests that wait for a sign-in, by the digest of each.
+/// The requests that wait for a sign-in, by digest.
 struct FirstSeen(Mutex<Expiring<Key, Waiting>>);
 
 /// What is kept of a request that waits for a sign-in.
@@ -196,7 +197,7 @@ struct FirstSeen(Mutex<Expiring<Key, Waiting>>);
 struct Waiting {
     /// When it was first seen.
     since: DateTime<Utc>,
-    /// Whether the user was offered to sign in with the PIN, too.
+    /// Whether the user was offered the PIN page.
     is_pin_offered: bool,
 }
 
@@ -206,15 +207,15 @@ impl Default for FirstSeen {
     }
 }
 
-/// What stays as it is while a visitor signs in.
+/// State that a visitor keeps across the sign-in.
 pub(crate) struct Browser {
     id: String,
     entered: Mutex<Option<UserCode>>,
-    /// One answer for a device at a time, and the latest one.
+    /// The latest decision about a device. The lock allows only one decision at a time.
     pub(crate) answered: tokio::sync::Mutex<Option<AnsweredDevice>>,
 }
 
-/// How a user answered a device, for the button that is pressed twice.
+/// A user's decision about a device, for a button that is pressed twice.
 #[derive(Clone)]
 pub(crate) struct AnsweredDevice {
     pub(crate) code: UserCode,
@@ -253,11 +254,11 @@ impl Browser {
 #[derive(Clone)]
 pub(crate) struct SignedIn {
     pub(crate) user: Arc<User>,
-    /// When the password was checked: `auth_time` of what is granted in this session.
+    /// When the password was checked: the `auth_time` of the grants of this session.
     pub(crate) since: DateTime<Utc>,
-    /// How well they proved it.
+    /// The authentication context class of the sign-in.
     pub(crate) acr: &'static str,
-    /// The session's own name, which no cookie has.
+    /// The session's name, which is not in any cookie.
     name: Arc<str>,
 }
 
@@ -267,7 +268,7 @@ fn random_name() -> Arc<str> {
 }
 
 impl SignedIn {
-    /// The same in grantor's words.
+    /// The sign-in as grantor's type.
     pub(crate) fn login(&self) -> Login {
         let methods: &[&str] = if self.acr == BY_PIN { &["pwd", "pin", "mfa"] } else { &["pwd"] };
         let login = Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr);
@@ -302,8 +303,8 @@ impl Session {
         }
     }
 
-    /// Whether the page for the PIN is still to be offered for this request, which was first seen then. It
-    /// counts as offered from now on, until the request is answered.
+    /// Returns whether the PIN page should be offered for this request, which was first seen at `since`. From
+    /// now on it counts as offered, until the request is answered.
     pub(crate) fn offer_pin(&self, request: &str, since: DateTime<Utc>) -> bool {
         let (key, now) = (digest(request), Instant::now());
         let mut seen = lock(&self.first_seen.0);
@@ -314,7 +315,7 @@ impl Session {
         !before.is_pin_offered
     }
 
-    /// The request is answered: the same one is a new one from now on.
+    /// Forgets an answered request: from now on, the same request counts as a new one.
     pub(crate) fn forget_first_seen(&self, request: &str) {
         lock(&self.first_seen.0).remove(&digest(request));
     }
@@ -324,7 +325,7 @@ impl Session {
         &self.csrf
     }
 
-    /// Whether a form came from a page of this session.
+    /// Whether a form with this token came from a page of this session.
     pub(crate) fn wrote(&self, csrf: &str) -> bool {
         self.csrf.as_bytes().ct_eq(csrf.as_bytes()).into()
     }

@@ -1,4 +1,4 @@
-//! From a configuration to a server.
+//! Builds a server from a configuration.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -32,8 +32,7 @@ use crate::users::Users;
 /// Puts everything together; `address` is where the server listens.
 ///
 /// # Errors
-/// One line for every mistake that grantor finds; the one thing that is wrong with the store, or with the
-/// keys.
+/// One line for every mistake that grantor finds; or the first problem with the store or the keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
     let seals = config.seals();
     let hands_over = config.takes_certificates();
@@ -177,7 +176,7 @@ fn limited(terms: Registration, limit: Option<u32>) -> Registration {
     }
 }
 
-/// The keys, if anything is signed: made or read now, so that no request has to wait for them.
+/// The keys, if anything is signed. They are generated or read now, so that no request has to wait for them.
 async fn keys(config: &Config, store: Arc<dyn KeyStore>) -> Result<Option<Keys>, Vec<String>> {
     if !config.signs() {
         return Ok(None);
@@ -195,7 +194,7 @@ fn one_line(error: impl Display) -> Vec<String> {
     vec![error.to_string()]
 }
 
-/// What the file leaves out stays as grantor has it.
+/// Settings that are not in the file keep grantor's defaults.
 fn policy(lifetimes: &Lifetimes, limits: &Limits, openid: Option<&OpenIdSettings>) -> Policy {
     let mut policy = Policy::default();
     let Policy {

@@ -10,7 +10,7 @@ pub(crate) struct Site {
     pub(crate) issuer: String,
     /// Host and port, for people.
     pub(crate) host: String,
-    /// The path of the issuer: every page lies below it. Empty for most.
+    /// The path of the issuer, which is a prefix of every page's path. Usually empty.
     pub(crate) base: String,
     /// Whether the issuer is https.
     pub(crate) secure: bool,
@@ -36,7 +36,7 @@ impl Site {
     }
 }
 
-/// Whether a host (with or without a port) names this very machine.
+/// Whether a host (with or without a port) is this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,5 +1,5 @@
-//! `/login/pin`: the second page of a sign-in, for applications that want more than a password (`acr_values`,
-//! RFC 9470).
+//! `/login/pin`: the second page of a sign-in, for applications that require more than a password
+//! (`acr_values`, RFC 9470).
 
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
@@ -58,7 +58,7 @@ pub(crate) async fn prove(
     }
 }
 
-/// What the form sends.
+/// The fields of the form.
 #[derive(Deserialize)]
 pub(crate) struct Pin {
     pin: String,

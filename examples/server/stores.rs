@@ -1,4 +1,4 @@
-//! `--store`: from an address to everything that is kept there.
+//! `--store`: opens the stores at an address.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use grantor::keys::{KeyStore, MemoryKeyStore};
 use grantor::store::{PostgresStore, RedisStore, SqliteStore};
 use grantor::{MemoryRegistry, MemoryStore, Registrar, ReplayGuard, TokenStore};
 
-/// What this server keeps.
+/// The stores of this server.
 pub(crate) struct Stores {
     pub(crate) grants: Arc<dyn TokenStore>,
-    /// The applications that developers register; those of the configuration file stay there.
+    /// The applications that developers register; those of the configuration file are not stored.
     pub(crate) clients: Arc<dyn Registrar>,
-    /// What works once and has been used.
+    /// The single-use values that have been used.
     pub(crate) replays: Arc<dyn ReplayGuard>,
     /// Where the signing keys are, unless `[keys]` names a file.
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) connections: Connections,
 }
 
-/// What all of it goes through.
+/// The connections of the stores.
 pub(crate) enum Connections {
     None,
     Sqlite(SqliteStore),
@@ -29,8 +29,8 @@ pub(crate) enum Connections {
 }
 
 impl Connections {
-    /// Waits for what has begun, but not long, and closes the store: the last process that closes a file of
-    /// SQLite leaves no log beside it.
+    /// Waits a short time for pending work, then closes the store: the last process that closes a SQLite file
+    /// leaves no log next to it.
     pub(crate) async fn close(&self) {
         let closed = async {
             match self {
@@ -44,17 +44,17 @@ impl Connections {
     }
 }
 
-/// A database that does not answer does not keep the process from ending.
+/// A database that does not respond must not keep the process from ending.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// The addresses that there are, for people.
+/// The supported addresses, for people.
 pub(crate) const KNOWN: &str = "memory, sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST, \
     redis-cluster://HOST:PORT,HOST:PORT";
 
-/// A write that waits for replicas waits no longer; then its outcome is unknown.
+/// How long a write waits for replicas; after that, its outcome is unknown.
 const REPLICATION: Duration = Duration::from_millis(500);
 
-/// What is wrong with an address, as far as that shows without opening it.
+/// What is wrong with an address, as far as this can be seen without opening it.
 pub(crate) fn mistake(address: &str) -> Option<String> {
     let scheme = address.split(':').next().unwrap_or_default();
     match scheme {
@@ -66,7 +66,7 @@ pub(crate) fn mistake(address: &str) -> Option<String> {
 
 impl Stores {
     /// # Errors
-    /// One line that says what is wrong and what to do. It repeats no password.
+    /// One line that says what is wrong and what to do. It does not contain the password.
     pub(crate) async fn open(address: &str) -> Result<Self, String> {
         if let Some(mistake) = mistake(address) {
             return Err(mistake);
@@ -94,7 +94,7 @@ impl Stores {
         }
     }
 
-    /// One database for all of it.
+    /// One database for everything.
     fn of<S>(store: S, connections: fn(S) -> Connections) -> Self
     where
         S: TokenStore + Registrar + ReplayGuard + KeyStore + Clone + 'static,
@@ -109,7 +109,7 @@ impl Stores {
     }
 }
 
-/// `?wait_replicas=1` behind the address makes each write wait for that many replicas.
+/// `?wait_replicas=1` at the end of the address makes each write wait for that many replicas.
 async fn redis(address: &str) -> Result<RedisStore, String> {
     let (address, replicas) = match address.split_once("?wait_replicas=") {
         None => (address, 0),

@@ -1,5 +1,5 @@
-//! `[tls]`: an https issuer that this server serves by itself; and `[forwarded_certificates]`: what a proxy
-//! in front says of the certificates of its clients.
+//! `[tls]`: https that this server serves itself; and `[forwarded_certificates]`: how a proxy in front passes
+//! on client certificates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::toml_reader::Reader;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tls {
-    /// The chain, the certificate of this server first (PEM).
+    /// The certificate chain, which starts with this server's certificate (PEM).
     certificate: PathBuf,
     /// Its private key (PEM).
     key: PathBuf,
     #[serde(default)]
     client_certificates: Asked,
-    /// The authorities whose certificates `tls_client_auth` takes (PEM).
+    /// The authorities whose certificates are accepted for `tls_client_auth` (PEM).
     client_authorities: Option<PathBuf>,
 }
 
@@ -47,20 +47,20 @@ impl Config {
     }
 }
 
-/// What serves by TLS.
+/// The parts of a TLS listener.
 pub(crate) struct TlsServer {
     config: Arc<ServerConfig>,
     clients: Option<CertificateRequest>,
 }
 
 impl Tls {
-    /// With the files of this folder.
+    /// Resolves the relative paths of the files against this folder.
     pub(crate) fn in_folder(&mut self, folder: &Path) {
         let files = [Some(&mut self.certificate), Some(&mut self.key), self.client_authorities.as_mut()];
         files.into_iter().flatten().for_each(|file| *file = folder.join(&*file));
     }
 
-    /// Whether certificates of clients come in here.
+    /// Whether this server's own TLS requests client certificates.
     fn asks(&self) -> bool {
         self.client_certificates != Asked::Off
     }
@@ -78,7 +78,7 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// One line: a file that cannot be read, or a key that does not go with the certificate.
+    /// One line: a file that cannot be read, or a key that does not match the certificate.
     pub(crate) fn open(&self) -> Result<TlsServer, String> {
         let clients = match self.client_certificates {
             Asked::Off => None,
@@ -128,9 +128,9 @@ fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Forwarded {
     form: FieldForm,
-    /// The field of nginx and HAProxy, whose name is the configuration's to choose.
+    /// The header of nginx or HAProxy, whose name is configurable there.
     field: Option<String>,
-    /// Where the proxy says that it verified the chain, and how.
+    /// The header where the proxy says whether it verified the chain.
     verified_field: Option<String>,
     verified_value: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What access tokens are, whom they are for, and the keys that sign them: `access_tokens`, `audience`,
+//! The format and audience of access tokens, and the keys that sign them: `access_tokens`, `audience`,
 //! `[[resources]]` and `[keys]` of the configuration file.
 
 use std::collections::HashSet;
@@ -14,12 +14,12 @@ use toml::Table;
 use crate::config::Config;
 use crate::toml_reader::Reader;
 
-/// What the file says of access tokens.
+/// The settings of access tokens.
 #[derive(Default)]
 pub(crate) struct Tokens {
-    /// How they are written, unless a resource or a client says otherwise.
+    /// Their format, unless a resource or a client has its own.
     pub(crate) format: AccessTokens,
-    /// Whom they are for where a request names no resource.
+    /// Their audience if a request names no resource.
     pub(crate) audience: Option<String>,
     pub(crate) resources: Vec<ResourceEntry>,
     pub(crate) keys: KeySettings,
@@ -50,11 +50,11 @@ impl ResourceEntry {
     }
 }
 
-/// `[keys]`: what signs, and for how long. Nothing of it matters where nothing is signed.
+/// `[keys]`: the signing keys and their lifetimes. It has no effect if nothing is signed.
 pub(crate) struct KeySettings {
-    /// At least one; the first signs unless another is asked for.
+    /// At least one; the first is the default.
     pub(crate) algorithms: Vec<Algorithm>,
-    /// The file of the keys; `None` is where everything else is kept.
+    /// The file of the keys; if `None`, they are in the store with everything else.
     pub(crate) file: Option<PathBuf>,
     schedule: KeySchedule,
 }
@@ -75,8 +75,8 @@ impl KeySettings {
 }
 
 impl Config {
-    /// Whether anything of this server is signed: access tokens, the tokens of OpenID Connect, or answers to
-    /// a client that wants them signed.
+    /// Whether this server signs anything: access tokens, the tokens of OpenID Connect, or responses for a
+    /// client that wants them signed.
     pub(crate) fn signs(&self) -> bool {
         let resources = self.tokens.resources.iter().map(|resource| resource.access_tokens);
         let clients = self.clients.iter().map(|client| client.metadata().access_tokens);
@@ -144,7 +144,7 @@ impl Reader {
         KeySettings { algorithms, file, schedule }
     }
 
-    /// `algorithms`, or `algorithm` where there is one only.
+    /// `algorithms`, or `algorithm` if there is only one.
     fn algorithms(&mut self, entry: &mut Table) -> Option<Vec<Algorithm>> {
         let one: Option<String> = self.may(entry, "keys", "algorithm");
         let several: Option<Vec<String>> = self.may(entry, "keys", "algorithms");
@@ -169,7 +169,7 @@ impl Reader {
         Some(algorithms).filter(|algorithms| !algorithms.is_empty())
     }
 
-    /// What the tokens' part of the file cannot see alone.
+    /// Checks of the token settings that involve other parts of the file.
     pub(crate) fn whole_tokens(&mut self, config: &Config, client_ids: &HashSet<&str>) {
         let Tokens { audience, resources, keys, .. } = &config.tokens;
         let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Takes a TOML file apart, entry by entry, so that one mistake does not hide the next.
+//! Reads a TOML file entry by entry, so that one mistake does not hide the next.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use toml::{Table, Value};
 
 use crate::vault::Vault;
 
-/// Collects what is wrong with a file.
+/// Collects the mistakes of a file.
 #[derive(Default)]
 pub(crate) struct Reader {
     pub(crate) mistakes: Vec<String>,
-    /// The secrets that the server has to open again.
+    /// Seals the secrets that the server has to open again.
     pub(crate) vault: Arc<Vault>,
 }
 
 impl Reader {
-    /// What `key` has, if it is there.
+    /// The value of `key`, if it is present.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, file: &mut Table, key: &str) -> Option<T> {
         let value = file.remove(key)?;
         self.decode(key, value)
     }
 
-    /// What `key` has; it has to be there.
+    /// The value of `key`, which is required.
     pub(crate) fn must<T: DeserializeOwned>(
         &mut self,
         entry: &mut Table,
@@ -35,7 +35,7 @@ impl Reader {
         self.may(entry, place, key)
     }
 
-    /// What `key` of an entry has, if it is there.
+    /// The value of `key` in an entry, if it is present.
     pub(crate) fn may<T: DeserializeOwned>(
         &mut self,
         entry: &mut Table,
@@ -46,7 +46,7 @@ impl Reader {
         self.decode(&format!("{place}.{key}"), value)
     }
 
-    /// A secret: its value is not repeated, whatever is wrong with it.
+    /// Reads a secret. Mistakes never repeat its value.
     pub(crate) fn secret(&mut self, place: &str, value: Value) -> Option<String> {
         match value {
             Value::String(text) if !text.is_empty() => Some(text),
@@ -61,7 +61,7 @@ impl Reader {
         value.try_into().map_err(|error| self.mistakes.push(format!("{place}: {}", one_line(&error)))).ok()
     }
 
-    /// Reads the entries of `[[key]]`, each under a name that people find: its place and its own name.
+    /// Reads the entries of `[[key]]`. Mistakes name an entry by its position and its own name.
     pub(crate) fn each<T>(
         &mut self,
         file: &mut Table,
@@ -84,7 +84,7 @@ impl Reader {
             .collect()
     }
 
-    /// Whatever has not been taken by now is a name that no one knows.
+    /// Reports every key that has not been taken by now as unknown.
     pub(crate) fn nothing_left(&mut self, entry: &Table, place: &str, known: &str) {
         for key in entry.keys() {
             self.mistakes.push(format!("{place}: unknown key `{key}`; known are {known}"));
@@ -92,13 +92,13 @@ impl Reader {
     }
 }
 
-/// The entries' own names, those of broken entries too.
+/// The names of the entries, including broken ones.
 pub(crate) fn names(file: &Table, list: &str, key: &str) -> Vec<String> {
     let entries = file.get(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     entries.iter().filter_map(|entry| Some(entry.get(key)?.as_str()?.to_owned())).collect()
 }
 
-/// Where the text is not TOML, and why.
+/// Describes where the text is not valid TOML, and why.
 pub(crate) fn syntax_error(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;

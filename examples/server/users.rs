@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-/// Argon2 takes much memory: this many run at once, and the others wait.
+/// Argon2 needs much memory, so only this many checks run at once, and the others wait.
 const SLOW_CHECKS: usize = 4;
 const LONGEST_PASSWORD: usize = 1024;
 
@@ -20,21 +20,21 @@ pub(crate) struct User {
     /// The user's `sub` in tokens; it never changes and is never reused.
     pub(crate) sub: String,
     password: Password,
-    /// What applications may learn about the user, by the names of OpenID Connect.
+    /// What applications may learn about the user, by OpenID Connect claim names.
     pub(crate) claims: Map<String, Value>,
-    /// The digest of the PIN with which the user can sign in in a stronger way, if there is one.
+    /// The digest of the PIN for a stronger sign-in, if the user has one.
     pin: Option<[u8; 32]>,
 }
 
 enum Password {
-    /// SHA-256 of a password that the file holds in the clear.
+    /// SHA-256 of a password that is in plain text in the file.
     Plain([u8; 32]),
     /// A PHC string.
     Argon2(String),
 }
 
 impl User {
-    /// `password` is a PHC string of Argon2, or the password itself.
+    /// `password` is an Argon2 PHC string, or the password itself.
     pub(crate) fn new(
         username: String,
         sub: String,
@@ -54,7 +54,7 @@ impl User {
         Self { pin: pin.map(|pin| Sha256::digest(pin).into()), ..self }
     }
 
-    /// Names what applications may learn about the user.
+    /// Sets what applications may learn about the user.
     pub(crate) fn with_claims(self, claims: Map<String, Value>) -> Self {
         Self { claims, ..self }
     }
@@ -92,7 +92,7 @@ pub(crate) fn hash(password: &str) -> password_hash::Result<String> {
 pub(crate) struct Users {
     by_name: HashMap<String, Arc<User>>,
     by_sub: HashMap<String, Arc<User>>,
-    /// Checked in place of a hash that is not there, so that the time tells nothing about a name.
+    /// Checked when there is no hash to check, so that the time does not reveal whether a name exists.
     decoy: Option<String>,
     slow_checks: Semaphore,
 }
@@ -116,7 +116,7 @@ impl Users {
         self.by_sub.get(sub)
     }
 
-    /// The user, if name and password are right. An unknown name costs what a wrong password costs.
+    /// The user, if name and password are right. An unknown name takes as long as a wrong password.
     pub(crate) async fn authenticate(&self, username: &str, password: &str) -> Option<Arc<User>> {
         if password.len() > LONGEST_PASSWORD {
             return None;

@@ -1,5 +1,5 @@
-//! The secrets of clients that MACs are made with (`client_secret_jwt`, `id_token`s by HS256), and
-//! `sealing_key` of the configuration file.
+//! The client secrets that are used for MACs (`client_secret_jwt`, `id_token`s with HS256), and `sealing_key`
+//! of the configuration file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use toml::Table;
 use crate::config::Config;
 use crate::toml_reader::Reader;
 
-/// Encrypts the secrets; what it returns is stored with the client.
+/// Encrypts the secrets; the ciphertext is stored with the client.
 pub(crate) struct Vault {
     key: [u8; 32],
     /// Whether the key outlives this process.
     pub(crate) is_durable: bool,
 }
 
-/// A text of this many bytes can be a random one of 128 bits, in hexadecimal digits.
+/// Enough for 128 random bits in hexadecimal digits.
 const MIN_SEALING_KEY: usize = 32;
 
 impl Vault {
@@ -54,7 +54,7 @@ impl Vault {
 }
 
 impl Default for Vault {
-    /// With a key of this process.
+    /// With a random key of this process.
     fn default() -> Self {
         Self { key: rand::random(), is_durable: false }
     }
@@ -79,7 +79,7 @@ impl fmt::Debug for Vault {
 }
 
 impl Reader {
-    /// Before the clients, whose secrets are sealed under it.
+    /// Must be read before the clients, whose secrets are sealed with it.
     pub(crate) fn sealing_key(&mut self, file: &mut Table) {
         let value = file.remove("sealing_key");
         let Some(key) = value.and_then(|value| self.secret("sealing_key", value)) else { return };
@@ -96,7 +96,7 @@ impl Config {
         self.vault.is_durable || self.clients.iter().any(|client| client.metadata().needs_sealed_secret())
     }
 
-    /// Whether a client that registers itself can outlive the key of its secret.
+    /// Whether a client that registers itself can outlive the key that its secret is sealed with.
     pub(crate) fn forgets_secrets(&self) -> bool {
         let registers = self.registration.is_some() && self.openid.is_some() && self.store != "memory";
         self.seals() && !self.vault.is_durable && registers

@@ -1,16 +1,16 @@
-//! The sessions of visitors who are not signed in, which strangers can multiply.
+//! The sessions of visitors who are not signed in. Strangers can create any number of them.
 //!
-//! Each network has room for a few, and where all rooms are full, the network with the most makes room: a
-//! flood evicts only its own sessions.
+//! Each network may have a limited number of sessions. When the total is reached, the network with the most
+//! sessions loses its oldest one, so a flood evicts only its own sessions.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Of one network: an office behind one address opens fewer sign-in pages an hour.
+/// The limit per network: an office behind one address opens fewer sign-in pages per hour.
 const OF_ONE_NETWORK: usize = 200;
 
-/// Sessions by their keys, and by the network that opened each.
+/// Sessions by key, and by the network that opened them.
 pub(crate) struct Visitors<K, V> {
     lifetime: Duration,
     capacity: usize,
@@ -24,7 +24,7 @@ struct Visit<V> {
     session: V,
 }
 
-/// An IPv4 address, the first 64 bits of an IPv6 address, or nothing that is known.
+/// An IPv4 address, the first 64 bits of an IPv6 address, or `None` if unknown.
 type Network = Option<u128>;
 
 impl<K: Clone + Eq + std::hash::Hash, V> Visitors<K, V> {
@@ -69,7 +69,7 @@ impl<K: Clone + Eq + std::hash::Hash, V> Visitors<K, V> {
         });
     }
 
-    /// Of networks that have as many as each other, the one whose oldest session is the oldest.
+    /// Among networks with equally many sessions, picks the one with the oldest session.
     fn drop_oldest_of_the_largest(&mut self) {
         let oldest = |own: &VecDeque<(Instant, K)>| own.front().map(|(until, _)| std::cmp::Reverse(*until));
         let largest = self.networks.iter().max_by_key(|(_, own)| (own.len(), oldest(own)));
@@ -89,7 +89,7 @@ impl<K: Clone + Eq + std::hash::Hash, V> Visitors<K, V> {
 fn network_of(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.to_bits().into(),
-        // Above every IPv4 address: no network that routes begins with 64 zeros.
+        // Larger than every IPv4 address: no routable network begins with 64 zero bits.
         IpAddr::V6(v6) => v6.to_bits() & !u128::from(u64::MAX),
     }
 }

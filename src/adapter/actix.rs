@@ -107,9 +107,9 @@ pub async fn read(request: &HttpRequest, payload: web::Payload) -> Request {
     read
 }
 
-/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found;
-/// else a [`Certificate`](crate::http::Certificate) among the extensions of the request or the data of its
-/// connection, which you may put there. See [`Request::certificate`](crate::http::Request::certificate).
+/// Like [`read`], without the body. The client certificate is the one that a [`ForwardedCertificateLayer`]
+/// found; else a [`Certificate`](crate::http::Certificate) among the extensions of the request or the data of
+/// its connection, which you may put there. See [`Request::certificate`](crate::http::Request::certificate).
 pub fn read_head(request: &HttpRequest) -> Request {
     let mut read = Request::new(Method::from(request.method().as_str()));
     let fields = request.headers();

@@ -1,4 +1,4 @@
-//! [`Authorized`]: the access of a request, as an extractor of any framework gives it to a handler.
+//! [`Authorized`]: an extractor, for every framework, that gives a handler the access of a request.
 
 use std::fmt;
 use std::marker::PhantomData;

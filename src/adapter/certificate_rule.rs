@@ -20,7 +20,7 @@ impl CertificateRule {
         Self { certificates, audit: None }
     }
 
-    /// The same, with an audit for fields that no proxy sent, and for malformed ones.
+    /// Sets the audit for fields that no proxy sent, and for malformed ones.
     pub(super) fn audit(&self, audit: impl Audit + 'static) -> Self {
         Self { certificates: self.certificates.clone(), audit: Some(Arc::new(audit)) }
     }

@@ -1,6 +1,6 @@
 //! The client certificate of a request, if the host's own proxy ends TLS. Independent of frameworks.
 //!
-//! The proxy writes the certificate into a header field. Anyone else can write that field, too, so it counts
+//! The proxy writes the certificate into a header field. Anyone else can also write that field, so it is read
 //! only from listed peers, and the proxy must remove the field from its client's request.
 
 use std::borrow::Cow;
@@ -111,7 +111,7 @@ impl ForwardedCertificates {
     }
 
     /// The proxy forwards only certificates whose chain it verified: nginx with `ssl_verify_client on`,
-    /// HAProxy with `verify required`. Without this, its certificates do not count for `tls_client_auth`.
+    /// HAProxy with `verify required`. Without this, its certificates cannot be used for `tls_client_auth`.
     #[must_use]
     pub fn chain_is_verified(self) -> Self {
         Self { chain: Chain::Checked, ..self }
@@ -139,9 +139,8 @@ impl ForwardedCertificates {
     /// `None` if the proxy's client presented no certificate.
     ///
     /// # Errors
-    /// See [`ForwardedCertificateError`]. One that is
-    /// [`NotFromProxy`](ForwardedCertificateError::NotFromProxy) is a request without a certificate; the
-    /// others are answered with 400.
+    /// See [`ForwardedCertificateError`]. Treat [`NotFromProxy`](ForwardedCertificateError::NotFromProxy) as
+    /// a request without a certificate; answer the others with 400.
     pub fn read<'a>(
         &self,
         peer: IpAddr,
@@ -155,7 +154,7 @@ impl ForwardedCertificates {
             return Err(ForwardedCertificateError::NotFromProxy);
         }
         let [field] = sent[..] else { return Err(ForwardedCertificateError::Repeated) };
-        // What nginx and HAProxy write without a certificate.
+        // nginx and HAProxy write this if there is no certificate.
         if field.is_empty() || field == "-" {
             return Ok(None);
         }
@@ -225,7 +224,7 @@ fn der_of_pem(pem: &[u8]) -> Option<Vec<u8>> {
     decode(&body)
 }
 
-/// A `+` is literal.
+/// Decodes percent escapes; a `+` is literal.
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();

@@ -2,10 +2,11 @@
 
 use crate::http::{Headers, Method, Request};
 
-/// Only the pages for development read `Host`, so without their feature no request pays for the look.
+/// Only the pages for development read `Host`, so without their feature no request pays for the check.
 const READS_PAGES: bool = cfg!(feature = "dev_pages");
 
-/// Copies what the core reads of a request with this method. `values` finds the values of a field.
+/// Copies the fields that the core reads from a request with this method. `values` finds the values of a
+/// field.
 pub(super) fn copy_header_fields<'a, V>(read: &mut Request, values: impl Fn(&'static str) -> V)
 where
     V: Iterator<Item = &'a [u8]>,
@@ -16,7 +17,7 @@ where
     };
     let lists = [
         (true, Headers::READ),
-        // Introspection is a `POST`, so no other request pays for the look.
+        // Introspection is a `POST`, so no other request pays for the check.
         (read.method == Method::Post && accepts(b"jwt"), Headers::READ_OF_SIGNED_ANSWERS),
         (read.method == Method::Options, Headers::READ_OF_A_PREFLIGHT),
         (READS_PAGES && accepts(b"text/html"), Headers::READ_OF_A_PAGE),
@@ -41,7 +42,7 @@ pub(super) fn copy_these<'a, V>(
     }
 }
 
-/// A field that is not text is copied as an empty one, so that it is malformed and not absent.
+/// A field that is not text is copied as an empty one, so that it counts as malformed and not as absent.
 fn text(value: &[u8]) -> &str {
     match value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~')) {
         true => std::str::from_utf8(value).unwrap_or_default(),
@@ -53,7 +54,7 @@ fn text(value: &[u8]) -> &str {
 mod tests {
     use super::*;
 
-    /// The names and values that are copied of a request with these fields.
+    /// The names and values that are copied from a request with these fields.
     fn copied(method: Method, sent: &[(&str, &[u8])]) -> Vec<(&'static str, String)> {
         let mut read = Request::new(method);
         copy_header_fields(&mut read, |name| {

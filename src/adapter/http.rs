@@ -90,9 +90,9 @@ where
     read
 }
 
-/// The same without the body. The client certificate is the one that a [`ForwardedCertificateLayer`] found;
-/// else a [`Certificate`](crate::http::Certificate) among the request's extensions, which your own layer may
-/// put there; else that of the framework's connection. See
+/// Like [`read`], without the body. The client certificate is the one that a [`ForwardedCertificateLayer`]
+/// found; else a [`Certificate`](crate::http::Certificate) among the request's extensions, which your own
+/// layer may put there; else that of the framework's connection. See
 /// [`Request::certificate`](crate::http::Request::certificate).
 pub fn read_parts(parts: &Parts) -> Request {
     let mut read = Request::new(Method::from(parts.method.as_str()));
@@ -115,12 +115,12 @@ pub fn destination(parts: &Parts) -> Destination<'_> {
     Destination::new(authority.unwrap_or_default(), parts.uri.path())
 }
 
-/// Whether the limit, ours or one of a layer outside, ended the body.
+/// Whether a limit ended the body: that of this adapter, or one of an outer layer.
 fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
 }
 
-/// The response with any kind of body.
+/// Converts a response to one with any type of body.
 impl<B: From<Vec<u8>>> From<Response> for ::http::Response<B> {
     fn from(answer: Response) -> Self {
         let mut response = Self::new(B::from(answer.body));

@@ -1,5 +1,5 @@
-//! Adapters: two conversions and a router each, without OAuth rules. [`TrustedProxies`] finds the address of
-//! the client behind proxies.
+//! Adapters for web frameworks: each is two conversions and a router, without OAuth rules. [`TrustedProxies`]
+//! finds the address of the client behind proxies.
 //!
 //! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything
 //! that uses the types of the crate `http` (hyper, lambda_http; poem by its `tower-compat`); `axum` is built

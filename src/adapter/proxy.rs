@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-/// The most proxies of one host that a request crosses.
+/// The maximum number of the host's proxies that a request passes.
 const MOST_HOPS: usize = 16;
 
 /// Which peers are trusted proxies, whose forwarding headers are read. By default none.
@@ -63,12 +63,12 @@ impl TrustedProxies {
         Self(Rule::NoOne)
     }
 
-    /// The proxies are at these addresses and in these networks, say `127.0.0.1` or `10.0.0.0/8`. Of the hops
-    /// in the header, the last one that is not in the list is the client. The headers of any other peer are
-    /// ignored.
+    /// The proxies are at these addresses and in these networks, for example `127.0.0.1` or `10.0.0.0/8`. Of
+    /// the hops in the header, the last one that is not in the list is the client. The headers of any other
+    /// peer are ignored.
     ///
     /// # Errors
-    /// One of them is no address and no network.
+    /// One of them is neither an address nor a network.
     pub fn networks<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Result<Self, ProxyError> {
         let read = list.into_iter().map(|text| Network::parse(text.as_ref()));
         Ok(Self(Rule::Networks(read.collect::<Result<_, _>>()?)))
@@ -105,7 +105,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether this address is listed. A rule by hops lists none.
+    /// Whether this address is listed. A rule by hops has no list.
     pub(super) fn lists(&self, address: IpAddr) -> bool {
         match &self.0 {
             Rule::Networks(_) => self.is_proxy(address.to_canonical()),
@@ -122,7 +122,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Walks from the peer outwards.
+    /// Finds the client by walking from the peer outwards.
     fn choose(&self, peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut hops = hops.take(MOST_HOPS.max(match self.0 {
             Rule::Hops(count) => usize::from(count),
@@ -182,7 +182,7 @@ impl Network {
         address.is_ipv4() == self.address.is_ipv4() && self.masked(address) == bits(self.address)
     }
 
-    /// The bits of the prefix, those of IPv4 behind 96 zeros.
+    /// The bits of the prefix; IPv4 addresses are preceded by 96 zeros.
     fn masked(self, address: IpAddr) -> u128 {
         let width: u32 = if self.address.is_ipv4() { 32 } else { 128 };
         let behind = width - u32::from(self.prefix);
@@ -198,7 +198,7 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// The hops of one `X-Forwarded-For` field, the last one first; `None` for what is no address.
+/// The hops of one `X-Forwarded-For` field, the last one first; `None` for a hop that is not an address.
 fn listed(field: &str) -> impl Iterator<Item = Option<IpAddr>> {
     field.rsplit(',').map(|hop| node(hop.trim_matches([' ', '\t'])))
 }
@@ -246,7 +246,7 @@ fn elements(field: &str) -> Option<Vec<Option<IpAddr>>> {
     }
 }
 
-/// `token "=" ( token / quoted-string )`, and what is behind it.
+/// `token "=" ( token / quoted-string )`, and the rest of the text.
 fn pair(text: &str) -> Option<(&str, String, &str)> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let token_end = |text: &str| text.bytes().position(|b| !is_token(b)).unwrap_or(text.len());

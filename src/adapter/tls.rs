@@ -21,7 +21,7 @@ use crate::http::Certificate;
 ///
 /// The handshake proves only that the client has the private key of its certificate: self-signed, expired and
 /// unknown certificates pass. The chain is verified afterwards, and the [`Certificate`] has the result. So
-/// one port serves clients with a certificate of an authority (`tls_client_auth`), with a self-signed one
+/// one port serves clients with a certificate from an authority (`tls_client_auth`), with a self-signed one
 /// (`self_signed_tls_client_auth`), and without one.
 ///
 /// **The valid chains decide who can use `tls_client_auth`.** List only authorities that issue certificates
@@ -145,7 +145,7 @@ impl ClientCertVerifier for AnyCertificate {
         self.0.is_required
     }
 
-    /// None: a client chooses its certificate itself.
+    /// No hints, so that a client chooses its certificate itself.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -64,7 +64,7 @@ impl ValidatedAssertion {
         if issuer.is_id_jag() && (jti.is_none() || wire.iat.is_none() || given_to_asker.is_none())
                                                                  { return Err(Flaw::ClaimMissing.into()) }
         if given_to_asker == Some(false)                         { return Err(Flaw::ForAnotherClient.into()) }
-        // A restriction that is not understood here makes the assertion invalid.
+        // A restriction that this server does not support makes the assertion invalid.
         if wire.cnf.is_some()                                    { return Err(Flaw::Bound.into()) }
         if wire.act.is_some()                                    { return Err(Flaw::Delegated.into()) }
         if wire.authorization_details.is_some()                  { return Err(Flaw::DetailsUnsupported.into()) }
@@ -131,7 +131,7 @@ impl ValidatedAssertion {
     }
 }
 
-/// Whether it is for this server alone, so no other server can use it here.
+/// Whether it is only for this server: otherwise another server in the audience could use it here.
 fn is_for_us(audience: &Audience, issuer: &AssertionIssuer, ask: &ExtensionAsk<'_>) -> bool {
     let names = audience.as_slice();
     match issuer.is_id_jag() {

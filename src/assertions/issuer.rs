@@ -1,4 +1,4 @@
-//! [`AssertionIssuer`]: whose assertions are taken, and by which keys.
+//! [`AssertionIssuer`]: an issuer whose assertions are accepted, and its keys.
 
 use std::fmt;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct AssertionIssuer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// RFC 7523 as it is.
+    /// Plain RFC 7523.
     Plain,
     /// draft-ietf-oauth-identity-assertion-authz-grant.
     IdJag,

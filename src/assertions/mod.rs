@@ -81,7 +81,7 @@ pub struct JwtBearer {
 }
 
 impl JwtBearer {
-    /// With the host's policy, which maps subjects to users. No issuer is trusted yet: see
+    /// Uses the host's policy, which maps subjects to users. No issuer is trusted yet: see
     /// [`issuer`](Self::issuer).
     pub fn new(policy: impl AssertionPolicy + 'static) -> Self {
         let terms = ExtensionTerms::default().single_use();
@@ -104,8 +104,8 @@ impl JwtBearer {
         Self { terms: self.terms.public_clients(), ..self }
     }
 
-    /// Lets an [`Entitlement`] have a refresh token. Then access continues without its issuer, which RFC 7521
-    /// section 4.1 advises against.
+    /// Lets an [`Entitlement`] have a refresh token. The client then keeps its access without a new
+    /// assertion, which RFC 7521 section 4.1 advises against.
     pub fn refresh_tokens(self) -> Self {
         Self { terms: self.terms.refresh_tokens(), ..self }
     }

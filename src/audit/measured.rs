@@ -1,4 +1,4 @@
-//! Measurements: responses, and calls of the host's parts.
+//! Measurements of responses, and of calls to the host's parts.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::error::{BackendError, CommitError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answered {
-    /// Where.
+    /// The endpoint that answered.
     pub endpoint: Endpoint,
     /// The HTTP status of the answer.
     pub status: u16,
@@ -22,17 +22,17 @@ pub struct Answered {
     pub peer: Option<IpAddr>,
 }
 
-/// A call of one of the host's parts. What a part answers directly from memory
+/// A call to one of the host's parts. What a part answers directly from memory
 /// ([`try_load`](crate::TokenStore::try_load), [`try_client`](crate::client::ClientRegistry::try_client)) is
 /// not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Called {
-    /// Which.
+    /// What was called.
     pub call: HostCall,
     /// How long it took, at most as long as [`Policy::store_deadline`](crate::Policy::store_deadline).
     pub took: Duration,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: CallOutcome,
 }
 
@@ -84,17 +84,17 @@ impl HostCall {
     }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallOutcome {
     /// It was answered.
     Done,
-    /// A conditional write found another version: two requests met.
+    /// A conditional write found another version, because of a concurrent request.
     Conflict,
     /// The part failed.
     Failed,
-    /// It did not answer before the deadline.
+    /// The part did not answer before the deadline.
     Late,
 }
 

@@ -23,7 +23,7 @@ use super::{Answered, Audit, Called, Event, EventKind};
 pub struct MetricsAudit;
 
 impl MetricsAudit {
-    /// Describes each of them to the recorder that is installed now.
+    /// Describes each metric to the recorder that is installed now.
     #[must_use]
     pub fn new() -> Self {
         describe_counter!("grantor_requests_total", "Requests that were answered");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Audit, Event, EventKind};
 use crate::error::Reason;
 
-/// Only in debug builds: what a program writes to standard error is its own business.
+/// Only in debug builds: a library should not write to the standard error of a program in production.
 const WRITES: bool = cfg!(debug_assertions);
 
 /// Writes faults to standard error, the first of each kind.
@@ -38,7 +38,7 @@ impl StandardError {
 impl Audit for StandardError {
     fn record(&self, event: &Event<'_>) {
         if let Some(line) = self.line(event) {
-            // Nothing is left to tell where it cannot be written.
+            // If standard error cannot be written to, there is nowhere else to report it.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }

@@ -9,7 +9,7 @@ use crate::grant::Subject;
 /// request at one of the server's endpoints is a span `request` with its `endpoint`, and its response an
 /// event at `debug` with `endpoint`, `status`, `took` and `peer`.
 ///
-/// Each has these fields, as far as the event knows them:
+/// Each has these fields, where the event has them:
 ///
 /// | field | value |
 /// | --- | --- |
@@ -34,7 +34,7 @@ impl TracingAudit {
     }
 }
 
-/// `tracing` wants the level as a constant.
+/// `tracing` needs the level as a constant.
 macro_rules! write_at {
     ($level:ident, $event:expr) => {
         tracing::$level!(

@@ -1,4 +1,4 @@
-//! [`Algorithm`]: the signature algorithms there are.
+//! [`Algorithm`]: the supported signature algorithms.
 
 use std::fmt;
 

@@ -125,7 +125,7 @@ impl Confirmation {
         }
     }
 
-    /// The same for an optional key.
+    /// The `token_type` of a token with an optional key.
     pub(crate) fn token_type_of(key: Option<&Self>) -> &'static str {
         key.map_or(BEARER, Self::token_type)
     }
@@ -137,7 +137,7 @@ impl Confirmation {
     }
 }
 
-/// The known members of `cnf`. With any other member, the whole is refused.
+/// The known members of `cnf`. A `cnf` with any other member is refused.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Members {
@@ -218,7 +218,7 @@ mod tests {
         let text = Thumbprint::new([255; 32]).to_string();
         assert_eq!(text.len(), 43);
         assert_eq!(Thumbprint::parse(&text), Some(Thumbprint::new([255; 32])));
-        // The last character has two unused bits.
+        // The last character encodes two unused bits, so this text decodes to the same bytes.
         let twin = format!("{}9", &text[..42]);
         for bad in [twin.as_str(), "", &text[..42], &format!("{text}=")] {
             assert_eq!(Thumbprint::parse(bad), None, "{bad}");

@@ -20,7 +20,7 @@ pub(crate) struct Attribute {
 enum Value {
     /// A string of any type, in comparable form.
     Text(String),
-    /// The DER of anything else.
+    /// The DER of a value that is not a string.
     Der(Vec<u8>),
 }
 
@@ -93,8 +93,8 @@ impl DistinguishedName {
 }
 
 impl Attribute {
-    /// One of a certificate: its type as a dotted number; the tag, the content and the whole DER of its
-    /// value.
+    /// An attribute of a certificate, from its type as a dotted number, and the tag, the content and the
+    /// whole DER of its value.
     pub(crate) fn of_der(kind: String, tag: u32, content: &[u8], whole: &[u8]) -> Self {
         let text = match tag {
             UTF8 | PRINTABLE | IA5 => std::str::from_utf8(content).ok().and_then(comparable),
@@ -104,7 +104,7 @@ impl Attribute {
         Self { kind, value: text.map_or_else(|| Value::Der(whole.to_vec()), Value::Text) }
     }
 
-    /// `type=value`, and how it ends: with `,` or `+` or the text.
+    /// Parses `type=value`. Returns it with the `,` or `+` that ends it, and the rest of the text.
     fn parse(text: &str) -> Option<(Self, Option<char>, &str)> {
         let (name, rest) = text.split_once('=')?;
         let kind = kind(name.trim_matches(' '))?;
@@ -138,7 +138,7 @@ const IA5: u32 = 22;
 const BMP: u32 = 30;
 
 impl Value {
-    /// A value that the text gives as DER. A short string is decoded.
+    /// A value that the text gives as hexadecimal DER, after `#`. A short string is decoded.
     fn of_hex(der: Vec<u8>) -> Option<Self> {
         let [tag, length, content @ ..] = der.as_slice() else { return None };
         let is_short = *length < 0x80 && usize::from(*length) == content.len();

@@ -34,12 +34,12 @@ impl FreshSecrets {
         Self { grant: GrantId::new(grant), first: Secret::new(first), second: Secret::new(second) }
     }
 
-    /// The same for a grant that already has its id.
+    /// Replaces the drawn id, for a grant that already has one.
     pub(crate) fn of_grant(self, grant: GrantId) -> Self {
         Self { grant, ..self }
     }
 
-    /// The same every time, for tests and replays. Never for a running server.
+    /// The same secrets every time, for tests and replays. Never for a running server.
     #[must_use]
     pub fn fixed(seed: &str) -> Self {
         struct Fixed<'a>(&'a str);

@@ -1,4 +1,4 @@
-//! Handles: the opaque texts that clients hold, `prefix + base64url(grant id ‖ secret)`.
+//! Handles: the opaque codes and tokens that clients hold, `prefix + base64url(grant id ‖ secret)`.
 //!
 //! A handle contains the id of its grant, so every use is one read by primary key and no index. Its encoding
 //! is canonical: 48 bytes are 64 characters without a spare bit.
@@ -152,7 +152,7 @@ impl Prefixes {
         }
     }
 
-    /// Whether scanners and parsers can distinguish the kinds.
+    /// Whether scanners and parsers can distinguish the kinds by their prefixes.
     pub(crate) fn are_distinct(&self) -> bool {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         let fine = |p: &str| p.len() <= 16 && p.bytes().all(legal);
@@ -169,7 +169,7 @@ impl Prefixes {
 pub struct Handle {
     /// The grant that it names.
     pub grant: GrantId,
-    /// The half that only its holder knows.
+    /// The secret half, which only the holder knows.
     pub secret: Secret,
 }
 

@@ -1,4 +1,4 @@
-//! [`NumericDate`]: a moment as tokens name it.
+//! [`NumericDate`]: a point in time in a JWT.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -18,12 +18,12 @@ impl NumericDate {
         self.0
     }
 
-    /// The second of a moment.
+    /// Drops the fraction of a second.
     pub(crate) fn of(moment: DateTime<Utc>) -> Self {
         Self(moment.timestamp())
     }
 
-    /// As a moment.
+    /// The same as a `DateTime`; `None` if it is out of range.
     pub(crate) fn moment(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.0, 0)
     }

@@ -46,7 +46,7 @@ impl CodeChallenge {
     /// Reads the `code_challenge` of an authorization request.
     ///
     /// # Errors
-    /// [`ValueError::CodeChallenge`] if it cannot be the digest of anything.
+    /// [`ValueError::CodeChallenge`] if it is not the encoding of a SHA-256 digest.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
         if text.len() != 43 {
             return Err(ValueError::CodeChallenge);

@@ -2,7 +2,7 @@
 
 use form_urlencoded::byte_serialize;
 
-/// The URI with these parameters after its own query. It has no fragment.
+/// Appends these parameters to the query of a URI, which must have no fragment.
 pub(crate) fn with_parameters<'a>(
     uri: &str,
     parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -11,7 +11,7 @@ pub(crate) fn with_parameters<'a>(
     behind(uri, joint, parameters)
 }
 
-/// The URI, this character, and the parameters.
+/// Appends the parameters to the URI, after this character.
 pub(crate) fn behind<'a>(
     uri: &str,
     joint: char,

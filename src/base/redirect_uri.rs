@@ -25,7 +25,8 @@ impl RedirectUri {
         Self::register_with::<&str>(text, &[])
     }
 
-    /// The same where the host names private-use schemes without a dot, such as `cursor`, in lower case.
+    /// Like [`register`](Self::register), and also allows these private-use schemes without a dot, such as
+    /// `cursor`, in lower case.
     ///
     /// # Errors
     /// What is wrong with it, for the developer.
@@ -248,13 +249,13 @@ pub enum RedirectUriError {
     /// `https:` without a host.
     #[error("it has no host")]
     NoHost,
-    /// RFC 3986 section 3.2.3 has no upper limit, TCP has.
+    /// RFC 3986 section 3.2.3 sets no upper limit, but TCP does.
     #[error("its port is larger than 65535")]
     Port,
     /// RFC 9700 section 2.6.
     #[error("plain http is only for 127.0.0.1, [::1] and localhost")]
     PlainHttp,
-    /// RFC 8252 section 7.1; this also keeps `javascript:` and its like out.
+    /// RFC 8252 section 7.1; this also excludes `javascript:` and the like.
     #[error(
         "a private-use scheme must be a reversed domain name, like com.example.app, or one that the host names"
     )]

@@ -1,22 +1,22 @@
-//! The key of a one-time identifier.
+//! The key of a single-use identifier.
 
 use std::fmt;
 
 use super::secret::{Digest, Fingerprint};
 
-/// The digest of a one-time identifier and of the space that it is unique in.
+/// The digest of a single-use identifier and of the namespace in which it is unique.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReplayKey([u8; 32]);
 
 impl ReplayKey {
-    /// The key of `id` in `space`, say the `jti` of one client's assertions.
+    /// The key of `id` in the namespace `space`, for example of a `jti` among one client's assertions.
     #[must_use]
     pub fn new(space: &str, id: &str) -> Self {
         let text = format!("{}:{space}{id}", space.len());
         Self(*Digest::of("grantor:replay:v1", text.as_bytes()).expose())
     }
 
-    /// The same, unique in a wider space as well.
+    /// The same key within another namespace, such as one server's.
     pub(crate) fn within(&self, space: &str) -> Self {
         let id: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
         Self::new(space, &id)

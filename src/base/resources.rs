@@ -73,7 +73,8 @@ impl fmt::Debug for ResourceId {
     }
 }
 
-/// The resources of a request or a grant; mostly none or one. A thin pointer, because every grant has one.
+/// The resources of a request or a grant; mostly none or one. A thin pointer, because every grant has this
+/// field.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResourceIndicators(Option<Arc<Box<[ResourceId]>>>);
@@ -90,7 +91,7 @@ impl ResourceIndicators {
         Self(Some(Arc::new([id].into())))
     }
 
-    /// These and those, each once.
+    /// The resources of both, each once.
     pub(crate) fn and(&self, others: &Self) -> Result<Self, ValueError> {
         match (self.is_empty(), others.is_empty()) {
             (_, true) => Ok(self.clone()),
@@ -126,7 +127,7 @@ impl ResourceIndicators {
     }
 }
 
-/// Each once.
+/// A repeated resource counts once.
 impl FromIterator<ResourceId> for ResourceIndicators {
     fn from_iter<I: IntoIterator<Item = ResourceId>>(resources: I) -> Self {
         let mut named = Vec::new();

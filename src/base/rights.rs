@@ -2,8 +2,8 @@
 
 use super::{AuthorizationDetails, Confirmation, ResourceIndicators, Scope};
 
-/// Everything that a grant or a token permits. Everything issued carries this whole value, so a new dimension
-/// is a field here and a rule in `issuance/rights.rs`, and cannot be forgotten elsewhere.
+/// Everything that a grant or a token permits. Everything that is issued carries this whole value. So a new
+/// kind of right is a field here and a rule in `issuance/rights.rs`, and no other place can forget it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccessRights {
     pub(crate) scope: Scope,
@@ -15,7 +15,7 @@ pub(crate) struct AccessRights {
     pub(crate) confirmation: Option<Confirmation>,
 }
 
-/// The parts: a grant stores them where they take the least memory.
+/// The rights by reference: a grant stores their parts separately, where they take the least memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RightsRef<'a> {
     pub(crate) scope: &'a Scope,

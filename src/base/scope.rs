@@ -72,7 +72,7 @@ impl Scope {
         self.filtered(|token| other.contains(token))
     }
 
-    /// The tokens that are in either. It can have more than a request may name.
+    /// The tokens that are in either. It can have more tokens than a request may name.
     #[must_use]
     pub fn union(&self, other: &Scope) -> Self {
         let new = other.iter().filter(|token| !self.contains(token));
@@ -86,7 +86,7 @@ impl Scope {
         self.filtered(|own| own != token)
     }
 
-    /// The tokens that satisfy this; the same text, if all do.
+    /// The tokens that satisfy a predicate; shares the text if all do.
     pub(crate) fn filtered(&self, holds: impl Fn(&str) -> bool) -> Self {
         match self.iter().all(&holds) {
             true => self.clone(),
@@ -100,7 +100,7 @@ impl Scope {
         self.0.is_none()
     }
 
-    /// The tokens between single spaces.
+    /// The tokens, separated by single spaces.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
@@ -132,7 +132,8 @@ impl Scope {
     }
 }
 
-/// Whether a text is in the form of [`Scope::as_str`]: few tokens, each once, separated by single spaces.
+/// Whether a text is already in the form of [`Scope::as_str`]: not too many tokens, each once, separated by
+/// single spaces.
 fn is_canonical(text: &str) -> bool {
     const FEW: usize = 8;
     let tokens = || text.split(' ');

@@ -38,21 +38,21 @@ impl Secret {
         Self(self.0)
     }
 
-    /// A secret derived from this one and other data, and from neither alone.
+    /// A secret derived from this one and other data; neither is enough alone.
     pub(crate) fn joined_with(&self, other: &[u8], tag: &'static str) -> Self {
         Self(self.mac(tag, &[other]).0)
     }
 
     /// SHA-256 over the tag, this secret and these parts. The secret has a fixed length, and only the last
-    /// part may have a variable length, so the input is unambiguous. If it has, reveal at most half of the
-    /// digest, because of length extension.
+    /// part may have a variable length, so the input is unambiguous. If the last part has a variable length,
+    /// reveal at most half of the digest: SHA-256 allows length extension.
     pub(crate) fn mac(&self, tag: &'static str, parts: &[&[u8]]) -> Digest {
         let start = Sha256::new().chain_update(tag).chain_update([0]).chain_update(self.0);
         let hash = parts.iter().fold(start, |hash, part| hash.chain_update(part));
         Digest(hash.finalize().into())
     }
 
-    /// This secret XOR a pad that only the holder of `key` can make; its own inverse.
+    /// This secret XOR a pad that only the holder of `key` can compute. Applying it twice returns the secret.
     pub(crate) fn masked_by(&self, key: &Secret, tag: &'static str) -> Self {
         let pad = key.digest(tag);
         let mut bytes = self.0;
@@ -103,10 +103,10 @@ impl fmt::Debug for SecretText {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// A digest that no input has: for comparisons if there is no real one.
+    /// A digest of no known input, to compare with if there is no real one.
     pub(crate) const DECOY: Self = Self([0xA5; 32]);
 
-    /// A digest that came back from somewhere.
+    /// A digest from outside, such as the tag of a cursor, to be compared.
     pub(crate) const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A masked secret is as unreadable as a digest, so it may be stored.
+/// A masked secret reveals as little as a digest, so it may be stored.
 impl Serialize for Masked {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))

@@ -1,4 +1,4 @@
-//! [`SessionId`]: which session of the host a user signed in with.
+//! [`SessionId`]: the host's session in which a user signed in.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl SessionId {
     /// Its length.
     pub const BYTES: usize = 16;
 
-    /// The session with this id of the host, such as a primary key of its table of sessions. It must be
+    /// The session with this id at the host, such as the primary key of its table of sessions. It must be
     /// unique for each session and stay the same until the session ends. Do not use the value of the session
     /// cookie.
     ///

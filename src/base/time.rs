@@ -1,4 +1,4 @@
-//! Sums of times, and [`in_time`]: a deadline for a future, without a runtime's timers.
+//! Saturating time arithmetic, and [`in_time`]: a deadline for a future, independent of the runtime's timers.
 
 use std::future::{Future, poll_fn};
 use std::num::NonZeroU32;
@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::system::{Delay, Instant, stopwatch};
 
-/// The time that much later, or the latest possible one.
+/// The time `wait` after `start`, or the latest possible time.
 pub(crate) fn after(start: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
     let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
     start.checked_add_signed(wait).unwrap_or_else(end_of_time)
@@ -45,7 +45,7 @@ pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::
 /// reused, and each is reset only when it fires too early: once per deadline.
 static IDLE: Mutex<Vec<Timer>> = Mutex::new(Vec::new());
 
-/// The most timers that are kept: the usual number of waiting calls.
+/// The maximum number of idle timers that are kept: the usual number of concurrent calls.
 const KEPT: usize = 256;
 
 struct Timer {
@@ -55,7 +55,7 @@ struct Timer {
 
 struct Deadline {
     ends: Instant,
-    /// Fires by then, and perhaps before. Only `None` while this is dropped.
+    /// Fires no later than the deadline, and perhaps earlier. `None` only during the drop.
     timer: Option<Timer>,
 }
 

@@ -14,9 +14,9 @@ use super::secret::Fingerprint;
 /// The id of a signed access token (`jti`). It is not a secret: it proves nothing without the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenName {
-    /// A grant has a record of it, found by the beginning of the record's digest.
+    /// A grant has a record of the token, found by the first half of the record's digest.
     Recorded { grant: GrantId, fingerprint: Fingerprint },
-    /// Nothing is stored of it.
+    /// No record of the token is stored.
     Unrecorded(GrantId),
 }
 

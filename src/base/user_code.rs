@@ -130,7 +130,7 @@ mod tests {
                 seen[place][ALPHABET.iter().position(|l| l == letter).unwrap()] += 1;
             }
         }
-        // A thousand each; six standard deviations are 185.
+        // The expected count is 1000, and six standard deviations are 185.
         assert!(seen.iter().flatten().all(|times| (815..=1185).contains(times)), "{seen:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! [`ValueError`]: a text that is not the value that it should be.
+//! [`ValueError`]: a text that cannot be parsed as the expected value.
 
 /// A text or a JSON object is not a valid value of its type. The error contains no input, so it is safe to
 /// log.

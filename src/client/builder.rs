@@ -168,7 +168,7 @@ impl ClientBuilder {
         Ok(self)
     }
 
-    /// The last added secret is valid until then.
+    /// Sets when the last added secret expires.
     pub fn last_secret_until(mut self, expires: DateTime<Utc>) -> Self {
         if let Some(last) = self.secrets.last_mut() {
             last.expires = Some(expires);
@@ -182,7 +182,7 @@ impl ClientBuilder {
         self
     }
 
-    /// `jwks_uri`: where it publishes them.
+    /// `jwks_uri`: where it publishes its public keys.
     pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
         self.metadata.jwks_uri = Some(uri.into().into_boxed_str());
         self
@@ -214,7 +214,8 @@ impl ClientBuilder {
     }
 
     /// `tls_client_certificate_bound_access_tokens`: whether its tokens are bound to its certificate (RFC
-    /// 8705). Where tokens must have a key, they are bound to a shown certificate without this, too.
+    /// 8705). If every token must be bound to a key, a client that presents a certificate gets bound tokens
+    /// even without this.
     pub fn certificate_bound_access_tokens(mut self, bound: bool) -> Self {
         self.metadata.tls_client_certificate_bound_access_tokens = Some(bound);
         self
@@ -281,7 +282,7 @@ impl ClientBuilder {
         self
     }
 
-    /// A change of this client: the parts that no change of metadata affects.
+    /// A builder for a change of this client: it keeps the parts that no change of the metadata affects.
     pub(crate) fn keeping(current: &Client) -> Self {
         let builder = Self::new(Some(current.id.clone())).issued(current.issued);
         builder.state(current.state).owned_by(current.owner.clone())
@@ -329,7 +330,7 @@ impl ClientBuilder {
         self.goes_by(Credentials::Secret) && self.secrets.is_empty()
     }
 
-    /// Whether its authentication needs these credentials.
+    /// Whether its authentication method uses these credentials.
     pub(crate) fn goes_by(&self, credentials: Credentials) -> bool {
         self.metadata.auth_method().credentials() == credentials
     }
@@ -433,7 +434,7 @@ impl ClientBuilder {
         {
             errors.push(ClientError::RequestObjectKeys);
         }
-        // A server may keep many clients, and most have one of each.
+        // A server may hold many clients in memory, and most have one element in each of these lists.
         secrets.shrink_to_fit();
         metadata.redirect_uris.shrink_to_fit();
         metadata.post_logout_redirect_uris.shrink_to_fit();
@@ -460,7 +461,7 @@ impl ClientBuilder {
         }
         match client.profile() {
             Some(own) if own.is_of_clients() => {
-                // Which messages are signed is the server's decision, and it checks the client again.
+                // Only the server knows which messages are signed, so it checks the client again.
                 let checked = client.check_profile_with(own, super::MessageSigning::NONE);
                 errors.extend(checked.err().into_iter().flat_map(|mistakes| mistakes.0));
             }

@@ -14,7 +14,7 @@ use crate::error::{CertificateFlaw, Reason};
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 use crate::trust::kept::{Answer, DEADLINE, Freshness, RemoteValue};
 
-/// A public key by its numbers.
+/// A public key, in comparable form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CertificateKey {
     /// The modulus and the exponent, without leading zeros.
@@ -28,13 +28,13 @@ pub(super) enum CertificateKey {
 #[derive(Clone, Debug, Default)]
 pub(super) struct CertificateKeys(Vec<CertificateKey>);
 
-/// Of a set that is fetched.
+/// The maximum size of a fetched set.
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_KEYS: usize = 64;
-/// Of an RSA modulus, in bytes.
+/// The minimum length of an RSA modulus, in bytes.
 const SHORTEST_RSA: usize = 256;
 
-/// Name, number in a certificate, and bytes of a coordinate.
+/// The name of a curve, its object identifier in a certificate, and the bytes of a coordinate.
 const CURVES: [(&str, &str, usize); 3] =
     [("P-256", "1.2.840.10045.3.1.7", 32), ("P-384", "1.3.132.0.34", 48), ("P-521", "1.3.132.0.35", 66)];
 const EC: &str = "1.2.840.10045.2.1";

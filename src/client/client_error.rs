@@ -1,4 +1,4 @@
-//! [`ClientError`]: what can be wrong with what is registered of a client.
+//! [`ClientError`]: what can be wrong with the registered data of a client.
 
 use super::certificate::CertificateSubjectError;
 use super::keys::ClientKeysError;
@@ -19,7 +19,7 @@ pub enum ClientError {
     /// One of them cannot be registered.
     #[error("redirect_uri {uri:?}: {why}")]
     RedirectUri {
-        /// What was to be registered.
+        /// The rejected URI.
         uri: String,
         /// What is wrong with it.
         why: RedirectUriError,
@@ -42,7 +42,7 @@ pub enum ClientError {
     /// The client could never authenticate.
     #[error("the client has no secret; a public one needs token_endpoint_auth_method none")]
     SecretMissing,
-    /// A digest can neither check nor make a MAC.
+    /// A MAC needs the secret itself; a digest is not enough.
     #[error("client_secret_jwt and HS256 need a secret that the server can open: call sealed_secret")]
     SecretNotSealed,
     /// OpenID Connect Core section 10.1: every user of a native client can read its secret.

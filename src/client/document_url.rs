@@ -1,4 +1,4 @@
-//! The URL of a document, which is the client's id.
+//! The URL of a client metadata document, which is the client's id.
 
 use fluent_uri::Uri;
 
@@ -6,11 +6,11 @@ use super::ClientId;
 use crate::error::Reason;
 use crate::outbound::address::Host;
 
-/// The longest one, in bytes.
+/// The maximum length of the URL, in bytes.
 const MAX_URL: usize = 1024;
 
 /// An https URL with a path, without user name, fragment or dot segments (section 3 of the draft). It is
-/// never normalised: another spelling is another client.
+/// never normalised: a different spelling is a different client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DocumentUrl<'a> {
     host: &'a str,
@@ -32,8 +32,8 @@ impl<'a> DocumentUrl<'a> {
         self.host
     }
 
-    /// The path `/` would make the whole site the client, which its owner hardly intends; no MCP client sends
-    /// one.
+    /// Refuses the path `/`: it would make the whole site the client, which its owner hardly intends, and no
+    /// MCP client uses it.
     fn read(text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix("https://").filter(|_| text.len() <= MAX_URL)?;
         let host = &rest[..rest.find('/')?];

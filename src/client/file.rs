@@ -83,7 +83,8 @@ impl FileRegistry {
     }
 }
 
-/// Readers of `path` see the old bytes or the new ones, through a crash, too.
+/// Replaces the file atomically: even after a crash, readers of `path` see either the old bytes or the new
+/// ones.
 fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();

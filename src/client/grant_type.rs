@@ -1,4 +1,4 @@
-//! [`GrantType`]: how a client comes to a token.
+//! [`GrantType`]: how a client gets tokens.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! [`ClientJwts`]: what clients sign, by the keys that they registered.
+//! [`ClientJwts`]: verifies what clients sign with their registered keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,7 +72,8 @@ impl ClientJwts {
         }
     }
 
-    /// The same, and with keys at a `jwks_uri`, which are fetched through this `Outbound`.
+    /// Like [`new`](Self::new), and also with keys at a `jwks_uri`, which are fetched through this
+    /// `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
         Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
     }
@@ -125,7 +126,7 @@ impl ClientJwts {
         })
     }
 
-    /// Takes as long as the verification of a wrong signature.
+    /// Verifies against a dummy key, so that the refusal takes as long as that of a wrong signature.
     fn verify_in_vain(&self, jws: &Unverified<'_>) {
         let mut decoys = self.decoys.iter();
         let _ =
@@ -133,7 +134,7 @@ impl ClientJwts {
     }
 }
 
-/// Why an assertion does not count, and whether a signature was verified to find that out.
+/// Why an assertion was refused, and whether a signature was verified before that.
 enum Unchecked {
     AtOnce(Flaw),
     Verified(Flaw),
@@ -149,7 +150,7 @@ impl ClientSignatures for ClientJwts {
     ) -> Result<Map<String, Value>, ClaimsMissing> {
         let jws = Jws::parse(signed.text).map_err(|error| {
             if error == JwsError::Algorithm {
-                // As of a client with a secret.
+                // Costs the same as for a client with a secret.
                 let _ = self.verify_mac(signed, &[]);
             }
             ClaimsMissing::Refused(Flaw::Unreadable)
@@ -171,7 +172,7 @@ impl ClientSignatures for ClientJwts {
     ) -> Result<Map<String, Value>, ClaimsMissing> {
         let mac = MacText::parse(signed.text).map_err(|error| match error {
             JwsError::Algorithm => {
-                // As of a client with keys.
+                // Costs the same as for a client with keys.
                 if let Ok(jws) = Jws::parse(signed.text) {
                     self.verify_in_vain(&jws);
                 }
@@ -183,7 +184,7 @@ impl ClientSignatures for ClientJwts {
         let is_registered = signed.algorithm.is_none_or(|name| name == HS256);
         let secrets = secrets.iter().map(|secret| secret.reveal().as_bytes());
         let secrets: Vec<&[u8]> = secrets.filter(|secret| secret.len() >= MIN_MAC_SECRET).collect();
-        // Without a secret it takes as long as with one.
+        // Without a secret, a dummy one makes the check cost the same.
         let decoy = [DECOY];
         let tried = if secrets.is_empty() { &decoy[..] } else { &secrets[..] };
         let is_made = tried.iter().fold(false, |is_made, secret| mac.is_made_with(secret) | is_made);

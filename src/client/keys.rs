@@ -1,4 +1,4 @@
-//! [`ClientKeys`]: the public keys of a client, and [`ClientSignatures`], which verifies by them.
+//! [`ClientKeys`]: the public keys of a client, and [`ClientSignatures`], which verifies with them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl ClientKeySet {
         &self.json
     }
 
-    /// A digest of all of it, as the key of the parsed set.
+    /// A digest of the JSON, as the cache key of the parsed set.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -113,7 +113,7 @@ fn key_set(set: &Value) -> Result<ClientKeySet, ClientKeysError> {
     Ok(ClientKeySet { json: json.into(), digest })
 }
 
-/// RFC 7518 section 6: what only the owner of a key, or both owners of a symmetric one, may have.
+/// RFC 7518 section 6: the private members of a key, and the value of a symmetric one.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 fn check_key(key: &Map<String, Value>) -> Result<(), ClientKeysError> {
@@ -188,7 +188,7 @@ pub trait ClientSignatures: Send + Sync {
     fn fetches(&self) -> bool;
 }
 
-/// What a client signed, if it did.
+/// A text that a client claims to have signed.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SignedText<'a> {
@@ -215,7 +215,7 @@ impl<'a> SignedText<'a> {
         Self { text, keys, algorithm, algorithms: Algorithm::ALL, types }
     }
 
-    /// The same, limited to these algorithms.
+    /// Limits the text to these algorithms.
     pub(crate) fn within(self, algorithms: &'static [Algorithm]) -> Self {
         Self { algorithms, ..self }
     }
@@ -225,7 +225,7 @@ impl<'a> SignedText<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimsMissing {
-    /// The text does not count.
+    /// The text is refused.
     Refused(AssertionFlaw),
     /// The keys could not be fetched; the answer is 503.
     KeysUnavailable,

@@ -9,7 +9,7 @@ use super::{Client, ClientId};
 #[non_exhaustive]
 #[must_use]
 pub struct ClientPage {
-    /// Only this owner's; `None` is every client, also without an owner.
+    /// Only the clients of this owner; `None` is every client, including those without an owner.
     pub owner: Option<String>,
     /// After this id; `None` is from the beginning.
     pub after: Option<ClientId>,
@@ -33,7 +33,7 @@ impl ClientPage {
         Self { after: Some(id), ..self }
     }
 
-    /// Whether a client is one of them, the limit aside.
+    /// Whether a client belongs to the listing, regardless of the limit.
     #[must_use]
     pub fn wants(&self, client: &Client) -> bool {
         self.owner.as_deref().is_none_or(|owner| client.owner() == Some(owner))
@@ -55,14 +55,14 @@ pub struct ClientListing {
 }
 
 impl ClientListing {
-    /// A page from at most `limit + 1` clients in the order of their ids: the last one only tells that
+    /// A page from at most `limit + 1` clients in the order of their ids: the last one only shows that
     /// another page follows.
     #[must_use]
     pub fn of(clients: Vec<Arc<Client>>, page: &ClientPage) -> Self {
         Self::of_rows(clients.into_iter().map(Ok), page)
     }
 
-    /// The same, where some cannot be read: of those, the id.
+    /// Like [`of`](Self::of), for rows of which some cannot be read: those are only the id.
     #[must_use]
     pub fn of_rows(rows: impl IntoIterator<Item = Result<Arc<Client>, ClientId>>, page: &ClientPage) -> Self {
         let mut listing = Self::default();

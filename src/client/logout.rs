@@ -16,15 +16,16 @@ pub enum LogoutUriError {
     /// It must be an https URL without user name or fragment; http is allowed only for this machine.
     #[error("backchannel_logout_uri must be an https URL without a fragment or a user name")]
     BackChannel,
-    /// The same, and at the scheme, host and port of a redirect URI (Front-Channel Logout section 2).
+    /// Like a back-channel URI, and with the scheme, host and port of a redirect URI (Front-Channel Logout
+    /// section 2).
     #[error("frontchannel_logout_uri must be an https URL with the scheme, host and port of a redirect URI")]
     FrontChannel,
 }
 
-/// The longest address, in bytes.
+/// The maximum length of a logout URI, in bytes.
 const MAX_URI: usize = 2048;
 
-/// The most addresses after a logout.
+/// The maximum number of post-logout redirect URIs.
 pub(crate) const MAX_POST_LOGOUT_URIS: usize = 16;
 
 /// The logout URIs in the metadata of a client.
@@ -49,7 +50,7 @@ impl LogoutUris<'_> {
     }
 }
 
-/// Whether it can be called: https, or http on this machine.
+/// Whether the server can call this URL: https, or http on this machine.
 fn is_address(text: &str) -> bool {
     let parsed = Uri::parse(text).ok().filter(|_| text.len() <= MAX_URI);
     parsed.is_some_and(|uri| {

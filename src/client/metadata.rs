@@ -1,4 +1,4 @@
-//! [`ClientMetadata`]: what is registered of a client, by the names of RFC 7591.
+//! [`ClientMetadata`]: the registered data of a client, under the names of RFC 7591.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,7 +56,7 @@ pub struct ClientMetadata {
     /// The client's public keys as a JWK set (RFC 7517 section 5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Box<Value>>,
-    /// Where the client publishes them, instead of `jwks`.
+    /// Where the client publishes its public keys, instead of `jwks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<Box<str>>,
     /// The distinguished name of the client's certificate, as RFC 4514 writes it (RFC 8705 section 2.1.2).
@@ -65,13 +65,13 @@ pub struct ClientMetadata {
     /// A DNS name in the client's certificate, instead of the distinguished name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_dns: Option<Box<str>>,
-    /// The same with a URI.
+    /// A URI in the client's certificate, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_uri: Option<Box<str>>,
-    /// The same with an IP address.
+    /// An IP address in the client's certificate, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_ip: Option<Box<str>>,
-    /// The same with an e-mail address.
+    /// An e-mail address in the client's certificate, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_email: Option<Box<str>>,
     /// Its access tokens are bound to the client certificate of the token request (RFC 8705 section 3.4), and
@@ -82,12 +82,11 @@ pub struct ClientMetadata {
     /// changes nothing here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_mtls_endpoint_aliases: Option<bool>,
-    /// What its `id_token`s and logout tokens are signed with (OpenID Connect Registration section 2); by
-    /// default `RS256`. `HS256` needs a [sealed secret](super::ClientBuilder::sealed_secret).
+    /// The algorithm of its `id_token`s and logout tokens (OpenID Connect Registration section 2); by default
+    /// `RS256`. `HS256` needs a [sealed secret](super::ClientBuilder::sealed_secret).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<ResponseAlgorithm>,
-    /// What its UserInfo answers are signed with, which may be `HS256`, too; by default they are JSON without
-    /// a signature.
+    /// The algorithm of its UserInfo responses, which may also be `HS256`; by default they are unsigned JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<ResponseAlgorithm>,
     /// How it identifies users; by default `public`.
@@ -133,7 +132,7 @@ pub struct ClientMetadata {
     /// The application's home page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_uri: Option<Box<str>>,
-    /// A picture of it; grantor never fetches it.
+    /// The URL of its logo; grantor never fetches it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<Box<str>>,
     /// How to contact its developers.
@@ -145,10 +144,10 @@ pub struct ClientMetadata {
     /// Its privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<Box<str>>,
-    /// The software of which this client is one installation.
+    /// Identifies the software that this client is an installation of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_id: Option<Box<str>>,
-    /// Its version.
+    /// The version of that software.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<Box<str>>,
     /// Its authorization requests have to be pushed (RFC 9126 section 6).

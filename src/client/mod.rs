@@ -96,9 +96,10 @@ pub enum AuthMethod {
     ClientSecretJwt,
     /// A signed JWT in the body (RFC 7523, OpenID Connect Core section 9).
     PrivateKeyJwt,
-    /// A client certificate of an authority, by one name in it (RFC 8705 section 2.1).
+    /// A client certificate from a certificate authority, identified by one name in it (RFC 8705 section
+    /// 2.1).
     TlsClientAuth,
-    /// A client certificate of a key that the client registered (RFC 8705 section 2.2).
+    /// A client certificate with a key that the client registered (RFC 8705 section 2.2).
     SelfSignedTlsClientAuth,
 }
 
@@ -234,13 +235,13 @@ impl Client {
         self.state
     }
 
-    /// The same client in another state.
+    /// Changes the state of the client.
     #[must_use]
     pub fn in_state(self, state: ClientState) -> Self {
         Self { state, ..self }
     }
 
-    /// With one more secret, and `overlap` left for the others.
+    /// Adds a secret, and lets the others expire after `overlap`.
     pub(crate) fn with_new_secret(
         mut self,
         secret: ClientSecret,
@@ -342,7 +343,7 @@ impl Client {
         live.cloned().collect()
     }
 
-    /// The unexpired secrets that the host can open, the newest one last.
+    /// The unexpired sealed secrets, the newest one last.
     pub(crate) fn sealed_secrets(&self, now: DateTime<Utc>) -> Vec<Sealed> {
         let live = self.secrets.iter().filter(|secret| secret.is_live(now));
         live.filter_map(|secret| secret.sealed.clone()).collect()
@@ -411,13 +412,13 @@ pub struct ClientSecret {
     /// The secret itself, sealed by the host, if it is used for MACs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sealed: Option<Sealed>,
-    /// `client_secret_expires_at`; none is never.
+    /// `client_secret_expires_at`; `None` is never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) expires: Option<DateTime<Utc>>,
 }
 
 impl ClientSecret {
-    /// A secret of which a digest is kept, and the sealed secret if there is a host to seal it.
+    /// A secret, stored as a digest and, if there is a host to seal it, in sealed form, too.
     pub(crate) fn new(secret: &SecretText, host: Option<&dyn SealedSecrets>) -> Result<Self, BackendError> {
         let sealed = host.map(|host| host.seal(secret).map(Sealed)).transpose()?;
         Ok(Self { hash: SecretHash::Sha256(secret.digest()), sealed, expires: None })

@@ -1,10 +1,10 @@
-//! Which texts can be the name of a client: those that a person can read.
+//! Which texts can be the name of a client: only those that a person can read.
 
 /// Whether a person can read this text as a name on a consent page: it has a letter or a digit, no control
-/// character, no line break, and nothing that is invisible or turns the text around. Of the default-ignorable
-/// code points (Unicode Standard Annex 44) there are only two, and only where they change what is seen: the
-/// joiners U+200C and U+200D between letters of a script that needs them, such as Persian or Hindi, or
-/// between emoji, and U+FE0F after an emoji.
+/// character, no line break, and nothing that is invisible or reverses the direction of the text. Of the
+/// default-ignorable code points (Unicode Standard Annex 44) it allows only these, and only where they change
+/// what is seen: the joiners U+200C and U+200D between letters of a script that needs them, such as Persian
+/// or Hindi, or between emoji, and U+FE0F after an emoji.
 ///
 /// A valid name is still only what its developer claims. The rule is applied to the names of self-registered
 /// clients and metadata documents; apply it yourself to names from your own forms.
@@ -26,7 +26,7 @@ pub fn is_readable_name(name: &str) -> bool {
         if !is_seen {
             return false;
         }
-        // An emoji with its selector is one emoji.
+        // The selector belongs to the emoji before it.
         if c != '\u{FE0F}' {
             before = Neighbour::of(c);
         }
@@ -34,16 +34,16 @@ pub fn is_readable_name(name: &str) -> bool {
     name.chars().any(char::is_alphanumeric)
 }
 
-/// It makes a key of the digit, the selector and itself.
+/// U+20E3 combines with a digit and the selector into a keycap emoji.
 const KEYCAP: char = '\u{20E3}';
 
-/// What can stand beside a joiner.
+/// What may be next to a joiner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Neighbour {
     /// A letter of a script in which a joiner changes the shape of its neighbours; it never does in Latin,
     /// Greek or Cyrillic.
     Letter,
-    /// A sign above or below a letter of such a script, as the virama.
+    /// A combining mark of such a script, such as the virama.
     Mark,
     Emoji,
     Other,
@@ -66,7 +66,7 @@ impl Neighbour {
     }
 }
 
-/// `Default_Ignorable_Code_Point`, and what else is a line break or a blank that no font shows.
+/// `Default_Ignorable_Code_Point`, and other characters that are line breaks or that fonts show as a blank.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'

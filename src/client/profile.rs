@@ -1,4 +1,4 @@
-//! [`Profile`]: which generation of OAuth a server speaks.
+//! [`Profile`]: which version of OAuth a server implements.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub enum Profile {
     #[default]
     #[serde(rename = "oauth21")]
     OAuth21,
-    /// Both exist for the clients that list them (RFC 6749).
+    /// Implicit and password grants for the clients that list them (RFC 6749).
     #[serde(rename = "rfc6749")]
     Rfc6749,
     /// OAuth 2.1 for clients of the Model Context Protocol, which are not registered manually (revision
@@ -48,8 +48,9 @@ pub enum Profile {
     /// ([`Client::check_profile`](super::Client::check_profile)) is not served.
     #[serde(rename = "fapi2")]
     Fapi2Security,
-    /// The same with FAPI 2.0 Message Signing: requests, responses and introspection responses are signed, or
-    /// only those that [`message_signing`](crate::server::AuthorizationServerBuilder::message_signing) names.
+    /// [`Fapi2Security`](Self::Fapi2Security) with FAPI 2.0 Message Signing: requests, responses and
+    /// introspection responses are signed, or only those that
+    /// [`message_signing`](crate::server::AuthorizationServerBuilder::message_signing) names.
     #[serde(rename = "fapi2-message-signing")]
     Fapi2MessageSigning,
 }
@@ -73,7 +74,7 @@ pub struct MessageSigning {
 }
 
 impl MessageSigning {
-    /// For a client whose profile signs none.
+    /// For a profile that signs no messages.
     pub(crate) const NONE: Self = Self { requests: false, responses: false, introspection: false };
 }
 
@@ -95,7 +96,7 @@ pub(crate) struct Switches {
     /// A trailing slash of a `resource`, and the case of its scheme and host, make no difference: URL
     /// libraries add a slash to a bare origin, and users type hosts in any case.
     pub(crate) resource_spelling: bool,
-    /// An unknown scope is ignored and not an error.
+    /// An unknown scope is ignored instead of refused.
     pub(crate) unknown_scopes: bool,
     /// A registered `http://localhost` URI matches any port, unless the client says otherwise.
     pub(crate) localhost_any_port: bool,
@@ -122,7 +123,7 @@ pub(crate) struct Switches {
     pub(crate) algorithms: &'static [Algorithm],
     /// The maximum lifetime of a code.
     pub(crate) longest_code: Option<Duration>,
-    /// Messages are signed as the server says.
+    /// Messages are signed: the kinds that [`MessageSigning`] names.
     pub(crate) signed_messages: bool,
 }
 
@@ -182,7 +183,7 @@ const FAPI_2_SECURITY: Switches = Switches {
 const FAPI_2_MESSAGE_SIGNING: Switches = Switches { signed_messages: true, ..FAPI_2_SECURITY };
 
 impl Profile {
-    /// Its row of switches.
+    /// The switches of this profile.
     pub(crate) const fn switches(self) -> &'static Switches {
         match self {
             Self::OAuth21 => &OAUTH_21,

@@ -6,7 +6,7 @@ use crate::base::redirect_uri::RedirectUri;
 use crate::base::{Algorithm, ResponseAlgorithm};
 use crate::error::Mistakes;
 
-/// What a profile forbids a client to have.
+/// Why a client does not meet a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileMismatch {
@@ -44,9 +44,9 @@ pub enum ProfileMismatch {
 }
 
 impl Client {
-    /// Whether its registration fits this profile, or its own where that is stricter, on a server that signs
-    /// every kind of message. A server checks each client before it serves it. Check the clients of a file
-    /// when you start.
+    /// Checks its registration against this profile, or against the client's own where that is stricter, for
+    /// a server that signs every kind of message. A server checks each client before it serves it. Check the
+    /// clients of a file when you start.
     ///
     /// # Errors
     /// Every mistake, not only the first.
@@ -54,7 +54,7 @@ impl Client {
         self.check_profile_with(profile, MessageSigning::default())
     }
 
-    /// The same on a server with this
+    /// Like [`check_profile`](Self::check_profile), for a server with this
     /// [`message_signing`](crate::server::AuthorizationServerBuilder::message_signing): if responses are not
     /// signed, a client needs no signed response mode.
     ///
@@ -65,7 +65,7 @@ impl Client {
         if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
     }
 
-    /// Whether it meets the profile, without the list of mistakes.
+    /// Whether it meets the profile; cheaper than the list of mistakes.
     pub(crate) fn fits(&self, profile: Profile, signed: MessageSigning) -> bool {
         let is_held = profile.with_own(self.profile()).switches().strong_clients;
         !is_held || self.mismatches(profile, signed).next().is_none()
@@ -109,7 +109,7 @@ impl Client {
     }
 }
 
-/// The members that name the algorithm of an answer.
+/// The metadata members that name the algorithm of a response.
 const ANSWERS: [&str; 4] = [
     "authorization_signed_response_alg",
     "introspection_signed_response_alg",
@@ -117,11 +117,11 @@ const ANSWERS: [&str; 4] = [
     "userinfo_signed_response_alg",
 ];
 
-/// Whether what is sent there cannot be read in transit: because of TLS, or because it stays on the machine.
-/// `localhost` is a name, which a resolver may resolve elsewhere (RFC 8252 section 8.3).
+/// Whether a response to this URI cannot be read in transit: because of TLS, or because it stays on the
+/// machine. `localhost` is a name, which a resolver may resolve elsewhere (RFC 8252 section 8.3).
 fn is_private(uri: &RedirectUri) -> bool {
     let scheme = uri.as_str().split(':').next().unwrap_or_default();
-    // With http no other host than this machine can be registered.
+    // An http URI can only be registered for this machine.
     let stays_here = || scheme.eq_ignore_ascii_case("http") && !uri.host().starts_with("localhost");
     scheme.eq_ignore_ascii_case("https") || stays_here()
 }

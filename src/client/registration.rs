@@ -1,4 +1,4 @@
-//! A new application gets its id and its secret.
+//! Generates the id and the secret of a new application.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl ClientBuilder {
         Ok(Registered { client: Arc::new(builder.build()?), secret })
     }
 
-    /// With this secret alone, which the server made. The host seals it if the client needs that.
+    /// Makes this generated secret the client's only one. The host seals it if the client needs that.
     pub(crate) fn generated_secret(
         self,
         secret: &SecretText,

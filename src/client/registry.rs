@@ -25,8 +25,8 @@ pub trait ClientRegistry: Send + Sync {
     /// The client with exactly this id.
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError>;
 
-    /// The same without waiting, if possible. The outer `None`, which is the default, makes the caller use
-    /// [`client`](Self::client).
+    /// Like [`client`](Self::client), if the answer is available without waiting. The outer `None`, the
+    /// default, makes the caller use [`client`](Self::client).
     fn try_client(&self, id: &ClientId) -> Option<Option<Arc<Client>>> {
         let _ = id;
         None
@@ -114,7 +114,7 @@ impl Replacement {
         &self.client
     }
 
-    /// The same, to keep.
+    /// Like [`client`](Self::client), by value.
     #[must_use]
     pub fn into_client(self) -> Client {
         self.client
@@ -140,7 +140,7 @@ pub enum RegistryError {
 }
 
 impl Client {
-    /// But for how often it was changed.
+    /// Whether two clients are equal, apart from their revision.
     fn is_the_same_as(&self, other: &Self) -> bool {
         Self { revision: other.revision, ..self.clone() } == *other
     }
@@ -240,7 +240,7 @@ impl MemoryRegistry {
         clients.get(id).map(|row| Arc::clone(&row.0))
     }
 
-    /// Makes a change, if what is there allows it.
+    /// Makes a change, if the stored client allows it.
     pub(super) fn change(&self, change: Change) -> Result<(), RegistryError> {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         change.check(clients.get(change.id()).map(|row| &*row.0))?;
@@ -256,7 +256,7 @@ impl MemoryRegistry {
     }
 }
 
-/// What a registrar is asked for.
+/// A change that a registrar is asked to make.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Insert(Client),
@@ -272,7 +272,7 @@ impl Change {
         }
     }
 
-    /// Whether it fits the client that is there.
+    /// Whether the change is possible with the stored client.
     fn check(&self, stored: Option<&Client>) -> Result<(), RegistryError> {
         match (self, stored) {
             (Self::Insert(_), Some(_)) => Err(RegistryError::Exists),

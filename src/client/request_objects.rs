@@ -1,4 +1,4 @@
-//! [`RequestObjects`]: how a server takes authorization requests that clients sign.
+//! [`RequestObjects`]: how a server accepts authorization requests that clients sign.
 
 /// How a server accepts signed request objects (RFC 9101): by value, in the parameter `request` of an
 /// authorization request or of a pushed one. Parameters outside the object are ignored; encrypted objects and

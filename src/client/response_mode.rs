@@ -42,7 +42,7 @@ pub(crate) enum Place {
 }
 
 impl ResponseMode {
-    /// The modes that this version speaks.
+    /// The modes that this version supports.
     pub const ALL: &'static [ResponseMode] = &[
         Self::Query,
         Self::Fragment,
@@ -90,7 +90,7 @@ impl ResponseMode {
         }
     }
 
-    /// The same with its place written out.
+    /// The same mode, with [`Jwt`](Self::Jwt) resolved to the place that the response type determines.
     pub(crate) const fn of(self, response_type: ResponseType) -> Self {
         match (self, Self::default_of(response_type)) {
             (Self::Jwt, Self::Query) => Self::QueryJwt,

@@ -62,7 +62,7 @@ impl ResponseType {
         named(words).or_else(|| {
             let mut asked: Vec<&str> = words.split(' ').collect();
             asked.sort_unstable();
-            // The names have their words in this order.
+            // `asked` is sorted now, and the names have their words in that order.
             named(&asked.join(" "))
         })
     }

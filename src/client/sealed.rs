@@ -42,14 +42,14 @@ impl<T: SealedSecrets + ?Sized> SealedSecrets for Arc<T> {
 /// The shortest secret for a MAC, in bytes: as long as the hash of HS256 (RFC 7518 section 3.2).
 pub(crate) const MIN_MAC_SECRET: usize = 32;
 
-/// Why a secret was not sealed.
+/// Why a secret could not be sealed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealedSecretError {
     /// RFC 7518 section 3.2.
     #[error("a secret for client_secret_jwt or HS256 has at least {MIN_MAC_SECRET} bytes")]
     TooShort,
-    /// The host did not seal it.
+    /// The host could not seal it.
     #[error(transparent)]
     Failed(#[from] BackendError),
 }

@@ -13,7 +13,7 @@ use crate::base::redirect_uri::RedirectUri;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SubjectIdentifierType {
-    /// By the host's own identifier, like every other client.
+    /// By the host's own identifier, which is the same for every client.
     #[default]
     Public,
     /// By an identifier for its sector only, so clients of different sectors cannot find out that they share
@@ -70,8 +70,8 @@ impl ClientMetadata {
     }
 }
 
-/// The sector. Redirect URIs form one if they are all https with the same host: a user's own device has no
-/// host name.
+/// The sector of these URIs. Redirect URIs form a sector if they are all https with the same host: a user's
+/// own device has no host name.
 pub(crate) fn sector_of(
     sector_identifier_uri: Option<&str>,
     redirect_uris: &[RedirectUri],

@@ -13,7 +13,7 @@ use crate::base::secret::Masked;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientState {
-    /// Yes.
+    /// Served.
     #[default]
     Active,
     /// Disabled by the host; only the host can undo that.
@@ -42,7 +42,7 @@ pub(crate) struct SelfRegistration {
     /// When the registration expires.
     #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) expires: Option<DateTime<Utc>>,
-    /// The software statement, which is returned as it came (RFC 7591 section 3.2.1).
+    /// The software statement, which is returned unmodified (RFC 7591 section 3.2.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) software_statement: Option<String>,
 }

@@ -58,12 +58,13 @@ pub struct X509Certificates {
 const KEPT: usize = 1000;
 
 impl X509Certificates {
-    /// With names, and with keys that clients registered by value (`jwks`).
+    /// Checks names, and keys that clients registered by value (`jwks`).
     pub fn new() -> Self {
         Self { outbound: None, parsed: Recent::new(KEPT), fetched: Recent::new(KEPT) }
     }
 
-    /// The same, and with keys at a `jwks_uri`, which are fetched through this `Outbound`.
+    /// Like [`new`](Self::new), and also checks keys at a `jwks_uri`, which are fetched through this
+    /// `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
         Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
     }
@@ -91,7 +92,7 @@ impl X509Certificates {
 #[async_trait]
 impl ClientCertificates for X509Certificates {
     async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), Flaw> {
-        // What the parser borrows must not be held over an await.
+        // A block, because the parsed certificate borrows and must not be held across an await.
         let key = {
             let (rest, certificate) =
                 parse_x509_certificate(shown.certificate.der()).map_err(|_| Flaw::Unreadable)?;

@@ -32,13 +32,13 @@ const WAITING_OF_ONE_PEER: usize = 32;
 /// Consecutive failures after which a URL is not fetched for a while.
 const FAILURES: u32 = 3;
 
-/// How long it is not fetched. If a cached document bridges the outage, one failure is enough.
+/// How long a URL is not fetched after that. If a cached document bridges the outage, one failure is enough.
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
 
-/// Known clients that are remembered, for each cached document.
+/// How many known clients are remembered for each document that the cache can hold.
 const KNOWN_FOR_EACH_ENTRY: usize = 4;
 
-/// Who asks for a document, and what for.
+/// Who asks for a document, and for what.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Requester {
     peer: Option<IpAddr>,
@@ -62,11 +62,11 @@ impl Requester {
 pub(super) struct Limits {
     pub(super) entries: usize,
     pub(super) at_once: usize,
-    /// Fetches of one address; 0 is any number.
+    /// Fetches for one address in a minute; 0 is no limit.
     pub(super) per_minute: u32,
 }
 
-/// A document, as the client that it makes.
+/// A cached document, as the client that it describes.
 pub(super) struct Kept {
     pub(super) client: Arc<Client>,
     /// Until then it is not fetched again.
@@ -87,7 +87,7 @@ struct State {
     /// last, and some fetches are reserved for them: an attacker would first need a user's consent.
     known: HashMap<ClientId, DateTime<Utc>>,
     failures: HashMap<ClientId, Failure>,
-    /// A few, so a list is searched faster than a map.
+    /// Only a few, so a list is searched faster than a map.
     fetches: Vec<Fetch>,
     peers: Peers,
     /// Numbers fetches and waiting requests.
@@ -131,7 +131,7 @@ pub(super) enum Lookup<'a> {
 enum Next {
     Use(Arc<Client>),
     Fetch,
-    /// Until this fetch is over.
+    /// Wait until this fetch is over.
     Wait(u64),
     Fail(Refusal),
 }
@@ -165,7 +165,7 @@ impl DocumentCache {
         !is_fresh && !state.known.contains_key(id)
     }
 
-    /// A user granted this client something.
+    /// Records that this client has a grant of a user.
     pub(super) fn led_to_grant(&self, id: &ClientId, now: DateTime<Utc>) {
         let mut state = self.state();
         match state.known.get_mut(id) {
@@ -178,7 +178,7 @@ impl DocumentCache {
         }
     }
 
-    /// What to do about a document, after waiting for its fetch in progress.
+    /// Decides what to do about a document, after waiting for its fetch in progress.
     pub(super) async fn lookup(
         &self,
         id: &ClientId,
@@ -215,14 +215,14 @@ impl State {
             };
         }
         if let Some(fetch) = fetch {
-            // A waiting request keeps its place.
+            // A request that waited before keeps its place, regardless of the limits.
             return match waited == Some(fetch.number) || self.may_wait(host, requester) {
                 true => Next::Wait(fetch.number),
                 false => Next::Fail(Reason::DocumentsBusy.into()),
             };
         }
         match failure {
-            // The outcome of the fetch is the outcome of all that waited for it.
+            // A failed fetch fails all the requests that waited for it.
             Some(failure) if waited == Some(failure.fetch) => Next::Fail(failure.reason.into()),
             Some(failure) if failure.in_a_row >= FAILURES && failure.is_recent(now) => {
                 Next::Fail(failure.reason.into())
@@ -231,14 +231,14 @@ impl State {
         }
     }
 
-    /// The document to use if no newer one can be fetched: until its bridge ends; without an end for a known
+    /// The document to use if no newer one can be fetched: until its bridge ends, or indefinitely for a known
     /// client that continues an existing grant.
     fn lasting(&self, id: &ClientId, requester: Requester, now: DateTime<Utc>) -> Option<&Document> {
         let goes_on = requester.continues && self.known.contains_key(id);
         self.documents.get(id).filter(|document| goes_on || now < document.kept.stale_until)
     }
 
-    /// Whether one more document may be fetched. For known clients there is reserved room.
+    /// Whether one more document may be fetched. Some fetches are reserved for known clients.
     fn room(
         &self,
         id: &ClientId,
@@ -314,7 +314,7 @@ impl State {
 }
 
 impl Failure {
-    /// If the clock was set back, do not wait.
+    /// Whether the failure is recent. If the clock was set back, it is not, so that no one waits for long.
     fn is_recent(&self, now: DateTime<Utc>) -> bool {
         self.at <= now && now - self.at < PAUSE
     }
@@ -385,7 +385,7 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// A fetch on behalf of all requests for a document. Dropped midway, it leaves the turn to the next.
+/// A fetch on behalf of all requests for a document. If it is dropped midway, the next request takes over.
 pub(super) struct InFlight<'a> {
     cache: &'a DocumentCache,
     requester: Requester,
@@ -393,7 +393,7 @@ pub(super) struct InFlight<'a> {
 }
 
 impl InFlight<'_> {
-    /// Takes the outcome.
+    /// Records the outcome of the fetch.
     pub(super) fn settle(
         self,
         answer: Result<Kept, Reason>,

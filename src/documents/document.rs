@@ -13,7 +13,7 @@ use crate::issuance::Rules;
 use crate::outbound::{OutboundError, OutboundResponse};
 use crate::registration::{Allowance, Member, MetadataBody, is_served};
 
-/// For a document that does not say how long it is fresh, in seconds.
+/// The lifetime of a document whose response does not state one, in seconds.
 const DEFAULT_MAX_AGE: u64 = 60 * 60;
 
 /// Every check, in the order of section 4 of the draft.
@@ -45,8 +45,8 @@ fn has_secret(wire: &MetadataBody) -> bool {
         || preferred.is_some_and(|method| method.starts_with("client_secret"))
 }
 
-/// The first method of the document's that it may have here: `none`, or keys where the server verifies what
-/// clients sign. A document without any method has `none`.
+/// The first method in the document that is possible here: `none`, or one with keys if the server verifies
+/// what clients sign. A document without any method has `none`.
 fn common_method(wire: &MetadataBody, rules: &Rules) -> Option<AuthMethod> {
     let may_have =
         |method: AuthMethod| method.credentials() != Credentials::Secret && is_served(method, rules);
@@ -66,7 +66,7 @@ fn client(
 ) -> Result<Client, Reason> {
     let terms = &documents.terms;
     let asked = wire.with_method(method).check(&terms.schemes(rules.profile), rules)?;
-    // Its owner could give every user another identifier by changing the document.
+    // By changing the document, its owner could give every user a new identifier.
     if asked.metadata.subject_type == Some(SubjectIdentifierType::Pairwise) {
         return Err(Reason::DocumentMetadata);
     }
@@ -86,7 +86,7 @@ fn is_json(content_type: Option<&str>) -> bool {
     kind.is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
 }
 
-/// Until when a document is fresh, and until when it bridges an outage.
+/// When a document stops being fresh, and when it stops bridging an outage.
 pub(super) fn lifetime(
     answer: &OutboundResponse,
     documents: &MetadataDocuments,
@@ -97,7 +97,7 @@ pub(super) fn lifetime(
     (fresh_until, after(fresh_until, documents.bridge))
 }
 
-/// Why there is no answer.
+/// The reason for a fetch without a response.
 pub(super) fn unanswered(error: OutboundError) -> Reason {
     match error {
         OutboundError::UrlRefused => Reason::DocumentUrlRefused,

@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// How long a request waits for its own or another request's fetch.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// The clients that documents make.
+/// The clients that are identified by metadata documents.
 pub(crate) struct Documents {
     settings: MetadataDocuments,
     cache: DocumentCache,
@@ -68,12 +68,12 @@ impl Documents {
         }
     }
 
-    /// Whether a fetch for this client would be one for a stranger: no grant of it is remembered.
+    /// Whether this client counts as a stranger: no grant of it is remembered.
     pub(crate) fn is_unknown(&self, id: &ClientId, now: DateTime<Utc>) -> bool {
         self.cache.is_unknown(id, now)
     }
 
-    /// A user granted this client something.
+    /// Records that this client has a grant of a user.
     pub(crate) fn led_to_grant(&self, id: &ClientId, now: DateTime<Utc>) {
         self.cache.led_to_grant(id, now);
     }

@@ -25,8 +25,8 @@
 //!
 //! # Strangers and known clients
 //!
-//! Anyone can name any number of URLs, and slow hosts. So requests for one document share a fetch; at most 16
-//! fetches run at once, 4 of them to one host and 4 for one address
+//! Anyone can name any number of URLs, including those of slow hosts. So requests for one document share a
+//! fetch; at most 16 fetches run at once, 4 of them to one host and 4 for one address
 //! ([`Request::peer`](crate::Request::peer)), which may name 30 unknown documents a minute; at most 256
 //! requests wait, 64 for one host and 32 from one address. A request beyond these limits gets an error and
 //! may be retried.
@@ -57,16 +57,16 @@ use crate::client::GrantType;
 use crate::outbound::Outbound;
 use crate::registration::Registration;
 
-/// The terms on which documents make clients. Give them to
+/// The terms for clients with a metadata document. Give them to
 /// [`Builder::client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents);
 /// an [`Outbound`] alone is turned into the default terms.
 ///
 /// The `Outbound` must not reach internal addresses, because strangers choose the URLs of documents
-/// ([`ChosenBy::Client`](crate::outbound::ChosenBy)), as `HttpOutbound` (feature `cimd`) knows.
+/// ([`ChosenBy::Client`](crate::outbound::ChosenBy)), as `HttpOutbound` (feature `cimd`) ensures.
 #[must_use]
 pub struct MetadataDocuments {
     pub(crate) outbound: Arc<dyn Outbound>,
-    /// What a document may ask for is what a registration may.
+    /// A document may ask for the same as a registration.
     pub(crate) terms: Registration,
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
@@ -91,14 +91,14 @@ impl MetadataDocuments {
         }
     }
 
-    /// The most scopes of these clients; by default all that the server knows. Set it if some are only for
-    /// your own applications.
+    /// Every scope that these clients may have; by default all that the server knows. Set it if some are only
+    /// for your own applications.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.terms = self.terms.scopes(scopes);
         self
     }
 
-    /// The most grant types of these clients; by default `authorization_code` and `refresh_token`.
+    /// Every grant type that these clients may have; by default `authorization_code` and `refresh_token`.
     pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
         self.terms = self.terms.grant_types(types);
         self
@@ -137,8 +137,8 @@ impl MetadataDocuments {
         self
     }
 
-    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. For known
-    /// clients there is a quarter more.
+    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. A quarter more
+    /// are reserved for known clients.
     pub fn at_once(mut self, requests: usize) -> Self {
         self.at_once = requests;
         self

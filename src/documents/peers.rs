@@ -37,8 +37,8 @@ impl Peers {
         *count = count.saturating_add(1);
     }
 
-    /// Whether the counts belong to a past minute. A late request of the last minute does not bring that one
-    /// back; if the clock is set back by more, counting continues.
+    /// Whether the counts belong to a past minute. A late request of the previous minute does not reset them;
+    /// if the clock is set back by more than that, counting starts again.
     fn is_past(&self, minute: i64) -> bool {
         minute > self.minute || self.minute - minute > 1
     }

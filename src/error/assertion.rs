@@ -65,7 +65,7 @@ impl AssertionFlaw {
         (ErrorCode::InvalidGrant, text)
     }
 
-    /// The same of a request object (RFC 9101 section 6).
+    /// The public error for a request object with this flaw (RFC 9101 section 6).
     #[rustfmt::skip]
     pub(super) const fn of_request_object(self) -> (ErrorCode, &'static str) {
         let text = match self {

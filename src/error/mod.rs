@@ -1,4 +1,4 @@
-//! A reason is private, an error is derived.
+//! A reason is private, and the public error is derived from it.
 //!
 //! [`Reason`] says why, for the host's log. [`Refusal`] carries it to the response; one exhaustive table
 //! derives the public error code. [`Fault`] is a failure of the host, about which the client only learns that
@@ -40,7 +40,7 @@ pub struct Refusal {
     reason: Reason,
     /// The seconds until a limit lets the next request through.
     wait: Option<NonZeroU32>,
-    /// Boxed, so it costs nothing if nothing failed.
+    /// Behind a pointer, so it costs little if nothing failed.
     cause: Option<Arc<Fault>>,
 }
 
@@ -109,7 +109,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The reason under which the fault is audited and answered.
+    /// The reason for the audit and the response.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {

@@ -3,7 +3,7 @@
 use super::{ErrorCode, Reason};
 use crate::base::Confirmation;
 
-/// Why a DPoP proof is refused (RFC 9449 section 4.3), or what it does not prove.
+/// Why a DPoP proof is refused (RFC 9449 section 4.3), or does not prove what is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ProofFlaw {
@@ -39,7 +39,7 @@ pub enum ProofFlaw {
     IdMalformed,
     /// Its `jti` was used.
     Replayed,
-    /// No nonce of this server, or an old one.
+    /// It has no nonce of this server, or an old one.
     NonceWanted,
     /// Made for another access token (`ath`).
     TokenWrong,

@@ -4,14 +4,14 @@ use super::{ErrorCode, Reason};
 
 impl Reason {
     /// The public error. No wildcard arm: a new reason does not compile until someone chooses its public
-    /// face.
+    /// error.
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         self.public().0
     }
 
-    /// A sentence for the client's developer. If a difference would help an attacker, the sentences are the
-    /// same.
+    /// A sentence for the client's developer. Reasons whose difference would help an attacker have the same
+    /// sentence.
     #[must_use]
     pub const fn description(self) -> &'static str {
         self.public().1
@@ -114,7 +114,7 @@ impl Reason {
 
             R::DocumentUrlRefused =>
                 (E::InvalidClient, "this URL cannot be a client_id: https, a path, no user, fragment or dot segments"),
-            // Which names are known inside stays private.
+            // The response must not reveal which names the internal network resolves.
             R::DocumentAddressRefused | R::DocumentNameUnknown =>
                 (E::InvalidClient, "the client's metadata document could not be fetched"),
             R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
@@ -136,7 +136,8 @@ impl Reason {
             R::DocumentMetadata => (E::InvalidClient, "the metadata document has a value that is not supported"),
 
             R::GrantTypeUnsupported => (E::UnsupportedGrantType, "the grant type is not supported"),
-            // One text: the id of a grant is in every `jti`, and must not tell whether the grant has ended.
+            // One text for all of these: every `jti` contains a grant id, and nobody may find out with it
+            // whether the grant has ended.
             R::CodeUnknown
             | R::CodeForAnotherClient
             | R::CodeReplayed

@@ -332,11 +332,11 @@ pub enum Reason {
     /// Another client's token at the revocation endpoint.
     TokenForAnotherClient,
 
-    // Answers of OpenID Connect.
+    // Responses of OpenID Connect.
     /// The host's identifier of this user has more than 255 characters, or is not ASCII.
     SubjectUnfit,
-    /// The client wants its answers signed with an algorithm that the signer has no key for, or with its own
-    /// secret, and the host can open none.
+    /// The client registered an algorithm that the signer has no key for, or HS256 although the host cannot
+    /// open its secret.
     IdTokenAlgorithm,
     /// This server did not issue the `id_token_hint`.
     IdTokenHintInvalid,
@@ -418,7 +418,7 @@ pub enum Reason {
     /// The host disabled the client, and only the host can undo that.
     ClientDisabled,
 
-    // The server's own state; nothing of the request is wrong.
+    // The server's own state; nothing is wrong with the request.
     /// The store could not answer; a retry may work.
     StoreUnavailable,
     /// The store is broken, or contains data that this version cannot read.

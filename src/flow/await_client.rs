@@ -1,4 +1,5 @@
-//! The first state of every endpoint with client authentication: parsed, and the client is unverified.
+//! The first state at every endpoint with client authentication: the request is parsed, and the client is
+//! unverified.
 //!
 //! ```text
 //! AwaitClient ──with_client──▶ Ready
@@ -23,20 +24,20 @@ use crate::error::{CertificateFlaw, Reason, Refusal};
 use crate::issuance::Facts;
 use crate::store::ReplayKey;
 
-/// A request whose client is not known yet. It is implemented by the requests of this crate.
+/// The content of a request whose client is not authenticated yet. The requests of this crate implement it.
 pub trait Request: Debug + Send {
-    /// What follows once the client is known.
+    /// The next state, once the client is known.
     type Next: Debug + Send;
 
-    /// Takes the client, and checks everything that needs no further fact: a request that is refused here has
-    /// used up nothing.
+    /// Takes the client, and makes every check that needs no further fact: a request that is refused here has
+    /// not used up its assertion or its proof.
     ///
     /// # Errors
     /// The client may not request this.
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Self::Next, Refusal>;
 }
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 #[derive(Debug)]
 pub struct AwaitClient<R> {
     pub(super) presented: Presented,
@@ -82,11 +83,11 @@ impl<R: Request> AwaitClient<R> {
 pub enum Checked<R: Request> {
     /// The next state.
     Ready(R::Next),
-    /// Compute [`AwaitSlowHash::question`], then go on.
+    /// Compute [`AwaitSlowHash::question`], then continue.
     SlowHash(AwaitSlowHash<R>),
-    /// Verify [`AwaitSignature::question`], then go on.
+    /// Verify [`AwaitSignature::question`], then continue.
     Signature(AwaitSignature<R>),
-    /// Read the certificate of [`AwaitCertificate`], then go on.
+    /// Read the certificate of [`AwaitCertificate`], then continue.
     Certificate(AwaitCertificate<R>),
 }
 
@@ -124,8 +125,8 @@ pub struct AwaitSignature<R> {
 }
 
 impl<R: Request> AwaitSignature<R> {
-    /// What has to be verified. It may have no keys: then the client is unknown, and the answer costs the
-    /// same.
+    /// What has to be verified. Without keys the client is unknown; verify nevertheless, so that the response
+    /// takes the same time.
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
         let Self { claims, algorithms, .. } = self;
@@ -139,7 +140,8 @@ impl<R: Request> AwaitSignature<R> {
         self.claims.client_with_mac()
     }
 
-    /// Takes the claims, and checks them and the request: a request that is refused here has used up nothing.
+    /// Takes the claims, and checks them and the request: a request that is refused here has not used up the
+    /// assertion.
     ///
     /// # Errors
     /// The assertion is invalid, its keys could not be fetched, or the client may not request this.
@@ -168,13 +170,14 @@ pub struct AwaitCertificate<R> {
 }
 
 impl<R: Request> AwaitCertificate<R> {
-    /// What has to be read. It may expect nothing: then the client is unknown, and the answer costs the same.
+    /// What has to be read. Without an expectation the client is unknown; read the certificate nevertheless,
+    /// so that the response takes the same time.
     #[must_use]
     pub fn question(&self) -> ShownCertificate<'_> {
         self.shown.question()
     }
 
-    /// Takes the answer.
+    /// Takes the result of the check.
     ///
     /// # Errors
     /// The certificate is not the client's, its keys could not be fetched, or the client may not request
@@ -198,7 +201,7 @@ pub struct AwaitFirstUse<S> {
 }
 
 impl<S> AwaitFirstUse<S> {
-    /// What may be used only once, and until when its use has to be remembered.
+    /// The key of the assertion, and until when its use has to be remembered.
     #[must_use]
     pub fn question(&self) -> (ReplayKey, DateTime<Utc>) {
         (self.key, self.until)
@@ -220,14 +223,14 @@ impl<S> AwaitFirstUse<S> {
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum Judged<S> {
-    /// Nothing in it is single-use.
+    /// The credentials are not single-use.
     Ready(S),
-    /// Its assertion is single-use.
+    /// The client authenticated with a single-use assertion.
     FirstUse(AwaitFirstUse<S>),
 }
 
 impl<S> Judged<S> {
-    /// The state that follows, and the assertion, which is marked as used once nothing else can be refused.
+    /// Separates the next state from the assertion, which is marked as used once nothing else can be refused.
     pub(crate) fn split(self) -> (S, Judged<()>) {
         match self {
             Self::Ready(next) => (next, Judged::Ready(())),

@@ -27,7 +27,7 @@ impl RegistrationToken {
         Self(secret)
     }
 
-    /// Only its single valid spelling is a token.
+    /// Accepts only the canonical spelling of a token.
     fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
         let bytes: [u8; SECRET_BYTES] = bytes.try_into().ok()?;
@@ -47,7 +47,7 @@ impl RegistrationToken {
         Self(self.0.duplicate())
     }
 
-    /// A client secret in its stored form: unreadable without this token.
+    /// Masks a client secret for storage: it cannot be read without this token.
     pub(super) fn hide(&self, secret: &Secret) -> Masked {
         Masked::hide(secret, &self.0, SECRET_PAD)
     }
@@ -67,7 +67,7 @@ pub(crate) fn secret_text(secret: &Secret) -> SecretText {
     SecretText::new(URL_SAFE_NO_PAD.encode(secret.bytes()))
 }
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 #[derive(Debug)]
 pub struct AwaitClient {
     id: ClientId,
@@ -75,10 +75,10 @@ pub struct AwaitClient {
 }
 
 impl AwaitClient {
-    /// Reads who asks: the `client_id` of the configuration URI, and the registration access token.
+    /// Reads the `client_id` of the configuration URI, and the registration access token.
     ///
     /// # Errors
-    /// Either is missing or malformed; the answer is that to a wrong token.
+    /// One of them is missing or malformed; the response is the same as for a wrong token.
     pub fn parse(request: &Request) -> Result<Self, Refusal> {
         let query = Form::parse(request.query.as_deref().unwrap_or_default().as_bytes())?;
         let id = query.one("client_id")?.ok_or(Reason::RegistrationTokenWrong)?;
@@ -92,8 +92,8 @@ impl AwaitClient {
         &self.id
     }
 
-    /// Takes the client. An unknown one, one of another token and one that the host registered are answered
-    /// alike.
+    /// Takes the client. The response is the same for an unknown client, for a client with another token, and
+    /// for one that the host registered.
     ///
     /// # Errors
     /// The token is not this client's, or the host disabled the client.
@@ -113,7 +113,7 @@ impl AwaitClient {
     }
 }
 
-/// A client that proved to be the one that registered.
+/// A client that authenticated with its registration access token.
 #[derive(Debug)]
 pub struct ConfiguredClient {
     client: Arc<Client>,
@@ -124,7 +124,7 @@ impl ConfiguredClient {
     /// The client, to be read or changed.
     ///
     /// # Errors
-    /// Its deletion has begun, or its registration has run out: it can only be deleted.
+    /// Its deletion has begun, or its registration has expired: it can only be deleted.
     pub fn served(&self) -> Result<&Arc<Client>, Refusal> {
         match self.is_served {
             true => Ok(&self.client),
@@ -132,7 +132,7 @@ impl ConfiguredClient {
         }
     }
 
-    /// The client, to be deleted: also to go on with a deletion that broke off.
+    /// The client, to be deleted. This includes a client whose deletion was interrupted.
     #[must_use]
     pub fn any(&self) -> &Arc<Client> {
         &self.client
@@ -140,8 +140,8 @@ impl ConfiguredClient {
 }
 
 impl AwaitClient {
-    /// The answer to a client that reads itself. The token is the one that it presented, and so is what tells
-    /// its secret.
+    /// The response to a client that reads its registration. It contains the token that was presented, and
+    /// the secret that this token unmasks.
     pub fn read(self, client: &Client, facts: &Facts<'_>) -> ClientInformation {
         let Facts { now, .. } = *facts;
         let secret = self.token.secret_of(client, now);
@@ -162,7 +162,7 @@ pub struct ClientInformation {
     id: ClientId,
     issued: Option<DateTime<Utc>>,
     secret: Option<SecretText>,
-    /// In seconds, 0 is never; none is a client without a secret.
+    /// In seconds since 1970; 0 is never, and `None` is a client without a secret.
     secret_expires: Option<i64>,
     token: Option<RegistrationToken>,
     statement: Option<String>,
@@ -180,7 +180,7 @@ impl ClientInformation {
         let newest = secrets.last().or(client.secrets.last());
         let mut metadata = client.metadata().clone();
         metadata.scope = metadata.scope.filter(|scope| !scope.is_empty());
-        // Grantor's own members are the host's terms and no metadata of the client.
+        // Grantor's own members are terms that the host set, not metadata of the client.
         metadata.profile = None;
         metadata.access_tokens = None;
         metadata.id_token_claims_from_scope = None;
@@ -201,7 +201,7 @@ impl ClientInformation {
         }
     }
 
-    /// The answer; `endpoint` is the URL of the registration endpoint.
+    /// The response; `endpoint` is the URL of the registration endpoint.
     pub fn into_response(self, status: u16, endpoint: &str) -> Response {
         #[derive(Serialize)]
         struct Body<'a> {

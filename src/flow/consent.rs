@@ -1,5 +1,4 @@
-//! What a user is asked to grant, and what they make of it: one core for the consent in a browser and that
-//! for a device.
+//! What a user is asked to grant, and what they decide: shared by the consent in a browser and for a device.
 
 use std::sync::Arc;
 
@@ -8,14 +7,14 @@ use crate::client::Client;
 use crate::error::Reason;
 use crate::issuance::Rules;
 
-/// What is asked for, and after the user's choice what is left of it.
+/// What is requested and, after the user's choice, what is left of it.
 #[derive(Debug)]
 pub(crate) struct Terms {
     client: Arc<Client>,
     scope: Scope,
     targets: ResourceIndicators,
     details: AuthorizationDetails,
-    /// Whether anything was asked for; some requests only ask who the user is.
+    /// Whether any access was requested; some requests only ask who the user is.
     asks: bool,
 }
 
@@ -46,16 +45,16 @@ impl Terms {
         &self.details
     }
 
-    /// Keeps the part of the scope that is named; what was not asked for is not granted.
+    /// Keeps the scope that is also in `part`; a scope that was not requested is not granted.
     pub(crate) fn narrow_scope(&mut self, part: &Scope) {
         self.scope = self.scope.intersection(part);
     }
 
-    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section
-    /// 7.1).
+    /// Replaces the details by those that the user grants: fewer, narrower, or enriched by a choice (RFC 9396
+    /// section 7.1).
     ///
     /// # Errors
-    /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
+    /// A detail has a type that was not requested, or is not valid for its type. Nothing changes.
     pub(crate) fn set_details(&mut self, details: AuthorizationDetails, rules: &Rules) -> Result<(), Reason> {
         rules.detail_types.check(&details, &self.client, true)?;
         let was_asked = |kind| self.details.as_slice().iter().any(|asked| asked.kind() == kind);
@@ -66,7 +65,8 @@ impl Terms {
         Ok(())
     }
 
-    /// Something was asked for, and nothing of it is left that a token could have: yes to nothing is no.
+    /// Whether access was requested, but nothing is left that a token could have: to approve nothing is to
+    /// deny.
     pub(crate) fn is_nothing(&self, rules: &Rules) -> bool {
         self.asks && self.details.is_empty() && !rules.is_usable(&self.targets, &self.scope)
     }

@@ -19,22 +19,22 @@ use crate::http::{Request, Response};
 use crate::issuance::{AccountStatus, Facts, Gate, Issuance, Policy, RequestedAccess};
 use crate::store::{Committed, Write, WriteName};
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 pub type AwaitClient = super::AwaitClient<DeviceRequest>;
 
-/// What a device asks for.
+/// The content of a device authorization request.
 #[derive(Debug)]
 pub struct DeviceRequest {
     asked: RequestedAccess,
 }
 
 impl AwaitClient {
-    /// Reads a device authorization request. The client has to prove who it is as at the token endpoint.
+    /// Reads a device authorization request. The client authenticates as at the token endpoint.
     ///
     /// # Errors
     /// A malformed form; nothing has been looked up yet.
     pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
-        let Facts { .. } = facts; // Nothing of them decides how a form is read.
+        let Facts { .. } = facts; // No fact affects how a form is read.
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
@@ -58,13 +58,13 @@ impl AwaitsClient for DeviceRequest {
 /// Waits for randomness only.
 #[derive(Debug)]
 pub struct AwaitSecrets {
-    /// What the device may have, if its user agrees.
+    /// What the device gets if its user agrees.
     issuance: Issuance,
 }
 
 impl AwaitSecrets {
-    /// Decides. Borrows: should the user code be taken, or the name of the grant, the driver asks again with
-    /// others.
+    /// Decides. Borrows, because the driver tries again with new secrets if the user code or the grant id is
+    /// taken.
     pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedCodes) {
         let Facts { now, rules, .. } = *facts;
         let (grant, user_code) = Grant::wait(self.issuance.clone(), &fresh, now, &rules.policy);
@@ -75,7 +75,7 @@ impl AwaitSecrets {
     }
 }
 
-/// Codes that must not leave before their write is proven.
+/// Codes that must not be sent before their write is proven.
 #[derive(Debug)]
 pub struct SealedCodes {
     codes: Codes,
@@ -83,7 +83,7 @@ pub struct SealedCodes {
 }
 
 impl SealedCodes {
-    /// Opens it with the proof of its write.
+    /// Opens the codes with the proof of their write.
     ///
     /// # Errors
     /// The proof is of another write.
@@ -93,7 +93,7 @@ impl SealedCodes {
     }
 }
 
-/// Codes on their way to the device.
+/// The codes for the device.
 pub struct Codes {
     device_code: Handle,
     user_code: UserCode,
@@ -110,7 +110,7 @@ struct Body<'a> {
 }
 
 impl Codes {
-    /// The JSON answer (RFC 8628 section 3.2); the codes leave here and nowhere else.
+    /// The JSON response (RFC 8628 section 3.2): the only way to get the codes out.
     pub fn into_response(self, verification_uri: &str, policy: &Policy) -> Response {
         let user_code = self.user_code.to_string();
         let body = Body {

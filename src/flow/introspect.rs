@@ -12,20 +12,20 @@ use crate::issuance::{Facts, Rules};
 use crate::signing::{Claims, Unsigned};
 use crate::store::Record;
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 pub type AwaitClient = super::AwaitClient<TokenQuery>;
 
-/// Reads an introspection request. The client must be able to prove who it is (RFC 7662 section 2.1).
+/// Reads an introspection request. The client must be confidential (RFC 7662 section 2.1).
 ///
 /// # Errors
-/// Whatever is wrong with its form.
+/// The form cannot be read, or has no `token`.
 pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<AwaitClient, Refusal> {
     AwaitClient::parse_query(request, false, facts)
 }
 
 impl AuthenticatedQuery {
-    /// Answers: what the token is, or that it is nothing to this client. A client sees its own tokens; a
-    /// resource's own server sees that resource's access tokens.
+    /// Answers with the state of the token, or that it is inactive. A client sees its own tokens, and the
+    /// server of a resource sees the access tokens for that resource.
     ///
     /// `sub` is the one that the client of the grant sees, if it is not the host's own identifier;
     /// `wants_jwt` says whether the request [prefers a signed answer](prefers_jwt).
@@ -82,14 +82,14 @@ impl AuthenticatedQuery {
     }
 }
 
-/// The answer: ready, or still to be signed.
+/// The response: ready, or still to be signed.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum Answer {
     /// Ready.
     Ready(Response),
-    /// It is a JWT (RFC 9701).
+    /// A JWT that has to be signed (RFC 9701).
     Sign(AwaitAnswerSignature),
 }
 
@@ -106,7 +106,7 @@ impl AwaitAnswerSignature {
         &self.unsigned
     }
 
-    /// Takes the JWT that has these claims and a signature.
+    /// Takes the signed JWT.
     pub fn with_signature(self, text: String) -> Response {
         Response::secret(200, JWT, text.into_bytes())
     }
@@ -139,7 +139,7 @@ pub fn prefers_jwt(request: &Request) -> bool {
     jwt > 0 && jwt >= json
 }
 
-/// A weight in thousandths; what is none counts as none.
+/// A weight in thousandths; a malformed one counts as 0.
 fn thousandths(weight: &str) -> u32 {
     let weight: f32 = weight.trim().parse().unwrap_or(0.0);
     if (0.0..=1.0).contains(&weight) { (weight * 1000.0) as u32 } else { 0 }
@@ -162,7 +162,7 @@ enum Seen<'a> {
     Nothing { active: bool },
 }
 
-/// RFC 7662 section 2.2; `sub_type` is grantor's own and tells a user from a client.
+/// RFC 7662 section 2.2; `sub_type` is grantor's own, and distinguishes users from clients.
 #[derive(Serialize)]
 struct Active<'a> {
     active: bool,

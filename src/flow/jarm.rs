@@ -1,8 +1,7 @@
 //! Authorization responses that are signed (JWT Secured Authorization Response Mode, JARM).
 //!
-//! What a response says is decided before it is signed, and it cannot be sent without its signature: a
-//! response in a signed mode has no other way to a [`Response`] than
-//! [`AwaitResponseSignature::with_signature`].
+//! The content of a response is decided before it is signed, and it cannot be sent unsigned: in a signed
+//! mode, only [`AwaitResponseSignature::with_signature`] makes a [`Response`].
 
 use std::fmt;
 
@@ -14,14 +13,14 @@ use crate::error::{BackendError, Reason};
 use crate::http::Response;
 use crate::signing::Unsigned;
 
-/// An answer that goes to the client's address by way of the browser.
+/// A response to the client through the browser.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum Finished {
     /// Ready.
     Ready(Response),
-    /// All of it has to be signed.
+    /// The response as a whole has to be signed.
     Sign(Box<AwaitResponseSignature>),
 }
 
@@ -35,11 +34,12 @@ pub struct AwaitResponseSignature {
 /// How long a response is valid, in seconds (JARM section 2.1 recommends ten minutes at most).
 const LIFETIME: i64 = 120;
 
-/// JARM defines no `typ` of its own; an `id_token` has a `sub`, and this has none.
+/// JARM defines no `typ` of its own. The response has no `sub`, so it cannot pass as an `id_token`.
 const TYPE: &str = "JWT";
 
 impl AwaitResponseSignature {
-    /// JARM section 2.1: all parameters are claims, with strings as strings, and none is outside the JWT.
+    /// JARM section 2.1: all parameters become claims, string values stay strings, and no parameter is
+    /// outside the JWT.
     pub(super) fn new(
         to: Return,
         fields: Vec<(&'static str, String)>,
@@ -66,7 +66,7 @@ impl AwaitResponseSignature {
     /// What has to be signed.
     ///
     /// # Errors
-    /// The client's algorithm is not known, which no checked request can have.
+    /// The client's algorithm is not known, which cannot happen after the checks.
     pub fn unsigned(&self) -> Result<Unsigned, BackendError> {
         let signed_for = self.to.signed_for.as_ref();
         let (_, algorithm) =
@@ -74,7 +74,7 @@ impl AwaitResponseSignature {
         Unsigned::new(TYPE, &self.claims, Some(*algorithm))
     }
 
-    /// Takes the JWT that has these claims and a signature.
+    /// Takes the signed JWT.
     pub fn with_signature(self, text: &str) -> Response {
         self.to.send(&[("response", text)], self.unproven)
     }

@@ -1,8 +1,8 @@
 //! The requests of OAuth as chains of types.
 //!
-//! Each state is named after the one fact that it lacks, and has one method that takes it; steps in the wrong
-//! order do not compile. None of it does I/O, reads a clock or draws randomness: the driver in
-//! [`server`](crate::server) provides facts and proves writes.
+//! Each state is named after the one fact that it lacks, and one method takes that fact and returns the next
+//! state: steps in the wrong order do not compile. Nothing here does I/O, reads a clock or draws randomness:
+//! the driver in [`server`](crate::server) provides the facts and proves the writes.
 
 pub mod authorize;
 mod await_client;

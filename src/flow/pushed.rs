@@ -25,10 +25,10 @@ use crate::issuance::{Facts, Policy};
 use crate::store::{Committed, Write, WriteName};
 use crate::trust::Proven;
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 pub type AwaitClient = super::AwaitClient<PushedRequest>;
 
-/// The request that a client pushes.
+/// The content of a pushed request.
 #[derive(Debug)]
 pub struct PushedRequest {
     parameters: Parameters,
@@ -53,14 +53,14 @@ impl AwaitClient {
         Ok(Self { presented, request: PushedRequest { parameters, key: None } })
     }
 
-    /// The same request, which proves this key: the code is bound to it (RFC 9449 section 10.1).
+    /// Adds the key that the request proves: the code is bound to it (RFC 9449 section 10.1).
     pub(crate) fn proving(mut self, proven: Option<&Proven>) -> Self {
         self.request.key = proven.map(|proven| (proven.key, proven.algorithm));
         self
     }
 }
 
-/// Where the parameters of a pushed request are.
+/// The next state, which depends on where the parameters of the pushed request are.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum Pushed {
@@ -73,7 +73,7 @@ pub enum Pushed {
 impl AwaitsClient for PushedRequest {
     type Next = Pushed;
 
-    /// Finds the parameters, and judges them if they are in the request itself.
+    /// Finds the parameters, and checks them if they are in the request itself.
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Pushed, Refusal> {
         let (Self { parameters, key }, rules) = (self, facts.rules);
         rules.check_proof_algorithm(key.map(|(_, algorithm)| algorithm), client.client())?;
@@ -92,7 +92,7 @@ impl AwaitsClient for PushedRequest {
     }
 }
 
-/// Waits for what the object of a pushed request says.
+/// Waits for the claims of the request object in a pushed request.
 #[derive(Debug)]
 pub struct AwaitObject {
     client: AuthenticatedClient,
@@ -107,10 +107,10 @@ impl AwaitObject {
         self.object.question()
     }
 
-    /// Takes the claims: from here on the request is as if it had been pushed without an object.
+    /// Takes the claims. From here on the request is treated as if it had been pushed without an object.
     ///
     /// # Errors
-    /// The object does not count, its keys could not be had, a parameter in it is of another type, or an
+    /// The object is invalid, its keys could not be fetched, a parameter in it has the wrong type, or an
     /// authorization request with these parameters would be refused.
     pub fn with_claims(
         self,
@@ -127,12 +127,13 @@ impl AwaitObject {
 #[derive(Debug)]
 pub struct AwaitSecrets {
     client: AuthenticatedClient,
-    /// The parameters, as they are kept.
+    /// The parameters as they are stored.
     form: String,
 }
 
 impl AwaitSecrets {
-    /// The parameters name the key that the request proves, if it proves one.
+    /// Adds the key that the request proves, if any, to the parameters. A parameter that names another key is
+    /// refused.
     fn new(
         client: AuthenticatedClient,
         mut parameters: Parameters,
@@ -148,7 +149,7 @@ impl AwaitSecrets {
         }
         check_pushed(parameters.form(), client.client(), facts)?;
         let form = parameters.encode();
-        // Escapes make it longer, and it is read back as a form.
+        // Encoding makes the form longer, and it must not exceed the limit when it is read back.
         if form.len() > MAX_BODY {
             return Err(Reason::FormTooLarge);
         }
@@ -161,7 +162,7 @@ impl AwaitSecrets {
         self.client.client()
     }
 
-    /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another one.
+    /// Decides. Borrows, because the driver tries again with new secrets if the grant id is taken.
     pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedRequestUri) {
         let Facts { now, rules, .. } = *facts;
         let grant = Grant::push(self.client().id(), self.form.clone(), &fresh, now, &rules.policy);
@@ -172,7 +173,7 @@ impl AwaitSecrets {
     }
 }
 
-/// A `request_uri` that must not leave before its write is proven.
+/// A `request_uri` that must not be sent before its write is proven.
 #[derive(Debug)]
 pub struct SealedRequestUri {
     request_uri: RequestUri,
@@ -190,7 +191,7 @@ impl SealedRequestUri {
     }
 }
 
-/// A `request_uri` on its way to the client.
+/// The `request_uri` for the client.
 pub struct RequestUri(Handle);
 
 #[derive(Serialize)]
@@ -200,7 +201,7 @@ struct Body {
 }
 
 impl RequestUri {
-    /// The JSON answer (RFC 9126 section 2.2); the `request_uri` leaves here and nowhere else.
+    /// The JSON response (RFC 9126 section 2.2): the only way to get the `request_uri` out.
     pub fn into_response(self, policy: &Policy) -> Response {
         let handle = self.0.into_text(Kind::RequestUri, &policy.prefixes);
         let request_uri = format!("{REQUEST_URI}{handle}");

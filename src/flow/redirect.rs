@@ -1,4 +1,4 @@
-//! [`Redirect`]: an answer that goes to a registered address, and cannot go anywhere else.
+//! [`Redirect`]: a response that can only go to a registered redirect URI.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,30 +40,30 @@ pub struct Redirect {
     to: Return,
     reason: Option<Reason>,
     fields: Vec<(&'static str, String)>,
-    /// Whether the user has to follow it by a click.
+    /// Whether the user has to click a link to follow it.
     is_link: bool,
 }
 
-/// Without the fields: one may be a code or a token.
+/// Omits the fields, because one may be a code or a token.
 impl fmt::Debug for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redirect").field("to", &self.to).field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 
-/// An error on its way to the client.
+/// An error for the client.
 #[derive(Debug)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum ErrorAnswer {
-    /// The host knows the client: send it there.
+    /// The host registered the client, so the error is sent there.
     Redirect(Redirect),
-    /// The client chose its address itself. Waits for whether the user approved it before.
+    /// The client chose its own redirect URI. Waits for whether the user approved this client before.
     Unproven(AwaitApproval),
 }
 
-/// An error for a client that registered itself or that a document describes. Without the user's word, a
-/// redirect to it would let anyone lead users from this server to a page of their own (RFC 9700 section
+/// An error for a client that registered itself or has a metadata document. If it were redirected without the
+/// user's approval, anyone could lead users from this server to a page of their own (RFC 9700 section
 /// 4.11.2).
 #[derive(Debug)]
 pub struct AwaitApproval {
@@ -79,8 +79,8 @@ impl Return {
         Redirect { to: self, reason: Some(reason), fields: vec![error, description], is_link: false }
     }
 
-    /// The error; where it is not redirected at once (`is_proven`), the store is asked whether the user
-    /// approved the client.
+    /// The error. If it may not be redirected at once (`is_proven`), the store is asked whether the user
+    /// approved the client before.
     pub(crate) fn refuse(
         self,
         reason: Reason,
@@ -101,26 +101,27 @@ impl Return {
 }
 
 impl AwaitApproval {
-    /// Did this user ever approve this client? Where no user is signed in, the answer is no.
+    /// Asks whether this user approved this client before. `None` if no user is signed in; the answer is then
+    /// no.
     #[must_use]
     pub fn question(&self) -> Option<(&Subject, &ClientId)> {
         Some((self.subject.as_ref()?, &self.client))
     }
 
-    /// Takes the answer: a redirect, or a page that names the host and has a link to it.
+    /// Takes the answer. The result is a redirect, or a page with the client's host and a link to it.
     pub fn with_answer(self, approved: bool) -> Redirect {
         Redirect { is_link: !approved, ..self.redirect }
     }
 }
 
 impl Redirect {
-    /// Why it is an error, if it is one.
+    /// The reason, if it is an error.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.reason
     }
 
-    /// The answer to the browser, or what of it has to be signed first (JARM).
+    /// The response to the browser, or what has to be signed first (JARM).
     pub fn finish(self, now: DateTime<Utc>) -> Finished {
         let Self { to, fields, reason, is_link } = self;
         let unproven = reason.filter(|_| is_link);
@@ -140,8 +141,8 @@ impl Redirect {
 }
 
 impl Return {
-    /// A 303 to the client, or for a form a page that posts itself there; for a client that the user has not
-    /// approved yet, a page with a link.
+    /// A 303 to the client, or a page that posts a form to it. For a client that the user has not approved
+    /// yet, a page with a link.
     pub(super) fn send(&self, fields: &[(&str, &str)], unproven: Option<Reason>) -> Response {
         let uri = self.uri.as_str();
         let fields_of = || fields.iter().copied();
@@ -199,7 +200,7 @@ fn inputs(fields: &[(&str, &str)]) -> String {
     fields.iter().map(input).collect()
 }
 
-/// OAuth 2.0 Form Post Response Mode section 2. Without JavaScript, the button does it.
+/// OAuth 2.0 Form Post Response Mode section 2. Without JavaScript, the user clicks the button.
 fn form_post(uri: &str, fields: &[(&str, &str)]) -> Response {
     const SCRIPT: &str = "document.forms[0].submit()";
     let html = format!(
@@ -215,7 +216,7 @@ fn form_post(uri: &str, fields: &[(&str, &str)]) -> Response {
     Response::page(200, csp, html)
 }
 
-/// A redirect that carries a code or a token, until the store has proven that it holds the grant.
+/// A redirect with a code or a token, sealed until the store has proven the write of the grant.
 #[derive(Debug)]
 pub struct SealedRedirect {
     pub(crate) to: Return,
@@ -223,8 +224,7 @@ pub struct SealedRedirect {
     pub(crate) write: WriteName,
 }
 
-/// What an authorization request is answered with: the parameters, and those of them that have to be signed
-/// first.
+/// The parameters of an authorization response, and the tokens that have to be signed first.
 #[derive(Default)]
 pub(crate) struct Answer {
     fields: Vec<(&'static str, String)>,
@@ -242,8 +242,8 @@ impl Answer {
         self.unsigned.extend(unsigned);
     }
 
-    /// Adds an `id_token` last, bound to all that goes with it; to a signed access token, when that has its
-    /// signature.
+    /// Adds the `id_token`, after everything that it is bound to. A signed access token is bound later, once
+    /// it is signed.
     pub(super) fn add_id_token(&mut self, mut id_token: IdToken, state: Option<&str>) {
         id_token.bind_request(self.field("code"), state);
         if let Some(access_token) = self.field(ACCESS_TOKEN_MEMBER) {
@@ -275,7 +275,7 @@ pub enum OpenedRedirect {
     Sign(Box<AwaitRedirectSignature>),
 }
 
-/// Waits for the signature of a token that a redirect carries; there may be more.
+/// Waits for the signature of a token in a redirect; there may be more.
 pub struct AwaitRedirectSignature {
     to: Return,
     fields: Vec<(&'static str, String)>,
@@ -283,7 +283,7 @@ pub struct AwaitRedirectSignature {
     rest: Vec<Part>,
 }
 
-/// Without the parameters that are there: one may be a code or a token.
+/// Omits the parameters, because one may be a code or a token.
 impl fmt::Debug for AwaitRedirectSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("AwaitRedirectSignature");
@@ -292,12 +292,12 @@ impl fmt::Debug for AwaitRedirectSignature {
 }
 
 impl SealedRedirect {
-    /// The `id_token` of the answer, if it has one.
+    /// The `id_token` of the response, if it has one.
     pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         self.answer.unsigned.iter_mut().find_map(Part::id_token_mut)
     }
 
-    /// Opens it with the proof of its write.
+    /// Opens the redirect with the proof of its write.
     ///
     /// # Errors
     /// The proof is of another write.
@@ -331,7 +331,7 @@ impl AwaitRedirectSignature {
         &mut self.next
     }
 
-    /// Takes the token that has the claims and a signature.
+    /// Takes the signed token.
     pub fn with_token(self, token: String) -> OpenedRedirect {
         let Self { to, mut fields, next, mut rest } = self;
         next.is_followed_by(&mut rest, &token);

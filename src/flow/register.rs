@@ -1,4 +1,4 @@
-//! The registration of a client by itself (RFC 7591), and the change of one (RFC 7592 section 2.2).
+//! A client registers itself (RFC 7591), or changes its registration (RFC 7592 section 2.2).
 //!
 //! ```text
 //! AwaitClaims ──with_claims──▶ AwaitSector ──with_list──▶ AwaitReview ──with_review──▶ Approved ──create | change──▶ (what to write, its answer)
@@ -26,7 +26,7 @@ use crate::registration::{
     Allowance, Applicant, MetadataBody, Registration, RequestedMetadata, Review, lists_all,
 };
 
-/// Parsed; a software statement, if there is one, has not been checked.
+/// A parsed request; its software statement, if any, has not been checked.
 pub struct AwaitClaims {
     wire: MetadataBody,
     statement: Option<String>,
@@ -35,13 +35,14 @@ pub struct AwaitClaims {
 }
 
 impl AwaitClaims {
-    /// The initial access token of a request, if it is one of these terms.
+    /// The initial access token of a request, if the terms list it.
     pub(crate) fn admitted_token<'a>(request: &'a Request, terms: &Registration) -> Option<&'a str> {
         let token = presented(request).ok().filter(|_| !terms.tokens.is_empty())?;
         terms.admits(&SecretText::new(token)).then_some(token)
     }
 
-    /// Reads a registration request. One without permission is refused before its body is read.
+    /// Reads a registration request. A request without a required initial access token is refused before its
+    /// body is read.
     ///
     /// # Errors
     /// The initial access token is missing or wrong, or the body is not client metadata.
@@ -61,12 +62,12 @@ impl AwaitClaims {
         Self::new(wire, token, request.peer)
     }
 
-    /// Reads a change of this client, which its registration access token allows. A member that is left out
-    /// is removed, for a change replaces all.
+    /// Reads a change of this client, which presented its registration access token. A change replaces all
+    /// metadata, so a member that is left out is removed.
     ///
     /// # Errors
-    /// The body is not client metadata, does not name this client (RFC 7592 section 2.2), or says what only
-    /// the server says.
+    /// The body is not client metadata, does not name this client (RFC 7592 section 2.2), or has a member
+    /// that only the server may set.
     pub fn parse_change(request: &Request, current: &Client, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let wire = MetadataBody::parse(request.json_body()?)?;
         if wire.says_what_only_the_server_says() {
@@ -91,11 +92,11 @@ impl AwaitClaims {
         self.statement.as_deref()
     }
 
-    /// Takes the claims of the statement, and checks the metadata with what they override. Without claims no
-    /// statement counts.
+    /// Takes the claims of the statement, which override the metadata, and checks the result. A statement
+    /// without valid claims is refused.
     ///
     /// # Errors
-    /// The metadata cannot be registered, whatever the host says.
+    /// The metadata cannot be registered under any policy of the host.
     pub fn with_claims(
         self,
         claims: Option<Map<String, Value>>,
@@ -121,12 +122,13 @@ impl fmt::Debug for AwaitClaims {
     }
 }
 
-/// Well-formed; waits for the list of its sector, if it names one (OpenID Connect Registration section 5).
+/// The metadata are well-formed. Waits for the redirect URIs of the sector, if the metadata name one (OpenID
+/// Connect Registration section 5).
 #[derive(Debug)]
 pub struct AwaitSector(AwaitReview);
 
 impl AwaitSector {
-    /// Where the list is.
+    /// The URL of the list.
     #[must_use]
     pub fn sector_identifier_uri(&self) -> Option<&str> {
         self.0.asked.metadata.sector_identifier_uri.as_deref()
@@ -156,7 +158,7 @@ pub struct AwaitReview {
 }
 
 impl AwaitReview {
-    /// What the policy is asked.
+    /// The question to the policy.
     pub fn applicant<'a>(&'a self, current: Option<&'a Client>) -> Applicant<'a> {
         Applicant {
             metadata: &self.asked.metadata,
@@ -167,7 +169,7 @@ impl AwaitReview {
         }
     }
 
-    /// Takes its answer; without a policy, everything is allowed that the terms allow.
+    /// Takes the answer of the policy; without a policy, the terms alone decide.
     ///
     /// # Errors
     /// The host refuses, or allows nothing that was requested.
@@ -189,7 +191,7 @@ impl AwaitReview {
     }
 }
 
-/// What may be registered.
+/// The metadata that may be registered.
 #[derive(Debug)]
 pub struct Approved {
     metadata: ClientMetadata,
@@ -200,7 +202,8 @@ pub struct Approved {
 
 impl Approved {
     /// A new client, and the response that describes it. The id is random: a client that could choose its id
-    /// could choose a user's name at some resource. The host seals the secret if the client needs that.
+    /// could choose one that some resource takes for a user. The host seals the secret if the client needs
+    /// that.
     ///
     /// # Errors
     /// The metadata are inconsistent, or the secret could not be sealed.
@@ -220,9 +223,8 @@ impl Approved {
         Ok((client, information))
     }
 
-    /// The client as it will be: its id, its state, its live secrets and the registration access token that
-    /// it presented stay. So a change whose response was lost can be repeated, and returns the same new
-    /// secret.
+    /// The changed client. It keeps its id, its state, its live secrets and the presented registration access
+    /// token, so a change whose response was lost can be repeated and returns the same new secret.
     ///
     /// # Errors
     /// The metadata are inconsistent, or a new secret could not be sealed.
@@ -296,7 +298,7 @@ impl Approved {
     }
 }
 
-/// Whether the server would serve it.
+/// Refuses a client that the server would not serve.
 fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
     match facts.rules.fits(client) {
         true => Ok(()),
@@ -304,7 +306,7 @@ fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Why no client can be built: its own profile forbids it, or its metadata are inconsistent.
+/// The reason why a client cannot be built: its own profile forbids it, or its metadata are inconsistent.
 fn unregistrable(mistakes: &ClientErrors) -> Reason {
     match mistakes.all().iter().all(|mistake| matches!(mistake, ClientError::Profile(_))) {
         true => Reason::RegistrationProfile,

@@ -7,13 +7,13 @@ use crate::http::Request;
 use crate::issuance::{Facts, ForeignToken};
 use crate::store::{Record, Tombstone, Write};
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 pub type AwaitClient = super::AwaitClient<TokenQuery>;
 
-/// Reads a revocation request. Public clients revoke by their id alone (RFC 7009 section 2.1).
+/// Reads a revocation request. A public client only names itself (RFC 7009 section 2.1).
 ///
 /// # Errors
-/// Whatever is wrong with its form.
+/// The form cannot be read, or has no `token`.
 pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<AwaitClient, Refusal> {
     AwaitClient::parse_query(request, true, facts)
 }
@@ -27,17 +27,17 @@ pub enum Decision {
     Nothing,
     /// Refuse; nothing changes.
     Refuse(Refusal),
-    /// Write, then 200: an access token goes, and its grant stays.
+    /// Write, then 200: an access token is removed, and its grant stays.
     Commit(Write),
     /// End the grant, then 200.
     End(Tombstone),
 }
 
 impl AuthenticatedQuery {
-    /// The answer to a token of which nothing is recorded: there is nothing to revoke.
+    /// The response to a token without a record: there is nothing to revoke.
     ///
     /// # Errors
-    /// A signed access token that lives until it expires (`unsupported_token_type`).
+    /// A signed access token that cannot be revoked before it expires (`unsupported_token_type`).
     pub fn answer_unrecorded(&self) -> Result<(), Refusal> {
         match &self.token {
             Token::Signed(claims) if claims.client_id == self.client().id().as_str() => {
@@ -47,7 +47,7 @@ impl AuthenticatedQuery {
         }
     }
 
-    /// Decides. Borrows: after a lost race, the driver loads again and asks again.
+    /// Decides. Borrows, because the driver loads the record and decides again after a lost race.
     pub fn revoke(&self, found: Option<Record>, facts: &Facts<'_>) -> Decision {
         let Facts { now, rules, .. } = *facts;
         let Some(record) = found else {

@@ -1,4 +1,4 @@
-//! What revocation and introspection have in common: a client, and one token that it presents.
+//! What revocation and introspection share: a client presents one token.
 
 use std::sync::Arc;
 
@@ -13,29 +13,29 @@ use crate::http::form::Form;
 use crate::issuance::Facts;
 use crate::signing::Claims;
 
-/// A token, as far as it is known.
+/// What is known about the token.
 #[derive(Debug)]
 pub(super) enum Token {
     /// No token of this server.
     Unrecognized,
     Handle(Kind, Handle),
-    /// Perhaps a signed access token.
+    /// Possibly a signed access token.
     Unverified(SecretText),
     /// A signed access token of this server, by its claims.
     Signed(Box<Claims>),
 }
 
-/// A question about a token.
+/// The content of a request about a token.
 #[derive(Debug)]
 pub struct TokenQuery {
     token: Token,
-    /// Whether public clients may ask.
+    /// Whether public clients may send it.
     public: bool,
 }
 
 impl AwaitClient<TokenQuery> {
-    /// Reads `token` (RFC 7009 section 2.1, RFC 7662 section 2.1). A hint is not needed: a token says what it
-    /// is by its prefix.
+    /// Reads `token` (RFC 7009 section 2.1, RFC 7662 section 2.1). `token_type_hint` is ignored, because the
+    /// prefix shows the kind of a token.
     pub(super) fn parse_query(request: &Request, public: bool, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
@@ -55,14 +55,14 @@ impl AwaitsClient for TokenQuery {
 
     fn with_client(self, client: AuthenticatedClient, _: &Facts<'_>) -> Result<AuthenticatedQuery, Refusal> {
         if !self.public {
-            // An id alone proves nothing, and the answer tells of other people.
+            // An id alone proves nothing, and the response has data of other people.
             client.confidential().map_err(|_| Reason::ClientMissing)?;
         }
         Ok(AuthenticatedQuery { client, token: self.token })
     }
 }
 
-/// The client is who it says; waits for the grant that the token names, if it names one.
+/// The client is authenticated. Waits for the grant that the token names, if it names one.
 #[derive(Debug)]
 pub struct AuthenticatedQuery {
     client: AuthenticatedClient,
@@ -70,7 +70,7 @@ pub struct AuthenticatedQuery {
 }
 
 impl AuthenticatedQuery {
-    /// The grant that has to be loaded; none for what is no token.
+    /// The grant to load; `None` if the token names none.
     #[must_use]
     pub fn grant_id(&self) -> Option<GrantId> {
         match &self.token {
@@ -83,7 +83,7 @@ impl AuthenticatedQuery {
         }
     }
 
-    /// Who asks.
+    /// The client that sent the request.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
         self.client.client()
@@ -98,7 +98,7 @@ impl AuthenticatedQuery {
         }
     }
 
-    /// Takes the claims of that text, if this server signed it.
+    /// Takes the claims of the text, if this server signed it.
     #[must_use]
     pub fn with_claims(self, claims: Option<Claims>) -> Self {
         let token = match (self.token, claims) {

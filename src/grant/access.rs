@@ -1,4 +1,4 @@
-//! The access tokens of a grant: records of what was handed out, each until it expires or is revoked.
+//! The access tokens of a grant: one record each, until the token expires or is revoked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,15 @@ pub struct AccessRecord {
     digest: Digest,
     issued: Second,
     expires: Second,
-    /// What the token has less than its grant. Boxed, because it is rare.
+    /// What the token has instead of the rights of its grant. Boxed, because it is rare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     narrowed: Option<Box<Narrowed>>,
-    /// The key of a token of a grant that has another one, or none. Boxed, for most have none.
+    /// The key of the token, if its grant has a different one or none. Boxed, because most tokens have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Box<Confirmation>>,
 }
 
-/// A moment in whole seconds since 1970, as bodies have it: a third smaller than one with fractions.
+/// A time in whole seconds since 1970, as in stored bodies: a third smaller than one with fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 struct Second(i64);
@@ -69,12 +69,12 @@ pub(super) struct Narrowed {
     details: Option<AuthorizationDetails>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<ResourceId>,
-    /// It has no key, for its grant got one later.
+    /// The token has no key, although its grant has one: the grant was bound later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unbound: bool,
 }
 
-/// Tokens that were minted and may leave once their grant is stored.
+/// New tokens, which may be sent once their grant is stored.
 #[derive(Debug)]
 pub(crate) struct Issued {
     /// The access token's secret.
@@ -89,11 +89,11 @@ pub(crate) struct Issued {
     pub(crate) rights: AccessRights,
     /// The audience of the token, unless it is the server's default.
     pub(crate) audience: Option<ResourceId>,
-    /// How the access token is written.
+    /// The format of the access token.
     pub(crate) format: AccessTokens,
     /// The algorithm of a signed access token; `None` is the signer's own choice.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Whether no record of it is stored.
+    /// Whether no record of the access token is stored.
     pub(crate) unrecorded: bool,
     /// The refresh token's secret, if there is one.
     pub(crate) refresh: Option<Secret>,
@@ -121,13 +121,13 @@ impl Issued {
         }
     }
 
-    /// Whether no record of it has to be stored.
+    /// Whether no record of the access token is stored.
     pub(crate) fn is_unrecorded(&self) -> bool {
         self.unrecorded
     }
 
-    /// The same tokens, in the format that the rules require now, for a request that proves their key, and
-    /// with the `sub` that the client sees.
+    /// The same tokens for a repeated response: in the format that the rules require now, bound to the key
+    /// that the request proves, and with the `sub` that the client sees.
     pub(super) fn again(self, issuance: &Issuance) -> Self {
         let rights = AccessRights { confirmation: issuance.rights.confirmation.clone(), ..self.rights };
         let Issuance { format, algorithm, .. } = *issuance;
@@ -136,7 +136,7 @@ impl Issued {
 }
 
 impl Grant {
-    /// What a signed access token of this grant says (RFC 9068 section 2.2).
+    /// The claims of a signed access token of this grant (RFC 9068 section 2.2).
     pub(crate) fn claims(&self, tokens: &Issued, rules: &Rules) -> Claims {
         let name = match tokens.unrecorded {
             true => TokenName::Unrecorded(self.id()),
@@ -170,7 +170,7 @@ impl Grant {
 }
 
 impl AccessRecord {
-    /// A record that ends with its lifetime or with its grant, whichever comes first.
+    /// A record that expires after the token lifetime or with its grant, whichever comes first.
     pub(super) fn new(
         secret: &Secret,
         issuance: &Issuance,
@@ -194,7 +194,7 @@ impl AccessRecord {
         }
     }
 
-    /// By what its grant finds it.
+    /// The name by which its grant finds it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.digest.fingerprint()
     }
@@ -211,32 +211,32 @@ impl AccessRecord {
         self.expires.moment()
     }
 
-    /// It expires with a whole second, so whole seconds tell.
+    /// Expiry is on a whole second, so comparing whole seconds is exact.
     fn is_live(&self, now: DateTime<Utc>) -> bool {
         Second::of(now) < self.expires
     }
 
-    /// What it allows: what its grant allows, unless it was narrowed.
+    /// Its scope: that of its grant, unless it was narrowed.
     #[must_use]
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
         let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.scope.as_ref());
         narrowed.unwrap_or(grant.scope())
     }
 
-    /// The details that it has: those of its grant, unless they were narrowed.
+    /// Its authorization details: those of its grant, unless they were narrowed.
     #[must_use]
     pub fn details<'a>(&'a self, grant: &'a Grant) -> &'a AuthorizationDetails {
         let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.details.as_ref());
         narrowed.unwrap_or(grant.details())
     }
 
-    /// The resource that it is for; none is the server's default audience.
+    /// The resource that it is for; `None` is the server's default audience.
     #[must_use]
     pub fn audience(&self) -> Option<&ResourceId> {
         self.narrowed.as_deref()?.audience.as_ref()
     }
 
-    /// The key that it is bound to: its own, else that of its grant, unless the grant got it later.
+    /// The key that it is bound to: its own, or else that of its grant, unless the grant was bound later.
     #[must_use]
     pub fn confirmation<'a>(&'a self, grant: &'a Grant) -> Option<&'a Confirmation> {
         let is_unbound = self.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
@@ -244,7 +244,7 @@ impl AccessRecord {
     }
 }
 
-/// The records, in the order of their issue. Most grants have one, so it lies in the grant itself.
+/// The records in the order of issue. Most grants have one, which is stored inline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct LiveTokens(SmallVec<[AccessRecord; 1]>);
@@ -254,8 +254,8 @@ impl LiveTokens {
         Self(smallvec![only])
     }
 
-    /// How long there is no room for one more; `None` if there is. A record that was promised is never
-    /// dropped for a new one.
+    /// How long to wait until there is room for one more token; `None` if there is room. A live record is
+    /// never evicted for a new one, because its token was issued with a lifetime.
     pub(super) fn until_room(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Duration> {
         let most = policy.live_access_tokens as usize;
         if most == 0 || self.0.len() < most {
@@ -267,20 +267,21 @@ impl LiveTokens {
         (last_to_go - now).to_std().ok()
     }
 
-    /// Adds a record and drops those that are over.
+    /// Adds a record, and drops the expired ones.
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
         self.0.retain(|r| r.is_live(now));
         self.0.push(record);
     }
 
-    /// Keeps those without a key as they are, whatever key their grant gets.
+    /// Marks the tokens without a key as unbound, so that the key that their grant gets does not apply to
+    /// them.
     pub(super) fn stay_unbound(&mut self) {
         for record in self.0.iter_mut().filter(|record| record.cnf.is_none()) {
             record.narrowed.get_or_insert_default().unbound = true;
         }
     }
 
-    /// Puts those that were issued before in front.
+    /// Inserts the records of earlier tokens before these.
     pub(super) fn follow(&mut self, mut earlier: Self) {
         earlier.0.append(&mut self.0);
         *self = earlier;
@@ -303,7 +304,7 @@ impl LiveTokens {
         hit.filter(|r| r.is_live(now))
     }
 
-    /// Whether there was such a live token, which is gone now.
+    /// Removes a live token; `false` if there was none with this name.
     pub(super) fn remove(&mut self, name: Fingerprint, now: DateTime<Utc>) -> bool {
         let before = self.0.len();
         self.0.retain(|r| !r.is_live(now) || r.digest.fingerprint() != name);

@@ -9,15 +9,16 @@ use crate::error::ProofFlaw;
 use crate::issuance::Issuance;
 
 impl Grant {
-    /// The key that it is bound to: its code and its refresh tokens work with a proof of it alone. Of a
-    /// confidential client that has redeemed its code, only the access tokens are bound, each to its own key
-    /// (RFC 9449 section 5).
+    /// The key that the grant is bound to: its code and its refresh tokens work only with a proof of that
+    /// key. Once a confidential client has redeemed its code, only the access tokens are bound, each to its
+    /// own key (RFC 9449 section 5).
     #[must_use]
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.origin.as_ref()?.confirmation.as_deref()
     }
 
-    /// Binds it as the first tokens ask for: from now on, the key of a code that is spent counts no more.
+    /// Binds the grant to the key of its first tokens. The key of the code no longer counts once the code is
+    /// spent.
     pub(super) fn bind(&mut self, issuance: &Issuance) {
         let confirmation = issuance.grant_confirmation();
         if self.confirmation() == confirmation.as_ref() {
@@ -28,8 +29,8 @@ impl Grant {
         self.origin = origin.shared();
     }
 
-    /// Binds a grant without a key to the one that a refresh proves. The access tokens that it has stay as
-    /// they are.
+    /// Binds a grant without a key to the key that a refresh proves. Access tokens that were issued before
+    /// stay unbound.
     pub(super) fn bind_later(&mut self, issuance: &Issuance) {
         if self.confirmation().is_some() || issuance.grant_confirmation().is_none() {
             return;
@@ -40,7 +41,7 @@ impl Grant {
         self.bind(issuance);
     }
 
-    /// An answer once more, for a request that proves the key of the first one.
+    /// Repeats a response, if the request proves the same key as the first one.
     pub(super) fn repeat_answer(self, tokens: Issued, issuance: &Issuance) -> Verdict {
         let first = match &self.stage {
             Stage::Live(live) => live.access.any(&tokens.access).and_then(|token| token.confirmation(&self)),
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_grant_without_a_key_takes_no_more_room_than_before_there_were_keys() {
-        /// What a grant kept of its origin before there were keys.
+        /// The origin of a grant as it was before grants had keys.
         #[expect(dead_code, reason = "only its size counts")]
         struct Before {
             authentication: Option<Authentication>,
@@ -273,7 +274,7 @@ mod tests {
             details: crate::base::AuthorizationDetails,
             openid: Option<Box<crate::openid::OpenId>>,
         }
-        /// And of an access token.
+        /// The record of an access token as it was then.
         #[expect(dead_code, reason = "only its size counts")]
         struct RecordBefore {
             digest: crate::base::secret::Digest,

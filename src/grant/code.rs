@@ -17,7 +17,7 @@ use crate::base::{Digest, FreshSecrets, Secret, SecretText, after};
 use crate::error::Reason;
 use crate::issuance::{Gate, Policy};
 
-/// What a code was offered for; its redemption must fit.
+/// What a code was issued for; its redemption must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PendingCode {
@@ -54,19 +54,19 @@ impl PendingCode {
         }
     }
 
-    /// The same for at most this long.
+    /// Limits the lifetime of the code to `longest`.
     pub(crate) fn at_most(mut self, longest: Option<Duration>, now: DateTime<Utc>) -> Self {
         let longest = longest.map_or(self.expires, |longest| after(now, longest));
         self.expires = self.expires.min(longest);
         self
     }
 
-    /// Whether this is the code.
+    /// Whether the presented secret is this code.
     pub(super) fn is(&self, kind: Kind, presented: &Secret) -> bool {
         kind == Kind::Code && self.code.matches(&presented.digest(kind.tag()))
     }
 
-    /// RFC 6749 section 4.1.3, RFC 7636 section 4.6, in this order.
+    /// Checks the redirect URI (RFC 6749 section 4.1.3), and then PKCE (RFC 7636 section 4.6).
     fn fits(&self, presented: &CodeRedemption<'_>) -> Result<(), Reason> {
         match presented.redirect_uri {
             Some(uri) if uri != self.redirect_uri.as_str() => return Err(Reason::RedirectUriMismatch),
@@ -83,42 +83,43 @@ impl PendingCode {
     }
 }
 
-/// A code after its use: what a replay is measured by.
+/// A redeemed code, with everything that is needed to judge a replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SpentCode {
     pub(super) offer: PendingCode,
-    /// The answer, while it may have been lost: see [`CodeRedemption::bridge_key`] for what opens it.
+    /// The response, while it may have been lost; [`CodeRedemption::bridge_key`] is the key to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bridge: Option<Bridge>,
 }
 
-/// The domain of what opens the bridge of a code.
+/// The domain separator of the key to a code's bridge.
 const BRIDGE_KEY: &str = "grantor:code-bridge:v1";
 
 /// A code as a client presents it.
 #[derive(Debug)]
 pub(crate) struct CodeRedemption<'a> {
-    /// The half of the code that proves it.
+    /// The secret half of the code.
     pub(crate) secret: &'a Secret,
     /// `code_verifier`
     pub(crate) verifier: Option<&'a CodeVerifier>,
-    /// The client secret that authenticated the request, if it was generated; not one that a person chose,
-    /// because anyone who read the store could guess it by the bridge.
+    /// The client secret that authenticated the request, if it was generated. A secret that a person chose is
+    /// left out: anyone who read the store could guess it offline with the bridge.
     pub(crate) client_secret: Option<&'a SecretText>,
     /// `redirect_uri`
     pub(crate) redirect_uri: Option<&'a str>,
-    /// The gate for tokens.
+    /// The gate that every token passes.
     pub(crate) gate: &'a Gate<'a>,
-    /// This server knows that the first answer never left: its future was dropped, or the store did not
-    /// say in time what became of the write. Then a replay is a retry.
+    /// Whether this server knows that the first response was never sent: its future was dropped, or the store
+    /// did not report the outcome of the write in time. A replay is then a retry.
     pub(crate) unanswered: bool,
 }
 
 impl CodeRedemption<'_> {
-    /// What opens the bridge. A code alone does not: it is in the address bar and in logs, and with a row of
-    /// the store it would open the refresh token. So the key has what only the request had: the verifier or,
-    /// without PKCE, the client's secret. Where there is neither, there is no bridge.
+    /// The key to the bridge. The code alone is not enough: it is in the address bar and in logs, and
+    /// together with a row of the store it would reveal the refresh token. So the key also needs something
+    /// that only the token request contained: the verifier or, without PKCE, the client's secret. Without
+    /// either there is no bridge.
     fn bridge_key(&self) -> Option<Secret> {
         let unlogged = match (self.verifier, self.client_secret) {
             (Some(verifier), _) => verifier.as_bytes(),
@@ -130,8 +131,8 @@ impl CodeRedemption<'_> {
 }
 
 impl Grant {
-    /// A code works once. A replay that proves to come from the client itself ends the grant; one that
-    /// does not changes nothing: otherwise anyone who saw a code could end a session.
+    /// Redeems a code, once. A replay ends the grant only if it passes every check of a redemption, such as
+    /// PKCE: otherwise anyone who saw a code could end a session.
     pub(crate) fn redeem_code(
         self,
         presented: CodeRedemption<'_>,
@@ -209,8 +210,8 @@ impl Grant {
 }
 
 impl Live {
-    /// Where the server knows that the first answer never left and nothing of it was used: that answer once
-    /// more, or nothing for a retry that asks for something else. `None` is a replay.
+    /// The tokens of the first response, if the server knows that it was never sent and none of them was
+    /// used. `Some(None)` is a retry with other parameters, `None` a replay.
     fn unanswered(
         &self,
         presented: &CodeRedemption<'_>,

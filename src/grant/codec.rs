@@ -22,8 +22,8 @@ use crate::openid::OpenId;
 
 const VERSION: u32 = 1;
 
-/// The members of version 1. A member that is not known is refused: it could be a restriction, and to
-/// drop it at the next write would lift it.
+/// The members of version 1. An unknown member is refused: it could be a restriction, and the next write
+/// would drop it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body<'a> {
@@ -60,7 +60,7 @@ enum StageBody<'a> {
     Pushed(Pushed),
     Waiting(Waiting),
     Offered(PendingCode),
-    /// Offered, and something went with the code.
+    /// A code is out, and tokens were sent beside it.
     Hybrid {
         code: PendingCode,
         #[serde(default, skip_serializing_if = "LiveTokens::is_empty")]
@@ -124,14 +124,14 @@ impl Grant {
             cnf: self.confirmation().cloned(),
             stage,
         };
-        // Nothing in it can fail to be written: every key is a text and every value finite.
+        // Serialisation cannot fail: every key is a string, and every number is finite.
         serde_json::to_string(&body).unwrap_or_default()
     }
 
     /// Reads the body of the grant with this id, written by this version or an earlier one.
     ///
     /// # Errors
-    /// A body that is damaged, or that a later version wrote.
+    /// The body is damaged, or was written by a later version.
     pub fn decode(id: GrantId, body: &str) -> Result<Self, DecodeError> {
         let Version { v } = serde_json::from_str(body)?;
         if v != VERSION {

@@ -6,8 +6,8 @@
 //!      └────deny───▶ denied
 //! ```
 //!
-//! Whatever the answer is, it counts until the code expires. The browser session that enters the user code
-//! claims it; from then on no other one can answer, so an attacker cannot replace the request that the user
+//! The answer is final, and counts until the code expires. The browser session that enters the user code
+//! claims it; from then on no other session can answer, so an attacker cannot swap the request that the user
 //! approves.
 
 use std::sync::Arc;
@@ -24,16 +24,16 @@ use crate::error::Reason;
 use crate::issuance::{Gate, Issuance, Policy};
 use crate::openid::OPENID;
 
-/// How many seconds a poll that comes too early adds to the interval (RFC 8628 section 3.5).
+/// How many seconds an early poll adds to the interval (RFC 8628 section 3.5).
 const SLOWER: u32 = 5;
 
 /// The longest interval in seconds, so that a burst of polls does not lock a device out.
 const SLOWEST: u32 = 60;
 
-/// How long a code is kept after it expired, so that the device can be told.
+/// How long an expired code is kept, so that the device learns that it expired.
 const KEPT: Duration = Duration::from_secs(2 * SLOWEST as u64);
 
-/// A code that waits for its user, or for its device to ask for what the user said.
+/// A code that waits for its user, or for its device to fetch the user's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Waiting {
@@ -42,12 +42,12 @@ pub(super) struct Waiting {
     user_code: UserCodeDigest,
     #[serde(with = "chrono::serde::ts_seconds")]
     expires: DateTime<Utc>,
-    /// From one poll to the next, in seconds.
+    /// The shortest time between polls, in seconds.
     interval: u32,
-    /// The last poll that found no answer.
+    /// The time of the last poll that found no answer.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     polled: Option<DateTime<Utc>>,
-    /// Who entered the user code, and alone can answer.
+    /// The session that entered the user code; only it can answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimant: Option<BrowserSession>,
     answer: Answer,
@@ -61,13 +61,13 @@ enum Answer {
     Denied,
 }
 
-/// A device code after its use.
+/// A redeemed device code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SpentDeviceCode {
     code: Digest,
-    /// The answer, readable with the code alone, while it may have been lost. Unlike an authorization code, a
-    /// device code is never in an address bar, so nothing else is in the pad.
+    /// The response, while it may have been lost. The device code alone is the key to it: unlike an
+    /// authorization code, it is never in an address bar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bridge: Option<Bridge>,
 }
@@ -78,8 +78,8 @@ pub(super) struct SpentDeviceCode {
 pub struct BrowserSession(Digest);
 
 impl BrowserSession {
-    /// The session with this identifier. It is trusted: two browsers that share one can answer for each
-    /// other.
+    /// The session with this identifier. It is trusted: two browsers with the same identifier can answer for
+    /// each other.
     #[must_use]
     pub fn session(id: &str) -> Self {
         Self(Digest::of("grantor:claimant:v1", id.as_bytes()))
@@ -93,17 +93,17 @@ impl BrowserSession {
 /// A device code as a client presents it.
 #[derive(Debug)]
 pub(crate) struct DeviceCodeUse<'a> {
-    /// The half of the code that proves it.
+    /// The secret half of the code.
     pub(crate) secret: &'a Secret,
-    /// The one way to tokens.
+    /// The gate that every token passes.
     pub(crate) gate: &'a Gate<'a>,
-    /// This server knows that the first answer never left, see
+    /// Whether this server knows that the first response was never sent, see
     /// [`CodeRedemption::unanswered`](super::CodeRedemption::unanswered).
     pub(crate) unanswered: bool,
 }
 
 impl Waiting {
-    /// A browser finds the grant by it until it is answered.
+    /// The user code by which a browser finds the grant, until the user has answered.
     pub(super) fn user_code(&self) -> Option<UserCodeDigest> {
         (self.answer == Answer::Pending).then_some(self.user_code)
     }
@@ -123,7 +123,7 @@ impl Waiting {
         }
     }
 
-    /// A poll that finds no answer. One that comes too early slows down all that follow.
+    /// Records a poll that finds no answer. An early poll lengthens the interval of all later ones.
     fn poll(&mut self, now: DateTime<Utc>) -> Reason {
         let interval = Duration::from_secs(self.interval.into());
         let early = self.polled.is_some_and(|last| now < after(last, interval));
@@ -155,8 +155,8 @@ impl Lifetime for Waiting {
 }
 
 impl Grant {
-    /// A grant that waits for its user, and the code that the user enters. Until somebody approves, it acts
-    /// for no user yet and is listed under its client.
+    /// A grant that waits for its user, and the code that the user enters. Until a user approves, its subject
+    /// is the client.
     #[must_use]
     pub(crate) fn wait(
         issuance: Issuance,
@@ -178,11 +178,11 @@ impl Grant {
         (Self::new(issuance, None, stage, fresh.grant, now, policy), user_code)
     }
 
-    /// Claims it for the session that entered its user code. `None` if that was this session before, so that
-    /// nothing has to be written.
+    /// Claims the grant for the session that entered its user code. `None` if this session has claimed it
+    /// already, so that nothing has to be written.
     ///
     /// # Errors
-    /// Not the code, not any more, or not this session's.
+    /// The code is not this grant's, it was answered or has expired, or another session claimed it.
     pub(crate) fn claim(
         &self,
         code: &UserCodeDigest,
@@ -201,11 +201,11 @@ impl Grant {
         }
     }
 
-    /// The user said yes, to all of it or to this scope and these details of it. From now on it is a grant of
-    /// this user.
+    /// The user approved the whole request, or only `granted`: this scope and these details. From now on the
+    /// grant is this user's.
     ///
     /// # Errors
-    /// It was answered before, its time is over, or another session entered its user code.
+    /// It was answered before, it has expired, or this session did not claim it.
     pub(crate) fn approve(
         mut self,
         claimant: &BrowserSession,
@@ -235,18 +235,18 @@ impl Grant {
         Ok(self)
     }
 
-    /// The user said no.
+    /// The user denied the request.
     ///
     /// # Errors
-    /// As those of [`approve`](Self::approve).
+    /// As for [`approve`](Self::approve).
     pub(crate) fn deny(mut self, claimant: &BrowserSession, now: DateTime<Utc>) -> Result<Self, Reason> {
         self.answer(Answer::Denied, claimant, now)?;
         Ok(self)
     }
 
-    /// What a device gets that asks for its tokens: `authorization_pending` and the like, once tokens, and
-    /// nothing after that. A spent code ends nothing: it never was in a browser, and a device in a hurry
-    /// polls twice.
+    /// Answers a poll of the device: with `authorization_pending` and the like, once with tokens, and then
+    /// with a refusal. A replay does not end the grant: the code was never in a browser, and an impatient
+    /// device may poll twice.
     pub(crate) fn redeem_device_code(
         mut self,
         presented: DeviceCodeUse<'_>,
@@ -309,7 +309,7 @@ impl Grant {
         Verdict::Issue { next: self, tokens }
     }
 
-    /// The answer to a spent code: the first one once more, where it is known to be lost.
+    /// The answer to a spent code: the first response again if it is known to be lost, otherwise a refusal.
     fn repeat(self, presented: &DeviceCodeUse<'_>, now: DateTime<Utc>, policy: &Policy) -> Verdict {
         let spent = match &self.stage {
             Stage::Live(live) => live.spent_device_code(),
@@ -330,8 +330,8 @@ impl Grant {
         }
     }
 
-    /// Whether this session gave this answer. No other session can have approved what its device has redeemed
-    /// since.
+    /// Whether this session gave this answer. If the device has redeemed its code since, the approval can
+    /// only have come from this session.
     pub(crate) fn was_answered(&self, claimant: &BrowserSession, approved: bool) -> bool {
         let answer = if approved { Answer::Approved } else { Answer::Denied };
         match &self.stage {
@@ -341,7 +341,7 @@ impl Grant {
         }
     }
 
-    /// What a browser finds it by, while it waits for its user.
+    /// The user code by which a browser finds the grant, while it waits for its user.
     #[must_use]
     pub fn user_code(&self) -> Option<UserCodeDigest> {
         self.waiting().and_then(Waiting::user_code)

@@ -19,8 +19,8 @@ impl Grant {
         Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
-    /// What is left when the answers that can no longer be asked for, because the leeway has passed, are
-    /// erased. `None` if it keeps none of them.
+    /// The grant without the stored responses that can no longer be repeated, because the leeway has passed.
+    /// `None` if it has no such response.
     #[must_use]
     pub fn without_old_answers(mut self, now: DateTime<Utc>, policy: &Policy) -> Option<Self> {
         let Stage::Live(live) = &mut self.stage else {
@@ -34,9 +34,9 @@ impl Grant {
         (is_old || renewed).then_some(self)
     }
 
-    /// What the revocation of one token leaves (RFC 7009 section 2.1): a refresh token or a code of either
-    /// kind takes the grant with it, an access token only itself. `None` if the secret is not one that is in
-    /// use.
+    /// The grant after the revocation of one token (RFC 7009 section 2.1): revoking a refresh token, a code
+    /// or a device code ends the whole grant, revoking an access token only that token. `None` if the grant
+    /// has no such token.
     #[must_use]
     pub fn revoke_token(self, kind: Kind, presented: &Secret, now: DateTime<Utc>) -> Option<Self> {
         match kind {
@@ -47,11 +47,11 @@ impl Grant {
         }
     }
 
-    /// What the revocation of one access token leaves; `None` if it is not live.
+    /// The grant after the revocation of one access token; `None` if the token is not live.
     pub(crate) fn without_access(mut self, name: Fingerprint, now: DateTime<Utc>) -> Option<Self> {
         let live = match &mut self.stage {
             Stage::Live(live) => live,
-            // The code stays.
+            // Only the token beside the code ends; the code stays valid.
             Stage::Offered(offer) => return offer.beside.as_mut()?.remove(name, now).then_some(self),
             Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => return None,
         };

@@ -1,5 +1,5 @@
-//! What goes to the browser at once: beside a code (OpenID Connect Core section 3.3), or in its place
-//! (section 3.2).
+//! Tokens that the authorization response itself carries: beside a code (OpenID Connect Core section 3.3), or
+//! instead of one (section 3.2).
 
 use chrono::{DateTime, Utc};
 
@@ -9,17 +9,17 @@ use super::{Grant, Kind, PendingCode, end_of};
 use crate::base::{Authentication, FreshSecrets, GrantId, RightsRef, Secret};
 use crate::issuance::{Granted, Issuance, Policy};
 
-/// A code that is out, and what went with it.
+/// A code that has not been redeemed, and the tokens that were sent beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) code: PendingCode,
-    /// There, if something went with the code: an access token, or an `id_token`, which leaves no record.
-    /// Boxed, for it is rare.
+    /// Present if an access token or an `id_token` was sent beside the code; an `id_token` leaves no record
+    /// in it. Boxed, because it is rare.
     pub(super) beside: Option<Box<LiveTokens>>,
 }
 
 impl Grant {
-    /// A grant whose code is out, and an `id_token` with it.
+    /// A grant whose response has a code and an `id_token`.
     pub(crate) fn offer_beside_id_token(
         issuance: Issuance,
         authentication: Authentication,
@@ -32,7 +32,7 @@ impl Grant {
         Self::new(issuance, Some(authentication), stage, fresh.grant, now, policy)
     }
 
-    /// A grant whose code is out, and an access token with it, which another issuance permits.
+    /// A grant whose response has a code and an access token; the token has an issuance of its own.
     pub(crate) fn offer_beside_token(
         issuance: Issuance,
         beside: &Issuance,
@@ -44,8 +44,8 @@ impl Grant {
     ) -> (Self, Issued) {
         let FreshSecrets { grant: id, second: secret, .. } = fresh;
         let ends = end_of(&issuance, now, policy);
-        // The grant loses the key of its code at the redemption, and the token keeps it: so it has a record
-        // of its own.
+        // The grant can lose the key of its code at the redemption, but the token keeps it. So the record of
+        // the token has the key itself.
         let rights = RightsRef { confirmation: None, ..issuance.rights.as_ref() };
         let granted = Granted { rights, ..issuance.granted() };
         let record = AccessRecord::new(&secret, beside, granted, ends, now, policy);
@@ -55,8 +55,8 @@ impl Grant {
         (Self::new(issuance, Some(authentication), stage, id, now, policy), tokens)
     }
 
-    /// The grant of an `id_token` alone. Nothing of it can be used, so it is over; a logout finds its
-    /// session.
+    /// The grant of an `id_token` alone. It has nothing that can be used, so it begins as ended; it exists so
+    /// that a logout finds its session.
     pub(crate) fn identify(
         issuance: Issuance,
         authentication: Authentication,

@@ -61,39 +61,40 @@ use stage::{Ended, Lifetime as _, Live, Stage};
 ///                                           Ended (a tombstone until nothing can be replayed)
 /// ```
 ///
-/// A pushed request is a grant of its own, `Pushed`; what its user approves replaces it.
+/// A pushed request is a grant in the stage `Pushed`; the approved grant replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     id: GrantId,
     client: ClientId,
-    /// The client itself, as long as it waits for its user.
+    /// The client itself, while the grant waits for its user.
     subject: Subject,
-    /// All that was approved; no token ever has more.
+    /// The approved scope; no token ever has more.
     scope: Scope,
-    /// The resources that were approved; without any, its tokens are for the server's default audience.
+    /// The approved resources; without any, the tokens are for the server's default audience.
     targets: ResourceIndicators,
     created: DateTime<Utc>,
     /// The absolute end, which no rotation moves.
     ends: DateTime<Utc>,
-    /// How it came about; mostly none for a client's own grant.
+    /// How the grant came about; usually `None` for a client's own grant.
     origin: Option<Arc<Origin>>,
     stage: Stage,
 }
 
-/// What of a grant does not change once it has issued tokens.
+/// The parts of a grant that hardly ever change once it has issued tokens, so its versions share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Origin {
     /// How the user signed in.
     authentication: Option<Authentication>,
-    /// Who acts for the subject, where a token was exchanged.
+    /// Who acts for the subject, if the grant is the result of a token exchange.
     actor: Option<Actor>,
-    /// The token that was exchanged; the grant ends with it. Boxed, for it is rare.
+    /// The token that was exchanged; the grant ends with it. Boxed, because it is rare.
     parent: Option<Box<TokenName>>,
-    /// All the details that were approved.
+    /// The approved authorization details.
     details: AuthorizationDetails,
-    /// What OpenID Connect needs of it; none in a grant of plain OAuth.
+    /// The data of OpenID Connect; `None` in a grant of plain OAuth.
     openid: Option<Box<OpenId>>,
-    /// The key that it is bound to, and with it its code and its refresh tokens. Boxed, for most have none.
+    /// The key that the grant, its code and its refresh tokens are bound to. Boxed, because most grants have
+    /// none.
     confirmation: Option<Box<Confirmation>>,
 }
 
@@ -106,7 +107,7 @@ impl Origin {
     }
 }
 
-/// What the rules say. Issuing without a next grant cannot be written down.
+/// The decision of the rules. The type does not allow issuing tokens without a grant to store.
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum Verdict {
@@ -114,12 +115,12 @@ pub(crate) enum Verdict {
     Issue {
         /// The grant that has to be stored first.
         next: Grant,
-        /// What the client gets then.
+        /// The tokens to send then.
         tokens: Issued,
     },
-    /// The answer that was lost, once more. It was stored before, so nothing has to be written.
+    /// The lost response again. It was stored before, so nothing has to be written.
     Repeat {
-        /// The grant as it is.
+        /// The unchanged grant.
         grant: Grant,
         /// The very same tokens.
         tokens: Issued,
@@ -129,14 +130,14 @@ pub(crate) enum Verdict {
         /// Why.
         refusal: Refusal,
     },
-    /// Not yet. That it was asked for is a write, and nothing else changes.
+    /// Refused for now: the user has not answered yet. Only the time of the poll is written.
     RefuseAndNote {
         /// The grant with its last poll, which has to be stored.
         next: Grant,
         /// Why.
         reason: Reason,
     },
-    /// The refusal is itself a write.
+    /// Refused, and the grant ends, which has to be written.
     RefuseAndEnd {
         /// The ended grant, which has to be stored.
         next: Grant,
@@ -146,7 +147,7 @@ pub(crate) enum Verdict {
 }
 
 impl Grant {
-    /// A grant whose code is out.
+    /// A grant whose response has a code.
     #[must_use]
     pub(crate) fn offer(
         issuance: Issuance,
@@ -212,7 +213,7 @@ impl Grant {
         }
     }
 
-    /// A grant of which nothing is known but that it has ended.
+    /// A grant of which nothing is known except that it has ended.
     pub(crate) fn ended(
         id: GrantId,
         client: ClientId,
@@ -233,7 +234,7 @@ impl Grant {
         }
     }
 
-    /// Its name.
+    /// Its id.
     #[must_use]
     pub fn id(&self) -> GrantId {
         self.id
@@ -249,7 +250,7 @@ impl Grant {
         matches!(self.stage, Stage::Ended(_))
     }
 
-    /// The client that it was made for.
+    /// The client that it was issued to.
     #[must_use]
     pub fn client(&self) -> &ClientId {
         &self.client
@@ -261,13 +262,13 @@ impl Grant {
         &self.subject
     }
 
-    /// All that was approved.
+    /// The approved scope.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// The resources that were approved.
+    /// The approved resources.
     #[must_use]
     pub fn resources(&self) -> &ResourceIndicators {
         &self.targets
@@ -279,37 +280,37 @@ impl Grant {
         self.origin.as_ref()?.authentication.as_ref()
     }
 
-    /// Who acts for the subject, where a token was exchanged for another (RFC 8693 section 4.1).
+    /// Who acts for the subject, if the grant is the result of a token exchange (RFC 8693 section 4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&Actor> {
         self.origin.as_ref()?.actor.as_ref()
     }
 
-    /// The token that its own one was exchanged for. The grant is no longer than that: see
+    /// The subject token of the exchange that made this grant. The grant ends with that token: see
     /// `server/lineage.rs`.
     pub(crate) fn parent(&self) -> Option<TokenName> {
         self.origin.as_ref()?.parent.as_deref().copied()
     }
 
-    /// What was approved that a scope cannot say (RFC 9396).
+    /// The approved authorization details (RFC 9396).
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         self.origin.as_ref().map_or(AuthorizationDetails::NONE, |origin| &origin.details)
     }
 
-    /// What it remembers for OpenID Connect; none of a grant that did not begin with the scope `openid`.
+    /// Its data for OpenID Connect; `None` if the grant did not begin with the scope `openid`.
     pub(crate) fn openid(&self) -> Option<&OpenId> {
         self.origin.as_ref()?.openid.as_deref()
     }
 
-    /// The session of the host that it began in, and that has not ended since; none of a grant of plain
-    /// OAuth.
+    /// The session of the host in which the grant began, unless that session has ended; `None` for a grant of
+    /// plain OAuth.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.openid()?.session.as_ref().map(|session| session.id)
     }
 
-    /// Until when its client may have a session that a logout has to end.
+    /// The time until which its client may have a session that a logout has to end.
     fn kept_for_logout(&self) -> Option<DateTime<Utc>> {
         self.openid()?.session.as_ref()?.kept_until
     }
@@ -325,7 +326,7 @@ impl Grant {
         self
     }
 
-    /// The most that its tokens may permit.
+    /// The upper bound of what its tokens may permit.
     pub(crate) fn granted(&self) -> Granted<'_> {
         let Self { subject, scope, targets: resources, .. } = self;
         let (details, confirmation) = (self.details(), self.confirmation());
@@ -345,14 +346,14 @@ impl Grant {
         issued.unwrap_or(self.created)
     }
 
-    /// Whether something of it can still be used: a code, a refresh token or an access token.
+    /// Whether its code, its refresh token or one of its access tokens can still be used.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.stage.lifetime().is_live(now)
     }
 
-    /// Whether its user was asked on a page for what it holds, and something of it can still be used. No page
-    /// is shown for what was exchanged, or what a password or a grant type of the host gave.
+    /// Whether its user was asked on a page for what it holds, and it is still live. No page is shown for a
+    /// token exchange, a password grant or a grant type of the host.
     pub(crate) fn was_asked_for(&self, now: DateTime<Utc>) -> bool {
         let was_asked = match &self.stage {
             Stage::Offered(_) => true,
@@ -369,8 +370,8 @@ impl Grant {
         self.scope.contains(OFFLINE_ACCESS)
     }
 
-    /// Whether access tokens were issued and something of the grant can still be used; before its code is
-    /// redeemed, one of them.
+    /// Whether access tokens were issued and the grant is still live. Before its code is redeemed: whether a
+    /// token that was sent beside the code is still live.
     #[must_use]
     pub fn is_redeemed(&self, now: DateTime<Utc>) -> bool {
         match &self.stage {
@@ -380,13 +381,13 @@ impl Grant {
         }
     }
 
-    /// From when on the record can be purged: nothing of it can be used or replayed any more, and no logout
-    /// has to find it.
+    /// The time from which the record can be purged: nothing of it can be used or replayed any more, and no
+    /// logout has to find it.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
         let expires = self.stage.lifetime().expires();
         let has_id_token = match &self.stage {
-            // Its client got one, or may have got one at the same moment.
+            // Its client got an `id_token`, or may have got one concurrently.
             Stage::Live(_) | Stage::Ended(_) => true,
             Stage::Offered(offer) => offer.beside.is_some(),
             Stage::Pushed(_) | Stage::Waiting(_) => false,
@@ -395,8 +396,9 @@ impl Grant {
         kept.map_or(expires, |kept| expires.max(kept))
     }
 
-    /// No write but one that [reindexes](crate::store::Write::reindexes) moves [`expires`](Self::expires)
-    /// beyond this: for a store whose indexes are to change as seldom as possible.
+    /// The upper bound of [`expires`](Self::expires): only a write that
+    /// [reindexes](crate::store::Write::reindexes) moves it beyond this. It is for stores that update their
+    /// indexes as seldom as possible.
     #[must_use]
     pub fn latest_expiry(&self) -> DateTime<Utc> {
         let latest = self.stage.lifetime().latest_expiry(self.ends);
@@ -414,7 +416,7 @@ impl Grant {
         self.stage.tokens()?.by_name(name, now)
     }
 
-    /// Until when this refresh token could be used, if it is the current one.
+    /// When this refresh token expires, if it is the current one.
     #[must_use]
     pub fn refresh_expires(&self, presented: &Secret, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let Stage::Live(Live { family: Some(family), .. }) = &self.stage else {

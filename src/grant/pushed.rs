@@ -1,5 +1,5 @@
-//! The life of a pushed authorization request (RFC 9126): it waits for its user, and becomes what they
-//! approve.
+//! The life of a pushed authorization request (RFC 9126): it waits for its user, and the grant that they
+//! approve replaces it.
 //!
 //! ```text
 //!   pushed ──first visit──▶ visited ⟲ visit ──approve──▶ a code is out, or tokens are
@@ -27,12 +27,12 @@ use crate::issuance::Policy;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pushed {
-    /// The digest of what `request_uri` ends with.
+    /// The digest of the secret at the end of the `request_uri`.
     request_uri: Digest,
-    /// The first visit has to come before this.
+    /// The deadline of the first visit.
     #[serde(with = "chrono::serde::ts_seconds")]
     expires: DateTime<Utc>,
-    /// A request that was visited in time can be approved until this.
+    /// The deadline of the approval, for a request that was visited in time.
     #[serde(with = "chrono::serde::ts_seconds")]
     until: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -41,17 +41,18 @@ pub(super) struct Pushed {
     parameters: Box<str>,
 }
 
-/// What a visit finds.
+/// The result of a visit.
 #[derive(Debug)]
 pub(crate) struct Visit<'a> {
     /// The parameters of the request, as a form.
     pub(crate) parameters: &'a str,
-    /// At the first visit, the grant that has to be stored before the request goes on.
+    /// At the first visit, the grant to store before the request continues.
     pub(crate) first: Option<Grant>,
 }
 
 impl Grant {
-    /// A request that waits for its user, listed under its client: its parameters as a form.
+    /// A request that waits for its user, listed under its client. `parameters` are those of the request, as
+    /// a form.
     pub(crate) fn push(
         client: &ClientId,
         parameters: String,
@@ -81,10 +82,11 @@ impl Grant {
         }
     }
 
-    /// A visit by this `request_uri`, which this client's authorization request names.
+    /// A visit: an authorization request of this client that names this `request_uri`.
     ///
     /// # Errors
-    /// It is not this request's, not any more, or not this client's.
+    /// The `request_uri` is not that of this request, it has expired or was used, or the request is of
+    /// another client.
     pub(crate) fn visit(
         &self,
         presented: &Secret,
@@ -120,7 +122,7 @@ impl Lifetime for Pushed {
         self.until
     }
 
-    /// A `request_uri` is no token: nothing revokes it.
+    /// A `request_uri` is not a token, and cannot be revoked.
     fn holds(&self, _: Kind, _: &Secret) -> bool {
         false
     }

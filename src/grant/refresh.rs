@@ -4,22 +4,23 @@
 //!   R0 ──use──▶ R1 ──use──▶ R2      R2 is current, R1 its predecessor, R0 older
 //! ```
 //!
-//! What a spent token gets. Its time runs from its *own* first use, which a thief cannot choose, and the
-//! bound is exclusive: with a [leeway](crate::Policy::leeway) of 0 the last row is the only one.
+//! The answers to a spent token. The leeway counts from the token's *own* first use, which a thief cannot
+//! choose, and its end is exclusive: with a [leeway](crate::Policy::leeway) of 0 only the last row applies.
 //!
 //! | presented | when | answer |
 //! | --- | --- | --- |
-//! | the predecessor, its successor unused, the same parameters | within the leeway | the very same tokens, over the bridge |
+//! | the predecessor, its successor unused, the same parameters | within the leeway | the same tokens again, from the bridge |
 //! | the predecessor, its successor unused, other parameters | within the leeway | refused, nothing ends |
 //! | any other spent token | within the leeway | refused, nothing ends |
-//! | a spent token, or whatever else begins as the family does | otherwise | refused, and the family ends |
+//! | a spent token, or any other text that begins with the bytes of the family | otherwise | refused, and the family ends |
 //!
 //! Every token of a family begins with the same 12 bytes, and the 20 bytes behind them change at each use.
 //! The grant keeps one digest of the 12 bytes, so it recognises each token that the family ever issued, in
 //! constant space. To use the current token, the holder of an earlier one has to guess 160 bits; to end the
 //! family, a stranger who knows the id of the grant has to guess 96. Of the tokens that were spent within the
-//! leeway the grant keeps the names of the last [`MAX_SPENT_REFRESH_TOKENS`]. More uses than that leave the
-//! oldest without its mercy: a thief who is quick ends the family sooner, and hides nothing.
+//! leeway the grant keeps the names of the last [`MAX_SPENT_REFRESH_TOKENS`]. With more uses than that, the
+//! oldest ones lose their leeway: a thief who refreshes quickly only makes the family end sooner, and cannot
+//! hide.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -42,14 +43,14 @@ use crate::base::{
 use crate::error::{Reason, Refusal};
 use crate::issuance::{Gate, Policy};
 
-/// Of the refresh tokens that were spent within the leeway, a grant knows the times of this many. An older
-/// one counts as spent before the leeway.
+/// How many of the refresh tokens that were spent within the leeway a grant remembers. An older one counts as
+/// spent before the leeway.
 pub const MAX_SPENT_REFRESH_TOKENS: usize = 16;
 
-/// What all refresh tokens of a family begin with, in bytes.
+/// The number of bytes that all refresh tokens of a family begin with.
 const FAMILY_BYTES: usize = 12;
 
-/// The domain of the digest of those bytes.
+/// The domain separator of the digest of those bytes.
 const FAMILY: &str = "grantor:refresh-family:v1";
 
 /// The refresh tokens of a grant.
@@ -57,19 +58,20 @@ const FAMILY: &str = "grantor:refresh-family:v1";
 #[serde(deny_unknown_fields)]
 pub(super) struct Family {
     current: Digest,
-    /// Whether the client's tokens rotated at the last use. The client as it is now decides about the next
-    /// one.
+    /// Whether the token was rotated at the last use. At the next use, the client's setting at that time
+    /// decides.
     rotates: bool,
-    /// The current token dies then, if it is not used before; never after the grant's absolute end.
+    /// When the current token expires if it is not used; never after the grant's absolute end.
     #[serde(with = "chrono::serde::ts_seconds")]
     pub(super) idle_until: DateTime<Utc>,
-    /// Recognises whatever begins as the tokens of this family do. `None` until the first of them is spent.
+    /// Recognises every text that begins like the tokens of this family. `None` until the first of them is
+    /// spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     root: Option<Mark>,
-    /// Those that were spent within the leeway before the last use, the latest last.
+    /// The tokens that were spent within the leeway before the last use, in order.
     #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
     spent: SmallVec<[Spent; 1]>,
-    /// From the latest spent token to the current one.
+    /// The response that the latest spent token got, for a retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bridge: Option<Bridge>,
 }
@@ -82,8 +84,8 @@ struct Spent {
     at: DateTime<Utc>,
 }
 
-/// The first half of a digest: enough to recognise what only its holder can present. Earlier bodies have all
-/// of it.
+/// The first half of a digest: enough to recognise a secret that only its holder can present. Earlier
+/// versions stored the whole digest.
 #[derive(Clone, Copy)]
 struct Mark([u8; 16]);
 
@@ -92,7 +94,7 @@ impl Mark {
         Self(digest.fingerprint().0)
     }
 
-    /// Of the bytes that all tokens of its family have.
+    /// The mark of the bytes that all tokens of a family share.
     fn of_family(secret: &Secret) -> Self {
         Self::of(&Digest::of(FAMILY, &secret.bytes()[..FAMILY_BYTES]))
     }
@@ -129,7 +131,7 @@ impl<'de> Deserialize<'de> for Mark {
     }
 }
 
-/// What a refresh asked for; a retry has to ask for the same.
+/// The parameters of a token request; a retry has to have the same ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshParameters {
@@ -151,9 +153,9 @@ impl RefreshParameters {
     }
 }
 
-/// An answer that may have been lost: the new secrets, each under a pad that only its key makes: the old
-/// refresh token, the device code, or a code with what no log has of its redemption. A reader of the store
-/// learns nothing from it.
+/// A response that may have been lost: the new secrets, each under a pad that is derived from what the client
+/// presented. That is the old refresh token, the device code, or a code together with a part of its
+/// redemption that is in no log. A reader of the store learns nothing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bridge {
@@ -168,10 +170,10 @@ pub(super) struct Bridge {
     #[serde(with = "chrono::serde::ts_seconds")]
     access_expires: DateTime<Utc>,
     ask: RefreshParameters,
-    /// When the answer was given; it may be repeated until the leeway has passed since.
+    /// When the response was made; it may be repeated until the leeway has passed.
     #[serde(with = "chrono::serde::ts_seconds")]
     at: DateTime<Utc>,
-    /// The address that the answer went to, for the event of a repeat.
+    /// The address that got the response, for the audit event of a repeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peer: Option<IpAddr>,
 }
@@ -196,12 +198,12 @@ impl Bridge {
         }
     }
 
-    /// Whether the leeway still runs.
+    /// Whether the leeway has not passed yet.
     pub(super) fn stands(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
         now < after(self.at, policy.leeway)
     }
 
-    /// The very same tokens, for the same question, in time.
+    /// The same tokens again, if the parameters are the same and the leeway has not passed.
     pub(super) fn cross(
         &self,
         key: &Secret,
@@ -231,20 +233,20 @@ impl Bridge {
 /// A refresh token as a client presents it.
 #[derive(Debug)]
 pub(crate) struct RefreshUse<'a> {
-    /// The half of the token that proves it.
+    /// The secret half of the token.
     pub(crate) secret: &'a Secret,
-    /// The one way to tokens.
+    /// The gate that every token passes.
     pub(crate) gate: &'a Gate<'a>,
-    /// The address that presents it. It decides nothing; the event of a repeat names it.
+    /// The address that presents it: only for the audit event of a repeat, not for any decision.
     pub(crate) peer: Option<IpAddr>,
 }
 
 /// What a presented token is to a family.
 enum Known {
     Current,
-    /// One of those that were spent within the leeway before the last use.
+    /// Spent within the leeway before the last use; its position in `Family::spent`.
     Spent(usize),
-    /// It begins as the tokens of this family do.
+    /// It begins like the tokens of this family.
     Older,
 }
 
@@ -275,12 +277,12 @@ impl Family {
         self.find(presented).is_some()
     }
 
-    /// The address that the last answer went to.
+    /// The address that got the last response.
     fn answered_peer(&self) -> Option<IpAddr> {
         self.bridge.as_ref()?.peer
     }
 
-    /// Erases the last answer, if the leeway has passed; whether it did.
+    /// Erases the last response if the leeway has passed, and returns whether it did.
     pub(super) fn forget_answer(&mut self, now: DateTime<Utc>, policy: &Policy) -> bool {
         let is_over = self.bridge.as_ref().is_some_and(|bridge| !bridge.stands(now, policy));
         if is_over {
@@ -302,14 +304,14 @@ impl Family {
         (root == Mark::of_family(presented)).then_some(Known::Older)
     }
 
-    /// The token after this one: it begins as its family does, and ends with what was drawn.
+    /// The successor of a token: it begins with the bytes of the family, and ends with fresh random bytes.
     fn successor(old: &Secret, drawn: &Secret) -> Secret {
         let mut bytes: [u8; SECRET_BYTES] = *drawn.bytes();
         bytes[..FAMILY_BYTES].copy_from_slice(&old.bytes()[..FAMILY_BYTES]);
         Secret::new(bytes)
     }
 
-    /// Makes `next` the current token; `old` was it until now.
+    /// Makes `next` the current token in place of `old`.
     fn rotate(&mut self, old: &Secret, next: &Secret, bridge: Bridge, now: DateTime<Utc>, policy: &Policy) {
         self.root.get_or_insert_with(|| Mark::of_family(old));
         self.spent.retain(|spent| now < after(spent.at, policy.leeway));
@@ -324,7 +326,7 @@ impl Family {
         self.bridge = is_kept.then_some(bridge);
     }
 
-    /// What a token gets that is not the current one: the table of the module.
+    /// Judges a spent token, by the table in the module documentation.
     fn judge_spent(
         &self,
         spent: usize,
@@ -338,7 +340,7 @@ impl Family {
         if after(*at, policy.leeway) <= now {
             return Presented::Replay;
         }
-        // The successor of all but the latest was used.
+        // For all but the latest spent token, the successor was used, too.
         let is_latest = spent + 1 == self.spent.len();
         let Some(bridge) = self.bridge.as_ref().filter(|_| is_latest) else {
             return Presented::Late;
@@ -359,7 +361,8 @@ enum Presented {
 }
 
 impl Grant {
-    /// Renews the tokens of a grant; see the module's table for what a spent token gets.
+    /// Renews the tokens of a grant. The table in the module documentation says how a spent token is
+    /// answered.
     pub(crate) fn rotate_refresh(
         self,
         presented: RefreshUse<'_>,
@@ -440,13 +443,13 @@ impl Grant {
                 let bridge = Bridge { peer: presented.peer, ..bridge };
                 family.rotate(presented.secret, next, bridge, now, policy);
             }
-            // The current token was used, though it stays.
+            // The current token stays, but its use shows that the last response arrived.
             Some(_) | None => family.bridge = None,
         }
         Verdict::Issue { next: self, tokens }
     }
 
-    /// The address that the last answer went to, of those that may be repeated.
+    /// The address that got the last response that may be repeated.
     pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
         match &self.stage {
             Stage::Live(Live { family: Some(family), .. }) => family.answered_peer(),

@@ -1,4 +1,4 @@
-//! [`Stage`]: where a grant is in its life, and the questions that every stage answers.
+//! [`Stage`]: where a grant is in its life, and what every stage can be asked.
 
 use std::sync::Arc;
 
@@ -18,25 +18,26 @@ use crate::issuance::{Granted, Issuance, Policy};
 pub(super) enum Stage {
     /// A pushed request; its user has not approved it yet.
     Pushed(Box<Pushed>),
-    /// A device's user code is out; no user has approved, or the device has not asked since.
+    /// A user code is out. No user has answered yet, or the device has not fetched the answer.
     Waiting(Box<Waiting>),
     /// A code is out, and has not been redeemed.
     Offered(Box<Offer>),
     /// Tokens are out.
     Live(Live),
-    /// Over. Kept so that a replay is recognised, not merely not found.
+    /// Ended. Kept so that a replay is recognised as one, and not just as an unknown token.
     Ended(Ended),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Live {
-    /// The code that it began with, if it did. Shared by the versions of a grant, for it hardly ever changes.
+    /// The code that the grant began with, if any. Shared by the versions of a grant, because it hardly ever
+    /// changes.
     pub(super) spent: Option<Arc<Spent>>,
     pub(super) family: Option<Box<Family>>,
     pub(super) access: LiveTokens,
 }
 
-/// A code after its use.
+/// A redeemed code or device code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Spent {
     Code(SpentCode),
@@ -50,35 +51,35 @@ pub(super) struct Ended {
     pub(super) until: DateTime<Utc>,
 }
 
-/// What is asked of every stage. A stage is a file that answers.
+/// The questions that every stage answers, each in a file of its own.
 pub(super) trait Lifetime {
-    /// From when on the record can be purged.
+    /// When the record can be purged.
     fn expires(&self) -> DateTime<Utc>;
 
-    /// No write moves [`expires`](Self::expires) beyond this, but one that reindexes; `ends` is the absolute
-    /// end of the grant.
+    /// The upper bound of [`expires`](Self::expires), except for a write that reindexes. `ends` is the
+    /// absolute end of the grant.
     fn latest_expiry(&self, ends: DateTime<Utc>) -> DateTime<Utc> {
         let _ = ends;
         self.expires()
     }
 
-    /// Whether something of it can still be used.
+    /// Whether one of its codes or tokens can still be used.
     fn is_live(&self, now: DateTime<Utc>) -> bool {
         now < self.expires()
     }
 
-    /// If it ends now: until when something of it may still be presented.
+    /// If the grant ended now, the time until which one of its tokens may still be presented.
     fn remembered_until(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let _ = now;
         self.expires()
     }
 
-    /// Whether this is a secret of it that ends the grant when it is revoked.
+    /// Whether the grant has this code or token, whose revocation ends the whole grant.
     fn holds(&self, kind: Kind, presented: &Secret) -> bool;
 }
 
 impl Stage {
-    /// The stage, to be asked.
+    /// The stage as a [`Lifetime`].
     pub(super) fn lifetime(&self) -> &dyn Lifetime {
         match self {
             Self::Pushed(pushed) => &**pushed,
@@ -133,7 +134,7 @@ impl Live {
         }
     }
 
-    /// The answer to the code, if it is kept.
+    /// The stored response to the code, if any.
     pub(super) fn first_answer(&self) -> Option<&Bridge> {
         match self.spent.as_deref()? {
             Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
@@ -142,7 +143,7 @@ impl Live {
         }
     }
 
-    /// The code's answer arrived, because something of it was used: it cannot be repeated.
+    /// Erases the response to the code: one of its tokens was used, so it arrived, and must not be repeated.
     pub(super) fn forget_first_answer(&mut self) {
         if self.first_answer().is_none() {
             return;

@@ -1,5 +1,5 @@
-//! The token of a request: the one `Authorization` header, of the scheme `Bearer` (RFC 6750 section 2.1) or
-//! `DPoP` (RFC 9449 section 7.1).
+//! The token of a request, from its only `Authorization` header, with the scheme `Bearer` (RFC 6750 section
+//! 2.1) or `DPoP` (RFC 9449 section 7.1).
 
 use super::Request;
 use crate::error::Reason;
@@ -11,7 +11,7 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
-/// A token as it was presented.
+/// A presented token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presented<'a> {
     pub(crate) scheme: Scheme,
@@ -23,7 +23,7 @@ pub(crate) fn presented(request: &Request) -> Result<&str, Reason> {
     presented_by(request, &[Scheme::Bearer]).map(|presented| presented.token)
 }
 
-/// The token that a request presents by one of these schemes, in the only allowed place.
+/// The token that a request presents with one of these schemes, in the only allowed place.
 ///
 /// A token in the query or in a form is ignored (OAuth 2.1 section 5.1), but together with one in the header
 /// it is an error (RFC 6750 section 2).
@@ -48,7 +48,7 @@ pub(crate) fn presented_by<'a>(request: &'a Request, schemes: &[Scheme]) -> Resu
 }
 
 impl Scheme {
-    /// Both of them.
+    /// Both schemes.
     pub(crate) const ALL: &'static [Self] = &[Self::Bearer, Self::Dpop];
 
     /// Its name in the header and in challenges.
@@ -70,7 +70,7 @@ impl Scheme {
     }
 }
 
-/// RFC 6750 section 2.1. Without a branch, so the compiler can vectorise it.
+/// Whether a text is a token (RFC 6750 section 2.1). Has no branches, so the compiler can vectorise it.
 pub(crate) fn is_token(text: &str) -> bool {
     let is_alphanumeric = |b: u8| (b.wrapping_sub(b'0') < 10) | ((b | 0x20).wrapping_sub(b'a') < 26);
     let is_sign = |b: u8| b"-._~+/=".iter().fold(false, |any, sign| any | (b == *sign));
@@ -84,7 +84,7 @@ fn in_query(request: &Request) -> bool {
     query.as_bytes().split(|b| *b == b'&').any(|pair| pair.starts_with(PARAMETER))
 }
 
-/// Only if the adapter has read the body; a guard that runs earlier sees none.
+/// Whether the form has a token. A guard that runs before the adapter has read the body does not see it.
 fn in_form(request: &Request) -> bool {
     let form = request.posted_form().unwrap_or_default();
     form.split(|b| *b == b'&').any(|pair| pair.starts_with(PARAMETER))

@@ -1,4 +1,4 @@
-//! [`Certificate`]: the client certificate of a connection, as the host hands it over.
+//! [`Certificate`]: the client certificate of a connection, from the host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,9 +34,9 @@ impl Certificate {
         &self.der
     }
 
-    /// The same, with a chain that the host verified: up to an authority that it accepts for its clients,
-    /// including dates and revocation. **A wrong claim lets anyone impersonate a client with
-    /// `tls_client_auth`** (RFC 8705 section 2.1).
+    /// Says that the host verified the chain: up to an authority that it accepts for its clients, including
+    /// dates and revocation. **A wrong claim lets anyone impersonate a client with `tls_client_auth`** (RFC
+    /// 8705 section 2.1).
     #[must_use]
     pub fn with_verified_chain(self) -> Self {
         Self { has_verified_chain: true, ..self }

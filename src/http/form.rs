@@ -82,7 +82,7 @@ impl<'a> Form<'a> {
         Ok(Self { pairs })
     }
 
-    /// These parameters, which were not encoded.
+    /// A form of these decoded parameters.
     ///
     /// # Errors
     /// [`Reason::FormTooLarge`]
@@ -107,7 +107,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Every value of a parameter that may repeat, without empty ones.
+    /// Every non-empty value of a parameter that may repeat.
     pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         let hits = self.pairs.iter().filter(move |(n, _)| n == name);
         hits.map(|(_, v)| v.as_ref()).filter(|v| !v.is_empty())
@@ -119,7 +119,7 @@ impl<'a> Form<'a> {
         pairs.filter(|(_, value)| !value.is_empty())
     }
 
-    /// Those with a value, except these names, as owned parameters.
+    /// The parameters with a value, except those with these names, as an owned form.
     pub(crate) fn owned_without(&self, names: &[&str]) -> Form<'static> {
         let kept = self.iter().filter(|(name, _)| !names.contains(name));
         let owned = |(name, value): (&str, &str)| (Cow::Owned(name.to_owned()), Cow::Owned(value.to_owned()));
@@ -151,7 +151,7 @@ impl std::fmt::Debug for Form<'_> {
     }
 }
 
-/// A parameter as it is written.
+/// An encoded parameter, found in one pass.
 struct Written<'a> {
     name: &'a str,
     value: &'a str,
@@ -163,8 +163,8 @@ struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// The first one. `&`, `=`, `%` and `+` are never part of another character, so each piece of valid UTF-8
-    /// is valid.
+    /// Finds the first parameter. `&`, `=`, `%` and `+` are never part of another character, so splitting
+    /// valid UTF-8 there gives valid UTF-8.
     fn first(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         let special = memchr3(b'&', b'%', b'+', bytes).unwrap_or(bytes.len());
@@ -210,7 +210,7 @@ pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, FormError> {
     Ok(Cow::Owned(text))
 }
 
-/// The decoded length: an escape is three bytes for one.
+/// The length after decoding, where three bytes of an escape become one.
 fn decoded_length(raw: &[u8]) -> usize {
     let escapes = raw.iter().filter(|b| **b == b'%').count();
     raw.len().saturating_sub(2 * escapes)

@@ -12,7 +12,7 @@ pub enum Method {
     Post,
     /// `PUT`, for a registered client that changes itself (RFC 7592).
     Put,
-    /// `DELETE`, for one that deletes itself.
+    /// `DELETE`, for a registered client that deletes itself.
     Delete,
     /// `OPTIONS`, which a browser sends before a cross-origin request.
     Options,
@@ -54,7 +54,7 @@ impl std::fmt::Debug for MethodName {
 }
 
 impl Method {
-    /// Its name, with the case that counts.
+    /// Its name; methods are case-sensitive.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

@@ -54,7 +54,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request with nothing but a method.
+    /// A request with only a method.
     #[must_use]
     pub fn new(method: Method) -> Self {
         let (query, headers, body) = (None, Headers::default(), Vec::new());

@@ -1,4 +1,4 @@
-//! [`Parameters`]: what a request says, kept beyond the request.
+//! [`Parameters`]: the parameters of a request, kept after the request itself.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct Parameters(Form<'static>);
 const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 impl Parameters {
-    /// Those of a form whose [repeats were checked](Form::check_repeats).
+    /// The parameters of a form whose [repeats were checked](Form::check_repeats).
     pub(crate) fn of(form: &Form<'_>) -> Self {
         Self(form.owned_without(&CREDENTIALS))
     }
@@ -33,12 +33,12 @@ impl Parameters {
         self.0.push(name, value);
     }
 
-    /// The same as a form.
+    /// The parameters as a form.
     pub(crate) fn form(&self) -> &Form<'static> {
         &self.0
     }
 
-    /// A form that is read back as the same parameters.
+    /// Encodes the parameters; the result parses to the same parameters.
     pub(crate) fn encode(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(self.0.iter()).finish()
     }

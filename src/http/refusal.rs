@@ -28,7 +28,7 @@ impl Refusal {
         }
     }
 
-    /// What a 401 asks for: a client's credentials, or a bearer token (RFC 6750 section 3).
+    /// The challenge of a 401: for a client's credentials, or for a bearer token (RFC 6750 section 3).
     fn challenge(&self) -> Cow<'static, str> {
         let is_about_a_token = self.code() == ErrorCode::InvalidToken;
         match (is_about_a_token, self.reason() == Reason::InitialTokenMissing) {

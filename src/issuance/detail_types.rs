@@ -50,12 +50,12 @@ pub struct Fields<T> {
 type Check<T> = dyn Fn(&T) -> bool + Send + Sync;
 
 impl<T: DeserializeOwned> Fields<T> {
-    /// All that deserialise.
+    /// Accepts every detail that deserialises.
     pub fn new() -> Self {
         Self { check: None, of: PhantomData }
     }
 
-    /// Only those for which this holds, too.
+    /// Accepts only details that also satisfy `check`.
     pub fn only_if(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
         self.check = Some(Box::new(check));
         self
@@ -168,7 +168,7 @@ fn each_has_its_own<T>(asked: &[T], granted: &[T], covers: impl Fn(&T, &T) -> bo
         && (0..asked.len()).all(|of| find(of, &mut holders, &mut vec![false; granted.len()], &covers))
 }
 
-/// Of two with the same name, the later one counts.
+/// If two types have the same name, the later one is used.
 impl FromIterator<(String, Arc<dyn DetailType>)> for DetailTypes {
     fn from_iter<I: IntoIterator<Item = (String, Arc<dyn DetailType>)>>(types: I) -> Self {
         Self(types.into_iter().collect())

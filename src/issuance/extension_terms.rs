@@ -14,8 +14,8 @@ pub struct ExtensionTerms {
 }
 
 impl ExtensionTerms {
-    /// Also for public clients, if the grant type is registered for them. Then only the content of the
-    /// request protects against an attacker.
+    /// Also allows public clients that registered the grant type. Only the content of the request then keeps
+    /// attackers out.
     pub fn public_clients(self) -> Self {
         Self { public_clients: true, ..self }
     }

@@ -1,4 +1,4 @@
-//! [`Facts`]: what every step of a request may know besides its own input.
+//! [`Facts`]: the input that every step of a request has in common.
 
 use chrono::{DateTime, Utc};
 

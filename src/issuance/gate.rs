@@ -25,7 +25,7 @@ use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccountStatus {
-    /// Yes.
+    /// The account is active.
     #[default]
     Active,
     /// Disabled, deleted, or the password has changed since. Nothing is issued; the grant stays as it is.
@@ -70,7 +70,7 @@ impl RequestedAccess {
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) scope: Scope,
-    /// None is any that the server knows.
+    /// `None` is every resource that the server knows.
     pub(crate) targets: Option<ResourceIndicators>,
     pub(crate) until: DateTime<Utc>,
     pub(crate) is_refreshable: bool,
@@ -96,13 +96,13 @@ pub(crate) struct Issuance {
     pub(crate) rights: AccessRights,
     /// The audience of the token, unless it is the server's default.
     pub(crate) audience: Option<ResourceId>,
-    /// How the access token is written.
+    /// The format of the access token.
     pub(crate) format: AccessTokens,
     /// The algorithm of a signed access token; `None` is the signer's own choice.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Whether a refresh token goes with it.
+    /// Whether there is a refresh token, too.
     pub(crate) refreshable: bool,
-    /// No token of it lives longer than this.
+    /// The latest expiry of its tokens.
     pub(crate) until: DateTime<Utc>,
     /// Who acts for the subject.
     pub(crate) actor: Option<Actor>,
@@ -113,19 +113,19 @@ pub(crate) struct Issuance {
 }
 
 impl Issuance {
-    /// All of it, for a new grant.
+    /// The ceiling of a new grant: all of this issuance.
     pub(crate) fn granted(&self) -> Granted<'_> {
         Granted { subject: &self.subject, rights: self.rights.as_ref() }
     }
 
-    /// The key that the grant and its refresh tokens are bound to: those of a public client have no other
-    /// protection (RFC 9449 section 5).
+    /// The key that the grant and its refresh tokens are bound to. Only for a public client, whose refresh
+    /// tokens have no other protection (RFC 9449 section 5).
     pub(crate) fn grant_confirmation(&self) -> Option<Confirmation> {
         self.rights.confirmation.clone().filter(|_| !self.client.is_confidential())
     }
 
-    /// The same for a grant that begins with a code: for these resources, with these details, and with the
-    /// key that the request names for its code.
+    /// Turns it into the issuance of a grant that begins with a code: for these resources, and with the
+    /// details and the key that the request names.
     fn with(mut self, resources: ResourceIndicators, asked: &RequestedAccess) -> Self {
         self.rights.resources = resources;
         self.rights.details = asked.details.clone();
@@ -133,7 +133,7 @@ impl Issuance {
         self
     }
 
-    /// Whether nothing has to be stored: a client's own signed token, if the policy says so.
+    /// Whether nothing has to be stored: for a client's own signed token, if the policy allows that.
     pub(crate) fn is_unrecorded(&self, policy: &Policy) -> bool {
         let own = matches!(self.subject, Subject::Client(_));
         own && self.format == AccessTokens::Jwt && !policy.record_client_jwts
@@ -141,7 +141,7 @@ impl Issuance {
 }
 
 impl<'a> Gate<'a> {
-    /// Who asks.
+    /// The requesting client.
     #[must_use]
     pub(crate) fn client(&self) -> &'a Arc<Client> {
         self.client
@@ -194,14 +194,15 @@ impl<'a> Gate<'a> {
         Ok(Issuance { rights, audience, format, algorithm, ..offer })
     }
 
-    /// Whether a token for this audience may go without a scope that was granted. The answer cannot say that
-    /// it has none (RFC 6749 section 5.1), so a client that named one would believe that it has that.
+    /// Whether a token for this audience may have no scope. The response cannot express an empty scope (RFC
+    /// 6749 section 5.1), so a client that requested one would believe that it was granted.
     fn needs_no_scope(&self, audience: Option<&ResourceId>, details: &AuthorizationDetails) -> bool {
         let has_no_scopes = self.rules.own_scope(audience).is_some_and(Scope::is_empty);
         !self.asks_for_scope() && (has_no_scopes || !details.is_empty())
     }
 
-    /// That a token for one of these resources, or for the default audience, can have some of the scope.
+    /// Checks that a token for one of these resources, or for the default audience, can have some of the
+    /// scope.
     fn check_scope_at(&self, targets: &ResourceIndicators, scope: &Scope) -> Result<(), Reason> {
         let fits = |audience: Option<&ResourceId>| {
             let has_some = !self.rules.scope_for(audience, scope).is_empty();
@@ -213,14 +214,15 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// The key that a token is bound to: the proven one, if it is enough for the server and the client.
+    /// The key to bind a token to: what the request proves, if that meets the requirements of the server and
+    /// the client.
     fn binding(&self) -> Result<Option<Confirmation>, Reason> {
         let proven = self.asked.confirmation.as_ref();
         let lacks_proof = self.client.requires_dpop() && proven.and_then(Confirmation::jkt).is_none();
         let lacks_key = self.rules.requires_key(self.client) && proven.is_none();
         match lacks_proof || lacks_key {
             false => Ok(proven.cloned()),
-            // A browser at the authorization endpoint cannot prove a key.
+            // An authorization request through a browser cannot prove a key.
             true if self.grant_type == GrantType::Implicit => Err(Reason::GrantTypeNotAllowed),
             true if lacks_proof || self.rules.takes_proofs => Err(ProofFlaw::Missing.into()),
             true => Err(ProofFlaw::CertificateMissing.into()),
@@ -277,8 +279,8 @@ impl<'a> Gate<'a> {
         })
     }
 
-    /// The scope that the request names, if it names one; without what the profile ignores: unknown scopes,
-    /// and if a user is asked, those that the client may not have.
+    /// The requested scope, if any, without the scopes that the profile ignores: unknown ones and, if a user
+    /// is asked, those that the client may not have.
     fn wanted(&self) -> Option<Cow<'a, Scope>> {
         let asked = self.asked.scope.as_ref()?;
         match self.rules.profile.switches().unknown_scopes {
@@ -297,7 +299,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// What a request for this has of a granted scope, before a resource narrows it.
+    /// The part of a granted scope that the request asks for, before a resource narrows it.
     pub(crate) fn scope_within(&self, granted: &Scope) -> Scope {
         let wanted = self.wanted();
         self.limited(wanted.as_deref().unwrap_or(granted)).intersection(granted)
@@ -327,7 +329,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// A code of either kind for these resources, of which one at least can have a token.
+    /// The issuance of a code or a device code for these resources, at least one of which can have a token.
     fn promise(&self, offer: Issuance, targets: ResourceIndicators) -> Result<Issuance, Reason> {
         self.check_scope_at(&targets, &offer.rights.scope)?;
         Ok(offer.with(targets, self.asked))
@@ -340,7 +342,7 @@ impl<'a> Gate<'a> {
         Ok(self.offer(subject, &ceiling)?.with(targets, self.asked))
     }
 
-    /// The scope that a new grant may have at most, and its resources.
+    /// The largest scope that a new grant may have, and its resources.
     fn new_terms(&self) -> Result<(Scope, ResourceIndicators), Reason> {
         if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
             return Err(Reason::ScopeMissing);
@@ -351,7 +353,7 @@ impl<'a> Gate<'a> {
     }
 
     /// The resources of a new grant. If a token request may name a resource that the authorization request
-    /// did not, these are all that it may name, so the user sees them.
+    /// did not, the grant has all of those resources, so that the user sees them.
     fn new_targets(&self) -> Result<ResourceIndicators, Reason> {
         match self.asked.targets.is_empty() && self.may_name_late() {
             true => Ok(self.rules.all_targets()),
@@ -364,8 +366,8 @@ impl<'a> Gate<'a> {
         self.grant_type.facts().holder == Holder::Asked
     }
 
-    /// The gate of a new grant that comes from another one: it has at most its scope and time, and its key,
-    /// if it has one.
+    /// The gate of a new grant by token exchange: it has at most the scope and the lifetime of the subject
+    /// token and, if that is bound to a key, the same key.
     pub(crate) fn pass_on(
         &self,
         subject: &Subject,
@@ -421,9 +423,9 @@ impl<'a> Gate<'a> {
         let chosen = match (asked.as_slice(), granted.as_slice()) {
             ([], []) => return Ok(None),
             ([], [only]) => only,
-            // No resource was named when the user was asked.
+            // The authorization request named no resource.
             ([one], []) if is_default(one) => one,
-            // None is named now either: the user saw the default audience among the others.
+            // The token request names none either, and the user saw the default audience among the others.
             ([], several) if self.may_name_late() && several.iter().any(is_default) => return Ok(None),
             ([one], granted) if granted.contains(one) => one,
             ([_], _) => return Err(Reason::TargetExceeded),

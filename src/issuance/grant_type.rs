@@ -1,18 +1,18 @@
-//! The facts about each grant type: one row, which the gate reads by name. Whether a profile has the grant
-//! type is a switch of [`Profile`](crate::Profile).
+//! The facts about each grant type: one row each, which the gate reads by name. Whether a profile has the
+//! grant type is a switch of [`Profile`](crate::Profile).
 
 use crate::client::GrantType;
 
-/// One row.
+/// The facts about one grant type.
 #[derive(Debug)]
 pub(crate) struct GrantFacts {
     pub(crate) holder: Holder,
-    /// What the request leads to at once.
+    /// What a new grant begins with.
     pub(crate) begins: Begins,
-    /// A refresh token goes with its access tokens, for a client that may refresh (RFC 6749 sections 4.2.2
-    /// and 4.4.3).
+    /// Whether a client that may refresh gets a refresh token with it (RFC 6749 sections 4.2.2 and 4.4.3).
     pub(crate) refreshable: bool,
-    /// A token request may name a resource if the authorization request named none, if the profile says so.
+    /// Whether a token request may name a resource although the authorization request named none, if the
+    /// profile allows that.
     pub(crate) late_resource: bool,
 }
 
@@ -53,7 +53,7 @@ const CLIENT_CREDENTIALS: GrantFacts = GrantFacts { holder: Holder::Client, ..IM
 const NAMED: GrantFacts = GrantFacts { holder: Holder::Named, ..IMPLICIT };
 
 impl GrantType {
-    /// Its row.
+    /// The facts about this grant type.
     pub(crate) const fn facts(&self) -> &'static GrantFacts {
         match self {
             Self::AuthorizationCode => &CODE,

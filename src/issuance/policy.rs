@@ -1,4 +1,4 @@
-//! Lifetimes and leeways: set once, validated once, read by every decision.
+//! Lifetimes and limits: set once, validated once, read by every decision.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -65,8 +65,9 @@ pub struct Policy {
     /// Wrong user codes that one browser session may enter at once; the allowance returns over the lifetime
     /// of a device code. 5, and 0 is unlimited.
     pub user_code_failures: u32,
-    /// The same for one address, because an attacker can use a new session for each guess; 20, and 0 is
-    /// unlimited. So one address guesses the code of a waiting device with probability 2^-29.
+    /// Wrong user codes that one address may enter at once, because an attacker can use a new session for
+    /// each guess; 20, and 0 is unlimited. With that, one address guesses the code of a waiting device with
+    /// probability 2^-29.
     pub user_code_failures_per_address: u32,
     /// Device authorization requests of one client from one address in a minute, and ten times as many for
     /// all clients; 60, and 0 is unlimited.
@@ -79,8 +80,8 @@ pub struct Policy {
     pub refresh_token_idle: Duration,
     /// The maximum lifetime of one authorization, regardless of refreshes; 90 days.
     pub grant_lifetime: Duration,
-    /// How long a lost response can be requested again; 60 s. The bound is exclusive: 0 switches it off, and
-    /// a rotating refresh token then works once, even if its response is lost.
+    /// How long a lost response can be requested again; 60 s. The end is exclusive, so 0 switches this off,
+    /// and a rotating refresh token then works once, even if its response is lost.
     pub leeway: Duration,
     /// Live access tokens of one authorization; 64, and 0 is unlimited. A refresh that would make one more
     /// gets 429 and changes nothing: each issued token works until it expires.
@@ -135,7 +136,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The same policy; all servers of the process share the default one.
+    /// Puts the policy into an `Arc`; all servers of the process share the default one.
     pub(crate) fn shared(self) -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
         match self == **DEFAULT {

@@ -31,8 +31,8 @@ impl Resource {
         }
     }
 
-    /// The scopes of the resource: its tokens have no others but `openid` and `offline_access`, which no
-    /// resource has to know. By default all that the server knows.
+    /// The scopes of the resource: its tokens have no others, except `openid` and `offline_access`, which a
+    /// resource does not have to list. By default all that the server knows.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self

@@ -5,8 +5,8 @@ use crate::error::{ProofFlaw, Reason};
 
 impl AccessRights {
     /// These rights, if they do not exceed the ceiling: no more scope, no other resource, and every key that
-    /// the ceiling has. A ceiling without a key allows any. Only the types of details know how they may be
-    /// narrowed: see [`DetailTypes`](super::DetailTypes).
+    /// the ceiling has. A ceiling without a key allows any. Authorization details are not checked here,
+    /// because only their types know how to compare them: see [`DetailTypes`](super::DetailTypes).
     ///
     /// # Errors
     /// [`Reason::ScopeExceeded`], [`Reason::TargetExceeded`], or a [`Reason::Proof`] for a missing proof or

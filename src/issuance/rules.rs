@@ -1,4 +1,4 @@
-//! [`Rules`]: what every decision may assume of its server.
+//! [`Rules`]: the configuration that every decision depends on.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::openid::{OpenIdRules, is_of_login};
 pub struct Rules {
     /// The issuer identifier (RFC 8414 section 2).
     pub issuer: Arc<str>,
-    /// Which grants exist at all.
+    /// The version or profile of OAuth.
     pub profile: Profile,
     /// Every scope that the server knows.
     pub scope: Scope,
@@ -42,7 +42,7 @@ pub struct Rules {
     pub(crate) certificates: CertificateRules,
     /// The clients that may introspect every access token.
     pub(crate) introspect_all: Box<[ClientId]>,
-    /// The OpenID Connect rules, if it is on.
+    /// The OpenID Connect rules, if it is enabled.
     pub(crate) openid: Option<Box<OpenIdRules>>,
     /// Whether the host has a page where users sign up.
     pub(crate) signs_up: bool,
@@ -118,7 +118,7 @@ impl Rules {
             .ok_or(Reason::TargetUnknown)
     }
 
-    /// The default audience and every resource; none, where the server has no resources.
+    /// The default audience and every resource; empty if the server has no resources.
     pub(crate) fn all_targets(&self) -> ResourceIndicators {
         if self.resources.is_empty() {
             return ResourceIndicators::default();
@@ -152,7 +152,7 @@ impl Rules {
         client.fits(self.profile, self.message_signing)
     }
 
-    /// The same, with all mistakes.
+    /// Like [`fits`](Self::fits), but returns all mistakes.
     pub(crate) fn check_client(&self, client: &Client) -> Result<(), ClientErrors> {
         client.check_profile_with(self.profile, self.message_signing)
     }
@@ -280,7 +280,7 @@ impl Rules {
     }
 
     /// The part of a scope that a token for this audience has: what the audience knows, and `openid` and
-    /// `offline_access`, which no resource has to know.
+    /// `offline_access`, which a resource does not have to list.
     pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: &Scope) -> Scope {
         match self.own_scope(audience) {
             Some(own) => scope.filtered(|token| is_of_login(token) || own.contains(token)),
@@ -343,7 +343,7 @@ impl Rules {
     }
 }
 
-/// Whether this holds for one of these resources, or without any for the default audience.
+/// Whether a predicate holds for one of these resources or, if there are none, for the default audience.
 pub(super) fn any_audience(
     targets: &ResourceIndicators,
     holds: impl Fn(Option<&ResourceId>) -> bool,

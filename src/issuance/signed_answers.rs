@@ -1,4 +1,4 @@
-//! [`SignedAnswers`]: which answers of the server are signed for the client that reads them.
+//! [`SignedAnswers`]: which responses the server signs for their client.
 
 use crate::base::Algorithm;
 

@@ -1,4 +1,4 @@
-//! Making a signed token.
+//! Makes signed tokens.
 
 use std::future::Future;
 
@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::jwk::Material;
 use super::{SignError, Signer};
 
-/// Signs `claims`, a JSON object, under a header of the signer's `alg` and `kid` and this `typ`.
+/// Signs `claims`, a JSON object. The header has the signer's `alg` and `kid`, and this `typ`.
 ///
 /// # Errors
-/// The claims are no object, or the signer failed.
+/// The claims are not an object, or the signer failed.
 pub fn encode<'s, T: Serialize + ?Sized>(
     typ: &str,
     claims: &T,
@@ -29,10 +29,10 @@ pub fn encode<'s, T: Serialize + ?Sized>(
     }
 }
 
-/// The same as [`encode`] at once, for a signer that needs no waiting; `None` for one that does.
+/// Like [`encode`], for a signer that can sign without waiting; `None` for any other.
 ///
 /// # Errors
-/// As of [`encode`].
+/// As for [`encode`].
 pub fn encode_now<T: Serialize + ?Sized>(
     typ: &str,
     claims: &T,
@@ -46,7 +46,7 @@ pub fn encode_now<T: Serialize + ?Sized>(
     Some(signature.and_then(|signature| seal(message, &signature, signer)))
 }
 
-/// Signs the text of a JSON object, under a header as that of [`encode`].
+/// Signs the text of a JSON object, with a header like that of [`encode`].
 pub(crate) async fn encode_text(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, SignError> {
     let message = message_of(typ, claims, signer)?;
     let signature = match signer.sign_now(message.as_bytes()) {
@@ -56,7 +56,7 @@ pub(crate) async fn encode_text(typ: &str, claims: &str, signer: &dyn Signer) ->
     seal(message, &signature, signer)
 }
 
-/// Header and payload, with room for the signature behind them.
+/// The header and the payload, with room for the signature after them.
 fn message<T: Serialize + ?Sized>(typ: &str, claims: &T, signer: &dyn Signer) -> Result<String, SignError> {
     let claims = serde_json::to_string(claims).map_err(|_| SignError::Claims)?;
     message_of(typ, &claims, signer)
@@ -66,7 +66,7 @@ fn message_of(typ: &str, claims: &str, signer: &dyn Signer) -> Result<String, Si
     message_under(signer.algorithm().as_str(), typ, signer.key().kid(), claims)
 }
 
-/// The same with a header of these members.
+/// The header and the payload, with these header members.
 pub(crate) fn message_under(
     alg: &'static str,
     typ: &str,
@@ -92,7 +92,7 @@ pub(crate) fn message_under(
     Ok(text)
 }
 
-/// A signature of RSA with 2048 bits, in base64url.
+/// The length of a 2048-bit RSA signature in base64url.
 const SIGNATURE_ROOM: usize = 344;
 
 fn seal(mut message: String, signature: &[u8], signer: &dyn Signer) -> Result<String, SignError> {

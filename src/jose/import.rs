@@ -1,4 +1,4 @@
-//! Private keys that the host brings along: PEM files and private JWKs.
+//! Imports the host's private keys: PEM files and private JWKs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ impl SigningKey {
     /// `EC PRIVATE KEY` (SEC 1), not encrypted. Its `kid` is its thumbprint.
     ///
     /// # Errors
-    /// There is no such key, or it is for another algorithm.
+    /// The file has no such key, or the key is for another algorithm.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, KeyError> {
         let (label, der) = private_block(pem).ok_or(KeyError::NotPem)?;
         match (label, algorithm) {
@@ -26,11 +26,11 @@ impl SigningKey {
         }
     }
 
-    /// Reads a private JWK (RFC 7517, RFC 7518 section 6, RFC 8037). An RSA key has to name its `alg` and to
-    /// bring `p`, `q`, `dp`, `dq` and `qi`. Without a `kid` it is named after its thumbprint.
+    /// Reads a private JWK (RFC 7517, RFC 7518 section 6, RFC 8037). An RSA key must have `alg`, `p`, `q`,
+    /// `dp`, `dq` and `qi`. If there is no `kid`, the thumbprint becomes the `kid`.
     ///
     /// # Errors
-    /// It is no such key, or its parts do not belong together.
+    /// The JSON is not such a key, or its parts do not match.
     pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
         let members: Members = serde_json::from_str(json).map_err(|_| KeyError::NotJson)?;
         let public = members.public("sign")?;
@@ -57,7 +57,8 @@ fn part(member: &Option<Private>) -> Result<Vec<u8>, KeyError> {
     member.as_ref().ok_or(KeyError::Malformed)?.bytes()
 }
 
-/// The label and the bytes of the first private key; `openssl` may write its curve before it.
+/// The label and the bytes of the first private key. Other blocks are skipped, because `openssl` may write
+/// the curve before the key.
 fn private_block(pem: &str) -> Option<(&str, Vec<u8>)> {
     let mut rest = pem;
     loop {

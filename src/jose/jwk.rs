@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Algorithm;
 
-/// A public signature key. It has no place for a private part, so none can be held or serialised.
+/// A public key for signatures. The type has no private part, so it can never contain or serialise one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwk {
     kid: Option<String>,
@@ -15,7 +15,7 @@ pub struct Jwk {
     material: Material,
 }
 
-/// The numbers of a key, of a size that is in use, in the one encoding that each has.
+/// The parameters of a key, checked for size, each in its canonical encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Material {
     Ed25519 { x: [u8; 32] },
@@ -23,47 +23,48 @@ pub(super) enum Material {
     Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
-/// Why a key cannot be used. It holds nothing of the key.
+/// Why a key cannot be used. The error contains nothing of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Not the JSON of a key: no object, a member twice, a member of another type.
+    /// Not the JSON of a key: not an object, a duplicate member, or a member of the wrong type.
     #[error("not a JSON Web Key")]
     NotJson,
-    /// A key type, curve or algorithm that is not one of ours.
+    /// A key type, curve or algorithm that is not supported.
     #[error("a key type, curve or algorithm that is not supported")]
     Unsupported,
-    /// A key for something else than verifying signatures (`use`, `key_ops`).
+    /// A key that is not for verifying signatures (`use`, `key_ops`).
     #[error("the key is not for signatures")]
     NotForSignatures,
-    /// A private or symmetric key where a public one belongs.
+    /// A private or symmetric key where a public one is expected.
     #[error("the key carries a private part")]
     Private,
     /// An RSA key of less than 2048 bits.
     #[error("the RSA key is shorter than 2048 bits")]
     Weak,
-    /// A number is missing, is not base64url, or has the wrong length.
+    /// A parameter is missing, is not base64url, or has the wrong length.
     #[error("a part of the key is missing or malformed")]
     Malformed,
-    /// The algorithm does not go with the key.
+    /// The algorithm does not match the key.
     #[error("the key type does not match the algorithm")]
     Mismatch,
-    /// An RSA key that does not say whether it signs `PS256` or `RS256`.
+    /// An RSA key that does not say whether it is for `PS256` or `RS256`.
     #[error("the key does not name its algorithm")]
     NoAlgorithm,
-    /// Not a PEM file of one unencrypted private key.
+    /// Not a PEM file with an unencrypted private key.
     #[error("not a PEM file with an unencrypted private key")]
     NotPem,
-    /// The numbers are no key: not on the curve, or public and private part do not belong together.
+    /// The parameters are not a valid key: the point is not on the curve, or the public and the private part
+    /// do not match.
     #[error("the cryptographic library refuses the key")]
     Rejected,
-    /// The library could not make or write a key.
+    /// The cryptographic library could not generate or encode a key.
     #[error("the cryptographic library failed")]
     Library,
 }
 
 impl Jwk {
-    /// The longest `kid`, in bytes.
+    /// The maximum length of a `kid`, in bytes.
     pub const MAX_KID: usize = 256;
 
     pub(super) fn new(material: Material, alg: Algorithm) -> Self {
@@ -72,8 +73,8 @@ impl Jwk {
         key
     }
 
-    /// Reads a public key. One that carries a private or symmetric part (`d`, `p`, `q`, `dp`, `dq`, `qi`,
-    /// `oth`, `k`) is refused: it is no secret any more, and nothing should trust it.
+    /// Reads a public key. A key with a private or symmetric part (`d`, `p`, `q`, `dp`, `dq`, `qi`, `oth`,
+    /// `k`) is refused: that part is no longer secret, so nothing should trust the key.
     ///
     /// # Errors
     /// What is wrong with the key.
@@ -82,26 +83,27 @@ impl Jwk {
         Self::try_from(members)
     }
 
-    /// The name under which tokens refer to it.
+    /// The `kid` by which tokens refer to it.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The one algorithm that it is for, if it says so.
+    /// The one algorithm that it is for, if it names one.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.alg
     }
 
-    /// The same key under another name.
+    /// Sets the `kid`.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// Whether it verifies signatures of this algorithm: the one that it names, else any of its type.
+    /// Whether it verifies signatures of this algorithm: only the one that it names, or else any of its key
+    /// type.
     #[must_use]
     pub fn supports(&self, algorithm: Algorithm) -> bool {
         self.alg.map_or_else(|| self.material.fits(algorithm), |own| own == algorithm)
@@ -114,7 +116,7 @@ impl Jwk {
     /// SHA-256 over the required members, in base64url (RFC 7638).
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        // The members in the order of their names; none of the values needs an escape.
+        // The members are in the order of their names, and no value needs an escape.
         let canonical = match &self.material {
             Material::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x)),
             Material::P256 { x, y } => {
@@ -160,7 +162,7 @@ impl Material {
     }
 }
 
-/// Every member that means something. One that is there twice is refused by `serde`.
+/// Every member that is read. `serde` refuses a duplicate.
 #[derive(Deserialize)]
 pub(super) struct Members {
     pub(super) kty: Option<String>,
@@ -184,7 +186,7 @@ pub(super) struct Members {
     k: Option<Private>,
 }
 
-/// A private member of whatever type, kept apart so that no `Debug` meets it.
+/// A private member of any type. Its own type keeps it out of `Debug`.
 #[derive(Deserialize)]
 pub(super) struct Private(serde_json::Value);
 
@@ -201,7 +203,7 @@ impl Members {
         [d, p, q, dp, dq, qi, oth, k].iter().any(|part| part.is_some())
     }
 
-    /// The public half, whatever else is there.
+    /// The public half of a key, even if a private half is present.
     pub(super) fn public(&self, operation: &str) -> Result<Jwk, KeyError> {
         if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
             return Err(KeyError::NotForSignatures);

@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use super::{Jwk, VerifyingKey};
 
-/// At most 64 public keys. Two may have one `kid`: a key is chosen by `kid` *and* algorithm.
+/// At most 64 public keys. Two keys may have the same `kid`, because a key is chosen by `kid` *and*
+/// algorithm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JwkSet {
     keys: Vec<Jwk>,
 }
 
-/// Why a key set cannot be used. It holds nothing of the set.
+/// Why a key set cannot be used. The error contains nothing of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkSetError {
@@ -27,9 +28,9 @@ pub enum JwkSetError {
 }
 
 impl JwkSet {
-    /// The most keys in a set.
+    /// The maximum number of keys in a set.
     pub const MAX_KEYS: usize = 64;
-    /// The longest text of a set, in bytes.
+    /// The maximum length of a set as JSON, in bytes.
     pub const MAX_BYTES: usize = 64 * 1024;
 
     /// A set of these keys.
@@ -41,11 +42,11 @@ impl JwkSet {
         if keys.len() > Self::MAX_KEYS { Err(JwkSetError::TooManyKeys) } else { Ok(Self { keys }) }
     }
 
-    /// Reads a set. As RFC 7517 section 5 asks, a key that cannot be used is skipped: of another type or
-    /// curve, for encryption, malformed, weak, or published with its private part.
+    /// Reads a set. As RFC 7517 section 5 requires, a key that cannot be used is skipped: one with an
+    /// unsupported type or curve, for encryption, malformed, weak, or published with its private part.
     ///
     /// # Errors
-    /// It is no key set, or one beyond the limits.
+    /// It is not a key set, or exceeds the limits.
     pub fn parse(json: &str) -> Result<Self, JwkSetError> {
         #[derive(Deserialize)]
         struct Json {
@@ -68,7 +69,7 @@ impl JwkSet {
         &self.keys
     }
 
-    /// The keys, parsed once and ready to verify; one that the library refuses is skipped.
+    /// The keys, parsed and ready to verify with. A key that the cryptographic library refuses is skipped.
     #[must_use]
     pub fn verifying_keys(&self) -> Vec<VerifyingKey> {
         self.keys.iter().filter_map(|key| VerifyingKey::from_jwk(key).ok()).collect()

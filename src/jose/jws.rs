@@ -1,4 +1,4 @@
-//! [`Jws`]: a signed token as it came in (RFC 7515, compact serialisation).
+//! [`Jws`]: a received signed token (RFC 7515, compact serialisation).
 //!
 //! ```text
 //! text ──Jws::parse──▶ Unverified ──verify(trusted keys)──▶ Verified ──claims──▶ your type
@@ -13,12 +13,12 @@ use super::jwk::Members;
 use super::{Algorithm, Jwk, KeyError, VerifyingKey};
 use crate::base::strict_json::{self, NotStrict};
 
-/// The door for signed tokens: see [`Jws::parse`].
+/// The only parser of signed tokens: see [`Jws::parse`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Jws;
 
-/// A well-formed token whose signature was not checked. Its payload cannot be read before
+/// A well-formed token whose signature has not been checked. Its payload cannot be read before
 /// [`verify`](Self::verify).
 pub struct Unverified<'a> {
     algorithm: Algorithm,
@@ -29,13 +29,13 @@ pub struct Unverified<'a> {
     signature: Vec<u8>,
 }
 
-/// The payload of a token whose signature is right. Issuer, audience and expiry are still to be checked.
+/// The payload of a token with a valid signature. Issuer, audience and expiry have not been checked.
 pub struct Verified<'a> {
     payload: &'a str,
     key: &'a VerifyingKey,
 }
 
-/// Why a token is refused. It holds nothing of the token.
+/// Why a token is refused. The error contains nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwsError {
@@ -45,41 +45,41 @@ pub enum JwsError {
     /// Not three non-empty parts.
     #[error("the token does not have three parts")]
     NotThreeParts,
-    /// A part is not base64url without padding, in its one spelling.
+    /// A part is not canonical base64url without padding.
     #[error("a part of the token is not base64url")]
     NotBase64Url,
     /// Header or payload is not a JSON object.
     #[error("a part of the token is not a JSON object")]
     NotAnObject,
-    /// A member is there twice, at any depth.
+    /// A member occurs twice.
     #[error("the token has a duplicate member")]
     DuplicateMember,
-    /// The header has a member that brings a key along, changes what is signed, or asks for an extension.
+    /// The header has a member that provides a key, changes what is signed, or requires an extension.
     #[error("the token's header has the member {0}")]
     ForbiddenMember(&'static str),
-    /// No `alg`, or one that is not ours: `none` in any spelling, and every symmetric one.
+    /// `alg` is missing or not supported, such as `none` in any spelling, and every symmetric algorithm.
     #[error("the token's algorithm is refused")]
     Algorithm,
     /// No trusted key has this `kid` and this algorithm. A fresh key set may have one.
     #[error("no trusted key has the token's key identifier and algorithm")]
     UnknownKey,
-    /// The signature is not of the key that the token names.
+    /// The signature was not made by the key that the token names.
     #[error("the token's signature is wrong")]
     BadSignature,
-    /// The claims are not what the caller expects.
+    /// The claims do not have the expected form.
     #[error("the token's claims do not have the expected types")]
     Claims,
 }
 
 impl Jws {
-    /// The longest token, in bytes.
+    /// The maximum length of a token, in bytes.
     pub const MAX_BYTES: usize = 16 * 1024;
 
-    /// Reads a token strictly, and believes nothing of it yet.
+    /// Parses a token strictly; nothing in it is verified yet.
     ///
-    /// Header and payload have to be JSON objects without a member twice, at any depth. Of the header `alg`,
-    /// `typ` and `kid` count. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; others
-    /// are ignored, as RFC 7515 section 4 asks.
+    /// The header and the payload must be JSON objects without duplicate members. Only `alg`, `typ` and `kid`
+    /// of the header are used. `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`, `zip` and `enc` are refused; other
+    /// members are ignored, as RFC 7515 section 4 requires.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -87,8 +87,8 @@ impl Jws {
         Self::parse_without(text, &FORBIDDEN).map(|(unverified, _)| unverified)
     }
 
-    /// Reads a token whose header brings its own public key along, as a DPoP proof does (RFC 9449 section
-    /// 4.2), and that key. It proves that its sender has the private key, and nothing else.
+    /// Parses a token with its own public key in the header, such as a DPoP proof (RFC 9449 section 4.2), and
+    /// that key. The signature proves only that the signer has the private key.
     ///
     /// # Errors
     /// The first thing that is wrong; a header without a key is [`JwsError::UnknownKey`].
@@ -107,13 +107,13 @@ impl Jws {
         Ok((Unverified { algorithm, typ, kid, message, payload, signature }, key))
     }
 
-    /// Reads a token of any algorithm, for a reader that knows another one.
+    /// Parses a token with any algorithm, for a reader of a different one.
     pub(super) fn parts(text: &str) -> Result<Parts<'_>, JwsError> {
         parts(text, &FORBIDDEN).map(|(parts, _)| parts)
     }
 }
 
-/// What a token is made of.
+/// The parts of a token.
 pub(super) struct Parts<'a> {
     pub(super) algorithm: Option<String>,
     pub(super) typ: Option<String>,
@@ -141,20 +141,20 @@ fn parts<'a>(text: &'a str, forbidden: &[&'static str]) -> Result<(Parts<'a>, Op
 }
 
 impl<'a> Unverified<'a> {
-    /// What the header says; unproven.
+    /// The algorithm that the header names; unverified.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The name of the key; unproven.
+    /// The `kid` in the header; unverified.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Whose it claims to be (`iss`); unproven. It tells whose keys to try, and nothing else: no key but
-    /// those of that issuer makes it true.
+    /// The issuer that the token claims (`iss`); unverified. Use it only to choose the keys to verify with:
+    /// only the keys of that issuer can confirm it.
     pub(crate) fn claimed_issuer(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Json {
@@ -168,29 +168,29 @@ impl<'a> Unverified<'a> {
         self.typ.is_none()
     }
 
-    /// Whether the header's `typ` is this media type; `application/` may be left out, and the case of letters
-    /// does not count (RFC 7515 section 4.1.9).
+    /// Whether the header's `typ` is this media type; `application/` may be left out, and letter case is
+    /// ignored (RFC 7515 section 4.1.9).
     #[must_use]
     pub fn has_typ(&self, expected: &str) -> bool {
         self.typ.as_deref().is_some_and(|typ| is_typ(typ, expected))
     }
 
-    /// What it says. Read it once [`is_signed_by`](Self::is_signed_by) is known.
+    /// The payload. Do not use it before [`is_signed_by`](Self::is_signed_by) has returned `true`.
     pub(crate) fn payload(&self) -> &str {
         &self.payload
     }
 
-    /// Whether this key signed it, whatever key it names.
+    /// Whether this key signed it, regardless of its `kid`.
     pub(crate) fn is_signed_by(&self, key: &VerifyingKey) -> bool {
         key.verify(self.algorithm, self.message.as_bytes(), &self.signature).is_ok()
     }
 
-    /// Checks the signature with the trusted keys. A key counts if it has the token's algorithm and, where
-    /// the token names one, its `kid`; if several do, one has to be right. The caller bounds their number, as
+    /// Checks the signature with the trusted keys. A key is tried if it has the token's algorithm and, if the
+    /// token names one, its `kid`; of several such keys, one has to match. The caller limits their number, as
     /// a [`JwkSet`](super::JwkSet) does.
     ///
     /// # Errors
-    /// [`JwsError::UnknownKey`] if no key counts, [`JwsError::BadSignature`] if none is right.
+    /// [`JwsError::UnknownKey`] if no key can be tried, [`JwsError::BadSignature`] if none matches.
     pub fn verify<'s>(
         &'s self,
         trusted: impl IntoIterator<Item = &'s VerifyingKey>,
@@ -214,12 +214,12 @@ impl<'a> Verified<'a> {
     /// The claims.
     ///
     /// # Errors
-    /// They have another shape than `T`.
+    /// They do not deserialise into `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
         serde_json::from_str(self.payload).map_err(|_| JwsError::Claims)
     }
 
-    /// The JSON object that was signed.
+    /// The signed JSON object.
     #[must_use]
     pub fn payload(&self) -> &'a str {
         self.payload
@@ -260,11 +260,11 @@ fn check(json: &str, forbidden: &[&'static str]) -> Result<(), JwsError> {
     }
 }
 
-/// A key or certificate from the attacker (`jwk`, `jku`, `x5u`, `x5c`), another signed text (`b64`, `zip`,
-/// `enc`), and extensions that we would have to understand (`crit`).
+/// Members by which an attacker could provide a key or certificate (`jwk`, `jku`, `x5u`, `x5c`) or change the
+/// signed text (`b64`, `zip`, `enc`), and extensions that would have to be understood (`crit`).
 const FORBIDDEN: [&str; 8] = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"];
 
-/// The same where a key has to be there.
+/// The forbidden members of a token that has to have a key in its header.
 const FORBIDDEN_BESIDE_A_KEY: [&str; 7] = ["crit", "b64", "jku", "x5u", "x5c", "zip", "enc"];
 
 /// Whether a `typ` is this media type (RFC 7515 section 4.1.9).

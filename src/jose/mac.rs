@@ -1,8 +1,8 @@
 //! HMAC-SHA-256 over a token (`HS256`, RFC 7518 section 3.2): for a secret that a client and its server
 //! share.
 //!
-//! It is a reader of its own, so that no public key can be taken for a secret: [`Jws`] knows no symmetric
-//! algorithm, and what is here knows no other one.
+//! This is a separate reader, so that a public key can never be used as a secret: [`Jws`] has no symmetric
+//! algorithm, and this reader has no other.
 
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
@@ -13,7 +13,7 @@ use super::jws::{Jws, JwsError, Parts, is_typ};
 /// The algorithm.
 pub(crate) const HS256: &str = "HS256";
 
-/// A well-formed token whose MAC was not checked.
+/// A well-formed token whose MAC has not been checked.
 pub(crate) struct MacText<'a>(Parts<'a>);
 
 impl<'a> MacText<'a> {
@@ -34,12 +34,12 @@ impl<'a> MacText<'a> {
         self.0.typ.as_deref().is_none_or(|typ| types.iter().any(|known| is_typ(typ, known)))
     }
 
-    /// Whether it was made with this secret. It takes the same time for every secret.
+    /// Whether the MAC was made with this secret, in constant time.
     pub(crate) fn is_made_with(&self, secret: &[u8]) -> bool {
         HmacSha256::new(secret).mac(self.0.message.as_bytes()).ct_eq(&self.0.signature).into()
     }
 
-    /// What it says. Read it once it is known by whom it was made.
+    /// The claims. Do not use them before [`is_made_with`](Self::is_made_with) has returned `true`.
     pub(crate) fn claims<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
         serde_json::from_str(&self.0.payload).map_err(|_| JwsError::Claims)
     }

@@ -1,10 +1,10 @@
 //! Signed tokens and their keys: a thin, strict layer over a cryptographic library (feature `jwt`).
 //!
-//! It knows compact JWS (RFC 7515) over JSON objects and public JWKs (RFC 7517), four asymmetric
-//! [`Algorithm`]s, and nothing else. What is not here cannot be confused: [`Jws`] knows no symmetric
-//! algorithm, no `none` and no key from a header, and no type prints a private key. MACs with the secrets of
-//! clients (HS256) have a separate reader, which knows no other algorithm. On `wasm32-unknown-unknown` the
-//! cryptographic library is a different one, and RSA keys are [not supported](KeyError::Unsupported).
+//! It supports compact JWS (RFC 7515) over JSON objects, public JWKs (RFC 7517) and four asymmetric
+//! [`Algorithm`]s, and nothing else, so nothing else can be confused: [`Jws`] has no symmetric algorithm, no
+//! `none` and no key from a header, and no type prints a private key. MACs with client secrets (HS256) have a
+//! separate reader, which supports no other algorithm. On `wasm32-unknown-unknown` the cryptographic library
+//! is a different one, and RSA keys are [not supported](KeyError::Unsupported).
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

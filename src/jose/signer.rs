@@ -1,4 +1,4 @@
-//! [`Signer`]: whatever can sign, here or in a vault.
+//! [`Signer`]: signs, in this process or in a vault.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -9,24 +9,22 @@ use super::{Algorithm, Jwk};
 
 /// Signs tokens. A [`SigningKey`](super::SigningKey) is one; a host may put a KMS or an HSM behind it.
 ///
-/// The message is made by this crate, but claims within it come from clients and users: sign its bytes as
-/// they are, and do not read them. What a signer returns is trusted: the wrong key or the wrong bytes make
-/// tokens that every resource server refuses, and anyone else who can ask the signer for a signature can be
-/// any user.
+/// This crate makes the message, but claims in it come from clients and users: sign the bytes as they are,
+/// and do not interpret them. The result is trusted: with a wrong key or wrong bytes, every resource server
+/// refuses the tokens. Anyone else who can use the signer can impersonate any user.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The public key, as it is published, with a `kid`. Always the same one: a signer whose key changes
-    /// under its `kid` makes tokens that cannot be verified.
+    /// The public key to publish, with a `kid`. It must always be the same: if a key changes under its `kid`,
+    /// its tokens cannot be verified.
     fn key(&self) -> &Jwk;
 
     /// The algorithm of every signature.
     fn algorithm(&self) -> Algorithm;
 
-    /// The signature as RFC 7518 writes it: for ES256 the two numbers, 32 bytes each, and no DER.
+    /// The signature in the format of RFC 7518: for ES256 two numbers of 32 bytes each, not DER.
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
 
-    /// The same as [`sign`](Self::sign) at once, where no waiting is needed. `None`, which is the default,
-    /// sends the caller to `sign`.
+    /// Like [`sign`](Self::sign), if no waiting is needed. `None`, the default, makes the caller use `sign`.
     fn sign_now(&self, message: &[u8]) -> Option<Result<Vec<u8>, SignError>> {
         let _ = message;
         None
@@ -43,7 +41,7 @@ pub enum SignError {
     /// The signer will not sign, and no retry will help.
     #[error("the signer is broken: {0}")]
     Permanent(#[source] Box<dyn Error + Send + Sync>),
-    /// The signer returned what is no signature of its algorithm, say DER for ES256.
+    /// The signer returned something that is not a signature of its algorithm, such as DER for ES256.
     #[error("the signer returned a malformed signature")]
     Malformed,
     /// The claims are not a JSON object.
@@ -52,12 +50,12 @@ pub enum SignError {
 }
 
 impl SignError {
-    /// A failure that may pass.
+    /// A temporary failure.
     pub fn transient(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Transient(source.into())
     }
 
-    /// A failure that stays.
+    /// A permanent failure.
     pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Permanent(source.into())
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::crypto::{Der, Pair};
 use super::{Algorithm, Jwk, KeyError, SignError, Signer};
 
-/// A private key, parsed once and kept. Neither `Clone` nor `Serialize`, and `Debug` shows the public half.
+/// A private key, parsed once. Neither `Clone` nor `Serialize`, and `Debug` shows only the public half.
 pub struct SigningKey {
     jwk: Jwk,
     algorithm: Algorithm,
@@ -15,8 +15,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key from the library's random source; its `kid` is its thumbprint. RSA keys have 2048 bits and
-    /// take tenths of a second: make them off the async threads.
+    /// Generates a key with the library's random source; its `kid` is its thumbprint. RSA keys have 2048 bits
+    /// and take tenths of a second: generate them off the async threads.
     ///
     /// # Errors
     /// The library failed.
@@ -27,12 +27,12 @@ impl SigningKey {
     /// Reads an unencrypted PKCS#8 key (RFC 5958, DER).
     ///
     /// # Errors
-    /// It is no such key, or one for another algorithm.
+    /// It is not such a key, or is for another algorithm.
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
         Self::of(algorithm, Pair::from_pkcs8(algorithm, der)?)
     }
 
-    /// A key whose public half is what the pair says, under its thumbprint.
+    /// A key from a key pair, with its thumbprint as the `kid`.
     pub(super) fn of(algorithm: Algorithm, pair: Pair) -> Result<Self, KeyError> {
         let jwk = Jwk::new(pair.public()?, algorithm);
         if !jwk.fits(algorithm) {
@@ -41,7 +41,7 @@ impl SigningKey {
         Ok(Self { jwk, algorithm, pair })
     }
 
-    /// The same key under another name; by default it is named after its thumbprint.
+    /// Sets the `kid`; by default it is the thumbprint.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         self.jwk = self.jwk.with_kid(kid);
@@ -86,7 +86,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A private key as PKCS#8, on its way to a key store; its bytes are zeroed when it is dropped.
+/// A private key as PKCS#8, for a key store; its bytes are zeroed when it is dropped.
 pub struct Pkcs8(Der);
 
 impl Pkcs8 {

@@ -6,13 +6,13 @@ use super::crypto::PublicKey;
 use super::{Algorithm, Jwk, JwsError, KeyError};
 use crate::base::Digest;
 
-/// A public key that is ready to verify. Make it once and keep it: to parse a key can cost as much as to
-/// verify.
+/// A public key that is ready to verify with. Parse it once and keep it: parsing can cost as much as
+/// verifying.
 #[derive(Clone)]
 pub struct VerifyingKey {
     jwk: Jwk,
     digest: Digest,
-    /// One for each algorithm: an RSA key that names none verifies two.
+    /// One for each algorithm: an RSA key that names none supports two.
     parsed: Vec<(Algorithm, PublicKey)>,
 }
 
@@ -20,7 +20,7 @@ impl VerifyingKey {
     /// Parses a key.
     ///
     /// # Errors
-    /// The numbers are no key, say a point that is not on the curve.
+    /// The parameters are not a valid key, for example a point that is not on the curve.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let algorithms = Algorithm::ALL.iter().copied().filter(|algorithm| jwk.supports(*algorithm));
         let parsed = algorithms.map(|algorithm| Ok((algorithm, PublicKey::new(jwk.material(), algorithm)?)));
@@ -29,7 +29,7 @@ impl VerifyingKey {
         Ok(Self { jwk: jwk.clone(), digest: Digest::of("grantor:public-key:v1", &json), parsed })
     }
 
-    /// Over all of the key: another name or another algorithm makes it another one.
+    /// A digest of the whole key, including its `kid` and its algorithm.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
     }
@@ -44,7 +44,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`JwsError::UnknownKey`] if the key is not for this algorithm, [`JwsError::BadSignature`] if the
-    /// signature is not its own.
+    /// signature was not made by it.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), JwsError> {
         let mut parsed = self.parsed.iter();
         let (_, key) = parsed.find(|(own, _)| *own == algorithm).ok_or(JwsError::UnknownKey)?;
@@ -63,7 +63,7 @@ fn count_verification() {
 
 #[cfg(test)]
 thread_local! {
-    /// The signatures that this thread has verified.
+    /// How many signatures this thread has verified.
     pub(crate) static VERIFICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 

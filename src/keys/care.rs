@@ -20,7 +20,7 @@ pub enum KeyChangeError {
     /// No key has this `kid`. Nothing was changed.
     #[error("there is no key with this kid")]
     Unknown,
-    /// Keys of this algorithm are not wanted here.
+    /// Keys of this algorithm are not configured here.
     #[error("{0} is not one of the algorithms of these keys")]
     Unwanted(Algorithm),
     /// The key, or another one with its `kid`, was replaced before. Nothing was changed.
@@ -38,13 +38,12 @@ pub enum KeyChangeError {
 const MAX_REPLACED: usize = 64;
 
 impl KeyRing {
-    /// The ring in which a successor of the signing key is announced now, and signs once it has been
-    /// announced for [`announce`](KeySchedule::announce), so that no verifier meets a key that it does not
-    /// know.
-    /// `None` if one is announced already.
+    /// Begins an early rotation: a successor of the signing key is announced now, and signs once it has been
+    /// announced for [`announce`](KeySchedule::announce), so that verifiers know it by then. `None` if one is
+    /// announced already.
     ///
     /// # Errors
-    /// Those of `fresh`, which makes a key.
+    /// `fresh`, which makes a key, failed.
     pub fn rotate<E>(
         &self,
         algorithm: Algorithm,
@@ -58,12 +57,12 @@ impl KeyRing {
         Ok(Some(self.followed_by(Arc::new(fresh(algorithm)?), now, schedule)))
     }
 
-    /// The ring without a key that must no longer be trusted. If it was the signing key, the announced
-    /// successor signs at once, or else a fresh key. `None` if there is no such key. The ring remembers the
-    /// last 64 keys that were replaced, for [`import`](Self::import).
+    /// Removes a key that must no longer be trusted. If it was the signing key, the announced successor signs
+    /// at once, or else a fresh key. `None` if there is no such key. The ring remembers the last 64 keys that
+    /// were replaced, for [`import`](Self::import).
     ///
     /// # Errors
-    /// Those of `fresh`, which makes a key.
+    /// `fresh`, which makes a key, failed.
     pub fn replace<E>(
         &self,
         kid: &str,
@@ -82,10 +81,10 @@ impl KeyRing {
         let announced = |entry: &&mut Entry| of_algorithm(entry) && entry.stage(now) == KeyStage::Announced;
         let has_successor = entries.iter_mut().any(|entry| announced(&entry));
         match entries.iter_mut().find(signing) {
-            // What had been announced to follow it is gone, so it signs on.
+            // Its announced successor was removed, so it continues to sign.
             Some(signing) if !has_successor => signing.end = None,
             Some(_) => {}
-            // It had already stopped signing.
+            // The removed key had already stopped signing.
             None if matches!(gone.stage(now), KeyStage::Published | KeyStage::Gone) => {}
             None => match entries.iter_mut().find(announced) {
                 Some(successor) => successor.signs = now,
@@ -98,9 +97,9 @@ impl KeyRing {
         Ok(Some(Self { entries, replaced }))
     }
 
-    /// The ring with an imported key, under its own `kid`. The first of its algorithm signs at once, because
-    /// verifiers know it; any other follows as in [`rotate`](Self::rotate). `None` if the ring already has
-    /// this `kid`.
+    /// Adds an imported key, under its own `kid`. The first key of its algorithm signs at once, because
+    /// verifiers know it from the previous server; any other is announced as in [`rotate`](Self::rotate).
+    /// `None` if the ring already has this `kid`.
     ///
     /// # Errors
     /// [`KeyChangeError::Replaced`] if the key, or another one with its `kid`, was replaced;
@@ -124,7 +123,7 @@ impl KeyRing {
         Ok(Some(self.followed_by(key, now, schedule)))
     }
 
-    /// Whether a key of this algorithm waits to sign.
+    /// Whether a key of this algorithm is announced and does not sign yet.
     fn announced(&self, algorithm: Algorithm, now: DateTime<Utc>) -> bool {
         let mut of_algorithm = self.entries.iter().filter(|entry| entry.key.algorithm() == algorithm);
         of_algorithm.any(|entry| entry.stage(now) == KeyStage::Announced)

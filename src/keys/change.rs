@@ -1,4 +1,4 @@
-//! [`Keys`] changed by hand: one conditional write, decided again where another node was first.
+//! Manual changes of [`Keys`]: one conditional write, which is decided again if another node was first.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::base::system::unblock;
 use crate::error::{BackendError, CommitError, Fault, MAX_CONFLICT_RETRIES};
 use crate::jose::{Algorithm, Signer as _, SigningKey};
 
-/// What is to be done to the ring.
+/// A manual change of the ring.
 #[derive(Clone)]
 enum Change {
     Rotate(Algorithm),
@@ -27,7 +27,7 @@ impl Keys {
     /// [`replace`](Self::replace) that.
     ///
     /// # Errors
-    /// The algorithm is not one of these keys', the host brought the keys along, or the store failed.
+    /// The keys do not have this algorithm, the host provides the keys itself, or the store failed.
     pub async fn rotate_now(
         &self,
         algorithm: Algorithm,
@@ -37,18 +37,17 @@ impl Keys {
         rotating.change(Change::Rotate(algorithm), now).await
     }
 
-    /// Ends a key that has leaked. When this returns, this node does not sign with it any more, takes no
-    /// token that it signed, and its key set does not have it; the announced successor signs, or a fresh key.
-    /// The other nodes follow when they look into the store next, within
-    /// [`CACHE_SECONDS`](Self::CACHE_SECONDS); one that cannot reach the store goes on with the old keys.
-    /// **Verifiers believe the key for as long as they keep the key set that they have**, and some meet a new
-    /// key that they do not know. Every token that the key signed is lost, and clients get new ones by their
-    /// refresh tokens.
+    /// Ends a key that has leaked. When this returns, this node no longer signs with the key, accepts its
+    /// tokens or publishes it; the announced successor signs, or a fresh key. The other nodes follow when
+    /// they next read the store, within [`CACHE_SECONDS`](Self::CACHE_SECONDS); a node that cannot reach the
+    /// store continues with the old keys. **Verifiers trust the key for as long as they cache the old key
+    /// set**, and may not know the new key yet. Every token that the key signed is lost, and clients get new
+    /// ones with their refresh tokens.
     ///
     /// # Errors
-    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, as after another call that replaced it
-    /// (then this node has stopped signing with it, too); the host provides the keys itself; or the store
-    /// failed. After a failure, try again.
+    /// [`Unknown`](KeyChangeError::Unknown) if there is no such key, for example because another call has
+    /// replaced it (this node then no longer signs with it either); the host provides the keys itself; or the
+    /// store failed. After a failure, try again.
     pub async fn replace(&self, kid: &str, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         self.rotating_with(None)?.change(Change::Replace(kid.to_owned()), now).await
     }
@@ -56,15 +55,15 @@ impl Keys {
     /// Imports a private key into the ring, under its own `kid`: read it by [`SigningKey::from_pem`] or
     /// [`SigningKey::from_jwk`]. In a ring without a key of its algorithm it signs at once; so import before
     /// the first call of [`current`](Self::current), and tokens of your previous server stay valid.
-    /// Otherwise it is announced, and signs as the successor of the key that does. Nothing changes if the
-    /// ring has a key with this `kid`. **Import a key once, not at each start**: the ring forgets an expired
-    /// key, and would accept it again. It remembers the last 64 keys that were replaced, and refuses them; a
-    /// cell that was emptied remembers none.
+    /// Otherwise it is announced, and signs as the successor of the signing key. Nothing changes if the ring
+    /// has a key with this `kid`. **Import a key once, not at each start**: the ring forgets an expired key,
+    /// and would accept it again. It remembers the last 64 keys that were replaced, and refuses them;
+    /// emptying the cell erases that memory.
     ///
     /// # Errors
     /// [`Replaced`](KeyChangeError::Replaced) if the key, or another one with its `kid`, was replaced;
-    /// another successor is announced; the key is of an algorithm that is not one of these keys'; the host
-    /// provides the keys itself; or the store failed.
+    /// another successor is announced; the keys do not have the algorithm of the key; the host provides the
+    /// keys itself; or the store failed.
     pub async fn import(&self, key: SigningKey, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         let rotating = self.rotating_with(Some(key.algorithm()))?;
         rotating.change(Change::Import(Arc::new(key)), now).await
@@ -80,7 +79,7 @@ impl Keys {
 }
 
 impl Rotating {
-    /// Load, decide, write; after a lost race or a lost answer, once more.
+    /// Load, decide, write. After a lost race or a lost response it starts again.
     async fn change(&self, change: Change, now: DateTime<Utc>) -> Result<Arc<KeyView>, KeyChangeError> {
         let fills = self.fills();
         let mut begun = false;
@@ -119,8 +118,8 @@ impl Rotating {
         Err(Fault::Contended.into())
     }
 
-    /// The store is asked again at once if a rotation is still due, such as the first key of another
-    /// algorithm.
+    /// The cache entry for a ring. It expires at once if a rotation is still due, such as the first key of
+    /// another algorithm.
     fn cache_of(
         &self,
         ring: KeyRing,
@@ -134,7 +133,7 @@ impl Rotating {
         Cached::new(stored, &self.algorithms, now, again)
     }
 
-    /// Making an RSA key takes a while, so it is done off the async threads.
+    /// Generating an RSA key takes a while, so it runs off the async threads.
     async fn changed(
         &self,
         ring: &KeyRing,

@@ -1,4 +1,4 @@
-//! The ring as versioned JSON. It holds private keys: its reader can sign any token.
+//! The ring as versioned JSON. It holds private keys: anyone who reads it can sign any token.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::jose::{Algorithm, KeyError, Signer as _, SigningKey};
 /// The version that is written.
 const VERSION: u32 = 1;
 
-/// Why stored keys cannot be read. It holds nothing of them.
+/// Why stored keys cannot be read. The error contains none of their content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyRingDecodeError {
@@ -84,7 +84,7 @@ impl KeyRing {
     /// Reads what [`encode`](Self::encode) wrote, and parses each key once.
     ///
     /// # Errors
-    /// It is something else, or was written by a later version.
+    /// The JSON is not a ring, or was written by a later version.
     pub fn decode(json: &str) -> Result<Self, KeyRingDecodeError> {
         let Version { v } = serde_json::from_str(json).map_err(|_| KeyRingDecodeError::NotJson)?;
         if v != VERSION {

@@ -1,4 +1,4 @@
-//! [`Keys`]: the ring, its store and its schedule, driven.
+//! [`Keys`]: drives the ring with its store and its schedule.
 
 use std::fmt;
 use std::future::Future;
@@ -17,11 +17,11 @@ use crate::base::{Digest, time};
 use crate::error::{BackendError, CommitError, Fault, MAX_CONFLICT_RETRIES};
 use crate::jose::{Algorithm, Jwk, KeyError, Signer, SigningKey};
 
-/// The keys of a server. A cheap handle: clones share one cache.
+/// The keys of a server. Cheap to clone: clones share one cache.
 ///
-/// Ask it for the [`current`](Self::current) keys at each use; it looks into its store once a minute, and
-/// rotates when something is due. With `now` injected, it does in a test in milliseconds what it does in two
-/// years.
+/// Ask it for the [`current`](Self::current) keys at each use; it reads its store once a minute, and rotates
+/// when a rotation is due. Because `now` is a parameter, a test can run two years of rotations in
+/// milliseconds.
 #[derive(Clone)]
 pub struct Keys(pub(super) Source);
 
@@ -38,15 +38,15 @@ pub(super) struct Rotating {
     cache: RwLock<Option<Arc<Cached>>>,
     /// How often the cache was filled: a ring that was read before the last time may be out of date.
     fills: AtomicU64,
-    /// One task at a time asks the store; the others go on with what is cached.
+    /// Only one task at a time reads the store; the others use the cache.
     refreshing: AtomicBool,
 }
 
-/// A ring as it is in the store.
+/// The ring as it is in the store.
 #[derive(Clone)]
 pub(super) struct StoredRing {
     pub(super) ring: KeyRing,
-    /// The digest of its text: a cell that was emptied and filled again may have the same version.
+    /// The digest of the body: a cell that was emptied and filled again may have the same version.
     pub(super) body: Digest,
     /// `None` while the cell is vacant.
     pub(super) version: Option<u64>,
@@ -58,12 +58,12 @@ pub(super) struct Cached {
     made: DateTime<Utc>,
     /// When the ring itself changes next.
     changes: Option<DateTime<Utc>>,
-    /// When the store is asked again.
+    /// When the store is read again.
     again: DateTime<Utc>,
 }
 
 impl Keys {
-    /// How long a node goes on with what it read, in seconds.
+    /// How long a node uses the ring that it read, in seconds.
     pub const CACHE_SECONDS: i64 = 60;
 
     /// Keys of these algorithms that rotate automatically.
@@ -98,15 +98,15 @@ impl Keys {
         Self::from_signers_and(signers, Vec::new())
     }
 
-    /// The same, with public keys that are published and do not sign here.
+    /// Like [`from_signers`](Self::from_signers), and also publishes these keys, which do not sign here.
     ///
     /// # Errors
-    /// As of [`from_signers`](Self::from_signers).
+    /// As for [`from_signers`](Self::from_signers).
     pub fn from_signers_and(signers: Vec<Arc<dyn Signer>>, published: Vec<Jwk>) -> Result<Self, KeysError> {
         Ok(Self(Source::Brought(Arc::new(KeyView::of_signers(signers, published)?))))
     }
 
-    /// The schedule, if the keys rotate by themselves.
+    /// The schedule, if the keys rotate automatically.
     #[must_use]
     pub fn schedule(&self) -> Option<&KeySchedule> {
         match &self.0 {
@@ -124,14 +124,14 @@ impl Keys {
         }
     }
 
-    /// The keys of this moment. Call it once before the server listens, so that the first request need not
-    /// wait for a key.
+    /// The current keys. Call it once before the server listens, so that the first request does not have to
+    /// wait for a key to be generated.
     ///
-    /// A store that fails does no harm while the keys that were read last can sign: it is asked again a
+    /// If the store fails, the keys that were read last continue to sign, and the store is read again a
     /// little later. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// The store failed, or others kept writing, and no key was ever read.
+    /// No key was ever read, because the store failed or other nodes kept writing.
     pub async fn current(&self, now: DateTime<Utc>) -> Result<Arc<KeyView>, Fault> {
         if let Some(view) = self.current_now(now) {
             return Ok(view);
@@ -142,7 +142,7 @@ impl Keys {
         }
     }
 
-    /// The same at once, where the store need not be asked; else `None`.
+    /// The current keys, if they are available without reading the store.
     #[must_use]
     pub fn current_now(&self, now: DateTime<Utc>) -> Option<Arc<KeyView>> {
         match &self.0 {
@@ -152,7 +152,7 @@ impl Keys {
     }
 }
 
-/// For how many seconds the store is left alone after a failure.
+/// How many seconds the store is not read after a failure.
 const RETRY_SECONDS: i64 = 5;
 
 impl Rotating {
@@ -179,7 +179,7 @@ impl Rotating {
         self.keep(fresh, fills, now)
     }
 
-    /// What is in the store, after what was due has been written.
+    /// Reads the ring from the store, after writing a rotation that was due.
     async fn ask(&self, last: Option<&Cached>, now: DateTime<Utc>) -> Result<Cached, Fault> {
         let again = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
         for _ in 0..MAX_CONFLICT_RETRIES {
@@ -200,7 +200,7 @@ impl Rotating {
                     let stored = StoredRing { ring: next, body, version: Some(version) };
                     return Cached::new(stored, &self.algorithms, now, again);
                 }
-                // Whether or not it was this one's write, the store has another ring now.
+                // The store has a different ring now, perhaps from an earlier write of this node.
                 Ok(Err(CommitError::Conflict)) => continue,
                 Ok(Err(CommitError::Store(error))) if error.is_unknown_outcome() => continue,
                 Ok(Err(CommitError::Store(error))) => error.into(),
@@ -211,7 +211,7 @@ impl Rotating {
         Err(Fault::Contended)
     }
 
-    /// The ring of this text; that of the last look, where nothing has changed.
+    /// Decodes a ring; reuses the one that was read last if nothing has changed.
     fn decoded(&self, text: &str, last: Option<&Cached>) -> Result<(KeyRing, Digest), BackendError> {
         let body = digest(text);
         match last {
@@ -220,7 +220,8 @@ impl Rotating {
         }
     }
 
-    /// A ring that can sign does so, whatever the store says; the store is asked again a little later.
+    /// After a fault of the store: continues with a ring that can sign, and reads the store again a little
+    /// later.
     fn go_on_with(&self, stored: StoredRing, now: DateTime<Utc>, fault: Fault) -> Result<Cached, Fault> {
         let again = now + TimeDelta::seconds(RETRY_SECONDS);
         let cached = Cached::new(stored, &self.algorithms, now, again)?;
@@ -236,7 +237,7 @@ impl Rotating {
         unblock(move || ring.step(now, &schedule, &algorithms, SigningKey::generate)).await
     }
 
-    /// Read before the store is asked, for [`keep`](Self::keep).
+    /// Call it before reading the store, for [`keep`](Self::keep).
     pub(super) fn fills(&self) -> u64 {
         self.fills.load(Ordering::Acquire)
     }
@@ -281,18 +282,18 @@ impl Cached {
         Ok(Self { stored, view: Arc::new(view), made: now, changes, again })
     }
 
-    /// Whether the store need not be asked and the view is that of `now`.
+    /// Whether the cache is fresh and its view is that of `now`.
     fn is_right(&self, now: DateTime<Utc>) -> bool {
         self.is_view_of(now) && now < self.again
     }
 
-    /// Requests do not come in the order of their `now`: a little earlier is as good.
+    /// Requests may arrive out of the order of their `now`, so a slightly earlier time is also accepted.
     fn is_view_of(&self, now: DateTime<Utc>) -> bool {
         let earliest = self.made - TimeDelta::seconds(Keys::CACHE_SECONDS);
         earliest <= now && self.changes.is_none_or(|change| now < change)
     }
 
-    /// The same ring at another time.
+    /// The view of the cached ring at another time.
     fn view_at(&self, now: DateTime<Utc>, algorithms: &[Algorithm]) -> Result<Arc<KeyView>, Fault> {
         if self.is_view_of(now) {
             return Ok(Arc::clone(&self.view));
@@ -302,7 +303,7 @@ impl Cached {
     }
 }
 
-/// The turn to ask the store; it is given back when the task ends, or is dropped.
+/// The right to read the store; released when the task ends or is dropped.
 struct Turn<'a>(&'a AtomicBool);
 
 impl<'a> Turn<'a> {

@@ -23,7 +23,7 @@ pub struct FileKeyStore {
 }
 
 impl FileKeyStore {
-    /// The store at this path. The file is made at the first commit; its directory has to exist.
+    /// The store at this path. The file is created at the first commit; its directory has to exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
@@ -48,7 +48,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 
 const MAGIC: &str = "grantor-keys";
 
-/// The first line names the version, the rest is the body.
+/// The first line is the version, the rest is the body.
 fn read(path: &Path) -> Result<Option<KeyRecord>, BackendError> {
     let text = match fs::metadata(path).and_then(|about| match about.len() {
         0..=MAX_BYTES => fs::read_to_string(path),
@@ -79,13 +79,13 @@ fn commit(path: &Path, expect: Option<u64>, body: &str) -> Result<u64, CommitErr
     let fresh = beside(path, ".new");
     write_fresh(&fresh, format!("{MAGIC} {next}\n{body}").as_bytes()).map_err(BackendError::transient)?;
     fs::rename(&fresh, path).map_err(BackendError::transient)?;
-    // The new file is visible already; whether it survives a power cut is not known yet.
+    // The new file is already visible, but it may not survive a power cut.
     sync_directory(path).map_err(BackendError::unknown_outcome)?;
     Ok(next)
 }
 
 fn write_fresh(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // One that a crash has left may have another mode.
+    // Removes a file that a crash left behind, because it may have another mode.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

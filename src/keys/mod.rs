@@ -6,11 +6,11 @@
 //! does not sign yet        of each algorithm       tokens can still be verified
 //! ```
 //!
-//! [`KeyRing`] is that life as a pure function of time. [`KeyStore`] keeps it in one versioned cell, by whose
-//! conditional write several nodes agree. [`Keys`] drives both and hands out a [`KeyView`]: who signs now,
-//! and what is published. A successor is announced a whole `announce` before it signs, counted from the
-//! moment that it was written; so a verifier whose key set is not older than that never meets a key that it
-//! does not know, however late a server woke up.
+//! [`KeyRing`] is that life as a pure function of time. [`KeyStore`] keeps the ring in one versioned cell,
+//! and its conditional write makes several nodes agree. [`Keys`] drives both and returns a [`KeyView`]: which
+//! key signs now, and which are published. A successor is always announced for the full `announce` before it
+//! signs, counted from the time of its write. So a verifier whose key set is not older than that knows every
+//! key that signs, no matter how late a server ran.
 
 mod care;
 mod change;

@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use super::schedule::{KeySchedule, later};
 use crate::jose::{Algorithm, Jwk, Signer as _, SigningKey};
 
-/// The keys of all algorithms, each with its place in time. It reads no clock and draws no randomness.
+/// The keys of all algorithms, each with its times. It reads no clock and draws no randomness.
 ///
-/// The keys of one algorithm form a chain: each begins to sign in the moment in which the one before it
-/// stops. A key without a successor goes on signing, so at every moment there is exactly one, and a server
-/// that wakes up after months goes on with the newest key that it had announced.
+/// The keys of one algorithm form a chain: each begins to sign when its predecessor stops. A key without a
+/// successor continues to sign. So exactly one key signs at any time, and a server that was down for months
+/// continues with the newest key that it had announced.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
-    /// In the order in which they were made.
+    /// In the order of their creation.
     pub(super) entries: Vec<Entry>,
-    /// The keys that were replaced, the latest last: they cannot be imported again.
+    /// The replaced keys, the latest last; they cannot be imported again.
     pub(super) replaced: Vec<Replaced>,
 }
 
-/// What is remembered of a key that was replaced. A leaked key is refused under any `kid`, and its `kid` for
-/// any key.
+/// What the ring remembers of a replaced key. A leaked key is refused under any `kid`, and its `kid` is
+/// refused for any key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Replaced {
     pub(super) kid: String,
@@ -37,7 +37,7 @@ pub(super) struct Entry {
     pub(super) announced: DateTime<Utc>,
     /// From when on it signs.
     pub(super) signs: DateTime<Utc>,
-    /// Known when its successor is announced.
+    /// Set when its successor is announced.
     pub(super) end: Option<End>,
 }
 
@@ -55,7 +55,7 @@ pub enum KeyStage {
     Announced,
     /// It signs.
     Signing,
-    /// It signs no more, and its tokens can still be verified.
+    /// It no longer signs, but its tokens can still be verified.
     Published,
     /// Its last token has expired.
     Gone,
@@ -67,15 +67,15 @@ pub enum KeyStage {
 pub struct KeyState {
     /// The public key.
     pub key: Jwk,
-    /// What it signs.
+    /// Its signature algorithm.
     pub algorithm: Algorithm,
-    /// Where it is now.
+    /// Its current stage.
     pub stage: KeyStage,
     /// Since when it is published.
     pub announced: DateTime<Utc>,
     /// From when on it signs.
     pub signs: DateTime<Utc>,
-    /// Until when, if its successor is known.
+    /// When it stops signing, if its successor is known.
     pub stops: Option<DateTime<Utc>>,
     /// Until when it is published, if its successor is known.
     pub gone: Option<DateTime<Utc>>,
@@ -88,16 +88,16 @@ impl KeyRing {
         Self::default()
     }
 
-    /// The ring that has to be written now, or `None` if there is nothing to do:
+    /// The ring to write now, or `None` if there is nothing to do:
     ///
     /// - an algorithm without a key gets one that signs at once;
-    /// - a key that will have signed long enough gets a successor, which signs when that time is over, and
-    ///   not before it was announced for `announce`;
-    /// - a key of an algorithm that is no longer wanted stops when it has signed long enough;
+    /// - a key whose time to sign will be over soon gets a successor, which signs after that time, and not
+    ///   before it was announced for `announce`;
+    /// - a key of an algorithm that is no longer configured stops when its time to sign is over;
     /// - a key that is gone is dropped.
     ///
     /// # Errors
-    /// Those of `fresh`, which makes a key.
+    /// `fresh`, which makes a key, failed.
     pub fn step<E>(
         &self,
         now: DateTime<Utc>,
@@ -150,13 +150,13 @@ impl KeyRing {
     pub fn signing(&self, algorithm: Algorithm, now: DateTime<Utc>) -> Option<&Arc<SigningKey>> {
         let of_algorithm = || self.entries.iter().filter(|e| e.key.algorithm() == algorithm);
         let current = of_algorithm().find(|e| e.stage(now) == KeyStage::Signing);
-        // The clock of the node that made the first key may be ahead of this one's.
+        // The node that made the first key may have a clock that is ahead of this one's.
         let first = || of_algorithm().find(|e| e.stage(now) == KeyStage::Announced);
         current.or_else(first).map(|entry| &entry.key)
     }
 
-    /// The public keys that verifiers need now, in the order in which they were made: announced, signing, and
-    /// those of which a token may still live.
+    /// The public keys that verifiers need now, in the order of their creation: announced, signing, and those
+    /// with tokens that may still be valid.
     pub fn published(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Jwk> {
         self.entries.iter().filter(move |e| !e.is_gone(now)).map(|e| e.key.key())
     }
@@ -174,7 +174,7 @@ impl KeyRing {
         })
     }
 
-    /// The next moment after `now` at which a key begins or ends a part of its life by itself.
+    /// The next time after `now` at which a key changes its stage.
     #[must_use]
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let moments = self.entries.iter().flat_map(|e| [Some(e.signs), e.end.map(|end| end.gone)]);
@@ -201,7 +201,7 @@ impl Entry {
         self.stage(now) == KeyStage::Gone
     }
 
-    /// Whether it has signed long enough and nothing follows it.
+    /// Whether its time to sign is over and it has no successor.
     fn is_over(&self, now: DateTime<Utc>, schedule: &KeySchedule) -> bool {
         self.end.is_none() && later(self.signs, schedule.sign) <= now
     }

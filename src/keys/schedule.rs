@@ -15,8 +15,8 @@ pub struct KeySchedule {
     pub announce: Duration,
     /// How long it signs; 90 days.
     pub sign: Duration,
-    /// How long it stays published after that; 14 days. Not shorter than the longest token that it signs
-    /// lives.
+    /// How long it stays published after that; 14 days. It must cover the lifetime of the longest-lived token
+    /// that it signs.
     pub retire: Duration,
 }
 
@@ -27,7 +27,7 @@ pub enum KeyScheduleError {
     /// Less than a minute of signing.
     #[error("a key has to sign for at least a minute")]
     SignTooShort,
-    /// A part of more than ten years.
+    /// A stage of more than ten years.
     #[error("no part of a key's life may be longer than ten years")]
     TooLong,
     /// A key would be announced before its predecessor signs.
@@ -39,20 +39,20 @@ pub enum KeyScheduleError {
 }
 
 impl KeySchedule {
-    /// A schedule of these three parts.
+    /// A schedule with these three stages.
     ///
     /// # Errors
-    /// The parts are inconsistent; see [`validate`](Self::validate).
+    /// The stages are inconsistent; see [`validate`](Self::validate).
     pub fn new(announce: Duration, sign: Duration, retire: Duration) -> Result<Self, KeyScheduleError> {
         let schedule = Self { announce, sign, retire };
         schedule.validate()?;
         Ok(schedule)
     }
 
-    /// Whether the parts are consistent.
+    /// Checks that the stages are consistent.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first mistake.
     pub fn validate(&self) -> Result<(), KeyScheduleError> {
         let longest = Duration::from_secs(10 * 366 * DAY);
         if self.sign < Duration::from_secs(60) {
@@ -76,7 +76,7 @@ impl KeySchedule {
         longest_token <= self.retire
     }
 
-    /// When the successor of a key that signs since then is to be announced.
+    /// When to announce the successor of a key that signs since `signs`.
     pub(super) fn announces(&self, signs: DateTime<Utc>) -> DateTime<Utc> {
         earlier(later(signs, self.sign), self.announce)
     }

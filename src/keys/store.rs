@@ -20,14 +20,14 @@ use crate::error::{BackendError, CommitError};
 )]
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// What was committed last; `None` before the first time. A stale answer costs a conflict; one that stays
-    /// stale for longer than the schedule's `announce` makes tokens that cannot be verified.
+    /// The last committed record; `None` before the first commit. A stale answer costs a conflict; if answers
+    /// stay stale for longer than the schedule's `announce`, tokens are signed that cannot be verified.
     async fn load(&self) -> Result<Option<KeyRecord>, BackendError>;
 
-    /// One conditional write; the new version, which is greater than the former one. If `expect` is `None`,
-    /// the cell must be vacant; if it is `Some(v)`, it must still hold version `v`. The condition and the
-    /// write are one atomic step. Confirming a write whose condition did not hold lets two nodes sign with
-    /// keys that the other does not publish.
+    /// One conditional write. Returns the new version, which is greater than the previous one. If `expect` is
+    /// `None`, the cell must be vacant; if it is `Some(v)`, it must still hold version `v`. The condition and
+    /// the write are one atomic step. Confirming a write whose condition did not hold lets two nodes sign
+    /// with keys that the other does not publish.
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError>;
 }
 
@@ -39,7 +39,7 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
-    /// What was committed, and the version that the commit returned.
+    /// The committed body, and the version that the commit returned.
     #[must_use]
     pub fn new(version: u64, body: impl Into<String>) -> Self {
         Self { version, body: SecretText::new(body) }

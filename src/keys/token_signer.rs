@@ -1,4 +1,4 @@
-//! [`JwtSigner`]: what the server signs, signed with these keys.
+//! [`JwtSigner`]: signs everything that the server signs, with these keys.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl JwtSigner {
     /// Signs with this algorithm by default.
     ///
     /// # Errors
-    /// It is not one of the keys' own.
+    /// The keys do not have this algorithm.
     pub fn with_algorithm(keys: Keys, algorithm: Algorithm) -> Result<Self, KeysError> {
         match keys.algorithms().contains(&algorithm) {
             true => Ok(Self { keys, algorithm }),

@@ -1,4 +1,4 @@
-//! [`KeyView`]: the keys of one moment.
+//! [`KeyView`]: the keys at one point in time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub enum KeysError {
     /// More keys than a set may hold.
     #[error(transparent)]
     Set(#[from] JwkSetError),
-    /// The schedule's parts do not go together.
+    /// The stages of the schedule are inconsistent.
     #[error(transparent)]
     Schedule(#[from] super::KeyScheduleError),
 }
@@ -53,7 +53,8 @@ impl KeyView {
         Ok(Self::new(signers, jwks, ring.states(now).collect()))
     }
 
-    /// The first signer of an algorithm signs; all are published, and `published` beside them.
+    /// The first signer of an algorithm signs. The keys of all signers are published, and `published` in
+    /// addition.
     pub(super) fn of_signers(brought: Vec<Arc<dyn Signer>>, published: Vec<Jwk>) -> Result<Self, KeysError> {
         if brought.is_empty() {
             return Err(KeysError::Empty);
@@ -80,7 +81,7 @@ impl KeyView {
         Self { signers, verifying: jwks.verifying_keys(), jwks, json, states }
     }
 
-    /// Who signs with this algorithm now.
+    /// The signer for this algorithm.
     #[must_use]
     pub fn signer(&self, algorithm: Algorithm) -> Option<&Arc<dyn Signer>> {
         self.signers.iter().find(|(own, _)| *own == algorithm).map(|(_, signer)| signer)
@@ -97,13 +98,13 @@ impl KeyView {
         &self.jwks
     }
 
-    /// The same, ready to verify with.
+    /// The published keys, ready to verify with.
     #[must_use]
     pub fn verifying_keys(&self) -> &[VerifyingKey] {
         &self.verifying
     }
 
-    /// The same as JSON, for the JWKS endpoint.
+    /// The published keys as JSON, for the JWKS endpoint.
     #[must_use]
     pub fn jwks_json(&self) -> &str {
         &self.json
@@ -115,7 +116,7 @@ impl KeyView {
         &self.states
     }
 
-    /// Whether each of them has a signer.
+    /// Whether each of these algorithms has a signer.
     pub(super) fn can_sign(&self, algorithms: &[Algorithm]) -> bool {
         algorithms.iter().all(|algorithm| self.signer(*algorithm).is_some())
     }

@@ -1,4 +1,4 @@
-//! [`ClientMacs`]: tokens that are signed with the client's own secret (OpenID Connect Core section 10.1).
+//! [`ClientMacs`]: tokens with a MAC by the client's own secret (OpenID Connect Core section 10.1).
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ pub(crate) trait ClientMacs: Send + Sync + fmt::Debug {
     /// The claims cannot be signed.
     fn sign(&self, what: &Unsigned, secret: &SecretText) -> Result<String, BackendError>;
 
-    /// The client that a token of this `typ` with a MAC claims to be for (`aud`). It is unproven, and only
-    /// tells whose secrets to try.
+    /// The client that a token of this `typ` with a MAC claims to be for (`aud`). It is unverified, and only
+    /// says whose secrets to try.
     fn claimed_client(&self, token: &str, typ: &'static str) -> Option<String>;
 
     /// The claims, as the text of a JSON object, of a token of this `typ` whose MAC one of these secrets

@@ -12,7 +12,7 @@ impl Hmac for HmacSha256 {
 }
 
 impl PairwiseKey {
-    /// None for a secret that is too short.
+    /// `None` if the secret is too short.
     pub(crate) fn of(secret: &[u8]) -> Option<Self> {
         let is_long = secret.len() >= MIN_PAIRWISE_SECRET;
         is_long.then(|| Self(Arc::new(HmacSha256::new(secret))))
@@ -23,8 +23,8 @@ impl PairwiseKey {
 mod tests {
     use super::*;
 
-    /// Made with Python: `hmac.new(secret, b"grantor:pairwise-sub:v1" + len8(sector) + sector + len8(user) +
-    /// user, "sha256")`.
+    /// Computed with Python:
+    /// `hmac.new(secret, b"grantor:pairwise-sub:v1" + len8(sector) + sector + len8(user) + user, "sha256")`.
     #[test]
     fn the_identifiers_of_today_are_those_of_tomorrow() {
         let key = PairwiseKey::of(b"0123456789abcdef0123456789abcdef").unwrap();

@@ -16,7 +16,7 @@ use crate::signing::Unsigned;
 pub(crate) struct Hs256;
 
 impl ClientMacs for Hs256 {
-    /// Without a `kid`, which would name a published key.
+    /// No `kid`: it would refer to a published key.
     fn sign(&self, what: &Unsigned, secret: &SecretText) -> Result<String, BackendError> {
         let message = message_under(HS256, what.typ, None, &what.claims);
         let mut text = message.map_err(BackendError::permanent)?;

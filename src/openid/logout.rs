@@ -30,8 +30,8 @@ impl LogoutNotice {
 
 /// Keeps logout notices until they are delivered, for hosts with a durable queue.
 ///
-/// Take a notice from the queue, give it to [`deliver`](crate::AuthorizationServer::deliver), and look at the
-/// outcome: put it back, with a pause that grows, if it is [`Delivery::Later`].
+/// Take a notice from the queue, pass it to [`deliver`](crate::AuthorizationServer::deliver), and check the
+/// outcome: if that is [`Delivery::Later`], put the notice back, with growing pauses.
 #[async_trait]
 pub trait LogoutQueue: Send + Sync {
     /// Keeps a notice. A lost notice leaves a user signed in at a client that should have been notified.

@@ -4,9 +4,9 @@
 //! the host's [`ClaimsSource`], which knows names, addresses and other claims. Users, sessions and pages stay
 //! the host's own. With it,
 //!
-//! - an answer to a code, to a device code or to a refresh token has an `id_token`, if the grant has the
-//!   scope `openid`. It is signed with the client's `id_token_signed_response_alg`, RS256 by default, so the
-//!   signer needs a key for RS256. With
+//! - the response to a code, a device code or a refresh token has an `id_token`, if the grant has the scope
+//!   `openid`. It is signed with the client's `id_token_signed_response_alg`, RS256 by default, so the signer
+//!   needs a key for RS256. With
 //!   [`sealed_secrets`](crate::server::AuthorizationServerBuilder::sealed_secrets) it can be HS256, under the
 //!   client's own secret;
 //! - the UserInfo endpoint (section 5.3) answers with the claims of the scopes `profile`, `email`, `address`
@@ -60,7 +60,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Algorithm, ResponseAlgorithm, Scope};
 
-/// The scope that makes an OAuth request one of OpenID Connect.
+/// The scope that makes an OAuth request an OpenID Connect request.
 pub const OPENID: &str = "openid";
 
 /// The scope of refresh tokens that outlive the session in which the user agreed to them (OpenID Connect Core
@@ -72,11 +72,10 @@ pub(crate) fn is_of_login(scope: &str) -> bool {
     scope == OPENID || scope == OFFLINE_ACCESS
 }
 
-/// A `nonce` may be this long, in characters.
+/// The maximum length of a `nonce`, in characters.
 pub const MAX_NONCE: usize = 512;
 
-/// What a grant remembers for OpenID Connect: there if the grant began with the scope `openid`, and nowhere
-/// else.
+/// The OpenID Connect data of a grant. Only a grant that began with the scope `openid` has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenId {
@@ -89,35 +88,34 @@ pub struct OpenId {
     /// The parameter `claims`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) claims: Option<Box<ClaimsRequest>>,
-    /// The session of the host that the user was signed in with.
+    /// The session of the host in which the user was signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<Box<Session>>,
 }
 
 impl OpenId {
-    /// Whether the request wants an answer for another user than the one whom the client knows by this, or
-    /// none (section 5.5.1).
+    /// Whether the request asks for a specific `sub`, and not this one (section 5.5.1).
     pub(crate) fn is_for_another(&self, sub: &str) -> bool {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("sub"));
         terms.is_some_and(|terms| !terms.accept(&sub.into()))
     }
 
-    /// Whether the request needs one of certain authentication context classes, and this is none of them
+    /// Whether the request requires one of certain authentication context classes, and this is none of them
     /// (section 5.5.1.1).
     pub(crate) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("acr"));
         terms.is_some_and(|terms| terms.essential && !terms.accept(&acr.into()))
     }
 
-    /// The authentication context classes of which the request needs one, at most as many as a host is told
-    /// of others.
+    /// The authentication context classes of which the request requires one. Limited to as many as are passed
+    /// to a host from other lists.
     pub(crate) fn essential_acr(&self) -> Vec<String> {
         let terms = self.claims.as_ref().and_then(|claims| claims.terms("acr"));
         let values = terms.filter(|terms| terms.essential).into_iter().flat_map(|terms| &terms.values);
         values.filter_map(|value| value.as_str()).map(str::to_owned).collect()
     }
 
-    /// The single claims that the user is asked for, each once.
+    /// The individual claims that the user is asked for, each once.
     pub(crate) fn claim_names(&self) -> Vec<&str> {
         let claims = self.claims.iter().flat_map(|claims| claims.of_id_token().chain(claims.of_userinfo()));
         let mut names: Vec<&str> = claims.map(|(name, _)| name).collect();
@@ -135,31 +133,30 @@ pub(crate) struct OpenIdRules {
     /// Signs with the secrets of clients, if the host can open them.
     pub(crate) macs: Option<&'static dyn ClientMacs>,
     pub(crate) id_token_lifetime: Duration,
-    /// What makes pairwise subject identifiers, if clients can have them.
+    /// The key for pairwise subject identifiers, if they are enabled.
     pub(crate) pairwise: Option<PairwiseKey>,
     /// The classes that sign-ins can reach, for the metadata.
     pub(crate) acr_values: Vec<String>,
-    /// The values of `display` that make a difference, for the metadata.
+    /// The values of `display` that the host's pages support, for the metadata.
     pub(crate) display_values: Vec<String>,
-    /// What is known of the host's sessions, if it names them.
+    /// The rules for the host's sessions, if it has configured them.
     pub(crate) sessions: Option<SessionRules>,
 }
 
 impl OpenIdRules {
-    /// What a new grant with this scope begins with.
+    /// The data of a new grant with this scope.
     pub(crate) fn begin(&self, scope: &Scope) -> Option<Box<OpenId>> {
         scope.contains(OPENID).then(Box::default)
     }
 
-    /// What an `id_token` is signed with for a client that names no algorithm: RS256, unless the profile
-    /// forbids it.
+    /// The algorithm of an `id_token` for a client that names none: RS256, unless the profile forbids it.
     pub(crate) fn default_algorithm(&self) -> Algorithm {
         let rs256 = Algorithm::Rs256;
         let first = self.algorithms.first().copied().unwrap_or(rs256);
         if self.algorithms.contains(&rs256) { rs256 } else { first }
     }
 
-    /// Whether an `id_token` can be signed with it.
+    /// Whether an `id_token` can be signed with this algorithm.
     pub(crate) fn signs_with(&self, algorithm: ResponseAlgorithm) -> bool {
         match algorithm {
             ResponseAlgorithm::Key(algorithm) => self.algorithms.contains(&algorithm),
@@ -174,7 +171,7 @@ impl OpenIdRules {
     }
 }
 
-/// Whether a user can be the `sub` of an `id_token` (OpenID Connect Core section 2).
+/// Whether a user identifier can be the `sub` of an `id_token` (OpenID Connect Core section 2).
 pub(crate) fn can_be_sub(user: &str) -> bool {
     user.is_ascii() && (1..=255).contains(&user.len())
 }
@@ -183,7 +180,7 @@ pub(crate) fn can_be_sub(user: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Beside it, a grant keeps the texts themselves: a `nonce` has 32 characters or so.
+    /// The texts themselves take more room: a `nonce` has about 32 characters.
     #[test]
     fn what_a_grant_remembers_is_small() {
         assert!(size_of::<OpenId>() + 32 <= 112, "{}", size_of::<OpenId>());

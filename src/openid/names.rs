@@ -35,7 +35,7 @@ const BY_SCOPE: &[(&str, &[&str])] = &[
     ("phone", &["phone_number", "phone_number_verified"]),
 ];
 
-/// Claims that the protocol makes. No host sets one, in no language.
+/// Claims that only the protocol sets; the host cannot set them in any language.
 const PROTOCOL: &[&str] = &[
     "iss",
     "sub",
@@ -66,7 +66,7 @@ const PROTOCOL: &[&str] = &[
     "_claim_sources",
 ];
 
-/// Whether the protocol makes this claim; `sub#de` is `sub` in German (section 5.2).
+/// Whether only the protocol sets this claim; `sub#de` is `sub` in German (section 5.2).
 pub(super) fn is_of_protocol(name: &str) -> bool {
     PROTOCOL.contains(&without_language(name))
 }

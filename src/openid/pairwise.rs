@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The shortest secret that pairwise identifiers are made with, in bytes.
+/// The minimum length of the secret for pairwise identifiers, in bytes.
 pub const MIN_PAIRWISE_SECRET: usize = 32;
 
 /// HMAC-SHA-256 under one key.
@@ -14,14 +14,14 @@ pub(crate) trait Hmac: Send + Sync {
     fn mac(&self, message: &[u8]) -> [u8; 32];
 }
 
-/// Makes the identifiers by which the clients of a sector know users.
+/// Derives the identifiers of users for the clients of a sector.
 #[derive(Clone)]
 pub(crate) struct PairwiseKey(pub(super) Arc<dyn Hmac>);
 
 const DOMAIN: &[u8] = b"grantor:pairwise-sub:v1";
 
 impl PairwiseKey {
-    /// The HMAC of the sector and the user, each behind its length in eight bytes: 43 characters of
+    /// The HMAC of the sector and the user, each preceded by its length in eight bytes, as 43 characters of
     /// base64url.
     pub(crate) fn sub(&self, sector: &str, user: &str) -> Arc<str> {
         let mut message = DOMAIN.to_vec();

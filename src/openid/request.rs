@@ -9,14 +9,14 @@ use super::names::is_of_protocol;
 use crate::base::strict_json;
 use crate::error::Reason;
 
-/// The parameter `claims` may be this long, in bytes.
+/// The maximum length of the parameter `claims`, in bytes.
 pub const MAX_CLAIMS_LENGTH: usize = 8 * 1024;
 
-/// It may name this many claims.
+/// The maximum number of claims in it.
 pub const MAX_CLAIM_NAMES: usize = 100;
 
-/// The single claims that a request asks for, by where they are to be. They are the client's own words: names
-/// can be anything.
+/// The individual claims that a request asks for, by the place where they should be. They are untrusted: the
+/// names can be any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimsRequest {
@@ -28,25 +28,26 @@ pub struct ClaimsRequest {
 
 type Asked = BTreeMap<Box<str>, Option<ClaimTerms>>;
 
-/// What a request says of one claim (OpenID Connect Core section 5.5.1).
+/// What a request says about one claim (OpenID Connect Core section 5.5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ClaimTerms {
-    /// Without it, the client cannot do what it is for. A claim that is missing is no error all the same.
+    /// The client needs the claim for the task that the user requested. A missing claim is nevertheless not
+    /// an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub essential: bool,
-    /// The only values that are of use; empty is any.
+    /// The values that the client accepts; empty is any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Value>,
 }
 
 impl ClaimsRequest {
-    /// Reads the parameter. Members that are not known are ignored.
+    /// Reads the parameter. Unknown members are ignored.
     ///
     /// # Errors
-    /// [`Reason::ClaimsMalformed`]: it is no JSON object, has a member twice at any depth, asks for claims in
-    /// another form than that of section 5.5, or is too large.
+    /// [`Reason::ClaimsMalformed`]: it is not a JSON object, has a duplicate member at any depth, does not
+    /// have the form of section 5.5, or is too large.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         if text.len() > MAX_CLAIMS_LENGTH {
             return Err(Reason::ClaimsMalformed);
@@ -62,27 +63,27 @@ impl ClaimsRequest {
         }
     }
 
-    /// The claims of the `id_token`, but for those that the protocol makes.
+    /// The requested claims of the `id_token`, except those that only the protocol sets.
     pub fn of_id_token(&self) -> impl Iterator<Item = (&str, Option<&ClaimTerms>)> {
         of_user(&self.id_token)
     }
 
-    /// The claims of the UserInfo answer, but for those that the protocol makes.
+    /// The requested claims of the UserInfo response, except those that only the protocol sets.
     pub fn of_userinfo(&self) -> impl Iterator<Item = (&str, Option<&ClaimTerms>)> {
         of_user(&self.userinfo)
     }
 
-    /// Whether it asks for claims of the UserInfo answer.
+    /// Whether it asks for claims of the UserInfo response.
     pub(crate) fn asks_userinfo(&self) -> bool {
         !self.userinfo.is_empty()
     }
 
-    /// What it says of the `sub` or the `acr` of the `id_token`.
+    /// What it says about the `sub` or the `acr` of the `id_token`.
     pub(crate) fn terms(&self, name: &str) -> Option<&ClaimTerms> {
         self.id_token.get(name)?.as_ref()
     }
 
-    /// Keeps the claims of which this is true.
+    /// Keeps the claims for which the predicate is true.
     pub(crate) fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
         self.id_token.retain(|name, _| is_of_protocol(name) || keeps(name));
         self.userinfo.retain(|name, _| is_of_protocol(name) || keeps(name));
@@ -90,7 +91,7 @@ impl ClaimsRequest {
 }
 
 impl ClaimTerms {
-    /// Whether a value is of use.
+    /// Whether the client accepts this value.
     pub(crate) fn accept(&self, value: &Value) -> bool {
         self.values.is_empty() || self.values.contains(value)
     }
@@ -125,7 +126,7 @@ fn terms_of(value: Value) -> Result<Option<ClaimTerms>, Reason> {
         (None, None) => Vec::new(),
         (Some(value), None) => vec![value],
         (None, Some(Value::Array(values))) if !values.is_empty() => values,
-        // Both say different things at once.
+        // `value` and `values` exclude each other.
         (Some(_), Some(_)) | (None, Some(_)) => return Err(Reason::ClaimsMalformed),
     };
     Ok(Some(ClaimTerms { essential, values }))

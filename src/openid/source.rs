@@ -1,4 +1,4 @@
-//! [`ClaimsSource`]: what the host knows of its users.
+//! [`ClaimsSource`]: what the host knows about its users.
 
 use std::sync::Arc;
 
@@ -36,23 +36,24 @@ use crate::error::BackendError;
 pub trait ClaimsSource: Send + Sync {
     /// The claims of `asked.user()` among `asked.names()`.
     ///
-    /// By section 5.4 of OpenID Connect Core the claims of the scopes go into the UserInfo answer and not
-    /// into the `id_token`, unless the client has `id_token_claims_from_scope` or gets no access token
-    /// (response type `id_token`); what a request names by the parameter `claims` goes where it says. This is
-    /// called once for each response that can have such a claim, before anything is written.
+    /// The claims of the scopes go into the UserInfo response and not into the `id_token` (OpenID Connect
+    /// Core section 5.4), unless the client has `id_token_claims_from_scope` or gets no access token
+    /// (response type `id_token`). Claims that a request names by the parameter `claims` go where it says.
+    /// This is called once for each response that can have such a claim, before anything is written.
     ///
     /// The user is the host's own identifier, and access was approved for the client; the claim names may
     /// come from the client. Claims that were not requested are dropped, as are `null`, empty strings and
-    /// protocol claims (`sub`, `acr` and so on, which are audited); a missing claim is no error. Every client
-    /// believes these values: a wrong `email_verified` lets a user take over other people's accounts there.
+    /// protocol claims (`sub`, `acr` and so on, which are audited); a missing claim is not an error. Every
+    /// client trusts these values: a wrong `email_verified` lets a user take over other people's accounts
+    /// there.
     ///
     /// # Errors
     /// The source is unavailable. The request gets 503, or 500 for a permanent error, and nothing is lost: a
     /// code can be used once more.
     async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError>;
 
-    /// The names of the claims that there can be, for `claims_supported` of the metadata; by default those of
-    /// the scopes that the server knows.
+    /// The names of all possible claims, for `claims_supported` of the metadata; by default those of the
+    /// scopes that the server knows.
     fn supported(&self) -> Vec<String> {
         Vec::new()
     }
@@ -78,13 +79,13 @@ pub struct ClaimsAsked<'a> {
     to: ClaimsTo,
 }
 
-/// Where claims are going to be.
+/// Where the claims will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClaimsTo {
     /// In an `id_token`.
     IdToken,
-    /// In a UserInfo answer.
+    /// In a UserInfo response.
     UserInfo,
 }
 
@@ -105,45 +106,45 @@ impl<'a> ClaimsAsked<'a> {
         self.client
     }
 
-    /// What is asked for. A name can have a language behind a `#` (section 5.2).
+    /// The requested claims. A name can have a language after a `#` (section 5.2).
     pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.wanted.0.iter().map(|(name, _)| &**name)
     }
 
-    /// Whether this claim is asked for, in whatever language.
+    /// Whether this claim is requested, in any language.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.names().any(|asked| without_language(asked) == name)
     }
 
-    /// What the request says of this claim, where it names it by the parameter `claims`.
+    /// What the request says about this claim, if the parameter `claims` names it.
     #[must_use]
     pub fn terms(&self, name: &str) -> Option<&'a ClaimTerms> {
         let asked = self.wanted.0.iter().find(|(asked, _)| **asked == *name);
         asked.and_then(|(_, terms)| terms.as_ref())
     }
 
-    /// Where they are going to be.
+    /// Where the claims will be.
     #[must_use]
     pub fn to(&self) -> ClaimsTo {
         self.to
     }
 }
 
-/// The claims that an answer asks the host for.
+/// The claims that a response needs from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted(Vec<(Box<str>, Option<ClaimTerms>)>);
 
-/// What is left of a host's answer.
+/// The part of a host's answer that is used.
 pub(crate) struct Kept {
     pub(crate) claims: Map<String, Value>,
-    /// Whether the host named claims that the protocol makes.
+    /// Whether the host's answer had claims that only the protocol sets.
     pub(crate) overreached: bool,
 }
 
 impl Wanted {
-    /// What a client gets in an `id_token`: with the claims of the scope, if it is alone or the client wants
-    /// them there.
+    /// What a client gets in an `id_token`. This includes the claims of the scope if there is no access
+    /// token, or if the client registered for that.
     pub(crate) fn in_id_token(openid: &OpenId, scope: &Scope, client: &Client, is_alone: bool) -> Self {
         let mut wanted = Self::default();
         if is_alone || client.metadata().id_token_claims_from_scope.unwrap_or(false) {
@@ -153,7 +154,7 @@ impl Wanted {
         wanted
     }
 
-    /// What a client gets in a UserInfo answer.
+    /// What a client gets in a UserInfo response.
     pub(crate) fn in_userinfo(openid: Option<&OpenId>, scope: &Scope) -> Self {
         let mut wanted = Self::default();
         wanted.add(of_scope(scope).map(|name| (name, None)));
@@ -167,7 +168,7 @@ impl Wanted {
         of_scope(scope)
     }
 
-    /// Terms of a later one come before none of an earlier one.
+    /// If a name occurs twice, terms win over no terms.
     fn add<'a>(&mut self, names: impl Iterator<Item = (&'a str, Option<&'a ClaimTerms>)>) {
         for (name, terms) in names {
             match self.0.iter_mut().find(|(own, _)| **own == *name) {
@@ -181,7 +182,8 @@ impl Wanted {
         self.0.is_empty()
     }
 
-    /// What of a host's answer was asked for, is of use, and is the host's to say.
+    /// Keeps the claims of a host's answer that were requested, that the client accepts, and that the host
+    /// may set.
     pub(crate) fn keep(&self, given: Map<String, Value>) -> Kept {
         let overreached = given.keys().any(|name| is_of_protocol(name));
         let claims =
@@ -189,7 +191,7 @@ impl Wanted {
         Kept { claims: claims.collect(), overreached }
     }
 
-    /// A value that the host gives in a language answers the question for the claim itself, too.
+    /// A value in some language also counts as an answer to a request for the claim without a language.
     fn takes(&self, name: &str, value: &Value) -> bool {
         let is_absent = value.is_null() || value.as_str().is_some_and(str::is_empty);
         let asked = self.0.iter().find(|(own, _)| **own == *name);

@@ -1,7 +1,7 @@
 //! Which addresses a request may reach: the special-purpose registries of IANA (RFC 6890), as pure functions.
 //!
-//! Whoever chooses a URL chooses where this machine connects to. An untrusted URL must not reach an internal
-//! database, or the metadata service of a cloud.
+//! A URL determines where this machine connects to. An untrusted one must not reach an internal database, or
+//! the metadata service of a cloud.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -101,9 +101,9 @@ const V6: &[(Ipv6Addr, u8, Reach)] = &[
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Allowed {
-    /// Those of this machine.
+    /// The addresses of this machine.
     pub loopback: bool,
-    /// Those of the private network.
+    /// The addresses of the private network.
     pub private: bool,
 }
 
@@ -177,7 +177,7 @@ mod tests {
         Reach::of(text.parse().unwrap())
     }
 
-    /// The first and the last address of every range, and the neighbours that are in none.
+    /// Checks the first and the last address of every range, and the neighbours outside all ranges.
     #[test]
     fn every_special_range_of_ipv4_is_known_to_its_edges() {
         for (first, last, expected, before, behind) in [

@@ -125,13 +125,13 @@ pub struct OutboundResponse {
 }
 
 impl OutboundResponse {
-    /// An answer without header fields.
+    /// A response without header fields.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, body: body.into(), content_type: None, no_store: false, max_age: None, age: 0 }
     }
 
-    /// Reads a header field: `Content-Type`, `Cache-Control` and `Age` count, any other is ignored. Pass all
-    /// fields of the response.
+    /// Reads a header field: `Content-Type`, `Cache-Control` and `Age` are used, any other is ignored. Pass
+    /// all fields of the response.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if name.eq_ignore_ascii_case("content-type") {
             let essence = value.split(';').next().unwrap_or_default().trim();
@@ -144,7 +144,7 @@ impl OutboundResponse {
         self
     }
 
-    /// RFC 9111 section 5.2.2; of two values the stricter counts.
+    /// RFC 9111 section 5.2.2; of two values, the stricter one applies.
     fn directive(&mut self, text: &str) {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         if name.eq_ignore_ascii_case("no-store") {
@@ -198,7 +198,7 @@ fn seconds(text: &str) -> Option<u64> {
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-/// Without the body, which may contain personal data.
+/// Omits the body, which may contain personal data.
 impl fmt::Debug for OutboundResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboundResponse")

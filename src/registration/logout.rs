@@ -19,7 +19,7 @@ pub(super) struct LogoutMembers {
 }
 
 impl LogoutMembers {
-    /// Those of a software statement override the client's own.
+    /// The members of a software statement override the client's own.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             post_logout_redirect_uris: self.post_logout_redirect_uris.or(other.post_logout_redirect_uris),
@@ -34,8 +34,8 @@ impl LogoutMembers {
         }
     }
 
-    /// Adds the accepted ones. If the server does not support a kind of logout, its members are ignored, like
-    /// unknown ones, unless the client requires them.
+    /// Adds the accepted members to the metadata. If the server does not support a kind of logout, its
+    /// members are ignored, like unknown ones, unless the client requires them.
     ///
     /// # Errors
     /// A logout URI that cannot be registered, or a required `sid` that is not supported.

@@ -15,7 +15,7 @@ pub(crate) enum Member<T> {
     #[default]
     Absent,
     Is(T),
-    /// Of another type.
+    /// A value of another type.
     Other,
 }
 

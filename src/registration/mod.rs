@@ -1,23 +1,23 @@
-//! [`Registration`]: on what terms strangers register clients by themselves (RFC 7591) and manage them (RFC
-//! 7592).
+//! [`Registration`]: the terms on which clients register themselves (RFC 7591) and manage their registration
+//! (RFC 7592).
 //!
-//! Everything that such a client says about itself is a claim. What the profile, the terms and the host's
-//! policy allow is registered, and the response lists it (RFC 7591 section 3.2.1). So a client can see from
-//! the response what was dropped.
+//! Everything that such a client says about itself is only a claim. The server registers what the profile,
+//! the terms and the host's policy allow, and the response lists it (RFC 7591 section 3.2.1), so a client can
+//! see what was dropped.
 //!
 //! | what a client asks for | what it gets by default |
 //! | --- | --- |
-//! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client of which nothing is left is refused |
-//! | `scope` | what it asks for of the server's scopes, the others are dropped; all of them if it names none, and under [`Profile::Mcp`] anyway |
-//! | `redirect_uris` | the first 16 that are allowed: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client of which none is left is refused |
-//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that the server has: `none`, `client_secret_basic`, `client_secret_post`; `private_key_jwt` where it verifies what clients sign; `tls_client_auth` and `self_signed_tls_client_auth` where it reads certificates. Without any of these it is refused |
+//! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client without any left is refused |
+//! | `scope` | the requested scopes that the server knows, others are dropped; all of them if it names none, and always under [`Profile::Mcp`] |
+//! | `redirect_uris` | the first 16 that are allowed: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client without any left is refused |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that the server has: `none`, `client_secret_basic`, `client_secret_post`; `private_key_jwt` if it verifies what clients sign; `tls_client_auth` and `self_signed_tls_client_auth` if it reads certificates. A client that names only other methods is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
 //! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | what it asks for, `HS256` only for a client with a secret; what the provider does not support is refused; without OpenID Connect they are ignored |
-//! | `dpop_bound_access_tokens` | what it asks for; `true` is refused where the server takes no proofs |
-//! | `jwks`, `jwks_uri` | both at once are refused; one alone counts for `private_key_jwt` and `self_signed_tls_client_auth`, and where clients can sign their requests; else it is ignored |
+//! | `dpop_bound_access_tokens` | what it asks for; `true` is refused if the server does not accept DPoP proofs |
+//! | `jwks`, `jwks_uri` | both at once are refused; one alone is used for `private_key_jwt` and `self_signed_tls_client_auth`, and if clients can sign their requests; otherwise it is ignored |
 //! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for; what the server does not support is refused |
-//! | `tls_client_certificate_bound_access_tokens` | what it asks for; `true` is refused where tokens are not bound to certificates |
+//! | `tls_client_certificate_bound_access_tokens` | what it asks for; `true` is refused if the server does not bind tokens to certificates |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | what the profile of the server forbids its clients ([`Client::check_profile`](crate::Client::check_profile)) | refused |
 //! | any other member, localised names (`client_name#de`) and grantor's own ones included | ignored |
@@ -115,15 +115,15 @@ impl Registration {
         self
     }
 
-    /// The most scopes of these clients; by default all that the server knows. Set it if some are only for
-    /// your own applications.
+    /// Every scope that these clients may have; by default all that the server knows. Set it if some are only
+    /// for your own applications.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The most grant types of these clients; by default `authorization_code` and `refresh_token`. With
-    /// `client_credentials`, anyone who may register gets tokens without any user.
+    /// Every grant type that these clients may have; by default `authorization_code` and `refresh_token`.
+    /// With `client_credentials`, anyone who may register gets tokens without any user.
     pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
         self.grant_types = types.into_iter().collect();
         self
@@ -161,7 +161,7 @@ impl Registration {
     /// How long after its registration a client without any grant is removed by
     /// [`sweep_clients`](crate::AuthorizationServer::sweep_clients): it was never used, or its grants have
     /// ended and were purged. By default such clients stay; under [`Profile::Mcp`] they are removed after 30
-    /// days. No request becomes slower by this, and no client of the host is ever removed.
+    /// days. This does not slow requests down, and the host's own clients are never removed.
     pub fn unused_after(mut self, idle: Duration) -> Self {
         self.unused = Unused::After(idle);
         self
@@ -222,7 +222,7 @@ impl Registration {
         }
     }
 
-    /// Whether a bearer of this token may register. Every kept digest is compared.
+    /// Whether this initial access token is accepted. Compares every digest, so that the time is constant.
     pub(crate) fn admits(&self, token: &SecretText) -> bool {
         let presented = initial_token_digest(token);
         self.tokens.iter().fold(false, |right, kept| kept.matches(&presented) | right)

@@ -14,10 +14,10 @@ use crate::error::Reason;
 use crate::issuance::Rules;
 use crate::openid::OpenIdRules;
 
-/// Further ones are dropped, and so are longer ones, in characters.
+/// The limits on `default_acr_values`; values beyond them are dropped.
 const MAX_ACR_VALUES: usize = 16;
 const MAX_ACR: usize = 256;
-/// Of a URI, in bytes.
+/// The maximum length of a URI, in bytes.
 const MAX_URI: usize = 2048;
 
 /// The members, from untrusted input.
@@ -39,7 +39,7 @@ pub(super) struct OpenIdMembers {
 }
 
 impl OpenIdMembers {
-    /// Those of a software statement override the client's own.
+    /// The members of a software statement override the client's own.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             id_token_signed_response_alg: self
@@ -58,9 +58,9 @@ impl OpenIdMembers {
         }
     }
 
-    /// The accepted members; none on a server without OpenID Connect. An unsupported request for encryption,
-    /// a signature or pairwise identifiers is refused, because the client must not get less protection than
-    /// it asked for.
+    /// Returns the accepted members; none on a server without OpenID Connect. An unsupported request for
+    /// encryption, a signature or pairwise identifiers is refused, because the client must not get less
+    /// protection than it asked for.
     ///
     /// # Errors
     /// A security-relevant member that is not supported.
@@ -110,7 +110,7 @@ impl OpenIdMembers {
     }
 }
 
-/// Whether a client with pairwise identifiers has a sector.
+/// Checks that a client with pairwise identifiers has a sector.
 pub(super) fn check_sector(metadata: &ClientMetadata) -> Result<(), Reason> {
     if metadata.subject_type != Some(SubjectIdentifierType::Pairwise) {
         return Ok(());

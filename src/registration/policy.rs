@@ -35,13 +35,13 @@ pub struct Applicant<'a> {
     pub current: Option<&'a Client>,
 }
 
-/// What the host says.
+/// The host's decision.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Review {
     /// Allowed, within these limits and those of the terms.
     Allow(Allowance),
-    /// No: 403.
+    /// Refused: 403.
     Refuse,
     /// The initial access token is missing or wrong: 401.
     RefuseToken,
@@ -64,13 +64,13 @@ impl Allowance {
         Self::default()
     }
 
-    /// At most this scope.
+    /// Limits the client to this scope.
     #[must_use]
     pub fn scope(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }
     }
 
-    /// At most these grant types.
+    /// Limits the client to these grant types.
     #[must_use]
     pub fn grant_types(self, types: impl IntoIterator<Item = GrantType>) -> Self {
         Self { grant_types: Some(types.into_iter().collect()), ..self }
@@ -83,7 +83,7 @@ impl Allowance {
         Self { owner: Some(owner.into()), ..self }
     }
 
-    /// The registration expires then; the client is no longer served.
+    /// Sets when the registration expires; after that, the client is no longer served.
     #[must_use]
     pub fn expires(self, at: DateTime<Utc>) -> Self {
         Self { expires: Some(at), ..self }

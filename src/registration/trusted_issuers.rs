@@ -1,4 +1,4 @@
-//! [`TrustedIssuers`]: software statements by fixed keys (feature `jwt`).
+//! [`TrustedIssuers`]: verifies software statements with fixed keys (feature `jwt`).
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ pub struct TrustedIssuers {
 }
 
 impl TrustedIssuers {
-    /// No issuer yet.
+    /// Trusts no issuer yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -40,7 +40,7 @@ impl TrustedIssuers {
                 Ok(verified) => {
                     let claims: Map<String, Value> =
                         verified.claims().map_err(|_| StatementError::Invalid)?;
-                    // A key counts only for its own issuer.
+                    // A key is only valid for its own issuer.
                     if claims.get("iss").and_then(Value::as_str) == Some(issuer) {
                         return is_timely(&claims, now).then_some(claims).ok_or(StatementError::Invalid);
                     }
@@ -53,7 +53,7 @@ impl TrustedIssuers {
     }
 }
 
-/// A malformed date makes it invalid.
+/// Whether the statement is valid now. A malformed date makes it invalid.
 fn is_timely(claims: &Map<String, Value>, now: DateTime<Utc>) -> bool {
     let now = now.timestamp();
     let holds = |name: &str, test: &dyn Fn(i64) -> bool| match claims.get(name) {

@@ -8,12 +8,12 @@ use crate::base::redirect_uri::has_port_that_exists;
 use crate::client::{ApplicationType, is_readable_name};
 use crate::error::{MetadataFlaw, Reason};
 
-/// Those beyond are dropped.
+/// Further contacts are dropped.
 const MAX_CONTACTS: usize = 8;
-/// In characters.
+/// The maximum length of a name, in characters.
 const MAX_NAME: usize = 128;
 const MAX_TEXT: usize = 256;
-/// In bytes.
+/// The maximum length of a URI, in bytes.
 const MAX_URI: usize = 2048;
 
 pub(super) fn application_type(name: Option<&str>) -> Result<Option<ApplicationType>, Reason> {

@@ -21,9 +21,9 @@ use crate::client::{AuthMethod, CertificateSubject, ClientKeys, ClientMetadata, 
 use crate::error::{MetadataFlaw, Reason};
 use crate::issuance::Rules;
 
-/// Those beyond are dropped.
+/// Further redirect URIs are dropped.
 const MAX_REDIRECT_URIS: usize = 16;
-/// A software statement, in bytes.
+/// The maximum length of a software statement, in bytes.
 const MAX_STATEMENT: usize = 16 * 1024;
 
 /// The body of a request. Other members are ignored, `null` is absent (RFC 7592 section 2.2), and a duplicate
@@ -57,7 +57,7 @@ pub(crate) struct MetadataBody {
     /// Parsed separately from the same body.
     #[serde(skip)]
     openid: OpenIdMembers,
-    /// The same.
+    /// Also parsed separately.
     #[serde(skip)]
     logout: LogoutMembers,
     software_id: Text,
@@ -87,7 +87,7 @@ pub(crate) struct MetadataBody {
 
 impl MetadataBody {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Reason> {
-        // Serde would also accept an array, in the order of the members here.
+        // Serde would also accept an array with the values in the order of these fields.
         let is_object = body.trim_ascii_start().starts_with(b"{");
         let read = || {
             let (wire, openid) = (serde_json::from_slice(body).ok()?, serde_json::from_slice(body).ok()?);
@@ -122,7 +122,7 @@ impl MetadataBody {
         self.client_name.as_str().is_some_and(|name| !name.trim().is_empty())
     }
 
-    /// The names of the methods of authentication, the preferred one first (OpenID Connect RP Metadata
+    /// The names of the client's authentication methods, the preferred one first (OpenID Connect RP Metadata
     /// Choices).
     fn methods(&self) -> impl Iterator<Item = &str> {
         let others = match &self.token_endpoint_auth_methods_supported {
@@ -132,8 +132,8 @@ impl MetadataBody {
         self.token_endpoint_auth_method.as_str().into_iter().chain(others.iter().filter_map(Text::as_str))
     }
 
-    /// The first of the client's methods that is allowed. Without one it is refused: a client that wants to
-    /// sign must not get a secret instead.
+    /// The first of the client's methods that is allowed. Without one the client is refused: one that wants
+    /// to sign must not get a secret instead.
     pub(crate) fn first_method(&self, may_have: impl Fn(AuthMethod) -> bool) -> Option<AuthMethod> {
         self.methods().filter_map(known::<AuthMethod>).find(|method| may_have(*method))
     }
@@ -143,7 +143,7 @@ impl MetadataBody {
         self.methods().next().is_none()
     }
 
-    /// The same with only this method. The keys of a public client are ignored.
+    /// Reduces the methods to this one. The keys of a public client are dropped.
     pub(crate) fn with_method(self, method: AuthMethod) -> Self {
         let has_keys = method.credentials().are_keys();
         Self {
@@ -251,7 +251,7 @@ impl MetadataBody {
         wrong.into_iter().find_map(|(is_wrong, flaw)| is_wrong.then_some(flaw))
     }
 
-    /// Checks everything, in one straight line. Redirect URIs may have these schemes without a dot.
+    /// Makes every check, in order. Redirect URIs may have these schemes without a dot.
     pub(crate) fn check(self, schemes: &[&str], rules: &Rules) -> Result<RequestedMetadata, Reason> {
         if self.jwks.is_some() && self.jwks_uri != Member::Absent {
             return Err(Reason::RegistrationKeysTwice);
@@ -408,7 +408,7 @@ fn scope(
     }
 }
 
-/// A value that this version knows by this name.
+/// The value with this name, if this version knows it.
 pub(super) fn known<T: DeserializeOwned>(name: &str) -> Option<T> {
     let name: StrDeserializer<'_, Error> = name.into_deserializer();
     T::deserialize(name).ok()
@@ -425,7 +425,7 @@ fn each_once(names: Vec<String>) -> Vec<String> {
 }
 
 /// The response types, which belong to the grant types (the tables in RFC 7591 section 2.1 and OpenID Connect
-/// Registration section 2). Where the client names none, they are those of plain OAuth.
+/// Registration section 2). If the client names none, they are those of plain OAuth.
 fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Box<[ResponseType]>, Reason> {
     let granted = |grant_type: &GrantType| grants.iter().any(|name| name == grant_type.as_str());
     let Some(responses) = responses else {

@@ -10,7 +10,7 @@ pub(crate) enum Audience {
 }
 
 impl Audience {
-    /// All of them.
+    /// All audiences.
     #[cfg(feature = "jwt")]
     pub(crate) fn as_slice(&self) -> &[String] {
         match self {

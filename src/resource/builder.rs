@@ -69,7 +69,7 @@ impl GuardBuilder {
         }
     }
 
-    /// The resource, if its name is one.
+    /// The identifier of the resource, if it is valid.
     pub(crate) fn resource(&self) -> Option<ResourceId> {
         ResourceId::parse(&self.resource).ok()
     }
@@ -80,14 +80,14 @@ impl GuardBuilder {
         self
     }
 
-    /// Adds a verifier. Several are asked in order until one knows the token.
+    /// Adds a verifier. Several are asked in order until one accepts the token.
     pub fn verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
         self.verifiers.push(Arc::new(verifier));
         self
     }
 
-    /// Holding a scope includes these others, and whatever those imply. Call it once for each scope that
-    /// implies others.
+    /// Makes a scope include these others, and whatever those imply. Call it once for each scope that implies
+    /// others.
     pub fn scope_implies<S: Into<String>>(
         mut self,
         scope: impl Into<String>,
@@ -148,8 +148,8 @@ impl GuardBuilder {
         self
     }
 
-    /// For an endpoint of the server with this issuer: omits the metadata document, and its URL in
-    /// challenges, and takes the nonces of the server.
+    /// For an endpoint of the server with this issuer: omits the metadata document and its URL in challenges,
+    /// and uses the nonces of the server.
     pub(crate) fn endpoint_of(mut self, issuer: &str) -> Self {
         self.endpoint_of = Some(issuer.to_owned());
         self
@@ -174,7 +174,7 @@ impl GuardBuilder {
         self
     }
 
-    /// The same as [`dpop`](Self::dpop), with a server's settings.
+    /// Like [`dpop`](Self::dpop), with a server's settings.
     pub(crate) fn proofs(mut self, proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>) -> Self {
         self.proofs = proofs;
         self
@@ -217,7 +217,7 @@ impl GuardBuilder {
         }
         let of_verifiers = || self.verifiers.iter().filter_map(|v| v.issuer().map(str::to_owned)).collect();
         let issuers: Vec<String> = self.authorization_servers.unwrap_or_else(of_verifiers);
-        // A local server's own issuer was checked by its builder, loopback and all.
+        // A local server's builder has checked its issuer, including whether http on loopback is allowed.
         let vouched = |issuer: &String| self.local.iter().any(|server| server.issuer == *issuer);
         for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
             note(GuardError::AuthorizationServer(issuer.clone()));
@@ -251,7 +251,7 @@ impl GuardBuilder {
     }
 }
 
-/// Where a resource is.
+/// The parts of a resource's URL.
 struct Place {
     origin: String,
     path: String,
@@ -272,7 +272,7 @@ fn place(url: &str, loopback: bool) -> Result<Place, GuardError> {
         _ => return Err(GuardError::ResourceNotHttps),
     }
     let path = uri.path().as_str();
-    // A router would take such a segment for a pattern.
+    // A router would read such a segment as a pattern.
     if path.split('/').any(|segment| segment.starts_with([':', '*'])) {
         return Err(GuardError::ResourcePath);
     }
@@ -307,7 +307,7 @@ pub enum GuardError {
     /// RFC 9728 section 1.2.
     #[error("the resource must not have a query or a fragment")]
     ResourceQuery,
-    /// A router would take it for a pattern.
+    /// A router would read a segment of the path as a pattern.
     #[error("no segment of the resource's path may begin with a colon or an asterisk")]
     ResourcePath,
     /// No token would ever pass.

@@ -13,7 +13,7 @@ use crate::http::bearer::Scheme;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Challenge<'a> {
     pub(crate) realm: &'a str,
-    /// Where the metadata of the resource are.
+    /// The URL of the resource's metadata.
     pub(crate) metadata: Option<&'a str>,
     /// The algorithms of proofs, if proofs are accepted.
     pub(crate) dpop: Option<&'a str>,
@@ -41,7 +41,7 @@ impl Challenge<'_> {
         let others = Scheme::ALL.iter().filter(|scheme| **scheme != used && self.takes(**scheme));
         let response = response.without("www-authenticate");
         let response = response.with("www-authenticate", self.value(used, Some(reason), needed));
-        // An error that no other scheme can fix needs no further challenge.
+        // If no other scheme can fix the error, no further challenge is sent.
         let others = others.filter(|_| reason.status() == 401 || is_about_a_proof(reason));
         others.fold(response, |response, scheme| {
             response.with("www-authenticate", self.value(*scheme, None, needed))
@@ -58,7 +58,7 @@ impl Challenge<'_> {
     fn value(self, scheme: Scheme, reason: Option<Reason>, needed: &Requirement) -> String {
         let mut value = format!("{} realm=\"{}\"", scheme.as_str(), self.realm);
         let mut add = |name: &str, text: &dyn std::fmt::Display| {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(value, ", {name}=\"{text}\"");
         };
         if let (Scheme::Dpop, Some(algorithms)) = (scheme, self.dpop) {
@@ -86,7 +86,8 @@ impl Challenge<'_> {
     }
 }
 
-/// Here, unlike at the token endpoint, such a refusal is a challenge (RFC 9449 section 7.1).
+/// Whether the refusal is about a DPoP proof. At a resource, unlike at the token endpoint, that is a
+/// challenge (RFC 9449 section 7.1).
 fn is_about_a_proof(reason: Reason) -> bool {
     matches!(reason.code(), ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce)
 }

@@ -1,4 +1,4 @@
-//! [`CrossOrigin`]: which browser programs may call an API, and what they read of its answers.
+//! [`CrossOrigin`]: which browser programs may call an API, and which parts of its responses they may read.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ use crate::http::{Method, Request, Response, cors};
 #[must_use]
 pub struct CrossOrigin {
     guard: Guard,
-    /// None is any.
+    /// `None` is any origin.
     allowed: Option<Vec<String>>,
     exposed: Cow<'static, str>,
 }
@@ -54,7 +54,7 @@ impl CrossOrigin {
     /// Allows this origin, too: a scheme, a host and an optional port, as in `https://app.example`.
     ///
     /// # Errors
-    /// It is no origin.
+    /// The text is not an origin.
     pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
         let has_path = origin.trim_end_matches('/').splitn(4, '/').nth(3).is_some();
         let origin = origin_of(origin).filter(|_| !has_path).ok_or_else(|| OriginError(origin.to_owned()))?;
@@ -80,7 +80,7 @@ impl CrossOrigin {
     /// Checks the origin of a request.
     ///
     /// # Errors
-    /// The answer to send: 204 to a preflight, 403 to an origin that is not allowed.
+    /// The response to send: 204 to a preflight, 403 to an origin that is not allowed.
     pub fn check(&self, request: &Request) -> Result<Shared, Response> {
         let origin = match request.headers.one("origin") {
             Ok(None) => return Ok(Shared { headers: Vec::new() }),
@@ -104,7 +104,7 @@ impl CrossOrigin {
         Ok(Shared { headers })
     }
 
-    /// How an allowed origin is answered.
+    /// The value of `Access-Control-Allow-Origin`, if the origin is allowed.
     fn shown_to(&self, origin: &str) -> Option<Cow<'static, str>> {
         match &self.allowed {
             None => Some(Cow::Borrowed("*")),
@@ -124,12 +124,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// With the sender of a proof, who needs a nonce for the next one.
+    /// The sender of a proof, who needs a nonce for the next one.
     pub(super) fn with_nonce(nonce: Option<String>) -> Self {
         Self { headers: nonce.map(|nonce| ("dpop-nonce", Cow::Owned(nonce))).into_iter().collect() }
     }
 
-    /// The header fields to add to the answer; none if no browser asked.
+    /// The header fields to add to the response; none if the request is not from a browser.
     #[must_use]
     pub fn into_headers(self) -> Vec<(&'static str, Cow<'static, str>)> {
         self.headers
@@ -152,7 +152,7 @@ fn origin_of(url: &str) -> Option<String> {
     plain.then(|| format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
 }
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an origin: write a scheme, a host and perhaps a port, as in https://app.example")]
 pub struct OriginError(String);

@@ -1,4 +1,4 @@
-//! [`Discovery`]: what an issuer publishes of itself (RFC 8414), fetched and kept.
+//! [`Discovery`]: the metadata that an issuer publishes (RFC 8414), fetched and cached.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Discovery {
         Self(Arc::new(Inner { issuer: issuer.into(), outbound, kept: RemoteValue::default() }))
     }
 
-    /// Whom it asks.
+    /// The issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
@@ -52,7 +52,7 @@ impl Discovery {
         &self.0.outbound
     }
 
-    /// The current metadata, as far as known.
+    /// The current metadata, from the cache or freshly fetched.
     pub(super) async fn published(&self, now: DateTime<Utc>) -> Result<Arc<Published>, Reason> {
         self.0.kept.latest(false, now, self.fetch(now)).await
     }
@@ -67,7 +67,8 @@ impl Discovery {
                     let published = self.read(&response).ok_or(Reason::IssuerUnavailable)?;
                     return Ok(Freshness::default().of(Arc::new(published), &response, now));
                 }
-                // Not here; another failure says nothing of the next place.
+                // The document is not here: try the next URL. Any other failure counts as an outage of the
+                // issuer.
                 Ok(response) if matches!(response.status(), 400 | 401 | 403 | 404 | 405 | 410) => {}
                 Ok(_) | Err(_) => return Err(Reason::IssuerUnavailable),
             }
@@ -84,7 +85,7 @@ impl Discovery {
 
 const MAX_DOCUMENT: usize = 64 * 1024;
 
-/// Where the document of an issuer may be, the best place first.
+/// The URLs where the document of an issuer may be, the preferred one first.
 fn places(issuer: &str) -> Vec<String> {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     let host = issuer.find("://").map_or(0, |at| at + "://".len());

@@ -1,4 +1,4 @@
-//! [`Guard`]: lets requests for a protected resource pass, or answers them.
+//! [`Guard`]: accepts requests for a protected resource, or answers them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,12 +52,12 @@ pub struct Guard {
 pub(super) struct Inner {
     pub(super) resource: ResourceId,
     pub(super) realm: String,
-    /// The path of the resource, none for a single slash.
+    /// The path of the resource; empty if it is a single slash.
     pub(super) path: String,
     /// The URL of the document.
     pub(super) metadata_url: String,
-    /// The issuer of the server that it is an endpoint of: then challenges omit the document, and proofs need
-    /// the nonces of that server.
+    /// If the guard protects an endpoint of a server, the issuer of that server: challenges then omit the
+    /// document, and proofs need the nonces of that server.
     pub(super) endpoint_of: Option<String>,
     pub(super) metadata: Vec<u8>,
     pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
@@ -67,7 +67,7 @@ pub(super) struct Inner {
     pub(super) deadline: Duration,
     pub(super) refuses_in_doubt: bool,
     pub(super) keys: KeyCheck,
-    /// The algorithms of proofs, between spaces.
+    /// The algorithms of proofs, separated by spaces.
     pub(super) algorithms: String,
     /// The scheme, host and port of the resource.
     pub(super) origin: String,
@@ -117,14 +117,14 @@ impl Guard {
         self.inner.keys.nonce(self.inner.nonces_of(), self.inner.clock.now())
     }
 
-    /// What to add to the response of an accepted request: the nonce for the next proof, if the request has
-    /// one and nonces are required.
+    /// The fields to add to the response to an accepted request: the nonce for the next proof, if the request
+    /// has one and nonces are required.
     pub fn next_nonce(&self, request: &Request) -> Shared {
         let nonce = request.headers.all(PROOF_FIELD).next().and_then(|_| self.dpop_nonce());
         Shared::with_nonce(nonce)
     }
 
-    /// The answer with that.
+    /// Adds the nonce for the next proof to a response.
     pub(crate) fn with_nonce(&self, request: &Request, response: Response) -> Response {
         let added = self.next_nonce(request).into_headers();
         added.into_iter().fold(response, |response, (name, value)| response.with(name, value))
@@ -150,7 +150,7 @@ impl Guard {
         }
     }
 
-    /// The same as [`check`](Self::check), for callers that audit and respond themselves.
+    /// Like [`check`](Self::check), for callers that audit and respond themselves.
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
@@ -159,7 +159,7 @@ impl Guard {
         let now = clock.now();
         let verified = self.verify(presented.token, now).await;
         let (access, verifier) = verified.map_err(|refusal| (refusal, None))?;
-        // An endpoint of the server is where its configuration says.
+        // The URL of a server's endpoint comes from its configuration, and not from the path of the request.
         let has_paths = endpoint_of.is_none();
         let base = if has_paths { origin.as_str() } else { resource.as_str() };
         let at = Target { server: self.inner.nonces_of(), base, has_paths };
@@ -207,7 +207,7 @@ impl Guard {
         Err(worst.unwrap_or_else(|| Reason::TokenInactive.into()))
     }
 
-    /// The public form of a reason.
+    /// The reason that the client may see.
     fn public_reason(&self, reason: Reason) -> Reason {
         let in_doubt = reason.status() >= 500 && reason != Reason::NotConfigured;
         if in_doubt && self.inner.refuses_in_doubt { Reason::TokenInactive } else { reason }

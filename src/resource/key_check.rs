@@ -22,18 +22,18 @@ pub(crate) struct KeyCheck {
     dpop: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     /// Whether a token without a key is refused.
     is_required: bool,
-    /// Whether the key may be that of a client certificate, whose tokens are presented as bearer tokens.
+    /// Whether the key may be that of a client certificate. Such tokens are presented as bearer tokens.
     takes_certificates: bool,
 }
 
 /// The URL of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
-    /// Whose nonces count.
+    /// The issuer or the resource whose nonces are accepted.
     pub(crate) server: &'a str,
-    /// The URL, or the origin and no path.
+    /// The URL, or only its origin.
     pub(crate) base: &'a str,
-    /// Whether the request has the path.
+    /// Whether the path comes from the request.
     pub(crate) has_paths: bool,
 }
 
@@ -95,7 +95,7 @@ impl KeyCheck {
             (Scheme::Dpop, None) => Err(Reason::TokenUnbound),
             (Scheme::Dpop, Some(key)) => {
                 let (dpop, _) = self.dpop.as_ref().ok_or(Reason::TokenBound)?;
-                // Adapters read the path only of a request with a proof.
+                // Adapters copy the path only if the request has a proof.
                 request.headers.all(PROOF_FIELD).next().ok_or(ProofFlaw::Missing)?;
                 let path = match at.has_paths {
                     true => request.path.as_deref().ok_or(Reason::NotConfigured)?,

@@ -8,7 +8,7 @@ use crate::base::ResourceId;
 use crate::error::{Reason, Refusal};
 use crate::http::{Method, Request, Response, cors};
 
-/// Goes between the host of a resource and its path (RFC 9728 section 3.1).
+/// The well-known path, which goes between the host of a resource and its path (RFC 9728 section 3.1).
 pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The members that have a value; RFC 9728 section 3.2 forbids empty ones.
@@ -62,7 +62,7 @@ impl Guard {
         }
     }
 
-    /// The metadata of these guards, as paths and the guard that answers each with
+    /// The metadata paths of these guards, each with the guard that answers there with
     /// [`serve_metadata`](Self::serve_metadata).
     ///
     /// The path without a suffix, for clients that know only the host, answers for the guard whose resource
@@ -82,15 +82,15 @@ impl Guard {
         routes
     }
 
-    /// Where the document belongs: the well-known name goes before the path of the resource (RFC 9728 section
+    /// The path of the document: the well-known name goes before the path of the resource (RFC 9728 section
     /// 3.1).
     #[must_use]
     pub fn metadata_path(&self) -> String {
         format!("{WELL_KNOWN}{}", self.inner.path)
     }
 
-    /// Where clients look that know only a host; [`metadata_path`](Self::metadata_path) itself for a resource
-    /// without a path.
+    /// The path for clients that know only a host. For a resource without a path it is the same as
+    /// [`metadata_path`](Self::metadata_path).
     #[must_use]
     pub const fn root_metadata_path() -> &'static str {
         WELL_KNOWN

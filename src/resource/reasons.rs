@@ -1,8 +1,9 @@
-//! What a guard makes of the reasons of verifiers: which of several counts, and which a client is told.
+//! How a guard treats the reasons of its verifiers: which of several takes precedence, and which one the
+//! client sees.
 
 use crate::error::{ErrorCode, Reason};
 
-/// The reasons that say more or less about a token than others.
+/// The reasons that say more, or less, about a token than the default.
 const SAYS: [(Reason, u8); 7] = [
     (Reason::TokenAudienceWrong, 3),
     (Reason::TokenBound, 3),
@@ -13,7 +14,8 @@ const SAYS: [(Reason, u8); 7] = [
     (Reason::TokenUnreadable, 0),
 ];
 
-/// How much a refusal says about the token; most of all a fault, which may hide that it is valid.
+/// How much a refusal says about the token. A fault has the highest precedence, because the token may be
+/// valid.
 pub(super) fn precedence(reason: Reason) -> u8 {
     if reason.status() >= 500 {
         return 4;
@@ -36,7 +38,7 @@ fn is_told(reason: Reason) -> bool {
         | ErrorCode::ServerError
         | ErrorCode::TemporarilyUnavailable
         | ErrorCode::UseDpopNonce => true,
-        // How the token was sent; other such reasons are about requests to a server.
+        // Only these are about how the token was sent; the others are about requests to a server.
         ErrorCode::InvalidRequest => [Reason::TokenMethodsMixed, Reason::TokenMalformed].contains(&reason),
         ErrorCode::AccessDenied
         | ErrorCode::AccountSelectionRequired
@@ -74,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// Each reason about a token, how much it says, and whether a client is told.
+    /// Each reason about a token, its precedence, and whether the client sees it.
     const TOKENS: [(Reason, u8, bool); 17] = [
         (Reason::TokenAudienceWrong, 3, true),
         (Reason::TokenBound, 3, true),

@@ -1,4 +1,4 @@
-//! [`Requirement`]: what a request has to bring along.
+//! [`Requirement`]: what a request needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct Requirement {
     scope: Scope,
     acr: Vec<String>,
     max_age: Option<u64>,
-    /// It requires something that no token can have: every request is refused, by a mistake of the host.
+    /// The host made a mistake: it requires something that no token can have, so every request is refused.
     broken: bool,
 }
 
@@ -72,12 +72,13 @@ impl Requirement {
         self.max_age
     }
 
-    /// Checked before any token.
+    /// Refuses a broken requirement, before any token is read.
     pub(crate) fn check_itself(&self) -> Result<(), Reason> {
         if self.broken { Err(Reason::NotConfigured) } else { Ok(()) }
     }
 
-    /// Authentication comes first: its challenge also names the scopes, so one more round trip fixes both.
+    /// Checks the authentication first: its challenge also names the scopes, so a single new authorization
+    /// fixes both.
     pub(crate) fn check(&self, access: &Access, implied: &Implied, now: DateTime<Utc>) -> Result<(), Reason> {
         if !self.is_authenticated(access, now) {
             return Err(Reason::TokenAuthenticationInsufficient);
@@ -91,7 +92,7 @@ impl Requirement {
     fn is_authenticated(&self, access: &Access, now: DateTime<Utc>) -> bool {
         let well = self.acr.is_empty() || access.acr().is_some_and(|own| self.acr.iter().any(|a| a == own));
         let lately = self.max_age.is_none_or(|most| {
-            // An `auth_time` in the future, beyond the clock skew, does not count.
+            // An `auth_time` further in the future than the clock skew is not accepted.
             let age = access.auth_time().map(|then| now.timestamp().saturating_sub(then));
             age.filter(|age| *age >= -CLOCK_SKEW).is_some_and(|age| u64::try_from(age).unwrap_or(0) <= most)
         });
@@ -99,7 +100,7 @@ impl Requirement {
     }
 }
 
-/// Asks for a refresh token (OpenID Connect Core section 11).
+/// The scope that requests a refresh token (OpenID Connect Core section 11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Which scopes include which others, transitively.
@@ -107,7 +108,7 @@ pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 pub(crate) struct Implied(BTreeMap<String, BTreeSet<String>>);
 
 impl Implied {
-    /// The transitive closure; cycles do no harm.
+    /// Computes the transitive closure; cycles are allowed.
     pub(super) fn of(said: &[(String, Vec<String>)]) -> Self {
         let mut closed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (scope, _) in said {

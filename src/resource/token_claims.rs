@@ -1,5 +1,5 @@
-//! [`TokenClaims`]: what an access token says of itself, or its server of it, as any issuer may write it (RFC
-//! 9068 section 2.2, RFC 7662 section 2.2).
+//! [`TokenClaims`]: the claims of an access token, or of an introspection response, as any issuer may write
+//! them (RFC 9068 section 2.2, RFC 7662 section 2.2).
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ use crate::base::{Actor, AuthorizationDetails, Confirmation, ResourceId, Scope};
 use crate::error::Reason;
 use crate::signing::{Claims, SubjectType};
 
-/// All of them may be absent. A verifier adds what its source may leave out, and [`complete`](Self::complete)
-/// requires the rest.
+/// Every claim is optional here. A verifier adds those that its source may leave out, and
+/// [`complete`](Self::complete) requires the rest.
 #[derive(Clone, Deserialize)]
 pub(super) struct TokenClaims {
     pub(super) iss: Option<String>,
@@ -29,11 +29,11 @@ pub(super) struct TokenClaims {
     pub(super) scope: Option<WireScope>,
     auth_time: Option<NumericDate>,
     acr: Option<String>,
-    /// One that cannot be read makes the token unreadable: it must not pass as the subject's own.
+    /// A malformed actor makes the token unreadable: a delegated token must not pass as the subject's own.
     act: Option<Actor>,
     #[serde(default)]
     authorization_details: AuthorizationDetails,
-    /// One that cannot be read must not count as none.
+    /// A malformed confirmation is an error, because it must not count as none.
     #[serde(default, deserialize_with = "read_confirmation")]
     cnf: Option<Result<Confirmation, Reason>>,
     #[serde(flatten)]
@@ -46,7 +46,8 @@ impl TokenClaims {
         self.cnf.as_ref().map(|read| read.as_ref().map_err(|reason| *reason)).transpose()
     }
 
-    /// The type of the subject, if it is not given: the client if the subject is the client.
+    /// The type of the subject, if the token does not state it: a client if `sub` is missing or equals the
+    /// client's id, else a user.
     pub(super) fn guessed_subject(&self) -> SubjectType {
         match self.sub.is_none() || self.sub == self.client_id {
             true => SubjectType::Client,
@@ -85,7 +86,7 @@ fn read_confirmation<'de, D: Deserializer<'de>>(
     Ok(sent.map(|sent| Confirmation::deserialize(sent).map_err(|_| Reason::TokenBound)))
 }
 
-/// A scope in either form.
+/// A scope as a string or as an array.
 #[derive(Clone)]
 pub(super) enum WireScope {
     Text(Scope),
@@ -117,7 +118,7 @@ impl<'de> Deserialize<'de> for WireScope {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<WireScope, A::Error> {
                 let mut tokens: Vec<String> = Vec::new();
                 while let Some(token) = list.next_element::<String>()? {
-                    // Each item is one token: a space would make two of it.
+                    // Each item is one scope token; a space in it would make two.
                     if token.is_empty() || token.contains(' ') {
                         return Err(A::Error::custom("not a scope token"));
                     }

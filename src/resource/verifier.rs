@@ -7,8 +7,8 @@ use super::Access;
 use crate::base::{Algorithm, ResourceId};
 use crate::error::Refusal;
 
-/// Says what an access token permits: by the server in this process, by signatures, or by asking a remote
-/// server.
+/// Says what an access token permits: by asking the server in this process, by verifying signatures, or by
+/// asking a remote server.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
     /// What a token allows at this resource. The token is untrusted text.
@@ -21,7 +21,7 @@ pub trait TokenVerifier: Send + Sync {
     /// [`Reason::TokenInactive`](crate::Reason::TokenInactive) or another reason of a token for one that is
     /// not valid; [`IssuerUnavailable`](crate::Reason::IssuerUnavailable),
     /// [`StoreUnavailable`](crate::Reason::StoreUnavailable) or [`StoreBroken`](crate::Reason::StoreBroken)
-    /// if it could not be checked, never one of the former.
+    /// if it could not be checked. Never mix the two up.
     async fn verify(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>)
     -> Result<Access, Refusal>;
 

@@ -16,9 +16,9 @@ use crate::openid::OpenId;
 pub struct Application {
     /// Its id; its name is in the registry.
     pub client: ClientId,
-    /// All that its grants allow together.
+    /// The scopes of all its grants together.
     pub scope: Scope,
-    /// The single claims that were granted by name (OpenID Connect Core section 5.5).
+    /// The individual claims that were granted by name (OpenID Connect Core section 5.5).
     pub claims: Vec<String>,
     /// Whether it may act while the user is away (`offline_access`).
     pub is_offline: bool,

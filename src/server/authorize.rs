@@ -120,8 +120,8 @@ impl Authorization {
     /// This request was first seen at this time, which your own session remembers. A login is fresh if it is
     /// not older than that.
     ///
-    /// Keep it to the fraction of a second, and `auth_time`, too: one that is rounded down can count as
-    /// older, and the user signs in once more.
+    /// Store it and `auth_time` with fractional seconds: a login that is rounded down can count as older than
+    /// the request, and the user then signs in once more.
     ///
     /// It is trusted: a time that is too early lets an old login pass for a fresh one. Never take it from the
     /// request. If you lost it, leave this out; the user then signs in once more.
@@ -251,7 +251,7 @@ impl ShowLogin {
 pub struct Consent {
     pub(super) server: AuthorizationServer,
     pub(super) state: Box<AwaitConsent>,
-    /// The earlier consent that the host remembers.
+    /// The earlier consent that the host has on record.
     pub(super) remembered: Remembered,
 }
 
@@ -309,7 +309,7 @@ impl Consent {
         self.state.requested()
     }
 
-    /// The single claims that the client asks for beyond those of its scopes (the parameter `claims` of
+    /// The individual claims that the client asks for beyond those of its scopes (the parameter `claims` of
     /// OpenID Connect): show their names with the scope. The names come from the client. A consent that you
     /// remember without them does not cover them.
     #[must_use]
@@ -317,7 +317,7 @@ impl Consent {
         self.state.claims()
     }
 
-    /// Keeps the single claims that the user grants; claims that were not requested are not granted.
+    /// Keeps only the individual claims that the user grants; claims that were not requested are not granted.
     pub fn narrow_claims(&mut self, keep: &[&str]) {
         self.state.narrow_claims(keep);
     }
@@ -333,7 +333,7 @@ impl Consent {
 
     /// A digest of what the user is shown and asked to grant, as 43 characters of base64url: the client with
     /// all its metadata, the user, where the response goes, the response type, the scope, the resources, the
-    /// details and the single claims.
+    /// details and the individual claims.
     ///
     /// A client can change its registration (RFC 7592) while your page is open, and the user approves only
     /// what the page presented (OpenID Connect Core section 3.1.2.4). So put the fingerprint into a hidden
@@ -375,7 +375,8 @@ impl Consent {
         }
     }
 
-    /// The user granted a part; a scope that was not requested is not granted. An empty grant is a denial.
+    /// The user granted a part of the scope; a scope that was not requested is not granted. An empty grant is
+    /// a denial.
     pub async fn approve_scope(mut self, part: &Scope) -> Response {
         self.state.narrow_scope(part);
         self.approve().await
@@ -429,7 +430,7 @@ impl Consent {
         };
         let grant = write.next().grant();
         let about = EventSubject::of(grant);
-        // Before the write: if the host fails, no grant is left behind.
+        // Before the write: if the host's claims source fails, no grant is left behind.
         if let Some(id_token) = sealed.id_token_mut()
             && let Err(refusal) =
                 Box::pin(server.prepare_id_token(id_token, Endpoint::Authorization, about)).await
@@ -453,14 +454,14 @@ impl Consent {
                 match response {
                     Ok(response) => return response,
                     Err(refusal) => {
-                        // A response that was not sent leaves no open grant. If this write fails too, no
-                        // client has the code.
+                        // The response will not be sent, so the grant must not stay live. If this write fails
+                        // too, no client has the code.
                         let _ = Box::pin(server.revoke_grant(grant.id())).await;
                         refusal
                     }
                 }
             }
-            // Only its approval or its end can have changed it.
+            // A pushed request can only have been approved or ended by now.
             Outcome::Conflict if is_pushed => Reason::RequestUriSpent.into(),
             Outcome::Conflict => Reason::Contended.into(),
             Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.into(),

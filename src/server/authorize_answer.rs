@@ -11,8 +11,8 @@ use crate::http::Response;
 use crate::store::{Filter, Page};
 
 impl AuthorizationServer {
-    /// Finishes an error for a client, and audits it. For a client that chose its own redirect URI, a user
-    /// who approved it before is redirected; any other user sees a page.
+    /// Finishes and audits an error response. If the client chose its own redirect URI, only a user who
+    /// approved this client before is redirected; any other user sees a page.
     pub(super) async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
         let redirect = match error {
             ErrorAnswer::Redirect(redirect) => redirect,

@@ -1,11 +1,11 @@
-//! [`Bounded`]: what this process remembers until a moment, in bounded room.
+//! [`Bounded`]: a set of keys that expire, bounded in size.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
 
-/// The most entries. Without room, nothing is remembered, and the caller errs on the strict side.
+/// The maximum number of entries. A full set remembers nothing new, and its callers err on the strict side.
 pub(super) const LIMIT: usize = 16 * 1024;
 
 /// Keys, each with its expiry.
@@ -18,12 +18,12 @@ pub(super) struct Bounded<K> {
 #[derive(Debug)]
 struct Entries<K> {
     until: HashMap<K, DateTime<Utc>>,
-    /// The second in which it was last full: it is swept at most once a second.
+    /// The second in which the map was last full: it is swept at most once a second.
     full: i64,
 }
 
 impl<K: Eq + Hash> Bounded<K> {
-    /// Whether there was room for it.
+    /// Remembers a key; `false` if there was no room for it.
     pub(super) fn insert(&mut self, key: K, until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let entries = self.entries.get_or_insert_default();
         if entries.until.len() >= LIMIT && entries.full != now.timestamp() {
@@ -37,17 +37,17 @@ impl<K: Eq + Hash> Bounded<K> {
         has_room
     }
 
-    /// Whether it is present and has not expired.
+    /// Whether the key is present and has not expired.
     pub(super) fn has(&self, key: &K, now: DateTime<Utc>) -> bool {
         self.entries.as_ref().and_then(|entries| entries.until.get(key)).is_some_and(|until| now < *until)
     }
 
-    /// Whether it is present, expired or not.
+    /// Whether the key is present, expired or not.
     pub(super) fn remembers(&self, key: &K) -> bool {
         self.entries.as_ref().is_some_and(|entries| entries.until.contains_key(key))
     }
 
-    /// Removes it; its expiry, if it was present.
+    /// Removes the key and returns its expiry, if it was present.
     pub(super) fn remove(&mut self, key: &K) -> Option<DateTime<Utc>> {
         self.entries.as_mut()?.until.remove(key)
     }

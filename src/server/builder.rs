@@ -35,8 +35,8 @@ use crate::store::{ReplayGuard, TokenStore};
 /// AuthorizationServer::builder("https://as.example").clients(MemoryRegistry::default()).build(); // call `.store(…)`
 /// ```
 ///
-/// Each type parameter says whether its part was given. A function that takes a builder with both writes no
-/// parameters.
+/// Each type parameter says whether its part was given. A function that takes a builder with both parts can
+/// leave out the type parameters.
 #[must_use]
 pub struct AuthorizationServerBuilder<C = Clients, S = Store> {
     pub(super) options: Options,
@@ -260,7 +260,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Enables dynamic client registration over HTTP, on these terms (RFC 7591). Needs a
+    /// Enables dynamic client registration over HTTP (RFC 7591), within these terms. Needs a
     /// [`registrar`](Self::registrar) that writes where [`clients`](Self::clients) reads.
     pub fn registration(mut self, terms: Registration) -> Self {
         self.options.registration = Some(terms);
@@ -394,9 +394,9 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// What authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the same
-    /// one; without it, each start draws its own, and a cursor is valid only at the node that wrote it.
-    /// Anyone who knows the key can begin a listing anywhere.
+    /// The key that authenticates the cursors of [`grants`](AuthorizationServer::grants). Give all nodes the
+    /// same key; without one, each process generates its own at startup, and a cursor is valid only on the
+    /// node that issued it. Anyone who knows the key can begin a listing anywhere.
     pub fn cursor_key(mut self, key: Secret) -> Self {
         self.options.cursor_key = Some(key);
         self

@@ -1,4 +1,4 @@
-//! Calls of the host's parts, each under the deadline.
+//! Calls to the host's parts, each under the deadline.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -26,14 +26,14 @@ use crate::grant::{Grant, GrantId, Subject};
 use crate::http::Request;
 use crate::store::{BackendError, CommitError, Committed, Record, UserCodeDigest, Write};
 
-/// What became of a conditional write.
+/// The outcome of a conditional write.
 pub(super) enum Outcome {
     Committed(Committed),
-    /// Load again, decide again.
+    /// Another write came first: load and decide again.
     Conflict,
-    /// It did not happen.
+    /// Nothing was written.
     Failed(Fault),
-    /// It may have happened.
+    /// The write may have happened.
     Unknown(Fault),
 }
 
@@ -42,7 +42,7 @@ impl AuthorizationServer {
         self.inner.clock.now()
     }
 
-    /// What the age of a sign-in is measured by.
+    /// The current time with sub-second precision, to measure the age of a sign-in.
     pub(crate) fn precise_now(&self) -> DateTime<Utc> {
         self.inner.clock.precise_now()
     }
@@ -52,7 +52,7 @@ impl AuthorizationServer {
         Facts::new(self.now(), self.rules())
     }
 
-    /// The same for a step that compares moments of a sign-in.
+    /// The facts for a step that compares sign-in times, which need sub-second precision.
     pub(super) fn precise_facts(&self) -> Facts<'_> {
         Facts::new(self.precise_now(), self.rules())
     }
@@ -61,9 +61,9 @@ impl AuthorizationServer {
         FreshSecrets::draw(&*self.inner.entropy)
     }
 
-    /// The client with this id, if it is served: the one place where endpoints look clients up, so a client
-    /// that is disabled is unknown at all of them, and one that does not fit the profile is refused. What the
-    /// host registered comes before what a document says.
+    /// The client with this id, if it is served. All endpoints look clients up here, so a disabled client is
+    /// unknown to all of them, and one that does not fit the profile is refused. A client in the registry
+    /// takes precedence over a metadata document.
     pub(super) async fn find_client(
         &self,
         id: &ClientId,
@@ -81,8 +81,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// Notes that a client with a metadata document has a grant of a user, if its request names one, for
-    /// example after a restart. Its document then counts as a known client's.
+    /// If a request from a client with a metadata document names a live grant of a user, marks the client as
+    /// known. This is how a client becomes known again after a restart, for example.
     pub(super) async fn recognise(&self, id: &ClientId, named: GrantId) {
         let Some(documents) = &self.inner.documents else { return };
         if !DocumentUrl::is_claimed_by(id) || !documents.is_unknown(id, self.now()) {
@@ -123,7 +123,7 @@ impl AuthorizationServer {
         Ok(found.ok_or(Fault::Deadline)??)
     }
 
-    /// A conditional write. What could not be read back is never written.
+    /// A conditional write. A record that could not be read back is never written.
     pub(super) async fn commit(&self, write: &Write) -> Outcome {
         if !write.can_be_read() {
             return Outcome::Failed(BackendError::permanent("the grant could not be read back").into());
@@ -182,8 +182,8 @@ impl AuthorizationServer {
         self.use_assertion(judged).await
     }
 
-    /// The same, but an assertion is not marked as used yet: call [`use_assertion`](Self::use_assertion) once
-    /// nothing else can be refused.
+    /// Like [`authenticate`](Self::authenticate), but does not mark an assertion as used yet: call
+    /// [`use_assertion`](Self::use_assertion) once nothing else can be refused.
     pub(super) async fn judge_client<R: AwaitsClient>(
         &self,
         request: &Request,
@@ -203,7 +203,7 @@ impl AuthorizationServer {
                 let counted = counted.map_or_else(guess, Ok)?;
                 judge(counted, Box::pin(self.compare(waiting)).await).map(Judged::Ready)
             }
-            // No signature can be guessed.
+            // A signature cannot be guessed, so nothing is counted.
             (Ok(Checked::Signature(waiting)), _) => {
                 Box::pin(self.verify(waiting)).await.map(Judged::FirstUse)
             }
@@ -276,8 +276,8 @@ impl AuthorizationServer {
         waiting.with_answer(right, &self.facts())
     }
 
-    /// The output of a call of a part of the host, unless the deadline passes first. It is measured for the
-    /// audit, if there is one.
+    /// The output of a call to a part of the host, unless the deadline passes first. If there is an audit,
+    /// the call is timed for it.
     pub(super) async fn call<T: CallOutput>(
         &self,
         call: HostCall,
@@ -298,7 +298,7 @@ impl AuthorizationServer {
     }
 }
 
-/// Takes the count of a guess back, unless it was wrong.
+/// Gives a counted guess back, unless it was wrong.
 pub(super) fn judge<T>(counted: Attempt<'_>, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
     match outcome.as_ref().err().is_some_and(is_a_wrong_guess) {
         true => counted.keep(),
@@ -307,7 +307,7 @@ pub(super) fn judge<T>(counted: Attempt<'_>, outcome: Result<T, Refusal>) -> Res
     outcome
 }
 
-/// Whether a guess was checked, and was wrong.
+/// Whether a guess was checked and found wrong.
 fn is_a_wrong_guess(refusal: &Refusal) -> bool {
     matches!(
         refusal.reason(),

@@ -1,4 +1,4 @@
-//! The check of an access token, in the process that issued it.
+//! Checks access tokens in the process that issues them.
 
 use super::AuthorizationServer;
 use crate::base::TokenName;

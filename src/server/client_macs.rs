@@ -1,5 +1,5 @@
-//! The secrets of clients that MACs are made with: for responses (`HS256`, OpenID Connect Core section 10.1)
-//! and for client assertions.
+//! Client secrets as MAC keys: for responses (`HS256`, OpenID Connect Core section 10.1) and for client
+//! assertions.
 
 use chrono::{DateTime, Utc};
 
@@ -30,7 +30,7 @@ impl AuthorizationServer {
         Ok(macs.sign(what, secret).map_err(Fault::from)?)
     }
 
-    /// The newest secret of a client that the host can open.
+    /// The newest sealed secret of a client, opened.
     pub(super) fn newest_secret(&self, client: &Client) -> Result<SecretText, Refusal> {
         let now = self.now();
         let sealed = client.sealed_secrets(now);
@@ -42,7 +42,8 @@ impl AuthorizationServer {
     pub(super) async fn hint_with_mac(&self, hint: &str) -> Result<Option<String>, Refusal> {
         let Some(macs) = self.client_macs() else { return Ok(None) };
         let Some(id) = macs.claimed_client(hint, HintClaims::TYPE) else { return Ok(None) };
-        // Only in the registry: a client with a document has no secret, and a hint must not cause a fetch.
+        // Looked up only in the registry: a client with a metadata document has no secret, and a hint must
+        // not cause a fetch.
         let found = self.find_any_client(&ClientId::new(id)).await?;
         let found = found.filter(|own| self.rules().id_token_algorithm(own) == ResponseAlgorithm::Hs256);
         let Some(client) = found else { return Ok(None) };
@@ -55,8 +56,8 @@ impl AuthorizationServer {
         client.sealed_secrets(now).iter().map(|own| self.open_secret(own, client, now)).collect()
     }
 
-    /// Opens a secret, and checks that it is one of this client: with another client's secret, that one could
-    /// impersonate this one, and this one could verify nothing.
+    /// Opens a secret, and checks that it belongs to this client. If the host mixed two clients up, the owner
+    /// of the secret could impersonate this client, and this client could verify nothing.
     fn open_secret(
         &self,
         Sealed(text): &Sealed,

@@ -1,4 +1,4 @@
-//! A new secret for a client, by the host.
+//! The host gives a client a new secret.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::flow::client_configuration::secret_text;
 
 impl AuthorizationServer {
     /// Generates a new secret for a client; the old ones keep working for `overlap`, so that the client can
-    /// be reconfigured without an interruption. Zero ends them at once, for a secret that leaked. The new
-    /// secret is only in the return value. `None` if there is no such client.
+    /// be reconfigured without an interruption. An overlap of zero ends them at once, for a secret that
+    /// leaked. The new secret is only in the return value. `None` if there is no such client.
     ///
     /// Tokens with HS256 are signed with the new secret from then on, so such a client must know it at once.
     ///
     /// # Errors
-    /// The client has no secret that the host may change, it could not be sealed, the registry failed, or
-    /// there is no registrar. After an error call again: the new secret may already be in force.
+    /// The client has no secret that the host may change, the new secret could not be sealed, the registry
+    /// failed, or there is no registrar. After an error call again: the new secret may already be in force.
     pub async fn rotate_client_secret(
         &self,
         id: &ClientId,

@@ -7,7 +7,7 @@ use crate::error::Mistakes;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// On `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
+    /// Only on `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
     #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
     /// RFC 8414 section 2.
@@ -19,7 +19,7 @@ pub enum ConfigError {
     /// RFC 8414 section 2.
     #[error("the issuer must not have a query or a fragment")]
     IssuerQuery,
-    /// A router would take it for a pattern.
+    /// A router would read a segment of the path as a pattern.
     #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
     IssuerPath,
     /// RFC 6749 section 3.3.
@@ -40,7 +40,7 @@ pub enum ConfigError {
     /// RFC 6749 sections 3.1 and 3.2.
     #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
     EndpointPath(String),
-    /// Two endpoints in one place.
+    /// Two endpoints at the same path.
     #[error("two endpoints have the path {0:?}")]
     EndpointTwice(String),
     /// A lifetime of zero.
@@ -61,7 +61,7 @@ pub enum ConfigError {
     /// Signed authorization responses or introspection responses without a signer.
     #[error("signed answers need a signer: call token_signer")]
     AnswersUnsigned,
-    /// Tokens whose key is no longer published could not be verified.
+    /// A token would outlive the publication of its key, and could then not be verified.
     #[error("access tokens must not live longer than the keys that signed them stay published")]
     KeysRetireEarly,
     /// OpenID Connect without RS256 (OpenID Connect Core section 15.1).
@@ -70,7 +70,7 @@ pub enum ConfigError {
     /// OpenID Connect Core section 8.1.
     #[error("the secret of pairwise identifiers must have at least 32 bytes")]
     PairwiseSecret,
-    /// An `id_token` whose key is no longer published could not be verified.
+    /// An `id_token` would outlive the publication of its key, and could then not be verified.
     #[error("id_tokens must not live longer than the keys that signed them stay published")]
     KeysRetireBeforeIdTokens,
     /// The secret of [`Sessions`](super::Sessions) could be guessed.
@@ -153,7 +153,7 @@ pub enum ConfigError {
     /// A grant type that no client can ever use.
     #[error("registration allows a grant type that the profile forbids, or that the server does not have")]
     RegistrationGrantType,
-    /// A redirect scheme that no URI of a client may have.
+    /// A scheme that no redirect URI of a client may have.
     #[error("redirect_schemes: {0:?} cannot be a private-use scheme")]
     RedirectScheme(String),
     /// The shortest cache time is longer than the longest.

@@ -47,7 +47,7 @@ fn tag(after: GrantId, filter: &Filter, key: &Secret) -> Digest {
 
 fn digest_of(filter: &Filter) -> Digest {
     let Filter { subject, client, session } = filter;
-    // As `Debug` escapes it, so no text can end early.
+    // `Debug` quotes and escapes each value, so no value can imitate the boundary to the next one.
     Digest::of("grantor:filter:v1", format!("{subject:?} {client:?} {session:?}").as_bytes())
 }
 

@@ -43,7 +43,7 @@ impl AuthorizationServer {
     ) -> Result<device::Codes, Refusal> {
         let id = flow.client_id().clone();
         let flow = self.authenticate(request, flow).await?;
-        // Only now: others cannot use up the limit of an authenticated client.
+        // Counted only after authentication, so others cannot use up the limit of a confidential client.
         let admitted = self.process().devices.begin(request.peer, &id, self.now());
         admitted.map_err(|full| Refusal::throttled(Reason::DeviceRequestThrottled, full.wait()))?.keep();
         for _ in 0..MAX_CONFLICT_RETRIES {
@@ -98,7 +98,7 @@ impl AuthorizationServer {
         if self.inner.endpoints.path(Endpoint::DeviceVerification).is_none() {
             return Err(Reason::NotConfigured.into());
         }
-        // What cannot be a code is no guess.
+        // A text that cannot be a code does not count as a guess.
         let code = UserCode::parse(typed).ok_or(Reason::UserCodeUnknown)?;
         let attempt = self.process().user_codes.begin(peer, claimant, self.now())?;
         let claimed = self.claim_waiting(code, claimant).await;

@@ -32,14 +32,14 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
 }
 
 impl Options {
-    /// Whether it says so itself, or its profile does.
+    /// Whether the configuration or its profile requires that every token is bound to a key.
     pub(super) fn binds_every_token(&self) -> bool {
         self.requires_bound_tokens || self.profile.switches().bound_tokens
     }
 }
 
 impl AuthorizationServer {
-    /// The key that a request proves; everything is checked except that the proof is used for the first time.
+    /// The key that a request proves. Checks everything except that the proof was not used before.
     pub(super) fn check_proof(
         &self,
         request: &Request,
@@ -50,14 +50,14 @@ impl AuthorizationServer {
             return Ok(None);
         }
         let base = &self.url_of(endpoint).ok_or(Reason::NotConfigured)?;
-        // For connections with a certificate.
+        // The URL that a client with a certificate calls.
         let alias = self.mtls_alias_of(endpoint);
         let server = &self.rules().issuer;
         let place = Place { server, base, alias: alias.as_deref(), path: "", token: None };
         Ok(dpop.check(request, &place, self.now())?)
     }
 
-    /// Whether the client of a token may sign its proofs with this algorithm, by its profile.
+    /// Refuses a proof that is signed with an algorithm that the profile of the token's client forbids.
     pub(super) async fn check_proof_algorithm(
         &self,
         access: &Access,
@@ -68,7 +68,7 @@ impl AuthorizationServer {
         }
         match self.find_any_client(access.client()).await? {
             Some(client) => Ok(self.rules().check_proof_algorithm(Some(algorithm), &client)?),
-            // A metadata document names no profile.
+            // The client has a metadata document, which cannot name a profile.
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! [`ErrorPage`]: an error that no client may be sent.
+//! [`ErrorPage`]: an error that must not be sent to a client.
 
 use crate::error::{Reason, Refusal};
 use crate::http::{Response, escape_html};
@@ -37,7 +37,7 @@ impl ErrorPage {
         self.reason.description()
     }
 
-    /// The HTTP status: 400, 429 for too many attempts, or that of a server failure.
+    /// The HTTP status: 400, 429 for too many attempts, or 5xx for a failure of the server.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.reason.status() {

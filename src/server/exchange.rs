@@ -1,4 +1,4 @@
-//! Token exchange, driven (RFC 8693).
+//! The driver of token exchange (RFC 8693).
 
 use std::sync::Arc;
 

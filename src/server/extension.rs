@@ -1,4 +1,4 @@
-//! The host's own grant types, driven (RFC 6749 section 4.5).
+//! The driver of the host's own grant types (RFC 6749 section 4.5).
 
 use std::fmt;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ use crate::store::ReplayGuard;
 /// ```
 #[async_trait]
 pub trait ExtensionGrant: Send + Sync {
-    /// The subject of the tokens, and the most that they may allow.
+    /// The subject of the tokens, and the most access that they may give.
     ///
     /// The client and the time are trusted; the parameters are not. **A wrong entitlement hands over that
     /// user's account**, within the scope that it names, so name no more than what was proven. Limit guesses
@@ -78,8 +78,8 @@ pub trait ExtensionGrant: Send + Sync {
         ExtensionTerms::default()
     }
 
-    /// Mistakes in its configuration, for a server with this issuer; [`AuthorizationServerBuilder::build`]
-    /// reports it.
+    /// Mistakes in the configuration of this grant type, for a server with this issuer;
+    /// [`AuthorizationServerBuilder::build`] reports them.
     fn mistakes(&self, issuer: &str) -> Vec<String> {
         let _ = issuer;
         Vec::new()
@@ -121,7 +121,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
 pub(super) struct Extensions(Vec<(String, Arc<dyn ExtensionGrant>)>);
 
 impl Extensions {
-    /// Those with a valid name.
+    /// The grant types with a valid name.
     pub(super) fn known(&self) -> Vec<KnownExtension> {
         let known = self.0.iter().filter_map(|(name, grant)| match GrantType::parse(name) {
             Ok(grant_type @ GrantType::Extension(_)) => {

@@ -1,4 +1,4 @@
-//! A guard that asks the server in this process.
+//! A guard that checks tokens with the server in the same process.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -28,13 +28,13 @@ impl GuardBuilder {
     }
 }
 
-/// Verifies by the server's store.
+/// Verifies tokens against the server's store.
 #[derive(Clone, Debug)]
 struct Local(AuthorizationServer);
 
 #[async_trait]
 impl TokenVerifier for Local {
-    /// By the server's own clock.
+    /// Uses the server's own clock, not the guard's.
     async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
         let access = self.0.check(token).await?;
         let default = self.0.rules().audience.as_str();
@@ -55,7 +55,7 @@ impl TokenVerifier for Local {
 }
 
 impl AuthorizationServer {
-    /// The scopes of this resource; `None` if no token for it is ever issued.
+    /// The scopes of this resource; `None` if the server never issues a token for it.
     fn scopes_at(&self, resource: &ResourceId) -> Option<Vec<String>> {
         let rules = self.rules();
         let is_known = rules.audience == resource.as_str() || rules.resource(resource.as_str()).is_some();

@@ -36,7 +36,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// The reason under which it is audited.
+    /// The reason to record in the audit.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {

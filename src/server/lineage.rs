@@ -1,8 +1,8 @@
 //! A token from an exchange ends with its subject token (RFC 8693), and with all tokens before that one.
 //!
 //! Its grant stores the id of that token, and each use of the new token looks the old one up: one more read
-//! by primary key for each exchange in the chain, and none for a grant without a parent. Nothing has to be
-//! found and written when a token ends, so the end takes effect for every descendant at once, on every node.
+//! by primary key for each exchange in the chain, and none for a grant without a parent. When a token ends,
+//! its descendants need no search and no write: the end takes effect for all of them at once, on every node.
 
 use super::AuthorizationServer;
 use crate::base::TokenName;
@@ -24,7 +24,7 @@ impl AuthorizationServer {
         Ok(record.filter(|_| is_living))
     }
 
-    /// Whether one more token may come from this one.
+    /// Refuses an exchange whose chain would be too long, or whose subject token has ended.
     pub(super) async fn check_generation(&self, subject: Option<TokenName>) -> Result<(), Refusal> {
         match self.generation(subject).await? {
             Some(generation) if generation <= MAX_EXCHANGES => Ok(()),
@@ -36,7 +36,8 @@ impl AuthorizationServer {
     /// The length of a token's chain of exchanges, including the next one; `None` if it, or one of its
     /// ancestors, is not live.
     async fn generation(&self, mut token: Option<TokenName>) -> Result<Option<usize>, Fault> {
-        // One more than allowed, to distinguish a chain that is too long from one that has ended.
+        // Looks one link further than allowed, to distinguish a chain that is too long from one that has
+        // ended.
         for generation in 0..=MAX_EXCHANGES + 1 {
             let Some(TokenName::Recorded { grant, fingerprint }) = token else { return Ok(Some(generation)) };
             let Some(record) = self.load(grant).await? else { return Ok(None) };

@@ -11,7 +11,7 @@ use crate::store::{Damaged, Filter, Listing, Page, Record};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Grants {
-    /// The grants, those that have ended or expired but were not purged yet among them.
+    /// The grants, including those that have ended or expired but were not purged yet.
     pub records: Vec<Record>,
     /// Grants whose stored bodies cannot be read; they can be revoked like any other.
     pub damaged: Vec<Damaged>,
@@ -57,8 +57,8 @@ impl AuthorizationServer {
     }
 
     /// Stops serving a client, or serves it again; `false` if there is none. Its grants and its access tokens
-    /// stay as they are: [`revoke_client`](Self::revoke_client) ends them. No client undoes that by itself,
-    /// and a client whose deletion has begun stays as it is.
+    /// stay as they are: [`revoke_client`](Self::revoke_client) ends them. A client cannot undo this, and a
+    /// client whose deletion has begun stays as it is.
     ///
     /// # Errors
     /// The registry failed, or the server was built without a registrar.
@@ -101,15 +101,14 @@ impl AuthorizationServer {
         Ok(Grants { records, damaged, next })
     }
 
-    /// The place that a text names in the listing of this filter. `None` if it was written for another
-    /// filter, by a server with another [`cursor_key`](super::AuthorizationServerBuilder::cursor_key), or if
-    /// it is forged.
+    /// Reads a cursor for the listing of this filter. `None` if it was written for another filter, by a
+    /// server with another [`cursor_key`](super::AuthorizationServerBuilder::cursor_key), or if it is forged.
     #[must_use]
     pub fn cursor(&self, filter: &Filter, text: &str) -> Option<Cursor> {
         Cursor::parse(text, filter, &self.inner.cursor_key)
     }
 
-    /// The live grants that this user gave, all pages of them.
+    /// All live grants that this user gave.
     ///
     /// # Errors
     /// The store failed.

@@ -153,7 +153,7 @@ struct Inner {
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    /// What authenticates cursors.
+    /// The key that authenticates cursors.
     cursor_key: Secret,
     registration: Option<Box<Registration>>,
     process: OnceLock<Box<ProcessState>>,
@@ -233,16 +233,16 @@ impl AuthorizationServer {
         refusal.into_response()
     }
 
-    /// The same, as a page for the user.
+    /// Like [`refuse`](Self::refuse), but returns a page for the user.
     fn refuse_page(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> ErrorPage {
         let page = ErrorPage::from(&refusal);
         let _ = self.refuse(refusal, endpoint, about);
         page
     }
 
-    /// The same for endpoints with client authentication. A request without credentials gets no `Basic`
-    /// challenge, on which a browser would ask its user for a password. Only the request decides, so the
-    /// response does not reveal which clients exist.
+    /// Like [`refuse`](Self::refuse), for endpoints with client authentication. A request without credentials
+    /// gets no `Basic` challenge, on which a browser would ask its user for a password. Only the request
+    /// decides, so the response does not reveal which clients exist.
     fn refuse_client(
         &self,
         refusal: Refusal,
@@ -257,7 +257,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The same for a request whose form cannot be read.
+    /// Like [`refuse_client`](Self::refuse_client), for a request whose form cannot be read.
     fn refuse_unread(&self, refusal: Refusal, endpoint: Endpoint, request: &Request) -> Response {
         let response = self.refuse(refusal, endpoint, EventSubject::default().peer(request.peer));
         match request.headers.all("authorization").next() {
@@ -267,7 +267,7 @@ impl AuthorizationServer {
     }
 }
 
-/// The subject matter of an event.
+/// What an event is about.
 #[derive(Clone, Copy, Default)]
 struct EventSubject<'a> {
     client: Option<&'a ClientId>,
@@ -295,14 +295,15 @@ impl<'a> EventSubject<'a> {
         Self { cause: cause.map(|cause| cause as _), ..self }
     }
 
-    /// Everything from the grant.
+    /// The grant with its client and its user.
     fn of(grant: &'a Grant) -> Self {
         let (client, subject) = (Some(grant.client()), Some(grant.subject()));
         Self { client, grant: Some(grant.id()), subject, ..Self::default() }
     }
 }
 
-/// A server that a stranger chose is not part of this server.
+/// Whether this server or a part of the host failed. A failure to fetch a client's metadata document is not
+/// one: a stranger chose the URL.
 fn is_own_failure(reason: Reason) -> bool {
     let of_a_stranger = matches!(
         reason,

@@ -9,19 +9,19 @@ use super::config_error::ConfigError;
 use crate::client::ClientCertificates;
 use crate::client::auth::CertificateRules;
 
-/// What a server has of it.
+/// What the host configured for mutual TLS.
 #[derive(Default)]
 pub(super) struct MutualTls {
     /// Reads client certificates.
     pub(super) certificates: Option<Arc<dyn ClientCertificates>>,
     /// The base URL of the endpoints that request certificates, without a trailing slash.
     pub(super) aliases: Option<String>,
-    /// Whether the host hands certificates over, even if nothing here reads them.
+    /// Whether the host passes the certificate of each connection, even if nothing here reads it.
     is_handed_over: bool,
 }
 
 impl MutualTls {
-    /// Boxed, and `None` if nothing is looked up in it later.
+    /// Keeps the part that requests need; `None` if they need nothing.
     pub(super) fn into_used(self) -> Option<Box<Self>> {
         (self.certificates.is_some() || self.aliases.is_some()).then(|| Box::new(self))
     }
@@ -57,8 +57,8 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     }
 
     /// Says that the host provides the client's own certificate of each connection, and never that of a
-    /// proxy. Clients may have their tokens bound to it (RFC 8705 section 3). Where every token must have a
-    /// key, a token request without a DPoP proof is bound to the certificate that it shows.
+    /// proxy. Clients may have their tokens bound to it (RFC 8705 section 3). If every token must be bound to
+    /// a key, a token request without a DPoP proof gets tokens that are bound to its certificate.
     /// [`client_certificates`](Self::client_certificates) and
     /// [`mtls_endpoint_aliases`](Self::mtls_endpoint_aliases) imply it.
     pub fn certificate_bound_access_tokens(mut self) -> Self {

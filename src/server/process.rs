@@ -1,4 +1,4 @@
-//! The state of a server that is only in this process, and in no store.
+//! The state that a server keeps only in this process, and in no store.
 
 use std::sync::Mutex;
 
@@ -19,7 +19,7 @@ pub(super) struct ProcessState {
     pub(super) registrations: RegistrationLimiter,
     pub(super) undelivered: UndeliveredAnswers,
     pub(super) repeats: Repeats,
-    /// Where the next sweep continues its search for answers that can no longer be repeated.
+    /// Where the next sweep continues its search for stored responses that can no longer be repeated.
     pub(super) answers_from: Mutex<Option<GrantId>>,
 }
 

@@ -8,8 +8,8 @@ use super::setup::Options;
 use crate::base::Algorithm;
 use crate::client::{MessageSigning, RequestObjects};
 
-/// How long a refresh token that an earlier policy rotated must keep working (FAPI 2.0 Security Profile
-/// section 5.3.2.1, Note 1).
+/// The shortest time that a rotated refresh token must keep working (FAPI 2.0 Security Profile section
+/// 5.3.2.1, Note 1).
 const SHORTEST_LEEWAY: Duration = Duration::from_secs(30);
 
 impl<C, S> AuthorizationServerBuilder<C, S> {

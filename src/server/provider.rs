@@ -15,17 +15,17 @@ use crate::openid::{ClaimsSource, ClientMacs, OpenIdRules, PairwiseKey};
 #[derive(Default)]
 pub(super) struct ProviderSettings {
     pub(super) claims: Option<Arc<dyn ClaimsSource>>,
-    /// What signs with the secrets of clients.
+    /// Signs with client secrets (`HS256`).
     pub(super) macs: Option<&'static dyn ClientMacs>,
     pub(super) acr_values: Vec<String>,
     pub(super) display_values: Vec<String>,
-    /// None of a secret that is too short.
+    /// `Some(None)` if the secret is too short.
     pub(super) pairwise: Option<Option<PairwiseKey>>,
 }
 
 impl ProviderSettings {
-    /// The rules of a provider whose signer has keys for these algorithms, and whose host may open the
-    /// secrets of clients.
+    /// The rules of a provider; `None` without a claims source. `algorithms` are those of the signer's keys,
+    /// and `opens_secrets` says whether the host opens client secrets.
     pub(super) fn rules(
         &self,
         algorithms: Vec<Algorithm>,
@@ -63,7 +63,7 @@ impl AuthorizationServer {
             false if !pairwise => return Ok(Some(None)),
             false => match self.find_any_client(grant.client()).await? {
                 Some(client) => client,
-                // Its document cannot make it a pairwise client.
+                // A client with a metadata document never has pairwise identifiers.
                 None if DocumentUrl::is_claimed_by(grant.client()) => return Ok(Some(None)),
                 None => return Ok(None),
             },

@@ -1,4 +1,5 @@
-//! The pushed authorization request endpoint (RFC 9126), and visits of a pushed request.
+//! The pushed authorization request endpoint (RFC 9126), and the authorization requests that refer to a
+//! pushed one.
 
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::{AuthorizationServer, EventSubject};
@@ -42,7 +43,8 @@ impl AuthorizationServer {
         request: &Request,
     ) -> Result<pushed::RequestUri, Refusal> {
         let id = flow.client_id().clone();
-        // A proof without a nonce must use up nothing, so it is checked before the client's assertion.
+        // The client repeats a request whose proof lacks a nonce, so the proof is checked before the
+        // single-use assertion.
         let proven = self.check_proof(request, Endpoint::PushedAuthorizationRequest)?;
         let flow = flow.proving(proven.as_ref());
         let (next, assertion) = self.judge_client(request, flow).await?.split();

@@ -18,7 +18,8 @@ use crate::http::{Method, Request, Response};
 use crate::outbound::{ChosenBy, Outbound, OutboundRequest, ask};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
-/// How often the host's write to a client is retried. A client that changes itself in a loop must not win.
+/// How often the host's write to a client is retried: a client that changes itself in a loop must not be able
+/// to block it.
 pub(super) const HOST_RACES: usize = 1000;
 
 impl AuthorizationServer {
@@ -65,7 +66,7 @@ impl AuthorizationServer {
         Ok(information.into_response(200, &self.registration_url()))
     }
 
-    /// Load, decide, write; after a lost race, once more.
+    /// Load, decide, write. After a lost race it starts again.
     async fn change_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
@@ -98,7 +99,7 @@ impl AuthorizationServer {
         Ok(Response::empty(204).with("cache-control", "no-store"))
     }
 
-    /// The software statement, the host's policy, the terms: what may be registered.
+    /// Decides what may be registered: applies the software statement, the host's policy and the terms.
     async fn approve_metadata(
         &self,
         flow: AwaitClaims,
@@ -163,7 +164,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// Puts a client in another state, unless its deletion has begun; `false` if there is no such client.
+    /// Changes the state of a client, unless its deletion has begun; `false` if there is no such client.
     pub(super) async fn put_state(&self, id: &ClientId, state: ClientState) -> Result<bool, HostError> {
         self.registrar()?;
         for _ in 0..HOST_RACES {
@@ -234,7 +235,7 @@ fn claimed_id(request: &Request) -> Option<ClientId> {
     AwaitClient::parse(request).ok().map(|flow| flow.client_id().clone())
 }
 
-/// The limits of size and time for the document of a sector.
+/// The size limit of a sector identifier document; the next line is its deadline.
 const MAX_LIST: usize = 64 * 1024;
 const LIST_DEADLINE: Duration = Duration::from_secs(5);
 

@@ -1,5 +1,5 @@
-//! Which responses were repeated, so that an event can distinguish the first repeat from later ones. Known to
-//! this process only.
+//! The responses that this process repeated, so that an audit event can distinguish the first repeat from
+//! later ones.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::base::{Digest, after};
 #[derive(Debug)]
 pub(super) struct Repeats {
     leeway: Duration,
-    /// Until when a response can be repeated. Without room, a repeat counts as a later one, so a flood of
-    /// others cannot hide it.
+    /// Tokens whose response was repeated, until no further repeat is possible. When this is full, a repeat
+    /// counts as a later one, so a flood of other repeats cannot hide it.
     seen: Mutex<Bounded<Fingerprint>>,
 }
 
@@ -23,7 +23,7 @@ impl Repeats {
         Self { leeway, seen: Mutex::default() }
     }
 
-    /// Notes that the response for this token is repeated; whether that is the first time.
+    /// Records that the response for this token is repeated; `true` the first time.
     pub(super) fn is_first(&self, token: &Digest, now: DateTime<Utc>) -> bool {
         let name = token.fingerprint();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

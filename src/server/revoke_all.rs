@@ -1,4 +1,4 @@
-//! The end of grants by the host: one, or all that a filter finds.
+//! The host ends grants: one, or all that a filter finds.
 
 use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
@@ -31,12 +31,12 @@ impl AuthorizationServer {
         Ok(true)
     }
 
-    /// The only way to end a grant: without a condition, so no other write can win over it.
+    /// Every end of a grant is written here, unconditionally, so no concurrent write can win over it.
     pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<Committed, Fault> {
         Ok(self.call(HostCall::EndGrants, self.inner.store.end(tombstone)).await.ok_or(Fault::Deadline)??)
     }
 
-    /// The columns of a record whose body cannot be read.
+    /// The columns of this grant's record, if its body cannot be read.
     async fn damaged(&self, id: GrantId) -> Result<Option<Damaged>, Fault> {
         let before = u128::from_be_bytes(*id.as_bytes()).checked_sub(1);
         let first = Page::first(1);
@@ -45,7 +45,8 @@ impl AuthorizationServer {
         Ok(found.into_iter().find(|damaged| damaged.id == id))
     }
 
-    /// Ends every grant of a subject; how many. After an error, call again: what has ended stays ended.
+    /// Ends every grant of a subject, and returns how many ended. After an error, call again: what has ended
+    /// stays ended.
     ///
     /// # Errors
     /// The store failed midway.
@@ -53,7 +54,8 @@ impl AuthorizationServer {
         self.revoke_all(&Filter::subject(subject.clone())).await
     }
 
-    /// Ends every grant of a client; how many. After an error, call again: what has ended stays ended.
+    /// Ends every grant of a client, and returns how many ended. After an error, call again: what has ended
+    /// stays ended.
     ///
     /// # Errors
     /// The store failed midway.
@@ -61,9 +63,9 @@ impl AuthorizationServer {
         self.revoke_all(&Filter::client(client.clone())).await
     }
 
-    /// Ends every grant that the filter finds, a slice at a time; how many. After an error, call again: what
-    /// has ended stays ended. A grant that is approved concurrently may remain, so lock a user out first.
-    /// Records that cannot be read end, too.
+    /// Ends every grant that the filter finds, a slice at a time, and returns how many ended. After an error,
+    /// call again: what has ended stays ended. A grant that is approved concurrently may remain, so lock a
+    /// user out first. Records that cannot be read end, too.
     ///
     /// # Errors
     /// The store failed midway.
@@ -90,7 +92,8 @@ impl AuthorizationServer {
         self.end_each(&tombstones, tombstones.len()).await
     }
 
-    /// Ends grants, of which the first ones were open and the others had ended before; how many it ended.
+    /// Ends grants: the first `open` of them are live, the others had ended before. Returns how many it
+    /// ended.
     pub(super) async fn end_each(&self, tombstones: &[Tombstone], open: usize) -> Result<u64, Fault> {
         if tombstones.is_empty() {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! The configuration as the host gave it, checked and put together.
+//! Checks the host's configuration, and assembles the server.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -34,7 +34,7 @@ use crate::trust::Dpop;
 static CLOCK: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(SystemClock));
 static ENTROPY: LazyLock<Arc<dyn Entropy>> = LazyLock::new(|| Arc::new(SystemEntropy));
 
-/// Everything that has a default.
+/// All the settings that have a default.
 pub(super) struct Options {
     pub(super) issuer: String,
     pub(super) loopback: bool,
@@ -120,7 +120,7 @@ impl Options {
         }
     }
 
-    /// Checks it, and puts the server together.
+    /// Checks the configuration, and assembles the server.
     pub(super) fn build(
         mut self,
         clients: Arc<dyn ClientRegistry>,

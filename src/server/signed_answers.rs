@@ -12,10 +12,10 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// Signs introspection answers (RFC 9701) for clients that ask with `Accept:
-    /// application/token-introspection+jwt`, with RS256, and for those that registered an
-    /// `introspection_signed_response_alg`, with that. Needs a [`token_signer`](Self::token_signer) with a
-    /// key for it.
+    /// Signs introspection responses (RFC 9701): with RS256 for clients that ask by
+    /// `Accept: application/token-introspection+jwt`, and with the registered algorithm for clients that have
+    /// an `introspection_signed_response_alg`. Needs a [`token_signer`](Self::token_signer) with a key for
+    /// it.
     pub fn sign_introspection_answers(mut self) -> Self {
         self.options.signed_answers.introspection = true;
         self

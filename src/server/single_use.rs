@@ -11,9 +11,9 @@
 //! A retry may also arrive before the first request is known to be gone. So requests with the same identifier
 //! take turns, and each knows the outcome of those before it.
 //!
-//! If the guard fails without saying whether it marked, the server does not ask again, because another
-//! request may have been first. The response is 503, and the retry passes if the guard says that it is the
-//! first.
+//! If the guard fails, it may or may not have marked the identifier. The server then does not accept it,
+//! because another request may have used it first: the response is 503, and a retry succeeds if the guard
+//! says that it is the first use.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +31,7 @@ use crate::store::{ReplayGuard, ReplayKey};
 
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
-    /// Identifiers that were marked without a response, and until when they are valid.
+    /// Identifiers that were marked although no response was sent, each with the end of its validity.
     given_back: Mutex<Bounded<ReplayKey>>,
     turns: Turns<ReplayKey>,
 }
@@ -45,14 +45,14 @@ impl SingleUse {
         self.guard.clone()
     }
 
-    /// Takes a released identifier; whether it was there and still valid. Only one of several callers gets
-    /// it.
+    /// Takes back a released identifier; `true` if it was released and is still valid. Only one of several
+    /// callers gets it.
     fn takes_back(&self, key: ReplayKey, now: DateTime<Utc>) -> bool {
         self.given_back().remove(&key).is_some_and(|until| now < until)
     }
 
     fn give_back(&self, key: ReplayKey, until: DateTime<Utc>, now: DateTime<Utc>) {
-        // Without room, a retry counts as a replay.
+        // When this is full, a retry counts as a replay.
         self.given_back().insert(key, until, now);
     }
 
@@ -61,14 +61,14 @@ impl SingleUse {
     }
 }
 
-/// The single use of an identifier. If dropped without a response, it releases it.
+/// The single use of an identifier. Dropping it before the response is sent releases the identifier.
 pub(super) struct Reservation<'a> {
     all: &'a SingleUse,
     key: ReplayKey,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
     is_answered: bool,
-    /// Ends last, after its outcome is known.
+    /// Dropped last, after the outcome is recorded.
     _turn: Turn<'a, ReplayKey>,
 }
 
@@ -106,7 +106,7 @@ impl AuthorizationServer {
         Ok(reply)
     }
 
-    /// The single use of an identifier; it is refused for this reason if it was used before.
+    /// Reserves an identifier for its single use; refuses with `replayed` if it was used before.
     pub(super) async fn use_once(
         &self,
         key: ReplayKey,
@@ -125,10 +125,10 @@ impl AuthorizationServer {
         }
     }
 
-    /// Marks it as used; whether this is the first use.
+    /// Marks an identifier as used; `true` if this is the first use.
     pub(super) async fn is_first_use(&self, key: &ReplayKey, until: DateTime<Utc>) -> Result<bool, Refusal> {
         let guard = self.inner.one_time.guard.as_ref().ok_or(Reason::NotConfigured)?;
-        // Until no node accepts it any more, not even one whose clock is behind.
+        // Remembered until no node accepts the identifier, not even one whose clock is behind.
         let kept = after(until, KEPT);
         let first = self.call(HostCall::FirstUse, guard.first_use(key, kept, self.now())).await;
         Ok(first.ok_or(Fault::Deadline)?.map_err(Fault::from)?)

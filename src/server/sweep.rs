@@ -12,8 +12,8 @@ use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
 use crate::trust::times::CLOCK_SKEW;
 
-/// How long expired records are kept. Nodes whose clocks differ by up to twice [`CLOCK_SKEW`] disagree on
-/// what has expired until then.
+/// How long expired records are kept: for that long, nodes whose clocks differ by up to twice [`CLOCK_SKEW`]
+/// can disagree on what has expired.
 pub(super) const KEPT: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
 
 /// How often clients are swept, which reads them all.
@@ -24,8 +24,8 @@ const PAGES_LOOKED_THROUGH: usize = 50;
 
 impl AuthorizationServer {
     /// Removes records that can no longer be used or replayed, in small slices with longer pauses between
-    /// them; how many. It also erases kept responses that can no longer be repeated: each call looks through
-    /// 10,000 grants, and the next one continues there.
+    /// them, and returns how many. It also erases stored responses that can no longer be repeated: each call
+    /// searches 10,000 grants, and the next call continues there.
     ///
     /// # Errors
     /// The store failed; what was removed stays removed.
@@ -51,7 +51,7 @@ impl AuthorizationServer {
                 let version = record.version();
                 let Some(next) = record.into_grant().without_old_answers(now, policy) else { continue };
                 match self.commit(&Write::replace(version, next, now)).await {
-                    // A concurrent write has kept a newer response, or none.
+                    // A concurrent write has replaced or removed the stored response.
                     Outcome::Committed(_) | Outcome::Conflict => {}
                     Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault),
                 }
@@ -127,14 +127,14 @@ struct Pace {
 
 impl Pace {
     const START: Self = Self { rows: 50 };
-    /// A flush takes time, even for a small write.
+    /// A smaller slice would not be faster: each write pays for a flush.
     const FEWEST: u32 = 25;
     const MOST: u32 = 500;
 
     /// How long a slice should take.
     const GOAL: Duration = Duration::from_millis(1);
 
-    /// The pause and the size that follow a slice of this duration.
+    /// The pace after a slice that took this long.
     fn after(self, took: Duration) -> Self {
         let rows = match took {
             _ if took > Self::GOAL * 2 => self.rows / 2,
@@ -144,7 +144,7 @@ impl Pace {
         Self { rows: rows.clamp(Self::FEWEST, Self::MOST) }
     }
 
-    /// At least two thirds of the time are left to requests.
+    /// The pause after a slice that took this long. At least two thirds of the time are left to requests.
     fn pause(took: Duration) -> Duration {
         (took * 2).clamp(Self::GOAL, Duration::from_secs(1))
     }

@@ -31,9 +31,11 @@ impl AuthorizationServer {
         }
     }
 
-    /// The futures of rare cases are boxed, here and in what this calls: every request moves the largest one.
+    /// The futures of rare cases are boxed, here and in the functions that this calls: otherwise every
+    /// request would carry the size of the largest one.
     async fn drive_token(&self, flow: token::AwaitClient, request: &Request) -> Result<TokenReply, Refusal> {
-        // A proof without a nonce must use up nothing, so it is checked before the client's assertion.
+        // The client repeats a request whose proof lacks a nonce, so the proof is checked before the
+        // single-use assertion.
         let proven = self.check_proof(request, Endpoint::Token)?;
         let flow = flow.proving(proven.as_ref());
         if let Some(named) = flow.named_grant() {
@@ -60,7 +62,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// A code of either kind or a refresh token: load, decide, write; after a lost race, once more.
+    /// Redeems a code, a device code or a refresh token: load, decide, write. After a lost race it starts
+    /// again.
     async fn redeem(&self, flow: &AwaitGrant, peer: Option<IpAddr>) -> Result<TokenReply, Refusal> {
         let about = EventSubject::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
         let mut lost = match flow.is_code() {
@@ -114,7 +117,7 @@ impl AuthorizationServer {
                     let what = match &opened {
                         Ok(_) if flow.is_code() => Some(EventKind::TokensIssued),
                         Ok(_) => Some(EventKind::Refreshed),
-                        // A poll that came too early, which only changed the time of the next one.
+                        // A device polled too early; the write only changed the time of its next poll.
                         Err(_) => None,
                     };
                     let about = EventSubject { subject: Some(next.subject()), ..about };
@@ -137,7 +140,7 @@ impl AuthorizationServer {
         Err(Reason::Contended.into())
     }
 
-    /// A new grant that issues at once.
+    /// A new grant whose tokens are issued at once.
     pub(super) async fn issue_new_grant(&self, flow: &AwaitSecrets) -> Result<TokenReply, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = match flow.decide(self.fresh_secrets(), &self.facts()) {

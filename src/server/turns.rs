@@ -42,7 +42,7 @@ impl<K> fmt::Debug for Turns<K> {
 }
 
 impl<K: Copy + Eq + Hash> Turns<K> {
-    /// Waits for the turn of this key. A dropped future leaves the queue.
+    /// Waits for a turn with this key. A dropped future leaves the queue.
     pub(super) async fn take(&self, key: K) -> Turn<'_, K> {
         let turn = self.line_up(key);
         poll_fn(|context| turn.poll(context)).await;
@@ -67,7 +67,8 @@ impl<K: Copy + Eq + Hash> Turns<K> {
     }
 }
 
-/// A place in a line: the turn itself, once [`Turns::take`] is over. It ends when it is dropped.
+/// A place in the queue of a key, and the turn itself once [`Turns::take`] returns it. Dropping it ends the
+/// turn.
 pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
     turns: &'a Turns<K>,
     key: K,
@@ -155,7 +156,7 @@ mod tests {
             let mut second = pin!(turns.take(1));
             assert!(poll(second.as_mut()).is_none() && poll(third.as_mut()).is_none());
             drop(first);
-            // It got the turn, but was dropped before it noticed.
+            // The turn was given to a waiter that was dropped before it was polled again.
         }
         assert!(poll(third.as_mut()).is_some());
         assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));

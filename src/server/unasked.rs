@@ -25,10 +25,11 @@ pub enum Unasked {
 const PAGES: usize = 5;
 
 impl Consent {
-    /// What this user granted this client on your page, by your own records: a scope, and single claims by
-    /// name. [`approve_remembered`](Self::approve_remembered) considers it in addition to live grants. A
-    /// client that only authenticates the user has no live grant minutes after a sign-in, so a host that
-    /// never wants to ask twice keeps such a record, and deletes it when the user revokes the access.
+    /// What this user granted this client on your page, according to your own records: a scope, and
+    /// individual claims by name. [`approve_remembered`](Self::approve_remembered) considers it in addition
+    /// to live grants. A client that only authenticates the user has no live grant minutes after a sign-in,
+    /// so a host that never wants to ask twice keeps such a record, and deletes it when the user revokes the
+    /// access.
     ///
     /// It is trusted: what it names is granted without a page. It applies only to requests without resources.
     pub fn granted_before(mut self, scope: &Scope, claims: &[&str]) -> Self {
@@ -79,7 +80,7 @@ impl Consent {
                     self.server.answer_error(self.state.unknown(&fault), &client).await,
                 );
             }
-            // The safe choice.
+            // If the store cannot say, asking the user is the safe choice.
             Err(_) => return Unasked::Ask(self),
         }
         if self.state.is_nothing(self.server.rules()) {

@@ -23,7 +23,7 @@ use crate::grant::GrantId;
 pub(super) struct UndeliveredAnswers {
     leeway: Duration,
     turns: Turns<GrantId>,
-    /// How many are lost, so that a server that loses nothing takes no lock.
+    /// How many lost responses are remembered, so that a server that has lost none takes no lock.
     count: AtomicUsize,
     lost: Mutex<Bounded<GrantId>>,
 }
@@ -33,8 +33,8 @@ impl UndeliveredAnswers {
         Self { leeway, turns: Turns::default(), count: AtomicUsize::new(0), lost: Mutex::default() }
     }
 
-    /// Watches one redemption, after those of the same grant in progress. Two concurrent retries both know,
-    /// and both get the same tokens.
+    /// Watches one redemption, once those of the same grant in progress are over. Two concurrent retries both
+    /// learn of the loss, and both get the same tokens.
     pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Delivery<'_> {
         let known = self.knows(grant, now);
         let turn = self.turns.take(grant).await;
@@ -63,21 +63,22 @@ impl UndeliveredAnswers {
     }
 }
 
-/// Remembers its grant when it is dropped, unless the response was sent or nothing was written.
+/// One redemption. Dropping it records its response as lost, unless the response was sent or nothing was
+/// written.
 #[derive(Debug)]
 pub(super) struct Delivery<'a> {
     all: &'a UndeliveredAnswers,
     grant: GrantId,
-    /// Whether it was known when the request arrived: another retry may have been answered since.
+    /// Whether the loss was known when the request arrived: another retry may have been answered since.
     known: bool,
-    /// Since when something may have been written.
+    /// The time of the first write that may have happened.
     writing: Option<DateTime<Utc>>,
-    /// Ends last, after the loss is known.
+    /// Dropped last, after the loss is recorded.
     _turn: Turn<'a, GrantId>,
 }
 
 impl Delivery<'_> {
-    /// Whether an earlier response was never sent. To be asked before each decision.
+    /// Whether an earlier response was never sent. Call it before each decision.
     pub(super) fn was_unanswered(&self, now: DateTime<Utc>) -> bool {
         self.known || self.all.knows(self.grant, now)
     }
@@ -92,7 +93,7 @@ impl Delivery<'_> {
         self.writing = None;
     }
 
-    /// The answer is on its way.
+    /// The response is about to be sent.
     pub(super) fn answered(mut self) {
         self.writing = None;
         self.all.forget(self.grant);
@@ -127,7 +128,7 @@ mod tests {
         }
     }
 
-    /// One that does not have to wait.
+    /// Watches without having to wait.
     fn watch(all: &UndeliveredAnswers, grant: GrantId, second: i64) -> Delivery<'_> {
         poll(pin!(all.watch(grant, at(second)))).unwrap()
     }

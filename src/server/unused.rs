@@ -1,4 +1,4 @@
-//! The end of unused clients, and of clients whose deletion was interrupted.
+//! Removes unused clients, and clients whose deletion was interrupted.
 
 use chrono::TimeDelta;
 
@@ -11,11 +11,11 @@ use crate::store::{Filter, Page};
 
 impl AuthorizationServer {
     /// Removes clients whose deletion was interrupted, and self-registered clients that have expired or are
-    /// [unused](crate::Registration::unused_after); how many. It reads every client, so once an hour is often
-    /// enough; [`keep_sweeping`](Self::keep_sweeping) does that.
+    /// [unused](crate::Registration::unused_after), and returns how many. It reads every client, so once an
+    /// hour is often enough; [`keep_sweeping`](Self::keep_sweeping) does that.
     ///
-    /// A client that a user connects for the first time at this very moment may be removed, too; the user
-    /// then connects it again. An unreadable client stays, and is audited.
+    /// A client that a user is just connecting for the first time may be removed, too; the user then connects
+    /// it again. An unreadable client stays, and is audited.
     ///
     /// # Errors
     /// The registry or the store failed; what was removed stays removed.
@@ -48,7 +48,7 @@ impl AuthorizationServer {
     async fn is_over(&self, client: &Client) -> Result<bool, HostError> {
         match client.state() {
             ClientState::Ending => return Ok(true),
-            // The host's decision stays on record.
+            // The host disabled the client, and that decision stays on record.
             ClientState::Disabled => return Ok(false),
             ClientState::Active if !client.is_self_registered() => return Ok(false),
             ClientState::Active if !client.is_served(self.now()) => return Ok(true),
@@ -64,7 +64,7 @@ impl AuthorizationServer {
         Ok(!self.has_grants(client).await?)
     }
 
-    /// Whether there is a grant of this client, ended or not. A page may be empty and not the last.
+    /// Whether there is a grant of this client, ended or not. An empty page is not necessarily the last one.
     async fn has_grants(&self, client: &Client) -> Result<bool, Fault> {
         let filter = Filter::client(client.id().clone());
         let mut page = Page::first(1);

@@ -35,7 +35,7 @@ impl AuthorizationServer {
         let refused = |refusal: Refusal, access: Option<&Access>| {
             let about = access.map(about).unwrap_or_default().peer(request.peer);
             let reason = refusal.reason();
-            // The guard knows the right challenge.
+            // Only audited here: the response is the guard's, with the right challenge.
             drop(self.refuse(refusal, Endpoint::UserInfo, about));
             guard.answer(reason, &needed, request)
         };
@@ -92,8 +92,8 @@ impl AuthorizationServer {
         Ok((client, claims))
     }
 
-    /// Reads the claims for a response's `id_token`, and the secret that signs it, if any. This is before the
-    /// write, so a failing user database uses up no code.
+    /// Reads the claims for a response's `id_token`, and the secret that signs it, if any. Runs before the
+    /// write, so that a failing user database does not cost the client its code.
     pub(super) async fn prepare_id_token(
         &self,
         id_token: &mut IdToken,
@@ -141,7 +141,7 @@ impl AuthorizationServer {
     }
 }
 
-/// Verifies the server's own tokens. A guard that held the server would keep it alive for ever.
+/// Verifies the server's own tokens. The guard is part of the server, so a strong reference would be a cycle.
 struct OwnTokens(Weak<Inner>);
 
 #[async_trait]
@@ -164,7 +164,7 @@ impl TokenVerifier for OwnTokens {
     }
 }
 
-/// Moves the token of a form (RFC 6750 section 2.2), which OpenID Connect allows here, to the header.
+/// Moves a token in the form body (RFC 6750 section 2.2), which OpenID Connect allows here, to the header.
 fn token_of_form(request: &Request) -> Option<Request> {
     if request.headers.all("authorization").next().is_some() {
         return None;

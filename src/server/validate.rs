@@ -32,7 +32,7 @@ pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, Config
         _ => return Err(ConfigError::IssuerNotHttps),
     }
     let path = uri.path().as_str().trim_end_matches('/');
-    // A router would take such a segment for a pattern.
+    // A router would read such a segment as a pattern.
     match path.split('/').any(|segment| segment.starts_with([':', '*'])) {
         true => Err(ConfigError::IssuerPath),
         false => Ok(path.to_owned()),
@@ -82,7 +82,7 @@ pub(super) fn known_resources(
     if errors.is_empty() { Ok(known) } else { Err(errors) }
 }
 
-/// Types without a name, or that only a resource knows.
+/// Detail types without a name, and types that a resource names but the server does not know.
 pub(super) fn validate_details(
     types: &DetailTypes,
     resources: &[KnownResource],
@@ -124,7 +124,7 @@ pub(super) fn validate_documents(
     zero.chain(disorder).chain(validate_terms(&documents.terms, serves, scope, true))
 }
 
-/// A provider whose clients could not verify its tokens, or not for long enough.
+/// Finds settings under which clients could not verify an `id_token`, or not for its whole lifetime.
 pub(super) fn validate_openid(
     openid: &OpenIdRules,
     profile: &Switches,

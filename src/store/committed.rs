@@ -1,28 +1,28 @@
-//! [`Committed`]: the proof that one write took effect, by its name.
+//! [`Committed`]: the proof that one particular write took effect.
 
 use super::{Tombstone, Write};
 use crate::error::{Reason, Refusal};
 use crate::grant::GrantId;
 
-/// Proof that one [`Write`], or the end of one grant, took effect. It names the grant and the version, and
-/// what is sealed for another write stays sealed.
+/// Proof that one [`Write`], or the end of one grant, took effect. It names the grant and the version, so it
+/// cannot open what was sealed for another write.
 #[derive(Debug)]
 #[must_use]
 pub struct Committed(WriteName);
 
-/// What tells a write from all others: a grant has each version once.
+/// Identifies a write: a grant has each version only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WriteName {
     grant: GrantId,
-    /// `None` is its end, which has no version of its own.
+    /// `None` for the end of a grant, which has no version of its own.
     version: Option<u64>,
 }
 
 impl WriteName {
-    /// Compares with what a store has proven.
+    /// Compares the write with a proof from the store.
     ///
     /// # Errors
-    /// The proof is of another write: the store, or the driver, took one for the other.
+    /// The proof is of another write: the store or the driver has confused the two.
     pub(crate) fn check(self, proof: Committed) -> Result<(), Refusal> {
         match self == proof.0 {
             true => Ok(()),
@@ -37,7 +37,7 @@ impl Write {
         WriteName { grant: self.id(), version: Some(self.next().version()) }
     }
 
-    /// Asserts that this write took effect, its condition included. Stores call it, and nothing else does.
+    /// Asserts that the condition held and the write took effect. Only stores call it.
     pub fn committed(&self) -> Committed {
         Committed(self.name())
     }
@@ -49,7 +49,7 @@ impl Tombstone {
         WriteName { grant: self.id(), version: None }
     }
 
-    /// Asserts that the grant has ended, or is not there. Stores call it, and nothing else does.
+    /// Asserts that the grant has ended, or does not exist. Only stores call it.
     pub fn committed(&self) -> Committed {
         Committed(self.name())
     }

@@ -12,16 +12,16 @@ use crate::grant::{Grant, GrantId, SessionId, Subject};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
-    /// Only this subject's.
+    /// Only the grants of this subject.
     pub subject: Option<Subject>,
-    /// Only this client's.
+    /// Only the grants of this client.
     pub client: Option<ClientId>,
-    /// Only those that began in this session, which has not ended since.
+    /// Only the grants that began in this session, unless it has ended since.
     pub session: Option<SessionId>,
 }
 
 impl Filter {
-    /// The grants in the name of this subject.
+    /// The grants of this subject.
     #[must_use]
     pub fn subject(subject: Subject) -> Self {
         Self { subject: Some(subject), ..Self::default() }
@@ -39,14 +39,14 @@ impl Filter {
         Self { subject: Some(subject), client: Some(client), session: None }
     }
 
-    /// The grants that began in this session of the host. No user has many: a store that has no index of
-    /// sessions has to look at every grant for each logout.
+    /// The grants that began in this session of the host. There are only a few, but a store without an index
+    /// of sessions has to read every grant for each logout.
     #[must_use]
     pub fn session(session: SessionId) -> Self {
         Self { session: Some(session), ..Self::default() }
     }
 
-    /// Whether a grant is one of them.
+    /// Whether a grant matches the filter.
     #[must_use]
     pub fn matches(&self, grant: &Grant) -> bool {
         self.subject.as_ref().is_none_or(|s| s == grant.subject())
@@ -59,9 +59,9 @@ impl Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// Behind this id; `None` is from the beginning.
+    /// Only ids after this one; `None` is from the beginning.
     pub after: Option<GrantId>,
-    /// The most records of a page; at least one.
+    /// The maximum number of records on a page; at least one.
     pub limit: u32,
 }
 
@@ -72,7 +72,7 @@ impl Page {
         Self { after: None, limit: limit.max(1) }
     }
 
-    /// The records behind this one.
+    /// The records after this one.
     #[must_use]
     pub fn after(self, id: GrantId) -> Self {
         Self { after: Some(id), ..self }
@@ -87,22 +87,22 @@ pub struct Listing {
     pub records: Vec<Record>,
     /// Records of the page whose bodies cannot be read. They still end and expire like any other.
     pub damaged: Vec<Damaged>,
-    /// Where the next page begins, if there is one. A page may be empty and not the last.
+    /// Where the next page begins, if there is one. An empty page is not necessarily the last one.
     pub next: Option<GrantId>,
 }
 
-/// A record whose body cannot be read: damaged, or written by a later version. This is what the columns
-/// beside it say.
+/// A record whose body cannot be read: damaged, or written by a later version. The fields are those of the
+/// columns beside the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damaged {
     /// The primary key.
     pub id: GrantId,
-    /// Whose grant it is; the empty text where the store cannot tell.
+    /// The client of the grant; empty if the store does not know.
     pub client: ClientId,
-    /// In whose name it acts; a user with the empty name where the store cannot tell.
+    /// The subject of the grant; a user with an empty name if the store does not know.
     pub subject: Subject,
-    /// From when on the record can be purged.
+    /// When the record can be purged.
     pub expires: DateTime<Utc>,
     /// What is wrong with the body, for the host's log.
     pub why: String,
@@ -123,14 +123,14 @@ impl Damaged {
 }
 
 impl Listing {
-    /// A page from at most `limit + 1` records in the order of their ids: the last one only tells that
+    /// A page from at most `limit + 1` records in the order of their ids: the last one only shows that
     /// another page follows.
     #[must_use]
     pub fn of(records: Vec<Record>, page: Page) -> Self {
         Self::of_rows(records.into_iter().map(Ok), page)
     }
 
-    /// The same, where the bodies of some cannot be read.
+    /// Like [`of`](Self::of), for rows of which some bodies cannot be read.
     #[must_use]
     pub fn of_rows(rows: impl IntoIterator<Item = Result<Record, Damaged>>, page: Page) -> Self {
         let mut listing = Self::default();
@@ -153,15 +153,14 @@ impl Listing {
         listing
     }
 
-    /// Without the records that an index found and the filter does not want: some are no longer what the
-    /// index says.
+    /// Removes the records that an index found but the filter does not match: an index may be out of date.
     #[must_use]
     pub fn matching(mut self, filter: &Filter) -> Self {
         self.records.retain(|record| filter.matches(record.grant()));
         self
     }
 
-    /// Whether there is nothing on the page. Another one may follow all the same.
+    /// Whether the page is empty. Another page may still follow.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.damaged.is_empty()

@@ -1,4 +1,4 @@
-//! [`MemoryStore`]: grants in memory, gone with the process. Sharded, bounded, and purging as it goes.
+//! [`MemoryStore`]: grants in memory, lost when the process ends. Sharded, bounded, and self-purging.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -15,42 +15,47 @@ use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, 
 use crate::base::secret::Fingerprint;
 use crate::grant::{GrantId, SessionId};
 
-/// The number of shards: a million grants are a thousand a shard, and no lock is held for long.
+/// The number of shards: with a million grants, each shard has about a thousand, and no lock is held for
+/// long.
 const SHARDS: usize = 1024;
 
-/// Grants in memory. For one process whose tokens may die with it, for tests, and as a model for stores.
+/// Grants in memory. For a single process whose tokens may end with it, for tests, and as a model for other
+/// stores.
 ///
-/// A shard drops what has expired when it has doubled since it last did, so memory follows the live grants
-/// without a call of [`purge`](TokenStore::purge). There is no index but those of user codes and sessions: a
-/// page of another listing walks grants until it is full.
+/// A shard drops expired grants whenever it has doubled since the last time, so memory follows the number of
+/// live grants even without [`purge`](TokenStore::purge). Only user codes and sessions have an index: a page
+/// of any other listing walks through the grants until it is full.
 pub struct MemoryStore {
     shards: Box<[RwLock<Shard>]>,
     /// Allocated at its first use: with many tenants, most need none.
     beside: OnceLock<Box<Beside>>,
-    /// The most grants that a shard holds.
+    /// The maximum number of grants in a shard.
     limit: usize,
-    /// The shard at which the next purge goes on.
+    /// The shard where the next purge continues.
     next_purge: AtomicUsize,
 }
 
 /// What is kept beside the grants.
 struct Beside {
-    /// Which grant waits under a user code. Locked within a shard, never around one.
+    /// The grant that waits under each user code. Lock it while holding a shard's lock, never the other way
+    /// round.
     waiting: Mutex<HashMap<UserCodeDigest, GrantId>>,
-    /// Which grants began in a session. Locked within a shard, never around one.
+    /// The grants that began in each session. Lock it while holding a shard's lock, never the other way
+    /// round.
     sessions: Mutex<HashMap<SessionId, BTreeSet<GrantId>>>,
     replays: Box<[RwLock<Replays>]>,
 }
 
 struct Shard {
     rows: HashSet<Row, BuildHasherDefault<IdHasher>>,
-    /// Purge when it holds this many.
+    /// The number of grants at which the shard purges itself.
     purge_at: usize,
-    /// Nothing in it has expired before then, so there is no need to look.
+    /// No grant in it expires earlier, so a purge before then can skip the shard.
     soonest: DateTime<Utc>,
 }
 
-/// Until when each key counts as seen, in microseconds. Half of a key is enough, and takes less memory.
+/// When each key expires, in microseconds. Half of a key is enough to distinguish keys, and takes less
+/// memory.
 type Replays = HashMap<Fingerprint, i64>;
 
 impl Default for Shard {
@@ -59,7 +64,7 @@ impl Default for Shard {
     }
 }
 
-/// A record that is found by its id; the id is kept once, within it.
+/// A record that is hashed by its id, so the id is stored only once, within the record.
 struct Row(Record);
 
 impl Borrow<GrantId> for Row {
@@ -81,7 +86,7 @@ impl PartialEq for Row {
 }
 impl Eq for Row {}
 
-/// A grant id is random already: its bytes are its hash.
+/// A grant id is already random, so its bytes serve as the hash.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -99,11 +104,11 @@ impl Hasher for IdHasher {
     }
 }
 
-/// The least number of grants in a shard before it purges itself.
+/// The minimum number of grants before a shard purges itself.
 const PURGE_FROM: usize = 16;
 
 impl MemoryStore {
-    /// A store for at most four million grants, a gigabyte or so.
+    /// A store for at most four million grants, about a gigabyte.
     #[must_use]
     pub fn new() -> Self {
         Self::with_limit(4_000_000)
@@ -116,8 +121,8 @@ impl MemoryStore {
         Self::sharded(SHARDS, limit)
     }
 
-    /// A store for at most sixty thousand grants under one lock, which takes next to no memory while it is
-    /// empty: for one of many [tenants](crate::tenants).
+    /// A store for at most sixty thousand grants under one lock. It takes almost no memory while it is empty,
+    /// for a server with many [tenants](crate::tenants).
     #[must_use]
     pub fn small() -> Self {
         Self::sharded(1, 60_000)
@@ -132,7 +137,7 @@ impl MemoryStore {
         }
     }
 
-    /// Allocates it if there is none yet.
+    /// The part beside the grants, allocated if there is none yet.
     fn beside(&self) -> &Beside {
         self.beside.get_or_init(|| {
             let shards = REPLAY_SHARDS.min(self.shards.len());
@@ -144,7 +149,7 @@ impl MemoryStore {
         })
     }
 
-    /// How many grants it holds, the expired that were not purged yet among them.
+    /// How many grants it holds, including expired ones that were not purged yet.
     #[must_use]
     pub fn len(&self) -> usize {
         let lengths = self.shards.iter().map(|s| s.read().unwrap_or_else(PoisonError::into_inner).rows.len());
@@ -162,8 +167,8 @@ impl MemoryStore {
         shard.rows.get(&id).map(|row| row.0.clone())
     }
 
-    /// By the first bits, so that the shards are in the order of the ids; the last eight bytes are the hash
-    /// within one.
+    /// The shard of an id, by its first bits, so that the shards are in the order of the ids. The last eight
+    /// bytes are the hash within a shard.
     fn shard_of(&self, id: GrantId) -> usize {
         let [first, second, ..] = id.as_bytes();
         (usize::from(u16::from_be_bytes([*first, *second])) * self.shards.len()) >> 16
@@ -177,7 +182,7 @@ impl MemoryStore {
         self.beside().sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves a grant from one user code to another; `false` if another grant waits under that one.
+    /// Moves a grant from one user code to another; `false` if another grant has the new one.
     fn moved(&self, id: GrantId, from: Option<UserCodeDigest>, to: Option<UserCodeDigest>) -> bool {
         if from == to {
             return true;
@@ -209,14 +214,14 @@ impl MemoryStore {
         }
     }
 
-    /// The grants of a session behind an id.
+    /// The grants of a session after an id.
     fn of_session(&self, session: SessionId, after: Option<GrantId>) -> Vec<GrantId> {
         let sessions = self.sessions();
         let grants = sessions.get(&session).into_iter().flatten();
         grants.copied().filter(|id| after.is_none_or(|after| after < *id)).collect()
     }
 
-    /// Frees the user codes of records that are gone, and takes them out of their sessions.
+    /// Frees the user codes of removed records, and removes these from their sessions.
     fn freed(&self, gone: &[Row]) {
         for row in gone {
             let grant = row.0.grant();
@@ -230,15 +235,15 @@ impl MemoryStore {
     }
 }
 
-/// By what a record is found: its version, its user code and its session.
+/// The version, the user code and the session of a record.
 fn keys(row: &Row) -> (u64, Option<UserCodeDigest>, Option<SessionId>) {
     let Row(record) = row;
     (record.version(), record.grant().user_code(), record.grant().session())
 }
 
-/// What goes is handed to the caller, to be freed when the lock is.
+/// Removed rows are returned to the caller, which frees them after the lock is released.
 impl Shard {
-    /// Takes out what has expired, if the shard is full or has doubled since it last did.
+    /// Removes expired rows, if the shard is full or has doubled since the last time.
     fn make_room(&mut self, now: DateTime<Utc>, limit: usize) -> Vec<Row> {
         match self.rows.len() < self.purge_at.min(limit) {
             true => Vec::new(),
@@ -267,7 +272,7 @@ impl Shard {
                 over
             });
             gone.extend(expired.take(limit));
-            // Only who has seen all of it knows.
+            // The earliest expiry is only known if all rows were visited.
             if gone.len() < limit {
                 self.soonest = soonest;
             }
@@ -285,7 +290,7 @@ impl TokenStore for MemoryStore {
 
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
         let id = write.id();
-        // Declared before the lock, so freed after it.
+        // Declared before the lock, so that it is freed after the lock is released.
         let mut _gone = Vec::new();
         let mut shard = self.shard_mut(self.shard_of(id));
         let before = shard.rows.get(&id).map(keys);
@@ -329,7 +334,7 @@ impl TokenStore for MemoryStore {
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
         let id = self.waiting().get(code).copied();
         let found = id.and_then(|id| self.find(id));
-        // It may have been answered in between.
+        // The user may have answered in the meantime.
         Ok(found.filter(|record| record.index().user_code.as_ref() == Some(code)))
     }
 
@@ -386,7 +391,7 @@ impl TokenStore for MemoryStore {
 /// Keys are digests, so their first byte spreads them.
 const REPLAY_SHARDS: usize = 256;
 
-/// How many keys that have not expired a shard of the replay guard holds: four million in all.
+/// How many unexpired keys a shard of the replay guard holds: four million in total.
 const REPLAY_KEYS: usize = 16 * 1024;
 
 #[async_trait]

@@ -66,10 +66,10 @@ pub trait TokenStore: Send + Sync {
     /// that did not happen, or whose condition did not hold, lets a code be redeemed twice.
     ///
     /// A user code is a second key ([`Index::user_code`]): an insert whose user code another record has
-    /// conflicts, too, and changes nothing. A record has its user code from its insert on, never gets another
-    /// one, and gives it up in a write that [reindexes](Write::reindexes), or when it is purged; then the
-    /// code is free. An expired record may hold its code until it is purged. Two records with the same user
-    /// code let a user approve another device's request.
+    /// conflicts, too, and changes nothing. A record has its user code from its insert on, never gets a
+    /// different one, and gives it up in a write that [reindexes](Write::reindexes), or when it is purged;
+    /// then the code is free. An expired record may hold its code until it is purged. Two records with the
+    /// same user code let a user approve another device's request.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
     /// Ends a grant, whatever its version: the record under this id becomes the
@@ -85,8 +85,8 @@ pub trait TokenStore: Send + Sync {
     /// Ends several grants, for example all of a user: the outcome of each, in order. If one fails, the
     /// others still end.
     ///
-    /// By default one after the other; a store that needs one round trip or one flush for all of them
-    /// overrides it.
+    /// By default they end one after the other; override this if the store can do it with one round trip or
+    /// one flush.
     async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
         let mut outcomes = Vec::with_capacity(tombstones.len());
         for tombstone in tombstones {
@@ -102,17 +102,17 @@ pub trait TokenStore: Send + Sync {
     /// The grants of a subject, a client or a session in the order of their ids, a page at a time. A record
     /// that exists from the first page to the last is on one of them. A missing record survives a revoke-all.
     ///
-    /// A page may be empty and not the last: only [`Listing::next`] says whether another one follows. A
-    /// record whose body cannot be read is on the page by its columns ([`Listing::damaged`]), and does not
-    /// keep the others from being found.
+    /// An empty page is not necessarily the last one: only [`Listing::next`] says whether another one
+    /// follows. A record whose body cannot be read is on the page by its columns ([`Listing::damaged`]), and
+    /// does not hide the others.
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError>;
 
-    /// Removes records that expired before `before`, at most `limit` of them, never under a long lock; how
-    /// many. Removing one that has not expired loses a session. It reads no body, so a damaged one cannot
-    /// stop it.
+    /// Removes records that expired before `before`, at most `limit` of them, never under a long lock, and
+    /// returns how many. Removing an unexpired record loses a session. It reads no body, so a damaged one
+    /// cannot stop it.
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError>;
 
-    /// The same as [`load`](Self::load) without waiting, if possible. The outer `None`, which is the default,
+    /// Like [`load`](Self::load), if the answer is available without waiting. The outer `None`, the default,
     /// makes the caller use `load`.
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         let _ = id;
@@ -120,7 +120,7 @@ pub trait TokenStore: Send + Sync {
     }
 }
 
-/// Remembers one-time identifiers, such as the `jti` of a client assertion or of a DPoP proof.
+/// Remembers single-use identifiers, such as the `jti` of a client assertion or of a DPoP proof.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `ReplayGuard`, so it cannot remember one-time identifiers",
     note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
@@ -139,7 +139,7 @@ pub trait ReplayGuard: Send + Sync {
     ) -> Result<bool, BackendError>;
 }
 
-/// A grant and its version, as the store has them. A cheap handle: clones share one grant.
+/// A grant and its version, as the store has them. Cheap to clone: clones share one grant.
 #[derive(Clone, Debug)]
 pub struct Record(Arc<Row>);
 
@@ -156,10 +156,10 @@ impl Record {
         Self(Arc::new(Row { version, grant }))
     }
 
-    /// A record from what a database keeps: the primary key, the version and the body.
+    /// A record from the columns of a database: the primary key, the version and the body.
     ///
     /// # Errors
-    /// A body that this version cannot read; a permanent error.
+    /// This version cannot read the body; the error is permanent.
     pub fn decode(id: GrantId, version: u64, body: &str) -> Result<Self, BackendError> {
         let grant = Grant::decode(id, body).map_err(BackendError::permanent)?;
         Ok(Self::new(grant, version))
@@ -203,10 +203,10 @@ pub struct Index<'a> {
     pub subject: &'a Subject,
     /// From when on the record can be purged.
     pub expires: DateTime<Utc>,
-    /// Of a grant that waits for its user. Unique among the records that have one.
+    /// The user code, for a grant that waits for its user. Unique among the records that have one.
     pub user_code: Option<UserCodeDigest>,
-    /// The session of the host that it began in; most have none. A record that left its session, by
-    /// [`end`](TokenStore::end) say, may stay in the index: a listing looks at the grant itself.
+    /// The session of the host in which it began; most have none. A record that left its session, for example
+    /// by [`end`](TokenStore::end), may stay in the index, because a listing checks the grant itself.
     pub session: Option<SessionId>,
 }
 
@@ -275,7 +275,7 @@ impl Write {
     }
 
     /// Whether client, subject, user code or session are new or may have changed; `expires` changes with any
-    /// write. For a store that keeps its indexes apart from its records.
+    /// write. For a store whose indexes are separate from its records.
     #[must_use]
     pub fn reindexes(&self) -> bool {
         self.reindexes
@@ -287,15 +287,15 @@ impl Write {
         self.next.grant().encode()
     }
 
-    /// Whether the body can be read back and says the same. What it is made of has limits where it comes in,
-    /// so this is looked at only where a host's own parts add to it: the details.
+    /// Whether the body can be read back as the same grant. Everything in it was limited when it was parsed,
+    /// so this is checked only if it contains details, to which the host's own code can add.
     pub(crate) fn can_be_read(&self) -> bool {
         let grant = self.next.grant();
         grant.details().is_empty()
             || Grant::decode(grant.id(), &self.body()).is_ok_and(|read| read.details() == grant.details())
     }
 
-    /// When it was decided; a store without a clock knows by this what has expired.
+    /// When the write was decided; a store without its own clock uses this to find expired records.
     #[must_use]
     pub fn at(&self) -> DateTime<Utc> {
         self.at

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// Why a store could not be opened: one line that ends in what to do. It holds no password.
+/// Why a store could not be opened: one line that ends in what to do. It contains no password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -15,10 +15,10 @@ pub enum OpenError {
     /// The server has no such database.
     #[error("{0}: there is no such database: create it, or name another one")]
     NoDatabase(String),
-    /// Something else is there.
+    /// Another kind of file is at this path.
     #[error("{0}: not an SQLite database: name another file, or restore it from a backup")]
     NotADatabase(String),
-    /// It can be read, and not written.
+    /// It can be read, but not written.
     #[error("{0}: cannot be written: let this user write to it and, if it is a file, to its directory")]
     ReadOnly(String),
     /// No space is left.
@@ -30,7 +30,7 @@ pub enum OpenError {
     /// The tables are missing, and may not be created.
     #[error("{0}: the tables cannot be created: let this user create them, or create them as another user")]
     Forbidden(String),
-    /// A later version of this crate has been here.
+    /// A later version of this crate has changed the schema.
     #[error(
         "{place}: the schema has version {found}, and this version of grantor knows {known}: upgrade grantor"
     )]
@@ -42,12 +42,12 @@ pub enum OpenError {
         /// The version here.
         known: i64,
     },
-    /// The file is not there, and this program does not make it.
+    /// The file does not exist, and this program may not create it.
     #[error(
         "{0}: there is no such file: make it with the statements of SqliteStore::schema, or let grantor make it"
     )]
     NoFile(String),
-    /// The tables are those of an earlier version or none, and this program does not change them.
+    /// The tables are missing or of an earlier version, and this program may not change them.
     #[error(
         "{place}: the schema has version {found}, and this version of grantor needs {known}: \
          apply the statements of schema() that follow, or let grantor do it"
@@ -60,7 +60,7 @@ pub enum OpenError {
         /// The version here.
         known: i64,
     },
-    /// The migration went through, but the schema does not have the version that it leads to.
+    /// The migration succeeded, but the schema does not have the expected version.
     #[error(
         "{place}: the schema has version {found} after its migration to {known}: let this user write to grantor_schema"
     )]

@@ -1,14 +1,14 @@
-//! [`Tombstone`]: what stays of a grant that has ended.
+//! [`Tombstone`]: what remains of a grant that has ended.
 
 use chrono::{DateTime, Utc};
 
 use super::{Damaged, Index, Record};
 use crate::grant::{Grant, GrantId};
 
-/// What stays of a grant that has ended: enough to recognise what it issued and to refuse it.
+/// What remains of a grant that has ended: enough to recognise and refuse the tokens that it issued.
 ///
-/// It is computed from any version of the grant, however old, because the end of a grant depends on nothing
-/// that a later version can change. So it is written without a condition, see
+/// It can be computed from any version of the grant, even an old one, because it depends on nothing that a
+/// later version can change. So it is written without a condition: see
 /// [`TokenStore::end`](super::TokenStore::end).
 #[derive(Clone, Debug)]
 #[must_use]
@@ -18,23 +18,23 @@ pub struct Tombstone {
 }
 
 impl Tombstone {
-    /// Ends a grant, of which any version was read.
+    /// Ends a grant, from any version of it.
     pub fn of(grant: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: grant.revoke(at), at }
     }
 
-    /// Ends a grant together with the session that it began in, of which no client has to be told later.
+    /// Ends a grant and its session. No client has to be notified of that session later.
     pub(crate) fn of_session(grant: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: grant.revoke(at).without_session(), at }
     }
 
-    /// The denial of a grant that waited for its user. Its device is told so, and nothing else can come of
-    /// it.
+    /// The denial of a grant that waited for its user. Its device learns of the denial, and the grant has no
+    /// other use.
     pub(crate) fn denial(denied: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: denied, at }
     }
 
-    /// Ends a grant whose body cannot be read. What is known of it are the columns beside the body.
+    /// Ends a grant whose body cannot be read. Only the columns beside the body are known.
     pub fn of_damaged(damaged: &Damaged, at: DateTime<Utc>) -> Self {
         let Damaged { id, client, subject, expires, .. } = damaged;
         let until = (*expires).max(at);
@@ -59,8 +59,8 @@ impl Tombstone {
         self.grant.encode()
     }
 
-    /// The record that replaces one of version `before`. Its version is a later one, so that every write that
-    /// was decided on an earlier one conflicts.
+    /// The record that replaces one of version `before`. Its version is later, so that every write that was
+    /// decided on an earlier version conflicts.
     #[must_use]
     pub fn record(&self, before: u64) -> Record {
         Record::new(self.grant.clone(), before.saturating_add(1))
@@ -72,7 +72,7 @@ impl Tombstone {
         &self.grant
     }
 
-    /// When it was decided.
+    /// When the end was decided.
     #[must_use]
     pub fn at(&self) -> DateTime<Utc> {
         self.at

@@ -68,7 +68,7 @@ impl TestServerBuilder {
         self
     }
 
-    /// Adds a client without a secret, for codes and refresh tokens.
+    /// Adds a public client, for codes and refresh tokens.
     ///
     /// # Panics
     /// Its redirect URI is none.
@@ -80,7 +80,7 @@ impl TestServerBuilder {
         ))
     }
 
-    /// Adds a client with a secret, for codes, refresh tokens and tokens in its own name.
+    /// Adds a confidential client, for codes, refresh tokens and `client_credentials`.
     ///
     /// # Panics
     /// Its redirect URI is none.
@@ -90,10 +90,10 @@ impl TestServerBuilder {
         self.client_with_secret(built(id, client.build()), SECRET)
     }
 
-    /// Adds a client with a secret that acts in its own name alone.
+    /// Adds a confidential client that uses only `client_credentials`.
     ///
     /// # Panics
-    /// The id is none.
+    /// The id is not valid.
     pub fn program(self, id: &str) -> Self {
         let client = Client::builder(id).secret(SECRET).grant_types([GrantType::ClientCredentials]);
         self.client_with_secret(built(id, client.build()), SECRET)
@@ -123,7 +123,7 @@ impl TestServerBuilder {
         self
     }
 
-    /// Configures the server further, after all else.
+    /// Configures the server further, after everything else.
     pub fn configure(
         mut self,
         configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder + 'static,
@@ -132,10 +132,10 @@ impl TestServerBuilder {
         self
     }
 
-    /// The server.
+    /// Builds the server.
     ///
     /// # Panics
-    /// Something of the configuration is wrong.
+    /// The configuration has a mistake.
     #[must_use]
     pub fn build(self) -> TestServer {
         let clock = TestClock::default();

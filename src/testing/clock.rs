@@ -1,4 +1,4 @@
-//! [`TestClock`]: time that passes when a test says so.
+//! [`TestClock`]: a clock that tests set.
 
 use std::fmt;
 use std::sync::Arc;

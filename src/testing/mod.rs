@@ -1,6 +1,5 @@
-//! What a host's own tests need (feature `testing`): a server with users and clients, a token in one line, a
-//! clock to move, and the guard that accepts it. For tests alone: the secrets of its clients are known to
-//! everybody.
+//! For a host's own tests (feature `testing`): a server with users and clients, tokens in one line, a clock
+//! to set, and a guard that accepts the tokens. Only for tests: the secrets of its clients are public.
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! It takes every step that a real client takes: no token is made by a shortcut. A mistake here is one of the
+//! It takes every step that a real client takes; no token is made by a shortcut. An error is a mistake in the
 //! test, so the methods panic, with a message that says what is wrong.
 #![allow(clippy::panic, clippy::expect_used)] // a mistake in a test ends the test
 
@@ -55,8 +54,8 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// An authorization server in memory, with users, clients, one resource and a clock that you set. Cheap to
 /// clone.
 ///
-/// As an [`Outbound`](crate::outbound::Outbound) it answers the requests of other parts of a test without a
-/// socket: those of a guard that believes it as the issuer of its tokens, for example.
+/// It is also an [`Outbound`](crate::outbound::Outbound), which answers requests without a socket: for
+/// example those of a guard that trusts it as an issuer.
 #[derive(Clone)]
 pub struct TestServer {
     parts: Arc<Parts>,
@@ -70,7 +69,7 @@ struct Parts {
     resource: String,
 }
 
-/// A client as the test knows it.
+/// A client with its secret.
 struct KnownClient {
     secret: Option<String>,
     redirect_uri: Option<String>,
@@ -87,7 +86,7 @@ impl TestServer {
     /// confidential client `web` and the program `robot`.
     ///
     /// # Panics
-    /// Never: its configuration is in order.
+    /// Never: the configuration is valid.
     #[must_use]
     pub fn new() -> Self {
         Self::builder()
@@ -99,12 +98,12 @@ impl TestServer {
             .build()
     }
 
-    /// A server of your own users, scopes and clients.
+    /// Builds a server with your own users, scopes and clients.
     pub fn builder() -> TestServerBuilder {
         TestServerBuilder::new()
     }
 
-    /// The server itself, for your router and for all that it can do.
+    /// The server itself, for your router and for all of its API.
     #[must_use]
     pub fn server(&self) -> &AuthorizationServer {
         &self.parts.server
@@ -125,7 +124,7 @@ impl TestServer {
     /// A guard of [`resource`](Self::resource) that accepts the tokens of this server.
     ///
     /// # Panics
-    /// The resource is no https URL.
+    /// The resource is not an https URL.
     #[must_use]
     pub fn guard(&self) -> Guard {
         let guard = Guard::builder(self.resource()).local(self.server().clone()).clock(self.clock().clone());
@@ -142,7 +141,8 @@ impl TestServer {
         Login::new(user, self.clock().now())
     }
 
-    /// Tokens of this client for a user who said yes, by a code with PKCE. `scope` is a list with spaces.
+    /// Gets tokens for this client and a user who approves, by a code with PKCE. `scope` is a list separated
+    /// by spaces.
     ///
     /// # Panics
     /// There is no such user or client, or the server refuses.
@@ -169,7 +169,7 @@ impl TestServer {
         self.tokens(client, &form).await
     }
 
-    /// A token of this client in its own name, by `client_credentials`.
+    /// Gets a token for this client itself, by `client_credentials`.
     ///
     /// # Panics
     /// There is no such client, or the server refuses.
@@ -178,7 +178,7 @@ impl TestServer {
         self.tokens(client, &form).await
     }
 
-    /// The successors of these tokens.
+    /// Refreshes these tokens.
     ///
     /// # Panics
     /// They have no refresh token, or the server refuses.
@@ -196,10 +196,10 @@ impl TestServer {
         assert_eq!(answer.status, 200, "{client} may not revoke: {}", told(&answer));
     }
 
-    /// What the authorization endpoint answers to this query when the user is signed in and says yes.
+    /// The response of the authorization endpoint to this query, if the user is signed in and approves.
     ///
     /// # Panics
-    /// There is no such user, or the answer has nowhere to go.
+    /// There is no such user, or the response has no valid redirect URI.
     pub async fn approve(&self, user: &str, query: &str) -> Response {
         let ask = self.server().authorize(&Request::get(query)).await;
         let ask = ask.unwrap_or_else(|page| panic!("{}: {}", page.code(), page.description()));
@@ -210,7 +210,7 @@ impl TestServer {
         }
     }
 
-    /// A form that this client posts, authenticated as it is registered.
+    /// A form that this client posts, with the authentication that it registered.
     ///
     /// # Panics
     /// There is no such client.
@@ -263,13 +263,13 @@ fn encode(pairs: &[(&str, &str)]) -> String {
     serde_urlencoded::to_string(pairs).expect("pairs of strings")
 }
 
-/// A parameter of the URL that an answer leads to.
+/// A parameter of the URL that a response redirects to.
 fn parameter(answer: &Response, name: &str) -> Option<String> {
     let (_, query) = answer.header("location")?.split_once('?')?;
     form_urlencoded::parse(query.as_bytes()).find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
 }
 
-/// An answer that was not expected.
+/// Describes an unexpected response.
 fn told(answer: &Response) -> String {
     let place = answer.header("location").unwrap_or_default();
     format!("{} {place} {}", answer.status, String::from_utf8_lossy(&answer.body))

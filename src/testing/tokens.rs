@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::http::{Request, Response};
 
-/// The answer of the token endpoint. `Debug` shows none of it.
+/// The response of the token endpoint. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq)]
 pub struct Tokens(Value);
 
@@ -33,13 +33,13 @@ impl Tokens {
         self.text("id_token")
     }
 
-    /// All members of the answer, by the names of RFC 6749 section 5.1.
+    /// All members of the response, by the names of RFC 6749 section 5.1.
     #[must_use]
     pub fn members(&self) -> &Value {
         &self.0
     }
 
-    /// The value of the header field `Authorization` of a call with the access token.
+    /// The value of the `Authorization` header field for a request with the access token.
     #[must_use]
     pub fn authorization(&self) -> String {
         format!("Bearer {}", self.access_token())

@@ -1,4 +1,4 @@
-//! [`Access`]: what a live access token lets a request do.
+//! [`Access`]: what a live access token permits.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::Record;
 #[derive(Clone, Debug)]
 pub struct Access(Source);
 
-/// Where the knowledge comes from.
+/// The source of the data.
 #[derive(Clone, Debug)]
 enum Source {
     /// The grant of an opaque token, in this process.
@@ -40,15 +40,14 @@ impl Access {
         Some(Self(Source::Grant { record, token }))
     }
 
-    /// Claims that were verified. The default audience of the rules counts as none, as it does for opaque
-    /// tokens.
+    /// The access of verified claims. The server's default audience becomes `None`, as for opaque tokens.
     pub(crate) fn claimed(claims: Claims, rules: &Rules) -> Self {
         let subject = claims.subject();
         Self::of_server(claims, subject, None, rules)
     }
 
-    /// The same for a token with a grant record, with the host's own identifier of the subject, which can
-    /// differ from the `sub` that the client sees.
+    /// Like [`claimed`](Self::claimed), for a token with a grant record. The subject is the host's own
+    /// identifier, which can differ from the `sub` that the client sees.
     pub(crate) fn recorded(claims: Claims, record: Record, rules: &Rules) -> Self {
         let subject = record.grant().subject().clone();
         Self::of_server(claims, subject, Some(record), rules)
@@ -65,7 +64,7 @@ impl Access {
         })))
     }
 
-    /// The access of verified claims, at a resource that is among their audiences: for the host's own
+    /// The access of verified claims, at a resource that is among their audiences, for the host's own
     /// [`TokenVerifier`](crate::resource::TokenVerifier). Nothing is checked here.
     #[must_use]
     pub fn of_claims(claims: Claims, resource: &ResourceId) -> Self {

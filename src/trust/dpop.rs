@@ -1,4 +1,4 @@
-//! [`DpopProofs`]: reads proofs whose key is in their own header (RFC 9449 section 4.2).
+//! [`DpopProofs`]: reads DPoP proofs, which contain their key in the header (RFC 9449 section 4.2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ pub struct DpopProofs {
 }
 
 impl DpopProofs {
-    /// Every algorithm.
+    /// Accepts every supported algorithm.
     #[must_use]
     pub fn new() -> Self {
         Self { algorithms: Algorithm::ALL.to_vec(), parsed: Recent::new(KEPT) }
     }
 
-    /// Only these algorithms.
+    /// Accepts only these algorithms.
     #[must_use]
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         Self { algorithms: algorithms.into_iter().collect(), ..self }
@@ -70,7 +70,7 @@ impl ProofVerifier for DpopProofs {
         if !jws.is_signed_by(&parsed) {
             return Err(Flaw::SignatureWrong);
         }
-        // Only now: a key that signed nothing is not cached.
+        // Cached only now, because a key in an invalid proof must not evict others.
         if !is_known {
             self.parsed.insert((key, algorithm), parsed);
         }

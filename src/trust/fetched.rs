@@ -1,4 +1,4 @@
-//! [`FetchedKeys`]: the key set that an issuer publishes, fetched and kept.
+//! [`FetchedKeys`]: the key set that an issuer publishes, fetched and cached.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 /// The key set at a URL, cached as its response says, within bounds.
 ///
 /// One request fetches and the others use the cached set; they wait only if there is none. A token with an
-/// unknown key causes another fetch, at most once in 5 seconds: made-up tokens can delay the first use of a
+/// unknown key causes another fetch, at most once in 5 seconds: forged tokens can delay the first use of a
 /// new key by that much. If the issuer cannot be reached, or its response is not a key set, the last set is
 /// used for another hour ([`stale_for`](Self::stale_for)), and after that the response is 503 until the
 /// issuer is back. With a set without usable keys, no key is trusted.
@@ -41,7 +41,7 @@ impl FetchedKeys {
         }
     }
 
-    /// The same for a URL that the host did not choose; it is fetched for an unknown key at most twice a
+    /// Sets who chose the URL. One that the host did not choose is fetched for an unknown key at most twice a
     /// minute.
     pub(crate) fn chosen_by(self, chosen_by: ChosenBy) -> Self {
         Self { chosen_by, kept: RemoteValue::renewed_every(TimeDelta::seconds(30)), ..self }

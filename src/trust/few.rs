@@ -8,14 +8,14 @@ use fluent_uri::Uri;
 
 use crate::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 
-/// At once, in all.
+/// Concurrent requests in total.
 const MOST: usize = 16;
-/// At once, to one host.
+/// Concurrent requests to one host.
 const MOST_TO_ONE: usize = 4;
 
 pub(crate) struct Few<O> {
     outbound: O,
-    /// By host.
+    /// The number of requests in progress, by host.
     under_way: Mutex<HashMap<String, usize>>,
 }
 

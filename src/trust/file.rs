@@ -58,7 +58,8 @@ impl KeySource for FileKeys {
         }
         let path = Arc::clone(&self.path);
         let read = unblock(move || {
-            // A change within one tick of the file system's clock is noticed only by a missing key.
+            // The file is read again for an unknown key, because its stamp does not show a change within one
+            // tick of the file system's clock.
             match (stamp(&path)?, known) {
                 (stamp, Some(state)) if stamp == state.stamp && !unknown_kid => Ok((state.keys, stamp)),
                 (stamp, _) => Ok((read(&path)?, stamp)),
@@ -76,7 +77,7 @@ fn stamp(path: &Path) -> Result<Stamp, BackendError> {
 }
 
 fn read(path: &Path) -> Result<TrustedKeys, BackendError> {
-    // One byte more than allowed, so the set itself refuses it.
+    // Reads one byte more than allowed, so that the parser refuses a file that is too large.
     let most = JwkSet::MAX_BYTES as u64 + 1;
     let mut json = Vec::new();
     let read: io::Result<usize> = File::open(path).and_then(|file| file.take(most).read_to_end(&mut json));

@@ -21,22 +21,22 @@ pub(crate) struct RemoteValue<T> {
     state: Mutex<State<T>>,
 }
 
-/// For one fetch; shorter than the guard's own deadline for a verifier.
+/// The deadline of one fetch; shorter than the guard's own deadline for a verifier.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The pause after a failed fetch.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
 
-/// How often a caller can force another fetch. Strangers can cause that with made-up tokens, so the pause
-/// bounds both the delay of a new value in an emergency and the load on the other server.
+/// How often a caller can force another fetch. Strangers can cause that with forged tokens. The pause limits
+/// the load on the other server, and also how late a new value is noticed in an emergency.
 const RENEW_EVERY: TimeDelta = TimeDelta::seconds(5);
 
 /// A fetched value.
 pub(crate) struct Answer<T> {
     pub(crate) value: T,
-    /// Until then it is fresh.
+    /// The end of its freshness.
     pub(crate) fresh_until: DateTime<Utc>,
-    /// Until then it bridges an outage.
+    /// The end of its use during an outage.
     pub(crate) stale_until: DateTime<Utc>,
 }
 
@@ -44,7 +44,7 @@ struct State<T> {
     answer: Option<Answer<T>>,
     /// The time of the last fetch.
     asked: Option<DateTime<Utc>>,
-    /// Why that failed.
+    /// Why the last fetch failed.
     failed: Option<Reason>,
     /// Whether a fetch is in progress.
     asking: bool,
@@ -118,13 +118,13 @@ impl<T: Clone> State<T> {
         }
         let pause = if renew && usable.is_some() { renew_every } else { RETRY_AFTER };
         let is_over = self.answer.is_some() && usable.is_none() && self.failed.is_none();
-        // If the clock was set back, do not wait.
+        // If the clock was set back, do not wait for the old time.
         if is_over || self.asked.is_none_or(|asked| now < asked || now - asked >= pause) {
             (self.asking, self.asked) = (true, Some(now));
             return Turn::Ask;
         }
         match (usable, self.failed) {
-            // It is not known whether there is a newer value.
+            // The last fetch failed, so it is unknown whether there is a newer value.
             (Some(_), Some(reason)) if renew => Turn::Fail(reason),
             (Some(value), _) => Turn::Use(value),
             (None, reason) => Turn::Fail(reason.unwrap_or(Reason::IssuerUnavailable)),
@@ -137,7 +137,7 @@ impl<T: Clone> State<T> {
     }
 }
 
-/// The request that fetches for all. If it is dropped, the next one takes over.
+/// The right to fetch on behalf of all callers. If it is dropped, the next caller takes over.
 struct Asking<'a, T> {
     state: &'a Mutex<State<T>>,
     settled: bool,
@@ -189,10 +189,10 @@ pub(crate) struct Freshness {
     pub(crate) stale: Duration,
 }
 
-/// For a response that does not say.
+/// The lifetime of a response that does not state one, in seconds.
 const DEFAULT_MAX_AGE: u64 = 300;
 
-/// Even if the response names a shorter time.
+/// The minimum lifetime, even if the response states a shorter one, in seconds.
 const SHORTEST_MAX_AGE: u64 = 30;
 
 impl Default for Freshness {

@@ -39,11 +39,11 @@ impl TrustedKeys {
         Self(set.verifying_keys().into())
     }
 
-    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; a set without any trusts
-    /// no key.
+    /// Reads a key set (RFC 7517 section 5). A key that cannot be used is skipped; with a set without usable
+    /// keys, no key is trusted.
     ///
     /// # Errors
-    /// It is no key set, or one beyond the limits.
+    /// It is not a key set, or exceeds the limits.
     pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
         let text = std::str::from_utf8(json).map_err(|_| JwkSetError::NotJson)?;
         Ok(Self::of(&JwkSet::parse(text)?))

@@ -10,13 +10,13 @@ use crate::base::{Digest, Secret};
 /// The period of nonces, in seconds. A nonce is valid until the end of the following period.
 const PERIOD: i64 = 300;
 
-/// The domain of the hash.
+/// The domain separator of the hash.
 const NONCE: &str = "grantor:dpop-nonce:v1";
 
-/// A nonce has this many bytes.
+/// The length of a nonce, in bytes.
 const BYTES: usize = 16;
 
-/// The nonces that follow from one key.
+/// The nonces that are derived from one key.
 pub(crate) struct Nonces {
     key: Secret,
 }

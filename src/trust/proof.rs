@@ -1,7 +1,8 @@
 //! Proofs of possession (DPoP, RFC 9449): their claims, and the checks of section 4.3 in one place.
 //!
-//! The core knows claims and no cryptography: a [`ProofVerifier`] reads a proof and checks its signature. The
-//! feature `jwt` has one. All other checks are here, the same for the token endpoint and for a resource.
+//! The core handles claims, and has no cryptography: a [`ProofVerifier`] reads a proof and checks its
+//! signature. The feature `jwt` has one. All other checks are here, the same for the token endpoint and for a
+//! resource.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -63,8 +64,8 @@ struct Claims {
 }
 
 impl Proof {
-    /// The claims of a proof, by the thumbprint of the key that signed it with this algorithm. The payload is
-    /// a JSON object without duplicate members.
+    /// Reads the claims of a proof. `key` is the thumbprint of the key that signed it with this algorithm.
+    /// The payload is a JSON object without duplicate members.
     ///
     /// # Errors
     /// [`ProofFlaw::ClaimMissing`](Flaw::ClaimMissing), also for a claim of the wrong type.
@@ -120,12 +121,12 @@ pub trait ProofVerifier: Send + Sync {
 pub struct Dpop {
     verifier: Arc<dyn ProofVerifier>,
     nonces: Option<Arc<Nonces>>,
-    /// Those that count, of what is verified.
+    /// The accepted algorithms, among those that the verifier supports.
     counting: &'static [Algorithm],
 }
 
 impl Dpop {
-    /// By this verifier, without nonces.
+    /// Accepts proofs with this verifier, without nonces.
     pub fn new(verifier: impl ProofVerifier + 'static) -> Self {
         Self { verifier: Arc::new(verifier), nonces: None, counting: Algorithm::ALL }
     }
@@ -153,7 +154,7 @@ impl Dpop {
         self.nonces.as_ref().map(|nonces| nonces.current(server, now))
     }
 
-    /// Every check except that it is used for the first time; `None` for a request without a proof.
+    /// Makes every check except that the proof was not used before; `None` for a request without a proof.
     pub(crate) fn check(
         &self,
         request: &Request,
@@ -200,11 +201,13 @@ impl Dpop {
             return Err(Flaw::TooEarly);
         }
         let until = DateTime::from_timestamp(made.saturating_add(behind), 0).ok_or(Flaw::TimeWrong)?;
-        // By the URL as the client signed it: an attacker can vary the form of the request's URL.
+        // The key contains the URL as the client signed it, because an attacker can vary the spelling of the
+        // request's URL.
         let once = ReplayKey::new(&format!("dpop:{key}:{}", claims.htu), &claims.jti);
         Ok(Some(Proven { key, algorithm, once, until }))
     }
 
+    /// How far the times of a proof may be off.
     fn window(&self, server: &str, nonce: Option<&str>, now: DateTime<Utc>) -> Result<Window, Flaw> {
         let Some(nonces) = &self.nonces else { return Ok(WITHOUT_NONCE) };
         match nonce.is_some_and(|nonce| nonces.is_fresh(server, nonce, now)) {
@@ -226,9 +229,10 @@ pub(crate) const FIELD: &str = "dpop";
 
 /// The required target of a proof.
 pub(crate) struct Place<'a> {
-    /// Whose nonces count: the issuer or the resource.
+    /// The issuer or the resource whose nonces are accepted.
     pub(crate) server: &'a str,
-    /// The URL, or its beginning. From the configuration, never from the `Host` that the client sent.
+    /// The URL, or its beginning. It comes from the configuration, never from the `Host` that the client
+    /// sent.
     pub(crate) base: &'a str,
     /// A second URL, if there is one.
     pub(crate) alias: Option<&'a str>,
@@ -246,7 +250,7 @@ impl Place<'_> {
         }
     }
 
-    /// Whether this `htu` of a proof names it.
+    /// Whether the `htu` of a proof is this place.
     fn is_at(&self, claimed: &str) -> bool {
         is_same_place(claimed, &self.url()) || self.alias.is_some_and(|alias| is_same_place(claimed, alias))
     }
@@ -259,7 +263,7 @@ pub(crate) struct Proven {
     pub(crate) algorithm: Algorithm,
     /// The single-use identifier: the `jti`, for this key at this URL.
     pub(crate) once: ReplayKey,
-    /// After that, the proof is refused for its time.
+    /// When the proof expires.
     pub(crate) until: DateTime<Utc>,
 }
 

@@ -1,11 +1,11 @@
-//! [`Recent`]: what was made lately, in bounded memory.
+//! [`Recent`]: a bounded cache of recently used values.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A cache of recent values in two halves: a used value moves to the young one, and when that is full the old
-/// one is dropped.
+/// A cache of recent values in two halves: a used value moves to the young half, and when that is full, the
+/// old half is dropped.
 pub(crate) struct Recent<K, V> {
     halves: Mutex<Halves<K, V>>,
     most: usize,

@@ -15,7 +15,7 @@ pub(crate) struct Signed<T> {
 
 /// Why there are no verified claims.
 pub(crate) enum SignatureMissing {
-    /// The keys lack the one that it names.
+    /// None of the keys is the one that it names.
     NoKey,
     /// The signature does not match the key.
     Wrong,
@@ -52,7 +52,7 @@ enum Unread {
 fn read<T: DeserializeOwned>(jws: &Unverified<'_>, keys: &TrustedKeys) -> Result<Signed<T>, Unread> {
     let verified = jws.verify(keys.as_slice()).map_err(|error| match error {
         JwsError::UnknownKey => Unread::KeyMissing(SignatureMissing::NoKey),
-        // A token without `kid` was tried with all of them.
+        // A token without a `kid` was tried with all keys.
         _ if jws.kid().is_none() => Unread::KeyMissing(SignatureMissing::Wrong),
         _ => Unread::Refused(SignatureMissing::Wrong),
     })?;

@@ -12,13 +12,13 @@ pub(crate) const CLOCK_SKEW: i64 = 30;
 /// How long a signed text is valid past its `exp`, in seconds, for clocks that differ.
 pub(crate) const EXPIRY_LEEWAY: i64 = 10;
 
-/// Until when a text that expires then is accepted.
+/// The time until which a text with this `exp` is accepted.
 pub(crate) fn accepted(exp: NumericDate) -> DateTime<Utc> {
     let seconds = exp.seconds().saturating_add(EXPIRY_LEEWAY);
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// Whether a text is already valid.
+/// Checks that a text is already valid.
 pub(crate) fn check_begun(
     nbf: Option<NumericDate>,
     iat: Option<NumericDate>,
@@ -31,7 +31,7 @@ pub(crate) fn check_begun(
     }
 }
 
-/// Whether a text is valid now, and for at most `longest` seconds in all.
+/// Checks that a text is valid now, and for at most `longest` seconds in total.
 pub(crate) fn check(
     exp: NumericDate,
     nbf: Option<NumericDate>,
@@ -47,7 +47,7 @@ pub(crate) fn check(
     if nbf.is_some_and(|nbf| exp <= nbf) {
         return Err(Flaw::Expired);
     }
-    // Without a start, it counts from now.
+    // Without an `iat`, the lifetime counts from now.
     let since = iat.map_or(now, |iat| iat.seconds().min(now));
     match exp.seconds() - since > longest.saturating_add(CLOCK_SKEW) {
         true => Err(Flaw::TooLongLived),

@@ -1,9 +1,9 @@
-//! An answer, taken apart.
+//! Responses, parsed.
 
 use grantor::Response;
 use serde_json::Value;
 
-/// A response, taken apart.
+/// A response, with accessors for its parts.
 pub struct Answer(pub Response);
 
 impl Answer {
@@ -15,7 +15,7 @@ impl Answer {
         serde_json::from_slice(&self.0.body).unwrap_or(Value::Null)
     }
 
-    /// A text member of the JSON body.
+    /// A string member of the JSON body.
     pub fn text(&self, name: &str) -> String {
         self.json()[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.json())).to_owned()
     }

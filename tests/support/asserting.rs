@@ -17,10 +17,11 @@ use super::guarded::{changed, forged};
 use super::{Answer, CALLBACK, Fixture, ISSUER, TestClock, clients, encode};
 
 pub const URN: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Where the keys of `far` are.
+/// The `jwks_uri` of `far`.
 pub const KEYS_AT: &str = "https://far.example/jwks.json";
 
-/// The clients `pkj` and `rival` with a key by value each, and `far` with one at [`KEYS_AT`].
+/// A server with the clients `pkj` and `rival`, whose keys are inline, and `far`, whose key is at
+/// [`KEYS_AT`].
 pub struct Asserting {
     pub fixture: Fixture,
     pub key: SigningKey,
@@ -28,7 +29,7 @@ pub struct Asserting {
     pub remote: KeyServer,
 }
 
-/// What is published at [`KEYS_AT`], and how often it was asked for.
+/// The key set published at [`KEYS_AT`], and how often it was requested.
 #[derive(Clone, Default)]
 pub struct KeyServer(Arc<Published>);
 
@@ -43,7 +44,7 @@ impl KeyServer {
         *self.0.body.lock().unwrap() = Some(keys.to_string());
     }
 
-    /// From now on nothing answers.
+    /// From now on, requests fail.
     pub fn go_down(&self) {
         *self.0.body.lock().unwrap() = None;
     }
@@ -64,7 +65,7 @@ impl Outbound for KeyServer {
     }
 }
 
-/// A client of this name that may do everything, without keys yet.
+/// A client with this id that may use every grant type; its keys are not set yet.
 pub fn signing(id: &str) -> ClientBuilder {
     Client::builder(id).auth_method(AuthMethod::PrivateKeyJwt).redirect_uri(CALLBACK).grant_types([
         GrantType::AuthorizationCode,
@@ -89,7 +90,7 @@ impl Asserting {
         Self::with(|_| Vec::new(), |builder| builder)
     }
 
-    /// With more clients, made from the key of `pkj`.
+    /// With additional clients, which are made from the key of `pkj`.
     pub fn with(
         more: impl FnOnce(&SigningKey) -> Vec<ClientBuilder>,
         configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
@@ -122,17 +123,17 @@ impl Asserting {
         Self { fixture, key, rivals, remote }
     }
 
-    /// An assertion of `pkj` that is in order, with these changes of its claims; `null` takes one away.
+    /// A valid assertion of `pkj` with these changes of its claims; `null` removes one.
     pub fn assertion(&self, changes: Value) -> String {
         self.under(r#"{"alg":"ES256"}"#, changes)
     }
 
-    /// The same under this header.
+    /// The same with this header.
     pub fn under(&self, header: &str, changes: Value) -> String {
         forged(&self.key, header, &claims("pkj", changes).to_string())
     }
 
-    /// The answer to `client_credentials` by this assertion.
+    /// The response to a `client_credentials` request with this assertion.
     pub async fn asks(&self, assertion: &str) -> Answer {
         self.asks_with(assertion, &[("grant_type", "client_credentials")]).await
     }
@@ -142,13 +143,13 @@ impl Asserting {
     }
 }
 
-/// A form that is authenticated by this assertion alone.
+/// A form that is authenticated with this assertion only.
 pub fn by_assertion(assertion: &str, form: &[(&str, &str)]) -> Request {
     let own = [("client_assertion_type", URN), ("client_assertion", assertion)];
     Request::post_form(encode(&[form, &own[..]].concat()))
 }
 
-/// The claims of an assertion of this client that is in order, with these changes; `null` takes one away.
+/// The claims of a valid assertion of this client, with these changes; `null` removes one.
 pub fn claims(client: &str, changes: Value) -> Value {
     let claims = json!({
         "iss": client, "sub": client, "aud": ISSUER, "jti": "1",

@@ -1,4 +1,4 @@
-//! A client under a profile of FAPI: of a server that serves no others, and of one that serves all kinds.
+//! A client under a FAPI profile, which applies either to the whole server or only to this client.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,17 +16,17 @@ use super::provider::keys;
 use super::proving::{PAR, Prover, TOKEN, dpop};
 use super::{Answer, code_query, encode, redemption};
 
-/// Whose profile it is.
+/// What the profile applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     Server,
     Client,
 }
 
-/// Every rule of a profile has to hold for both.
+/// Every rule of a profile has to hold in both cases.
 pub const BOTH: [Of; 2] = [Of::Server, Of::Client];
 
-/// A server with the client `bank`, which signs by the key of `pkj` and proves another one.
+/// A server with the client `bank`, which signs with the key of `pkj` and proves possession of another key.
 pub struct Bank {
     pub server: Asserting,
     pub prover: Prover,
@@ -41,7 +41,7 @@ pub fn with_metadata(client: ClientBuilder, more: &Value) -> ClientBuilder {
     Client::builder(built.id().as_str()).metadata(serde_json::from_value(all).unwrap())
 }
 
-/// A request with other parameters than a good one; none takes one away.
+/// How the parameters differ from those of a valid request; `None` removes one.
 pub type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
 
 impl Bank {
@@ -49,12 +49,12 @@ impl Bank {
         Self::with(of, Profile::Fapi2Security, |client| client, |builder| builder)
     }
 
-    /// With signed messages of these kinds.
+    /// With these kinds of messages signed.
     pub fn signing(of: Of, signed: MessageSigning) -> Self {
         Self::signing_for(of, signed, |client| client)
     }
 
-    /// The same for a client with other metadata.
+    /// The same for a client with changed metadata.
     pub fn signing_for(
         of: Of,
         signed: MessageSigning,
@@ -90,7 +90,7 @@ impl Bank {
         Self { server, prover: Prover::new(), made: AtomicUsize::new(0) }
     }
 
-    /// An assertion that was never made before, with these changes of its claims.
+    /// A new assertion, with these changes of its claims.
     pub fn assertion(&self, changes: Value) -> String {
         let made = self.made.fetch_add(1, Ordering::SeqCst);
         let fresh = json!({ "jti": format!("assertion {made}"), "iat": self.now(), "exp": self.now() + 60 });
@@ -107,7 +107,7 @@ impl Bank {
         self.server.fixture.clock_seconds()
     }
 
-    /// A proof at the token endpoint.
+    /// A DPoP proof for the token endpoint.
     pub fn proof(&self) -> String {
         self.prover.proof("POST", TOKEN, json!({ "iat": self.now() }))
     }
@@ -127,14 +127,14 @@ impl Bank {
         Answer(self.server.fixture.server.pushed_authorization_request(&request).await)
     }
 
-    /// A push with a proof of the key.
+    /// A pushed request with a proof of the key.
     pub async fn push_proven(&self) -> Answer {
         let request = by_assertion(&self.assertion(json!({})), &code_query("bank", "read"));
         let proof = self.prover.proof("POST", PAR, json!({ "iat": self.now() }));
         self.push_request(request.header("dpop", proof)).await
     }
 
-    /// The answer to alice's yes to what was pushed.
+    /// The response after alice approves the pushed request.
     pub async fn approve(&self, request_uri: &str) -> Answer {
         self.visit(&[("client_id", "bank"), ("request_uri", request_uri)]).await
     }
@@ -159,7 +159,7 @@ impl Bank {
         answer.location_parameter("code").expect("a code")
     }
 
-    /// A token request that proves the client and, with a proof, the key.
+    /// A token request that is authenticated by an assertion, with this DPoP proof if there is one.
     pub async fn token(&self, form: &[(&str, &str)], proof: Option<&str>) -> Answer {
         let request = by_assertion(&self.assertion(json!({})), form);
         let request = proof.into_iter().fold(request, |request, proof| request.header("dpop", proof));

@@ -9,7 +9,8 @@ use grantor::store::{
 };
 use grantor::{BackendError, ClientId, GrantId, Subject, TokenStore, async_trait};
 
-/// Any store, with each record written to its body and read back on the way: what a body loses, a test sees.
+/// Wraps a store, and encodes and decodes the body of each record on the way, so that tests notice what the
+/// encoding loses.
 pub struct Decoding<T>(pub T);
 
 fn reread(record: Record) -> Result<Record, BackendError> {
@@ -54,12 +55,12 @@ impl<T: TokenStore> TokenStore for Decoding<T> {
 
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         let found = self.0.try_load(id)?;
-        // What cannot be read is said by `load`.
+        // `load` reports bodies that cannot be decoded.
         found.map(reread).transpose().ok()
     }
 }
 
-/// A table of bodies, with the columns beside them. A test may damage a body.
+/// A table of bodies and the indexed columns. A test may damage a body.
 #[derive(Clone, Default)]
 pub struct Bodies(Arc<Mutex<BTreeMap<GrantId, Row>>>);
 
@@ -78,7 +79,7 @@ impl Bodies {
         self.0.lock().unwrap()
     }
 
-    /// Makes the body of every grant unreadable for which this holds.
+    /// Makes the body of every matching row unreadable.
     pub fn damage(&self, which: impl Fn(&Row) -> bool) {
         self.rows().values_mut().filter(|row| which(row)).for_each(|row| row.body = "{\"v\":1,".to_owned());
     }

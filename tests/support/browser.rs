@@ -1,4 +1,4 @@
-//! `examples/server` as a process of its own, and a browser without a screen.
+//! `examples/server` in its own process, and a headless browser.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use super::programs::program;
 use super::{encode, phc};
 
-/// A running server, which ends with this value.
+/// A running server, which is killed when this value is dropped.
 pub struct Server {
     child: Child,
     _stdout: BufReader<ChildStdout>,
@@ -15,13 +15,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Alice and bob are its users, `conf` (secret), `pub` (public) and `native` its clients. `head` goes
-    /// before all that, say `issuer = "…"`.
+    /// Its users are alice and bob, its clients `conf` (with a secret), `pub` (public) and `native`. `head`
+    /// is put at the start of the configuration, for example `issuer = "…"`.
     pub fn start(head: &str) -> Self {
         Self::start_with(head, "")
     }
 
-    /// The same; `tail` goes after all that, say `[[resources]]`.
+    /// The same; `tail` is put at the end, for example `[[resources]]`.
     pub fn start_with(head: &str, tail: &str) -> Self {
         let mut file = Config::with(head, tail);
         let server = Self::on(&file.0);
@@ -29,7 +29,7 @@ impl Server {
         server
     }
 
-    /// On this file of configuration.
+    /// With this configuration file.
     pub fn on(file: &Path) -> Self {
         let mut child =
             Command::new(program("grantor-server")).arg(file).stdout(Stdio::piped()).spawn().unwrap();
@@ -49,7 +49,7 @@ impl Server {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
-    /// Asks it to end, as a service manager does, and waits until it has.
+    /// Asks the process to stop, as a service manager does, and waits for its end.
     pub fn stop(mut self) {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success() && self.child.wait().unwrap().success());
@@ -109,7 +109,7 @@ fn users() -> String {
     user("alice", "wonderland") + &user("bob", "builder")
 }
 
-/// A file of configuration.
+/// A configuration file.
 pub struct Config(pub PathBuf);
 
 impl Config {
@@ -117,7 +117,7 @@ impl Config {
         Self::listening("127.0.0.1:0", head, tail)
     }
 
-    /// With the users and clients of [`Server::start`], at this address.
+    /// With the users and clients of [`Server::start`], listening on this address.
     pub fn listening(address: &str, head: &str, tail: &str) -> Self {
         Self::write(&format!("listen = \"{address}\"\n{head}\n{CLIENTS}\n{}\n{tail}", users()))
     }
@@ -135,14 +135,14 @@ impl Config {
     }
 }
 
-/// Keeps one cookie and follows no redirect.
+/// Keeps one cookie and follows no redirects.
 pub struct Browser<'a> {
     server: &'a Server,
     agent: ureq::Agent,
     pub cookie: Option<String>,
 }
 
-/// What a browser got.
+/// A response, as the browser received it.
 pub struct Answer {
     pub status: u16,
     headers: ureq::http::HeaderMap,
@@ -170,7 +170,7 @@ impl Browser<'_> {
         self.post_as("conf", path, form)
     }
 
-    /// A form from a client whose secret is that of `conf`.
+    /// A form from a client that has the same secret as `conf`.
     pub fn post_as(&self, client: &str, path: &str, form: &[(&str, &str)]) -> serde_json::Value {
         let request = self.agent.post(format!("{}{path}", self.server.base));
         let request = request.header("authorization", super::basic(client, super::SECRET));
@@ -226,7 +226,7 @@ impl Answer {
         hidden(&self.body, name)
     }
 
-    /// What stands in the element with this id, tags and all.
+    /// The inner HTML of the element with this id.
     pub fn element(&self, id: &str) -> Option<&str> {
         let (_, rest) = self.body.split_once(&format!("id=\"{id}\""))?;
         let (_, rest) = rest.split_once('>')?;
@@ -249,7 +249,7 @@ pub fn hidden(page: &str, name: &str) -> String {
     unescape(rest.split('"').next().unwrap())
 }
 
-/// What a browser makes of a text in HTML.
+/// Decodes the HTML entities of a text.
 pub fn unescape(text: &str) -> String {
     let pairs =
         [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&#x2f;", "/")];

@@ -1,4 +1,4 @@
-//! Certificates and their keys, and a client of TLS that shows them.
+//! Certificates and their keys, and a TLS client that presents them.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -20,7 +20,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// One that signed itself.
+    /// A self-signed certificate.
     pub fn self_signed(name: &str) -> Self {
         Self::signing_itself(&named(name))
     }
@@ -30,7 +30,7 @@ impl Identity {
         Self { certificate: params.self_signed(&key).unwrap(), key }
     }
 
-    /// Another certificate of the same key.
+    /// Another certificate for the same key.
     pub fn renewed(&self, name: &str) -> rcgen::Certificate {
         named(name).self_signed(&self.key).unwrap()
     }
@@ -43,23 +43,23 @@ impl Identity {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 
-    /// As a host hands it over, whatever its chain is.
+    /// As a host passes it on without having verified its chain.
     pub fn shown(&self) -> Certificate {
         Certificate::from_der(self.der().as_ref())
     }
 
-    /// A key set whose one key is in this certificate.
+    /// A key set whose only key is in this certificate.
     pub fn x5c(&self) -> Value {
         json!({ "keys": [{ "kty": "EC", "x5c": [STANDARD.encode(self.der())] }] })
     }
 
-    /// As a host hands it over that verified its chain.
+    /// As a host passes it on after having verified its chain.
     pub fn verified(&self) -> Certificate {
         self.shown().with_verified_chain()
     }
 }
 
-/// What issues certificates for clients.
+/// A certificate authority for clients.
 pub struct Authority {
     pub certificate: rcgen::Certificate,
     issuer: Issuer<'static, KeyPair>,
@@ -97,7 +97,7 @@ pub fn named(name: &str) -> CertificateParams {
     params
 }
 
-/// The same, out of date for years.
+/// The same, expired years ago.
 pub fn expired(name: &str) -> CertificateParams {
     let mut params = named(name);
     params.not_before = rcgen::date_time_ymd(2001, 1, 1);
@@ -105,7 +105,7 @@ pub fn expired(name: &str) -> CertificateParams {
     params
 }
 
-/// A client that trusts this server, shows this certificate, and speaks these versions.
+/// A TLS client that trusts this server, presents this certificate, and offers these versions.
 pub fn client(
     server: &CertificateDer<'static>,
     shows: Option<&Identity>,
@@ -122,7 +122,7 @@ pub fn client(
     })
 }
 
-/// The text of the answer to one request over a connection of its own, and the cipher suite.
+/// Sends one request over a new connection. Returns the text of the response and the cipher suite.
 pub fn talk(
     address: SocketAddr,
     config: &Arc<ClientConfig>,
@@ -137,7 +137,7 @@ pub fn talk(
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
-        // A server that closes its connection without a goodbye has said what it had to say.
+        // A server may close the connection without `close_notify` once it has sent its response.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !answer.is_empty() => {}
         Err(error) => return Err(error),
     }
@@ -145,7 +145,7 @@ pub fn talk(
     Ok((String::from_utf8(answer).expect("text"), suite))
 }
 
-/// A `GET` whose answer ends the connection.
+/// A `GET` request that asks the server to close the connection.
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
 }

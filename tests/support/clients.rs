@@ -52,7 +52,7 @@ pub fn clients() -> Vec<Client> {
     built.into_iter().map(Result::unwrap).collect()
 }
 
-/// The PHC string of a secret that a person chose, of little cost.
+/// The PHC string of a secret, with cheap parameters.
 pub fn phc(secret: &str) -> String {
     let parameters = argon2::Params::new(8, 1, 1, None).unwrap();
     let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);

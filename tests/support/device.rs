@@ -8,7 +8,7 @@ use super::{Answer, Fixture, request};
 
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// That of the device and that of its user.
+/// The device code and the user code.
 pub struct Codes {
     pub device: String,
     pub user: String,
@@ -19,7 +19,7 @@ impl Fixture {
         Answer(self.server.device_authorization(&request(client, form)).await)
     }
 
-    /// A device of the public client that waits.
+    /// A device of the public client that is waiting for its user.
     pub async fn waits(&self) -> Codes {
         let answer = self.begin("tv", &[("scope", "read write")]).await;
         Codes { device: answer.text("device_code"), user: answer.text("user_code") }
@@ -34,7 +34,7 @@ impl Fixture {
         Ok(entered.signed_in(self.alice()))
     }
 
-    /// The page for this login in the browser that entered the code.
+    /// The consent page for this login, in the browser where the code was entered.
     pub async fn enter_as(&self, user_code: &str, login: grantor::Login) -> DeviceConsent {
         let entered = self.server.device(user_code, &BrowserSession::session("browser"), None).await;
         entered.expect("a device that waits").signed_in(login)

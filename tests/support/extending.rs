@@ -1,4 +1,4 @@
-//! A server with a grant type of its own, whose answers a test chooses.
+//! A server with an extension grant type whose decisions are set by the test.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub const OTHER_API: &str = "https://other.example";
 
 type Judge = dyn Fn(&ExtensionAsk<'_>) -> Result<Entitlement, Denial> + Send + Sync;
 
-/// Answers what it was told to answer.
+/// Decides as the test told it to.
 #[derive(Clone)]
 pub struct Host {
     judge: Arc<Mutex<Arc<Judge>>>,
@@ -37,7 +37,7 @@ impl Host {
         host
     }
 
-    /// From here on, it answers so.
+    /// From now on, it decides this way.
     pub fn answers(
         &self,
         judge: impl Fn(&ExtensionAsk<'_>) -> Result<Entitlement, Denial> + Send + Sync + 'static,
@@ -86,8 +86,8 @@ impl Extending {
         Self::on(store.clone(), store, terms, configure)
     }
 
-    /// Beside the usual clients: `shop` (confidential, `read write`, no refresh tokens), `desk` (with refresh
-    /// tokens), `kiosk` (public).
+    /// In addition to the usual clients: `shop` (confidential, `read write`, no refresh tokens), `desk` (with
+    /// refresh tokens), `kiosk` (public).
     pub fn on(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
@@ -113,7 +113,7 @@ impl Extending {
         Self { fixture, host }
     }
 
-    /// A request of the grant type, with these parameters besides.
+    /// A token request with the grant type and these additional parameters.
     pub async fn redeem(&self, client: &str, more: &[(&str, &str)]) -> Answer {
         let form = [&[("grant_type", VOUCHER)], more].concat();
         self.fixture.token(client, &form).await

@@ -1,4 +1,4 @@
-//! The host's parts, with faults where a test wants them.
+//! The host's implementations, with faults where a test wants them.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,18 +12,18 @@ use grantor::{
     ResourceOwner, SecretText, Subject, TokenStore, async_trait,
 };
 
-/// How a call of the host goes wrong.
+/// How a call to the host fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Transient,
     Permanent,
-    /// Never answers, and does nothing.
+    /// Never returns, and does nothing.
     Hang,
-    /// Never answers, but did what it was asked.
+    /// Never returns, but does its work.
     HangAfter,
-    /// Does not know what it did: nothing.
+    /// Reports an unknown outcome, and has done nothing.
     UnknownBefore,
-    /// Does not know what it did: all of it.
+    /// Reports an unknown outcome, and has done its work.
     UnknownAfter,
 }
 
@@ -38,7 +38,7 @@ impl Fault {
     ];
 }
 
-/// Which of the calls goes wrong, and how. Clones share it.
+/// Which of the calls fails, and how. Clones share the plan.
 #[derive(Clone, Default)]
 pub struct Plan(Arc<Mutex<State>>);
 
@@ -50,17 +50,17 @@ struct State {
 }
 
 impl Plan {
-    /// From here on, the call number `at` goes wrong, once.
+    /// From now on, call number `at` fails, once.
     pub fn arm(&self, at: usize, fault: Fault) {
         *self.0.lock().unwrap() = State { calls: 0, fault: Some((at, fault)), pauses: false };
     }
 
-    /// From here on, every call is pending once before it does its work and once after.
+    /// From now on, every call is pending once before its work and once after it.
     pub fn pause(&self) {
         *self.0.lock().unwrap() = State { pauses: true, ..State::default() };
     }
 
-    /// From here on, nothing goes wrong. Whether anything had.
+    /// From now on, nothing fails. Returns whether the planned fault has happened.
     pub fn recover(&self) -> bool {
         let before = std::mem::take(&mut *self.0.lock().unwrap());
         before.fault.is_some_and(|(at, _)| at < before.calls)
@@ -102,7 +102,7 @@ impl Plan {
     }
 }
 
-/// A part of the host that goes wrong by plan.
+/// A part of the host that fails as planned.
 pub struct Faulty<T> {
     inner: T,
     plan: Plan,

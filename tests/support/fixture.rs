@@ -1,4 +1,4 @@
-//! A server with a clock that stands still.
+//! A server with a clock that the test controls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::users::Users;
 
 pub const ISSUER: &str = "https://as.example";
 
-/// A server and the strings to pull.
+/// A server, and handles to control and inspect it.
 #[derive(Clone)]
 pub struct Fixture {
     pub server: AuthorizationServer,
@@ -50,7 +50,7 @@ impl Fixture {
         Self::on(store.clone(), store, configure)
     }
 
-    /// A server on a store of your own; `store` is only there to be looked into.
+    /// A server on the store `used`; `store` is only there for inspection.
     pub fn on(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
@@ -69,7 +69,7 @@ impl Fixture {
         Self { server, clock, log, users, store }
     }
 
-    /// A server all of whose parts go wrong by this plan.
+    /// A server where every part of the host fails as this plan says.
     pub fn failing(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
@@ -101,7 +101,7 @@ impl Fixture {
         }
     }
 
-    /// The time by the clock, as in JSON.
+    /// The time of the clock in seconds since 1970.
     pub fn clock_seconds(&self) -> i64 {
         self.clock.now().timestamp()
     }
@@ -111,7 +111,8 @@ impl Fixture {
         Login::new("alice", self.clock.now())
     }
 
-    /// `POST /token` of these parameters, as this client by Basic; a public client names itself in the form.
+    /// `POST /token` with these parameters. The client authenticates with Basic; a public client sends
+    /// `client_id` in the form.
     pub async fn token(&self, client: &str, form: &[(&str, &str)]) -> Answer {
         Answer(self.server.token(&request(client, form)).await)
     }
@@ -129,7 +130,7 @@ impl Fixture {
         self.server.check(access_token).await.is_ok()
     }
 
-    /// A guard of this resource in the process of the server, with its clock and its log.
+    /// A guard of this resource in the server's process, with the server's clock and log.
     pub fn guard(&self, resource: &str) -> Guard {
         let guard = Guard::builder(resource).local(self.server.clone());
         guard.clock(self.clock.clone()).audit(self.log.clone()).build().unwrap()
@@ -144,7 +145,7 @@ impl Fixture {
         (serde_json::from_slice(&header).unwrap(), claims)
     }
 
-    /// The answer to an authorization request by alice, who says yes.
+    /// The response to an authorization request that alice approves.
     pub async fn approve(&self, query: &[(&str, &str)]) -> Answer {
         let request = Request::get(encode(query));
         let ask = self.server.authorize(&request).await.expect("the address is proven");
@@ -155,13 +156,13 @@ impl Fixture {
         }
     }
 
-    /// A code for this client and scope, by the challenge of [`VERIFIER`].
+    /// A code for this client and scope, with the challenge of [`VERIFIER`].
     pub async fn code(&self, client: &str, scope: &str) -> String {
         let answer = self.approve(&code_query(client, scope)).await;
         answer.location_parameter("code").expect("a code")
     }
 
-    /// The answer to the redemption of a code, with all that belongs to it.
+    /// The response to the redemption of a code, with all parameters that belong to it.
     pub async fn redeem(&self, client: &str, code: &str) -> Answer {
         self.token(client, &redemption(code)).await
     }

@@ -1,4 +1,4 @@
-//! Everything that is asked of a server, as attempts that may fail and be made again.
+//! Every kind of request to a server, as attempts that may fail and be repeated.
 
 use grantor::{BrowserSession, EventKind, Reason, Request, Response};
 use serde_json::{Value, json};
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::faulty::{Fault, Plan};
 use super::{Answer, Fixture, code_query, encode, redemption, request};
 
-/// What the one who asks holds before.
+/// What the caller has before the attempt.
 pub struct Held {
     /// A code, a token, or nothing.
     secret: String,
-    /// How many grants there were.
+    /// How many grants the store had.
     grants: usize,
 }
 
-/// Everything that a client, a browser or a resource server asks of the server.
+/// The requests of clients, browsers and resource servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     Code(&'static str),
@@ -51,12 +51,12 @@ pub const FLOWS: [Flow; 15] = [
 ];
 
 impl Flow {
-    /// At least this many calls of the host's parts can go wrong.
+    /// The least number of calls to the host that can fail.
     pub fn least_calls(self) -> usize {
         if matches!(self, Self::Check | Self::Protect) { 1 } else { 2 }
     }
 
-    /// Gets what the one who asks holds before.
+    /// Gets what the caller needs before the attempt.
     pub async fn prepare(self, fixture: &Fixture) -> Held {
         let secret = match self {
             Self::Code(client) => fixture.code(client, "read").await,
@@ -78,7 +78,7 @@ impl Flow {
         Held { secret, grants: fixture.count().await }
     }
 
-    /// One attempt: what was hoped for, or the answer that says why not.
+    /// One attempt: the result, or the error response.
     pub async fn attempt(self, fixture: &Fixture, held: &Held) -> Result<Value, Response> {
         let server = &fixture.server;
         let held = held.secret.as_str();
@@ -112,7 +112,7 @@ impl Flow {
         if response.status == 200 { Ok(Answer(response).json()) } else { Err(response) }
     }
 
-    /// The state after an attempt that worked.
+    /// Checks the state after a successful attempt.
     pub async fn verify(self, fixture: &Fixture, held: &Held, got: &Value) {
         let Held { secret: held, grants } = held;
         let text = |name: &str| got[name].as_str().unwrap_or_default();
@@ -121,7 +121,7 @@ impl Flow {
                 assert!(fixture.is_live(text("access_token")).await);
                 assert_eq!(fixture.refresh(client, text("refresh_token")).await.status(), 200);
                 assert_eq!(fixture.count().await, *grants, "the grant it was");
-                // It was answered now, so what follows is a replay.
+                // The code has been redeemed now, so redeeming it again is a replay.
                 assert_eq!(fixture.redeem(client, held).await.error().1, "invalid_grant");
                 assert!(!fixture.is_live(text("access_token")).await);
             }
@@ -162,7 +162,7 @@ impl Flow {
     }
 }
 
-/// The codes of a device that waits.
+/// The codes of a waiting device.
 async fn waits(fixture: &Fixture) -> Answer {
     Answer(fixture.server.device_authorization(&request("tv", &[("scope", "read")])).await)
 }
@@ -181,8 +181,8 @@ async fn approve(fixture: &Fixture) -> Result<Value, Response> {
     }
 }
 
-/// Lets this call of a flow go wrong: its fault is answered as it should be, and the retry works. `false` if
-/// the flow has no such call.
+/// Makes this call of a flow fail, and checks that the fault gets the right response and that the retry
+/// works. Returns `false` if the flow has no such call.
 pub async fn fails_honestly(
     fixture: &Fixture,
     plan: &Plan,
@@ -213,7 +213,7 @@ pub async fn fails_honestly(
     true
 }
 
-/// Lets this call of a flow go wrong, and then that of the retry: the next one works.
+/// Makes this call of a flow fail, and the same call of the retry: the next attempt works.
 pub async fn survives_twice(fixture: &Fixture, plan: &Plan, flow: Flow, call: usize, faults: [Fault; 2]) {
     let what = format!("{flow:?}, {faults:?} at call {call}");
     let held = flow.prepare(fixture).await;

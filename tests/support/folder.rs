@@ -1,4 +1,4 @@
-//! A directory that goes with the test.
+//! A directory that is removed after the test.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// What is in it.
+    /// The names of the files in it.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()

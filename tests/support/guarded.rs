@@ -1,4 +1,4 @@
-//! An API behind a guard, and tokens for it by a key of the test's own.
+//! An API behind a guard, and tokens for it that are signed by the test's own key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use super::{ISSUER, Log, TestClock};
 
 pub const API: &str = "https://api.example/v1";
 
-/// A guard in another process than the server's, with its clock and its log.
+/// A guard outside the server's process, with its own clock and log.
 pub struct Api {
     pub guard: Guard,
     pub clock: TestClock,
@@ -20,12 +20,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// Believes [`ISSUER`] by these keys.
+    /// Trusts [`ISSUER`] with these keys.
     pub fn by(keys: impl KeySource + 'static) -> Self {
         Self::with(|builder| builder.jwks(ISSUER, keys))
     }
 
-    /// Believes [`ISSUER`] by this one key.
+    /// Trusts [`ISSUER`] with only this key.
     pub fn trusting(key: &SigningKey) -> Self {
         Self::by(StaticKeys::new(&set([key])))
     }
@@ -40,7 +40,8 @@ impl Api {
         self.guard.check(&call(token), needed).await
     }
 
-    /// Status and reason of a token that needs nothing in particular; 200 and none if it passes.
+    /// The status and the reason for a token at an endpoint with no special requirements; 200 and `None` if
+    /// it passes.
     pub async fn outcome(&self, token: &str) -> (u16, Option<Reason>) {
         match self.check(token, &Requirement::any()).await {
             Ok(_) => (200, None),
@@ -66,7 +67,7 @@ pub fn jwks_json(keys: &JwkSet) -> Vec<u8> {
     serde_json::to_vec(keys).unwrap()
 }
 
-/// The claims of a token for [`API`] that is in order, with these changes; `null` takes a claim away.
+/// The claims of a valid token for [`API`], with these changes; `null` removes a claim.
 pub fn claims(changes: Value) -> Value {
     let claims = json!({
         "iss": ISSUER, "sub": "alice", "sub_type": "user", "aud": API, "client_id": "conf", "jti": "a",
@@ -75,7 +76,7 @@ pub fn claims(changes: Value) -> Value {
     changed(claims, changes)
 }
 
-/// The claims with these changes; `null` takes a claim away.
+/// The claims with these changes; `null` removes a claim.
 pub fn changed(mut claims: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value {
@@ -90,7 +91,7 @@ pub fn b64(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// A token of this very header and payload, whose signature is right.
+/// A token with exactly this header and payload, and a valid signature.
 pub fn forged(key: &SigningKey, header: &str, payload: &str) -> String {
     let message = format!("{}.{}", b64(header), b64(payload));
     let signature = key.sign_now(message.as_bytes()).unwrap().unwrap();
@@ -102,7 +103,7 @@ pub fn token(key: &SigningKey, changes: Value) -> String {
     jose::encode_now("at+jwt", &claims(changes), key).unwrap().unwrap()
 }
 
-/// What stands in a challenge under this name, if anything.
+/// The value of this parameter of the challenge, if it has one.
 pub fn parameter(response: &Response, name: &str) -> Option<String> {
     let challenge = response.header("www-authenticate")?;
     let start = format!("{name}=\"");

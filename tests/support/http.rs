@@ -1,4 +1,4 @@
-//! The same server behind its axum router, called without a socket.
+//! The server behind its axum router, called without a socket.
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 
 use super::{SECRET, TestClock, basic, encode};
 
-/// What came back over HTTP.
+/// An HTTP response.
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
@@ -29,14 +29,14 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// Whether any header says something about other origins.
+    /// Whether the response has any CORS header.
     pub fn speaks_of_origins(&self) -> bool {
         self.headers.keys().any(|name| name.as_str().starts_with("access-control-"))
     }
 }
 
-/// Sends one request to a host that has the machine endpoints and an `/authorize` where alice always says
-/// yes.
+/// Sends one request to a host with the machine endpoints and an `/authorize` where alice approves
+/// everything.
 pub async fn send(server: &AuthorizationServer, request: Request<Body>) -> Reply {
     let app = Router::new()
         .route("/authorize", any(alice_says_yes))

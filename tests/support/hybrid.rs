@@ -1,4 +1,4 @@
-//! A provider of the implicit and the hybrid flow, and what its answers have in the fragment.
+//! A provider with the implicit and the hybrid flow, and the fragments of its responses.
 
 use grantor::{Client, Consent, GrantType, Login, Profile, Request, ResponseType};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::{Answer, CALLBACK, SECRET, code_query, encode};
 
 pub const NONCE: (&str, &str) = ("nonce", "n-0S6_WzA2Mj");
 
-/// A client of all response types, with more metadata.
+/// A client with all response types and this additional metadata.
 pub fn hybrid(id: &str, more: Value) -> Client {
     let metadata = serde_json::from_value(more).unwrap();
     let grants = [GrantType::AuthorizationCode, GrantType::Implicit, GrantType::RefreshToken];
@@ -26,7 +26,7 @@ pub fn legacy() -> Provider {
 }
 
 impl Provider {
-    /// The answer to alice's approval of a request for this response type.
+    /// The response after alice approves a request for this response type.
     pub async fn answer(
         &self,
         client: &str,
@@ -37,13 +37,13 @@ impl Provider {
         self.fixture.approve(&query(client, response_type, scope, more)).await
     }
 
-    /// The consent that a user with this login is asked for.
+    /// The consent that the user of this login is asked for.
     pub async fn consent_to(&self, query: &[(&str, &str)], login: Login) -> Consent {
         let asked = self.fixture.server.authorize(&Request::get(encode(query))).await.unwrap();
         asked.signed_in(login).await.consent().unwrap()
     }
 
-    /// What a JWT of this provider says.
+    /// The claims of a JWT of this provider.
     pub async fn says(&self, jwt: &str) -> Value {
         self.fixture.opened(jwt).await.1
     }

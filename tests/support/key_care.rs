@@ -1,4 +1,4 @@
-//! Keys that are changed by hand on several nodes over one store, whichever it is.
+//! Manual changes of keys on several nodes that share a store of any kind.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use grantor::keys::{KeyChangeError, KeySchedule, KeyStore, KeyView, Keys};
 
 const ED: Algorithm = Algorithm::EdDsa;
 
-/// How many nodes do the same at once.
+/// How many nodes act at the same time.
 const NODES: usize = 6;
 
 pub fn node(store: &Arc<dyn KeyStore>) -> Keys {
@@ -32,7 +32,7 @@ pub fn is_believed(token: &str, view: &KeyView) -> bool {
     Jws::parse(token).unwrap().verify(view.verifying_keys()).is_ok()
 }
 
-/// What each node says to the same call, all at once.
+/// The result of the same call on every node, all at the same time.
 async fn at_once<F>(nodes: &[Keys], call: impl Fn(Keys) -> F) -> Vec<Result<Arc<KeyView>, KeyChangeError>>
 where
     F: Future<Output = Result<Arc<KeyView>, KeyChangeError>> + Send + 'static,
@@ -45,8 +45,8 @@ where
     answers
 }
 
-/// Several nodes rotate and replace, one after the other and at once. The cell of the store is vacant, or has
-/// a ring.
+/// Several nodes rotate and replace keys, one after the other and at the same time. The cell of the store may
+/// be empty or have a ring.
 pub async fn nodes_change_keys_by_hand(store: Arc<dyn KeyStore>, now: DateTime<Utc>) {
     let nodes: Vec<Keys> = (0..NODES).map(|_| node(&store)).collect();
     let first = nodes[0].current(now).await.unwrap();
@@ -56,7 +56,7 @@ pub async fn nodes_change_keys_by_hand(store: Arc<dyn KeyStore>, now: DateTime<U
         keys.current(now).await.unwrap();
     }
 
-    // All rotate at once, and one successor is announced.
+    // All rotate at the same time, and one successor is announced.
     for answer in at_once(&nodes, move |keys| async move { keys.rotate_now(ED, now).await }).await {
         let view = answer.unwrap();
         assert_eq!((published(&view).len(), signs(&view)), (2, leaked.clone()), "{:?}", view.states());
@@ -79,13 +79,13 @@ pub async fn nodes_change_keys_by_hand(store: Arc<dyn KeyStore>, now: DateTime<U
                 assert_eq!(signs(&view), successor);
                 assert!(!is_believed(&stolen, &view));
             }
-            // It came after another one had done it.
+            // Another node had already replaced the key.
             Err(error) => assert!(matches!(error, KeyChangeError::Unknown), "{error}"),
         }
     }
     assert!(done >= 1);
 
-    // Within a minute every node knows, whether it was asked or not.
+    // Within a minute every node knows, even one that took no part.
     let soon = now + TimeDelta::seconds(Keys::CACHE_SECONDS);
     for keys in &nodes {
         let view = keys.current(soon).await.unwrap();

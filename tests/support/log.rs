@@ -1,10 +1,10 @@
-//! An audit log that can be read.
+//! An audit log that tests can read.
 
 use std::sync::{Arc, Mutex};
 
 use grantor::{Audit, Event, EventKind, Reason};
 
-/// Remembers what happened, as texts and as reasons.
+/// Remembers the kind and the text of every event.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<(EventKind, String)>>>);
 

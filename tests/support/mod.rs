@@ -1,5 +1,4 @@
-//! What the tests share: a server with a clock that stands still, its users and clients, and the requests to
-//! it.
+//! What the tests share: a server with a clock that tests control, its users and clients, and requests to it.
 
 pub mod answer;
 pub mod asserting;

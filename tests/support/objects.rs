@@ -1,4 +1,4 @@
-//! Requests that clients sign (RFC 9101).
+//! Signed request objects (RFC 9101).
 
 use grantor::client::RequestObjects;
 use grantor::server::AuthorizationServerBuilder;
@@ -9,12 +9,12 @@ use super::asserting::{Asserting, by_assertion, signing};
 use super::guarded::{changed, forged};
 use super::{Answer, CALLBACK, CHALLENGE, ISSUER, TestClock, encode};
 
-/// A server that takes request objects; its clients sign with ES256.
+/// A server that accepts request objects; its clients sign with ES256.
 pub struct Signing {
     pub server: Asserting,
 }
 
-/// The claims of a request of this client that is in order, with these changes; `null` takes one away.
+/// The claims of a valid request of this client, with these changes; `null` removes one.
 pub fn asking(client: &str, changes: Value) -> Value {
     let claims = json!({
         "iss": client, "client_id": client, "aud": ISSUER, "nbf": TestClock::START, "exp": TestClock::START + 300,
@@ -35,7 +35,7 @@ impl Signing {
         Self::among(|_| Vec::new(), configure)
     }
 
-    /// With more clients, made from the key of `pkj`.
+    /// With additional clients, which are made from the key of `pkj`.
     pub fn among(
         more: impl FnOnce(&grantor::jose::SigningKey) -> Vec<ClientBuilder>,
         configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
@@ -43,7 +43,7 @@ impl Signing {
         Self { server: Asserting::with(more, configure) }
     }
 
-    /// With a client `signer` that is like `pkj` and requires signed requests of itself.
+    /// With a client `signer` that is like `pkj` and is registered to sign every request.
     pub fn with_signer() -> Self {
         let signer = |key: &grantor::jose::SigningKey| {
             let keys = super::asserting::set_of(key);
@@ -52,17 +52,17 @@ impl Signing {
         Self::among(signer, |builder| builder.request_objects(RequestObjects::accepted()))
     }
 
-    /// An object of `pkj`.
+    /// A request object of `pkj`.
     pub fn object(&self, changes: Value) -> String {
         self.under(HEADER, &asking("pkj", changes))
     }
 
-    /// These claims under this header and a right signature of `pkj`'s key.
+    /// A request object with this header and these claims, correctly signed by `pkj`'s key.
     pub fn under(&self, header: &str, claims: &Value) -> String {
         forged(&self.server.key, header, &claims.to_string())
     }
 
-    /// The answer to an authorization request by alice, who says yes; or the page of a refusal.
+    /// The response to an authorization request that alice approves, or the error page.
     pub async fn visit(&self, query: &[(&str, &str)]) -> Result<Answer, ErrorPage> {
         let fixture = &self.server.fixture;
         let ask = fixture.server.authorize(&Request::get(encode(query))).await?;
@@ -73,12 +73,12 @@ impl Signing {
         })
     }
 
-    /// The same for a request that is this object of `pkj`.
+    /// The same for a request with this object of `pkj`.
     pub async fn send(&self, object: &str) -> Result<Answer, ErrorPage> {
         self.visit(&[("client_id", "pkj"), ("request", object)]).await
     }
 
-    /// The error page of an object that leads nowhere.
+    /// The error page for an object that is refused without a redirect.
     pub async fn refusal(&self, object: &str) -> (String, Reason) {
         match self.send(object).await {
             Err(page) => (page.code().to_owned(), page.reason()),
@@ -86,13 +86,13 @@ impl Signing {
         }
     }
 
-    /// The error that an object is redirected with.
+    /// The error in the redirect for this object.
     pub async fn error(&self, object: &str) -> String {
         let answer = self.send(object).await.expect("a proven address");
         answer.location_parameter("error").unwrap_or_else(|| panic!("{}", answer.location()))
     }
 
-    /// A push by `pkj` of these parameters, under an assertion with this `jti`.
+    /// A pushed request by `pkj` with these parameters, and an assertion with this `jti`.
     pub async fn push(&self, jti: &str, form: &[(&str, &str)]) -> Answer {
         self.push_as(&self.server.assertion(json!({ "jti": jti })), form).await
     }

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 const PACKAGES: [&str; 2] = ["grantor-server", "grantor-mcp-server"];
 
-/// The binary of one of [`PACKAGES`], next to that of the tests; built if it is missing or older than its
-/// sources.
+/// The binary of one of [`PACKAGES`], next to the test binaries; it is built if it is missing or older than
+/// its sources.
 pub fn program(package: &str) -> PathBuf {
     assert!(PACKAGES.contains(&package), "{package}");
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -18,8 +18,8 @@ fn build() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    // `--examples` asks for what tests depend on, so cargo builds the dependencies with the features that the
-    // tests have, and builds none of them twice.
+    // `--examples` includes the dev-dependencies, so cargo builds the dependencies with the same features as
+    // for the tests, and builds none of them twice.
     cargo.args(["build", "--quiet", "--workspace", "--all-features", "--bins", "--examples"]);
     cargo.arg("--target-dir").arg(profile.parent().unwrap());
     if profile.ends_with("release") {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, CALLBACK, Fixture, SECRET, clients, code_query, encode};
 
-/// What is known of alice; who asked; and whether it can be asked at all.
+/// The claims of alice, the requests for them so far, and whether the source is down.
 #[derive(Clone, Default)]
 pub struct People(Arc<Mutex<State>>);
 
@@ -35,7 +35,7 @@ impl People {
         self.0.lock().unwrap().is_down = is_down;
     }
 
-    /// Where claims were to be, and which, for every question so far.
+    /// For every request so far: where the claims were for, and which ones.
     pub fn asked(&self) -> Vec<(ClaimsTo, Vec<String>)> {
         self.0.lock().unwrap().asked.clone()
     }
@@ -54,7 +54,7 @@ impl ClaimsSource for People {
     }
 }
 
-/// All that OpenID Connect knows of a person, and more.
+/// Every standard claim of OpenID Connect, and one more.
 pub fn alice() -> Value {
     json!({
         "name": "Alice Liddell", "family_name": "Liddell", "given_name": "Alice", "middle_name": "P", "nickname": "Al",
@@ -67,18 +67,18 @@ pub fn alice() -> Value {
 
 pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "address", "phone", "read", "write"];
 
-/// The signature algorithms that its clients can have.
+/// The signature algorithms that its clients can use.
 pub const ALGORITHMS: [Algorithm; 4] =
     [Algorithm::Rs256, Algorithm::Es256, Algorithm::Ps256, Algorithm::EdDsa];
 
-/// One key for each of them, the same in every test: keys of RSA take long to make.
+/// One key for each algorithm, shared by all tests because RSA keys take long to generate.
 pub fn keys() -> Keys {
     static SIGNERS: OnceLock<Vec<Arc<dyn Signer>>> = OnceLock::new();
     let make = |algorithm| Arc::new(SigningKey::generate(algorithm).unwrap()) as Arc<dyn Signer>;
     Keys::from_signers(SIGNERS.get_or_init(|| ALGORITHMS.into_iter().map(make).collect()).clone()).unwrap()
 }
 
-/// A provider, and the people whom it knows.
+/// A provider, and its users.
 pub struct Provider {
     pub fixture: Fixture,
     pub people: People,
@@ -98,7 +98,7 @@ impl Provider {
         Self::with(Vec::new(), |builder| builder)
     }
 
-    /// With these clients besides, and configured further.
+    /// With these additional clients and settings.
     pub fn with(
         more: Vec<Client>,
         configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
@@ -118,7 +118,7 @@ impl Provider {
         Self { fixture, people }
     }
 
-    /// The answer to an authorization request, which this user approves; `conf` cannot ask for `openid`, and
+    /// The response to an authorization request that this user approves. `conf` cannot request `openid`,
     /// `other` can.
     pub async fn ask(&self, client: &str, scope: &str, more: &[(&str, &str)], login: Login) -> Answer {
         let mut query = code_query(client, scope);
@@ -132,7 +132,7 @@ impl Provider {
         }
     }
 
-    /// The code that alice's approval of such a request gives.
+    /// The code after alice approves such a request.
     pub async fn code(&self, client: &str, scope: &str, more: &[(&str, &str)]) -> String {
         let answer = self.ask(client, scope, more, self.fixture.alice()).await;
         answer.location_parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.location()))
@@ -146,18 +146,18 @@ impl Provider {
         answer
     }
 
-    /// What the `id_token` of an answer says, read with the published keys alone.
+    /// The claims of the `id_token` in a response, verified with only the published keys.
     pub async fn id_token(&self, answer: &Answer) -> Value {
         self.fixture.opened(&answer.text("id_token")).await.1
     }
 
-    /// The UserInfo answer for an access token in the header.
+    /// The UserInfo response for an access token in the header.
     pub async fn userinfo(&self, token: &str) -> Answer {
         let request = Request::get("").header("authorization", format!("Bearer {token}"));
         Answer(self.fixture.server.userinfo(&request).await)
     }
 
-    /// The claims of that answer but for `sub`, which is alice's.
+    /// The claims of that response without `sub`, which has to be alice's.
     pub async fn claims(&self, token: &str) -> Value {
         let answer = self.userinfo(token).await;
         assert_eq!(answer.status(), 200, "{}", answer.json());

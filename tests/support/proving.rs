@@ -1,4 +1,4 @@
-//! Clients that prove a key by DPoP (RFC 9449), and proofs that are wrong in every way.
+//! Clients that prove possession of a key with DPoP (RFC 9449), and all kinds of invalid proofs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use super::{Answer, Fixture, TestClock, request};
 pub const TOKEN: &str = "https://as.example/token";
 pub const PAR: &str = "https://as.example/par";
 
-/// A client's key, and proofs of it.
+/// A client's key, which makes proofs.
 pub struct Prover {
     pub key: SigningKey,
 }
@@ -32,12 +32,12 @@ impl Prover {
         Self { key: SigningKey::generate(algorithm).unwrap() }
     }
 
-    /// As tokens name the key.
+    /// The thumbprint of the key, as in `jkt`.
     pub fn thumbprint(&self) -> String {
         self.key.key().thumbprint()
     }
 
-    /// The public half, without the members that a key can do without.
+    /// The public key, without optional members.
     pub fn jwk(&self) -> Value {
         changed(
             serde_json::to_value(self.key.key()).unwrap(),
@@ -45,7 +45,7 @@ impl Prover {
         )
     }
 
-    /// The header of a proof that is in order, with these changes; `null` takes a member away.
+    /// The header of a valid proof, with these changes; `null` removes a member.
     pub fn header(&self, changes: Value) -> Value {
         let algorithm = self.key.key().algorithm().unwrap().as_str();
         changed(json!({ "typ": "dpop+jwt", "alg": algorithm, "jwk": self.jwk() }), changes)
@@ -56,7 +56,7 @@ impl Prover {
         forged(&self.key, &header.to_string(), &claims.to_string())
     }
 
-    /// A proof for this place, with these changes of its claims.
+    /// A proof for this method and URL, with these changes of its claims.
     pub fn proof(&self, method: &str, url: &str, changes: Value) -> String {
         self.signed(&self.header(json!({})), &claims(method, url, changes))
     }
@@ -66,15 +66,14 @@ impl Prover {
         self.proof("POST", TOKEN, json!({}))
     }
 
-    /// A `GET` at a resource with a token and its proof.
+    /// A `GET` request to a resource with a token and its proof.
     pub fn call(&self, token: &str, url: &str, path: &str) -> Request {
         let proof = self.proof("GET", &format!("{url}{path}"), json!({ "ath": hash(token) }));
         call_with(token, &proof).at_path(path)
     }
 }
 
-/// The claims of a proof that is in order and was never made before, with these changes; `null` takes one
-/// away.
+/// The claims of a valid new proof, with these changes; `null` removes one.
 pub fn claims(method: &str, url: &str, changes: Value) -> Value {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let jti = format!("proof {}", MADE.fetch_add(1, Ordering::SeqCst));
@@ -87,27 +86,27 @@ pub fn hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(token))
 }
 
-/// A request with a token of the scheme `DPoP` and this proof.
+/// A request with a token under the `DPoP` scheme and this proof.
 pub fn call_with(token: &str, proof: &str) -> Request {
     Request::get("").header("authorization", format!("DPoP {token}")).header("dpop", proof)
 }
 
-/// Takes proofs, without nonces.
+/// Accepts proofs without nonces.
 pub fn dpop() -> Dpop {
     Dpop::new(DpopProofs::new())
 }
 
-/// Takes proofs with nonces. All who have this key know each other's.
+/// Requires nonces. All servers with this key accept each other's.
 pub fn with_nonces() -> Dpop {
     dpop().nonces(Secret::new([7; 32]))
 }
 
-/// A server that takes proofs.
+/// A server that accepts proofs.
 pub fn fixture() -> Fixture {
     configured(|builder| builder)
 }
 
-/// The same, configured further.
+/// The same with further settings.
 pub fn configured(
     configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
 ) -> Fixture {
@@ -130,7 +129,7 @@ impl Fixture {
         Answer(self.server.pushed_authorization_request(&request).await)
     }
 
-    /// The tokens of a code that was redeemed with a proof of this key.
+    /// The tokens for a code that is redeemed with a proof of this key.
     pub async fn tokens_by(&self, client: &str, scope: &str, prover: &Prover) -> Answer {
         let code = self.code(client, scope).await;
         let answer = self.token_by(client, &super::redemption(&code), &prover.for_token()).await;
@@ -144,13 +143,14 @@ impl Fixture {
     }
 }
 
-/// What a request can be refused for its proof: the `DPoP` fields that it has, and the flaw.
+/// A reason to refuse a request for its proof: a name, the `DPoP` fields of the request, and the flaw.
 pub type Bad = (&'static str, Vec<String>, ProofFlaw);
 
 /// The beginning of an object.
 const NESTED_TWICE: &str = r#"{"x":{"a":1,"a":2},"#;
 
-/// Proofs that are wrong, each in one way, for this place; `token` is there at a resource.
+/// Proofs for this method and URL that are each invalid in one way; at a resource, `token` is the access
+/// token.
 pub fn bad_proofs(prover: &Prover, method: &str, url: &str, token: Option<&str>) -> Vec<Bad> {
     use ProofFlaw as F;
     let ath = token.map_or(Value::Null, |token| json!(hash(token)));

@@ -1,4 +1,4 @@
-//! Requests that are pushed, their visits, and races for one of them.
+//! Pushed requests, visits to `/authorize` with them, and races for one of them.
 
 use grantor::{Client, ErrorPage, MemoryRegistry, Request};
 
@@ -7,7 +7,7 @@ use super::{Answer, Fixture, clients, code_query, encode, request};
 
 pub type Form<'a> = Vec<(&'a str, &'a str)>;
 
-/// The parameters of a request that is in order, without `client_id`, which the authentication says.
+/// The parameters of a valid request, without `client_id`, which the authentication provides.
 pub fn asking(client: &str) -> Form<'_> {
     let mut form = code_query(client, "read");
     form.retain(|(name, _)| *name != "client_id");
@@ -18,7 +18,7 @@ pub async fn push(fixture: &Fixture, client: &str, form: &[(&str, &str)]) -> Ans
     Answer(fixture.server.pushed_authorization_request(&request(client, form)).await)
 }
 
-/// The `request_uri` of a request that is in order.
+/// The `request_uri` of a valid pushed request.
 pub async fn pushed(fixture: &Fixture, client: &str) -> String {
     let answer = push(fixture, client, &asking(client)).await;
     assert_eq!(answer.status(), 201, "{}", answer.json());
@@ -43,7 +43,7 @@ pub fn with_clients(fixture: &Fixture, change: impl Fn(Client) -> Option<Client>
     Fixture::on(store.clone(), store, |builder| builder.clients(registry).clock(clock))
 }
 
-/// Of 64 approvals of one request, one has a code, in each round.
+/// In each round, exactly one of 64 approvals of one request gets a code.
 pub async fn one_has_a_code(fixture: &Fixture, rounds: usize) {
     for round in 0..rounds {
         let answers = approvals(fixture, 64).await;
@@ -59,7 +59,7 @@ pub async fn one_has_a_code(fixture: &Fixture, rounds: usize) {
     }
 }
 
-/// This many users approve one request at a time.
+/// Approves one request this many times concurrently.
 pub async fn approvals(fixture: &Fixture, tasks: usize) -> Vec<Answer> {
     let query = encode(&visit("conf", &pushed(fixture, "conf").await));
     at_once(fixture, tasks, |fixture, _| {

@@ -1,5 +1,4 @@
-//! Many requests at a time, at a store that is a network away: all of them have read before one of them
-//! writes.
+//! Many concurrent requests on a store with network latency: all of them read before any of them writes.
 
 use std::sync::Arc;
 
@@ -12,13 +11,13 @@ use tokio::task::{JoinSet, yield_now};
 
 use super::Fixture;
 
-/// A server whose store is far away, with a page for user codes.
+/// A server whose store has network latency, with a page for user codes.
 pub fn far_away() -> Fixture {
     let store = Arc::new(MemoryStore::new());
     Fixture::on(store.clone(), FarAway(store), |builder| builder.device_verification("/device"))
 }
 
-/// Within one process, requests with one code take turns. So a race for a code is one between nodes.
+/// Within one process, requests with the same code take turns, so a race for a code needs several nodes.
 const NODES: usize = 16;
 
 /// Nodes that share a store, with a page for user codes.
@@ -29,12 +28,12 @@ pub fn nodes(store: impl TokenStore + 'static) -> Vec<Fixture> {
     (0..NODES).map(node).collect()
 }
 
-/// Nodes whose store is far away.
+/// Nodes whose store has network latency.
 pub fn far_away_nodes() -> Vec<Fixture> {
     nodes(FarAway(Arc::new(MemoryStore::new())))
 }
 
-/// The outcomes of this many tasks that run at a time.
+/// The outcomes of this many concurrent tasks.
 pub async fn at_once<T, F>(fixture: &Fixture, tasks: usize, task: impl Fn(Fixture, usize) -> F) -> Vec<T>
 where
     T: Send + 'static,

@@ -16,7 +16,7 @@ pub struct Registering {
     pub registry: Arc<MemoryRegistry>,
 }
 
-/// A client that registered itself.
+/// A client that registered itself: the registration response.
 pub struct Own(pub Value);
 
 impl Registering {
@@ -25,7 +25,7 @@ impl Registering {
         Self::with_store(terms, store.clone(), store)
     }
 
-    /// A server that was configured further.
+    /// A server with further settings.
     pub fn configured(
         terms: Registration,
         configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
@@ -56,19 +56,19 @@ impl Registering {
         Answer(self.fixture.server.registration(&request).await)
     }
 
-    /// `POST /register` of this JSON.
+    /// `POST /register` with this JSON.
     pub async fn post(&self, metadata: &Value) -> Answer {
         self.send(Request::json(Method::Post, metadata.to_string())).await
     }
 
-    /// What the metadata became; they must be accepted.
+    /// The registered client; the metadata must be accepted.
     pub async fn registered(&self, metadata: &Value) -> Own {
         let answer = self.post(metadata).await;
         assert_eq!(answer.status(), 201, "{}", answer.json());
         Own(answer.json())
     }
 
-    /// The error of such metadata with other members.
+    /// The error for the usual metadata with these changes.
     pub async fn refusal(&self, changes: Value) -> (u16, String) {
         let before = self.registry.all().len();
         let answer = self.post(&app_with(changes)).await;
@@ -76,7 +76,7 @@ impl Registering {
         answer.error()
     }
 
-    /// `PUT` of this JSON by the client, with its `client_id` unless it says another.
+    /// `PUT` of this JSON by the client; its `client_id` is added unless the JSON has one.
     pub async fn put(&self, own: &Own, metadata: &Value) -> Answer {
         let mut body = metadata.clone();
         body.as_object_mut().unwrap().entry("client_id").or_insert(own.id().into());
@@ -125,7 +125,7 @@ impl Own {
         self.text("client_id")
     }
 
-    /// A request at its configuration URI, with its registration access token.
+    /// A request to its configuration URI, with its registration access token.
     pub fn asks(&self, request: Request) -> Request {
         self.asks_with(request, self.text("registration_access_token"))
     }
@@ -136,7 +136,7 @@ impl Own {
         request.header("authorization", format!("Bearer {token}"))
     }
 
-    /// A form, authenticated as it is registered.
+    /// A form, authenticated with the client's registered method.
     pub fn signs(&self, form: &[(&str, &str)]) -> Request {
         let mut form = form.to_vec();
         match self.text("token_endpoint_auth_method") {
@@ -150,7 +150,7 @@ impl Own {
     }
 }
 
-/// Metadata that are in order.
+/// Valid metadata.
 pub fn app() -> Value {
     json!({
         "client_name": "App",
@@ -160,7 +160,7 @@ pub fn app() -> Value {
     })
 }
 
-/// The same with other members; `null` takes one away.
+/// The same with these changes; `null` unsets a member.
 pub fn app_with(changes: Value) -> Value {
     let mut metadata = app();
     for (name, value) in changes.as_object().unwrap() {

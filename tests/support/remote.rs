@@ -1,4 +1,4 @@
-//! A server on this machine that answers as a test wants it to, well or badly.
+//! A server on this machine that answers as the test wants it to, correctly or not.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 /// How a request is answered.
 #[derive(Clone, Debug)]
 pub enum Says {
-    /// These bytes, and the end of the connection.
+    /// These bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and then nothing, for ever.
+    /// These bytes, then nothing, forever.
     AndHangs(Vec<u8>),
-    /// These bytes, and then the letter `x`, for ever.
+    /// These bytes, then the letter `x`, forever.
     AndNeverEnds(Vec<u8>),
 }
 
@@ -34,7 +34,7 @@ impl Says {
     }
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub head: String,
@@ -52,7 +52,7 @@ impl Seen {
     }
 }
 
-/// The server. It runs for as long as the test's runtime.
+/// The server. It runs as long as the test's runtime.
 #[derive(Clone)]
 pub struct Remote {
     pub address: SocketAddr,
@@ -62,17 +62,17 @@ pub struct Remote {
 type Answer = Arc<dyn Fn(&Seen) -> Says + Send + Sync>;
 
 impl Remote {
-    /// Speaks plain HTTP.
+    /// Serves plain HTTP.
     pub async fn start(answer: impl Fn(&Seen) -> Says + Send + Sync + 'static) -> Self {
         Self::listen(Arc::new(answer), None).await
     }
 
-    /// Answers every request alike.
+    /// Gives every request the same answer.
     pub async fn saying(says: Says) -> Self {
         Self::start(move |_| says.clone()).await
     }
 
-    /// Speaks HTTP over TLS by a certificate of its own for this name, which comes along as PEM.
+    /// Serves HTTPS with a self-signed certificate for this name, which is returned as PEM.
     pub async fn over_tls(
         name: &str,
         answer: impl Fn(&Seen) -> Says + Send + Sync + 'static,
@@ -123,7 +123,7 @@ impl Remote {
         stream.shutdown().await.ok()
     }
 
-    /// `http://127.0.0.1:PORT` and this path.
+    /// The URL of this path: `http://127.0.0.1:PORT` and the path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,4 +1,4 @@
-//! The requests that tests begin with.
+//! The requests that tests start from.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use super::clients::{CALLBACK, SECRET};
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// The parameters of an authorization request that is in order.
+/// The parameters of a valid authorization request.
 pub fn code_query<'a>(client: &'a str, scope: &'a str) -> Vec<(&'a str, &'a str)> {
     let redirect_uri = if client == "native" { "com.example.app:/cb" } else { CALLBACK };
     vec![
@@ -42,7 +42,7 @@ pub fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-/// A form from a client, authenticated as it is registered.
+/// A form from a client, authenticated with its registered method.
 pub fn request(client: &str, form: &[(&str, &str)]) -> Request {
     let mut form = form.to_vec();
     match client {

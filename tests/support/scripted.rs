@@ -1,4 +1,4 @@
-//! A way out that leads to no network.
+//! An `Outbound` that uses no network.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundRespon
 use grantor::{AuthorizationServer, Request, async_trait};
 use serde_json::Value;
 
-/// What was asked.
+/// A request that was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     pub url: String,
@@ -17,7 +17,7 @@ pub struct Asked {
 type Answer = Result<OutboundResponse, OutboundError>;
 type Script = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
 
-/// Answers by a script, which can be changed.
+/// Answers from a script, which can be replaced.
 #[derive(Clone)]
 pub struct Scripted {
     script: Arc<Mutex<Script>>,
@@ -62,7 +62,7 @@ impl Outbound for Scripted {
             form: request.form().map(str::to_owned),
             authorization: authorization.map(|(_, value)| value.to_owned()),
         });
-        // Others get to run, as they would.
+        // Lets other tasks run, as a real request would.
         for _ in 0..8 {
             tokio::task::yield_now().await;
         }
@@ -71,7 +71,7 @@ impl Outbound for Scripted {
     }
 }
 
-/// A server in this process, as if it were far away.
+/// A server in this process, called as if over the network.
 #[derive(Clone)]
 pub struct Behind(pub AuthorizationServer);
 

@@ -14,7 +14,7 @@ use super::guarded::b64;
 
 pub const HS256: &str = r#"{"alg":"HS256"}"#;
 
-/// Seals secrets by writing them backwards, which is enough for a test. It can be locked.
+/// Seals secrets by reversing them, which is enough for a test. It can be locked, so that it opens none.
 #[derive(Clone, Debug, Default)]
 pub struct Chest(Arc<AtomicBool>);
 
@@ -41,10 +41,10 @@ impl SealedSecrets for Chest {
     }
 }
 
-/// What [`Mistaken`] opens.
+/// The secret that [`Mistaken`] returns.
 pub const OF_ANOTHER: &str = "the secret of somebody else, of 44 characters";
 
-/// Opens every secret as the same other one.
+/// Opens every sealed secret to the same wrong one.
 #[derive(Debug)]
 pub struct Mistaken;
 
@@ -58,13 +58,13 @@ impl SealedSecrets for Mistaken {
     }
 }
 
-/// A JWT of exactly this header and payload, with a right MAC.
+/// A JWT with exactly this header and payload, and a valid MAC.
 pub fn maced(secret: &[u8], header: &str, payload: &str) -> String {
     let message = format!("{}.{}", b64(header), b64(payload));
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac(secret, message.as_bytes())))
 }
 
-/// The header and the claims of a JWT, whose MAC has to be that of this secret.
+/// The header and the claims of a JWT whose MAC has to be made with this secret.
 pub fn unmaced(secret: &str, jwt: &str) -> (Value, Value) {
     let (message, mac) = jwt.rsplit_once('.').unwrap();
     assert_eq!(mac, URL_SAFE_NO_PAD.encode(hmac(secret.as_bytes(), message.as_bytes())), "its MAC: {jwt}");

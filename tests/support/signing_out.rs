@@ -1,4 +1,4 @@
-//! A provider that knows the sessions of its host, and clients that want to hear of their end.
+//! A provider that tracks the host's sessions, and clients that are notified when one ends.
 
 use grantor::outbound::{OutboundError, OutboundResponse};
 use grantor::server::{AuthorizationServerBuilder, LogoutStep, Sessions};
@@ -12,13 +12,13 @@ use super::{Answer, encode};
 pub const AFTER: &str = "https://app.example/signed-out";
 pub const SECRET_OF_SESSIONS: &[u8] = b"a secret of the sessions, 32 bytes or more";
 
-/// `rp` and `rp2` hear of logouts, `deaf` has no logout URI.
+/// `rp` and `rp2` are notified of logouts, `deaf` has no logout URI.
 pub struct SigningOut {
     pub provider: Provider,
     pub web: Scripted,
 }
 
-/// The metadata of a client that hears of logouts.
+/// The metadata of a client that is notified of logouts.
 pub fn hearing(host: &str) -> Value {
     json!({
         "backchannel_logout_uri": format!("https://{host}.example/logout?from=op"),
@@ -34,7 +34,7 @@ pub fn hearers() -> Vec<Client> {
     ]
 }
 
-/// Runs what is delivered in the background on the test's runtime.
+/// Delivers notifications in the background on the test's runtime.
 pub fn sessions(web: &Scripted) -> Sessions {
     Sessions::new(SECRET_OF_SESSIONS).back_channel(web.clone(), |delivery| drop(tokio::spawn(delivery)))
 }
@@ -54,7 +54,7 @@ impl SigningOut {
         Self { provider, web }
     }
 
-    /// alice in this session.
+    /// The login of alice in this session.
     pub fn alice(&self, session: &str) -> Login {
         self.provider.fixture.alice().with_session(SessionId::new(session))
     }
@@ -64,7 +64,7 @@ impl SigningOut {
         Login::new("bob", now).with_session(SessionId::new(session))
     }
 
-    /// Tokens that alice gives to a client in a session.
+    /// The tokens that a client gets when alice approves its request in this session.
     pub async fn tokens(&self, client: &str, scope: &str, session: &str) -> Answer {
         self.tokens_of(client, scope, self.alice(session)).await
     }
@@ -78,7 +78,7 @@ impl SigningOut {
         answer
     }
 
-    /// What follows a logout request; `Err` is the page.
+    /// The next step after a logout request; `Err` is the error page.
     pub async fn ask(&self, query: &[(&str, &str)], login: Option<&Login>) -> Result<LogoutStep, Answer> {
         self.send(Request::get(encode(query)), login).await
     }
@@ -90,7 +90,7 @@ impl SigningOut {
         }
     }
 
-    /// The answer to a request that needs no question.
+    /// The response to a request that needs no confirmation.
     pub async fn goes(&self, query: &[(&str, &str)], login: Option<&Login>) -> Answer {
         match self.ask(query, login).await {
             Ok(LogoutStep::Go(end)) => Answer(end.finish().await),
@@ -99,7 +99,7 @@ impl SigningOut {
         }
     }
 
-    /// Whether the user is asked, by a question that can be answered, and not sent on. A page is neither.
+    /// Whether the user is asked for confirmation instead of being redirected. Panics on an error page.
     pub async fn asks(&self, query: &[(&str, &str)], login: Option<&Login>) -> bool {
         match self.ask(query, login).await {
             Ok(LogoutStep::Ask(question)) => {
@@ -112,7 +112,7 @@ impl SigningOut {
         }
     }
 
-    /// The answer to the request once the user has said yes to the question.
+    /// The response after the user has confirmed the request.
     pub async fn yes(&self, query: &[(&str, &str)], login: &Login) -> Answer {
         let Ok(LogoutStep::Ask(question)) = self.ask(query, Some(login)).await else { panic!("no question") };
         let fields = question.fields();
@@ -124,7 +124,7 @@ impl SigningOut {
         }
     }
 
-    /// The hosts that were told, in the order of their names.
+    /// The hosts that were notified, sorted by name.
     pub fn told(&self) -> Vec<String> {
         let host = |url: String| url.split('/').nth(2).unwrap().to_owned();
         let mut told: Vec<String> = self.web.asked().into_iter().map(|asked| host(asked.url)).collect();
@@ -137,12 +137,12 @@ impl SigningOut {
     }
 }
 
-/// A web that is not there.
+/// A network where no host can be reached.
 pub fn unreachable() -> Scripted {
     Scripted::by(|_| Err(OutboundError::Unreachable))
 }
 
-/// A response that takes a page's place.
+/// Whether the response is an HTML page instead of a redirect.
 pub fn is_page(response: &Response) -> bool {
     response.header("location").is_none()
         && response.header("content-type") == Some("text/html; charset=utf-8")

@@ -1,4 +1,4 @@
-//! The rest of the Internet, as far as a test wants it: documents by their URLs, and how they are answered.
+//! The rest of the Internet, as far as a test needs it: responses by URL.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,17 +10,17 @@ use tokio::sync::Semaphore;
 
 use super::CALLBACK;
 
-/// The id of the client that most tests speak of.
+/// The id of the client in most tests.
 pub const DOCUMENT: &str = "https://client.example/oauth/id.json";
 
 type Answer = Result<OutboundResponse, OutboundError>;
 
-/// Answers what it was given; 404 to all else. It notes what was asked.
+/// Gives the configured responses, and 404 for all other URLs. It records the requested URLs.
 #[derive(Clone)]
 pub struct Site {
     answers: Arc<Mutex<HashMap<String, Answer>>>,
     asked: Arc<Mutex<Vec<String>>>,
-    /// Every answer takes one of these.
+    /// Every response takes a permit.
     gate: Arc<Semaphore>,
 }
 
@@ -30,14 +30,14 @@ impl Site {
         Self { answers: Arc::default(), asked: Arc::default(), gate }
     }
 
-    /// With a good document at [`DOCUMENT`].
+    /// With a valid document at [`DOCUMENT`].
     pub fn with_document() -> Self {
         let site = Self::new();
         site.put(DOCUMENT, document(DOCUMENT));
         site
     }
 
-    /// One that answers nothing until [`open`](Self::open).
+    /// A site that does not respond until [`open`](Self::open) is called.
     pub fn closed() -> Self {
         Self { gate: Arc::new(Semaphore::new(0)), ..Self::with_document() }
     }
@@ -83,7 +83,7 @@ impl Outbound for Site {
 
 pub const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A document that is in order.
+/// A valid document.
 pub fn document(id: &str) -> Value {
     json!({
         "client_id": id,
@@ -96,7 +96,7 @@ pub fn document(id: &str) -> Value {
     })
 }
 
-/// The same with other members; `null` takes one away.
+/// The same with these changes; `null` unsets a member.
 pub fn changed(change: &[(&str, Value)]) -> Value {
     let mut changed = document(DOCUMENT);
     for (name, value) in change {

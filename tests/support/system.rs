@@ -1,4 +1,4 @@
-//! A clock that stands still, and randomness that is the same in every run.
+//! A clock that only moves when told to, and randomness that is the same in every run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -31,7 +31,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Randomness that is the same in every run, and never twice the same in one.
+/// Randomness that is the same in every run, and never repeats within one.
 #[derive(Clone, Default)]
 pub struct CountingEntropy(Arc<AtomicI64>);
 

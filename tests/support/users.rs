@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use grantor::{AccountStatus, BackendError, Client, ResourceOwner, SecretText, Subject, async_trait};
 
-/// alice's password is wonderland; bob's is builder; a user in `blocked` may not go on.
+/// alice's password is wonderland, bob's is builder. The users in `blocked` are refused.
 #[derive(Clone, Default)]
 pub struct Users {
     pub blocked: Arc<Mutex<Vec<String>>>,

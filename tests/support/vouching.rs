@@ -1,4 +1,4 @@
-//! A server that takes the assertions of two issuers: `IDP`, an identity provider (ID-JAG), and `PARTNER`
+//! A server that accepts the assertions of two issuers: `IDP`, an identity provider (ID-JAG), and `PARTNER`
 //! (plain RFC 7523).
 
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,8 @@ pub const IDP: &str = "https://idp.example";
 pub const PARTNER: &str = "partner@example.com";
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// Who is whom: `u-1` of the identity provider is alice and `7` is bob; `7` of the partner is carol.
+/// Maps subjects to users: `u-1` of the identity provider is alice and `7` is bob; `7` of the partner is
+/// carol.
 #[derive(Clone, Default)]
 pub struct Accounts(Arc<Mutex<State>>);
 
@@ -87,8 +88,8 @@ impl Vouching {
         Self::on(store.clone(), store, grant, configure)
     }
 
-    /// Beside the usual clients: `wiki` and `desk` (confidential, the latter with refresh tokens), `app`
-    /// (public).
+    /// In addition to the usual clients: `wiki` and `desk` (confidential, the latter with refresh tokens),
+    /// `app` (public).
     pub fn on(
         store: Arc<MemoryStore>,
         used: impl TokenStore + 'static,
@@ -117,12 +118,12 @@ impl Vouching {
         Self { fixture, accounts, idp, partner }
     }
 
-    /// An ID-JAG about alice for `wiki`, with these changes of its claims; `null` takes one away.
+    /// An ID-JAG about alice for `wiki`, with these changes of its claims; `null` removes one.
     pub fn jag(&self, changes: Value) -> String {
         self.jag_under(r#"{"alg":"EdDSA","typ":"oauth-id-jag+jwt"}"#, changes)
     }
 
-    /// The same under this header.
+    /// The same with this header.
     pub fn jag_under(&self, header: &str, changes: Value) -> String {
         let claims = json!({
             "iss": IDP, "sub": "u-1", "aud": ISSUER, "client_id": "wiki", "jti": "1",
@@ -131,7 +132,7 @@ impl Vouching {
         forged(&self.idp, header, &changed(claims, changes).to_string())
     }
 
-    /// A plain assertion of the partner about carol, with these changes.
+    /// A plain assertion of the partner about carol, with these changes of its claims.
     pub fn plain(&self, changes: Value) -> String {
         self.plain_under(r#"{"alg":"EdDSA"}"#, changes)
     }
@@ -141,7 +142,7 @@ impl Vouching {
         forged(&self.partner, header, &changed(claims, changes).to_string())
     }
 
-    /// The assertion, brought by `wiki`.
+    /// The response to a token request of `wiki` with this assertion.
     pub async fn bring(&self, assertion: &str) -> Answer {
         self.bring_as("wiki", assertion, &[]).await
     }
@@ -151,14 +152,15 @@ impl Vouching {
         self.fixture.token(client, &form).await
     }
 
-    /// In whose name the tokens are.
+    /// The subject of the tokens.
     pub async fn subject(&self, answer: &Answer) -> String {
         assert_eq!(answer.status(), 200, "{}", answer.json());
         let access = self.fixture.server.check(&answer.access_token()).await.unwrap();
         access.user().unwrap().to_owned()
     }
 
-    /// The assertion is not believed for this reason, before the host is asked, and nothing is written.
+    /// Asserts that the assertion is refused for this reason before the host is asked, and that nothing is
+    /// written.
     pub async fn assert_refused(&self, assertion: &str, flaw: AssertionFlaw, what: &str) {
         let before = self.accounts.asked();
         let answer = self.bring(assertion).await;

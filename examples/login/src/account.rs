@@ -18,8 +18,8 @@ pub(crate) async fn sign_in_page() -> Page<'static> {
     Page::SignIn { problem: String::new() }
 }
 
-/// Goes back to where the user came from, by 303 and never 307: the next request must not carry the password
-/// (RFC 9700 section 4.12).
+/// Redirects back to where the user came from, with 303 and never 307: the next request must not carry the
+/// password (RFC 9700 section 4.12).
 pub(crate) async fn sign_in(visitor: Visitor, Form(typed): Form<Credentials>) -> Result<impl IntoResponse> {
     let user = match typed.account.as_str() {
         "new" => visitor.app.sign_up(typed, visitor.peer).await,
@@ -53,7 +53,7 @@ pub(crate) struct Chosen {
     client: String,
 }
 
-/// `POST /apps`: everything that the user ever allowed this application.
+/// `POST /apps`: revokes everything that the user has ever allowed this application.
 pub(crate) async fn disconnect(visitor: Visitor, Form(chosen): Form<Chosen>) -> Result<Redirect> {
     let pair = Filter::pair(visitor.user()?, ClientId::new(chosen.client));
     visitor.app.server.revoke_all(&pair).await.map_err(Problem::from)?;

@@ -1,4 +1,4 @@
-//! The way of an authorization request: sign-in, consent, answer.
+//! The steps of an authorization request: sign-in, consent, response.
 
 use axum::Form;
 use axum::response::{IntoResponse as _, Redirect, Response, Result};
@@ -10,7 +10,8 @@ use crate::sessions::{Session, Visitor};
 
 /// `GET /authorize`: the sign-in page, and after it the consent page.
 pub(crate) async fn authorize(visitor: Visitor) -> Result<Response> {
-    // Without a page, if the user allowed all of it before; for a program on the user's device, never.
+    // Needs no page if the user has already allowed all of it. A program on the user's device always gets the
+    // page.
     match judge(&visitor).await?.approve_remembered().await {
         Unasked::Answered(answer) => {
             visitor.keep_answer("", None).await?;
@@ -28,28 +29,28 @@ pub(crate) async fn authorize(visitor: Visitor) -> Result<Response> {
 #[derive(Deserialize)]
 pub(crate) struct Pressed {
     decision: String,
-    /// The fingerprint of what the page showed.
+    /// The fingerprint of the consent that the page showed.
     #[serde(default)]
     shown: String,
 }
 
-/// `POST /consent`: the request is checked once more, so nothing of it was kept and nothing can be forged.
+/// `POST /consent`: the request is checked again, so it does not have to be stored and cannot be forged.
 pub(crate) async fn decide(visitor: Visitor, Form(pressed): Form<Pressed>) -> Result<Response> {
     if let Some(Session { answer: Some(answer), .. }) = &visitor.session {
-        return Ok(Redirect::to(answer).into_response()); // a second press leads where the first one did
+        return Ok(Redirect::to(answer).into_response()); // a second press leads where the first led
     }
     let consent = judge(&visitor).await?;
     let allows = pressed.decision == "approve";
-    // Not what the user saw: the application may have changed its registration since.
+    // The consent is not the one that the user saw: the application may have changed its registration since.
     if allows && pressed.shown != consent.fingerprint() {
         return Ok(Page::Consent { consent: &consent, query: &visitor.query }.into_response());
     }
     if !visitor.is_first().await? {
-        return Ok(Redirect::to("/").into_response()); // a double click, of which the other one is under way
+        return Ok(Redirect::to("/").into_response()); // a double click: the first one is in progress
     }
     let answer = if allows { consent.approve().await } else { consent.deny().await };
     let location = answer.header("location").unwrap_or("/");
-    // It leaves in any case; without this note, a second press leads home.
+    // The response is sent even if this fails; then a second press leads to the start page.
     let _ = match answer.status < 500 {
         true => visitor.keep_answer(&visitor.query, Some(location)).await,
         false => visitor.keep_answer("", None).await, // the next press tries again
@@ -57,7 +58,7 @@ pub(crate) async fn decide(visitor: Visitor, Form(pressed): Form<Pressed>) -> Re
     Ok(answer.into_response())
 }
 
-/// The request as far as it can be judged: `Err` is what the browser gets in the place of a consent page.
+/// Checks the request. `Err` is the response that the browser gets instead of a consent page.
 async fn judge(Visitor { app, peer, query, session, .. }: &Visitor) -> Result<Consent> {
     let mut request = Request::get(query.as_str());
     request.peer = *peer;
@@ -69,7 +70,7 @@ async fn judge(Visitor { app, peer, query, session, .. }: &Visitor) -> Result<Co
             LoginRequired::Answered(answer) => answer.into(),
         });
     };
-    // For this request alone this sign-in is a new one (`prompt=login`, `max_age`).
+    // Only for this request does the sign-in count as a new one (`prompt=login`, `max_age`).
     let asked = if session.is_for_this { asked.seen(session.since) } else { asked };
     match asked.signed_in(Login::new(session.user.as_str(), session.since)).await {
         SignedIn::Consent(consent) => Ok(consent),

@@ -1,8 +1,8 @@
-//! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. It is the
-//! program to copy.
+//! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. Copy it to
+//! start your own.
 //!
 //! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The databases are in the
-//! folder, by default here; the port is 9500 unless you name another one. The pages are in `templates`.
+//! folder, by default the current one; the default port is 9500. The pages are in `templates`.
 
 mod account;
 mod authorize;
@@ -35,28 +35,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = format!("http://{}", listener.local_addr()?);
     let site = site(&issuer, &folder).await?;
     println!("listening on {issuer}");
-    // With the peer's address, or nothing is limited by it.
+    // Without the peer's address, there would be no limits per address.
     Ok(axum::serve(listener, site.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// What every page can reach.
+/// The state that every page can use.
 struct App {
     issuer: String,
     server: AuthorizationServer,
     clients: SqliteStore,
-    /// Of users and sessions.
+    /// The database of users and sessions.
     pool: SqlitePool,
-    /// Wrong passwords from one address, for one name.
+    /// Limits wrong passwords, per address and name.
     guesses: RateLimiter,
-    /// New accounts from one address.
+    /// Limits new accounts per address.
     sign_ups: RateLimiter,
-    /// Password hashes at once: each takes 19 MB and a core for tens of milliseconds.
+    /// Limits concurrent password hashes: each takes 19 MB and a core for tens of milliseconds.
     hashes: Semaphore,
 }
 
 async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
     let clients = SqliteStore::open(&format!("{folder}/grants.db")).await?;
-    // The applications that may ask. This one is a program on the user's device; any port of it will do.
+    // The applications that may request access. This one is a program on the user's device, which may use any
+    // port.
     let demo = Client::builder("demo").name("Demo").redirect_uri("http://127.0.0.1/callback");
     let demo = demo.auth_method(AuthMethod::None);
     let demo = demo.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build()?;
@@ -69,7 +70,7 @@ async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
     let server = AuthorizationServer::builder(issuer).allow_http_loopback(); // in production the issuer is https
     let server = server.backend(clients.clone()).scopes(["notes"]).resource(Resource::new(&api));
     let server = server.authorization_endpoint("/authorize").sign_up_page().build()?;
-    tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60))); // what has expired goes
+    tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60))); // removes what has expired
     let guard = Guard::builder(&api).allow_http_loopback().local(server.clone()).build()?;
     let guarded = GuardLayer::new(guard.clone(), Requirement::scopes(["notes"]));
     let machine = router(server.clone()).merge(guard_routes([guard]));

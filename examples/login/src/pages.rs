@@ -1,4 +1,4 @@
-//! Pages, what a visitor is told when something is wrong, and forms that no other site can send.
+//! The pages, the errors that visitors see, and the protection of forms against other sites.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use grantor::{Consent, server::Application};
 
 use crate::App;
 
-/// In the templates every text is escaped.
+/// The templates escape all text.
 #[derive(Template)]
 pub(crate) enum Page<'a> {
     #[template(path = "home.html")]
@@ -30,7 +30,7 @@ pub(crate) enum Page<'a> {
 impl IntoResponse for Page<'_> {
     fn into_response(self) -> Response {
         let fields = [
-            // No `form-action`: browsers hold it against the redirect that answers the consent form.
+            // No `form-action`: browsers would also apply it to the redirect that follows the consent form.
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
             ("x-frame-options", "DENY"),
             // With `no-referrer`, the `Origin` of our own forms would be `null`.
@@ -42,7 +42,7 @@ impl IntoResponse for Page<'_> {
     }
 }
 
-/// What the visitor is told; the cause of a failure is for the log.
+/// The status and text that the visitor sees, and when to try again; the cause of a failure is only logged.
 pub(crate) struct Problem(pub(crate) StatusCode, pub(crate) String, pub(crate) RetryAfter);
 
 /// The header field, in seconds.
@@ -64,7 +64,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Against CSRF.
+/// Protects against CSRF.
 pub(crate) async fn refuse_foreign_forms(
     State(app): State<Arc<App>>,
     request: Request,
@@ -77,13 +77,13 @@ pub(crate) async fn refuse_foreign_forms(
     }
 }
 
-/// Browsers say where a form comes from, and no page can change that; a request that says nothing comes from
-/// no browser.
+/// Browsers say where a form comes from, and no page can change that. A request without this information does
+/// not come from a browser.
 fn is_own(headers: &HeaderMap, issuer: &str) -> bool {
     let field = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (field("sec-fetch-site"), field("origin")) {
         (Some(site), _) => site == "same-origin",
-        // Plain http to another machine, or a browser of before 2023.
+        // Plain http to another machine, or a browser from before 2023.
         (None, Some(origin)) => origin == issuer,
         (None, None) => true,
     }

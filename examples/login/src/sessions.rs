@@ -1,4 +1,4 @@
-//! Visitors and their sessions. Of a session's cookie only the digest is stored.
+//! Visitors and their sessions. Only the digest of a session cookie is stored.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::pages::{Problem, Result};
 /// Twelve hours, in milliseconds.
 const LIFETIME: i64 = 12 * 60 * 60 * 1000;
 
-/// Who sent a request.
+/// The sender of a request.
 pub(crate) struct Visitor {
     pub(crate) app: Arc<App>,
     pub(crate) peer: Option<IpAddr>,
-    /// On each page between the application and its answer, the authorization request.
+    /// The authorization request, on every page from the application's request until its response.
     pub(crate) query: String,
     pub(crate) session: Option<Session>,
     session_id: Vec<u8>,
@@ -32,9 +32,9 @@ pub(crate) struct Visitor {
 pub(crate) struct Session {
     pub(crate) user: String,
     pub(crate) since: DateTime<Utc>,
-    /// Whether the user signed in for this very request and has not answered it.
+    /// Whether the user signed in for this request and has not answered it yet.
     pub(crate) is_for_this: bool,
-    /// Where the last answer to this request led.
+    /// Where the last response to this request redirected to.
     pub(crate) answer: Option<String>,
 }
 
@@ -60,13 +60,13 @@ impl FromRequestParts<Arc<App>> for Visitor {
 }
 
 impl Visitor {
-    /// `Err` is the way to the sign-in page.
+    /// `Err` is the redirect to the sign-in page.
     pub(crate) fn user(&self) -> std::result::Result<Subject, Redirect> {
         let session = self.session.as_ref().ok_or_else(|| Redirect::to("/sign-in"))?;
         Ok(Subject::user(session.user.as_str()))
     }
 
-    /// Ends the session before, too: its cookie may have been planted.
+    /// Also ends the previous session, because its cookie may have been planted.
     pub(crate) async fn begin_session(&self, user: &str) -> Result<CookieJar> {
         self.end_session().await?;
         let id = Alphanumeric.sample_string(&mut rand::rng(), 43); // 256 bits
@@ -84,7 +84,7 @@ impl Visitor {
         Ok(())
     }
 
-    /// Whether this press of a button is the first one. The request counts as answered from now on.
+    /// Returns whether this is the first press of a button. From now on, the request counts as answered.
     pub(crate) async fn is_first(&self) -> Result<bool> {
         let first = sqlx::query(
             "UPDATE sessions SET request = ?, answer = '/' WHERE id = ? AND (request <> ? OR answer IS NULL)",
@@ -93,7 +93,8 @@ impl Visitor {
         Ok(first.execute(&self.app.pool).await?.rows_affected() > 0)
     }
 
-    /// `request` led to `answer`, which a second press repeats. A sign-in for it is not new any more.
+    /// Records that `request` led to `answer`, which a second press repeats. The sign-in no longer counts as
+    /// new for it.
     pub(crate) async fn keep_answer(&self, request: &str, answer: Option<&str>) -> Result<()> {
         let kept = sqlx::query("UPDATE sessions SET request = ?, answer = ? WHERE id = ?");
         kept.bind(request).bind(answer).bind(&self.session_id).execute(&self.app.pool).await?;
@@ -101,8 +102,8 @@ impl Visitor {
     }
 }
 
-/// Browsers send a cookie to every port of a host, so behind http its name has the port. Behind https only
-/// this very host can set it.
+/// Browsers send a cookie to every port of a host, so over http its name contains the port. Over https, only
+/// this host can set it.
 fn cookie_name(issuer: &str) -> String {
     match issuer.strip_prefix("http://") {
         Some(host) => format!("session-{}", host.rsplit(':').next().unwrap_or_default()),

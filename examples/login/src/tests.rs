@@ -1,4 +1,4 @@
-//! The whole way of a user, without a socket.
+//! Complete user journeys, without a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +18,11 @@ const ISSUER: &str = "http://127.0.0.1:9500";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const PASSWORD: &str = "correct horse";
 
-/// A browser on a fresh site.
+/// A browser on a new, empty site.
 struct Browser {
     site: Router,
     cookies: BTreeMap<String, String>,
-    /// What it says of the page that sends a form.
+    /// The header that tells which site a form was sent from, and its value.
     sent_by: (&'static str, &'static str),
     page: Page,
     folder: std::path::PathBuf,
@@ -87,7 +87,7 @@ impl Browser {
         &self.page
     }
 
-    /// The first form of the current page, with what the user writes or presses.
+    /// Submits the first form of the current page, with what the user types or presses.
     async fn submit(&mut self, typed: &[(&str, &str)]) -> &Page {
         let (action, hidden) = (self.page.action(), self.page.hidden());
         let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -257,7 +257,7 @@ async fn a_form_of_another_site_changes_nothing() {
         }
     }
     assert!(browser.get("/").await.body.contains("<b>alice</b>"), "{}", browser.page.body);
-    // A browser that sends the older field alone.
+    // A browser that sends only the older header.
     browser.sent_by = (origin, ISSUER);
     assert_eq!(browser.post("/sign-out", &[]).await.status, 303);
 }

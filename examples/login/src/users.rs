@@ -1,4 +1,4 @@
-//! Sign-up and sign-in. Of a password only its Argon2 hash is stored.
+//! Sign-up and sign-in. Only the Argon2 hash of a password is stored.
 
 use std::net::IpAddr;
 
@@ -38,23 +38,23 @@ impl App {
         }
     }
 
-    /// The name of the user, as it was written at sign-up.
+    /// Returns the name of the user, as it was spelled at sign-up.
     pub(crate) async fn sign_in(&self, typed: Credentials, peer: Option<IpAddr>) -> Result<String> {
-        // The database compares names without regard to case, so the limit has to.
+        // The database ignores case when it compares names, so the limit has to ignore it too.
         let name = typed.name.to_ascii_lowercase();
         let attempt = self.guesses.begin(peer, &name, Utc::now()).map_err(too_many)?;
         let known = sqlx::query_as("SELECT name, password FROM users WHERE name = ?").bind(name);
         let known: Option<(String, String)> = known.fetch_optional(&self.pool).await?;
         let user = self.slowly(|| match known {
             Some((user, hash)) => is_right(&typed.password, &hash).then_some(user),
-            None => hash(&typed.password).ok().and(None), // an unknown name costs what a known one does
+            None => hash(&typed.password).ok().and(None), // an unknown name takes as long as a known one
         });
         let user = user.await?.ok_or_else(|| wrong("The name or the password is wrong."))?;
         attempt.give_back();
         Ok(user)
     }
 
-    /// A few at once, the rest wait; other requests go on in other threads.
+    /// Runs a few at a time, while the rest wait; other requests continue on other threads.
     async fn slowly<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         let _turn = self.hashes.acquire().await?;
         Ok(tokio::task::block_in_place(work))

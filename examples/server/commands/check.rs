@@ -1,9 +1,9 @@
-//! `check`: every mistake of a file, before a server is started on it.
+//! `check`: reports every mistake in a file before a server is started with it.
 
 use crate::config::Config;
 use crate::{setup, stores, tls};
 
-/// Builds the whole server in memory: no store is opened, and no key file is read or made.
+/// Builds the whole server in memory: no store is opened, and no key file is read or created.
 ///
 /// # Errors
 /// One line for every mistake.

@@ -1,4 +1,4 @@
-//! `clients`: list, add, disable, enable, and a new secret.
+//! `clients`: list, add, disable, enable, and rotate the secret.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,20 +17,20 @@ pub(crate) enum Command {
     /// Every application: id, where it was registered, whether it is served, how it authenticates, its name.
     List,
     /// Registers applications. Prints the id of each and, unless it is public, its secret, which is shown
-    /// this once. All files are checked first, and a mistake in one registers none of them. Where the store
-    /// fails on the way, the applications that were printed are registered.
+    /// this once. All files are checked first; if one has a mistake, none is registered. If the store fails
+    /// on the way, the applications that were printed are registered.
     Add {
-        /// One application, by the names of RFC 7591, or several as `[[clients]]`; both without `client_id`
-        /// and `client_secret`. `-` is standard input.
+        /// One application, with the member names of RFC 7591, or several as `[[clients]]`; without
+        /// `client_id` and `client_secret` in both cases. `-` is standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Stops serving an application, at all nodes at once. What it was granted stays: see `grants revoke`.
+    /// Stops serving an application, on all nodes at once. Its grants remain: see `grants revoke`.
     Disable { client_id: String },
     /// Serves it again.
     Enable { client_id: String },
-    /// Makes a new secret and prints it; the former one works for a while more. Refused for an application
-    /// that registered itself. `id_token`s by HS256 are signed with the new one at once.
+    /// Makes a new secret and prints it; the former one works for a while longer. Refused for an application
+    /// that registered itself. `id_token`s with HS256 are signed with the new one at once.
     RotateSecret {
         client_id: String,
         /// How long the former secret works; 0 for one that has leaked.
@@ -62,7 +62,7 @@ async fn rotate(app: &App, client_id: &str, former: u32) -> Result<(), String> {
     line(&[&secret.ok_or_else(|| unknown(client_id))?.reveal()])
 }
 
-/// Whether a process that serves can open the secret of such an application.
+/// Checks that a server process can open the secret of this application.
 fn check_openable(app: &App, metadata: &ClientMetadata) -> Result<(), &'static str> {
     if metadata.token_endpoint_auth_method == Some(AuthMethod::ClientSecretJwt) {
         return Err("client_secret_jwt is only for clients of the server's file");
@@ -93,7 +93,7 @@ async fn list(app: &App) -> Result<(), String> {
     }
 }
 
-/// Every file is read, and every application checked, before the first one is registered.
+/// Reads every file and checks every application before it registers the first one.
 async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
     let described: Vec<Vec<ClientBuilder>> =
         files.iter().map(|file| read(app, file)).collect::<Result<_, _>>()?;
@@ -108,7 +108,7 @@ async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
     Ok(())
 }
 
-/// The applications that a file describes, each of which can be registered.
+/// The applications in a file, after checking that each can be registered.
 fn read(app: &App, file: &Path) -> Result<Vec<ClientBuilder>, String> {
     let in_file = |mistake: String| format!("{}: {mistake}", file.display());
     let text = match file.to_str() {
@@ -178,7 +178,7 @@ async fn put(app: &App, id: &str, state: ClientState) -> Result<(), String> {
     }
 }
 
-/// An application that is not one of the file.
+/// The id of an application that is not in the configuration file.
 fn registered(app: &App, id: &str) -> Result<ClientId, String> {
     let id = ClientId::new(id);
     match app.registry.of_file().iter().any(|client| *client.id() == id) {

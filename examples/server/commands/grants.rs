@@ -9,10 +9,10 @@ use crate::app::App;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Each grant in force: id, application, user, scope, when it began, and until when it is kept if it is not
-    /// used before.
+    /// Every active grant: id, application, user, scope, when it began, and how long it is kept if it is not
+    /// used.
     List(Of),
-    /// Ends grants, and every token of theirs that is looked up; a signed one is believed until it expires.
+    /// Ends grants and their tokens. Where a signed token is not looked up, it is accepted until it expires.
     Revoke {
         /// One grant.
         #[arg(required_unless_present_any = ["user", "client"], conflicts_with_all = ["user", "client"])]
@@ -22,7 +22,7 @@ pub(crate) enum Command {
     },
 }
 
-/// Whose.
+/// Whose grants.
 #[derive(Args)]
 pub(crate) struct Of {
     /// Only this user's, by `sub`.

@@ -1,4 +1,4 @@
-//! `keys`: list, rotate ahead of time, replace one that has leaked.
+//! `keys`: list keys, rotate early, or replace a leaked key.
 
 use chrono::Utc;
 use clap::Subcommand;
@@ -9,13 +9,11 @@ use crate::app::App;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Each key: its kid, algorithm and stage, and from when on it signs.
+    /// Every key: its kid, algorithm and stage, and when it starts to sign.
     List,
-    /// Announces a successor of each key that signs; it takes over once verifiers have had the time to fetch
-    /// it.
+    /// Announces a successor of each key that signs; it takes over once verifiers have had time to fetch it.
     Rotate,
-    /// Ends a key that has leaked, and every token that it signed, at once. Other nodes follow within a
-    /// minute.
+    /// Invalidates a leaked key and every token that it signed, at once. Other nodes follow within a minute.
     Replace { kid: String },
 }
 

@@ -1,4 +1,4 @@
-//! What an operator does besides serving: look at a file, at clients, grants and keys, and change them.
+//! The commands for operators: check a file, and list and change clients, grants and keys.
 
 mod check;
 mod clients;
@@ -15,12 +15,13 @@ use clap::Subcommand;
 use crate::config::Config;
 use crate::setup;
 
-/// Instead of serving. All but `check` work on the store of the file, beside servers that use it.
+/// Commands that run instead of the server. All but `check` work on the store of the file, also while servers
+/// use it.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Reports every mistake of the configuration file, without touching its store.
     Check {
-        /// The file, if it was not named before.
+        /// The file, if it was not named before the command.
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
@@ -36,7 +37,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The configuration file that it names itself.
+    /// The configuration file in the arguments of the command.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         match self {
             Self::Check { file } => file.clone(),
@@ -45,7 +46,7 @@ impl Command {
     }
 }
 
-/// Does what was asked for.
+/// Runs the command.
 ///
 /// # Errors
 /// One line for each thing that is wrong.
@@ -76,7 +77,7 @@ fn line(columns: &[&dyn Display]) -> Result<(), String> {
     writeln!(std::io::stdout(), "{}", columns.join("\t")).map_err(text)
 }
 
-/// Names come from strangers: none of them adds a line or a column, or moves the cursor of a terminal.
+/// Names come from strangers: they must not add a line or a column, or move the cursor of the terminal.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

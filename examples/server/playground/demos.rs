@@ -81,7 +81,7 @@ impl Demo {
         DEMOS.iter().find(|demo| demo.id == id)
     }
 
-    /// A form from this application, authenticated as it is registered.
+    /// A form from this application, authenticated with its registered method.
     pub(super) fn form(&self, form: &[(&str, &str)]) -> (Request, String) {
         let mut form = form.to_vec();
         if self.secret.is_none() {

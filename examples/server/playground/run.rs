@@ -1,4 +1,4 @@
-//! The runs: what was sent in each, and what came back.
+//! The runs: the requests of each, and the responses.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::demos::Demo;
 use crate::expiring::Expiring;
 use crate::session::lock;
 
-/// A run is forgotten after this time; of all runs, the latest are kept.
+/// How long a run is kept; only the latest runs are kept.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 const RUNS: usize = 200;
 /// A run has at most this many steps.
@@ -45,7 +45,7 @@ pub(super) struct Run {
     pub(super) demo: &'static Demo,
     pub(super) verifier: String,
     pub(super) steps: Vec<Step>,
-    /// The latest answer with tokens.
+    /// The latest token response.
     pub(super) tokens: Value,
     pub(super) device_code: Option<String>,
 }
@@ -53,11 +53,11 @@ pub(super) struct Run {
 #[derive(Clone, Serialize)]
 pub(super) struct Step {
     pub(super) title: &'static str,
-    /// What was sent, and where.
+    /// The request and its target.
     pub(super) request: String,
-    /// What came back.
+    /// The response.
     pub(super) answer: String,
-    /// What signed tokens in it say.
+    /// The decoded signed tokens of the response.
     pub(super) decoded: Vec<(String, String)>,
 }
 

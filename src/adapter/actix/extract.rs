@@ -1,4 +1,5 @@
-//! What handlers take: authorization and logout requests, the address, the access behind a guard.
+//! Extractors for handlers: authorization and logout requests, the client's address, and the access behind a
+//! guard.
 
 use std::future::{Future, Ready, ready};
 use std::net::IpAddr;
@@ -41,7 +42,7 @@ impl FromRequest for Logout {
     }
 }
 
-/// By the `Data<Guard>` of the app, or that of a guard with a type of its own.
+/// Uses the `Data<Guard>` of the app, or the `Data` of a guard with its own type.
 impl<R: Required, G: AsRef<Guard> + Clone + 'static> FromRequest for Authorized<R, G> {
     type Error = Error;
     type Future = Extracted<Self>;
@@ -59,7 +60,7 @@ impl<R: Required, G: AsRef<Guard> + Clone + 'static> FromRequest for Authorized<
 pub struct Peer(pub Option<IpAddr>);
 
 impl Peer {
-    /// Of this request.
+    /// The address of the client of this request.
     #[must_use]
     pub fn of(request: &HttpRequest) -> Self {
         let found = request.extensions().get::<Found>().map(|Found(address)| *address);
@@ -80,7 +81,7 @@ impl FromRequest for Peer {
     }
 }
 
-/// The request with its body.
+/// Copies a request with its body.
 fn whole(
     request: &HttpRequest,
     payload: &mut Payload,

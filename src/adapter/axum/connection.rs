@@ -2,7 +2,7 @@
 
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
 mod connect_info;
-/// Where there are no sockets, axum knows no connection.
+/// On targets without sockets, axum has no connection data.
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 #[path = "../http/no_connection.rs"]
 mod connect_info;
@@ -35,7 +35,7 @@ impl Connection {
     }
 }
 
-/// The URI as the client sent it: a nested router sees only a part of it.
+/// The URI as the client sent it; a nested router sees only a part of it.
 pub(in crate::adapter) fn whole_uri(parts: &Parts) -> &Uri {
     parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri)
 }

@@ -20,7 +20,7 @@ use crate::adapter::CertificateRequest;
 /// The time limit of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The most handshakes at once; further connections wait in the queue of the system.
+/// The maximum number of concurrent handshakes; further connections wait in the queue of the system.
 const MOST_HANDSHAKES: usize = 1024;
 
 /// Serves an axum app over TLS by rustls, and passes on client certificates.
@@ -56,7 +56,7 @@ pub struct TlsListener {
 }
 
 impl TlsListener {
-    /// Serves the connections of this listener by this configuration.
+    /// Serves the connections of this listener with this configuration.
     #[must_use]
     pub fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
         Self { tcp, config, clients: None, handshakes: JoinSet::new() }
@@ -84,7 +84,7 @@ impl TlsListener {
     }
 }
 
-/// The time by the configuration's clock, which the handshake used.
+/// The time of the configuration's clock, which the handshake also used.
 fn now(config: &ServerConfig) -> Option<DateTime<Utc>> {
     let now = config.time_provider.current_time()?;
     DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)

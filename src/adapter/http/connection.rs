@@ -1,4 +1,4 @@
-//! The connection data that frameworks put into a request's extensions; nothing without their features.
+//! The connection data that frameworks put into a request's extensions. Without their features there is none.
 
 #[path = "no_connection.rs"]
 mod no_connection;

@@ -79,7 +79,7 @@ pub(super) fn of(extensions: &Extensions) -> Option<Certificate> {
     }
 }
 
-/// A value that is not text is malformed, and is not left out.
+/// A value that is not text becomes `?`, so that it counts as malformed and not as absent.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect()
 }

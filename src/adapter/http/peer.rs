@@ -23,7 +23,7 @@ use crate::adapter::TrustedProxies;
 pub struct Peer(pub Option<IpAddr>);
 
 impl Peer {
-    /// Of a request with these extensions.
+    /// The address of the client of a request with these extensions.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
         match extensions.get::<Found>() {
@@ -97,7 +97,7 @@ impl<S: Service<HttpRequest<B>>, B> Service<HttpRequest<B>> for WithPeer<S> {
     }
 }
 
-/// A value that is not text is malformed, and is not left out.
+/// A value that is not text becomes `?`, so that it counts as malformed and not as absent.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect()
 }

@@ -73,7 +73,7 @@ impl EndpointService {
         Self { guards: Arc::new(Guard::routes(guards).into_iter().collect()), ..self }
     }
 
-    /// The same for one connection: every request that has no [`Peer`] of its own comes from this address.
+    /// The service for one connection: every request without its own [`Peer`] comes from this address.
     /// Trusted: pass the address of the connection.
     #[must_use]
     pub fn from_peer(self, peer: IpAddr) -> Self {

@@ -34,8 +34,8 @@ use super::value_error::ValueError;
 /// The most details of a request.
 pub const MAX_DETAILS: usize = 16;
 
-/// How deep a detail may be nested, including itself. It is stored and signed within other objects, whose
-/// parsers have their own limits.
+/// How many levels a detail may have, itself included. It is stored and signed inside other objects, and
+/// their parsers have their own limits.
 pub const MAX_DEPTH: usize = 16;
 
 /// One detail (RFC 9396 section 2): a JSON object with a `type`.
@@ -69,7 +69,7 @@ impl AuthorizationDetail {
         self.get("type").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A member. Its value was checked only against the detail's type: escape it where you show it.
+    /// A member. Its value was checked only against the detail's type, so escape it wherever you show it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
@@ -81,7 +81,7 @@ impl AuthorizationDetail {
         &self.0
     }
 
-    /// Whether it is for this resource: it names it, or names none.
+    /// Whether the detail is for this resource: its `locations` name the resource, or there are none.
     #[must_use]
     pub fn is_for(&self, resource: &str) -> bool {
         let places = self.get("locations").and_then(Value::as_array);
@@ -89,7 +89,7 @@ impl AuthorizationDetail {
     }
 }
 
-/// Whether a value is nested at most this deep. It stops at that depth.
+/// Whether a value has at most this many levels. The check stops there.
 fn is_within(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(values) => levels > 0 && values.iter().all(|value| is_within(value, levels - 1)),
@@ -104,10 +104,7 @@ impl fmt::Debug for AuthorizationDetail {
     }
 }
 
-/// The details of a request or a grant; mostly none. A thin pointer, because every grant has one.
-///
-/// `Deserialize` is for what was checked before, such as the body of a grant. Read the text of a request with
-/// [`parse`](Self::parse).
+/// The details of a request or a grant; mostly none. A thin pointer, because every grant has this field.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuthorizationDetails(Option<Arc<Box<[AuthorizationDetail]>>>);
@@ -143,7 +140,7 @@ impl AuthorizationDetails {
         self.0.is_none()
     }
 
-    /// The details that satisfy this; the same pointer, if all do.
+    /// The details that satisfy a predicate; shares the pointer if all do.
     pub(crate) fn filtered(&self, holds: impl Fn(&AuthorizationDetail) -> bool) -> Self {
         match self.as_slice().iter().all(&holds) {
             true => self.clone(),

@@ -1,4 +1,4 @@
-//! Exact numbers: the stored, shown and transmitted number is the requested one.
+//! Exact numbers: what is stored, shown and sent is exactly the number that was requested.
 //!
 //! JSON numbers have no limit, but a value in memory has 64 bits. So a number that these cannot represent
 //! exactly is refused on input, before a user sees a different one.
@@ -40,7 +40,7 @@ fn survives(number: &str) -> bool {
     if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
         return true;
     }
-    // Printed with the fewest digits that identify it, it is unchanged.
+    // The number survives if the shortest decimal form of its double is the same number.
     let kept: Option<f64> = number.parse().ok().filter(|kept: &f64| kept.is_finite());
     kept.is_some_and(|kept| {
         Decimal::of(number).is_some_and(|asked| Some(asked) == Decimal::of(&format!("{kept:e}")))

@@ -17,13 +17,13 @@ use super::{Clock, Entropy};
 /// What the program that loads the module provides. It is the clock of [`SystemClock`](super::SystemClock)
 /// and the random source of [`SystemEntropy`](super::SystemEntropy), and trusted as such.
 pub trait Host: Clock + Entropy {
-    /// The time of a monotonic clock, since any fixed moment: `performance.now()` in JavaScript. While it
-    /// stands still, no call of a store has a deadline.
+    /// The time of a monotonic clock, since any fixed moment: `performance.now()` in JavaScript. If it does
+    /// not advance, calls to a store have no deadline.
     fn elapsed(&self) -> Duration;
 
     /// Returns at once, and wakes `waker` when this much time has passed: `setTimeout` in JavaScript. Waking
-    /// early costs one more call; never waking leaves the call of a store without its deadline. `setTimeout`
-    /// fires at once for more than 2^31 - 1 ms: cap the time.
+    /// early costs one more call; if it never wakes, a call to a store has no deadline. `setTimeout` fires at
+    /// once for more than 2^31 - 1 ms: cap the time.
     fn wake_after(&self, wait: Duration, waker: Waker);
 }
 
@@ -63,13 +63,13 @@ pub(crate) fn stopwatch() -> Instant {
     Instant(host().elapsed())
 }
 
-/// There is only one thread, so the caller waits.
+/// There is only one thread, so the work blocks the caller.
 #[cfg(any(feature = "argon2", feature = "jwt"))]
 pub(crate) async fn unblock<T>(work: impl FnOnce() -> T + Send) -> T {
     work()
 }
 
-/// A time of the stopwatch, instead of the standard library's `Instant`.
+/// A point in time of the stopwatch, in place of the standard library's `Instant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
@@ -91,13 +91,14 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// A future that is ready once some time has passed, instead of `futures_timer::Delay`.
+/// A future that is ready once some time has passed, in place of `futures_timer::Delay`.
 pub(crate) struct Delay {
     ends: Instant,
     alarm: Arc<Alarm>,
 }
 
-/// The waker that the host gets. It outlives the tasks that wait, so a reused timer is set only once.
+/// The waker that the host gets. It outlives the waiting tasks, so a reused timer needs no second call to the
+/// host.
 #[derive(Default)]
 struct Alarm(Mutex<Setting>);
 

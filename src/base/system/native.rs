@@ -15,7 +15,7 @@ pub(crate) const fn is_there() -> bool {
 }
 
 pub(super) fn now() -> DateTime<Utc> {
-    // Before 1970 there were no tokens.
+    // A clock before 1970 counts as 1970.
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)

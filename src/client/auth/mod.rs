@@ -38,7 +38,7 @@ pub(crate) struct Method {
     check: fn(&SecretText, Option<&Client>, DateTime<Utc>) -> Check,
 }
 
-/// All of them, in the order in which metadata list them.
+/// All methods, in the order in which the metadata list them.
 pub(crate) const METHODS: &[Method] = &[
     none::METHOD,
     secret::BASIC,
@@ -56,7 +56,7 @@ pub(crate) enum Credentials {
     Nothing,
     /// A secret that it shares with the server.
     Secret,
-    /// The same, but the server can open it.
+    /// A shared secret that the server can open.
     SealedSecret,
     /// A signing key, of which the server has the public key.
     Keys,
@@ -67,7 +67,7 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// Whether the connection proves them, rather than the request.
+    /// Whether the connection proves these credentials, rather than the request.
     pub(crate) fn are_of_connection(self) -> bool {
         match self {
             Self::Certificate | Self::CertifiedKeys => true,
@@ -75,7 +75,7 @@ impl Credentials {
         }
     }
 
-    /// Whether a client registers keys for them.
+    /// Whether a client registers keys for these credentials.
     pub(crate) fn are_keys(self) -> bool {
         match self {
             Self::Keys | Self::CertifiedKeys => true,
@@ -96,11 +96,11 @@ const READERS: &[Reader] = &[secret::IN_HEADER, secret::IN_BODY, private_key_jwt
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     Nothing,
-    /// So short that a person may have chosen it, and that it may be guessed.
+    /// A secret so short that a person may have chosen it, and an attacker may guess it.
     Short,
-    /// As long as a generated secret.
+    /// A secret as long as a generated one.
     Long,
-    /// A signature or a certificate: nothing that can be guessed, or that a browser could ask for.
+    /// A signature or a certificate, which cannot be guessed, and which a browser would not ask its user for.
     Proof,
 }
 
@@ -134,9 +134,9 @@ enum Carried {
 enum Check {
     Right,
     Wrong(Reason),
-    /// It has to be compared with these PHC strings.
+    /// The secret has to be compared with these PHC strings.
     SlowHash(Vec<String>),
-    /// Its signature has to be verified.
+    /// The signature of the assertion has to be verified.
     Signature,
     /// The certificate of the connection has to be read.
     Certificate,
@@ -273,7 +273,7 @@ impl AwaitHash {
         (&self.slow, &self.secret)
     }
 
-    /// Takes the answer.
+    /// Continues with the answer.
     pub(crate) fn with_answer(self, right: bool) -> Result<AuthenticatedClient, Reason> {
         match right {
             true => Ok(AuthenticatedClient(self.client)),
@@ -362,7 +362,7 @@ impl AwaitCertificate {
         ShownCertificate::new(&self.certificate, expected)
     }
 
-    /// Takes the answer.
+    /// Continues with the answer.
     pub(crate) fn with_answer(
         self,
         answer: Result<(), CertificateFlaw>,

@@ -47,7 +47,7 @@ pub(crate) struct AssertionRules {
     pub(crate) legacy_audience: Option<String>,
 }
 
-/// The longest life of an assertion, in seconds.
+/// The maximum lifetime of an assertion, in seconds.
 const LONGEST: i64 = 60 * 60;
 
 /// The longest `jti`, in bytes.
@@ -110,9 +110,9 @@ pub(super) fn check(claims: Map<String, Value>, client: &Client, now: DateTime<U
     Ok((key, times::accepted(exp)))
 }
 
-/// The issuer as a string, and nothing else: an assertion for several servers could be used by one of them at
-/// another (draft-ietf-oauth-rfc7523bis section 4). With the legacy switch, the URL of the token endpoint
-/// counts as well, and so does an array of the two.
+/// The audience must be the issuer as a string: one server could use an assertion for several servers at
+/// another of them (draft-ietf-oauth-rfc7523bis section 4). With the legacy switch, the URL of the token
+/// endpoint counts as well, and so does an array of the two.
 fn is_for_us(audience: &Value, issuer: &str, rules: Option<&AssertionRules>) -> bool {
     let legacy = rules.and_then(|own| own.legacy_audience.as_deref());
     let is_ours = |name: &Value| name.as_str().is_some_and(|name| name == issuer || Some(name) == legacy);

@@ -1,4 +1,4 @@
-//! [`SlowHash`]: the host's way to check secrets that people chose.
+//! [`SlowHash`]: how the host checks secrets that people chose.
 
 use std::fmt;
 

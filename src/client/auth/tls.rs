@@ -9,7 +9,7 @@ use crate::client::{AuthMethod, Client};
 use crate::error::{CertificateFlaw as Flaw, Reason};
 use crate::http::Certificate;
 
-/// A certificate of an authority, with the one name that the client registered.
+/// A certificate from a certificate authority, with the one name that the client registered.
 pub(super) const PKI: Method = Method {
     name: AuthMethod::TlsClientAuth,
     credentials: Credentials::Certificate,
@@ -17,7 +17,7 @@ pub(super) const PKI: Method = Method {
     check: |_, _, _| Check::Certificate,
 };
 
-/// A certificate of a key that the client registered.
+/// A certificate with a key that the client registered.
 pub(super) const SELF_SIGNED: Method = Method {
     name: AuthMethod::SelfSignedTlsClientAuth,
     credentials: Credentials::CertifiedKeys,
@@ -28,11 +28,11 @@ pub(super) const SELF_SIGNED: Method = Method {
 /// How a server accepts client certificates.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CertificateRules {
-    /// Whether clients can authenticate by them.
+    /// Whether clients can authenticate with certificates.
     pub(crate) reads: bool,
     /// Whether keys may be at a `jwks_uri`.
     pub(crate) fetches: bool,
-    /// Whether tokens can be bound to them.
+    /// Whether tokens can be bound to certificates.
     pub(crate) binds: bool,
 }
 

@@ -35,14 +35,14 @@ pub struct AwaitConsent {
     pub(super) redirects_errors: bool,
     /// The record of the request, if it was pushed.
     pub(super) pushed: Option<Record>,
-    /// What is known of the request, if it was signed.
+    /// The data of the request object, if the request was signed.
     pub(super) signed: Option<Box<SignedRequest>>,
     pub(super) requested: AuthenticationRequest,
     pub(super) response_type: ResponseType,
     pub(super) challenge: Option<CodeChallenge>,
     pub(super) authentication: Authentication,
     pub(super) issuance: Issuance,
-    /// Of the access token that goes with the code.
+    /// The issuance of the access token beside the code.
     pub(super) beside: Option<Box<Issuance>>,
     pub(super) terms: Terms,
 }
@@ -54,7 +54,7 @@ impl AwaitConsent {
         self.terms.client()
     }
 
-    /// Where the answer goes.
+    /// Where the response goes.
     #[must_use]
     pub fn redirect_uri(&self) -> &RedirectUri {
         &self.to.uri
@@ -66,19 +66,19 @@ impl AwaitConsent {
         self.terms.scope()
     }
 
-    /// What it is answered with.
+    /// The response type.
     #[must_use]
     pub fn response_type(&self) -> ResponseType {
         self.response_type
     }
 
-    /// The resources that its tokens can be for; none is the server's default audience.
+    /// The resources that the tokens can be for; none is the server's default audience.
     #[must_use]
     pub fn resources(&self) -> &ResourceIndicators {
         self.terms.resources()
     }
 
-    /// What the user is asked to grant that a scope cannot say (RFC 9396).
+    /// The authorization details that the user is asked to grant (RFC 9396).
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
         self.terms.details()
@@ -90,11 +90,11 @@ impl AwaitConsent {
         &self.requested
     }
 
-    /// Takes what the user makes of the details: fewer, narrower, or enriched by a choice (RFC 9396 section
-    /// 7.1).
+    /// Replaces the details by those that the user grants: fewer, narrower, or enriched by a choice (RFC 9396
+    /// section 7.1).
     ///
     /// # Errors
-    /// One is of a type that was not asked for, or not of its type's form. Nothing changes.
+    /// A detail has a type that was not requested, or is not valid for its type. Nothing changes.
     pub fn set_details(&mut self, details: AuthorizationDetails, facts: &Facts<'_>) -> Result<(), Reason> {
         self.terms.set_details(details, facts.rules)
     }
@@ -104,13 +104,13 @@ impl AwaitConsent {
         self.terms.narrow_scope(part);
     }
 
-    /// The single claims that the parameter `claims` of OpenID Connect asks for, each once.
+    /// The individual claims that the parameter `claims` of OpenID Connect asks for, each once.
     #[must_use]
     pub fn claims(&self) -> Vec<&str> {
         self.issuance.openid.as_deref().map(OpenId::claim_names).unwrap_or_default()
     }
 
-    /// Keeps the single claims that the user grants.
+    /// Keeps only the individual claims that the user grants.
     pub fn narrow_claims(&mut self, keep: &[&str]) {
         let claims = self.issuance.openid.as_mut().and_then(|openid| openid.claims.as_mut());
         if let Some(claims) = claims {
@@ -119,8 +119,8 @@ impl AwaitConsent {
     }
 
     /// A digest of what the user is shown and asked to grant, so that the decision covers that and nothing
-    /// else (OpenID Connect Core section 3.1.2.4). All metadata of the client count, because a page can show
-    /// any of them.
+    /// else (OpenID Connect Core section 3.1.2.4). It includes all metadata of the client, because a page can
+    /// show any of them.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let client = self.client();
@@ -129,7 +129,7 @@ impl AwaitConsent {
             (&self.to.uri, self.response_type),
             (self.scope(), self.resources(), self.details(), self.claims()),
         );
-        // JSON writes the parts unambiguously, and none of them can fail to be written.
+        // JSON separates the parts unambiguously, and serialising them cannot fail.
         let shown = serde_json::to_vec(&shown).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(Digest::of(SHOWN, &shown).expose())
     }
@@ -149,7 +149,7 @@ impl AwaitConsent {
     }
 
     /// Whether the user must be asked even if they granted all of this before: the client says so
-    /// (`prompt=consent`), any program on the user's device could be the one that asks (RFC 8252 section
+    /// (`prompt=consent`), any program on the user's device could have sent the request (RFC 8252 section
     /// 8.6), or it has authorization details, which need consent each time.
     #[must_use]
     pub fn must_ask(&self) -> bool {
@@ -158,10 +158,10 @@ impl AwaitConsent {
         self.requested.has_prompt(Prompt::Consent) || is_native || is_local || !self.details().is_empty()
     }
 
-    /// The user said no.
+    /// The user denied the request.
     ///
-    /// On the user's own device no stranger's page can wait for the user (RFC 9700 section 4.11.2), and the
-    /// program there has to hear it.
+    /// The denial is redirected at once to a program on the user's own device: no attacker's page can be
+    /// there (RFC 9700 section 4.11.2), and the program waits for the response.
     pub fn deny(mut self) -> ErrorAnswer {
         self.redirects_errors |= self.to.uri.is_local();
         self.refuse(Reason::ConsentDenied)
@@ -182,22 +182,23 @@ impl AwaitConsent {
         to.refuse(reason, redirects_errors, issuance.client.id(), Some(issuance.subject))
     }
 
-    /// Whether the answer replaces a pushed request.
+    /// Whether the approval replaces a pushed request.
     #[must_use]
     pub fn is_pushed(&self) -> bool {
         self.pushed.is_some()
     }
 
-    /// What may be used once, and until when that has to be remembered; to be looked at before the approval.
+    /// The key of a request object that works once, and until when its use has to be remembered. Check it
+    /// before the approval.
     pub(crate) fn single_use(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
         self.signed.as_ref()?.once
     }
 
-    /// The user said yes to what is left. Of a pushed request, the new grant replaces the record, so that
-    /// only one answer can be written.
+    /// The user approved what is left. The new grant replaces the record of a pushed request, so that only
+    /// one answer can be written.
     ///
     /// # Errors
-    /// An `id_token` that goes with the answer cannot be made: see [`Reason::SubjectUnfit`] and
+    /// The `id_token` of the response cannot be made: see [`Reason::SubjectUnfit`] and
     /// [`Reason::IdTokenAlgorithm`].
     pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedRedirect), Refusal> {
         let Facts { now, rules, .. } = *facts;
@@ -250,7 +251,7 @@ impl AwaitConsent {
 
 const SHOWN: &str = "grantor:consent:v1";
 
-/// What a grant is made of.
+/// The parts of a new grant.
 struct Approved {
     response_type: ResponseType,
     code: Option<PendingCode>,
@@ -260,7 +261,7 @@ struct Approved {
 }
 
 impl Approved {
-    /// The grant of an answer, and the access token in it.
+    /// The grant, and the access token of the response.
     fn grant(self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Grant, Option<Issued>) {
         let Facts { now, rules, .. } = *facts;
         let Self { response_type, code, beside, authentication, issuance } = self;
@@ -285,7 +286,7 @@ impl Approved {
     }
 }
 
-/// What of an access token that goes with a code is left of what was approved.
+/// The issuance of the access token beside the code, limited to what was approved.
 fn narrowed(beside: Issuance, approved: &Issuance, rules: &Rules) -> Issuance {
     let AccessRights { scope, details, .. } = &approved.rights;
     let details = rules.details_for(beside.audience.as_ref(), &approved.client, details);

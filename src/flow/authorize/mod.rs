@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Until the redirect URI has matched a registration, a failure is a page. Nothing else is checked before a
-//! user is signed in, so this server is no open redirector (RFC 9700 section 4.11.2).
+//! user is signed in, so this server is not an open redirector (RFC 9700 section 4.11.2).
 
 mod consent;
 mod openid;
@@ -51,7 +51,8 @@ use crate::store::Record;
 use parameters::AuthorizationParameters;
 use source::{SignedRequest, Source};
 
-/// Parsed. The redirect URI is unverified, so every failure here is shown and none is redirected.
+/// A parsed request. The redirect URI is unverified, so every failure here is shown on a page and never
+/// redirected.
 #[derive(Debug)]
 pub struct AwaitClient {
     client: ClientId,
@@ -62,7 +63,7 @@ impl AwaitClient {
     /// Reads an authorization request from a query (`GET`) or a form (`POST`).
     ///
     /// # Errors
-    /// A request that cannot be read, or whose client or redirect URI is repeated or absent.
+    /// The request cannot be read, or its client or redirect URI is missing or repeated.
     pub fn parse(request: &Request, facts: &Facts<'_>) -> Result<Self, Refusal> {
         let Facts { .. } = facts; // No fact affects how a form is read.
         let parameters = match request.method {
@@ -106,10 +107,10 @@ impl AwaitClient {
     }
 }
 
-/// Whether the client's address may be sent an error at once. The host chose its own clients; one that
-/// registered itself, or that a document describes, chose its address itself, and could have an error made to
-/// lead users there (RFC 9700 section 4.11.2). A hidden frame of OpenID Connect (`prompt=none`) shows no
-/// page, so there the redirect stays.
+/// Whether an error may be redirected to the client at once. The host chose its own clients. A client that
+/// registered itself or has a metadata document chose its own redirect URI, and could provoke an error to
+/// lead users there (RFC 9700 section 4.11.2). In a hidden frame of OpenID Connect (`prompt=none`) no page
+/// can be shown, so there errors are redirected.
 fn redirects_errors(client: &Client, asked: &AuthorizationParameters, rules: &Rules) -> bool {
     let is_hidden =
         asked.requested.has_prompt(Prompt::None) && rules.scope.contains(OPENID) && asked.names_scope(OPENID);
@@ -127,12 +128,12 @@ pub struct AwaitLogin {
     asked: Box<AuthorizationParameters>,
     /// The record of the request, if it was pushed; the answer replaces it.
     pushed: Option<Record>,
-    /// What is known of the request, if it was signed.
+    /// The data of the request object, if the request was signed.
     signed: Option<Box<SignedRequest>>,
     /// When this request was first seen.
     since: DateTime<Utc>,
     account_chosen: bool,
-    /// The user that an `id_token_hint` names.
+    /// The claims of the `id_token_hint`, or why the hint is refused.
     hint: Result<Option<Box<HintClaims>>, Reason>,
 }
 
@@ -145,7 +146,7 @@ pub enum SignedIn {
     Consent(Box<AwaitConsent>),
     /// The login is not enough: the user has to sign in again, or in another way.
     Reauthenticate(Box<AwaitSignIn>),
-    /// The request is refused; the answer goes to the client.
+    /// The request is refused; the error goes to the client.
     Refused(Box<ErrorAnswer>),
 }
 
@@ -156,7 +157,7 @@ pub enum SignedIn {
 pub enum LoginRequired {
     /// The login page.
     ShowLogin(Box<AwaitSignIn>),
-    /// The request forbids every page; the answer goes to the client.
+    /// The request forbids every page; the error goes to the client.
     Refused(Box<ErrorAnswer>),
 }
 
@@ -173,23 +174,23 @@ impl AwaitLogin {
         &self.asked.requested
     }
 
-    /// When this request was first seen; by default it is seen for the first time.
+    /// When this request was first seen; by default now.
     #[must_use]
     pub fn since(&self) -> DateTime<Utc> {
         self.since
     }
 
-    /// The request was first seen at this time; a later one does not replace it.
+    /// The request was first seen at this time; a later time is ignored.
     pub fn seen(&mut self, since: DateTime<Utc>) {
         self.since = self.since.min(since);
     }
 
-    /// The user has chosen the account that is signed in for this request.
+    /// The user chose the signed-in account for this request.
     pub fn account_chosen(&mut self) {
         self.account_chosen = true;
     }
 
-    /// No user is signed in: the login page, or the answer of a request that forbids every page
+    /// No user is signed in. The next step is the login page, or an error if the request forbids every page
     /// (`prompt=none`).
     pub fn without_login(self) -> LoginRequired {
         let because = match self.asked.requested.has_prompt(Prompt::Create) {
@@ -199,7 +200,8 @@ impl AwaitLogin {
         self.without(because, Reason::LoginRequired)
     }
 
-    /// Several users are signed in, and none of them was chosen: the same, with the page on which one is.
+    /// Several users are signed in, and none of them was chosen. The next step is a page to choose one, or an
+    /// error.
     pub fn without_choice(self) -> LoginRequired {
         self.without(LoginReason::SelectAccount, Reason::AccountSelectionRequired)
     }
@@ -252,7 +254,7 @@ impl AwaitLogin {
         to.refuse(reason, redirects_errors, client.id(), subject)
     }
 
-    /// Whether the request may be sent in this way: pushed, signed or plain.
+    /// Whether the client may send a request in this way: pushed, signed or plain.
     fn may_come(&self, rules: &Rules) -> Result<(), Reason> {
         let must_be_pushed = rules.requires_push(&self.client);
         // A pushed request was checked when it was pushed.
@@ -330,7 +332,7 @@ struct CheckedRequest {
     mode: ResponseMode,
     challenge: Option<CodeChallenge>,
     issuance: Issuance,
-    /// Of the access token that goes with the code.
+    /// The issuance of the access token beside the code.
     beside: Option<Box<Issuance>>,
 }
 

@@ -1,4 +1,5 @@
-//! What of an authorization request is OpenID Connect's own (OpenID Connect Core sections 3.1.2.1 and 5.5).
+//! The parts of an authorization request that only OpenID Connect has (OpenID Connect Core sections 3.1.2.1
+//! and 5.5).
 
 use super::parameters::AuthorizationParameters;
 use super::{AwaitLogin, Prompt};
@@ -11,13 +12,13 @@ use crate::issuance::Rules;
 use crate::openid::{ClaimsRequest, MAX_NONCE, OPENID, OpenId};
 
 impl AwaitLogin {
-    /// The `id_token_hint` that has to be verified, if the request is one of OpenID Connect.
+    /// The `id_token_hint` that has to be verified, if this is an OpenID Connect request.
     pub(crate) fn hint(&self, rules: &Rules) -> Option<&str> {
         self.asked.id_token_hint.as_deref().filter(|_| self.asked.is_of_openid(rules))
     }
 
-    /// Takes what it says: nothing, if this server did not issue it. It never chooses a user, it only refuses
-    /// others (section 3.1.2.1).
+    /// Takes the claims of the hint, `None` if this server did not issue it. A hint never chooses a user; it
+    /// only rules others out (section 3.1.2.1).
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: Option<HintClaims>) -> Self {
         self.hint = match hint {
@@ -36,13 +37,13 @@ impl AwaitLogin {
 }
 
 impl AuthorizationParameters {
-    /// Whether the request is one of OpenID Connect.
+    /// Whether this is an OpenID Connect request.
     pub(super) fn is_of_openid(&self, rules: &Rules) -> bool {
         rules.openid.is_some() && self.names_scope(OPENID)
     }
 
-    /// A value of `prompt` that an OpenID Provider does not list in its metadata is an error (Initiating User
-    /// Registration section 4.1), and so is everywhere a page for signing up that is not there.
+    /// Refuses a `prompt` that an OpenID Provider does not list in its metadata (Initiating User Registration
+    /// section 4.1) and, on every server, `create` without a sign-up page.
     ///
     /// # Errors
     /// [`Reason::PromptUnsupported`]
@@ -55,8 +56,8 @@ impl AuthorizationParameters {
         }
     }
 
-    /// A response mode of no known name has no answer in it: OpenID Connect Core section 3.1.2.6 wants a
-    /// page.
+    /// Refuses an unknown response mode. It has no place for a response, so OpenID Connect Core section
+    /// 3.1.2.6 requires an error page.
     ///
     /// # Errors
     /// [`Reason::ResponseModeInvalid`]
@@ -67,12 +68,13 @@ impl AuthorizationParameters {
         }
     }
 
-    /// What a grant of this scope remembers of the request; the user's part of it is still to come. The
-    /// response type `token` is plain OAuth's.
+    /// The OpenID Connect data that a grant of this scope keeps from the request; the user's data are added
+    /// later. The response type `token` is plain OAuth.
     ///
     /// # Errors
-    /// `nonce` is too long, or missing where the browser carries an `id_token`; `claims` is malformed, or
-    /// asks for what there is no access token for; or there is no scope `openid` for an `id_token`.
+    /// `nonce` is too long, or missing although the response has an `id_token`; `claims` is malformed, or
+    /// asks for UserInfo claims without an access token; or an `id_token` is requested without the scope
+    /// `openid`.
     pub(super) fn openid(
         &self,
         response_type: ResponseType,

@@ -1,4 +1,4 @@
-//! The parameters of an authorization request: read at once, judged when a user is signed in.
+//! The parameters of an authorization request: read at once, checked when a user is signed in.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::flow::ResponseMode;
 use crate::http::form::Form;
 use crate::issuance::Rules;
 
-/// The parameter with the thumbprint of a key.
+/// The parameter with the thumbprint of the client's DPoP key (RFC 9449 section 10).
 pub(in crate::flow) const DPOP_JKT: &str = "dpop_jkt";
 
-/// What the request asks for.
+/// The parameters of the request.
 pub(super) struct AuthorizationParameters {
-    /// Whether each parameter is there once and of its type.
+    /// Whether each parameter occurs at most once and has the right type.
     pub(super) repeats: Result<(), Reason>,
     pub(super) targets: Result<ResourceIndicators, Reason>,
     pub(super) details: Result<AuthorizationDetails, Reason>,
@@ -25,22 +25,22 @@ pub(super) struct AuthorizationParameters {
     pub(super) scope: Option<Result<Scope, Reason>>,
     challenge: Option<Result<CodeChallenge, Reason>>,
     challenge_method: Option<ChallengeMethod>,
-    /// Whether `prompt` and `max_age` can be read.
+    /// Whether `prompt` and `max_age` are well-formed.
     pub(super) authentication: Result<(), Reason>,
     pub(super) requested: AuthenticationRequest,
-    /// The key that the code is going to be bound to (RFC 9449 section 10).
+    /// The key to bind the code to (RFC 9449 section 10).
     pub(super) dpop_jkt: Option<Result<Thumbprint, Reason>>,
     /// `nonce` and `claims` of OpenID Connect, which plain OAuth ignores.
     pub(super) nonce: Option<Box<str>>,
     pub(super) claims: Option<Box<str>>,
     pub(super) id_token_hint: Option<Box<str>>,
     pub(super) request: bool,
-    /// One that is not this server's own.
+    /// Whether there is a `request_uri` that is not this server's own.
     pub(super) request_uri: bool,
     pub(super) registration: bool,
 }
 
-/// Without the texts that name the user.
+/// Omits the values that may identify the user.
 impl fmt::Debug for AuthorizationParameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("AuthorizationParameters");
@@ -56,7 +56,7 @@ enum ChallengeMethod {
 }
 
 impl AuthorizationParameters {
-    /// A parameter that is repeated is refused as a whole later on; until then it counts as absent.
+    /// A repeated parameter counts as absent here; the request is refused for it later.
     pub(super) fn parse(form: &Form<'_>) -> Self {
         let text = |name| form.one(name).ok().flatten();
         let (prompts, judged) = Prompts::parse(text("prompt"));
@@ -86,9 +86,9 @@ impl AuthorizationParameters {
         }
     }
 
-    /// How an error travels, before the response type has been judged: as was asked, if the client may ask
-    /// for it, or else in the first of its own modes, or signed if its profile wants that. So a client of
-    /// signed answers alone gets no unsigned error.
+    /// The response mode of an error, before the response type has been checked: the requested mode if the
+    /// client may use it, or else the first of its registered modes, or a signed one if its profile requires
+    /// that. So a client that accepts only signed responses gets no unsigned error.
     pub(super) fn error_mode(&self, client: &Client, rules: &Rules) -> ResponseMode {
         let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
         let own = client.metadata().response_modes.iter().flatten();
@@ -108,7 +108,7 @@ impl AuthorizationParameters {
         judge_mode(self.response_mode, response_type, client, rules)
     }
 
-    /// A method that is absent means `plain` (RFC 7636 section 4.3), which is not supported.
+    /// The PKCE challenge. A missing method means `plain` (RFC 7636 section 4.3), which is not supported.
     pub(super) fn challenge_for(
         &self,
         response_type: ResponseType,
@@ -125,8 +125,8 @@ impl AuthorizationParameters {
         }
     }
 
-    /// The key that the code is bound to. A server that takes no proofs ignores the parameter, and an answer
-    /// without a code has nothing to bind.
+    /// The key to bind the code to. A server without DPoP ignores the parameter, and a response without a
+    /// code has nothing to bind.
     pub(super) fn code_key(
         &self,
         response_type: ResponseType,
@@ -152,7 +152,7 @@ fn max_age(asked: &str) -> Result<u32, Reason> {
     asked.parse().map_err(|_| Reason::MaxAgeMalformed)
 }
 
-/// The mode of an answer, if the client may use it and the server supports it.
+/// The response mode, if the client may use it and the server supports it.
 fn judge_mode(
     asked: Option<Result<ResponseMode, Reason>>,
     response_type: ResponseType,

@@ -1,4 +1,4 @@
-//! What a user granted before, against what they are asked to grant now (OpenID Connect Core section
+//! Compares what a user granted before with what they are asked to grant now (OpenID Connect Core section
 //! 3.1.2.4).
 
 use chrono::{DateTime, Utc};
@@ -23,13 +23,13 @@ pub(crate) enum Remembered {
 }
 
 impl AwaitConsent {
-    /// Who is asked.
+    /// The user who is asked.
     pub(crate) fn subject(&self) -> &Subject {
         &self.issuance.subject
     }
 
-    /// How much of the request this one grant covers. Several grants never add up: one resource would get
-    /// what was granted for another.
+    /// How much of the request this one grant covers. Grants are not combined: otherwise one resource would
+    /// get what was granted for another.
     pub(crate) fn remembered_in(&self, grant: &Grant, now: DateTime<Utc>) -> Remembered {
         if !grant.was_asked_for(now) {
             return Remembered::No;
@@ -46,7 +46,8 @@ impl AwaitConsent {
         }
     }
 
-    /// The same by what the host remembers: a scope and single claims, for the default audience.
+    /// How much of the request the host's own records cover: a scope and individual claims, for the default
+    /// audience.
     pub(crate) fn remembered_by_host(&self, scope: &Scope, claims: &[&str]) -> Remembered {
         match self.resources().is_empty() {
             true => self.remembered_of(scope, claims),
@@ -65,13 +66,13 @@ impl AwaitConsent {
         }
     }
 
-    /// Leaves out access while the user is away.
+    /// Leaves `offline_access` out.
     pub(crate) fn without_offline(&mut self) {
         let rest = self.scope().without(OFFLINE_ACCESS);
         self.narrow_scope(&rest);
     }
 
-    /// What the user granted before could not be read, and no page may be shown.
+    /// The error if the earlier grants could not be read, and no page may be shown.
     pub(crate) fn unknown(self, fault: &Fault) -> ErrorAnswer {
         self.refuse(fault.reason())
     }

@@ -1,8 +1,8 @@
-//! Signed request objects by value (RFC 9101): who signed the request, and what is in it.
+//! Signed request objects by value (RFC 9101): the check of their claims.
 //!
-//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). What
-//! is here is what an object has to say, and how its claims become the parameters of a request. An object
-//! that does not count leads nowhere: its redirect URI is not believed, and one outside of it is not read.
+//! Signatures are verified outside the core, by a [`ClientSignatures`](crate::client::ClientSignatures). This
+//! file checks the claims of an object, and turns them into the parameters of a request. An invalid object
+//! ends in an error page: its redirect URI is not trusted, and one outside the object is not read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,33 +21,33 @@ use crate::http::form::Form;
 use crate::issuance::Facts;
 use crate::trust::times;
 
-/// The parameter that has the object.
+/// The parameter that contains the object.
 pub(in crate::flow) const REQUEST: &str = "request";
 
-/// The `typ` that an object may have, if it has one (RFC 9101 section 10.8).
+/// The allowed values of the optional `typ` (RFC 9101 section 10.8).
 const TYPES: &[&str] = &["oauth-authz-req+jwt", "JWT"];
 
-/// The longest life of an object, and the greatest age of its `nbf`, in seconds (FAPI 2.0 Message Signing
+/// The maximum lifetime of an object, and the maximum age of its `nbf`, in seconds (FAPI 2.0 Message Signing
 /// section 5.3.1).
 const LONGEST: i64 = 60 * 60;
 
 /// The longest `jti`, in bytes.
 const MAX_JTI: usize = 512;
 
-/// Waits for what a request object says under a signature of its client.
+/// Waits for the claims of a request object that its client signed.
 #[derive(Debug)]
 pub struct AwaitRequestObject {
     client: Arc<Client>,
     object: SecretText,
-    /// Those that count for this client.
+    /// The signature algorithms that this client may use.
     algorithms: &'static [Algorithm],
 }
 
-/// What a request object says that counts.
+/// The content of a valid request object.
 #[derive(Debug)]
 pub(in crate::flow) struct Opened {
     pub(in crate::flow) parameters: Form<'static>,
-    /// Whether each parameter is of its type.
+    /// Whether each parameter has the right type.
     pub(in crate::flow) types: Result<(), Reason>,
     pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
     pub(super) expires: Option<DateTime<Utc>>,
@@ -59,8 +59,7 @@ impl AwaitRequestObject {
         Self { client, object, algorithms }
     }
 
-    /// What has to be verified. It may have no keys: then the client has registered none, and the object is
-    /// refused.
+    /// What has to be verified. Without keys the client has registered none, and the object is refused.
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
         let algorithm = self.client.metadata().request_object_signing_alg.as_deref();
@@ -68,11 +67,12 @@ impl AwaitRequestObject {
     }
 
     /// Takes the claims. An expired object is accepted while its user may still sign in, because it is sent
-    /// again at each visit; whether the first visit was in time is checked when that is known.
+    /// again at each visit; whether the first visit was in time is checked once the time of that visit is
+    /// known.
     ///
     /// # Errors
-    /// An error page: the object does not count, its keys could not be fetched, or there is no address that
-    /// the answer may go to.
+    /// An error page: the object is invalid, its keys could not be fetched, or there is no redirect URI that
+    /// the response may go to.
     pub fn with_claims(
         self,
         claims: Result<Map<String, Value>, ClaimsMissing>,
@@ -82,7 +82,7 @@ impl AwaitRequestObject {
         Ok(ClaimedRequest::of_object(opened)?.prove(self.client, None, facts)?)
     }
 
-    /// What the object says, if its time is over for less than the window.
+    /// The content of the object, if it is valid, or expired less than `window` ago.
     pub(in crate::flow) fn open(
         &self,
         claims: Result<Map<String, Value>, ClaimsMissing>,
@@ -106,7 +106,7 @@ impl AwaitRequestObject {
     }
 }
 
-/// What of an object is about the object itself. A claim that is `null` is absent.
+/// The claims about the object itself. A claim that is `null` counts as absent.
 #[derive(Deserialize)]
 struct Claims {
     iss: Option<String>,
@@ -131,15 +131,15 @@ fn read(claims: &Map<String, Value>) -> Result<Claims, Flaw> {
     Claims::deserialize(Value::Object(own)).map_err(|_| Flaw::ClaimMissing)
 }
 
-/// Every check of the claims (RFC 9101 sections 4, 5 and 10); and by what the object is known when it comes
-/// back.
+/// Every check of the claims (RFC 9101 sections 4, 5 and 10). Returns the replay key of an object with a
+/// `jti`.
 #[rustfmt::skip]
 fn check(claims: Claims, client: &Client, now: DateTime<Utc>, issuer: &str, terms: RequestObjects) -> Result<Option<ReplayKey>, Flaw> {
     let id = client.id().as_str();
     if claims.request.is_some() || claims.request_uri.is_some()  { return Err(Flaw::Nested) }
     if claims.client_id.as_deref() != Some(id)                   { return Err(Flaw::ForAnotherClient) }
     if claims.iss.as_deref().is_some_and(|iss| iss != id)        { return Err(Flaw::IssuerUnknown) }
-    // A client's assertion, which names it as its subject, is no request (RFC 9101 section 10.8).
+    // A client assertion, whose subject is the client, must not pass as a request (RFC 9101 section 10.8).
     if claims.sub.as_deref() == Some(id)                         { return Err(Flaw::ForAnotherClient) }
     match &claims.aud {
         Some(audience) if !has(audience, issuer)                => return Err(Flaw::AudienceWrong),
@@ -153,7 +153,7 @@ fn check(claims: Claims, client: &Client, now: DateTime<Utc>, issuer: &str, term
     Ok(Some(ReplayKey::new(id, &format!("request object {jti}")).within(issuer)))
 }
 
-/// A string, or an array that has the issuer (FAPI 2.0 Message Signing section 5.3.1).
+/// Whether the audience is the issuer, or an array that contains it (FAPI 2.0 Message Signing section 5.3.1).
 fn has(audience: &Value, issuer: &str) -> bool {
     match audience {
         Value::Array(several) => several.iter().any(|one| one.as_str() == Some(issuer)),
@@ -178,14 +178,14 @@ fn check_times(claims: &Claims, terms: RequestObjects, now: DateTime<Utc>) -> Re
     }
 }
 
-/// What a parameter may be in an object (RFC 9101 section 4, OpenID Connect Core section 6.1).
+/// The JSON type of a parameter in an object (RFC 9101 section 4, OpenID Connect Core section 6.1).
 enum Shape {
     Text,
     /// `max_age`
     Number,
-    /// JSON, which may also be the text of it.
+    /// A JSON value, or its text as a string.
     Json,
-    /// One text, or several.
+    /// A string, or an array of strings.
     Texts,
 }
 
@@ -214,8 +214,8 @@ fn shape(name: &str) -> Option<Shape> {
     }
 }
 
-/// The parameters in the claims, as a form would have them; and whether each of them is of its type. A claim
-/// that is no parameter counts for nothing.
+/// The parameters in the claims, as a form, and whether each has the right type. A claim that is not a
+/// parameter is ignored.
 fn parameters(claims: Map<String, Value>) -> Result<(Form<'static>, Result<(), Reason>), Reason> {
     let mut types = Ok(());
     let mut pairs = Vec::new();
@@ -229,7 +229,7 @@ fn parameters(claims: Map<String, Value>) -> Result<(Form<'static>, Result<(), R
     Ok((Form::of(pairs)?, types))
 }
 
-/// Its values as texts; none, if it is of another type.
+/// The values of a parameter as texts; `None` if it has the wrong type.
 fn texts(shape: Shape, value: Value) -> Option<Vec<String>> {
     let one = |text: String| Some(vec![text]);
     match (shape, value) {

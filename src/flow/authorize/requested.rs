@@ -9,7 +9,8 @@ use crate::http::form::Form;
 /// The longest text that is passed to a host, in characters; a longer one counts as absent.
 pub const MAX_HINT: usize = 2048;
 
-/// At most this many values of a list are told: of `acr_values`, `ui_locales` and `claims_locales`.
+/// The maximum number of values that are passed to a host from each list: `acr_values`, `ui_locales` and
+/// `claims_locales`.
 pub const MAX_HINTS: usize = 16;
 
 /// One value of `prompt`.
@@ -85,8 +86,8 @@ impl Prompts {
 }
 
 /// What the request says about the user's sign-in. All of it is untrusted: a host must escape it, and must
-/// not let it choose a user. Each text has at most [`MAX_HINT`] characters and no control characters; one
-/// that has is absent here, and no error.
+/// not let it choose a user. Each text has at most [`MAX_HINT`] characters and no control characters; any
+/// other text counts as absent, and is not an error.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AuthenticationRequest {
     pub(super) prompts: Prompts,
@@ -107,7 +108,8 @@ impl AuthenticationRequest {
         Self {
             prompts,
             max_age,
-            // A condition, and not a hint: what cannot be told is still not met.
+            // `acr_values` is a condition and not a hint: if its text cannot be passed on, it is still not
+            // met.
             acr_values: named("acr_values").map(|text| Some(text).filter(fits).unwrap_or_default().into()),
             login_hint: text("login_hint"),
             ui_locales: text("ui_locales"),
@@ -116,8 +118,7 @@ impl AuthenticationRequest {
         }
     }
 
-    /// What the client registered for requests that do not say it themselves (OpenID Connect Registration
-    /// section 2).
+    /// Adds the defaults that the client registered (OpenID Connect Registration section 2).
     pub(super) fn or_defaults_of(&mut self, client: &ClientMetadata) {
         self.max_age = self.max_age.or(client.default_max_age);
         if self.acr_values.is_none() {
@@ -137,7 +138,7 @@ impl AuthenticationRequest {
         Prompt::ALL.iter().copied().filter(move |prompt| prompts.has(*prompt))
     }
 
-    /// `max_age`, in seconds: the user's last active sign-in may be this long ago.
+    /// `max_age`, in seconds: the maximum age of the user's last active sign-in.
     #[must_use]
     pub fn max_age(&self) -> Option<u32> {
         self.max_age
@@ -160,7 +161,7 @@ impl AuthenticationRequest {
         values(self.ui_locales.as_deref())
     }
 
-    /// `claims_locales`: the same for what is said about the user.
+    /// `claims_locales`: the languages of the claims about the user, likewise.
     pub fn claims_locales(&self) -> impl Iterator<Item = &str> {
         values(self.claims_locales.as_deref())
     }
@@ -171,7 +172,7 @@ impl AuthenticationRequest {
         self.display.as_deref()
     }
 
-    /// Whether the request wants one of certain classes, and this is none of them.
+    /// Whether the request names classes, and this is none of them.
     pub(super) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
         self.acr_values.is_some() && !self.acr_values().any(|wanted| Some(wanted) == acr)
     }
@@ -187,7 +188,7 @@ impl fmt::Debug for Prompts {
     }
 }
 
-/// Without the texts, which may name a person.
+/// Omits the texts, which may identify a person.
 impl fmt::Debug for AuthenticationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("AuthenticationRequest");

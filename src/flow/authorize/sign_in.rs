@@ -47,14 +47,14 @@ impl LoginReason {
     }
 }
 
-/// Waits for the user to sign in, or to sign in again: that is a new visit of the same request.
+/// Waits for the user to sign in, or to sign in again; they then come back with the same request.
 #[derive(Debug)]
 pub struct AwaitSignIn {
     pub(super) request: AwaitLogin,
     pub(super) because: LoginReason,
-    /// Who is signed in now.
+    /// The user who is signed in now.
     pub(super) subject: Option<Subject>,
-    /// The classes of which the parameter `claims` makes one a condition.
+    /// The classes of an essential `acr` in the parameter `claims`: one of them is required.
     pub(super) essential_acr: Vec<String>,
 }
 
@@ -65,13 +65,13 @@ impl AwaitSignIn {
         &self.request.client
     }
 
-    /// Why.
+    /// Why the user has to sign in.
     #[must_use]
     pub fn because(&self) -> LoginReason {
         self.because
     }
 
-    /// What the request says about it.
+    /// What the request says about the sign-in.
     #[must_use]
     pub fn requested(&self) -> &AuthenticationRequest {
         &self.request.asked.requested
@@ -90,7 +90,7 @@ impl AwaitSignIn {
         self.request.since
     }
 
-    /// The host cannot do that: the error that says so.
+    /// The error if the host cannot do what [`because`](Self::because) asks for.
     pub fn cannot(self) -> ErrorAnswer {
         let Self { request, because, subject, .. } = self;
         request.refuse(because.reason(), subject)
@@ -99,7 +99,7 @@ impl AwaitSignIn {
 
 impl AwaitLogin {
     /// Why this login is not enough. A login is fresh if it is not older than the first visit of this
-    /// request. OpenID Connect reads `acr_values` as a wish, and an essential `acr` of `claims` as a
+    /// request. In OpenID Connect, `acr_values` is voluntary, and an essential `acr` in `claims` is a
     /// condition.
     pub(super) fn because(
         &self,

@@ -1,6 +1,6 @@
 //! Where the parameters of an authorization request come from: the request itself, a request that was pushed
-//! before (RFC 9126 section 4), or an object that the client signed (RFC 9101). Whatever their source, they
-//! are read and judged alike.
+//! before (RFC 9126 section 4), or an object that the client signed (RFC 9101). They are parsed and checked
+//! in the same way whatever their source.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use crate::http::form::Form;
 use crate::issuance::{Facts, Rules};
 use crate::store::{Committed, Record, Write};
 
-/// What every `request_uri` of this server begins with (RFC 9126 section 2.2).
+/// The prefix of every `request_uri` of this server (RFC 9126 section 2.2).
 pub(in crate::flow) const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// Where the parameters come from.
 #[derive(Debug)]
 pub(super) enum Source {
     Direct(ClaimedRequest),
-    /// The `request_uri`, which a browser brings along. No other parameter counts.
+    /// The `request_uri` that the browser sends. All other parameters are ignored.
     Pushed(SecretText),
-    /// A request object. No other parameter counts, where the server takes request objects.
+    /// A request object. If the server accepts those, all other parameters are ignored.
     Signed(SecretText, Result<ClaimedRequest, Reason>),
 }
 
@@ -50,20 +50,20 @@ impl Source {
 pub(super) struct ClaimedRequest {
     redirect_uri: Option<String>,
     state: Option<String>,
-    /// Boxed: the states that follow are moved often.
+    /// Boxed, because the states that follow are moved often.
     asked: Box<AuthorizationParameters>,
-    /// What is known of it, if it was signed.
+    /// The data of the request object, if the request was signed.
     signed: Option<Box<SignedRequest>>,
     /// Whether the client pushed it, and so proved who it is.
     is_pushed: bool,
 }
 
-/// What is known of a request that was signed.
+/// The data of a request object that are needed until the approval.
 #[derive(Debug)]
 pub(super) struct SignedRequest {
-    /// By what it is known when it is approved once more, and until when it could be.
+    /// The replay key of the object, and until when the object could be approved again.
     pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
-    /// The first visit has to come before this.
+    /// The deadline of the first visit.
     pub(super) expires: Option<DateTime<Utc>>,
 }
 
@@ -82,7 +82,7 @@ impl ClaimedRequest {
         Ok(Self { is_pushed: true, ..Self::parse(form)? })
     }
 
-    /// Reads what a request object says.
+    /// The request in a request object.
     ///
     /// # Errors
     /// None of its own: no parameter occurs twice in an object.
@@ -93,15 +93,15 @@ impl ClaimedRequest {
         Ok(Self { signed: Some(Box::new(SignedRequest { once, expires })), ..request })
     }
 
-    /// Whether it names both sources of a request.
+    /// Whether it has a `request_uri` besides a request object.
     pub(super) fn names_request_uri(&self) -> bool {
         self.asked.request_uri
     }
 
-    /// Proves the redirect URI by what the client registered.
+    /// Verifies the redirect URI against the client's registration.
     ///
     /// # Errors
-    /// There is no address that the answer may go to.
+    /// There is no redirect URI that the response may go to.
     pub(super) fn prove(
         self,
         client: Arc<Client>,
@@ -145,7 +145,7 @@ impl ClaimedRequest {
     }
 }
 
-/// Checks a request at its push like at the visit of its user (RFC 9126 section 2.1).
+/// Checks a request when it is pushed, in the same way as when its user visits (RFC 9126 section 2.1).
 ///
 /// # Errors
 /// The first check that fails.
@@ -154,7 +154,7 @@ pub(in crate::flow) fn check_pushed(
     client: &Arc<Client>,
     facts: &Facts<'_>,
 ) -> Result<(), Reason> {
-    // Which user comes is not known yet, and no check depends on it.
+    // The user is not known yet, and no check depends on which one it is.
     let any_user = Subject::user("");
     let request = ClaimedRequest::parse_pushed(form)?.prove(Arc::clone(client), None, facts)?;
     request.check(&any_user, facts.rules).map(drop)
@@ -196,11 +196,10 @@ impl AwaitPushed {
         self.handle.grant
     }
 
-    /// Takes the grant. Borrows: should its first visit be written by another request, the driver loads it
-    /// again.
+    /// Takes the grant. Borrows, because the driver loads it again if another request writes the first visit.
     ///
     /// # Errors
-    /// An error page: no request waits under this `request_uri`, or its answer has no address any more.
+    /// An error page: no request waits under this `request_uri`, or its redirect URI is no longer registered.
     pub fn with_record(&self, found: Option<Record>, facts: &Facts<'_>) -> Result<Visited, Refusal> {
         let Facts { now, .. } = *facts;
         let record = found.ok_or(Reason::RequestUriUnknown)?;
@@ -226,9 +225,9 @@ impl AwaitPushed {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "each case needs an answer")]
 pub enum Visited {
-    /// The first one: it has to be stored, for from now on the user has time to sign in.
+    /// The first one: it has to be stored, because the user's time to sign in begins now.
     First(Box<AwaitVisit>),
-    /// It was visited before; nothing changes.
+    /// A later visit; nothing has to be stored.
     Again(Box<AwaitLogin>),
 }
 
@@ -245,7 +244,7 @@ impl AwaitVisit {
         &self.write
     }
 
-    /// Goes on with the proof of the write.
+    /// Continues with the proof of the write.
     ///
     /// # Errors
     /// The proof is of another write.

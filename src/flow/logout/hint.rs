@@ -1,4 +1,4 @@
-//! `id_token_hint`: an `id_token` that this server issued, however old it is.
+//! `id_token_hint`: an `id_token` that this server issued, even if it has expired.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub(crate) struct HintClaims {
     pub(crate) sid: Option<String>,
 }
 
-/// Without the user and the session.
+/// Omits the user and the session.
 impl fmt::Debug for HintClaims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HintClaims").field("client", &self.client).finish_non_exhaustive()
@@ -51,8 +51,8 @@ impl HintClaims {
     /// The `typ` of an `id_token`.
     pub(crate) const TYPE: &'static str = "JWT";
 
-    /// Reads the claims of a token that this server has signed. One that has expired is fine (RP-Initiated
-    /// Logout section 2).
+    /// Reads the claims of a token that this server has signed. It may have expired (RP-Initiated Logout
+    /// section 2).
     pub(crate) fn read(claims: &str, rules: &Rules, now: DateTime<Utc>) -> Option<Self> {
         let Body { iss, sub, aud, iat, exp, sid, events } = serde_json::from_str(claims).ok()?;
         let is_ours = *iss == *rules.issuer && events.is_none() && iat <= exp;

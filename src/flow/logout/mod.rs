@@ -28,7 +28,7 @@ use crate::http::form::Form;
 use crate::http::{Method, Request};
 use crate::issuance::Rules;
 
-/// What a request says.
+/// The parameters of a logout request.
 #[derive(Default)]
 pub(crate) struct LogoutParameters {
     id_token_hint: Option<String>,
@@ -40,20 +40,20 @@ pub(crate) struct LogoutParameters {
     pub(crate) ui_locales: Option<String>,
 }
 
-/// Without the texts: the hint names the user, and the confirmation signs them out.
+/// Omits the texts: the hint names the user, and the confirmation can sign them out.
 impl fmt::Debug for LogoutParameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogoutParameters").field("client_id", &self.client_id).finish_non_exhaustive()
     }
 }
 
-/// The parameter by which the page of the host brings the user's yes.
+/// The parameter with the user's confirmation, from the page of the host.
 pub(crate) const CONFIRMATION: &str = "logout_confirmation";
 
-/// `state` may be this long, in bytes.
+/// The maximum length of `state`, in bytes.
 const MAX_STATE: usize = 2048;
 
-/// Parsed. Waits for what the hint says.
+/// A parsed request. Waits for the claims of the hint.
 #[derive(Debug)]
 pub(crate) struct AwaitHint {
     said: LogoutParameters,
@@ -63,7 +63,7 @@ impl AwaitHint {
     /// Reads a query (`GET`) or a form (`POST`).
     ///
     /// # Errors
-    /// A request that cannot be read, or that repeats a parameter.
+    /// The request cannot be read, or it repeats a parameter.
     pub(crate) fn parse(request: &Request) -> Result<Self, Refusal> {
         let parameters = match request.method {
             Method::Post => request.posted_form()?,
@@ -98,10 +98,10 @@ impl AwaitHint {
         self.said.id_token_hint.as_deref()
     }
 
-    /// Takes what it says.
+    /// Takes the claims of the hint.
     ///
     /// # Errors
-    /// It is not from this server, or it names another client than the request names.
+    /// The hint is not from this server, or it names a different client than the request.
     pub(crate) fn with_hint(self, hint: Option<HintClaims>) -> Result<AwaitClient, Reason> {
         if self.said.id_token_hint.is_some() && hint.is_none() {
             return Err(Reason::IdTokenHintInvalid);
@@ -114,7 +114,7 @@ impl AwaitHint {
     }
 }
 
-/// Waits for the client that asks, if the request tells which.
+/// Waits for the requesting client, if the request names one.
 #[derive(Debug)]
 pub(crate) struct AwaitClient {
     said: LogoutParameters,
@@ -127,11 +127,10 @@ impl AwaitClient {
         self.hint.as_ref().map(|hint| &hint.client).or(self.said.client_id.as_ref())
     }
 
-    /// Takes the client. One that is gone or disabled gets no redirect, and the user can be signed out all
-    /// the same.
+    /// Takes the client. A deleted or disabled client gets no redirect, but the user can still sign out.
     ///
     /// # Errors
-    /// The address is not one that the client registered.
+    /// The client did not register this redirect URI.
     pub(crate) fn with_client(
         self,
         client: Option<Arc<Client>>,
@@ -143,14 +142,14 @@ impl AwaitClient {
                 let registered = client.post_logout_redirect_uri(asked, rules.profile);
                 Some(registered.ok_or(Reason::PostLogoutRedirectUri)?)
             }
-            // The client is unknown, so the address is not proven.
+            // Without a known client, the redirect URI cannot be verified.
             (None, _) | (_, None) => None,
         };
         Ok(AwaitSession { said, hint, client, to })
     }
 }
 
-/// Waits for the host's word on who is signed in.
+/// Waits for the host to say who is signed in.
 #[derive(Debug)]
 pub(crate) struct AwaitSession {
     pub(crate) said: LogoutParameters,
@@ -159,7 +158,7 @@ pub(crate) struct AwaitSession {
     to: Option<RedirectUri>,
 }
 
-/// What follows.
+/// The next step.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum LogoutDecision {
@@ -169,7 +168,7 @@ pub(crate) enum LogoutDecision {
     Go(Granted),
 }
 
-/// The session may end, and then the browser goes on.
+/// The session may end, and then the browser is redirected.
 #[derive(Debug)]
 pub(crate) struct Granted {
     /// Where the browser goes, with `state`.
@@ -178,13 +177,13 @@ pub(crate) struct Granted {
 }
 
 impl AwaitSession {
-    /// The client that asks, if it is known.
+    /// The requesting client, if it is known.
     pub(crate) fn client(&self) -> Option<&Client> {
         self.client.as_deref()
     }
 
-    /// Takes the user who is signed in. Without one there is nothing to ask: the request is answered as the
-    /// first one was.
+    /// Takes the user who is signed in. Without a user there is nothing to ask: a repeated request gets the
+    /// same response as the first one.
     pub(crate) fn with_login(
         self,
         login: Option<&Login>,
@@ -200,7 +199,7 @@ impl AwaitSession {
         }
         let (intent, said) = (Intent::new(&self, login), self.said.confirmation.as_deref());
         match said.is_some_and(|said| intent.is_confirmed_by(said, now, rules)) {
-            // The user's yes, on a page that names the client (D-27).
+            // The user confirmed on a page that names the client (D-27).
             true => LogoutDecision::Go(self.granted(true)),
             false => LogoutDecision::Ask(Box::new(Question::new(self, &intent, now, rules))),
         }

@@ -1,4 +1,4 @@
-//! The question whether the user wants to sign out, and the proof of their yes.
+//! The question whether the user wants to sign out, and the proof of their confirmation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ const LIFETIME: i64 = 10 * 60;
 const TIME_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
 
-/// What a user says yes to: that this session ends, for this client, and that the browser then goes there.
+/// What a user confirms: that this session ends at the request of this client, and where the browser goes
+/// then.
 pub(super) struct Intent {
     session: SessionId,
-    /// Which client asks, and where it wants the browser to go.
+    /// A digest of the requesting client, the redirect URI and the `state`.
     what: Digest,
 }
 
@@ -33,12 +34,13 @@ impl Intent {
         let user = || SessionId::new(&format!("{} without a session", login.subject().key()));
         let client = state.client.as_ref().map(|client| client.id());
         let (to, state_of) = (state.to.as_ref().map(|to| to.as_str()), state.said.state.as_deref());
-        // In the form of `Debug`, where a text cannot end early.
+        // `Debug` quotes and escapes each value, so no value can imitate the boundary to the next one.
         let what = Digest::of("grantor:logout:v1", format!("{client:?} {to:?} {state_of:?}").as_bytes());
         Self { session: login.session.unwrap_or_else(user), what }
     }
 
-    /// Whether this is the yes to it. It ends the session that it is bound to, so there is no second one.
+    /// Whether this token confirms the intent. A confirmation ends the session that it is bound to, so it
+    /// works only once.
     pub(super) fn is_confirmed_by(&self, said: &str, now: DateTime<Utc>, rules: &Rules) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(said) else { return false };
         let Some((time, mac)) = bytes.split_first_chunk::<TIME_BYTES>() else { return false };
@@ -49,8 +51,8 @@ impl Intent {
         is_fresh && self.mac(*time, rules).is_some_and(|right| right.matches(&Digest::new(mac)))
     }
 
-    /// The text that is the yes, from now on; of a server without sessions an empty one, which confirms
-    /// nothing.
+    /// The token that confirms the intent, valid from now on. On a server without sessions it is empty, and
+    /// confirms nothing.
     fn token(&self, now: DateTime<Utc>, rules: &Rules) -> String {
         let time = now.timestamp().to_be_bytes();
         let mac = self.mac(time, rules);
@@ -65,14 +67,14 @@ impl Intent {
     }
 }
 
-/// The user is asked, by a page of the host.
+/// The question for the host's page.
 pub(crate) struct Question {
     said: LogoutParameters,
     client: Option<Arc<Client>>,
     token: String,
 }
 
-/// Without the token.
+/// Omits the token.
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Question");
@@ -81,7 +83,7 @@ impl fmt::Debug for Question {
 }
 
 impl Question {
-    /// The question of this request, whose yes is bound to the intent.
+    /// The question of this request, with a token that is bound to the intent.
     pub(super) fn new(state: AwaitSession, intent: &Intent, now: DateTime<Utc>, rules: &Rules) -> Self {
         let AwaitSession { said, client, .. } = state;
         Self { said, client, token: intent.token(now, rules) }
@@ -99,7 +101,7 @@ impl Question {
         &self.token
     }
 
-    /// The fields of the form that says yes: the request once more, and the token.
+    /// The fields of the confirmation form: the parameters of the request, and the token.
     pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
         let LogoutParameters { id_token_hint, client_id, post_logout_redirect_uri, state, .. } = &self.said;
         let said = [

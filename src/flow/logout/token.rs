@@ -22,7 +22,7 @@ struct Body<'a> {
     sid: Option<&'a str>,
 }
 
-/// The one event that there is.
+/// The only event of a logout token.
 struct Events;
 
 impl Serialize for Events {
@@ -35,7 +35,7 @@ impl Serialize for Events {
 /// How long a token is valid: the specification says two minutes at most.
 const LIFETIME: TimeDelta = TimeDelta::minutes(2);
 
-/// The token for one try to deliver a notice, signed as the client's `id_token`s are.
+/// The token for one attempt to deliver a notice. It is signed like the client's `id_token`s.
 pub(crate) fn logout_token(
     notice: &LogoutNotice,
     client: &Client,

@@ -19,11 +19,11 @@ pub(super) static ROW: Row = Row {
     proof,
 };
 
-/// What has to come with a code.
+/// What the token request must have besides the code.
 #[derive(Debug)]
 pub(super) struct CodeProof {
     verifier: Option<CodeVerifier>,
-    /// What the client presented. Only a code without PKCE needs it.
+    /// The secret that the client presented; kept only without PKCE.
     client_secret: Option<SecretText>,
     redirect_uri: Option<String>,
 }
@@ -39,7 +39,7 @@ fn proof(form: &Form<'_>, _: &Request, presented: &Presented) -> Result<Proof, R
 }
 
 impl CodeProof {
-    /// Of this client. A secret that a person chose opens no bridge.
+    /// The proof of this client. A secret that a person chose is dropped, because it must not open a bridge.
     pub(super) fn of(self, client: &Client) -> Self {
         Self { client_secret: self.client_secret.filter(|_| !client.has_chosen_secret()), ..self }
     }

@@ -1,4 +1,4 @@
-//! [`Decision`]: what comes of a token request, and the answer that stays sealed until its write is proven.
+//! [`Decision`]: the outcome of a token request, and the response that is sealed until its write is proven.
 
 use chrono::{DateTime, Utc};
 
@@ -13,13 +13,13 @@ use crate::store::{Committed, Tombstone, Write, WriteName};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Decision {
-    /// Answer; nothing changes.
+    /// Refuse; nothing changes.
     Refuse(Refusal),
-    /// Answer with what an earlier write has proven.
+    /// Send the response again; an earlier write has proven it.
     Repeat(Reply),
-    /// Answer with a signed token of which nothing is recorded.
+    /// Send a signed token that needs no record.
     Issue(Reply),
-    /// Write, and open the answer with the proof.
+    /// Write, and open the response with the proof.
     Commit(Write, Sealed),
     /// End the grant, and open the refusal with the proof.
     End(Box<Tombstone>, Sealed),
@@ -37,7 +37,7 @@ impl Decision {
         Self::End(Box::new(tombstone), sealed)
     }
 
-    /// The `id_token` of the answer, if it has one.
+    /// The `id_token` of the response, if it has one.
     pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         match self {
             Self::Repeat(reply) | Self::Issue(reply) => reply.id_token_mut(),
@@ -47,7 +47,7 @@ impl Decision {
     }
 }
 
-/// An answer that must not leave before its write is proven.
+/// A response that must not be sent before its write is proven.
 ///
 /// ```compile_fail,E0423
 /// # fn f(sealed: grantor::flow::token::Sealed) {
@@ -61,12 +61,12 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Whether tokens are in it, and not a refusal.
+    /// Whether it contains tokens, and not a refusal.
     pub(crate) fn issues(&self) -> bool {
         self.answer.is_ok()
     }
 
-    /// Opens it with the proof of its write.
+    /// Opens the response with the proof of its write.
     ///
     /// # Errors
     /// The refusal whose consequence was written; or the proof is of another write.

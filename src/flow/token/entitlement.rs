@@ -18,9 +18,9 @@ use crate::store::{BackendError, ReplayKey};
 
 /// The subject of the tokens, and the most that they may permit.
 ///
-/// All of it is a ceiling. The tokens have the scope that is in this one, in the client's registration and in
-/// the request; a resource that the server does not know, or a user who [may not go
-/// on](crate::ResourceOwner::account_status), gets none.
+/// All of it is a ceiling. The tokens have the scope that is in the entitlement, in the client's registration
+/// and in the request. There are no tokens for a resource that the server does not know, or for a user whose
+/// [account is blocked](crate::ResourceOwner::account_status).
 ///
 /// ```
 /// use grantor::Scope;
@@ -62,8 +62,8 @@ impl Entitlement {
         Self { holder, scope, targets, authentication, lifetime, wants_refresh: false, once }
     }
 
-    /// Only for these resources, which the server has to know; by default for any. If it is one, a request
-    /// need not name it.
+    /// Limits the tokens to these resources, which the server has to know; by default any. If there is only
+    /// one, a request need not name it.
     pub fn resources(self, resources: impl IntoIterator<Item = ResourceId>) -> Self {
         Self { targets: Some(resources.into_iter().collect()), ..self }
     }
@@ -74,12 +74,13 @@ impl Entitlement {
         Self { authentication: Some(Authentication { auth_time, acr }), ..self }
     }
 
-    /// The latest expiry; by default that of the server's policy.
+    /// Limits the lifetime of the grant; by default that of the server's policy applies.
     pub fn lifetime(self, longest: Duration) -> Self {
         Self { lifetime: Some(longest), ..self }
     }
 
-    /// With a refresh token, if the [terms](ExtensionTerms::refresh_tokens) have them; by default without.
+    /// Adds a refresh token, if the [terms](ExtensionTerms::refresh_tokens) allow it; by default there is
+    /// none.
     pub fn with_refresh_token(self) -> Self {
         Self { wants_refresh: true, ..self }
     }
@@ -88,24 +89,24 @@ impl Entitlement {
     /// in its series.
     ///
     /// The server marks it as used last, right before the tokens are written: a refused request uses up
-    /// nothing, and of several concurrent ones one wins. `until` is when the host itself would refuse it; it
-    /// is not remembered for longer.
+    /// nothing, and of several concurrent ones one wins. From `until` on, the host itself must refuse it: the
+    /// server does not remember it for longer.
     pub fn single_use(self, space: &str, id: &str, until: DateTime<Utc>) -> Self {
         Self { once: Some((ReplayKey::new(space, id), until)), ..self }
     }
 
-    /// The ceiling of its scope.
+    /// The ceiling for the scope.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// The same with no more scope than this.
+    /// Narrows the ceiling to this scope.
     pub fn within(self, scope: &Scope) -> Self {
         Self { scope: self.scope.intersection(scope), ..self }
     }
 
-    /// The same for no other resources than these.
+    /// Narrows the ceiling to these resources.
     pub fn within_resources(self, resources: &[ResourceId]) -> Self {
         let targets = match self.targets {
             Some(own) => own.into_iter().filter(|own| resources.contains(own)).collect(),
@@ -114,7 +115,7 @@ impl Entitlement {
         Self { targets: Some(targets), ..self }
     }
 
-    /// How well the user proved who they are, unless that was said.
+    /// Sets how and when the user authenticated, unless it is set already.
     pub fn or_authenticated(self, auth_time: DateTime<Utc>, acr: Option<String>) -> Self {
         let otherwise = Authentication { auth_time, acr: acr.map(String::into_boxed_str) };
         Self { authentication: self.authentication.or(Some(otherwise)), ..self }
@@ -140,7 +141,7 @@ impl Entitlement {
             until: self.lifetime.map_or_else(end_of_time, |longest| after(now, longest)),
             is_refreshable: self.wants_refresh && terms.refresh_tokens,
         };
-        // What one grant type has spent is not spent in another.
+        // An identifier that one grant type has used is still unused in another.
         let once = self.once.map(|(key, until)| (key.within(grant_type.as_str()), until));
         Ok((Entitled { limits, account_status, once }, self.authentication))
     }

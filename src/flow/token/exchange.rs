@@ -30,7 +30,7 @@ pub(super) struct Exchanged {
 }
 
 impl Exchanged {
-    /// RFC 8693 section 2.1. The only tokens that this server knows are its own access tokens.
+    /// RFC 8693 section 2.1. This server accepts only its own access tokens.
     pub(super) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
         let subject = SecretText::new(need("subject_token")?);
@@ -77,13 +77,13 @@ impl AwaitTokens {
         Ok(Self { client, exchanged, asked })
     }
 
-    /// Who asks.
+    /// The requesting client.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
         self.client.client()
     }
 
-    /// The token in whose subject's name the new one acts.
+    /// The subject token: the new token acts for the same subject.
     #[must_use]
     pub fn subject_token(&self) -> &SecretText {
         &self.exchanged.subject
@@ -95,8 +95,8 @@ impl AwaitTokens {
         self.exchanged.actor.as_ref()
     }
 
-    /// Takes the checked access of each that was presented, `None` for one that is not a
-    /// live access token of this server.
+    /// Takes the checked access of each presented token, `None` for one that is not a live access token of
+    /// this server.
     ///
     /// # Errors
     /// A token is not valid, a target is unknown, or the scope is more than the token has.
@@ -140,20 +140,21 @@ pub struct AwaitPermission {
     asked: RequestedAccess,
 }
 
-/// A new token by an old one, if the host allows it.
+/// The host's decision on an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exchange {
-    /// No.
+    /// The exchange is refused.
     #[default]
     Denied,
     /// Impersonation: the new token has the subject's identity and adds no `act` of its own.
     Impersonation,
-    /// The new token says who acts for its subject (`act`): the subject of the actor token, else the client.
+    /// Delegation: the new token names the party that acts for its subject (`act`): the subject of the actor
+    /// token, or else the client.
     Delegation,
 }
 
-/// What is asked of the host.
+/// The question to the host.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ExchangeAsk<'a> {
@@ -183,7 +184,7 @@ impl AwaitPermission {
         }
     }
 
-    /// Takes the host's word on the exchange, and on the user.
+    /// Takes the host's decision on the exchange, and the status of the user's account.
     ///
     /// # Errors
     /// The exchange is denied.

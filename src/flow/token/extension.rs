@@ -22,7 +22,7 @@ pub use crate::issuance::ExtensionTerms;
 pub(crate) use crate::issuance::KnownExtension;
 use crate::issuance::Rules;
 
-/// A request of such a grant type, unverified.
+/// An unverified request of such a grant type.
 #[derive(Debug)]
 pub(super) struct Extended {
     known: KnownExtension,
@@ -49,7 +49,7 @@ pub struct AwaitEntitlement {
     asked: RequestedAccess,
 }
 
-/// What is asked of the host.
+/// The question to the host.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ExtensionAsk<'a> {
@@ -63,9 +63,9 @@ pub struct ExtensionAsk<'a> {
     pub scope: Option<&'a Scope>,
     /// The requested resources; empty is the server's default audience. They may be unknown.
     pub targets: &'a ResourceIndicators,
-    /// The server's own name, which an assertion should be for.
+    /// The server's issuer identifier, which should be the audience of an assertion.
     pub issuer: &'a str,
-    /// The address of the token endpoint, which an assertion may be for, too (RFC 7523 section 3).
+    /// The URL of the token endpoint, which may also be the audience of an assertion (RFC 7523 section 3).
     pub token_endpoint: &'a str,
     /// See [`Request::peer`](crate::Request::peer).
     pub peer: Option<IpAddr>,
@@ -85,19 +85,19 @@ impl AwaitEntitlement {
         Ok(Self { client, extended, asked })
     }
 
-    /// Who asks.
+    /// The requesting client.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
         self.client.client()
     }
 
-    /// Which of the host's grant types it is.
+    /// The host's grant type that was requested.
     #[must_use]
     pub fn grant_type(&self) -> &GrantType {
         self.extended.grant_type()
     }
 
-    /// What the host has to judge, of a request that came from `peer` to the token endpoint at this address.
+    /// The question to the host, about a request from `peer` to the token endpoint at this URL.
     #[must_use]
     pub fn question<'a>(
         &'a self,
@@ -117,8 +117,8 @@ impl AwaitEntitlement {
         }
     }
 
-    /// Takes the host's word on the request, and on the user whom it names. What it allows is a ceiling: the
-    /// gate has the last word.
+    /// Takes the host's entitlement, and the status of the account of the user in it. The entitlement is a
+    /// ceiling, and the gate can still refuse.
     ///
     /// # Errors
     /// It names more resources than a grant can have.

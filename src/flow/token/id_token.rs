@@ -1,4 +1,4 @@
-//! The `id_token` of an answer (OpenID Connect Core section 2).
+//! The `id_token` of a response (OpenID Connect Core section 2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use crate::issuance::Rules;
 use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted, can_be_sub};
 use crate::signing::Unsigned;
 
-/// An `id_token` on its way to its signature. Before the answer is written, the host has its word on the
-/// user, and opens the secret that signs it, if one does; after the access token is known, so is its hash.
+/// An `id_token` that is not signed yet. Before the grant is written, the host provides the user's claims
+/// and, for HS256, opens the client's secret. The hash of the access token is added once that token is known.
 pub struct IdToken {
     body: Body,
     algorithm: ResponseAlgorithm,
     client: Arc<Client>,
-    /// The client's own, as soon as the host opened it.
+    /// The client's secret, for HS256, once the host has opened it.
     secret: Option<SecretText>,
     /// The user, as the host knows them.
     user: Arc<str>,
-    /// The claims that the host is still to be asked for.
+    /// The claims that the host still has to be asked for.
     wanted: Option<Wanted>,
 }
 
-/// In the order in which people read them.
+/// In an order that people can read.
 #[derive(Serialize)]
 struct Body {
     iss: Arc<str>,
     sub: Arc<str>,
-    /// One audience as a text; so there is no `azp`.
+    /// A single audience, as a string, so there is no `azp`.
     aud: Arc<str>,
     iat: i64,
     exp: i64,
@@ -56,31 +56,33 @@ struct Body {
     c_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     s_hash: Option<String>,
-    /// The host's word on the user.
+    /// The claims of the host about the user.
     #[serde(flatten)]
     user: Map<String, Value>,
 }
 
-/// Its `typ`: no access token, no proof and no assertion of this server has it.
+/// Its `typ`, which this server's access tokens do not have.
 const TYPE: &str = "JWT";
 
-/// What an answer decides about its `id_token`.
+/// What the response determines about its `id_token`.
 #[derive(Debug)]
 pub(in crate::flow) struct IdTokenTerms<'a> {
-    /// What is granted of the scope that this request asks for, whatever the resource knows.
+    /// The granted part of the requested scope, before a resource narrows it.
     pub(in crate::flow) scope: &'a Scope,
-    /// By what the client knows the user, where that is not the host's own identifier.
+    /// The `sub` that the client sees, if it is not the host's own identifier.
     pub(in crate::flow) sub: Option<&'a Arc<str>>,
     pub(in crate::flow) issued: DateTime<Utc>,
-    /// Whether it answers the authorization request, whose `nonce` it has then: no refreshed one has it
+    /// Whether it has the `nonce` of the authorization request; an `id_token` from a refresh has none
     /// (section 12.2).
     pub(in crate::flow) has_nonce: bool,
-    /// Whether no access token will be there to ask for the claims of the scope with (section 5.4).
+    /// Whether there will be no access token, with which the client could read the claims of the scope
+    /// (section 5.4).
     pub(in crate::flow) is_alone: bool,
 }
 
 impl IdToken {
-    /// The `id_token` of an answer, if the grant began with `openid` and the request still has it.
+    /// The `id_token` of a response, if the grant began with `openid` and the request did not drop that
+    /// scope.
     ///
     /// # Errors
     /// The host's user identifier cannot be a `sub`, or the signer has no key for the client's algorithm.
@@ -130,31 +132,31 @@ impl IdToken {
         Ok(Some(Self { body, algorithm, client, secret: None, user, wanted }))
     }
 
-    /// The client whose secret signs it, while that is not open.
+    /// The client whose secret has to sign it, if the host has not opened that yet.
     pub(crate) fn awaits_secret_of(&self) -> Option<&Client> {
         let is_awaited = self.algorithm == ResponseAlgorithm::Hs256 && self.secret.is_none();
         is_awaited.then_some(&*self.client)
     }
 
-    /// Takes that secret.
+    /// Takes the opened secret.
     pub(crate) fn take_secret(&mut self, secret: SecretText) {
         self.secret = Some(secret);
     }
 
-    /// The secret that signs it; none where a key of the server does.
+    /// The secret that signs it; `None` if a key of the server does.
     pub(super) fn secret(&self) -> Option<&SecretText> {
         self.secret.as_ref()
     }
 
-    /// What the host is asked for, if it still is to be.
+    /// The question to the host, if it still has to be asked.
     #[must_use]
     pub fn asked(&self) -> Option<ClaimsAsked<'_>> {
         let wanted = self.wanted.as_ref()?;
         Some(ClaimsAsked::new(&self.user, &self.client, wanted, ClaimsTo::IdToken))
     }
 
-    /// Takes the host's answer. Gives back whether it named claims that the protocol makes, which are
-    /// dropped.
+    /// Takes the host's answer. Drops claims that only the protocol may set, and returns whether there were
+    /// any.
     pub(crate) fn answer(&mut self, given: Map<String, Value>) -> bool {
         let Some(wanted) = self.wanted.take() else { return false };
         let kept = wanted.keep(given);
@@ -162,12 +164,12 @@ impl IdToken {
         kept.overreached
     }
 
-    /// Binds it to the text of the access token that it goes with (section 3.1.3.6).
+    /// Binds it to the text of the access token in the same response (section 3.1.3.6).
     pub(in crate::flow) fn bind(&mut self, access_token: &str) {
         self.body.at_hash = Some(half_hash(access_token, self.algorithm));
     }
 
-    /// Binds it to the code and to the `state` that it goes with (section 3.3.2.11, Financial-grade API 1.0
+    /// Binds it to the code and the `state` in the same response (section 3.3.2.11, Financial-grade API 1.0
     /// Part 2 section 5.2.2.1).
     pub(in crate::flow) fn bind_request(&mut self, code: Option<&str>, state: Option<&str>) {
         self.body.c_hash = code.map(|code| half_hash(code, self.algorithm));
@@ -183,14 +185,14 @@ impl IdToken {
     }
 }
 
-/// Without what it says of a person.
+/// Omits the claims, which are personal data.
 impl fmt::Debug for IdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdToken").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
-/// The left half of the hash that goes with a signature's algorithm, as base64url. Ed25519 goes with SHA-512.
+/// The left half of the hash that the signature algorithm uses, as base64url. Ed25519 uses SHA-512.
 fn half_hash(text: &str, algorithm: ResponseAlgorithm) -> String {
     match algorithm.key() {
         None | Some(Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256) => {

@@ -50,21 +50,21 @@ pub use redemption::{AwaitAccountStatus, AwaitGrant};
 pub(super) use reply::ACCESS_TOKEN_MEMBER;
 pub use reply::{AwaitPart, Part, Reply, TokenReply};
 
-/// Parsed; the client is only claimed.
+/// A parsed request; its client is unverified.
 pub type AwaitClient = super::AwaitClient<TokenRequest>;
 
-/// What a token request asks for.
+/// The content of a token request.
 #[derive(Debug)]
 pub struct TokenRequest {
     ask: GrantRequest,
     asked: RequestedAccess,
-    /// What the connection proved.
+    /// The client certificate of the connection.
     certificate: Option<Certificate>,
-    /// What the proof of a key was signed with, if there is one.
+    /// The algorithm of the DPoP proof, if there is one.
     proof_algorithm: Option<Algorithm>,
 }
 
-/// What the request is made of, by grant type.
+/// The parameters of the request, by grant type.
 #[derive(Debug)]
 enum GrantRequest {
     /// A code, a device code or a refresh token.
@@ -72,7 +72,7 @@ enum GrantRequest {
     Client,
     Exchange(Box<Exchanged>),
     Extension(Box<Extended>),
-    /// Neither is shown: people type passwords into the other field, too.
+    /// Both are secret: people also type passwords into the user name field.
     Password {
         username: SecretText,
         password: SecretText,
@@ -133,14 +133,14 @@ impl AwaitClient {
         Ok(Self { presented, request: TokenRequest { ask, asked, certificate, proof_algorithm: None } })
     }
 
-    /// The same request, which proves this key.
+    /// Adds the key that the request proves.
     pub(crate) fn proving(mut self, proven: Option<&Proven>) -> Self {
         self.request.asked.confirmation = proven.map(|proven| Confirmation::Jkt(proven.key));
         self.request.proof_algorithm = proven.map(|proven| proven.algorithm);
         self
     }
 
-    /// The grant of the code or refresh token that the request brings; nothing of it is proven.
+    /// The grant that the presented code or refresh token names; unverified.
     pub(crate) fn named_grant(&self) -> Option<GrantId> {
         match &self.request.ask {
             GrantRequest::Redemption(redemption) => redemption.named_grant(),
@@ -162,8 +162,9 @@ impl AwaitsClient for TokenRequest {
     }
 }
 
-/// Binds the tokens to the certificate of the connection (RFC 8705 section 3), before anything is spent: if
-/// the client wants that, or if its tokens must have a key and the request proves no other.
+/// Binds the tokens to the certificate of the connection (RFC 8705 section 3), if the client registered for
+/// that, or if its tokens must have a key and the request proves no other. This is before anything is used
+/// up.
 fn bound(
     asked: RequestedAccess,
     client: &Client,
@@ -186,15 +187,15 @@ fn bound(
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Authenticated {
-    /// A code, a device code or a refresh token: the grant that it names.
+    /// For a code, a device code or a refresh token: the grant that it names.
     Grant(Box<AwaitGrant>),
-    /// A user name and a password: whose they are.
+    /// For a user name and a password: the user.
     Owner(Box<AwaitOwner>),
-    /// Access tokens: what they allow.
+    /// For a token exchange: what the presented tokens permit.
     Exchange(Box<AwaitTokens>),
-    /// A grant type of the host: its word.
+    /// For a grant type of the host: the host's entitlement.
     Extension(Box<AwaitEntitlement>),
-    /// Nothing but randomness.
+    /// Only randomness.
     FreshSecrets(Box<AwaitSecrets>),
 }
 

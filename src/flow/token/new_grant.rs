@@ -1,4 +1,4 @@
-//! A grant that begins at the token endpoint, and what it may not exceed.
+//! A grant that begins at the token endpoint, and its limits.
 
 use std::sync::Arc;
 
@@ -26,21 +26,21 @@ pub struct AwaitSecrets {
     pub(super) bounds: Bounds,
 }
 
-/// What a new grant may not exceed.
+/// The limits of a new grant.
 #[derive(Debug)]
 pub(super) enum Bounds {
-    /// The ceiling of its client alone.
+    /// Only what the client may have.
     Client,
-    /// Nor the token that it comes from.
+    /// In addition, the scope, the lifetime and the key of the token that it is exchanged for.
     Token(Box<Parent>),
-    /// Nor what the host says.
+    /// In addition, what the host allows.
     Host(Box<Entitled>),
 }
 
-/// A token that another one is exchanged for.
+/// The subject token of an exchange.
 #[derive(Debug)]
 pub(super) struct Parent {
-    /// None of a signed token of which nothing is recorded.
+    /// `None` for a signed token without a record.
     pub(super) name: Option<TokenName>,
     pub(super) rights: AccessRights,
     pub(super) expires: DateTime<Utc>,
@@ -48,23 +48,24 @@ pub(super) struct Parent {
     pub(super) account_status: AccountStatus,
 }
 
-/// What the host says of a grant.
+/// What the host allows for a grant.
 #[derive(Debug)]
 pub(super) struct Entitled {
     pub(super) limits: Limits,
     pub(super) account_status: AccountStatus,
-    /// What works once, and until when it would.
+    /// The key of a single-use credential, and when the credential expires.
     pub(super) once: Option<(ReplayKey, DateTime<Utc>)>,
 }
 
 impl AwaitSecrets {
-    /// Who asks.
+    /// The requesting client.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
         self.client.client()
     }
 
-    /// What has to be used up before the answer leaves, and until when it would be valid.
+    /// The key of the single-use credential that has to be marked as used before the response, and when the
+    /// credential expires.
     #[must_use]
     pub fn one_time(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
         match &self.bounds {
@@ -73,7 +74,7 @@ impl AwaitSecrets {
         }
     }
 
-    /// That nothing refuses the request, before anything of it is used up.
+    /// Checks that the request will be accepted, before it uses anything up.
     pub(crate) fn check(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
         self.issuance(facts.rules).map(drop).map_err(Refusal::from)
     }
@@ -100,7 +101,7 @@ impl AwaitSecrets {
         }
     }
 
-    /// Decides. Borrows: should the name of the grant be taken, the driver asks again with another.
+    /// Decides. Borrows, because the driver tries again with new secrets if the grant id is taken.
     pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
         let Facts { now, rules, .. } = *facts;
         match self.issuance(rules) {

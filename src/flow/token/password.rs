@@ -8,7 +8,7 @@ use crate::error::{Reason, Refusal};
 use crate::grant::{Authentication, Subject};
 use crate::issuance::{Facts, RequestedAccess};
 
-/// Waits for the host's word on a user name and a password.
+/// Waits for the host to check a user name and a password.
 #[derive(Debug)]
 pub struct AwaitOwner {
     client: AuthenticatedClient,
@@ -27,7 +27,7 @@ impl AwaitOwner {
         Self { client, username, password, asked }
     }
 
-    /// What has to be checked, for which client.
+    /// The user name and the password to check, and the client that presents them.
     #[must_use]
     pub fn question(&self) -> (&str, &SecretText, &Client) {
         (self.username.reveal(), &self.password, self.client.client())
@@ -36,7 +36,7 @@ impl AwaitOwner {
     /// Takes the user, if the password was right.
     ///
     /// # Errors
-    /// It was not.
+    /// The password was wrong.
     pub fn with_owner(self, found: Option<Subject>, facts: &Facts<'_>) -> Result<AwaitSecrets, Refusal> {
         Ok(AwaitSecrets {
             client: self.client,

@@ -1,5 +1,5 @@
-//! What is redeemed at the token endpoint: a code, a device code or a refresh token. Each is a row of facts
-//! and a file.
+//! What can be redeemed at the token endpoint: a code, a device code or a refresh token. Each is a file with
+//! a row of facts.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,24 +21,24 @@ use crate::http::form::Form;
 use crate::issuance::{AccountStatus, Facts, Gate};
 use crate::store::{Record, Write};
 
-/// One row.
+/// The facts about one of them.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) grant_type: GrantType,
-    /// The parameter that it is presented in.
+    /// The parameter that contains it.
     pub(super) parameter: &'static str,
     pub(super) kind: Kind,
-    /// The refusal of one that no grant knows.
+    /// The refusal if no grant has it.
     pub(super) unknown: Reason,
-    /// Whether its answer can be asked for again only where the server knows that it never left.
+    /// Whether its response is repeated only if the server knows that the first one was never sent.
     pub(super) is_code: bool,
-    /// Reads what has to come with it.
+    /// Reads the other parameters that its redemption needs.
     pub(super) proof: fn(&Form<'_>, &Request, &Presented) -> Result<Proof, Reason>,
 }
 
 static REDEMPTIONS: [&Row; 3] = [&code::ROW, &device::ROW, &refresh::ROW];
 
-/// What has to come with it, by the file that reads and judges it.
+/// The other parameters that a redemption needs.
 #[derive(Debug)]
 pub(super) enum Proof {
     Code(CodeProof),
@@ -46,7 +46,7 @@ pub(super) enum Proof {
     Refresh(RefreshProof),
 }
 
-/// What a redemption is decided by, besides its grant and its proof.
+/// The other inputs of a redemption.
 pub(super) struct Redeeming<'a> {
     pub(super) secret: &'a Secret,
     pub(super) gate: &'a Gate<'a>,
@@ -54,7 +54,7 @@ pub(super) struct Redeeming<'a> {
     pub(super) facts: &'a Facts<'a>,
 }
 
-/// A code or token as it was presented; nothing of it is proven.
+/// A presented code or token; unverified.
 #[derive(Debug)]
 pub(super) struct Redemption {
     row: &'static Row,
@@ -83,7 +83,7 @@ impl Redemption {
         &self.row.grant_type
     }
 
-    /// The grant that it names.
+    /// The id of the grant that it names.
     pub(super) fn named_grant(&self) -> Option<GrantId> {
         self.handle.as_ref().map(|handle| handle.grant)
     }
@@ -91,7 +91,7 @@ impl Redemption {
     /// Takes the client.
     ///
     /// # Errors
-    /// The text names no grant.
+    /// The text is malformed, so it names no grant.
     pub(super) fn with_client(
         self,
         client: AuthenticatedClient,
@@ -123,25 +123,26 @@ impl AwaitGrant {
         self.handle.grant
     }
 
-    /// Whether a code of either kind is presented: its answer, unlike a refresh token's, can be asked for
-    /// again only where the server knows that it never left.
+    /// Whether a code or a device code is presented. Unlike that of a refresh token, its response is repeated
+    /// only if the server knows that the first one was never sent.
     #[must_use]
     pub fn is_code(&self) -> bool {
         self.row.is_code
     }
 
-    /// What the presented code or token is known by, where its text must not be kept.
+    /// A digest of the presented code or token, where its text must not be kept.
     pub(crate) fn digest(&self) -> Digest {
         self.handle.secret.digest(self.row.kind.tag())
     }
 
-    /// Who asks.
+    /// The requesting client.
     #[must_use]
     pub fn client(&self) -> &Arc<Client> {
         self.client.client()
     }
 
-    /// Takes what the store has. Borrows: after a lost race, the driver loads again and asks again.
+    /// Takes the record from the store. Borrows, because the driver loads the record and decides again after
+    /// a lost race.
     ///
     /// # Errors
     /// There is no such grant.
@@ -150,8 +151,8 @@ impl AwaitGrant {
         Ok(AwaitAccountStatus { request: self, record })
     }
 
-    /// The answer with these tokens, and with the `id_token` that goes with them. A resource narrows the scope
-    /// of the access token alone (RFC 8707 section 2.2), so the `id_token` has what was granted.
+    /// The response with these tokens and the `id_token`, if there is one. A resource narrows only the scope
+    /// of the access token (RFC 8707 section 2.2), so the `id_token` follows the scope of the grant.
     fn reply(
         &self,
         grant: &Grant,
@@ -178,7 +179,7 @@ impl AwaitGrant {
     }
 }
 
-/// Waits for the host's word on the user of the grant.
+/// Waits for the status of the account of the grant's user.
 #[derive(Debug)]
 pub struct AwaitAccountStatus<'a> {
     request: &'a AwaitGrant,
@@ -186,13 +187,13 @@ pub struct AwaitAccountStatus<'a> {
 }
 
 impl AwaitAccountStatus<'_> {
-    /// Of whom the host is asked.
+    /// The user that the host is asked about.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         self.record.grant().subject()
     }
 
-    /// The address that the answer went to which this request may ask for again.
+    /// The address that got the response which this request may ask to repeat.
     pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
         match self.request.proof {
             Proof::Refresh(_) => self.record.grant().answered_peer(),
@@ -200,7 +201,7 @@ impl AwaitAccountStatus<'_> {
         }
     }
 
-    /// Takes the answer, and decides.
+    /// Takes the account status, and decides.
     pub fn decide(self, account_status: AccountStatus, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
         let Facts { now, rules, .. } = *facts;
         let AwaitGrant { client, row, handle, proof, asked } = self.request;

@@ -16,10 +16,10 @@ pub(super) static ROW: Row = Row {
     proof: |_, request, _| Ok(Proof::Refresh(RefreshProof { peer: request.peer })),
 };
 
-/// What comes with a refresh token.
+/// What the request has besides the refresh token.
 #[derive(Debug)]
 pub(super) struct RefreshProof {
-    /// Where the answer goes, for the audit log of a later repeat.
+    /// The address that gets the response, for the audit of a later repeat.
     peer: Option<IpAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! The answer to a token request (RFC 6749 section 5.1).
+//! The response to a token request (RFC 6749 section 5.1).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::issuance::Facts;
 use crate::signing::{self, AccessTokens, Algorithm, Claims, Unsigned};
 use crate::store::BackendError;
 
-/// An answer that was decided: ready to leave, or still lacking a signature.
+/// A successful response: ready, or waiting for a signature.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
@@ -26,11 +26,11 @@ pub enum Reply {
     Sign(Box<AwaitPart>),
 }
 
-/// Tokens on their way to the client.
+/// The tokens for the client.
 #[derive(Debug)]
 pub struct TokenReply {
     grant: GrantId,
-    /// An access token that means something to this server only.
+    /// An opaque access token.
     opaque: Option<Secret>,
     refresh: Option<Secret>,
     rights: AccessRights,
@@ -40,26 +40,26 @@ pub struct TokenReply {
     signed: Vec<Signed>,
 }
 
-/// A member of the answer that was signed.
+/// A signed member of the response.
 struct Signed {
     member: &'static str,
     text: String,
 }
 
-/// A member of an answer that has to be signed.
+/// A member of the response that has to be signed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Part {
     /// The access token.
     AccessToken {
-        /// What it says; the host may add to it.
+        /// Its claims; the host may add to them.
         claims: Box<Claims>,
         /// The algorithm that its resource or the client's profile requires.
         algorithm: Option<Algorithm>,
     },
-    /// Who the user is (OpenID Connect Core section 2).
+    /// The `id_token` (OpenID Connect Core section 2).
     IdToken(Box<IdToken>),
-    /// Another one, as it is.
+    /// Another member, with its final content.
     Other {
         /// Its name in the answer.
         member: &'static str,
@@ -77,7 +77,7 @@ pub struct AwaitPart {
 }
 
 impl Reply {
-    /// The answer with the tokens of this grant.
+    /// The response with the tokens of this grant.
     pub(crate) fn new(grant: &Grant, tokens: Issued, facts: &Facts<'_>) -> Self {
         let Facts { now, rules, .. } = *facts;
         let left = (tokens.expires - now).num_seconds();
@@ -104,7 +104,7 @@ impl Reply {
         }
     }
 
-    /// With what the answer of this grant type has besides (RFC 8693 section 2.2.1).
+    /// Adds the members that only this grant type has (RFC 8693 section 2.2.1).
     pub(super) fn for_grant_type(mut self, grant_type: &GrantType) -> Self {
         let issued = (*grant_type == GrantType::TokenExchange).then_some(ACCESS_TOKEN);
         match &mut self {
@@ -114,7 +114,7 @@ impl Reply {
         self
     }
 
-    /// With an `id_token`, which is bound to the access token as soon as that is known.
+    /// Adds an `id_token`, which is bound to the access token once that is known.
     pub(super) fn with_id_token(self, mut id_token: IdToken, prefixes: &Prefixes) -> Self {
         if let Self::Ready(TokenReply { grant, opaque: Some(secret), .. }) = &self {
             id_token.bind(&Handle::new(*grant, secret.duplicate()).into_text(Kind::Access, prefixes));
@@ -128,7 +128,7 @@ impl Reply {
         std::iter::once(&mut waiting.next).chain(&mut waiting.rest).find_map(Part::id_token_mut)
     }
 
-    /// The parameters of a response through the browser (RFC 6749 section 4.2.2), and those of them that
+    /// The parameters of a response through the browser (RFC 6749 section 4.2.2), and the parts that still
     /// have to be signed.
     pub(in crate::flow) fn into_parameters(
         self,
@@ -143,7 +143,7 @@ impl Reply {
         }
     }
 
-    /// With one more part, which is signed after those that are there.
+    /// Adds a part, which is signed after the existing ones.
     pub(crate) fn with_part(self, part: Part) -> Self {
         match self {
             Self::Ready(reply) => Self::Sign(Box::new(AwaitPart { reply, next: part, rest: Vec::new() })),
@@ -166,7 +166,7 @@ impl AwaitPart {
         &mut self.next
     }
 
-    /// Takes the token that has these claims and a signature.
+    /// Takes the signed token.
     pub fn with_token(self, text: String) -> Reply {
         let Self { mut reply, next, mut rest } = self;
         next.is_followed_by(&mut rest, &text);
@@ -214,7 +214,7 @@ impl Part {
         }
     }
 
-    /// Tells the parts that are signed after it what its text is: an `id_token` is bound to its access token.
+    /// Passes its signed text to the later parts: an `id_token` is bound to the access token.
     pub(in crate::flow) fn is_followed_by(&self, rest: &mut [Part], text: &str) {
         if let Self::AccessToken { .. } = self {
             rest.iter_mut().filter_map(Self::id_token_mut).for_each(|id_token| id_token.bind(text));
@@ -254,7 +254,7 @@ impl TokenReply {
         self.grant
     }
 
-    /// The JSON answer; the tokens leave here and nowhere else.
+    /// The JSON response: the only way to get the tokens out.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
         let Self { grant, opaque, refresh, rights, expires_in, issued_token_type, signed } = self;
         let text = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
@@ -298,7 +298,7 @@ impl TokenReply {
     }
 }
 
-/// Members that were signed, by their names.
+/// The signed members, by name.
 struct Members<'a>(&'a [Signed]);
 
 impl Serialize for Members<'_> {

@@ -22,7 +22,7 @@ impl Pair {
         SystemEntropy.fill(&mut bytes);
         match algorithm {
             Algorithm::EdDsa => Ok(Self::Ed25519(bytes.into())),
-            // One number in 2^32 is not below the order of the curve.
+            // Fails for one random number in 2^32, which is not below the order of the curve.
             Algorithm::Es256 => {
                 p256::ecdsa::SigningKey::from_slice(&bytes).map(Self::P256).map_err(|_| KeyError::Library)
             }
@@ -63,7 +63,7 @@ impl Pair {
         Err(KeyError::Unsupported)
     }
 
-    /// This pair, if its public key is `public`.
+    /// Returns the pair if its public key is `public`.
     fn of(self, public: &Material) -> Result<Self, KeyError> {
         if self.public()? == *public { Ok(self) } else { Err(KeyError::Rejected) }
     }

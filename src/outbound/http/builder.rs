@@ -1,4 +1,4 @@
-//! [`HttpOutboundBuilder`]: what may be reached, and how much of it at once.
+//! [`HttpOutboundBuilder`]: which addresses may be reached, and how many requests may run at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,7 +85,7 @@ impl HttpOutboundBuilder {
         self
     }
 
-    /// Checks it all.
+    /// Checks the configuration.
     ///
     /// # Errors
     /// The first mistake.
@@ -156,7 +156,7 @@ pub enum OutboundSetupError {
     /// Not a certificate.
     #[error("the root certificates are not PEM")]
     Certificate,
-    /// Only origins are mapped, as a whole.
+    /// Only an origin, without a path, can be mapped.
     #[error("{0:?} is not an https origin")]
     Origin(String),
     /// Origins can be mapped only to this machine.

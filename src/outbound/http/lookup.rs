@@ -1,4 +1,4 @@
-//! The addresses of a name, checked before any of them is connected to.
+//! Resolves names, and checks the addresses before connecting to any of them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -103,7 +103,7 @@ mod tests {
 
     static ANSWER: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
-    /// Answers when it is told to.
+    /// A lookup that blocks until the test releases it.
     fn slow(_: &str) -> io::Result<Vec<IpAddr>> {
         let (told, wakes) = &ANSWER;
         let guard = told.lock().unwrap();

@@ -1,4 +1,4 @@
-//! [`HttpOutbound`]: requests over `reqwest`, with a lock on every address.
+//! [`HttpOutbound`]: requests over `reqwest`, with a check of every address.
 
 mod builder;
 mod destination;
@@ -53,7 +53,8 @@ struct Inner {
 /// Receives a failure: the host of the URL, if it has one, and the cause.
 type Told = Arc<dyn Fn(&str, OutboundError) + Send + Sync>;
 
-/// The resources for one kind of URL: separate, so strangers cannot use up what the host needs.
+/// The resources for the URLs of one chooser. They are separate, so that strangers cannot use up what the
+/// host needs.
 struct Way {
     http: Client,
     allowed: Allowed,
@@ -61,7 +62,7 @@ struct Way {
 }
 
 impl HttpOutbound {
-    /// Starts to configure one; by default it reaches only public addresses.
+    /// Starts to configure an outbound client; by default it reaches only public addresses.
     pub fn builder() -> HttpOutboundBuilder {
         HttpOutboundBuilder::new()
     }
@@ -87,7 +88,7 @@ impl HttpOutbound {
 
     fn tell(&self, request: &OutboundRequest, error: OutboundError) {
         let Some(told) = &self.0.told else { return };
-        // An invalid URL is not repeated.
+        // The log must not repeat an invalid URL.
         let url = Url::parse(request.url()).ok().filter(|_| Destination::parse(request.url()).is_ok());
         told(url.as_ref().and_then(Url::host_str).unwrap_or_default(), error);
     }
@@ -145,7 +146,7 @@ fn prepared(http: &Client, url: Url, request: &OutboundRequest) -> RequestBuilde
             value.set_sensitive(true);
             prepared.header(name, value)
         }
-        // Sending tells.
+        // An invalid header fails when the request is sent.
         Err(_) => prepared.header(name, value),
     })
 }

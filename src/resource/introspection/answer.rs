@@ -60,7 +60,7 @@ impl Active {
         let is = |said: &Option<String>, names: &[&str]| {
             said.as_ref().is_none_or(|said| names.iter().any(|name| said.eq_ignore_ascii_case(name)))
         };
-        // Some servers return the kind of token, and a refresh token is not an access token.
+        // Some servers name the kind of the token; a refresh token must not pass as an access token.
         if !is(&self.token_use, &["access_token", "access"]) {
             return Err(Reason::TokenInactive);
         }
@@ -72,7 +72,7 @@ impl Active {
         }
     }
 
-    /// Whether it is for this resource, if the response has an audience.
+    /// Whether the token is for this resource, if the response has an audience.
     pub(super) fn is_for(&self, resource: &ResourceId) -> Option<bool> {
         self.claims.aud.as_ref().map(|audience| audience.names(resource.as_str()))
     }

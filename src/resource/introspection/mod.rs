@@ -1,4 +1,4 @@
-//! [`Introspection`]: tokens by a question to the server that issued them (RFC 7662).
+//! [`Introspection`]: verifies tokens by asking the server that issued them (RFC 7662).
 
 mod answer;
 #[cfg(feature = "jwt")]
@@ -52,7 +52,7 @@ pub struct Introspection {
     max_age: Duration,
     untyped: bool,
     unaddressed: bool,
-    /// How a response is read, if it is not JSON.
+    /// Reads the responses, if they are not JSON.
     reader: Option<Box<dyn AnswerReader>>,
     cache: Recent<[u8; 32], Entry>,
 }
@@ -66,7 +66,7 @@ trait AnswerReader: Send + Sync {
     /// The requested media type.
     fn media_type(&self) -> &'static str;
 
-    /// The response as JSON, after it is verified.
+    /// Verifies the response, and returns it as JSON.
     async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Reason>;
 }
 
@@ -95,7 +95,7 @@ impl Credentials {
 }
 
 impl Introspection {
-    /// Uses this endpoint, as this client.
+    /// Uses this endpoint, with these credentials.
     #[must_use]
     pub fn at(
         endpoint: impl Into<String>,
@@ -145,7 +145,7 @@ impl Introspection {
     /// How many responses are cached, at least; by default 10,000. There are never more than twice as many.
     #[must_use]
     pub fn keep(mut self, answers: usize) -> Self {
-        // Either half of the cache has room for all of them.
+        // Each half of the cache has room for all of them.
         self.cache = Recent::new(answers.max(1).saturating_mul(2));
         self
     }

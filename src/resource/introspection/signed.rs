@@ -1,4 +1,4 @@
-//! Signed introspection responses (RFC 9701): the checks of a guard.
+//! Signed introspection responses (RFC 9701), as a resource server checks them.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -36,7 +36,7 @@ const MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
 const TYPE: &str = "token-introspection+jwt";
 
-/// The greatest age of a response, in seconds.
+/// The maximum age of a response, in seconds.
 const OLDEST: i64 = 60;
 
 #[derive(Deserialize)]

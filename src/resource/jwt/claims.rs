@@ -29,14 +29,14 @@ impl Validity {
     }
 }
 
-/// What every check needs.
+/// The claims that every check needs.
 pub(super) struct Required<'a> {
     pub(super) iss: &'a str,
     pub(super) aud: &'a Audience,
     pub(super) validity: Validity,
 }
 
-/// The claims without which there is nothing to check.
+/// Returns the claims that every check needs; `None` if one is missing.
 pub(super) fn required(claims: &TokenClaims) -> Option<Required<'_>> {
     claims.sub.as_ref()?;
     let [exp, iat] = [claims.exp?.seconds(), claims.iat?.seconds()];

@@ -1,4 +1,4 @@
-//! [`DiscoveredKeys`]: the key set of an issuer, by the issuer's name alone.
+//! [`DiscoveredKeys`]: the key set of an issuer, found by its issuer identifier alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,16 +13,16 @@ use crate::store::BackendError;
 use crate::trust::{FetchedKeys, KeySource, TrustedKeys};
 
 /// The key set at the `jwks_uri` that an issuer publishes (RFC 8414), cached as by [`FetchedKeys`]. If the
-/// issuer moves it, this is noticed when its metadata are fetched again.
+/// issuer moves it, the new URL is used once the metadata are fetched again.
 #[derive(Debug)]
 pub struct DiscoveredKeys {
     discovery: Discovery,
-    /// The keys of the URL that was published last.
+    /// The last published URL, and the keys there.
     current: Mutex<Option<(String, Arc<FetchedKeys>)>>,
 }
 
 impl DiscoveredKeys {
-    /// The keys of the issuer that is discovered.
+    /// The keys of the issuer of this discovery.
     #[must_use]
     pub fn new(discovery: Discovery) -> Self {
         Self { discovery, current: Mutex::new(None) }

@@ -1,4 +1,4 @@
-//! [`Leniency`]: how the access tokens of other servers differ from RFC 9068, and what it costs to take them.
+//! [`Leniency`]: how the access tokens of other servers differ from RFC 9068, and what accepting them costs.
 
 use serde::Deserialize as _;
 
@@ -21,8 +21,8 @@ pub enum Leniency {
     PlainType,
     /// Without `client_id`, the client is in `azp`, or else in `appid`.
     ///
-    /// Gives up: `azp` is "the authorized party", which some servers let clients set to another client than
-    /// the one that asked. [`Access::client`](crate::Access::client) is as good as the issuer's word for it.
+    /// Gives up: `azp` is "the authorized party", and some servers let clients set it to a client other than
+    /// the requesting one. [`Access::client`](crate::Access::client) is only as reliable as this claim.
     AuthorizedParty,
     /// `scope` may be an array of strings.
     ///
@@ -36,8 +36,8 @@ pub enum Leniency {
     ///
     /// Gives up: the token has no id, so a log cannot identify it, and your API cannot block it.
     MissingJti,
-    /// Tokens need not say whether their subject is a user (`sub_type`, grantor's own claim): then it is the
-    /// client where `sub` is the client, and else a user.
+    /// Tokens need not say whether their subject is a user (`sub_type`, grantor's own claim). The subject is
+    /// then the client if `sub` equals the client's id, and otherwise a user.
     ///
     /// Gives up: the guarantee that no client passes as a user. If an issuer's tokens for clients have
     /// another `sub` than the client id, [`Access::user`](crate::Access::user) returns it as a user. Only for
@@ -63,7 +63,7 @@ impl Leniency {
         &[Self::PlainType, Self::AuthorizedParty, Self::Scp, Self::MissingJti, Self::UntypedSubjects];
 }
 
-/// Those that one verifier has.
+/// The leniencies of one verifier.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Leniencies {
     pub(super) plain_type: bool,
@@ -87,8 +87,8 @@ impl Leniencies {
         *switch = true;
     }
 
-    /// Adds the values that may be written differently or left out. `None` if the format of the scope is not
-    /// accepted.
+    /// Converts the values that may be written differently, and adds those that may be left out. `None` if
+    /// the format of the scope is not accepted.
     pub(super) fn apply(self, claims: &mut TokenClaims) -> Option<()> {
         if claims.client_id.is_none() && self.authorized_party {
             let party = claims.extra.get("azp").or_else(|| claims.extra.get("appid"));

@@ -62,11 +62,11 @@ impl GuardBuilder {
 /// RFC 9068 section 2.1.
 const ACCESS_TOKEN: &str = "at+jwt";
 
-/// Tokens that are remembered.
+/// The default number of cached tokens.
 const REMEMBERED: usize = 10_000;
 
 impl JwtVerifier {
-    /// The tokens of exactly this issuer, signed with one of these keys.
+    /// Accepts tokens of exactly this issuer that one of these keys signed.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl KeySource + 'static) -> Self {
         let passed = Some(VerifiedTokenCache::with_limit(REMEMBERED));
@@ -88,7 +88,7 @@ impl JwtVerifier {
         self
     }
 
-    /// Also accepts tokens that differ from RFC 9068 in these ways: for other issuers than grantor. Read what
+    /// Also accepts tokens that differ from RFC 9068 in these ways, for issuers other than grantor. Read what
     /// each one gives up.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! [`VerifiedTokenCache`]: tokens whose signature was right, remembered for a while.
+//! [`VerifiedTokenCache`]: recently verified tokens.
 
 use std::collections::HashMap;
 use std::mem;
@@ -14,7 +14,7 @@ use crate::signing::Claims;
 /// A verified token, with everything that must be checked again at its next use.
 #[derive(Clone)]
 pub(super) struct VerifiedToken {
-    /// At the resource where it passed.
+    /// Its access, at the resource that accepted it.
     pub(super) access: Access,
     pub(super) validity: Validity,
     /// The key that signed it.
@@ -24,7 +24,7 @@ pub(super) struct VerifiedToken {
 /// Verified tokens by their digests; the tokens themselves are not kept.
 ///
 /// An entry needs a valid signature, so strangers cannot evict others. Each shard has two halves: a used
-/// entry moves to the young one, and when that is full the old one is dropped.
+/// entry moves to the young half, and when that is full, the old half is dropped.
 pub(super) struct VerifiedTokenCache {
     shards: Box<[Mutex<Shard>]>,
     /// The capacity of half a shard, in KiB.
@@ -51,7 +51,7 @@ impl TokenDigest {
     }
 }
 
-/// The largest shard in KiB: it is emptied in a moment.
+/// The maximum size of a shard, in KiB: small enough to be freed quickly.
 const SHARD_KIB: usize = 512;
 
 impl VerifiedTokenCache {
@@ -107,13 +107,13 @@ impl Shard {
 }
 
 impl VerifiedToken {
-    /// About how much memory it takes, in KiB.
+    /// Roughly how much memory it takes, in KiB.
     fn kib(&self) -> usize {
         self.access.claims().map_or(0, heap).div_ceil(1024).max(1)
     }
 }
 
-/// About how many bytes of heap claims take, as part of an entry: some are there twice.
+/// Roughly how many bytes of heap the claims of an entry take; some are stored twice.
 fn heap(claims: &Claims) -> usize {
     let Claims { iss, sub, aud, client_id, jti, scope, acr, extra, .. } = claims;
     let texts = [iss, sub, sub, aud, aud, client_id, client_id, jti, scope.as_str()];
@@ -121,7 +121,7 @@ fn heap(claims: &Claims) -> usize {
     640 + text + acr.as_deref().map_or(0, str::len) + members(extra)
 }
 
-/// A growing array has room for twice its items; a map comes in nodes of eleven.
+/// A growing array may have room for twice its items; a map allocates nodes of eleven entries.
 fn members(map: &serde_json::Map<String, Value>) -> usize {
     let members = map.iter().map(|(name, value)| 112 + name.len() + of_value(value));
     if map.is_empty() { 0 } else { 640 + members.sum::<usize>() }
@@ -160,7 +160,8 @@ mod tests {
         TokenDigest::of(&n.to_string())
     }
 
-    /// How many of the first `n` are there, without asking for any: that would keep them.
+    /// How many of the first `n` tokens are cached. Does not use `get`, which would move them to the young
+    /// half.
     fn held(tokens: &VerifiedTokenCache, n: usize) -> usize {
         let holds = |n: &usize| {
             let shard = tokens.shard(&name(*n));

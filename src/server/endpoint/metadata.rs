@@ -1,5 +1,5 @@
-//! Authorization server metadata (RFC 8414), derived from the configuration: an advertised endpoint is one
-//! that works.
+//! Authorization server metadata (RFC 8414), derived from the configuration, so that every advertised
+//! endpoint works.
 
 use std::borrow::Cow;
 
@@ -77,7 +77,7 @@ impl Members {
         self.add(name, Value::String(text.into()));
     }
 
-    /// Left out if it is empty.
+    /// A list that is left out if it is empty.
     pub(in crate::server) fn list<'a>(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -89,7 +89,7 @@ impl Members {
         }
     }
 
-    /// Present even if it is empty.
+    /// A list that is present even if it is empty.
     pub(in crate::server) fn required_list<'a>(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -108,12 +108,12 @@ impl Members {
         self.add(name, Value::Object(texts.collect()));
     }
 
-    /// Present even if it is false, because true is the default.
+    /// A boolean that is present even if it is false, because true is its default.
     pub(in crate::server) fn flag(&mut self, name: impl Into<Cow<'static, str>>, is_on: bool) {
         self.add(name, Value::Bool(is_on));
     }
 
-    /// Left out if it is false.
+    /// A boolean that is left out if it is false.
     pub(in crate::server) fn switch(&mut self, name: impl Into<Cow<'static, str>>, is_on: bool) {
         if is_on {
             self.add(name, Value::Bool(true));
@@ -162,7 +162,7 @@ fn grant_types(server: &Inner, members: &mut Members) {
     members.list("authorization_grant_profiles_supported", profiles);
 }
 
-/// Whether a client can get tokens with it.
+/// Whether a client can get tokens with this grant type here.
 pub(super) fn works(grant_type: &GrantType, server: &Inner) -> bool {
     let has_users = has_users(server);
     let has_devices = super::has_devices(server);
@@ -245,9 +245,9 @@ fn client_documents(server: &Inner, members: &mut Members) {
     members.switch("client_id_metadata_document_supported", are_taken);
 }
 
-/// Where the document is: the well-known name goes before the issuer's own path (RFC 8414 section 3.1), and
-/// behind it for clients that put it where OpenID Connect Discovery does. Under some profiles it is also at
-/// OpenID Connect's own name.
+/// Where the document is: the well-known name goes before the issuer's path (RFC 8414 section 3.1), and also
+/// after it, for clients that follow OpenID Connect Discovery. Some profiles add OpenID Connect's own
+/// well-known name.
 pub(super) fn paths(server: &Inner) -> Vec<String> {
     let base = &server.issuer_path;
     let mut names = vec!["oauth-authorization-server"];

@@ -1,5 +1,5 @@
-//! THE TABLE: one row for each endpoint. Routes, methods, CORS, the members of the metadata, the checks of
-//! the paths and the names in the audit derive from it.
+//! THE TABLE: one row for each endpoint. Routes, methods, CORS, metadata members, path checks and audit names
+//! are derived from it.
 //!
 //! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`], a row and
 //! an arm of `dispatch`. If its path can be chosen, add a setter to the builder.
@@ -22,27 +22,27 @@ use metadata::Members;
 /// The facts about an endpoint.
 struct Row {
     endpoint: Endpoint,
-    /// The word for it in the audit.
+    /// Its name in the audit.
     name: &'static str,
     path: Path,
-    /// None for what this server does not answer itself.
+    /// Empty if this server does not answer requests there itself.
     methods: &'static [Method],
     origins: Origins,
     /// The member of the metadata (RFC 8414 section 2) that has its URL.
     member: Option<&'static str>,
     clients: Clients,
-    /// Whether a server configured like this has it.
+    /// Whether a server with this configuration has the endpoint.
     on: fn(&Inner) -> bool,
 }
 
 /// Where an endpoint is.
 #[derive(Clone, Copy)]
 enum Path {
-    /// Below the issuer, here by default.
+    /// Below the issuer, by default at this path.
     Default(&'static str),
     /// Below the issuer, at the path of the host's own page.
     OfHost,
-    /// Where well-known names put it.
+    /// At a well-known path.
     WellKnown(fn(&Inner) -> Vec<String>),
     /// It has none.
     None,
@@ -53,14 +53,14 @@ enum Path {
 enum Origins {
     /// Any origin: no response depends on a cookie.
     Any,
-    /// None but the server's own. Always so for the authorization endpoint (RFC 9700 section 2.6).
+    /// Only the server's own origin, as the authorization endpoint requires (RFC 9700 section 2.6).
     Own,
 }
 
 /// Which clients may call it; their methods are in `<member>_auth_methods_supported`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clients {
-    /// It does not authenticate clients, or the metadata do not say how.
+    /// The endpoint does not authenticate clients, or the metadata have no member for their methods.
     Unlisted,
     Any,
     /// Those that have a secret or a key.
@@ -123,7 +123,7 @@ fn has_devices(server: &Inner) -> bool {
     server.endpoints.path(E::DeviceVerification).is_some()
 }
 
-/// Every variant, by its place in the table. A variant without a row does not compile.
+/// Every variant, in the order of the table. A variant without a row does not compile.
 const ALL: [Endpoint; Endpoint::Host as usize + 1] = {
     let mut all = [Endpoint::Host; Endpoint::Host as usize + 1];
     assert!(ROWS.len() == all.len(), "a variant of Endpoint has no row, or Host is no longer the last");
@@ -137,10 +137,10 @@ const ALL: [Endpoint; Endpoint::Host as usize + 1] = {
 };
 
 impl Endpoint {
-    /// Every one, those of the host and of resources included.
+    /// Every endpoint, including those of the host and of resources.
     pub const ALL: &'static [Self] = &ALL;
 
-    /// A word for it.
+    /// Its name in the audit.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().name
@@ -186,7 +186,7 @@ impl Row {
         }
     }
 
-    /// Whether one of them is this one.
+    /// Whether the endpoint is at this path.
     fn is_at(&self, path: &str, server: &Inner) -> bool {
         match self.path {
             Path::Default(_) | Path::OfHost => {
@@ -207,7 +207,7 @@ impl Row {
 }
 
 impl Clients {
-    /// The methods by which a registered client could succeed.
+    /// The authentication methods that a registered client could use here.
     fn methods(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let verifies = server.rules.assertions.is_some();
         let macs = server.rules.assertions.as_ref().is_some_and(|assertions| assertions.macs);
@@ -225,7 +225,7 @@ impl Clients {
         METHODS.iter().filter(fits).map(|method| method.name.as_str())
     }
 
-    /// The algorithms of assertions, where one of the methods has them.
+    /// The signing algorithms of client assertions, if one of the methods uses them.
     fn algorithms(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let assertions = server.rules.assertions.as_deref().filter(|_| self != Self::Unlisted);
         let macs = assertions.filter(|assertions| assertions.macs).map(|_| "HS256");
@@ -233,7 +233,7 @@ impl Clients {
     }
 }
 
-/// The URLs of the endpoints that there are, and how their clients authenticate.
+/// The URLs of the endpoints that this server has, and how clients authenticate there.
 fn members(server: &Inner, members: &mut Members) {
     for row in ROWS.iter().filter(|row| (row.on)(server)) {
         let path = server.endpoints.path(row.endpoint);
@@ -344,7 +344,7 @@ impl AuthorizationServer {
             Endpoint::Jwks => self.jwks().await,
             Endpoint::Registration => self.registration(request).await,
             Endpoint::UserInfo => self.userinfo(request).await,
-            // They have no methods here.
+            // The table has no methods for these, so such a request was refused above.
             Endpoint::Authorization
             | Endpoint::DeviceVerification
             | Endpoint::EndSession

@@ -38,7 +38,7 @@ enum Asks {
     Client,
     /// The holder of a token.
     Bearer,
-    /// The same, or anyone, as the host chose.
+    /// The holder of a token, or anyone, depending on the host's terms.
     MaybeBearer,
 }
 
@@ -53,7 +53,7 @@ const GRANT: &[&str] = &[
     "client_id",
     "client_secret",
 ];
-/// None is required, because a signed request has them in its object.
+/// None of them is required, because a signed request has its parameters in the request object.
 const AUTHORIZATION: &[&str] = &[
     "client_id",
     "client_secret",
@@ -69,7 +69,7 @@ const AUTHORIZATION: &[&str] = &[
 ];
 const HINT: &[&str] = &["token_type_hint", "client_id", "client_secret"];
 
-/// None for what this server does not answer itself.
+/// `None` if this server does not answer requests there itself.
 fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
     use Body::{Form, Json, Nothing};
     let (summary, body, answer, asks) = match endpoint {
@@ -228,7 +228,7 @@ fn error() -> Value {
     })
 }
 
-/// The flows that OpenAPI 3.1 knows, as far as this server has them.
+/// Those OAuth flows of OpenAPI 3.1 that this server supports.
 fn flows(server: &Inner) -> Value {
     let url = |endpoint| server.endpoints.path(endpoint).map(|path| server.url(path));
     let scopes: Map<String, Value> =

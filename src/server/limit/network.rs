@@ -1,4 +1,4 @@
-//! The networks in which an address counts.
+//! The networks that an address is counted with.
 
 use std::net::IpAddr;
 

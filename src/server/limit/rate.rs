@@ -1,4 +1,4 @@
-//! Limits by address: a number of attempts a minute at one thing, and a larger number at all things together.
+//! Limits by address: a number of attempts a minute at one key, and a larger number at all keys together.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -14,20 +14,19 @@ use crate::error::{Reason, Refusal};
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An address has this many times the limit of a single key for all keys together.
+/// The limit of an address for all keys together is this many times the limit for a single key.
 const AT_ALL_THINGS: u32 = 10;
 
 /// One address may use this fraction of the daily limit on registrations.
 const SHARE: u32 = 10;
 
-/// A limit on guesses, as the server's own, for the sign-in page of a host: by address and by what is
-/// guessed, and ten times as many by address alone. An IPv6 address is counted with its /64, and more loosely
-/// with its /56 and its /48.
+/// A limit on guesses for the sign-in page of a host, the same as the server's own: by address and key (what
+/// is guessed), and ten times as many by address alone. An IPv6 address is counted with its /64, and with
+/// higher limits with its /56 and its /48.
 ///
-/// An attempt is counted before its outcome is known, so parallel attempts cannot slip past the limit, and
-/// the count is taken back if it was right. A burst of `limit` attempts is possible; the allowance returns
-/// evenly, `limit` a minute. A refused attempt is not counted. The counters are this process's own and
-/// bounded in number.
+/// An attempt is counted before its outcome is known, so parallel attempts cannot slip past the limit, and a
+/// right one is given back. A burst of `limit` attempts is possible; the allowance returns evenly, `limit` a
+/// minute. A refused attempt is not counted. The counters are this process's own and bounded in number.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -81,8 +80,8 @@ impl RateLimiter {
         self.count(peer.into_iter().flat_map(networks).flat_map(of_network), now)
     }
 
-    /// The same from any address, for guesses that arrive through one client, such as the user names that an
-    /// application presents.
+    /// Like [`begin`](Self::begin) from any address, for guesses that arrive through one client, such as the
+    /// user names that an application presents.
     ///
     /// # Errors
     /// There is no room for it now.
@@ -91,10 +90,10 @@ impl RateLimiter {
         self.count(Some((key, self.rule(1))).filter(|_| self.limit > 0), now)
     }
 
-    /// The same by address alone.
+    /// Counts an attempt by address alone.
     fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Throttled> {
         let peer = peer.filter(|_| self.limit > 0);
-        // A separate counter, because the one for all keys has another rule.
+        // A separate counter: the one for all keys has a different limit.
         let what = Some(digest_of(()));
         let of_network = |(network, times)| (Key { place: Place::Network(network), what }, self.rule(times));
         self.count(peer.into_iter().flat_map(networks).map(of_network), now)

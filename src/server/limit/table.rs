@@ -12,7 +12,8 @@ use super::network::Network;
 /// How many counters are kept at a time. Beyond that, the least used ones are dropped.
 const CAPACITY: usize = 64 * 1024;
 
-/// A clock that goes back by more than this, in microseconds, was set back; by less, the caller is late.
+/// If the time goes back by more than this, in microseconds, the clock was set back; otherwise the caller is
+/// late.
 const LATE: i64 = 60_000_000;
 
 /// What a counter is about.
@@ -58,7 +59,7 @@ impl Rule {
 #[derive(Debug)]
 pub(super) struct Table {
     capacity: usize,
-    /// Made by the first attempt: of many tenants, most have none.
+    /// Allocated by the first attempt: with many tenants, most have none.
     state: Mutex<Option<Box<State>>>,
 }
 
@@ -78,7 +79,7 @@ impl Table {
         Self { capacity, state: Mutex::new(None) }
     }
 
-    /// Counts an attempt, or says how long there is no room for it. One that is refused is not counted.
+    /// Counts an attempt, or returns how long to wait. A refused attempt is not counted.
     pub(super) fn begin(
         &self,
         counters: Vec<(Key, Rule)>,
@@ -148,7 +149,7 @@ impl State {
 }
 
 /// An attempt that was counted before its outcome is known, so parallel attempts cannot slip past the limit.
-/// It stays counted, unless it is taken back.
+/// It stays counted unless it is given back.
 #[derive(Debug)]
 #[must_use]
 pub struct Attempt<'a> {
@@ -157,7 +158,7 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Takes the attempt back: it was right, or nothing was found out by it.
+    /// Gives the attempt back: it was right, or it revealed nothing.
     pub fn give_back(self) {
         if self.counters.is_empty() {
             return;

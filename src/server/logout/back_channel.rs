@@ -1,5 +1,5 @@
-//! Logout tokens on their way (OpenID Connect Back-Channel Logout 1.0): in parallel, bounded, and never
-//! before the session is gone.
+//! Delivers logout tokens (OpenID Connect Back-Channel Logout 1.0): a bounded number in parallel, and never
+//! before the session has ended.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -111,7 +111,7 @@ impl AuthorizationServer {
             Ok(token) => token,
             Err(_) => return Delivery::Later,
         };
-        // A client with an owner chose its own URL, too.
+        // The URL of a client with an owner is not the host's choice either.
         let is_strange = client.is_stranger() || client.owner().is_some();
         let chosen_by = if is_strange { ChosenBy::Client } else { ChosenBy::Host };
         let form: String =
@@ -216,7 +216,7 @@ impl<T: Unpin> Future for Together<'_, T> {
             if this.running.is_empty() && this.waiting.len() == 0 {
                 return Poll::Ready(std::mem::take(&mut this.outputs));
             }
-            // There is room for others, which have to be polled once.
+            // A future finished, so others can start: each has to be polled once.
             if this.running.len() == before || this.waiting.len() == 0 {
                 return Poll::Pending;
             }

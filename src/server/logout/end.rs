@@ -28,7 +28,7 @@ pub struct EndedSession {
 type Told = BTreeMap<ClientId, Subject>;
 
 impl AuthorizationServer {
-    /// Ends everything that began in one of your sessions: its grants, except those with the scope
+    /// Ends what began in one of your sessions: first its grants, except those with the scope
     /// `offline_access`, and then the sessions of its clients. Remove your own session first. Call it
     /// whenever a session ends: the user signed out, an administrator ended it, or it expired. A second call
     /// does nothing.
@@ -57,7 +57,7 @@ impl AuthorizationServer {
     /// stay: [`revoke_subject`](Self::revoke_subject) ends all.
     ///
     /// # Errors
-    /// As of [`end_session`](Self::end_session).
+    /// As for [`end_session`](Self::end_session).
     pub async fn end_user(&self, user: &str) -> Result<EndedSession, HostError> {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
         let (subject, mut told) = (Subject::user(user), Told::new());
@@ -68,7 +68,7 @@ impl AuthorizationServer {
         Ok(EndedSession { grants: ended?, frames })
     }
 
-    /// Ends the grants of a filter that began in a session; how many.
+    /// Ends the grants that the filter finds and that began in a session; returns how many ended.
     async fn end_pages(&self, filter: &Filter, told: &mut Told) -> Result<u64, Fault> {
         let (mut page, mut grants) = (Page::first(SLICE), 0);
         loop {
@@ -87,8 +87,8 @@ impl AuthorizationServer {
         self.rules().openid.as_ref()?.sessions.as_ref()
     }
 
-    /// Ends the grants of a page, and notes their clients; how many. One with offline access leaves its
-    /// session.
+    /// Ends the grants of a page, and records their clients; returns how many ended. A grant with offline
+    /// access stays, and leaves its session.
     async fn end_of_session(&self, listing: Listing, told: &mut Told) -> Result<u64, Fault> {
         let now = self.now();
         let (mut open, mut ended, mut offline) = (Vec::new(), Vec::new(), Vec::new());
@@ -138,7 +138,7 @@ impl AuthorizationServer {
         for (id, subject) in told {
             let client = match self.find_client(&id, Requester::default()).await {
                 Ok(Some(client)) => client,
-                // The client is gone, and has no session to end.
+                // The client was deleted, so there is no one to notify.
                 Ok(None) => continue,
                 Err(_) => {
                     self.undelivered(&id);

@@ -1,5 +1,5 @@
-//! The end of sessions: by a request of a client (OpenID Connect RP-Initiated Logout 1.0), or by a call of
-//! the host.
+//! Ends sessions: at the request of a client (OpenID Connect RP-Initiated Logout 1.0), or when the host
+//! calls.
 
 mod back_channel;
 mod end;
@@ -50,7 +50,7 @@ impl AuthorizationServer {
             Err(refusal) if is_own_failure(refusal.reason()) => {
                 return Err(page(refusal, EventSubject::client(&id)));
             }
-            // A document that cannot be fetched must not keep a user from signing out.
+            // A metadata document that cannot be fetched must not keep a user from signing out.
             found => found.unwrap_or(None),
         };
         match flow.with_client(found, self.rules()) {
@@ -59,7 +59,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// What a hint says, if this server issued it.
+    /// The claims of an `id_token_hint`, if this server issued it.
     pub(super) async fn hint(&self, hint: Option<&str>) -> Result<Option<HintClaims>, Refusal> {
         let (Some(hint), Some(signer)) = (hint, &self.inner.signer) else { return Ok(None) };
         let claims = self.in_time(signer.recognize(hint, HintClaims::TYPE, self.now())).await;
@@ -192,7 +192,7 @@ impl LogoutEnd {
     /// The same for hosts with their own page.
     ///
     /// # Errors
-    /// The store failed. What has ended stays so.
+    /// The store failed. What has ended stays ended.
     pub async fn end(self) -> Result<SignedOut, ErrorPage> {
         let Self { server, granted, login } = self;
         let ended = match login.as_ref().and_then(|login| login.session) {

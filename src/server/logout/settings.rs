@@ -1,4 +1,4 @@
-//! [`Sessions`]: what a host says of its sessions.
+//! [`Sessions`]: what the server knows about the host's sessions.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -55,7 +55,7 @@ impl Default for SessionChannels {
 }
 
 impl Sessions {
-    /// The fewest bytes that a secret has.
+    /// The minimum length of the secret in bytes.
     pub const MIN_SECRET: usize = 32;
 
     /// The secret derives the `sid` of an `id_token` from [your session](crate::SessionId), a different one
@@ -108,7 +108,7 @@ impl Sessions {
         self
     }
 
-    /// Has your page sign the user out at clients by hidden frames, too (Front-Channel Logout 1.0).
+    /// Your page also signs the user out at clients, by hidden frames (Front-Channel Logout 1.0).
     pub fn front_channel(mut self) -> Self {
         self.front_channel = true;
         self

@@ -1,4 +1,4 @@
-//! A commit whose future is dropped: what a server does when its client hangs up.
+//! A commit whose future is dropped, as happens when a client hangs up.
 
 use super::Contract;
 use super::map::{same, shown};
@@ -6,7 +6,7 @@ use super::report::{Clause, Stop};
 use super::task::for_polls;
 use crate::store::{Record, Write};
 
-/// The future is dropped after each number of polls up to this one.
+/// The future is dropped after 0, 1, 2 and so on polls, up to this number.
 const POLLS: usize = 12;
 
 pub(super) async fn cancellation(contract: &Contract) -> Result<(), Stop> {
@@ -21,7 +21,7 @@ pub(super) async fn cancellation(contract: &Contract) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Drops the commit after this many polls, looks at what is there, and does it once more.
+/// Drops the commit after this many polls, checks the record, and repeats the commit.
 async fn dropped(
     contract: &Contract,
     polls: usize,
@@ -42,7 +42,7 @@ async fn dropped(
     });
     contract.expect(clause, is_new || !confirmed, "a confirmed write to be there", || shown(there.as_ref()));
 
-    // Whether the retry wins or meets the write that was dropped, the outcome is the same.
+    // The outcome is the same whether the retry or the dropped write wins.
     if !is_new {
         contract.commit(&write).await?;
     }

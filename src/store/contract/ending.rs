@@ -1,4 +1,4 @@
-//! The end of a grant: one write that always wins, and that nothing takes back.
+//! The end of a grant: a write that always wins, and that no other write reverts.
 
 use super::listing::Written;
 use super::map::shown;
@@ -8,13 +8,13 @@ use super::{Context, Contract};
 use crate::grant::{Grant, GrantId};
 use crate::store::{BackendError, Filter, Page, Record, TokenStore, Tombstone, Write};
 
-/// More than a store is likely to put into one statement.
+/// More grants than a store is likely to put into one statement.
 const MANY: usize = 300;
 
-/// How often a writer of the race writes, unless it finds that the grant has ended.
+/// How often each writer of the race writes, unless it finds that the grant has ended.
 const WRITES: usize = 8;
 
-/// How often what failed for now is tried again.
+/// How often a transient failure is retried.
 const PATIENCE: usize = 32;
 
 pub(super) async fn end(contract: &Contract) -> Result<(), Stop> {
@@ -23,7 +23,7 @@ pub(super) async fn end(contract: &Contract) -> Result<(), Stop> {
     for (stage, grant) in contract.fixture.every_stage(&pair)? {
         let first = contract.insert(grant.clone()).await?;
         let second = contract.replace(&first, grant.clone()).await?;
-        // Of the first version, which is not there any more.
+        // From the first version, which is out of date.
         contract.end(&Tombstone::of(first.grant().clone(), now)).await?;
         let ended = contract.expect_ended(clause, stage, &second).await?;
         for stale in [&first, &second] {
@@ -54,7 +54,7 @@ pub(super) async fn end_all(contract: &Contract) -> Result<(), Stop> {
     for n in 0..MANY {
         let (grant, _) = contract.fixture.live(&contract.fixture.pair())?;
         tombstones.push(Tombstone::of(grant.clone(), now));
-        // Some are not there, and some have changed since.
+        // Some grants do not exist, and some have changed since.
         match n % 3 {
             0 => {}
             1 => records.push(contract.insert(grant).await?),
@@ -80,7 +80,7 @@ pub(super) async fn end_all(contract: &Contract) -> Result<(), Stop> {
     Ok(())
 }
 
-/// One end against a stream of writes, each of them of the version that is there.
+/// One end against a stream of writes, each based on the current version.
 pub(super) async fn race_of_one(contract: &Contract) -> Result<(), Stop> {
     let clause = Clause::EndRace;
     for _ in 0..contract.rounds {
@@ -113,7 +113,7 @@ pub(super) async fn race_of_one(contract: &Contract) -> Result<(), Stop> {
 }
 
 impl Context<dyn TokenStore> {
-    /// Ends a grant; what failed for now, or may have happened, is tried again.
+    /// Ends a grant, and retries transient failures and unknown outcomes.
     pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<(), Stop> {
         let mut failures = 0;
         loop {
@@ -126,8 +126,7 @@ impl Context<dyn TokenStore> {
         }
     }
 
-    /// Writes the grant as it is, again and again, until another task has ended it; the last version that was
-    /// confirmed.
+    /// Rewrites the grant until another task has ended it. Returns the last confirmed version.
     async fn keep_writing(&self, grant: Grant) -> Result<u64, Stop> {
         let mut latest = 0;
         for _ in 0..WRITES {
@@ -143,7 +142,7 @@ impl Context<dyn TokenStore> {
         Ok(latest)
     }
 
-    /// The record, which has to have ended since `before`.
+    /// The record, which must have ended since `before`.
     async fn expect_ended(&self, clause: Clause, stage: &str, before: &Record) -> Result<Record, Stop> {
         let id: GrantId = before.grant().id();
         let found = self.stored(id).await?;

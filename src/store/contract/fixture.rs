@@ -1,4 +1,4 @@
-//! Grants in every stage, under names of their own.
+//! Grants in every stage, with unique names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,7 @@ const CALLBACK: &str = "https://app.example/it's?a=100%25&b=%22";
 const API: &str = "https://api.example/it's?tenant=%25";
 const SCOPE: &str = "read write it's 100%_ {a:[b]}";
 
-/// After this time, all that is left behind has expired.
+/// After this time, all records that the suite leaves behind have expired.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 pub(super) struct Fixture {
@@ -40,15 +40,15 @@ pub(super) struct Fixture {
     drawn: AtomicU64,
     pub(super) now: DateTime<Utc>,
     rules: Rules,
-    /// All scopes, for the API.
+    /// Requests all scopes, for the API.
     all: RequestedAccess,
-    /// One scope of them.
+    /// Requests one scope.
     narrow: RequestedAccess,
-    /// What the request says nothing of.
+    /// Requests nothing in particular.
     silent: RequestedAccess,
 }
 
-/// Everything that is drawn follows from the seed.
+/// All random bytes are derived from the seed.
 impl Entropy for Fixture {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(32) {
@@ -59,7 +59,7 @@ impl Entropy for Fixture {
     }
 }
 
-/// Who asks, and in whose name.
+/// A client, and the subject that it acts for.
 #[derive(Clone)]
 pub(super) struct Pair {
     pub(super) client: Arc<Client>,
@@ -69,9 +69,9 @@ pub(super) struct Pair {
 /// A grant that waits for its user.
 pub(super) struct Wait {
     pub(super) grant: Grant,
-    /// The device's half.
+    /// The secret half of the device code.
     pub(super) code: Secret,
-    /// The user's.
+    /// The code that the user enters.
     pub(super) user_code: UserCode,
 }
 
@@ -112,7 +112,7 @@ impl Fixture {
         self.fresh_secrets().grant
     }
 
-    /// A text that no other run has.
+    /// A text that occurs in no other run.
     pub(super) fn text(&self, name: &str) -> String {
         format!("{name} #{:x}.{}", self.seed, self.drawn.fetch_add(1, Ordering::Relaxed))
     }
@@ -126,12 +126,12 @@ impl Fixture {
         Pair { client: client_of(client, true), subject }
     }
 
-    /// A grant whose code is out, and the code.
+    /// A grant with an unredeemed code, and the code.
     pub(super) fn offered(&self, pair: &Pair) -> Result<(Grant, Secret), Stop> {
         self.offered_as(self.id(), pair, self.now)
     }
 
-    /// The same under this id, at this time.
+    /// Like [`offered`](Self::offered), with this id, at this time.
     pub(super) fn offered_as(
         &self,
         id: GrantId,
@@ -148,7 +148,7 @@ impl Fixture {
         Ok((grant, fresh.first))
     }
 
-    /// A grant whose code is out, that began in a session of the host then, and the code.
+    /// A grant with an unredeemed code that began in a session of the host at this time, and the code.
     pub(super) fn offered_in(
         &self,
         pair: &Pair,
@@ -182,7 +182,7 @@ impl Fixture {
         issued(self.redeem(grant, &code, &pair.client))
     }
 
-    /// What the rules say to a code.
+    /// The verdict on a code.
     pub(super) fn redeem(&self, grant: Grant, code: &Secret, client: &Arc<Client>) -> Verdict {
         let verifier = CodeVerifier::parse(VERIFIER).ok();
         let gate = self.gate(client, GrantType::AuthorizationCode, &self.silent);
@@ -197,12 +197,12 @@ impl Fixture {
         grant.redeem_code(presented, self.fresh_secrets(), self.now, &self.rules.policy)
     }
 
-    /// A grant that waits for its user, under a user code that is drawn for it.
+    /// A grant that waits for its user, with a random user code.
     pub(super) fn waiting(&self, pair: &Pair) -> Result<Wait, Stop> {
         self.waiting_under(self.fresh_secrets().second, pair, self.now)
     }
 
-    /// The same under the user code that was drawn so, since that time.
+    /// Like [`waiting`](Self::waiting), with the user code of these random bytes, since this time.
     pub(super) fn waiting_under(&self, drawn: Secret, pair: &Pair, now: DateTime<Utc>) -> Result<Wait, Stop> {
         let fresh = FreshSecrets { second: drawn, ..self.fresh_secrets() };
         let gate = self.gate(&pair.client, GrantType::DeviceCode, &self.all);
@@ -211,12 +211,12 @@ impl Fixture {
         Ok(Wait { grant, code: fresh.first, user_code })
     }
 
-    /// The same after this browser session has entered the user code.
+    /// The grant after this browser session has entered the user code.
     pub(super) fn claimed(&self, wait: &Wait, claimant: &BrowserSession) -> Result<Grant, Stop> {
         Ok(wait.grant.claim(&wait.user_code.digest(), claimant, self.now)?.unwrap_or(wait.grant.clone()))
     }
 
-    /// What the rules say to a user who approves.
+    /// The grant after its user has approved it.
     pub(super) fn approve(
         &self,
         grant: Grant,
@@ -227,14 +227,14 @@ impl Fixture {
         grant.approve(claimant, &login, None, self.now, &self.rules.policy)
     }
 
-    /// What the rules say to a device code.
+    /// The verdict on a device code.
     pub(super) fn poll(&self, grant: Grant, code: &Secret, client: &Arc<Client>) -> Verdict {
         let gate = self.gate(client, GrantType::DeviceCode, &self.silent);
         let presented = DeviceCodeUse { secret: code, gate: &gate, unanswered: false };
         grant.redeem_device_code(presented, self.fresh_secrets(), self.now, &self.rules.policy)
     }
 
-    /// What the rules say to a refresh token.
+    /// The verdict on a refresh token.
     pub(super) fn refresh(&self, grant: Grant, token: &Secret, client: &Arc<Client>) -> Verdict {
         self.refresh_for(grant, token, client, &self.silent)
     }
@@ -251,7 +251,7 @@ impl Fixture {
         grant.rotate_refresh(presented, self.fresh_secrets(), self.now, &self.rules.policy)
     }
 
-    /// One grant of each stage, and of each shape of it.
+    /// One grant of each stage, in each of its shapes.
     pub(super) fn every_stage(&self, pair: &Pair) -> Result<Vec<(&'static str, Grant)>, Stop> {
         let claimant = BrowserSession::session("it's");
         let steady = Pair { client: client_of(pair.client.id().as_str(), false), ..pair.clone() };
@@ -323,7 +323,7 @@ impl Fixture {
         Ok(Grant::offer_beside_token(whole, &part, authentication, terms, fresh, self.now, policy).0)
     }
 
-    /// Every other time for a narrower scope.
+    /// A grant after several refreshes, every other one with a narrower scope.
     fn refreshed(&self, pair: &Pair, times: usize) -> Result<Grant, Stop> {
         let (mut grant, mut tokens) = self.live(pair)?;
         for n in 0..times {
@@ -334,7 +334,7 @@ impl Fixture {
         Ok(grant)
     }
 
-    /// A grant in the name of a client, of this one unless the pair says otherwise.
+    /// A client's own grant: that of this client, unless the subject of the pair is another client.
     pub(super) fn own(&self, pair: &Pair) -> Result<Grant, Stop> {
         let gate = self.gate(&pair.client, GrantType::ClientCredentials, &self.silent);
         let subject = match &pair.subject {
@@ -355,7 +355,7 @@ impl Fixture {
     }
 }
 
-/// Texts that people choose, or that somebody chooses to break a query.
+/// Texts that people choose, or that an attacker chooses to break a query.
 pub(super) fn hostile_texts() -> [String; 8] {
     [
         "O'Brien \"Bob\" \\ `x`".to_owned(),
@@ -382,13 +382,13 @@ fn callback() -> Result<RedirectUri, Stop> {
     RedirectUri::register(CALLBACK).map_err(|_| Stop::Refused(Reason::RedirectUriMismatch))
 }
 
-/// As if it stood in a request.
+/// Parses the parameters as in a request.
 fn asked(parameters: &[(&str, &str)]) -> RequestedAccess {
     let form = serde_urlencoded::to_string(parameters).unwrap_or_default();
     Form::parse(form.as_bytes()).ok().and_then(|form| RequestedAccess::parse(&form).ok()).unwrap_or_default()
 }
 
-/// One that the builder takes, for a registry that reads it back by its rules.
+/// A client that passes the builder's checks, because a registry applies them when it reads the client back.
 pub(super) fn client_named(id: &str, name: &str) -> Client {
     let metadata = ClientMetadata {
         client_name: Some(name.into()),
@@ -400,7 +400,7 @@ pub(super) fn client_named(id: &str, name: &str) -> Client {
     Client { metadata, secrets, ..Client::clone(&client_of(id, true)) }
 }
 
-/// Not by the builder: a store has to take any text, not only what is registered today.
+/// Made without the builder: a store has to accept any text, not only what can be registered today.
 fn client_of(id: &str, rotates: bool) -> Arc<Client> {
     use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
     let metadata = ClientMetadata {

@@ -1,4 +1,4 @@
-//! Many tasks, one grant: load, decide by the rules, write; after a lost race, once more.
+//! Many tasks, one grant: each loads, decides and writes, and starts again after a lost race.
 
 use std::sync::Arc;
 
@@ -96,14 +96,14 @@ impl Contract {
     }
 }
 
-/// Whether these tokens work: the refresh token is the current one.
+/// Whether these tokens are valid, with the current refresh token.
 fn are_current(tokens: &Issued, grant: &Grant, contract: &Contract) -> bool {
     let now = contract.fixture.now;
     let refresh = tokens.refresh.as_ref().and_then(|token| grant.refresh_expires(token, now));
     refresh.is_some() && grant.access(&tokens.access, now).is_some()
 }
 
-/// One task of a race. All of them begin with the same record.
+/// One task of a race. All tasks start with the same record.
 pub(super) struct Racer {
     pub(super) contract: Contract,
     pub(super) pair: Pair,
@@ -187,7 +187,7 @@ impl Outcomes {
         Ok(all)
     }
 
-    /// A version counts the writes since the insert; a write that was lost is missing.
+    /// Checks that no write was lost: the version counts the writes since the insert.
     pub(super) fn expect_all_written(
         &self,
         contract: &Contract,

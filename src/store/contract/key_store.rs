@@ -11,11 +11,11 @@ use crate::store::CommitError;
 type Cell = Context<dyn KeyStore>;
 
 impl<S: KeyStore + 'static> Suite<S> {
-    /// Holds the store to every clause of [`KeyStore`]. It overwrites what is in the cell, so **never run it
-    /// on the keys of a server**.
+    /// Checks the store against every clause of [`KeyStore`]. It overwrites the cell, so **never run it on
+    /// the keys of a server**.
     ///
     /// # Errors
-    /// Every clause that it broke.
+    /// Every clause that the store violated.
     pub async fn check_key_store(self) -> Result<Report, Violations> {
         let cell = self.context(self.subject.clone() as Arc<dyn KeyStore>);
         clauses! {

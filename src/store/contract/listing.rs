@@ -1,4 +1,4 @@
-//! Listings: complete, in order, each record once, and no record of others.
+//! Listings are complete and in order, and have each record once, and no others.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::client::ClientId;
 use crate::grant::{GrantId, Subject};
 use crate::store::{Filter, Page, Record};
 
-/// All that a listing could have found.
+/// The records that a listing can find.
 pub(super) type Written = BTreeMap<GrantId, Record>;
 
 pub(super) async fn list(contract: &Contract) -> Result<(), Stop> {
@@ -55,7 +55,7 @@ pub(super) async fn while_writing(contract: &Contract) -> Result<(), Stop> {
                 if n % 2 == 0 {
                     return contract.pages(&filter, Page::first(5), &written).await;
                 }
-                // Changes every eighth record, and adds others between them.
+                // Changes every eighth record, and adds new ones between them.
                 let (now, mine) = (contract.fixture.now, written.values().skip(n / 2).step_by(8));
                 for record in mine {
                     contract.replace(record, record.grant().clone().revoke(now)).await?;
@@ -74,7 +74,7 @@ pub(super) async fn while_writing(contract: &Contract) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Records whose owners have names that a careless comparison takes for the same.
+/// Records whose owners have names that a careless comparison confuses.
 async fn neighbours(contract: &Contract) -> Result<(Written, Vec<Filter>), Stop> {
     let fixture = &contract.fixture;
     let (name, app) = (fixture.text("100%_Őke's"), fixture.text("App_1%"));
@@ -116,13 +116,14 @@ async fn neighbours(contract: &Contract) -> Result<(Written, Vec<Filter>), Stop>
     Ok((written, filters))
 }
 
-/// Everything at all cannot be listed here, for the store may hold millions: one page, right before ours.
+/// A listing without a filter cannot be read to its end, because the store may hold millions of records:
+/// reads one page that starts at one of ours.
 async fn expect_unfiltered(contract: &Contract, written: &Written) -> Result<(), Stop> {
     let Some((id, record)) = written.first_key_value() else { return Ok(()) };
     let before = u128::from_be_bytes(*id.as_bytes()).saturating_sub(1);
     let page = Page::first(1).after(GrantId::new(before.to_be_bytes()));
     let mut listing = contract.store.list(&Filter::default(), page).await?;
-    // A page may be empty and not the last.
+    // An empty page is not necessarily the last one.
     while let (true, Some(next)) = (listing.is_empty(), listing.next) {
         listing = contract.store.list(&Filter::default(), page.after(next)).await?;
     }
@@ -143,7 +144,7 @@ impl Contract {
     ) -> Result<Vec<Record>, Stop> {
         let mut page = first;
         let mut found = Vec::new();
-        // Room for what others write meanwhile, and for pages that a filter has left empty.
+        // Enough for concurrent writes, and for pages that are empty because of a filter.
         for _ in 0..written.len() * 4 + 100 {
             let listing = self.store.list(filter, page).await?;
             let (limit, length) = (page.limit as usize, listing.records.len());

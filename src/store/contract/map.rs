@@ -1,4 +1,4 @@
-//! One task alone: what is written is what is read.
+//! A single task reads what it wrote.
 
 use super::fixture::hostile_texts;
 use super::report::{Clause, Stop};
@@ -7,7 +7,7 @@ use super::{Context, Contract};
 use crate::grant::{Grant, GrantId, Subject};
 use crate::store::{BackendError, CommitError, Record, TokenStore, Write};
 
-/// How often what failed for now is tried again.
+/// How often a transient failure is retried.
 const PATIENCE: usize = 32;
 
 pub(super) async fn vacant(contract: &Contract) -> Result<(), Stop> {
@@ -107,7 +107,7 @@ impl<S: ?Sized> Context<S> {
 }
 
 impl Context<dyn TokenStore> {
-    /// Loads; what failed for now is tried again.
+    /// Loads a record, and retries transient failures.
     pub(super) async fn load(&self, id: GrantId) -> Result<Option<Record>, Stop> {
         let mut failures = 0;
         loop {
@@ -120,7 +120,7 @@ impl Context<dyn TokenStore> {
         }
     }
 
-    /// Whether the write took effect; what failed for now is tried again.
+    /// Commits a write, and retries transient failures. Returns whether it took effect.
     pub(super) async fn commit(&self, write: &Write) -> Result<bool, Stop> {
         let mut failures = 0;
         loop {
@@ -140,12 +140,12 @@ impl Context<dyn TokenStore> {
         }
     }
 
-    /// Inserts under an id that is vacant.
+    /// Inserts under a vacant id.
     pub(super) async fn insert(&self, grant: Grant) -> Result<Record, Stop> {
         self.write(Write::insert(grant, self.fixture.now)).await
     }
 
-    /// Replaces the record that is there.
+    /// Replaces the current record.
     pub(super) async fn replace(&self, record: &Record, next: Grant) -> Result<Record, Stop> {
         self.write(Write::replace(record.version(), next, self.fixture.now)).await
     }
@@ -213,12 +213,12 @@ fn may_retry(error: &BackendError) -> bool {
     !error.is_permanent() && !error.is_unknown_outcome()
 }
 
-/// The same grant in the same version.
+/// Whether two records have the same grant and version.
 pub(super) fn same(left: &Record, right: &Record) -> bool {
     left.version() == right.version() && left.grant() == right.grant()
 }
 
-/// A record for a report: digests and texts of this suite, nothing that opens anything.
+/// A record for a report: only digests and texts of this suite, and no usable secrets.
 pub(super) fn shown(record: Option<&Record>) -> String {
     match record {
         Some(record) => format!(

@@ -1,4 +1,4 @@
-//! Many tasks, one id: exactly one wins, and what it wrote is what is there.
+//! Many tasks, one id: exactly one wins, and its write is stored.
 
 use super::Contract;
 use super::map::shown;

@@ -1,5 +1,5 @@
-//! The contract of [`TokenStore`] and [`ReplayGuard`] as a suite that you run on your own store, and those of
-//! a registry and of a key store.
+//! The contract of [`TokenStore`] and [`ReplayGuard`], as a suite that you run on your own store. There are
+//! also suites for a registry and for a key store.
 //!
 //! ```
 //! use grantor::MemoryStore;
@@ -13,17 +13,17 @@
 //! assert!(violations.of(Clause::ReplaceRace).is_some());
 //! ```
 //!
-//! The store may hold other records, even those of a running server: the suite uses its own random names and
-//! leaves all others alone. Its unexpired records stay behind, and expire within an hour.
+//! The store may hold other records, even those of a running server: the suite uses its own random names, and
+//! leaves other records alone. Its unexpired records stay, and expire within an hour.
 //!
-//! What it cannot see: whether a confirmed write survives a crash, and what a store answers when its
-//! connection is lost. An uncertain outcome has to be [`BackendError::unknown_outcome`].
+//! It cannot check whether a confirmed write survives a crash, or what a store returns when its connection is
+//! lost. An uncertain outcome must be [`BackendError::unknown_outcome`].
 //!
 //! [`TokenStore`]: super::TokenStore
 //! [`ReplayGuard`]: super::ReplayGuard
 //! [`BackendError::unknown_outcome`]: super::BackendError::unknown_outcome
 
-/// Runs clauses in the order in which they are named.
+/// Runs the clauses in the given order.
 macro_rules! clauses {
     ($suite:ident, $context:ident, $($clause:ident: $run:path,)*) => {
         $($suite.check(&$context.findings, Clause::$clause, $run(&$context)).await;)*
@@ -60,7 +60,7 @@ use report::{Findings, Stop};
 pub use task::Task;
 use task::{Spawn, block_on, in_time, on_threads};
 
-/// The suite: what it runs on, and how hard it tries.
+/// The suite: the subject of the test, and how thorough it is.
 #[must_use]
 pub struct Suite<S> {
     subject: Arc<S>,
@@ -85,7 +85,7 @@ impl<S> std::fmt::Debug for Suite<S> {
     }
 }
 
-/// What the clauses work with.
+/// The context of the clauses.
 struct Context<S: ?Sized> {
     store: Arc<S>,
     fixture: Arc<Fixture>,
@@ -107,11 +107,11 @@ impl<S: ?Sized> Clone for Context<S> {
     }
 }
 
-/// What the clauses of a store work with.
+/// The context of the clauses of a store.
 type Contract = Context<dyn TokenStore>;
 
 impl<S> Suite<S> {
-    /// A suite for a store or a replay guard, with 64 tasks and 200 rounds a race.
+    /// A suite for a store or a replay guard, with 64 tasks and 200 rounds for each race.
     pub fn new(subject: S) -> Self {
         Self {
             subject: Arc::new(subject),
@@ -124,32 +124,32 @@ impl<S> Suite<S> {
         }
     }
 
-    /// How many tasks race for one win; at least two.
+    /// How many tasks compete in a race; at least two.
     pub fn tasks(mut self, tasks: usize) -> Self {
         self.tasks = tasks.max(2);
         self
     }
 
-    /// How often each race is run; at least once. A store whose condition and write are two steps passes a
-    /// single round more often than not.
+    /// How often each race is run; at least once. A store that checks and writes in two steps passes most
+    /// single rounds.
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds.max(1);
         self
     }
 
-    /// Only these clauses, to run one race for many rounds say; by default all.
+    /// Runs only these clauses, for example one race with many rounds; by default all.
     pub fn only(mut self, clauses: impl IntoIterator<Item = Clause>) -> Self {
         self.only = Some(clauses.into_iter().collect());
         self
     }
 
-    /// Draws the same names and secrets as the run of this seed. The store must not hold that run's records.
+    /// Uses the same names and secrets as the run with this seed. The store must not hold that run's records.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// How long one clause may take; two minutes. A clause that waits for longer is violated.
+    /// How long one clause may take; two minutes. A clause that takes longer counts as violated.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -192,10 +192,10 @@ impl<S> Suite<S> {
 }
 
 impl<S: TokenStore + 'static> Suite<S> {
-    /// Holds the store to every clause of [`TokenStore`].
+    /// Checks the store against every clause of [`TokenStore`].
     ///
     /// # Errors
-    /// Every clause that it broke.
+    /// Every clause that it violated.
     pub async fn run(self) -> Result<Report, Violations> {
         let contract: Contract = self.context(self.subject.clone() as Arc<dyn TokenStore>);
         clauses! {
@@ -229,20 +229,20 @@ impl<S: TokenStore + 'static> Suite<S> {
         contract.findings.close(contract.fixture.seed())
     }
 
-    /// The same as [`run`](Self::run) on this thread, for programs without an async runtime.
+    /// Like [`run`](Self::run), on this thread, for programs without an async runtime.
     ///
     /// # Errors
-    /// Every clause that it broke.
+    /// Every clause that it violated.
     pub fn run_blocking(self) -> Result<Report, Violations> {
         block_on(self.run())
     }
 }
 
 impl<S: ReplayGuard + 'static> Suite<S> {
-    /// Holds the guard to every clause of [`ReplayGuard`].
+    /// Checks the guard against every clause of [`ReplayGuard`].
     ///
     /// # Errors
-    /// Every clause that it broke.
+    /// Every clause that it violated.
     pub async fn check_replay_guard(self) -> Result<Report, Violations> {
         let guard = self.context(self.subject.clone() as Arc<dyn ReplayGuard>);
         clauses! {

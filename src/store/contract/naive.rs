@@ -1,4 +1,4 @@
-//! [`NaiveStore`]: the negative control. It looks first and writes afterwards.
+//! [`NaiveStore`]: the negative control. It checks the version first, and writes in a second step.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,8 @@ use crate::store::{CommitError, Committed, Filter, Listing, Page, Record, Replay
 /// A store with the most common mistake: `SELECT version`, a comparison, and then an `UPDATE` with only the
 /// id in its condition. It works for a single task; of two concurrent tasks, both win.
 ///
-/// The negative control of the [suite](super::Suite), which must fail it in every race. Never for tokens.
+/// It is the negative control of the [suite](super::Suite), and must fail every race. Never use it for
+/// tokens.
 #[derive(Debug, Default)]
 pub struct NaiveStore {
     rows: Mutex<BTreeMap<GrantId, Record>>,
@@ -54,7 +55,7 @@ impl TokenStore for NaiveStore {
         if !self.condition_holds(write) {
             return Err(CommitError::Conflict);
         }
-        // The way to the database and back.
+        // Stands for the round trip to a database.
         yield_now().await;
         lock(&self.rows).insert(write.id(), write.next().clone());
         Ok(write.committed())

@@ -1,4 +1,4 @@
-//! Purging: only what is over, never more than was asked for.
+//! Purging removes only expired records, and never more than the limit.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,11 +19,11 @@ pub(super) async fn purge(contract: &Contract) -> Result<(), Stop> {
         expired.push(contract.insert_at(long_ago + TimeDelta::seconds(second)).await?);
     }
     let before = long_ago + TimeDelta::hours(2);
-    // Expires at this very moment: it is not what expired before.
+    // Expires exactly at `before`, so it has not expired before that.
     let border = contract.insert_at(before - TimeDelta::hours(1)).await?;
     let live = contract.insert_at(contract.fixture.now).await?;
 
-    // A store may drop what has expired whenever it likes.
+    // A store may remove expired records at any time.
     let there = contract.count(&expired).await?;
     let border_there = contract.count(std::slice::from_ref(&border)).await?;
 
@@ -69,13 +69,13 @@ pub(super) async fn purge(contract: &Contract) -> Result<(), Stop> {
 }
 
 impl Contract {
-    /// A grant that was made then; it expires an hour later.
+    /// Inserts a grant from this time; it expires an hour later.
     async fn insert_at(&self, then: DateTime<Utc>) -> Result<Record, Stop> {
         let (grant, _) = self.fixture.offered_as(self.fixture.id(), &self.fixture.pair(), then)?;
         self.write(Write::insert(grant, then)).await
     }
 
-    /// How many of these are there.
+    /// How many of these records exist.
     async fn count(&self, records: &[Record]) -> Result<usize, Stop> {
         let mut there = 0;
         for record in records {

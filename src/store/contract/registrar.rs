@@ -12,10 +12,10 @@ use crate::store::BackendError;
 type Clients = Context<dyn Registrar>;
 
 impl<S: Registrar + 'static> Suite<S> {
-    /// Holds the registry to every clause of [`Registrar`]. Other clients may be in it.
+    /// Checks the registry against every clause of [`Registrar`]. It may contain other clients.
     ///
     /// # Errors
-    /// Every clause that it broke.
+    /// Every clause that the registry violated.
     pub async fn check_registrar(self) -> Result<Report, Violations> {
         let clients = self.context(self.subject.clone() as Arc<dyn Registrar>);
         clauses! {
@@ -44,7 +44,7 @@ async fn register(clients: &Clients) -> Result<(), Stop> {
         let right = matches!(again, Err(RegistryError::Exists));
         clients.expect(clause, right, "an id that is taken to be refused", || shown(&again));
         clients.expect_found(clause, &client.id, Some(&client)).await?;
-        // Ids differ in case, and nothing of them is a pattern.
+        // Ids are case-sensitive, and are never patterns.
         for near in [client.id.as_str().to_uppercase(), client.id.as_str().replace('c', "_")] {
             clients.expect_found(clause, &ClientId::new(near), None).await?;
         }
@@ -171,7 +171,7 @@ async fn change_race(clients: &Clients) -> Result<(), Stop> {
     Ok(())
 }
 
-/// More than any listing of this suite has pages.
+/// More pages than any listing of this suite has.
 const MOST_PAGES: usize = 10_000;
 
 impl Clients {

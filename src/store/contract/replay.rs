@@ -44,7 +44,7 @@ pub(super) async fn spaces_apart(guard: &Guard) -> Result<(), Stop> {
 pub(super) async fn first_use_race(guard: &Guard) -> Result<(), Stop> {
     for _ in 0..guard.rounds {
         let key = guard.key();
-        // Once while the key is new, and once more when its time is over.
+        // Once while the key is new, and again after it has expired.
         for later in [0, LIFETIME + 1] {
             let tasks = (0..guard.tasks).map(|_| {
                 let guard = guard.clone();
@@ -61,7 +61,7 @@ pub(super) async fn first_use_race(guard: &Guard) -> Result<(), Stop> {
     Ok(())
 }
 
-/// In seconds.
+/// How long a key is valid, in seconds.
 const LIFETIME: i64 = 300;
 
 impl Guard {
@@ -69,7 +69,7 @@ impl Guard {
         ReplayKey::new("contract", &self.fixture.text("id"))
     }
 
-    /// A use this many seconds later, of a key that counts for [`LIFETIME`].
+    /// Uses a key, valid for [`LIFETIME`], this many seconds later.
     async fn first_use(&self, key: &ReplayKey, later: i64) -> Result<bool, Stop> {
         let now: DateTime<Utc> = self.fixture.now + TimeDelta::seconds(later);
         Ok(self.store.first_use(key, now + TimeDelta::seconds(LIFETIME), now).await?)

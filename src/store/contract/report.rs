@@ -1,4 +1,4 @@
-//! What the suite found.
+//! The results of the suite.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,40 +12,40 @@ use crate::store::{BackendError, CommitError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Clause {
-    /// An id that nothing was written under is vacant.
+    /// An id without a write is vacant.
     Vacant,
-    /// What was inserted is loaded, whole.
+    /// An inserted record is loaded completely.
     Insert,
     /// An insert under an occupied id conflicts and changes nothing.
     InsertOccupied,
-    /// A replacement of the version that is there takes effect.
+    /// A replacement of the current version takes effect.
     Replace,
     /// A replacement of another version conflicts and changes nothing.
     ReplaceStale,
     /// A replacement under a vacant id conflicts and changes nothing.
     ReplaceVacant,
-    /// A grant of every stage, with every text that people choose, is loaded as it was written.
+    /// A grant of every stage, with every text that people may choose, is loaded as it was written.
     RoundTrip,
-    /// `try_load` says what `load` says.
+    /// `try_load` returns the same as `load`.
     LoadNow,
-    /// `end` ends a grant of every stage, whatever its version, and no write that was decided before takes
-    /// that back.
+    /// `end` ends a grant of every stage, whatever its version, and no write that was decided before reverts
+    /// that.
     End,
-    /// `end_all` ends each of many grants, those that have changed since included.
+    /// `end_all` ends each of many grants, including those that have changed since.
     EndAll,
-    /// A user code finds the grant that waits under it, as long as it waits, and no second one can wait under
-    /// it.
+    /// A user code finds its grant while that waits, and no second grant can wait under the same code.
     UserCode,
     /// A listing has all records that match, in the order of their ids, each once, and no other.
     List,
-    /// So has a listing in pages of any size.
+    /// The same holds for a listing in pages of any size.
     ListPages,
-    /// So has a listing while others write.
+    /// The same holds for a listing during concurrent writes.
     ListWhileWriting,
-    /// A listing by session has the grants that began in it and did not leave it, and no other; and none goes
+    /// A listing by session has exactly the grants that began in it and did not leave it. None is purged
     /// while a logout has to find it.
     Sessions,
-    /// Purging removes what expired before the given moment, at most the given number, and counts right.
+    /// Purging removes records that expired before the given time, at most the given number, and counts them
+    /// correctly.
     Purge,
     /// Of many inserts under one id, one takes effect.
     InsertRace,
@@ -55,29 +55,30 @@ pub enum Clause {
     CodeRace,
     /// Of many grants that would wait under one user code, one does.
     UserCodeRace,
-    /// Of many redemptions of one device code, one yields tokens, and of approvals and denials one sticks.
+    /// Of many redemptions of one device code, one yields tokens; of many approvals and denials, one takes
+    /// effect.
     DeviceRace,
-    /// Of many uses of one refresh token, one yields a successor, and all answers have that one.
+    /// Of many uses of one refresh token, one yields a successor, and all responses have the same successor.
     RefreshRace,
-    /// A grant that was revoked while it was refreshed is over.
+    /// A grant that was revoked during refreshes has ended.
     RevocationRace,
     /// One `end` wins over a stream of writes.
     EndRace,
-    /// A commit whose future is dropped has happened, or has not, and may be tried again.
+    /// A commit whose future is dropped has either taken effect or not, and can be retried.
     Cancellation,
-    /// The first use of a key is one, and the second is not.
+    /// Only the first use of a key counts as the first.
     FirstUse,
-    /// A key may be used again after its time.
+    /// A key may be used again after it has expired.
     ReuseAfterExpiry,
-    /// The same identifier in another space is another key.
+    /// The same identifier in another namespace is a different key.
     SpacesApart,
-    /// Of many uses of one key at a time, one is the first.
+    /// Of many concurrent uses of one key, one is the first.
     FirstUseRace,
     /// A client is found as it was registered, and its id is taken.
     Register,
-    /// A client of the expected revision is replaced as a whole, and no other.
+    /// Only a client with the expected revision is replaced, and as a whole.
     ReplaceClient,
-    /// A client that was removed is gone at once.
+    /// A removed client is no longer found.
     RemoveClient,
     /// A listing in pages has all clients, or all of an owner, in the order of their ids.
     ListClients,
@@ -85,13 +86,13 @@ pub enum Clause {
     RegisterRace,
     /// Of many changes of one revision of a client, one takes effect.
     ChangeRace,
-    /// The cell takes a write of the version that it holds, and no other.
+    /// The cell only accepts a write of the version that it holds.
     KeyCell,
     /// Of many writes of one version of the cell, one takes effect.
     KeyRace,
 }
 
-/// One way in which a clause was broken.
+/// One violation of a clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     clause: Clause,
@@ -101,13 +102,13 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Which clause.
+    /// The violated clause.
     #[must_use]
     pub fn clause(&self) -> Clause {
         self.clause
     }
 
-    /// What the contract wants.
+    /// What the contract requires.
     #[must_use]
     pub fn expected(&self) -> &str {
         &self.expected
@@ -119,7 +120,7 @@ impl Violation {
         &self.found
     }
 
-    /// How often: a race is run for many rounds.
+    /// How often it happened: a race is run for many rounds.
     #[must_use]
     pub fn times(&self) -> usize {
         self.times
@@ -133,8 +134,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Everything that a store did wrong. Its `Debug` is its `Display`, so that an `unwrap` in a test can be
-/// read.
+/// All violations of a store. `Debug` prints the same as `Display`, so that an `unwrap` in a test is
+/// readable.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violations {
     seed: u64,
@@ -142,19 +143,19 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// All of them, at least one, in the order of their clauses.
+    /// All violations, at least one, in the order of their clauses.
     #[must_use]
     pub fn all(&self) -> &[Violation] {
         &self.found
     }
 
-    /// The first one of a clause.
+    /// The first violation of a clause.
     #[must_use]
     pub fn of(&self, clause: Clause) -> Option<&Violation> {
         self.found.iter().find(|violation| violation.clause == clause)
     }
 
-    /// The clauses that were broken, each once.
+    /// The violated clauses, each once.
     #[must_use]
     pub fn clauses(&self) -> Vec<Clause> {
         let mut clauses: Vec<Clause> = self.found.iter().map(Violation::clause).collect();
@@ -178,7 +179,7 @@ impl fmt::Debug for Violations {
 
 impl std::error::Error for Violations {}
 
-/// What a store was held to, and kept.
+/// The clauses that a store was checked against and satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     seed: u64,
@@ -205,15 +206,15 @@ impl fmt::Display for Report {
     }
 }
 
-/// Why a clause could not be followed to its end.
+/// Why the check of a clause could not be completed.
 #[derive(Debug)]
 pub(super) enum Stop {
     Store(BackendError),
     Conflict,
     LostTask,
-    /// The rules refuse what the store gave back.
+    /// The rules refuse a record that the store returned.
     Refused(Reason),
-    /// The rules found that the answer was given before.
+    /// The rules repeated a response instead of issuing new tokens.
     Repeated,
     Vanished,
     Endless,
@@ -241,7 +242,7 @@ impl From<CommitError> for Stop {
     }
 }
 
-/// Collects what is found, and counts what is not.
+/// Collects the violations, and counts the checks.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Mutex<Found>);
 
@@ -256,7 +257,7 @@ impl Findings {
         self.lock().checks.insert(clause, 0);
     }
 
-    /// One check: whether the store did what is expected, and what it did if not.
+    /// Records one check: whether the store did what is expected, and otherwise what it did.
     pub(super) fn expect(&self, clause: Clause, right: bool, expected: &str, found: impl FnOnce() -> String) {
         let mut all = self.lock();
         *all.checks.entry(clause).or_default() += 1;

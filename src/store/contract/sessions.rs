@@ -1,4 +1,4 @@
-//! Sessions of the host: the grants that began in one are found by it, for a logout to end them.
+//! Sessions of the host: a logout finds the grants that began in one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -33,7 +33,7 @@ pub(super) async fn sessions(contract: &Contract) -> Result<(), Stop> {
     written.insert(plain.grant().id(), plain);
     expect_sessions(contract, &[ours, theirs], &written).await?;
 
-    // Of one session: some end, some leave it, and some do both.
+    // Of the grants of one session, some end, some leave it, and some do both.
     let records: Vec<_> =
         written.values().filter(|record| record.grant().session() == Some(ours)).cloned().collect();
     for (n, record) in records.into_iter().enumerate() {
@@ -60,7 +60,7 @@ async fn expect_sessions(contract: &Contract, sessions: &[SessionId], written: &
     Ok(())
 }
 
-/// A grant whose tokens have expired, and whose client wants to be told of the logout, is not purged.
+/// A grant with expired tokens is not purged while its client has to be notified of a logout.
 async fn keeps_what_a_logout_needs(contract: &Contract) -> Result<(), Stop> {
     let then = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days((LONG_AGO - 1970) * 365);
     let (pair, kept_until) = (contract.fixture.pair(), then + TimeDelta::hours(5));
@@ -68,7 +68,7 @@ async fn keeps_what_a_logout_needs(contract: &Contract) -> Result<(), Stop> {
         Session { id: SessionId::new(&contract.fixture.text("kept")), kept_until: Some(kept_until) };
     let grant = contract.fixture.offered_in(&pair, then, session)?.0.revoke(then);
     let id = contract.write(Write::insert(grant, then)).await?.grant().id();
-    // A store may drop what has expired whenever it likes, and this has, in our time.
+    // A store may remove expired records at any time, and by the real clock this one has expired.
     let there = contract.load(id).await?.is_some();
     contract.store.purge(kept_until, 1000).await?;
     let left = contract.load(id).await?.is_some();
@@ -80,7 +80,7 @@ async fn keeps_what_a_logout_needs(contract: &Contract) -> Result<(), Stop> {
 }
 
 impl Contract {
-    /// The record of a grant that is ended now.
+    /// Ends a grant, and returns its record.
     async fn ended(&self, tombstone: &Tombstone) -> Result<Record, Stop> {
         self.end(tombstone).await?;
         self.stored(tombstone.id()).await

@@ -1,4 +1,4 @@
-//! Tasks without a runtime: something to run them, something to start them at once, something to wait.
+//! Tasks without a runtime: runs them, starts them at the same time, and waits for them.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -48,7 +48,8 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The outputs of all tasks, which start at once; `None` of a task that was lost, by a panic say.
+/// Starts all tasks at the same time, and returns their outputs; `None` for a task that was lost, for example
+/// by a panic.
 pub(super) async fn race<T, F>(spawn: &Spawn, tasks: impl IntoIterator<Item = F>) -> Vec<Option<T>>
 where
     T: Send + 'static,
@@ -83,7 +84,7 @@ struct Inner<T> {
     at_the_end: Option<Waker>,
 }
 
-/// Counts itself out when it is dropped, wherever its task has come to.
+/// Signs off from the race when it is dropped, even if its task has not finished.
 struct Runner<T> {
     lane: usize,
     course: Arc<Course<T>>,
@@ -144,7 +145,7 @@ impl<T> Drop for Runner<T> {
     }
 }
 
-/// Lets others go first.
+/// Yields to other tasks.
 pub(super) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {

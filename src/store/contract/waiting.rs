@@ -1,4 +1,4 @@
-//! Grants that wait for their user, and the user codes that they wait under.
+//! Grants that wait for their user, and their user codes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -46,7 +46,7 @@ pub(super) async fn user_code(contract: &Contract) -> Result<(), Stop> {
     a_purge_frees_the_code(contract).await
 }
 
-/// An approved grant is the user's and no longer the client's own.
+/// Checks that an approved grant is listed under its user, and no longer under the client itself.
 async fn expect_moved(contract: &Contract, pair: &Pair, approved: &Record) -> Result<(), Stop> {
     let (id, client) = (approved.grant().id(), pair.client.id().clone());
     let written = Written::from([(id, approved.clone())]);
@@ -117,7 +117,7 @@ pub(super) async fn user_code_race(contract: &Contract) -> Result<(), Stop> {
     Ok(())
 }
 
-/// First the page, then the device.
+/// Races the answers on the page, and then the polls of the device.
 pub(super) async fn device_race(contract: &Contract) -> Result<(), Stop> {
     for _ in 0..contract.rounds {
         answers(contract).await?;
@@ -172,7 +172,7 @@ async fn polls(contract: &Contract) -> Result<(), Stop> {
 }
 
 impl Contract {
-    /// Replaces the record that is there by one under another subject or user code.
+    /// Replaces the current record by one with another subject or user code.
     async fn reindex(&self, record: &Record, next: Grant) -> Result<Record, Stop> {
         self.write(Write::reindex(record.version(), next, self.fixture.now)).await
     }
@@ -193,7 +193,7 @@ impl Contract {
         Ok(())
     }
 
-    /// Approves or denies; whether it approved, unless another task was first.
+    /// Approves or denies. Returns which of the two, unless another task was first.
     async fn answer(
         &self,
         approves: bool,

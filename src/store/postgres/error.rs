@@ -25,11 +25,11 @@ pub(super) mod code {
     pub(in super::super) const DUPLICATE_TABLE: &str = "42P07";
     pub(in super::super) const DISK_FULL: &str = "53100";
 
-    /// It has no connection left, shuts down, has crashed, or starts up: soon it will answer.
+    /// The server has no connection left, is shutting down, has crashed, or is starting: it will answer soon.
     pub(in super::super) const AWAY: [&str; 4] = ["53300", "57P01", "57P02", "57P03"];
 }
 
-/// The code; `None` where it was not the server that spoke.
+/// The code; `None` if the error is not from the server.
 pub(super) fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
@@ -41,8 +41,8 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     }
 }
 
-/// An error that ends the statement ends its transaction, so nothing happened. One that ends the connection
-/// may have come after the commit, and so may silence.
+/// An error that ends the statement ends its transaction, so nothing happened. An error that ends the
+/// connection may have come after the commit, and so may a lack of reply.
 pub(super) fn write_error(error: sqlx::Error) -> CommitError {
     CommitError::Store(match code_of(&error).as_deref() {
         Some(code::UNIQUE_VIOLATION) => return CommitError::Conflict,
@@ -59,8 +59,8 @@ pub(super) fn try_again(error: &sqlx::Error) -> bool {
     matches!(code_of(error).as_deref(), Some(code::SERIALIZATION | code::DEADLOCK))
 }
 
-/// After a fail-over: a server that only reads now, or one that does not know what was prepared on its
-/// predecessor.
+/// Whether the error is due to a fail-over: the server is now read-only, or does not know a statement that
+/// was prepared on its predecessor.
 pub(super) fn must_reconnect(error: &sqlx::Error) -> bool {
     match code_of(error).as_deref() {
         None | Some(code::READ_ONLY | code::NO_SUCH_STATEMENT | code::FEATURE_NOT_SUPPORTED) => true,
@@ -73,7 +73,7 @@ fn ends_connection(error: &sqlx::Error) -> bool {
     error.is_none_or(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
-/// Class 42 is a missing table or a missing right, 22 a text that cannot be kept, 54 one that is too long; a
+/// Class 42 is a missing table or permission, 22 a text that cannot be stored, and 54 one that is too long. A
 /// column that cannot be read was written by another program.
 fn no_retry_helps(error: &sqlx::Error) -> bool {
     match error {

@@ -1,4 +1,4 @@
-//! [`PostgresStore`]: a database server, for as many nodes as you like.
+//! [`PostgresStore`]: a database server, for any number of nodes.
 
 mod error;
 mod open;
@@ -19,16 +19,16 @@ use error::{read_error, write_error};
 pub use open::PostgresOptions;
 use statement::{Answer, Kind, Statement};
 
-/// Everything in a PostgreSQL database, or in one that speaks its protocol.
+/// Everything in a PostgreSQL database, or in one with the same protocol.
 ///
 /// READ COMMITTED, the default of the server, is enough, because every change is one conditional statement.
-/// What a distributed database refuses with a serialization failure is tried again. What was confirmed is as
-/// durable as the server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a
-/// fail-over may forget it.
+/// A statement that a distributed database refuses with a serialization failure is retried. A confirmed write
+/// is as durable as the server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a
+/// fail-over may lose writes.
 ///
-/// When the server was away, the next call connects again; nothing has to be restarted. PostgreSQL keeps no
-/// text with a NUL character, and indexes none of more than 2600 bytes: such a subject is refused. It needs a
-/// tokio runtime.
+/// After an outage of the server, the next call connects again; nothing has to be restarted. PostgreSQL
+/// cannot store a text with a NUL character, or index one of more than 2600 bytes: such a subject is refused.
+/// It needs a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,8 +44,8 @@ pub type PostgresStore = SqlStore<PostgresEngine>;
 
 impl PostgresStore {
     /// Connects, and creates the tables if they are missing. The address is
-    /// `postgres://user:password@host:port/database?sslmode=verify-full`; without `sslmode`, TLS is used
-    /// where the server has it, and its certificate is not checked.
+    /// `postgres://user:password@host:port/database?sslmode=verify-full`; without `sslmode`, TLS is used if
+    /// the server supports it, and its certificate is not checked.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
@@ -53,15 +53,15 @@ impl PostgresStore {
         PostgresOptions::new(url).connect().await
     }
 
-    /// Waits for the calls that have begun, and closes the connections. Later calls fail, those of clones and
-    /// other spaces of this store too. Nothing is lost without it.
+    /// Waits for the calls that have begun, and closes the connections. Later calls fail, including those of
+    /// clones and of other spaces of this store. Nothing is lost without it.
     pub async fn close(&self) {
         self.engine.pool.close().await;
     }
 
-    /// The statements that make the tables: the first for an empty database, each further one from a version
-    /// of the tables to the next. Each notes its version in the table `grantor_schema`. For those who apply
-    /// them by hand; see [`without_migration`](PostgresOptions::without_migration).
+    /// The statements that create the tables: the first one for an empty database, and each further one
+    /// migrates to the next version. Each records its version in the table `grantor_schema`. Use them to
+    /// migrate by hand; see [`without_migration`](PostgresOptions::without_migration).
     #[must_use]
     pub const fn schema() -> &'static [&'static str] {
         schema::MIGRATIONS
@@ -72,9 +72,9 @@ impl PostgresStore {
 #[derive(Debug)]
 pub struct PostgresEngine {
     pool: PgPool,
-    /// The longest that a statement may take with all its tries, once it has a connection.
+    /// The time limit of a statement with all its retries, once it has a connection.
     timeout: Duration,
-    /// What begins a transaction, where a statement may not go without one.
+    /// The statement that begins a transaction, if each statement needs its own.
     begin: Option<Arc<str>>,
 }
 
@@ -82,7 +82,7 @@ pub struct PostgresEngine {
 impl Engine for PostgresEngine {
     type Row = PgRow;
 
-    /// Sweepers of several nodes step around each other's rows.
+    /// Skips locked rows, so that the sweeps of several nodes do not wait for each other.
     const PURGE_GRANTS: &'static str = "WITH gone AS MATERIALIZED (SELECT id FROM grantor_grants \
          WHERE space = $1 AND expires < $2 LIMIT $3 FOR UPDATE SKIP LOCKED) \
          DELETE FROM grantor_grants USING gone WHERE grantor_grants.space = $1 AND grantor_grants.id = gone.id";
@@ -113,7 +113,7 @@ impl Engine for PostgresEngine {
         }
     }
 
-    /// By one statement, so that they have one outcome.
+    /// Uses a single statement, so all grants have the same outcome.
     async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>> {
         let outcome = self.end_together(rows).await;
         let each = |_: &Ending<'_>| match &outcome {
@@ -124,8 +124,8 @@ impl Engine for PostgresEngine {
     }
 }
 
-/// In the order of the ids, so that two of them at a time seldom wait for each other; if they do, one is
-/// tried again.
+/// Locks in the order of the ids, so that two of these statements seldom deadlock; if they do, one is
+/// retried.
 const END_ALL: &str = "UPDATE grantor_grants SET version = grantor_grants.version + 1, body = next.body, expires = next.expires, \
      subject = next.subject, user_code = NULL \
      FROM (SELECT * FROM unnest($2::bytea[], $3::text[], $4::bigint[], $5::text[]) \

@@ -1,4 +1,4 @@
-//! How a database is connected to.
+//! Connects to a database.
 
 use std::time::Duration;
 
@@ -35,37 +35,39 @@ impl PostgresOptions {
         }
     }
 
-    /// How many connections there are at most; 16. All nodes together need fewer than the server's
+    /// The maximum number of connections; 16. All nodes together must stay below the server's
     /// `max_connections`.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections.max(1);
         self
     }
 
-    /// How long a call waits for a connection; 1 s. Nothing has happened then. Together with
+    /// How long a call waits for a connection; 1 s. If it gets none, nothing has happened. Together with
     /// [`statement_timeout`](Self::statement_timeout) it should be less than
-    /// [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is known.
+    /// [`store_deadline`](crate::Policy::store_deadline), or requests are answered before the outcome is
+    /// known.
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
         self
     }
 
-    /// How long the server runs a statement before it gives up; 1.5 s. The connection is closed if it does
-    /// not say so a quarter of a second later.
+    /// How long the server may run a statement; 1.5 s. If it does not report the timeout within another
+    /// quarter of a second, the connection is closed.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
-    /// For PgBouncer, or another pooler, in the mode `transaction`, where each transaction may have another
-    /// connection to the server; off. Then no statement has a name and no option is sent at the start; a call
-    /// is a transaction that sets its own time limit, which takes four round trips in place of one.
+    /// For PgBouncer or another pooler in the mode `transaction`, in which each transaction may use a
+    /// different server connection; off. No statement is then prepared by name, and no option is sent at
+    /// startup. Each call is a transaction that sets its own time limit, which takes four round trips instead
+    /// of one.
     pub fn transaction_pooling(mut self, on: bool) -> Self {
         self.transaction_pooling = on;
         self
     }
 
-    /// Never creates or changes a table: the tables have to be there, of exactly this version, made by the
+    /// Never creates or changes a table. The tables must exist, of exactly this version, created by the
     /// statements of [`PostgresStore::schema`].
     pub fn without_migration(mut self) -> Self {
         self.migrates = false;
@@ -79,7 +81,7 @@ impl PostgresOptions {
     pub async fn connect(self) -> Result<PostgresStore, OpenError> {
         let options = self.connect_options()?;
         let place = place(&options);
-        // One connection without the pool, which would go on trying where no server listens.
+        // The first connection is made without the pool, which would keep trying if no server listens.
         let first =
             tokio::time::timeout(STARTING, prepare(&self.for_migration(&options), self.migrates)).await;
         let found = match first {
@@ -118,12 +120,12 @@ impl PostgresOptions {
     fn connect_options(&self) -> Result<PgConnectOptions, OpenError> {
         let known = ["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme));
         let wrong = || OpenError::Address("give postgres://user:password@host:port/database".to_owned());
-        // What is wrong with it is not said: its parts are a password.
+        // The error does not say what is wrong, because it could quote the password.
         let options: PgConnectOptions = self.url.parse().ok().filter(|_| known).ok_or_else(wrong)?;
         let timeout = format!("{}ms", self.statement_timeout.as_millis());
         let options = match self.transaction_pooling {
-            // A pooler refuses what it cannot say to the server for each client, and no number here has a
-            // fraction.
+            // A pooler refuses startup options that it cannot set for each client; this one is not needed,
+            // because no column has fractions.
             true => options.extra_float_digits(None),
             false => options.options([("statement_timeout", timeout)]),
         };
@@ -154,16 +156,16 @@ impl std::fmt::Debug for PostgresOptions {
     }
 }
 
-/// A connection that was used so recently is not asked whether it is still there.
+/// A connection that was used within this time is not tested before use.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// The answer that a statement was given up needs some time to arrive.
+/// The time for the server's timeout error to arrive.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// A migration waits for those of other nodes.
+/// The time limit of a migration, which may have to wait for those of other nodes.
 const STARTING: Duration = Duration::from_secs(30);
 
-/// For people: no password.
+/// The address for error messages, without the password.
 fn place(options: &PgConnectOptions) -> String {
     let host =
         options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
@@ -202,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// What a connection to a server comes to that answers the first message with this code.
+    /// Connects to a server that answers the first message with this error code.
     async fn refused_with(code: &str) -> OpenError {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

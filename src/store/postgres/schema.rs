@@ -8,15 +8,16 @@ use super::error::{code, code_of};
 /// The version that the tables have after the last of [`MIGRATIONS`].
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Number `n` leads from version `n` to the next, and says so in `grantor_schema`. One that was released is
-/// never changed. Each statement may be repeated: where definitions are no part of a transaction, the first
-/// attempt may have left a half of them.
+/// Number `n` migrates from version `n` to the next, and records that in `grantor_schema`. A released
+/// migration is never changed. Each statement can be repeated: if definitions are not transactional, a failed
+/// attempt may have applied only some of them.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
-/// Any number that no other program is likely to lock.
+/// An arbitrary number that other programs are unlikely to lock.
 const LOCK: i64 = 0x6772_616e_746f_7201;
 
-/// Brings the tables to [`VERSION`]; the version that it found. A later one is left as it is.
+/// Migrates the tables to [`VERSION`], and returns the version that it found. A later version is left as it
+/// is.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {
@@ -33,9 +34,10 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<i64, sqlx::
     version(connection).await
 }
 
-/// 0 where there are no tables yet. It needs no right but to read, for tables that another user has made.
+/// The version of the tables; 0 if there are none. Needs only read permission, because another user may own
+/// the tables.
 pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    // In one message, which a pooler cannot tear apart.
+    // Sent as a single message, which a pooler cannot split over two connections.
     let found = sqlx::raw_sql("SELECT max(version) FROM grantor_schema").fetch_one(connection).await;
     match found {
         Ok(row) => Ok(row.try_get::<Option<i64>, _>(0)?.unwrap_or_default()),
@@ -44,8 +46,8 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
     }
 }
 
-/// All or nothing, one process at a time. The lock is a courtesy: a database whose locks do nothing lets the
-/// second one fail.
+/// Applies the migrations in one transaction, one process at a time. The lock is not essential: in a database
+/// without advisory locks, the second process fails.
 async fn apply(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).persistent(false);

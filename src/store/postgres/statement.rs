@@ -1,4 +1,4 @@
-//! One statement on one connection, to its end.
+//! Runs one statement on one connection to its end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,16 +14,17 @@ use tokio::runtime::Handle;
 use super::error::{must_reconnect, try_again};
 use crate::base::system::Delay;
 
-/// A statement that is a transaction of its own.
+/// A statement that is its own transaction.
 pub(super) struct Statement {
     pub(super) kind: Kind,
     pub(super) text: &'static str,
     pub(super) arguments: PgArguments,
-    /// What begins its transaction, where a pooler may take the connection away between two messages.
+    /// The statement that begins its transaction, if a pooler could switch the connection between two
+    /// messages.
     pub(super) begin: Option<Arc<str>>,
 }
 
-/// What is wanted of its answer.
+/// The expected result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Rows,
@@ -33,7 +34,7 @@ pub(super) enum Kind {
 pub(super) enum Answer {
     Done(Done),
     Failed(sqlx::Error),
-    /// There was none; it may still happen.
+    /// There was no reply in time; the statement may still take effect.
     TooLate,
 }
 
@@ -44,8 +45,8 @@ pub(super) struct Done {
 }
 
 impl Statement {
-    /// Runs to its end even if the future is dropped: no connection is left in the middle of an answer, and
-    /// each one returns to the pool.
+    /// Runs to its end even if the future is dropped, so that no connection is left in the middle of a reply,
+    /// and each one returns to the pool.
     pub(super) async fn run(self, connection: PoolConnection<Postgres>, timeout: Duration) -> Answer {
         ToItsEnd::of(self.answer(connection, timeout)).await
     }
@@ -64,8 +65,7 @@ impl Statement {
         answer
     }
 
-    /// A serialization failure or a deadlock says that nothing happened, so the same statement is tried
-    /// again.
+    /// After a serialization failure or a deadlock nothing has happened, so the statement is retried.
     async fn tries(&self, connection: &mut PgConnection) -> Result<Done, sqlx::Error> {
         const TRIES: u32 = 10;
         for failures in 0..TRIES {
@@ -86,8 +86,8 @@ impl Statement {
         }
     }
 
-    /// Waits for the end of the statement's own transaction, if it has one: the count of rows comes before
-    /// the commit.
+    /// Waits for the end of the statement's own transaction, if there is one, because the row count arrives
+    /// before the commit.
     async fn done(&self, connection: &mut PgConnection) -> Result<Done, sqlx::Error> {
         let query = sqlx::query_with(self.text, self.arguments.clone()).persistent(self.begin.is_none());
         match self.kind {

@@ -1,10 +1,10 @@
-//! Reading what the server answers.
+//! Reads the replies of the server.
 
 use redis::Value;
 
 use crate::store::BackendError;
 
-/// An answer that is a text.
+/// A reply that is a text.
 pub(super) fn text(answer: &Value) -> Result<&str, BackendError> {
     match answer {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| unexpected(answer)),
@@ -13,12 +13,12 @@ pub(super) fn text(answer: &Value) -> Result<&str, BackendError> {
     }
 }
 
-/// An answer that is a list of bytes.
+/// A reply that is a list of byte strings.
 pub(super) fn list(answer: Value) -> Result<Vec<Vec<u8>>, BackendError> {
     redis::from_redis_value(answer).map_err(|_| BackendError::permanent("an index is damaged"))
 }
 
-/// The part before the first line break of a record, its version, and the part after it, the body.
+/// The version of a record, from the line before the first line break, and its body, which follows.
 pub(super) fn record(answer: &Value) -> Result<(u64, &str), BackendError> {
     let parts = text(answer)?.split_once('\n').and_then(|(head, body)| {
         let (version, _) = head.split_once(' ')?;
@@ -27,7 +27,7 @@ pub(super) fn record(answer: &Value) -> Result<(u64, &str), BackendError> {
     parts.ok_or_else(|| BackendError::permanent("a record does not begin with its version"))
 }
 
-/// An answer of another type than the call has.
+/// The error for a reply of an unexpected type.
 pub(super) fn unexpected(answer: &Value) -> BackendError {
     let found = match answer {
         Value::Nil => "nothing",

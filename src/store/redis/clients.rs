@@ -1,5 +1,5 @@
-//! [`ClientRegistry`] and [`Registrar`] on Redis. A client and its entries in the indexes are in one slot, so
-//! that they change in one step; sixteen slots share the clients among a cluster's nodes.
+//! [`ClientRegistry`] and [`Registrar`] on Redis. A client and its index entries are in the same hash slot,
+//! so that they change in one step; sixteen slots spread the clients over the nodes of a cluster.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::store::BackendError;
 
 const PARTS: u8 = 16;
 
-/// The most clients on a page, however many are asked for.
+/// The maximum number of clients on a page, even if more are requested.
 const LONGEST_PAGE: u32 = 1000;
 
 #[async_trait]
@@ -57,7 +57,8 @@ impl Registrar for RedisStore {
         let mut ids = try_join_all(parts).await?.concat();
         ids.sort_unstable();
         ids.truncate(limit + 1);
-        // One that was removed meanwhile is no longer on the page, and no reason for it to be the last.
+        // A client that was removed in the meantime is missing from the page, which is nevertheless not the
+        // last one.
         let more = ids.len() > limit;
         let last = ids.get(limit - 1).filter(|_| more).cloned();
         ids.truncate(limit);
@@ -74,7 +75,7 @@ impl Registrar for RedisStore {
 }
 
 impl RedisStore {
-    /// Writes a client over the one of this revision; if it is empty, there must be none.
+    /// Replaces the client with this revision; with an empty revision, the id must be vacant.
     async fn set(&self, client: &Client, expect: &str) -> Result<(), RegistryError> {
         let (id, part) = (client.id(), part_of(client.id()));
         let owner = client.owner().map(|owner| self.names.clients_of(part, owner));
@@ -86,7 +87,7 @@ impl RedisStore {
         outcome(&self.server.write(Call::script(&SET_CLIENT, &keys, &arguments)).await?)
     }
 
-    /// The first ids of a part behind the page's.
+    /// The first ids of a part after the page's start.
     async fn ids(&self, part: u8, page: &ClientPage, limit: usize) -> Result<Vec<ClientId>, BackendError> {
         let index = match &page.owner {
             Some(owner) => self.names.clients_of(part, owner),
@@ -104,7 +105,7 @@ fn part_of(id: &ClientId) -> u8 {
     Digest::of("grantor:redis:v1", id.as_str().as_bytes()).expose()[0] % PARTS
 }
 
-/// What a script says of a change.
+/// The outcome of a change, from the reply of the script.
 fn outcome(answer: &Value) -> Result<(), RegistryError> {
     match text(answer)? {
         "done" => Ok(()),

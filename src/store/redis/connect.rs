@@ -1,4 +1,4 @@
-//! The way to a [`RedisStore`]: connects by the options, and checks what it meets.
+//! Connects a [`RedisStore`] by its options, and checks the server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ use super::options::RedisOptions;
 use super::server::Server;
 use super::setup::{self, RedisOpenError};
 
-/// Writes that wait for replicas take turns on this number of connections: each blocks its connection
-/// meanwhile.
+/// The number of connections for writes that wait for replicas: each such write blocks its connection.
 const WAITING_LINKS: usize = 4;
 
 impl RedisOptions {
@@ -50,8 +49,8 @@ impl RedisOptions {
         if nodes.is_empty() {
             return Err(RedisOpenError::Url("it names no node".to_owned()));
         }
-        // It would send a write again whose answer was lost, and take its own success for a conflict. What
-        // may be sent again is decided in `server.rs`.
+        // No retries here: the client would resend a write whose reply was lost, and take its own success for
+        // a conflict. `server.rs` decides what may be sent again.
         let client = ClusterClient::builder(nodes.clone())
             .retries(0)
             .connection_timeout(self.response_timeout)
@@ -94,7 +93,7 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// The nodes of a `redis-cluster` URL, each with a URL of its own.
+/// The URLs of the nodes in a `redis-cluster` URL.
 fn cluster_nodes(url: &str) -> Option<Vec<String>> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = match scheme {
@@ -110,17 +109,17 @@ fn cluster_nodes(url: &str) -> Option<Vec<String>> {
     Some(nodes.map(|node| format!("{scheme}://{user}{node}")).collect())
 }
 
-/// A small command is not to wait for a larger packet.
+/// No Nagle delay: a small command must not wait for a larger packet.
 fn tcp() -> TcpSettings {
     TcpSettings::default().set_nodelay(true)
 }
 
-/// The client's words name no part of the URL, which may hold a password.
+/// The error text of the client contains no part of the URL, which may include a password.
 fn url_error(error: redis::RedisError) -> RedisOpenError {
     RedisOpenError::Url(error.to_string())
 }
 
-/// TLS takes what the process has chosen already; if it has not, it is this.
+/// Sets the cryptographic provider of rustls, unless the process has already chosen one.
 fn choose_cryptography() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }

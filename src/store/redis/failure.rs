@@ -1,27 +1,27 @@
-//! What a failed call means: whether it was done, and whether another try may help.
+//! What a failed call means: whether it took effect, and whether a retry may help.
 
 use redis::{RedisError, ServerError, ServerErrorKind};
 
 use crate::store::BackendError;
 
-/// Why a call has no answer. The texts say nothing of keys or values.
+/// Why a call failed. The texts contain no keys or values.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It was not done, and may be later.
+    /// It did not take effect, and a retry may help.
     NotDone(String),
-    /// It was not done, and will not be.
+    /// It did not take effect, and no retry will help.
     Refused(String),
-    /// It may have been done.
+    /// It may have taken effect.
     Lost(String),
-    /// It was not done, for the server has not seen the script.
+    /// It did not take effect, because the server does not know the script yet.
     UnknownScript,
-    /// It was not done, for the store is closed.
+    /// It did not take effect, because the store is closed.
     Closed,
 }
 
 impl Failure {
     pub(super) fn of(error: &RedisError) -> Self {
-        // Of a pipeline, the first command is the call; what follows only waits for its replicas.
+        // The first command of a pipeline is the call; the next one only waits for the replicas.
         match error.clone().into_server_errors() {
             Some(errors) => match errors.iter().find(|(at, _)| *at == 0) {
                 Some((_, error)) => Self::answered(error),
@@ -31,8 +31,8 @@ impl Failure {
         }
     }
 
-    /// An answer that is an error. Every script ends with its one write that counts, and a server that
-    /// refuses a command has not begun with it, so nothing was done.
+    /// An error reply. The decisive write is the last command of every script, and a refused command has not
+    /// begun, so nothing took effect.
     fn answered(error: &ServerError) -> Self {
         match error.kind() {
             Some(ServerErrorKind::NoScript) => Self::UnknownScript,
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// The store's error for something that was only read: nothing happened, whatever became of it.
+    /// The error of a read, which changed nothing in any case.
     pub(super) fn of_read(self) -> BackendError {
         match self {
             Self::NotDone(text) | Self::Lost(text) => BackendError::transient(text),
@@ -64,8 +64,7 @@ impl Failure {
         }
     }
 
-    /// The store's error for something that was written; `lost` says that an earlier attempt may have been
-    /// done.
+    /// The error of a write; `lost` says that an earlier attempt may have taken effect.
     pub(super) fn of_write(self, lost: bool) -> BackendError {
         match self {
             Self::Lost(text) => BackendError::unknown_outcome(text),
@@ -76,7 +75,8 @@ impl Failure {
     }
 }
 
-/// The server's words. To an unknown command it repeats arguments, which must not be shown.
+/// The error text of the server, without arguments, which must not be shown: it repeats them for an unknown
+/// command.
 fn text(error: &ServerError) -> String {
     let details = error.details().unwrap_or_default();
     let details = details.split(", with args").next().unwrap_or_default();

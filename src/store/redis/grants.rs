@@ -17,10 +17,10 @@ use crate::store::{
 };
 use crate::store::{Tombstone, UserCodeDigest, Write};
 
-/// The most records on a page, however many are asked for.
+/// The maximum number of records on a page, even if more are requested.
 const LONGEST_PAGE: u32 = 1000;
 
-/// How many slices of an index a page is searched in; then the caller has to ask again.
+/// How many slices of an index are searched for one page; after that, the caller has to continue.
 const SLICES: usize = 8;
 
 /// How many grants are purged at a time.
@@ -43,7 +43,7 @@ impl TokenStore for RedisStore {
             true => self.put_with_indexes(write).await?,
             false => self.put_beside_indexes(write).await?,
         };
-        // If nothing purges, each insert does a little of it.
+        // If no one calls `purge`, each insert purges a little.
         let before = index::overdue(write.at());
         join_all(replaced.overdue.iter().map(|due| self.look(due, before))).await;
         if write.next().index().user_code.is_none() {
@@ -57,7 +57,7 @@ impl TokenStore for RedisStore {
         let due = Due::of(tombstone.id(), index);
         let code = match self.server.is_single {
             true => self.put_end(tombstone, &due).await?,
-            // The time of the purge is a mere hint, and the record expires anyway.
+            // A failure here is ignored: the due time is only a hint, and the record expires anyway.
             false => {
                 let looked = index::look_at(&self.server, &self.names, &due, index.expires);
                 join(looked, self.put_end(tombstone, &due)).await.1?
@@ -82,7 +82,7 @@ impl TokenStore for RedisStore {
         }
         let id = text(&answer)?.parse().map_err(BackendError::permanent)?;
         let record = self.load(id).await?;
-        // A claim may outlive the grant's need of it.
+        // The claim of a user code may remain although the grant no longer waits.
         Ok(record.filter(|record| record.index().user_code.as_ref() == Some(code)))
     }
 
@@ -131,7 +131,8 @@ impl TokenStore for RedisStore {
 }
 
 impl RedisStore {
-    /// A grant of an index, if the filter wants it. One whose body cannot be read is whose the index says.
+    /// A grant that an index names, if the filter matches it. If its body cannot be read, its owner is the
+    /// one of the index.
     async fn listed(
         &self,
         id: GrantId,
@@ -160,8 +161,8 @@ impl RedisStore {
         Ok(is_wanted.then(|| Err(Damaged::new(id, client, subject, expires, why))))
     }
 
-    /// The write of an end; the user code of the record that was there. What is sent again ends what has
-    /// ended.
+    /// Writes the end of a grant, and returns the user code of the old record. A repeated call ends it again,
+    /// which changes nothing.
     async fn put_end(&self, tombstone: &Tombstone, due: &Due) -> Result<String, BackendError> {
         let (expires, at) = (tombstone.index().expires, tombstone.at());
         let rest = format!(" {} \n{}", expires.timestamp_millis(), tombstone.body());
@@ -180,7 +181,7 @@ impl RedisStore {
         }
     }
 
-    /// On a single server, all in one step.
+    /// On a single server: the record and its indexes in one step.
     async fn put_with_indexes(&self, write: &Write) -> Result<Replaced, CommitError> {
         if !write.reindexes() {
             return self.put(write, &[], &[]).await;
@@ -189,19 +190,19 @@ impl RedisStore {
         self.put(write, &entry.keys(&self.names), &[&entry.look[..], &entry.enter].concat()).await
     }
 
-    /// In a cluster, the indexes by calls of their own.
+    /// In a cluster: the record, and the indexes by separate calls.
     async fn put_beside_indexes(&self, write: &Write) -> Result<Replaced, CommitError> {
         let entered = async || Entry::of(write).enter_apart(&self.server, &self.names).await;
         match (write.expect(), write.reindexes()) {
-            // Nothing was issued under a new id, and nothing is until both are confirmed: they may go side by
-            // side.
+            // Under a new id nothing was issued yet, and nothing is until both are confirmed, so both may run
+            // concurrently.
             (None, _) => {
                 let (entered, put) = join(entered(), self.put(write, &[], &[])).await;
                 let replaced = put?;
                 let overdue = entered.map_err(|error| BackendError::unknown_outcome(error.to_string()))?;
                 Ok(Replaced { overdue, ..replaced })
             }
-            // The grant is there already: once it has changed, the indexes have to know.
+            // The grant exists already, so the indexes have to be up to date before it changes.
             (Some(_), true) => {
                 entered().await.map_err(not_written)?;
                 self.put(write, &[], &[]).await
@@ -210,7 +211,8 @@ impl RedisStore {
         }
     }
 
-    /// The conditional write. With it go the keys of the due times and of indexes, and what is entered there.
+    /// The conditional write. `more` are the keys of the due times and the indexes, and `entry` is what to
+    /// enter there.
     async fn put(&self, write: &Write, more: &[String], entry: &[Vec<u8>]) -> Result<Replaced, CommitError> {
         let (record, at) = (write.next(), write.at());
         let index = record.index();
@@ -229,7 +231,7 @@ impl RedisStore {
         }
     }
 
-    /// Before a grant with a user code is written, so that no two have the same.
+    /// Claims the user code before its grant is written, so that no two grants have the same one.
     async fn claim_user_code(&self, write: &Write) -> Result<(), CommitError> {
         let index = write.next().index();
         let Some(code) = index.user_code.filter(|_| write.reindexes()) else { return Ok(()) };
@@ -243,7 +245,8 @@ impl RedisStore {
         }
     }
 
-    /// After its grant went on without it, or went. What fails here expires by itself.
+    /// Releases the user code after its grant has given it up or was removed. If this fails, the claim
+    /// expires by itself.
     async fn release_user_code(&self, id: GrantId, code: &str) {
         if code.is_empty() {
             return;
@@ -252,7 +255,7 @@ impl RedisStore {
         let _ = self.server.settle(Call::script(&RELEASE, &[&key], &[id.as_bytes()])).await;
     }
 
-    /// What a purge does with a grant that was due; whether it went.
+    /// Purges a grant that is due, if it has expired; returns whether it was removed.
     async fn look(&self, due: &Due, before: DateTime<Utc>) -> Result<bool, BackendError> {
         let is_single = self.server.is_single;
         let mut keys = vec![self.names.grant(due.id)];
@@ -282,18 +285,18 @@ impl RedisStore {
     }
 }
 
-/// What of a body says whose it is, where the rest of it cannot be read.
+/// The owner in a body of which the rest cannot be read.
 #[derive(Deserialize)]
 struct Owner {
     client: ClientId,
     subject: Subject,
 }
 
-/// What a conditional write found.
+/// The result of a conditional write.
 struct Replaced {
-    /// Of the record that was there; empty if it had none.
+    /// The user code of the old record; empty if it had none.
     user_code: String,
-    /// Some grants at which a purge should have looked long ago.
+    /// Some grants that are overdue for a purge.
     overdue: Vec<Due>,
 }
 
@@ -306,7 +309,8 @@ impl Replaced {
     }
 }
 
-/// The error of a step before the record's own write: whatever became of the step, the record is as it was.
+/// The error of a step before the write of the record. Even if the outcome of the step is unknown, the record
+/// is unchanged.
 fn not_written(error: BackendError) -> BackendError {
     match error.is_unknown_outcome() {
         true => BackendError::transient(error.to_string()),

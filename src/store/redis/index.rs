@@ -1,9 +1,10 @@
-//! The indexes: which grants there are of a subject, of a client, and at all, in the order of their ids.
+//! The indexes: the grants of a subject, of a client, of a session, and all grants, in the order of their
+//! ids.
 //!
 //! On a single server a grant and its indexes change in one step. In a cluster an index is in another slot
-//! than its grants, so no step covers both. What makes that safe: a grant is in its indexes *before* its
-//! write is confirmed, and leaves them only when it is gone or the entry's own end has passed. An entry
-//! without a grant is skipped.
+//! than its grants, so no step covers both. This is safe because a grant is in its indexes *before* its write
+//! is confirmed, and leaves them only when it is removed or the entry itself has expired. An entry without a
+//! grant is skipped.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -18,14 +19,14 @@ use crate::client::ClientId;
 use crate::grant::{GrantId, SessionId, Subject};
 use crate::store::{self as columns, BackendError, Filter, Write};
 
-/// The number of parts of the index of a client or of all grants, by the first four bits of an id: it may be
-/// large, and is to be spread over a cluster.
+/// The number of parts of the index of a client or of all grants, by the first four bits of an id: such an
+/// index can be large, and is spread over the nodes of a cluster.
 const PARTS: u8 = 16;
 
-/// A look that is overdue for this long means that nothing purges.
+/// If a grant is overdue for a purge by this much, no one calls `purge`.
 const OVERDUE: TimeDelta = TimeDelta::days(1);
 
-/// The grants of one user, client or session, those that a client has for itself included, or all grants.
+/// The index of one user, client (including the client's own grants) or session, or of all grants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Index {
     Owned { kind: char, tag: [u8; 16] },
@@ -36,7 +37,7 @@ impl Index {
     pub(super) fn of_subject(subject: &Subject) -> Self {
         match subject {
             Subject::User(user) => Self::Owned { kind: USER, tag: tag(user) },
-            // A grant is nearly always its subject's own then: one entry for both.
+            // Such a grant is nearly always the client's own, so one entry serves for both.
             Subject::Client(client) => Self::of_client(client),
         }
     }
@@ -49,7 +50,7 @@ impl Index {
         Self::Owned { kind: SESSION, tag: *session.as_bytes() }
     }
 
-    /// One that has all grants of the filter.
+    /// An index that contains all grants that match the filter.
     pub(super) fn of_filter(filter: &Filter) -> Self {
         match (filter.session, &filter.subject, &filter.client) {
             (Some(session), _, _) => Self::of_session(session),
@@ -86,13 +87,13 @@ fn part_of(id: GrantId) -> u8 {
     id.as_bytes()[0] >> 4
 }
 
-/// Names an index without the identifier, which may be long and somebody's address. Were two alike, a listing
-/// would still have the right grants only.
+/// A digest names the index, because the identifier may be long, and personal data. If two digests were
+/// equal, a listing would still have only the right grants.
 fn tag(owner: &str) -> [u8; 16] {
     Digest::of("grantor:redis:v1", owner.as_bytes()).fingerprint().0
 }
 
-/// A grant that a purge has to look at, and the indexes that it is in.
+/// A grant that a purge has to check, and the indexes that it is in.
 pub(super) struct Due {
     pub(super) id: GrantId,
     subject: Index,
@@ -108,7 +109,8 @@ impl Due {
         Self { id, subject, client, session: index.session.map(Index::of_session) }
     }
 
-    /// What `look` wants: the time of the look, the member, and the time before which looks are overdue.
+    /// The arguments of the script for a due time: the due time, the member, and the time before which due
+    /// times are overdue.
     pub(super) fn look(&self, expires: DateTime<Utc>, at: DateTime<Utc>) -> [Vec<u8>; 3] {
         [millis(expires), self.member(), millis(overdue(at))]
     }
@@ -140,31 +142,31 @@ impl Due {
         Some(Self { id: GrantId::new(*id), subject: owner(subject)?, client: owner(client)?, session })
     }
 
-    /// All keys that are not of all grants: one if the client acts for itself.
+    /// The keys of the indexes by owner; only one if the client acts for itself.
     fn keys(&self, names: &Names) -> impl Iterator<Item = String> {
         let other = (self.subject != self.client).then_some(self.subject);
         let indexes = [Some(self.client), other, self.session];
         indexes.into_iter().flatten().map(|index| index.key(index.part_of(self.id), names))
     }
 
-    /// The due times and the index of all grants, which are in one slot; then the others.
+    /// The keys of the due times and of the index of all grants, which are in one slot, and then the others.
     pub(super) fn all_keys(&self, names: &Names) -> Vec<String> {
         let part = part_of(self.id);
         [names.due(part), names.all(part)].into_iter().chain(self.keys(names)).collect()
     }
 }
 
-/// Before then, looks are overdue.
+/// The time before which due times are overdue.
 pub(super) fn overdue(at: DateTime<Utc>) -> DateTime<Utc> {
     at.checked_sub_signed(OVERDUE).unwrap_or(at)
 }
 
-/// What a write enters into the indexes, as the scripts want it.
+/// What a write enters into the indexes, as arguments of the scripts.
 pub(super) struct Entry {
     due: Due,
-    /// The id, the end of the entry, now, and the time that the index has to live.
+    /// The id, the expiry of the entry, the current time, and the time to live of the index.
     pub(super) enter: [Vec<u8>; 4],
-    /// The time at which a purge looks, the member, and the time before which looks are overdue.
+    /// As of [`Due::look`].
     pub(super) look: [Vec<u8>; 3],
 }
 
@@ -182,13 +184,13 @@ impl Entry {
         }
     }
 
-    /// As [`Due::all_keys`].
+    /// As of [`Due::all_keys`].
     pub(super) fn keys(&self, names: &Names) -> Vec<String> {
         self.due.all_keys(names)
     }
 
-    /// Enters a grant into indexes that are in other slots; after an error, into some of them. Returns some
-    /// grants whose look is overdue.
+    /// Enters a grant into indexes in other slots; after an error, it may be in only some of them. Returns
+    /// some grants that are overdue for a purge.
     pub(super) async fn enter_apart(&self, server: &Server, names: &Names) -> Result<Vec<Due>, BackendError> {
         let part = part_of(self.due.id);
         let enter: Vec<&[u8]> = self.enter.iter().map(Vec::as_slice).collect();
@@ -207,7 +209,7 @@ fn millis(at: DateTime<Utc>) -> Vec<u8> {
     at.timestamp_millis().to_string().into_bytes()
 }
 
-/// Has a purge look at a grant then.
+/// Sets when a purge has to check a grant.
 pub(super) async fn look_at(
     server: &Server,
     names: &Names,
@@ -219,7 +221,7 @@ pub(super) async fn look_at(
     Ok(())
 }
 
-/// Takes a grant that is gone out of its indexes, and at last off the purge's list.
+/// Removes a purged grant from its indexes, and last from the list of due times.
 pub(super) async fn leave(server: &Server, names: &Names, due: &Due) -> Result<(), BackendError> {
     let [from, to] = entries_of(due.id);
     let part = part_of(due.id);
@@ -257,7 +259,7 @@ pub(super) fn due_parts() -> impl Iterator<Item = u8> {
     0..PARTS
 }
 
-/// At most `limit` ids behind this one, in their order. Fewer only if there are no more.
+/// At most `limit` ids after this one, in order. Fewer only if there are no more.
 pub(super) async fn ids(
     server: &Server,
     names: &Names,
@@ -268,7 +270,7 @@ pub(super) async fn ids(
     let first = after.map_or(0, |id| index.part_of(id));
     let part = async |part| part_ids(server, names, index, part, after, limit).await;
     let mut ids = part(first).await?;
-    // Large indexes have enough in the first part; small ones are asked for as a whole.
+    // The first part of a large index has enough; a small index is read as a whole.
     if ids.len() < limit {
         for part in join_all((first + 1..index.parts()).map(part)).await {
             ids.extend(part?);
@@ -288,7 +290,7 @@ async fn part_ids(
 ) -> Result<Vec<GrantId>, BackendError> {
     let mut from = after.map_or_else(|| b"-".to_vec(), past);
     let mut ids: Vec<GrantId> = Vec::new();
-    // A grant that changed its end has two entries, so a slice may have fewer ids than entries.
+    // A grant whose expiry has changed has two entries, so a slice may have fewer ids than entries.
     loop {
         let key = index.key(part, names);
         let range = (key, &from, "+", "LIMIT", 0, limit - ids.len());
@@ -313,7 +315,7 @@ fn bound(side: u8, id: GrantId) -> Vec<u8> {
     [&[side], &id.as_bytes()[..]].concat()
 }
 
-/// The bound behind all entries of this id: what follows it in an entry are digits.
+/// The bound after all entries of this id: in an entry, digits follow the id.
 fn past(id: GrantId) -> Vec<u8> {
     [&bound(b'(', id)[..], b":"].concat()
 }

@@ -1,4 +1,4 @@
-//! [`KeyStore`] on Redis: the ring is one key of its own, private keys included.
+//! [`KeyStore`] on Redis: the ring, with its private keys, is one Redis key.
 
 use async_trait::async_trait;
 use redis::Value;
@@ -23,7 +23,7 @@ impl KeyStore for RedisStore {
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError> {
         let next = expect.map_or(1, |version| version.saturating_add(1));
         let expect = expect.map(|version| version.to_string()).unwrap_or_default();
-        // A record like a grant's, without a user code and without an end.
+        // A record like that of a grant, without a user code or an expiry.
         let value = format!("{next} 0 \n{body}");
         let arguments = [expect.as_bytes(), value.as_bytes(), b""];
         match self.server.write(Call::script(&PUT, &[&self.names.keys()], &arguments)).await? {

@@ -14,24 +14,24 @@ use tokio::time::{sleep, timeout};
 
 use super::failure::Failure;
 
-/// Between two attempts to connect.
+/// The pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Whom to connect to.
+/// The server or cluster to connect to.
 #[derive(Clone)]
 pub(super) enum Target {
     Single(Arc<Client>),
     Cluster(Arc<ClusterClient>),
 }
 
-/// A connection that many calls share.
+/// A connection that concurrent calls share.
 #[derive(Clone)]
 pub(super) enum Node {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
-/// How many replicas have to have a write before it is confirmed, and how long they get.
+/// How many replicas must have a write before it is confirmed, and their time limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     pub(super) replicas: u32,
@@ -42,7 +42,7 @@ impl Target {
     pub(super) async fn connect(&self, limit: Duration) -> RedisResult<Node> {
         match self {
             Self::Single(client) => {
-                // The link has a limit of its own for answers.
+                // Without a response timeout: the link has its own.
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(limit))
                     .set_response_timeout(None);
@@ -53,20 +53,20 @@ impl Target {
     }
 }
 
-/// Always the same server, by one connection after the other.
+/// The connection to one server or cluster; a broken one is replaced.
 pub(super) struct Link(Arc<Shared>);
 
 struct Shared {
     target: Target,
-    /// For an answer.
+    /// The time limit for a reply.
     limit: Duration,
     state: watch::Sender<State>,
-    /// Each call reads it for as long as it lasts, so that closing can wait for all.
+    /// Each call holds a read lock, so that closing can wait for all calls.
     calls: RwLock<()>,
 }
 
 struct State {
-    /// None between two connections.
+    /// `None` while the connection is being replaced.
     node: Option<Node>,
     generation: u64,
     replacing: bool,
@@ -79,8 +79,8 @@ impl Link {
         Self(Arc::new(Shared { target, limit, state: watch::Sender::new(state), calls: RwLock::default() }))
     }
 
-    /// Takes no more calls, and waits for those that have begun. The last of them has the connection, which
-    /// ends with it.
+    /// Refuses new calls, and waits for those that have begun. The connection is closed with the last of
+    /// them.
     pub(super) async fn close(&self) {
         self.0.state.send_modify(|state| {
             state.closed = true;
@@ -89,7 +89,7 @@ impl Link {
         let _none = self.0.calls.write().await;
     }
 
-    /// Sends a command once. With `wait`, it has to reach that many replicas, too.
+    /// Sends a command once. With `wait`, the command must also reach that many replicas.
     pub(super) async fn send(&self, command: &Cmd, wait: Option<Wait>) -> Result<Value, Failure> {
         let _call = self.0.calls.read().await;
         let (mut node, generation) = self.node().await?;
@@ -126,7 +126,7 @@ impl Link {
 }
 
 impl Shared {
-    /// Puts a new connection into the place of this one. A cluster's other nodes go on meanwhile.
+    /// Replaces the connection. With `keep`, calls to the other nodes of a cluster continue meanwhile.
     fn replace(self: &Arc<Self>, broken: u64, keep: bool) {
         let begun = self.state.send_if_modified(|state| {
             let first = state.generation == broken && !state.replacing && !state.closed;
@@ -163,7 +163,7 @@ impl Shared {
 /// Why a command is not confirmed.
 enum UndeliveredAnswers {
     Failed(RedisError),
-    /// It was done, and has not reached the replicas.
+    /// It took effect, but did not reach enough replicas.
     TooFew(String),
 }
 
@@ -199,7 +199,7 @@ impl Node {
         }
     }
 
-    /// While a slot moves to another node, that node takes what has moved already from who asks for it.
+    /// While a slot is moving, its new node serves the moved keys only after `ASKING`.
     async fn ask(
         &mut self,
         command: &Cmd,
@@ -218,21 +218,21 @@ impl Node {
         answers.into_iter().skip(1).map(Value::extract_error).collect()
     }
 
-    /// Whether this connection is of no more use; no error is no answer in time.
+    /// Whether the connection must be replaced. `None` means that the reply did not arrive in time.
     fn is_broken(&self, error: Option<&RedisError>) -> bool {
         let Some(error) = error else { return true };
         match (self, error.kind()) {
-            // A master that became a replica: its name may lead to the new master by now.
+            // The master became a replica; its host name may already resolve to the new master.
             (Self::Single(_), ErrorKind::Server(kind)) => kind == ServerErrorKind::ReadOnly,
             (Self::Single(_), kind) => matches!(kind, ErrorKind::Io | ErrorKind::Parse),
-            // It replaces broken connections to single nodes itself, but a node that is silent it asks for
-            // ever.
+            // The cluster client replaces broken connections to single nodes itself, but it never gives up on
+            // a silent node.
             (Self::Cluster(_), kind) => kind == ErrorKind::ClusterConnectionNotFound || error.is_timeout(),
         }
     }
 }
 
-/// Commands one after the other on one connection, and what waits for the replicas to have them.
+/// The commands in sequence on one connection, followed by `WAIT` for the replicas.
 fn pipeline(commands: &[&Cmd], wait: Option<Wait>) -> Pipeline {
     let mut pipeline = Pipeline::new();
     for command in commands {

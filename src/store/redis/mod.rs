@@ -41,10 +41,11 @@ pub use setup::RedisOpenError;
 use names::Names;
 use server::Server;
 
-/// How much longer than by the caller's clock a key lives by the server's: so far may the two differ.
+/// How much longer the server keeps a key than the caller's clock says: the two clocks may differ by this
+/// much.
 const MARGIN: TimeDelta = TimeDelta::minutes(10);
 
-/// Grants, replay guard, clients and signing keys in Redis. A cheap handle: clones share their connections.
+/// Grants, replay guard, clients and signing keys in Redis. Cheap to clone: clones share their connections.
 ///
 /// It needs a tokio runtime. Redis deletes every record some minutes after it has expired, so a host that
 /// never purges only wastes memory for that long; a purge frees it at once.
@@ -55,23 +56,23 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects by [`RedisOptions::connect`] with all its defaults.
+    /// Connects by [`RedisOptions::connect`] with the default options.
     ///
     /// # Errors
-    /// The one thing that is wrong with the URL or the server, and what to do about it.
+    /// What is wrong with the URL or the server, and what to do about it.
     pub async fn connect(url: &str) -> Result<Self, RedisOpenError> {
         Self::options().connect(url).await
     }
 
-    /// Connects to a cluster by the URLs of some of its nodes, with all defaults.
+    /// Connects to a cluster by the URLs of some of its nodes, with the default options.
     ///
     /// # Errors
-    /// The one thing that is wrong with a URL or a server, and what to do about it.
+    /// What is wrong with a URL or a server, and what to do about it.
     pub async fn cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Result<Self, RedisOpenError> {
         Self::options().cluster(urls).await
     }
 
-    /// A prefix, timeouts, replicas.
+    /// Starts with the default options: prefix, timeouts, replicas.
     pub fn options() -> RedisOptions {
         RedisOptions::default()
     }
@@ -90,7 +91,7 @@ impl RedisStore {
     }
 }
 
-/// For the server, in ms: until then, and the margin.
+/// The time to live for the server, in ms: until `until`, plus the margin.
 fn time_to_live(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let left = until.signed_duration_since(now).max(TimeDelta::zero());
     left.checked_add(&MARGIN).unwrap_or(left).num_milliseconds().to_string()

@@ -1,4 +1,4 @@
-//! [`Names`]: the key of everything. What is in braces decides on the hash slot.
+//! [`Names`]: the Redis keys of all records. The part in braces determines the hash slot.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::client::ClientId;
 use crate::grant::GrantId;
 use crate::store::{ReplayKey, UserCodeDigest};
 
-/// `prefix:space:`, which all keys of one space begin with.
+/// `prefix:space:`, the beginning of all keys of one space.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     prefix: Arc<str>,
@@ -28,7 +28,7 @@ impl Names {
         Self { prefix: Arc::clone(&self.prefix), stem: format!("{}:{}:", self.prefix, escaped(space)).into() }
     }
 
-    /// The format of all that is under the prefix.
+    /// The key of the format version of all records under the prefix.
     pub(super) fn format(&self) -> String {
         format!("{}:format", self.prefix)
     }
@@ -37,7 +37,7 @@ impl Names {
         format!("{}g:{{{id}}}", self.stem)
     }
 
-    /// Of a user code's digest, by [`text`].
+    /// The key of a user code, from its digest as [`text`].
     pub(super) fn user_code(&self, digest: &str) -> String {
         format!("{}u:{digest}", self.stem)
     }
@@ -77,7 +77,7 @@ impl Names {
         format!("{}a:{{{part:x}}}", self.stem)
     }
 
-    /// The grants of that part by the time at which a purge has to look at them; in the same slot.
+    /// The grants of a part by the time when a purge has to check them; in the same slot.
     pub(super) fn due(&self, part: u8) -> String {
         format!("{}d:{{{part:x}}}", self.stem)
     }
@@ -88,7 +88,7 @@ pub(super) fn text(code: &UserCodeDigest) -> String {
     URL_SAFE_NO_PAD.encode(code.as_bytes())
 }
 
-/// Any text, without what has a meaning in a key; no two are alike.
+/// Escapes the characters that have a meaning in a key; different texts stay different.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use redis::{Arg, Cmd, ToRedisArgs};
 
-/// A script, and the hash by which a server that has seen it knows it.
+/// A script, and the hash that names it once the server has seen it.
 pub(super) struct Script {
     code: &'static str,
     hash: String,
@@ -59,7 +59,7 @@ impl Call {
 }
 
 impl Script {
-    /// The same call for a server that has not seen the script: with the script in the place of its hash.
+    /// The call with the script instead of its hash, for a server that does not know the script yet.
     pub(super) fn whole(&self, by_hash: &Cmd) -> Cmd {
         let mut whole = redis::cmd("EVAL");
         whole.arg(self.code);

@@ -1,4 +1,4 @@
-//! [`Server`]: how calls are made, and made again where that is safe.
+//! [`Server`]: makes calls, and retries them if that is safe.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,51 +13,52 @@ use super::scripts::Call;
 use crate::base::system::stopwatch;
 use crate::store::BackendError;
 
-/// Between two attempts; doubled each time, up to the second.
+/// The first pause between two attempts, which doubles each time; the next line is the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// One server or one cluster.
 pub(super) struct Server {
-    /// Whether it is one server, so that one script reaches every key.
+    /// Whether it is a single server, where one script can use every key.
     pub(super) is_single: bool,
-    /// Reads are not to queue behind writes that wait for their replicas.
+    /// The link for reads, so that they do not queue behind writes that wait for replicas.
     pub(super) reads: Link,
-    /// The same link as for reads if none waits.
+    /// The links for writes that wait for replicas. Empty if writes do not wait: they then use the link for
+    /// reads.
     pub(super) writes: Vec<Link>,
     pub(super) wait: Option<Wait>,
-    /// How long attempts are repeated.
+    /// How long a call is retried.
     pub(super) patience: Duration,
     pub(super) turn: AtomicUsize,
 }
 
-/// What a second attempt would do.
+/// The effect of a second attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Read,
     /// A write that changes nothing the second time.
     Repeatable,
-    /// A write that would meet its own first attempt and take it for another one's.
+    /// A write that could mistake its own first attempt for a concurrent write.
     Once,
 }
 
 impl Server {
-    /// Reads.
+    /// Runs a read.
     pub(super) async fn read(&self, call: Call) -> Result<Value, BackendError> {
         self.call(Manner::Read, call).await
     }
 
-    /// Makes a change that changes nothing the second time. After an error, it may have been made.
+    /// Runs an idempotent write. After an error, it may have taken effect.
     pub(super) async fn settle(&self, call: Call) -> Result<Value, BackendError> {
         self.call(Manner::Repeatable, call).await
     }
 
-    /// Makes a change that is never sent again once it may have arrived.
+    /// Runs a write that is never sent again once it may have arrived.
     pub(super) async fn write(&self, call: Call) -> Result<Value, BackendError> {
         self.call(Manner::Once, call).await
     }
 
-    /// Closes the links, once the calls on them are over.
+    /// Closes the links, after the calls on them have finished.
     pub(super) async fn close(&self) {
         join_all([&self.reads].into_iter().chain(&self.writes).map(Link::close)).await;
     }

@@ -1,4 +1,4 @@
-//! What is checked before the first request: a wrong server is one clear error at start.
+//! The checks before the first request, so that an unsuitable server is a clear error at startup.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::scripts::command;
 use super::server::Server;
 use crate::store::BackendError;
 
-/// Of everything under one prefix.
+/// The format version of all records under one prefix.
 const FORMAT: u32 = 1;
 
-/// The oldest server: older ones report errors within scripts in other words.
+/// The oldest supported server: older ones report errors in scripts differently.
 const OLDEST: (u32, u32) = (7, 0);
 
 /// Why a Redis server cannot be used, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisOpenError {
-    /// The URL is not one.
+    /// The URL is malformed.
     #[error(
         "the Redis URL is wrong ({0}): write redis://[user:password@]host[:port][/database], rediss://… for TLS, or \
          redis-cluster://[user:password@]host:port,host:port"
@@ -35,10 +35,10 @@ pub enum RedisOpenError {
     Unreachable {
         /// Host and port.
         address: String,
-        /// What was met instead.
+        /// What happened instead.
         why: String,
     },
-    /// User or password is wrong or missing, or the user may not do what is needed.
+    /// The user or the password is wrong or missing, or the user lacks a required permission.
     #[error(
         "the Redis server at {address} rejects the login ({why}): correct the user name and the password in the URL"
     )]
@@ -48,13 +48,13 @@ pub enum RedisOpenError {
         /// The server's words.
         why: String,
     },
-    /// A cluster, by a URL for one server.
+    /// The server belongs to a cluster, but the URL is for a single server.
     #[error("the Redis server at {0} is part of a cluster: write redis-cluster://{0}")]
     IsCluster(String),
-    /// One server, by a URL for a cluster.
+    /// It is a single server, but the URL is for a cluster.
     #[error("the Redis server at {0} is not part of a cluster: write redis://{0}")]
     NotCluster(String),
-    /// A replica, which takes no writes.
+    /// The server is a replica, which accepts no writes.
     #[error("the Redis server at {0} is a replica, which takes no writes: name its master")]
     Replica(String),
     /// A server that is too old.
@@ -67,7 +67,7 @@ pub enum RedisOpenError {
         /// Its version.
         version: String,
     },
-    /// A server that forgets what it has when its memory is full.
+    /// The server evicts keys when its memory is full.
     #[error(
         "the Redis server at {address} has maxmemory-policy {policy}: what it evicts is a user signed out or a proof that \
          works twice; set maxmemory-policy noeviction"
@@ -90,7 +90,7 @@ pub enum RedisOpenError {
         /// What it has now.
         found: u32,
     },
-    /// A master would take writes that no replica has.
+    /// A master would accept writes that no replica has.
     #[error("min-replicas-to-write of the Redis server at {address} is {found}: set it to {wanted}")]
     MinReplicas {
         /// Host and port.
@@ -144,7 +144,7 @@ pub(super) async fn check(
     Ok(node)
 }
 
-/// Writes the format where there is none yet, and refuses another one.
+/// Writes the format version if there is none yet, and refuses a different one.
 pub(super) async fn check_format(server: &Server, names: &Names) -> Result<(), RedisOpenError> {
     let key = names.format();
     server.settle(command("SET", (&key, FORMAT, "NX"))).await?;
@@ -170,7 +170,7 @@ fn failed(address: String, error: &RedisError) -> RedisOpenError {
     }
 }
 
-/// What the first node that answers says of itself.
+/// The `INFO` of the first node that answers.
 async fn first_answer(nodes: &[ConnectionInfo], limit: Duration) -> Result<(String, About), RedisOpenError> {
     let mut failure = RedisOpenError::Url("it names no node".to_owned());
     for node in nodes {
@@ -187,7 +187,7 @@ async fn first_answer(nodes: &[ConnectionInfo], limit: Duration) -> Result<(Stri
     Err(failure)
 }
 
-/// What every master answers, by its address.
+/// The replies of all masters, by address.
 async fn everywhere(
     node: &mut Node,
     address: &str,
@@ -205,7 +205,7 @@ async fn everywhere(
     named.collect()
 }
 
-/// What a server says of itself.
+/// What a server reports about itself.
 struct About(Value);
 
 impl About {

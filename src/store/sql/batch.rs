@@ -5,7 +5,7 @@ use std::error::Error as _;
 use super::super::{BackendError, CommitError, Committed, TokenStore, Tombstone};
 use super::{Engine, SqlStore, Value};
 
-/// A grant that ends, whatever its version.
+/// A grant to end, whatever its version.
 pub struct Ending<'a> {
     pub(in crate::store) space: &'a str,
     pub(in crate::store) id: [u8; 16],
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Ending<'_> {
 }
 
 impl Ending<'_> {
-    /// What the statement `END` is given.
+    /// The parameters of the statement `END`.
     pub(in crate::store) fn values(&self) -> [Value<'_>; 5] {
         [
             Value::Text(self.space),
@@ -60,7 +60,7 @@ impl<E: Engine> SqlStore<E> {
     }
 }
 
-/// There is no condition that could not hold.
+/// The error of an end, which has no condition and so cannot conflict.
 pub(in crate::store) fn ending_error(error: CommitError) -> BackendError {
     match error {
         CommitError::Store(error) => error,
@@ -68,7 +68,7 @@ pub(in crate::store) fn ending_error(error: CommitError) -> BackendError {
     }
 }
 
-/// The same error for one more write.
+/// A copy of the error for another write of the batch.
 pub(in crate::store) fn again(error: &BackendError) -> BackendError {
     let why = error.source().map(ToString::to_string).unwrap_or_default();
     match (error.is_permanent(), error.is_unknown_outcome()) {

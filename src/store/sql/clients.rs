@@ -30,7 +30,7 @@ pub(in crate::store) const LIST_OF_OWNER: &str =
 #[async_trait]
 impl<E: Engine> ClientRegistry for SqlStore<E> {
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
-        // No client has such an id, and PostgreSQL would refuse the question.
+        // No client has such an id, and PostgreSQL would refuse the query.
         if id.as_str().contains('\0') {
             return Ok(None);
         }
@@ -72,7 +72,7 @@ impl<E: Engine> Registrar for SqlStore<E> {
         let mut values = vec![
             Value::Text(&self.space),
             Value::Text(page.after.as_ref().map_or("", ClientId::as_str)),
-            // One more tells whether another page follows.
+            // One more row shows whether another page follows.
             Value::Integer(i64::from(page.limit) + 1),
         ];
         values.extend(page.owner.as_deref().map(Value::Text));

@@ -1,4 +1,4 @@
-//! The table `grantor_grants`: a versioned map, with the columns that listing and purging ask for.
+//! The table `grantor_grants`: a versioned map, with columns for listing and purging.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,11 +13,11 @@ use crate::grant::{GrantId, Subject};
 pub(in crate::store) const LOAD: &str =
     "SELECT version, body FROM grantor_grants WHERE space = $1 AND id = $2";
 
-/// In the order of [`inserted`].
+/// The parameters are in the order of [`inserted`].
 pub(in crate::store) const INSERT: &str = "INSERT INTO grantor_grants (space, id, version, body, expires, client, subject, user_code, session) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
 
-/// Touches no index but that of `expires`.
+/// Changes no index except that of `expires`.
 pub(in crate::store) const REPLACE: &str = "UPDATE grantor_grants SET version = $3, body = $4, expires = $5 \
      WHERE space = $1 AND id = $2 AND version = $6";
 
@@ -45,8 +45,8 @@ pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body, cli
 pub(in crate::store) const LIST_OF_SESSION: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND session = $4 ORDER BY id LIMIT $3";
 
-/// By the index of the subject: no user has as many grants as a client may have. An expression is in no
-/// index.
+/// Uses the index of the subject, because a user has fewer grants than a client can have. The expression
+/// keeps the database from using another index.
 pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND subject = $4 AND client || '' = $5 ORDER BY id LIMIT $3";
 
@@ -122,7 +122,7 @@ impl<E: Engine> TokenStore for SqlStore<E> {
         let mut values = vec![
             Value::Text(&self.space),
             Value::Bytes(after),
-            // One more tells whether another page follows.
+            // One more row shows whether another page follows.
             Value::Integer(i64::from(page.limit) + 1),
         ];
         match &filter.session {
@@ -141,7 +141,7 @@ impl<E: Engine> TokenStore for SqlStore<E> {
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut gone = 0;
         for (statement, before) in [(E::PURGE_GRANTS, up(before)), (E::PURGE_REPLAYS, before.timestamp())] {
-            // As many of both together, so that no call takes longer.
+            // The limit applies to both tables together, so that no call takes longer.
             let left = u64::from(limit).saturating_sub(gone);
             if left > 0 {
                 gone += self.purge_rows(statement, before, left).await?;
@@ -167,7 +167,7 @@ fn record(row: &impl Columns) -> Result<Record, BackendError> {
     Record::decode(id(row)?, version(row.integer(1)?), &row.text(2)?)
 }
 
-/// A row of a listing. What is wrong with its body does not keep the others from being listed.
+/// A row of a listing. An unreadable body does not hide the other rows.
 fn listed(row: &impl Columns) -> Result<Result<Record, Damaged>, BackendError> {
     let why = match record(row) {
         Ok(record) => return Ok(Ok(record)),
@@ -184,7 +184,7 @@ fn id(row: &impl Columns) -> Result<GrantId, BackendError> {
     id.map(GrantId::new).map_err(|_| BackendError::permanent("a grant id has not 16 bytes"))
 }
 
-/// No version grows as far as the end of either type.
+/// Converts a version; it never comes near the limit of either type.
 pub(super) fn number(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
@@ -193,7 +193,8 @@ pub(super) fn version(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// The next whole second: a stored time is a whole one, and before that one exactly if it is before this one.
+/// Rounds up to a whole second. Stored times are whole seconds, and such a time is before the rounded time
+/// exactly if it is before the given one.
 pub(super) fn up(time: DateTime<Utc>) -> i64 {
     time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0)
 }

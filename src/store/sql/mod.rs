@@ -1,5 +1,4 @@
-//! What the stores on SQLite and PostgreSQL have in common: the tables, and one conditional statement for
-//! each change.
+//! Shared by the stores on SQLite and PostgreSQL: the tables, and one conditional statement for each change.
 
 mod batch;
 pub(super) mod clients;
@@ -23,12 +22,12 @@ pub(super) use lane::Lane;
 pub(super) use value::Columns;
 pub(super) use value::{Value, arguments, unreadable};
 
-/// Grants, clients, one-time identifiers and signing keys in one database, for as many nodes as reach it. A
-/// cheap handle: clones share one pool of connections.
+/// Grants, clients, single-use identifiers and signing keys in one database, for any number of nodes. Cheap
+/// to clone: clones share one connection pool.
 ///
 /// It is a [`TokenStore`](super::TokenStore), a [`ReplayGuard`](super::ReplayGuard), a
-/// [`Registrar`](crate::Registrar) and, with feature `jwt`, a `KeyStore`. It caches nothing: what one node
-/// has deleted is gone for all of them at once. Every change is one conditional statement. Times are whole
+/// [`Registrar`](crate::Registrar) and, with feature `jwt`, a `KeyStore`. It caches nothing, so a deletion by
+/// one node takes effect on all nodes at once. Every change is one conditional statement. Times are whole
 /// seconds.
 ///
 /// The database is trusted like the process: anyone who can write to it can issue tokens for any user. It
@@ -39,26 +38,26 @@ pub struct SqlStore<E> {
     space: Arc<str>,
 }
 
-/// What differs between the databases.
+/// The differences between the databases.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// A row of an answer.
+    /// A row of a result.
     type Row: Columns;
 
     /// Deletes at most `$3` grants of the space `$1` that expired before `$2`.
     const PURGE_GRANTS: &'static str;
-    /// Deletes at most `$3` one-time identifiers of the space `$1` that count no more at `$2`.
+    /// Deletes at most `$3` single-use identifiers of the space `$1` that have expired at `$2`.
     const PURGE_REPLAYS: &'static str;
 
-    /// Reads. It changed nothing, so a failure is transient or permanent.
+    /// Runs a query. It changes nothing, so a failure is either transient or permanent.
     async fn rows(
         &self,
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Self::Row>, BackendError>;
 
-    /// One statement that changes rows, by itself and durably; how many. A second row under a unique key is a
-    /// [`CommitError::Conflict`].
+    /// Runs one statement that changes rows, in its own durable transaction, and returns how many rows it
+    /// changed. A violated unique key is a [`CommitError::Conflict`].
     async fn change(
         &self,
         lane: Lane,
@@ -66,7 +65,7 @@ pub trait Engine: Send + Sync + 'static {
         values: &[Value<'_>],
     ) -> Result<u64, CommitError>;
 
-    /// Ends several grants without a condition; the outcome of each, in their order.
+    /// Ends several grants without a condition. Returns the outcome of each, in order.
     async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>>;
 }
 
@@ -75,9 +74,9 @@ impl<E> SqlStore<E> {
         Self { engine: Arc::new(engine), space: Arc::from("") }
     }
 
-    /// The same database for another issuer. What one space holds does not exist for any other, not even
-    /// under the same id; the space that a store begins with is the empty text. The name is the host's to
-    /// choose, and trusted.
+    /// The same database for another issuer. The records of one space do not exist in any other, not even
+    /// under the same id. The first space of a store is the empty text. The host chooses the name; it is
+    /// trusted.
     #[must_use]
     pub fn space(&self, name: impl Into<Arc<str>>) -> Self {
         Self { engine: Arc::clone(&self.engine), space: name.into() }

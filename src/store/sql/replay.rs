@@ -1,4 +1,4 @@
-//! The table `grantor_replays`: one-time identifiers that were seen.
+//! The table `grantor_replays`: the single-use identifiers that were used.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -7,7 +7,7 @@ use super::super::{BackendError, CommitError, ReplayGuard, ReplayKey};
 use super::grants::up;
 use super::{Engine, Lane, SqlStore, Value};
 
-/// A row that counts no more is taken over, whether or not it was purged.
+/// An expired row that was not purged yet is reused.
 pub(in crate::store) const FIRST_USE: &str = "INSERT INTO grantor_replays (space, id, until) VALUES ($1, $2, $3) \
      ON CONFLICT (space, id) DO UPDATE SET until = excluded.until WHERE grantor_replays.until <= $4";
 
@@ -19,7 +19,7 @@ impl<E: Engine> ReplayGuard for SqlStore<E> {
         until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<bool, BackendError> {
-        // Rounded so that it counts a little longer, never shorter.
+        // Rounded so that the identifier is remembered slightly longer, never shorter.
         let values = [
             Value::Text(&self.space),
             Value::Bytes(key.as_bytes()),

@@ -1,11 +1,11 @@
-//! The few types of column that there are, for any database of sqlx.
+//! The few column types of the tables, for any database of sqlx.
 
 use sqlx::error::BoxDynError;
 use sqlx::{Arguments, ColumnIndex, Database, Decode, Encode, Row, Type};
 
 use super::super::BackendError;
 
-/// What a statement is given.
+/// A parameter of a statement.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
     /// A text.
@@ -48,7 +48,7 @@ where
     Ok(arguments)
 }
 
-/// The columns of a row, counted from 0. One of another type is a permanent error.
+/// The columns of a row, counted from 0. A column of another type is a permanent error.
 pub trait Columns: Send + Sync {
     /// A text.
     fn text(&self, column: usize) -> Result<String, BackendError>;
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// A column that another program wrote, or a value that the database cannot keep.
+/// The error for a column that another program wrote, or a value that the database cannot store.
 pub(in crate::store) fn unreadable(error: impl Into<BoxDynError>) -> BackendError {
     BackendError::permanent(error)
 }

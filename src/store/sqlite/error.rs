@@ -23,7 +23,7 @@ pub(super) mod code {
     pub(in super::super) const NOTADB: i32 = 26;
 }
 
-/// The primary result code; `None` where it was not SQLite that failed.
+/// The primary result code; `None` if the error is not from SQLite.
 pub(super) fn code_of(error: &sqlx::Error) -> Option<i32> {
     extended_code_of(error).map(primary)
 }
@@ -32,7 +32,7 @@ fn extended_code_of(error: &sqlx::Error) -> Option<i32> {
     error.as_database_error()?.code()?.parse().ok()
 }
 
-/// The same of a write.
+/// The extended result code of a failed write.
 fn extended_code_of_write(error: &rusqlite::Error) -> Option<i32> {
     let source = std::error::Error::source(error)?;
     source.downcast_ref::<rusqlite::ffi::Error>().map(|error| error.extended_code)
@@ -42,7 +42,7 @@ fn primary(extended_code: i32) -> i32 {
     extended_code & 0xff
 }
 
-/// Whether there is no room on the disk; on a full one, the file `…-shm` is the first that cannot grow.
+/// Whether the disk is full. On a full disk, the file `…-shm` is the first that cannot grow.
 pub(super) fn is_full(error: &sqlx::Error) -> bool {
     code_of(error) == Some(code::FULL) || extended_code_of(error) == Some(code::IOERR_SHMSIZE)
 }
@@ -54,8 +54,8 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     }
 }
 
-/// A full disk and a file that turned read-only are transient: nothing was written, and it goes on without a
-/// restart as soon as that is mended. After an I/O error the log may or may not have reached the disk.
+/// A full disk and a file that became read-only are transient: nothing was written, and writes succeed again
+/// without a restart once that is fixed. After an I/O error, the log may or may not have reached the disk.
 pub(super) fn write_error(error: rusqlite::Error) -> CommitError {
     if is_conflict(&error) {
         return CommitError::Conflict;
@@ -66,7 +66,7 @@ pub(super) fn write_error(error: rusqlite::Error) -> CommitError {
     })
 }
 
-/// Of a statement whose transaction was not committed: nothing has happened.
+/// The error of a statement whose transaction was not committed: nothing was written.
 pub(super) fn not_begun(error: rusqlite::Error) -> BackendError {
     match extended_code_of_write(&error).map(primary) {
         Some(code) if !no_retry_helps(code) => BackendError::transient(error),
@@ -74,18 +74,18 @@ pub(super) fn not_begun(error: rusqlite::Error) -> BackendError {
     }
 }
 
-/// Whether a second row would come under a unique key.
+/// Whether a unique key was violated.
 pub(super) fn is_conflict(error: &rusqlite::Error) -> bool {
     let code = extended_code_of_write(error);
     code == Some(code::CONSTRAINT_UNIQUE) || code == Some(code::CONSTRAINT_PRIMARYKEY)
 }
 
-/// Whether another connection holds a lock, for now.
+/// Whether another connection holds a lock.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(extended_code_of_write(error).map(primary), Some(code::BUSY | code::PROTOCOL))
 }
 
-/// A missing table, a damaged file, a value of the wrong type: another program has been here.
+/// A missing table, a damaged file or a value of the wrong type: another program has changed the file.
 fn no_retry_helps(code: i32) -> bool {
     [code::ERROR, code::CORRUPT, code::TOOBIG, code::CONSTRAINT, code::MISMATCH, code::NOTADB].contains(&code)
 }
@@ -94,7 +94,7 @@ fn no_retry_helps(code: i32) -> bool {
 mod tests {
     use super::*;
 
-    /// What SQLite itself says of a write under these settings.
+    /// The error that SQLite itself returns for a write under these settings.
     fn refused(settings: &'static str, write: &'static str) -> CommitError {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (a BLOB UNIQUE) STRICT").unwrap();

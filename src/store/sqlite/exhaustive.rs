@@ -1,4 +1,4 @@
-//! Every order of a few writes, batches and callers that go away, with the real queue and the real
+//! Tests every order of a few writes, batches and disappearing callers, with the real queue and real
 //! transactions.
 
 use rusqlite::Connection;
@@ -9,13 +9,13 @@ use super::transaction::{Change, run};
 
 const WRITES: usize = 3;
 
-/// What a write is.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Good,
-    /// Under the key of the first write.
+    /// It has the same key as the first write.
     Same,
-    /// SQLite refuses it, and ends the transaction.
+    /// SQLite refuses it and ends the transaction.
     Bad,
 }
 
@@ -23,15 +23,16 @@ const KINDS: [Kind; 3] = [Kind::Good, Kind::Same, Kind::Bad];
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// The next write comes.
+    /// The next write enters the queue.
     Enter,
-    /// The caller of this write goes away.
+    /// The caller of this write is dropped.
     Leave(usize),
-    /// What waits is written, and answered.
+    /// The waiting writes are written and answered.
     Batch,
 }
 
-/// All orders in which three writes come, at most one caller goes away, and up to three batches are written.
+/// All orders in which three writes enter, at most one caller is dropped, and up to three batches are
+/// written.
 fn orders(begun: &[Step], all: &mut Vec<Vec<Step>>) {
     let count = |is: fn(&Step) -> bool| begun.iter().filter(|step| is(step)).count();
     let entered = count(|step| matches!(step, Step::Enter));
@@ -53,7 +54,7 @@ fn orders(begun: &[Step], all: &mut Vec<Vec<Step>>) {
     }
 }
 
-/// What a write was told, if anything.
+/// The answer to a write, if any.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {
     Nothing,
@@ -110,7 +111,7 @@ impl Run<'_> {
         self.told[number] = told;
     }
 
-    /// What is there is what was confirmed, no more and no less.
+    /// Checks that the table contains exactly the confirmed writes.
     fn check(&self) {
         let mut statement = self.connection.prepare_cached("SELECT number FROM t ORDER BY number").unwrap();
         let there: Vec<i64> =
@@ -121,7 +122,7 @@ impl Run<'_> {
         assert!(self.connection.is_autocommit());
     }
 
-    /// At the end: what was not taken back was written, unless something was wrong with it itself.
+    /// At the end: every write that was not withdrawn was written, unless it was invalid itself.
     fn check_end(&self) {
         let mut by_key: Vec<usize> = Vec::new();
         for number in 0..WRITES {
@@ -136,7 +137,7 @@ impl Run<'_> {
                 (Kind::Good | Kind::Same, Told::Failed) => {}
             }
         }
-        // Of those under one key one wins, if any is left.
+        // Of the writes with the same key one wins, unless all were withdrawn.
         let rivals = |number: &usize| {
             let is_rival = self.kinds[*number] == Kind::Same || (*number == 0 && self.kinds[0] == Kind::Good);
             is_rival && self.told[*number] != Told::TakenBack

@@ -1,4 +1,4 @@
-//! The write-ahead log goes back to the file on a thread of its own, so that no write waits for it.
+//! Checkpoints the write-ahead log on a separate thread, so that no write waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,26 +10,28 @@ use rusqlite::Connection;
 
 use super::super::BackendError;
 
-/// Has the log written back now and then. SQLite would do it itself, in the write that makes the log too
-/// long: pages all over the file and two flushes, while everything that wants to write waits.
+/// Runs checkpoints from time to time. SQLite would run one itself, in the write that makes the log too long:
+/// it writes pages all over the file and flushes twice, while all other writes wait.
 pub(super) struct LogKeeper {
-    /// Rows since the log was last written back.
+    /// Rows that were written since the last checkpoint.
     rows: u64,
-    /// The thread hears it if it is idle; `None` at the end.
+    /// Wakes the thread if it is idle; `None` during the drop.
     wake: Option<SyncSender<()>>,
-    /// Set by the thread, which is then idle.
+    /// Set by the thread if the log is still long after a checkpoint.
     is_long: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The log is written back after this number of rows, so that a page is written once for many of them.
+/// A checkpoint runs after this number of rows, so that many changes of a page are written to the file at
+/// once.
 const ROWS: u64 = 500;
 
-/// In pages. A longer log has to begin again, which it can only do while no connection writes to it.
+/// The maximum length of the log in pages. A longer log has to be truncated, which only works while no
+/// connection writes to it.
 pub(super) const LONG: i64 = 16_000;
 
-/// How long the writer waits for reads that are still in a long log. Later reads need no log, so the wait is
-/// short.
+/// How long the writer waits for reads that still use a long log. New reads do not need the log, so the wait
+/// is short.
 const FOR_READERS: Duration = Duration::from_millis(5);
 
 impl LogKeeper {
@@ -49,7 +51,7 @@ impl LogKeeper {
         Ok(Self { rows: 0, wake: Some(wake), is_long, thread: Some(thread) })
     }
 
-    /// After a transaction of that many rows on this connection, which is the only one of this process that
+    /// Call it after each transaction, with its number of rows and the only connection of this process that
     /// writes.
     pub(super) fn written(&mut self, rows: u64, connection: &Connection) {
         self.rows += rows;
@@ -71,8 +73,8 @@ impl Drop for LogKeeper {
     }
 }
 
-/// Empties a log that was mostly written back just now. If a reader stays in it for longer, it is done
-/// another time.
+/// Truncates a log whose pages were mostly checkpointed just now. If a reader uses it for longer, a later
+/// call does so.
 fn begin_again(connection: &Connection) {
     let patience = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0));
     let Ok(patience) = patience else { return };
@@ -82,7 +84,7 @@ fn begin_again(connection: &Connection) {
     let _ = connection.busy_timeout(Duration::from_millis(patience.into()));
 }
 
-/// How many pages the log had then; `None` if it failed: it is done another time.
+/// Runs a checkpoint, and returns how many pages the log had; `None` if it failed, and a later call does it.
 fn write_back(connection: &Connection, mode: &str) -> Option<i64> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| row.get(1)).ok()
 }
@@ -109,7 +111,7 @@ mod tests {
             connection
         }
 
-        /// Of the log, in bytes.
+        /// The length of the log, in bytes.
         fn log(&self) -> u64 {
             std::fs::metadata(self.0.with_extension("db-wal")).unwrap().len()
         }
@@ -124,7 +126,7 @@ mod tests {
     const FILL: &str = "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
          SELECT randomblob(2000) FROM n";
 
-    /// At each moment one of two reads goes on, until this is dropped.
+    /// Two overlapping readers, so that one is always reading, until this is dropped.
     struct Readers(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
     impl Readers {
@@ -184,7 +186,7 @@ mod tests {
         writer.execute(FILL, ()).unwrap();
         keeper.written(ROWS - 1, &writer);
         assert_eq!(keeper.rows, ROWS - 1, "too few");
-        // As soon as the thread waits, it hears it.
+        // Once the thread is idle, the next call wakes it.
         while keeper.rows > 0 {
             keeper.written(1, &writer);
         }

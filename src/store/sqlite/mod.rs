@@ -28,9 +28,9 @@ use writer::Writer;
 /// in.
 ///
 /// The file is in WAL mode with `synchronous=FULL`: what was confirmed survives a power cut. The files
-/// `…-wal` and `…-shm` beside it belong to it. The store's own thread makes the writes; those that wait
-/// together share one transaction and one flush to the disk, each with its own condition and its own outcome,
-/// so throughput grows with the number of callers. Reads never wait. Do not put the file on a network file
+/// `…-wal` and `…-shm` beside it belong to it. A thread of the store makes all writes. Writes that wait at
+/// the same time share one transaction and one flush to the disk, each with its own condition and outcome, so
+/// throughput grows with the number of callers. Reads never wait. Do not put the file on a network file
 /// system, whose locks are unreliable. It needs a tokio runtime.
 ///
 /// ```no_run
@@ -46,7 +46,7 @@ use writer::Writer;
 pub type SqliteStore = SqlStore<SqliteEngine>;
 
 impl SqliteStore {
-    /// Opens the file, and creates it and its tables if they are missing. The address is a path, as it is or
+    /// Opens the file, and creates it and its tables if they are missing. The address is a path, optionally
     /// after `sqlite:`.
     ///
     /// # Errors
@@ -55,16 +55,17 @@ impl SqliteStore {
         SqliteOptions::new(address).open().await
     }
 
-    /// The statements that make the tables: the first for an empty file, each further one from a version of
-    /// the tables to the next. Each notes its version in the table `grantor_schema`. For those who apply them
-    /// by hand; see [`without_migration`](SqliteOptions::without_migration).
+    /// The statements that create the tables: the first one for an empty file, and each further one migrates
+    /// to the next version. Each records its version in the table `grantor_schema`. Use them to migrate by
+    /// hand; see [`without_migration`](SqliteOptions::without_migration).
     #[must_use]
     pub const fn schema() -> &'static [&'static str] {
         schema::MIGRATIONS
     }
 
-    /// Waits for the writes that have begun or wait, and closes the file. Later calls fail, those of clones
-    /// and other spaces of this store too. Nothing is lost without it: what was confirmed has been flushed.
+    /// Waits for the writes that have begun or are queued, and closes the file. Later calls fail, including
+    /// those of clones and of other spaces of this store. Without it nothing is lost: every confirmed write
+    /// has been flushed.
     pub async fn close(&self) {
         self.engine.writer.close().await;
         self.engine.readers.close().await;
@@ -78,7 +79,7 @@ pub struct SqliteEngine {
     readers: SqlitePool,
 }
 
-/// How many grants are ended in one step: requests and other revocations have their turn in between.
+/// How many grants are ended in one batch, so that requests and other revocations get their turn in between.
 const ENDED_AT_ONCE: usize = 64;
 
 #[async_trait]

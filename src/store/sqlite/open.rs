@@ -1,4 +1,4 @@
-//! How a file is opened.
+//! Opens a file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,36 +27,36 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// A path, as it is or after `sqlite:`.
+    /// The options for a path, optionally after `sqlite:`.
     pub fn new(address: impl Into<String>) -> Self {
         let (readers, busy_timeout, most_waiting) = (4, Duration::from_secs(2), 1024);
         Self { address: address.into(), readers, busy_timeout, most_waiting, migrates: true }
     }
 
-    /// How many reads run at a time, each on a thread of its own; 4. At least one.
+    /// How many reads run concurrently, each on its own thread; 4, and at least one.
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.max(1);
         self
     }
 
-    /// How long a call waits for its turn among the writers, here and in other processes; 2 s. It should end
-    /// before [`store_deadline`](crate::Policy::store_deadline), or the answer is given before the outcome is
+    /// How long a call waits for its turn among the writers of this and other processes; 2 s. Keep it below
+    /// [`store_deadline`](crate::Policy::store_deadline), or requests are answered before the outcome is
     /// known.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many writes may wait for their turn; 1024. One more is refused at once with a transient error,
-    /// which requests hear as a 503 with `Retry-After`. Ends of grants have as many places of their own, and
-    /// so do slices of sweeps. At least one.
+    /// How many writes may wait for their turn; 1024, and at least one. Another write is refused at once with
+    /// a transient error; its request gets a 503 with `Retry-After`. Ends of grants and slices of sweeps have
+    /// separate queues of the same length.
     pub fn most_waiting(mut self, writes: usize) -> Self {
         self.most_waiting = writes.max(1);
         self
     }
 
-    /// Never creates or changes a table: the file has to be there, with the tables of exactly this version,
-    /// made by the statements of [`SqliteStore::schema`].
+    /// Never creates or changes a table. The file must exist, with the tables of exactly this version,
+    /// created by the statements of [`SqliteStore::schema`].
     pub fn without_migration(mut self) -> Self {
         self.migrates = false;
         self
@@ -86,10 +86,11 @@ impl SqliteOptions {
             .acquire_timeout(self.busy_timeout)
             .idle_timeout(None)
             .max_lifetime(None)
-            // A file does not hang up.
+            // A connection to a file does not break.
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
-        // That the log is one to write ahead is kept in the file. To say it once more takes a lock.
+        // The WAL mode is stored in the file, and setting it again takes a lock. So only the first connection
+        // sets it.
         let first = options.journal_mode(SqliteJournalMode::Wal);
         let mut first = connected(&first).await.map_err(|error| open_error(&path, error))?;
         let found = match self.migrates {
@@ -107,7 +108,7 @@ impl SqliteOptions {
         let settings = Settings { path, wait: self.busy_timeout, most_waiting: self.most_waiting };
         let failed = |source| OpenError::Failed { place, source };
         let writer = started(settings).await.map_err(|error| failed(error.into()))?;
-        // Only now: a file that is open has its log.
+        // Closed only now, because the log exists as long as any connection is open.
         let _ = first.close().await;
         Ok(SqliteStore::new(SqliteEngine { writer, readers }))
     }
@@ -130,14 +131,14 @@ fn path(address: &str) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// To turn a new file to WAL takes a lock that SQLite does not wait for, so that processes which start
-/// together have to try again.
+/// Switching a new file to WAL takes a lock that SQLite does not wait for, so processes that start at the
+/// same time have to retry.
 async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let is_busy = |error: &sqlx::Error| code_of(error) == Some(code::BUSY);
     while_busy(|| options.connect(), |outcome| outcome.as_ref().is_err_and(is_busy)).await
 }
 
-/// The connections of the writer: another process may close the file just then.
+/// Opens the connections of the writer. Retried, because another process may be closing the file.
 async fn started(settings: Settings) -> Result<Writer, BackendError> {
     let connect = || {
         let settings = settings.clone();

@@ -1,4 +1,4 @@
-//! No statement scans a table.
+//! Tests that no statement scans a table.
 
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
@@ -8,10 +8,10 @@ use super::{SqliteEngine, schema};
 /// How many rows each table has, unless `GRANTOR_ROWS` says otherwise.
 const ROWS: u32 = 20_000;
 
-/// The first of them expires then, in seconds since 1970.
+/// When the first row expires, in seconds since 1970.
 const FIRST: i64 = 1_800_000_000;
 
-/// `ANALYZE` does not run by itself, but a host may run it.
+/// Tested with and without `ANALYZE`, which does not run by itself, but which a host may run.
 #[tokio::test]
 async fn every_statement_goes_by_an_index() {
     let mut connection = filled().await;
@@ -66,7 +66,7 @@ async fn all_go_by_an_index(connection: &mut SqliteConnection) {
         assert!(plan.contains(&expected), "{statement}: {plan}");
         assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{statement}: {plan}");
     }
-    // An insert looks at its unique indexes and at nothing else.
+    // An insert only uses its unique indexes.
     for statement in [grants::INSERT, replay::FIRST_USE, clients::INSERT] {
         assert_eq!(plan(connection, statement).await, "", "{statement}");
     }

@@ -1,12 +1,12 @@
-//! Who writes next: a pure state machine, without locks, clocks or I/O.
+//! The queue of writes: a pure state machine, without locks, clocks or I/O.
 
 use std::collections::VecDeque;
 
 use super::super::sql::Lane;
 
-/// Writes that wait, in three lanes of their own. Within a lane the first to come is the first to be written.
+/// The waiting writes, in three lanes. Each lane is first in, first out.
 ///
-/// Each lane is bounded by itself, so that no flood of requests keeps a revocation out.
+/// Each lane has its own bound, so a flood of requests cannot keep a revocation out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Queue<T> {
     revocations: VecDeque<(u64, T)>,
@@ -14,10 +14,10 @@ pub(super) struct Queue<T> {
     sweeps: VecDeque<(u64, T)>,
     /// The bound of each lane.
     most_waiting: usize,
-    /// The bound of a batch, not counting a sweep.
+    /// The bound of a batch, apart from a sweep.
     most_at_once: usize,
     next: u64,
-    /// How many batches were taken since a sweep was in one.
+    /// How many batches were taken since the last one with a sweep.
     without_sweep: u32,
 }
 
@@ -28,10 +28,10 @@ pub(super) struct Ticket {
     number: u64,
 }
 
-/// The most writes that share one transaction, so that nothing waits long behind them.
+/// The maximum number of writes in one transaction, so that others do not wait long.
 pub(super) const MOST_AT_ONCE: usize = 256;
 
-/// Where requests never pause, each eighth batch has a slice of a sweep.
+/// If requests never pause, every eighth batch has a slice of a sweep.
 const SWEEP_EVERY: u32 = 8;
 
 impl<T> Queue<T> {
@@ -47,7 +47,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts a write at the end of its lane, or gives it back if the lane is full.
+    /// Appends a write to its lane, or returns it if the lane is full.
     pub(super) fn enter(&mut self, lane: Lane, write: T) -> Result<Ticket, T> {
         let (most, number) = (self.most_waiting, self.next);
         let waiting = self.lane(lane);
@@ -59,15 +59,15 @@ impl<T> Queue<T> {
         Ok(Ticket { lane, number })
     }
 
-    /// Takes a write back. `None` if it is in a batch already: then it will be written, or has been.
+    /// Withdraws a write. `None` if it is already in a batch: it was written, or will be.
     pub(super) fn withdraw(&mut self, ticket: Ticket) -> Option<T> {
         let waiting = self.lane(ticket.lane);
         let place = waiting.binary_search_by_key(&ticket.number, |(number, _)| *number).ok()?;
         waiting.remove(place).map(|(_, write)| write)
     }
 
-    /// The writes of the next transaction; empty if nothing waits. Revocations come first, and while requests
-    /// wait, they fill at most half of it.
+    /// The writes of the next transaction; empty if nothing waits. Revocations come first, but fill at most
+    /// half of it while requests wait.
     pub(super) fn next_batch(&mut self) -> Vec<T> {
         let most = self.most_at_once;
         let left_over = most.saturating_sub(self.requests.len());

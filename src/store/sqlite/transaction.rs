@@ -1,5 +1,4 @@
-//! Writes that waited together: one transaction and one flush, each with its own condition and its own
-//! outcome.
+//! Runs a batch of writes in one transaction with one flush, each with its own condition and outcome.
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Owned;
@@ -8,13 +7,13 @@ use super::super::sql::{Value, again};
 use super::super::{BackendError, CommitError};
 use super::error::{is_busy, is_conflict, not_begun, write_error};
 
-/// A statement that changes rows, and what it is given.
+/// A statement that changes rows, and its parameters.
 pub(super) struct Change {
     statement: &'static str,
     values: Vec<Owned>,
 }
 
-/// How many rows a change has changed.
+/// The number of changed rows.
 pub(super) type Outcome = Result<u64, CommitError>;
 
 impl Change {
@@ -22,11 +21,12 @@ impl Change {
         Self { statement, values: values.iter().map(owned).collect() }
     }
 
-    /// Runs the statement, in the transaction that is open or, if none is, in one of its own.
+    /// Runs the statement in the open transaction or, if there is none, in its own.
     fn run(&self, connection: &Connection) -> rusqlite::Result<u64> {
         let mut statement = connection.prepare_cached(self.statement)?;
         for parameter in 1..=statement.parameter_count() {
-            // SQLite numbers `$2` by its position, and here it is the second value.
+            // SQLite numbers a named parameter such as `$2` by its position in the statement, but here it is
+            // the second value.
             let name = statement.parameter_name(parameter).and_then(|name| name.strip_prefix('$'));
             let number = name.and_then(|name| name.parse::<usize>().ok()).unwrap_or_default();
             let value = self.values.get(number.wrapping_sub(1));
@@ -37,10 +37,10 @@ impl Change {
     }
 }
 
-/// Runs all of them to their end; the outcome of each, in their order. What is confirmed has been flushed.
+/// Runs all changes, and returns the outcome of each, in order. A confirmed change has been flushed.
 ///
-/// What is wrong with one of them is not the others' fault: the transaction is undone, and they run again
-/// without it.
+/// A change that fails does not affect the others: the transaction is rolled back, and they run again without
+/// it.
 pub(super) fn run(connection: &Connection, changes: &[Change]) -> Vec<Outcome> {
     let mut outcomes: Vec<Option<Outcome>> = changes.iter().map(|_| None).collect();
     loop {
@@ -65,9 +65,9 @@ pub(super) fn run(connection: &Connection, changes: &[Change]) -> Vec<Outcome> {
 enum Attempt {
     /// It was flushed.
     Written(Vec<Outcome>),
-    /// Nothing has happened, for the sake of this change.
+    /// This change failed, so the transaction was rolled back.
     OneFailed(usize, BackendError),
-    /// They share their outcome.
+    /// All changes have this outcome.
     AllFailed(BackendError),
 }
 
@@ -75,7 +75,7 @@ fn attempt(connection: &Connection, changes: &[Change], open: &[usize]) -> Attem
     if let [one] = open {
         return Attempt::Written(vec![changes[*one].run(connection).map_err(write_error)]);
     }
-    // What keeps it from beginning is another process that writes, say: each alone would wait as long.
+    // The cause is, for example, another process that writes: each change alone would have to wait as long.
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         return Attempt::AllFailed(not_begun(error));
     }
@@ -83,7 +83,7 @@ fn attempt(connection: &Connection, changes: &[Change], open: &[usize]) -> Attem
     for number in open {
         outcomes.push(match changes[*number].run(connection) {
             Ok(changed) => Ok(changed),
-            // The statement is undone, and the transaction goes on.
+            // Only the statement is rolled back, and the transaction continues.
             Err(error) if is_conflict(&error) && !connection.is_autocommit() => Err(CommitError::Conflict),
             Err(error) if undone(connection) => return Attempt::OneFailed(*number, not_begun(error)),
             Err(error) => return Attempt::AllFailed(not_begun(error)),
@@ -100,7 +100,7 @@ fn attempt(connection: &Connection, changes: &[Change], open: &[usize]) -> Attem
     }
 }
 
-/// Together they were too much, for a full disk say. One of them may still be written.
+/// The batch may have been too large, for example for a nearly full disk. A single change may still succeed.
 fn one_by_one(connection: &Connection, changes: &[Change], open: &[usize]) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(open.len());
     for number in open {
@@ -117,7 +117,7 @@ fn one_by_one(connection: &Connection, changes: &[Change], open: &[usize]) -> Ve
     outcomes
 }
 
-/// Whether no transaction is open any more. SQLite has ended it already where it could not go on.
+/// Rolls the transaction back, unless SQLite has already ended it; `false` if it is still open.
 fn undone(connection: &Connection) -> bool {
     connection.is_autocommit() || execute(connection, "ROLLBACK").is_ok()
 }
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// A table that refuses some numbers, each in another way.
+    /// A table that refuses some numbers, each in a different way.
     fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn what_cannot_be_committed_together_is_committed_one_by_one() {
         let connection = table();
-        // It is the commit that looks for the parent.
+        // The foreign key is checked at the commit.
         let orphan = Change::new(INSERT_CHILD, &[Value::Integer(3), Value::Integer(9)]);
         let outcomes = run(&connection, &[insert(1), orphan, insert(2)]);
         assert!(matches!(&outcomes[..], [Ok(1), Err(CommitError::Store(_)), Ok(1)]), "{outcomes:?}");

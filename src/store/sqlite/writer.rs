@@ -1,4 +1,4 @@
-//! The one writer: a thread that takes all that waits, and writes it in one transaction.
+//! The writer: a thread that takes all waiting writes, and writes them in one transaction.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,17 +15,17 @@ use super::queue::{MOST_AT_ONCE, Queue, Ticket};
 use super::transaction::{self, Change, Outcome};
 use crate::base::time::in_time;
 
-/// How the thread connects, and what may wait for it.
+/// How the thread connects, and how many writes may wait for it.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) path: PathBuf,
-    /// How long a write waits for its turn, and its transaction for those of other processes.
+    /// How long a write waits for its turn, and how long its transaction waits for those of other processes.
     pub(super) wait: Duration,
     pub(super) most_waiting: usize,
 }
 
-/// Where writes wait for the thread. The thread belongs to no async runtime, so it completes a write that has
-/// begun even if the caller's future or its runtime is dropped.
+/// The handle of the writer thread. The thread belongs to no async runtime, so it completes a write that has
+/// begun even if the caller's future or runtime is dropped.
 pub(super) struct Writer {
     shared: Arc<Shared>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Writer {
 struct Shared {
     settings: Settings,
     state: Mutex<State>,
-    /// Something waits, or the writer is closed.
+    /// Notified when a write waits, or the writer is closed.
     something: Condvar,
 }
 
@@ -46,19 +46,19 @@ struct State {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Thread {
-    /// It writes, and will look for more.
+    /// Writing; it will check for more afterwards.
     Busy,
-    /// It has to be woken.
+    /// Waiting; it has to be woken.
     Idle,
-    /// It writes what waits, and ends.
+    /// Writing the remaining writes; it ends after that.
     Closing,
     Ended,
-    /// It has panicked.
+    /// The thread has panicked.
     Failed,
 }
 
 impl Thread {
-    /// What a write hears that was not begun; `None` while the thread takes more.
+    /// The error for a new write; `None` while the thread accepts writes.
     fn refusal(self) -> Option<BackendError> {
         match self {
             Self::Busy | Self::Idle => None,
@@ -78,7 +78,7 @@ struct Waiting {
 }
 
 impl Writer {
-    /// Starts the thread, and the one that writes the log back.
+    /// Starts the thread, and the one for checkpoints.
     pub(super) fn start(
         settings: Settings,
         connection: Connection,
@@ -101,10 +101,11 @@ impl Writer {
         Ok(Self { shared })
     }
 
-    /// Writes, together with what waits beside it; how many rows were changed. The answer comes after the
-    /// flush.
+    /// Writes a change, together with the others that wait, and returns how many rows it changed. Returns
+    /// after the flush.
     ///
-    /// Dropped while it waits, it is not written; dropped afterwards, it is written or not.
+    /// If the future is dropped while the change waits, it is not written; later, it may or may not be
+    /// written.
     pub(super) async fn write(&self, lane: Lane, change: Change) -> Outcome {
         let (answer, mut heard) = oneshot::channel();
         let mut place = self.shared.enter(lane, Waiting { change, answer })?;
@@ -113,7 +114,7 @@ impl Writer {
             None if place.withdraw() => {
                 return Err(BackendError::transient("a write waited too long for its turn").into());
             }
-            // It is being written, and that takes no longer than SQLite's own time-out.
+            // It is being written, which takes no longer than SQLite's own timeout.
             None => heard.await,
         };
         place.ticket = None;
@@ -121,7 +122,7 @@ impl Writer {
             .unwrap_or_else(|_| Err(BackendError::unknown_outcome("the writer of the file has ended").into()))
     }
 
-    /// Writes what waits, and closes the file. Later writes are refused.
+    /// Writes everything that waits, and closes the file. Later writes are refused.
     pub(super) async fn close(&self) {
         let (ended, until_ended) = oneshot::channel();
         {
@@ -133,7 +134,7 @@ impl Writer {
             state.until_ended.push(ended);
         }
         self.shared.something.notify_one();
-        // Nothing is sent: the sender is dropped.
+        // Nothing is ever sent: the channel closes when the sender is dropped.
         let _ = until_ended.await;
     }
 }
@@ -175,7 +176,7 @@ impl Shared {
         Ok(Place { shared: self, ticket: Some(ticket) })
     }
 
-    /// What the thread does.
+    /// The main loop of the thread.
     fn write_all(&self, mut connection: Connection, mut log: LogKeeper) {
         while let Some(batch) = self.next_batch() {
             let (changes, answers): (Vec<_>, Vec<_>) =
@@ -183,10 +184,10 @@ impl Shared {
             let outcomes = transaction::run(&connection, &changes);
             let rows = outcomes.iter().flatten().sum();
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                // Who was to hear it may have gone away.
+                // The caller may have been dropped.
                 let _ = answer.send(outcome);
             }
-            // A transaction that can neither be committed nor undone ends with its connection.
+            // A transaction that can neither be committed nor rolled back ends with its connection.
             if !connection.is_autocommit() {
                 match self.connect_again() {
                     Some(next) => connection = next,
@@ -197,7 +198,7 @@ impl Shared {
         }
     }
 
-    /// Tries until it works; `None` if it does not and the store is closed.
+    /// Retries until it succeeds; `None` if the store is closed before that.
     fn connect_again(&self) -> Option<Connection> {
         loop {
             match self.settings.connect() {
@@ -208,7 +209,7 @@ impl Shared {
         }
     }
 
-    /// Waits until there is something to write; `None` if there is nothing and never will be.
+    /// Waits for the next batch; `None` if nothing waits and the store is closed.
     fn next_batch(&self) -> Option<Vec<Waiting>> {
         let mut state = self.lock();
         loop {
@@ -227,24 +228,24 @@ impl Settings {
     pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
-        // SQLite counts in an `i32` of milliseconds.
+        // SQLite takes an `i32` of milliseconds.
         connection.busy_timeout(self.wait.min(Duration::from_secs(1_000_000)))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        // That is what the `LogKeeper` is for.
+        // The `LogKeeper` runs the checkpoints instead.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     }
 }
 
-/// Takes a write back that still waits when its future is dropped.
+/// A place in the queue. Dropping it withdraws the write if it still waits.
 struct Place<'a> {
     shared: &'a Shared,
     ticket: Option<Ticket>,
 }
 
 impl Place<'_> {
-    /// Whether it was still waiting.
+    /// Withdraws the write; `false` if it no longer waits.
     fn withdraw(&mut self) -> bool {
         let Some(ticket) = self.ticket.take() else { return false };
         let mut state = self.shared.lock();
@@ -260,7 +261,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Held by the thread: however it ends, nothing waits for it afterwards.
+/// Held by the thread, so that no one waits for it after it ends, even by a panic.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
@@ -318,7 +319,7 @@ mod tests {
     #[tokio::test]
     async fn a_writer_that_cannot_connect_again_ends_when_it_is_closed() {
         let connection = Connection::open_in_memory().unwrap();
-        // A transaction that stays open, as one does that can neither be committed nor undone.
+        // A transaction that stays open, like one that can neither be committed nor rolled back.
         connection.execute_batch("CREATE TABLE t (number INTEGER); BEGIN").unwrap();
         let for_log = Connection::open_in_memory().unwrap();
         let writer = Writer::start(settings("/dev/null/none.db"), connection, for_log).unwrap();
