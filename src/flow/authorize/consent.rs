@@ -199,11 +199,15 @@ impl AwaitConsent {
     /// # Errors
     /// An `id_token` that goes with the answer cannot be made: see [`Reason::SubjectUnfit`] and
     /// [`Reason::IdTokenAlgorithm`].
-    pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedRedirect), Refusal> {
+    pub fn approve(
+        self: Box<Self>,
+        fresh: FreshSecrets,
+        facts: &Facts<'_>,
+    ) -> Result<(Write, SealedRedirect), Refusal> {
         let Facts { now, rules, .. } = *facts;
         let Self {
             to, named, pushed, response_type, challenge, authentication, issuance, beside, terms, ..
-        } = self;
+        } = *self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let openid = issuance.openid.filter(|_| scope.contains(OPENID));
         let rights = AccessRights { scope, details, ..issuance.rights };
