@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing bench should stop
 
 mod bare;
+mod callers;
 mod flows;
 mod many;
 mod places;
@@ -14,6 +15,7 @@ mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bare::Bare;
@@ -46,10 +48,13 @@ async fn main() {
     let wanted = std::env::var("STORES").unwrap_or_else(|_| places::NAMES.join(","));
     for name in wanted.split(',') {
         let place = Place::start(name);
-        let server = Server::on(place.open().await);
+        let server = Arc::new(Server::on(place.open().await));
         let bare = Bare::connect(&place, &server).await;
         flows_of(&place, &server, &bare, &scale).await;
-        many::report(server, &bare, scale.many).await;
+        if let Place::Postgres(postgres) = &place {
+            callers::report(postgres, &server).await;
+        }
+        many::report(&server, &bare, scale.many).await;
     }
 }
 

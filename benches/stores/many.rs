@@ -25,8 +25,7 @@ pub async fn seed(store: &dyn TokenStore, bare: &Bare, count: usize) {
 }
 
 /// Ends all grants of one subject, and purges under load.
-pub async fn report(server: Server, bare: &Bare, (grants, expired): (usize, usize)) {
-    let server = Arc::new(server);
+pub async fn report(server: &Arc<Server>, bare: &Bare, (grants, expired): (usize, usize)) {
     write(&*server.store, grants, |_| "busy".to_owned(), Utc::now().timestamp() + 86_400).await;
     let begun = Instant::now();
     let ended = server.server.revoke_subject(&Subject::user("busy")).await.unwrap();
@@ -34,7 +33,7 @@ pub async fn report(server: Server, bare: &Bare, (grants, expired): (usize, usiz
     assert_eq!(ended as usize, grants);
 
     fill(&*server.store, bare, expired, Utc::now().timestamp() - 3_600).await;
-    purge(&server, expired).await;
+    purge(server, expired).await;
 }
 
 /// Seconds with and without a purge alternate, so that noise on the machine affects both.
@@ -103,4 +102,4 @@ async fn write(store: &dyn TokenStore, count: usize, user: impl Fn(usize) -> Str
 }
 
 /// A grant with one access token, as this crate writes it.
-const BODY: &str = r#"{"v":1,"client":"bench-client","subject":{"user":"USER"},"scope":"read write","created":1700000000,"ends":1899999999,"stage":{"live":{"access":[{"digest":"ND-YLIvyr69RRbw_5DgPmMorHpFZsG2NQy1WnrSe9WM","issued":1700000000,"expires":1899999999}]}}}"#;
+pub const BODY: &str = r#"{"v":1,"client":"bench-client","subject":{"user":"USER"},"scope":"read write","created":1700000000,"ends":1899999999,"stage":{"live":{"access":[{"digest":"ND-YLIvyr69RRbw_5DgPmMorHpFZsG2NQy1WnrSe9WM","issued":1700000000,"expires":1899999999}]}}}"#;

@@ -127,7 +127,7 @@ impl Scope {
         }
     }
 
-    fn is_same_text(&self, other: &Scope) -> bool {
+    pub(crate) fn is_same_text(&self, other: &Scope) -> bool {
         self.as_str() == other.as_str()
     }
 }

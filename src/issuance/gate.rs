@@ -174,7 +174,7 @@ impl<'a> Gate<'a> {
         let offer = self.offer(subject, ceiling.scope)?;
         let resources = ceiling.resources.clone();
         let audience = self.audience(&resources)?;
-        let scope = self.rules.scope_for(audience.as_ref(), &offer.rights.scope);
+        let scope = self.rules.scope_for(audience.as_ref(), offer.rights.scope);
         let details = self.rules.detail_types.narrow(ceiling.details, &self.asked.details)?;
         let details = self.rules.details_for(audience.as_ref(), self.client, &details);
         let is_cut = scope.is_empty() && !ceiling.scope.is_empty();
@@ -205,8 +205,7 @@ impl<'a> Gate<'a> {
     /// scope.
     fn check_scope_at(&self, targets: &ResourceIndicators, scope: &Scope) -> Result<(), Reason> {
         let fits = |audience: Option<&ResourceId>| {
-            let has_some = !self.rules.scope_for(audience, scope).is_empty();
-            has_some || self.needs_no_scope(audience, &self.asked.details)
+            self.rules.has_scope_for(audience, scope) || self.needs_no_scope(audience, &self.asked.details)
         };
         match scope.is_empty() || any_audience(targets, fits) {
             true => Ok(()),
@@ -343,7 +342,7 @@ impl<'a> Gate<'a> {
     }
 
     /// The largest scope that a new grant may have, and its resources.
-    fn new_terms(&self) -> Result<(Scope, ResourceIndicators), Reason> {
+    fn new_terms(&self) -> Result<(Cow<'_, Scope>, ResourceIndicators), Reason> {
         if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
             return Err(Reason::ScopeMissing);
         }

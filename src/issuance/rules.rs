@@ -1,5 +1,6 @@
 //! [`Rules`]: the configuration that every decision depends on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::detail_types::DetailTypes;
@@ -281,10 +282,18 @@ impl Rules {
 
     /// The part of a scope that a token for this audience has: what the audience knows, and `openid` and
     /// `offline_access`, which a resource does not have to list.
-    pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: &Scope) -> Scope {
+    pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
         match self.own_scope(audience) {
             Some(own) => scope.filtered(|token| is_of_login(token) || own.contains(token)),
-            None => scope.clone(),
+            None => scope,
+        }
+    }
+
+    /// Whether a token for this audience has any of a scope.
+    pub(crate) fn has_scope_for(&self, audience: Option<&ResourceId>, scope: &Scope) -> bool {
+        match self.own_scope(audience) {
+            Some(own) => scope.iter().any(|token| is_of_login(token) || own.contains(token)),
+            None => !scope.is_empty(),
         }
     }
 
@@ -292,7 +301,7 @@ impl Rules {
     pub(crate) fn is_usable(&self, targets: &ResourceIndicators, scope: &Scope) -> bool {
         let fits = |audience: Option<&ResourceId>| {
             let lists_none = self.own_scope(audience).is_some_and(Scope::is_empty);
-            lists_none || !self.scope_for(audience, scope).is_empty()
+            lists_none || self.has_scope_for(audience, scope)
         };
         !scope.is_empty() && any_audience(targets, fits)
     }
@@ -335,10 +344,12 @@ impl Rules {
     }
 
     /// Everything that a client may have: what it registered, limited to what the server knows.
-    pub(crate) fn ceiling(&self, client: &Client) -> Scope {
+    pub(crate) fn ceiling<'a>(&'a self, client: &Client) -> Cow<'a, Scope> {
         match client.scope() {
-            Some(registered) => registered.intersection(&self.scope),
-            None => self.scope.clone(),
+            Some(registered) if !registered.is_same_text(&self.scope) => {
+                Cow::Owned(registered.intersection(&self.scope))
+            }
+            Some(_) | None => Cow::Borrowed(&self.scope),
         }
     }
 }

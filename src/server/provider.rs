@@ -58,17 +58,21 @@ impl AuthorizationServer {
         known: &Arc<Client>,
     ) -> Result<Option<Option<Arc<str>>>, Refusal> {
         let pairwise = self.rules().openid.as_ref().is_some_and(|openid| openid.pairwise.is_some());
+        let found;
         let client = match grant.client() == known.id() {
-            true => Arc::clone(known),
+            true => known,
             false if !pairwise => return Ok(Some(None)),
             false => match self.find_any_client(grant.client()).await? {
-                Some(client) => client,
+                Some(client) => {
+                    found = client;
+                    &found
+                }
                 // A client with a metadata document never has pairwise identifiers.
                 None if DocumentUrl::is_claimed_by(grant.client()) => return Ok(Some(None)),
                 None => return Ok(None),
             },
         };
-        Ok(Some(self.rules().sub_of(grant.subject(), &client)?))
+        Ok(Some(self.rules().sub_of(grant.subject(), client)?))
     }
 
     /// The URL at which this client starts a sign-in here (OpenID Connect Core section 4); `None` for a

@@ -44,22 +44,26 @@ impl<K> fmt::Debug for Turns<K> {
 impl<K: Copy + Eq + Hash> Turns<K> {
     /// Waits for a turn with this key. A dropped future leaves the queue.
     pub(super) async fn take(&self, key: K) -> Turn<'_, K> {
-        let turn = self.line_up(key);
-        poll_fn(|context| turn.poll(context)).await;
+        let (turn, is_first) = self.line_up(key);
+        if !is_first {
+            poll_fn(|context| turn.poll(context)).await;
+        }
         turn
     }
 
-    fn line_up(&self, key: K) -> Turn<'_, K> {
+    /// A place in the line, and whether it is the first one.
+    fn line_up(&self, key: K) -> (Turn<'_, K>, bool) {
         let mut state = self.state();
         let state = state.get_or_insert_default();
         state.last_number += 1;
         let number = state.last_number;
         let line = state.lines.entry(key);
         let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
-        if line.holder != number {
+        let is_first = line.holder == number;
+        if !is_first {
             line.waiting.push_back((number, Waker::noop().clone()));
         }
-        Turn { turns: self, key, number }
+        (Turn { turns: self, key, number }, is_first)
     }
 
     fn state(&self) -> MutexGuard<'_, Option<Box<State<K>>>> {

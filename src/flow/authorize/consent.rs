@@ -200,11 +200,15 @@ impl AwaitConsent {
     /// # Errors
     /// The `id_token` of the response cannot be made: see [`Reason::SubjectUnfit`] and
     /// [`Reason::IdTokenAlgorithm`].
-    pub fn approve(self, fresh: FreshSecrets, facts: &Facts<'_>) -> Result<(Write, SealedRedirect), Refusal> {
+    pub fn approve(
+        self: Box<Self>,
+        fresh: FreshSecrets,
+        facts: &Facts<'_>,
+    ) -> Result<(Write, SealedRedirect), Refusal> {
         let Facts { now, rules, .. } = *facts;
         let Self {
             to, named, pushed, response_type, challenge, authentication, issuance, beside, terms, ..
-        } = self;
+        } = *self;
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
         let openid = issuance.openid.filter(|_| scope.contains(OPENID));
         let rights = AccessRights { scope, details, ..issuance.rights };

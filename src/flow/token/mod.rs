@@ -51,7 +51,7 @@ pub(super) use reply::ACCESS_TOKEN_MEMBER;
 pub use reply::{AwaitPart, Part, Reply, TokenReply};
 
 /// A parsed request; its client is unverified.
-pub type AwaitClient = super::AwaitClient<TokenRequest>;
+pub type AwaitClient = super::AwaitClient<Box<TokenRequest>>;
 
 /// The content of a token request.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub struct TokenRequest {
 #[derive(Debug)]
 enum GrantRequest {
     /// A code, a device code or a refresh token.
-    Redemption(Box<Redemption>),
+    Redemption(Redemption),
     Client,
     Exchange(Box<Exchanged>),
     Extension(Box<Extended>),
@@ -89,7 +89,7 @@ impl GrantRequest {
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
         let grant_type = need("grant_type")?;
         if let Some(redemption) = Redemption::parse(grant_type, form, request, presented, facts)? {
-            return Ok(Self::Redemption(Box::new(redemption)));
+            return Ok(Self::Redemption(redemption));
         }
         match grant_type {
             "client_credentials" => Ok(Self::Client),
@@ -130,7 +130,8 @@ impl AwaitClient {
         }
         let asked = RequestedAccess::parse(&form)?;
         let certificate = request.certificate.clone();
-        Ok(Self { presented, request: TokenRequest { ask, asked, certificate, proof_algorithm: None } })
+        let request = Box::new(TokenRequest { ask, asked, certificate, proof_algorithm: None });
+        Ok(Self { presented, request })
     }
 
     /// Adds the key that the request proves.
@@ -152,13 +153,14 @@ impl AwaitClient {
     }
 }
 
-impl AwaitsClient for TokenRequest {
+impl AwaitsClient for Box<TokenRequest> {
     type Next = Authenticated;
 
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Authenticated, Refusal> {
-        facts.rules.check_proof_algorithm(self.proof_algorithm, client.client())?;
-        let asked = bound(self.asked, client.client(), self.certificate.as_ref(), facts.rules)?;
-        Authenticated::new(client, self.ask, asked)
+        let TokenRequest { ask, asked, certificate, proof_algorithm } = *self;
+        facts.rules.check_proof_algorithm(proof_algorithm, client.client())?;
+        let asked = bound(asked, client.client(), certificate.as_ref(), facts.rules)?;
+        Authenticated::new(client, ask, asked)
     }
 }
 

@@ -28,7 +28,10 @@ pub enum Reply {
 
 /// The tokens for the client.
 #[derive(Debug)]
-pub struct TokenReply {
+pub struct TokenReply(Box<Tokens>);
+
+#[derive(Debug)]
+struct Tokens {
     grant: GrantId,
     /// An opaque access token.
     opaque: Option<Secret>,
@@ -89,7 +92,7 @@ impl Reply {
             }
         };
         let Issued { access, refresh, rights, .. } = tokens;
-        let reply = TokenReply {
+        let reply = TokenReply(Box::new(Tokens {
             grant: grant.id(),
             opaque: part.is_none().then_some(access),
             refresh,
@@ -97,7 +100,7 @@ impl Reply {
             expires_in: u64::try_from(left).unwrap_or_default(),
             issued_token_type: None,
             signed: Vec::new(),
-        };
+        }));
         match part {
             Some(next) => Self::Sign(Box::new(AwaitPart { reply, next, rest: Vec::new() })),
             None => Self::Ready(reply),
@@ -108,15 +111,17 @@ impl Reply {
     pub(super) fn for_grant_type(mut self, grant_type: &GrantType) -> Self {
         let issued = (*grant_type == GrantType::TokenExchange).then_some(ACCESS_TOKEN);
         match &mut self {
-            Self::Ready(reply) => reply.issued_token_type = issued,
-            Self::Sign(waiting) => waiting.reply.issued_token_type = issued,
+            Self::Ready(reply) => reply.0.issued_token_type = issued,
+            Self::Sign(waiting) => waiting.reply.0.issued_token_type = issued,
         }
         self
     }
 
     /// Adds an `id_token`, which is bound to the access token once that is known.
     pub(super) fn with_id_token(self, mut id_token: IdToken, prefixes: &Prefixes) -> Self {
-        if let Self::Ready(TokenReply { grant, opaque: Some(secret), .. }) = &self {
+        if let Self::Ready(TokenReply(tokens)) = &self
+            && let Tokens { grant, opaque: Some(secret), .. } = &**tokens
+        {
             id_token.bind(&Handle::new(*grant, secret.duplicate()).into_text(Kind::Access, prefixes));
         }
         self.with_part(Part::IdToken(Box::new(id_token)))
@@ -170,7 +175,7 @@ impl AwaitPart {
     pub fn with_token(self, text: String) -> Reply {
         let Self { mut reply, next, mut rest } = self;
         next.is_followed_by(&mut rest, &text);
-        reply.signed.push(Signed { member: next.member(), text });
+        reply.0.signed.push(Signed { member: next.member(), text });
         match rest.is_empty() {
             true => Reply::Ready(reply),
             false => {
@@ -251,12 +256,12 @@ impl TokenReply {
     /// The grant that the tokens belong to.
     #[must_use]
     pub fn grant_id(&self) -> GrantId {
-        self.grant
+        self.0.grant
     }
 
     /// The JSON response: the only way to get the tokens out.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Self { grant, opaque, refresh, rights, expires_in, issued_token_type, signed } = self;
+        let Tokens { grant, opaque, refresh, rights, expires_in, issued_token_type, signed } = *self.0;
         let text = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
         let opaque = opaque.map(|secret| text(secret, Kind::Access));
         let refresh = refresh.map(|secret| text(secret, Kind::Refresh));
@@ -279,15 +284,15 @@ impl TokenReply {
     }
 
     fn into_fields(self, prefixes: &Prefixes) -> Vec<(&'static str, String)> {
-        let grant = self.grant;
-        let opaque = self.opaque.map(|secret| Handle::new(grant, secret).into_text(Kind::Access, prefixes));
+        let Tokens { grant, opaque, rights, expires_in, signed, .. } = *self.0;
+        let opaque = opaque.map(|secret| Handle::new(grant, secret).into_text(Kind::Access, prefixes));
         let opaque = opaque.map(|text| (ACCESS_TOKEN_MEMBER, text));
-        let signed = self.signed.into_iter().map(|part| (part.member, part.text));
+        let signed = signed.into_iter().map(|part| (part.member, part.text));
         let mut fields: Vec<_> = opaque.into_iter().chain(signed).collect();
-        let token_type = Confirmation::token_type_of(self.rights.confirmation.as_ref());
+        let token_type = Confirmation::token_type_of(rights.confirmation.as_ref());
         fields.push(("token_type", token_type.to_owned()));
-        fields.push(("expires_in", self.expires_in.to_string()));
-        let AccessRights { scope, details, .. } = &self.rights;
+        fields.push(("expires_in", expires_in.to_string()));
+        let AccessRights { scope, details, .. } = &rights;
         if !scope.is_empty() {
             fields.push(("scope", scope.to_string()));
         }
@@ -321,7 +326,7 @@ mod tests {
     use super::*;
 
     fn opaque() -> Reply {
-        Reply::Ready(TokenReply {
+        Reply::Ready(TokenReply(Box::new(Tokens {
             grant: GrantId::new([7; 16]),
             opaque: Some(Secret::new([1; 32])),
             refresh: None,
@@ -329,7 +334,7 @@ mod tests {
             expires_in: 600,
             issued_token_type: None,
             signed: Vec::new(),
-        })
+        })))
     }
 
     fn part(member: &'static str) -> Part {

@@ -1,0 +1,73 @@
+//! Many callers at once on PostgreSQL, beside `pgbench` with the same insert and as many clients.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::Figures;
+use crate::flows::{Flow, Server};
+use crate::many::BODY;
+use crate::servers::postgres::Postgres;
+
+const CALLERS: [usize; 3] = [1, 8, 64];
+const WINDOW: Duration = Duration::from_secs(2);
+const TURNS: usize = 5;
+
+pub async fn report(postgres: &Postgres, server: &Arc<Server>) {
+    println!(
+        "client_credentials by many callers, {TURNS} turns of {WINDOW:?}; milliseconds, median (99 of 100)"
+    );
+    println!("{:>10}{:>12}{:>12}{:>8}{:>20}", "callers", "a second", "pgbench", "ratio", "latency");
+    for callers in CALLERS {
+        let (mut ours, mut floor, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            let begun = Instant::now();
+            let turn = closed_loop(server, callers).await;
+            ours.push(turn.len() as f64 / begun.elapsed().as_secs_f64());
+            samples.extend(turn);
+            floor.push(postgres.pgbench(&insert(), callers, WINDOW));
+        }
+        let (rate, floor) = (median(ours), median(floor));
+        println!(
+            "{callers:>10}{rate:>12.0}{floor:>12.0}{:>8.2}{:>20}",
+            rate / floor,
+            Figures::of(samples).text()
+        );
+    }
+}
+
+/// This many callers, each with one request after the other.
+async fn closed_loop(server: &Arc<Server>, callers: usize) -> Vec<Duration> {
+    let ends = Instant::now() + WINDOW;
+    let caller = |_| {
+        let server = Arc::clone(server);
+        tokio::spawn(async move {
+            let mut samples = Vec::new();
+            while Instant::now() < ends {
+                let form = Flow::ClientCredentials.prepare(&server).await;
+                let asked = Instant::now();
+                Flow::ClientCredentials.run(&server, &form).await;
+                samples.push(asked.elapsed());
+            }
+            samples
+        })
+    };
+    join_all((0..callers).map(caller)).await.into_iter().flat_map(Result::unwrap).collect()
+}
+
+/// The same row, with a fresh id each time.
+fn insert() -> String {
+    // A colon would name a variable of the script.
+    let body = BODY.replace("USER", "bench-client").replace(':', "\\x3A");
+    format!(
+        "INSERT INTO grantor_grants (space, id, version, body, expires, client, subject, user_code, session) \
+         VALUES ('', uuid_send(gen_random_uuid()), 0, E'{body}', 1899999999, 'bench-client', E'client\\x3Abench-client', NULL, NULL) \
+         ON CONFLICT DO NOTHING;\n"
+    )
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_unstable_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
