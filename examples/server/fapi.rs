@@ -50,6 +50,11 @@ impl FapiSettings {
         signed
     }
 
+    /// Whether the server signs answers to a client whose profile signs messages.
+    pub(crate) fn signs_answers(&self) -> bool {
+        self.signed_responses || self.signed_introspection
+    }
+
     /// Whether tokens can be bound to keys that are proven by DPoP.
     pub(crate) fn takes_proofs(&self) -> bool {
         self.sender.contains(&Sender::Dpop)
@@ -77,8 +82,7 @@ impl FapiSettings {
 impl Config {
     /// Whether answers are signed, as the profile of the server or of a client wants it.
     pub(crate) fn signs_messages(&self) -> bool {
-        let signed = self.fapi.signed_responses || self.fapi.signed_introspection;
-        signed && profiles(self).any(|profile| profile == Profile::Fapi2MessageSigning)
+        self.fapi.signs_answers() && profiles(self).any(|profile| profile == Profile::Fapi2MessageSigning)
     }
 }
 

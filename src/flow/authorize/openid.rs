@@ -3,7 +3,7 @@
 use super::parameters::AuthorizationParameters;
 use super::{AwaitLogin, Prompt};
 use crate::base::Scope;
-use crate::client::ResponseType;
+use crate::client::{Client, ResponseType};
 use crate::error::Reason;
 use crate::flow::logout::HintClaims;
 use crate::grant::Subject;
@@ -72,11 +72,13 @@ impl AuthorizationParameters {
     ///
     /// # Errors
     /// `nonce` is too long, or missing where the browser carries an `id_token`; `claims` is malformed, or
-    /// asks for what there is no access token for; or there is no scope `openid` for an `id_token`.
+    /// asks for what there is no access token for; or there is no scope `openid` for an `id_token`, or no key
+    /// to sign it with for this client.
     pub(super) fn openid(
         &self,
         response_type: ResponseType,
         scope: &Scope,
+        client: &Client,
         rules: &Rules,
     ) -> Result<Option<Box<OpenId>>, Reason> {
         let is_of_openid = self.is_of_openid(rules) && scope.contains(OPENID);
@@ -97,6 +99,7 @@ impl AuthorizationParameters {
         if asks_userinfo && response_type == ResponseType::IdToken {
             return Err(Reason::ClaimsWithoutToken);
         }
+        rules.signable_id_token(client)?;
         let (nonce, claims) = (self.nonce.clone(), claims.map(Box::new));
         Ok(Some(Box::new(OpenId { nonce, claims, ..OpenId::default() })))
     }
