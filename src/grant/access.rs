@@ -273,10 +273,16 @@ impl LiveTokens {
         self.0.push(record);
     }
 
-    /// Keeps those without a key as they are, whatever key their grant gets.
-    pub(super) fn stay_unbound(&mut self) {
+    /// Keeps them as they are, whatever keys their grant gets: those without a key of their own have the one
+    /// that the grant had, or none.
+    pub(super) fn keep_key(&mut self, former: Option<&Confirmation>) {
         for record in self.0.iter_mut().filter(|record| record.cnf.is_none()) {
-            record.narrowed.get_or_insert_default().unbound = true;
+            let is_unbound = record.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
+            match former {
+                None => record.narrowed.get_or_insert_default().unbound = true,
+                Some(_) if is_unbound => {}
+                Some(key) => record.cnf = Some(Box::new(key.clone())),
+            }
         }
     }
 
