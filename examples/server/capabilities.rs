@@ -20,6 +20,7 @@ pub(crate) struct Capabilities {
     is_pairwise: bool,
     /// Here, or at the server of `mtls_endpoint_aliases`.
     takes_certificates: bool,
+    verifies_chains: bool,
     /// Of `fapi.sender`.
     binds_to_certificates: bool,
     takes_proofs: bool,
@@ -36,6 +37,7 @@ impl Capabilities {
             is_provider: config.openid.is_some(),
             is_pairwise: config.openid.as_ref().is_some_and(OpenIdSettings::is_pairwise),
             takes_certificates: config.takes_certificates() || config.mtls_endpoint_aliases.is_some(),
+            verifies_chains: config.verifies_chains() || config.mtls_endpoint_aliases.is_some(),
             binds_to_certificates: config.fapi.binds_to_certificates(),
             takes_proofs: config.fapi.takes_proofs(),
         }
@@ -70,13 +72,16 @@ impl Capabilities {
         ];
         let certificates = certificates.into_iter().flatten().filter(|_| !self.takes_certificates);
         let certificates = certificates.map(|key| format!("{key}: {NO_CERTIFICATES}"));
+        let needs_chain = method == Some(AuthMethod::TlsClientAuth);
+        let chains = (needs_chain && self.takes_certificates && !self.verifies_chains)
+            .then(|| format!("token_endpoint_auth_method: tls_client_auth: {NO_CHAINS}"));
         let senders = [
             by_certificate.filter(|_| !self.binds_to_certificates).map(|key| (key, "mtls")),
             by_proof.filter(|_| !self.takes_proofs).map(|key| (key, "dpop")),
         ];
         let senders = senders.into_iter().flatten();
         let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
-        signed.chain(of_profile).chain(pairwise).chain(certificates).chain(senders).collect()
+        signed.chain(of_profile).chain(pairwise).chain(certificates).chain(chains).chain(senders).collect()
     }
 
     /// Whether the client has a profile of FAPI, and anything is signed for it.
@@ -112,6 +117,9 @@ const FAPI: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Ps2
 const NO_CERTIFICATES: &str =
     "no certificates of clients come in; set tls.client_certificates or [forwarded_certificates]";
 
+const NO_CHAINS: &str =
+    "no chain is verified; set tls.client_authorities, or verified_field of [forwarded_certificates]";
+
 fn shows_certificate(method: AuthMethod) -> bool {
     matches!(method, AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth)
 }
@@ -145,6 +153,8 @@ mod tests {
     const BOUND: &str = "tls_client_certificate_bound_access_tokens = true";
     const PROVEN: &str = "dpop_bound_access_tokens = true";
     const ALIASES: &str = "mtls_endpoint_aliases = \"https://mtls.example\"";
+    const FILES: &str = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+    const PROXY: &str = "trusted_proxies = [\"127.0.0.1\"]\n[forwarded_certificates]\n";
     const KEYED: &str =
         "token_endpoint_auth_method = \"private_key_jwt\"\njwks_uri = \"https://a.example/jwks\"\n";
     const BY_NAME: &str =
@@ -177,6 +187,8 @@ mod tests {
             ("", BOUND, "tls.client_certificates"),
             ("", BY_NAME, "tls.client_certificates"),
             ("[tls]\ncertificate = \"c\"\nkey = \"k\"", BOUND, "tls.client_certificates"),
+            (&format!("{FILES}client_certificates = \"optional\""), BY_NAME, "tls.client_authorities"),
+            (&format!("{PROXY}form = \"rfc9440\""), BY_NAME, "verified_field"),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"dpop\"]"), BOUND, "needs \"mtls\" in fapi.sender"),
             ("[fapi]\nsender = [\"mtls\"]", PROVEN, "needs \"dpop\" in fapi.sender"),
         ] {
@@ -214,8 +226,10 @@ mod tests {
     fn what_the_server_can_do_is_no_mistake() {
         let two_keys = "[keys]\nalgorithms = [\"RS256\", \"ES256\"]\n[openid]";
         let secret = "[openid]\npairwise_secret = \"0123456789abcdef0123456789abcdef\"";
-        let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_certificates = \"optional\"";
-        let proxy = "trusted_proxies = [\"127.0.0.1\"]\n[forwarded_certificates]\nform = \"rfc9440\"";
+        let tls = &format!("{FILES}client_certificates = \"optional\"");
+        let authorities = &format!("{tls}\nclient_authorities = \"a\"");
+        let proxy = &format!("{PROXY}form = \"rfc9440\"");
+        let verified = &format!("{proxy}\nverified_field = \"v\"\nverified_value = \"SUCCESS\"");
         for (head, client) in [
             ("", "id_token_signed_response_alg = \"ES256\""),
             ("", "introspection_signed_response_alg = \"EdDSA\""),
@@ -224,7 +238,10 @@ mod tests {
             (secret, "subject_type = \"pairwise\""),
             ("[openid]", "subject_type = \"public\""),
             (tls, BOUND),
-            (proxy, BY_NAME),
+            (proxy, BOUND),
+            (authorities, BY_NAME),
+            (verified, BY_NAME),
+            (ALIASES, BY_NAME),
             (ALIASES, BOUND),
             ("", PROVEN),
             ("[fapi]\nsender = [\"dpop\"]", PROVEN),
