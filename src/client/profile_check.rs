@@ -26,8 +26,8 @@ pub enum ProfileMismatch {
     /// Section 5.3.2.1(2) and 5.3.2.2(1).
     #[error("grant_types cannot have {:?}", .0.as_str())]
     GrantType(GrantType),
-    /// Section 5.3.2.2(8).
-    #[error("redirect_uri {0:?} must be https, or http on 127.0.0.1 or [::1]")]
+    /// Section 5.3.2.2(8): http is for native clients alone, and the profile allows none.
+    #[error("redirect_uri {0:?} must be https")]
     RedirectUri(RedirectUri),
     /// Section 5.3.2.2(5).
     #[error("the profile requires PKCE: leave out require_pkce")]
@@ -91,7 +91,7 @@ impl Client {
         ];
         let found = found.into_iter().filter_map(|(is_wrong, mismatch)| is_wrong.then_some(mismatch));
         let grants = self.grant_types().iter().filter(move |own| !profile.knows(own));
-        let uris = self.redirect_uris.iter().filter(|uri| !is_private(uri));
+        let uris = self.redirect_uris.iter().filter(|uri| !is_https(uri));
         let signed = [own.authorization_signed_response_alg, own.introspection_signed_response_alg];
         let signed = signed.map(|named| named.map(Algorithm::as_str));
         let openid = [own.id_token_signed_response_alg, own.userinfo_signed_response_alg];
@@ -117,11 +117,6 @@ const ANSWERS: [&str; 4] = [
     "userinfo_signed_response_alg",
 ];
 
-/// Whether what is sent there cannot be read in transit: because of TLS, or because it stays on the machine.
-/// `localhost` is a name, which a resolver may resolve elsewhere (RFC 8252 section 8.3).
-fn is_private(uri: &RedirectUri) -> bool {
-    let scheme = uri.as_str().split(':').next().unwrap_or_default();
-    // With http no other host than this machine can be registered.
-    let stays_here = || scheme.eq_ignore_ascii_case("http") && !uri.host().starts_with("localhost");
-    scheme.eq_ignore_ascii_case("https") || stays_here()
+fn is_https(uri: &RedirectUri) -> bool {
+    uri.as_str().split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }

@@ -141,11 +141,11 @@ async fn fp_05_the_host_registers_no_other_client_either() {
 }
 
 #[test]
-fn fp_15_redirect_uris_are_https_or_stay_on_the_machine() {
-    for good in [CALLBACK, "http://127.0.0.1/cb", "http://[::1]:9000/cb", "HTTPS://app.example/cb"] {
+fn fp_15_redirect_uris_are_https() {
+    for good in [CALLBACK, "https://127.0.0.1:9000/cb", "HTTPS://app.example/cb"] {
         assert_eq!(mismatches(keyed().redirect_uri(good)), [], "{good}");
     }
-    for bad in ["http://localhost/cb", "http://localhost:9000/cb", "com.example.app:/cb"] {
+    for bad in ["http://127.0.0.1/cb", "http://[::1]:9000/cb", "http://localhost/cb", "com.example.app:/cb"] {
         let found = mismatches(keyed().redirect_uri(bad));
         assert!(matches!(&found[..], [ProfileMismatch::RedirectUri(uri)] if uri.as_str() == bad), "{bad}");
     }
@@ -154,7 +154,7 @@ fn fp_15_redirect_uris_are_https_or_stay_on_the_machine() {
 #[tokio::test]
 async fn fp_15_a_stranger_registers_no_other_redirect_uri() {
     let server = registering();
-    for bad in ["http://app.example/cb", "http://localhost/cb"] {
+    for bad in ["http://app.example/cb", "http://localhost/cb", "http://127.0.0.1/cb"] {
         let keys = set_of(&SigningKey::generate(Algorithm::Es256).unwrap());
         let own =
             json!({ "redirect_uris": [bad], "token_endpoint_auth_method": "private_key_jwt", "jwks": keys });
