@@ -465,6 +465,9 @@ async fn mt_10_a_client_registers_its_name_and_its_use_of_aliases() {
         let answer = registering.post(&app(bad.clone())).await;
         assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{bad}");
     }
+    let keyless = app(json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth" }));
+    let told = registering.post(&keyless).await.text("error_description");
+    assert!(told.contains("self_signed_tls_client_auth need jwks"), "{told}");
     let selfish = Identity::self_signed("self");
     let changes =
         json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": selfish.x5c() });
