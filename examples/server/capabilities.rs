@@ -2,7 +2,7 @@
 //! errors.
 
 use grantor::client::SubjectIdentifierType;
-use grantor::{Algorithm, AuthMethod, ClientMetadata, ResponseAlgorithm};
+use grantor::{AccessTokens, Algorithm, AuthMethod, ClientMetadata, Profile, ResponseAlgorithm};
 
 use crate::config::Config;
 use crate::openid::OpenIdSettings;
@@ -12,10 +12,16 @@ use crate::toml_reader::Reader;
 pub(crate) struct Capabilities {
     /// The algorithms of the signing keys; empty if nothing is signed.
     algorithms: Vec<Algorithm>,
+    /// Of access tokens, unless a client says otherwise.
+    format: AccessTokens,
+    has_signed_resource: bool,
+    /// Answers, to clients whose profile signs messages.
+    signs_answers: bool,
     is_provider: bool,
     is_pairwise: bool,
     /// At this server, or at that of `mtls_endpoint_aliases`.
     takes_certificates: bool,
+    verifies_chains: bool,
     /// Of `fapi.sender`.
     binds_to_certificates: bool,
     takes_proofs: bool,
@@ -26,9 +32,13 @@ impl Capabilities {
         let algorithms = if config.signs() { config.tokens.keys.algorithms.clone() } else { Vec::new() };
         Self {
             algorithms,
+            format: config.tokens.format,
+            has_signed_resource: config.tokens.has_signed_resource(),
+            signs_answers: config.fapi.signs_answers(),
             is_provider: config.openid.is_some(),
             is_pairwise: config.openid.as_ref().is_some_and(OpenIdSettings::is_pairwise),
             takes_certificates: config.takes_certificates() || config.mtls_endpoint_aliases.is_some(),
+            verifies_chains: config.verifies_chains() || config.mtls_endpoint_aliases.is_some(),
             binds_to_certificates: config.fapi.binds_to_certificates(),
             takes_proofs: config.fapi.takes_proofs(),
         }
@@ -48,6 +58,9 @@ impl Capabilities {
             ("introspection_signed_response_alg", client.introspection_signed_response_alg),
         ];
         let signed = signed.into_iter().filter_map(|(key, algorithm)| self.unsigned(key, algorithm?));
+        let lacks_key =
+            self.signs_under_profile(client) && !self.algorithms.iter().any(|own| FAPI.contains(own));
+        let of_profile = lacks_key.then(|| self.no_key("profile", "ES256, PS256 or EdDSA"));
         let is_pairwise = client.subject_type == Some(SubjectIdentifierType::Pairwise);
         let pairwise = (is_pairwise && !self.is_pairwise)
             .then(|| "subject_type: pairwise identifiers need openid.pairwise_secret".to_owned());
@@ -61,27 +74,53 @@ impl Capabilities {
         ];
         let certificates = certificates.into_iter().flatten().filter(|_| !self.takes_certificates);
         let certificates = certificates.map(|key| format!("{key}: {NO_CERTIFICATES}"));
+        let needs_chain = method == Some(AuthMethod::TlsClientAuth);
+        let chains = (needs_chain && self.takes_certificates && !self.verifies_chains)
+            .then(|| format!("token_endpoint_auth_method: tls_client_auth: {NO_CHAINS}"));
         let senders = [
             by_certificate.filter(|_| !self.binds_to_certificates).map(|key| (key, "mtls")),
             by_proof.filter(|_| !self.takes_proofs).map(|key| (key, "dpop")),
         ];
         let senders = senders.into_iter().flatten();
         let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
-        signed.chain(pairwise).chain(certificates).chain(senders).collect()
+        signed.chain(of_profile).chain(pairwise).chain(certificates).chain(chains).chain(senders).collect()
+    }
+
+    /// Whether the client has a profile of FAPI, and anything is signed for it.
+    fn signs_under_profile(&self, client: &ClientMetadata) -> bool {
+        let signs_answers = match client.profile {
+            Some(Profile::Fapi2Security) => false,
+            Some(Profile::Fapi2MessageSigning) => self.signs_answers,
+            _ => return false,
+        };
+        let takes_id_tokens = client.scope.as_ref().is_none_or(|scope| scope.contains("openid"));
+        let format = client.access_tokens.unwrap_or(self.format);
+        signs_answers
+            || (self.is_provider && takes_id_tokens)
+            || self.has_signed_resource
+            || format == AccessTokens::Jwt
     }
 
     fn unsigned(&self, key: &str, algorithm: Algorithm) -> Option<String> {
-        let name = algorithm.as_str();
+        (!self.algorithms.contains(&algorithm)).then(|| self.no_key(key, algorithm.as_str()))
+    }
+
+    fn no_key(&self, key: &str, algorithms: &str) -> String {
         match self.algorithms.is_empty() {
-            true => Some(format!("{key}: nothing is signed by this configuration, so it has no keys")),
-            false if self.algorithms.contains(&algorithm) => None,
-            false => Some(format!("{key}: there is no key for {name}; add it to keys.algorithms")),
+            true => format!("{key}: nothing is signed by this configuration, so it has no keys"),
+            false => format!("{key}: there is no key for {algorithms}; add it to keys.algorithms"),
         }
     }
 }
 
+/// What is signed for a client with a profile of FAPI is signed by one of these.
+const FAPI: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Ps256];
+
 const NO_CERTIFICATES: &str =
     "no certificates of clients come in; set tls.client_certificates or [forwarded_certificates]";
+
+const NO_CHAINS: &str =
+    "no chain is verified; set tls.client_authorities, or verified_field of [forwarded_certificates]";
 
 fn shows_certificate(method: AuthMethod) -> bool {
     matches!(method, AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth)
@@ -116,6 +155,10 @@ mod tests {
     const BOUND: &str = "tls_client_certificate_bound_access_tokens = true";
     const PROVEN: &str = "dpop_bound_access_tokens = true";
     const ALIASES: &str = "mtls_endpoint_aliases = \"https://mtls.example\"";
+    const FILES: &str = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+    const PROXY: &str = "trusted_proxies = [\"127.0.0.1\"]\n[forwarded_certificates]\n";
+    const KEYED: &str =
+        "token_endpoint_auth_method = \"private_key_jwt\"\njwks_uri = \"https://a.example/jwks\"\n";
     const BY_NAME: &str =
         "token_endpoint_auth_method = \"tls_client_auth\"\ntls_client_auth_san_dns = \"a.example\"";
 
@@ -125,7 +168,7 @@ mod tests {
 
     /// The mistakes of a file with one client.
     fn of_client(head: &str, client: &str) -> Vec<String> {
-        let secret = if client == BY_NAME { "" } else { SECRET };
+        let secret = if client.starts_with("token_endpoint_auth_method") { "" } else { SECRET };
         let client =
             format!("client_id = \"a\"\nredirect_uris = [\"https://a.example/cb\"]\n{secret}{client}");
         mistakes(&format!("{head}\n[[clients]]\n{client}"))
@@ -146,6 +189,8 @@ mod tests {
             ("", BOUND, "tls.client_certificates"),
             ("", BY_NAME, "tls.client_certificates"),
             ("[tls]\ncertificate = \"c\"\nkey = \"k\"", BOUND, "tls.client_certificates"),
+            (&format!("{FILES}client_certificates = \"optional\""), BY_NAME, "tls.client_authorities"),
+            (&format!("{PROXY}form = \"rfc9440\""), BY_NAME, "verified_field"),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"dpop\"]"), BOUND, "needs \"mtls\" in fapi.sender"),
             ("[fapi]\nsender = [\"mtls\"]", PROVEN, "needs \"dpop\" in fapi.sender"),
         ] {
@@ -157,11 +202,36 @@ mod tests {
     }
 
     #[test]
+    fn a_client_of_fapi_needs_a_key_that_its_profile_takes() {
+        let rs256 = "[keys]\nalgorithm = \"RS256\"";
+        let two_keys = "[keys]\nalgorithms = [\"RS256\", \"ES256\"]\n[openid]";
+        let off = "[fapi]\nsigned_responses = false\nsigned_introspection = false";
+        let (security, signing) = ("fapi2", "fapi2-message-signing");
+        for (head, profile, is_wrong) in [
+            (format!("{rs256}\n[openid]"), security, true),
+            (format!("access_tokens = \"jwt\"\n{rs256}"), security, true),
+            (rs256.to_owned(), signing, true),
+            (rs256.to_owned(), security, false),
+            (format!("{rs256}\n{off}"), signing, false),
+            (two_keys.to_owned(), security, false),
+            (two_keys.to_owned(), signing, false),
+        ] {
+            let client = format!("{KEYED}profile = \"{profile}\"");
+            let found = of_client(&head, &client);
+            let line =
+                "clients (a): profile: there is no key for ES256, PS256 or EdDSA; add it to keys.algorithms";
+            assert_eq!(found, if is_wrong { vec![line.to_owned()] } else { Vec::new() }, "{head}, {profile}");
+        }
+    }
+
+    #[test]
     fn what_the_server_can_do_is_no_mistake() {
         let two_keys = "[keys]\nalgorithms = [\"RS256\", \"ES256\"]\n[openid]";
         let secret = "[openid]\npairwise_secret = \"0123456789abcdef0123456789abcdef\"";
-        let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_certificates = \"optional\"";
-        let proxy = "trusted_proxies = [\"127.0.0.1\"]\n[forwarded_certificates]\nform = \"rfc9440\"";
+        let tls = &format!("{FILES}client_certificates = \"optional\"");
+        let authorities = &format!("{tls}\nclient_authorities = \"a\"");
+        let proxy = &format!("{PROXY}form = \"rfc9440\"");
+        let verified = &format!("{proxy}\nverified_field = \"v\"\nverified_value = \"SUCCESS\"");
         for (head, client) in [
             ("", "id_token_signed_response_alg = \"ES256\""),
             ("", "introspection_signed_response_alg = \"EdDSA\""),
@@ -170,7 +240,10 @@ mod tests {
             (secret, "subject_type = \"pairwise\""),
             ("[openid]", "subject_type = \"public\""),
             (tls, BOUND),
-            (proxy, BY_NAME),
+            (proxy, BOUND),
+            (authorities, BY_NAME),
+            (verified, BY_NAME),
+            (ALIASES, BY_NAME),
             (ALIASES, BOUND),
             ("", PROVEN),
             ("[fapi]\nsender = [\"dpop\"]", PROVEN),

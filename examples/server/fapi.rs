@@ -50,6 +50,11 @@ impl FapiSettings {
         signed
     }
 
+    /// Whether the server signs responses to a client whose profile signs messages.
+    pub(crate) fn signs_answers(&self) -> bool {
+        self.signed_responses || self.signed_introspection
+    }
+
     /// Whether tokens can be bound to keys with DPoP.
     pub(crate) fn takes_proofs(&self) -> bool {
         self.sender.contains(&Sender::Dpop)
@@ -66,9 +71,10 @@ impl FapiSettings {
         hands_over: bool,
     ) -> AuthorizationServerBuilder<C, S> {
         let builder = builder.message_signing(self.message_signing());
-        match hands_over && self.binds_to_certificates() {
-            true => builder.certificate_bound_access_tokens(),
-            false => builder,
+        match (self.binds_to_certificates(), hands_over) {
+            (false, _) => builder.without_certificate_bound_access_tokens(),
+            (true, true) => builder.certificate_bound_access_tokens(),
+            (true, false) => builder,
         }
     }
 }
@@ -76,8 +82,7 @@ impl FapiSettings {
 impl Config {
     /// Whether the profile of the server or of a client makes the server sign responses.
     pub(crate) fn signs_messages(&self) -> bool {
-        let signed = self.fapi.signed_responses || self.fapi.signed_introspection;
-        signed && profiles(self).any(|profile| profile == Profile::Fapi2MessageSigning)
+        self.fapi.signs_answers() && profiles(self).any(|profile| profile == Profile::Fapi2MessageSigning)
     }
 }
 
@@ -126,6 +131,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore};
+
     use super::*;
 
     const HEAD: &str = "listen = \"127.0.0.1:0\"\n";
@@ -183,6 +190,21 @@ mod tests {
         }
         for bad in ["sender = []", "sender = \"dpop\"", "sender = [\"bearer\"]", "signed = true"] {
             assert_eq!(mistakes(&format!("[fapi]\n{bad}")).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_mtls_in_sender_a_certificate_binds_no_token() {
+        for (sender, binds) in [("\"dpop\"", false), ("\"mtls\"", true), ("\"dpop\", \"mtls\"", true)] {
+            let config = read(&format!("[fapi]\nsender = [{sender}]")).unwrap();
+            let builder = AuthorizationServer::builder("https://as.example")
+                .clients(MemoryRegistry::default())
+                .store(MemoryStore::new())
+                .mtls_endpoint_aliases("https://mtls.as.example");
+            let server = config.fapi.apply(builder, true).build().unwrap();
+            let metadata = String::from_utf8(server.metadata().body).unwrap();
+            let listed = metadata.contains("\"tls_client_certificate_bound_access_tokens\":true");
+            assert_eq!(listed, binds, "{sender}");
         }
     }
 }

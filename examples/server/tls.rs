@@ -45,6 +45,12 @@ impl Config {
     pub(crate) fn takes_certificates(&self) -> bool {
         self.tls.as_ref().is_some_and(Tls::asks) || self.forwarded_certificates.is_some()
     }
+
+    /// Whether this server, or a proxy, verifies the chains of those certificates.
+    pub(crate) fn verifies_chains(&self) -> bool {
+        let here = self.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
+        here || self.forwarded_certificates.as_ref().is_some_and(|of| of.verified_field.is_some())
+    }
 }
 
 /// The parts of a TLS listener.

@@ -25,6 +25,13 @@ pub(crate) struct Tokens {
     pub(crate) keys: KeySettings,
 }
 
+impl Tokens {
+    /// Whether a resource wants its access tokens signed.
+    pub(crate) fn has_signed_resource(&self) -> bool {
+        self.resources.iter().any(|resource| resource.access_tokens == Some(AccessTokens::Jwt))
+    }
+}
+
 /// One of `[[resources]]`.
 pub(crate) struct ResourceEntry {
     pub(crate) identifier: String,
@@ -78,9 +85,8 @@ impl Config {
     /// Whether this server signs anything: access tokens, the tokens of OpenID Connect, or responses for a
     /// client that wants them signed.
     pub(crate) fn signs(&self) -> bool {
-        let resources = self.tokens.resources.iter().map(|resource| resource.access_tokens);
         let clients = self.clients.iter().map(|client| client.metadata().access_tokens);
-        let mut formats = resources.chain(clients).chain([Some(self.tokens.format)]);
+        let mut formats = clients.chain([Some(self.tokens.format)]);
         let mut asks = self.clients.iter().map(|client| {
             let metadata = client.metadata();
             metadata.authorization_signed_response_alg.is_some()
@@ -88,6 +94,7 @@ impl Config {
         });
         self.openid.is_some()
             || self.signs_messages()
+            || self.tokens.has_signed_resource()
             || asks.any(|asks| asks)
             || formats.any(|format| format == Some(AccessTokens::Jwt))
     }

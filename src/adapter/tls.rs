@@ -24,6 +24,9 @@ use crate::http::Certificate;
 /// one port serves clients with a certificate from an authority (`tls_client_auth`), with a self-signed one
 /// (`self_signed_tls_client_auth`), and without one.
 ///
+/// A certificate must be one of X.509 v3, without critical extensions that rustls does not know; with any
+/// other, the handshake fails.
+///
 /// **The valid chains decide who can use `tls_client_auth`.** List only authorities that issue certificates
 /// for your clients, never those of the public web: anyone can get a certificate from them.
 /// [`authorities`](Self::authorities) checks signatures and dates, but no revocation list;

@@ -20,8 +20,8 @@ pub(crate) struct Attribute {
 enum Value {
     /// A string of any type, in comparable form.
     Text(String),
-    /// The DER of a value that is not a string.
-    Der(Vec<u8>),
+    /// The identifier octet and the content of anything else.
+    Other(u8, Vec<u8>),
 }
 
 /// The longest text, in bytes.
@@ -93,15 +93,10 @@ impl DistinguishedName {
 }
 
 impl Attribute {
-    /// An attribute of a certificate, from its type as a dotted number, and the tag, the content and the
-    /// whole DER of its value.
-    pub(crate) fn of_der(kind: String, tag: u32, content: &[u8], whole: &[u8]) -> Self {
-        let text = match tag {
-            UTF8 | PRINTABLE | IA5 => std::str::from_utf8(content).ok().and_then(comparable),
-            BMP => bmp(content).as_deref().and_then(comparable),
-            _ => None,
-        };
-        Self { kind, value: text.map_or_else(|| Value::Der(whole.to_vec()), Value::Text) }
+    /// An attribute of a certificate, from its type as a dotted number, and the identifier octet and the content
+    /// of its value.
+    pub(crate) fn of_der(kind: String, identifier: u8, content: &[u8]) -> Self {
+        Self { kind, value: Value::of_der(identifier, content) }
     }
 
     /// Parses `type=value`. Returns it with the `,` or `+` that ends it, and the rest of the text.
@@ -113,7 +108,7 @@ impl Attribute {
             let end = hex.find([',', '+']).unwrap_or(hex.len());
             let der = hex_bytes(hex[..end].trim_end_matches(' '))?;
             let (end, behind) = ended(&hex[end..]);
-            return Some((Self { kind, value: Value::of_hex(der)? }, end, behind));
+            return Some((Self { kind, value: Value::of_hex(&der)? }, end, behind));
         }
         let mut bytes = Vec::new();
         let mut characters = rest.char_indices();
@@ -132,22 +127,36 @@ impl Attribute {
     }
 }
 
-const UTF8: u32 = 12;
-const PRINTABLE: u32 = 19;
-const IA5: u32 = 22;
-const BMP: u32 = 30;
+const UTF8: u8 = 12;
+const PRINTABLE: u8 = 19;
+const IA5: u8 = 22;
+const BMP: u8 = 30;
 
 impl Value {
-    /// A value that the text gives as hexadecimal DER, after `#`. A short string is decoded.
-    fn of_hex(der: Vec<u8>) -> Option<Self> {
-        let [tag, length, content @ ..] = der.as_slice() else { return None };
-        let is_short = *length < 0x80 && usize::from(*length) == content.len();
-        let is_long = *length >= 0x80 && *tag & 0x1F != 0x1F;
-        match (is_short, is_long) {
-            (true, _) => Some(Attribute::of_der(String::new(), (*tag).into(), content, &der).value),
-            (false, true) => Some(Self::Der(der)),
-            (false, false) => None,
-        }
+    fn of_der(identifier: u8, content: &[u8]) -> Self {
+        let text = match identifier {
+            UTF8 | PRINTABLE | IA5 => std::str::from_utf8(content).ok().and_then(comparable),
+            BMP => bmp(content).as_deref().and_then(comparable),
+            _ => None,
+        };
+        text.map_or_else(|| Self::Other(identifier, content.to_vec()), Self::Text)
+    }
+
+    /// A value that the text gives as DER; `MAX_TEXT` bounds its length.
+    fn of_hex(der: &[u8]) -> Option<Self> {
+        let (identifier, length, content) = match der {
+            [identifier, length @ 0..=0x7F, content @ ..] => (*identifier, usize::from(*length), content),
+            [identifier, 0x81, length @ 0x80..=0xFF, content @ ..] => {
+                (*identifier, usize::from(*length), content)
+            }
+            [identifier, 0x82, high @ 1..=0xFF, low, content @ ..] => {
+                (*identifier, usize::from(u16::from_be_bytes([*high, *low])), content)
+            }
+            _ => return None,
+        };
+        // A tag of several octets is not supported.
+        let is_whole = length == content.len() && identifier & 0x1F != 0x1F;
+        is_whole.then(|| Self::of_der(identifier, content))
     }
 }
 
@@ -210,6 +219,12 @@ mod tests {
         DistinguishedName::parse(text).unwrap_or_else(|| panic!("{text}"))
     }
 
+    /// The name of a certificate whose one attribute is a `CN` with this value.
+    fn certified(identifier: u8, content: &[u8]) -> DistinguishedName {
+        let attribute = Attribute::of_der("2.5.4.3".to_owned(), identifier, content);
+        DistinguishedName::new(vec![vec![attribute]])
+    }
+
     #[test]
     fn mt_03_a_name_has_many_spellings() {
         let name = parsed("CN=app,O=Example GmbH,C=DE");
@@ -245,9 +260,30 @@ mod tests {
         ] {
             assert_ne!(parsed(other), name, "{other}");
         }
-        let of = |content: &[u8]| Attribute::of_der("2.5.4.3".to_owned(), UTF8, content, content);
-        assert_ne!(DistinguishedName::new(vec![vec![of(b"app\0.evil")]]), parsed("CN=app"));
-        assert_eq!(DistinguishedName::new(vec![vec![of(b" aPP ")]]), parsed("CN=app"));
+        assert_ne!(certified(UTF8, b"app\0.evil"), parsed("CN=app"));
+        assert_eq!(certified(UTF8, b" aPP "), parsed("CN=app"));
+    }
+
+    #[test]
+    fn mt_03_a_value_in_hexadecimal_is_the_one_of_the_certificate() {
+        const T61: u8 = 20;
+        let tele = parsed("CN=#140474656C65");
+        assert_eq!(certified(T61, b"tele"), tele);
+        for other in [&b"\x04tele"[..], b"Tele", b"tel", b""] {
+            assert_ne!(certified(T61, other), tele, "{other:?}");
+        }
+        assert_ne!(certified(0x80 | T61, b"tele"), tele, "another class");
+        assert_ne!(certified(UTF8, b"tele"), tele);
+        assert_eq!(certified(UTF8, b"a\0"), parsed("CN=#0C026100"));
+        for (length, prefix) in [(127, "7F"), (128, "8180"), (255, "81FF"), (256, "820100")] {
+            let hex = "61".repeat(length);
+            let long = parsed(&format!("CN=#14{prefix}{hex}"));
+            assert_eq!(certified(T61, "a".repeat(length).as_bytes()), long, "{length}");
+            assert_eq!(
+                parsed(&format!("CN=#0C{prefix}{hex}")),
+                parsed(&format!("CN={}", "a".repeat(length)))
+            );
+        }
     }
 
     #[test]
@@ -275,6 +311,9 @@ mod tests {
             "CN=#",
             "CN=#0C0",
             "CN=#0C05617070",
+            "CN=#0C8103617070",
+            "CN=#0C8003617070",
+            "CN=#1F03617070",
             "CN=#0g",
             "CN=a\0",
             "CN=a\nb",

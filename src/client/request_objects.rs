@@ -6,9 +6,10 @@
 ///
 /// An object is signed by a key that the client registered, with its `request_object_signing_alg` if it
 /// registered one. `exp` and `nbf` are optional, and an object is valid for at most an hour. `aud`, if
-/// present, must contain the issuer. An object with a `jti` needs an `exp`, and is approved once. In a
-/// browser, `exp` bounds the first visit ([`Authorization::seen`](crate::Authorization::seen)); from then on
-/// the user has [`sign_in_window`](crate::Policy) to sign in.
+/// present, must contain the issuer. An object with a `jti` needs an `exp`, and in a browser it is approved
+/// once; the authenticated client may push it again while it is valid. In a browser, `exp` bounds the first
+/// visit ([`Authorization::seen`](crate::Authorization::seen)); from then on the user has
+/// [`sign_in_window`](crate::Policy) to sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct RequestObjects {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
@@ -156,12 +157,18 @@ fn distinguished_name(name: &X509Name<'_>) -> DistinguishedName {
     let part = |part: &x509_parser::x509::RelativeDistinguishedName<'_>| {
         let attributes = part.iter().map(|attribute| {
             let value = attribute.attr_value();
-            let whole = [&[u8::try_from(value.tag().0).unwrap_or(u8::MAX)], value.as_bytes()].concat();
-            Attribute::of_der(attribute.attr_type().to_id_string(), value.tag().0, value.as_bytes(), &whole)
+            Attribute::of_der(attribute.attr_type().to_id_string(), identifier_of(value), value.as_bytes())
         });
         attributes.collect()
     };
     DistinguishedName::new(name.iter_rdn().map(part).collect())
+}
+
+/// The first octet of its DER: class, form, and tag or that the tag follows.
+fn identifier_of(value: &Any<'_>) -> u8 {
+    let form = u8::from(value.header.is_constructed());
+    let tag = u8::try_from(value.tag().0).map_or(0x1F, |tag| tag.min(0x1F));
+    ((value.class() as u8) << 6) | (form << 5) | tag
 }
 
 impl Default for X509Certificates {

@@ -190,7 +190,7 @@ impl Reason {
             R::DetailsExceeded => (E::InvalidAuthorizationDetails, "the authorization details exceed what was granted"),
 
             R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
-            R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required, because several are registered"),
+            R::RedirectUriMissing => (E::InvalidRequest, "redirect_uri is required"),
             R::ResponseTypeMissing => (E::InvalidRequest, "response_type is missing"),
             R::ResponseTypeUnsupported => (E::UnsupportedResponseType, "the response type is not supported"),
             R::ResponseTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this response type"),
@@ -269,7 +269,7 @@ impl Reason {
                 (E::InvalidClientMetadata, "grant_types, response_types and token_endpoint_auth_method are inconsistent"),
             R::RegistrationScope => (E::InvalidClientMetadata, "none of the scopes may be registered"),
             R::RegistrationKeys =>
-                (E::InvalidClientMetadata, "private_key_jwt needs jwks with public keys only, or an https jwks_uri, and a signing algorithm that is listed in the server metadata"),
+                (E::InvalidClientMetadata, "private_key_jwt and self_signed_tls_client_auth need jwks with public keys only, or an https jwks_uri; token_endpoint_auth_signing_alg must be listed in the server metadata"),
             R::RegistrationDpop => (E::InvalidClientMetadata, "dpop_bound_access_tokens is not supported"),
             R::RegistrationOpenId =>
                 (E::InvalidClientMetadata, "algorithms and subject_type must be listed in the server metadata, and HS256 needs a client_secret; encryption is not supported"),

@@ -203,7 +203,7 @@ pub enum Reason {
     // Authorization requests.
     /// The redirect URI is not registered.
     RedirectUriUnregistered,
-    /// Several are registered, and none was named.
+    /// None was named, and several are registered, or OpenID Connect or the client's profile wants it named.
     RedirectUriMissing,
     /// The request names no response type.
     ResponseTypeMissing,
@@ -373,8 +373,8 @@ pub enum Reason {
     RegistrationInconsistent,
     /// None of the scopes may be registered.
     RegistrationScope,
-    /// The keys of a signing client are missing, private, weak, unusable, or at a `jwks_uri` that is not
-    /// fetched.
+    /// The keys of a client that authenticates by them are missing, private, weak, unusable, or at a
+    /// `jwks_uri` that is not fetched.
     RegistrationKeys,
     /// Signed authorization responses or introspection answers that are not supported here, or encrypted
     /// ones.

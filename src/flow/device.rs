@@ -51,6 +51,9 @@ impl AwaitsClient for DeviceRequest {
         let gate = Gate { client, grant_type, asked: &self.asked, account_status, rules };
         let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
         let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.rights.scope));
+        if openid.is_some() {
+            rules.signable_id_token(client)?;
+        }
         Ok(AwaitSecrets { issuance: Issuance { openid, ..issuance } })
     }
 }

@@ -273,11 +273,16 @@ impl LiveTokens {
         self.0.push(record);
     }
 
-    /// Marks the tokens without a key as unbound, so that the key that their grant gets does not apply to
-    /// them.
-    pub(super) fn stay_unbound(&mut self) {
+    /// Keeps the tokens as they are, whatever keys their grant gets: those without a key of their own keep the
+    /// former key of the grant, or none.
+    pub(super) fn keep_key(&mut self, former: Option<&Confirmation>) {
         for record in self.0.iter_mut().filter(|record| record.cnf.is_none()) {
-            record.narrowed.get_or_insert_default().unbound = true;
+            let is_unbound = record.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
+            match former {
+                None => record.narrowed.get_or_insert_default().unbound = true,
+                Some(_) if is_unbound => {}
+                Some(key) => record.cnf = Some(Box::new(key.clone())),
+            }
         }
     }
 

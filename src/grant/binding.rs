@@ -32,11 +32,13 @@ impl Grant {
     /// Binds a grant without a key to the key that a refresh proves. Access tokens that were issued before
     /// stay unbound.
     pub(super) fn bind_later(&mut self, issuance: &Issuance) {
-        if self.confirmation().is_some() || issuance.grant_confirmation().is_none() {
+        let proven = issuance.grant_confirmation();
+        if proven.is_none() || proven.as_ref() == self.confirmation() {
             return;
         }
+        let former = self.confirmation().cloned();
         if let Stage::Live(live) = &mut self.stage {
-            live.access.stay_unbound();
+            live.access.keep_key(former.as_ref());
         }
         self.bind(issuance);
     }
@@ -210,6 +212,27 @@ mod tests {
         assert_eq!(refused(world.refresh(&bound, &next, None)), Some(ProofFlaw::Missing.into()));
         assert_eq!(refused(world.refresh(&bound, &next, Some(key(2)))), Some(ProofFlaw::OtherKey.into()));
         assert!(tokens(world.refresh(&bound, &next, Some(key(1)))).is_ok());
+        assert_eq!(Grant::decode(bound.id(), &bound.encode()).unwrap(), bound);
+    }
+
+    #[test]
+    fn dp_14_a_key_that_a_refresh_adds_binds_the_refresh_tokens_from_then_on() {
+        let [jkt, x5t] = [1, 9].map(|byte| Thumbprint::new([byte; 32]));
+        let certificate = Confirmation::X5tS256(x5t);
+        let both = Confirmation::of(Some(jkt), Some(x5t)).unwrap();
+        let world = World::with(AuthMethod::None);
+        let (grant, first) = world.redeem(Some(certificate.clone())).unwrap();
+        let token = first.refresh.as_ref().unwrap();
+        let (bound, second) = tokens(world.refresh(&grant, token, Some(both.clone()))).unwrap();
+        assert_eq!(bound.confirmation(), Some(&both));
+        assert_eq!(key_of(&bound, &second, world.now), Some(both.clone()));
+        let before = key_of(&bound, &first, world.now);
+        assert_eq!(before, Some(certificate.clone()), "it was issued for one key");
+        let next = second.refresh.unwrap();
+        for fewer in [certificate, Confirmation::Jkt(jkt)] {
+            assert!(refused(world.refresh(&bound, &next, Some(fewer))).is_some());
+        }
+        assert!(tokens(world.refresh(&bound, &next, Some(both))).is_ok());
         assert_eq!(Grant::decode(bound.id(), &bound.encode()).unwrap(), bound);
     }
 

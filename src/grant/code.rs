@@ -197,7 +197,7 @@ impl Grant {
         let Offer { code: offer, beside } = *offer;
         if let Some(mut beside) = beside {
             if is_bound {
-                beside.stay_unbound();
+                beside.keep_key(None);
             }
             live.access.follow(*beside);
         }

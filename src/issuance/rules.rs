@@ -234,6 +234,16 @@ impl Rules {
         named.unwrap_or_else(|| self.default_algorithm(client).into())
     }
 
+    /// The same, if there is a key for it, or the host opens the client's secret.
+    ///
+    /// # Errors
+    /// No `id_token` can be signed for this client.
+    pub(crate) fn signable_id_token(&self, client: &Client) -> Result<ResponseAlgorithm, Reason> {
+        let algorithm = self.id_token_algorithm(client);
+        let can_sign = self.openid.as_ref().is_some_and(|terms| terms.signs_with(algorithm));
+        if can_sign { Ok(algorithm) } else { Err(Reason::IdTokenAlgorithm) }
+    }
+
     /// Whether every token of this client must be bound to a key.
     pub(crate) fn requires_key(&self, client: &Client) -> bool {
         self.requires_bound_tokens || self.switches_for(client).bound_tokens

@@ -34,6 +34,7 @@ pub struct GuardBuilder {
     deadline: Duration,
     refuses_in_doubt: bool,
     endpoint_of: Option<String>,
+    alias: Option<String>,
     proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     requires_bound_tokens: bool,
 }
@@ -64,6 +65,7 @@ impl GuardBuilder {
             deadline: Duration::from_secs(5),
             refuses_in_doubt: false,
             endpoint_of: None,
+            alias: None,
             proofs: None,
             requires_bound_tokens: false,
         }
@@ -150,8 +152,9 @@ impl GuardBuilder {
 
     /// For an endpoint of the server with this issuer: omits the metadata document and its URL in challenges,
     /// and uses the nonces of the server.
-    pub(crate) fn endpoint_of(mut self, issuer: &str) -> Self {
+    pub(crate) fn endpoint_of(mut self, issuer: &str, alias: Option<String>) -> Self {
         self.endpoint_of = Some(issuer.to_owned());
+        self.alias = alias;
         self
     }
 
@@ -232,6 +235,7 @@ impl GuardBuilder {
         let keys = KeyCheck::new(self.proofs.or_else(of_server), is_required, takes_certificates);
         let inner = Inner {
             endpoint_of: self.endpoint_of,
+            alias: self.alias,
             metadata: metadata::document(&resource, &issuers, &scopes, &keys),
             algorithms: keys.algorithms().join(" "),
             keys,

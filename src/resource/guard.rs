@@ -59,6 +59,8 @@ pub(super) struct Inner {
     /// If the guard protects an endpoint of a server, the issuer of that server: challenges then omit the
     /// document, and proofs need the nonces of that server.
     pub(super) endpoint_of: Option<String>,
+    /// The second URL of such an endpoint.
+    pub(super) alias: Option<String>,
     pub(super) metadata: Vec<u8>,
     pub(super) verifiers: Vec<Arc<dyn TokenVerifier>>,
     pub(super) implied: Implied,
@@ -154,7 +156,7 @@ impl Guard {
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
         let without_access = |reason: Reason| (Refusal::from(reason), None);
         needed.check_itself().map_err(without_access)?;
-        let Inner { keys, clock, resource, endpoint_of, origin, implied, .. } = &*self.inner;
+        let Inner { keys, clock, resource, endpoint_of, alias, origin, implied, .. } = &*self.inner;
         let presented = presented_by(request, keys.schemes()).map_err(without_access)?;
         let now = clock.now();
         let verified = self.verify(presented.token, now).await;
@@ -162,7 +164,7 @@ impl Guard {
         // The URL of a server's endpoint comes from its configuration, and not from the path of the request.
         let has_paths = endpoint_of.is_none();
         let base = if has_paths { origin.as_str() } else { resource.as_str() };
-        let at = Target { server: self.inner.nonces_of(), base, has_paths };
+        let at = Target { server: self.inner.nonces_of(), base, alias: alias.as_deref(), has_paths };
         let proven = keys.check(request, presented, &access, at, now);
         let passed = match proven.and_then(|proven| needed.check(&access, implied, now).map(|()| proven)) {
             Ok(Some(proven)) => self.use_proof(&proven, verifier, &access, now).await,

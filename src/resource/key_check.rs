@@ -33,6 +33,8 @@ pub(crate) struct Target<'a> {
     pub(crate) server: &'a str,
     /// The URL, or only its origin.
     pub(crate) base: &'a str,
+    /// A second URL of an endpoint of the server, for connections with a certificate.
+    pub(crate) alias: Option<&'a str>,
     /// Whether the path comes from the request.
     pub(crate) has_paths: bool,
 }
@@ -102,7 +104,7 @@ impl KeyCheck {
                     false => "",
                 };
                 let token = Some(presented.token);
-                let place = Place { server: at.server, base: at.base, alias: None, path, token };
+                let place = Place { server: at.server, base: at.base, alias: at.alias, path, token };
                 let proven = dpop.check(request, &place, now)?.ok_or(ProofFlaw::Missing)?;
                 match proven.key == *key {
                     true => Ok(Some(proven)),

@@ -16,8 +16,8 @@ pub(super) struct MutualTls {
     pub(super) certificates: Option<Arc<dyn ClientCertificates>>,
     /// The base URL of the endpoints that request certificates, without a trailing slash.
     pub(super) aliases: Option<String>,
-    /// Whether the host passes the certificate of each connection, even if nothing here reads it.
-    is_handed_over: bool,
+    /// Whether tokens can be bound to certificates, if the host says so; by default, if the server gets any.
+    binds: Option<bool>,
 }
 
 impl MutualTls {
@@ -29,7 +29,7 @@ impl MutualTls {
     pub(super) fn rules(&self) -> CertificateRules {
         let reads = self.certificates.is_some();
         let fetches = self.certificates.as_ref().is_some_and(|certificates| certificates.fetches());
-        CertificateRules { reads, fetches, binds: reads || self.is_handed_over || self.aliases.is_some() }
+        CertificateRules { reads, fetches, binds: self.binds.unwrap_or(reads || self.aliases.is_some()) }
     }
 
     pub(super) fn mistake(&self) -> Option<ConfigError> {
@@ -62,7 +62,15 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// [`client_certificates`](Self::client_certificates) and
     /// [`mtls_endpoint_aliases`](Self::mtls_endpoint_aliases) imply it.
     pub fn certificate_bound_access_tokens(mut self) -> Self {
-        self.options.mutual_tls.is_handed_over = true;
+        self.options.mutual_tls.binds = Some(true);
+        self
+    }
+
+    /// A certificate is not accepted as the key of a token, even if clients authenticate by one: where every
+    /// token must have a key, a DPoP proof is required. Clients cannot register themselves for
+    /// certificate-bound tokens; one that you registered for them keeps them.
+    pub fn without_certificate_bound_access_tokens(mut self) -> Self {
+        self.options.mutual_tls.binds = Some(false);
         self
     }
 

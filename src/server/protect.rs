@@ -52,7 +52,8 @@ impl AuthorizationServer {
             return Err(Reason::TokenAudienceWrong.into());
         }
         let rules = self.rules();
-        let at = Target { server: &rules.issuer, base: origin_of(&rules.issuer), has_paths: true };
+        let base = origin_of(&rules.issuer);
+        let at = Target { server: &rules.issuer, base, alias: None, has_paths: true };
         let now = self.now();
         let proven = keys.check(request, presented, &access, at, now)?;
         needed.check(&access, &Implied::default(), now)?;

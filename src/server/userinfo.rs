@@ -130,7 +130,8 @@ impl AuthorizationServer {
         let make = || {
             let url = self.url_of(Endpoint::UserInfo)?;
             let guard = Guard::builder(url).verifier(OwnTokens(Arc::downgrade(&self.inner)));
-            let guard = guard.endpoint_of(&self.rules().issuer);
+            let alias = self.mtls_alias_of(Endpoint::UserInfo);
+            let guard = guard.endpoint_of(&self.rules().issuer, alias);
             let guard =
                 guard.realm("userinfo").allow_http_loopback().deadline(self.rules().policy.store_deadline);
             let guard = guard.proofs(self.proofs());

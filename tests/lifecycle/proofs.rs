@@ -41,13 +41,13 @@ fn query() -> String {
     )
 }
 
-fn consent(facts: &Facts<'_>) -> AwaitConsent {
+fn consent(facts: &Facts<'_>) -> Box<AwaitConsent> {
     let flow = authorize::AwaitClient::parse(&Request::get(query()), facts).unwrap();
     let Resolved::Direct(flow) = flow.with_client(Some(app()), facts).unwrap() else {
         panic!("nothing was pushed")
     };
     match flow.with_login(Login::new("alice", NOW), facts) {
-        SignedIn::Consent(consent) => *consent,
+        SignedIn::Consent(consent) => consent,
         other => panic!("{other:?}"),
     }
 }

@@ -1,5 +1,6 @@
 //! TLS for `axum::serve` (feature `axum-tls`).
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use ::axum::serve::{IncomingStream, Listener};
 use chrono::{DateTime, Utc};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -46,20 +47,21 @@ const MOST_HANDSHAKES: usize = 1024;
 /// # }
 /// ```
 ///
-/// A handshake that fails, or takes longer than 10 seconds, ends its connection and nothing else.
+/// A handshake that fails, or takes longer than 10 seconds, ends its connection and nothing else. Of more than
+/// 1,024 unfinished handshakes, the oldest is ended, so idle connections keep nobody out.
 #[derive(Debug)]
 pub struct TlsListener {
     tcp: TcpListener,
     config: Arc<ServerConfig>,
     clients: Option<CertificateRequest>,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, Connection)>>,
+    handshakes: Newest<Option<(TlsStream<TcpStream>, Connection)>>,
 }
 
 impl TlsListener {
     /// Serves the connections of this listener with this configuration.
     #[must_use]
     pub fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
-        Self { tcp, config, clients: None, handshakes: JoinSet::new() }
+        Self { tcp, config, clients: None, handshakes: Newest::at_most(MOST_HANDSHAKES) }
     }
 
     /// Reads client certificates as requested, see [`CertificateRequest::server_config`]. Without it, none is
@@ -96,15 +98,16 @@ impl Listener for TlsListener {
 
     async fn accept(&mut self) -> (Self::Io, Connection) {
         loop {
-            let has_room = self.handshakes.len() < MOST_HANDSHAKES;
             tokio::select! {
-                Some(done) = self.handshakes.join_next() => {
+                // First, so that what is done takes no room.
+                biased;
+                Some(done) = self.handshakes.tasks.join_next() => {
                     if let Ok(Some(connected)) = done {
                         return connected;
                     }
                 }
                 // Axum's own accept loop waits when the system is out of sockets.
-                (stream, peer) = Listener::accept(&mut self.tcp), if has_room => self.begin(stream, peer),
+                (stream, peer) = Listener::accept(&mut self.tcp) => self.begin(stream, peer),
             }
         }
     }
@@ -117,5 +120,74 @@ impl Listener for TlsListener {
 impl Connected<IncomingStream<'_, TlsListener>> for Connection {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
         stream.remote_addr().clone()
+    }
+}
+
+/// Tasks, of which the oldest is ended if there are too many.
+#[derive(Debug)]
+struct Newest<T> {
+    tasks: JoinSet<T>,
+    /// The oldest first. Some may be done.
+    running: VecDeque<AbortHandle>,
+    most: usize,
+}
+
+impl<T: Send + 'static> Newest<T> {
+    fn at_most(most: usize) -> Self {
+        Self { tasks: JoinSet::new(), running: VecDeque::new(), most }
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = T> + Send + 'static) {
+        if self.running.len() >= self.most {
+            self.running.retain(|task| !task.is_finished());
+        }
+        let is_full = self.running.len() >= self.most;
+        if let Some(oldest) = is_full.then(|| self.running.pop_front()).flatten() {
+            oldest.abort();
+        }
+        self.running.push_back(self.tasks.spawn(task));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Weak;
+
+    use super::*;
+
+    /// A task that never ends by itself, and what tells whether it is still there.
+    fn endless() -> (impl Future<Output = ()> + Send + 'static, Weak<()>) {
+        let held = Arc::new(());
+        let there = Arc::downgrade(&held);
+        let task = async move {
+            pending::<()>().await;
+            drop(held);
+        };
+        (task, there)
+    }
+
+    #[tokio::test]
+    async fn the_oldest_makes_room_for_a_new_one() {
+        let mut tasks = Newest::at_most(2);
+        let there = [(); 3].map(|()| {
+            let (task, there) = endless();
+            tasks.spawn(task);
+            there
+        });
+        assert!(tasks.tasks.join_next().await.is_some_and(|ended| ended.is_err()));
+        assert_eq!(there.map(|there| there.upgrade().is_some()), [false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_takes_no_room() {
+        let mut tasks = Newest::at_most(2);
+        let (task, there) = endless();
+        tasks.spawn(task);
+        for _ in 0..5 {
+            tasks.spawn(async {});
+            assert!(tasks.tasks.join_next().await.is_some_and(|done| done.is_ok()));
+        }
+        assert!(there.upgrade().is_some());
     }
 }

@@ -294,7 +294,7 @@ impl AwaitLogin {
         let begins        = if response_type.has_code() { GrantType::AuthorizationCode } else { GrantType::Implicit };
         let has_access    = response_type.has_code() || response_type.has_token();
         let issuance      = if has_access { gate(begins).pass_new(subject)? } else { gate(begins).pass_identity(subject)? };
-        let openid        = asked.openid(response_type, &issuance.rights.scope, rules)?;
+        let openid        = asked.openid(response_type, &issuance.rights.scope, client, rules)?;
         let is_beside     = response_type.has_code() && response_type.has_token();
         let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?.map(Box::new);
         Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance }, beside })

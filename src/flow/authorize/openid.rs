@@ -4,7 +4,7 @@
 use super::parameters::AuthorizationParameters;
 use super::{AwaitLogin, Prompt};
 use crate::base::Scope;
-use crate::client::ResponseType;
+use crate::client::{Client, ResponseType};
 use crate::error::Reason;
 use crate::flow::logout::HintClaims;
 use crate::grant::Subject;
@@ -79,6 +79,7 @@ impl AuthorizationParameters {
         &self,
         response_type: ResponseType,
         scope: &Scope,
+        client: &Client,
         rules: &Rules,
     ) -> Result<Option<Box<OpenId>>, Reason> {
         let is_of_openid = self.is_of_openid(rules) && scope.contains(OPENID);
@@ -99,6 +100,7 @@ impl AuthorizationParameters {
         if asks_userinfo && response_type == ResponseType::IdToken {
             return Err(Reason::ClaimsWithoutToken);
         }
+        rules.signable_id_token(client)?;
         let (nonce, claims) = (self.nonce.clone(), claims.map(Box::new));
         Ok(Some(Box::new(OpenId { nonce, claims, ..OpenId::default() })))
     }

@@ -106,10 +106,7 @@ impl IdToken {
         if !can_be_sub(sub) {
             return Err(Reason::SubjectUnfit);
         }
-        let algorithm = rules.id_token_algorithm(client);
-        if !terms.signs_with(algorithm) {
-            return Err(Reason::IdTokenAlgorithm);
-        }
+        let algorithm = rules.signable_id_token(client)?;
         let wanted = Wanted::in_id_token(openid, scope, client, is_alone);
         let body = Body {
             iss: Arc::clone(&rules.issuer),

@@ -203,3 +203,17 @@ async fn fp_18_a_client_of_the_profile_gets_no_token_that_only_rs256_could_sign(
         assert_eq!(fixture.opened(&other).await.0["alg"], "RS256");
     }
 }
+
+#[tokio::test]
+async fn fp_18_a_request_for_an_id_token_that_only_rs256_could_sign_is_refused_when_it_is_pushed() {
+    let bank = Bank::with(
+        Of::Client,
+        Profile::Fapi2Security,
+        |client| client,
+        |builder| builder.token_signer(signer(&[Algorithm::Rs256])).openid(People::default()),
+    );
+    let refused = bank.push(&[("scope", Some("openid read"))]).await;
+    assert_eq!(refused.error(), (500, "server_error".to_owned()));
+    assert_eq!(bank.server.fixture.log.last_reason(), Some(Reason::IdTokenAlgorithm));
+    assert_eq!(bank.push(&[]).await.status(), 201, "without an id_token");
+}

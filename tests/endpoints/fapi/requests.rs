@@ -100,7 +100,9 @@ async fn fp_12_a_push_has_a_challenge_of_s256() {
 async fn fp_13_a_push_names_its_redirect_uri_even_where_one_alone_is_registered() {
     for of in BOTH {
         let bank = Bank::new(of);
-        assert_eq!(bank.push(&[("redirect_uri", None)]).await.error(), refused(), "{of:?}");
+        let unnamed = bank.push(&[("redirect_uri", None)]).await;
+        assert_eq!(unnamed.error(), refused(), "{of:?}");
+        assert_eq!(unnamed.text("error_description"), "redirect_uri is required", "{of:?}");
         assert_eq!(bank.server.fixture.log.last_reason(), Some(Reason::RedirectUriMissing));
         assert_eq!(bank.push(&[("redirect_uri", Some(CALLBACK))]).await.status(), 201, "{of:?}");
     }

@@ -8,7 +8,7 @@ use grantor::dpop::ProofFlaw;
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
 use grantor::resource::Requirement;
-use grantor::{AuthMethod, Client, MemoryRegistry, Policy, Profile, Reason, Request};
+use grantor::{AuthMethod, Client, ClientBuilder, MemoryRegistry, Policy, Profile, Reason, Request};
 use serde_json::{Value, json};
 
 use crate::support::asserting::{Asserting, by_assertion, claims, jwks, set_of, signing};
@@ -365,6 +365,21 @@ async fn fp_18_a_guard_judges_a_proof_by_the_profile_of_its_client() {
     }
 }
 
+/// It authenticates by this certificate, or by an assertion.
+fn by_certificate(client: ClientBuilder, shows: bool, own: &Identity) -> ClientBuilder {
+    match shows {
+        true => client.auth_method(AuthMethod::SelfSignedTlsClientAuth).jwks(own.x5c()),
+        false => client,
+    }
+}
+
+fn authenticated(bank: &Bank, shows: bool, form: &[(&str, &str)]) -> Request {
+    match shows {
+        true => Request::post_form(encode(&[form, &[("client_id", "bank")]].concat())),
+        false => by_assertion(&bank.assertion(json!({})), form),
+    }
+}
+
 /// A bank whose client authenticates by a certificate, or by an assertion, and whose tokens are bound to the
 /// certificate, or to a proof.
 fn variant(of: Of, shows: bool, binds: bool, own: &Identity) -> Bank {
@@ -373,11 +388,7 @@ fn variant(of: Of, shows: bool, binds: bool, own: &Identity) -> Bank {
         Profile::Fapi2Security,
         |client| {
             let client = client.certificate_bound_access_tokens(binds);
-            let client = client.dpop_bound_access_tokens(!binds);
-            match shows {
-                true => client.auth_method(AuthMethod::SelfSignedTlsClientAuth).jwks(own.x5c()),
-                false => client,
-            }
+            by_certificate(client.dpop_bound_access_tokens(!binds), shows, own)
         },
         |builder| builder.client_certificates(X509Certificates::new()),
     )
@@ -392,10 +403,7 @@ async fn fp_27_each_of_the_four_variants_works() {
         let own = Identity::self_signed("bank");
         let bank = variant(of, shows, binds, &own);
         let asks = |form: &[(&str, &str)], url: &str| {
-            let request = match shows {
-                true => Request::post_form(encode(&[form, &[("client_id", "bank")]].concat())),
-                false => by_assertion(&bank.assertion(json!({})), form),
-            };
+            let request = authenticated(&bank, shows, form);
             let request = if binds {
                 request
             } else {
@@ -419,5 +427,32 @@ async fn fp_27_each_of_the_four_variants_works() {
         };
         assert!(server.protect(&calls, &[]).await.is_ok(), "{what}");
         assert_eq!(server.protect(&call(&token), &[]).await.unwrap_err().status, 401, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn fp_27_where_dpop_alone_binds_a_certificate_is_no_key() {
+    for (of, shows) in BOTH.into_iter().flat_map(|of| [(of, false), (of, true)]) {
+        let what = format!("{of:?}: by certificate {shows}");
+        let own = Identity::self_signed("bank");
+        let bank = Bank::with(
+            of,
+            Profile::Fapi2Security,
+            |client| by_certificate(client, shows, &own),
+            |builder| {
+                let builder = builder.client_certificates(X509Certificates::new());
+                builder.without_certificate_bound_access_tokens()
+            },
+        );
+        let asks = || {
+            let request = authenticated(&bank, shows, &[("grant_type", "client_credentials")]);
+            request.with_certificate(own.shown())
+        };
+        let server = &bank.server.fixture.server;
+        let unproven = Answer(server.token(&asks()).await);
+        assert_eq!(unproven.error(), (400, "invalid_dpop_proof".to_owned()), "{what}");
+        let proven = Answer(server.token(&asks().header("dpop", bank.proof())).await);
+        assert_eq!((proven.status(), proven.text("token_type")), (200, "DPoP".to_owned()), "{what}");
+        assert_eq!(bank.metadata().get("tls_client_certificate_bound_access_tokens"), None, "{what}");
     }
 }

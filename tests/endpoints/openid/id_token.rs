@@ -10,12 +10,14 @@ use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::openid::ClaimsTo;
 use grantor::server::ConfigError;
 use grantor::store::Filter;
-use grantor::{AccessTokens, AuthorizationServer, Login, MemoryRegistry, MemoryStore, Policy, Reason};
+use grantor::{
+    AccessTokens, AuthorizationServer, Client, GrantType, Login, MemoryRegistry, MemoryStore, Policy, Reason,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::support::provider::{ALGORITHMS, People, Provider, client};
-use crate::support::{ISSUER, code_query};
+use crate::support::{Answer, ISSUER, SECRET, code_query, request};
 
 fn header(token: &str) -> Value {
     let (header, _) = token.split_once('.').unwrap();
@@ -360,18 +362,26 @@ async fn users_who_cannot_be_asked_burn_no_code() {
 }
 
 #[tokio::test]
-async fn an_algorithm_that_nobody_signs_with_burns_no_code() {
-    let odd = client("odd", json!({ "id_token_signed_response_alg": "ES256" }));
-    let provider = Provider::with(vec![odd], |builder| {
+async fn an_algorithm_without_a_key_is_refused_before_the_user_is_asked() {
+    let metadata = json!({ "id_token_signed_response_alg": "ES256" });
+    let kiosk = Client::builder("kiosk").metadata(serde_json::from_value(metadata.clone()).unwrap());
+    let kiosk = kiosk.grant_types([GrantType::DeviceCode]).secret(SECRET).build().unwrap();
+    let provider = Provider::with(vec![client("odd", metadata), kiosk], |builder| {
         let keys =
             Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::Rs256]).unwrap();
         builder.token_signer(JwtSigner::new(keys).unwrap())
     });
-    let code = provider.code("odd", "openid", &[]).await;
-    for _ in 0..2 {
-        assert_eq!(provider.fixture.redeem("odd", &code).await.error(), (500, "server_error".to_owned()));
-        assert_eq!(provider.fixture.log.last_reason(), Some(Reason::IdTokenAlgorithm));
-    }
+    let answer = provider.ask("odd", "openid", &[], provider.fixture.alice()).await;
+    assert_eq!(answer.location_parameter("error").as_deref(), Some("server_error"));
+    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::IdTokenAlgorithm));
+    assert_eq!(provider.tokens("odd", "read", &[]).await.status(), 200, "without an id_token");
+    let device = async |scope: &str| {
+        let asked = request("kiosk", &[("scope", scope)]);
+        Answer(provider.fixture.server.device_authorization(&asked).await)
+    };
+    assert_eq!(device("openid").await.error(), (500, "server_error".to_owned()));
+    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::IdTokenAlgorithm));
+    assert_eq!(device("read").await.status(), 200);
 }
 
 #[tokio::test]

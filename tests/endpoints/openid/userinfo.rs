@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::certificates::Identity;
 use crate::support::http::{bare, send};
 use crate::support::provider::{Provider, alice, client};
-use crate::support::proving::{Prover, TOKEN, call_with, hash, with_nonces};
+use crate::support::proving::{Prover, TOKEN, call_with, dpop, hash, with_nonces};
 use crate::support::{Answer, ISSUER, redemption, request};
 
 fn with_token(method: Method, token: &str) -> Request {
@@ -300,6 +300,25 @@ async fn oi_58_a_token_that_is_bound_to_a_key_works_with_a_proof_of_it_alone() {
     let free = provider.tokens("other", "openid", &[]).await.access_token();
     let free = provider.userinfo(&free).await;
     assert_eq!((free.status(), nonce_of(&free)), (200, None), "no proof, no nonce");
+}
+
+#[tokio::test]
+async fn oi_58_a_proof_may_name_either_url_of_userinfo() {
+    let prover = Prover::new();
+    let provider = Provider::with(Vec::new(), |builder| {
+        let builder = builder.replay_guard(MemoryStore::new()).dpop(dpop());
+        builder.mtls_endpoint_aliases("https://mtls.as.example")
+    });
+    let server = &provider.fixture.server;
+    let code = provider.code("other", "openid", &[]).await;
+    let tokens = provider.fixture.token_by("other", &redemption(&code), &prover.for_token()).await;
+    let token = tokens.access_token();
+    let metadata = Answer(server.metadata()).json();
+    let alias = metadata["mtls_endpoint_aliases"]["userinfo_endpoint"].as_str().expect("an alias");
+    for (url, status) in [(USERINFO, 200), (alias, 200), ("https://mtls.as.example/token", 401)] {
+        let proof = prover.proof("GET", url, json!({ "ath": hash(&token) }));
+        assert_eq!(server.userinfo(&call_with(&token, &proof)).await.status, status, "{url}");
+    }
 }
 
 #[tokio::test]

@@ -324,6 +324,10 @@ async fn mt_09_bound_tokens_are_advertised_and_registered_where_certificates_com
     let without = Registering::on(Registration::open());
     assert_eq!(without.post(&app(json!(true))).await.error(), invalid, "no restriction is dropped");
     assert!(without.registered(&app(json!(false))).await.0.get("client_id").is_some());
+    let off = Registering::configured(Registration::open(), |builder| {
+        builder.mtls_endpoint_aliases("https://mtls.as.example").without_certificate_bound_access_tokens()
+    });
+    assert_eq!(off.post(&app(json!(true))).await.error(), invalid, "certificates come in, and bind nothing");
 }
 
 #[test]

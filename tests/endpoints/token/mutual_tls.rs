@@ -10,6 +10,7 @@ use grantor::{
     AuthMethod, AuthorizationServer, Client, ClientBuilder, ClientMetadata, GrantType, MemoryRegistry,
     MemoryStore, Reason, Registration, Request,
 };
+use rcgen::string::TeletexString;
 use rcgen::{CertificateParams, DnType, DnValue, SanType};
 use serde_json::{Value, json};
 
@@ -196,6 +197,19 @@ async fn mt_03_the_one_registered_name_is_compared() {
         if !is_right {
             assert_eq!(bench.reason(), Some(Reason::ClientCertificate(Flaw::SubjectWrong)), "{name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn mt_03_a_value_in_hexadecimal_is_compared_by_its_type_and_content() {
+    let bench = Bench::with(|_| vec![by_name("hex", "tls_client_auth_subject_dn", "CN=#140474656C65")]);
+    for (name, is_right) in [("tele", true), ("Tele", false)] {
+        let mut params = CertificateParams::default();
+        let name = TeletexString::try_from(name).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, DnValue::TeletexString(name));
+        let answer = bench.asks("hex", Some(bench.authority.issue(&params).verified())).await;
+        assert_eq!(answer.status() == 200, is_right, "{}", answer.json());
     }
 }
 
@@ -451,6 +465,9 @@ async fn mt_10_a_client_registers_its_name_and_its_use_of_aliases() {
         let answer = registering.post(&app(bad.clone())).await;
         assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{bad}");
     }
+    let keyless = app(json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth" }));
+    let told = registering.post(&keyless).await.text("error_description");
+    assert!(told.contains("self_signed_tls_client_auth need jwks"), "{told}");
     let selfish = Identity::self_signed("self");
     let changes =
         json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": selfish.x5c() });
