@@ -75,7 +75,12 @@ async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
     let machine = router(server.clone()).merge(guard_routes([guard]));
     let machine = machine.route("/api/notes", get(notes).layer(guarded));
 
-    let database = SqliteConnectOptions::new().filename(format!("{folder}/accounts.db"));
+    let file = format!("{folder}/accounts.db");
+    let mut private = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600); // it has the hashes of passwords
+    let _ = private.write(true).create_new(true).open(&file); // SQLite says what is wrong
+    let database = SqliteConnectOptions::new().filename(file);
     let pool = SqlitePool::connect_with(database.create_if_missing(true)).await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
     let (guesses, sign_ups) = (RateLimiter::per_minute(10), RateLimiter::per_minute(5));

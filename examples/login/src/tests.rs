@@ -323,6 +323,18 @@ async fn a_sign_in_leads_to_no_other_site() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn only_their_owner_may_read_the_databases() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let browser = Browser::new("private").await;
+    for entry in std::fs::read_dir(&browser.folder).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+}
+
 #[test]
 fn what_a_visitor_writes_stays_text() {
     let text = "\"><script>alert('&')</script>";
