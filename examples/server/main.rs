@@ -31,6 +31,7 @@ mod decisions;
 mod details;
 mod device;
 mod dpop;
+mod ended_sessions;
 mod exchange;
 mod expiring;
 mod fapi;
@@ -71,6 +72,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::app::App;
 use crate::config::Config;
 use crate::tls::TlsServer;
 
@@ -98,7 +100,7 @@ struct Arguments {
 /// The configuration is wrong, or the address is taken: nothing that another try would mend.
 const MISCONFIGURED: u8 = 2;
 
-/// How often expired grants are removed.
+/// How often expired grants and sessions are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How long requests that are under way may still take when the server is told to stop.
@@ -147,11 +149,18 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     let app = setup::app(config, address).await?;
-    let sweeping = tokio::spawn(app.server.clone().keep_sweeping(SWEEP));
+    let sweeping = tokio::spawn(sweep(app.clone()));
     let served = serve(listener, address, app.clone().router(), tls).await;
     sweeping.abort();
+    // It may be in a call of the store.
+    let _ = sweeping.await;
     app.connections.close().await;
     served.map_err(|error| vec![error.to_string()])
+}
+
+/// What has expired goes, and what began in sessions that are gone.
+async fn sweep(app: App) {
+    tokio::join!(app.server.clone().keep_sweeping(SWEEP), ended_sessions::keep_ending(&app, SWEEP));
 }
 
 async fn serve(

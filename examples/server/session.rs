@@ -8,6 +8,7 @@
 //! page for the PIN was offered for it, and how each consent page was answered, for a button that is pressed
 //! twice.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -52,6 +53,8 @@ pub(crate) struct Sessions {
     attributes: &'static str,
     visitors: Mutex<Visitors<Key, Arc<Session>>>,
     signed_in: Mutex<Expiring<Key, Arc<Session>>>,
+    /// Those that made room since they were last looked for.
+    crowded_out: Mutex<Vec<Arc<Session>>>,
 }
 
 /// The digest of an id: what is kept is not what is presented.
@@ -72,6 +75,7 @@ impl Sessions {
             attributes,
             visitors: Mutex::new(Visitors::new(VISIT, VISITORS)),
             signed_in: Mutex::new(Expiring::new(SIGNED_IN, SIGNED_IN_SESSIONS)),
+            crowded_out: Mutex::default(),
         }
     }
 
@@ -128,6 +132,18 @@ impl Sessions {
         lock(&self.signed_in).remove(&session.key);
     }
 
+    /// The sessions of users that expired or made room for others since the last call, and that do not go on
+    /// under another cookie.
+    pub(crate) fn take_gone(&self, now: Instant) -> Vec<SessionId> {
+        let mut signed_in = lock(&self.signed_in);
+        let mut gone = std::mem::take(&mut *lock(&self.crowded_out));
+        gone.extend(signed_in.expire(now));
+        let live: HashSet<&str> =
+            signed_in.values().filter_map(|session| Some(&*session.signed_in()?.name)).collect();
+        let gone = gone.iter().filter_map(|session| session.signed_in());
+        gone.filter(|by| !live.contains(&*by.name)).map(SignedIn::session_id).collect()
+    }
+
     /// The `Set-Cookie` that makes a browser forget its session.
     pub(crate) fn forget(&self) -> HeaderValue {
         self.set_cookie("", "; Max-Age=0")
@@ -135,7 +151,8 @@ impl Sessions {
 
     fn open(&self, signed_in: SignedIn, browser: Arc<Browser>, first_seen: Arc<FirstSeen>) -> HeaderValue {
         let (session, cookie) = self.new_session(Some(signed_in), browser, first_seen);
-        lock(&self.signed_in).insert(session.key, session, Instant::now());
+        let dropped = lock(&self.signed_in).insert(session.key, session, Instant::now());
+        lock(&self.crowded_out).extend(dropped);
         cookie
     }
 

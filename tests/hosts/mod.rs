@@ -7,6 +7,7 @@ mod example_server;
 mod example_server_commands;
 mod example_server_consent;
 mod example_server_device;
+mod example_server_logout;
 mod example_server_secrets;
 mod example_server_tokens;
 mod grant_management;

@@ -32,6 +32,35 @@ fn signing_in_leaves_the_old_id_worthless() {
 }
 
 #[test]
+fn a_session_that_made_room_or_expired_is_gone_unless_it_goes_on_under_another_cookie() {
+    let sessions = Sessions::new(false, "127.0.0.1:9400");
+    let (visitor, _) = sessions.visit(None);
+    let sign_in = |before: &Session, user: &Arc<User>| {
+        let session = sessions.find(&sent_back(&sessions.sign_in(before, Arc::clone(user)))).unwrap();
+        let id = session.signed_in().unwrap().session_id();
+        (session, id)
+    };
+    let (alice, bob) = (Arc::new(User::named("alice")), Arc::new(User::named("bob")));
+    let (first, oldest) = sign_in(&visitor, &alice);
+    for _ in 0..SIGNED_IN_SESSIONS {
+        sessions.sign_in(&visitor, Arc::clone(&bob));
+    }
+    let now = Instant::now();
+    assert_eq!(sessions.take_gone(now), [oldest]);
+    assert!(sessions.take_gone(now).is_empty(), "told once");
+    // The form was sent twice.
+    let (again, twice) = (sign_in(&first, &alice), sign_in(&first, &alice));
+    assert_eq!((again.1, twice.1), (oldest, oldest));
+    sessions.take_gone(now);
+    sessions.end(&again.0);
+    lock(&sessions.crowded_out).push(again.0);
+    assert!(sessions.take_gone(now).is_empty(), "it goes on");
+    let gone = sessions.take_gone(now + SIGNED_IN + SIGNED_IN);
+    assert_eq!(gone.len(), SIGNED_IN_SESSIONS - 1);
+    assert!(gone.contains(&oldest));
+}
+
+#[test]
 fn what_a_visitor_did_goes_along_and_what_another_user_did_does_not() {
     let sessions = Sessions::new(false, "127.0.0.1:9400");
     let (visitor, _) = sessions.visit(None);
