@@ -26,11 +26,11 @@ pub(crate) struct Trust {
     #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"], conflicts_with_all = ["discovery", "jwks"])]
     introspection: Option<String>,
     /// Who asks.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     client_id: Option<String>,
     /// The secret of the resource server. Other users of this machine see it: a program of your own reads it
     /// from a file.
-    #[arg(long, value_name = "SECRET")]
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     client_secret: Option<String>,
     /// For how many seconds an answer is believed, and so a token that was revoked passes.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]

@@ -127,11 +127,21 @@ fn clients_and_grants_are_listed_and_what_is_not_there_is_said() {
             &["grants", "revoke", "AAAAAAAAAAAAAAAAAAAAAA"],
             "there is no grant AAAAAAAAAAAAAAAAAAAAAA, or it has ended",
         ),
+        // Ids that the server makes begin with any character of base64url.
+        (&["keys", "replace", "-mX0"], "-mX0: there is no key with this kid"),
+        (&["clients", "disable", "-abc"], "there is no application \"-abc\""),
+        (&["clients", "enable", "--abc"], "there is no application \"--abc\""),
+        (&["clients", "rotate-secret", "-abc", "--former", "0"], "there is no application \"-abc\""),
+        (
+            &["grants", "revoke", "-AAAAAAAAAAAAAAAAAAAAA"],
+            "there is no grant -AAAAAAAAAAAAAAAAAAAAA, or it has ended",
+        ),
         (&["grants", "revoke", "short"], "not a grant id: 22 characters of base64url are expected"),
     ] {
         let (code, out, err) = run(&[&[path(&config)], arguments].concat());
         assert_eq!((code, out.as_str(), err), (2, "", format!("error: {expected}\n")), "{arguments:?}");
     }
+    assert_eq!(done(&[path(&config), "grants", "list", "--client", "-abc", "--user", "-b"]), "");
     // Without a store of its own, a command would change what no server sees.
     let (code, _, err) = run(&["clients", "list"]);
     assert!(code == 2 && err.starts_with("error: store: memory "), "{err}");

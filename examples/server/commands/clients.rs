@@ -26,12 +26,19 @@ pub(crate) enum Command {
         files: Vec<PathBuf>,
     },
     /// Stops serving an application, at all nodes at once. What it was granted stays: see `grants revoke`.
-    Disable { client_id: String },
+    Disable {
+        #[arg(allow_hyphen_values = true)]
+        client_id: String,
+    },
     /// Serves it again.
-    Enable { client_id: String },
+    Enable {
+        #[arg(allow_hyphen_values = true)]
+        client_id: String,
+    },
     /// Makes a new secret and prints it; the former one works for a while more. Refused for an application
     /// that registered itself. `id_token`s by HS256 are signed with the new one at once.
     RotateSecret {
+        #[arg(allow_hyphen_values = true)]
         client_id: String,
         /// How long the former secret works; 0 for one that has leaked.
         #[arg(long, value_name = "HOURS", default_value_t = 24)]

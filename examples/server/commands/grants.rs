@@ -16,6 +16,7 @@ pub(crate) enum Command {
     Revoke {
         /// One grant.
         #[arg(required_unless_present_any = ["user", "client"], conflicts_with_all = ["user", "client"])]
+        #[arg(allow_hyphen_values = true)]
         grant: Option<String>,
         #[command(flatten)]
         of: Of,
@@ -26,10 +27,10 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Of {
     /// Only this user's, by `sub`.
-    #[arg(long, value_name = "SUB")]
+    #[arg(long, value_name = "SUB", allow_hyphen_values = true)]
     user: Option<String>,
     /// Only this application's.
-    #[arg(long, value_name = "CLIENT_ID")]
+    #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true)]
     client: Option<String>,
 }
 

@@ -16,7 +16,10 @@ pub(crate) enum Command {
     Rotate,
     /// Ends a key that has leaked, and every token that it signed, at once. Other nodes follow within a
     /// minute.
-    Replace { kid: String },
+    Replace {
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
 }
 
 pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
