@@ -78,7 +78,7 @@ use crate::tls::TlsServer;
 
 /// An OAuth authorization server with its pages, for one file of configuration.
 #[derive(Parser)]
-#[command(name = "grantor-server")]
+#[command(name = "grantor-server", version)]
 struct Arguments {
     /// The configuration file (TOML); without one, a demonstration on http://127.0.0.1:9400.
     config: Option<PathBuf>,
