@@ -1,7 +1,8 @@
 //! What a server of this file can do for its clients: one that asks for more would only get errors.
 
 use grantor::client::SubjectIdentifierType;
-use grantor::{Algorithm, AuthMethod, ClientMetadata, ResponseAlgorithm};
+use grantor::openid::OPENID;
+use grantor::{Algorithm, AuthMethod, ClientMetadata, ResponseAlgorithm, Scope};
 
 use crate::config::Config;
 use crate::openid::OpenIdSettings;
@@ -11,6 +12,7 @@ use crate::toml_reader::Reader;
 pub(crate) struct Capabilities {
     /// Those of the signing keys; none where nothing is signed.
     algorithms: Vec<Algorithm>,
+    scopes: Vec<String>,
     is_provider: bool,
     is_pairwise: bool,
     /// Here, or at the server of `mtls_endpoint_aliases`.
@@ -25,6 +27,7 @@ impl Capabilities {
         let algorithms = if config.signs() { config.tokens.keys.algorithms.clone() } else { Vec::new() };
         Self {
             algorithms,
+            scopes: config.scopes.clone(),
             is_provider: config.openid.is_some(),
             is_pairwise: config.openid.as_ref().is_some_and(OpenIdSettings::is_pairwise),
             takes_certificates: config.takes_certificates() || config.mtls_endpoint_aliases.is_some(),
@@ -35,6 +38,8 @@ impl Capabilities {
 
     /// What such a client asks for in vain. Each line names the key of the client, and the one to change.
     pub(crate) fn mistakes(&self, client: &ClientMetadata) -> Vec<String> {
+        let strange = client.scope.iter().flat_map(Scope::iter).filter(|scope| !self.has_scope(scope));
+        let scopes = strange.map(|scope| format!("scope: {scope:?} is not one of the scopes"));
         // Without OpenID Connect there are no such answers, and HS256 needs no key of the server.
         let of_provider = |algorithm: Option<ResponseAlgorithm>| {
             algorithm.and_then(ResponseAlgorithm::key).filter(|_| self.is_provider)
@@ -65,7 +70,12 @@ impl Capabilities {
         ];
         let senders = senders.into_iter().flatten();
         let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
-        signed.chain(pairwise).chain(certificates).chain(senders).collect()
+        scopes.chain(signed).chain(pairwise).chain(certificates).chain(senders).collect()
+    }
+
+    /// A provider has `openid` in any case.
+    fn has_scope(&self, scope: &str) -> bool {
+        (self.is_provider && scope == OPENID) || self.scopes.iter().any(|own| own == scope)
     }
 
     fn unsigned(&self, key: &str, algorithm: Algorithm) -> Option<String> {
@@ -146,6 +156,8 @@ mod tests {
             ("[tls]\ncertificate = \"c\"\nkey = \"k\"", BOUND, "tls.client_certificates"),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"dpop\"]"), BOUND, "needs \"mtls\" in fapi.sender"),
             ("[fapi]\nsender = [\"mtls\"]", PROVEN, "needs \"dpop\" in fapi.sender"),
+            ("scopes = [\"read\"]", "scope = \"read wirte\"", "\"wirte\" is not one of the scopes"),
+            ("", "scope = \"openid\"", "\"openid\" is not one of the scopes"),
         ] {
             let (found, key) = (of_client(head, client), client.split(' ').next().unwrap_or_default());
             assert_eq!(found.len(), 1, "{head}, {client}: {found:?}");
@@ -171,6 +183,7 @@ mod tests {
             (proxy, BY_NAME),
             (ALIASES, BOUND),
             ("", PROVEN),
+            ("scopes = [\"read\"]\n[openid]", "scope = \"openid read\""),
             ("[fapi]\nsender = [\"dpop\"]", PROVEN),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"mtls\"]"), BOUND),
             ("[fapi]\nsender = [\"dpop\"]", "tls_client_certificate_bound_access_tokens = false"),

@@ -52,6 +52,13 @@ fn check_reports_every_mistake_and_touches_no_store() {
 }
 
 #[test]
+fn its_version_is_that_of_grantor() {
+    let crate_file = include_str!("../../Cargo.toml").parse::<toml::Table>().unwrap();
+    let version = crate_file["package"]["version"].as_str().unwrap();
+    assert_eq!(done(&["--version"]), format!("grantor-server {version}\n"));
+}
+
+#[test]
 fn the_configuration_for_containers_has_no_mistake() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/server/compose.toml");
     assert_eq!(done(&["check", file]), "");
@@ -193,6 +200,7 @@ fn applications_are_added_and_their_secrets_shown_once() {
         ("users = []\n[[clients]]\nclient_name = \"A\"", "unknown key `users`"),
         ("id_token_signed_response_alg = \"HS256\"", "only for clients of the server's file"),
         ("introspection_signed_response_alg = \"ES256\"", "no key for ES256; add it to keys.algorithms"),
+        ("scope = \"read wirte\"", "scope: \"wirte\" is not one of the scopes"),
         ("tls_client_certificate_bound_access_tokens = true", "no certificates of clients come in"),
         (
             "grant_types = [\"client_credentials\"]\ntoken_endpoint_auth_method = \"none\"",
