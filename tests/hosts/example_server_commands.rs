@@ -216,3 +216,32 @@ fn applications_are_added_and_their_secrets_shown_once() {
     assert_eq!(add(&[&one, "/nowhere/at-all.toml"]).0, 2);
     assert_eq!(list(), listed);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_done_but_cannot_be_printed_is_said() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    let one = folder.file("one.toml");
+    std::fs::write(&one, "redirect_uris = [\"https://blog.example/cb\"]").unwrap();
+    let unheard = |arguments: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(program("grantor-server"));
+        let output = command.arg(path(&config)).args(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let error = unheard(&["clients", "add", one.to_str().unwrap()]);
+    let (id, rest) = error.strip_prefix("error: \"").unwrap().split_once('"').unwrap();
+    assert!(
+        rest.starts_with(" is registered, but its secret could not be printed, so rotate it: "),
+        "{error}"
+    );
+    assert!(done(&[path(&config), "clients", "list"]).contains(id), "{error}");
+    let error = unheard(&["clients", "rotate-secret", id]);
+    assert!(error.starts_with(&format!("error: \"{id}\" has a new secret, but it could not be ")), "{error}");
+    let error = unheard(&["grants", "revoke", "--client", id]);
+    assert!(error.starts_with("error: ended 0, but this could not be printed: "), "{error}");
+    let error = unheard(&["keys", "rotate"]);
+    assert!(error.starts_with("error: this is done, but the keys could not be listed: "), "{error}");
+}

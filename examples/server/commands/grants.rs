@@ -51,15 +51,18 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
         Command::Revoke { grant: Some(grant), of: _ } => {
             let id: GrantId = grant.parse().map_err(text)?;
             match app.server.revoke_grant(id).await.map_err(text)? {
-                true => line(&[&1]),
+                true => ended(1),
                 false => Err(format!("there is no grant {grant}, or it has ended")),
             }
         }
         Command::Revoke { grant: None, of } => {
-            let ended = app.server.revoke_all(&of.filter()).await.map_err(text)?;
-            line(&[&ended])
+            ended(app.server.revoke_all(&of.filter()).await.map_err(text)?)
         }
     }
+}
+
+fn ended(grants: u64) -> Result<(), String> {
+    line(&[&grants]).map_err(|error| format!("ended {grants}, but this could not be printed: {error}"))
 }
 
 async fn list(app: &App, filter: &Filter) -> Result<(), String> {

@@ -31,13 +31,17 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
             for algorithm in keys.algorithms() {
                 keys.rotate_now(algorithm, now).await.map_err(text)?;
             }
-            list(keys).await
+            list_changed(keys).await
         }
         Command::Replace { kid } => {
             keys.replace(&kid, now).await.map_err(|error| format!("{kid}: {error}"))?;
-            list(keys).await
+            list_changed(keys).await
         }
     }
+}
+
+async fn list_changed(keys: &Keys) -> Result<(), String> {
+    list(keys).await.map_err(|error| format!("this is done, but the keys could not be listed: {error}"))
 }
 
 async fn list(keys: &Keys) -> Result<(), String> {
