@@ -40,6 +40,7 @@ mod health;
 mod key_page;
 mod login;
 mod logout;
+mod mistakes;
 mod openid;
 mod outbound;
 mod pages;

@@ -52,6 +52,28 @@ fn check_reports_every_mistake_and_touches_no_store() {
 }
 
 #[test]
+fn check_names_the_keys_of_the_file() {
+    for (head, tail, expected) in [
+        ("", "[openid]", "openid: there is no key for RS256; add it to keys.algorithms"),
+        (
+            "",
+            "[[resources]]\nidentifier = \"urn:a\"\naccess_tokens = \"jwt\"\nsigning_algorithm = \"ES256\"",
+            "resources: there is no key for ES256; add it to keys.algorithms",
+        ),
+        (
+            "issuer = \"https://u:p@as.example\"",
+            "",
+            "the issuer is not an absolute URL with a host and without",
+        ),
+    ] {
+        let config = Config::listening("127.0.0.1:9400", head, tail);
+        let (code, _, err) = run(&["check", path(&config)]);
+        assert_eq!((code, err.lines().filter(|line| line.starts_with("error: ")).count()), (2, 1), "{err}");
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+}
+
+#[test]
 fn its_version_is_that_of_grantor() {
     let crate_file = include_str!("../../Cargo.toml").parse::<toml::Table>().unwrap();
     let version = crate_file["package"]["version"].as_str().unwrap();
