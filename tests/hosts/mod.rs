@@ -3,6 +3,7 @@
 mod adapters;
 mod client_secrets;
 mod dev_pages;
+mod example_login;
 mod example_server;
 mod example_server_commands;
 mod example_server_consent;
