@@ -76,7 +76,8 @@ mod tests {
         redirect_uris = ["https://app.example/cb"]
     "#;
 
-    const REQUEST: &str = "response_type=code&client_id=app&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&scope=openid\
+    const REQUEST: &str = "response_type=code&client_id=app&scope=openid\
+        &redirect_uri=https%3A%2F%2Fapp.example%2Fcb\
         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 
     async fn live_grants(app: &App) -> usize {

@@ -74,6 +74,13 @@ fn check_names_the_keys_of_the_file() {
 }
 
 #[test]
+fn what_the_operator_vouches_for_is_in_the_help() {
+    let help = done(&["clients", "add", "--help"]);
+    let words: Vec<&str> = help.split_whitespace().collect();
+    assert!(words.join(" ").contains("`sector_identifier_uri` is not fetched: you vouch"), "{help}");
+}
+
+#[test]
 fn its_version_is_that_of_grantor() {
     let crate_file = include_str!("../../Cargo.toml").parse::<toml::Table>().unwrap();
     let version = crate_file["package"]["version"].as_str().unwrap();

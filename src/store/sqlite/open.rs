@@ -65,8 +65,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens the file, and creates it and its tables if they are missing. On Unix a new file has mode 0600, and
-    /// so have the files that SQLite puts beside it; an existing one keeps its mode.
+    /// Opens the file, and creates it and its tables if they are missing. On Unix a new file has mode 0600,
+    /// and so have the files that SQLite puts beside it; an existing one keeps its mode.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
