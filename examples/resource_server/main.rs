@@ -92,7 +92,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind(arguments.listen).await?;
+    let wanted = arguments.listen;
+    let listener = TcpListener::bind(wanted).await.map_err(|error| format!("{wanted}: {error}"))?;
     let address = listener.local_addr()?;
     let files = arguments.certificate.zip(arguments.key);
     let scheme = if files.is_some() { "https" } else { "http" };

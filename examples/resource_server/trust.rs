@@ -26,11 +26,11 @@ pub(crate) struct Trust {
     #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"], conflicts_with_all = ["discovery", "jwks"])]
     introspection: Option<String>,
     /// The client id of this resource server, for introspection.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     client_id: Option<String>,
     /// The secret of the resource server. Other users of this machine can see it: read it from a file in your
     /// own program.
-    #[arg(long, value_name = "SECRET")]
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     client_secret: Option<String>,
     /// For how many seconds an introspection response is cached; for that long, a revoked token is still
     /// accepted.

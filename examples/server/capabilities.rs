@@ -2,7 +2,8 @@
 //! errors.
 
 use grantor::client::SubjectIdentifierType;
-use grantor::{AccessTokens, Algorithm, AuthMethod, ClientMetadata, Profile, ResponseAlgorithm};
+use grantor::openid::OPENID;
+use grantor::{AccessTokens, Algorithm, AuthMethod, ClientMetadata, Profile, ResponseAlgorithm, Scope};
 
 use crate::config::Config;
 use crate::openid::OpenIdSettings;
@@ -15,8 +16,9 @@ pub(crate) struct Capabilities {
     /// Of access tokens, unless a client says otherwise.
     format: AccessTokens,
     has_signed_resource: bool,
-    /// Answers, to clients whose profile signs messages.
+    /// Responses, to clients whose profile signs messages.
     signs_answers: bool,
+    scopes: Vec<String>,
     is_provider: bool,
     is_pairwise: bool,
     /// At this server, or at that of `mtls_endpoint_aliases`.
@@ -35,6 +37,7 @@ impl Capabilities {
             format: config.tokens.format,
             has_signed_resource: config.tokens.has_signed_resource(),
             signs_answers: config.fapi.signs_answers(),
+            scopes: config.scopes.clone(),
             is_provider: config.openid.is_some(),
             is_pairwise: config.openid.as_ref().is_some_and(OpenIdSettings::is_pairwise),
             takes_certificates: config.takes_certificates() || config.mtls_endpoint_aliases.is_some(),
@@ -47,6 +50,8 @@ impl Capabilities {
     /// What this client needs but the server does not have. Each line names the client's setting and the
     /// setting to change.
     pub(crate) fn mistakes(&self, client: &ClientMetadata) -> Vec<String> {
+        let strange = client.scope.iter().flat_map(Scope::iter).filter(|scope| !self.has_scope(scope));
+        let scopes = strange.map(|scope| format!("scope: {scope:?} is not one of the scopes"));
         // Without OpenID Connect there are no such responses, and HS256 needs no key of the server.
         let of_provider = |algorithm: Option<ResponseAlgorithm>| {
             algorithm.and_then(ResponseAlgorithm::key).filter(|_| self.is_provider)
@@ -83,7 +88,13 @@ impl Capabilities {
         ];
         let senders = senders.into_iter().flatten();
         let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
-        signed.chain(of_profile).chain(pairwise).chain(certificates).chain(chains).chain(senders).collect()
+        let mistakes = scopes.chain(signed).chain(of_profile).chain(pairwise);
+        mistakes.chain(certificates).chain(chains).chain(senders).collect()
+    }
+
+    /// A provider has `openid` in any case.
+    fn has_scope(&self, scope: &str) -> bool {
+        (self.is_provider && scope == OPENID) || self.scopes.iter().any(|own| own == scope)
     }
 
     /// Whether the client has a profile of FAPI, and anything is signed for it.
@@ -93,7 +104,7 @@ impl Capabilities {
             Some(Profile::Fapi2MessageSigning) => self.signs_answers,
             _ => return false,
         };
-        let takes_id_tokens = client.scope.as_ref().is_none_or(|scope| scope.contains("openid"));
+        let takes_id_tokens = client.scope.as_ref().is_none_or(|scope| scope.contains(OPENID));
         let format = client.access_tokens.unwrap_or(self.format);
         signs_answers
             || (self.is_provider && takes_id_tokens)
@@ -193,6 +204,8 @@ mod tests {
             (&format!("{PROXY}form = \"rfc9440\""), BY_NAME, "verified_field"),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"dpop\"]"), BOUND, "needs \"mtls\" in fapi.sender"),
             ("[fapi]\nsender = [\"mtls\"]", PROVEN, "needs \"dpop\" in fapi.sender"),
+            ("scopes = [\"read\"]", "scope = \"read wirte\"", "\"wirte\" is not one of the scopes"),
+            ("", "scope = \"openid\"", "\"openid\" is not one of the scopes"),
         ] {
             let (found, key) = (of_client(head, client), client.split(' ').next().unwrap_or_default());
             assert_eq!(found.len(), 1, "{head}, {client}: {found:?}");
@@ -246,6 +259,7 @@ mod tests {
             (ALIASES, BY_NAME),
             (ALIASES, BOUND),
             ("", PROVEN),
+            ("scopes = [\"read\"]\n[openid]", "scope = \"openid read\""),
             ("[fapi]\nsender = [\"dpop\"]", PROVEN),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"mtls\"]"), BOUND),
             ("[fapi]\nsender = [\"dpop\"]", "tls_client_certificate_bound_access_tokens = false"),

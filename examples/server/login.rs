@@ -10,8 +10,8 @@ use grantor::{LoginReason, ShowLogin};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::ended_sessions::end_session;
 use crate::forms::{Posted, local_path, see_other};
-use crate::logout;
 use crate::pages::{Page, leads_to_an_application};
 use crate::playground;
 use crate::session::{Session, SignedIn, Visitor};
@@ -121,7 +121,7 @@ pub(crate) async fn sign_in(
             let before = before.map(SignedIn::session_id);
             let cookie = app.sessions.sign_in(&session, user);
             if let Some(before) = before {
-                logout::end_session(&app, before).await;
+                end_session(&app, before).await;
             }
             ([(header::SET_COOKIE, cookie)], see_other(&return_to)).into_response()
         }

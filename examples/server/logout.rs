@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::audit::Endpoint;
 use grantor::http::Request;
-use grantor::{LogoutEnd, LogoutQuestion, LogoutStep, SessionId};
+use grantor::{LogoutEnd, LogoutQuestion, LogoutStep};
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, not_found};
+use crate::ended_sessions::{end_session, try_again};
 use crate::forms::{graphic, is_form, see_other};
 use crate::login::ReturnTo;
 use crate::pages::{Page, leads_to_an_application};
@@ -97,7 +98,12 @@ async fn finish(app: &App, session: Option<&Session>, end: LogoutEnd) -> Respons
     if let Some(session) = session {
         app.sessions.end(session);
     }
-    forgetting(app, end.finish().await.into_response())
+    let gone = end.session();
+    let answer = end.finish().await;
+    if let (Some(gone), 500..) = (gone, answer.status) {
+        try_again(app, gone);
+    }
+    forgetting(app, answer.into_response())
 }
 
 async fn signed_out_already(app: &App, request: &Request) -> Response {
@@ -115,13 +121,6 @@ async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Respons
         end_session(app, by.session_id()).await;
     }
     forgetting(app, see_other(&return_to.page(app)))
-}
-
-/// Ends the grants of a session that has ended for any reason.
-pub(crate) async fn end_session(app: &App, session: SessionId) {
-    if let Err(error) = app.server.end_session(&session).await {
-        tracing::error!(%error, "the grants of a session could not be ended");
-    }
 }
 
 fn forgetting(app: &App, mut response: Response) -> Response {

@@ -31,6 +31,7 @@ mod decisions;
 mod details;
 mod device;
 mod dpop;
+mod ended_sessions;
 mod exchange;
 mod expiring;
 mod fapi;
@@ -39,6 +40,7 @@ mod health;
 mod key_page;
 mod login;
 mod logout;
+mod mistakes;
 mod openid;
 mod outbound;
 mod pages;
@@ -71,12 +73,13 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::app::App;
 use crate::config::Config;
 use crate::tls::TlsServer;
 
 /// An OAuth authorization server with its pages, configured by one file.
 #[derive(Parser)]
-#[command(name = "grantor-server")]
+#[command(name = "grantor-server", version)]
 struct Arguments {
     /// The configuration file (TOML); without one, a demonstration on http://127.0.0.1:9400.
     config: Option<PathBuf>,
@@ -98,7 +101,7 @@ struct Arguments {
 /// The configuration is wrong, or the address is in use: a restart would not help.
 const MISCONFIGURED: u8 = 2;
 
-/// How often expired grants are removed.
+/// How often expired grants and sessions are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How long requests in progress may still take when the server is told to stop.
@@ -147,11 +150,18 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     let app = setup::app(config, address).await?;
-    let sweeping = tokio::spawn(app.server.clone().keep_sweeping(SWEEP));
+    let sweeping = tokio::spawn(sweep(app.clone()));
     let served = serve(listener, address, app.clone().router(), tls).await;
     sweeping.abort();
+    // It may be in a call of the store.
+    let _ = sweeping.await;
     app.connections.close().await;
     served.map_err(|error| vec![error.to_string()])
+}
+
+/// What has expired goes, and what began in sessions that are gone.
+async fn sweep(app: App) {
+    tokio::join!(app.server.clone().keep_sweeping(SWEEP), ended_sessions::keep_ending(&app, SWEEP));
 }
 
 async fn serve(

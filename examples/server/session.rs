@@ -8,6 +8,7 @@
 //! whether the PIN page was offered for it; and the response to each consent page, for a button that is
 //! pressed twice.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -52,6 +53,8 @@ pub(crate) struct Sessions {
     attributes: &'static str,
     visitors: Mutex<Visitors<Key, Arc<Session>>>,
     signed_in: Mutex<Expiring<Key, Arc<Session>>>,
+    /// Those that made room since they were last looked for.
+    crowded_out: Mutex<Vec<Arc<Session>>>,
 }
 
 /// The digest of a session id; the id itself is not stored.
@@ -72,6 +75,7 @@ impl Sessions {
             attributes,
             visitors: Mutex::new(Visitors::new(VISIT, VISITORS)),
             signed_in: Mutex::new(Expiring::new(SIGNED_IN, SIGNED_IN_SESSIONS)),
+            crowded_out: Mutex::default(),
         }
     }
 
@@ -129,6 +133,18 @@ impl Sessions {
         lock(&self.signed_in).remove(&session.key);
     }
 
+    /// The sessions of users that expired or made room for others since the last call, and that do not go on
+    /// under another cookie.
+    pub(crate) fn take_gone(&self, now: Instant) -> Vec<SessionId> {
+        let mut signed_in = lock(&self.signed_in);
+        let mut gone = std::mem::take(&mut *lock(&self.crowded_out));
+        gone.extend(signed_in.expire(now));
+        let live: HashSet<&str> =
+            signed_in.values().filter_map(|session| Some(&*session.signed_in()?.name)).collect();
+        let gone = gone.iter().filter_map(|session| session.signed_in());
+        gone.filter(|by| !live.contains(&*by.name)).map(SignedIn::session_id).collect()
+    }
+
     /// The `Set-Cookie` that makes a browser forget its session.
     pub(crate) fn forget(&self) -> HeaderValue {
         self.set_cookie("", "; Max-Age=0")
@@ -136,7 +152,8 @@ impl Sessions {
 
     fn open(&self, signed_in: SignedIn, browser: Arc<Browser>, first_seen: Arc<FirstSeen>) -> HeaderValue {
         let (session, cookie) = self.new_session(Some(signed_in), browser, first_seen);
-        lock(&self.signed_in).insert(session.key, session, Instant::now());
+        let dropped = lock(&self.signed_in).insert(session.key, session, Instant::now());
+        lock(&self.crowded_out).extend(dropped);
         cookie
     }
 
@@ -375,87 +392,4 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sent_back(set_cookie: &HeaderValue) -> HeaderMap {
-        let text = set_cookie.to_str().unwrap_or_default();
-        let pair = text.split(';').next().unwrap_or_default();
-        let value = HeaderValue::try_from(format!("other=1; {pair}")).unwrap_or(HeaderValue::from_static(""));
-        HeaderMap::from_iter([(header::COOKIE, value)])
-    }
-
-    #[test]
-    fn a_cookie_finds_its_session_and_no_other() {
-        let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (session, cookie) = sessions.visit(None);
-        let (other, _) = sessions.visit(None);
-        let found = sessions.find(&sent_back(&cookie)).map(|found| found.csrf().to_owned());
-        assert_eq!(found.as_deref(), Some(session.csrf()));
-        assert!(session.wrote(session.csrf()) && !session.wrote(other.csrf()) && !session.wrote(""));
-        assert!(sessions.find(&HeaderMap::new()).is_none());
-    }
-
-    #[test]
-    fn signing_in_leaves_the_old_id_worthless() {
-        let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (visitor, planted) = sessions.visit(None);
-        let fresh = sessions.sign_in(&visitor, Arc::new(User::named("alice")));
-        assert!(sessions.find(&sent_back(&planted)).is_none());
-        let session = sessions.find(&sent_back(&fresh));
-        assert_eq!(
-            session.and_then(|s| s.signed_in().map(|s| s.user.username.clone())).as_deref(),
-            Some("alice")
-        );
-    }
-
-    #[test]
-    fn what_a_visitor_did_goes_along_and_what_another_user_did_does_not() {
-        let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (visitor, _) = sessions.visit(None);
-        let find = |cookie| sessions.find(&sent_back(&cookie));
-        let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
-        let ids = alice.as_deref().map(|alice| alice.browser().id() == visitor.browser().id());
-        assert_eq!(ids, Some(true));
-        let bob =
-            alice.as_deref().and_then(|alice| find(sessions.sign_in(alice, Arc::new(User::named("bob")))));
-        assert_eq!(bob.map(|bob| bob.browser().id() == visitor.browser().id()), Some(false));
-    }
-
-    #[test]
-    fn ft_30_a_new_sign_in_keeps_when_a_request_was_first_seen() {
-        let sessions = Sessions::new(false, "127.0.0.1:9400");
-        let (visitor, _) = sessions.visit(None);
-        let (first, later) = (Utc::now(), Utc::now() + chrono::TimeDelta::seconds(5));
-        visitor.keep_first_seen("a=1", first);
-        visitor.keep_first_seen("a=1", later);
-        let find = |cookie| sessions.find(&sent_back(&cookie));
-        let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
-        let again =
-            alice.as_deref().and_then(|alice| find(sessions.sign_in(alice, Arc::new(User::named("alice")))));
-        let seen = again.as_deref().and_then(|again| again.first_seen("a=1"));
-        assert_eq!(seen, Some(first));
-        assert_eq!(again.as_deref().and_then(|again| again.first_seen("a=2")), None);
-    }
-
-    #[test]
-    fn ft_38_each_port_of_a_host_has_a_cookie_of_its_own() {
-        for (host, name) in [
-            ("127.0.0.1:9400", "grantor-session-9400="),
-            ("[::1]:9401", "grantor-session-9401="),
-            ("[::1]", "grantor-session="),
-        ] {
-            let (_, cookie) = Sessions::new(false, host).visit(None);
-            assert!(cookie.to_str().unwrap_or_default().starts_with(name), "{host}");
-        }
-    }
-
-    #[test]
-    fn an_https_cookie_is_bound_to_the_host() {
-        let (_, cookie) = Sessions::new(true, "login.example").visit(None);
-        let text = cookie.to_str().unwrap_or_default();
-        assert!(
-            text.starts_with("__Host-grantor=") && text.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure")
-        );
-    }
-}
+mod tests;

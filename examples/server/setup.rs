@@ -19,6 +19,7 @@ use crate::capabilities::Capabilities;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes, Limits};
 use crate::exchange::Exchanges;
+use crate::mistakes::in_the_file;
 use crate::openid::{OpenIdSettings, People};
 use crate::pages::Pages;
 use crate::password::PasswordGrant;
@@ -145,8 +146,8 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         None => builder,
     };
     let proxies = config.trusted_proxies.unwrap_or_default();
-    let server =
-        builder.build().map_err(|errors| errors.all().iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let built = builder.build();
+    let server = built.map_err(|errors| errors.all().iter().map(in_the_file).collect::<Vec<_>>())?;
     Ok(App::new(Parts {
         server,
         keys,

@@ -9,9 +9,9 @@ use grantor::adapter::axum::Peer;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::ended_sessions::end_session;
 use crate::forms::{PostedBy, see_other};
 use crate::login::{ReturnTo, sign_in_first, too_many_attempts};
-use crate::logout;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, Visitor};
 
@@ -51,7 +51,7 @@ pub(crate) async fn prove(
             attempt.keep();
             tracing::info!(sub = by.user.sub, ?peer, "wrong PIN");
             if app.sessions.wrong_pin(&session) {
-                logout::end_session(&app, by.session_id()).await;
+                end_session(&app, by.session_id()).await;
             }
             PinPage::new(&return_to, Some("The PIN is wrong.")).show(&app, &session)
         }

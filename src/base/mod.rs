@@ -12,6 +12,8 @@ pub(crate) mod fresh_secrets;
 pub(crate) mod handle;
 pub(crate) mod numeric_date;
 pub mod pkce;
+#[cfg(any(feature = "jwt", feature = "sqlite"))]
+pub(crate) mod private_file;
 pub(crate) mod query;
 pub mod redirect_uri;
 pub(crate) mod replay_key;

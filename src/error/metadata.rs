@@ -13,11 +13,11 @@ pub enum MetadataFlaw {
     NameTooLong,
     /// `client_name` has control characters, or characters that hide or reorder others.
     NameCharacters,
-    /// `redirect_uris` is not an array.
+    /// `redirect_uris` is not an array of strings.
     RedirectUrisType,
-    /// `grant_types` is not an array.
+    /// `grant_types` is not an array of strings.
     GrantTypesType,
-    /// `response_types` is not an array.
+    /// `response_types` is not an array of strings.
     ResponseTypesType,
     /// `scope` is not a string.
     ScopeType,
@@ -25,11 +25,17 @@ pub enum MetadataFlaw {
     ScopeMalformed,
     /// `token_endpoint_auth_method` is not a string.
     AuthMethodType,
-    /// `token_endpoint_auth_methods_supported` is not an array.
+    /// `token_endpoint_auth_methods_supported` is not an array of strings.
     AuthMethodsType,
+    /// `token_endpoint_auth_signing_alg` is not a string.
+    AuthSigningAlgType,
+    /// `jwks` is not an object, or `jwks_uri` is not a string.
+    KeysType,
+    /// A member that names the client's certificate is not a string.
+    CertificateSubjectType,
     /// `application_type` is neither `web` nor `native`.
     ApplicationType,
-    /// `authorization_details_types` is not an array.
+    /// `authorization_details_types` is not an array of strings.
     DetailTypesType,
     /// `require_pushed_authorization_requests` is not a boolean.
     RequirePushedType,
@@ -37,6 +43,8 @@ pub enum MetadataFlaw {
     DefaultMaxAgeType,
     /// `require_auth_time` is not a boolean.
     RequireAuthTimeType,
+    /// `default_acr_values` is not an array of strings.
+    DefaultAcrValuesType,
     /// `require_signed_request_object` is not a boolean.
     RequireSignedType,
     /// `dpop_bound_access_tokens` is not a boolean.
@@ -45,6 +53,8 @@ pub enum MetadataFlaw {
     BoundTokensType,
     /// `tls_client_certificate_bound_access_tokens`, but this server receives no client certificates.
     BoundTokensUnsupported,
+    /// `use_mtls_endpoint_aliases` is not a boolean.
+    UseAliasesType,
     /// `software_statement` is not a string.
     StatementType,
     /// `software_statement` is too long.
@@ -69,15 +79,20 @@ impl MetadataFlaw {
             Self::ScopeMalformed    => "scope must be at most 128 tokens between spaces, of the characters that RFC 6749 allows",
             Self::AuthMethodType    => "token_endpoint_auth_method must be a string",
             Self::AuthMethodsType   => "token_endpoint_auth_methods_supported must be an array of strings",
+            Self::AuthSigningAlgType => "token_endpoint_auth_signing_alg must be a string",
+            Self::KeysType          => "jwks must be an object, and jwks_uri a string",
+            Self::CertificateSubjectType => "the members that begin with tls_client_auth_ must be strings",
             Self::ApplicationType   => "application_type must be web or native",
             Self::DetailTypesType   => "authorization_details_types must be an array of strings",
             Self::RequirePushedType => "require_pushed_authorization_requests must be true or false",
             Self::DefaultMaxAgeType => "default_max_age must be a number of seconds",
             Self::RequireAuthTimeType => "require_auth_time must be true or false",
+            Self::DefaultAcrValuesType => "default_acr_values must be an array of strings",
             Self::RequireSignedType => "require_signed_request_object must be true or false",
             Self::DpopBoundType     => "dpop_bound_access_tokens must be true or false",
             Self::BoundTokensType   => "tls_client_certificate_bound_access_tokens must be true or false",
             Self::BoundTokensUnsupported => "tls_client_certificate_bound_access_tokens is not supported",
+            Self::UseAliasesType    => "use_mtls_endpoint_aliases must be true or false",
             Self::StatementType     => "software_statement must be a string",
             Self::StatementTooLong  => "software_statement must have at most 16 KiB",
             Self::ClientIdType      => "client_id must be a string",

@@ -236,7 +236,7 @@ impl Reason {
             R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many device requests, try again later"),
 
             R::TokenMissing => (E::InvalidToken, "an access token is required"),
-            R::TokenMethodsMixed => (E::InvalidRequest, "the access token was sent in more than one way"),
+            R::TokenMethodsMixed => (E::InvalidRequest, "the access token was sent more than once"),
             R::TokenMalformed => (E::InvalidRequest, "the Authorization header is malformed"),
             R::TokenAudienceWrong => (E::InvalidToken, "the access token is for another resource"),
             R::TokenInactive
@@ -261,7 +261,7 @@ impl Reason {
                 (E::InvalidRedirectUri, "at least one of redirect_uris must be https, http on a loopback address, or a private-use scheme with a dot, without fragment, user name or wildcard"),
             R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
             R::RegistrationAuthMethod =>
-                (E::InvalidClientMetadata, "token_endpoint_auth_method must be listed in the server metadata, or else one of token_endpoint_auth_methods_supported"),
+                (E::InvalidClientMetadata, "token_endpoint_auth_method, or else one of token_endpoint_auth_methods_supported, must be listed in the server metadata, and client_secret_jwt is not for clients that register themselves"),
             R::RegistrationProfile =>
                 (E::InvalidClientMetadata, "the profile of this server requires a client that authenticates by its own key, has https redirect_uris, and does not use RS256"),
             R::RegistrationGrantTypes => (E::InvalidClientMetadata, "none of the grant_types may be registered"),

@@ -298,7 +298,7 @@ pub enum Reason {
     // Tokens at a resource, revocation and introspection.
     /// No token was sent.
     TokenMissing,
-    /// Two ways to send a token in one request (RFC 6750 section 2).
+    /// Two ways to send a token in one request, or a token that is repeated (RFC 6750 sections 2 and 3.1).
     TokenMethodsMixed,
     /// The `Authorization` header is not `Bearer` and one token.
     TokenMalformed,

@@ -141,7 +141,9 @@ pub fn prefers_jwt(request: &Request) -> bool {
 
 /// A weight in thousandths; a malformed one counts as 0.
 fn thousandths(weight: &str) -> u32 {
-    let weight: f32 = weight.trim().parse().unwrap_or(0.0);
+    let weight = weight.trim();
+    let is_plain = weight.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let weight: f32 = if is_plain { weight.parse().unwrap_or(0.0) } else { 0.0 };
     if (0.0..=1.0).contains(&weight) { (weight * 1000.0) as u32 } else { 0 }
 }
 

@@ -40,7 +40,7 @@ impl LogoutMembers {
     /// # Errors
     /// A logout URI that cannot be registered, or a required `sid` that is not supported.
     pub(super) fn check(self, metadata: ClientMetadata, rules: &Rules) -> Result<ClientMetadata, Reason> {
-        let are_wrong = self.post_logout_redirect_uris.is_of_another_type()
+        let are_wrong = !self.post_logout_redirect_uris.is_of_texts()
             || self.backchannel_logout_uri.is_of_another_type()
             || self.backchannel_logout_session_required.is_of_another_type()
             || self.frontchannel_logout_uri.is_of_another_type()

@@ -64,6 +64,24 @@ impl Text {
 }
 
 impl List {
+    /// Not a list, or a list of other things than strings.
+    pub(crate) fn has_no_text(&self) -> bool {
+        match self {
+            Self::Absent => false,
+            Self::Is(entries) => !entries.is_empty() && entries.iter().all(|entry| entry.as_str().is_none()),
+            Self::Other => true,
+        }
+    }
+
+    /// Absent, or a list of strings alone.
+    pub(crate) fn is_of_texts(&self) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Is(entries) => entries.iter().all(|entry| entry.as_str().is_some()),
+            Self::Other => false,
+        }
+    }
+
     /// The strings in it.
     pub(crate) fn texts(self) -> Vec<String> {
         self.value().unwrap_or_default().into_iter().filter_map(Member::value).collect()

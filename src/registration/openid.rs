@@ -30,7 +30,7 @@ pub(super) struct OpenIdMembers {
     sector_identifier_uri: Text,
     pub(super) default_max_age: Number,
     pub(super) require_auth_time: Flag,
-    default_acr_values: List,
+    pub(super) default_acr_values: List,
     initiate_login_uri: Text,
     id_token_encrypted_response_alg: Option<IgnoredAny>,
     id_token_encrypted_response_enc: Option<IgnoredAny>,

@@ -1,5 +1,6 @@
 //! Client metadata from untrusted input (RFC 7591 section 2), with a limit on everything.
 
+mod flaw;
 mod message_signing;
 
 use std::collections::HashSet;
@@ -224,31 +225,6 @@ impl MetadataBody {
             dpop_bound_access_tokens: over.dpop_bound_access_tokens.or(self.dpop_bound_access_tokens),
             ..self
         })
-    }
-
-    /// The first security-relevant member with the wrong type.
-    fn flaw(&self) -> Option<MetadataFlaw> {
-        use MetadataFlaw as F;
-        let wrong = [
-            (self.redirect_uris.is_of_another_type(), F::RedirectUrisType),
-            (self.grant_types.is_of_another_type(), F::GrantTypesType),
-            (self.response_types.is_of_another_type(), F::ResponseTypesType),
-            (self.client_name.is_of_another_type(), F::NameType),
-            (self.scope.is_of_another_type(), F::ScopeType),
-            (self.token_endpoint_auth_method.is_of_another_type(), F::AuthMethodType),
-            (self.token_endpoint_auth_methods_supported.is_of_another_type(), F::AuthMethodsType),
-            (self.application_type.is_of_another_type(), F::ApplicationType),
-            (self.authorization_details_types.is_of_another_type(), F::DetailTypesType),
-            (self.require_pushed_authorization_requests.is_of_another_type(), F::RequirePushedType),
-            (self.tls_client_certificate_bound_access_tokens.is_of_another_type(), F::BoundTokensType),
-            (self.openid.default_max_age.is_of_another_type(), F::DefaultMaxAgeType),
-            (self.openid.require_auth_time.is_of_another_type(), F::RequireAuthTimeType),
-            (self.require_signed_request_object.is_of_another_type(), F::RequireSignedType),
-            (self.dpop_bound_access_tokens.is_of_another_type(), F::DpopBoundType),
-            (self.client_id.is_of_another_type(), F::ClientIdType),
-            (self.client_secret.is_of_another_type(), F::ClientSecretType),
-        ];
-        wrong.into_iter().find_map(|(is_wrong, flaw)| is_wrong.then_some(flaw))
     }
 
     /// Makes every check, in order. Redirect URIs may have these schemes without a dot.

@@ -303,7 +303,7 @@ pub enum GuardError {
     #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
     /// RFC 9728 section 1.2.
-    #[error("the resource is not an absolute URL with a host")]
+    #[error("the resource is not an absolute URL with a host and without user information")]
     ResourceNotAUrl,
     /// RFC 9728 section 1.2.
     #[error("the resource must be https (allow_http_loopback permits http on a loopback address)")]

@@ -11,7 +11,7 @@ pub enum ConfigError {
     #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
     /// RFC 8414 section 2.
-    #[error("the issuer is not an absolute URL with a host")]
+    #[error("the issuer is not an absolute URL with a host and without user information")]
     IssuerNotAUrl,
     /// RFC 8414 section 2.
     #[error("the issuer must be https (allow_http_loopback permits http on a loopback address)")]

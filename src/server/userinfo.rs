@@ -31,13 +31,16 @@ impl AuthorizationServer {
             return self.refuse(Reason::NotConfigured.into(), Endpoint::UserInfo, EventSubject::default());
         };
         let needed = Requirement::scopes([OPENID]);
-        let of_form = token_of_form(request);
         let refused = |refusal: Refusal, access: Option<&Access>| {
             let about = access.map(about).unwrap_or_default().peer(request.peer);
             let reason = refusal.reason();
             // Only audited here: the response is the guard's, with the right challenge.
             drop(self.refuse(refusal, Endpoint::UserInfo, about));
             guard.answer(reason, &needed, request)
+        };
+        let of_form = match token_of_form(request) {
+            Ok(of_form) => of_form,
+            Err(reason) => return refused(reason.into(), None),
         };
         let access = match guard.pass(of_form.as_ref().unwrap_or(request), &needed).await {
             Ok(access) => access,
@@ -166,17 +169,19 @@ impl TokenVerifier for OwnTokens {
 }
 
 /// Moves a token in the form body (RFC 6750 section 2.2), which OpenID Connect allows here, to the header.
-fn token_of_form(request: &Request) -> Option<Request> {
-    if request.headers.all("authorization").next().is_some() {
-        return None;
-    }
-    let form = Form::parse(request.posted_form().ok()?).ok()?;
-    let token = form.one("access_token").ok()??;
-    let mut with_header = Request::new(Method::Post).header("authorization", format!("Bearer {token}"));
-    with_header.query.clone_from(&request.query);
-    with_header.certificate.clone_from(&request.certificate);
-    with_header.peer = request.peer;
-    Some(with_header)
+fn token_of_form(request: &Request) -> Result<Option<Request>, Reason> {
+    let has_header = request.headers.all("authorization").next().is_some();
+    let body = request.posted_form().ok().filter(|_| !has_header);
+    let Some(form) = body.and_then(|body| Form::parse(body).ok()) else { return Ok(None) };
+    // A repeated token is `invalid_request` (RFC 6750 section 3.1).
+    let token = form.one("access_token").map_err(|_| Reason::TokenMethodsMixed)?;
+    Ok(token.map(|token| {
+        let mut with_header = Request::new(Method::Post).header("authorization", format!("Bearer {token}"));
+        with_header.query.clone_from(&request.query);
+        with_header.certificate.clone_from(&request.certificate);
+        with_header.peer = request.peer;
+        with_header
+    }))
 }
 
 fn about(access: &Access) -> EventSubject<'_> {

@@ -17,7 +17,7 @@ use crate::registration::Registration;
 /// The path of an issuer that RFC 8414 section 2 allows, without a trailing slash.
 pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
     let uri = Uri::parse(issuer).map_err(|_| ConfigError::IssuerNotAUrl)?;
-    let authority = uri.authority().filter(|a| !a.host().is_empty());
+    let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
     let host = authority.ok_or(ConfigError::IssuerNotAUrl)?.host();
     if uri.query().is_some() || uri.fragment().is_some() {
         return Err(ConfigError::IssuerQuery);

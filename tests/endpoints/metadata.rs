@@ -82,6 +82,8 @@ async fn md_01_an_issuer_stays_as_it_is_spelt() {
         "https://as.example#",
         "http://as.example",
         "https://",
+        "https://u:p@as.example",
+        "https://@as.example",
         "https://as.example/:a",
         "https://as.example/*a",
     ] {

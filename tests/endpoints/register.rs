@@ -77,7 +77,7 @@ async fn rg_01_a_redirect_uri_is_https_loopback_or_a_private_scheme() {
     }
     let long = format!("https://app.example/{}", "a".repeat(2048));
     assert_eq!(server.refusal(json!({ "redirect_uris": [long] })).await.1, REDIRECT);
-    for text in [json!(CALLBACK), json!({ "0": CALLBACK }), json!(7)] {
+    for text in [json!(CALLBACK), json!({ "0": CALLBACK }), json!(7), json!([7])] {
         assert_eq!(server.refusal(json!({ "redirect_uris": text })).await.1, REDIRECT, "{text}");
     }
 }
@@ -331,9 +331,9 @@ async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
             "software_statement must have at most 16 KiB",
         ),
         (json!({ "software_statement": {} }), "software_statement must be a string"),
-        (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "token_endpoint_auth_method must be "),
-        (json!({ "token_endpoint_auth_method": "tls_client_auth" }), "token_endpoint_auth_method must be "),
-        (json!({ "token_endpoint_auth_method": "NONE" }), "token_endpoint_auth_method must be "),
+        (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "token_endpoint_auth_method, or else "),
+        (json!({ "token_endpoint_auth_method": "tls_client_auth" }), "token_endpoint_auth_method, or else "),
+        (json!({ "token_endpoint_auth_method": "NONE" }), "token_endpoint_auth_method, or else "),
         (json!({ "token_endpoint_auth_method": 1 }), "token_endpoint_auth_method must be a string"),
         (json!({ "application_type": "toaster" }), "application_type must be web or native"),
         (json!({ "grant_types": "authorization_code" }), "grant_types must be an array of strings"),
@@ -349,6 +349,18 @@ async fn rg_06_hostile_metadata_are_refused_and_change_nothing() {
         (json!({ "scope": "re\"ad" }), "scope must be at most 128 tokens"),
         (json!({ "scope": 7 }), "scope must be a string"),
         (json!({ "scope": "nothing that is known" }), "none of the scopes may be registered"),
+        (json!({ "grant_types": [7] }), "grant_types must be an array of strings"),
+        (json!({ "response_types": [7, null] }), "response_types must be an array of strings"),
+        (
+            json!({ "token_endpoint_auth_methods_supported": [["none"]] }),
+            "token_endpoint_auth_methods_supported must be an array of strings",
+        ),
+        (json!({ "token_endpoint_auth_signing_alg": 7 }), "token_endpoint_auth_signing_alg must be a string"),
+        (json!({ "jwks_uri": 7 }), "jwks must be an object, and jwks_uri a string"),
+        (json!({ "jwks": [] }), "jwks must be an object, and jwks_uri a string"),
+        (json!({ "default_acr_values": "1" }), "default_acr_values must be an array of strings"),
+        (json!({ "tls_client_auth_san_dns": 7 }), "the members that begin with tls_client_auth_ must be "),
+        (json!({ "use_mtls_endpoint_aliases": "yes" }), "use_mtls_endpoint_aliases must be true or false"),
         (json!({ "client_id": 7 }), "client_id must be a string"),
     ] {
         let before = server.registry.all().len();

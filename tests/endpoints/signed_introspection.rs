@@ -67,6 +67,7 @@ async fn ji_01_an_answer_is_signed_for_who_asks_for_it() {
         ("application/token-introspection+jwt;q=0.5, */*", false),
         ("application/token-introspection+jwt;q=0", false),
         ("application/token-introspection+jwt;q=x", false),
+        ("application/token-introspection+jwt;q=+1", false),
         ("application/json", false),
         ("*/*", false),
         ("application/*", false),

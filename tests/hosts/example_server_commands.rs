@@ -52,6 +52,42 @@ fn check_reports_every_mistake_and_touches_no_store() {
 }
 
 #[test]
+fn check_names_the_keys_of_the_file() {
+    for (head, tail, expected) in [
+        ("", "[openid]", "openid: there is no key for RS256; add it to keys.algorithms"),
+        (
+            "",
+            "[[resources]]\nidentifier = \"urn:a\"\naccess_tokens = \"jwt\"\nsigning_algorithm = \"ES256\"",
+            "resources: there is no key for ES256; add it to keys.algorithms",
+        ),
+        (
+            "issuer = \"https://u:p@as.example\"",
+            "",
+            "the issuer is not an absolute URL with a host and without",
+        ),
+    ] {
+        let config = Config::listening("127.0.0.1:9400", head, tail);
+        let (code, _, err) = run(&["check", path(&config)]);
+        assert_eq!((code, err.lines().filter(|line| line.starts_with("error: ")).count()), (2, 1), "{err}");
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+}
+
+#[test]
+fn what_the_operator_vouches_for_is_in_the_help() {
+    let help = done(&["clients", "add", "--help"]);
+    let words: Vec<&str> = help.split_whitespace().collect();
+    assert!(words.join(" ").contains("`sector_identifier_uri` is not fetched: you vouch"), "{help}");
+}
+
+#[test]
+fn its_version_is_that_of_grantor() {
+    let crate_file = include_str!("../../Cargo.toml").parse::<toml::Table>().unwrap();
+    let version = crate_file["package"]["version"].as_str().unwrap();
+    assert_eq!(done(&["--version"]), format!("grantor-server {version}\n"));
+}
+
+#[test]
 fn the_configuration_for_containers_has_no_mistake() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/server/compose.toml");
     assert_eq!(done(&["check", file]), "");
@@ -127,11 +163,21 @@ fn clients_and_grants_are_listed_and_what_is_not_there_is_said() {
             &["grants", "revoke", "AAAAAAAAAAAAAAAAAAAAAA"],
             "there is no grant AAAAAAAAAAAAAAAAAAAAAA, or it has ended",
         ),
+        // Ids that the server makes begin with any character of base64url.
+        (&["keys", "replace", "-mX0"], "-mX0: there is no key with this kid"),
+        (&["clients", "disable", "-abc"], "there is no application \"-abc\""),
+        (&["clients", "enable", "--abc"], "there is no application \"--abc\""),
+        (&["clients", "rotate-secret", "-abc", "--former", "0"], "there is no application \"-abc\""),
+        (
+            &["grants", "revoke", "-AAAAAAAAAAAAAAAAAAAAA"],
+            "there is no grant -AAAAAAAAAAAAAAAAAAAAA, or it has ended",
+        ),
         (&["grants", "revoke", "short"], "not a grant id: 22 characters of base64url are expected"),
     ] {
         let (code, out, err) = run(&[&[path(&config)], arguments].concat());
         assert_eq!((code, out.as_str(), err), (2, "", format!("error: {expected}\n")), "{arguments:?}");
     }
+    assert_eq!(done(&[path(&config), "grants", "list", "--client", "-abc", "--user", "-b"]), "");
     // Without a store of its own, a command would change what no server sees.
     let (code, _, err) = run(&["clients", "list"]);
     assert!(code == 2 && err.starts_with("error: store: memory "), "{err}");
@@ -183,6 +229,7 @@ fn applications_are_added_and_their_secrets_shown_once() {
         ("users = []\n[[clients]]\nclient_name = \"A\"", "unknown key `users`"),
         ("id_token_signed_response_alg = \"HS256\"", "only for clients of the server's file"),
         ("introspection_signed_response_alg = \"ES256\"", "no key for ES256; add it to keys.algorithms"),
+        ("scope = \"read wirte\"", "scope: \"wirte\" is not one of the scopes"),
         ("tls_client_certificate_bound_access_tokens = true", "no certificates of clients come in"),
         (
             "grant_types = [\"client_credentials\"]\ntoken_endpoint_auth_method = \"none\"",
@@ -197,4 +244,33 @@ fn applications_are_added_and_their_secrets_shown_once() {
     }
     assert_eq!(add(&[&one, "/nowhere/at-all.toml"]).0, 2);
     assert_eq!(list(), listed);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_done_but_cannot_be_printed_is_said() {
+    let folder = Folder::new();
+    let config = file(&folder, "");
+    let one = folder.file("one.toml");
+    std::fs::write(&one, "redirect_uris = [\"https://blog.example/cb\"]").unwrap();
+    let unheard = |arguments: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(program("grantor-server"));
+        let output = command.arg(path(&config)).args(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let error = unheard(&["clients", "add", one.to_str().unwrap()]);
+    let (id, rest) = error.strip_prefix("error: \"").unwrap().split_once('"').unwrap();
+    assert!(
+        rest.starts_with(" is registered, but its secret could not be printed, so rotate it: "),
+        "{error}"
+    );
+    assert!(done(&[path(&config), "clients", "list"]).contains(id), "{error}");
+    let error = unheard(&["clients", "rotate-secret", id]);
+    assert!(error.starts_with(&format!("error: \"{id}\" has a new secret, but it could not be ")), "{error}");
+    let error = unheard(&["grants", "revoke", "--client", id]);
+    assert!(error.starts_with("error: ended 0, but this could not be printed: "), "{error}");
+    let error = unheard(&["keys", "rotate"]);
+    assert!(error.starts_with("error: this is done, but the keys could not be listed: "), "{error}");
 }

@@ -3,10 +3,12 @@
 mod adapters;
 mod client_secrets;
 mod dev_pages;
+mod example_login;
 mod example_server;
 mod example_server_commands;
 mod example_server_consent;
 mod example_server_device;
+mod example_server_logout;
 mod example_server_secrets;
 mod example_server_tokens;
 mod grant_management;

@@ -63,6 +63,25 @@ async fn an_address_is_a_path_or_a_path_after_sqlite() {
     assert!(Path::new(&path).exists());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_may_read_a_new_file_and_another_one_keeps_its_mode() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let mode = |name: &str| std::fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
+    let store = SqliteStore::open(&folder.file("new.db")).await.unwrap();
+    store.insert(client("app")).await.unwrap();
+    for name in ["new.db", "new.db-wal", "new.db-shm"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    std::fs::write(folder.file("own.db"), "").unwrap();
+    std::fs::set_permissions(folder.file("own.db"), Permissions::from_mode(0o640)).unwrap();
+    let store = SqliteStore::open(&folder.file("own.db")).await.unwrap();
+    store.insert(client("app")).await.unwrap();
+    assert_eq!(mode("own.db"), 0o640);
+}
+
 #[tokio::test]
 async fn processes_that_start_together_migrate_once() {
     let folder = Folder::new();

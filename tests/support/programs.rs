@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 2] = ["grantor-server", "grantor-mcp-server"];
+const PACKAGES: [&str; 3] = ["grantor-login", "grantor-mcp-server", "grantor-server"];
 
 /// The binary of one of [`PACKAGES`], next to the test binaries; it is built if it is missing or older than
 /// its sources.

@@ -5,7 +5,6 @@ use axum::response::{IntoResponse as _, Redirect, Response, Result};
 use grantor::{Consent, Login, LoginReason, LoginRequired, Request, SignedIn, Unasked};
 use serde::Deserialize;
 
-use crate::pages::Page;
 use crate::sessions::{Session, Visitor};
 
 /// `GET /authorize`: the sign-in page, and after it the consent page.
@@ -18,10 +17,10 @@ pub(crate) async fn authorize(visitor: Visitor) -> Result<Response> {
             Ok(answer.into_response())
         }
         Unasked::Ask(consent) => {
-            if visitor.session.as_ref().is_some_and(|session| session.answer.is_some()) {
+            if visitor.session.as_ref().is_some_and(|session| session.is_answered) {
                 visitor.keep_answer("", None).await?; // a new page is a new decision
             }
-            Ok(Page::Consent { consent: &consent, query: &visitor.query }.into_response())
+            Ok(visitor.consent_page(&consent).into_response())
         }
     }
 }
@@ -36,17 +35,17 @@ pub(crate) struct Pressed {
 
 /// `POST /consent`: the request is checked again, so it does not have to be stored and cannot be forged.
 pub(crate) async fn decide(visitor: Visitor, Form(pressed): Form<Pressed>) -> Result<Response> {
-    if let Some(Session { answer: Some(answer), .. }) = &visitor.session {
-        return Ok(Redirect::to(answer).into_response()); // a second press leads where the first led
+    if let Some(Session { is_answered: true, .. }) = &visitor.session {
+        return Ok(visitor.first_answer().await?.into_response());
     }
     let consent = judge(&visitor).await?;
     let allows = pressed.decision == "approve";
     // The consent is not the one that the user saw: the application may have changed its registration since.
     if allows && pressed.shown != consent.fingerprint() {
-        return Ok(Page::Consent { consent: &consent, query: &visitor.query }.into_response());
+        return Ok(visitor.consent_page(&consent).into_response());
     }
     if !visitor.is_first().await? {
-        return Ok(Redirect::to("/").into_response()); // a double click: the first one is in progress
+        return Ok(visitor.first_answer().await?.into_response());
     }
     let answer = if allows { consent.approve().await } else { consent.deny().await };
     let location = answer.header("location").unwrap_or("/");

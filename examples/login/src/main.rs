@@ -14,6 +14,7 @@ mod users;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,18 +26,54 @@ use grantor::resource::{Access, Guard, Requirement};
 use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, Registrar as _, Resource};
 use grantor::{server::RateLimiter, store::SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let port = std::env::args().nth(2).unwrap_or_else(|| "9500".to_owned());
-    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let address = format!("127.0.0.1:{port}");
+    let listener = TcpListener::bind(&address).await.map_err(|error| format!("{address}: {error}"))?;
     let issuer = format!("http://{}", listener.local_addr()?);
-    let site = site(&issuer, &folder).await?;
+    let (site, app) = site(&issuer, &folder).await?;
     println!("listening on {issuer}");
     // Without the peer's address, there would be no limits per address.
-    Ok(axum::serve(listener, site.into_make_service_with_connect_info::<SocketAddr>()).await?)
+    let site = site.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, site).with_graceful_shutdown(asked_to_stop());
+    tokio::select! {
+        served = serving.into_future() => served?,
+        () = app.server.clone().keep_sweeping(Duration::from_secs(60)) => {} // removes what has expired
+    }
+    app.clients.close().await;
+    app.pool.close().await;
+    Ok(())
+}
+
+/// Ctrl+C, or SIGTERM.
+async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupted => {}
+        }
+        return;
+    }
+    let _ = interrupted.await;
 }
 
 /// The state that every page can use.
@@ -54,7 +91,7 @@ struct App {
     hashes: Semaphore,
 }
 
-async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
+async fn site(issuer: &str, folder: &str) -> Result<(Router, Arc<App>), Box<dyn Error>> {
     let clients = SqliteStore::open(&format!("{folder}/grants.db")).await?;
     // The applications that may request access. This one is a program on the user's device, which may use any
     // port.
@@ -70,13 +107,17 @@ async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
     let server = AuthorizationServer::builder(issuer).allow_http_loopback(); // in production the issuer is https
     let server = server.backend(clients.clone()).scopes(["notes"]).resource(Resource::new(&api));
     let server = server.authorization_endpoint("/authorize").sign_up_page().build()?;
-    tokio::spawn(server.clone().keep_sweeping(Duration::from_secs(60))); // removes what has expired
     let guard = Guard::builder(&api).allow_http_loopback().local(server.clone()).build()?;
     let guarded = GuardLayer::new(guard.clone(), Requirement::scopes(["notes"]));
     let machine = router(server.clone()).merge(guard_routes([guard]));
     let machine = machine.route("/api/notes", get(notes).layer(guarded));
 
-    let database = SqliteConnectOptions::new().filename(format!("{folder}/accounts.db"));
+    let file = format!("{folder}/accounts.db");
+    let mut private = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600); // it has the hashes of passwords
+    let _ = private.write(true).create_new(true).open(&file); // SQLite says what is wrong
+    let database = SqliteConnectOptions::new().filename(file);
     let pool = SqlitePool::connect_with(database.create_if_missing(true)).await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
     let (guesses, sign_ups) = (RateLimiter::per_minute(10), RateLimiter::per_minute(5));
@@ -90,7 +131,7 @@ async fn site(issuer: &str, folder: &str) -> Result<Router, Box<dyn Error>> {
         .route("/authorize", get(authorize::authorize))
         .route("/consent", post(authorize::decide))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), pages::refuse_foreign_forms));
-    Ok(pages.with_state(app).merge(machine))
+    Ok((pages.with_state(Arc::clone(&app)).merge(machine), app))
 }
 
 async fn notes(Extension(access): Extension<Access>) -> String {

@@ -20,7 +20,7 @@ pub(crate) enum Page<'a> {
     #[template(path = "sign-in.html")]
     SignIn { problem: String },
     #[template(path = "consent.html")]
-    Consent { consent: &'a Consent, query: &'a str },
+    Consent { consent: &'a Consent, user: &'a str, query: &'a str },
     #[template(path = "apps.html")]
     Apps { apps: Vec<(String, Application)> },
     #[template(path = "problem.html")]
@@ -54,7 +54,7 @@ impl<E: Error> From<E> for Problem {
     fn from(error: E) -> Self {
         eprintln!("{error}");
         let sentence = "Something went wrong here. Try again in a minute.";
-        Self(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned(), None)
+        Self(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned(), Some([("retry-after", 60)]))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,12 +10,12 @@ use axum::response::Redirect;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use chrono::{DateTime, Utc};
-use grantor::{Subject, adapter::axum::Peer};
+use grantor::{Consent, Subject, adapter::axum::Peer};
 use rand::distr::{Alphanumeric, SampleString as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::App;
-use crate::pages::{Problem, Result};
+use crate::pages::{Page, Problem, Result};
 
 /// Twelve hours, in milliseconds.
 const LIFETIME: i64 = 12 * 60 * 60 * 1000;
@@ -34,8 +35,8 @@ pub(crate) struct Session {
     pub(crate) since: DateTime<Utc>,
     /// Whether the user signed in for this request and has not answered it yet.
     pub(crate) is_for_this: bool,
-    /// Where the last response to this request redirected to.
-    pub(crate) answer: Option<String>,
+    /// Whether it was answered, or the answer is under way.
+    pub(crate) is_answered: bool,
 }
 
 impl FromRequestParts<Arc<App>> for Visitor {
@@ -53,7 +54,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
             user,
             since: DateTime::from_timestamp_millis(since).unwrap_or_default(),
             is_for_this: request == query && answer.is_none(),
-            answer: answer.filter(|_| request == query),
+            is_answered: request == query && answer.is_some(),
         });
         Ok(Self { app: Arc::clone(app), peer: Peer::of(&parts.extensions).0, query, session, session_id })
     }
@@ -91,6 +92,25 @@ impl Visitor {
         );
         let first = first.bind(&self.query).bind(&self.session_id).bind(&self.query);
         Ok(first.execute(&self.app.pool).await?.rows_affected() > 0)
+    }
+
+    /// The redirect of the first press. That may be under way: after two seconds, the start page.
+    pub(crate) async fn first_answer(&self) -> Result<Redirect> {
+        for _ in 0..40 {
+            let answer = "SELECT answer FROM sessions WHERE id = ? AND request = ? AND answer <> '/'";
+            let answer = sqlx::query_scalar(answer).bind(&self.session_id).bind(&self.query);
+            let answer: Option<String> = answer.fetch_optional(&self.app.pool).await?;
+            match answer {
+                Some(answer) => return Ok(Redirect::to(&answer)),
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        Ok(Redirect::to("/"))
+    }
+
+    pub(crate) fn consent_page<'a>(&'a self, consent: &'a Consent) -> Page<'a> {
+        let user = self.session.as_ref().map_or("", |session| session.user.as_str());
+        Page::Consent { consent, user, query: &self.query }
     }
 
     /// Records that `request` led to `answer`, which a second press repeats. The sign-in no longer counts as

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use askama::Template as _;
 use axum::Router;
@@ -21,6 +22,7 @@ const PASSWORD: &str = "correct horse";
 /// A browser on a new, empty site.
 struct Browser {
     site: Router,
+    app: Arc<super::App>,
     cookies: BTreeMap<String, String>,
     /// The header that tells which site a form was sent from, and its value.
     sent_by: (&'static str, &'static str),
@@ -47,9 +49,9 @@ impl Browser {
     async fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("grantor-login-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let site = super::site(ISSUER, folder.to_str().unwrap()).await.unwrap();
+        let (site, app) = super::site(ISSUER, folder.to_str().unwrap()).await.unwrap();
         let sent_by = ("sec-fetch-site", "same-origin");
-        Self { site, cookies: BTreeMap::new(), sent_by, page: Page::default(), folder }
+        Self { site, app, cookies: BTreeMap::new(), sent_by, page: Page::default(), folder }
     }
 
     fn request(&self, request: axum::http::request::Builder, body: String) -> Request<Body> {
@@ -115,6 +117,7 @@ impl Browser {
         self.sign_up(name, PASSWORD).await;
         self.follow().await;
         assert!(self.page.body.contains("<b>Demo</b> asks for"), "{}", self.page.body);
+        assert!(self.page.body.contains(&format!("signed in as <b>{name}</b>")), "{}", self.page.body);
     }
 
     async fn sign_up(&mut self, name: &str, password: &str) -> &Page {
@@ -205,7 +208,7 @@ async fn a_second_press_leads_where_the_first_did_and_a_new_page_is_a_new_decisi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_presses_at_once_one_gets_a_code() {
+async fn two_presses_at_once_lead_to_one_code() {
     for round in 0..20 {
         let mut browser = Browser::new(&format!("double-{round}")).await;
         browser.open_consent("alice").await;
@@ -220,8 +223,8 @@ async fn of_two_presses_at_once_one_gets_a_code() {
         let (one, two) = (press(), press());
         let answers = [one.await.unwrap().unwrap(), two.await.unwrap().unwrap()];
         let places: BTreeSet<_> = answers.iter().map(|answer| answer.headers()["location"].clone()).collect();
-        let codes = places.iter().filter(|place| place.to_str().unwrap().contains("code="));
-        assert_eq!(codes.count(), 1, "{places:?}");
+        assert_eq!(places.len(), 1, "{places:?}");
+        assert!(places.iter().all(|place| place.to_str().unwrap().contains("code=")), "{places:?}");
     }
 }
 
@@ -315,11 +318,32 @@ async fn guesses_are_limited_by_name_in_any_case_and_sign_ups_by_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_the_database_says_when_to_come_back() {
+    let mut browser = Browser::new("down").await;
+    browser.app.pool.close().await;
+    let page = browser.get("/").await;
+    assert_eq!((page.status, &*page.retry_after), (503, "60"));
+    assert!(page.body.contains("Try again in a minute."), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_leads_to_no_other_site() {
     let mut browser = Browser::new("local").await;
     for (name, query) in [("a", "//evil.example"), ("b", "/\\evil.example"), ("c", "https://evil.example")] {
         browser.get(&format!("/sign-in?{query}")).await;
         assert_eq!(browser.sign_up(name, PASSWORD).await.location, format!("/authorize?{query}"));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn only_their_owner_may_read_the_databases() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let browser = Browser::new("private").await;
+    for entry in std::fs::read_dir(&browser.folder).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
     }
 }
 
@@ -349,8 +373,10 @@ async fn wrong_passwords_are_one_sentence_and_a_sign_up_says_what_is_wrong() {
     }
     for (name, password, sentence) in [
         ("Alice", PASSWORD, "This name is taken."),
-        ("bob", "short", "A password has at least eight characters."),
-        ("<b>", PASSWORD, "A name has at most 64 letters and digits."),
+        ("bob", "short", "A password has 8 to 1024 characters."),
+        ("bob", &"long".repeat(257), "A password has 8 to 1024 characters."),
+        ("<b>", PASSWORD, "A name has 1 to 64 letters and digits."),
+        ("", PASSWORD, "A name has 1 to 64 letters and digits."),
     ] {
         browser.get("/sign-in").await;
         let page = browser.sign_up(name, password).await;

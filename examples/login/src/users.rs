@@ -23,11 +23,11 @@ pub(crate) struct Credentials {
 impl App {
     /// The name of the new user.
     pub(crate) async fn sign_up(&self, new: Credentials, peer: Option<IpAddr>) -> Result<String> {
-        if new.password.chars().count() < 8 || new.password.len() > 1024 {
-            return Err(wrong("A password has at least eight characters."));
+        if !(8..=1024).contains(&new.password.chars().count()) {
+            return Err(wrong("A password has 8 to 1024 characters."));
         }
         if !(1..=64).contains(&new.name.len()) || !new.name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(wrong("A name has at most 64 letters and digits."));
+            return Err(wrong("A name has 1 to 64 letters and digits."));
         }
         self.sign_ups.begin(peer, (), Utc::now()).map_err(too_many)?.keep();
         let hash = self.slowly(|| hash(&new.password)).await??;

@@ -21,17 +21,25 @@ pub(crate) enum Command {
     /// on the way, the applications that were printed are registered.
     Add {
         /// One application, with the member names of RFC 7591, or several as `[[clients]]`; without
-        /// `client_id` and `client_secret` in both cases. `-` is standard input.
+        /// `client_id` and `client_secret` in both cases. `-` is standard input. A `sector_identifier_uri`
+        /// is not fetched: you vouch for its list.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Stops serving an application, on all nodes at once. Its grants remain: see `grants revoke`.
-    Disable { client_id: String },
+    Disable {
+        #[arg(allow_hyphen_values = true)]
+        client_id: String,
+    },
     /// Serves it again.
-    Enable { client_id: String },
+    Enable {
+        #[arg(allow_hyphen_values = true)]
+        client_id: String,
+    },
     /// Makes a new secret and prints it; the former one works for a while longer. Refused for an application
     /// that registered itself. `id_token`s with HS256 are signed with the new one at once.
     RotateSecret {
+        #[arg(allow_hyphen_values = true)]
         client_id: String,
         /// How long the former secret works; 0 for one that has leaked.
         #[arg(long, value_name = "HOURS", default_value_t = 24)]
@@ -59,7 +67,12 @@ async fn rotate(app: &App, client_id: &str, former: u32) -> Result<(), String> {
     check_openable(app, client.metadata()).map_err(|mistake| format!("{client_id:?}: {mistake}"))?;
     let overlap = Duration::from_secs(u64::from(former) * 60 * 60);
     let secret = app.server.rotate_client_secret(&id, overlap).await.map_err(text)?;
-    line(&[&secret.ok_or_else(|| unknown(client_id))?.reveal()])
+    let secret = secret.ok_or_else(|| unknown(client_id))?;
+    line(&[&secret.reveal()]).map_err(|error| {
+        format!(
+            "{client_id:?} has a new secret, but it could not be printed, so rotate it once more: {error}"
+        )
+    })
 }
 
 /// Checks that a server process can open the secret of this application.
@@ -101,8 +114,11 @@ async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
         let registered = app.server.register(application).await.map_err(text)?;
         let id = registered.client.id().as_str();
         match &registered.secret {
-            Some(secret) => line(&[&id, &secret.reveal()])?,
-            None => line(&[&id])?,
+            Some(secret) => line(&[&id, &secret.reveal()]).map_err(|error| {
+                format!("{id:?} is registered, but its secret could not be printed, so rotate it: {error}")
+            })?,
+            None => line(&[&id])
+                .map_err(|error| format!("{id:?} is registered, but could not be printed: {error}"))?,
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ pub(crate) enum Command {
     Revoke {
         /// One grant.
         #[arg(required_unless_present_any = ["user", "client"], conflicts_with_all = ["user", "client"])]
+        #[arg(allow_hyphen_values = true)]
         grant: Option<String>,
         #[command(flatten)]
         of: Of,
@@ -26,10 +27,10 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Of {
     /// Only this user's, by `sub`.
-    #[arg(long, value_name = "SUB")]
+    #[arg(long, value_name = "SUB", allow_hyphen_values = true)]
     user: Option<String>,
     /// Only this application's.
-    #[arg(long, value_name = "CLIENT_ID")]
+    #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true)]
     client: Option<String>,
 }
 
@@ -50,15 +51,18 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
         Command::Revoke { grant: Some(grant), of: _ } => {
             let id: GrantId = grant.parse().map_err(text)?;
             match app.server.revoke_grant(id).await.map_err(text)? {
-                true => line(&[&1]),
+                true => ended(1),
                 false => Err(format!("there is no grant {grant}, or it has ended")),
             }
         }
         Command::Revoke { grant: None, of } => {
-            let ended = app.server.revoke_all(&of.filter()).await.map_err(text)?;
-            line(&[&ended])
+            ended(app.server.revoke_all(&of.filter()).await.map_err(text)?)
         }
     }
+}
+
+fn ended(grants: u64) -> Result<(), String> {
+    line(&[&grants]).map_err(|error| format!("ended {grants}, but this could not be printed: {error}"))
 }
 
 async fn list(app: &App, filter: &Filter) -> Result<(), String> {

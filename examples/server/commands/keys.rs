@@ -14,7 +14,10 @@ pub(crate) enum Command {
     /// Announces a successor of each key that signs; it takes over once verifiers have had time to fetch it.
     Rotate,
     /// Invalidates a leaked key and every token that it signed, at once. Other nodes follow within a minute.
-    Replace { kid: String },
+    Replace {
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
 }
 
 pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
@@ -26,13 +29,17 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
             for algorithm in keys.algorithms() {
                 keys.rotate_now(algorithm, now).await.map_err(text)?;
             }
-            list(keys).await
+            list_changed(keys).await
         }
         Command::Replace { kid } => {
             keys.replace(&kid, now).await.map_err(|error| format!("{kid}: {error}"))?;
-            list(keys).await
+            list_changed(keys).await
         }
     }
+}
+
+async fn list_changed(keys: &Keys) -> Result<(), String> {
+    list(keys).await.map_err(|error| format!("this is done, but the keys could not be listed: {error}"))
 }
 
 async fn list(keys: &Keys) -> Result<(), String> {

@@ -181,7 +181,8 @@ impl LogoutEnd {
 
     /// Ends the session's grants, notifies the clients, and answers the browser: with a redirect to the
     /// requesting client, if its redirect URI is verified, or else with a page. If the store fails, the
-    /// answer is an error page, and the user can try again.
+    /// answer is an error page. Your session is gone by then, so the user cannot try again: call
+    /// [`end_session`](AuthorizationServer::end_session) with [`session`](Self::session) until it succeeds.
     pub async fn finish(self) -> Response {
         match self.end().await {
             Ok(left) => left.into_response(),

@@ -1,6 +1,8 @@
 //! Opens a file.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
@@ -13,6 +15,7 @@ use super::error::{code, code_of, is_busy, is_full};
 use super::schema::{self, VERSION};
 use super::writer::{Settings, Writer};
 use super::{SqliteEngine, SqliteStore};
+use crate::base::private_file::private;
 use crate::base::system::{Delay, stopwatch};
 
 /// How to open a [`SqliteStore`].
@@ -62,7 +65,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens the file, and creates it and its tables if they are missing.
+    /// Opens the file, and creates it and its tables if they are missing. On Unix a new file has mode 0600,
+    /// and so have the files that SQLite puts beside it; an existing one keeps its mode.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
@@ -74,6 +78,9 @@ impl SqliteOptions {
         }
         if !self.migrates && !path.exists() {
             return Err(OpenError::NoFile(path.display().to_string()));
+        }
+        if self.migrates {
+            create(&path);
         }
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -129,6 +136,15 @@ fn path(address: &str) -> Result<PathBuf, OpenError> {
         path if path.ends_with('/') => wrong("it names a directory"),
         path => Ok(PathBuf::from(path)),
     }
+}
+
+/// Creates a missing file that only its owner may read, because it will hold the signing keys. If it cannot be
+/// created, SQLite says why.
+fn create(path: &Path) {
+    // Closing a file ends the locks that this process has on it, so nobody may have opened it yet.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    drop(private(OpenOptions::new().write(true).create_new(true)).open(path));
 }
 
 /// Switching a new file to WAL takes a lock that SQLite does not wait for, so processes that start at the

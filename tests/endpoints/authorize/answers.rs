@@ -381,7 +381,7 @@ async fn az_29_an_old_login_is_not_good_enough_for_max_age() {
     }
     let fresh = fixture.approve(&with("conf", &[("max_age", "0")])).await;
     assert!(fresh.location_parameter("code").is_some(), "who just signed in is not sent back");
-    for bad in ["-1", "x", "1.5", "99999999999", " 1"] {
+    for bad in ["-1", "+5", "x", "1.5", "99999999999", " 1"] {
         let answer = fixture.approve(&with("conf", &[("max_age", bad)])).await;
         assert_eq!(error_of(&answer).as_deref(), Some("invalid_request"), "{bad}");
     }

@@ -80,6 +80,10 @@ async fn lo_21_an_address_that_is_told_is_https_without_fragment_and_its_query_i
     for wrong in [json!(7), json!(["https://app.example"])] {
         assert_eq!(server.refusal(json!({ "backchannel_logout_uri": wrong })).await.0, 400);
     }
+    for wrong in [json!(AFTER), json!([7]), json!([AFTER, 7])] {
+        let answer = server.refusal(json!({ "post_logout_redirect_uris": wrong })).await;
+        assert_eq!(answer, (400, "invalid_client_metadata".to_owned()), "{wrong}: none is dropped silently");
+    }
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ async fn oi_80_what_cannot_be_had_is_refused() {
         ("default_max_age", json!(1.5)),
         ("default_max_age", json!(4_294_967_296_u64)),
         ("require_auth_time", json!("true")),
+        ("default_acr_values", json!([1])),
     ] {
         let refused = (400, "invalid_client_metadata".to_owned());
         assert_eq!(server.refusal(json!({ name: value })).await, refused, "{name}");

@@ -33,6 +33,8 @@ async fn oi_49_get_and_post_take_the_token_in_the_header_or_in_a_form_and_never_
     assert_eq!(ask(Request::get(format!("access_token={token}"))).await.status(), 401);
     let twice = form(&token).header("authorization", format!("Bearer {token}"));
     assert_eq!(ask(twice).await.error(), (400, "invalid_request".to_owned()));
+    let repeated = form(&format!("{token}&access_token={token}"));
+    assert_eq!(ask(repeated).await.error(), (400, "invalid_request".to_owned()));
     let mut also_in_the_query = form(&token);
     also_in_the_query.query = Some(format!("access_token={token}"));
     assert_eq!(ask(also_in_the_query).await.error(), (400, "invalid_request".to_owned()));

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::support::asserting::{Asserting, by_assertion, claims, set_of};
 use crate::support::guarded::{b64, forged};
-use crate::support::registering::Registering;
+use crate::support::registering::{Registering, app_with};
 use crate::support::sealing::{Chest, HS256, Mistaken, OF_ANOTHER, maced};
 use crate::support::{Answer, CALLBACK, Fixture, ISSUER, TestClock, basic, encode};
 
@@ -192,8 +192,11 @@ async fn d_23_without_a_host_that_opens_secrets_there_is_no_mac() {
         let store = Arc::new(MemoryStore::new());
         builder.replay_guard(store).client_signatures(ClientJwts::new()).sealed_secrets(Chest::default())
     });
-    let refused = registering.refusal(json!({ "token_endpoint_auth_method": "client_secret_jwt" })).await;
-    assert_eq!(refused, (400, "invalid_client_metadata".to_owned()), "no stranger registers for it");
+    let refused =
+        registering.post(&app_with(json!({ "token_endpoint_auth_method": "client_secret_jwt" }))).await;
+    assert_eq!(refused.error(), (400, "invalid_client_metadata".to_owned()), "no stranger registers for it");
+    let told = refused.text("error_description");
+    assert!(told.ends_with("client_secret_jwt is not for clients that register themselves"), "{told}");
 }
 
 #[tokio::test]

@@ -1,0 +1,28 @@
+//! What grantor finds wrong with a configuration, by the keys of the file.
+
+use grantor::server::ConfigError;
+
+/// A line for whoever wrote the file.
+pub(crate) fn in_the_file(error: &ConfigError) -> String {
+    let line = match error {
+        ConfigError::OpenIdSigner => "openid: there is no key for RS256; add it to keys.algorithms",
+        ConfigError::ProfileSigner => {
+            "profile: there is no key for EdDSA, ES256 or PS256; add one to keys.algorithms"
+        }
+        ConfigError::ProfileSecrets => "profile: it allows no client secrets; leave out sealing_key",
+        ConfigError::ProfileCodes => "profile: lifetimes.code must be at most 60",
+        ConfigError::ProfileLeeway => "profile: lifetimes.leeway must be at least 30",
+        ConfigError::ProfileLocalhost => "profile: registration.localhost_any_port is not allowed",
+        ConfigError::BindingMissing => {
+            "profile: every token must be bound, but no client can prove a key; name \"dpop\" in fapi.sender"
+        }
+        ConfigError::ProfileResource(identifier) => {
+            return format!("resources ({identifier}): the profile forbids its signing_algorithm");
+        }
+        ConfigError::AlgorithmMissing(algorithm) => {
+            return format!("resources: there is no key for {algorithm}; add it to keys.algorithms");
+        }
+        other => return other.to_string(),
+    };
+    line.to_owned()
+}

@@ -1,0 +1,57 @@
+//! `examples/server` ends what began in a session, even if its store fails just then.
+
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::support::browser::{Browser, Server};
+use crate::support::folder::Folder;
+use crate::support::{code_query, encode, redemption};
+
+const OPENID: &str = "[keys]\nalgorithms = [\"RS256\"]\n[openid]";
+
+fn token(browser: &mut Browser<'_>) -> String {
+    let code = browser.decide(&encode(&code_query("conf", "openid read")), "approve");
+    let code = code.location_parameter("code").unwrap();
+    let tokens = browser.post_as_conf("/token", &redemption(&code));
+    tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned()
+}
+
+#[tokio::test]
+async fn lo_23_a_logout_while_the_store_fails_ends_the_grants_once_it_is_back() {
+    let folder = Folder::new();
+    let file = folder.file("grants.db");
+    let server = Server::start_with(&format!("store = \"sqlite:{}\"", file.display()), OPENID);
+    let mut alice = server.signed_in("alice", "wonderland");
+    let mut bob = server.signed_in("bob", "builder");
+    let tokens = [token(&mut alice), token(&mut bob)];
+    let is_active = |token: &String| {
+        let answer = server.browser().post_as_conf("/introspect", &[("token", token.as_str())]);
+        answer["active"].as_bool().unwrap_or_else(|| panic!("{answer}"))
+    };
+    let csrf = alice.get("/account/grants").hidden("csrf");
+    let question = bob.get("/logout");
+
+    let mut other = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(alice.post("/logout", &[("csrf", &csrf)]).status, 303, "the button on our own pages");
+    let (csrf, confirmed) = (question.hidden("csrf"), question.hidden("logout_confirmation"));
+    let form = [("csrf", csrf.as_str()), ("logout_confirmation", &confirmed), ("decision", "approve")];
+    assert_eq!(bob.post("/logout", &form).status, 503, "the answer to a request");
+    assert!(tokens.iter().all(is_active));
+
+    lock.rollback().await.unwrap();
+    for token in &tokens {
+        let mut is_over = false;
+        for _ in 0..300 {
+            is_over = !is_active(token);
+            if is_over {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(is_over);
+    }
+}
