@@ -37,6 +37,13 @@ pub fn grant_under(id: GrantId) -> Grant {
     Grant::decode(id, BODY).unwrap()
 }
 
+/// The same of any user.
+pub fn grant_of(id: GrantId, user: &str) -> Grant {
+    let mut body: serde_json::Value = serde_json::from_str(BODY).unwrap();
+    body["subject"]["user"] = user.into();
+    Grant::decode(id, &body.to_string()).unwrap()
+}
+
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }

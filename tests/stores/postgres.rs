@@ -3,9 +3,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use grantor::client::RegistryError;
-use grantor::store::{Filter, OpenError, Page, PostgresOptions, PostgresStore};
-use grantor::{ClientId, ClientRegistry as _, Registrar as _, TokenStore as _};
+use grantor::store::{CommitError, Filter, OpenError, Page, PostgresOptions, PostgresStore, Write};
+use grantor::{ClientId, ClientRegistry as _, GrantId, Registrar as _, TokenStore as _};
 
 use crate::behaviour;
 use crate::contract::{keeps_every_contract, keeps_every_contract_in};
@@ -162,6 +163,49 @@ async fn a_store_that_is_closed_has_answered_what_was_asked_and_takes_no_more() 
 async fn a_dropped_future_gives_its_connection_back() {
     let store = PostgresOptions::new(server().database()).connections(1).connect().await.unwrap();
     behaviour::a_dropped_future_leaves_nothing_behind(store).await;
+}
+
+fn insert(number: u128, subject: &str) -> Write {
+    Write::insert(behaviour::grant_of(GrantId::new(number.to_be_bytes()), subject), behaviour::now())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_rows_that_wait_together_share_a_statement() {
+    let url = server().database();
+    let store = connect(&url).await;
+    let writes: Vec<Write> = (0..200).map(|number| insert(number, "alice")).collect();
+    let outcomes = join_all(writes.iter().map(|write| store.commit(write))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    let database = url.rsplit('/').next().unwrap();
+    let count = |what| server().sql_in(database, &format!("SELECT count({what}) FROM grantor_grants"));
+    assert_eq!(count("*"), "200");
+    let statements: u32 = count("DISTINCT xmin").parse().unwrap();
+    assert!(statements <= 4, "{statements}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_rows_that_wait_together_have_an_outcome_each() {
+    let store = connect(&server().database()).await;
+    drop(store.commit(&insert(7, "alice")).await.unwrap());
+    // The database keeps no NUL, and refuses the whole statement for it.
+    for subjects in [["alice"; 3], ["alice", "alice", "al\0ice"]] {
+        let first = 100 * subjects[2].len() as u128;
+        let mut writes: Vec<Write> = (first..first + 60).map(|number| insert(number, subjects[0])).collect();
+        writes.extend((first..first + 60).map(|number| insert(number, subjects[1])));
+        writes.push(insert(7, "alice"));
+        writes.push(insert(first + 99, subjects[2]));
+        let outcomes = join_all(writes.iter().map(|write| store.commit(write))).await;
+        let (firsts, seconds) = outcomes.split_at(60);
+        for (first, second) in firsts.iter().zip(seconds) {
+            assert!(first.is_ok() && matches!(second, Err(CommitError::Conflict)), "{first:?} {second:?}");
+        }
+        assert!(matches!(outcomes[120], Err(CommitError::Conflict)), "{:?}", outcomes[120]);
+        match &outcomes[121] {
+            Ok(_) => assert_eq!(subjects[2], "alice"),
+            Err(CommitError::Store(error)) => assert!(error.is_permanent() && subjects[2] != "alice"),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[tokio::test]

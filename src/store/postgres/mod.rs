@@ -1,23 +1,27 @@
 //! [`PostgresStore`]: a database server, for any number of nodes.
 
+mod connections;
 mod error;
+mod inserts;
 mod open;
 mod schema;
 mod statement;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
 
+use super::sql::grants::INSERT;
 use super::sql::{Ending, Engine, Lane, SqlStore, Value, again, arguments, ending_error, unreadable};
 use super::{BackendError, CommitError, OpenError};
+use connections::Connections;
 use error::{read_error, write_error};
+use inserts::{Inserts, Row};
 pub use open::PostgresOptions;
-use statement::{Answer, Kind, Statement};
+use statement::{Answer, Kind};
 
 /// Everything in a PostgreSQL database, or in one with the same protocol.
 ///
@@ -56,7 +60,7 @@ impl PostgresStore {
     /// Waits for the calls that have begun, and closes the connections. Later calls fail, including those of
     /// clones and of other spaces of this store. Nothing is lost without it.
     pub async fn close(&self) {
-        self.engine.pool.close().await;
+        self.engine.connections.pool.close().await;
     }
 
     /// The statements that create the tables: the first one for an empty database, and each further one
@@ -71,11 +75,8 @@ impl PostgresStore {
 /// The connections to one database.
 #[derive(Debug)]
 pub struct PostgresEngine {
-    pool: PgPool,
-    /// The time limit of a statement with all its retries, once it has a connection.
-    timeout: Duration,
-    /// The statement that begins a transaction, if each statement needs its own.
-    begin: Option<Arc<str>>,
+    connections: Arc<Connections>,
+    inserts: Arc<Inserts>,
 }
 
 #[async_trait]
@@ -92,7 +93,7 @@ impl Engine for PostgresEngine {
 
     async fn rows(&self, statement: &'static str, values: &[Value<'_>]) -> Result<Vec<PgRow>, BackendError> {
         let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
-        match self.run(Kind::Rows, statement, arguments).await? {
+        match self.connections.run(Kind::Rows, statement, arguments).await? {
             Answer::Done(done) => Ok(done.rows),
             Answer::Failed(error) => Err(read_error(error)),
             Answer::TooLate => Err(BackendError::transient("PostgreSQL did not answer in time")),
@@ -105,8 +106,13 @@ impl Engine for PostgresEngine {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, CommitError> {
+        if statement == INSERT
+            && let Some(row) = Row::of(values)
+        {
+            return self.inserts.insert(row).await;
+        }
         let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
-        match self.run(Kind::Count, statement, arguments).await? {
+        match self.connections.run(Kind::Count, statement, arguments).await? {
             Answer::Done(done) => Ok(done.changed),
             Answer::Failed(error) => Err(write_error(error)),
             Answer::TooLate => Err(too_late().into()),
@@ -147,23 +153,17 @@ fn too_late() -> BackendError {
 }
 
 impl PostgresEngine {
+    fn over(connections: Connections) -> Self {
+        let connections = Arc::new(connections);
+        Self { inserts: Inserts::over(Arc::clone(&connections)), connections }
+    }
+
     async fn end_together(&self, rows: &[Ending<'_>]) -> Result<(), BackendError> {
         let arguments = endings(rows).map_err(unreadable)?;
-        match self.run(Kind::Count, END_ALL, arguments).await? {
+        match self.connections.run(Kind::Count, END_ALL, arguments).await? {
             Answer::Done(_) => Ok(()),
             Answer::Failed(error) => Err(ending_error(write_error(error))),
             Answer::TooLate => Err(too_late()),
         }
-    }
-
-    async fn run(
-        &self,
-        kind: Kind,
-        text: &'static str,
-        arguments: PgArguments,
-    ) -> Result<Answer, BackendError> {
-        let connection = self.pool.acquire().await.map_err(BackendError::transient)?;
-        let begin = self.begin.clone();
-        Ok(Statement { kind, text, arguments, begin }.run(connection, self.timeout).await)
     }
 }

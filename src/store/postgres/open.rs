@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use super::super::OpenError;
+use super::connections::Connections;
 use super::error::{code, code_of};
 use super::schema::{self, VERSION};
 use super::{PostgresEngine, PostgresStore};
@@ -114,7 +115,8 @@ impl PostgresOptions {
             let timeout = self.statement_timeout.as_millis();
             format!("BEGIN; SET LOCAL statement_timeout = {timeout}").into()
         });
-        Ok(PostgresStore::new(PostgresEngine { pool, timeout: self.statement_timeout + GRACE, begin }))
+        let connections = Connections { pool, timeout: self.statement_timeout + GRACE, begin };
+        Ok(PostgresStore::new(PostgresEngine::over(connections)))
     }
 
     fn connect_options(&self) -> Result<PgConnectOptions, OpenError> {

@@ -101,7 +101,7 @@ impl Statement {
 
 /// A future that runs where it is awaited, and continues in a separate task when it is dropped. Starting in a
 /// task would cost two switches, a third of the time of a short statement.
-struct ToItsEnd<F>
+pub(super) struct ToItsEnd<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -110,7 +110,7 @@ where
 }
 
 impl<F: Future<Output: Send> + Send + 'static> ToItsEnd<F> {
-    fn of(future: F) -> Self {
+    pub(super) fn of(future: F) -> Self {
         Self { future: Some(Box::pin(future)), runtime: Handle::current() }
     }
 }
