@@ -93,8 +93,9 @@ impl DistinguishedName {
 }
 
 impl Attribute {
-    /// An attribute of a certificate, from its type as a dotted number, and the identifier octet and the content
-    /// of its value.
+    /// An attribute of a certificate, from its type as a dotted number, and the identifier octet and the
+    /// content of its value.
+    #[cfg(any(feature = "mtls", test))]
     pub(crate) fn of_der(kind: String, identifier: u8, content: &[u8]) -> Self {
         Self { kind, value: Value::of_der(identifier, content) }
     }
