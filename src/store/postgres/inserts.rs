@@ -56,6 +56,11 @@ struct Waiting {
     answer: oneshot::Sender<Outcome>,
 }
 
+enum Entered {
+    Goes(Row),
+    Waits(oneshot::Receiver<Outcome>),
+}
+
 impl Inserts {
     pub(super) fn over(connections: Arc<Connections>) -> Arc<Self> {
         Arc::new(Self { connections, line: Mutex::default() })
@@ -64,22 +69,29 @@ impl Inserts {
     /// Inserts a row. If the future is dropped while the row waits, it is not sent; afterwards, it is inserted
     /// or not.
     pub(super) async fn insert(self: &Arc<Self>, row: Row) -> Outcome {
-        let heard = {
-            let mut line = self.line();
-            if line.on_their_way < MOST_ON_THEIR_WAY {
-                line.on_their_way += 1;
-                drop(line);
+        match self.enter(row)? {
+            Entered::Goes(row) => {
                 let place = Place { inserts: Arc::clone(self), runtime: Handle::current() };
-                return ToItsEnd::of(place.send_alone(row)).await;
+                ToItsEnd::of(place.send_alone(row)).await
             }
-            if line.waiting.len() >= MOST_WAITING {
-                return Err(BackendError::transient("too many writes wait").into());
-            }
-            let (answer, heard) = oneshot::channel();
-            line.waiting.push_back(Waiting { row, answer });
-            heard
-        };
-        heard.await.unwrap_or_else(|_| Err(BackendError::unknown_outcome("the runtime has ended").into()))
+            Entered::Waits(heard) => heard
+                .await
+                .unwrap_or_else(|_| Err(BackendError::unknown_outcome("the runtime has ended").into())),
+        }
+    }
+
+    fn enter(&self, row: Row) -> Result<Entered, BackendError> {
+        let mut line = self.line();
+        if line.on_their_way < MOST_ON_THEIR_WAY {
+            line.on_their_way += 1;
+            return Ok(Entered::Goes(row));
+        }
+        if line.waiting.len() >= MOST_WAITING {
+            return Err(BackendError::transient("too many writes wait"));
+        }
+        let (answer, heard) = oneshot::channel();
+        line.waiting.push_back(Waiting { row, answer });
+        Ok(Entered::Waits(heard))
     }
 
     /// The rows of the next statement. If none waits, one statement fewer is on its way.
