@@ -61,7 +61,7 @@ fn authorize(
     let OpenedRedirect::Ready(redirect) = sealed.open(proof)? else {
         return Err("a code needs no signature".into());
     };
-    let Finished::Ready(response) = redirect.finish(now) else {
+    let Finished::Ready(response) = redirect.finish(|| now) else {
         return Err("no signed response was asked for".into());
     };
     let location = response.header("location").ok_or("a redirect")?;

@@ -121,12 +121,13 @@ impl Redirect {
         self.reason
     }
 
-    /// The response to the browser, or what has to be signed first (JARM).
-    pub fn finish(self, now: DateTime<Utc>) -> Finished {
+    /// The response to the browser, or what has to be signed first (JARM). The time is read only if a signature
+    /// needs it.
+    pub fn finish(self, now: impl FnOnce() -> DateTime<Utc>) -> Finished {
         let Self { to, fields, reason, is_link } = self;
         let unproven = reason.filter(|_| is_link);
         match to.mode.is_signed() {
-            true => Finished::Sign(Box::new(AwaitResponseSignature::new(to, fields, unproven, now))),
+            true => Finished::Sign(Box::new(AwaitResponseSignature::new(to, fields, unproven, now()))),
             false => {
                 let common = [to.state.as_deref().map(|state| ("state", state)), Some(("iss", &*to.issuer))];
                 let fields: SmallVec<[(&str, &str); 8]> = fields

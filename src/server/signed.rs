@@ -50,7 +50,7 @@ impl AuthorizationServer {
 
     /// The response to the browser, signed as a whole if its response mode requires it.
     pub(super) async fn send_redirect(&self, redirect: Redirect) -> Result<Response, Refusal> {
-        match redirect.finish(self.now()) {
+        match redirect.finish(|| self.now()) {
             Finished::Ready(response) => Ok(response),
             Finished::Sign(waiting) => {
                 let unsigned = waiting.unsigned().map_err(Fault::from)?;

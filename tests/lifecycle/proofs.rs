@@ -70,7 +70,9 @@ fn offered(facts: &Facts<'_>) -> (Write, String) {
     let (write, sealed) = consent(facts).approve(FreshSecrets::fixed("grant"), facts).unwrap();
     let opened = sealed.open(write.committed()).unwrap();
     let OpenedRedirect::Ready(redirect) = opened else { panic!("a code needs no signature") };
-    let Finished::Ready(response) = redirect.finish(facts.now) else { panic!("no signature was asked for") };
+    let Finished::Ready(response) = redirect.finish(|| facts.now) else {
+        panic!("no signature was asked for")
+    };
     let code = response.header("location").unwrap().split(['=', '&']).nth(1).unwrap().to_owned();
     (write, code)
 }
