@@ -71,10 +71,9 @@ const CLIENT_CREDENTIALS: &[Visit] = &[
     // the subject
     Adds(ClientId, 1),
     // the gate
-    Adds(Scope, 1),
     Adds(Client, 1),
     Adds(ClientId, 1),
-    Adds(Scope, 6),
+    Adds(Scope, 1),
     // the tokens and the grant
     Adds(Scope, 1),
     Adds(ClientId, 1),
@@ -92,7 +91,6 @@ const REDEEM: &[Visit] = &[
     Adds(Registry, 1),
     // its turn begins
     Locks(Turns),
-    Locks(Turns),
     ReadsShard,
     // a copy of the grant
     Adds(ClientId, 1),
@@ -100,7 +98,7 @@ const REDEEM: &[Visit] = &[
     Adds(RedirectUri, 1),
     // the gate
     Adds(Client, 1),
-    Adds(Scope, 5),
+    Adds(Scope, 1),
     // the tokens and the bridge
     Adds(Scope, 2),
     Adds(Client, 1),
@@ -117,7 +115,7 @@ const REDEEM: &[Visit] = &[
 ];
 
 const INTROSPECT: &[Visit] =
-    &[Adds(Registry, 1), Adds(Client, 1), Adds(Registry, 1), ReadsShard, Adds(Client, 2), Adds(Client, 1)];
+    &[Adds(Registry, 1), Adds(Client, 1), Adds(Registry, 1), ReadsShard, Adds(Client, 1)];
 
 const CHECK: &[Visit] = &[ReadsShard];
 

@@ -1,5 +1,6 @@
 //! Many callers at once on PostgreSQL, beside `pgbench` with the same insert and as many clients.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,8 @@ use futures_util::future::join_all;
 use crate::Figures;
 use crate::flows::{Flow, Server};
 use crate::many::BODY;
-use crate::servers::postgres::Postgres;
+use crate::servers::postgres::{Postgres, binary};
+use crate::servers::watched::fresh_directory;
 
 const CALLERS: [usize; 3] = [1, 8, 64];
 const WINDOW: Duration = Duration::from_secs(2);
@@ -26,7 +28,7 @@ pub async fn report(postgres: &Postgres, server: &Arc<Server>) {
             let turn = closed_loop(server, callers).await;
             ours.push(turn.len() as f64 / begun.elapsed().as_secs_f64());
             samples.extend(turn);
-            floor.push(postgres.pgbench(&insert(), callers, WINDOW));
+            floor.push(pgbench(postgres, callers));
         }
         let (rate, floor) = (median(ours), median(floor));
         println!(
@@ -54,6 +56,20 @@ async fn closed_loop(server: &Arc<Server>, callers: usize) -> Vec<Duration> {
         })
     };
     join_all((0..callers).map(caller)).await.into_iter().flat_map(Result::unwrap).collect()
+}
+
+/// Its transactions a second.
+fn pgbench(postgres: &Postgres, clients: usize) -> f64 {
+    let script = fresh_directory("pgbench").join("insert.sql");
+    std::fs::write(&script, insert()).unwrap();
+    let (clients, seconds) = (clients.to_string(), WINDOW.as_secs().to_string());
+    let mut command = Command::new(binary("pgbench"));
+    command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds, "-f"]).arg(&script);
+    let output = command.arg(postgres.url()).output().unwrap();
+    std::fs::remove_dir_all(script.parent().unwrap()).unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let rate = printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    rate.unwrap_or_else(|| panic!("{printed} {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// The same row, with a fresh id each time.

@@ -86,23 +86,6 @@ impl Postgres {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// The transactions a second of `pgbench`: this script, over and over, by so many clients.
-    pub fn pgbench(&self, script: &str, clients: usize, window: Duration) -> f64 {
-        let file = self.directory.join("script.sql");
-        std::fs::write(&file, script).unwrap();
-        let (clients, seconds) = (clients.to_string(), window.as_secs().max(1).to_string());
-        let output = Command::new(binary("pgbench"))
-            .args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds, "-f"])
-            .arg(&file)
-            .arg(self.url())
-            .output()
-            .unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout);
-        let rate =
-            printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        rate.unwrap_or_else(|| panic!("pgbench: {printed} {}", String::from_utf8_lossy(&output.stderr)))
-    }
-
     /// `pg_dump` of the database of this URL, as text.
     pub fn dump(&self, url: &str) -> String {
         let output = Command::new(binary("pg_dump")).arg(url).output().unwrap();
@@ -252,7 +235,7 @@ fn other_user() -> Option<&'static str> {
 }
 
 /// In `PATH`, or where Debian puts it; of several versions the latest.
-fn binary(name: &str) -> String {
+pub fn binary(name: &str) -> String {
     let in_path =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

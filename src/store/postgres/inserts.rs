@@ -49,6 +49,9 @@ pub(super) struct Inserts {
 struct Line {
     on_their_way: usize,
     waiting: VecDeque<Waiting>,
+    is_closed: bool,
+    /// Dropped once nothing waits and nothing is on its way.
+    until_empty: Vec<oneshot::Sender<()>>,
 }
 
 struct Waiting {
@@ -82,6 +85,9 @@ impl Inserts {
 
     fn enter(&self, row: Row) -> Result<Entered, BackendError> {
         let mut line = self.line();
+        if line.is_closed {
+            return Err(BackendError::transient("the store is closed"));
+        }
         if line.on_their_way < MOST_ON_THEIR_WAY {
             line.on_their_way += 1;
             return Ok(Entered::Goes(row));
@@ -103,7 +109,26 @@ impl Inserts {
         if count == 0 {
             line.on_their_way -= 1;
         }
+        if line.on_their_way == 0 {
+            line.until_empty.clear();
+        }
         line.waiting.drain(..count).collect()
+    }
+
+    /// Waits for the rows that have come, and takes no more.
+    pub(super) async fn close(&self) {
+        let until_empty = {
+            let mut line = self.line();
+            line.is_closed = true;
+            if line.on_their_way == 0 {
+                return;
+            }
+            let (empty, until_empty) = oneshot::channel();
+            line.until_empty.push(empty);
+            until_empty
+        };
+        // Nothing is sent: the sender is dropped.
+        let _ = until_empty.await;
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

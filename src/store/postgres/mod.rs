@@ -30,6 +30,9 @@ use statement::{Answer, Kind};
 /// is as durable as the server's `synchronous_commit`: leave it `on`, and have a synchronous standby, or a
 /// fail-over may lose writes.
 ///
+/// New grants that wait together share one statement and one flush, each with its own outcome, so throughput
+/// grows with the number of callers.
+///
 /// After an outage of the server, the next call connects again; nothing has to be restarted. PostgreSQL
 /// cannot store a text with a NUL character, or index one of more than 2600 bytes: such a subject is refused.
 /// It needs a tokio runtime.
@@ -60,6 +63,7 @@ impl PostgresStore {
     /// Waits for the calls that have begun, and closes the connections. Later calls fail, including those of
     /// clones and of other spaces of this store. Nothing is lost without it.
     pub async fn close(&self) {
+        self.engine.inserts.close().await;
         self.engine.connections.pool.close().await;
     }
 
