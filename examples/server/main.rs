@@ -10,7 +10,7 @@
 //! cargo run -p grantor-server -- my-server.toml clients add application.toml
 //! ```
 //!
-//! Its log goes to standard error; By default it has every refusal, revocation and replay;
+//! Its log goes to standard error. By default it has every refusal, revocation and replay;
 //! `RUST_LOG=grantor=debug` adds every issued token.
 //!
 //! The OAuth part is grantor's. This folder has what a host provides: users and their sessions, pages, and

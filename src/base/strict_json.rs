@@ -32,15 +32,15 @@ pub(crate) fn member_names(json: &str) -> Result<Option<Vec<Cow<'_, str>>>, NotS
     }
 }
 
-/// What was seen so far.
+/// The state of the check.
 struct Seen<'de> {
-    /// Of the members of the objects around the current place, one after the other: one list for all objects,
-    /// so that a nested one costs no allocation.
+    /// The member names of all enclosing objects, one object after the other: a single list, so a nested object
+    /// costs no allocation.
     names: Vec<Cow<'de, str>>,
     has_duplicates: bool,
 }
 
-/// A value of which only the names of members are looked at.
+/// Reads a value, and looks only at the names of members.
 struct Checked<'s, 'de> {
     seen: &'s mut Seen<'de>,
     is_outermost: bool,

@@ -21,7 +21,7 @@ use crate::adapter::CertificateRequest;
 /// The time limit of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The maximum number of concurrent handshakes; further connections wait in the queue of the system.
+/// The maximum number of concurrent handshakes; of more, the oldest is ended.
 const MOST_HANDSHAKES: usize = 1024;
 
 /// Serves an axum app over TLS by rustls, and passes on client certificates.
