@@ -196,8 +196,11 @@ async fn new_rows_that_wait_together_have_an_outcome_each() {
         writes.push(insert(first + 99, subjects[2]));
         let outcomes = join_all(writes.iter().map(|write| store.commit(write))).await;
         let (firsts, seconds) = outcomes.split_at(60);
-        for (first, second) in firsts.iter().zip(seconds) {
-            assert!(first.is_ok() && matches!(second, Err(CommitError::Conflict)), "{first:?} {second:?}");
+        for pair in firsts.iter().zip(seconds) {
+            // Which of the two comes first depends on their connections.
+            let one_won =
+                matches!(pair, (Ok(_), Err(CommitError::Conflict)) | (Err(CommitError::Conflict), Ok(_)));
+            assert!(one_won, "{pair:?}");
         }
         assert!(matches!(outcomes[120], Err(CommitError::Conflict)), "{:?}", outcomes[120]);
         match &outcomes[121] {
