@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgPool};
 
-use super::super::BackendError;
-use super::statement::{Answer, Kind, Statement};
+use super::super::{BackendError, CommitError};
+use super::error::write_error;
+use super::statement::{Answer, Done, Kind, Statement};
 
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -27,5 +28,19 @@ impl Connections {
         let connection = self.pool.acquire().await.map_err(BackendError::transient)?;
         let begin = self.begin.clone();
         Ok(Statement { kind, text, arguments, begin }.run(connection, self.timeout).await)
+    }
+
+    /// Runs a statement that changes rows.
+    pub(super) async fn write(
+        &self,
+        kind: Kind,
+        text: &'static str,
+        arguments: PgArguments,
+    ) -> Result<Done, CommitError> {
+        match self.run(kind, text, arguments).await? {
+            Answer::Done(done) => Ok(done),
+            Answer::Failed(error) => Err(write_error(error)),
+            Answer::TooLate => Err(BackendError::unknown_outcome("PostgreSQL did not answer in time").into()),
+        }
     }
 }

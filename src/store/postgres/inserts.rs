@@ -3,6 +3,9 @@
 //! While fewer than [`MOST_ON_THEIR_WAY`] statements are on their way, a row is sent at once. The others wait
 //! for the next reply and then go together, so throughput grows with the number of callers, and a single caller
 //! waits for nobody. Each row has its own condition and its own outcome.
+//!
+//! A statement that a caller has begun runs where its future is polled, or in a task of its own once that is
+//! dropped. A host that keeps such a future and does not poll it holds up the rows behind it.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -10,17 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::super::sql::grants::INSERT;
-use super::super::sql::{Columns as _, Value, again, unreadable};
+use super::super::sql::{Columns as _, Value, again, arguments, unreadable};
 use super::super::{BackendError, CommitError};
 use super::connections::Connections;
-use super::error::write_error;
-use super::statement::{Answer, Kind, ToItsEnd};
-use super::too_late;
+use super::statement::{Kind, ToItsEnd};
 
 /// More would split what waits into smaller statements; with one, the database would wait for this process
 /// between two of them.
@@ -59,45 +60,40 @@ struct Waiting {
     answer: oneshot::Sender<Outcome>,
 }
 
-enum Entered {
-    Goes(Row),
-    Waits(oneshot::Receiver<Outcome>),
-}
-
 impl Inserts {
     pub(super) fn over(connections: Arc<Connections>) -> Arc<Self> {
         Arc::new(Self { connections, line: Mutex::default() })
     }
 
-    /// Inserts a row. If the future is dropped while the row waits, it is not sent; afterwards, it is inserted
-    /// or not.
-    pub(super) async fn insert(self: &Arc<Self>, row: Row) -> Outcome {
-        match self.enter(row)? {
-            Entered::Goes(row) => {
-                let place = Place { inserts: Arc::clone(self), runtime: Handle::current() };
-                ToItsEnd::of(place.send_alone(row)).await
-            }
-            Entered::Waits(heard) => heard
-                .await
-                .unwrap_or_else(|_| Err(BackendError::unknown_outcome("the runtime has ended").into())),
+    /// Inserts a row, given the values of [`INSERT`]. If the future is dropped while the row waits, it is not
+    /// sent; afterwards, it is inserted or not.
+    pub(super) async fn insert(self: &Arc<Self>, values: &[Value<'_>]) -> Outcome {
+        if let Some(answer) = self.enter(values)? {
+            let ended = || BackendError::unknown_outcome("the runtime has ended");
+            return answer.await.unwrap_or_else(|_| Err(ended().into()));
         }
+        let place = Place { inserts: Arc::clone(self), runtime: Handle::current() };
+        let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
+        ToItsEnd::of(place.send_one(arguments)).await
     }
 
-    fn enter(&self, row: Row) -> Result<Entered, BackendError> {
+    /// Where the outcome of a row that has to wait comes from; `None` if it may be sent at once.
+    fn enter(&self, values: &[Value<'_>]) -> Result<Option<oneshot::Receiver<Outcome>>, BackendError> {
         let mut line = self.line();
         if line.is_closed {
             return Err(BackendError::transient("the store is closed"));
         }
         if line.on_their_way < MOST_ON_THEIR_WAY {
             line.on_their_way += 1;
-            return Ok(Entered::Goes(row));
+            return Ok(None);
         }
         if line.waiting.len() >= MOST_WAITING {
             return Err(BackendError::transient("too many writes wait"));
         }
+        let row = Row::of(values).ok_or_else(|| BackendError::permanent("a row has other columns"))?;
         let (answer, heard) = oneshot::channel();
         line.waiting.push_back(Waiting { row, answer });
-        Ok(Entered::Waits(heard))
+        Ok(Some(heard))
     }
 
     /// The rows of the next statement. If none waits, one statement fewer is on its way.
@@ -149,8 +145,8 @@ struct Place {
 }
 
 impl Place {
-    async fn send_alone(self, row: Row) -> Outcome {
-        self.inserts.connections.insert_one(&row).await
+    async fn send_one(self, arguments: PgArguments) -> Outcome {
+        Ok(self.inserts.connections.write(Kind::Count, INSERT, arguments).await?.changed)
     }
 
     async fn send(self, batch: Vec<Waiting>) {
@@ -176,12 +172,8 @@ impl Drop for Place {
 
 impl Connections {
     async fn insert_one(&self, row: &Row) -> Outcome {
-        let arguments = row.arguments().map_err(unreadable)?;
-        match self.run(Kind::Count, INSERT, arguments).await? {
-            Answer::Done(done) => Ok(done.changed),
-            Answer::Failed(error) => Err(write_error(error)),
-            Answer::TooLate => Err(too_late().into()),
-        }
+        let arguments = arguments::<Postgres>(&row.values()).map_err(unreadable)?;
+        Ok(self.write(Kind::Count, INSERT, arguments).await?.changed)
     }
 
     /// Inserts the rows by one statement. If the database refuses it for one of the rows, each is tried alone,
@@ -206,11 +198,7 @@ impl Connections {
 
     async fn insert_together(&self, rows: &[Row]) -> Result<Vec<Outcome>, CommitError> {
         let arguments = all_arguments(rows).map_err(unreadable)?;
-        let inserted = match self.run(Kind::Rows, INSERT_ALL, arguments).await? {
-            Answer::Done(done) => done.rows,
-            Answer::Failed(error) => return Err(write_error(error)),
-            Answer::TooLate => return Err(too_late().into()),
-        };
+        let inserted = self.write(Kind::Rows, INSERT_ALL, arguments).await?.rows;
         let mut inserted = inserted.iter().map(key).collect::<Result<HashSet<_>, _>>()?;
         // Of two rows with the same id, the first one was inserted.
         let changed = |row: &Row| u64::from(inserted.remove(&(row.space.clone(), row.id.clone())));
@@ -223,7 +211,7 @@ fn key(row: &PgRow) -> Result<(String, Vec<u8>), BackendError> {
 }
 
 /// A row of `grantor_grants`.
-pub(super) struct Row {
+struct Row {
     space: String,
     id: Vec<u8>,
     version: i64,
@@ -237,7 +225,7 @@ pub(super) struct Row {
 
 impl Row {
     /// The row from the values of [`INSERT`].
-    pub(super) fn of(values: &[Value<'_>]) -> Option<Self> {
+    fn of(values: &[Value<'_>]) -> Option<Self> {
         use Value::{Bytes, Integer, MaybeBytes, Text};
         let &[
             Text(space),
@@ -266,18 +254,19 @@ impl Row {
         })
     }
 
-    fn arguments(&self) -> Result<PgArguments, BoxDynError> {
-        let mut arguments = PgArguments::default();
-        arguments.add(&self.space)?;
-        arguments.add(&self.id)?;
-        arguments.add(self.version)?;
-        arguments.add(&self.body)?;
-        arguments.add(self.expires)?;
-        arguments.add(&self.client)?;
-        arguments.add(&self.subject)?;
-        arguments.add(&self.user_code)?;
-        arguments.add(&self.session)?;
-        Ok(arguments)
+    /// The values of [`INSERT`].
+    fn values(&self) -> [Value<'_>; 9] {
+        [
+            Value::Text(&self.space),
+            Value::Bytes(&self.id),
+            Value::Integer(self.version),
+            Value::Text(&self.body),
+            Value::Integer(self.expires),
+            Value::Text(&self.client),
+            Value::Text(&self.subject),
+            Value::MaybeBytes(self.user_code.as_deref()),
+            Value::MaybeBytes(self.session.as_deref()),
+        ]
     }
 }
 

@@ -18,8 +18,8 @@ use super::sql::grants::INSERT;
 use super::sql::{Ending, Engine, Lane, SqlStore, Value, again, arguments, ending_error, unreadable};
 use super::{BackendError, CommitError, OpenError};
 use connections::Connections;
-use error::{read_error, write_error};
-use inserts::{Inserts, Row};
+use error::read_error;
+use inserts::Inserts;
 pub use open::PostgresOptions;
 use statement::{Answer, Kind};
 
@@ -110,17 +110,11 @@ impl Engine for PostgresEngine {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, CommitError> {
-        if statement == INSERT
-            && let Some(row) = Row::of(values)
-        {
-            return self.inserts.insert(row).await;
+        if statement == INSERT {
+            return self.inserts.insert(values).await;
         }
         let arguments = arguments::<Postgres>(values).map_err(unreadable)?;
-        match self.connections.run(Kind::Count, statement, arguments).await? {
-            Answer::Done(done) => Ok(done.changed),
-            Answer::Failed(error) => Err(write_error(error)),
-            Answer::TooLate => Err(too_late().into()),
-        }
+        Ok(self.connections.write(Kind::Count, statement, arguments).await?.changed)
     }
 
     /// Uses a single statement, so all grants have the same outcome.
@@ -152,10 +146,6 @@ fn endings(rows: &[Ending<'_>]) -> Result<PgArguments, BoxDynError> {
     Ok(arguments)
 }
 
-fn too_late() -> BackendError {
-    BackendError::unknown_outcome("PostgreSQL did not answer in time")
-}
-
 impl PostgresEngine {
     fn over(connections: Connections) -> Self {
         let connections = Arc::new(connections);
@@ -164,10 +154,6 @@ impl PostgresEngine {
 
     async fn end_together(&self, rows: &[Ending<'_>]) -> Result<(), BackendError> {
         let arguments = endings(rows).map_err(unreadable)?;
-        match self.connections.run(Kind::Count, END_ALL, arguments).await? {
-            Answer::Done(_) => Ok(()),
-            Answer::Failed(error) => Err(ending_error(write_error(error))),
-            Answer::TooLate => Err(too_late()),
-        }
+        self.connections.write(Kind::Count, END_ALL, arguments).await.map(drop).map_err(ending_error)
     }
 }
