@@ -1,8 +1,9 @@
 //! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. Copy it to
 //! start your own.
 //!
-//! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The databases are in the
-//! folder, by default the current one; the default port is 9500. The pages are in `templates`.
+//! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The database is the file
+//! `login.db` in the folder, by default in the current one; the port is 9500 unless you name another one. The
+//! pages are in `templates`.
 
 mod account;
 mod authorize;
@@ -27,8 +28,6 @@ use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, Registrar as _
 use grantor::{server::RateLimiter, store::SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::net::TcpListener;
-#[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 #[tokio::main]
@@ -57,23 +56,26 @@ async fn run() -> Result<(), Box<dyn Error>> {
         served = serving.into_future() => served?,
         () = app.server.clone().keep_sweeping(Duration::from_secs(60)) => {} // removes what has expired
     }
-    app.clients.close().await;
     app.pool.close().await;
+    app.clients.close().await;
     Ok(())
 }
 
 /// Ctrl+C, or SIGTERM.
+#[cfg(unix)]
 async fn asked_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupted => {}
-        }
-        return;
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return std::future::pending().await };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
-    let _ = interrupted.await;
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The state that every page can use.
@@ -81,7 +83,7 @@ struct App {
     issuer: String,
     server: AuthorizationServer,
     clients: SqliteStore,
-    /// The database of users and sessions.
+    /// The tables of users and sessions.
     pool: SqlitePool,
     /// Limits wrong passwords, per address and name.
     guesses: RateLimiter,
@@ -92,7 +94,9 @@ struct App {
 }
 
 async fn site(issuer: &str, folder: &str) -> Result<(Router, Arc<App>), Box<dyn Error>> {
-    let clients = SqliteStore::open(&format!("{folder}/grants.db")).await?;
+    // The file has the tables of the grants and, below, our own. Only its owner may read it.
+    let file = format!("{folder}/login.db");
+    let clients = SqliteStore::open(&file).await?;
     // The applications that may request access. This one is a program on the user's device, which may use any
     // port.
     let demo = Client::builder("demo").name("Demo").redirect_uri("http://127.0.0.1/callback");
@@ -112,13 +116,7 @@ async fn site(issuer: &str, folder: &str) -> Result<(Router, Arc<App>), Box<dyn 
     let machine = router(server.clone()).merge(guard_routes([guard]));
     let machine = machine.route("/api/notes", get(notes).layer(guarded));
 
-    let file = format!("{folder}/accounts.db");
-    let mut private = std::fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600); // it has the hashes of passwords
-    let _ = private.write(true).create_new(true).open(&file); // SQLite says what is wrong
-    let database = SqliteConnectOptions::new().filename(file);
-    let pool = SqlitePool::connect_with(database.create_if_missing(true)).await?;
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&file)).await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
     let (guesses, sign_ups) = (RateLimiter::per_minute(10), RateLimiter::per_minute(5));
     let (issuer, hashes) = (issuer.to_owned(), Semaphore::new(4));

@@ -337,7 +337,7 @@ async fn a_sign_in_leads_to_no_other_site() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn only_their_owner_may_read_the_databases() {
+async fn only_its_owner_may_read_the_database() {
     use std::os::unix::fs::PermissionsExt as _;
     let browser = Browser::new("private").await;
     for entry in std::fs::read_dir(&browser.folder).unwrap() {
