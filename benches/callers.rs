@@ -7,13 +7,18 @@
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations)] // benches have no API
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing bench should stop
 
+#[path = "support/closed_loop.rs"]
+mod closed_loop;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use grantor::store::{Filter, Page, SqliteStore};
-use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, MemoryRegistry, Request, TokenStore};
+use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, MemoryRegistry, TokenStore};
 use rusqlite::{Connection, params};
+
+use closed_loop::{ask, closed_loop, median, percentile};
 
 const CALLERS: [usize; 4] = [1, 8, 64, 256];
 const FORM: &str = "grant_type=client_credentials&client_id=bench-client&client_secret=Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmdoaWo\
@@ -43,7 +48,7 @@ fn main() {
 async fn rates(folder: &Path, scale: Scale) {
     let store = SqliteStore::open(folder.join("grants.db").to_str().unwrap()).await.unwrap();
     let server = server(store.clone());
-    ask(&server).await;
+    ask(&server, FORM).await;
     let listing = store.list(&Filter::default(), Page::first(1)).await.unwrap();
     let body = listing.records[0].grant().encode();
     // A separate file with the same tables and the same settings.
@@ -56,7 +61,7 @@ async fn rates(folder: &Path, scale: Scale) {
     for _ in 0..scale.turns {
         for (callers, (ours, bare, samples)) in CALLERS.into_iter().zip(&mut rows) {
             let begun = Instant::now();
-            let turn = closed_loop(&server, callers, scale.window).await;
+            let turn = latencies(&server, callers, scale.window).await;
             ours.push(turn.len() as f64 / begun.elapsed().as_secs_f64());
             samples.extend(turn);
             bare.push(tokio::task::block_in_place(|| inserted(&floor, &body, callers, scale.window)));
@@ -98,7 +103,7 @@ async fn purging(folder: &Path, scale: Scale) {
     for callers in [1, 64] {
         let (mut idle, mut busy, mut purged) = (Vec::new(), Vec::new(), 0);
         for _ in 0..scale.turns {
-            idle.extend(closed_loop(&server, callers, scale.window).await);
+            idle.extend(latencies(&server, callers, scale.window).await);
             let sweep = {
                 let server = server.clone();
                 tokio::spawn(async move {
@@ -107,7 +112,7 @@ async fn purging(folder: &Path, scale: Scale) {
                     begun.elapsed()
                 })
             };
-            busy.extend(closed_loop(&server, callers, scale.window).await);
+            busy.extend(latencies(&server, callers, scale.window).await);
             purged += usize::from(sweep.await.unwrap() >= scale.window);
         }
         let (idle_99, busy_99) = (percentile(&mut idle, 99), percentile(&mut busy, 99));
@@ -120,31 +125,10 @@ async fn purging(folder: &Path, scale: Scale) {
 }
 
 /// Runs this many callers, each of which sends one request after the other. Returns the duration of each
-/// request in milliseconds.
-async fn closed_loop(server: &AuthorizationServer, callers: usize, window: Duration) -> Vec<f64> {
-    let ends = Instant::now() + window;
-    let tasks = (0..callers).map(|_| {
-        let server = server.clone();
-        tokio::spawn(async move {
-            let mut samples = Vec::new();
-            while Instant::now() < ends {
-                let asked = Instant::now();
-                ask(&server).await;
-                samples.push(asked.elapsed().as_secs_f64() * 1e3);
-            }
-            samples
-        })
-    });
-    let mut samples = Vec::new();
-    for task in tasks.collect::<Vec<_>>() {
-        samples.extend(task.await.unwrap());
-    }
-    samples
-}
-
-async fn ask(server: &AuthorizationServer) {
-    let response = server.token(&Request::post_form(FORM)).await;
-    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+/// The time of each request of this many callers, in milliseconds.
+async fn latencies(server: &AuthorizationServer, callers: usize, window: Duration) -> Vec<f64> {
+    let samples = closed_loop(server, FORM, callers, window).await;
+    samples.into_iter().map(|sample| sample.as_secs_f64() * 1e3).collect()
 }
 
 /// The floor: rows per second inserted by one thread, with this many in each transaction.
@@ -180,15 +164,6 @@ fn server(store: impl TokenStore + 'static) -> AuthorizationServer {
         .store(store)
         .scopes(["read", "write"]);
     server.build().unwrap()
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    percentile(values, 50)
-}
-
-fn percentile(values: &mut [f64], percent: usize) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[(values.len() - 1) * percent / 100]
 }
 
 struct Folder(PathBuf);

@@ -234,7 +234,7 @@ struct Progress {
     shard: usize,
 }
 
-/// Until so many requests are served.
+/// Ends the run after this many requests.
 fn simulate(cores: usize, plan: &Plan, requests: usize, costs: Costs) -> Load {
     let random = &mut StdRng::seed_from_u64(SEED);
     let mut places = vec![Place::default(); LINES + SHARDS];

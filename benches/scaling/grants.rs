@@ -215,7 +215,7 @@ fn fullest(ids: &[u32], parts: usize, part_of: impl Fn(usize) -> usize) -> f64 {
     held.into_iter().max().unwrap_or_default() as f64 * parts as f64 / all as f64
 }
 
-/// What the fullest of equal parts has to be expected to have, to the mean: the greatest of so many nearly
+/// The expected size of the fullest of equal parts as a multiple of the mean: the maximum of this many nearly
 /// normal variables.
 fn binomial(ids: f64, parts: f64) -> f64 {
     1.0 + (2.0 * parts.ln() * (parts - 1.0) / ids).sqrt()

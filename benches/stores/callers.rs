@@ -1,22 +1,21 @@
 //! Many callers at once on PostgreSQL, beside `pgbench` with the same insert and as many clients.
 
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
-
 use crate::Figures;
-use crate::flows::{Flow, Server};
+use crate::flows::Server;
 use crate::many::BODY;
 use crate::servers::postgres::{Postgres, binary};
 use crate::servers::watched::fresh_directory;
+use crate::support::CLIENT_CREDENTIALS;
+use crate::support::closed_loop::{closed_loop, median};
 
 const CALLERS: [usize; 3] = [1, 8, 64];
 const WINDOW: Duration = Duration::from_secs(2);
 const TURNS: usize = 5;
 
-pub async fn report(postgres: &Postgres, server: &Arc<Server>) {
+pub async fn report(postgres: &Postgres, server: &Server) {
     println!(
         "client_credentials by many callers, {TURNS} turns of {WINDOW:?}; milliseconds, median (99 of 100)"
     );
@@ -25,37 +24,18 @@ pub async fn report(postgres: &Postgres, server: &Arc<Server>) {
         let (mut ours, mut floor, mut samples) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
             let begun = Instant::now();
-            let turn = closed_loop(server, callers).await;
+            let turn = closed_loop(&server.server, CLIENT_CREDENTIALS, callers, WINDOW).await;
             ours.push(turn.len() as f64 / begun.elapsed().as_secs_f64());
             samples.extend(turn);
             floor.push(pgbench(postgres, callers));
         }
-        let (rate, floor) = (median(ours), median(floor));
+        let (rate, floor) = (median(&mut ours), median(&mut floor));
         println!(
             "{callers:>10}{rate:>12.0}{floor:>12.0}{:>8.2}{:>20}",
             rate / floor,
             Figures::of(samples).text()
         );
     }
-}
-
-/// This many callers, each with one request after the other.
-async fn closed_loop(server: &Arc<Server>, callers: usize) -> Vec<Duration> {
-    let ends = Instant::now() + WINDOW;
-    let caller = |_| {
-        let server = Arc::clone(server);
-        tokio::spawn(async move {
-            let mut samples = Vec::new();
-            while Instant::now() < ends {
-                let form = Flow::ClientCredentials.prepare(&server).await;
-                let asked = Instant::now();
-                Flow::ClientCredentials.run(&server, &form).await;
-                samples.push(asked.elapsed());
-            }
-            samples
-        })
-    };
-    join_all((0..callers).map(caller)).await.into_iter().flat_map(Result::unwrap).collect()
 }
 
 /// Its transactions a second.
@@ -81,9 +61,4 @@ fn insert() -> String {
          VALUES ('', uuid_send(gen_random_uuid()), 0, E'{body}', 1899999999, 'bench-client', E'client\\x3Abench-client', NULL, NULL) \
          ON CONFLICT DO NOTHING;\n"
     )
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_unstable_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each bench uses only a part
 
 pub mod bare;
+pub mod closed_loop;
 pub mod floor;
 pub mod grantor;
 pub mod oauth_as;

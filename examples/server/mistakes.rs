@@ -2,7 +2,7 @@
 
 use grantor::server::ConfigError;
 
-/// A line for whoever wrote the file.
+/// One line that names the key to change.
 pub(crate) fn in_the_file(error: &ConfigError) -> String {
     let line = match error {
         ConfigError::OpenIdSigner => "openid: there is no key for RS256; add it to keys.algorithms",
