@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// What a command prints that succeeds.
+/// What a successful command prints.
 fn done(arguments: &[&str]) -> String {
     let (code, out, err) = run(arguments);
     assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}: {out}");

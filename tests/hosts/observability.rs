@@ -48,7 +48,7 @@ impl Measured {
     }
 }
 
-/// A server on a store that goes wrong by this plan, and has 5 ms to answer.
+/// A server on a store that fails as this plan says, and has 5 ms to answer.
 fn on_faulty(plan: &Plan, audit: impl Audit + 'static) -> Fixture {
     let store = Arc::new(MemoryStore::new());
     let mut policy = Policy::default();
