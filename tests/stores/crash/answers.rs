@@ -35,7 +35,7 @@ async fn between_the_flush_and_the_answers_of_a_batch_a_fall_loses_nothing_confi
         assert_eq!(lost, 0, "seed {seed}, round {round}: of {} confirmed", confirmed.len());
         unheard += there.len() - confirmed.len();
     }
-    assert!(unheard > 0, "no fall came between a flush and its answers");
+    assert!(unheard > 0, "no process died between a flush and its answers");
 }
 
 /// What a process has confirmed that is killed after this many confirmations.
