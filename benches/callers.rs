@@ -124,7 +124,6 @@ async fn purging(folder: &Path, scale: Scale) {
     }
 }
 
-/// Runs this many callers, each of which sends one request after the other. Returns the duration of each
 /// The time of each request of this many callers, in milliseconds.
 async fn latencies(server: &AuthorizationServer, callers: usize, window: Duration) -> Vec<f64> {
     let samples = closed_loop(server, FORM, callers, window).await;

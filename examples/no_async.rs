@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let later = soon + TimeDelta::seconds(30);
     let (_, again) = refresh_with(&rules, &client, record, &refresh, FreshSecrets::fixed("3"), later)?;
     assert_eq!(member(&renewed, "refresh_token")?, member(&again, "refresh_token")?);
-    println!("\nthe lost answer was given again");
+    println!("\nthe lost response was repeated");
     Ok(())
 }
 
@@ -55,7 +55,7 @@ fn authorize(
     let SignedIn::Consent(state) = state.with_login(Login::new("alice", now), &facts) else {
         return Err("the request is in order".into());
     };
-    println!("authorize: checked, lacks the word of the user on {:?}", state.scope().as_str());
+    println!("authorize: checked, lacks the decision of the user on {:?}", state.scope().as_str());
     let (write, sealed) = state.approve(FreshSecrets::fixed("0"), &facts)?;
     let (record, proof) = store(&write);
     let OpenedRedirect::Ready(redirect) = sealed.open(proof)? else {
@@ -114,11 +114,15 @@ fn token(
     };
     println!("token: the client is known, lacks the grant {}", state.grant_id());
     let question = state.with_record(Some(record.clone()))?;
-    println!("token: version {} of the grant, lacks the word on {:?}", record.version(), question.subject());
+    println!(
+        "token: version {} of the grant, lacks the state of the account {:?}",
+        record.version(),
+        question.subject()
+    );
     let (record, reply) = match question.decide(AccountStatus::Active, fresh, &facts) {
         Decision::Refuse(refusal) => return Err(refusal.into()),
         Decision::Repeat(reply) => {
-            println!("token: decided to give an answer once more; nothing to write");
+            println!("token: decided to repeat a response; nothing to write");
             (record, reply)
         }
         Decision::Commit(write, sealed) => {

@@ -19,7 +19,7 @@ export RUSTC_BOOTSTRAP=1 CARGO_TERM_QUIET=true
 command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 [ $# -gt 0 ] || set -- $(cargo fuzz list --fuzz-dir .)
 
-# The crate has no unsafe code, in which the sanitizer of addresses could find anything.
+# The address sanitizer would find nothing: the crate has no unsafe code.
 cargo fuzz build --fuzz-dir . --target-dir target --sanitizer none --codegen-units 16
 
 mkdir -p logs

@@ -192,10 +192,7 @@ impl Pages {
         };
         let is_ours: bool = token.as_bytes().ct_eq(self.token.as_bytes()).into();
         if !is_ours || !self.users.iter().any(|own| own == user) {
-            return Err(page(
-                403,
-                "This form did not come from this server, or the server was started again.",
-            ));
+            return Err(page(403, "This form did not come from this server, or the server was restarted."));
         }
         let allows = one("decision")?.map(|decision| decision == "allow");
         let shown = one("shown")?.unwrap_or_default().to_owned();
@@ -214,7 +211,7 @@ impl Pages {
         };
         let buttons: String = self.users.iter().map(button).collect();
         let form = self.form(query, &buttons);
-        Ok(page(200, &format!("<h1>Sign in</h1><p>and go on to <b>{who}</b></p>{form}")))
+        Ok(page(200, &format!("<h1>Sign in</h1><p>to continue to <b>{who}</b></p>{form}")))
     }
 
     fn consent(&self, consent: &Consent, query: &str, user: &str) -> Response {
@@ -239,7 +236,7 @@ impl Pages {
             200,
             &format!(
                 "<h1>Allow access?</h1><p><b>{who}</b> asks {} for</p><ul>{scopes}</ul>{details}\
-                 <p>You go on to <b>{}</b>.</p>{}",
+                 <p>Afterwards you go to <b>{}</b>.</p>{}",
                 escape_html(user),
                 escape_html(consent.redirect_host()),
                 self.form(query, &inside)

@@ -221,6 +221,6 @@ impl fmt::Debug for TenantMap {
 
 /// The issuer does not have the form that this map uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a tenant by host needs an issuer without a path, a tenant by path one with a single path segment")]
+#[error("a tenant by host needs an issuer without a path; a tenant by path, an issuer with one path segment")]
 #[non_exhaustive]
 pub struct TenantError;

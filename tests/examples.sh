@@ -37,7 +37,7 @@ token='gat_[A-Za-z0-9_-]{64}'
 expect "quickstart: tokens for a code" "${output[0]:-}" "\"access_token\":\"$token\""
 expect "quickstart: the token is used" "${output[1]:-}" '^hello, alice$'
 expect "quickstart: tokens for a refresh token" "${output[2]:-}" "\"access_token\":\"$token\""
-# But for the seconds that are left.
+# Without the seconds that are left.
 tokens() { sed 's/"expires_in":[0-9]*//' <<<"$1"; }
 expect "quickstart: a lost answer is given again" \
     "$([ "$(tokens "${output[2]:-2}")" = "$(tokens "${output[3]:-3}")" ] && echo same)" '^same$'

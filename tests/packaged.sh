@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The crate as `cargo package` makes it, used by programs outside of this repository: each is built as a newcomer does, started,
-# and asked by openid-client. Prints the seconds of each build.
+# The crate as `cargo package` makes it, used by programs outside this repository: each is built as a newcomer does, started,
+# and called by openid-client. Prints the seconds of each build.
 #
 # The builds share a target folder that is kept. With GRANTOR_LONG each starts from nothing, as on a fresh machine, but for the downloads.
 set -euo pipefail
@@ -72,7 +72,7 @@ done
 # What the crate itself promises: its examples, from what was packed.
 cargo build --quiet --manifest-path "$crate/Cargo.toml" --target-dir "$TARGET/packaged" --features axum --examples
 echo "--- the packaged crate builds its examples"
-# It lies elsewhere each time, so what was made of it is never used again.
+# Its path differs each time, so what was built from it is never used again.
 for name in "${programs[@]}"; do
     cargo clean --quiet --manifest-path "$work/$name/Cargo.toml" --target-dir "$TARGET/packaged" -p grantor -p "$name"
 done

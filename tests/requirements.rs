@@ -17,7 +17,7 @@ struct Requirements {
 }
 
 impl Requirements {
-    /// Each id with its sentence, those first that are done.
+    /// Each id with its sentence; what is done comes first.
     fn all(&self) -> Vec<(&str, &str)> {
         let planned = self.planned.values().flatten();
         self.done.iter().chain(planned).map(|(id, sentence)| (id.as_str(), sentence.as_str())).collect()

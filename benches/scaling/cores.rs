@@ -1,4 +1,4 @@
-//! Simulated: up to 64 cores, each with one request after the other, and what they take from each other.
+//! Simulated: up to 64 cores, each with one request after the other, and how they slow each other down.
 //!
 //! A request is the CPU time that was measured on one core, cut into parts of about the same length by its
 //! visits to what is shared. A visit waits for the earlier ones, and fetches the cache line if another core
@@ -17,19 +17,18 @@ use super::{SEED, SHARDS, Scale};
 use Line::{Client, ClientId, RedirectUri, Registry, Scope, Turns};
 use Visit::{Adds, Locks, ReadsShard, WritesShard};
 
-/// To fetch a line from a core of another complex, in ns. Assumed: the upper end of the 50 to 100 ns that are
+/// Fetching a line from a core of another complex, in ns. Assumed: the upper end of the 50 to 100 ns that are
 /// usual within an x86 server; from another socket it takes longer.
 const FAR: f64 = 100.0;
 /// Cores that share a last-level cache. Assumed: as in many of today's servers.
 const COMPLEX: usize = 8;
-/// An addition whose line is there, in ns. Assumed: about 20 cycles.
+/// An addition whose line is in the cache, in ns. Assumed: about 20 cycles.
 const ADDITION: f64 = 5.0;
 /// How long the lock of `Turns` is held, in ns. Assumed: one operation of a small hash map.
 const TURN_HELD: f64 = 50.0;
 /// The cache lines that a write to a shard changes: its lock and head, the control bytes, the bucket. Read in
 /// `src/store/memory.rs`.
 const SHARD_LINES: f64 = 3.0;
-/// Numbers of cores.
 const CORES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// A cache line that requests of all cores write.
@@ -54,7 +53,7 @@ const LINES: usize = Line::RedirectUri as usize + 1;
 /// What a request does with what is shared.
 #[derive(Clone, Copy, Debug)]
 enum Visit {
-    /// So many additions to a counter, with little between them.
+    /// This many additions to a counter, with little between them.
     Adds(Line, usize),
     /// Takes a lock, and does something under it.
     Locks(Line),
@@ -79,7 +78,7 @@ const CLIENT_CREDENTIALS: &[Visit] = &[
     Adds(ClientId, 1),
     Adds(Client, 1),
     WritesShard,
-    // the flow and the answer go
+    // the flow and the answer are dropped
     Adds(Client, 1),
     Adds(ClientId, 1),
     Adds(Scope, 1),
@@ -104,11 +103,11 @@ const REDEEM: &[Visit] = &[
     Adds(Client, 1),
     Adds(Scope, 1),
     WritesShard,
-    // the grant that was replaced goes
+    // the replaced grant is dropped
     Adds(ClientId, 1),
     Adds(Scope, 1),
     Adds(RedirectUri, 1),
-    // its turn, the flow and the answer go
+    // its turn ends; the flow and the answer are dropped
     Locks(Turns),
     Adds(Client, 1),
     Adds(Scope, 1),
@@ -128,13 +127,13 @@ fn visits(operation: Operation) -> &'static [Visit] {
     }
 }
 
-/// What of the counters is simulated. The truth is between the last two: it depends on how often another core
+/// How the counters are simulated. The truth is between the last two: it depends on how often another core
 /// gets in between two additions that follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counters {
     /// Nothing is shared but the shards.
     LeftOut,
-    /// A line is fetched once a visit.
+    /// A line is fetched once per visit.
     OnceAVisit,
     /// A line is fetched for each addition.
     EachAddition,
@@ -143,7 +142,7 @@ enum Counters {
 /// What was measured, in ns.
 #[derive(Clone, Copy, Debug)]
 pub struct Costs {
-    /// To fetch a line from a core of the same complex.
+    /// Fetching a line from a core of the same complex.
     pub near: f64,
     /// How long the lock of a shard is held for a write, at most.
     pub held: f64,
@@ -158,7 +157,7 @@ impl Costs {
 /// A request as it is simulated.
 struct Plan {
     touches: Vec<Touch>,
-    /// CPU ns behind the last touch.
+    /// CPU ns after the last touch.
     rest: f64,
 }
 
@@ -203,13 +202,13 @@ impl Plan {
         Self { touches: touches.collect(), rest: part }
     }
 
-    /// CPU ns before this touch, or behind the last.
+    /// CPU ns before this touch, or after the last.
     fn work(&self, at: usize) -> f64 {
         self.touches.get(at).map_or(self.rest, |touch| touch.work)
     }
 }
 
-/// What came of a simulation.
+/// The result of a simulation.
 struct Load {
     /// Requests a second.
     rate: f64,
@@ -223,11 +222,11 @@ struct Load {
 #[derive(Clone, Copy, Default)]
 struct Place {
     last: Option<usize>,
-    /// From when on the next one gets in, in ps.
+    /// When the next one gets in, in ps.
     free: u64,
 }
 
-/// What a core is at.
+/// Where in its request a core is.
 #[derive(Clone, Copy, Default)]
 struct Progress {
     touch: usize,
@@ -278,7 +277,7 @@ fn ps(ns: f64) -> u64 {
     (ns * 1e3) as u64
 }
 
-/// Half as long to half as long again, or all cores would march in step.
+/// From half as long to half as long again: otherwise all cores would run in step.
 fn about(ns: f64, random: &mut StdRng) -> u64 {
     let part = f64::from(random.next_u32()) / f64::from(u32::MAX);
     ps(ns * (0.5 + part))

@@ -19,7 +19,7 @@ use super::support::{CLIENT_CREDENTIALS, ISSUER, SCOPE, ready, timed};
 use super::{SEED, SHARDS, Scale};
 
 const GRANTS: f64 = 1e8;
-/// Of a grant, its share of its map included: what the bench `memory` prints.
+/// The size of a grant, including its share of the map, as the bench `memory` prints it.
 const BYTES: f64 = 250.0;
 /// The most that `MemoryStore::new` takes.
 const DEFAULT_LIMIT: f64 = 4e6;
@@ -149,7 +149,7 @@ impl Clock for Ahead {
     }
 }
 
-/// Random bytes, but for the first two, by which a grant has its shard.
+/// Random bytes, except for the first two, which choose the shard of a grant.
 struct OneShard;
 
 impl Entropy for OneShard {
@@ -205,7 +205,7 @@ fn shard_of(two: usize) -> usize {
     (two * SHARDS) >> 16
 }
 
-/// The fullest part, to the mean.
+/// The size of the fullest part, relative to the mean.
 fn fullest(ids: &[u32], parts: usize, part_of: impl Fn(usize) -> usize) -> f64 {
     let mut held = vec![0_u64; parts];
     for (two, count) in ids.iter().enumerate() {

@@ -16,7 +16,7 @@ use cores::Costs;
 
 /// How many shards a `MemoryStore` has, as in `src/store/memory.rs`.
 const SHARDS: usize = 1024;
-/// Of every simulation.
+/// The seed of every simulation.
 const SEED: u64 = 15;
 
 #[derive(Clone, Copy)]

@@ -17,11 +17,11 @@ use super::support::grantor::{code_of_request, server_over};
 use super::support::{AUTHORIZE, CLIENT_CREDENTIALS, ISSUER, Job, Population};
 use super::support::{introspect_body, member, ready, redeem_body, table};
 
-/// The rate of two threads, to that of one.
+/// The rate of two threads, relative to that of one.
 const TARGET: f64 = 1.8;
 /// How many turns a server serves before it starts afresh: about as many operations as it had live tokens.
 const LIFE: usize = 2;
-/// How often SHA-256 of one block takes about as long as an operation.
+/// How many SHA-256 hashes of one block take about as long as an operation.
 const HASHES: usize = 16;
 
 /// What is measured.
@@ -55,11 +55,11 @@ pub struct Measured {
     pub operation: Operation,
     /// CPU ns of one operation, by one thread.
     pub cpu: f64,
-    /// The rate of two threads, to that of one.
+    /// The rate of two threads, relative to that of one.
     pub two_to_one: f64,
 }
 
-/// One row an operation.
+/// One row for each operation.
 pub fn report(scale: Scale) -> [Measured; 4] {
     println!("\nin memory, millions a second by one thread and by two: medians of {} turns", scale.turns);
     println!(
@@ -83,7 +83,7 @@ struct Turn {
 }
 
 fn measure(operation: Operation, scale: Scale) -> Measured {
-    // Those that are apart have as many tokens together as the one that is shared: the caches hold as much.
+    // The separate servers together have as many tokens as the shared one, so that the caches hold as much.
     let fresh = || [scale.live, scale.live / 2, scale.live / 2].map(Site::with_tokens);
     let mut sites = fresh();
     let mut turns = Vec::with_capacity(scale.turns);
@@ -99,7 +99,7 @@ fn measure(operation: Operation, scale: Scale) -> Measured {
             pure_one: pure(1, scale),
             pure_two: pure(2, scale),
         };
-        // the first turn is for the caches
+        // the first turn warms the caches
         if turn > 0 {
             turns.push(laps);
         }
@@ -138,7 +138,7 @@ impl Site {
         (Self { server, guard, needed: Requirement::scopes(["read"]) }, tokens)
     }
 
-    /// What one thread sends in a turn; of client_credentials the same again and again.
+    /// What one thread sends in a turn; for client_credentials the same again and again.
     fn requests(&self, operation: Operation, tokens: &[String]) -> Vec<Request> {
         let code = || code_of_request(&self.server, AUTHORIZE.to_owned());
         match operation {
@@ -190,7 +190,7 @@ fn pure(threads: usize, scale: Scale) -> Lap {
     at_once(vec![(); threads], scale.operations, identity, |_| hashed(hashes, || {}))
 }
 
-/// SHA-256 of SHA-256 of …: work that shares nothing, but for what is done after each.
+/// SHA-256 of SHA-256 of …: work that shares nothing, except what is done after each.
 fn hashed(times: usize, after_each: impl Fn()) {
     let mut digest = [0_u8; 32];
     for _ in 0..times {
@@ -200,13 +200,14 @@ fn hashed(times: usize, after_each: impl Fn()) {
     black_box(digest);
 }
 
-/// A counter that no other one shares a cache line with.
+/// A counter on a cache line of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Counter(AtomicU64);
 
-/// What an addition to a counter costs more if another thread adds to it, too, in ns: to fetch its cache line
-/// from the other core. One SHA-256 lies between two additions, so that the other core has had its turn.
+/// How much more an addition to a counter costs if another thread adds to it, too, in ns: its cache line is
+/// fetched from the other core. One SHA-256 lies between two additions, so that the other core has had its
+/// turn.
 pub fn line_moved(scale: Scale) -> f64 {
     let counters = [Counter::default(), Counter::default()];
     let [one, other] = &counters;
@@ -222,9 +223,9 @@ pub fn line_moved(scale: Scale) -> f64 {
     median((0..scale.turns).map(|_| cpu(one, one) - cpu(one, other)))
 }
 
-/// What threads took that worked at once.
+/// The speed and the cost of threads that work at the same time.
 struct Lap {
-    /// Operations a second, of all together.
+    /// Operations a second, all threads together.
     rate: f64,
     /// CPU ns of one operation.
     cpu: f64,

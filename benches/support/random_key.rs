@@ -2,7 +2,6 @@
 
 use std::hash::Hasher;
 
-/// A hash for keys that are random already.
 #[derive(Default)]
 pub struct RandomKey(u64);
 

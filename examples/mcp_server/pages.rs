@@ -203,7 +203,7 @@ impl App {
 
 fn login_page(login: &ShowLogin, query: &str) -> String {
     format!(
-        "<h1>Sign in</h1><p>and go on to {}</p><form method=\"post\" action=\"/login\">{}\
+        "<h1>Sign in</h1><p>to continue to {}</p><form method=\"post\" action=\"/login\">{}\
          <p><input name=\"username\" placeholder=\"User name\" autofocus>\
          <p><input name=\"password\" type=\"password\" placeholder=\"Password\">\
          <p><button id=\"login-submit\">Sign in</button></form>",
@@ -224,7 +224,7 @@ fn consent_page(consent: &Consent, query: &str, csrf: &str) -> String {
         false => "",
     };
     format!(
-        "<h1>Allow {}?</h1><p>It asks for</p><ul>{scopes}</ul><p>at</p><ul>{resources}</ul><p>and you go on to <b id=\"consent-redirect-host\">{}</b>{warning}\
+        "<h1>Allow {}?</h1><p>It asks for</p><ul>{scopes}</ul><p>at</p><ul>{resources}</ul><p>Afterwards you go to <b id=\"consent-redirect-host\">{}</b>{warning}\
          <form method=\"post\" action=\"/consent\">{}<input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\
          <input type=\"hidden\" name=\"shown\" value=\"{}\">\
          <button id=\"consent-approve\" name=\"decision\" value=\"approve\">Allow</button>\

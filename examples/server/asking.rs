@@ -77,5 +77,6 @@ fn warnings(client: &Client, registered_by_a_user: bool) -> Vec<&'static str> {
 
 const SELF_REGISTERED: &str =
     "This application registered itself. Nobody has checked its name, or anything else that it says.";
-const BY_DOCUMENT: &str = "Nobody here knows this application. The site named below vouches for it; its name is what it says of itself.";
+const BY_DOCUMENT: &str =
+    "Nobody here knows this application. The site named below vouches for it, but its name is its own claim.";
 const UNREVIEWED: &str = "Its name was chosen by the person who registered it. Nobody has checked it.";

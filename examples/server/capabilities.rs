@@ -128,7 +128,7 @@ impl Capabilities {
 const FAPI: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Ps256];
 
 const NO_CERTIFICATES: &str =
-    "no certificates of clients come in; set tls.client_certificates or [forwarded_certificates]";
+    "no client certificates arrive; set tls.client_certificates or [forwarded_certificates]";
 
 const NO_CHAINS: &str =
     "no chain is verified; set tls.client_authorities, or verified_field of [forwarded_certificates]";

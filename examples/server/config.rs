@@ -272,7 +272,7 @@ impl Reader {
             demo: false,
         };
         for key in file.keys() {
-            self.mistakes.push(format!("unknown key `{key}`; this server knows {KNOWN}"));
+            self.mistakes.push(format!("unknown key `{key}`; the known keys are {KNOWN}"));
         }
         self.whole(&config, &client_ids);
         config
@@ -297,7 +297,7 @@ impl Reader {
         self.nothing_left(&entry, place, "username, password, password_hash, sub, pin, claims");
         let password = password?;
         if key == "password_hash" && !password.starts_with("$argon2") {
-            self.mistakes.push(format!("{place}: password_hash is no hash of Argon2 ($argon2id$…)"));
+            self.mistakes.push(format!("{place}: password_hash is not an Argon2 hash ($argon2id$…)"));
         }
         match User::new(username?, sub?, &password) {
             Ok(user) => Some(user.with_pin(pin.as_deref()).with_claims(claims)),
@@ -350,17 +350,17 @@ impl Reader {
     fn whole(&mut self, config: &Config, client_ids: &[String]) {
         let (mut ids, mut names, mut subs) = (HashSet::new(), HashSet::new(), HashSet::new());
         for id in client_ids.iter().filter(|id| !ids.insert(id.as_str())) {
-            self.mistakes.push(format!("clients: client_id {id:?} is there twice"));
+            self.mistakes.push(format!("clients: client_id {id:?} appears twice"));
         }
         for User { username, sub, .. } in &config.users {
             if username.is_empty() || sub.is_empty() {
                 self.mistakes.push("users: neither username nor sub may be empty".to_owned());
             }
             if !names.insert(username) {
-                self.mistakes.push(format!("users: username {username:?} is there twice"));
+                self.mistakes.push(format!("users: username {username:?} appears twice"));
             }
             if !subs.insert(sub) {
-                self.mistakes.push(format!("users: sub {sub:?} is there twice"));
+                self.mistakes.push(format!("users: sub {sub:?} appears twice"));
             }
             if ids.contains(sub.as_str()) {
                 self.mistakes.push(format!(
@@ -369,7 +369,7 @@ impl Reader {
             }
         }
         for id in config.introspection.iter().filter(|id| !ids.contains(id.as_str())) {
-            self.mistakes.push(format!("introspection.clients: {id:?} is no client_id of this file"));
+            self.mistakes.push(format!("introspection.clients: {id:?} is not a client_id in this file"));
         }
         for scope in config.scope_text.keys().filter(|scope| !config.scopes.contains(scope)) {
             self.mistakes.push(format!("scope_text: {scope:?} is not one of the scopes"));
@@ -413,7 +413,8 @@ fn mistake_of_issuer(issuer: Option<&str>, listen: SocketAddr) -> Option<String>
     };
     if site.host.ends_with(":0") {
         return Some(
-            "issuer: port 0 is no address; leave issuer out to take the port that the server gets".to_owned(),
+            "issuer: port 0 is not an address; leave issuer out to take the port that the server gets"
+                .to_owned(),
         );
     }
     let open = !site.secure && !is_loopback(&site.host);

@@ -142,7 +142,7 @@ fn form_again(app: &App, session: &Session, typed: &str, refused: ErrorPage) -> 
     }
 }
 
-const WRONG: &str = "No device waits under this code. Compare it with the one on your device; it works for a few minutes, and in one browser.";
+const WRONG: &str = "No device is waiting for this code. Compare it with the one on your device. A code works for a few minutes, and in one browser only.";
 const TOO_MANY: &str = "Too many wrong codes were entered from here. Wait a few minutes, then try again.";
 const LONGEST_SHOWN: usize = 40;
 
@@ -195,7 +195,7 @@ impl<'a> ConsentPage<'a> {
 }
 
 /// RFC 8628 section 5.4.
-const PHISHING: &str = "Allow it only if you hold the device in your hands, or see it before you, and it shows this very code. If somebody gave you the code, by mail, by telephone or in a message, deny: they would get into your account.";
+const PHISHING: &str = "Allow it only if the device is in your hands or in front of you, and shows exactly this code. If somebody gave you the code, by mail, by phone or in a message, deny it: they would get into your account.";
 
 #[derive(Serialize)]
 struct DonePage {

@@ -68,7 +68,7 @@ impl Reader {
                 client.id().as_str() == client_id && client.allows(&GrantType::TokenExchange)
             };
             if !config.clients.iter().any(|client| may(&client)) {
-                self.mistakes.push(format!("{place}: no client of this file with that grant type"));
+                self.mistakes.push(format!("{place}: no client in this file has that grant type"));
             }
             for (key, list) in [("from", from), ("to", to)] {
                 for id in list.iter().filter(|id| !resources.contains(id.as_str())) {

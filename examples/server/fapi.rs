@@ -101,7 +101,7 @@ impl Reader {
             Some("fapi2-message-signing") => Profile::Fapi2MessageSigning,
             Some(other) => {
                 self.mistakes.push(format!(
-                    "profile: {other:?} is none of \"oauth21\", \"mcp\", \"rfc6749\", \"fapi2\" and \"fapi2-message-signing\""
+                    "profile: {other:?} is not one of \"oauth21\", \"mcp\", \"rfc6749\", \"fapi2\" and \"fapi2-message-signing\""
                 ));
                 Profile::OAuth21
             }

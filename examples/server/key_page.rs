@@ -52,7 +52,9 @@ impl KeyLine {
         let (stage, text) = match state.stage {
             KeyStage::Announced => ("Announced", "Verifiers may fetch it already. It does not sign yet."),
             KeyStage::Signing => ("Signing", "Every new token is signed with it."),
-            KeyStage::Published => ("Published", "It signs no more. The tokens that it signed still verify."),
+            KeyStage::Published => {
+                ("Published", "It no longer signs. The tokens that it signed still verify.")
+            }
             _ => return None,
         };
         Some(Self {

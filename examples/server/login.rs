@@ -167,7 +167,7 @@ pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response 
 
 /// Why a signed-in user has to sign in again.
 const REASONS: [(&str, &str); 4] = [
-    ("stale", "Your sign-in is too long ago for this application."),
+    ("stale", "You signed in too long ago for this application."),
     ("prompt", "This application wants you to sign in again."),
     ("other", "This application knows you by another account. Sign in with that one."),
     ("account", "Sign in with the account that you want to use."),

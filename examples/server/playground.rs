@@ -107,7 +107,9 @@ pub(crate) async fn callback(State(app): State<App>, request: HttpRequest) -> Re
     let one = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
     let found = one("state").and_then(|state| Some((state.clone(), app.playground.as_ref()?.find(&state)?)));
     let Some((id, run)) = found else {
-        return app.pages.problem(StatusCode::NOT_FOUND, "No run of the playground waits for this answer.");
+        return app
+            .pages
+            .problem(StatusCode::NOT_FOUND, "No run of the playground is waiting for this answer.");
     };
     // The response must come from the issuer that the request was sent to (RFC 9207).
     if one("iss").as_deref() != Some(app.site.issuer.as_str()) {
@@ -167,7 +169,7 @@ enum NextStep {
 pub(crate) async fn next(State(app): State<App>, posted: Posted<Next>) -> Response {
     let Next { run: id, step } = posted.fields;
     let Some(run) = app.playground.as_ref().and_then(|playground| playground.find(&id)) else {
-        return app.pages.problem(StatusCode::NOT_FOUND, "This run is over.");
+        return app.pages.problem(StatusCode::NOT_FOUND, "This run has ended.");
     };
     let text = |name: &str| lock(&run).text(name).unwrap_or_default();
     match step {

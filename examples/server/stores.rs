@@ -60,7 +60,7 @@ pub(crate) fn mistake(address: &str) -> Option<String> {
     match scheme {
         "memory" | "sqlite" | "postgres" | "postgresql" | "redis" | "rediss" | "redis-cluster"
         | "rediss-cluster" => None,
-        _ => Some(format!("store: {scheme:?} is unknown; this server has {KNOWN}")),
+        _ => Some(format!("store: {scheme:?} is unknown; the known stores are {KNOWN}")),
     }
 }
 
@@ -114,7 +114,7 @@ async fn redis(address: &str) -> Result<RedisStore, String> {
     let (address, replicas) = match address.split_once("?wait_replicas=") {
         None => (address, 0),
         Some((address, replicas)) => {
-            (address, replicas.parse().map_err(|_| "store: wait_replicas takes a number".to_owned())?)
+            (address, replicas.parse().map_err(|_| "store: wait_replicas must be a number".to_owned())?)
         }
     };
     let options = RedisStore::options().wait_replicas(replicas, REPLICATION);

@@ -76,7 +76,7 @@ impl Tls {
         let found = [
             is_http.then_some("issuer: with [tls] it must be https"),
             (self.client_authorities.is_some() && !self.asks())
-                .then_some("tls.client_authorities: no client is asked for a certificate where client_certificates is \"off\""),
+                .then_some("tls.client_authorities: with client_certificates = \"off\" no client is asked for a certificate; set \"optional\" or \"required\""),
         ];
         found.into_iter().flatten().map(str::to_owned).collect()
     }
@@ -122,7 +122,7 @@ impl TlsServer {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, pem::Error>>);
     let read = read.map_err(|error| in_file(path, &error))?;
-    if read.is_empty() { Err(format!("{}: no certificate in PEM", path.display())) } else { Ok(read) }
+    if read.is_empty() { Err(in_file(path, &"no certificate in PEM")) } else { Ok(read) }
 }
 
 fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
@@ -170,8 +170,8 @@ impl Forwarded {
         let found = [
             (!has_proxies).then_some("trusted_proxies must list the proxies that send them"),
             (wants_field && self.field.is_none())
-                .then_some("field must name the header field, as \"x-ssl-client-cert\""),
-            (!wants_field && self.field.is_some()).then_some("field: this form has its own"),
+                .then_some("field must name the header field, such as \"x-ssl-client-cert\""),
+            (!wants_field && self.field.is_some()).then_some("field: this form has its own, so leave it out"),
             (self.verified_field.is_some() != self.verified_value.is_some())
                 .then_some("verified_field and verified_value go together"),
         ];

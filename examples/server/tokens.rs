@@ -161,7 +161,7 @@ impl Reader {
             (None, None) => return None,
             (_, Some(_)) => {
                 self.mistakes
-                    .push("keys.algorithms must name one at least, without keys.algorithm".to_owned());
+                    .push("keys.algorithms must name at least one; leave out keys.algorithm".to_owned());
                 return None;
             }
         };
@@ -170,7 +170,7 @@ impl Reader {
         for name in names {
             match Algorithm::parse(&name) {
                 Some(algorithm) => algorithms.push(algorithm),
-                None => self.mistakes.push(format!("{place}: {name:?} is none of {}", known.join(", "))),
+                None => self.mistakes.push(format!("{place}: {name:?} is not one of {}", known.join(", "))),
             }
         }
         Some(algorithms).filter(|algorithms| !algorithms.is_empty())
@@ -186,14 +186,14 @@ impl Reader {
                 self.mistakes.push(format!("{place}: identifier is not an absolute URI without a fragment"));
             }
             if !seen.insert(identifier) {
-                self.mistakes.push(format!("{place}: it is there twice"));
+                self.mistakes.push(format!("{place}: it appears twice"));
             }
             for scope in scopes.iter().flatten().filter(|scope| !config.scopes.contains(scope)) {
                 self.mistakes.push(format!("{place}.scopes: {scope:?} is not one of the scopes"));
             }
             for id in introspection_clients.iter().filter(|id| !client_ids.contains(id.as_str())) {
                 self.mistakes
-                    .push(format!("{place}.introspection_clients: {id:?} is no client_id of this file"));
+                    .push(format!("{place}.introspection_clients: {id:?} is not a client_id in this file"));
             }
         }
         if audience.as_ref().is_some_and(|audience| ResourceId::parse(audience).is_err()) {
@@ -201,7 +201,7 @@ impl Reader {
         }
         if config.signs() && !keys.schedule.covers(config.lifetimes.of_access_tokens()) {
             self.mistakes.push(
-                "keys.retire must be at least lifetimes.access_token, or a token outlives its key".to_owned(),
+                "keys.retire must be at least lifetimes.access_token, or tokens outlive their key".to_owned(),
             );
         }
     }
@@ -249,15 +249,15 @@ mod tests {
         for part in [
             "access_tokens: unknown variant `paper`, expected `opaque` or `jwt`",
             "audience is not an absolute URI",
-            "keys.algorithm: \"HS256\" is none of EdDSA, ES256, PS256, RS256",
+            "keys.algorithm: \"HS256\" is not one of EdDSA, ES256, PS256, RS256",
             "keys: `announce` may not be longer than `sign`",
             "keys: unknown key `colour`",
             "resources (api.example): identifier is not an absolute URI",
             "resources (api.example).scopes: \"admin\" is not one of the scopes",
-            "resources (api.example).introspection_clients: \"nobody\" is no client_id",
+            "resources (api.example).introspection_clients: \"nobody\" is not a client_id",
             "resources 2 (https://api.example).access_tokens: unknown variant `saml`",
             "resources 3 (https://api.example): unknown key `scope`",
-            "resources (https://api.example): it is there twice",
+            "resources (https://api.example): it appears twice",
             "resources 4: identifier is missing",
         ] {
             assert_eq!(found.iter().filter(|line| line.contains(part)).count(), 1, "{part:?} in {found:#?}");

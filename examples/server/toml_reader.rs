@@ -51,7 +51,7 @@ impl Reader {
         match value {
             Value::String(text) if !text.is_empty() => Some(text),
             _ => {
-                self.mistakes.push(format!("{place} must be a text in quotes, and not empty"));
+                self.mistakes.push(format!("{place} must be a non-empty string in quotes"));
                 None
             }
         }
@@ -87,7 +87,7 @@ impl Reader {
     /// Reports every key that has not been taken by now as unknown.
     pub(crate) fn nothing_left(&mut self, entry: &Table, place: &str, known: &str) {
         for key in entry.keys() {
-            self.mistakes.push(format!("{place}: unknown key `{key}`; known are {known}"));
+            self.mistakes.push(format!("{place}: unknown key `{key}`; the known keys are {known}"));
         }
     }
 }

@@ -32,7 +32,7 @@ const ERRORS: &[&str] = &[
     "use_dpop_nonce",
 ];
 
-/// No failure of the server's own, and nothing in a header field that could end it.
+/// The server has not failed, and no header field has anything that could end it.
 pub fn sound(response: &Response) {
     assert!(response.status < 500, "a failure of its own: {}", response.status);
     for (name, value) in &response.headers {

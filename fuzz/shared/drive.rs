@@ -91,7 +91,7 @@ pub fn log_out(
     }
 }
 
-/// What the page for devices shows alice who typed this; the browsers are told apart by `session`.
+/// What the page for devices shows alice after she typed this; the browsers are told apart by `session`.
 pub fn claim(server: &AuthorizationServer, typed: &str, session: &str) -> Option<DeviceConsent> {
     let entered = now_or_never(server.device(typed, &BrowserSession::session(session), None));
     let entered = entered.inspect_err(|page| assert!(page.status() < 500, "a failure of its own"));

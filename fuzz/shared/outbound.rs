@@ -20,7 +20,7 @@ impl Canned {
         Self(Arc::new(State { answer: Mutex::new(Box::new(answer)), asked: Mutex::default() }))
     }
 
-    /// Answers otherwise from now on.
+    /// From now on, gives the answers of this function.
     pub fn set(&self, answer: impl Fn(&str) -> Option<OutboundResponse> + Send + 'static) {
         *self.0.answer.lock().expect("a lock") = Box::new(answer);
     }

@@ -21,7 +21,7 @@ impl Clock for Still {
     }
 }
 
-/// Each look at it takes this many seconds, so that what is stored expires.
+/// A clock that advances this many seconds whenever it is read, so that what is stored expires.
 pub struct Ticking(pub i64);
 
 impl Clock for Ticking {

@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// As a form is decoded, by another way than the crate's.
+/// Decodes a value of a form, without the crate's parser.
 fn decoded(text: &str) -> Option<String> {
     let (mut out, mut rest) = (Vec::new(), text.bytes());
     while let Some(byte) = rest.next() {

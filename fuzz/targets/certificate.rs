@@ -46,7 +46,7 @@ fn named(name: &str) -> Option<Client> {
     Client::builder("named").metadata(metadata).build().ok()
 }
 
-/// Whatever it is, it is not the certificate of a key that nobody has, nor has it a name that nobody gives.
+/// Whatever it is, it is not the certificate of a key that nobody has, and has no name that nobody gives.
 fn shown(der: &[u8]) {
     let key = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] });
     let keyed = Client::builder("keyed")

@@ -1,4 +1,4 @@
-//! The stored format: what is read is written back to what reads the same.
+//! The stored format: what is read is the same after it is written and read again.
 #![no_main]
 
 use chrono::DateTime;

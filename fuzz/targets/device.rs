@@ -40,7 +40,7 @@ fuzz_target!(|form: &[u8]| {
     }
 });
 
-/// Its clock moves a little with each look, so a poll may come too early.
+/// Its clock advances a little whenever it is read, so a poll may come too early.
 fn server() -> &'static AuthorizationServer {
     static SERVER: OnceLock<AuthorizationServer> = OnceLock::new();
     SERVER.get_or_init(|| provider(|builder| builder))

@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     let (passes, asked) = ask(input);
     assert_eq!(asked[0], "https://as.example/.well-known/oauth-authorization-server");
     assert!(!passes || asked.len() > 1, "keys from nowhere");
-    // A member that does not count may be a text that is none.
+    // A string in a member that is ignored may be malformed.
     let Ok(said) = serde_json::from_slice::<Value>(input) else { return };
     for url in &asked[1..] {
         assert_eq!((said["issuer"].as_str(), said["jwks_uri"].as_str()), (Some(ISSUER), Some(url.as_str())));

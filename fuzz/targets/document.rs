@@ -37,7 +37,7 @@ fn ask(server: &AuthorizationServer, web: &Canned, text: &str) -> Option<(Value,
     let answer = answer.header("cache-control", cache);
     assert!(!answer.is_no_store() || answer.fresh_for() == Some(0));
     web.set(move |_| Some(answer.clone()));
-    // A member that does not count may be a text that is none.
+    // A string in a member that is ignored may be malformed.
     let sent: Value = serde_json::from_str(document).ok()?;
     let first = sent["redirect_uris"][0].as_str().unwrap_or("https://client.example/cb").to_owned();
     let query = format!(

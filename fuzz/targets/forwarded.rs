@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
     assert!(client == own || names(&forwarded, client) || names(&customary, client), "{client} is nowhere");
     assert_eq!(TrustedProxies::none().client(peer, &forwarded, &customary), own);
     if let Some(hops) = plain(&customary).filter(|_| forwarded.is_empty()) {
-        // From the end, past the proxies: by another way than the crate's.
+        // From the end, past the proxies: not as the crate does it.
         let outermost = hops.iter().rev().take(16).find(|hop| !is_proxy(**hop));
         let expected = outermost.or(hops.iter().rev().take(16).last()).copied();
         let expected = if is_proxy(own) { expected.unwrap_or(own) } else { own };

@@ -1,4 +1,4 @@
-//! Handles: a text that is one has no other spelling, and is of one kind.
+//! Handles: each has only one spelling, and is of one kind.
 #![no_main]
 
 use grantor::grant::{Handle, Kind, Prefixes};

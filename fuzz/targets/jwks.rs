@@ -1,4 +1,4 @@
-//! Key sets: what is read has no private part and is written back to what reads the same.
+//! Key sets: what is read has no private part, and is the same after it is written and read again.
 #![no_main]
 
 use grantor::jose::{Jwk, JwkSet};

@@ -1,4 +1,5 @@
-//! Signed tokens: a guard lets in what its keys signed and nothing else, and says no in an orderly way.
+//! Signed tokens: a guard lets in what its keys signed and nothing else, and refuses the rest in
+//! an orderly way.
 #![no_main]
 
 use std::sync::OnceLock;

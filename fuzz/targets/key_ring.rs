@@ -1,5 +1,5 @@
-//! Stored signing keys: what is read is written back to what reads the same, and at any time at most one key
-//! of an algorithm signs.
+//! Stored signing keys: what is read is the same after it is written and read again, and at any time at most
+//! one key of an algorithm signs.
 #![no_main]
 
 use grantor::jose::Algorithm;

@@ -15,7 +15,7 @@ use libfuzzer_sys::fuzz_target;
 const CLOCK: Ticking = Ticking(1);
 
 fuzz_target!(|query: &str| {
-    // A query that names its client again is refused, and nothing is to be seen.
+    // A query that names its client again is refused, and leaves nothing to check.
     let at = CLOCK.now().timestamp();
     let Some(tokens) = redeemed(server(), query, at) else { return };
     let form = Form::parse(query.as_bytes()).expect("a query");

@@ -29,7 +29,7 @@ fuzz_target!(|input: &str| {
     assert!(RedirectUri::register(asked).is_ok(), "what is covered could be registered");
 });
 
-/// Host and rest of `http://host[:port]rest`, by another way than the crate's.
+/// Host and rest of `http://host[:port]rest`, without the crate's parser.
 fn without_port(uri: &str) -> (&str, &str) {
     let rest = uri.strip_prefix("http://").expect("only plain http has a loopback port");
     let end = rest.find(['/', '?']).unwrap_or(rest.len());

@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let registered = json(&response);
     can_be_managed(&registered);
-    // A member that does not count may be a text that is none.
+    // A string in a member that is ignored may be malformed.
     let Ok(sent) = serde_json::from_slice::<Value>(input) else { return };
     let sent_uris = sent["redirect_uris"].as_array().map_or(&[][..], Vec::as_slice);
     for uri in registered["redirect_uris"].as_array().into_iter().flatten() {

@@ -68,7 +68,7 @@ enum Chain {
 #[non_exhaustive]
 pub enum ForwardedCertificateError {
     /// The peer is not a listed proxy: the sender forged the field. Ignore it, and log it.
-    #[error("the client certificate field comes from a peer that is no proxy")]
+    #[error("the client certificate field comes from a peer that is not a trusted proxy")]
     NotFromProxy,
     /// The field is repeated, or holds several certificates.
     #[error("the client certificate field is repeated")]

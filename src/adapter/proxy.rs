@@ -52,7 +52,7 @@ pub enum ProxyError {
     #[error("{0:?} is neither an IP address nor a network such as 10.0.0.0/8")]
     Malformed(String),
     /// The network has bits after its prefix, so one of the two is a mistake.
-    #[error("{0:?} has bits behind its prefix")]
+    #[error("{0:?} has bits set beyond its prefix")]
     HostBits(String),
 }
 

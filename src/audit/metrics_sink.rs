@@ -26,13 +26,20 @@ impl MetricsAudit {
     /// Describes each metric to the recorder that is installed now.
     #[must_use]
     pub fn new() -> Self {
-        describe_counter!("grantor_requests_total", "Requests that were answered");
-        describe_histogram!("grantor_request_duration_seconds", Unit::Seconds, "How long answers took");
-        describe_counter!("grantor_events_total", "Events of the audit");
-        describe_counter!("grantor_errors_total", "What was refused, failed or ended, by its public code");
-        describe_counter!("grantor_host_calls_total", "Calls of the store and other parts of the host");
-        describe_histogram!("grantor_host_call_duration_seconds", Unit::Seconds, "How long these calls took");
-        describe_counter!("grantor_records_removed_total", "Records that sweeps removed");
+        describe_counter!("grantor_requests_total", "Answered requests");
+        describe_histogram!("grantor_request_duration_seconds", Unit::Seconds, "Time to answer a request");
+        describe_counter!("grantor_events_total", "Audit events");
+        describe_counter!(
+            "grantor_errors_total",
+            "Refusals, failures and ended grants, by public error code"
+        );
+        describe_counter!("grantor_host_calls_total", "Calls to the store and other parts of the host");
+        describe_histogram!(
+            "grantor_host_call_duration_seconds",
+            Unit::Seconds,
+            "Duration of calls to the store and other parts of the host"
+        );
+        describe_counter!("grantor_records_removed_total", "Records removed by sweeps");
         Self
     }
 }

@@ -30,7 +30,10 @@ impl StandardError {
         }
         written.push(reason);
         let mut line = String::new();
-        let _ = write!(line, "grantor: {event} (said once in debug builds; set an audit to see every event)");
+        let _ = write!(
+            line,
+            "grantor: {event} (printed once, and only in debug builds; set an audit to see every event)"
+        );
         Some(line)
     }
 }

@@ -18,7 +18,7 @@ use crate::error::{BackendError, MAX_CONFLICT_RETRIES};
 /// deleted application working until it is read again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` finds no clients: it is no `ClientRegistry`",
-    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+    note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
 pub trait ClientRegistry: Send + Sync {
@@ -36,7 +36,7 @@ pub trait ClientRegistry: Send + Sync {
 /// A registry whose clients the server may add, change and remove.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no new clients: it is no `Registrar`",
-    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+    note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
 pub trait Registrar: ClientRegistry {

@@ -1,11 +1,12 @@
-//! The failures of a store, and what they mean for a request.
+//! The failures of a store or another part of the host, and what they mean for a request.
 
 use std::error::Error;
 use std::fmt;
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// A store's failure. Never `invalid_grant`: clients discard valid tokens on that.
+/// The failure of a store or another part of the host. Never `invalid_grant`: clients discard valid tokens on
+/// that.
 #[derive(Debug)]
 pub struct BackendError {
     kind: Kind,
@@ -51,9 +52,9 @@ impl BackendError {
 impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Transient => "the store failed temporarily",
-            Kind::Permanent => "the store is broken",
-            Kind::UnknownOutcome => "the store did not say whether it wrote",
+            Kind::Transient => "a part of the host failed temporarily",
+            Kind::Permanent => "a part of the host is broken",
+            Kind::UnknownOutcome => "a part of the host did not say whether it wrote",
         };
         write!(f, "{kind}: {}", self.source)
     }

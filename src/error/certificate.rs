@@ -29,7 +29,7 @@ impl CertificateFlaw {
             | Self::SubjectWrong
             | Self::KeyWrong => (ErrorCode::InvalidClient, "client authentication failed"),
             Self::KeysUnavailable => {
-                (ErrorCode::TemporarilyUnavailable, "the keys of the client could not be fetched, try again")
+                (ErrorCode::TemporarilyUnavailable, "the keys of the client could not be fetched: try again")
             }
         }
     }

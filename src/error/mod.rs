@@ -100,8 +100,8 @@ pub enum Fault {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] BackendError),
-    /// The store did not answer in time; the operation may have taken effect.
-    #[error("the store did not answer in time")]
+    /// A part of the host did not answer in time; the operation may have taken effect.
+    #[error("a part of the host did not answer in time")]
     Deadline,
     /// Concurrent requests kept changing the grant.
     #[error("the grant kept changing")]

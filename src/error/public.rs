@@ -102,27 +102,27 @@ impl Reason {
             | R::ClientSecretWrong
             | R::ClientAssertion(_) => (E::InvalidClient, "client authentication failed"),
             R::ClientCertificate(flaw) => flaw.public(),
-            R::ClientKeysUnavailable => (E::TemporarilyUnavailable, "the keys of the client could not be fetched, try again"),
+            R::ClientKeysUnavailable => (E::TemporarilyUnavailable, "the keys of the client could not be fetched: try again"),
             R::ClientUnregistered => (E::InvalidClient, "no client is registered with this client_id: register again"),
             R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method was used"),
             R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not be in the URI"),
             R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),
-            R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts, try again later"),
+            R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts: try again later"),
             R::ClientUnfit => (E::UnauthorizedClient, "the client's registration does not meet the profile of this server"),
             R::GrantTypeNotAllowed => (E::UnauthorizedClient, "the client may not use this grant type"),
             R::ClientNotConfidential => (E::UnauthorizedClient, "a public client may not do this"),
 
             R::DocumentUrlRefused =>
-                (E::InvalidClient, "this URL cannot be a client_id: https, a path, no user, fragment or dot segments"),
+                (E::InvalidClient, "this URL cannot be a client_id: it must be https with a path, and without user name, fragment or dot segments"),
             // The response must not reveal which names the internal network resolves.
             R::DocumentAddressRefused | R::DocumentNameUnknown =>
                 (E::InvalidClient, "the client's metadata document could not be fetched"),
             R::DocumentUnreachable | R::DocumentTimeout | R::DocumentServerFailed =>
-                (E::TemporarilyUnavailable, "the client's metadata document could not be fetched now, try again"),
+                (E::TemporarilyUnavailable, "the client's metadata document could not be fetched now: try again"),
             R::DocumentsBusy | R::DocumentsThrottled =>
-                (E::TemporarilyUnavailable, "too many metadata documents are being fetched, try again later"),
+                (E::TemporarilyUnavailable, "too many metadata documents are being fetched: try again later"),
             R::DocumentRedirected | R::DocumentStatusWrong =>
-                (E::InvalidClient, "the client's metadata document must be answered with 200, without a redirect"),
+                (E::InvalidClient, "the client's metadata document must be served with status 200, without a redirect"),
             R::DocumentTooLarge => (E::InvalidClient, "the client's metadata document is larger than 5 KiB"),
             R::DocumentTypeWrong => (E::InvalidClient, "the client's metadata document must be application/json"),
             R::DocumentMalformed =>
@@ -220,7 +220,7 @@ impl Reason {
             | R::RequestUriSpent => (E::InvalidRequestUri, "the request_uri is unknown, expired or used"),
             R::RequestSourcesMixed => (E::InvalidRequest, "request and request_uri are mutually exclusive"),
             R::RequestNotPushed => (E::InvalidRequest, "the request must be pushed first (RFC 9126)"),
-            R::PushThrottled => (E::TemporarilyUnavailable, "too many pushed requests, try again later"),
+            R::PushThrottled => (E::TemporarilyUnavailable, "too many pushed requests: try again later"),
             R::LoginRequired => (E::LoginRequired, "the user has to sign in"),
             R::AccountSelectionRequired => (E::AccountSelectionRequired, "the user has to choose an account"),
             R::InteractionRequired => (E::InteractionRequired, "the user has to interact with a page"),
@@ -232,8 +232,8 @@ impl Reason {
                 (E::InvalidRequest, "the code is unknown, or it was entered in another browser"),
             R::UserCodeExpired => (E::InvalidRequest, "the code has expired: start again on the device"),
             R::UserCodeAnswered => (E::InvalidRequest, "the code was used before"),
-            R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes, try again later"),
-            R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many device requests, try again later"),
+            R::UserCodeThrottled => (E::TemporarilyUnavailable, "too many wrong codes: try again later"),
+            R::DeviceRequestThrottled => (E::TemporarilyUnavailable, "too many device requests: try again later"),
 
             R::TokenMissing => (E::InvalidToken, "an access token is required"),
             R::TokenMethodsMixed => (E::InvalidRequest, "the access token was sent more than once"),
@@ -283,7 +283,7 @@ impl Reason {
             R::RegistrationRequestObject =>
                 (E::InvalidClientMetadata, "request objects need jwks or jwks_uri, and a request_object_signing_alg that is listed in the server metadata; encryption is not supported"),
             R::RegistrationLogoutUri =>
-                (E::InvalidClientMetadata, "post_logout_redirect_uris follow the rules of redirect_uris; backchannel_logout_uri and frontchannel_logout_uri must be https, and the latter must have the origin of a redirect URI; a kind of logout that the server metadata do not list is not supported"),
+                (E::InvalidClientMetadata, "post_logout_redirect_uris follow the rules of redirect_uris; backchannel_logout_uri and frontchannel_logout_uri must be https, and the latter must have the origin of a redirect URI; a kind of logout that is not listed in the server metadata is not supported"),
             R::IdTokenHintInvalid => (E::InvalidRequest, "id_token_hint is not an id_token of this server"),
             R::IdTokenHintOfAnother => (E::InvalidRequest, "id_token_hint was issued to another client"),
             R::PostLogoutRedirectUri => (E::InvalidRequest, "post_logout_redirect_uri is not registered for this client"),
@@ -302,12 +302,12 @@ impl Reason {
             R::InitialTokenWrong => (E::InvalidToken, "the initial access token is not valid"),
             R::RegistrationTokenWrong => (E::InvalidToken, "the registration access token is not valid for this client"),
             R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
-            R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations, try again later"),
+            R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations: try again later"),
             R::ClientDisabled => (E::AccessDenied, "the client is disabled"),
             R::OriginNotAllowed => (E::AccessDenied, "this origin may not call the resource"),
 
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
-                (E::TemporarilyUnavailable, "the server cannot answer now, try again"),
+                (E::TemporarilyUnavailable, "the server cannot answer now: try again"),
             R::StoreBroken | R::ProofOfAnotherWrite | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server failed to process the request"),
         }
     }

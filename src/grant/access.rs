@@ -50,7 +50,7 @@ impl TryFrom<i64> for Second {
     type Error = &'static str;
 
     fn try_from(seconds: i64) -> Result<Self, Self::Error> {
-        DateTime::from_timestamp(seconds, 0).map(Self::of).ok_or("not a moment that a calendar has")
+        DateTime::from_timestamp(seconds, 0).map(Self::of).ok_or("a time that is out of range")
     }
 }
 

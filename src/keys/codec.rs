@@ -22,7 +22,7 @@ pub enum KeyRingDecodeError {
     #[error("the stored keys are not a key ring")]
     NotJson,
     /// Written by a later version of this crate.
-    #[error("the stored keys have version {0}, which this version of the crate does not know")]
+    #[error("the keys were written in format {0}, but this version reads format {VERSION}: upgrade grantor")]
     Version(u32),
     /// A key has an unknown algorithm.
     #[error("a stored key has an unknown algorithm")]

@@ -16,7 +16,7 @@ use crate::error::{BackendError, CommitError};
 /// author impersonate any user.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `KeyStore`, so it cannot keep keys",
-    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+    note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
 pub trait KeyStore: Send + Sync {

@@ -315,10 +315,12 @@ pub enum GuardError {
     #[error("no segment of the resource's path may begin with a colon or an asterisk")]
     ResourcePath,
     /// No token would ever pass.
-    #[error("the local server {0:?} issues no tokens for this resource: see resource and audience")]
+    #[error(
+        "the local server {0:?} issues no tokens for this resource: name it on the server, with resource or audience"
+    )]
     ResourceUnknown(String),
     /// RFC 8414 section 2.
-    #[error("the authorization server {0:?} is not an https URL without query and fragment")]
+    #[error("the authorization server {0:?} must be an https URL without a query or a fragment")]
     AuthorizationServer(String),
     /// RFC 6749 section 3.3.
     #[error("{0:?} is not one scope")]

@@ -59,10 +59,10 @@ pub enum ConfigError {
     #[error("signed access tokens need a signer: call token_signer")]
     SignerMissing,
     /// Signed authorization responses or introspection responses without a signer.
-    #[error("signed answers need a signer: call token_signer")]
+    #[error("signed responses need a signer: call token_signer")]
     AnswersUnsigned,
     /// A token would outlive the publication of its key, and could then not be verified.
-    #[error("access tokens must not live longer than the keys that signed them stay published")]
+    #[error("access tokens must not live longer than their signing keys stay published")]
     KeysRetireEarly,
     /// OpenID Connect without RS256 (OpenID Connect Core section 15.1).
     #[error("OpenID Connect needs a signer with a key for RS256: call token_signer")]
@@ -71,7 +71,7 @@ pub enum ConfigError {
     #[error("the secret of pairwise identifiers must have at least 32 bytes")]
     PairwiseSecret,
     /// An `id_token` would outlive the publication of its key, and could then not be verified.
-    #[error("id_tokens must not live longer than the keys that signed them stay published")]
+    #[error("id_tokens must not live longer than their signing keys stay published")]
     KeysRetireBeforeIdTokens,
     /// The secret of [`Sessions`](super::Sessions) could be guessed.
     #[error("the secret of Sessions must have at least 32 bytes")]
@@ -104,7 +104,7 @@ pub enum ConfigError {
     )]
     MacsUnverified,
     /// Single-use DPoP proofs without a replay guard.
-    #[error("DPoP proofs are single-use, so they need a replay guard: call replay_guard")]
+    #[error("DPoP proofs are single-use, so they need a replay guard: call replay_guard, or backend")]
     ProofsUnremembered,
     /// Every token must be bound to a key, but no key can be proven.
     #[error(

@@ -21,7 +21,7 @@ pub enum HostError {
     #[error(transparent)]
     Client(#[from] ClientErrors),
     /// The registry has a client with this id already.
-    #[error("the registry has a client with this id already")]
+    #[error("a client with this id already exists")]
     ClientExists,
     /// The client does not authenticate with a secret, or it registered itself and so changes its own secret.
     #[error("the client has no secret that the host may change")]

@@ -53,7 +53,7 @@ use crate::grant::{Grant, GrantId, SessionId, Subject};
 /// stale or forged record makes spent codes and revoked tokens valid again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `TokenStore`, so it cannot keep grants",
-    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+    note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
@@ -123,7 +123,7 @@ pub trait TokenStore: Send + Sync {
 /// Remembers single-use identifiers, such as the `jti` of a client assertion or of a DPoP proof.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `ReplayGuard`, so it cannot remember one-time identifiers",
-    note = "if it is still to be opened or connected, as `SqliteStore::open(…)`, add `.await?`"
+    note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]
 pub trait ReplayGuard: Send + Sync {

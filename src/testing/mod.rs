@@ -137,7 +137,10 @@ impl TestServer {
     /// There is no such user.
     #[must_use]
     pub fn login(&self, user: &str) -> Login {
-        assert!(self.parts.users.iter().any(|own| own == user), "there is no user {user:?}: add it by users");
+        assert!(
+            self.parts.users.iter().any(|own| own == user),
+            "there is no user {user:?}: add it with users"
+        );
         Login::new(user, self.clock().now())
     }
 

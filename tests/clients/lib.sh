@@ -27,7 +27,7 @@ install_packages() {
     fi
     echo "installing ${missing[*]}"
     (
-        # The tests start servers of their own, so the packages shall start none.
+        # The tests start servers of their own, so the packages must not start any.
         policy=/usr/sbin/policy-rc.d
         if [ ! -e "$policy" ]; then
             trap 'rm -f "$policy"' EXIT

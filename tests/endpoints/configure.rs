@@ -198,7 +198,7 @@ async fn rg_09_a_client_that_deletes_itself_is_gone_with_all_that_it_had() {
     assert_eq!(server.stored(own.id()).await, None);
 }
 
-/// A registration whose parts go wrong by plan.
+/// A registration whose parts fail as planned.
 fn faulty() -> (Fixture, Arc<MemoryRegistry>, Plan) {
     let (plan, registry) = (Plan::default(), Arc::new(MemoryRegistry::new(clients())));
     let store = Arc::new(MemoryStore::new());

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::support::redemption;
 use crate::support::registering::{Registering, app_with};
 
-/// A store where one commit waits in front of the door until it is told to go on.
+/// A store where one commit waits, before it does anything, until it is told to continue.
 struct Gate {
     inner: Arc<MemoryStore>,
     armed: Arc<AtomicBool>,

@@ -246,7 +246,7 @@ async fn dg_05_a_code_expires_whether_or_not_somebody_answered() {
         fixture.after(600);
         assert_eq!(fixture.poll("tv", &codes.device).await.error(), (400, "expired_token".to_owned()));
         assert!(fixture.enter(&codes.user, "one").await.is_err());
-        // A device that polls as slowly as may be still learns of it, and then it is forgotten.
+        // A device that polls as slowly as it may still learns of it; then it is forgotten.
         fixture.after(60);
         fixture.server.sweep().await.unwrap();
         assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "expired_token");
@@ -361,7 +361,7 @@ async fn dg_07_a_code_that_is_taken_is_drawn_anew() {
         fn fill(&self, bytes: &mut [u8]) {
             let drawn = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             bytes.fill(drawn);
-            // Of the third mint on, another user code.
+            // From the third mint on, another user code.
             if bytes.len() == 80 {
                 bytes[48..].fill(if drawn < 4 { 7 } else { drawn });
             }

@@ -18,7 +18,7 @@ use crate::support::{Answer, CALLBACK, Fixture, VERIFIER, code_query, encode};
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A site whose hosts `slow*.example` answer nothing until they are let.
+/// A site whose hosts `slow*.example` do not answer until they are allowed to.
 #[derive(Clone)]
 struct Web {
     site: Site,

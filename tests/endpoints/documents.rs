@@ -129,7 +129,7 @@ async fn ci_02_only_a_200_without_a_detour_is_a_document() {
     assert!(authorize(&served(mapped(&goal)), DOCUMENT).await.is_ok());
 }
 
-/// A way out on which the client's host is this remote.
+/// An `Outbound` for which the client's host is this remote.
 fn mapped(remote: &Remote) -> HttpOutbound {
     HttpOutbound::builder().map("https://client.example", remote.address).build().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Limits that hurt only who guesses: by address and client, behind proxies too.
+//! Limits that hurt only those who guess: by address and client, behind proxies too.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

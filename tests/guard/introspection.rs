@@ -31,7 +31,7 @@ fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// An answer for [`API`] that is in order, with these changes; `null` takes a member away.
+/// A valid answer for [`API`], with these changes; `null` removes a member.
 fn active(changes: Value) -> Value {
     let mut answer = json!({
         "active": true, "iss": ISSUER, "sub": "alice", "sub_type": "user", "aud": API, "client_id": "conf",

@@ -287,7 +287,7 @@ async fn whoever_hangs_up_while_fetching_leaves_nobody_waiting() {
     issuer.hang(false);
     hung.abort();
     assert_eq!(waits.await.unwrap().unwrap(), 1);
-    // With keys at hand, hanging up does not have them fetched again and again.
+    // Where there are keys already, a caller that goes away does not cause fetch after fetch.
     for _ in 0..10 {
         let asked = keys.keys(true, at + seconds(30));
         let _ = tokio::time::timeout(Duration::ZERO, asked).await;

@@ -20,7 +20,7 @@ fn credentials() -> Credentials {
     Credentials::secret("robot", SECRET)
 }
 
-/// An answer that is in order, with these changes at its top.
+/// A valid answer, with these changes at its top.
 fn answer(changes: Value) -> Value {
     let seen = json!({
         "active": true, "iss": ISSUER, "sub": "alice", "sub_type": "user", "aud": API, "client_id": "conf",

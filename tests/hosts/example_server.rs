@@ -244,7 +244,7 @@ fn az_25_a_user_lists_and_revokes_what_was_granted() {
     assert!(alice.get("/account/grants").element("grants").is_none());
 }
 
-/// Goes where the server leads, as far as a page of its own.
+/// Follows the server's redirects up to one of its pages.
 fn follow(browser: &mut Browser<'_>, path: &str) -> (String, Answer) {
     let mut path = path.to_owned();
     loop {
@@ -319,7 +319,7 @@ fn ft_29_a_stronger_sign_in_is_a_second_page() {
     let token = tokens["access_token"].as_str().unwrap();
     assert_eq!(carol.post_as_conf("/introspect", &[("token", token)])["acr"], "2");
 
-    // Who cannot, is told to the application; so is a class that there is no page for.
+    // The application is told that a user has no PIN, or that there is no page for a class.
     let mut alice = server.signed_in("alice", "wonderland");
     for acr in ["2", "urn:of:another"] {
         let answer = alice.get(&format!("/authorize?{}&acr_values={acr}", query("conf")));

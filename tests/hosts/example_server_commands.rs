@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// What a command prints that succeeds.
+/// What a successful command prints.
 fn done(arguments: &[&str]) -> String {
     let (code, out, err) = run(arguments);
     assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}: {out}");
@@ -230,7 +230,7 @@ fn applications_are_added_and_their_secrets_shown_once() {
         ("id_token_signed_response_alg = \"HS256\"", "only for clients of the server's file"),
         ("introspection_signed_response_alg = \"ES256\"", "no key for ES256; add it to keys.algorithms"),
         ("scope = \"read wirte\"", "scope: \"wirte\" is not one of the scopes"),
-        ("tls_client_certificate_bound_access_tokens = true", "no certificates of clients come in"),
+        ("tls_client_certificate_bound_access_tokens = true", "no client certificates arrive"),
         (
             "grant_types = [\"client_credentials\"]\ntoken_endpoint_auth_method = \"none\"",
             "cannot use client_credentials",

@@ -119,7 +119,7 @@ fn dg_07_wrong_codes_are_limited() {
     for guess in ["BCDF-GHJK", "CDFG-HJKL", "DFGH-JKLM", "FGHJ-KLMN", "GHJK-LMNP"] {
         let page = enter(&mut alice, guess);
         assert_eq!(page.status, 400);
-        assert!(page.element("device-message").unwrap().contains("No device waits"));
+        assert!(page.element("device-message").unwrap().contains("No device is waiting"));
     }
     let refused = enter(&mut alice, &device.user_code);
     // 5 in 10 minutes, so one in two; the guesses themselves took a moment.

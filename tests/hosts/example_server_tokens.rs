@@ -262,7 +262,7 @@ fn no_page_shows_what_the_file_of_keys_keeps_secret() {
 #[test]
 fn what_is_wrong_with_keys_is_one_clear_line() {
     let (code, lines) = Server::refused("", "[keys]\nalgorithm = \"HS256\"");
-    let expected = "keys.algorithm: \"HS256\" is none of EdDSA, ES256, PS256, RS256\n";
+    let expected = "keys.algorithm: \"HS256\" is not one of EdDSA, ES256, PS256, RS256\n";
     assert!(lines.starts_with("error: ") && lines.ends_with(expected), "{lines}");
     assert_eq!((code, lines.lines().count()), (Some(2), 1), "{lines}");
 

@@ -48,7 +48,7 @@ impl Measured {
     }
 }
 
-/// A server on a store that goes wrong by this plan, and has 5 ms to answer.
+/// A server on a store that fails as this plan says, and has 5 ms to answer.
 fn on_faulty(plan: &Plan, audit: impl Audit + 'static) -> Fixture {
     let store = Arc::new(MemoryStore::new());
     let mut policy = Policy::default();
@@ -65,8 +65,8 @@ async fn a_fault_is_audited_with_its_cause() {
     let (plan, log) = (Plan::default(), crate::support::Log::default());
     let fixture = on_faulty(&plan, log.clone());
     for (fault, cause) in [
-        (Fault::Permanent, "cause=\"the store is broken: injected\""),
-        (Fault::Hang, "cause=\"the store did not answer in time\""),
+        (Fault::Permanent, "cause=\"a part of the host is broken: injected\""),
+        (Fault::Hang, "cause=\"a part of the host did not answer in time\""),
     ] {
         plan.arm(0, fault);
         let response = fixture.server.token(&robot()).await;
@@ -111,7 +111,7 @@ async fn a_server_is_ready_while_its_parts_answer() {
     assert!(fixture.server.ready().await.is_ok());
     plan.arm(0, Fault::Transient);
     let failed = fixture.server.ready().await.unwrap_err();
-    assert_eq!(failed.to_string(), "the store failed temporarily: injected");
+    assert_eq!(failed.to_string(), "a part of the host failed temporarily: injected");
     plan.arm(0, Fault::Hang);
     assert!(matches!(fixture.server.ready().await, Err(HostError::Deadline)));
     let registry = Faulty::new(MemoryRegistry::new(clients()), &plan);

@@ -288,8 +288,8 @@ fn television(server: &Server) -> Television {
 }
 
 impl Server {
-    /// Sends what the crate made; `https` in an address means this server all the same, for the crate revokes
-    /// only there.
+    /// Sends what the crate made; `https` in an address means this server all the same, because the crate
+    /// revokes only there.
     fn http(&self) -> impl Fn(HttpRequest) -> Result<HttpResponse, std::io::Error> + use<> {
         let address: SocketAddr = self.address;
         move |request| exchange(address, request)

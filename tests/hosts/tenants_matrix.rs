@@ -1,4 +1,4 @@
-//! Every artefact of one tenant at every other one is answered exactly as one that no one handed out, and
+//! Every artefact of one tenant at every other one is answered exactly like one that no one handed out, and
 //! changes nothing: with stores of their own, and in the spaces of one SQLite file.
 
 use std::sync::Arc;
@@ -88,7 +88,7 @@ fn refresh(token: &str) -> [(&str, &str); 2] {
     [("grant_type", "refresh_token"), ("refresh_token", token)]
 }
 
-/// One of all that a tenant hands out.
+/// One of everything that a tenant hands out.
 struct Artefacts {
     code: String,
     access: String,

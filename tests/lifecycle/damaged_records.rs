@@ -209,7 +209,7 @@ fn ft_13_a_number_is_kept_to_its_last_digit_or_refused() {
     }
 }
 
-/// A store every other page of which is empty and not the last.
+/// A store in which every other page of a listing is empty and not the last.
 #[derive(Clone, Default)]
 struct Sparse {
     inner: Arc<MemoryStore>,

@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(5);
 /// Nothing hangs.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A server all of whose parts go wrong by this plan.
+/// A server where every part of the host fails as this plan says.
 fn fixture(plan: &Plan, deadline: Duration) -> Fixture {
     let store = Arc::new(MemoryStore::new());
     Fixture::failing(store.clone(), store, plan, deadline)
@@ -76,7 +76,8 @@ async fn dropping_a_request_and_then_its_retry_loses_nothing() {
     }
 }
 
-/// Drops one attempt after this many polls, then another, then lets one through. Whether all were dropped.
+/// Drops one attempt after this many polls, then another, then lets one through. Returns whether all were
+/// dropped.
 async fn survives(flow: Flow, drops: &[usize]) -> bool {
     let plan = Plan::default();
     let fixture = fixture(&plan, LONG);
@@ -96,7 +97,7 @@ async fn survives(flow: Flow, drops: &[usize]) -> bool {
     true
 }
 
-/// Polls so often, then drops; the output, if it came.
+/// Polls this many times, then drops; the output, if it came.
 fn poll_and_drop<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

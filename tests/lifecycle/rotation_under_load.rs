@@ -21,11 +21,11 @@ use crate::support::{Answer, ISSUER, TestClock, clients, request};
 
 const NODES: usize = 3;
 const TASKS: usize = 8;
-/// The clock goes on by so much after each task's share of requests, in seconds.
+/// How far the clock advances after each task's share of requests, in seconds.
 const STEP: i64 = 60;
-/// How far it may go while one request is on its way, in seconds.
+/// How far it may advance while one request is on its way, in seconds.
 const ON_ITS_WAY: i64 = 300;
-/// How long it goes in all, in seconds.
+/// How far it advances in all, in seconds.
 const WALK: i64 = 6 * HOUR;
 const HOUR: i64 = 60 * 60;
 
@@ -110,7 +110,7 @@ impl Walk {
         now
     }
 
-    /// Goes on, unless a request has been on its way for so long that its token might expire under it.
+    /// Advances, unless a request has been on its way for so long that its token might expire meanwhile.
     fn step(&self) {
         let _turn = self.moving.lock().unwrap();
         let earliest = self.begun.iter().map(|begun| begun.load(Ordering::SeqCst)).min().unwrap();
@@ -188,7 +188,7 @@ async fn work(task: usize, nodes: Vec<AuthorizationServer>, guard: Guard, walk: 
         }
         yield_now().await;
     }
-    // No one waits for who is done.
+    // No one waits for a task that is done.
     walk.begun[task].store(i64::MAX, Ordering::SeqCst);
 }
 

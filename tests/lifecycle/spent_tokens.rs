@@ -27,7 +27,8 @@ const LEEWAY: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Fixture {
-    /// The refresh tokens of a family that was used so often, one after each pause; the current one last.
+    /// The refresh tokens of a family that was used this many times, with a pause before each; the current
+    /// one last.
     async fn line(&self, uses: usize, pause: Duration) -> Vec<String> {
         let mut line = vec![self.tokens("pub", "read").await.refresh_token()];
         for _ in 0..uses {

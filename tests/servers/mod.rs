@@ -1,5 +1,5 @@
-//! Private servers on free loopback ports, in directories that go with them. Nothing outlives the test
-//! process, however it ends.
+//! Private servers on free loopback ports, in directories that are removed with them. Nothing outlives the
+//! test process, however it ends.
 
 pub mod haproxy;
 pub mod pgbouncer;

@@ -11,7 +11,7 @@ use super::watched::{Watched, free_port, fresh_directory, soon};
 const START: Duration = Duration::from_secs(60);
 
 /// It is stopped, and what it wrote removed, when this is dropped or the process ends. PostgreSQL does not
-/// run as root, so that root runs it as `postgres`, or as `nobody`.
+/// run as root, so root runs it as `postgres`, or as `nobody`.
 pub struct Postgres {
     pub port: u16,
     directory: PathBuf,
@@ -143,7 +143,7 @@ impl Postgres {
         assert_eq!(self.sql("SELECT pg_promote()"), "t", "{}", self.log());
     }
 
-    /// Ends every other connection, each in the midst of whatever it does; how many.
+    /// Ends every other connection, whatever it is doing; how many.
     pub fn kill_backends(&self) -> usize {
         let ended = self.sql(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -205,7 +205,7 @@ impl Postgres {
         std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
-    /// What stands before a command to run it as another user, in the same process.
+    /// The words before a command that run it as another user, in the same process.
     pub fn before(&self) -> Vec<String> {
         let ids =
             |user: &str| [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()];

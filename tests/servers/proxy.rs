@@ -48,13 +48,13 @@ impl Proxy {
         (state.requests, state.cut) = (0, Some((at, cut)));
     }
 
-    /// From here on, nothing is cut. Whether anything was.
+    /// From here on, nothing is cut. Returns whether anything was.
     pub fn disarm(&self) -> bool {
         let mut state = self.state.lock().unwrap();
         state.cut.take().is_some_and(|(at, _)| at < state.requests)
     }
 
-    /// Whether no one gets through.
+    /// Sets whether no one gets through.
     pub fn down(&self, down: bool) {
         self.state.lock().unwrap().down = down;
     }

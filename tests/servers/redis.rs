@@ -52,7 +52,7 @@ impl RedisServer {
         wait_until("a killed server to be gone", || TcpStream::connect(("127.0.0.1", self.port)).is_err());
     }
 
-    /// Stops it in the midst of whatever it does, or lets it go on.
+    /// Stops it in the middle of whatever it does, or lets it continue.
     pub fn freeze(&self, frozen: bool) {
         assert!(signal(if frozen { "-STOP" } else { "-CONT" }, self.last().process()));
     }

@@ -91,7 +91,7 @@ pub fn listening(name: &str, start: impl Fn(&Path, u16) -> Watched) -> (u16, Wat
     panic!("{name} does not start: {log}");
 }
 
-/// Whether it came to be so before the time was over.
+/// Whether it became so within this time.
 pub fn soon(limit: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     while !is_so() {

@@ -20,7 +20,7 @@ pub fn client(id: &str) -> Client {
     service.owner("user-alice").build().unwrap()
 }
 
-/// Of a client that was not changed yet.
+/// A change of a client that was not changed before.
 pub fn change(id: &str) -> Replacement {
     Replacement::of(&client(id), client(id))
 }
@@ -160,8 +160,7 @@ pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
     store.remove(&ClientId::new("b")).await.unwrap();
 }
 
-/// Every statement that there is, once. What is in the database may be no grant and no client.
-/// One grant that anybody may have.
+/// Inserts [`grant(number)`](grant).
 pub async fn insert<E: Send + Sync + 'static>(store: &SqlStore<E>, number: u8)
 where
     SqlStore<E>: TokenStore,

@@ -1,4 +1,4 @@
-//! The stores that every proof is held against.
+//! The stores that every proof runs on.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ async fn a_server_keeps_every_contract() {
     keeps_every_contract(connect(&server().database()).await).await;
 }
 
-/// As distributed databases do, it refuses what cannot be put in a row; the caller sees nothing of it.
+/// As distributed databases do, it refuses what cannot be serialized; the caller sees nothing of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_for_serialization_is_tried_again() {
     let url = format!("{}?options=-c%20default_transaction_isolation%3Dserializable", server().database());

@@ -10,7 +10,7 @@ use grantor::{Client, Clock as _, GrantType, MemoryStore, Profile, Registrar, To
 
 use crate::support::{Fixture, SECRET, clients};
 
-/// Every grant, a registration and a key; the texts that must stand nowhere.
+/// Every grant, a registration and a key. Returns the texts that must not be found in the database.
 pub async fn full_flow(store: impl TokenStore + Registrar + KeyStore + Clone + 'static) -> Vec<String> {
     for client in clients() {
         store.insert(client).await.unwrap();
@@ -55,13 +55,13 @@ pub async fn full_flow(store: impl TokenStore + Registrar + KeyStore + Clone + '
 
 pub fn assert_none_of(secrets: &[String], dump: &[u8]) {
     let found = |bytes: &[u8]| dump.windows(bytes.len()).any(|window| window == bytes);
-    // Where nothing is, nothing is missing.
+    // An empty dump would have no secrets either.
     for there in ["user:alice", "https://app.example/cb", "user-alice", "pkcs8"] {
         assert!(found(there.as_bytes()), "{there} is not in the dump");
     }
     for secret in secrets {
         assert!(!found(secret.as_bytes()), "{secret} is in the dump");
-        // Of a handle the grant's id may stand there, the secret behind it in no form.
+        // Of a handle, the grant's id may be there, but not the secret after it, in any form.
         let Some((_, handle)) = secret.split_once('_').filter(|(_, handle)| handle.len() == 64) else {
             continue;
         };

@@ -110,7 +110,10 @@ fn what_needs_no_store_is_served_while_the_database_is_away() {
 fn a_store_that_cannot_be_opened_is_one_line_at_start() {
     let nobody_listens = crate::servers::watched::free_port();
     for (store, expected) in [
-        ("floppy:1".to_owned(), "error: store: \"floppy\" is unknown; this server has memory, sqlite:PATH"),
+        (
+            "floppy:1".to_owned(),
+            "error: store: \"floppy\" is unknown; the known stores are memory, sqlite:PATH",
+        ),
         ("sqlite:/nowhere/grants.db".to_owned(), "its directory does not exist: create it"),
         (format!("postgres://u:hunter2@127.0.0.1:{nobody_listens}/db"), "cannot be reached"),
         (format!("redis://:hunter2@127.0.0.1:{nobody_listens}"), "no Redis server answers at"),

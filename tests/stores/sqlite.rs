@@ -334,7 +334,7 @@ async fn a_member_of_a_batch_that_fails_fails_alone() {
     let folder = Folder::new();
     let path = folder.file("grants.db");
     let store = SqliteStore::open(&path).await.unwrap();
-    // Each other one: it ends not only its statement but the transaction.
+    // Every other one: it ends not only its statement but the transaction.
     let bad = "CREATE TRIGGER bad BEFORE INSERT ON grantor_grants WHEN unicode(NEW.id) % 2 = 1 \
          BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
     let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();

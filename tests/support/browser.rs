@@ -109,7 +109,6 @@ fn users() -> String {
     user("alice", "wonderland") + &user("bob", "builder")
 }
 
-/// A configuration file.
 pub struct Config(pub PathBuf);
 
 impl Config {

@@ -11,7 +11,6 @@ use grantor::{
 
 use super::{Answer, Fixture, SECRET, clients};
 
-/// Its name.
 pub const VOUCHER: &str = "urn:example:voucher";
 pub const API: &str = "https://api.example";
 pub const OTHER_API: &str = "https://other.example";

@@ -13,7 +13,6 @@ use tower::ServiceExt as _;
 
 use super::{SECRET, TestClock, basic, encode};
 
-/// An HTTP response.
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! The shipped way out: what it sends, what it reads, and where it never goes.
+//! `HttpOutbound`: what it sends, what it reads, and where it never goes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Clients that a program puts in their place at each start.
+//! Clients that a program upserts at each start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

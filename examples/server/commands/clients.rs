@@ -18,7 +18,7 @@ pub(crate) enum Command {
     List,
     /// Registers applications. Prints the id of each and, unless it is public, its secret, which is shown
     /// this once. All files are checked first; if one has a mistake, none is registered. If the store fails
-    /// on the way, the applications that were printed are registered.
+    /// midway, the applications that were printed are registered.
     Add {
         /// One application, with the member names of RFC 7591, or several as `[[clients]]`; without
         /// `client_id` and `client_secret` in both cases. `-` is standard input. A `sector_identifier_uri`

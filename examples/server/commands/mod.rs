@@ -56,7 +56,7 @@ pub(crate) async fn run(command: Command, config: Config) -> Result<(), Vec<Stri
     }
     if config.store == "memory" {
         return Err(vec![
-            "store: memory is gone with its process: name the store that the server uses".to_owned(),
+            "store: memory belongs to one process: name the store that the server uses".to_owned(),
         ]);
     }
     let address = config.listen;

@@ -60,7 +60,7 @@ fn every_mistake_is_named_at_once() {
         "store: ",
         "\"read write\" is not one token",
         "lifetimes: unknown field `cod`",
-        "\"nobody\" is no client_id",
+        "\"nobody\" is not a client_id",
         "users 1 (alice): password is missing",
         "users 1 (alice): unknown key `pasword`",
         "sub \"app\" is also a client_id",

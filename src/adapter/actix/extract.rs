@@ -100,6 +100,6 @@ pub(super) fn of_app<T: Clone + 'static>(request: &HttpRequest) -> Result<T, Err
 }
 
 pub(super) fn missing(name: &str) -> Error {
-    let cause = format!("the app has no Data<{name}>: add it by App::app_data");
+    let cause = format!("the app has no Data<{name}>: add it with App::app_data");
     InternalError::from_response(cause, HttpResponse::InternalServerError().finish()).into()
 }

@@ -114,7 +114,7 @@ impl RateLimiter {
 
 /// A limit has no room for an attempt now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many attempts: there is room again in {0:?}")]
+#[error("too many attempts: try again in {0:?}")]
 pub struct Throttled(Duration);
 
 impl Throttled {

@@ -32,9 +32,9 @@ pub(super) fn unexpected(answer: &Value) -> BackendError {
     let found = match answer {
         Value::Nil => "nothing",
         Value::Int(_) => "a number",
-        Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "a text",
+        Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "a string",
         Value::Array(_) => "a list",
         _ => "something else",
     };
-    BackendError::permanent(format!("the server answered with {found}, which was not asked for"))
+    BackendError::permanent(format!("the server answered with {found}, which was not expected"))
 }

@@ -69,8 +69,8 @@ pub enum RedisOpenError {
     },
     /// The server evicts keys when its memory is full.
     #[error(
-        "the Redis server at {address} has maxmemory-policy {policy}: what it evicts is a user signed out or a proof that \
-         works twice; set maxmemory-policy noeviction"
+        "the Redis server at {address} has maxmemory-policy {policy}: an evicted record signs a user out, or lets a \
+         proof be used twice; set maxmemory-policy noeviction"
     )]
     Evicts {
         /// Host and port.

@@ -64,7 +64,7 @@ impl<E: Engine> SqlStore<E> {
 pub(in crate::store) fn ending_error(error: CommitError) -> BackendError {
     match error {
         CommitError::Store(error) => error,
-        CommitError::Conflict => BackendError::transient("a row was not changed for a conflict"),
+        CommitError::Conflict => BackendError::transient("a row was not changed, because of a conflict"),
     }
 }
 

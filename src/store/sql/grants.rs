@@ -181,7 +181,7 @@ fn listed(row: &impl Columns) -> Result<Result<Record, Damaged>, BackendError> {
 
 fn id(row: &impl Columns) -> Result<GrantId, BackendError> {
     let id: Result<[u8; GrantId::BYTES], _> = row.bytes(0)?.try_into();
-    id.map(GrantId::new).map_err(|_| BackendError::permanent("a grant id has not 16 bytes"))
+    id.map(GrantId::new).map_err(|_| BackendError::permanent("a grant id does not have 16 bytes"))
 }
 
 /// Converts a version; it never comes near the limit of either type.

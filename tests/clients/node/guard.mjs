@@ -146,7 +146,7 @@ for (const [mode, resource, trust] of MODES) {
   check.equal(`${mode}: no token and no secret in ${server.log.length} bytes of log`, told.length, 0)
 }
 
-// A server that is not there, and one that does not know the API: never acceptance.
+// A server that cannot be reached, and one that does not know the API: the token is never accepted.
 const token = await servicesToken(SIGNED, 'read')
 for (const [what, trust, expected] of [
   ['no server', ['--discovery', 'http://127.0.0.1:9'], 503],

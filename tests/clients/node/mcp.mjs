@@ -118,7 +118,7 @@ for (const [name, redirectUrl, url] of [
 
   const add = () => client.callTool({ name: 'add_note', arguments: { text: `by ${name}` } })
   if (url === undefined) {
-    // This SDK takes its refresh token to the further scope, which a refresh cannot give, and then stops.
+    // This SDK tries to get the further scope by a refresh, which cannot give it, and then stops.
     await check.rejects(`${name}: 403 without the scope`, add(), (error) => error.code, 403)
     provider.kept = undefined
     client = await connected({ __proto__: provider, redirectToAuthorization: upgraded(provider) })

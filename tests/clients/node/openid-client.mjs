@@ -146,7 +146,7 @@ await check.rejects(
   'invalid_grant',
 )
 
-// The user of a public client is asked each time, for anyone could call himself that client.
+// The user of a public client is asked each time, because anyone could claim to be that client.
 const user = new User(ISSUER)
 await asked(native, NATIVE_CALLBACK, {}, 'approve', user)
 const consent = await user.open(

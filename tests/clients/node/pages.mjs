@@ -67,7 +67,7 @@ async function visitor({ javaScriptEnabled = false, viewport = DESKTOP, colorSch
   })
   const page = await context.newPage()
   page.on('console', (message) => {
-    // That an error page has the status of one is as it should be.
+    // Chromium reports the status of error pages, too.
     const complains = message.type() === 'error' && !message.text().includes('a status of 400')
     if (complains) complaints.add(message.text())
   })

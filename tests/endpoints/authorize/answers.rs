@@ -14,7 +14,7 @@ use crate::support::{
     Answer, CALLBACK, CHALLENGE, Fixture, ISSUER, SECRET, VERIFIER, code_query, encode, redemption,
 };
 
-/// A request that is in order, but for these parameters; an empty value is as good as none.
+/// A valid request, except for these parameters; an empty value counts as none.
 fn with<'a>(client: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut query = code_query(client, "read");
     query.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));

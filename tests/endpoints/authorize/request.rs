@@ -8,7 +8,7 @@ use grantor::{AuthMethod, Authorization, Client, ErrorPage, LoginRequired, Memor
 use crate::support::http::{bare, send};
 use crate::support::{Answer, CALLBACK, Fixture, SECRET, code_query, encode, redemption};
 
-/// The query of a request that is in order, with one parameter replaced; an empty value removes it.
+/// The query of a valid request, with one parameter replaced; an empty value removes it.
 fn with<'a>(client: &'a str, name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut query = code_query(client, "read");
     query.retain(|(n, _)| *n != name);
@@ -20,7 +20,7 @@ async fn ask(fixture: &Fixture, query: &[(&str, &str)]) -> Result<Authorization,
     fixture.server.authorize(&Request::get(encode(query))).await
 }
 
-/// The error that goes to the client, after all that every answer has was checked.
+/// The error that goes to the client. Checks what every answer has, too.
 fn error_of(answer: &Answer) -> String {
     assert_eq!(answer.status(), 303);
     assert!(answer.location().starts_with(CALLBACK), "{}", answer.location());

@@ -33,7 +33,7 @@ fn bank(of: Of) -> Bank {
     )
 }
 
-/// Of each kind a fresh one, by its name.
+/// A fresh one of each kind, with its name.
 async fn tokens(bank: &Bank) -> Vec<(&'static str, String)> {
     let asked = [("scope", Some("openid read")), ("response_mode", Some("jwt"))];
     let uri = bank.push(&asked).await.text("request_uri");

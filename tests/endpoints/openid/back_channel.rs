@@ -230,7 +230,7 @@ fn retrying(pauses: usize, answers: impl Fn(&str) -> Answered + Send + Sync + 's
 
 type Answered = Result<OutboundResponse, OutboundError>;
 
-/// Waits until the log has as many of these events, but not for ever.
+/// Waits until the log has this many of these events, but not for ever.
 async fn hears(host: &SigningOut, event: EventKind, times: usize) {
     let heard = || host.provider.fixture.log.whats().into_iter().filter(|what| *what == event).count();
     for _ in 0..10_000 {

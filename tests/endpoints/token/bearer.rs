@@ -273,7 +273,7 @@ async fn keys_are_fetched_and_an_issuer_that_is_away_is_503() {
     // The signature is right; no one here knows the subject.
     assert_eq!(bench.bring(&assertion(&signer, "1")).await.status(), 400);
     assert_eq!(bench.accounts.asked(), 1);
-    // A key that is new is asked for.
+    // A new key is fetched.
     outbound.says(publishes(&[&signer, &next]));
     bench.fixture.clock.advance(Duration::from_secs(31));
     bench.bring(&assertion(&next, "2")).await;

@@ -8,7 +8,7 @@ use crate::support::{
     Answer, CALLBACK, Fixture, SECRET, VERIFIER, basic, code_query, encode, redemption, request,
 };
 
-/// The parameters with another value for this name; an empty one takes the name away.
+/// The parameters with another value for this name; an empty one removes it.
 fn with<'a>(form: &[(&'a str, &'a str)], name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let others = form.iter().copied().filter(|(n, _)| *n != name);
     others.chain((!value.is_empty()).then_some((name, value))).collect()

@@ -26,7 +26,7 @@ struct Payment {
     _locations: Option<Vec<String>>,
 }
 
-/// Files of a list; fewer of them are no more than all.
+/// A list of files; it covers every shorter list of them.
 struct Files;
 
 impl DetailType for Files {

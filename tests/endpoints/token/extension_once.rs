@@ -19,7 +19,7 @@ use crate::support::request;
 const REPLAYED: Reason = Reason::Extension(ExtensionRefusal::Replayed);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A replay guard that goes wrong by plan.
+/// A replay guard that fails as planned.
 struct FaultyGuard(Arc<MemoryStore>, Plan);
 
 #[async_trait]
@@ -175,7 +175,7 @@ async fn a_request_that_is_dropped_gives_back_what_it_used() {
         bench.guard.recover();
         bench.store.recover();
         let status = bench.redeem("1").await;
-        // Whether the guard had marked it is not known where it was dropped in its midst, so it is not used
+        // If it was dropped while the guard marked it, nobody knows whether the guard did, so it is not used
         // twice.
         assert_eq!(status, if polls == 2 { 400 } else { 200 }, "{polls}");
     }

@@ -45,7 +45,7 @@ fn by_name(id: &str, member: &str, name: &str) -> Client {
     Client::builder(id).metadata(metadata).build().unwrap()
 }
 
-/// A key set of the bare numbers of its P-256 key.
+/// A key set with nothing but the numbers of its P-256 key.
 fn bare(identity: &Identity) -> Value {
     use base64::Engine as _;
     let text = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
@@ -381,7 +381,7 @@ async fn mt_13_hostile_certificates_are_refused() {
             let shown = Certificate::from_der(der.clone()).with_verified_chain();
             assert_eq!(bench.asks(id, Some(shown)).await.error(), refused(), "{} bytes", der.len());
         }
-        // A bent byte may be outside of the name, as in the signature, which the host has verified.
+        // A changed byte may be outside the name, as in the signature, which the host has verified.
         bench.asks("pki", Some(Certificate::from_der(der).with_verified_chain())).await;
     }
 }

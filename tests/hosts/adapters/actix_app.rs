@@ -21,7 +21,7 @@ use super::{Adapter, Host, Read, alice_says_yes, notes};
 use crate::support::Log;
 use crate::support::certificates::Identity;
 
-/// On a thread of its own, for actix has a runtime of its own.
+/// On a thread of its own, because actix has a runtime of its own.
 pub fn serve(listener: TcpListener, server: AuthorizationServer, guard: Guard) {
     let app = move || {
         App::new()

@@ -29,7 +29,7 @@ impl Server {
         let Some(address) = lines.find_map(|line| address_in(&line)) else {
             panic!("the server did not start: {}", all_of(&mut stderr));
         };
-        // Who prints into a pipe that no one empties waits for ever.
+        // A program that prints into a pipe that no one empties waits for ever.
         std::thread::spawn(move || lines.for_each(drop));
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         Self { issuer: format!("http://{address}"), address, child }

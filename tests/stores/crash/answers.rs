@@ -1,4 +1,4 @@
-//! A process that falls between the flush of a batch and its answers: it has confirmed nothing that is lost.
+//! A process that is killed between the flush of a batch and its answers has confirmed nothing that is lost.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,7 +14,7 @@ use crate::folder::Folder;
 use crate::scale::rounds;
 
 const URL: &str = "GRANTOR_ANSWERS_URL";
-/// What stands before the id of a grant whose write was confirmed.
+/// Printed before the id of a grant whose write was confirmed.
 const CONFIRMED: &str = "confirmed: ";
 /// How many writes wait together.
 const AT_ONCE: usize = 64;
@@ -35,10 +35,10 @@ async fn between_the_flush_and_the_answers_of_a_batch_a_fall_loses_nothing_confi
         assert_eq!(lost, 0, "seed {seed}, round {round}: of {} confirmed", confirmed.len());
         unheard += there.len() - confirmed.len();
     }
-    assert!(unheard > 0, "no fall came between a flush and its answers");
+    assert!(unheard > 0, "no process died between a flush and its answers");
 }
 
-/// What the process has confirmed that is killed once it has said so this many times.
+/// What a process has confirmed that is killed after this many confirmations.
 fn confirmed_until_killed(url: &str, times: usize) -> BTreeSet<String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["crash::answers::the_process_that_is_killed", "--exact", "--ignored", "--nocapture"]);

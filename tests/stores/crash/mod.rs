@@ -1,5 +1,6 @@
-//! Falls at random moments under a mixed load over HTTP. Whatever was answered with success is so afterwards;
-//! whatever was not can be asked for again. And falls between the flush of a batch and its answers.
+//! Crashes at random moments under a mixed load over HTTP. Whatever was answered with success holds
+//! afterwards; whatever was not can be asked for again. And crashes between the flush of a batch and its
+//! answers.
 
 mod answers;
 mod fail_over;
@@ -66,8 +67,7 @@ fn a_cluster_that_waits_for_a_replica_loses_nothing_with_a_master() {
     run.all(|_| kill_a_master(&mut place)).unwrap_or_else(|found| panic!("{found}"));
 }
 
-/// What a cluster loses that was not asked to wait: no more than is promised, which is nothing; so it is
-/// counted.
+/// What a cluster loses that does not wait for its replicas. Nothing is promised, so losses are only counted.
 #[test]
 fn a_cluster_that_does_not_wait_survives_its_masters() {
     let mut place = Place::cluster();
@@ -89,7 +89,7 @@ fn on_memory_a_killed_server_is_found_to_lose_everything() {
     assert!(found.contains("Lost"), "{found}");
 }
 
-/// What falls.
+/// What crashes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Blow {
     /// The process that serves, by `kill -9`.
@@ -168,7 +168,7 @@ impl Run<'_> {
     }
 }
 
-/// Lets the users work, and strikes at this answer; how long the first success took from then on.
+/// Lets the users work, and strikes at this answer. Returns how long the first success took from then on.
 fn under_load(
     users: &mut [User],
     restarts: bool,
@@ -187,7 +187,7 @@ fn under_load(
     })
 }
 
-/// The blow, until everything that fell runs again.
+/// Strikes, and waits until everything that crashed runs again.
 fn strike(place: &mut Place, serving: &mut Serving, blow: Blow) {
     match (blow, place) {
         (Blow::Server, _) => {

@@ -1,4 +1,4 @@
-//! Somebody who uses a server that may fall at any moment, and keeps account of what it has answered.
+//! Somebody who uses a server that may crash at any moment, and keeps account of what it has answered.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

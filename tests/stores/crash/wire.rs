@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::browser::hidden;
 use crate::support::{SECRET, basic, code_query, encode, redemption};
 
-/// The answer to a machine's request; `None` if there was none, or it was that the server is not available.
+/// The answer to a machine's request; `None` if there was none, or it said that the server is not available.
 pub type Heard = Option<(u16, Value)>;
 
 /// A client and alice's browser.

@@ -17,7 +17,7 @@ pub const TASKS: usize = 32;
 
 const URL: &str = "GRANTOR_RACE_URL";
 const NAIVE: &str = "GRANTOR_RACE_NAIVE";
-/// What stands before the line of outcomes; the test harness prints lines of its own.
+/// Begins the line of outcomes; the test harness prints lines of its own.
 const OUTCOMES: &str = "outcomes: ";
 
 /// What all tasks do, and the moment at which they begin.

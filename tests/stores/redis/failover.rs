@@ -50,7 +50,7 @@ async fn no_token_that_was_answered_is_lost_when_writes_wait_for_a_replica() {
     });
     let mut cluster = cluster.await.unwrap();
     println!("failed over in {:?}", killed.elapsed());
-    // The server with the shortest of its own breaks: without a replica, no write of that third is confirmed.
+    // The killed server comes back as a replica: without one, no write to the new master is confirmed.
     tokio::task::block_in_place(|| cluster.come_back(master));
     let back = Instant::now();
     let mut asked = 0;

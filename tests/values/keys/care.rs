@@ -76,7 +76,7 @@ async fn a_successor_or_a_former_key_can_be_replaced_too() {
     let successor = published(&announced).into_iter().find(|kid| *kid != first).unwrap();
     let after = keys.replace(&successor, day(77)).await.unwrap();
     assert_eq!((signs(&after), published(&after).len()), (first.clone(), 1));
-    // Another successor is announced as long as ever, and takes over late rather than unknown.
+    // Another successor is announced for as long as ever: better that it takes over late than unknown.
     let again = keys.current(day(77) + TimeDelta::seconds(60)).await.unwrap();
     assert_eq!(published(&again).len(), 2);
     let late = keys.current(day(92)).await.unwrap();

@@ -93,7 +93,7 @@ fn after_a_long_sleep_the_newest_announced_key_signs() {
     assert_eq!(signing(&ring, day(400)), kid);
     let awake = step_of(&ring, day(400), ED).unwrap();
     assert_eq!(signing(&awake, day(400)), kid);
-    // The successor is announced as long as ever.
+    // The successor is announced for as long as ever.
     assert_eq!(signing(&awake, day(414) - TimeDelta::seconds(1)), kid);
     assert_ne!(signing(&awake, day(414)), kid);
     assert_eq!(published(&awake, day(400)).len(), 2);
