@@ -115,6 +115,14 @@ impl<T: Tenants + ?Sized> Tenants for Arc<T> {
     async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
         (**self).find(to).await
     }
+
+    async fn server(&self, to: &Destination<'_>) -> Result<AuthorizationServer, Response> {
+        (**self).server(to).await
+    }
+
+    async fn endpoint(&self, to: &Destination<'_>) -> Result<(AuthorizationServer, Endpoint), Response> {
+        (**self).endpoint(to).await
+    }
 }
 
 /// Tenants in a map, by the host or the first path segment of their issuer: one hash lookup per request.

@@ -167,6 +167,10 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
         (**self).replace(change).await
     }
 
+    async fn upsert(&self, client: Client) -> Result<(), RegistryError> {
+        (**self).upsert(client).await
+    }
+
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
         (**self).remove(id).await
     }

@@ -31,16 +31,17 @@ impl Requirement {
         Self::default()
     }
 
-    /// All of these scopes. With a malformed scope (RFC 6749 section 3.3), or with `offline_access`, which
-    /// permits nothing at a resource, no request passes, and the response is 500.
+    /// All of these scopes. With an empty or malformed scope (RFC 6749 section 3.3), or with `offline_access`,
+    /// which permits nothing at a resource, no request passes, and the response is 500.
     pub fn scopes<S: AsRef<str>>(scopes: impl IntoIterator<Item = S>) -> Self {
-        let mut named = String::new();
+        let (mut named, mut has_empty) = (String::new(), false);
         for (number, scope) in scopes.into_iter().enumerate() {
+            has_empty |= scope.as_ref().trim().is_empty();
             named.push_str(if number > 0 { " " } else { "" });
             named.push_str(scope.as_ref());
         }
         match Scope::parse(&named) {
-            Ok(scope) if !scope.contains(OFFLINE_ACCESS) => Self { scope, ..Self::default() },
+            Ok(scope) if !has_empty && !scope.contains(OFFLINE_ACCESS) => Self { scope, ..Self::default() },
             Ok(_) | Err(_) => Self { broken: true, ..Self::default() },
         }
     }

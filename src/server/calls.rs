@@ -197,11 +197,10 @@ impl AuthorizationServer {
             Evidence::Nothing | Evidence::Long | Evidence::Proof => None,
         };
         match (flow.with_client(found, &self.facts()), counted) {
-            (Ok(Checked::Ready(next)), None) => Ok(Judged::Ready(next)),
-            (Ok(Checked::Ready(next)), Some(counted)) => judge(counted, Ok(Judged::Ready(next))),
+            (Ok(Checked::Ready(next)), counted) => judge(counted, Ok(Judged::Ready(next))),
             (Ok(Checked::SlowHash(waiting)), counted) => {
                 let counted = counted.map_or_else(guess, Ok)?;
-                judge(counted, Box::pin(self.compare(waiting)).await).map(Judged::Ready)
+                judge(Some(counted), Box::pin(self.compare(waiting)).await).map(Judged::Ready)
             }
             // A signature cannot be guessed, so nothing is counted.
             (Ok(Checked::Signature(waiting)), _) => {
@@ -210,7 +209,7 @@ impl AuthorizationServer {
             (Ok(Checked::Certificate(waiting)), _) => {
                 Box::pin(self.read_certificate(waiting)).await.map(Judged::Ready)
             }
-            (Err(refusal), Some(counted)) => judge(counted, Err(refusal)),
+            (Err(refusal), Some(counted)) => judge(Some(counted), Err(refusal)),
             (Err(refusal), None) if is_a_wrong_guess(&refusal) => {
                 guess()?.keep();
                 Err(refusal)
@@ -299,10 +298,9 @@ impl AuthorizationServer {
 }
 
 /// Gives a counted guess back, unless it was wrong.
-pub(super) fn judge<T>(counted: Attempt<'_>, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
-    match outcome.as_ref().err().is_some_and(is_a_wrong_guess) {
-        true => counted.keep(),
-        false => counted.give_back(),
+pub(super) fn judge<T>(counted: Option<Attempt<'_>>, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+    if !outcome.as_ref().err().is_some_and(is_a_wrong_guess) {
+        counted.into_iter().for_each(Attempt::give_back);
     }
     outcome
 }

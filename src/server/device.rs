@@ -42,10 +42,11 @@ impl AuthorizationServer {
         request: &Request,
     ) -> Result<device::Codes, Refusal> {
         let id = flow.client_id().clone();
-        let flow = self.authenticate(request, flow).await?;
+        let (flow, assertion) = self.judge_client(request, flow).await?.split();
         // Counted only after authentication, so others cannot use up the limit of a confidential client.
         let admitted = self.process().devices.begin(request.peer, &id, self.now());
         admitted.map_err(|full| Refusal::throttled(Reason::DeviceRequestThrottled, full.wait()))?.keep();
+        self.use_assertion(assertion).await?;
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {

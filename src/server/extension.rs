@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::calls::judge;
 use super::config_error::ConfigError;
+use super::limit::Attempt;
 use super::{AuthorizationServer, AuthorizationServerBuilder};
 use crate::audit::Endpoint;
 use crate::client::GrantType;
@@ -171,10 +172,9 @@ impl AuthorizationServer {
         &self,
         flow: AwaitEntitlement,
         request: &Request,
+        counted: Option<Attempt<'_>>,
     ) -> Result<TokenReply, Refusal> {
         let grant = self.inner.extensions.find(flow.grant_type()).ok_or(Reason::GrantTypeUnsupported)?;
-        let what = ("extension", flow.client().id(), flow.grant_type().as_str());
-        let counted = self.guess(request.peer, what)?;
         let endpoint = self.token_endpoint_url();
         let question = flow.question(&endpoint, request.peer, &self.facts());
         let answer = self.in_time(grant.entitle(&question)).await;

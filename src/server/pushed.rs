@@ -55,13 +55,13 @@ impl AuthorizationServer {
                 flow.with_claims(claims, &self.facts())?
             }
         };
-        self.use_assertion(assertion).await?;
-        self.use_proof(proven.as_ref()).await?;
         // Anyone can name a public client and fill the store.
         if !flow.client().is_confidential() {
             let admitted = self.process().pushes.begin(request.peer, &id, self.now());
             admitted.map_err(|full| Refusal::throttled(Reason::PushThrottled, full.wait()))?.keep();
         }
+        self.use_assertion(assertion).await?;
+        self.use_proof(proven.as_ref()).await?;
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {

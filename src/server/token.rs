@@ -45,16 +45,26 @@ impl AuthorizationServer {
         if let (Authenticated::FreshSecrets(flow), Judged::FirstUse(_)) = (&state, &assertion) {
             flow.check(&self.facts())?;
         }
+        // Nothing is used up by a request that its limit refuses.
+        let counted = match &state {
+            Authenticated::Owner(flow) => {
+                let (username, _, client) = flow.question();
+                Some(self.guess(request.peer, ("owner", client.id(), username))?)
+            }
+            Authenticated::Extension(flow) => {
+                let what = ("extension", flow.client().id(), flow.grant_type().as_str());
+                Some(self.guess(request.peer, what)?)
+            }
+            Authenticated::Grant(_) | Authenticated::FreshSecrets(_) | Authenticated::Exchange(_) => None,
+        };
         self.use_assertion(assertion).await?;
         self.use_proof(proven.as_ref()).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(&flow, request.peer).await,
             Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow).await,
             Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow)).await,
-            Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request)).await,
+            Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request, counted)).await,
             Authenticated::Owner(flow) => {
-                let (username, _, client) = flow.question();
-                let counted = self.guess(request.peer, ("owner", client.id(), username))?;
                 let owner = Box::pin(self.authenticate_owner(flow.question())).await;
                 let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
                 self.issue_new_grant(&judge(counted, flow)?).await

@@ -238,6 +238,8 @@ async fn a_requirement_that_nobody_can_meet_is_the_hosts_fault() {
     let token = token(&key, json!({ "acr": "a b" }));
     for broken in [
         Requirement::scopes(["re\"ad"]),
+        Requirement::scopes([""]),
+        Requirement::scopes(["read", " "]),
         Requirement::any().acr(["a b"]),
         Requirement::any().acr(["x\", error=\"y"]),
         Requirement::any().acr([""]),

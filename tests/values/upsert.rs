@@ -125,6 +125,51 @@ impl Registrar for Contended {
     }
 }
 
+/// A registry with an upsert of its own.
+#[derive(Default)]
+struct OneStatement(AtomicU32);
+
+#[async_trait]
+impl ClientRegistry for OneStatement {
+    async fn client(&self, _: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Registrar for OneStatement {
+    async fn insert(&self, _: Client) -> Result<(), RegistryError> {
+        Err(RegistryError::Exists)
+    }
+
+    async fn replace(&self, _: Replacement) -> Result<(), RegistryError> {
+        Err(RegistryError::Changed)
+    }
+
+    async fn upsert(&self, _: Client) -> Result<(), RegistryError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn remove(&self, _: &ClientId) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
+        MemoryRegistry::default().clients(page).await
+    }
+}
+
+#[tokio::test]
+async fn a_shared_registry_upserts_in_its_own_way() {
+    async fn upsert(registry: impl Registrar) -> Result<(), RegistryError> {
+        registry.upsert(app(ONE)).await
+    }
+    let registry = Arc::new(OneStatement::default());
+    upsert(Arc::clone(&registry)).await.unwrap();
+    assert_eq!(registry.0.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn a_lost_race_is_decided_again_and_an_endless_one_is_not() {
     let contended = |rivals: u32| Contended { inner: MemoryRegistry::default(), rivals: rivals.into() };

@@ -9,7 +9,8 @@ use grantor::jose::{Algorithm, SigningKey};
 use grantor::server::ConfigError;
 use grantor::store::ReplayKey;
 use grantor::{
-    AuthorizationServer, MemoryRegistry, MemoryStore, Reason, ReplayGuard as _, Request, Resource,
+    AuthorizationServer, GrantType, MemoryRegistry, MemoryStore, Policy, Profile, Reason, ReplayGuard as _,
+    Request, Resource,
 };
 use serde_json::{Value, json};
 
@@ -382,6 +383,32 @@ async fn what_is_refused_behind_the_authentication_spends_no_assertion() {
         assert!(ask("read").await.status() < 300, "{jti}: the refusal spent nothing");
         assert_eq!(ask("read").await.error(), refused(), "{jti}: the answer did");
     }
+}
+
+#[tokio::test]
+async fn what_a_limit_refuses_spends_no_assertion() {
+    let mut policy = Policy::default();
+    (policy.device_requests_per_minute, policy.secret_failures_per_minute) = (1, 1);
+    let owned =
+        |key: &SigningKey| vec![signing("owned").jwks(set_of(key)).grant_types([GrantType::Password])];
+    let server = Asserting::with(owned, |builder| builder.policy(policy).profile(Profile::Rfc6749));
+    let peer = [192, 0, 2, 1].into();
+    let begin = async |jti: &str| {
+        let assertion = server.assertion(json!({ "jti": jti, "exp": TestClock::START + 300 }));
+        Answer(
+            server.fixture.server.device_authorization(&by_assertion(&assertion, &[]).from_peer(peer)).await,
+        )
+    };
+    assert_eq!((begin("1").await.status(), begin("2").await.status()), (200, 429));
+    let log_in = async |jti: &str, password: &str| {
+        let own = claims("owned", json!({ "jti": jti, "exp": TestClock::START + 300 }));
+        let assertion = forged(&server.key, r#"{"alg":"ES256"}"#, &own.to_string());
+        let form = [("grant_type", "password"), ("username", "alice"), ("password", password)];
+        Answer(server.fixture.server.token(&by_assertion(&assertion, &form).from_peer(peer)).await)
+    };
+    assert_eq!((log_in("1", "wrong").await.status(), log_in("2", "wonderland").await.status()), (400, 429));
+    server.fixture.after(60);
+    assert_eq!((begin("2").await.status(), log_in("2", "wonderland").await.status()), (200, 200));
 }
 
 #[test]

@@ -27,7 +27,7 @@ grant_types = [\"authorization_code\", \"refresh_token\"]
 [lifetimes]
 code = 600
 access_token = 86400
-leeway = 600
+leeway = 86400
 [introspection]
 clients = [\"conf\"]
 ";
