@@ -16,6 +16,9 @@ use crate::error::{BackendError, MAX_CONFLICT_RETRIES};
 /// The id is untrusted. The returned client is fully trusted: its redirect URIs say where codes go, its
 /// secrets authenticate it. A wrong client gives users' codes and tokens to an attacker; a stale one keeps a
 /// deleted application working until it is read again.
+///
+/// A table of your own can keep clients as the JSON of [`Client::encode`], which [`Client::decode`] checks
+/// again, or in columns from which [`Client::builder`] makes them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` finds no clients: it is no `ClientRegistry`",
     note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"

@@ -15,7 +15,7 @@ use crate::base::{
 use crate::client::auth::{AssertionRules, CertificateRules};
 use crate::client::{Client, ClientErrors, GrantType, MessageSigning, Profile, RequestObjects, Switches};
 use crate::error::{ProofFlaw, Reason};
-use crate::openid::{OpenIdRules, is_of_login};
+use crate::openid::{OpenIdRules, is_of_login, is_of_user};
 
 /// The rules of a server, for every decision.
 #[derive(Clone, Debug)]
@@ -290,19 +290,26 @@ impl Rules {
         self.resource(audience).and_then(|resource| resource.scope.as_ref())
     }
 
-    /// The part of a scope that a token for this audience has: what the audience knows, and `openid` and
-    /// `offline_access`, which a resource does not have to list.
+    /// The part of a scope that a token for this audience has: what the audience knows, and what a resource
+    /// does not have to list.
     pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
         match self.own_scope(audience) {
-            Some(own) => scope.filtered(|token| is_of_login(token) || own.contains(token)),
+            Some(own) => scope.filtered(|token| self.keeps(audience, own, token)),
             None => scope,
         }
+    }
+
+    /// Whether a token for an audience with these scopes has this one. UserInfo reads the scope of a token for
+    /// the default audience, even if that is the only resource.
+    fn keeps(&self, audience: Option<&ResourceId>, own: &Scope, token: &str) -> bool {
+        let is_for_userinfo = || audience.is_none() && self.openid.is_some() && is_of_user(token);
+        own.contains(token) || is_of_login(token) || is_for_userinfo()
     }
 
     /// Whether a token for this audience has any of a scope.
     pub(crate) fn has_scope_for(&self, audience: Option<&ResourceId>, scope: &Scope) -> bool {
         match self.own_scope(audience) {
-            Some(own) => scope.iter().any(|token| is_of_login(token) || own.contains(token)),
+            Some(own) => scope.iter().any(|token| self.keeps(audience, own, token)),
             None => !scope.is_empty(),
         }
     }

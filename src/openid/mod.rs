@@ -47,6 +47,7 @@ pub(crate) use client_macs::ClientMacs;
 #[cfg(feature = "openid")]
 pub(crate) use hs256::Hs256;
 pub use logout::{Delivery, LogoutNotice, LogoutQueue};
+pub(crate) use names::is_of_user;
 pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
 pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};

@@ -10,6 +10,11 @@ pub(super) fn of_scope(scope: &Scope) -> impl Iterator<Item = &'static str> {
         .flat_map(|(_, claims)| claims.iter().copied())
 }
 
+/// Whether a scope asks for claims about the user.
+pub(crate) fn is_of_user(scope: &str) -> bool {
+    BY_SCOPE.iter().any(|(name, _)| *name == scope)
+}
+
 const BY_SCOPE: &[(&str, &[&str])] = &[
     (
         "profile",

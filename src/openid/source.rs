@@ -1,5 +1,6 @@
 //! [`ClaimsSource`]: what the host knows about its users.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -133,7 +134,7 @@ impl<'a> ClaimsAsked<'a> {
 
 /// The claims that a response needs from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted(Vec<(Box<str>, Option<ClaimTerms>)>);
+pub(crate) struct Wanted(Vec<(Cow<'static, str>, Option<ClaimTerms>)>);
 
 /// The part of a host's answer that is used.
 pub(crate) struct Kept {
@@ -148,7 +149,7 @@ impl Wanted {
     pub(crate) fn in_id_token(openid: &OpenId, scope: &Scope, client: &Client, is_alone: bool) -> Self {
         let mut wanted = Self::default();
         if is_alone || client.metadata().id_token_claims_from_scope.unwrap_or(false) {
-            wanted.add(of_scope(scope).map(|name| (name, None)));
+            wanted.add_scope(scope);
         }
         wanted.add(openid.claims.iter().flat_map(|claims| claims.of_id_token()));
         wanted
@@ -157,7 +158,7 @@ impl Wanted {
     /// What a client gets in a UserInfo response.
     pub(crate) fn in_userinfo(openid: Option<&OpenId>, scope: &Scope) -> Self {
         let mut wanted = Self::default();
-        wanted.add(of_scope(scope).map(|name| (name, None)));
+        wanted.add_scope(scope);
         let claims = openid.and_then(|openid| openid.claims.as_ref());
         wanted.add(claims.into_iter().flat_map(|claims| claims.of_userinfo()));
         wanted
@@ -168,12 +169,17 @@ impl Wanted {
         of_scope(scope)
     }
 
+    /// To nothing yet: no two scopes have a claim in common.
+    fn add_scope(&mut self, scope: &Scope) {
+        self.0.extend(of_scope(scope).map(|name| (Cow::Borrowed(name), None)));
+    }
+
     /// If a name occurs twice, terms win over no terms.
     fn add<'a>(&mut self, names: impl Iterator<Item = (&'a str, Option<&'a ClaimTerms>)>) {
         for (name, terms) in names {
             match self.0.iter_mut().find(|(own, _)| **own == *name) {
                 Some((_, own)) => *own = own.take().or(terms.cloned()),
-                None => self.0.push((name.into(), terms.cloned())),
+                None => self.0.push((name.to_owned().into(), terms.cloned())),
             }
         }
     }
@@ -184,11 +190,14 @@ impl Wanted {
 
     /// Keeps the claims of a host's answer that were requested, that the client accepts, and that the host
     /// may set.
-    pub(crate) fn keep(&self, given: Map<String, Value>) -> Kept {
-        let overreached = given.keys().any(|name| is_of_protocol(name));
-        let claims =
-            given.into_iter().filter(|(name, value)| !is_of_protocol(name) && self.takes(name, value));
-        Kept { claims: claims.collect(), overreached }
+    pub(crate) fn keep(&self, mut claims: Map<String, Value>) -> Kept {
+        let mut overreached = false;
+        claims.retain(|name, value| {
+            let is_of_protocol = is_of_protocol(name);
+            overreached |= is_of_protocol;
+            !is_of_protocol && self.takes(name, value)
+        });
+        Kept { claims, overreached }
     }
 
     /// A value in some language also counts as an answer to a request for the claim without a language.

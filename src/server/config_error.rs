@@ -73,6 +73,12 @@ pub enum ConfigError {
     /// An `id_token` would outlive the publication of its key, and could then not be verified.
     #[error("id_tokens must not live longer than their signing keys stay published")]
     KeysRetireBeforeIdTokens,
+    /// This method of the builder has no effect without OpenID Connect.
+    #[error("{0} belongs to OpenID Connect: call openid too")]
+    OpenIdMissing(&'static str),
+    /// Without [`Sessions`](super::Sessions), there is nothing to sign out of.
+    #[error("the logout endpoint needs sessions: call sessions")]
+    SessionsMissing,
     /// The secret of [`Sessions`](super::Sessions) could be guessed.
     #[error("the secret of Sessions must have at least 32 bytes")]
     SessionSecret,

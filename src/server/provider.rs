@@ -44,8 +44,15 @@ impl ProviderSettings {
         })
     }
 
-    pub(super) fn mistakes(&self) -> Option<ConfigError> {
-        matches!(self.pairwise, Some(None)).then_some(ConfigError::PairwiseSecret)
+    pub(super) fn mistakes(&self, has_sessions: bool, has_logout: bool) -> Vec<ConfigError> {
+        let is_off = self.claims.is_none();
+        let mistakes = [
+            (matches!(self.pairwise, Some(None)), ConfigError::PairwiseSecret),
+            (is_off && self.pairwise.is_some(), ConfigError::OpenIdMissing("pairwise_secret")),
+            (is_off && has_sessions, ConfigError::OpenIdMissing("sessions")),
+            (has_logout && !has_sessions, ConfigError::SessionsMissing),
+        ];
+        mistakes.into_iter().filter_map(|(is_wrong, mistake)| is_wrong.then_some(mistake)).collect()
     }
 }
 

@@ -166,7 +166,8 @@ impl Options {
         if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
             errors.push(ConfigError::KeysRetireEarly);
         }
-        errors.extend(self.openid.mistakes());
+        let has_logout = self.endpoints.path(Endpoint::EndSession).is_some();
+        errors.extend(self.openid.mistakes(self.sessions.is_some(), has_logout));
         let openid = self.openid.rules(signs, self.sealed_secrets.is_some(), &self.policy);
         let sessions = self.sessions.as_ref().map(Sessions::rules);
         let openid = openid.map(|openid| OpenIdRules { sessions, ..openid });

@@ -14,6 +14,9 @@ use crate::resource::{Guard, Requirement, Shared};
 /// A `tower` layer that guards a whole router, or any service over HTTP. An accepted request has an
 /// [`Access`](crate::Access) in its extensions.
 ///
+/// The body of the responses must be `From<Vec<u8>>`, as `Full<Bytes>` and axum's `Body` are, for the guard to
+/// refuse with.
+///
 /// The `Authorization` header is marked as sensitive, so inner layers that log headers do not show it. A
 /// browser sends its preflights without a token: put a [`CrossOriginLayer`](super::CrossOriginLayer), which
 /// answers them, around this one.

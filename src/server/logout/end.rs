@@ -31,7 +31,8 @@ impl AuthorizationServer {
     /// Ends what began in one of your sessions: first its grants, except those with the scope
     /// `offline_access`, and then the sessions of its clients. Remove your own session first. Call it
     /// whenever a session ends: the user signed out, an administrator ended it, or it expired. A second call
-    /// does nothing.
+    /// does nothing, and neither does a call to a server without [`Sessions`](super::Sessions): its grants
+    /// belong to none.
     ///
     /// A client is notified if it got a code in this session and has a logout URI. The call waits for two
     /// seconds at most, and continues in the background

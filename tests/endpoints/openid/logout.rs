@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use grantor::server::LogoutStep;
-use grantor::{AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Reason, Request};
+use grantor::server::{ConfigError, ConfigErrors, LogoutStep, Sessions};
+use grantor::{AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Reason, Request, SessionId};
 use serde_json::Value;
 
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::http::{bare, send};
 use crate::support::provider::Provider;
-use crate::support::signing_out::{AFTER, SigningOut, hearers, is_page};
+use crate::support::signing_out::{AFTER, SECRET_OF_SESSIONS, SigningOut, hearers, is_page};
 use crate::support::{Answer, ISSUER, encode};
 
 /// The `id_token` that a client got in a session.
@@ -212,9 +212,7 @@ async fn lo_13_the_hint_of_a_client_that_is_gone_signs_out_and_leads_nowhere() {
     let host = SigningOut::new();
     let hint = hint(&host, "rp", "s").await;
     let others = Provider::with(Vec::new(), |builder| {
-        builder
-            .sessions(grantor::server::Sessions::new(crate::support::signing_out::SECRET_OF_SESSIONS))
-            .logout_endpoint("/logout")
+        builder.sessions(Sessions::new(SECRET_OF_SESSIONS)).logout_endpoint("/logout")
     });
     let web = crate::support::signing_out::unreachable();
     let gone = SigningOut { provider: others, web };
@@ -287,14 +285,28 @@ async fn a_repeated_parameter_is_a_page() {
     assert_eq!(answer.err().map(|page| page.status()), Some(400));
 }
 
+#[test]
+fn half_a_logout_is_found_at_start() {
+    let builder =
+        || AuthorizationServer::builder(ISSUER).clients(MemoryRegistry::default()).store(MemoryStore::new());
+    let mistakes = |built: Result<AuthorizationServer, ConfigErrors>| built.unwrap_err().all().to_vec();
+    assert_eq!(mistakes(builder().logout_endpoint("/logout").build()), [ConfigError::SessionsMissing]);
+    assert_eq!(
+        mistakes(builder().sessions(Sessions::new(SECRET_OF_SESSIONS)).build()),
+        [ConfigError::OpenIdMissing("sessions")]
+    );
+    let pairwise = builder().pairwise_secret([7; 32]).build();
+    assert_eq!(mistakes(pairwise), [ConfigError::OpenIdMissing("pairwise_secret")]);
+}
+
 #[tokio::test]
 async fn a_server_without_sessions_has_no_logout() {
     let server = AuthorizationServer::builder(ISSUER)
         .clients(MemoryRegistry::default())
         .store(MemoryStore::new())
-        .logout_endpoint("/logout")
         .build()
         .unwrap();
+    assert_eq!(server.end_session(&SessionId::new("s")).await.unwrap().grants, 0);
     let document: Value = Answer(server.metadata()).json();
     assert_eq!(document.get("end_session_endpoint"), None);
     assert!(server.logout(&Request::get("")).await.is_err());

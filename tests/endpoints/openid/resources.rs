@@ -4,10 +4,10 @@ use grantor::server::AuthorizationServerBuilder;
 use grantor::{Profile, RefreshTokens, Resource};
 use serde_json::json;
 
-use crate::support::ISSUER;
 use crate::support::device::Codes;
 use crate::support::hybrid::{NONCE, error, field, hybrid};
 use crate::support::provider::{Provider, client};
+use crate::support::{Fixture, ISSUER};
 
 const API: &str = "https://api.example";
 
@@ -34,6 +34,19 @@ async fn oi_01_a_resource_that_does_not_know_openid_takes_no_id_token_away() {
 }
 
 #[tokio::test]
+async fn userinfo_reads_the_scopes_of_a_login_where_the_only_resource_lists_others() {
+    let provider = Provider::with(Vec::new(), with_api);
+    let answer = provider.tokens("other", "openid email read write", &[]).await;
+    assert_eq!(answer.text("scope"), "openid email read");
+    assert_eq!(provider.claims(&answer.access_token()).await["email"], "alice@example.com");
+    let again = provider.fixture.refresh("other", &answer.refresh_token()).await;
+    assert_eq!(provider.claims(&again.access_token()).await["email"], "alice@example.com");
+    let plain = Fixture::with(|builder| with_api(builder.scopes(["read", "email"])));
+    let answer = plain.tokens("other", "read email").await;
+    assert_eq!(answer.text("scope"), "read", "without OpenID Connect, it is a scope like any other");
+}
+
+#[tokio::test]
 async fn a_login_alone_needs_no_scope_of_the_resource() {
     let provider = Provider::with(Vec::new(), with_api);
     let answer = provider.tokens("other", "openid", &[("resource", API)]).await;
@@ -57,7 +70,7 @@ async fn the_claims_of_a_scope_do_not_depend_on_the_resource() {
     let eager = client("eager", json!({ "id_token_claims_from_scope": true }));
     let provider = Provider::with(vec![eager], with_api);
     let answer = provider.tokens("eager", "openid email read", &[("resource", API)]).await;
-    assert_eq!(answer.text("scope"), "openid read");
+    assert_eq!(answer.text("scope"), "openid email read");
     assert_eq!(provider.id_token(&answer).await["email"], "alice@example.com");
 }
 
