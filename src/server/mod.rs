@@ -7,6 +7,7 @@ mod bounded;
 mod builder;
 mod calls;
 mod check;
+mod client_auth;
 mod client_macs;
 mod client_secrets;
 mod config_error;

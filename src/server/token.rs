@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::calls::{MAX_CONFLICT_RETRIES, Outcome, judge};
+use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
+use super::client_auth::judge;
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
