@@ -8,6 +8,7 @@ mod builder;
 mod calls;
 mod check;
 mod client_auth;
+mod client_changes;
 mod client_macs;
 mod client_secrets;
 mod config_error;
