@@ -22,6 +22,7 @@ mod extension;
 mod guard;
 mod host_error;
 mod introspect;
+mod jwks;
 mod limit;
 mod lineage;
 mod logout;
