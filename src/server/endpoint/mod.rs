@@ -1,8 +1,8 @@
-//! THE TABLE: one row for each endpoint. Routes, methods, CORS, metadata members, path checks and audit names
-//! are derived from it.
+//! THE TABLE: one row for each endpoint. Routes, methods, CORS, metadata members and path checks are derived
+//! from it.
 //!
-//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`], a row and
-//! an arm of `dispatch`. If its path can be chosen, add a setter to the builder.
+//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`] and its
+//! name, a row and an arm of `dispatch`. If its path can be chosen, add a setter to the builder.
 
 mod metadata;
 mod openapi;
@@ -22,8 +22,6 @@ use metadata::Members;
 /// The facts about an endpoint.
 struct Row {
     endpoint: Endpoint,
-    /// Its name in the audit.
-    name: &'static str,
     path: Path,
     /// Empty if this server does not answer requests there itself.
     methods: &'static [Method],
@@ -91,26 +89,25 @@ const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Put, Method::Delete
 /// In the order of the variants of [`Endpoint`].
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    row(E::Authorization,       "authorization",        OfHost,                           HOST, Own, Some("authorization_endpoint"),        Unaliased, Unlisted,     always),
-    row(E::PushedAuthorizationRequest, "pushed authorization request", Default("/par"), POST, Any, Some("pushed_authorization_request_endpoint"), Aliased, Unlisted, has_users),
-    row(E::Token,               "token",                Default("/token"),                POST, Any, Some("token_endpoint"),                Aliased,   AnyClient,    always),
-    row(E::DeviceAuthorization, "device authorization", Default("/device_authorization"), POST, Any, Some("device_authorization_endpoint"), Aliased,   Unlisted,     has_devices),
-    row(E::DeviceVerification,  "device verification",  OfHost,                           HOST, Own, None,                                  Unaliased, Unlisted,     always),
-    row(E::Revocation,          "revocation",           Default("/revoke"),               POST, Any, Some("revocation_endpoint"),           Aliased,   AnyClient,    always),
-    row(E::Introspection,       "introspection",        Default("/introspect"),           POST, Own, Some("introspection_endpoint"),        Aliased,   Confidential, always),
-    row(E::Metadata,            "metadata",             WellKnown(metadata::paths),       GET,  Any, None,                                  Unaliased, Unlisted,     always),
-    row(E::Jwks,                "jwks",                 Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unaliased, Unlisted,     |s| s.signer.is_some()),
-    row(E::Registration,        "registration",         Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unaliased, Unlisted,     |s| s.registration.is_some()),
-    row(E::UserInfo,            "userinfo",             Default("/userinfo"),             READ, Any, Some("userinfo_endpoint"),             Aliased,   Unlisted,     |s| s.claims.is_some()),
-    row(E::EndSession,          "logout",               OfHost,                           HOST, Own, Some("end_session_endpoint"),          Unaliased, Unlisted,     |s| s.has_sessions()),
-    row(E::Resource,            "resource",             Path::None,                       HOST, Own, None,                                  Unaliased, Unlisted,     always),
-    row(E::Host,                "host",                 Path::None,                       HOST, Own, None,                                  Unaliased, Unlisted,     always),
+    row(E::Authorization,       OfHost,                           HOST, Own, Some("authorization_endpoint"),        Unaliased, Unlisted,     always),
+    row(E::PushedAuthorizationRequest, Default("/par"), POST, Any, Some("pushed_authorization_request_endpoint"), Aliased, Unlisted, has_users),
+    row(E::Token,               Default("/token"),                POST, Any, Some("token_endpoint"),                Aliased,   AnyClient,    always),
+    row(E::DeviceAuthorization, Default("/device_authorization"), POST, Any, Some("device_authorization_endpoint"), Aliased,   Unlisted,     has_devices),
+    row(E::DeviceVerification,  OfHost,                           HOST, Own, None,                                  Unaliased, Unlisted,     always),
+    row(E::Revocation,          Default("/revoke"),               POST, Any, Some("revocation_endpoint"),           Aliased,   AnyClient,    always),
+    row(E::Introspection,       Default("/introspect"),           POST, Own, Some("introspection_endpoint"),        Aliased,   Confidential, always),
+    row(E::Metadata,            WellKnown(metadata::paths),       GET,  Any, None,                                  Unaliased, Unlisted,     always),
+    row(E::Jwks,                Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unaliased, Unlisted,     |s| s.signer.is_some()),
+    row(E::Registration,        Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unaliased, Unlisted,     |s| s.registration.is_some()),
+    row(E::UserInfo,            Default("/userinfo"),             READ, Any, Some("userinfo_endpoint"),             Aliased,   Unlisted,     |s| s.claims.is_some()),
+    row(E::EndSession,          OfHost,                           HOST, Own, Some("end_session_endpoint"),          Unaliased, Unlisted,     |s| s.has_sessions()),
+    row(E::Resource,            Path::None,                       HOST, Own, None,                                  Unaliased, Unlisted,     always),
+    row(E::Host,                Path::None,                       HOST, Own, None,                                  Unaliased, Unlisted,     always),
 ];
 
 #[allow(clippy::too_many_arguments)] // the columns of the table
 const fn row(
     endpoint: Endpoint,
-    name: &'static str,
     path: Path,
     methods: &'static [Method],
     origins: Origins,
@@ -119,7 +116,7 @@ const fn row(
     clients: Clients,
     on: fn(&Inner) -> bool,
 ) -> Row {
-    Row { endpoint, name, path, methods, origins, member, alias, clients, on }
+    Row { endpoint, path, methods, origins, member, alias, clients, on }
 }
 
 fn always(_: &Inner) -> bool {
@@ -150,12 +147,6 @@ const ALL: [Endpoint; Endpoint::Host as usize + 1] = {
 impl Endpoint {
     /// Every endpoint, including those of the host and of resources.
     pub const ALL: &'static [Self] = &ALL;
-
-    /// Its name in the audit.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        self.row().name
-    }
 
     /// The methods that this server answers there, as `Allow` names them; empty for an endpoint of the host.
     #[must_use]
