@@ -40,6 +40,7 @@ mod registration;
 mod remembered_consent;
 mod repeats;
 mod request_objects;
+mod resource_owner;
 mod revoke;
 mod revoke_all;
 mod setup;
@@ -59,8 +60,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use async_trait::async_trait;
-
 pub use applications::Application;
 pub use authorize::{Authorization, Consent, LoginRequired, ShowLogin, SignedIn};
 pub use builder::{
@@ -79,14 +78,14 @@ pub use limit::{Attempt, RateLimiter, Throttled};
 pub use logout::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
 pub use manage::Grants;
 pub use remembered_consent::Unasked;
+pub use resource_owner::ResourceOwner;
 
 use crate::audit::{Audit, Endpoint, Event, EventKind};
-use crate::base::{Clock, Entropy, Secret, SecretText};
+use crate::base::{Clock, Entropy, Secret};
 use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
+use crate::client::{ClientId, ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
 use crate::documents::Documents;
 use crate::error::{Reason, Refusal};
-use crate::flow::AccountStatus;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::http::{Request, Response};
 use crate::issuance::Rules;
@@ -94,7 +93,7 @@ use crate::openid::ClaimsSource;
 use crate::registration::Registration;
 use crate::resource::Guard;
 use crate::signing::{AccessTokenClaims, TokenSigner};
-use crate::store::{BackendError, TokenStore};
+use crate::store::TokenStore;
 use crate::trust::Dpop;
 use logout::SessionChannels;
 use mutual_tls::MutualTls;
@@ -162,45 +161,6 @@ struct Inner {
     cursor_key: Secret,
     registration: Option<Box<Registration>>,
     process: OnceLock<Box<ProcessState>>,
-}
-
-/// Knows the users.
-#[async_trait]
-pub trait ResourceOwner: Send + Sync {
-    /// Authenticates a user (RFC 6749 section 4.3); `None` if the credentials are wrong.
-    ///
-    /// Both are untrusted. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user,
-    /// too, and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over
-    /// that user's account.
-    async fn authenticate(
-        &self,
-        username: &str,
-        password: &SecretText,
-        client: &Client,
-    ) -> Result<Option<Subject>, BackendError>;
-
-    /// Whether this account is still active. Asked before every code and refresh token is redeemed. A wrong
-    /// `Active` keeps the applications of a disabled user working until their grants are revoked.
-    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
-        let _ = subject;
-        Ok(AccountStatus::Active)
-    }
-}
-
-#[async_trait]
-impl<T: ResourceOwner + ?Sized> ResourceOwner for Arc<T> {
-    async fn authenticate(
-        &self,
-        username: &str,
-        password: &SecretText,
-        client: &Client,
-    ) -> Result<Option<Subject>, BackendError> {
-        (**self).authenticate(username, password, client).await
-    }
-
-    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
-        (**self).account_status(subject).await
-    }
 }
 
 impl AuthorizationServer {
