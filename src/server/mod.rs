@@ -36,6 +36,7 @@ mod protect;
 mod provider;
 mod pushed;
 mod ready;
+mod refuse;
 mod registration;
 mod remembered_consent;
 mod repeats;
@@ -55,9 +56,7 @@ mod undelivered;
 mod userinfo;
 mod validate;
 
-use std::error::Error;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 pub use applications::Application;
@@ -77,17 +76,14 @@ pub use host_error::HostError;
 pub use limit::{Attempt, RateLimiter, Throttled};
 pub use logout::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
 pub use manage::Grants;
+use refuse::{EventSubject, is_own_failure};
 pub use remembered_consent::Unasked;
 pub use resource_owner::ResourceOwner;
 
-use crate::audit::{Audit, Endpoint, Event, EventKind};
+use crate::audit::Audit;
 use crate::base::{Clock, Entropy, Secret};
-use crate::client::auth::Evidence;
-use crate::client::{ClientId, ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
+use crate::client::{ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
 use crate::documents::Documents;
-use crate::error::{Reason, Refusal};
-use crate::grant::{Grant, GrantId, Subject};
-use crate::http::{Request, Response};
 use crate::issuance::Rules;
 use crate::openid::ClaimsSource;
 use crate::registration::Registration;
@@ -181,103 +177,6 @@ impl AuthorizationServer {
     pub fn endpoints(&self) -> &Endpoints {
         &self.inner.endpoints
     }
-
-    fn audit(&self, what: EventKind, endpoint: Endpoint, about: EventSubject<'_>) {
-        if let Some(audit) = &self.inner.audit {
-            let EventSubject { client, grant, subject, peer, first_peer, cause } = about;
-            audit.record(&Event { what, endpoint, client, grant, subject, peer, first_peer, cause });
-        }
-    }
-
-    /// The response to a refused request; also audits it.
-    fn refuse(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> Response {
-        let reason = refusal.reason();
-        let what =
-            if is_own_failure(reason) { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
-        self.audit(what, endpoint, about.cause(refusal.cause()));
-        refusal.into_response()
-    }
-
-    /// Like [`refuse`](Self::refuse), but returns a page for the user.
-    fn refuse_page(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> ErrorPage {
-        let page = ErrorPage::from(&refusal);
-        let _ = self.refuse(refusal, endpoint, about);
-        page
-    }
-
-    /// Like [`refuse`](Self::refuse), for endpoints with client authentication. A request without credentials
-    /// gets no `Basic` challenge, on which a browser would ask its user for a password. Only the request
-    /// decides, so the response does not reveal which clients exist.
-    fn refuse_client(
-        &self,
-        refusal: Refusal,
-        endpoint: Endpoint,
-        request: &Request,
-        (client, evidence): (&ClientId, Evidence),
-    ) -> Response {
-        let response = self.refuse(refusal, endpoint, EventSubject::client(client).peer(request.peer));
-        match evidence {
-            Evidence::Nothing | Evidence::Proof => response.without("www-authenticate"),
-            Evidence::Short | Evidence::Long => response,
-        }
-    }
-
-    /// Like [`refuse_client`](Self::refuse_client), for a request whose form cannot be read.
-    fn refuse_unread(&self, refusal: Refusal, endpoint: Endpoint, request: &Request) -> Response {
-        let response = self.refuse(refusal, endpoint, EventSubject::default().peer(request.peer));
-        match request.headers.all("authorization").next() {
-            Some(_) => response,
-            None => response.without("www-authenticate"),
-        }
-    }
-}
-
-/// What an event is about.
-#[derive(Clone, Copy, Default)]
-struct EventSubject<'a> {
-    client: Option<&'a ClientId>,
-    grant: Option<GrantId>,
-    subject: Option<&'a Subject>,
-    peer: Option<IpAddr>,
-    first_peer: Option<IpAddr>,
-    cause: Option<&'a (dyn Error + Send + Sync + 'static)>,
-}
-
-impl<'a> EventSubject<'a> {
-    fn client(client: &'a ClientId) -> Self {
-        Self { client: Some(client), ..Self::default() }
-    }
-
-    fn grant(self, grant: GrantId) -> Self {
-        Self { grant: Some(grant), ..self }
-    }
-
-    fn peer(self, peer: Option<IpAddr>) -> Self {
-        Self { peer, ..self }
-    }
-
-    fn cause<E: Error + Send + Sync + 'static>(self, cause: Option<&'a E>) -> Self {
-        Self { cause: cause.map(|cause| cause as _), ..self }
-    }
-
-    /// The grant with its client and its user.
-    fn of(grant: &'a Grant) -> Self {
-        let (client, subject) = (Some(grant.client()), Some(grant.subject()));
-        Self { client, grant: Some(grant.id()), subject, ..Self::default() }
-    }
-}
-
-/// Whether this server or a part of the host failed. A failure to fetch a client's metadata document is not
-/// one: a stranger chose the URL.
-fn is_own_failure(reason: Reason) -> bool {
-    let of_a_stranger = matches!(
-        reason,
-        Reason::DocumentUnreachable
-            | Reason::DocumentTimeout
-            | Reason::DocumentServerFailed
-            | Reason::DocumentsBusy
-    );
-    matches!(reason.status(), 500 | 503) && !of_a_stranger
 }
 
 impl fmt::Debug for AuthorizationServer {
