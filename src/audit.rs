@@ -277,6 +277,29 @@ pub enum Endpoint {
     Host,
 }
 
+impl Endpoint {
+    /// Its name in the audit.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::PushedAuthorizationRequest => "pushed authorization request",
+            Self::Token => "token",
+            Self::DeviceAuthorization => "device authorization",
+            Self::DeviceVerification => "device verification",
+            Self::Revocation => "revocation",
+            Self::Introspection => "introspection",
+            Self::Metadata => "metadata",
+            Self::Jwks => "jwks",
+            Self::Registration => "registration",
+            Self::UserInfo => "userinfo",
+            Self::EndSession => "logout",
+            Self::Resource => "resource",
+            Self::Host => "host",
+        }
+    }
+}
+
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {:?}", self.endpoint.as_str(), self.what)?;

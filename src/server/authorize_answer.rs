@@ -4,8 +4,8 @@
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
-use crate::error::Refusal;
-use crate::flow::{ErrorAnswer, OpenedRedirect};
+use crate::error::{Fault, Refusal};
+use crate::flow::{ErrorAnswer, Finished, OpenedRedirect, Redirect};
 use crate::grant::Subject;
 use crate::http::Response;
 use crate::store::{Filter, Page};
@@ -38,6 +38,30 @@ impl AuthorizationServer {
     pub(super) async fn signed_redirect(&self, opened: OpenedRedirect) -> Result<Response, Refusal> {
         let redirect = self.finish_redirect(opened).await?;
         self.send_redirect(redirect).await
+    }
+
+    async fn finish_redirect(&self, mut opened: OpenedRedirect) -> Result<Redirect, Refusal> {
+        loop {
+            match opened {
+                OpenedRedirect::Ready(redirect) => return Ok(redirect),
+                OpenedRedirect::Sign(mut redirect) => {
+                    let token = Box::pin(self.sign_part(redirect.part_mut())).await?;
+                    opened = redirect.with_token(token);
+                }
+            }
+        }
+    }
+
+    /// The response to the browser, signed as a whole if its response mode requires it.
+    async fn send_redirect(&self, redirect: Redirect) -> Result<Response, Refusal> {
+        match redirect.finish(|| self.now()) {
+            Finished::Ready(response) => Ok(response),
+            Finished::Sign(waiting) => {
+                let unsigned = waiting.unsigned().map_err(Fault::from)?;
+                let text = Box::pin(self.sign(&unsigned)).await?;
+                Ok(waiting.with_signature(&text))
+            }
+        }
     }
 
     /// Whether a grant shows that this user approved this client before. If the store fails, the user sees

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::registration::HOST_RACES;
+use super::client_changes::HOST_RACES;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::SecretText;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::calls::judge;
+use super::client_auth::judge;
 use super::config_error::ConfigError;
 use super::limit::Attempt;
 use super::{AuthorizationServer, AuthorizationServerBuilder};

@@ -7,6 +7,8 @@ mod bounded;
 mod builder;
 mod calls;
 mod check;
+mod client_auth;
+mod client_changes;
 mod client_macs;
 mod client_secrets;
 mod config_error;
@@ -19,6 +21,8 @@ mod exchange;
 mod extension;
 mod guard;
 mod host_error;
+mod introspect;
+mod jwks;
 mod limit;
 mod lineage;
 mod logout;
@@ -32,29 +36,28 @@ mod protect;
 mod provider;
 mod pushed;
 mod ready;
+mod refuse;
 mod registration;
+mod remembered_consent;
 mod repeats;
 mod request_objects;
+mod resource_owner;
+mod revoke;
 mod revoke_all;
 mod setup;
 mod signed;
 mod signed_answers;
 mod single_use;
 mod sweep;
+mod sweep_clients;
 mod token;
 mod turns;
-mod unasked;
 mod undelivered;
-mod unused;
 mod userinfo;
 mod validate;
 
-use std::error::Error;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-
-use async_trait::async_trait;
 
 pub use applications::Application;
 pub use authorize::{Authorization, Consent, LoginRequired, ShowLogin, SignedIn};
@@ -73,23 +76,20 @@ pub use host_error::HostError;
 pub use limit::{Attempt, RateLimiter, Throttled};
 pub use logout::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
 pub use manage::Grants;
-pub use unasked::Unasked;
+use refuse::{EventSubject, is_own_failure};
+pub use remembered_consent::Unasked;
+pub use resource_owner::ResourceOwner;
 
-use crate::audit::{Audit, Endpoint, Event, EventKind};
-use crate::base::{Clock, Entropy, Secret, SecretText};
-use crate::client::auth::Evidence;
-use crate::client::{Client, ClientId, ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
+use crate::audit::Audit;
+use crate::base::{Clock, Entropy, Secret};
+use crate::client::{ClientRegistry, ClientSignatures, Registrar, SealedSecrets, SlowHash};
 use crate::documents::Documents;
-use crate::error::{Reason, Refusal};
-use crate::flow::AccountStatus;
-use crate::grant::{Grant, GrantId, Subject};
-use crate::http::{Request, Response};
 use crate::issuance::Rules;
 use crate::openid::ClaimsSource;
 use crate::registration::Registration;
 use crate::resource::Guard;
 use crate::signing::{AccessTokenClaims, TokenSigner};
-use crate::store::{BackendError, TokenStore};
+use crate::store::TokenStore;
 use crate::trust::Dpop;
 use logout::SessionChannels;
 use mutual_tls::MutualTls;
@@ -159,45 +159,6 @@ struct Inner {
     process: OnceLock<Box<ProcessState>>,
 }
 
-/// Knows the users.
-#[async_trait]
-pub trait ResourceOwner: Send + Sync {
-    /// Authenticates a user (RFC 6749 section 4.3); `None` if the credentials are wrong.
-    ///
-    /// Both are untrusted. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user,
-    /// too, and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over
-    /// that user's account.
-    async fn authenticate(
-        &self,
-        username: &str,
-        password: &SecretText,
-        client: &Client,
-    ) -> Result<Option<Subject>, BackendError>;
-
-    /// Whether this account is still active. Asked before every code and refresh token is redeemed. A wrong
-    /// `Active` keeps the applications of a disabled user working until their grants are revoked.
-    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
-        let _ = subject;
-        Ok(AccountStatus::Active)
-    }
-}
-
-#[async_trait]
-impl<T: ResourceOwner + ?Sized> ResourceOwner for Arc<T> {
-    async fn authenticate(
-        &self,
-        username: &str,
-        password: &SecretText,
-        client: &Client,
-    ) -> Result<Option<Subject>, BackendError> {
-        (**self).authenticate(username, password, client).await
-    }
-
-    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
-        (**self).account_status(subject).await
-    }
-}
-
 impl AuthorizationServer {
     /// Starts to configure a server. The issuer is its https URL, without query or fragment; clients find
     /// its metadata by it and compare it with every answer.
@@ -216,103 +177,6 @@ impl AuthorizationServer {
     pub fn endpoints(&self) -> &Endpoints {
         &self.inner.endpoints
     }
-
-    fn audit(&self, what: EventKind, endpoint: Endpoint, about: EventSubject<'_>) {
-        if let Some(audit) = &self.inner.audit {
-            let EventSubject { client, grant, subject, peer, first_peer, cause } = about;
-            audit.record(&Event { what, endpoint, client, grant, subject, peer, first_peer, cause });
-        }
-    }
-
-    /// The response to a refused request; also audits it.
-    fn refuse(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> Response {
-        let reason = refusal.reason();
-        let what =
-            if is_own_failure(reason) { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
-        self.audit(what, endpoint, about.cause(refusal.cause()));
-        refusal.into_response()
-    }
-
-    /// Like [`refuse`](Self::refuse), but returns a page for the user.
-    fn refuse_page(&self, refusal: Refusal, endpoint: Endpoint, about: EventSubject<'_>) -> ErrorPage {
-        let page = ErrorPage::from(&refusal);
-        let _ = self.refuse(refusal, endpoint, about);
-        page
-    }
-
-    /// Like [`refuse`](Self::refuse), for endpoints with client authentication. A request without credentials
-    /// gets no `Basic` challenge, on which a browser would ask its user for a password. Only the request
-    /// decides, so the response does not reveal which clients exist.
-    fn refuse_client(
-        &self,
-        refusal: Refusal,
-        endpoint: Endpoint,
-        request: &Request,
-        (client, evidence): (&ClientId, Evidence),
-    ) -> Response {
-        let response = self.refuse(refusal, endpoint, EventSubject::client(client).peer(request.peer));
-        match evidence {
-            Evidence::Nothing | Evidence::Proof => response.without("www-authenticate"),
-            Evidence::Short | Evidence::Long => response,
-        }
-    }
-
-    /// Like [`refuse_client`](Self::refuse_client), for a request whose form cannot be read.
-    fn refuse_unread(&self, refusal: Refusal, endpoint: Endpoint, request: &Request) -> Response {
-        let response = self.refuse(refusal, endpoint, EventSubject::default().peer(request.peer));
-        match request.headers.all("authorization").next() {
-            Some(_) => response,
-            None => response.without("www-authenticate"),
-        }
-    }
-}
-
-/// What an event is about.
-#[derive(Clone, Copy, Default)]
-struct EventSubject<'a> {
-    client: Option<&'a ClientId>,
-    grant: Option<GrantId>,
-    subject: Option<&'a Subject>,
-    peer: Option<IpAddr>,
-    first_peer: Option<IpAddr>,
-    cause: Option<&'a (dyn Error + Send + Sync + 'static)>,
-}
-
-impl<'a> EventSubject<'a> {
-    fn client(client: &'a ClientId) -> Self {
-        Self { client: Some(client), ..Self::default() }
-    }
-
-    fn grant(self, grant: GrantId) -> Self {
-        Self { grant: Some(grant), ..self }
-    }
-
-    fn peer(self, peer: Option<IpAddr>) -> Self {
-        Self { peer, ..self }
-    }
-
-    fn cause<E: Error + Send + Sync + 'static>(self, cause: Option<&'a E>) -> Self {
-        Self { cause: cause.map(|cause| cause as _), ..self }
-    }
-
-    /// The grant with its client and its user.
-    fn of(grant: &'a Grant) -> Self {
-        let (client, subject) = (Some(grant.client()), Some(grant.subject()));
-        Self { client, grant: Some(grant.id()), subject, ..Self::default() }
-    }
-}
-
-/// Whether this server or a part of the host failed. A failure to fetch a client's metadata document is not
-/// one: a stranger chose the URL.
-fn is_own_failure(reason: Reason) -> bool {
-    let of_a_stranger = matches!(
-        reason,
-        Reason::DocumentUnreachable
-            | Reason::DocumentTimeout
-            | Reason::DocumentServerFailed
-            | Reason::DocumentsBusy
-    );
-    matches!(reason.status(), 500 | 503) && !of_a_stranger
 }
 
 impl fmt::Debug for AuthorizationServer {

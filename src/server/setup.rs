@@ -1,6 +1,8 @@
 //! Checks the host's configuration, and assembles the server.
 
+use std::mem;
 use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
 
 use super::config_error::{ConfigError, ConfigErrors};
 use super::endpoint::Endpoints;
@@ -22,7 +24,7 @@ use crate::client::{
 };
 use crate::documents::{Documents, MetadataDocuments};
 use crate::error::Mistakes;
-use crate::issuance::{DetailType, DetailTypes, Resource};
+use crate::issuance::{DetailType, DetailTypes, KnownExtension, KnownResource, Resource};
 use crate::issuance::{Policy, Rules, SignedAnswers, is_served};
 use crate::openid::{OPENID, OpenIdRules};
 use crate::registration::Registration;
@@ -127,104 +129,148 @@ impl Options {
         store: Arc<dyn TokenStore>,
     ) -> Result<AuthorizationServer, ConfigErrors> {
         self.apply_profile();
-        let (mut errors, requires_bound_tokens) = (validate_single_use(&self), self.binds_every_token());
+        let mut errors = validate_single_use(&self);
         errors.extend(validate_profile(&self));
         if !system::is_there() {
             errors.push(ConfigError::HostMissing);
         }
-        if self.profile.switches().open_registration && self.registrar.is_some() {
-            self.registration.get_or_insert_with(Registration::open);
-        }
+        self.apply_implied();
         let issuer_path = issuer_path(&self.issuer, self.loopback).unwrap_or_else(|error| {
             errors.push(error);
             String::new()
         });
-        if self.openid.claims.is_some() && !self.scopes.iter().any(|scope| scope == OPENID) {
-            self.scopes.push(OPENID.to_owned());
-        }
         let scope = Scope::parse(&self.scopes.join(" ")).unwrap_or_else(|_| {
             errors.push(ConfigError::Scopes);
             Scope::empty()
         });
-        let signed = self.resources.iter().map(|resource| resource.access_tokens);
-        let signed = signed.chain([Some(self.access_tokens)]).any(|format| format == Some(AccessTokens::Jwt));
-        if signed && self.signer.is_none() {
-            errors.push(ConfigError::SignerMissing);
-        }
-        let can_sign = self.signer.as_ref().map(|signer| signer.algorithms()).unwrap_or_default();
-        let allowed = self.profile.switches();
-        let signs: Vec<Algorithm> =
-            can_sign.iter().copied().filter(|own| allowed.algorithms.contains(own)).collect();
-        self.signed_answers.algorithms.clone_from(&signs);
-        if self.signer.is_none() && (self.signed_answers.authorization || self.signed_answers.introspection) {
-            errors.push(ConfigError::AnswersUnsigned);
-        }
-        let asked_for = self.resources.iter().filter_map(|resource| resource.algorithm);
-        let missing = asked_for.filter(|algorithm| !can_sign.contains(algorithm));
-        errors.extend(missing.map(ConfigError::AlgorithmMissing));
-        let longest = self.signer.as_ref().and_then(|signer| signer.longest_lifetime());
-        if longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
-            errors.push(ConfigError::KeysRetireEarly);
-        }
-        let has_logout = self.endpoints.path(Endpoint::EndSession).is_some();
-        errors.extend(self.openid.mistakes(self.sessions.is_some(), has_logout));
-        let openid = self.openid.rules(signs, self.sealed_secrets.is_some(), &self.policy);
-        let sessions = self.sessions.as_ref().map(Sessions::rules);
-        let openid = openid.map(|openid| OpenIdRules { sessions, ..openid });
-        if self.sessions.as_ref().is_some_and(Sessions::is_weak) {
-            errors.push(ConfigError::SessionSecret);
-        }
-        if let Some(openid) = &openid {
-            errors.extend(validate_openid(openid, allowed, longest));
-        }
-        let resources = known_resources(self.resources, &scope).unwrap_or_else(|mistakes| {
+        let signing = self.signing_terms();
+        errors.extend(self.signing_mistakes(&signing));
+        self.signed_answers.algorithms.clone_from(&signing.allowed);
+        let openid = self.openid_rules(&signing);
+        errors.extend(self.openid_mistakes(openid.as_ref(), &signing));
+        let resources = known_resources(mem::take(&mut self.resources), &scope).unwrap_or_else(|mistakes| {
             errors.extend(mistakes);
             Vec::new()
         });
-        let detail_types = self.detail_types.into_iter().collect::<DetailTypes>();
+        let detail_types = mem::take(&mut self.detail_types).into_iter().collect::<DetailTypes>();
         errors.extend(validate_details(&detail_types, &resources));
         errors.extend(self.endpoints.mistakes());
         errors.extend(validate_numbers(&self.policy));
         let extensions = self.extensions.known();
-        let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, &extensions);
         errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));
         if self.request_objects.is_some() && self.client_signatures.is_none() {
             errors.push(ConfigError::RequestObjectsUnverified);
         }
-        let token_endpoint = format!(
-            "{}{}",
-            self.issuer.trim_end_matches('/'),
-            self.endpoints.path(Endpoint::Token).unwrap_or_default()
-        );
-        let assertions = self.client_signatures.as_ref().map(|signatures| AssertionRules {
-            algorithms: signatures.algorithms().into_iter().filter(|own| allowed.allows(own)).collect(),
-            fetches: signatures.fetches(),
-            macs: self.sealed_secrets.is_some() && signatures.takes_macs(),
-            legacy_audience: self.legacy_audience.then_some(token_endpoint),
-        });
         errors.extend(self.mutual_tls.mistake());
-        if let Some(terms) = &self.registration {
-            errors.extend(validate_terms(terms, &serves, &scope, self.registrar.is_some()));
-        }
-        if let Some(terms) = &self.documents {
-            errors.extend(validate_documents(terms, &serves, &scope));
-        }
+        errors.extend(self.registration_mistakes(&scope, &extensions));
         if !errors.is_empty() {
             return Err(Mistakes(errors));
         }
+        let rules = self.rules(scope, resources, detail_types, extensions, openid);
+        Ok(AuthorizationServer { inner: Arc::new(self.inner(rules, issuer_path, clients, store)) })
+    }
+
+    /// Adds what other settings imply: the terms of registration, and the scope `openid`.
+    fn apply_implied(&mut self) {
+        if self.profile.switches().open_registration && self.registrar.is_some() {
+            self.registration.get_or_insert_with(Registration::open);
+        }
+        if self.openid.claims.is_some() && !self.scopes.iter().any(|scope| scope == OPENID) {
+            self.scopes.push(OPENID.to_owned());
+        }
+    }
+
+    fn signing_terms(&self) -> SigningTerms {
+        let Some(signer) = &self.signer else { return SigningTerms::default() };
+        let (algorithms, switches) = (signer.algorithms(), self.profile.switches());
+        let allowed = algorithms.iter().copied().filter(|own| switches.algorithms.contains(own)).collect();
+        SigningTerms { allowed, algorithms, longest: signer.longest_lifetime() }
+    }
+
+    fn signing_mistakes(&self, signing: &SigningTerms) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let formats = self.resources.iter().map(|resource| resource.access_tokens);
+        let mut formats = formats.chain([Some(self.access_tokens)]);
+        if formats.any(|format| format == Some(AccessTokens::Jwt)) && self.signer.is_none() {
+            errors.push(ConfigError::SignerMissing);
+        }
+        if self.signer.is_none() && (self.signed_answers.authorization || self.signed_answers.introspection) {
+            errors.push(ConfigError::AnswersUnsigned);
+        }
+        let asked_for = self.resources.iter().filter_map(|resource| resource.algorithm);
+        let missing = asked_for.filter(|algorithm| !signing.algorithms.contains(algorithm));
+        errors.extend(missing.map(ConfigError::AlgorithmMissing));
+        if signing.longest.is_some_and(|longest| self.policy.access_token_lifetime > longest) {
+            errors.push(ConfigError::KeysRetireEarly);
+        }
+        errors
+    }
+
+    fn openid_rules(&self, signing: &SigningTerms) -> Option<OpenIdRules> {
+        let opens_secrets = self.sealed_secrets.is_some();
+        let openid = self.openid.rules(signing.allowed.clone(), opens_secrets, &self.policy)?;
+        Some(OpenIdRules { sessions: self.sessions.as_ref().map(Sessions::rules), ..openid })
+    }
+
+    fn openid_mistakes(&self, openid: Option<&OpenIdRules>, signing: &SigningTerms) -> Vec<ConfigError> {
+        let has_logout = self.endpoints.path(Endpoint::EndSession).is_some();
+        let mut errors = self.openid.mistakes(self.sessions.is_some(), has_logout);
+        if self.sessions.as_ref().is_some_and(Sessions::is_weak) {
+            errors.push(ConfigError::SessionSecret);
+        }
+        if let Some(openid) = openid {
+            errors.extend(validate_openid(openid, self.profile.switches(), signing.longest));
+        }
+        errors
+    }
+
+    fn assertion_rules(&self) -> Option<AssertionRules> {
+        let signatures = self.client_signatures.as_ref()?;
+        let switches = self.profile.switches();
+        let path = self.endpoints.path(Endpoint::Token).unwrap_or_default();
+        let token_endpoint = || format!("{}{path}", self.issuer.trim_end_matches('/'));
+        Some(AssertionRules {
+            algorithms: signatures.algorithms().into_iter().filter(|own| switches.allows(own)).collect(),
+            fetches: signatures.fetches(),
+            macs: self.sealed_secrets.is_some() && signatures.takes_macs(),
+            legacy_audience: self.legacy_audience.then(token_endpoint),
+        })
+    }
+
+    /// What is wrong with the terms of clients that register themselves or have a metadata document.
+    fn registration_mistakes(&self, scope: &Scope, extensions: &[KnownExtension]) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let serves = |grant_type: &GrantType| is_served(grant_type, self.profile, extensions);
+        if let Some(terms) = &self.registration {
+            errors.extend(validate_terms(terms, &serves, scope, self.registrar.is_some()));
+        }
+        if let Some(terms) = &self.documents {
+            errors.extend(validate_documents(terms, &serves, scope));
+        }
+        errors
+    }
+
+    fn rules(
+        &self,
+        scope: Scope,
+        resources: Vec<KnownResource>,
+        detail_types: DetailTypes,
+        extensions: Vec<KnownExtension>,
+        openid: Option<OpenIdRules>,
+    ) -> Rules {
         let only_resource = match resources.as_slice() {
             [only] => Some(only.id.as_str().to_owned()),
             _ => None,
         };
-        let rules = Rules {
-            audience: self.audience.or(only_resource).unwrap_or_else(|| self.issuer.clone()),
-            issuer: self.issuer.into(),
+        Rules {
+            audience: self.audience.clone().or(only_resource).unwrap_or_else(|| self.issuer.clone()),
+            issuer: self.issuer.as_str().into(),
             resources: resources.into_boxed_slice(),
             detail_types,
             access_tokens: self.access_tokens,
-            introspect_all: self.introspect_all.into_boxed_slice(),
+            introspect_all: self.introspect_all.clone().into_boxed_slice(),
             profile: self.profile,
-            assertions: assertions.map(Box::new),
+            assertions: self.assertion_rules().map(Box::new),
             certificates: self.mutual_tls.rules(),
             extensions: extensions.into_boxed_slice(),
             scope,
@@ -232,13 +278,22 @@ impl Options {
             signs_up: self.signs_up,
             requires_push: self.requires_push,
             request_objects: self.request_objects,
-            signed_answers: self.signed_answers,
+            signed_answers: self.signed_answers.clone(),
             message_signing: self.message_signing,
             takes_proofs: self.dpop.is_some(),
-            requires_bound_tokens,
-            policy: self.policy.shared(),
-        };
-        let inner = Inner {
+            requires_bound_tokens: self.binds_every_token(),
+            policy: self.policy.clone().shared(),
+        }
+    }
+
+    fn inner(
+        self,
+        rules: Rules,
+        issuer_path: String,
+        clients: Arc<dyn ClientRegistry>,
+        store: Arc<dyn TokenStore>,
+    ) -> Inner {
+        Inner {
             registration: self.registration.map(Box::new),
             process: OnceLock::new(),
             rules,
@@ -266,9 +321,19 @@ impl Options {
             clock: self.clock,
             cursor_key: self.cursor_key.unwrap_or_else(|| drawn(&*self.entropy)),
             entropy: self.entropy,
-        };
-        Ok(AuthorizationServer { inner: Arc::new(inner) })
+        }
     }
+}
+
+/// What the server can sign.
+#[derive(Default)]
+struct SigningTerms {
+    /// The algorithms of the signer's keys.
+    algorithms: Vec<Algorithm>,
+    /// Those that the profile allows.
+    allowed: Vec<Algorithm>,
+    /// The longest token lifetime for which the key stays published; `None` is unlimited.
+    longest: Option<Duration>,
 }
 
 fn drawn(entropy: &dyn Entropy) -> Secret {

@@ -1,16 +1,16 @@
-//! The token, revocation and introspection endpoints, and the check of a bearer token.
+//! The token endpoint (RFC 6749 section 3.2).
 
 use std::net::IpAddr;
 
-use super::calls::{MAX_CONFLICT_RETRIES, Outcome, judge};
+use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
+use super::client_auth::judge;
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
-use crate::flow::{Facts, Judged, introspect, revoke, token};
+use crate::flow::{Facts, Judged, token};
 use crate::http::Request;
 use crate::http::Response;
-use crate::store::Tombstone;
 
 impl AuthorizationServer {
     /// Answers a token request (RFC 6749 section 3.2).
@@ -180,94 +180,5 @@ impl AuthorizationServer {
             }
         }
         Err(Reason::Contended.into())
-    }
-
-    /// Answers a revocation request (RFC 7009).
-    pub async fn revoke(&self, request: &Request) -> Response {
-        let flow = match revoke::parse(request, &self.facts()) {
-            Ok(flow) => flow,
-            Err(refusal) => return self.refuse_unread(refusal, Endpoint::Revocation, request),
-        };
-        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
-        match self.revoke_token(flow, request).await {
-            Ok(()) => Response::secret_json(200, b"{}".to_vec()),
-            Err(refusal) => self.refuse_client(refusal, Endpoint::Revocation, request, (&client, evidence)),
-        }
-    }
-
-    async fn revoke_token(&self, flow: revoke::AwaitClient, request: &Request) -> Result<(), Refusal> {
-        let flow = self.authenticate(request, flow).await?;
-        let claims = self.own_claims(flow.unverified()).await?;
-        let flow = flow.with_claims(claims);
-        let Some(id) = flow.grant_id() else { return flow.answer_unrecorded() };
-        let mut races = 0;
-        loop {
-            let record = self.load(id).await?;
-            let tombstone = match flow.revoke(record, &self.facts()) {
-                revoke::Decision::Nothing => return Ok(()),
-                revoke::Decision::Refuse(refusal) => return Err(refusal),
-                revoke::Decision::End(tombstone) => tombstone,
-                revoke::Decision::Commit(write) => match self.commit(&write).await {
-                    Outcome::Committed(_) => break,
-                    Outcome::Conflict if races < MAX_CONFLICT_RETRIES => {
-                        races += 1;
-                        continue;
-                    }
-                    // RFC 7009 section 2.1 allows ending the whole grant with an access token, so a client
-                    // cannot keep a token by refreshing in a loop.
-                    Outcome::Conflict => Tombstone::of(write.next().grant().clone(), self.now()),
-                    Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),
-                },
-            };
-            let _ended = self.end(&tombstone).await?;
-            break;
-        }
-        let about = EventSubject::client(flow.client().id()).grant(id).peer(request.peer);
-        self.audit(EventKind::Revoked, Endpoint::Revocation, about);
-        Ok(())
-    }
-
-    /// Answers an introspection request (RFC 7662).
-    pub async fn introspect(&self, request: &Request) -> Response {
-        let flow = match introspect::parse(request, &self.facts()) {
-            Ok(flow) => flow,
-            Err(refusal) => return self.refuse_unread(refusal, Endpoint::Introspection, request),
-        };
-        let (client, evidence) = (flow.client_id().clone(), flow.evidence());
-        match self.drive_introspection(flow, request).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                self.refuse_client(refusal, Endpoint::Introspection, request, (&client, evidence))
-            }
-        }
-    }
-
-    async fn drive_introspection(
-        &self,
-        flow: introspect::AwaitClient,
-        request: &Request,
-    ) -> Result<Response, Refusal> {
-        let flow = self.authenticate(request, flow).await?;
-        let claims = self.own_claims(flow.unverified()).await?;
-        let flow = flow.with_claims(claims);
-        let record = match flow.grant_id() {
-            Some(id) => self.load_living(id).await?,
-            None => None,
-        };
-        let (record, sub) = match record {
-            Some(record) => match self.sub_of(record.grant(), flow.client()).await? {
-                Some(sub) => (Some(record), sub),
-                None => (None, None),
-            },
-            None => (None, None),
-        };
-        let wants_jwt = introspect::prefers_jwt(request);
-        match flow.introspect(record.as_ref(), sub.as_deref(), wants_jwt, &self.facts())? {
-            introspect::Answer::Ready(response) => Ok(response),
-            introspect::Answer::Sign(waiting) => {
-                let text = self.sign(waiting.unsigned()).await?;
-                Ok(waiting.with_signature(text))
-            }
-        }
     }
 }

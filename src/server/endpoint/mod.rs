@@ -1,8 +1,8 @@
-//! THE TABLE: one row for each endpoint. Routes, methods, CORS, metadata members, path checks and audit names
-//! are derived from it.
+//! THE TABLE: one row for each endpoint. Routes, methods, CORS, metadata members and path checks are derived
+//! from it.
 //!
-//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`], a row and
-//! an arm of `dispatch`. If its path can be chosen, add a setter to the builder.
+//! To add an endpoint, write its handler in a file of its own, and add a variant of [`Endpoint`] and its
+//! name, a row and an arm of `dispatch`. If its path can be chosen, add a setter to the builder.
 
 mod metadata;
 mod openapi;
@@ -22,14 +22,13 @@ use metadata::Members;
 /// The facts about an endpoint.
 struct Row {
     endpoint: Endpoint,
-    /// Its name in the audit.
-    name: &'static str,
     path: Path,
     /// Empty if this server does not answer requests there itself.
     methods: &'static [Method],
     origins: Origins,
     /// The member of the metadata (RFC 8414 section 2) that has its URL.
     member: Option<&'static str>,
+    alias: MtlsAlias,
     clients: Clients,
     /// Whether a server with this configuration has the endpoint.
     on: fn(&Inner) -> bool,
@@ -57,6 +56,14 @@ enum Origins {
     Own,
 }
 
+/// Whether `mtls_endpoint_aliases` (RFC 8705 section 5) lists it: clients call it directly, and may have to
+/// present a certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MtlsAlias {
+    Aliased,
+    Unaliased,
+}
+
 /// Which clients may call it; their methods are in `<member>_auth_methods_supported`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clients {
@@ -69,6 +76,7 @@ enum Clients {
 
 use Clients::{Any as AnyClient, Confidential, Unlisted};
 use Endpoint as E;
+use MtlsAlias::{Aliased, Unaliased};
 use Origins::{Any, Own};
 use Path::{Default, OfHost, WellKnown};
 
@@ -81,34 +89,34 @@ const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Put, Method::Delete
 /// In the order of the variants of [`Endpoint`].
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    row(E::Authorization,       "authorization",        OfHost,                           HOST, Own, Some("authorization_endpoint"),        Unlisted,     always),
-    row(E::PushedAuthorizationRequest, "pushed authorization request", Default("/par"), POST, Any, Some("pushed_authorization_request_endpoint"), Unlisted, has_users),
-    row(E::Token,               "token",                Default("/token"),                POST, Any, Some("token_endpoint"),                AnyClient,    always),
-    row(E::DeviceAuthorization, "device authorization", Default("/device_authorization"), POST, Any, Some("device_authorization_endpoint"), Unlisted,     has_devices),
-    row(E::DeviceVerification,  "device verification",  OfHost,                           HOST, Own, None,                                  Unlisted,     always),
-    row(E::Revocation,          "revocation",           Default("/revoke"),               POST, Any, Some("revocation_endpoint"),           AnyClient,    always),
-    row(E::Introspection,       "introspection",        Default("/introspect"),           POST, Own, Some("introspection_endpoint"),        Confidential, always),
-    row(E::Metadata,            "metadata",             WellKnown(metadata::paths),       GET,  Any, None,                                  Unlisted,     always),
-    row(E::Jwks,                "jwks",                 Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unlisted,     |s| s.signer.is_some()),
-    row(E::Registration,        "registration",         Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unlisted,     |s| s.registration.is_some()),
-    row(E::UserInfo,            "userinfo",             Default("/userinfo"),             READ, Any, Some("userinfo_endpoint"),             Unlisted,     |s| s.claims.is_some()),
-    row(E::EndSession,          "logout",               OfHost,                           HOST, Own, Some("end_session_endpoint"),          Unlisted,     |s| s.has_sessions()),
-    row(E::Resource,            "resource",             Path::None,                       HOST, Own, None,                                  Unlisted,     always),
-    row(E::Host,                "host",                 Path::None,                       HOST, Own, None,                                  Unlisted,     always),
+    row(E::Authorization,       OfHost,                           HOST, Own, Some("authorization_endpoint"),        Unaliased, Unlisted,     always),
+    row(E::PushedAuthorizationRequest, Default("/par"), POST, Any, Some("pushed_authorization_request_endpoint"), Aliased, Unlisted, has_users),
+    row(E::Token,               Default("/token"),                POST, Any, Some("token_endpoint"),                Aliased,   AnyClient,    always),
+    row(E::DeviceAuthorization, Default("/device_authorization"), POST, Any, Some("device_authorization_endpoint"), Aliased,   Unlisted,     has_devices),
+    row(E::DeviceVerification,  OfHost,                           HOST, Own, None,                                  Unaliased, Unlisted,     always),
+    row(E::Revocation,          Default("/revoke"),               POST, Any, Some("revocation_endpoint"),           Aliased,   AnyClient,    always),
+    row(E::Introspection,       Default("/introspect"),           POST, Own, Some("introspection_endpoint"),        Aliased,   Confidential, always),
+    row(E::Metadata,            WellKnown(metadata::paths),       GET,  Any, None,                                  Unaliased, Unlisted,     always),
+    row(E::Jwks,                Default("/jwks"),                 GET,  Any, Some("jwks_uri"),                      Unaliased, Unlisted,     |s| s.signer.is_some()),
+    row(E::Registration,        Default("/register"),             CRUD, Any, Some("registration_endpoint"),         Unaliased, Unlisted,     |s| s.registration.is_some()),
+    row(E::UserInfo,            Default("/userinfo"),             READ, Any, Some("userinfo_endpoint"),             Aliased,   Unlisted,     |s| s.claims.is_some()),
+    row(E::EndSession,          OfHost,                           HOST, Own, Some("end_session_endpoint"),          Unaliased, Unlisted,     |s| s.has_sessions()),
+    row(E::Resource,            Path::None,                       HOST, Own, None,                                  Unaliased, Unlisted,     always),
+    row(E::Host,                Path::None,                       HOST, Own, None,                                  Unaliased, Unlisted,     always),
 ];
 
 #[allow(clippy::too_many_arguments)] // the columns of the table
 const fn row(
     endpoint: Endpoint,
-    name: &'static str,
     path: Path,
     methods: &'static [Method],
     origins: Origins,
     member: Option<&'static str>,
+    alias: MtlsAlias,
     clients: Clients,
     on: fn(&Inner) -> bool,
 ) -> Row {
-    Row { endpoint, name, path, methods, origins, member, clients, on }
+    Row { endpoint, path, methods, origins, member, alias, clients, on }
 }
 
 fn always(_: &Inner) -> bool {
@@ -139,12 +147,6 @@ const ALL: [Endpoint; Endpoint::Host as usize + 1] = {
 impl Endpoint {
     /// Every endpoint, including those of the host and of resources.
     pub const ALL: &'static [Self] = &ALL;
-
-    /// Its name in the audit.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        self.row().name
-    }
 
     /// The methods that this server answers there, as `Allow` names them; empty for an endpoint of the host.
     #[must_use]
@@ -246,20 +248,11 @@ fn members(server: &Inner, members: &mut Members) {
     }
 }
 
-/// `mtls_endpoint_aliases` (RFC 8705 section 5): the endpoints that clients call directly, with the same
-/// paths.
+/// `mtls_endpoint_aliases` (RFC 8705 section 5): the aliased endpoints, with the same paths.
 fn mtls_aliases(server: &Inner, members: &mut Members) {
-    const ASKING: [Endpoint; 6] = [
-        E::PushedAuthorizationRequest,
-        E::Token,
-        E::DeviceAuthorization,
-        E::Revocation,
-        E::Introspection,
-        E::UserInfo,
-    ];
     members.switch("tls_client_certificate_bound_access_tokens", server.rules.certificates.binds);
     let Some(base) = server.mutual_tls.as_ref().and_then(|own| own.aliases.as_ref()) else { return };
-    let rows = ROWS.iter().filter(|row| ASKING.contains(&row.endpoint) && (row.on)(server));
+    let rows = ROWS.iter().filter(|row| row.alias == Aliased && (row.on)(server));
     members.object(
         "mtls_endpoint_aliases",
         rows.filter_map(|row| Some((row.member?, format!("{base}{}", server.endpoints.path(row.endpoint)?)))),

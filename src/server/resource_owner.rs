@@ -1,0 +1,50 @@
+//! The part of the host that knows the users.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::base::SecretText;
+use crate::client::Client;
+use crate::flow::AccountStatus;
+use crate::grant::Subject;
+use crate::store::BackendError;
+
+/// Knows the users.
+#[async_trait]
+pub trait ResourceOwner: Send + Sync {
+    /// Authenticates a user (RFC 6749 section 4.3); `None` if the credentials are wrong.
+    ///
+    /// Both are untrusted. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user,
+    /// too, and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over
+    /// that user's account.
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        client: &Client,
+    ) -> Result<Option<Subject>, BackendError>;
+
+    /// Whether this account is still active. Asked before every code and refresh token is redeemed. A wrong
+    /// `Active` keeps the applications of a disabled user working until their grants are revoked.
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
+        let _ = subject;
+        Ok(AccountStatus::Active)
+    }
+}
+
+#[async_trait]
+impl<T: ResourceOwner + ?Sized> ResourceOwner for Arc<T> {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretText,
+        client: &Client,
+    ) -> Result<Option<Subject>, BackendError> {
+        (**self).authenticate(username, password, client).await
+    }
+
+    async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
+        (**self).account_status(subject).await
+    }
+}
