@@ -1,7 +1,7 @@
 //! The host's own grant types (RFC 6749 section 4.5).
 //!
 //! ```text
-//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ Decision
+//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ NewGrantDecision
 //! ```
 
 use std::net::IpAddr;

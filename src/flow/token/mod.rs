@@ -1,11 +1,11 @@
 //! The token request (RFC 6749 section 3.2).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ Decision     code, device code, refresh token
-//!                       ├─▶ AwaitOwner ─▶ AwaitSecrets ─────▶ Decision     password
-//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitSecrets ▶ Decision     token exchange
-//!                       ├─▶ AwaitEntitlement ─▶ AwaitSecrets ▶ Decision     the host's own grant types
-//!                       └─▶ AwaitSecrets ───────────────────▶ Decision     client credentials
+//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ RedemptionDecision  codes, refresh tokens
+//!                       ├─▶ AwaitOwner ─▶ AwaitSecrets ───────▶ NewGrantDecision    password
+//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitSecrets ─▶ NewGrantDecision    token exchange
+//!                       ├─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ NewGrantDecision    grant types of the host
+//!                       └─▶ AwaitSecrets ─────────────────────▶ NewGrantDecision    client credentials
 //! ```
 
 mod code;
@@ -35,7 +35,7 @@ use crate::trust::Proven;
 use new_grant::Bounds;
 use redemption::Redemption;
 
-pub use decision::{Decision, Sealed};
+pub use decision::{NewGrantDecision, RedemptionDecision, Sealed};
 pub use entitlement::{Denial, Entitlement};
 use exchange::Exchanged;
 pub use exchange::{AwaitPermission, AwaitTokens, Exchange, ExchangeAsk};

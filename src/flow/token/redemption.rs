@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::code::{self, CodeProof};
-use super::decision::Decision;
+use super::decision::RedemptionDecision;
 use super::id_token::{IdToken, IdTokenTerms};
 use super::refresh::{self, RefreshProof};
 use super::reply::Reply;
@@ -202,7 +202,12 @@ impl AwaitAccountStatus<'_> {
     }
 
     /// Takes the account status, and decides.
-    pub fn decide(self, account_status: AccountStatus, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+    pub fn decide(
+        self,
+        account_status: AccountStatus,
+        fresh: FreshSecrets,
+        facts: &Facts<'_>,
+    ) -> RedemptionDecision {
         let Facts { now, rules, .. } = *facts;
         let AwaitGrant { client, row, handle, proof, asked } = self.request;
         let (version, grant) = (self.record.version(), self.record.into_grant());
@@ -216,18 +221,18 @@ impl AwaitAccountStatus<'_> {
         };
         match verdict {
             Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, gate, facts) {
-                Ok(reply) => Decision::commit(Write::replace(version, next, now), Ok(reply)),
-                Err(reason) => Decision::Refuse(reason.into()),
+                Ok(reply) => RedemptionDecision::commit(Write::replace(version, next, now), Ok(reply)),
+                Err(reason) => RedemptionDecision::Refuse(reason.into()),
             },
             Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, gate, facts) {
-                Ok(reply) => Decision::Repeat(reply),
-                Err(reason) => Decision::Refuse(reason.into()),
+                Ok(reply) => RedemptionDecision::Repeat(reply),
+                Err(reason) => RedemptionDecision::Refuse(reason.into()),
             },
-            Verdict::Refuse { refusal } => Decision::Refuse(refusal),
+            Verdict::Refuse { refusal } => RedemptionDecision::Refuse(refusal),
             Verdict::RefuseAndNote { next, reason } => {
-                Decision::commit(Write::replace(version, next, now), Err(reason.into()))
+                RedemptionDecision::commit(Write::replace(version, next, now), Err(reason.into()))
             }
-            Verdict::RefuseAndEnd { next, reason } => Decision::end(next, reason, now),
+            Verdict::RefuseAndEnd { next, reason } => RedemptionDecision::end(next, reason, now),
         }
     }
 }
