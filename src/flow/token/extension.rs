@@ -30,9 +30,8 @@ pub(super) struct Extended {
 }
 
 impl Extended {
-    pub(super) fn parse(name: &str, form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
-        let grant_type = GrantType::parse(name).map_err(|_| Reason::GrantTypeUnsupported)?;
-        let known = rules.extension(&grant_type).ok_or(Reason::GrantTypeUnsupported)?;
+    pub(super) fn parse(grant_type: &GrantType, form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
+        let known = rules.extension(grant_type).ok_or(Reason::GrantTypeUnsupported)?;
         Ok(Self { known: known.clone(), parameters: Parameters::of(form) })
     }
 

@@ -87,20 +87,22 @@ impl GrantRequest {
         facts: &Facts<'_>,
     ) -> Result<Self, Reason> {
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
-        let grant_type = need("grant_type")?;
-        if let Some(redemption) = Redemption::parse(grant_type, form, request, presented, facts)? {
-            return Ok(Self::Redemption(redemption));
-        }
-        match grant_type {
-            "client_credentials" => Ok(Self::Client),
-            "urn:ietf:params:oauth:grant-type:token-exchange" => {
-                Ok(Self::Exchange(Box::new(Exchanged::parse(form)?)))
-            }
-            "password" => Ok(Self::Password {
+        let grant_type = GrantType::parse(need("grant_type")?).map_err(|_| Reason::GrantTypeUnsupported)?;
+        let redeem = |row| Redemption::parse(row, form, request, presented, facts).map(Self::Redemption);
+        match &grant_type {
+            GrantType::AuthorizationCode => redeem(&code::ROW),
+            GrantType::DeviceCode => redeem(&device::ROW),
+            GrantType::RefreshToken => redeem(&refresh::ROW),
+            GrantType::ClientCredentials => Ok(Self::Client),
+            GrantType::TokenExchange => Ok(Self::Exchange(Box::new(Exchanged::parse(form)?))),
+            GrantType::Password => Ok(Self::Password {
                 username: SecretText::new(need("username")?),
                 password: SecretText::new(need("password")?),
             }),
-            other => Ok(Self::Extension(Box::new(Extended::parse(other, form, facts.rules)?))),
+            GrantType::Implicit => Err(Reason::GrantTypeUnsupported),
+            GrantType::Extension(_) => {
+                Ok(Self::Extension(Box::new(Extended::parse(&grant_type, form, facts.rules)?)))
+            }
         }
     }
 

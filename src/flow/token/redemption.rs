@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::code::{self, CodeProof};
+use super::code::CodeProof;
 use super::decision::RedemptionDecision;
 use super::id_token::{IdToken, IdTokenTerms};
-use super::refresh::{self, RefreshProof};
+use super::refresh::RefreshProof;
 use super::reply::Reply;
 use super::{RequestedAccess, device};
 use crate::base::fresh_secrets::FreshSecrets;
@@ -36,8 +36,6 @@ pub(super) struct Row {
     pub(super) proof: fn(&Form<'_>, &Request, &Presented) -> Result<Proof, Reason>,
 }
 
-static REDEMPTIONS: [&Row; 3] = [&code::ROW, &device::ROW, &refresh::ROW];
-
 /// The other parameters that a redemption needs.
 #[derive(Debug)]
 pub(super) enum Proof {
@@ -63,20 +61,17 @@ pub(super) struct Redemption {
 }
 
 impl Redemption {
-    /// Reads the parameters of a grant type that redeems something; `None` for all others.
+    /// Reads the parameters of a grant type that redeems something.
     pub(super) fn parse(
-        grant_type: &str,
+        row: &'static Row,
         form: &Form<'_>,
         request: &Request,
         presented: &Presented,
         facts: &Facts<'_>,
-    ) -> Result<Option<Self>, Reason> {
-        let Some(row) = REDEMPTIONS.into_iter().find(|row| row.grant_type.as_str() == grant_type) else {
-            return Ok(None);
-        };
+    ) -> Result<Self, Reason> {
         let text = form.one(row.parameter)?.ok_or(Reason::ParameterMissing)?;
         let handle = Handle::parse(text, row.kind, &facts.rules.policy.prefixes);
-        Ok(Some(Self { row, handle, proof: (row.proof)(form, request, presented)? }))
+        Ok(Self { row, handle, proof: (row.proof)(form, request, presented)? })
     }
 
     pub(super) fn grant_type(&self) -> &GrantType {
