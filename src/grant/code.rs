@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::access::Issued;
+use super::bridge::{Bridge, TokenParameters};
 use super::front_channel::Offer;
-use super::refresh::{Bridge, RefreshParameters};
 use super::stage::{Live, Spent, Stage};
 use super::{Grant, Kind, Verdict, refuse};
 use crate::base::pkce::{CodeChallenge, CodeVerifier};
@@ -202,7 +202,7 @@ impl Grant {
             live.access.follow(*beside);
         }
         let key = presented.bridge_key().filter(|_| !policy.leeway.is_zero());
-        let bridge = key.map(|key| Bridge::over(&key, &tokens, RefreshParameters::of(presented.gate)));
+        let bridge = key.map(|key| Bridge::over(&key, &tokens, TokenParameters::of(presented.gate)));
         live.spent = Some(Arc::new(Spent::Code(SpentCode { offer, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
@@ -221,6 +221,6 @@ impl Live {
         let bridge = self.spent_code()?.bridge.as_ref();
         let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
         let key = presented.bridge_key()?;
-        Some(bridge.cross(&key, &RefreshParameters::of(presented.gate), now, policy))
+        Some(bridge.cross(&key, &TokenParameters::of(presented.gate), now, policy))
     }
 }
