@@ -165,10 +165,7 @@ impl Grant {
         match &self.stage {
             Stage::Live(live) => match live.unanswered(&presented, now, policy) {
                 Some(None) => refuse(Reason::RetryDiffers),
-                Some(Some(tokens)) => match presented.gate.pass(self.granted()) {
-                    Ok(issuance) => self.repeat_answer(tokens, &issuance),
-                    Err(reason) => refuse(reason),
-                },
+                Some(Some(tokens)) => self.repeat_answer(tokens, presented.gate),
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
             },
             Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {

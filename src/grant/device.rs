@@ -323,10 +323,7 @@ impl Grant {
         else {
             return refuse(Reason::RetryDiffers);
         };
-        match presented.gate.pass(self.granted()) {
-            Ok(issuance) => self.repeat_answer(tokens, &issuance),
-            Err(reason) => refuse(reason),
-        }
+        self.repeat_answer(tokens, presented.gate)
     }
 
     /// Whether this session gave this answer. If the device has redeemed its code since, the approval can

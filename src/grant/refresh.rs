@@ -290,10 +290,7 @@ impl Grant {
             Known::Older => Presented::Replay,
         };
         match spent {
-            Presented::Retry(tokens) => match presented.gate.pass(self.granted()) {
-                Ok(issuance) => self.repeat_answer(tokens, &issuance),
-                Err(reason) => refuse(reason),
-            },
+            Presented::Retry(tokens) => self.repeat_answer(tokens, presented.gate),
             Presented::Different => refuse(Reason::RetryDiffers),
             Presented::Late => refuse(Reason::RefreshSuperseded),
             Presented::Replay => {
