@@ -151,10 +151,7 @@ impl<R: Request> AwaitSignature<R> {
         facts: &Facts<'_>,
     ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
         let Facts { now, rules, .. } = *facts;
-        let claims = claims.map_err(|unsigned| match unsigned {
-            ClaimsMissing::Refused(flaw) => Reason::ClientAssertion(flaw),
-            ClaimsMissing::KeysUnavailable => Reason::ClientKeysUnavailable,
-        });
+        let claims = claims.map_err(|missing| missing.reason(Reason::ClientAssertion));
         let strict = self.claims.client().is_some_and(|client| rules.switches_for(client).strong_clients);
         let legacy = rules.assertions.as_deref().filter(|_| !strict);
         let (client, key, until) = self.claims.with_claims(claims, now, &rules.issuer, legacy)?;
