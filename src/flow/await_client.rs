@@ -25,7 +25,7 @@ use crate::issuance::Facts;
 use crate::store::ReplayKey;
 
 /// The content of a request whose client is not authenticated yet. The requests of this crate implement it.
-pub trait Request: Debug + Send {
+pub trait AwaitsClient: Debug + Send {
     /// The next state, once the client is known.
     type Next: Debug + Send;
 
@@ -44,7 +44,7 @@ pub struct AwaitClient<R> {
     pub(super) request: R,
 }
 
-impl<R: Request> AwaitClient<R> {
+impl<R: AwaitsClient> AwaitClient<R> {
     /// The client that has to be looked up.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
@@ -80,7 +80,7 @@ impl<R: Request> AwaitClient<R> {
 /// A state after the client was looked up: its authentication is decided, or lacks one more fact.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Checked<R: Request> {
+pub enum Checked<R: AwaitsClient> {
     /// The next state.
     Ready(R::Next),
     /// Compute [`AwaitSlowHash::question`], then continue.
@@ -98,7 +98,7 @@ pub struct AwaitSlowHash<R> {
     request: R,
 }
 
-impl<R: Request> AwaitSlowHash<R> {
+impl<R: AwaitsClient> AwaitSlowHash<R> {
     /// The stored PHC strings, at least one, and the presented secret.
     #[must_use]
     pub fn question(&self) -> (&[String], &SecretText) {
@@ -124,7 +124,7 @@ pub struct AwaitSignature<R> {
     request: R,
 }
 
-impl<R: Request> AwaitSignature<R> {
+impl<R: AwaitsClient> AwaitSignature<R> {
     /// What has to be verified. Without keys the client is unknown; verify nevertheless, so that the response
     /// takes the same time.
     #[must_use]
@@ -166,7 +166,7 @@ pub struct AwaitCertificate<R> {
     request: R,
 }
 
-impl<R: Request> AwaitCertificate<R> {
+impl<R: AwaitsClient> AwaitCertificate<R> {
     /// What has to be read. Without an expectation the client is unknown; read the certificate nevertheless,
     /// so that the response takes the same time.
     #[must_use]
