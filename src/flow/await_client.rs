@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::base::{Algorithm, SecretText};
 use crate::client::auth::{
-    self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
-    REPLAYED,
+    self, ASSERTION_TYPES, AuthenticatedClient, AuthenticationStep, AwaitClaims, AwaitHash, Evidence,
+    Presented, REPLAYED,
 };
 use crate::client::{ClaimsMissing, Client, ClientId, ShownCertificate, SignedText};
 use crate::error::{CertificateFlaw, Reason, Refusal};
@@ -62,15 +62,15 @@ impl<R: AwaitsClient> AwaitClient<R> {
     pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Checked<R>, Refusal> {
         let Self { presented, request } = self;
         match presented.authenticate(found, facts.now) {
-            Authentication::Done(client) => request.with_client(client, facts).map(Checked::Ready),
-            Authentication::Failed(reason) => Err(reason.into()),
-            Authentication::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
-            Authentication::Signature(claims) => {
+            AuthenticationStep::Done(client) => request.with_client(client, facts).map(Checked::Ready),
+            AuthenticationStep::Failed(reason) => Err(reason.into()),
+            AuthenticationStep::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
+            AuthenticationStep::Signature(claims) => {
                 let switches = claims.client().map(|client| facts.rules.switches_for(client));
                 let algorithms = switches.map_or(Algorithm::ALL, |switches| switches.algorithms);
                 Ok(Checked::Signature(AwaitSignature { claims, algorithms, request }))
             }
-            Authentication::Certificate(shown) => {
+            AuthenticationStep::Certificate(shown) => {
                 Ok(Checked::Certificate(AwaitCertificate { shown, request }))
             }
         }
