@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::base::FreshSecrets;
 use grantor::flow::authorize::{self, Resolved, SignedIn};
-use grantor::flow::token::{self, Authenticated, Decision, Reply};
+use grantor::flow::token::{self, Authenticated, RedemptionDecision, Reply};
 use grantor::flow::{AccountStatus, Checked, Facts, Finished, OpenedRedirect};
 use grantor::issuance::Rules;
 use grantor::store::{Record, Write};
@@ -96,7 +96,7 @@ fn refresh_with(
     token(rules, client, record, form, fresh, now)
 }
 
-/// Form ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ Decision.
+/// Form ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ RedemptionDecision.
 fn token(
     rules: &Rules,
     client: &Arc<Client>,
@@ -120,12 +120,12 @@ fn token(
         question.subject()
     );
     let (record, reply) = match question.decide(AccountStatus::Active, fresh, &facts) {
-        Decision::Refuse(refusal) => return Err(refusal.into()),
-        Decision::Repeat(reply) => {
+        RedemptionDecision::Refuse(refusal) => return Err(refusal.into()),
+        RedemptionDecision::Repeat(reply) => {
             println!("token: decided to repeat a response; nothing to write");
             (record, reply)
         }
-        Decision::Commit(write, sealed) => {
+        RedemptionDecision::Commit(write, sealed) => {
             println!("token: decided to write version {}", write.next().version());
             let (record, proof) = store(&write);
             (record, sealed.open(proof)?)

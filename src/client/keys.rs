@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::ClientMetadata;
 use crate::base::{Algorithm, Digest, SecretText};
-use crate::error::AssertionFlaw;
+use crate::error::{AssertionFlaw, Reason};
 
 /// The public keys of a client (RFC 7591 section 2): by value, or by URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,6 +229,16 @@ pub enum ClaimsMissing {
     Refused(AssertionFlaw),
     /// The keys could not be fetched; the answer is 503.
     KeysUnavailable,
+}
+
+impl ClaimsMissing {
+    /// The reason for the refusal of a text; `refused` makes it of a flaw.
+    pub(crate) fn reason(self, refused: fn(AssertionFlaw) -> Reason) -> Reason {
+        match self {
+            Self::Refused(flaw) => refused(flaw),
+            Self::KeysUnavailable => Reason::ClientKeysUnavailable,
+        }
+    }
 }
 
 #[async_trait]

@@ -1,8 +1,8 @@
 //! A reason is private, and the public error is derived from it.
 //!
 //! [`Reason`] says why, for the host's log. [`Refusal`] carries it to the response; one exhaustive table
-//! derives the public error code. [`Fault`] is a failure of the host, about which the client only learns that
-//! it should try again.
+//! derives the public error code. [`Fault`] is a failure of a part of the host, about which the client only
+//! learns whether it should try again.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -93,13 +93,14 @@ impl PartialEq for Refusal {
 
 impl Eq for Refusal {}
 
-/// The host's own failure, for calls that the host makes itself (listing grants, revoking a subject).
+/// A failure of a part of the host (its store, its registry, its signer, its source of claims), or of
+/// concurrent writes. Nothing is wrong with the request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The store failed.
+    /// A part of the host failed.
     #[error(transparent)]
-    Store(#[from] BackendError),
+    Backend(#[from] BackendError),
     /// A part of the host did not answer in time; the operation may have taken effect.
     #[error("a part of the host did not answer in time")]
     Deadline,
@@ -113,8 +114,8 @@ impl Fault {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Store(error) if error.is_permanent() => Reason::StoreBroken,
-            Self::Store(_) | Self::Deadline => Reason::StoreUnavailable,
+            Self::Backend(error) if error.is_permanent() => Reason::StoreBroken,
+            Self::Backend(_) | Self::Deadline => Reason::StoreUnavailable,
             Self::Contended => Reason::Contended,
         }
     }

@@ -419,9 +419,9 @@ pub enum Reason {
     ClientDisabled,
 
     // The server's own state; nothing is wrong with the request.
-    /// The store could not answer; a retry may work.
+    /// The store or another part of the host could not answer; a retry may work.
     StoreUnavailable,
-    /// The store is broken, or contains data that this version cannot read.
+    /// The store or another part of the host is broken, or contains data that this version cannot read.
     StoreBroken,
     /// The store's proof is for another write than the requested one.
     ProofOfAnotherWrite,

@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::base::{Algorithm, SecretText};
 use crate::client::auth::{
-    self, ASSERTION_TYPES, AuthenticatedClient, Authentication, AwaitClaims, AwaitHash, Evidence, Presented,
-    REPLAYED,
+    self, ASSERTION_TYPES, AuthenticatedClient, AuthenticationStep, AwaitClaims, AwaitHash, Evidence,
+    Presented, REPLAYED,
 };
 use crate::client::{ClaimsMissing, Client, ClientId, ShownCertificate, SignedText};
 use crate::error::{CertificateFlaw, Reason, Refusal};
@@ -25,7 +25,7 @@ use crate::issuance::Facts;
 use crate::store::ReplayKey;
 
 /// The content of a request whose client is not authenticated yet. The requests of this crate implement it.
-pub trait Request: Debug + Send {
+pub trait AwaitsClient: Debug + Send {
     /// The next state, once the client is known.
     type Next: Debug + Send;
 
@@ -44,7 +44,7 @@ pub struct AwaitClient<R> {
     pub(super) request: R,
 }
 
-impl<R: Request> AwaitClient<R> {
+impl<R: AwaitsClient> AwaitClient<R> {
     /// The client that has to be looked up.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
@@ -62,15 +62,15 @@ impl<R: Request> AwaitClient<R> {
     pub fn with_client(self, found: Option<Arc<Client>>, facts: &Facts<'_>) -> Result<Checked<R>, Refusal> {
         let Self { presented, request } = self;
         match presented.authenticate(found, facts.now) {
-            Authentication::Done(client) => request.with_client(client, facts).map(Checked::Ready),
-            Authentication::Failed(reason) => Err(reason.into()),
-            Authentication::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
-            Authentication::Signature(claims) => {
+            AuthenticationStep::Done(client) => request.with_client(client, facts).map(Checked::Ready),
+            AuthenticationStep::Failed(reason) => Err(reason.into()),
+            AuthenticationStep::SlowHash(hash) => Ok(Checked::SlowHash(AwaitSlowHash { hash, request })),
+            AuthenticationStep::Signature(claims) => {
                 let switches = claims.client().map(|client| facts.rules.switches_for(client));
                 let algorithms = switches.map_or(Algorithm::ALL, |switches| switches.algorithms);
                 Ok(Checked::Signature(AwaitSignature { claims, algorithms, request }))
             }
-            Authentication::Certificate(shown) => {
+            AuthenticationStep::Certificate(shown) => {
                 Ok(Checked::Certificate(AwaitCertificate { shown, request }))
             }
         }
@@ -80,7 +80,7 @@ impl<R: Request> AwaitClient<R> {
 /// A state after the client was looked up: its authentication is decided, or lacks one more fact.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Checked<R: Request> {
+pub enum Checked<R: AwaitsClient> {
     /// The next state.
     Ready(R::Next),
     /// Compute [`AwaitSlowHash::question`], then continue.
@@ -98,7 +98,7 @@ pub struct AwaitSlowHash<R> {
     request: R,
 }
 
-impl<R: Request> AwaitSlowHash<R> {
+impl<R: AwaitsClient> AwaitSlowHash<R> {
     /// The stored PHC strings, at least one, and the presented secret.
     #[must_use]
     pub fn question(&self) -> (&[String], &SecretText) {
@@ -124,7 +124,7 @@ pub struct AwaitSignature<R> {
     request: R,
 }
 
-impl<R: Request> AwaitSignature<R> {
+impl<R: AwaitsClient> AwaitSignature<R> {
     /// What has to be verified. Without keys the client is unknown; verify nevertheless, so that the response
     /// takes the same time.
     #[must_use]
@@ -151,10 +151,7 @@ impl<R: Request> AwaitSignature<R> {
         facts: &Facts<'_>,
     ) -> Result<AwaitFirstUse<R::Next>, Refusal> {
         let Facts { now, rules, .. } = *facts;
-        let claims = claims.map_err(|unsigned| match unsigned {
-            ClaimsMissing::Refused(flaw) => Reason::ClientAssertion(flaw),
-            ClaimsMissing::KeysUnavailable => Reason::ClientKeysUnavailable,
-        });
+        let claims = claims.map_err(|missing| missing.reason(Reason::ClientAssertion));
         let strict = self.claims.client().is_some_and(|client| rules.switches_for(client).strong_clients);
         let legacy = rules.assertions.as_deref().filter(|_| !strict);
         let (client, key, until) = self.claims.with_claims(claims, now, &rules.issuer, legacy)?;
@@ -169,7 +166,7 @@ pub struct AwaitCertificate<R> {
     request: R,
 }
 
-impl<R: Request> AwaitCertificate<R> {
+impl<R: AwaitsClient> AwaitCertificate<R> {
     /// What has to be read. Without an expectation the client is unknown; read the certificate nevertheless,
     /// so that the response takes the same time.
     #[must_use]

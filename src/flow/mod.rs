@@ -22,7 +22,7 @@ mod token_query;
 pub use await_client::{
     AwaitCertificate, AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, Checked,
 };
-pub(crate) use await_client::{Judged, Request as AwaitsClient};
+pub(crate) use await_client::{AwaitsClient, Judged};
 pub use jarm::{AwaitResponseSignature, Finished};
 pub use redirect::{
     AwaitApproval, AwaitRedirectSignature, ErrorAnswer, OpenedRedirect, Redirect, SealedRedirect,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::await_client::{AwaitClient, Request as AwaitsClient};
+use super::await_client::{AwaitClient, AwaitsClient};
 use crate::base::{SecretText, TokenName};
 use crate::client::Client;
 use crate::client::auth::{AuthenticatedClient, Presented};

@@ -6,7 +6,7 @@ use super::stage::Stage;
 use super::{Grant, Verdict, refuse};
 use crate::base::Confirmation;
 use crate::error::ProofFlaw;
-use crate::issuance::Issuance;
+use crate::issuance::{Gate, Issuance};
 
 impl Grant {
     /// The key that the grant is bound to: its code and its refresh tokens work only with a proof of that
@@ -43,8 +43,12 @@ impl Grant {
         self.bind(issuance);
     }
 
-    /// Repeats a response, if the request proves the same key as the first one.
-    pub(super) fn repeat_answer(self, tokens: Issued, issuance: &Issuance) -> Verdict {
+    /// Repeats a response, if the request passes the gate and proves the same key as the first one.
+    pub(super) fn repeat_answer(self, tokens: Issued, gate: &Gate<'_>) -> Verdict {
+        let issuance = match gate.pass(self.granted()) {
+            Ok(issuance) => issuance,
+            Err(reason) => return refuse(reason),
+        };
         let first = match &self.stage {
             Stage::Live(live) => live.access.any(&tokens.access).and_then(|token| token.confirmation(&self)),
             Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
@@ -55,7 +59,7 @@ impl Grant {
             Some(key) => return refuse(ProofFlaw::lacking(key, proven).into()),
             None => return refuse(ProofFlaw::OtherKey.into()),
         }
-        Verdict::Repeat { tokens: tokens.again(issuance), grant: self }
+        Verdict::Repeat { tokens: tokens.again(&issuance), grant: self }
     }
 }
 
@@ -77,7 +81,7 @@ mod tests {
     use crate::error::Reason;
     use crate::grant::{CodeRedemption, GrantId, PendingCode, RefreshUse};
     use crate::issuance::Rules;
-    use crate::issuance::{AccountStatus, Gate, RequestedAccess};
+    use crate::issuance::{AccountStatus, RequestedAccess};
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";

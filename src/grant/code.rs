@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::access::Issued;
+use super::bridge::{Bridge, TokenParameters};
 use super::front_channel::Offer;
-use super::refresh::{Bridge, RefreshParameters};
 use super::stage::{Live, Spent, Stage};
 use super::{Grant, Kind, Verdict, refuse};
 use crate::base::pkce::{CodeChallenge, CodeVerifier};
@@ -165,10 +165,7 @@ impl Grant {
         match &self.stage {
             Stage::Live(live) => match live.unanswered(&presented, now, policy) {
                 Some(None) => refuse(Reason::RetryDiffers),
-                Some(Some(tokens)) => match presented.gate.pass(self.granted()) {
-                    Ok(issuance) => self.repeat_answer(tokens, &issuance),
-                    Err(reason) => refuse(reason),
-                },
+                Some(Some(tokens)) => self.repeat_answer(tokens, presented.gate),
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
             },
             Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => {
@@ -202,7 +199,7 @@ impl Grant {
             live.access.follow(*beside);
         }
         let key = presented.bridge_key().filter(|_| !policy.leeway.is_zero());
-        let bridge = key.map(|key| Bridge::over(&key, &tokens, RefreshParameters::of(presented.gate)));
+        let bridge = key.map(|key| Bridge::over(&key, &tokens, TokenParameters::of(presented.gate)));
         live.spent = Some(Arc::new(Spent::Code(SpentCode { offer, bridge })));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
@@ -221,6 +218,6 @@ impl Live {
         let bridge = self.spent_code()?.bridge.as_ref();
         let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
         let key = presented.bridge_key()?;
-        Some(bridge.cross(&key, &RefreshParameters::of(presented.gate), now, policy))
+        Some(bridge.cross(&key, &TokenParameters::of(presented.gate), now, policy))
     }
 }

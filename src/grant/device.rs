@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::refresh::{Bridge, RefreshParameters};
+use super::bridge::{Bridge, TokenParameters};
 use super::stage::{Lifetime, Live, Spent, Stage};
 use super::{Grant, Kind, Login, Origin, UserCode, Verdict, refuse};
 use crate::base::{AuthorizationDetails, Digest, FreshSecrets, Scope, Secret, UserCodeDigest, after};
@@ -302,7 +302,7 @@ impl Grant {
         self.bind(&issuance);
         let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
         let is_kept = !policy.leeway.is_zero();
-        let ask = RefreshParameters::of(presented.gate);
+        let ask = TokenParameters::of(presented.gate);
         let bridge = is_kept.then(|| Bridge::over(presented.secret, &tokens, ask));
         live.spent = Some(Arc::new(Spent::Device(SpentDeviceCode { code, bridge })));
         self.stage = Stage::Live(live);
@@ -319,15 +319,11 @@ impl Grant {
         let Some(bridge) = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy)) else {
             return refuse(Reason::DeviceCodeSpent);
         };
-        let Some(tokens) =
-            bridge.cross(presented.secret, &RefreshParameters::of(presented.gate), now, policy)
+        let Some(tokens) = bridge.cross(presented.secret, &TokenParameters::of(presented.gate), now, policy)
         else {
             return refuse(Reason::RetryDiffers);
         };
-        match presented.gate.pass(self.granted()) {
-            Ok(issuance) => self.repeat_answer(tokens, &issuance),
-            Err(reason) => refuse(reason),
-        }
+        self.repeat_answer(tokens, presented.gate)
     }
 
     /// Whether this session gave this answer. If the device has redeemed its code since, the approval can

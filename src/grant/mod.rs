@@ -5,6 +5,7 @@
 
 mod access;
 mod binding;
+mod bridge;
 mod code;
 mod codec;
 mod device;

@@ -33,13 +33,10 @@ use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 
 use super::access::{AccessRecord, Issued};
+use super::bridge::{Bridge, TokenParameters};
 use super::stage::{Live, Stage};
 use super::{Grant, Kind, Verdict, refuse};
-use crate::base::secret::Masked;
-use crate::base::{
-    AccessRights, AccessTokens, AuthorizationDetails, Digest, FreshSecrets, ResourceId, ResourceIndicators,
-    SECRET_BYTES, Scope, Secret, after,
-};
+use crate::base::{Digest, FreshSecrets, SECRET_BYTES, Secret, after};
 use crate::error::{Reason, Refusal};
 use crate::issuance::{Gate, Policy};
 
@@ -128,105 +125,6 @@ impl<'de> Deserialize<'de> for Mark {
             (16 | 32, Some(head)) => Ok(Self(*head)),
             _ => Err(D::Error::custom("neither a digest nor the first half of one")),
         }
-    }
-}
-
-/// The parameters of a token request; a retry has to have the same ones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RefreshParameters {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<Scope>,
-    #[serde(default, skip_serializing_if = "ResourceIndicators::is_empty")]
-    targets: ResourceIndicators,
-    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
-    details: AuthorizationDetails,
-}
-
-impl RefreshParameters {
-    pub(super) fn of(gate: &Gate<'_>) -> Self {
-        Self {
-            scope: gate.asked_scope().cloned(),
-            targets: gate.asked_targets().clone(),
-            details: gate.asked_details().clone(),
-        }
-    }
-}
-
-/// A response that may have been lost: the new secrets, each under a pad that is derived from what the client
-/// presented. That is the old refresh token, the device code, or a code together with a part of its
-/// redemption that is in no log. A reader of the store learns nothing from it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Bridge {
-    access: Masked,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refresh: Option<Masked>,
-    scope: Scope,
-    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
-    details: AuthorizationDetails,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    audience: Option<ResourceId>,
-    #[serde(with = "chrono::serde::ts_seconds")]
-    access_expires: DateTime<Utc>,
-    ask: RefreshParameters,
-    /// When the response was made; it may be repeated until the leeway has passed.
-    #[serde(with = "chrono::serde::ts_seconds")]
-    at: DateTime<Utc>,
-    /// The address that got the response, for the audit event of a repeat.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    peer: Option<IpAddr>,
-}
-
-/// One pad for each secret, each used once.
-const ACCESS_PAD: &str = "grantor:bridge-access:v1";
-const REFRESH_PAD: &str = "grantor:bridge-refresh:v1";
-
-impl Bridge {
-    pub(super) fn over(key: &Secret, tokens: &Issued, ask: RefreshParameters) -> Self {
-        let refresh = tokens.refresh.as_ref();
-        Self {
-            access: Masked::hide(&tokens.access, key, ACCESS_PAD),
-            refresh: refresh.map(|secret| Masked::hide(secret, key, REFRESH_PAD)),
-            scope: tokens.rights.scope.clone(),
-            details: tokens.rights.details.clone(),
-            audience: tokens.audience.clone(),
-            access_expires: tokens.expires,
-            ask,
-            at: tokens.issued,
-            peer: None,
-        }
-    }
-
-    /// Whether the leeway has not passed yet.
-    pub(super) fn stands(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
-        now < after(self.at, policy.leeway)
-    }
-
-    /// The same tokens again, if the parameters are the same and the leeway has not passed.
-    pub(super) fn cross(
-        &self,
-        key: &Secret,
-        ask: &RefreshParameters,
-        now: DateTime<Utc>,
-        policy: &Policy,
-    ) -> Option<Issued> {
-        (self.stands(now, policy) && self.ask == *ask).then(|| Issued {
-            access: self.access.reveal(key, ACCESS_PAD),
-            sub: None,
-            issued: self.at,
-            expires: self.access_expires,
-            rights: AccessRights {
-                scope: self.scope.clone(),
-                details: self.details.clone(),
-                ..AccessRights::default()
-            },
-            audience: self.audience.clone(),
-            format: AccessTokens::default(),
-            algorithm: None,
-            unrecorded: false,
-            refresh: self.refresh.map(|masked| masked.reveal(key, REFRESH_PAD)),
-        })
     }
 }
 
@@ -345,7 +243,7 @@ impl Family {
         let Some(bridge) = self.bridge.as_ref().filter(|_| is_latest) else {
             return Presented::Late;
         };
-        let ask = RefreshParameters::of(presented.gate);
+        let ask = TokenParameters::of(presented.gate);
         match bridge.cross(presented.secret, &ask, now, policy) {
             Some(tokens) => Presented::Retry(tokens),
             None => Presented::Different,
@@ -392,10 +290,7 @@ impl Grant {
             Known::Older => Presented::Replay,
         };
         match spent {
-            Presented::Retry(tokens) => match presented.gate.pass(self.granted()) {
-                Ok(issuance) => self.repeat_answer(tokens, &issuance),
-                Err(reason) => refuse(reason),
-            },
+            Presented::Retry(tokens) => self.repeat_answer(tokens, presented.gate),
             Presented::Different => refuse(Reason::RetryDiffers),
             Presented::Late => refuse(Reason::RefreshSuperseded),
             Presented::Replay => {
@@ -439,8 +334,8 @@ impl Grant {
         live.access.add(record, now);
         match &tokens.refresh {
             Some(next) if family.rotates => {
-                let bridge = Bridge::over(presented.secret, &tokens, RefreshParameters::of(presented.gate));
-                let bridge = Bridge { peer: presented.peer, ..bridge };
+                let mut bridge = Bridge::over(presented.secret, &tokens, TokenParameters::of(presented.gate));
+                bridge.peer = presented.peer;
                 family.rotate(presented.secret, next, bridge, now, policy);
             }
             // The current token stays, but its use shows that the last response arrived.

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::Kind;
 use super::access::{AccessRecord, Issued, LiveTokens};
+use super::bridge::Bridge;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::front_channel::Offer;
 use super::pushed::Pushed;
-use super::refresh::{Bridge, Family};
+use super::refresh::Family;
 use crate::base::{FreshSecrets, Secret};
 use crate::issuance::{Granted, Issuance, Policy};
 

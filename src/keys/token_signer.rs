@@ -115,7 +115,7 @@ impl TokenSigner for JwtSigner {
 
 fn unavailable(fault: Fault) -> BackendError {
     match fault {
-        Fault::Store(error) => error,
+        Fault::Backend(error) => error,
         Fault::Deadline | Fault::Contended => BackendError::transient(fault),
     }
 }

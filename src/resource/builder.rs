@@ -9,12 +9,13 @@ use fluent_uri::Uri;
 use super::guard::{Guard, Inner};
 use super::key_check::KeyCheck;
 use super::metadata;
-use super::requirement::{Implied, OFFLINE_ACCESS};
+use super::requirement::Implied;
 use super::verifier::TokenVerifier;
 use crate::audit::Audit;
 use crate::base::system::{self, Clock, SystemClock};
 use crate::base::{ResourceId, Scope};
 use crate::error::Mistakes;
+use crate::openid::OFFLINE_ACCESS;
 use crate::store::ReplayGuard;
 use crate::trust::Dpop;
 

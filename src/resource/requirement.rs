@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::Access;
 use crate::base::Scope;
 use crate::error::Reason;
+use crate::openid::OFFLINE_ACCESS;
 use crate::trust::times::CLOCK_SKEW;
 
 /// What a request for a protected resource needs.
@@ -100,9 +101,6 @@ impl Requirement {
         well && lately
     }
 }
-
-/// The scope that requests a refresh token (OpenID Connect Core section 11).
-pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Which scopes include which others, transitively.
 #[derive(Clone, Debug, Default)]

@@ -53,7 +53,7 @@ impl HostError {
 impl From<Fault> for HostError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Store(error) => Self::Backend(error),
+            Fault::Backend(error) => Self::Backend(error),
             Fault::Deadline => Self::Deadline,
             Fault::Contended => Self::Contended,
         }
@@ -73,7 +73,7 @@ impl From<RegistryError> for HostError {
 impl From<HostError> for Refusal {
     fn from(error: HostError) -> Self {
         match error {
-            HostError::Backend(error) => Fault::Store(error).into(),
+            HostError::Backend(error) => Fault::Backend(error).into(),
             HostError::Deadline => Fault::Deadline.into(),
             HostError::Contended
             | HostError::Client(_)

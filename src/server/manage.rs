@@ -77,7 +77,7 @@ impl AuthorizationServer {
             Ok(Some(_)) => self.end_client(id, Endpoint::Host).await.map(|()| true),
             Ok(None) => Ok(false),
             // An unreadable client is not served.
-            Err(Fault::Store(error)) if error.is_permanent() => {
+            Err(Fault::Backend(error)) if error.is_permanent() => {
                 self.remove_client(id, Endpoint::Host).await.map(|()| true)
             }
             Err(fault) => Err(fault.into()),

@@ -20,7 +20,7 @@ impl AuthorizationServer {
                 Some(record) => Tombstone::of(record.into_grant(), self.now()),
                 None => return Ok(false),
             },
-            Err(Fault::Store(error)) if error.is_permanent() => match self.damaged(id).await? {
+            Err(Fault::Backend(error)) if error.is_permanent() => match self.damaged(id).await? {
                 Some(damaged) => Tombstone::of_damaged(&damaged, self.now()),
                 None => return Err(error.into()),
             },

@@ -26,7 +26,7 @@ use super::turns::{Turn, Turns};
 use crate::audit::HostCall;
 use crate::base::after;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
-use crate::flow::token::{AwaitSecrets, Decision, TokenReply};
+use crate::flow::token::{AwaitSecrets, NewGrantDecision, TokenReply};
 use crate::store::{ReplayGuard, ReplayKey};
 
 pub(super) struct SingleUse {
@@ -96,7 +96,7 @@ impl AuthorizationServer {
         until: DateTime<Utc>,
     ) -> Result<TokenReply, Refusal> {
         // Dry run, so that a request which will be refused does not consume the identifier.
-        if let Decision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
+        if let NewGrantDecision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
             return Err(refusal);
         }
         let replayed = Reason::Extension(ExtensionRefusal::Replayed);

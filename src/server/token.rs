@@ -7,7 +7,9 @@ use super::client_auth::judge;
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
-use crate::flow::token::{Authenticated, AwaitGrant, AwaitSecrets, Decision, TokenReply};
+use crate::flow::token::{
+    Authenticated, AwaitGrant, AwaitSecrets, NewGrantDecision, RedemptionDecision, TokenReply,
+};
 use crate::flow::{Facts, Judged, token};
 use crate::http::Request;
 use crate::http::Response;
@@ -95,8 +97,8 @@ impl AuthorizationServer {
                 Box::pin(self.prepare_id_token(id_token, Endpoint::Token, about)).await?;
             }
             let (write, sealed) = match decision {
-                Decision::Refuse(refusal) => return Err(refusal),
-                Decision::Repeat(reply) | Decision::Issue(reply) => {
+                RedemptionDecision::Refuse(refusal) => return Err(refusal),
+                RedemptionDecision::Repeat(reply) => {
                     let reply = self.sign_reply(reply).await?;
                     lost.into_iter().for_each(|watch| watch.answered());
                     let what = match self.process().repeats.is_first(&flow.digest(), now) {
@@ -106,8 +108,8 @@ impl AuthorizationServer {
                     self.audit(what, Endpoint::Token, EventSubject { first_peer, ..about });
                     return Ok(reply);
                 }
-                Decision::Commit(write, sealed) => (write, sealed),
-                Decision::End(tombstone, sealed) => {
+                RedemptionDecision::Commit(write, sealed) => (write, sealed),
+                RedemptionDecision::End(tombstone, sealed) => {
                     let opened = sealed.open(self.end(&tombstone).await?);
                     let about = EventSubject { subject: Some(tombstone.grant().subject()), ..about };
                     if let Err(refusal) = &opened {
@@ -154,8 +156,8 @@ impl AuthorizationServer {
     pub(super) async fn issue_new_grant(&self, flow: &AwaitSecrets) -> Result<TokenReply, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = match flow.decide(self.fresh_secrets(), &self.facts()) {
-                Decision::Refuse(refusal) => return Err(refusal),
-                Decision::Repeat(reply) | Decision::Issue(reply) => {
+                NewGrantDecision::Refuse(refusal) => return Err(refusal),
+                NewGrantDecision::Issue(reply) => {
                     self.audit(
                         EventKind::TokensIssued,
                         Endpoint::Token,
@@ -163,10 +165,7 @@ impl AuthorizationServer {
                     );
                     return self.sign_reply(reply).await;
                 }
-                Decision::Commit(write, sealed) => (write, sealed),
-                Decision::End(tombstone, sealed) => {
-                    return self.sign_reply(sealed.open(self.end(&tombstone).await?)?).await;
-                }
+                NewGrantDecision::Commit(write, sealed) => (write, sealed),
             };
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {

@@ -1,5 +1,5 @@
 //! The times of a signed text: one rule for access tokens, assertions, and everything else that clients and
-//! servers sign.
+//! servers sign. And the limits for what clients sign.
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +11,13 @@ pub(crate) const CLOCK_SKEW: i64 = 30;
 
 /// How long a signed text is valid past its `exp`, in seconds, for clocks that differ.
 pub(crate) const EXPIRY_LEEWAY: i64 = 10;
+
+/// The maximum lifetime of an assertion or a request object of a client, and the maximum age of the `nbf` of
+/// a request object, in seconds (FAPI 2.0 Message Signing section 5.3.1).
+pub(crate) const MAX_LIFETIME: i64 = 60 * 60;
+
+/// The longest `jti` of an assertion or a request object of a client, in bytes.
+pub(crate) const MAX_JTI: usize = 512;
 
 /// The time until which a text with this `exp` is accepted.
 pub(crate) fn accepted(exp: NumericDate) -> DateTime<Utc> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use grantor::base::FreshSecrets;
-use grantor::flow::token::{self, Authenticated, Decision, Reply};
+use grantor::flow::token::{self, Authenticated, RedemptionDecision, Reply};
 use grantor::flow::{Checked, Facts};
 use grantor::grant::{Handle, Kind, MAX_SPENT_REFRESH_TOKENS, Prefixes};
 use grantor::issuance::Rules;
@@ -54,7 +54,7 @@ fn decide(
     scope: Option<&str>,
     seed: &str,
     facts: &Facts<'_>,
-) -> Decision {
+) -> RedemptionDecision {
     let mut form = vec![("grant_type", "refresh_token"), ("client_id", "pub"), ("refresh_token", token)];
     form.extend(scope.map(|scope| ("scope", scope)));
     let flow = token::AwaitClient::parse(&Request::post_form(encode(&form)), facts).unwrap();
@@ -83,7 +83,7 @@ impl Line {
             let facts = Facts::new(now() + TimeDelta::seconds(number as i64 * pause), rules);
             let token = &self.tokens[number - 1];
             let decision = decide(&self.record, &client(0b1111), token, None, &number.to_string(), &facts);
-            let Decision::Commit(write, sealed) = decision else { panic!("{decision:?}") };
+            let RedemptionDecision::Commit(write, sealed) = decision else { panic!("{decision:?}") };
             self.latest = json(sealed.open(write.committed()).unwrap());
             self.record = write.next().clone();
             self.tokens.push(self.latest["refresh_token"].as_str().unwrap().to_owned());
@@ -130,20 +130,20 @@ async fn a_spent_refresh_token_gets_what_the_table_of_the_manual_says() {
                     let expected = by_the_manual(behind, age, scope.is_none(), leeway);
                     let presented = &line.tokens[uses - behind];
                     let told = match decide(&line.record, &client(0b1111), presented, scope, "next", &facts) {
-                        Decision::Commit(write, sealed) => {
+                        RedemptionDecision::Commit(write, sealed) => {
                             let renewed = json(sealed.open(write.committed()).unwrap());
                             assert_ne!(renewed["refresh_token"], line.latest["refresh_token"]);
                             Told::Renewed
                         }
-                        Decision::Repeat(reply) => {
+                        RedemptionDecision::Repeat(reply) => {
                             let repeated = json(reply);
                             for member in ["access_token", "refresh_token", "scope"] {
                                 assert_eq!(repeated[member], line.latest[member], "{member}");
                             }
                             Told::TheSameTokens
                         }
-                        Decision::Refuse(refusal) => Told::Refused(refusal.reason()),
-                        Decision::End(tombstone, sealed) => {
+                        RedemptionDecision::Refuse(refusal) => Told::Refused(refusal.reason()),
+                        RedemptionDecision::End(tombstone, sealed) => {
                             assert!(tombstone.grant().is_ended());
                             Told::Ended(sealed.open(tombstone.committed()).unwrap_err().reason())
                         }
@@ -177,11 +177,11 @@ async fn a_refresh_gets_what_it_asks_for_of_what_was_granted_and_is_registered_a
             let scope = (asked != 0).then(|| text_of(asked));
             let decision = decide(&record, &client(registered), &token, scope.as_deref(), "next", &facts);
             let found = match decision {
-                Decision::Commit(write, sealed) => {
+                RedemptionDecision::Commit(write, sealed) => {
                     let answer = json(sealed.open(write.committed()).unwrap());
                     Some(bits_of(answer["scope"].as_str().unwrap_or_default()))
                 }
-                Decision::Refuse(refusal) => {
+                RedemptionDecision::Refuse(refusal) => {
                     assert_eq!(refusal.reason(), Reason::ScopeExceeded);
                     None
                 }

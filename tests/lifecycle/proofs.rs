@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use grantor::base::FreshSecrets;
 use grantor::flow::authorize::{self, AwaitConsent, Resolved, SignedIn};
-use grantor::flow::token::{self, Authenticated, Decision, Sealed};
+use grantor::flow::token::{self, Authenticated, RedemptionDecision, Sealed};
 use grantor::flow::{Checked, Facts, Finished, OpenedRedirect, device, pushed};
 use grantor::issuance::Rules;
 use grantor::store::{Record, Tombstone, Write};
@@ -60,7 +60,7 @@ fn redeemed(offered: &Write, code: &str, seed: &str, facts: &Facts<'_>) -> (Writ
     let record = Record::new(offered.next().grant().clone(), offered.next().version());
     let state = flow.with_record(Some(record)).unwrap();
     match state.decide(AccountStatus::Active, FreshSecrets::fixed(seed), facts) {
-        Decision::Commit(write, sealed) => (write, sealed),
+        RedemptionDecision::Commit(write, sealed) => (write, sealed),
         other => panic!("{other:?}"),
     }
 }

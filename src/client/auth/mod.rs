@@ -149,7 +149,7 @@ pub struct AuthenticatedClient(Arc<Client>);
 
 /// The state of an authentication.
 #[derive(Debug)]
-pub(crate) enum Authentication {
+pub(crate) enum AuthenticationStep {
     Done(AuthenticatedClient),
     Failed(Reason),
     /// The client has a slow hash, which is computed off the async threads.
@@ -217,7 +217,7 @@ impl Presented {
 
     /// The one exit. For an unknown client, and for one with another method, checking costs the same as for
     /// wrong credentials.
-    pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> Authentication {
+    pub(crate) fn authenticate(self, found: Option<Arc<Client>>, now: DateTime<Utc>) -> AuthenticationStep {
         let Self { carried, evidence, certificate, .. } = self;
         let registered = |client: &Arc<Client>| METHODS.iter().find(|own| own.name == client.auth_method);
         let own = found.as_ref().and_then(registered).filter(|own| own.carried == carried);
@@ -233,18 +233,18 @@ impl Presented {
                 && (carried != Carried::Nothing || method.credentials.are_of_connection() == by_connection)
         };
         let Some(method) = own.or_else(|| METHODS.iter().find(alike)) else {
-            return Authentication::Failed(Reason::ClientMethodNotRegistered);
+            return AuthenticationStep::Failed(Reason::ClientMethodNotRegistered);
         };
         match ((method.check)(&evidence, client.as_deref().ok(), now), client) {
             (Check::Signature, client) => {
-                Authentication::Signature(AwaitClaims { client, assertion: evidence })
+                AuthenticationStep::Signature(AwaitClaims { client, assertion: evidence })
             }
             (Check::Certificate, client) => AwaitCertificate::new(client, certificate)
-                .map_or_else(Authentication::Failed, Authentication::Certificate),
-            (_, Err(reason)) | (Check::Wrong(reason), Ok(_)) => Authentication::Failed(reason),
-            (Check::Right, Ok(client)) => Authentication::Done(AuthenticatedClient(client)),
+                .map_or_else(AuthenticationStep::Failed, AuthenticationStep::Certificate),
+            (_, Err(reason)) | (Check::Wrong(reason), Ok(_)) => AuthenticationStep::Failed(reason),
+            (Check::Right, Ok(client)) => AuthenticationStep::Done(AuthenticatedClient(client)),
             (Check::SlowHash(slow), Ok(client)) => {
-                Authentication::SlowHash(AwaitHash { client, slow, secret: evidence })
+                AuthenticationStep::SlowHash(AwaitHash { client, slow, secret: evidence })
             }
         }
     }

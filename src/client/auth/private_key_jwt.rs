@@ -47,12 +47,6 @@ pub(crate) struct AssertionRules {
     pub(crate) legacy_audience: Option<String>,
 }
 
-/// The maximum lifetime of an assertion, in seconds.
-const LONGEST: i64 = 60 * 60;
-
-/// The longest `jti`, in bytes.
-const MAX_JTI: usize = 512;
-
 fn read(_: &str, form: &Form<'_>) -> Result<Presented, Reason> {
     let (Some(assertion), Some(URN)) = (form.one("client_assertion")?, form.one("client_assertion_type")?)
     else {
@@ -104,8 +98,9 @@ pub(super) fn check(claims: Map<String, Value>, client: &Client, now: DateTime<U
     let audience = claims.aud.ok_or(Flaw::ClaimMissing)?;
     if !is_for_us(&audience, issuer, rules)                     { return Err(Flaw::AudienceWrong) }
     let exp = claims.exp.ok_or(Flaw::ClaimMissing)?;
-    times::check(exp, claims.nbf, claims.iat, LONGEST, now)?;
-    let jti = claims.jti.filter(|jti| !jti.is_empty() && jti.len() <= MAX_JTI).ok_or(Flaw::ClaimMissing)?;
+    times::check(exp, claims.nbf, claims.iat, times::MAX_LIFETIME, now)?;
+    let jti = claims.jti.filter(|jti| !jti.is_empty() && jti.len() <= times::MAX_JTI);
+    let jti = jti.ok_or(Flaw::ClaimMissing)?;
     let key = ReplayKey::new(id, &format!("client assertion {jti}")).within(issuer);
     Ok((key, times::accepted(exp)))
 }

@@ -27,13 +27,6 @@ pub(in crate::flow) const REQUEST: &str = "request";
 /// The allowed values of the optional `typ` (RFC 9101 section 10.8).
 const TYPES: &[&str] = &["oauth-authz-req+jwt", "JWT"];
 
-/// The maximum lifetime of an object, and the maximum age of its `nbf`, in seconds (FAPI 2.0 Message Signing
-/// section 5.3.1).
-const LONGEST: i64 = 60 * 60;
-
-/// The longest `jti`, in bytes.
-const MAX_JTI: usize = 512;
-
 /// Waits for the claims of a request object that its client signed.
 #[derive(Debug)]
 pub struct AwaitRequestObject {
@@ -90,10 +83,7 @@ impl AwaitRequestObject {
         facts: &Facts<'_>,
     ) -> Result<Opened, Reason> {
         let Facts { now, rules, .. } = *facts;
-        let claims = claims.map_err(|unsigned| match unsigned {
-            ClaimsMissing::Refused(flaw) => Reason::RequestObject(flaw),
-            ClaimsMissing::KeysUnavailable => Reason::ClientKeysUnavailable,
-        })?;
+        let claims = claims.map_err(|missing| missing.reason(Reason::RequestObject))?;
         let terms = rules.request_objects_of(&self.client).ok_or(Reason::RequestObjectUnsupported)?;
         let own = read(&claims).map_err(Reason::RequestObject)?;
         let expires = own.exp.map(times::accepted);
@@ -148,7 +138,7 @@ fn check(claims: Claims, client: &Client, now: DateTime<Utc>, issuer: &str, term
     }
     check_times(&claims, terms, now)?;
     let Some(jti) = claims.jti else { return Ok(None) };
-    if jti.is_empty() || jti.len() > MAX_JTI                     { return Err(Flaw::ClaimMissing) }
+    if jti.is_empty() || jti.len() > times::MAX_JTI              { return Err(Flaw::ClaimMissing) }
     if claims.exp.is_none()                                      { return Err(Flaw::ClaimMissing) }
     Ok(Some(ReplayKey::new(id, &format!("request object {jti}")).within(issuer)))
 }
@@ -165,15 +155,15 @@ fn check_times(claims: &Claims, terms: RequestObjects, now: DateTime<Utc>) -> Re
     let Claims { exp, nbf, iat, .. } = *claims;
     if terms.dated {
         let (exp, nbf) = (exp.ok_or(Flaw::ClaimMissing)?, nbf.ok_or(Flaw::ClaimMissing)?);
-        if now.timestamp() - nbf.seconds() > LONGEST + times::EXPIRY_LEEWAY {
+        if now.timestamp() - nbf.seconds() > times::MAX_LIFETIME + times::EXPIRY_LEEWAY {
             return Err(Flaw::Expired);
         }
-        if exp.seconds() - nbf.seconds() > LONGEST {
+        if exp.seconds() - nbf.seconds() > times::MAX_LIFETIME {
             return Err(Flaw::TooLongLived);
         }
     }
     match exp {
-        Some(exp) => times::check(exp, nbf, iat.or(nbf), LONGEST, now),
+        Some(exp) => times::check(exp, nbf, iat.or(nbf), times::MAX_LIFETIME, now),
         None => times::check_begun(nbf, iat, now),
     }
 }

@@ -1,6 +1,6 @@
 //! The redemption of an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 
-use super::redemption::{Proof, Redeeming, Row};
+use super::redemption::{Redeeming, RedemptionParameters, Row};
 use crate::base::pkce::CodeVerifier;
 use crate::base::secret::SecretText;
 use crate::client::auth::Presented;
@@ -16,30 +16,35 @@ pub(super) static ROW: Row = Row {
     kind: Kind::Code,
     unknown: Reason::CodeUnknown,
     is_code: true,
-    proof,
+    read_parameters,
 };
 
 /// What the token request must have besides the code.
 #[derive(Debug)]
-pub(super) struct CodeProof {
+pub(super) struct CodeParameters {
     verifier: Option<CodeVerifier>,
     /// The secret that the client presented; kept only without PKCE.
     client_secret: Option<SecretText>,
     redirect_uri: Option<String>,
 }
 
-fn proof(form: &Form<'_>, _: &Request, presented: &Presented) -> Result<Proof, Reason> {
+fn read_parameters(
+    form: &Form<'_>,
+    _: &Request,
+    presented: &Presented,
+) -> Result<RedemptionParameters, Reason> {
     let verifier = form.one("code_verifier")?.map(CodeVerifier::parse).transpose()?;
     let redirect_uri = form.one("redirect_uri")?.map(str::to_owned);
     let client_secret = match verifier {
         Some(_) => None,
         None => presented.shared_secret(),
     };
-    Ok(Proof::Code(CodeProof { verifier, client_secret, redirect_uri }))
+    Ok(RedemptionParameters::Code(CodeParameters { verifier, client_secret, redirect_uri }))
 }
 
-impl CodeProof {
-    /// The proof of this client. A secret that a person chose is dropped, because it must not open a bridge.
+impl CodeParameters {
+    /// The parameters of this client's request. A secret that a person chose is dropped, because it must not
+    /// open a bridge.
     pub(super) fn of(self, client: &Client) -> Self {
         Self { client_secret: self.client_secret.filter(|_| !client.has_chosen_secret()), ..self }
     }

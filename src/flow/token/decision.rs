@@ -1,4 +1,5 @@
-//! [`Decision`]: the outcome of a token request, and the response that is sealed until its write is proven.
+//! The outcomes of a token request, [`RedemptionDecision`] and [`NewGrantDecision`], and the response that is
+//! sealed until its write is proven.
 
 use chrono::{DateTime, Utc};
 
@@ -8,24 +9,35 @@ use crate::error::{Reason, Refusal};
 use crate::grant::Grant;
 use crate::store::{Committed, Tombstone, Write, WriteName};
 
-/// What the driver does next.
+/// What the driver does next with a code, a device code or a refresh token.
 #[must_use]
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Decision {
+pub enum RedemptionDecision {
     /// Refuse; nothing changes.
     Refuse(Refusal),
     /// Send the response again; an earlier write has proven it.
     Repeat(Reply),
-    /// Send a signed token that needs no record.
-    Issue(Reply),
     /// Write, and open the response with the proof.
     Commit(Write, Sealed),
     /// End the grant, and open the refusal with the proof.
     End(Box<Tombstone>, Sealed),
 }
 
-impl Decision {
+/// What the driver does next with a request for a new grant.
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NewGrantDecision {
+    /// Refuse; nothing changes.
+    Refuse(Refusal),
+    /// Send a signed token that needs no record.
+    Issue(Reply),
+    /// Write, and open the response with the proof.
+    Commit(Write, Sealed),
+}
+
+impl RedemptionDecision {
     pub(super) fn commit(write: Write, answer: Result<Reply, Refusal>) -> Self {
         let sealed = Sealed { answer, write: write.name() };
         Self::Commit(write, sealed)
@@ -40,10 +52,17 @@ impl Decision {
     /// The `id_token` of the response, if it has one.
     pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         match self {
-            Self::Repeat(reply) | Self::Issue(reply) => reply.id_token_mut(),
+            Self::Repeat(reply) => reply.id_token_mut(),
             Self::Commit(_, sealed) => sealed.answer.as_mut().ok().and_then(Reply::id_token_mut),
             Self::Refuse(_) | Self::End(..) => None,
         }
+    }
+}
+
+impl NewGrantDecision {
+    pub(super) fn commit(write: Write, reply: Reply) -> Self {
+        let sealed = Sealed { answer: Ok(reply), write: write.name() };
+        Self::Commit(write, sealed)
     }
 }
 

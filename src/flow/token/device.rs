@@ -1,6 +1,6 @@
 //! The redemption of a device code (RFC 8628 section 3.4).
 
-use super::redemption::{Proof, Redeeming, Row};
+use super::redemption::{Redeeming, RedemptionParameters, Row};
 use crate::client::GrantType;
 use crate::error::Reason;
 use crate::grant::{DeviceCodeUse, Grant, Kind, Verdict};
@@ -11,7 +11,7 @@ pub(super) static ROW: Row = Row {
     kind: Kind::Device,
     unknown: Reason::DeviceCodeUnknown,
     is_code: true,
-    proof: |_, _, _| Ok(Proof::Device),
+    read_parameters: |_, _, _| Ok(RedemptionParameters::Device),
 };
 
 pub(super) fn redeem(grant: Grant, redeeming: Redeeming<'_>) -> Verdict {

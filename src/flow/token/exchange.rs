@@ -2,7 +2,7 @@
 //! the same subject.
 //!
 //! ```text
-//! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitSecrets ─▶ Decision
+//! Authenticated ─▶ AwaitTokens ─▶ AwaitPermission ─▶ AwaitSecrets ─▶ NewGrantDecision
 //! ```
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The host's own grant types (RFC 6749 section 4.5).
 //!
 //! ```text
-//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ Decision
+//! Authenticated ─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ NewGrantDecision
 //! ```
 
 use std::net::IpAddr;
@@ -30,9 +30,8 @@ pub(super) struct Extended {
 }
 
 impl Extended {
-    pub(super) fn parse(name: &str, form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
-        let grant_type = GrantType::parse(name).map_err(|_| Reason::GrantTypeUnsupported)?;
-        let known = rules.extension(&grant_type).ok_or(Reason::GrantTypeUnsupported)?;
+    pub(super) fn parse(grant_type: &GrantType, form: &Form<'_>, rules: &Rules) -> Result<Self, Reason> {
+        let known = rules.extension(grant_type).ok_or(Reason::GrantTypeUnsupported)?;
         Ok(Self { known: known.clone(), parameters: Parameters::of(form) })
     }
 

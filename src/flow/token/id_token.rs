@@ -202,6 +202,32 @@ fn half_hash(text: &str, algorithm: ResponseAlgorithm) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::GrantType;
+
+    impl IdToken {
+        /// One for which the host has to provide nothing more.
+        pub(in crate::flow::token) fn of_alice() -> Self {
+            let client = Client::builder("app").secret("s").grant_types([GrantType::ClientCredentials]);
+            let body = Body {
+                iss: "https://as.example".into(),
+                sub: "alice".into(),
+                aud: "app".into(),
+                iat: 0,
+                exp: 600,
+                auth_time: 0,
+                nonce: None,
+                acr: None,
+                amr: Box::default(),
+                sid: None,
+                at_hash: None,
+                c_hash: None,
+                s_hash: None,
+                user: Map::new(),
+            };
+            let (algorithm, client) = (Algorithm::EdDsa.into(), Arc::new(client.build().unwrap()));
+            Self { body, algorithm, client, secret: None, user: "alice".into(), wanted: None }
+        }
+    }
 
     /// OpenID Connect Core, the examples of section A.3 and A.4.
     #[test]

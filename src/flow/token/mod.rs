@@ -1,11 +1,11 @@
 //! The token request (RFC 6749 section 3.2).
 //!
 //! ```text
-//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ Decision     code, device code, refresh token
-//!                       ├─▶ AwaitOwner ─▶ AwaitSecrets ─────▶ Decision     password
-//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitSecrets ▶ Decision     token exchange
-//!                       ├─▶ AwaitEntitlement ─▶ AwaitSecrets ▶ Decision     the host's own grant types
-//!                       └─▶ AwaitSecrets ───────────────────▶ Decision     client credentials
+//! Request ─▶ AwaitClient ─▶ AwaitGrant ─▶ AwaitAccountStatus ─▶ RedemptionDecision  codes, refresh tokens
+//!                       ├─▶ AwaitOwner ─▶ AwaitSecrets ───────▶ NewGrantDecision    password
+//!                       ├─▶ AwaitTokens ─▶ … ─▶ AwaitSecrets ─▶ NewGrantDecision    token exchange
+//!                       ├─▶ AwaitEntitlement ─▶ AwaitSecrets ─▶ NewGrantDecision    grant types of the host
+//!                       └─▶ AwaitSecrets ─────────────────────▶ NewGrantDecision    client credentials
 //! ```
 
 mod code;
@@ -35,7 +35,7 @@ use crate::trust::Proven;
 use new_grant::Bounds;
 use redemption::Redemption;
 
-pub use decision::{Decision, Sealed};
+pub use decision::{NewGrantDecision, RedemptionDecision, Sealed};
 pub use entitlement::{Denial, Entitlement};
 use exchange::Exchanged;
 pub use exchange::{AwaitPermission, AwaitTokens, Exchange, ExchangeAsk};
@@ -56,8 +56,8 @@ pub type AwaitClient = super::AwaitClient<Box<TokenRequest>>;
 /// The content of a token request.
 #[derive(Debug)]
 pub struct TokenRequest {
-    ask: GrantRequest,
-    asked: RequestedAccess,
+    grant: GrantRequest,
+    access: RequestedAccess,
     /// The client certificate of the connection.
     certificate: Option<Certificate>,
     /// The algorithm of the DPoP proof, if there is one.
@@ -87,20 +87,22 @@ impl GrantRequest {
         facts: &Facts<'_>,
     ) -> Result<Self, Reason> {
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
-        let grant_type = need("grant_type")?;
-        if let Some(redemption) = Redemption::parse(grant_type, form, request, presented, facts)? {
-            return Ok(Self::Redemption(redemption));
-        }
-        match grant_type {
-            "client_credentials" => Ok(Self::Client),
-            "urn:ietf:params:oauth:grant-type:token-exchange" => {
-                Ok(Self::Exchange(Box::new(Exchanged::parse(form)?)))
-            }
-            "password" => Ok(Self::Password {
+        let grant_type = GrantType::parse(need("grant_type")?).map_err(|_| Reason::GrantTypeUnsupported)?;
+        let redeem = |row| Redemption::parse(row, form, request, presented, facts).map(Self::Redemption);
+        match &grant_type {
+            GrantType::AuthorizationCode => redeem(&code::ROW),
+            GrantType::DeviceCode => redeem(&device::ROW),
+            GrantType::RefreshToken => redeem(&refresh::ROW),
+            GrantType::ClientCredentials => Ok(Self::Client),
+            GrantType::TokenExchange => Ok(Self::Exchange(Box::new(Exchanged::parse(form)?))),
+            GrantType::Password => Ok(Self::Password {
                 username: SecretText::new(need("username")?),
                 password: SecretText::new(need("password")?),
             }),
-            other => Ok(Self::Extension(Box::new(Extended::parse(other, form, facts.rules)?))),
+            GrantType::Implicit => Err(Reason::GrantTypeUnsupported),
+            GrantType::Extension(_) => {
+                Ok(Self::Extension(Box::new(Extended::parse(&grant_type, form, facts.rules)?)))
+            }
         }
     }
 
@@ -124,26 +126,26 @@ impl AwaitClient {
         let form = Form::parse(request.posted_form()?)?;
         form.check_repeats()?;
         let presented = Presented::parse(request, &form)?;
-        let ask = GrantRequest::parse(&form, request, &presented, facts)?;
-        if !facts.rules.serves(&ask.grant_type()) {
+        let grant = GrantRequest::parse(&form, request, &presented, facts)?;
+        if !facts.rules.serves(&grant.grant_type()) {
             return Err(Reason::GrantTypeUnsupported.into());
         }
-        let asked = RequestedAccess::parse(&form)?;
+        let access = RequestedAccess::parse(&form)?;
         let certificate = request.certificate.clone();
-        let request = Box::new(TokenRequest { ask, asked, certificate, proof_algorithm: None });
+        let request = Box::new(TokenRequest { grant, access, certificate, proof_algorithm: None });
         Ok(Self { presented, request })
     }
 
     /// Adds the key that the request proves.
     pub(crate) fn proving(mut self, proven: Option<&Proven>) -> Self {
-        self.request.asked.confirmation = proven.map(|proven| Confirmation::Jkt(proven.key));
+        self.request.access.confirmation = proven.map(|proven| Confirmation::Jkt(proven.key));
         self.request.proof_algorithm = proven.map(|proven| proven.algorithm);
         self
     }
 
     /// The grant that the presented code or refresh token names; unverified.
     pub(crate) fn named_grant(&self) -> Option<GrantId> {
-        match &self.request.ask {
+        match &self.request.grant {
             GrantRequest::Redemption(redemption) => redemption.named_grant(),
             GrantRequest::Client
             | GrantRequest::Exchange(_)
@@ -157,10 +159,10 @@ impl AwaitsClient for Box<TokenRequest> {
     type Next = Authenticated;
 
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Authenticated, Refusal> {
-        let TokenRequest { ask, asked, certificate, proof_algorithm } = *self;
+        let TokenRequest { grant, access, certificate, proof_algorithm } = *self;
         facts.rules.check_proof_algorithm(proof_algorithm, client.client())?;
-        let asked = bound(asked, client.client(), certificate.as_ref(), facts.rules)?;
-        Authenticated::new(client, ask, asked)
+        let access = bound(access, client.client(), certificate.as_ref(), facts.rules)?;
+        Authenticated::new(client, grant, access)
     }
 }
 
@@ -168,21 +170,21 @@ impl AwaitsClient for Box<TokenRequest> {
 /// that, or if its tokens must have a key and the request proves no other. This is before anything is used
 /// up.
 fn bound(
-    asked: RequestedAccess,
+    access: RequestedAccess,
     client: &Client,
     certificate: Option<&Certificate>,
     rules: &Rules,
 ) -> Result<RequestedAccess, Reason> {
-    let needs_some_key = asked.confirmation.is_none()
+    let needs_some_key = access.confirmation.is_none()
         && rules.certificates.binds
         && rules.requires_key(client)
         && certificate.is_some();
     if !client.binds_to_certificates() && !needs_some_key {
-        return Ok(asked);
+        return Ok(access);
     }
     let print = certificate.ok_or(ProofFlaw::CertificateMissing)?.thumbprint();
-    let jkt = asked.confirmation.as_ref().and_then(Confirmation::jkt).copied();
-    Ok(RequestedAccess { confirmation: Confirmation::of(jkt, Some(print)), ..asked })
+    let jkt = access.confirmation.as_ref().and_then(Confirmation::jkt).copied();
+    Ok(RequestedAccess { confirmation: Confirmation::of(jkt, Some(print)), ..access })
 }
 
 /// The client is authenticated; the next missing fact depends on the grant type.
@@ -202,30 +204,35 @@ pub enum Authenticated {
 }
 
 impl Authenticated {
-    fn new(client: AuthenticatedClient, ask: GrantRequest, asked: RequestedAccess) -> Result<Self, Refusal> {
-        let grant_type = ask.grant_type();
+    fn new(
+        client: AuthenticatedClient,
+        grant: GrantRequest,
+        access: RequestedAccess,
+    ) -> Result<Self, Refusal> {
+        let grant_type = grant.grant_type();
         if !client.client().allows(&grant_type) {
             return Err(Reason::GrantTypeNotAllowed.into());
         }
-        match ask {
+        match grant {
             GrantRequest::Redemption(redemption) => {
-                Ok(Self::Grant(Box::new(redemption.with_client(client, asked)?)))
+                Ok(Self::Grant(Box::new(redemption.with_client(client, access)?)))
             }
             GrantRequest::Client => {
                 let subject = Subject::Client(client.confidential()?.id().clone());
                 let bounds = Bounds::Client;
                 let authentication = None;
-                let flow = AwaitSecrets { client, subject, authentication, grant_type, asked, bounds };
+                let flow =
+                    AwaitSecrets { client, subject, authentication, grant_type, asked: access, bounds };
                 Ok(Self::FreshSecrets(Box::new(flow)))
             }
             GrantRequest::Exchange(exchanged) => {
-                Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, asked)?)))
+                Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, access)?)))
             }
             GrantRequest::Extension(extended) => {
-                Ok(Self::Extension(Box::new(AwaitEntitlement::new(client, *extended, asked)?)))
+                Ok(Self::Extension(Box::new(AwaitEntitlement::new(client, *extended, access)?)))
             }
             GrantRequest::Password { username, password } => {
-                Ok(Self::Owner(Box::new(AwaitOwner::new(client, username, password, asked))))
+                Ok(Self::Owner(Box::new(AwaitOwner::new(client, username, password, access))))
             }
         }
     }

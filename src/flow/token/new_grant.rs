@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::decision::Decision;
+use super::decision::NewGrantDecision;
 use super::reply::Reply;
 use crate::base::fresh_secrets::FreshSecrets;
 use crate::base::{AccessRights, TokenName};
@@ -102,7 +102,7 @@ impl AwaitSecrets {
     }
 
     /// Decides. Borrows, because the driver tries again with new secrets if the grant id is taken.
-    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+    pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> NewGrantDecision {
         let Facts { now, rules, .. } = *facts;
         match self.issuance(rules) {
             Ok(issuance) => {
@@ -111,11 +111,11 @@ impl AwaitSecrets {
                 let unrecorded = tokens.is_unrecorded();
                 let reply = Reply::new(&grant, tokens, facts).for_grant_type(&self.grant_type);
                 match unrecorded {
-                    true => Decision::Issue(reply),
-                    false => Decision::commit(Write::insert(grant, now), Ok(reply)),
+                    true => NewGrantDecision::Issue(reply),
+                    false => NewGrantDecision::commit(Write::insert(grant, now), reply),
                 }
             }
-            Err(reason) => Decision::Refuse(reason.into()),
+            Err(reason) => NewGrantDecision::Refuse(reason.into()),
         }
     }
 }

@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::code::{self, CodeProof};
-use super::decision::Decision;
+use super::code::CodeParameters;
+use super::decision::RedemptionDecision;
 use super::id_token::{IdToken, IdTokenTerms};
-use super::refresh::{self, RefreshProof};
+use super::refresh::RefreshParameters;
 use super::reply::Reply;
 use super::{RequestedAccess, device};
 use crate::base::fresh_secrets::FreshSecrets;
@@ -33,17 +33,15 @@ pub(super) struct Row {
     /// Whether its response is repeated only if the server knows that the first one was never sent.
     pub(super) is_code: bool,
     /// Reads the other parameters that its redemption needs.
-    pub(super) proof: fn(&Form<'_>, &Request, &Presented) -> Result<Proof, Reason>,
+    pub(super) read_parameters: fn(&Form<'_>, &Request, &Presented) -> Result<RedemptionParameters, Reason>,
 }
-
-static REDEMPTIONS: [&Row; 3] = [&code::ROW, &device::ROW, &refresh::ROW];
 
 /// The other parameters that a redemption needs.
 #[derive(Debug)]
-pub(super) enum Proof {
-    Code(CodeProof),
+pub(super) enum RedemptionParameters {
+    Code(CodeParameters),
     Device,
-    Refresh(RefreshProof),
+    Refresh(RefreshParameters),
 }
 
 /// The other inputs of a redemption.
@@ -59,24 +57,21 @@ pub(super) struct Redeeming<'a> {
 pub(super) struct Redemption {
     row: &'static Row,
     handle: Option<Handle>,
-    proof: Proof,
+    parameters: RedemptionParameters,
 }
 
 impl Redemption {
-    /// Reads the parameters of a grant type that redeems something; `None` for all others.
+    /// Reads the parameters of a grant type that redeems something.
     pub(super) fn parse(
-        grant_type: &str,
+        row: &'static Row,
         form: &Form<'_>,
         request: &Request,
         presented: &Presented,
         facts: &Facts<'_>,
-    ) -> Result<Option<Self>, Reason> {
-        let Some(row) = REDEMPTIONS.into_iter().find(|row| row.grant_type.as_str() == grant_type) else {
-            return Ok(None);
-        };
+    ) -> Result<Self, Reason> {
         let text = form.one(row.parameter)?.ok_or(Reason::ParameterMissing)?;
         let handle = Handle::parse(text, row.kind, &facts.rules.policy.prefixes);
-        Ok(Some(Self { row, handle, proof: (row.proof)(form, request, presented)? }))
+        Ok(Self { row, handle, parameters: (row.read_parameters)(form, request, presented)? })
     }
 
     pub(super) fn grant_type(&self) -> &GrantType {
@@ -97,12 +92,12 @@ impl Redemption {
         client: AuthenticatedClient,
         asked: RequestedAccess,
     ) -> Result<AwaitGrant, Reason> {
-        let Self { row, handle, proof } = self;
-        let proof = match proof {
-            Proof::Code(code) => Proof::Code(code.of(client.client())),
-            proof @ (Proof::Device | Proof::Refresh(_)) => proof,
+        let Self { row, handle, parameters } = self;
+        let parameters = match parameters {
+            RedemptionParameters::Code(code) => RedemptionParameters::Code(code.of(client.client())),
+            parameters @ (RedemptionParameters::Device | RedemptionParameters::Refresh(_)) => parameters,
         };
-        Ok(AwaitGrant { client, row, handle: handle.ok_or(row.unknown)?, proof, asked })
+        Ok(AwaitGrant { client, row, handle: handle.ok_or(row.unknown)?, parameters, asked })
     }
 }
 
@@ -112,7 +107,7 @@ pub struct AwaitGrant {
     client: AuthenticatedClient,
     row: &'static Row,
     handle: Handle,
-    proof: Proof,
+    parameters: RedemptionParameters,
     asked: RequestedAccess,
 }
 
@@ -195,39 +190,44 @@ impl AwaitAccountStatus<'_> {
 
     /// The address that got the response which this request may ask to repeat.
     pub(crate) fn answered_peer(&self) -> Option<IpAddr> {
-        match self.request.proof {
-            Proof::Refresh(_) => self.record.grant().answered_peer(),
-            Proof::Code(_) | Proof::Device => None,
+        match self.request.parameters {
+            RedemptionParameters::Refresh(_) => self.record.grant().answered_peer(),
+            RedemptionParameters::Code(_) | RedemptionParameters::Device => None,
         }
     }
 
     /// Takes the account status, and decides.
-    pub fn decide(self, account_status: AccountStatus, fresh: FreshSecrets, facts: &Facts<'_>) -> Decision {
+    pub fn decide(
+        self,
+        account_status: AccountStatus,
+        fresh: FreshSecrets,
+        facts: &Facts<'_>,
+    ) -> RedemptionDecision {
         let Facts { now, rules, .. } = *facts;
-        let AwaitGrant { client, row, handle, proof, asked } = self.request;
+        let AwaitGrant { client, row, handle, parameters, asked } = self.request;
         let (version, grant) = (self.record.version(), self.record.into_grant());
         let grant_type = row.grant_type.clone();
         let gate = &Gate { client: client.client(), grant_type, asked, account_status, rules };
         let redeeming = Redeeming { secret: &handle.secret, gate, fresh, facts };
-        let verdict = match proof {
-            Proof::Code(code) => code.redeem(grant, redeeming),
-            Proof::Device => device::redeem(grant, redeeming),
-            Proof::Refresh(refresh) => refresh.redeem(grant, redeeming),
+        let verdict = match parameters {
+            RedemptionParameters::Code(code) => code.redeem(grant, redeeming),
+            RedemptionParameters::Device => device::redeem(grant, redeeming),
+            RedemptionParameters::Refresh(refresh) => refresh.redeem(grant, redeeming),
         };
         match verdict {
             Verdict::Issue { next, tokens } => match self.request.reply(&next, tokens, gate, facts) {
-                Ok(reply) => Decision::commit(Write::replace(version, next, now), Ok(reply)),
-                Err(reason) => Decision::Refuse(reason.into()),
+                Ok(reply) => RedemptionDecision::commit(Write::replace(version, next, now), Ok(reply)),
+                Err(reason) => RedemptionDecision::Refuse(reason.into()),
             },
             Verdict::Repeat { grant, tokens } => match self.request.reply(&grant, tokens, gate, facts) {
-                Ok(reply) => Decision::Repeat(reply),
-                Err(reason) => Decision::Refuse(reason.into()),
+                Ok(reply) => RedemptionDecision::Repeat(reply),
+                Err(reason) => RedemptionDecision::Refuse(reason.into()),
             },
-            Verdict::Refuse { refusal } => Decision::Refuse(refusal),
+            Verdict::Refuse { refusal } => RedemptionDecision::Refuse(refusal),
             Verdict::RefuseAndNote { next, reason } => {
-                Decision::commit(Write::replace(version, next, now), Err(reason.into()))
+                RedemptionDecision::commit(Write::replace(version, next, now), Err(reason.into()))
             }
-            Verdict::RefuseAndEnd { next, reason } => Decision::end(next, reason, now),
+            Verdict::RefuseAndEnd { next, reason } => RedemptionDecision::end(next, reason, now),
         }
     }
 }

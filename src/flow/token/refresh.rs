@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::redemption::{Proof, Redeeming, Row};
+use super::redemption::{Redeeming, RedemptionParameters, Row};
 use crate::client::GrantType;
 use crate::error::Reason;
 use crate::grant::{Grant, Kind, RefreshUse, Verdict};
@@ -13,17 +13,19 @@ pub(super) static ROW: Row = Row {
     kind: Kind::Refresh,
     unknown: Reason::RefreshUnknown,
     is_code: false,
-    proof: |_, request, _| Ok(Proof::Refresh(RefreshProof { peer: request.peer })),
+    read_parameters: |_, request, _| {
+        Ok(RedemptionParameters::Refresh(RefreshParameters { peer: request.peer }))
+    },
 };
 
 /// What the request has besides the refresh token.
 #[derive(Debug)]
-pub(super) struct RefreshProof {
+pub(super) struct RefreshParameters {
     /// The address that gets the response, for the audit of a later repeat.
     peer: Option<IpAddr>,
 }
 
-impl RefreshProof {
+impl RefreshParameters {
     pub(super) fn redeem(&self, grant: Grant, redeeming: Redeeming<'_>) -> Verdict {
         let Redeeming { secret, gate, fresh, facts } = redeeming;
         let presented = RefreshUse { secret, gate, peer: self.peer };

@@ -1,6 +1,5 @@
 //! The response to a token request (RFC 6749 section 5.1).
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -62,13 +61,6 @@ pub enum Part {
     },
     /// The `id_token` (OpenID Connect Core section 2).
     IdToken(Box<IdToken>),
-    /// Another member, with its final content.
-    Other {
-        /// Its name in the answer.
-        member: &'static str,
-        /// What has to be signed.
-        unsigned: Unsigned,
-    },
 }
 
 /// Waits for the signature of one part; there may be more.
@@ -149,7 +141,7 @@ impl Reply {
     }
 
     /// Adds a part, which is signed after the existing ones.
-    pub(crate) fn with_part(self, part: Part) -> Self {
+    fn with_part(self, part: Part) -> Self {
         match self {
             Self::Ready(reply) => Self::Sign(Box::new(AwaitPart { reply, next: part, rest: Vec::new() })),
             Self::Sign(mut waiting) => {
@@ -193,7 +185,6 @@ impl Part {
         match self {
             Self::AccessToken { .. } => ACCESS_TOKEN_MEMBER,
             Self::IdToken(_) => "id_token",
-            Self::Other { member, .. } => member,
         }
     }
 
@@ -201,7 +192,7 @@ impl Part {
     pub(crate) fn secret(&self) -> Option<&SecretText> {
         match self {
             Self::IdToken(id_token) => id_token.secret(),
-            Self::AccessToken { .. } | Self::Other { .. } => None,
+            Self::AccessToken { .. } => None,
         }
     }
 
@@ -209,13 +200,12 @@ impl Part {
     ///
     /// # Errors
     /// The claims cannot be written as JSON.
-    pub fn unsigned(&self) -> Result<Cow<'_, Unsigned>, BackendError> {
+    pub fn unsigned(&self) -> Result<Unsigned, BackendError> {
         match self {
             Self::AccessToken { claims, algorithm } => {
-                Unsigned::new(signing::ACCESS_TOKEN, &**claims, *algorithm).map(Cow::Owned)
+                Unsigned::new(signing::ACCESS_TOKEN, &**claims, *algorithm)
             }
-            Self::IdToken(id_token) => id_token.unsigned().map(Cow::Owned),
-            Self::Other { unsigned, .. } => Ok(Cow::Borrowed(unsigned)),
+            Self::IdToken(id_token) => id_token.unsigned(),
         }
     }
 
@@ -229,7 +219,7 @@ impl Part {
     pub(in crate::flow) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
         match self {
             Self::IdToken(id_token) => Some(id_token),
-            Self::AccessToken { .. } | Self::Other { .. } => None,
+            Self::AccessToken { .. } => None,
         }
     }
 }
@@ -325,10 +315,10 @@ pub(in crate::flow) const ACCESS_TOKEN_MEMBER: &str = "access_token";
 mod tests {
     use super::*;
 
-    fn opaque() -> Reply {
+    fn without_access_token() -> Reply {
         Reply::Ready(TokenReply(Box::new(Tokens {
             grant: GrantId::new([7; 16]),
-            opaque: Some(Secret::new([1; 32])),
+            opaque: None,
             refresh: None,
             rights: AccessRights::default(),
             expires_in: 600,
@@ -337,25 +327,36 @@ mod tests {
         })))
     }
 
-    fn part(member: &'static str) -> Part {
-        let unsigned = Unsigned::new("JWT", &serde_json::json!({ "for": member }), None).unwrap();
-        Part::Other { member, unsigned }
+    fn access_token() -> Part {
+        let claims = serde_json::json!({
+            "iss": "https://as.example",
+            "sub": "alice",
+            "sub_type": "user",
+            "aud": "https://api.example",
+            "client_id": "app",
+            "iat": 0,
+            "exp": 600,
+            "jti": "1",
+        });
+        Part::AccessToken { claims: serde_json::from_value(claims).unwrap(), algorithm: None }
     }
 
     #[test]
     fn an_answer_is_ready_when_every_part_of_it_is_signed() {
-        let mut reply = opaque().with_part(part("id_token")).with_part(part("receipt"));
-        for member in ["id_token", "receipt"] {
+        let id_token = Part::IdToken(Box::new(IdToken::of_alice()));
+        let mut reply = without_access_token().with_part(access_token()).with_part(id_token);
+        for (member, typ) in [("access_token", signing::ACCESS_TOKEN), ("id_token", "JWT")] {
             let Reply::Sign(waiting) = reply else { panic!("{member} is not signed") };
             assert_eq!(waiting.part().member(), member);
-            assert_eq!(waiting.part().unsigned().unwrap().claims, format!(r#"{{"for":"{member}"}}"#));
+            let unsigned = waiting.part().unsigned().unwrap();
+            assert_eq!(unsigned.typ, typ);
+            assert_eq!(unsigned.claims.contains("at_hash"), member == "id_token");
             reply = waiting.with_token(format!("signed {member}"));
         }
         let Reply::Ready(reply) = reply else { panic!("all is signed") };
         let json: serde_json::Value =
             serde_json::from_slice(&reply.into_response(&Prefixes::default()).body).unwrap();
+        assert_eq!(json["access_token"], "signed access_token");
         assert_eq!(json["id_token"], "signed id_token");
-        assert_eq!(json["receipt"], "signed receipt");
-        assert!(json["access_token"].as_str().unwrap().starts_with("gat_"));
     }
 }

@@ -15,6 +15,7 @@ use super::{Access, GuardBuilder, TokenVerifier};
 use crate::base::ResourceId;
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
+use crate::signing::ACCESS_TOKEN;
 use crate::store::BackendError;
 use crate::trust::{KeySource, SignatureMissing, Signed, signed_claims};
 use claims::{is_of_another_kind, required};
@@ -58,9 +59,6 @@ impl GuardBuilder {
         self.verifier(JwtVerifier::new(issuer, keys))
     }
 }
-
-/// RFC 9068 section 2.1.
-const ACCESS_TOKEN: &str = "at+jwt";
 
 /// The default number of cached tokens.
 const REMEMBERED: usize = 10_000;

@@ -243,7 +243,7 @@ async fn without_any_key_a_failing_store_is_a_fault() {
     store.down.store(true, Ordering::SeqCst);
     let keys = node(Arc::clone(&store));
     assert!(keys.current_now(start()).is_none());
-    assert!(matches!(keys.current(start()).await, Err(Fault::Store(error)) if !error.is_permanent()));
+    assert!(matches!(keys.current(start()).await, Err(Fault::Backend(error)) if !error.is_permanent()));
     store.down.store(false, Ordering::SeqCst);
     assert!(keys.current(start()).await.is_ok());
 }
@@ -253,7 +253,7 @@ async fn a_ring_of_the_future_is_a_permanent_fault_and_is_not_overwritten() {
     let store = Arc::new(MemoryKeyStore::new());
     store.commit(None, r#"{"v":2}"#).await.unwrap();
     let fault = node(Arc::clone(&store)).current(start()).await.unwrap_err();
-    assert!(matches!(fault, Fault::Store(error) if error.is_permanent()));
+    assert!(matches!(fault, Fault::Backend(error) if error.is_permanent()));
     assert_eq!(store.load().await.unwrap().unwrap().body().reveal(), r#"{"v":2}"#);
 }
 
