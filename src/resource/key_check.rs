@@ -53,13 +53,13 @@ impl KeyCheck {
 
     /// The ways in which a token may be presented.
     pub(crate) fn schemes(&self) -> &'static [Scheme] {
-        match (&self.dpop, self.is_required) {
-            (Some(_), _) => Scheme::ALL,
-            (None, _) => &[Scheme::Bearer],
+        match self.dpop {
+            Some(_) => Scheme::ALL,
+            None => &[Scheme::Bearer],
         }
     }
 
-    /// The algorithms of proofs, separated by spaces; `None` if no proofs are accepted.
+    /// The names of the algorithms of proofs; empty if no proofs are accepted.
     pub(crate) fn algorithms(&self) -> Vec<&'static str> {
         self.dpop.as_ref().map(|(dpop, _)| dpop.algorithms()).unwrap_or_default()
     }
