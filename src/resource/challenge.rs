@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::Requirement;
 use super::reasons::public_reason;
 use crate::error::{ErrorCode, Reason, Refusal};
-use crate::http::Response;
 use crate::http::bearer::Scheme;
+use crate::http::{Request, Response};
 
 /// The common parts of a guard's challenges.
 #[derive(Clone, Copy, Debug)]
@@ -15,16 +15,32 @@ pub(crate) struct Challenge<'a> {
     pub(crate) realm: &'a str,
     /// The URL of the resource's metadata.
     pub(crate) metadata: Option<&'a str>,
-    /// The algorithms of proofs, if proofs are accepted.
-    pub(crate) dpop: Option<&'a str>,
+    /// The algorithms of proofs, separated by spaces; empty if no proofs are accepted.
+    pub(crate) algorithms: &'a str,
     /// Whether unbound tokens are accepted.
     pub(crate) takes_bearer: bool,
 }
 
 impl Challenge<'_> {
-    /// The response to a refused request: a challenge for each accepted scheme; the one that was used comes
-    /// first and has the error. Each parameter occurs at most once.
-    pub(crate) fn answer(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
+    /// The response to a refused request, with the nonce for the next proof if the request used `DPoP`.
+    pub(crate) fn answer(
+        self,
+        reason: Reason,
+        needed: &Requirement,
+        request: &Request,
+        nonce: Option<String>,
+    ) -> Response {
+        let used = Scheme::of(request);
+        let response = self.without_nonce(reason, needed, used);
+        match nonce.filter(|_| used == Scheme::Dpop) {
+            Some(nonce) => response.with("dpop-nonce", nonce),
+            None => response,
+        }
+    }
+
+    /// A challenge for each accepted scheme; the one that was used comes first and has the error. Each
+    /// parameter occurs at most once.
+    fn without_nonce(self, reason: Reason, needed: &Requirement, used: Scheme) -> Response {
         let reason = public_reason(reason);
         let mut refused = Refusal::from(reason).into_response();
         if is_about_a_proof(reason) {
@@ -50,8 +66,8 @@ impl Challenge<'_> {
 
     fn takes(self, scheme: Scheme) -> bool {
         match scheme {
-            Scheme::Bearer => self.takes_bearer || self.dpop.is_none(),
-            Scheme::Dpop => self.dpop.is_some(),
+            Scheme::Bearer => self.takes_bearer || self.algorithms.is_empty(),
+            Scheme::Dpop => !self.algorithms.is_empty(),
         }
     }
 
@@ -61,8 +77,8 @@ impl Challenge<'_> {
             // Writing to a string cannot fail.
             let _ = write!(value, ", {name}=\"{text}\"");
         };
-        if let (Scheme::Dpop, Some(algorithms)) = (scheme, self.dpop) {
-            add("algs", &algorithms);
+        if scheme == Scheme::Dpop {
+            add("algs", &self.algorithms);
         }
         if let Some(reason) = reason.filter(|reason| *reason != Reason::TokenMissing) {
             add("error", &reason.code());

@@ -9,13 +9,13 @@ use chrono::{DateTime, Utc};
 use super::challenge::Challenge;
 use super::key_check::{KeyCheck, Target};
 use super::reasons::precedence;
+use super::request_check::{Refused, RequestCheck, record_refusal};
 use super::requirement::Implied;
 use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
-use crate::audit::{Audit, Endpoint, Event, EventKind};
+use crate::audit::Audit;
 use crate::base::time::in_time;
 use crate::base::{Clock, ResourceId};
 use crate::error::{Reason, Refusal};
-use crate::http::bearer::{Scheme, presented_by};
 use crate::http::{Request, Response};
 use crate::trust::{PROOF_FIELD, Proven};
 
@@ -142,31 +142,23 @@ impl Guard {
     pub(crate) fn answer(&self, reason: Reason, needed: &Requirement, request: &Request) -> Response {
         let Inner { realm, metadata_url, endpoint_of, keys, algorithms, .. } = &*self.inner;
         let metadata = endpoint_of.is_none().then_some(metadata_url.as_str());
-        let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
-        let challenge = Challenge { realm, metadata, dpop, takes_bearer: keys.takes_bearer() };
-        let scheme = Scheme::of(request);
-        let response = challenge.answer(self.public_reason(reason), needed, scheme);
-        match (scheme, self.dpop_nonce()) {
-            (Scheme::Dpop, Some(nonce)) => response.with("dpop-nonce", nonce),
-            (Scheme::Bearer, _) | (_, None) => response,
-        }
+        let challenge = Challenge { realm, metadata, algorithms, takes_bearer: keys.takes_bearer() };
+        challenge.answer(self.public_reason(reason), needed, request, self.dpop_nonce())
     }
 
     /// Like [`check`](Self::check), for callers that audit and respond themselves.
     pub(crate) async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refused> {
-        let without_access = |reason: Reason| (Refusal::from(reason), None);
-        needed.check_itself().map_err(without_access)?;
         let Inner { keys, clock, resource, endpoint_of, alias, origin, implied, .. } = &*self.inner;
-        let presented = presented_by(request, keys.schemes()).map_err(without_access)?;
-        let now = clock.now();
-        let verified = self.verify(presented.token, now).await;
-        let (access, verifier) = verified.map_err(|refusal| (refusal, None))?;
         // The URL of a server's endpoint comes from its configuration, and not from the path of the request.
         let has_paths = endpoint_of.is_none();
         let base = if has_paths { origin.as_str() } else { resource.as_str() };
         let at = Target { server: self.inner.nonces_of(), base, alias: alias.as_deref(), has_paths };
-        let proven = keys.check(request, presented, &access, at, now);
-        let passed = match proven.and_then(|proven| needed.check(&access, implied, now).map(|()| proven)) {
+        let check = RequestCheck { request, needed, implied, keys, at };
+        let presented = check.presented().map_err(|reason| (Refusal::from(reason), None))?;
+        let now = clock.now();
+        let verified = self.verify(presented.token, now).await;
+        let (access, verifier) = verified.map_err(|refusal| (refusal, None))?;
+        let passed = match check.proven(presented, &access, now) {
             Ok(Some(proven)) => self.use_proof(&proven, verifier, &access, now).await,
             Ok(None) => Ok(()),
             Err(reason) => Err(reason.into()),
@@ -216,26 +208,15 @@ impl Guard {
     }
 
     pub(super) fn record(&self, refusal: &Refusal, access: Option<&Access>) {
-        let Some(audit) = &self.inner.audit else { return };
-        let reason = refusal.reason();
-        let what =
-            if reason.status() >= 500 { EventKind::Failed(reason) } else { EventKind::Refused(reason) };
-        audit.record(&Event {
-            client: access.map(Access::client),
-            grant: access.and_then(Access::grant_id),
-            subject: access.map(Access::subject),
-            cause: refusal.cause().map(|cause| cause as _),
-            ..Event::new(what, Endpoint::Resource)
-        });
+        if let Some(audit) = &self.inner.audit {
+            record_refusal(&**audit, refusal, access);
+        }
     }
 }
 
 fn outranks(refusal: &Refusal, other: &Refusal) -> bool {
     precedence(refusal.reason()) > precedence(other.reason())
 }
-
-/// The reason, and the access if the token was valid.
-type Refused = (Refusal, Option<Box<Access>>);
 
 impl AsRef<Self> for Guard {
     fn as_ref(&self) -> &Self {

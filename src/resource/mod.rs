@@ -15,6 +15,7 @@ mod jwt;
 mod key_check;
 mod metadata;
 mod reasons;
+mod request_check;
 mod requirement;
 mod token_claims;
 mod verifier;
@@ -34,6 +35,7 @@ pub use introspection::{Credentials, Introspection};
 #[cfg(feature = "jwt")]
 pub use jwt::{DiscoveredKeys, JwtVerifier, Leniency};
 pub(crate) use key_check::{KeyCheck, Target};
+pub(crate) use request_check::{Refused, RequestCheck, record_refusal};
 pub(crate) use requirement::Implied;
 pub use requirement::Requirement;
 pub use verifier::TokenVerifier;

@@ -2,16 +2,19 @@
 
 use super::AuthorizationServer;
 use crate::error::{Reason, Refusal};
-use crate::http::bearer::{Scheme, presented_by};
+use crate::http::bearer::Presented;
 use crate::http::{Request, Response};
-use crate::resource::{Challenge, Implied, KeyCheck, Requirement, Target};
+use crate::resource::{
+    Challenge, Implied, KeyCheck, Refused, RequestCheck, Requirement, Target, record_refusal,
+};
 use crate::token::Access;
 
 impl AuthorizationServer {
     /// Accepts a request with a live access token for the server's default audience, with all of these
     /// scopes. A [`Guard`](crate::Guard) does the same for any resource, and says where its metadata are. For
     /// a token that is bound to a key, the proof must be for the issuer's origin and the
-    /// [`path`](Request::path) of the request.
+    /// [`path`](Request::path) of the request. Refusals are audited, like those of a guard with the server's
+    /// audit.
     ///
     /// # Errors
     /// The response to send: 401 without an error code if no token was sent, 401 `invalid_token`, 401 for an
@@ -19,20 +22,19 @@ impl AuthorizationServer {
     /// if the store could not say.
     pub async fn protect(&self, request: &Request, scopes: &[&str]) -> Result<Access, Response> {
         let needed = Requirement::scopes(scopes);
-        let passed = self.pass(request, &needed).await;
-        passed.map_err(|refusal| {
-            let keys = self.key_check();
-            let algorithms = keys.algorithms().join(" ");
-            let dpop = (!algorithms.is_empty()).then_some(algorithms.as_str());
-            let challenge =
-                Challenge { realm: "api", metadata: None, dpop, takes_bearer: keys.takes_bearer() };
-            let scheme = Scheme::of(request);
-            let response = challenge.answer(refusal.reason(), &needed, scheme);
-            match (scheme, self.dpop_nonce()) {
-                (Scheme::Dpop, Some(nonce)) => response.with("dpop-nonce", nonce),
-                (Scheme::Bearer, _) | (_, None) => response,
+        let keys = self.key_check();
+        match self.pass(request, &needed, &keys).await {
+            Ok(access) => Ok(access),
+            Err((refusal, access)) => {
+                if let Some(audit) = &self.inner.audit {
+                    record_refusal(&**audit, &refusal, access.as_deref());
+                }
+                let takes_bearer = keys.takes_bearer();
+                let algorithms = &keys.algorithms().join(" ");
+                let challenge = Challenge { realm: "api", metadata: None, algorithms, takes_bearer };
+                Err(challenge.answer(refusal.reason(), &needed, request, self.dpop_nonce()))
             }
-        })
+        }
     }
 
     /// The nonce for the next proof for the server's default audience, like
@@ -43,25 +45,44 @@ impl AuthorizationServer {
         self.key_check().nonce(&self.rules().issuer, self.now())
     }
 
-    async fn pass(&self, request: &Request, needed: &Requirement) -> Result<Access, Refusal> {
-        needed.check_itself()?;
-        let keys = self.key_check();
-        let presented = presented_by(request, keys.schemes())?;
-        let access = self.check(presented.token).await?;
-        if access.audience().is_some() {
-            return Err(Reason::TokenAudienceWrong.into());
+    async fn pass(
+        &self,
+        request: &Request,
+        needed: &Requirement,
+        keys: &KeyCheck,
+    ) -> Result<Access, Refused> {
+        let server = &*self.rules().issuer;
+        let at = Target { server, base: origin_of(server), alias: None, has_paths: true };
+        let implied = &Implied::default();
+        let check = RequestCheck { request, needed, implied, keys, at };
+        let presented = check.presented().map_err(|reason| (Refusal::from(reason), None))?;
+        let checked = self.check_for_default(presented.token).await;
+        let access = checked.map_err(|refusal| (refusal, None))?;
+        match self.prove(check, presented, &access).await {
+            Ok(()) => Ok(access),
+            Err(refusal) => Err((refusal, Some(Box::new(access)))),
         }
-        let rules = self.rules();
-        let base = origin_of(&rules.issuer);
-        let at = Target { server: &rules.issuer, base, alias: None, has_paths: true };
+    }
+
+    /// What a token for the default audience permits.
+    async fn check_for_default(&self, token: &str) -> Result<Access, Refusal> {
+        let access = self.check(token).await?;
+        match access.audience() {
+            None => Ok(access),
+            Some(_) => Err(Reason::TokenAudienceWrong.into()),
+        }
+    }
+
+    async fn prove(
+        &self,
+        check: RequestCheck<'_>,
+        presented: Presented<'_>,
+        access: &Access,
+    ) -> Result<(), Refusal> {
         let now = self.now();
-        let proven = keys.check(request, presented, &access, at, now)?;
-        needed.check(&access, &Implied::default(), now)?;
-        if let Some(proven) = &proven {
-            self.check_proof_algorithm(&access, proven.algorithm).await?;
-            keys.use_up(proven, now, rules.policy.store_deadline).await?;
-        }
-        Ok(access)
+        let Some(proven) = check.proven(presented, access, now)? else { return Ok(()) };
+        self.check_proof_algorithm(access, proven.algorithm).await?;
+        check.keys.use_up(&proven, now, self.rules().policy.store_deadline).await
     }
 
     fn key_check(&self) -> KeyCheck {

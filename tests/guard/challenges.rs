@@ -259,6 +259,25 @@ async fn a_refusal_is_audited_with_its_reason_and_whose_it_is() {
     assert!(text.ends_with("subject=user(\"alice\")"), "{text}");
 }
 
+#[tokio::test]
+async fn a_refusal_of_protect_is_audited_like_one_of_a_guard() {
+    let fixture = Fixture::new();
+    let token = fixture.tokens("pub", "read").await.access_token();
+    let refused = fixture.server.protect(&call(&token), &["admin"]).await.unwrap_err();
+    let text = fixture.log.texts().pop().unwrap();
+    assert_eq!(refused.status, 403);
+    assert!(text.starts_with("resource: Refused(TokenScopeInsufficient) client=\"pub\" grant="), "{text}");
+    assert!(text.ends_with("subject=user(\"alice\")"), "{text}");
+    for (request, scope, status, expected) in [
+        (Request::get(""), "read", 401, "resource: Refused(TokenMissing)"),
+        (call("made-up"), "read", 401, "resource: Refused(TokenInactive)"),
+        (call(&token), "", 500, "resource: Failed(NotConfigured)"),
+    ] {
+        let refused = fixture.server.protect(&request, &[scope]).await.unwrap_err();
+        assert_eq!((refused.status, fixture.log.texts().pop().as_deref()), (status, Some(expected)));
+    }
+}
+
 #[test]
 fn a_guard_reports_every_mistake_at_once() {
     let fixture = Fixture::new();

@@ -205,7 +205,7 @@ pub async fn fails_honestly(
     let body = String::from_utf8(answer.body).unwrap();
     assert!(!body.contains("invalid"), "{what}: {body}");
     let reason = if fault == Fault::Permanent { Reason::StoreBroken } else { Reason::StoreUnavailable };
-    if !matches!(flow, Flow::Check | Flow::Protect) {
+    if !matches!(flow, Flow::Check) {
         assert_eq!(fixture.log.whats().last(), Some(&EventKind::Failed(reason)), "{what}");
     }
     let retry = flow.attempt(fixture, &held).await;
