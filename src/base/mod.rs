@@ -10,6 +10,7 @@ pub mod details;
 pub(crate) mod distinguished_name;
 pub(crate) mod fresh_secrets;
 pub(crate) mod handle;
+pub(crate) mod https_url;
 pub(crate) mod numeric_date;
 pub mod pkce;
 #[cfg(any(feature = "jwt", feature = "sqlite"))]
@@ -43,6 +44,7 @@ pub(crate) use distinguished_name::Attribute;
 pub(crate) use distinguished_name::DistinguishedName;
 pub use fresh_secrets::FreshSecrets;
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
+pub(crate) use https_url::{HttpsUrl, HttpsUrlError};
 pub use replay_key::ReplayKey;
 pub use resources::{MAX_RESOURCES, ResourceId, ResourceIndicators};
 pub use response_algorithm::ResponseAlgorithm;

@@ -197,7 +197,7 @@ fn is_own(address: IpAddr) -> bool {
 }
 
 /// The hosts for which plain http is safe: nothing leaves the machine.
-const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+pub(super) const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 /// The part after `http://host[:port]`; `None` if the URI has another host or a malformed port.
 fn without_port<'a>(uri: &'a str, host: &str) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::ClientMetadata;
-use crate::base::{Algorithm, Digest, SecretText};
+use crate::base::{Algorithm, Digest, HttpsUrl, SecretText};
 use crate::error::{AssertionFlaw, Reason};
 
 /// The public keys of a client (RFC 7591 section 2): by value, or by URL.
@@ -74,7 +74,7 @@ pub enum ClientKeysError {
     /// An RSA key of less than 2048 bits.
     #[error("jwks holds an RSA key of less than 2048 bits")]
     Weak,
-    /// Not an https URL with a host and without user name or fragment.
+    /// Not an https URL with a host, without user name or fragment, and with a port that exists.
     #[error("jwks_uri is not an https URL")]
     Uri,
 }
@@ -133,14 +133,7 @@ fn check_key(key: &Map<String, Value>) -> Result<(), ClientKeysError> {
 }
 
 fn is_https(uri: &str) -> bool {
-    let parsed = fluent_uri::Uri::parse(uri).ok();
-    uri.len() <= 2048
-        && parsed.is_some_and(|uri| {
-            let authority = uri.authority();
-            uri.scheme().as_str() == "https"
-                && uri.fragment().is_none()
-                && authority.is_some_and(|a| !a.host().is_empty() && a.userinfo().is_none())
-        })
+    uri.len() <= 2048 && HttpsUrl::parse(uri, false).is_ok()
 }
 
 /// Verifies what clients sign. The feature `jwt` has one:

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fluent_uri::Uri;
-
 use super::guard::{Guard, Inner};
 use super::key_check::KeyCheck;
 use super::metadata;
@@ -13,7 +11,7 @@ use super::requirement::Implied;
 use super::verifier::TokenVerifier;
 use crate::audit::Audit;
 use crate::base::system::{self, Clock, SystemClock};
-use crate::base::{ResourceId, Scope};
+use crate::base::{HttpsUrl, HttpsUrlError, ResourceId, Scope};
 use crate::error::Mistakes;
 use crate::openid::OFFLINE_ACCESS;
 use crate::store::ReplayGuard;
@@ -191,7 +189,8 @@ impl GuardBuilder {
     pub fn build(self) -> Result<Guard, GuardErrors> {
         let mut errors = Vec::new();
         let mut note = |error| errors.push(error);
-        let own = place(&self.resource, self.loopback).map_err(&mut note).ok();
+        let own = HttpsUrl::parse_identifier(&self.resource, self.loopback);
+        let own = own.map_err(|error| note(mistake_in_resource(error))).ok();
         let resource = self.resource();
         if !system::is_there() {
             note(GuardError::HostMissing);
@@ -223,12 +222,16 @@ impl GuardBuilder {
         let issuers: Vec<String> = self.authorization_servers.unwrap_or_else(of_verifiers);
         // A local server's builder has checked its issuer, including whether http on loopback is allowed.
         let vouched = |issuer: &String| self.local.iter().any(|server| server.issuer == *issuer);
-        for issuer in issuers.iter().filter(|i| !vouched(i) && place(i, self.loopback).is_err()) {
+        let is_bad = |issuer: &String| HttpsUrl::parse_identifier(issuer, self.loopback).is_err();
+        for issuer in issuers.iter().filter(|i| !vouched(i) && is_bad(i)) {
             note(GuardError::AuthorizationServer(issuer.clone()));
         }
-        let (Some(place), Some(resource), true) = (own, resource, errors.is_empty()) else {
+        let (Some(HttpsUrl { origin, path, .. }), Some(resource), true) = (own, resource, errors.is_empty())
+        else {
             return Err(Mistakes(errors));
         };
+        // RFC 9728 section 3.1: the slash directly after the host is removed.
+        let path = if path == "/" { "" } else { path };
         let binds = self.local.iter().any(|server| server.requires_bound_tokens);
         let takes_certificates = self.local.iter().any(|server| server.binds_to_certificates);
         let of_server = || self.local.into_iter().find_map(|server| server.proofs);
@@ -240,9 +243,9 @@ impl GuardBuilder {
             metadata: metadata::document(&resource, &issuers, &scopes, &keys),
             algorithms: keys.algorithms().join(" "),
             keys,
-            origin: place.origin.clone(),
-            metadata_url: format!("{}{}{}", place.origin, metadata::WELL_KNOWN, place.path),
-            path: place.path,
+            origin: origin.to_owned(),
+            metadata_url: format!("{origin}{}{path}", metadata::WELL_KNOWN),
+            path: path.to_owned(),
             resource,
             realm: self.realm,
             verifiers: self.verifiers,
@@ -256,34 +259,13 @@ impl GuardBuilder {
     }
 }
 
-/// The parts of a resource's URL.
-struct Place {
-    origin: String,
-    path: String,
-}
-
-/// An https URL without query or fragment, as RFC 9728 section 1.2 requires.
-fn place(url: &str, loopback: bool) -> Result<Place, GuardError> {
-    let uri = Uri::parse(url).map_err(|_| GuardError::ResourceNotAUrl)?;
-    let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
-    let authority = authority.ok_or(GuardError::ResourceNotAUrl)?;
-    if uri.query().is_some() || uri.fragment().is_some() {
-        return Err(GuardError::ResourceQuery);
+fn mistake_in_resource(error: HttpsUrlError) -> GuardError {
+    match error {
+        HttpsUrlError::NotAUrl => GuardError::ResourceNotAUrl,
+        HttpsUrlError::NotHttps => GuardError::ResourceNotHttps,
+        HttpsUrlError::Query => GuardError::ResourceQuery,
+        HttpsUrlError::Path => GuardError::ResourcePath,
     }
-    let is_loopback = matches!(authority.host(), "127.0.0.1" | "[::1]" | "localhost");
-    match uri.scheme().as_str() {
-        "https" => {}
-        "http" if loopback && is_loopback => {}
-        _ => return Err(GuardError::ResourceNotHttps),
-    }
-    let path = uri.path().as_str();
-    // A router would read such a segment as a pattern.
-    if path.split('/').any(|segment| segment.starts_with([':', '*'])) {
-        return Err(GuardError::ResourcePath);
-    }
-    // RFC 9728 section 3.1: the slash directly after the host is removed.
-    let path = if path == "/" { "" } else { path };
-    Ok(Place { origin: format!("{}://{}", uri.scheme(), authority), path: path.to_owned() })
 }
 
 fn is_scope_token(text: &str) -> bool {
@@ -303,7 +285,7 @@ pub enum GuardError {
     /// On `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
     #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
-    /// RFC 9728 section 1.2.
+    /// RFC 9728 section 1.2. Also a URL whose port does not exist.
     #[error("the resource is not an absolute URL with a host and without user information")]
     ResourceNotAUrl,
     /// RFC 9728 section 1.2.

@@ -10,7 +10,7 @@ pub enum ConfigError {
     /// Only on `wasm32-unknown-unknown`, where a module has neither a clock nor a random source of its own.
     #[error("no host provides the time and random numbers: call base::host::install")]
     HostMissing,
-    /// RFC 8414 section 2.
+    /// RFC 8414 section 2. Also a URL whose port does not exist.
     #[error("the issuer is not an absolute URL with a host and without user information")]
     IssuerNotAUrl,
     /// RFC 8414 section 2.

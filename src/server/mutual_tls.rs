@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use fluent_uri::Uri;
-
 use super::AuthorizationServerBuilder;
 use super::config_error::ConfigError;
+use crate::base::HttpsUrl;
 use crate::client::ClientCertificates;
 use crate::client::auth::CertificateRules;
 
@@ -33,16 +32,7 @@ impl MutualTls {
     }
 
     pub(super) fn mistake(&self) -> Option<ConfigError> {
-        let is_base = |base: &String| {
-            Uri::parse(base.as_str()).is_ok_and(|uri| {
-                let authority = uri.authority();
-                let has_host = authority.is_some_and(|a| !a.host().is_empty() && a.userinfo().is_none());
-                uri.scheme().as_str() == "https"
-                    && has_host
-                    && uri.query().is_none()
-                    && uri.fragment().is_none()
-            })
-        };
+        let is_base = |base: &String| HttpsUrl::parse(base, false).is_ok_and(|url| !url.has_query);
         self.aliases.as_ref().is_some_and(|base| !is_base(base)).then_some(ConfigError::MtlsAliases)
     }
 }

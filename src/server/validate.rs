@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use fluent_uri::Uri;
-
 use super::config_error::ConfigError;
 use super::setup::Options;
-use crate::base::redirect_uri::{has_port_that_exists, may_be_named};
-use crate::base::{Algorithm, Scope};
+use crate::base::redirect_uri::may_be_named;
+use crate::base::{Algorithm, HttpsUrl, HttpsUrlError, Scope};
 use crate::client::{GrantType, Switches};
 use crate::documents::MetadataDocuments;
 use crate::issuance::{DetailTypes, KnownResource, Policy, Resource};
@@ -16,27 +14,13 @@ use crate::registration::Registration;
 
 /// The path of an issuer that RFC 8414 section 2 allows, without a trailing slash.
 pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
-    let uri = Uri::parse(issuer).map_err(|_| ConfigError::IssuerNotAUrl)?;
-    let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
-    let host = authority.ok_or(ConfigError::IssuerNotAUrl)?.host();
-    if uri.query().is_some() || uri.fragment().is_some() {
-        return Err(ConfigError::IssuerQuery);
-    }
-    if !has_port_that_exists(&uri) {
-        return Err(ConfigError::IssuerNotAUrl);
-    }
-    let is_loopback = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
-    match uri.scheme().as_str() {
-        "https" => {}
-        "http" if loopback && is_loopback => {}
-        _ => return Err(ConfigError::IssuerNotHttps),
-    }
-    let path = uri.path().as_str().trim_end_matches('/');
-    // A router would read such a segment as a pattern.
-    match path.split('/').any(|segment| segment.starts_with([':', '*'])) {
-        true => Err(ConfigError::IssuerPath),
-        false => Ok(path.to_owned()),
-    }
+    let url = HttpsUrl::parse_identifier(issuer, loopback).map_err(|error| match error {
+        HttpsUrlError::NotAUrl => ConfigError::IssuerNotAUrl,
+        HttpsUrlError::NotHttps => ConfigError::IssuerNotHttps,
+        HttpsUrlError::Query => ConfigError::IssuerQuery,
+        HttpsUrlError::Path => ConfigError::IssuerPath,
+    })?;
+    Ok(url.path.trim_end_matches('/').to_owned())
 }
 
 /// Single-use credentials need a replay guard, and a required key must be provable.

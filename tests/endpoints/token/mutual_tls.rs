@@ -427,7 +427,13 @@ async fn ca_27_aliases_are_advertised_as_configured() {
         let top = document[name].as_str().unwrap().strip_prefix(ISSUER).unwrap();
         assert_eq!(alias.as_str().unwrap().strip_prefix(base.trim_end_matches('/')), Some(top), "{name}");
     }
-    for bad in ["http://mtls.as.example", "mtls.as.example", "https://a.example/?x", "https://u@a.example"] {
+    for bad in [
+        "http://mtls.as.example",
+        "mtls.as.example",
+        "https://a.example/?x",
+        "https://u@a.example",
+        "https://a.example:65536",
+    ] {
         let built = AuthorizationServer::builder(ISSUER)
             .clients(MemoryRegistry::default())
             .store(MemoryStore::new())

@@ -1,0 +1,105 @@
+//! [`HttpsUrl`]: the URL of an issuer, a resource or a key set.
+
+use fluent_uri::Uri;
+
+use super::redirect_uri::LOOPBACK_HOSTS;
+
+/// An https URL with a host, without user information and fragment, and with a port that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HttpsUrl<'a> {
+    /// The scheme, host and port.
+    pub(crate) origin: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) has_query: bool,
+}
+
+/// Why a text is not such a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HttpsUrlError {
+    /// Not an absolute URL with a host, or one with user information or with a port that does not exist.
+    NotAUrl,
+    /// It is not https.
+    NotHttps,
+    /// A query or a fragment.
+    Query,
+    /// A router would read a segment of the path as a pattern.
+    Path,
+}
+
+impl<'a> HttpsUrl<'a> {
+    /// Reads a URL. With `loopback`, it may be `http://` on a loopback address.
+    pub(crate) fn parse(text: &'a str, loopback: bool) -> Result<Self, HttpsUrlError> {
+        let uri = Uri::parse(text).map_err(|_| HttpsUrlError::NotAUrl)?;
+        let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
+        let authority = authority.ok_or(HttpsUrlError::NotAUrl)?;
+        let port = authority.port().map(|port| port.as_str()).unwrap_or_default();
+        if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            return Err(HttpsUrlError::NotAUrl);
+        }
+        if uri.has_fragment() {
+            return Err(HttpsUrlError::Query);
+        }
+        let scheme = uri.scheme().as_str();
+        match scheme {
+            "https" => {}
+            "http" if loopback && LOOPBACK_HOSTS.contains(&authority.host()) => {}
+            _ => return Err(HttpsUrlError::NotHttps),
+        }
+        let origin = &text[..scheme.len() + "://".len() + authority.as_str().len()];
+        Ok(Self { origin, path: uri.path().as_str(), has_query: uri.has_query() })
+    }
+
+    /// Reads the URL of an issuer (RFC 8414 section 2) or a resource (RFC 9728 section 1.2): it has no query,
+    /// and a router reads its path as it is.
+    pub(crate) fn parse_identifier(text: &'a str, loopback: bool) -> Result<Self, HttpsUrlError> {
+        let url = Self::parse(text, loopback)?;
+        if url.has_query {
+            return Err(HttpsUrlError::Query);
+        }
+        match url.path.split('/').any(|segment| segment.starts_with([':', '*'])) {
+            true => Err(HttpsUrlError::Path),
+            false => Ok(url),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_an_origin_and_a_path() {
+        for (text, origin, path) in [
+            ("https://as.example", "https://as.example", ""),
+            ("https://as.example/", "https://as.example", "/"),
+            ("https://as.example:8443/a/b", "https://as.example:8443", "/a/b"),
+            ("http://[::1]:9400/a", "http://[::1]:9400", "/a"),
+        ] {
+            let expected = HttpsUrl { origin, path, has_query: false };
+            assert_eq!(HttpsUrl::parse_identifier(text, true), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_identifier() {
+        use HttpsUrlError as E;
+        for (text, why) in [
+            ("as.example", E::NotAUrl),
+            ("urn:example:api", E::NotAUrl),
+            ("https:///a", E::NotAUrl),
+            ("https://user@as.example", E::NotAUrl),
+            ("https://as.example:0", E::NotAUrl),
+            ("https://as.example:65536", E::NotAUrl),
+            ("ftp://as.example", E::NotHttps),
+            ("http://127.0.0.1.evil.example", E::NotHttps),
+            ("https://as.example?x=1", E::Query),
+            ("https://as.example#x", E::Query),
+            ("https://as.example/:id", E::Path),
+            ("https://as.example/a/*b", E::Path),
+        ] {
+            assert_eq!(HttpsUrl::parse_identifier(text, true), Err(why), "{text}");
+        }
+        assert_eq!(HttpsUrl::parse("http://127.0.0.1", false), Err(E::NotHttps));
+        assert!(HttpsUrl::parse("https://as.example/keys?v=1", false).is_ok_and(|url| url.has_query));
+    }
+}
