@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::token_query::{AuthenticatedQuery, Token, TokenQuery};
-use crate::base::{AuthorizationDetails, Confirmation, ResourceId, TokenName};
+use crate::base::{AuthorizationDetails, Confirmation, TokenName};
 use crate::error::Refusal;
 use crate::grant::{AccessRecord, Actor, Grant, Handle, Kind};
 use crate::http::{Request, Response};
@@ -196,7 +196,7 @@ struct Active<'a> {
 impl<'a> Active<'a> {
     fn access(grant: &'a Grant, token: Option<&'a AccessRecord>, rules: &'a Rules) -> Option<Self> {
         let token = token?;
-        let audience = token.audience().map_or(rules.audience.as_str(), ResourceId::as_str);
+        let audience = rules.audience_of(token.audience());
         Some(Self {
             scope: token.scope(grant).as_str(),
             authorization_details: token.details(grant),

@@ -153,7 +153,7 @@ impl Grant {
                 Subject::User(_) => SubjectType::User,
                 Subject::Client(_) => SubjectType::Client,
             },
-            aud: tokens.audience.as_ref().map_or(rules.audience.as_str(), ResourceId::as_str).to_owned(),
+            aud: rules.audience_of(tokens.audience.as_ref()).to_owned(),
             client_id: self.client().as_str().to_owned(),
             iat: tokens.issued.timestamp(),
             exp: tokens.expires.timestamp(),

@@ -406,7 +406,7 @@ impl<'a> Gate<'a> {
     /// which is the meaning of a request without resources, nor may a server without resources ignore the
     /// limit.
     fn limited_targets(&self, limit: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
-        let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
+        let is_default = |id: &ResourceId| self.rules.is_default_audience(id);
         match self.rules.resources.is_empty() {
             _ if limit.is_empty() => Err(Reason::TargetExceeded),
             true if limit.as_slice().iter().any(is_default) => Ok(ResourceIndicators::default()),
@@ -417,7 +417,7 @@ impl<'a> Gate<'a> {
 
     /// The audience of a token: one of the granted resources; `None` is the server's default audience.
     fn audience(&self, granted: &ResourceIndicators) -> Result<Option<ResourceId>, Reason> {
-        let is_default = |id: &ResourceId| id.as_str() == self.rules.audience;
+        let is_default = |id: &ResourceId| self.rules.is_default_audience(id);
         let asked = self.rules.known_targets(&self.asked.targets)?;
         let chosen = match (asked.as_slice(), granted.as_slice()) {
             ([], []) => return Ok(None),

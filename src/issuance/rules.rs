@@ -108,8 +108,7 @@ impl Rules {
         if self.resources.is_empty() {
             return Ok(ResourceIndicators::default());
         }
-        let known = |id: &ResourceId| id.as_str() == self.audience || self.resource(id.as_str()).is_some();
-        if asked.as_slice().iter().all(known) {
+        if asked.as_slice().iter().all(|id| self.knows_target(id)) {
             return Ok(asked.clone());
         }
         let lenient = asked.as_slice().iter().map(|id| self.known_alike(id));
@@ -254,11 +253,30 @@ impl Rules {
         self.resources.iter().find(|resource| resource.id.as_str() == id)
     }
 
+    /// The identifier of an audience; `None` is the server's default.
+    pub(crate) fn audience_of<'a>(&'a self, audience: Option<&'a ResourceId>) -> &'a str {
+        audience.map_or(self.audience.as_str(), ResourceId::as_str)
+    }
+
+    /// The registered resource that is this audience.
+    pub(crate) fn resource_of(&self, audience: Option<&ResourceId>) -> Option<&KnownResource> {
+        self.resource(self.audience_of(audience))
+    }
+
+    /// Whether this is the default audience.
+    pub(crate) fn is_default_audience(&self, id: &ResourceId) -> bool {
+        id.as_str() == self.audience
+    }
+
+    /// Whether the server issues tokens for this resource: it is the default audience, or registered.
+    pub(crate) fn knows_target(&self, id: &ResourceId) -> bool {
+        self.is_default_audience(id) || self.resource(id.as_str()).is_some()
+    }
+
     /// The format of a token for this audience and client: as the resource says, else the client, else the
     /// server.
     pub(crate) fn format_for(&self, audience: Option<&ResourceId>, client: &Client) -> AccessTokens {
-        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        let resource = self.resource(audience).and_then(|resource| resource.access_tokens);
+        let resource = self.resource_of(audience).and_then(|resource| resource.access_tokens);
         resource.or(client.metadata().access_tokens).unwrap_or(self.access_tokens)
     }
 
@@ -273,8 +291,7 @@ impl Rules {
         audience: Option<&ResourceId>,
         client: &Client,
     ) -> Result<Option<Algorithm>, Reason> {
-        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        let named = self.resource(audience).and_then(|resource| resource.algorithm);
+        let named = self.resource_of(audience).and_then(|resource| resource.algorithm);
         let allowed = self.switches_for(client).algorithms;
         if allowed == Algorithm::ALL {
             return Ok(named);
@@ -286,8 +303,7 @@ impl Rules {
 
     /// The scopes of this audience, if it has a list of its own.
     pub(crate) fn own_scope(&self, audience: Option<&ResourceId>) -> Option<&Scope> {
-        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        self.resource(audience).and_then(|resource| resource.scope.as_ref())
+        self.resource_of(audience).and_then(|resource| resource.scope.as_ref())
     }
 
     /// The part of a scope that a token for this audience has: what the audience knows, and what a resource
@@ -330,15 +346,14 @@ impl Rules {
         client: &Client,
         details: &AuthorizationDetails,
     ) -> AuthorizationDetails {
-        let audience = audience.map_or(self.audience.as_str(), ResourceId::as_str);
-        let understood = self.resource(audience).and_then(|resource| resource.detail_types.as_deref());
+        let understood = self.resource_of(audience).and_then(|resource| resource.detail_types.as_deref());
         let registered = client.metadata().authorization_details_types.as_deref();
         let may =
             |types: Option<&[String]>, kind: &str| types.is_none_or(|types| types.iter().any(|t| t == kind));
         details.filtered(|detail| {
             let kind = detail.kind();
             let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
-            known && detail.is_for(audience)
+            known && detail.is_for(self.audience_of(audience))
         })
     }
 

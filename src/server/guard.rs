@@ -37,9 +37,7 @@ impl TokenVerifier for Local {
     /// Uses the server's own clock, not the guard's.
     async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
         let access = self.0.check(token).await?;
-        let default = self.0.rules().audience.as_str();
-        let audience = access.audience().map_or(default, ResourceId::as_str);
-        match audience == resource.as_str() {
+        match self.0.rules().audience_of(access.audience()) == resource.as_str() {
             true => Ok(access),
             false => Err(Reason::TokenAudienceWrong.into()),
         }
@@ -58,11 +56,10 @@ impl AuthorizationServer {
     /// The scopes of this resource; `None` if the server never issues a token for it.
     fn scopes_at(&self, resource: &ResourceId) -> Option<Vec<String>> {
         let rules = self.rules();
-        let is_known = rules.audience == resource.as_str() || rules.resource(resource.as_str()).is_some();
         let scope = match rules.own_scope(Some(resource)) {
             Some(own) => rules.scope.intersection(own),
             None => rules.scope.clone(),
         };
-        is_known.then(|| scope.iter().map(str::to_owned).collect())
+        rules.knows_target(resource).then(|| scope.iter().map(str::to_owned).collect())
     }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::new_grant::{AwaitSecrets, Bounds, Parent};
-use crate::base::{AccessRights, ResourceId, ResourceIndicators, Scope, SecretText};
+use crate::base::{AccessRights, ResourceIndicators, Scope, SecretText};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason, Refusal};
@@ -119,8 +119,7 @@ impl AwaitTokens {
             ([], Some(same)) => ResourceIndicators::one(same.clone()),
             _ => named,
         };
-        let known = |id: &ResourceId| id.as_str() == rules.audience || rules.resource(id.as_str()).is_some();
-        if !named.as_slice().iter().all(known) {
+        if !named.as_slice().iter().all(|id| rules.knows_target(id)) {
             return Err(Reason::TargetUnknown.into());
         }
         if self.asked.scope.as_ref().is_some_and(|asked| !asked.is_subset(subject.scope())) {
