@@ -54,7 +54,7 @@ impl AwaitsClient for DeviceRequest {
         if openid.is_some() {
             rules.signable_id_token(client)?;
         }
-        Ok(AwaitSecrets { issuance: Issuance { openid, ..issuance } })
+        Ok(AwaitSecrets { issuance: issuance.with_openid(openid) })
     }
 }
 

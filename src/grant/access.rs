@@ -13,7 +13,7 @@ use crate::base::{
     AccessRights, AccessTokens, Algorithm, AuthorizationDetails, Confirmation, Digest, ResourceId, Scope,
     Secret, SubjectType, TokenName, after,
 };
-use crate::issuance::{Granted, Issuance, Policy, Rules};
+use crate::issuance::{Granted, Issuable, Issuance, Policy, Rules};
 use crate::signing::Claims;
 
 /// The record of one access token in its grant.
@@ -130,7 +130,7 @@ impl Issued {
     /// that the request proves, and with the `sub` that the client sees.
     pub(super) fn again(self, issuance: &Issuance) -> Self {
         let rights = AccessRights { confirmation: issuance.rights.confirmation.clone(), ..self.rights };
-        let Issuance { format, algorithm, .. } = *issuance;
+        let Issuable { format, algorithm, .. } = **issuance;
         Self { format, algorithm, sub: issuance.sub.clone(), rights, ..self }
     }
 }

@@ -27,9 +27,9 @@ pub(super) struct TokenParameters {
 impl TokenParameters {
     pub(super) fn of(gate: &Gate<'_>) -> Self {
         Self {
-            scope: gate.asked_scope().cloned(),
-            targets: gate.asked_targets().clone(),
-            details: gate.asked_details().clone(),
+            scope: gate.asked.scope.clone(),
+            targets: gate.asked.targets.clone(),
+            details: gate.asked.details.clone(),
         }
     }
 }

@@ -153,7 +153,7 @@ impl Grant {
         if !offer.code.matches(&digest) {
             return refuse(Reason::CodeUnknown);
         }
-        if self.client != *presented.gate.client().id() {
+        if self.client != *presented.gate.client.id() {
             return refuse(Reason::CodeForAnotherClient);
         }
         if matches!(self.stage, Stage::Offered(_)) && offer.expires <= now {

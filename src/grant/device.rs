@@ -264,7 +264,7 @@ impl Grant {
         if !known {
             return refuse(Reason::DeviceCodeUnknown);
         }
-        if self.client != *presented.gate.client().id() {
+        if self.client != *presented.gate.client.id() {
             return refuse(Reason::DeviceCodeForAnotherClient);
         }
         let waiting = match &mut self.stage {

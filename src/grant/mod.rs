@@ -40,7 +40,7 @@ use crate::base::{
 };
 use crate::client::ClientId;
 use crate::error::{Reason, Refusal};
-use crate::issuance::{Granted, Issuance, Policy};
+use crate::issuance::{Granted, Issuable, Issuance, Policy};
 use crate::openid::{OFFLINE_ACCESS, OpenId};
 use access::LiveTokens;
 use stage::{Ended, Lifetime as _, Live, Stage};
@@ -177,9 +177,7 @@ impl Grant {
         let rights = RightsRef { confirmation: confirmation.as_ref(), ..issuance.rights.as_ref() };
         let granted = Granted { rights, ..issuance.granted() };
         let (live, tokens) = Live::begin(&issuance, granted, ends, fresh, now, policy);
-        let rights = AccessRights { confirmation, ..issuance.rights };
-        let issuance = Issuance { rights, ..issuance };
-        let grant = Self::new(issuance, authentication, Stage::Live(live), id, now, policy);
+        let grant = Self::new(issuance.for_grant(), authentication, Stage::Live(live), id, now, policy);
         (grant, tokens)
     }
 
@@ -192,19 +190,20 @@ impl Grant {
         policy: &Policy,
     ) -> Self {
         let ends = end_of(&issuance, now, policy);
-        let AccessRights { scope, details, resources, confirmation } = issuance.rights;
+        let Issuable { client, subject, rights, actor, parent, openid, .. } = issuance.into_inner();
+        let AccessRights { scope, details, resources, confirmation } = rights;
         let origin = Origin {
             authentication,
-            actor: issuance.actor,
-            parent: issuance.parent.map(Box::new),
+            actor,
+            parent: parent.map(Box::new),
             details,
-            openid: issuance.openid,
+            openid,
             confirmation: confirmation.map(Box::new),
         };
         Self {
             id,
-            client: issuance.client.id().clone(),
-            subject: issuance.subject,
+            client: client.id().clone(),
+            subject,
             scope,
             targets: resources,
             created: now,

@@ -278,7 +278,7 @@ impl Grant {
         let Some(known) = family.find(presented.secret) else {
             return refuse(Reason::RefreshUnknown);
         };
-        if self.client != *presented.gate.client().id() {
+        if self.client != *presented.gate.client.id() {
             return refuse(Reason::RefreshForAnotherClient);
         }
         if family.idle_until <= now {

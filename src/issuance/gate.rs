@@ -1,9 +1,11 @@
 //! The one gate before every token.
 //!
 //! The most common vulnerability of authorization servers is a check that four grant types have and the fifth
-//! lacks. Here a token can only be issued from an [`Issuance`], and only [`Gate::pass`] makes one.
+//! lacks. Here a token can only be issued from an [`Issuance`]. Only the `pass` methods of [`Gate`] make one,
+//! and all of them check the grant type, the client, the account and the scope by the same function.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -85,9 +87,14 @@ pub(crate) struct Granted<'a> {
     pub(crate) rights: RightsRef<'a>,
 }
 
-/// Permission to issue a token, for this client, subject and scope.
+/// Permission to issue a token. It can be read everywhere, but outside this file nobody can make one or add a
+/// scope, a resource or time to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Issuance {
+pub(crate) struct Issuance(Issuable);
+
+/// What may be issued: for this client, subject and scope.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuable {
     pub(crate) client: Arc<Client>,
     pub(crate) subject: Subject,
     /// The `sub` that the client sees, if it is not the host's own identifier.
@@ -124,13 +131,35 @@ impl Issuance {
         self.rights.confirmation.clone().filter(|_| !self.client.is_confidential())
     }
 
-    /// Turns it into the issuance of a grant that begins with a code: for these resources, and with the
-    /// details and the key that the request names.
-    fn with(mut self, resources: ResourceIndicators, asked: &RequestedAccess) -> Self {
-        self.rights.resources = resources;
-        self.rights.details = asked.details.clone();
-        self.rights.confirmation = asked.confirmation.clone();
+    /// The same for the grant itself, which has only the [`grant_confirmation`](Self::grant_confirmation).
+    pub(crate) fn for_grant(mut self) -> Self {
+        self.0.rights.confirmation = self.grant_confirmation();
         self
+    }
+
+    /// The part that the user approved. The details may be enriched, so they are checked where they are set.
+    /// Without the scope `openid` there are no OpenID Connect data.
+    pub(crate) fn narrowed(self, scope: &Scope, details: AuthorizationDetails) -> Self {
+        let Issuable { rights, openid, .. } = self.0;
+        let scope = rights.scope.intersection(scope);
+        let openid = openid.filter(|_| scope.contains(OPENID));
+        let rights = AccessRights { scope, details, ..rights };
+        Self(Issuable { rights, openid, ..self.0 })
+    }
+
+    /// The same with the OpenID Connect data of the new grant.
+    pub(crate) fn with_openid(self, openid: Option<Box<OpenId>>) -> Self {
+        Self(Issuable { openid, ..self.0 })
+    }
+
+    /// The OpenID Connect data of the new grant.
+    pub(crate) fn openid_mut(&mut self) -> Option<&mut OpenId> {
+        self.0.openid.as_deref_mut()
+    }
+
+    /// What it permits, as values for a new grant.
+    pub(crate) fn into_inner(self) -> Issuable {
+        self.0
     }
 
     /// Whether nothing has to be stored: for a client's own signed token, if the policy allows that.
@@ -140,32 +169,27 @@ impl Issuance {
     }
 }
 
+impl Deref for Issuance {
+    type Target = Issuable;
+
+    fn deref(&self) -> &Issuable {
+        &self.0
+    }
+}
+
+impl Issuable {
+    /// Turns it into what a grant that begins with a code may have: for these resources, and with the details
+    /// and the key that the request names.
+    fn with(mut self, resources: ResourceIndicators, asked: &RequestedAccess) -> Self {
+        self.rights.resources = resources;
+        self.rights.details = asked.details.clone();
+        self.rights.confirmation = asked.confirmation.clone();
+        self
+    }
+}
+
 impl<'a> Gate<'a> {
-    /// The requesting client.
-    #[must_use]
-    pub(crate) fn client(&self) -> &'a Arc<Client> {
-        self.client
-    }
-
-    /// The scope that the request names, if it names one.
-    #[must_use]
-    pub(crate) fn asked_scope(&self) -> Option<&'a Scope> {
-        self.asked.scope.as_ref()
-    }
-
-    /// The resources that the request names.
-    #[must_use]
-    pub(crate) fn asked_targets(&self) -> &'a ResourceIndicators {
-        &self.asked.targets
-    }
-
-    /// The details that the request names.
-    #[must_use]
-    pub(crate) fn asked_details(&self) -> &'a AuthorizationDetails {
-        &self.asked.details
-    }
-
-    /// All checks before a token, in one place.
+    /// All checks before an access token, in one place.
     ///
     /// # Errors
     /// The first check that fails.
@@ -191,7 +215,7 @@ impl<'a> Gate<'a> {
         };
         let confirmation = self.binding()?;
         let rights = AccessRights { scope, details, resources, confirmation }.within(ceiling)?;
-        Ok(Issuance { rights, audience, format, algorithm, ..offer })
+        Ok(Issuance(Issuable { rights, audience, format, algorithm, ..offer }))
     }
 
     /// Whether a token for this audience may have no scope. The response cannot express an empty scope (RFC
@@ -229,7 +253,7 @@ impl<'a> Gate<'a> {
     }
 
     /// The checks that do not depend on the audience.
-    fn offer(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
+    fn offer(&self, subject: &Subject, granted: &Scope) -> Result<Issuable, Reason> {
         let holder = self.grant_type.facts().holder;
         if holder == Holder::Client && !self.client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
@@ -245,7 +269,7 @@ impl<'a> Gate<'a> {
     }
 
     /// The checks that do not depend on the subject either.
-    fn permit(&self, subject: &Subject, granted: &Scope) -> Result<Issuance, Reason> {
+    fn permit(&self, subject: &Subject, granted: &Scope) -> Result<Issuable, Reason> {
         let client = self.client;
         if !self.rules.serves(&self.grant_type) {
             return Err(Reason::GrantTypeUnsupported);
@@ -262,7 +286,7 @@ impl<'a> Gate<'a> {
         if !asked.is_subset(granted) || is_nothing_known {
             return Err(Reason::ScopeExceeded);
         }
-        Ok(Issuance {
+        Ok(Issuable {
             client: Arc::clone(client),
             subject: subject.clone(),
             sub: self.rules.sub_of(subject, client)?,
@@ -329,16 +353,16 @@ impl<'a> Gate<'a> {
     }
 
     /// The issuance of a code or a device code for these resources, at least one of which can have a token.
-    fn promise(&self, offer: Issuance, targets: ResourceIndicators) -> Result<Issuance, Reason> {
+    fn promise(&self, offer: Issuable, targets: ResourceIndicators) -> Result<Issuance, Reason> {
         self.check_scope_at(&targets, &offer.rights.scope)?;
-        Ok(offer.with(targets, self.asked))
+        Ok(Issuance(offer.with(targets, self.asked)))
     }
 
     /// The gate of a response with only an `id_token`: there is no access token to bind to a key or a
     /// resource.
     pub(crate) fn pass_identity(&self, subject: &Subject) -> Result<Issuance, Reason> {
         let (ceiling, targets) = self.new_terms()?;
-        Ok(self.offer(subject, &ceiling)?.with(targets, self.asked))
+        Ok(Issuance(self.offer(subject, &ceiling)?.with(targets, self.asked)))
     }
 
     /// The largest scope that a new grant may have, and its resources.
@@ -379,8 +403,8 @@ impl<'a> Gate<'a> {
         let targets = self.rules.known_targets(&self.asked.targets)?;
         let details = AuthorizationDetails::NONE;
         let rights = RightsRef { scope, details, resources: &targets, confirmation: ceiling.confirmation };
-        let issuance = self.pass(Granted { subject, rights })?;
-        Ok(Issuance { until, actor: actor.cloned(), parent, ..issuance })
+        let Issuance(passed) = self.pass(Granted { subject, rights })?;
+        Ok(Issuance(Issuable { until, actor: actor.cloned(), parent, ..passed }))
     }
 
     /// The gate of a new grant that the host vouches for: at most the scope, resources and time that it
@@ -397,9 +421,9 @@ impl<'a> Gate<'a> {
         };
         let details = AuthorizationDetails::NONE;
         let rights = RightsRef { scope: &granted, details, resources: &targets, confirmation: None };
-        let issuance = self.pass(Granted { subject, rights })?;
+        let Issuance(passed) = self.pass(Granted { subject, rights })?;
         let refreshable = is_user && limits.is_refreshable && self.client.allows(&GrantType::RefreshToken);
-        Ok(Issuance { until: limits.until, refreshable, ..issuance })
+        Ok(Issuance(Issuable { until: limits.until, refreshable, ..passed }))
     }
 
     /// The resources to which a host limits a grant. An empty limit must not become the default audience,

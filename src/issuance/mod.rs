@@ -17,7 +17,7 @@ pub use extension_terms::ExtensionTerms;
 pub(crate) use extension_terms::KnownExtension;
 pub use facts::Facts;
 pub use gate::AccountStatus;
-pub(crate) use gate::{Gate, Granted, Issuance, Limits, RequestedAccess};
+pub(crate) use gate::{Gate, Granted, Issuable, Issuance, Limits, RequestedAccess};
 pub use policy::{ForeignToken, OmittedScope, Policy, RefreshTokens};
 pub(crate) use resource::KnownResource;
 pub use resource::Resource;

@@ -20,7 +20,7 @@ use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
 use crate::flow::token::{IdToken, IdTokenTerms, Reply};
 use crate::flow::{Facts, Issuance};
 use crate::grant::{Authentication, Grant, Handle, Issued, Kind, PendingCode};
-use crate::issuance::Rules;
+use crate::issuance::{Issuable, Rules};
 use crate::openid::{OPENID, OpenId};
 use crate::store::{Record, Write};
 
@@ -112,7 +112,7 @@ impl AwaitConsent {
 
     /// Keeps only the individual claims that the user grants.
     pub fn narrow_claims(&mut self, keep: &[&str]) {
-        let claims = self.issuance.openid.as_mut().and_then(|openid| openid.claims.as_mut());
+        let claims = self.issuance.openid_mut().and_then(|openid| openid.claims.as_mut());
         if let Some(claims) = claims {
             claims.retain(|name| keep.contains(&name));
         }
@@ -179,7 +179,8 @@ impl AwaitConsent {
 
     pub(super) fn refuse(self, reason: Reason) -> ErrorAnswer {
         let Self { to, redirects_errors, issuance, .. } = self;
-        to.refuse(reason, redirects_errors, issuance.client.id(), Some(issuance.subject))
+        let Issuable { client, subject, .. } = issuance.into_inner();
+        to.refuse(reason, redirects_errors, client.id(), Some(subject))
     }
 
     /// Whether the approval replaces a pushed request.
@@ -209,10 +210,7 @@ impl AwaitConsent {
         let Self {
             to, named, pushed, response_type, challenge, authentication, issuance, beside, terms, ..
         } = *self;
-        let (scope, details) = (terms.scope().clone(), terms.details().clone());
-        let openid = issuance.openid.filter(|_| scope.contains(OPENID));
-        let rights = AccessRights { scope, details, ..issuance.rights };
-        let issuance = Issuance { rights, openid, ..issuance };
+        let issuance = issuance.narrowed(terms.scope(), terms.details().clone());
         let fresh = match &pushed {
             Some(record) => fresh.of_grant(record.grant().id()),
             None => fresh,
@@ -294,6 +292,5 @@ impl Approved {
 fn narrowed(beside: Issuance, approved: &Issuance, rules: &Rules) -> Issuance {
     let AccessRights { scope, details, .. } = &approved.rights;
     let details = rules.details_for(beside.audience.as_ref(), &approved.client, details);
-    let rights = AccessRights { scope: beside.rights.scope.intersection(scope), details, ..beside.rights };
-    Issuance { rights, ..beside }
+    beside.narrowed(scope, details)
 }

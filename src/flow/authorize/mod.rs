@@ -297,19 +297,19 @@ impl AwaitLogin {
         let openid        = asked.openid(response_type, &issuance.rights.scope, client, rules)?;
         let is_beside     = response_type.has_code() && response_type.has_token();
         let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?.map(Box::new);
-        Ok(CheckedRequest { response_type, mode, challenge, issuance: Issuance { openid, ..issuance }, beside })
+        Ok(CheckedRequest { response_type, mode, challenge, issuance: issuance.with_openid(openid), beside })
     }
 
     fn asks(self, checked: CheckedRequest, login: Login, now: DateTime<Utc>, rules: &Rules) -> AwaitConsent {
         let CheckedRequest { response_type, mode, challenge, mut issuance, beside } = checked;
         let Login { authentication, amr, session, .. } = login;
-        if let Some(openid) = &mut issuance.openid {
+        let client = Arc::clone(&issuance.client);
+        if let Some(openid) = issuance.openid_mut() {
             openid.amr = amr;
             let sessions = rules.openid.as_ref().and_then(|openid| openid.sessions.as_ref());
-            openid.session = sessions.zip(session).map(|(own, id)| own.begin(id, &issuance.client, now));
+            openid.session = sessions.zip(session).map(|(own, id)| own.begin(id, &client, now));
         }
-        let Issuance { client, rights, .. } = &issuance;
-        let AccessRights { scope, details, resources: targets, .. } = rights;
+        let AccessRights { scope, details, resources: targets, .. } = &issuance.rights;
         AwaitConsent {
             to: Return { mode, ..self.to },
             named: self.named,
@@ -320,7 +320,7 @@ impl AwaitLogin {
             response_type,
             challenge,
             authentication,
-            terms: Terms::new(Arc::clone(client), scope.clone(), targets.clone(), details.clone()),
+            terms: Terms::new(client, scope.clone(), targets.clone(), details.clone()),
             issuance,
             beside,
         }

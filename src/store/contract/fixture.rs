@@ -21,7 +21,7 @@ use crate::grant::{
 use crate::grant::{Login, MAX_SPENT_REFRESH_TOKENS, PendingCode, RefreshUse, Subject, UserCode, Verdict};
 use crate::http::form::Form;
 use crate::issuance::{
-    AccountStatus, Gate, Granted, Issuance, KnownResource, Policy, RequestedAccess, Resource, Rules,
+    AccountStatus, Gate, Granted, KnownResource, Policy, RequestedAccess, Resource, Rules,
 };
 use crate::openid::{OpenId, Session};
 
@@ -161,7 +161,7 @@ impl Fixture {
         let authentication = Authentication { auth_time: then, acr: None };
         let gate = self.gate(&pair.client, GrantType::AuthorizationCode, &self.all);
         let openid = OpenId { session: Some(Box::new(session)), ..OpenId::default() };
-        let issuance = Issuance { openid: Some(Box::new(openid)), ..gate.pass_new(&pair.subject)? };
+        let issuance = gate.pass_new(&pair.subject)?.with_openid(Some(Box::new(openid)));
         Ok((Grant::offer(issuance, authentication, terms, &fresh, then, policy), fresh.first))
     }
 
