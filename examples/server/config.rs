@@ -195,8 +195,14 @@ impl Config {
         let https = self.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("https://"));
         let behind_a_proxy = https && self.tls.is_none() && self.listen.ip().is_loopback();
         let unheard = behind_a_proxy && self.trusted_proxies.is_none();
-        let no_proxies = unheard.then_some(NO_TRUSTED_PROXIES);
-        no_proxies.into_iter().chain(self.forgets_secrets().then_some(NO_SEALING_KEY)).collect()
+        [
+            (unheard, NO_TRUSTED_PROXIES),
+            (self.forgets_secrets(), NO_SEALING_KEY),
+            (self.renames_sessions(), NO_SESSION_SECRET),
+        ]
+        .into_iter()
+        .filter_map(|(applies, text)| applies.then_some(text))
+        .collect()
     }
 
     /// The configuration that is used when no file is given.
@@ -214,6 +220,9 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 
 const NO_SEALING_KEY: &str =
     "without sealing_key, a client that registers itself for HS256 has no usable secret after a restart";
+
+const NO_SESSION_SECRET: &str =
+    "without openid.session_secret, the sid of a session differs between nodes and changes at each start";
 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \
