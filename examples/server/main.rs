@@ -155,6 +155,7 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     sweeping.abort();
     // It may be in a call of the store.
     let _ = sweeping.await;
+    ended_sessions::end_all(&app).await;
     app.connections.close().await;
     served.map_err(|error| vec![error.to_string()])
 }

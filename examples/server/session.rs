@@ -55,6 +55,8 @@ pub(crate) struct Sessions {
     signed_in: Mutex<Expiring<Key, Arc<Session>>>,
     /// Those that made room since they were last looked for.
     crowded_out: Mutex<Vec<Arc<Session>>>,
+    /// Those of users that ended here lately, so that a button that is pressed twice finds no unknown session.
+    ended: Mutex<Expiring<Key, ()>>,
 }
 
 /// The digest of a session id; the id itself is not stored.
@@ -76,6 +78,7 @@ impl Sessions {
             visitors: Mutex::new(Visitors::new(VISIT, VISITORS)),
             signed_in: Mutex::new(Expiring::new(SIGNED_IN, SIGNED_IN_SESSIONS)),
             crowded_out: Mutex::default(),
+            ended: Mutex::new(Expiring::new(VISIT, SIGNED_IN_SESSIONS)),
         }
     }
 
@@ -85,6 +88,13 @@ impl Sessions {
         let now = Instant::now();
         let signed_in = lock(&self.signed_in).get(&key, now).cloned();
         signed_in.or_else(|| lock(&self.visitors).get(&key, now).cloned())
+    }
+
+    /// Whether the request's cookie names a session that this process cannot end: it began in an earlier
+    /// process or at another node, or its time was up.
+    pub(crate) fn is_unknown(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = self.cookie_value(headers).and_then(key) else { return false };
+        self.find(headers).is_none() && lock(&self.ended).get(&key, Instant::now()).is_none()
     }
 
     /// A new session for a visitor from this address, and its `Set-Cookie`.
@@ -129,6 +139,9 @@ impl Sessions {
     }
 
     pub(crate) fn end(&self, session: &Session) {
+        if session.signed_in.is_some() {
+            lock(&self.ended).insert(session.key, (), Instant::now());
+        }
         lock(&self.visitors).remove(&session.key);
         lock(&self.signed_in).remove(&session.key);
     }

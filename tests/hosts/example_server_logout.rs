@@ -41,6 +41,30 @@ fn lo_04_an_id_token_from_another_node_names_the_session_that_it_is_of() {
     assert!(left.element("signed-out").is_some(), "no question: {}", left.body);
 }
 
+#[test]
+fn lo_19_a_server_that_stops_ends_its_sessions_and_a_later_one_claims_nothing_of_them() {
+    let folder = Folder::new();
+    let first = node(&folder, "");
+    let mut alice = first.signed_in("alice", "wonderland");
+    let token = token(&mut alice);
+    let is_active = |server: &Server| {
+        server.browser().post_as_conf("/introspect", &[("token", token.as_str())])["active"].clone()
+    };
+    assert_eq!(is_active(&first), true);
+    let cookie = alice.cookie.take();
+    first.stop();
+
+    let second = node(&folder, "");
+    assert_eq!(is_active(&second), false);
+    let mut alice = second.browser();
+    alice.cookie = cookie;
+    let unknown = alice.get("/logout");
+    assert_eq!((unknown.status, unknown.element("signed-out")), (200, None));
+    assert!(unknown.element("session-unknown").is_some(), "{}", unknown.body);
+    assert!(unknown.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert!(alice.get("/logout").element("signed-out").is_some(), "without a session, there is nothing left");
+}
+
 #[tokio::test]
 async fn lo_23_a_logout_while_the_store_fails_ends_the_grants_once_it_is_back() {
     let folder = Folder::new();

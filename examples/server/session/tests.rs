@@ -32,6 +32,17 @@ fn signing_in_leaves_the_old_id_worthless() {
 }
 
 #[test]
+fn lo_23_a_session_of_another_process_is_unknown_and_one_that_ended_here_is_not() {
+    let [before, after] = [(); 2].map(|()| Sessions::new(false, "127.0.0.1:9400"));
+    let (visitor, _) = before.visit(None);
+    let cookie = sent_back(&before.sign_in(&visitor, Arc::new(User::named("alice"))));
+    assert!(!before.is_unknown(&cookie) && after.is_unknown(&cookie));
+    before.end(&before.find(&cookie).unwrap());
+    assert!(!before.is_unknown(&cookie), "the button was pressed twice");
+    assert!(!after.is_unknown(&HeaderMap::new()) && !after.is_unknown(&sent_back(&after.forget())));
+}
+
+#[test]
 fn a_session_that_made_room_or_expired_is_gone_unless_it_goes_on_under_another_cookie() {
     let sessions = Sessions::new(false, "127.0.0.1:9400");
     let (visitor, _) = sessions.visit(None);
