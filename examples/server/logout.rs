@@ -5,7 +5,7 @@
 //! session's token.
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::audit::Endpoint;
@@ -140,8 +140,9 @@ async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Respons
 }
 
 fn forgetting(app: &App, mut response: Response) -> Response {
-    let cookie: HeaderValue = app.sessions.forget();
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    for cookie in [app.sessions.forget(), app.device_cookie.forget()] {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     response
 }
 

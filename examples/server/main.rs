@@ -27,6 +27,7 @@ mod capabilities;
 mod clients;
 mod commands;
 mod config;
+mod cookies;
 mod decisions;
 mod details;
 mod device;

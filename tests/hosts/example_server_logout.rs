@@ -51,13 +51,13 @@ fn lo_19_a_server_that_stops_ends_its_sessions_and_a_later_one_claims_nothing_of
         server.browser().post_as_conf("/introspect", &[("token", token.as_str())])["active"].clone()
     };
     assert_eq!(is_active(&first), true);
-    let cookie = alice.cookie.take();
+    let cookies = std::mem::take(&mut alice.cookies);
     first.stop();
 
     let second = node(&folder, "");
     assert_eq!(is_active(&second), false);
     let mut alice = second.browser();
-    alice.cookie = cookie;
+    alice.cookies = cookies;
     let unknown = alice.get("/logout");
     assert_eq!((unknown.status, unknown.element("signed-out")), (200, None));
     assert!(unknown.element("session-unknown").is_some(), "{}", unknown.body);
