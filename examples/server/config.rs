@@ -199,6 +199,7 @@ impl Config {
             (unheard, NO_TRUSTED_PROXIES),
             (self.forgets_secrets(), NO_SEALING_KEY),
             (self.renames_sessions(), NO_SESSION_SECRET),
+            (self.splits_nonces(), NO_NONCE_KEY),
         ]
         .into_iter()
         .filter_map(|(applies, text)| applies.then_some(text))
@@ -223,6 +224,9 @@ const NO_SEALING_KEY: &str =
 
 const NO_SESSION_SECRET: &str =
     "without openid.session_secret, the sid of a session differs between nodes and changes at each start";
+
+const NO_NONCE_KEY: &str =
+    "without dpop.nonce_key, each node refuses the nonces of the others, and several nodes lock clients out";
 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \

@@ -9,6 +9,50 @@ fn the_demo_is_sound() {
     assert_eq!(mistakes(DEMO), Vec::<String>::new());
 }
 
+/// The sections of a file, except `[[clients]]`, whose keys are those of the standard.
+const SECTIONS: [&str; 17] = [
+    "",
+    "[tls]",
+    "[forwarded_certificates]",
+    "[fapi]",
+    "[dpop]",
+    "[lifetimes]",
+    "[limits]",
+    "[keys]",
+    "[introspection]",
+    "[registration]",
+    "[openid]",
+    "[outbound]",
+    "[[resources]]",
+    "[[authorization_details]]",
+    "[[assertion_issuers]]",
+    "[[exchange]]",
+    "[[users]]",
+];
+
+#[test]
+fn the_demo_explains_every_key() {
+    let is_explained = |key: &str| {
+        [format!("{key} ="), format!("{key}."), format!("[{key}]")].iter().any(|form| {
+            let mut places = DEMO.match_indices(form.as_str());
+            places.any(|(at, _)| !DEMO[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        })
+    };
+    for section in SECTIONS {
+        let found = mistakes(&format!("{section}\ncolour = \"red\""));
+        let line = found.iter().find(|line| line.contains("`colour`"));
+        let line = line.unwrap_or_else(|| panic!("{section}: {found:?}"));
+        let (_, known) =
+            ["known keys are ", "expected "].iter().find_map(|start| line.split_once(start)).unwrap();
+        let words = known.split([',', ' ']).map(|word| word.trim_matches('`'));
+        let keys: Vec<&str> = words.filter(|word| !["", "one", "of", "or"].contains(word)).collect();
+        assert!(!keys.is_empty(), "{line}");
+        for key in keys {
+            assert!(is_explained(key), "{section} {key}");
+        }
+    }
+}
+
 #[test]
 fn ft_19_a_proxy_that_is_not_listed_is_warned_of() {
     let warnings =
