@@ -99,7 +99,7 @@ struct Arguments {
     command: Option<commands::Command>,
 }
 
-/// The configuration is wrong, or the address is in use: a restart would not help.
+/// The configuration or another input is wrong, or the address is in use: a restart would not help.
 const MISCONFIGURED: u8 = 2;
 
 /// How often expired grants and sessions are removed.
@@ -239,18 +239,15 @@ fn log_to_stderr() {
 
 fn hash_password() -> ExitCode {
     let mut password = String::new();
-    let read = std::io::stdin().read_line(&mut password);
-    match read.map(|_| users::hash(password.trim_end_matches(['\r', '\n']))) {
-        Ok(Ok(phc)) => {
+    let read = std::io::stdin().read_line(&mut password).map_err(|error| error.to_string());
+    match read.and_then(|_| users::hash(password.trim_end_matches(['\r', '\n']))) {
+        Ok(phc) => {
             println!("{phc}");
             ExitCode::SUCCESS
         }
-        Ok(Err(error)) => failed(&error),
-        Err(error) => failed(&error),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(MISCONFIGURED)
+        }
     }
-}
-
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::FAILURE
 }
