@@ -104,7 +104,7 @@ impl Lifetimes {
     }
 
     fn mistakes(&self) -> impl Iterator<Item = String> {
-        let Self { code, device_code, access_token, refresh_idle, family, leeway: _ } = *self;
+        let Self { code, device_code, access_token, refresh_idle, family, leeway } = *self;
         let positive = [
             ("code", code),
             ("device_code", device_code),
@@ -114,14 +114,18 @@ impl Lifetimes {
         ];
         let zero = positive.into_iter().filter(|(_, seconds)| *seconds == Some(0));
         let zero = zero.map(|(name, _)| format!("lifetimes.{name} must not be 0"));
-        let long = code.filter(|seconds| *seconds > LONGEST_CODE);
-        zero.chain(
-            long.map(|_| format!("lifetimes.code must be at most {LONGEST_CODE} (RFC 6749 section 4.1.2)")),
-        )
+        let code = code.filter(|seconds| *seconds > LONGEST_CODE);
+        let code =
+            code.map(|_| format!("lifetimes.code must be at most {LONGEST_CODE} (RFC 6749 section 4.1.2)"));
+        let leeway = leeway.filter(|seconds| *seconds > LONGEST_LEEWAY);
+        let leeway = leeway.map(|_| format!("lifetimes.leeway must be at most {LONGEST_LEEWAY}"));
+        zero.chain(code).chain(leeway)
     }
 }
 
 const LONGEST_CODE: u32 = 600;
+/// A day. A stolen refresh token works for as long after its owner used it.
+const LONGEST_LEEWAY: u32 = 86_400;
 
 /// The requirements for every authorization request, named as in the server metadata.
 pub(crate) struct Requests {

@@ -199,6 +199,9 @@ fn an_issuer_is_https_or_on_loopback() {
 fn a_lifetime_of_nothing_is_a_mistake_but_a_leeway_is_not() {
     let text = "listen = \"127.0.0.1:0\"\n[lifetimes]\ncode = 601\nfamily = 0\nleeway = 0";
     assert_eq!(mistakes(text).len(), 2);
+    let leeway = |seconds| mistakes(&format!("listen = \"127.0.0.1:0\"\n[lifetimes]\nleeway = {seconds}"));
+    assert_eq!(leeway(86_400), Vec::<String>::new());
+    assert_eq!(leeway(86_401), ["lifetimes.leeway must be at most 86400"]);
 }
 
 #[test]
