@@ -119,7 +119,8 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("error: {mistake}");
+                // It may repeat a text of the file that has line breaks.
+                eprintln!("error: {}", mistake.replace(char::is_control, " "));
             }
             ExitCode::from(MISCONFIGURED)
         }

@@ -75,6 +75,15 @@ fn check_names_the_keys_of_the_file() {
 }
 
 #[test]
+fn a_mistake_is_one_line_whatever_the_file_has() {
+    let client = "[[clients]]\nclient_id = \"two\\nlines\"\nclient_secret = \"s\"\nredirect_uris = \"none\"";
+    let config = Config::listening("127.0.0.1:9400", "", client);
+    let (code, _, err) = run(&["check", path(&config)]);
+    assert_eq!((code, err.lines().count()), (2, 1), "{err}");
+    assert!(err.contains("(two lines)"), "{err}");
+}
+
+#[test]
 fn what_the_operator_vouches_for_is_in_the_help() {
     let help = done(&["clients", "add", "--help"]);
     let words: Vec<&str> = help.split_whitespace().collect();
