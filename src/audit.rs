@@ -97,7 +97,7 @@ pub struct Event<'a> {
     /// The subject of the grant.
     pub subject: Option<&'a Subject>,
     /// The address of the peer ([`Request::peer`](crate::Request::peer)), at the endpoints that clients call
-    /// directly.
+    /// directly; for a code or a device, that of the browser whose user answered, as your page passed it on.
     pub peer: Option<IpAddr>,
     /// For a repeated response to a refresh, the address that got it first.
     pub first_peer: Option<IpAddr>,

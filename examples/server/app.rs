@@ -18,6 +18,7 @@ use grantor::server::RateLimiter;
 
 use crate::capabilities::Capabilities;
 use crate::clients::Clients;
+use crate::cookies::Cookie;
 use crate::details::DetailEntry;
 use crate::pages::Pages;
 use crate::playground::{self, Playground};
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) keeps_sealed_secrets: bool,
     pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
+    /// Names the browser in which the code of a device is entered.
+    pub(crate) device_cookie: Cookie,
     /// Limits wrong passwords, per address and user name.
     pub(crate) logins: RateLimiter,
     pub(crate) proxies: TrustedProxies,

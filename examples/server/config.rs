@@ -104,7 +104,7 @@ impl Lifetimes {
     }
 
     fn mistakes(&self) -> impl Iterator<Item = String> {
-        let Self { code, device_code, access_token, refresh_idle, family, leeway: _ } = *self;
+        let Self { code, device_code, access_token, refresh_idle, family, leeway } = *self;
         let positive = [
             ("code", code),
             ("device_code", device_code),
@@ -114,14 +114,18 @@ impl Lifetimes {
         ];
         let zero = positive.into_iter().filter(|(_, seconds)| *seconds == Some(0));
         let zero = zero.map(|(name, _)| format!("lifetimes.{name} must not be 0"));
-        let long = code.filter(|seconds| *seconds > LONGEST_CODE);
-        zero.chain(
-            long.map(|_| format!("lifetimes.code must be at most {LONGEST_CODE} (RFC 6749 section 4.1.2)")),
-        )
+        let code = code.filter(|seconds| *seconds > LONGEST_CODE);
+        let code =
+            code.map(|_| format!("lifetimes.code must be at most {LONGEST_CODE} (RFC 6749 section 4.1.2)"));
+        let leeway = leeway.filter(|seconds| *seconds > LONGEST_LEEWAY);
+        let leeway = leeway.map(|_| format!("lifetimes.leeway must be at most {LONGEST_LEEWAY}"));
+        zero.chain(code).chain(leeway)
     }
 }
 
 const LONGEST_CODE: u32 = 600;
+/// A day. A stolen refresh token works for as long after its owner used it.
+const LONGEST_LEEWAY: u32 = 86_400;
 
 /// The requirements for every authorization request, named as in the server metadata.
 pub(crate) struct Requests {
@@ -195,8 +199,15 @@ impl Config {
         let https = self.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("https://"));
         let behind_a_proxy = https && self.tls.is_none() && self.listen.ip().is_loopback();
         let unheard = behind_a_proxy && self.trusted_proxies.is_none();
-        let no_proxies = unheard.then_some(NO_TRUSTED_PROXIES);
-        no_proxies.into_iter().chain(self.forgets_secrets().then_some(NO_SEALING_KEY)).collect()
+        [
+            (unheard, NO_TRUSTED_PROXIES),
+            (self.forgets_secrets(), NO_SEALING_KEY),
+            (self.renames_sessions(), NO_SESSION_SECRET),
+            (self.splits_nonces(), NO_NONCE_KEY),
+        ]
+        .into_iter()
+        .filter_map(|(applies, text)| applies.then_some(text))
+        .collect()
     }
 
     /// The configuration that is used when no file is given.
@@ -214,6 +225,12 @@ const NO_TRUSTED_PROXIES: &str = "the issuer is https and the server listens on 
 
 const NO_SEALING_KEY: &str =
     "without sealing_key, a client that registers itself for HS256 has no usable secret after a restart";
+
+const NO_SESSION_SECRET: &str =
+    "without openid.session_secret, the sid of a session differs between nodes and changes at each start";
+
+const NO_NONCE_KEY: &str =
+    "without dpop.nonce_key, each node refuses the nonces of the others, and several nodes lock clients out";
 
 const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies, forwarded_certificates, profile, fapi, store, scopes, scope_text, access_tokens, audience, lifetimes, \
     limits, keys, introspection, registration, authorization_details, assertion_issuers, exchange, \

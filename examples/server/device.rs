@@ -4,11 +4,15 @@
 //! Once submitted, the code belongs to this browser, also across the sign-in, and the consent page shows it
 //! for comparison.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::adapter::axum::Peer;
 use grantor::{BrowserSession, DeviceConsent, ErrorPage, UserCode};
 use serde::{Deserialize, Serialize};
@@ -26,43 +30,51 @@ pub(crate) async fn form(
     State(app): State<App>,
     Peer(peer): Peer,
     visitor: Visitor,
+    claimant: Claimant,
     RawQuery(query): RawQuery,
 ) -> Response {
     let code = code_in(query.as_deref()).map(|code| code.to_string()).unwrap_or_default();
     let page = FormPage { code: &code, message: None };
-    match visitor.session() {
+    claimant.keep(match visitor.session() {
         Some(session) => app.pages.show(Some(session), &page),
         None => {
             let (session, cookie) = app.sessions.visit(peer);
             ([(header::SET_COOKIE, cookie)], app.pages.show(Some(&session), &page)).into_response()
         }
-    }
+    })
 }
 
 /// `POST /device`: 303 to the consent page, via the sign-in page if needed; or the form again.
 pub(crate) async fn enter(
     State(app): State<App>,
     Peer(peer): Peer,
+    claimant: Claimant,
     Posted { session, fields }: Posted<Entered>,
 ) -> Response {
-    match app.server.device(&fields.user_code, &claimant(&session), peer).await {
+    let entered = match app.server.device(&fields.user_code, &claimant.browser, peer).await {
         Ok(_) => {
             session.browser().enter(UserCode::parse(&fields.user_code));
             see_other(&app.site.path("/device/consent"))
         }
         Err(refused) => form_again(&app, &session, &fields.user_code, refused),
-    }
+    };
+    claimant.keep(entered)
 }
 
 /// `GET /device/consent`: the consent page for the code that was entered in this browser.
-pub(crate) async fn ask(State(app): State<App>, Peer(peer): Peer, visitor: Visitor) -> Response {
+pub(crate) async fn ask(
+    State(app): State<App>,
+    Peer(peer): Peer,
+    visitor: Visitor,
+    claimant: Claimant,
+) -> Response {
     let Some((session, code)) = visitor.session().and_then(|s| Some((s, s.browser().entered()?))) else {
         return see_other(&app.site.path("/device"));
     };
     let Some(by) = session.signed_in() else {
         return sign_in_first(&app, &app.site.path("/device/consent"));
     };
-    match waiting(&app, session, by, code, peer).await {
+    match waiting(&app, session, by, code, (&claimant, peer)).await {
         Ok(consent) => app.pages.show(Some(session), &ConsentPage::new(&app, &consent)),
         Err(response) => response,
     }
@@ -72,6 +84,7 @@ pub(crate) async fn ask(State(app): State<App>, Peer(peer): Peer, visitor: Visit
 pub(crate) async fn decide(
     State(app): State<App>,
     Peer(peer): Peer,
+    claimant: Claimant,
     PostedBy { session, by, fields }: PostedBy<Answer>,
 ) -> Response {
     // Only one decision at a time; a second press of the buttons repeats the first response.
@@ -85,7 +98,7 @@ pub(crate) async fn decide(
         Some(_) => return see_other(&app.site.path("/device/consent")),
         None => return see_other(&app.site.path("/device")),
     };
-    let consent = match waiting(&app, &session, &by, code, peer).await {
+    let consent = match waiting(&app, &session, &by, code, (&claimant, peer)).await {
         Ok(consent) => consent,
         Err(response) => return response,
     };
@@ -111,15 +124,43 @@ async fn waiting(
     session: &Session,
     by: &SignedIn,
     code: UserCode,
-    peer: Option<IpAddr>,
+    (claimant, peer): (&Claimant, Option<IpAddr>),
 ) -> Result<DeviceConsent, Response> {
-    let found = app.server.device(&code.to_string(), &claimant(session), peer).await;
+    let found = app.server.device(&code.to_string(), &claimant.browser, peer).await;
     let request = found.map_err(|refused| form_again(app, session, "", refused))?;
     Ok(request.signed_in(by.login()))
 }
 
-fn claimant(session: &Session) -> BrowserSession {
-    BrowserSession::session(session.browser().id())
+/// The browser of a request. Its cookie outlives this process, so that a code from before a restart can still
+/// be answered.
+pub(crate) struct Claimant {
+    browser: BrowserSession,
+    /// The `Set-Cookie` of a browser that had none.
+    cookie: Option<HeaderValue>,
+}
+
+impl Claimant {
+    fn keep(self, mut response: Response) -> Response {
+        if let Some(cookie) = self.cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl FromRequestParts<App> for Claimant {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let (id, cookie) = match app.device_cookie.read(&parts.headers) {
+            Some(id) => (id, None),
+            None => {
+                let (id, cookie) = app.device_cookie.create();
+                (id, Some(cookie))
+            }
+        };
+        Ok(Self { browser: BrowserSession::session(&URL_SAFE_NO_PAD.encode(id)), cookie })
+    }
 }
 
 fn code_in(query: Option<&str>) -> Option<UserCode> {

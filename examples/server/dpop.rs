@@ -6,6 +6,8 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use toml::Table;
 
+use crate::config::Config;
+use crate::stores;
 use crate::toml_reader::Reader;
 
 /// `[dpop]`. Proofs are also accepted without this section.
@@ -35,6 +37,15 @@ impl DpopSettings {
             Nonce::Off => dpop,
             Nonce::Required => dpop.nonces(self.key.unwrap_or_else(|| Secret::new(rand::random()))),
         }
+    }
+}
+
+impl Config {
+    /// Whether each of several nodes has nonces of its own and refuses those of the others.
+    pub(crate) fn splits_nonces(&self) -> bool {
+        let DpopSettings { nonce, key } = &self.dpop;
+        let is_keyless = *nonce == Nonce::Required && key.is_none() && self.fapi.takes_proofs();
+        is_keyless && stores::is_shared(&self.store)
     }
 }
 
@@ -69,6 +80,18 @@ mod tests {
             mistakes(&format!("[dpop]\nnonce = \"required\"\nnonce_key = \"{key}\"")),
             Vec::<String>::new()
         );
+        let is_warned = |store: &str, dpop: &str| {
+            let file = format!("listen = \"127.0.0.1:0\"\nstore = {store:?}\n[dpop]\n{dpop}");
+            let config = Config::parse(&file).unwrap_or_else(|found| panic!("{found:?}"));
+            config.warnings().iter().any(|line| line.starts_with("without dpop.nonce_key"))
+        };
+        let required = "nonce = \"required\"";
+        for shared in ["postgres://u@db/d", "redis://db", "rediss-cluster://db:1"] {
+            assert!(is_warned(shared, required), "{shared}");
+            assert!(!is_warned(shared, &format!("{required}\nnonce_key = \"{key}\"")));
+            assert!(!is_warned(shared, ""));
+        }
+        assert!(!is_warned("memory", required) && !is_warned("sqlite:grants.db", required));
         for bad in ["nonce = \"on\"", "nonce = true", "nonce_key = \"short\"", "nonces = \"off\""] {
             assert_eq!(mistakes(&format!("[dpop]\n{bad}")).len(), 1, "{bad}");
         }

@@ -1,16 +1,23 @@
-//! What began in a session ends with it: the user signed out, the session's time was up, or it made room for
-//! another one.
+//! What began in a session ends with it: the user signed out, the session's time was up, it made room for
+//! another one, or the process that has it stops.
 
 use std::time::{Duration, Instant};
 
 use grantor::SessionId;
+use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::session::SIGNED_IN;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// With these pauses, for an hour.
 const TRIES: u32 = 64;
+
+/// How long the end of all sessions may take when the server stops.
+const LAST_SESSIONS: Duration = Duration::from_secs(5);
+/// The most sessions that are ended at once.
+const AT_ONCE: usize = 64;
 
 /// Ends what began in a session that is gone. If the store fails, it is tried again.
 pub(crate) async fn end_session(app: &App, session: SessionId) {
@@ -50,6 +57,28 @@ async fn end_gone(app: &App, now: Instant) {
     }
 }
 
+/// The sessions are in this process only, so they are gone when it stops.
+pub(crate) async fn end_all(app: &App) {
+    let gone = app.sessions.take_gone(Instant::now() + SIGNED_IN);
+    let mut left = gone.len();
+    let ending = async {
+        for some in gone.chunks(AT_ONCE) {
+            let end = |session: &SessionId| {
+                let (app, session) = (app.clone(), *session);
+                async move { app.server.end_session(&session).await.is_ok() }
+            };
+            let mut tasks: JoinSet<bool> = some.iter().map(end).collect();
+            while let Some(ended) = tasks.join_next().await {
+                left -= usize::from(ended.unwrap_or(false));
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LAST_SESSIONS, ending).await;
+    if left > 0 {
+        tracing::error!(left, "the store failed or was too slow: the grants of some sessions were not ended");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -61,7 +90,6 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::session::SIGNED_IN;
     use crate::setup;
     use crate::users::User;
 

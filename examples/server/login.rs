@@ -120,10 +120,13 @@ pub(crate) async fn sign_in(
             let before = session.signed_in().filter(|before| before.user.sub != user.sub);
             let before = before.map(SignedIn::session_id);
             let cookie = app.sessions.sign_in(&session, user);
+            let mut response = ([(header::SET_COOKIE, cookie)], see_other(&return_to)).into_response();
             if let Some(before) = before {
                 end_session(&app, before).await;
+                // The code of a device that the other user entered is not this one's to answer.
+                response.headers_mut().append(header::SET_COOKIE, app.device_cookie.forget());
             }
-            ([(header::SET_COOKIE, cookie)], see_other(&return_to)).into_response()
+            response
         }
         None => {
             attempt.keep();

@@ -5,7 +5,7 @@
 //! session's token.
 
 use axum::extract::{RawQuery, Request as HttpRequest, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::audit::Endpoint;
@@ -21,7 +21,12 @@ use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, SignedIn, Visitor};
 
 /// `GET /logout`
-pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn ask(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if app.server.endpoints().path(Endpoint::EndSession).is_none() {
         return not_found(State(app)).await;
     }
@@ -31,6 +36,7 @@ pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, RawQuery(query
             let page = LogoutPage::new(&question);
             leads_to_an_application(app.pages.show(visitor.session(), &page))
         }
+        Ok(LogoutStep::Go(end)) if app.sessions.is_unknown(&headers) => leave_unknown(&app, end).await,
         Ok(LogoutStep::Go(end)) => finish(&app, visitor.session(), end).await,
         Err(page) => page,
     }
@@ -42,6 +48,7 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
         return app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form.");
     }
     let session = app.sessions.find(request.headers());
+    let is_unknown = app.sessions.is_unknown(request.headers());
     let request = read(request).await;
     let posted: Posted = serde_urlencoded::from_bytes(&request.body).unwrap_or_default();
     let Some(csrf) = posted.csrf else {
@@ -50,8 +57,8 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
     };
     let session = match session {
         Some(session) if session.wrote(&csrf) => session,
-        // Another tab was faster: the user is already signed out.
-        None if posted.decision.is_some() => return signed_out_already(&app, &request).await,
+        // Another tab was faster, or the process that had the session is gone.
+        None if posted.decision.is_some() => return without_session(&app, &request, is_unknown).await,
         Some(_) | None => {
             return app
                 .pages
@@ -106,11 +113,20 @@ async fn finish(app: &App, session: Option<&Session>, end: LogoutEnd) -> Respons
     forgetting(app, answer.into_response())
 }
 
-async fn signed_out_already(app: &App, request: &Request) -> Response {
+async fn without_session(app: &App, request: &Request, is_unknown: bool) -> Response {
     match step(app, None, request).await {
+        Ok(LogoutStep::Go(end)) if is_unknown => leave_unknown(app, end).await,
         Ok(LogoutStep::Go(end)) => finish(app, None, end).await,
         Ok(LogoutStep::Ask(_)) => see_other(&app.site.path("/")),
         Err(page) => page,
+    }
+}
+
+/// What began in the session stays, because this process does not know the session.
+async fn leave_unknown(app: &App, end: LogoutEnd) -> Response {
+    match end.end().await {
+        Ok(left) => forgetting(app, app.pages.show(None, &UnknownPage { to: left.redirect() })),
+        Err(page) => app.pages.refused(&page),
     }
 }
 
@@ -124,8 +140,9 @@ async fn sign_out(app: &App, session: &Session, return_to: &ReturnTo) -> Respons
 }
 
 fn forgetting(app: &App, mut response: Response) -> Response {
-    let cookie: HeaderValue = app.sessions.forget();
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    for cookie in [app.sessions.forget(), app.device_cookie.forget()] {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     response
 }
 
@@ -143,4 +160,14 @@ impl<'a> LogoutPage<'a> {
 
 impl Page for LogoutPage<'_> {
     const TEMPLATE: &'static str = "logout.html";
+}
+
+#[derive(Serialize)]
+struct UnknownPage<'a> {
+    /// Where the application wants the browser to go.
+    to: Option<&'a str>,
+}
+
+impl Page for UnknownPage<'_> {
+    const TEMPLATE: &'static str = "session_unknown.html";
 }

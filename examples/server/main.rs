@@ -27,6 +27,7 @@ mod capabilities;
 mod clients;
 mod commands;
 mod config;
+mod cookies;
 mod decisions;
 mod details;
 mod device;
@@ -98,7 +99,7 @@ struct Arguments {
     command: Option<commands::Command>,
 }
 
-/// The configuration is wrong, or the address is in use: a restart would not help.
+/// The configuration or another input is wrong, or the address is in use: a restart would not help.
 const MISCONFIGURED: u8 = 2;
 
 /// How often expired grants and sessions are removed.
@@ -118,7 +119,8 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("error: {mistake}");
+                // It may repeat a text of the file that has line breaks.
+                eprintln!("error: {}", mistake.replace(char::is_control, " "));
             }
             ExitCode::from(MISCONFIGURED)
         }
@@ -155,6 +157,7 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     sweeping.abort();
     // It may be in a call of the store.
     let _ = sweeping.await;
+    ended_sessions::end_all(&app).await;
     app.connections.close().await;
     served.map_err(|error| vec![error.to_string()])
 }
@@ -237,18 +240,15 @@ fn log_to_stderr() {
 
 fn hash_password() -> ExitCode {
     let mut password = String::new();
-    let read = std::io::stdin().read_line(&mut password);
-    match read.map(|_| users::hash(password.trim_end_matches(['\r', '\n']))) {
-        Ok(Ok(phc)) => {
+    let read = std::io::stdin().read_line(&mut password).map_err(|error| error.to_string());
+    match read.and_then(|_| users::hash(password.trim_end_matches(['\r', '\n']))) {
+        Ok(phc) => {
             println!("{phc}");
             ExitCode::SUCCESS
         }
-        Ok(Err(error)) => failed(&error),
-        Err(error) => failed(&error),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(MISCONFIGURED)
+        }
     }
-}
-
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::FAILURE
 }

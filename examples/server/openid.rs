@@ -10,6 +10,7 @@ use grantor::{BackendError, Sessions, async_trait};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::config::Config;
 use crate::session::{BY_PASSWORD, BY_PIN, SIGNED_IN};
 use crate::toml_reader::Reader;
 use crate::users::Users;
@@ -23,6 +24,9 @@ pub(crate) struct OpenIdSettings {
     /// The secret for pairwise identifiers, of 32 bytes or more; without it, every application gets the
     /// user's `sub`.
     pairwise_secret: Option<String>,
+    /// The secret for the names of sessions in tokens, of 32 bytes or more; without it, each start generates a
+    /// new one.
+    session_secret: Option<String>,
     /// Whether applications can also be signed out by frames in our page.
     frontchannel_logout: bool,
 }
@@ -50,20 +54,22 @@ impl OpenIdSettings {
 impl Reader {
     pub(crate) fn openid(&mut self, file: &mut Table) -> Option<OpenIdSettings> {
         let mut table: Table = self.take(file, "openid")?;
-        let secret = table.remove("pairwise_secret");
-        let secret = secret.and_then(|value| self.secret("openid.pairwise_secret", value));
-        let mut settings: OpenIdSettings = self.decode("openid", Value::Table(table))?;
-        settings.pairwise_secret = secret;
+        let pairwise_secret = self.openid_secret(&mut table, "pairwise_secret", MIN_PAIRWISE_SECRET);
+        let session_secret = self.openid_secret(&mut table, "session_secret", Sessions::MIN_SECRET);
+        let settings: OpenIdSettings = self.decode("openid", Value::Table(table))?;
         if settings.id_token_lifetime == Some(0) {
             self.mistakes.push("openid.id_token_lifetime must not be 0".to_owned());
         }
-        let short =
-            settings.pairwise_secret.as_ref().is_some_and(|secret| secret.len() < MIN_PAIRWISE_SECRET);
-        if short {
-            self.mistakes
-                .push(format!("openid.pairwise_secret must have at least {MIN_PAIRWISE_SECRET} bytes"));
+        Some(OpenIdSettings { pairwise_secret, session_secret, ..settings })
+    }
+
+    fn openid_secret(&mut self, table: &mut Table, key: &str, min: usize) -> Option<String> {
+        let place = format!("openid.{key}");
+        let secret = table.remove(key).and_then(|value| self.secret(&place, value))?;
+        if secret.len() < min {
+            self.mistakes.push(format!("{place} must have at least {min} bytes"));
         }
-        Some(settings)
+        Some(secret)
     }
 }
 
@@ -71,15 +77,26 @@ impl Reader {
 pub(crate) struct People(pub(crate) Arc<Users>);
 
 impl OpenIdSettings {
-    /// Our sessions are only in the memory of this process, so the secret for their names is too.
     pub(crate) fn sessions(&self, outbound: Option<Arc<HttpOutbound>>) -> Sessions {
-        let secret: [u8; 32] = rand::random();
-        let sessions = Sessions::new(secret).longest(SIGNED_IN);
+        let sessions = match &self.session_secret {
+            Some(secret) => Sessions::new(secret),
+            None => Sessions::new(rand::random::<[u8; 32]>()),
+        };
+        let sessions = sessions.longest(SIGNED_IN);
         let sessions = match outbound {
             Some(outbound) => sessions.back_channel(outbound, |delivery| drop(tokio::spawn(delivery))),
             None => sessions,
         };
         if self.frontchannel_logout { sessions.front_channel() } else { sessions }
+    }
+}
+
+impl Config {
+    /// Whether the names of sessions in tokens change with the process, while the tokens are in a store that
+    /// outlives it.
+    pub(crate) fn renames_sessions(&self) -> bool {
+        let is_keyless = self.openid.as_ref().is_some_and(|openid| openid.session_secret.is_none());
+        is_keyless && self.store != "memory"
     }
 }
 
@@ -112,6 +129,24 @@ mod tests {
             Vec::<String>::new()
         );
         assert_eq!(mistakes(&format!("{user}\"Alice\"")).len(), 1);
+    }
+
+    #[test]
+    fn lo_14_a_session_secret_is_long_and_missed_on_a_store_that_stays() {
+        let key = "0123456789abcdef0123456789abcdef";
+        assert_eq!(
+            mistakes(&format!("[openid]\nsession_secret = \"{}\"", &key[1..])),
+            ["openid.session_secret must have at least 32 bytes"]
+        );
+        let is_warned = |head: &str, openid: &str| {
+            let config =
+                Config::parse(&format!("{HEAD}{head}\n{openid}")).unwrap_or_else(|m| panic!("{m:?}"));
+            config.warnings().iter().any(|line| line.starts_with("without openid.session_secret"))
+        };
+        let stays = "store = \"sqlite:grants.db\"";
+        assert!(is_warned(stays, "[openid]"));
+        assert!(!is_warned(stays, "") && !is_warned("", "[openid]"));
+        assert!(!is_warned(stays, &format!("[openid]\nsession_secret = \"{key}\"")));
     }
 
     #[test]

@@ -18,6 +18,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("home.html", include_str!("templates/home.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
+    ("session_unknown.html", include_str!("templates/session_unknown.html")),
     ("pin.html", include_str!("templates/pin.html")),
     ("asking.html", include_str!("templates/asking.html")),
     ("consent.html", include_str!("templates/consent.html")),

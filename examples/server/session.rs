@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -27,6 +27,7 @@ use subtle::ConstantTimeEq;
 
 use crate::app::App;
 use crate::applications::NewApplication;
+use crate::cookies::Cookie;
 use crate::decisions::Decisions;
 use crate::expiring::Expiring;
 use crate::users::User;
@@ -49,42 +50,42 @@ pub(crate) const BY_PIN: &str = "2";
 /// All sessions, in memory and bounded: a flood of visitors evicts its own sessions, and never those of
 /// signed-in users.
 pub(crate) struct Sessions {
-    cookie: String,
-    attributes: &'static str,
+    cookie: Cookie,
     visitors: Mutex<Visitors<Key, Arc<Session>>>,
     signed_in: Mutex<Expiring<Key, Arc<Session>>>,
     /// Those that made room since they were last looked for.
     crowded_out: Mutex<Vec<Arc<Session>>>,
+    /// Those of users that ended here lately, so that a button that is pressed twice finds no unknown session.
+    ended: Mutex<Expiring<Key, ()>>,
 }
 
 /// The digest of a session id; the id itself is not stored.
 type Key = [u8; 32];
 
 impl Sessions {
-    /// `secure` is for an https issuer: the cookie is then never sent in the clear, and only this host can
-    /// set it. Browsers send a cookie to every port of a host, so its name contains the port.
     pub(crate) fn new(secure: bool, host: &str) -> Self {
-        let (name, attributes) = match secure {
-            true => ("__Host-grantor", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
-            false => ("grantor-session", "; Path=/; HttpOnly; SameSite=Lax"),
-        };
-        let port = host.rsplit_once(':').map(|(_, port)| port);
-        let port = port.filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
         Self {
-            cookie: port.map_or(name.to_owned(), |port| format!("{name}-{port}")),
-            attributes,
+            cookie: Cookie::new("grantor-session", secure, host),
             visitors: Mutex::new(Visitors::new(VISIT, VISITORS)),
             signed_in: Mutex::new(Expiring::new(SIGNED_IN, SIGNED_IN_SESSIONS)),
             crowded_out: Mutex::default(),
+            ended: Mutex::new(Expiring::new(VISIT, SIGNED_IN_SESSIONS)),
         }
     }
 
     /// The session that the request's cookie identifies.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
-        let key = key(self.cookie_value(headers)?)?;
+        let key = self.key(headers)?;
         let now = Instant::now();
         let signed_in = lock(&self.signed_in).get(&key, now).cloned();
         signed_in.or_else(|| lock(&self.visitors).get(&key, now).cloned())
+    }
+
+    /// Whether the request's cookie names a session that this process cannot end: it began in an earlier
+    /// process or at another node, or its time was up.
+    pub(crate) fn is_unknown(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = self.key(headers) else { return false };
+        self.find(headers).is_none() && lock(&self.ended).get(&key, Instant::now()).is_none()
     }
 
     /// A new session for a visitor from this address, and its `Set-Cookie`.
@@ -129,6 +130,9 @@ impl Sessions {
     }
 
     pub(crate) fn end(&self, session: &Session) {
+        if session.signed_in.is_some() {
+            lock(&self.ended).insert(session.key, (), Instant::now());
+        }
         lock(&self.visitors).remove(&session.key);
         lock(&self.signed_in).remove(&session.key);
     }
@@ -147,7 +151,7 @@ impl Sessions {
 
     /// The `Set-Cookie` that makes a browser forget its session.
     pub(crate) fn forget(&self) -> HeaderValue {
-        self.set_cookie("", "; Max-Age=0")
+        self.cookie.forget()
     }
 
     fn open(&self, signed_in: SignedIn, browser: Arc<Browser>, first_seen: Arc<FirstSeen>) -> HeaderValue {
@@ -163,7 +167,7 @@ impl Sessions {
         browser: Arc<Browser>,
         first_seen: Arc<FirstSeen>,
     ) -> (Arc<Session>, HeaderValue) {
-        let id: [u8; 32] = rand::random();
+        let (id, cookie) = self.cookie.create();
         let csrf: [u8; 32] = rand::random();
         let session = Arc::new(Session {
             key: Sha256::digest(id).into(),
@@ -175,21 +179,11 @@ impl Sessions {
             wrong_pins: AtomicU32::new(0),
             once: Mutex::new(None),
         });
-        (session, self.set_cookie(&URL_SAFE_NO_PAD.encode(id), ""))
+        (session, cookie)
     }
 
-    fn cookie_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let fields = headers.get_all(header::COOKIE).into_iter().filter_map(|field| field.to_str().ok());
-        fields
-            .flat_map(|field| field.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(name, value)| (name == self.cookie).then_some(value))
-    }
-
-    fn set_cookie(&self, value: &str, more: &str) -> HeaderValue {
-        let field = format!("{}={value}{}{more}", self.cookie, self.attributes);
-        // All characters are from the base64url alphabet or from the constants above.
-        HeaderValue::try_from(field).unwrap_or_else(|_| HeaderValue::from_static(""))
+    fn key(&self, headers: &HeaderMap) -> Option<Key> {
+        self.cookie.read(headers).map(|id| Sha256::digest(id).into())
     }
 }
 
@@ -225,8 +219,8 @@ impl Default for FirstSeen {
 }
 
 /// State that a visitor keeps across the sign-in.
+#[derive(Default)]
 pub(crate) struct Browser {
-    id: String,
     entered: Mutex<Option<UserCode>>,
     /// The latest decision about a device. The lock allows only one decision at a time.
     pub(crate) answered: tokio::sync::Mutex<Option<AnsweredDevice>>,
@@ -240,23 +234,7 @@ pub(crate) struct AnsweredDevice {
     pub(crate) client_name: String,
 }
 
-impl Default for Browser {
-    fn default() -> Self {
-        let id: [u8; 32] = rand::random();
-        Self {
-            id: URL_SAFE_NO_PAD.encode(id),
-            entered: Mutex::new(None),
-            answered: tokio::sync::Mutex::new(None),
-        }
-    }
-}
-
 impl Browser {
-    /// 256 random bits, known only to this server.
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Keeps the user code of a device, for the pages that follow.
     pub(crate) fn enter(&self, code: Option<UserCode>) {
         *lock(&self.entered) = code;
@@ -376,11 +354,6 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(Self(app.sessions.find(&parts.headers)))
     }
-}
-
-fn key(id: &str) -> Option<Key> {
-    let id: [u8; 32] = URL_SAFE_NO_PAD.decode(id).ok()?.try_into().ok()?;
-    Some(Sha256::digest(id).into())
 }
 
 fn digest(request: &str) -> Key {

@@ -18,6 +18,7 @@ use crate::assertions;
 use crate::capabilities::Capabilities;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes, Limits};
+use crate::cookies::Cookie;
 use crate::exchange::Exchanges;
 use crate::mistakes::in_the_file;
 use crate::openid::{OpenIdSettings, People};
@@ -157,6 +158,7 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         keeps_sealed_secrets,
         users,
         sessions: Sessions::new(site.secure, &site.host),
+        device_cookie: Cookie::new("grantor-device", site.secure, &site.host),
         logins: RateLimiter::per_minute(config.limits.login),
         certificates: config.forwarded_certificates.map(|of| of.rule(proxies.clone())),
         proxies,

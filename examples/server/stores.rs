@@ -64,6 +64,11 @@ pub(crate) fn mistake(address: &str) -> Option<String> {
     }
 }
 
+/// Whether nodes on several machines can share the store at this address.
+pub(crate) fn is_shared(address: &str) -> bool {
+    !matches!(address.split(':').next(), Some("memory" | "sqlite"))
+}
+
 impl Stores {
     /// # Errors
     /// One line that says what is wrong and what to do. It does not contain the password.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, PasswordHash};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -83,9 +83,21 @@ impl User {
 }
 
 /// The PHC string to put into the configuration file.
-pub(crate) fn hash(password: &str) -> password_hash::Result<String> {
+///
+/// # Errors
+/// One line: the user could not sign in with this password, or anyone could.
+pub(crate) fn hash(password: &str) -> Result<String, String> {
+    if password.is_empty() {
+        return Err("the password is empty".to_owned());
+    }
+    if password.len() > LONGEST_PASSWORD {
+        return Err(format!(
+            "the password has more than {LONGEST_PASSWORD} bytes, the most that sign-in accepts"
+        ));
+    }
     let salt: [u8; 16] = rand::random();
-    Ok(Argon2::default().hash_password_with_salt(password.as_bytes(), &salt)?.to_string())
+    let phc = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+    phc.map(|phc| phc.to_string()).map_err(|error| error.to_string())
 }
 
 /// All users.

@@ -105,6 +105,7 @@ impl Reason {
             R::ClientKeysUnavailable => (E::TemporarilyUnavailable, "the keys of the client could not be fetched: try again"),
             R::ClientUnregistered => (E::InvalidClient, "no client is registered with this client_id: register again"),
             R::ClientMethodsMixed => (E::InvalidRequest, "more than one client authentication method was used"),
+            R::ClientIdsDiffer => (E::InvalidRequest, "client_id differs from that of the Authorization header"),
             R::ClientSecretInQuery => (E::InvalidRequest, "client credentials must not be in the URI"),
             R::ClientSecretUnverifiable => (E::ServerError, "the server is not configured for this client"),
             R::ClientThrottled => (E::TemporarilyUnavailable, "too many failed attempts: try again later"),

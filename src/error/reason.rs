@@ -37,6 +37,8 @@ pub enum Reason {
     ClientCredentialsMalformed,
     /// Two authentication methods in one request (RFC 6749 section 2.3).
     ClientMethodsMixed,
+    /// `client_id` in the form is not the client of the `Authorization` header.
+    ClientIdsDiffer,
     /// Credentials in the URI (RFC 6749 section 2.3.1).
     ClientSecretInQuery,
     /// Not the registered authentication method.

@@ -1,5 +1,7 @@
 //! What a host's own `/authorize` handler is given.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 
 use super::calls::Outcome;
@@ -47,7 +49,7 @@ impl AuthorizationServer {
             Err(refusal) => Err(refusal),
         };
         match state {
-            Ok(state) => Ok(Authorization { server: self.clone(), state }),
+            Ok(state) => Ok(Authorization { server: self.clone(), state, peer: request.peer }),
             Err(refusal) => Err(page(refusal, EventSubject::client(&id))),
         }
     }
@@ -65,6 +67,7 @@ impl AuthorizationServer {
 pub struct Authorization {
     server: AuthorizationServer,
     state: AwaitLogin,
+    peer: Option<IpAddr>,
 }
 
 /// The next step for a signed-in user.
@@ -151,7 +154,7 @@ impl Authorization {
     }
 
     async fn without_user(self, state_of: fn(AwaitLogin) -> authorize::LoginRequired) -> LoginRequired {
-        let Self { server, state } = self;
+        let Self { server, state, .. } = self;
         let client = state.client().id().clone();
         match state_of(state) {
             authorize::LoginRequired::ShowLogin(state) => {
@@ -165,11 +168,11 @@ impl Authorization {
 
     /// This user is signed in. Checks the request.
     pub async fn signed_in(self, login: Login) -> SignedIn {
-        let Self { server, state } = self;
+        let Self { server, state, peer } = self;
         let client = state.client().id().clone();
         match state.with_login(login, &server.precise_facts()) {
             authorize::SignedIn::Consent(state) => {
-                SignedIn::Consent(Consent { server, state, remembered: Remembered::No })
+                SignedIn::Consent(Consent { server, state, remembered: Remembered::No, peer })
             }
             authorize::SignedIn::Reauthenticate(state) => {
                 SignedIn::Reauthenticate(ShowLogin { server, state })
@@ -253,6 +256,8 @@ pub struct Consent {
     pub(super) state: Box<AwaitConsent>,
     /// The earlier consent that the host has on record.
     pub(super) remembered: Remembered,
+    /// Where the request came from.
+    pub(super) peer: Option<IpAddr>,
 }
 
 impl Consent {
@@ -418,7 +423,7 @@ impl Consent {
     }
 
     async fn answer_yes(self) -> Response {
-        let Self { server, state, .. } = self;
+        let Self { server, state, peer, .. } = self;
         let response_type = state.response_type();
         let is_pushed = state.is_pushed();
         let client = state.client().id().clone();
@@ -429,7 +434,7 @@ impl Consent {
             Err(refusal) => return server.error_page(refusal, EventSubject::client(&client)),
         };
         let grant = write.next().grant();
-        let about = EventSubject::of(grant);
+        let about = EventSubject::of(grant).peer(peer);
         // Before the write: if the host's claims source fails, no grant is left behind.
         if let Some(id_token) = sealed.id_token_mut()
             && let Err(refusal) =

@@ -86,7 +86,7 @@ impl AuthorizationServer {
     ) -> Result<DeviceRequest, ErrorPage> {
         match self.claim(user_code, claimant, peer).await {
             Ok(request) => Ok(request),
-            Err(refusal) => Err(self.device_page(refusal, EventSubject::default())),
+            Err(refusal) => Err(self.device_page(refusal, EventSubject::default().peer(peer))),
         }
     }
 
@@ -102,7 +102,7 @@ impl AuthorizationServer {
         // A text that cannot be a code does not count as a guess.
         let code = UserCode::parse(typed).ok_or(Reason::UserCodeUnknown)?;
         let attempt = self.process().user_codes.begin(peer, claimant, self.now())?;
-        let claimed = self.claim_waiting(code, claimant).await;
+        let claimed = self.claim_waiting(code, claimant, peer).await;
         let wrong = [Reason::UserCodeUnknown, Reason::UserCodeClaimed];
         match claimed.as_ref().is_err_and(|refusal| wrong.contains(&refusal.reason())) {
             true => attempt.keep(),
@@ -115,6 +115,7 @@ impl AuthorizationServer {
         &self,
         code: UserCode,
         claimant: &BrowserSession,
+        peer: Option<IpAddr>,
     ) -> Result<DeviceRequest, Refusal> {
         let digest = code.digest();
         for _ in 0..MAX_CONFLICT_RETRIES {
@@ -135,13 +136,14 @@ impl AuthorizationServer {
                     terms: Terms::new(client, scope.clone(), targets.clone(), details.clone()),
                     code,
                     claimant: *claimant,
+                    peer,
                 })
             };
             let Some(next) = next else { return Ok(request(record.grant())) };
             let write = Write::replace(record.version(), next, now);
             match self.commit(&write).await {
                 Outcome::Committed(_) => {
-                    let about = EventSubject::client(client.id()).grant(write.id());
+                    let about = EventSubject::client(client.id()).grant(write.id()).peer(peer);
                     self.audit(EventKind::DeviceClaimed, Endpoint::DeviceVerification, about);
                     return Ok(request(write.next().grant()));
                 }
@@ -165,6 +167,7 @@ struct Waiting {
     terms: Terms,
     code: UserCode,
     claimant: BrowserSession,
+    peer: Option<IpAddr>,
 }
 
 /// A device that waits for its user, claimed by one browser session. Next, say who is signed in there.
@@ -288,9 +291,10 @@ impl DeviceConsent {
         says_yes: bool,
         answered: impl Fn(Grant, DateTime<Utc>) -> Result<Grant, Reason>,
     ) -> Result<(), ErrorPage> {
-        let Waiting { server, grant, terms, claimant, .. } = &self.waiting;
+        let Waiting { server, grant, terms, claimant, peer, .. } = &self.waiting;
         let subject = Some(self.login.subject());
-        let about = EventSubject { subject, ..EventSubject::client(terms.client().id()).grant(*grant) };
+        let about = EventSubject::client(terms.client().id()).grant(*grant).peer(*peer);
+        let about = EventSubject { subject, ..about };
         let stands = |grant: &Grant| grant.was_answered(claimant, says_yes);
         match server.write_answer(*grant, says_yes, answered, stands).await {
             Ok(()) => {

@@ -1,5 +1,6 @@
 //! The driver of token exchange (RFC 8693).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -34,7 +35,11 @@ impl<T: ExchangePolicy + ?Sized> ExchangePolicy for Arc<T> {
 }
 
 impl AuthorizationServer {
-    pub(super) async fn exchange(&self, flow: AwaitTokens) -> Result<TokenReply, Refusal> {
+    pub(super) async fn exchange(
+        &self,
+        flow: AwaitTokens,
+        peer: Option<IpAddr>,
+    ) -> Result<TokenReply, Refusal> {
         let policy = self.inner.exchange.as_ref().ok_or(Reason::GrantTypeUnsupported)?;
         let subject = self.own_access(flow.subject_token()).await?;
         let actor = match flow.actor_token() {
@@ -47,7 +52,7 @@ impl AuthorizationServer {
         let account_status = self.account_status(question.subject.subject()).await?;
         let permission = self.in_time(policy.exchange(&question)).await;
         let permission = permission.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
-        self.issue_new_grant(&flow.with_permission(permission, account_status)?).await
+        self.issue_new_grant(&flow.with_permission(permission, account_status)?, peer).await
     }
 
     /// The access of a token, if it is a live access token of this server.

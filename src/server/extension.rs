@@ -184,8 +184,8 @@ impl AuthorizationServer {
         let account_status = self.account_status(&entitlement.subject(flow.client())).await?;
         let flow = flow.with_entitlement(entitlement, account_status, &self.facts())?;
         match flow.one_time() {
-            Some((key, until)) => self.grant_once(&flow, key, until).await,
-            None => self.issue_new_grant(&flow).await,
+            Some(only_use) => self.grant_once(&flow, only_use, request.peer).await,
+            None => self.issue_new_grant(&flow, request.peer).await,
         }
     }
 

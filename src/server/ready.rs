@@ -9,8 +9,9 @@ use crate::grant::GrantId;
 impl AuthorizationServer {
     /// Whether requests can be served now: the store of grants and the registry of clients answer, and the
     /// signing keys can be loaded, each within [`Policy::store_deadline`](crate::Policy::store_deadline). It
-    /// only reads; call it as often as your load balancer needs. A server that is not ready still serves its
-    /// metadata, so take it out of rotation, and do not restart it.
+    /// only reads, so a store that can be read but not written counts as ready; call it as often as your load
+    /// balancer needs. A server that is not ready still serves its metadata, so take it out of rotation, and do
+    /// not restart it.
     ///
     /// # Errors
     /// The first part that failed, with its own text: for your log, not for strangers.

@@ -113,7 +113,7 @@ impl Consent {
     async fn without_page(self, what: EventKind) -> Unasked {
         let about = EventSubject {
             subject: Some(self.state.subject()),
-            ..EventSubject::client(self.state.client().id())
+            ..EventSubject::client(self.state.client().id()).peer(self.peer)
         };
         self.server.audit(what, Endpoint::Authorization, about);
         Unasked::Answered(self.say_yes().await)

@@ -15,6 +15,7 @@
 //! because another request may have used it first: the response is 503, and a retry succeeds if the guard
 //! says that it is the first use.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -92,8 +93,8 @@ impl AuthorizationServer {
     pub(super) async fn grant_once(
         &self,
         flow: &AwaitSecrets,
-        key: ReplayKey,
-        until: DateTime<Utc>,
+        (key, until): (ReplayKey, DateTime<Utc>),
+        peer: Option<IpAddr>,
     ) -> Result<TokenReply, Refusal> {
         // Dry run, so that a request which will be refused does not consume the identifier.
         if let NewGrantDecision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
@@ -101,7 +102,7 @@ impl AuthorizationServer {
         }
         let replayed = Reason::Extension(ExtensionRefusal::Replayed);
         let only_use = self.use_once(key.within(&self.rules().issuer), until, replayed).await?;
-        let reply = self.issue_new_grant(flow).await?;
+        let reply = self.issue_new_grant(flow, peer).await?;
         only_use.answered();
         Ok(reply)
     }

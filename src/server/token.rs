@@ -63,13 +63,13 @@ impl AuthorizationServer {
         self.use_proof(proven.as_ref()).await?;
         match state {
             Authenticated::Grant(flow) => self.redeem(&flow, request.peer).await,
-            Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow).await,
-            Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow)).await,
+            Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow, request.peer).await,
+            Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow, request.peer)).await,
             Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request, counted)).await,
             Authenticated::Owner(flow) => {
                 let owner = Box::pin(self.authenticate_owner(flow.question())).await;
                 let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
-                self.issue_new_grant(&judge(counted, flow)?).await
+                self.issue_new_grant(&judge(counted, flow)?, request.peer).await
             }
         }
     }
@@ -153,7 +153,11 @@ impl AuthorizationServer {
     }
 
     /// A new grant whose tokens are issued at once.
-    pub(super) async fn issue_new_grant(&self, flow: &AwaitSecrets) -> Result<TokenReply, Refusal> {
+    pub(super) async fn issue_new_grant(
+        &self,
+        flow: &AwaitSecrets,
+        peer: Option<IpAddr>,
+    ) -> Result<TokenReply, Refusal> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = match flow.decide(self.fresh_secrets(), &self.facts()) {
                 NewGrantDecision::Refuse(refusal) => return Err(refusal),
@@ -161,7 +165,7 @@ impl AuthorizationServer {
                     self.audit(
                         EventKind::TokensIssued,
                         Endpoint::Token,
-                        EventSubject::client(flow.client().id()),
+                        EventSubject::client(flow.client().id()).peer(peer),
                     );
                     return self.sign_reply(reply).await;
                 }
@@ -170,7 +174,8 @@ impl AuthorizationServer {
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let grant = write.next().grant();
-                    self.audit(EventKind::TokensIssued, Endpoint::Token, EventSubject::of(grant));
+                    let about = EventSubject::of(grant).peer(peer);
+                    self.audit(EventKind::TokensIssued, Endpoint::Token, about);
                     self.confirm_client(flow.client().is_self_registered(), grant).await?;
                     return self.sign_reply(sealed.open(proof)?).await;
                 }

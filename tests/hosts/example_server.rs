@@ -426,7 +426,7 @@ fn ft_38_every_dead_end_has_a_way_onward() {
     let mut alice = server.signed_in("alice", "wonderland");
     let request = query("conf");
     let csrf = alice.get(&format!("/consent?{request}")).hidden("csrf");
-    alice.cookie = None;
+    alice.cookies.clear();
     let form = [("csrf", csrf.as_str()), ("request", &request), ("decision", "approve")];
     let expired = alice.post("/consent", &form);
     assert_eq!(expired.status, 403);

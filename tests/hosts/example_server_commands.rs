@@ -1,6 +1,7 @@
 //! `examples/server` as a program for operators: what it does besides serving.
 
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use crate::support::browser::{Config, Server};
 use crate::support::folder::Folder;
@@ -74,6 +75,15 @@ fn check_names_the_keys_of_the_file() {
 }
 
 #[test]
+fn a_mistake_is_one_line_whatever_the_file_has() {
+    let client = "[[clients]]\nclient_id = \"two\\nlines\"\nclient_secret = \"s\"\nredirect_uris = \"none\"";
+    let config = Config::listening("127.0.0.1:9400", "", client);
+    let (code, _, err) = run(&["check", path(&config)]);
+    assert_eq!((code, err.lines().count()), (2, 1), "{err}");
+    assert!(err.contains("(two lines)"), "{err}");
+}
+
+#[test]
 fn what_the_operator_vouches_for_is_in_the_help() {
     let help = done(&["clients", "add", "--help"]);
     let words: Vec<&str> = help.split_whitespace().collect();
@@ -88,9 +98,32 @@ fn its_version_is_that_of_grantor() {
 }
 
 #[test]
-fn the_configuration_for_containers_has_no_mistake() {
+fn the_configuration_for_containers_lacks_its_secret_and_nothing_else() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/server/compose.toml");
-    assert_eq!(done(&["check", file]), "");
+    let (code, out, err) = run(&["check", file]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (0, "", 1), "{err}");
+    assert!(err.starts_with("warning: without openid.session_secret"), "{err}");
+}
+
+#[test]
+fn a_password_that_sign_in_refuses_or_anyone_has_is_not_hashed() {
+    let hash = |typed: &str| {
+        let mut command = Command::new(program("grantor-server"));
+        command.arg("--hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    let (code, out, err) = hash(&format!("{}\n", "p".repeat(1024)));
+    assert!(code == Some(0) && out.starts_with("$argon2id$") && err.is_empty(), "{code:?}: {err}");
+    for (typed, expected) in [
+        (String::new(), "error: the password is empty\n"),
+        ("\n".to_owned(), "error: the password is empty\n"),
+        ("p".repeat(1025), "error: the password has more than 1024 bytes, the most that sign-in accepts\n"),
+    ] {
+        assert_eq!(hash(&typed), (Some(2), String::new(), expected.to_owned()));
+    }
 }
 
 #[test]

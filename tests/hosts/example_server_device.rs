@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::browser::{Answer, Browser, Server};
 use crate::support::encode;
+use crate::support::folder::Folder;
 
 const TELEVISION: &str = r#"
 [[clients]]
@@ -29,7 +30,7 @@ impl Device {
             server.browser().post("/device_authorization", &[("client_id", "tv"), ("scope", "read")]);
         let text = |name: &str| json(&answer)[name].as_str().unwrap().to_owned();
         let complete = text("verification_uri_complete");
-        let link = complete.strip_prefix(&server.base).unwrap().to_owned();
+        let link = complete[complete.find("/device").unwrap()..].to_owned();
         Self { device_code: text("device_code"), user_code: text("user_code"), link }
     }
 
@@ -160,6 +161,30 @@ fn dg_09_only_the_browser_that_entered_the_code_answers() {
     let login = [("csrf", csrf.as_str()), ("username", "bob"), ("password", "builder")];
     assert_eq!(alice.post("/login", &login).status, 303);
     assert_eq!(alice.get("/device/consent").header("location"), Some("/device"));
+    assert_eq!(enter(&mut alice, &device.user_code).status, 400);
+}
+
+#[test]
+fn dg_03_a_code_that_was_entered_before_a_restart_is_answered_after_it() {
+    let folder = Folder::new();
+    let store = format!("store = \"sqlite:{}\"", folder.file("grants.db").display());
+    let head = format!("issuer = \"https://login.example\"\n{store}");
+    let first = Server::start_with(&head, TELEVISION);
+    let device = Device::begin(&first);
+    let mut alice = first.signed_in("alice", "wonderland");
+    assert_eq!(enter(&mut alice, &device.user_code).status, 303);
+    let cookies = std::mem::take(&mut alice.cookies);
+    drop(first);
+
+    let second = Server::start_with(&head, TELEVISION);
+    assert_eq!(enter(&mut second.signed_in("bob", "builder"), &device.user_code).status, 400);
+    let mut alice = second.browser();
+    alice.cookies = cookies;
+    assert_eq!(alice.sign_in("alice", "wonderland", "/").status, 303);
+    assert_eq!(enter(&mut alice, &device.user_code).status, 303);
+    let done = decide(&mut alice, "approve");
+    assert!(done.element("device-done").is_some(), "{}", done.body);
+    assert_eq!(device.poll(&second), "tokens");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `examples/server` ends what began in a session, even if its store fails just then.
+//! `examples/server` ends what began in a session: at any node, and even if its store fails just then.
 
 use std::time::Duration;
 
@@ -12,11 +12,57 @@ use crate::support::{code_query, encode, redemption};
 
 const OPENID: &str = "[keys]\nalgorithms = [\"RS256\"]\n[openid]";
 
+fn code(browser: &mut Browser<'_>) -> String {
+    let answer = browser.decide(&encode(&code_query("conf", "openid read")), "approve");
+    answer.location_parameter("code").unwrap_or_else(|| panic!("{}", answer.body))
+}
+
 fn token(browser: &mut Browser<'_>) -> String {
-    let code = browser.decide(&encode(&code_query("conf", "openid read")), "approve");
-    let code = code.location_parameter("code").unwrap();
+    let code = code(browser);
     let tokens = browser.post_as_conf("/token", &redemption(&code));
     tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned()
+}
+
+/// A server with the issuer and the store of the other nodes.
+fn node(folder: &Folder, more: &str) -> Server {
+    let store = format!("store = \"sqlite:{}\"", folder.file("grants.db").display());
+    Server::start_with(&format!("issuer = \"https://login.example\"\n{store}"), &format!("{OPENID}\n{more}"))
+}
+
+#[test]
+fn lo_04_an_id_token_from_another_node_names_the_session_that_it_is_of() {
+    let folder = Folder::new();
+    let secret = "session_secret = \"a text of the operator, of 45 characters or more\"";
+    let (first, second) = (node(&folder, secret), node(&folder, secret));
+    let mut alice = first.signed_in("alice", "wonderland");
+    let tokens = second.browser().post_as_conf("/token", &redemption(&code(&mut alice)));
+    let hint = tokens["id_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
+    let left = alice.get(&format!("/logout?{}", encode(&[("id_token_hint", hint)])));
+    assert!(left.element("signed-out").is_some(), "no question: {}", left.body);
+}
+
+#[test]
+fn lo_19_a_server_that_stops_ends_its_sessions_and_a_later_one_claims_nothing_of_them() {
+    let folder = Folder::new();
+    let first = node(&folder, "");
+    let mut alice = first.signed_in("alice", "wonderland");
+    let token = token(&mut alice);
+    let is_active = |server: &Server| {
+        server.browser().post_as_conf("/introspect", &[("token", token.as_str())])["active"].clone()
+    };
+    assert_eq!(is_active(&first), true);
+    let cookies = std::mem::take(&mut alice.cookies);
+    first.stop();
+
+    let second = node(&folder, "");
+    assert_eq!(is_active(&second), false);
+    let mut alice = second.browser();
+    alice.cookies = cookies;
+    let unknown = alice.get("/logout");
+    assert_eq!((unknown.status, unknown.element("signed-out")), (200, None));
+    assert!(unknown.element("session-unknown").is_some(), "{}", unknown.body);
+    assert!(unknown.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert!(alice.get("/logout").element("signed-out").is_some(), "without a session, there is nothing left");
 }
 
 #[tokio::test]

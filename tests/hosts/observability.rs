@@ -9,14 +9,14 @@ use grantor::audit::{
     Answered, Audit, CallOutcome, Called, Endpoint, Event, EventKind, HostCall, MetricsAudit,
 };
 use grantor::server::HostError;
-use grantor::{MemoryRegistry, MemoryStore, Policy, Request};
+use grantor::{BrowserSession, MemoryRegistry, MemoryStore, Policy, Request};
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 
 use crate::support::clients::clients;
 use crate::support::faulty::{Fault, Faulty, Plan};
-use crate::support::{Fixture, request};
+use crate::support::{Fixture, code_query, encode, request};
 
 /// Remembers what was measured.
 #[derive(Clone, Default)]
@@ -102,6 +102,30 @@ async fn each_answer_and_each_call_is_measured() {
     assert_eq!(measured.outcomes(HostCall::CommitGrant), [Done, Failed, Late]);
     let late = *measured.calls.lock().unwrap().last().unwrap();
     assert!(late.took >= Duration::from_millis(5), "{late:?}");
+}
+
+#[tokio::test]
+async fn what_begins_a_grant_names_the_address_that_it_began_from() {
+    let fixture = Fixture::with(|builder| builder.device_verification("/device"));
+    let peer = "192.0.2.7".parse().unwrap();
+    assert_eq!(fixture.server.token(&robot().from_peer(peer)).await.status, 200);
+    let query = Request::get(encode(&code_query("conf", "read"))).from_peer(peer);
+    let consent = fixture.server.authorize(&query).await.unwrap().signed_in(fixture.alice()).await.consent();
+    assert_eq!(consent.unwrap().approve().await.status, 303);
+    for says_yes in [true, false] {
+        let codes = fixture.waits().await;
+        let browser = BrowserSession::session("browser");
+        let entered = fixture.server.device(&codes.user, &browser, Some(peer)).await.unwrap();
+        let consent = entered.signed_in(fixture.alice());
+        let answered = if says_yes { consent.approve().await } else { consent.deny().await };
+        answered.unwrap();
+    }
+    let texts = fixture.log.texts();
+    for what in ["TokensIssued", "CodeIssued", "DeviceClaimed", "DeviceApproved", "DeviceDenied"] {
+        let of_kind: Vec<&String> = texts.iter().filter(|text| text.contains(what)).collect();
+        assert!(!of_kind.is_empty(), "{what}: {texts:?}");
+        assert!(of_kind.iter().all(|text| text.contains(" peer=192.0.2.7")), "{of_kind:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `examples/server` in its own process, and a headless browser.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -58,7 +59,7 @@ impl Server {
     /// A browser without cookies.
     pub fn browser(&self) -> Browser<'_> {
         let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false);
-        Browser { server: self, agent: config.build().into(), cookie: None }
+        Browser { server: self, agent: config.build().into(), cookies: BTreeMap::new() }
     }
 
     /// A browser in which this user has signed in.
@@ -134,11 +135,11 @@ impl Config {
     }
 }
 
-/// Keeps one cookie and follows no redirects.
+/// Keeps cookies and follows no redirects.
 pub struct Browser<'a> {
     server: &'a Server,
     agent: ureq::Agent,
-    pub cookie: Option<String>,
+    pub cookies: BTreeMap<String, String>,
 }
 
 /// A response, as the browser received it.
@@ -151,14 +152,14 @@ pub struct Answer {
 impl Browser<'_> {
     pub fn get(&mut self, path: &str) -> Answer {
         let request = self.agent.get(format!("{}{path}", self.server.base));
-        let request = request.header("cookie", self.cookie.as_deref().unwrap_or("none=1"));
+        let request = request.header("cookie", self.cookie());
         let response = request.call().unwrap();
         self.take(response)
     }
 
     pub fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
         let request = self.agent.post(format!("{}{path}", self.server.base));
-        let request = request.header("cookie", self.cookie.as_deref().unwrap_or("none=1"));
+        let request = request.header("cookie", self.cookie());
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let response = request.send(encode(form)).unwrap();
         self.take(response)
@@ -186,11 +187,19 @@ impl Browser<'_> {
         self.take(response)
     }
 
+    fn cookie(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("; {name}={value}"));
+        format!("none=1{}", pairs.collect::<String>())
+    }
+
     fn take(&mut self, response: ureq::http::Response<ureq::Body>) -> Answer {
         let (parts, mut body) = response.into_parts();
-        if let Some(cookie) = parts.headers.get("set-cookie") {
-            let pair = cookie.to_str().unwrap().split(';').next();
-            self.cookie = pair.map(str::to_owned);
+        for cookie in parts.headers.get_all("set-cookie") {
+            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
+            match rest.contains("; Max-Age=0") {
+                true => self.cookies.remove(name),
+                false => self.cookies.insert(name.to_owned(), rest.split(';').next().unwrap().to_owned()),
+            };
         }
         Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.read_to_string().unwrap() }
     }

@@ -9,6 +9,50 @@ fn the_demo_is_sound() {
     assert_eq!(mistakes(DEMO), Vec::<String>::new());
 }
 
+/// The sections of a file, except `[[clients]]`, whose keys are those of the standard.
+const SECTIONS: [&str; 17] = [
+    "",
+    "[tls]",
+    "[forwarded_certificates]",
+    "[fapi]",
+    "[dpop]",
+    "[lifetimes]",
+    "[limits]",
+    "[keys]",
+    "[introspection]",
+    "[registration]",
+    "[openid]",
+    "[outbound]",
+    "[[resources]]",
+    "[[authorization_details]]",
+    "[[assertion_issuers]]",
+    "[[exchange]]",
+    "[[users]]",
+];
+
+#[test]
+fn the_demo_explains_every_key() {
+    let is_explained = |key: &str| {
+        [format!("{key} ="), format!("{key}."), format!("[{key}]")].iter().any(|form| {
+            let mut places = DEMO.match_indices(form.as_str());
+            places.any(|(at, _)| !DEMO[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        })
+    };
+    for section in SECTIONS {
+        let found = mistakes(&format!("{section}\ncolour = \"red\""));
+        let line = found.iter().find(|line| line.contains("`colour`"));
+        let line = line.unwrap_or_else(|| panic!("{section}: {found:?}"));
+        let (_, known) =
+            ["known keys are ", "expected "].iter().find_map(|start| line.split_once(start)).unwrap();
+        let words = known.split([',', ' ']).map(|word| word.trim_matches('`'));
+        let keys: Vec<&str> = words.filter(|word| !["", "one", "of", "or"].contains(word)).collect();
+        assert!(!keys.is_empty(), "{line}");
+        for key in keys {
+            assert!(is_explained(key), "{section} {key}");
+        }
+    }
+}
+
 #[test]
 fn ft_19_a_proxy_that_is_not_listed_is_warned_of() {
     let warnings =
@@ -155,6 +199,9 @@ fn an_issuer_is_https_or_on_loopback() {
 fn a_lifetime_of_nothing_is_a_mistake_but_a_leeway_is_not() {
     let text = "listen = \"127.0.0.1:0\"\n[lifetimes]\ncode = 601\nfamily = 0\nleeway = 0";
     assert_eq!(mistakes(text).len(), 2);
+    let leeway = |seconds| mistakes(&format!("listen = \"127.0.0.1:0\"\n[lifetimes]\nleeway = {seconds}"));
+    assert_eq!(leeway(86_400), Vec::<String>::new());
+    assert_eq!(leeway(86_401), ["lifetimes.leeway must be at most 86400"]);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use axum::http::header;
+
 use super::*;
 
 fn sent_back(set_cookie: &HeaderValue) -> HeaderMap {
@@ -29,6 +31,17 @@ fn signing_in_leaves_the_old_id_worthless() {
         session.and_then(|s| s.signed_in().map(|s| s.user.username.clone())).as_deref(),
         Some("alice")
     );
+}
+
+#[test]
+fn lo_23_a_session_of_another_process_is_unknown_and_one_that_ended_here_is_not() {
+    let [before, after] = [(); 2].map(|()| Sessions::new(false, "127.0.0.1:9400"));
+    let (visitor, _) = before.visit(None);
+    let cookie = sent_back(&before.sign_in(&visitor, Arc::new(User::named("alice"))));
+    assert!(!before.is_unknown(&cookie) && after.is_unknown(&cookie));
+    before.end(&before.find(&cookie).unwrap());
+    assert!(!before.is_unknown(&cookie), "the button was pressed twice");
+    assert!(!after.is_unknown(&HeaderMap::new()) && !after.is_unknown(&sent_back(&after.forget())));
 }
 
 #[test]
@@ -65,11 +78,14 @@ fn what_a_visitor_did_goes_along_and_what_another_user_did_does_not() {
     let sessions = Sessions::new(false, "127.0.0.1:9400");
     let (visitor, _) = sessions.visit(None);
     let find = |cookie| sessions.find(&sent_back(&cookie));
+    let code = UserCode::parse("BCDF-GHJK");
+    assert!(code.is_some());
+    visitor.browser().enter(code);
+    let entered = |session: &Arc<Session>| session.browser().entered().map(|code| code.to_string());
     let alice = find(sessions.sign_in(&visitor, Arc::new(User::named("alice"))));
-    let ids = alice.as_deref().map(|alice| alice.browser().id() == visitor.browser().id());
-    assert_eq!(ids, Some(true));
+    assert_eq!(alice.as_ref().and_then(entered).as_deref(), Some("BCDF-GHJK"));
     let bob = alice.as_deref().and_then(|alice| find(sessions.sign_in(alice, Arc::new(User::named("bob")))));
-    assert_eq!(bob.map(|bob| bob.browser().id() == visitor.browser().id()), Some(false));
+    assert_eq!(bob.as_ref().map(entered), Some(None));
 }
 
 #[test]
@@ -104,5 +120,8 @@ fn ft_38_each_port_of_a_host_has_a_cookie_of_its_own() {
 fn an_https_cookie_is_bound_to_the_host() {
     let (_, cookie) = Sessions::new(true, "login.example").visit(None);
     let text = cookie.to_str().unwrap_or_default();
-    assert!(text.starts_with("__Host-grantor=") && text.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure"));
+    assert!(
+        text.starts_with("__Host-grantor-session=")
+            && text.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure")
+    );
 }

@@ -30,7 +30,7 @@ pub(super) const IN_HEADER: Reader = Reader {
     read: |header, form| {
         let presented = basic(header).ok_or(Reason::ClientCredentialsMalformed)?;
         match form.one("client_id")? {
-            Some(id) if id != presented.id.as_str() => Err(Reason::ClientMethodsMixed),
+            Some(id) if id != presented.id.as_str() => Err(Reason::ClientIdsDiffer),
             Some(_) | None => Ok(presented),
         }
     },

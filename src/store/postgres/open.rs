@@ -1,5 +1,6 @@
 //! Connects to a database.
 
+use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -167,6 +168,9 @@ const GRACE: Duration = Duration::from_millis(250);
 /// The time limit of a migration, which may have to wait for those of other nodes.
 const STARTING: Duration = Duration::from_secs(30);
 
+/// The time limit of the first connection. An address that accepts and stays silent is not a database.
+const CONNECTING: Duration = Duration::from_secs(5);
+
 /// The address for error messages, without the password.
 fn place(options: &PgConnectOptions) -> String {
     let host =
@@ -176,7 +180,8 @@ fn place(options: &PgConnectOptions) -> String {
 }
 
 async fn prepare(options: &PgConnectOptions, migrates: bool) -> Result<i64, sqlx::Error> {
-    let mut connection = options.connect().await?;
+    let connecting = tokio::time::timeout(CONNECTING, options.connect()).await;
+    let mut connection = connecting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let found = match migrates {
         true => schema::migrate(&mut connection).await,
         false => schema::version(&mut connection).await,
@@ -220,6 +225,16 @@ mod tests {
         let url = format!("postgres://user@127.0.0.1:{port}/grants?sslmode=disable");
         let (error, ()) = tokio::join!(PostgresStore::connect(&url), server);
         error.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_accepts_and_stays_silent_is_given_up() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://user@{}/grants?sslmode=disable", silent.local_addr().unwrap());
+        let error = PostgresStore::connect(&url).await.unwrap_err();
+        assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+        // Not the limit of the whole migration, which has another text.
+        assert!(error.to_string().contains("timed out"), "{error}");
     }
 
     #[tokio::test]

@@ -119,6 +119,7 @@ async fn ca_03_one_request_has_one_method_of_authentication() {
         let answer = Answer(fixture.server.token(&request).await);
         assert_eq!(answer.error(), (400, "invalid_request".to_owned()), "{mixture:?}");
     }
+    assert_eq!(fixture.log.last_reason(), Some(Reason::ClientIdsDiffer), "the last of them");
     let both = with_form(&fixture, &[("client_id", "post"), ("client_secret", SECRET), assertion]).await;
     assert_eq!(both.error(), (400, "invalid_request".to_owned()));
     let same = encode(&[ROBOT[0], ("client_id", "conf")]);
