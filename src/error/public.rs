@@ -221,6 +221,7 @@ impl Reason {
             | R::RequestUriSpent => (E::InvalidRequestUri, "the request_uri is unknown, expired or used"),
             R::RequestSourcesMixed => (E::InvalidRequest, "request and request_uri are mutually exclusive"),
             R::RequestNotPushed => (E::InvalidRequest, "the request must be pushed first (RFC 9126)"),
+            R::PushTooLarge => (E::InvalidRequest, "a public client may push at most 8 KiB of parameters"),
             R::PushThrottled => (E::TemporarilyUnavailable, "too many pushed requests: try again later"),
             R::LoginRequired => (E::LoginRequired, "the user has to sign in"),
             R::AccountSelectionRequired => (E::AccountSelectionRequired, "the user has to choose an account"),

@@ -268,6 +268,8 @@ pub enum Reason {
     RequestNotPushed,
     /// Too many pushed requests of public clients from this address.
     PushThrottled,
+    /// A public client pushed more parameters than 8 KiB.
+    PushTooLarge,
     /// The user has to sign in, but the request or the host does not allow it.
     LoginRequired,
     /// The user has to choose an account, but the request or the host does not allow it.

@@ -25,6 +25,9 @@ use crate::issuance::{Facts, Policy};
 use crate::store::{Committed, Write, WriteName};
 use crate::trust::Proven;
 
+/// The most that is stored of a public client's request, in bytes of a form: anyone can push in its name.
+pub const MAX_PUBLIC_PUSH: usize = 8 * 1024;
+
 /// A parsed request; its client is unverified.
 pub type AwaitClient = super::AwaitClient<PushedRequest>;
 
@@ -152,6 +155,9 @@ impl AwaitSecrets {
         // Encoding makes the form longer, and it must not exceed the limit when it is read back.
         if form.len() > MAX_BODY {
             return Err(Reason::FormTooLarge);
+        }
+        if !client.client().is_confidential() && form.len() > MAX_PUBLIC_PUSH {
+            return Err(Reason::PushTooLarge);
         }
         Ok(Self { client, form })
     }

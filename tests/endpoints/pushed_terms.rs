@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor::flow::pushed::MAX_PUBLIC_PUSH;
 use grantor::server::ConfigError;
 use grantor::{Client, MemoryRegistry, MemoryStore, Policy, Reason, Request};
 use serde_json::Value;
 
 use crate::support::pushing::{asking, page, push, pushed, visit, with_clients};
-use crate::support::{Answer, CALLBACK, Fixture, SECRET, clients, code_query, redemption, request};
+use crate::support::{Answer, CALLBACK, Fixture, SECRET, clients, code_query, encode, redemption, request};
 
 #[tokio::test]
 async fn pr_08_a_redirect_uri_has_to_be_registered() {
@@ -81,6 +82,24 @@ async fn pr_15_public_clients_push_with_their_name_alone_within_a_limit() {
     for _ in 0..10 {
         assert_eq!(from("conf", 1).await.status(), 201, "a client that proves who it is");
     }
+}
+
+#[tokio::test]
+async fn pr_15_a_public_client_pushes_at_most_8_kib() {
+    let fixture = Fixture::new();
+    let room = MAX_PUBLIC_PUSH - encode(&asking("pub")).len() - "&x1=&x2=".len();
+    let padding = "x".repeat(room / 2 + 1);
+    for (client, length, is_kept) in [("pub", room, true), ("pub", room + 1, false), ("conf", room + 1, true)]
+    {
+        let mut form = asking(client);
+        form.extend([("x1", &padding[..length / 2]), ("x2", &padding[..length - length / 2])]);
+        let answer = push(&fixture, client, &form).await;
+        match is_kept {
+            true => assert_eq!(answer.status(), 201, "{client}, {length}"),
+            false => assert_eq!(answer.error(), (400, "invalid_request".into()), "{client}, {length}"),
+        }
+    }
+    assert_eq!(fixture.log.last_reason(), Some(Reason::PushTooLarge));
 }
 
 #[tokio::test]
