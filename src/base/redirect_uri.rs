@@ -31,6 +31,18 @@ impl RedirectUri {
     /// # Errors
     /// What is wrong with it, for the developer.
     pub fn register_with<S: AsRef<str>>(text: &str, schemes: &[S]) -> Result<Self, RedirectUriError> {
+        let uri = Self::stored_with(text, schemes)?;
+        let query = text.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+        match names.any(|name| RESPONSE_PARAMETERS.contains(&&*name)) {
+            true => Err(RedirectUriError::ResponseParameter),
+            false => Ok(uri),
+        }
+    }
+
+    /// Checks a URI that was registered before, maybe by a version that let its query have parameters of the
+    /// response.
+    pub(crate) fn stored_with<S: AsRef<str>>(text: &str, schemes: &[S]) -> Result<Self, RedirectUriError> {
         use RedirectUriError as E;
         if text.len() > MAX_REDIRECT_URI {
             return Err(E::TooLong);
@@ -116,6 +128,23 @@ impl RedirectUri {
         (!is_http(scheme) && !scheme.contains('.')).then(|| scheme.to_ascii_lowercase())
     }
 }
+
+/// What an answer may add to the query, where no parameter occurs twice (RFC 6749 section 3.1).
+const RESPONSE_PARAMETERS: [&str; 13] = [
+    "access_token",
+    "code",
+    "error",
+    "error_description",
+    "error_uri",
+    "expires_in",
+    "id_token",
+    "iss",
+    "response",
+    "scope",
+    "session_state",
+    "state",
+    "token_type",
+];
 
 /// Whether a host may allow this private-use scheme without a dot: lower case, and not one that a browser
 /// executes, reads or passes to another program.
@@ -246,6 +275,10 @@ pub enum RedirectUriError {
     /// Only complete URIs are registered (RFC 9700 section 4.1.3).
     #[error("it must not have a wildcard")]
     Wildcard,
+    /// Its query has a parameter that responses have, such as `code`, `state` or `iss`, so it would occur
+    /// twice (RFC 6749 section 3.1).
+    #[error("its query must not have a parameter of the response, like code, state or iss")]
+    ResponseParameter,
     /// `https:` without a host.
     #[error("it has no host")]
     NoHost,
@@ -275,6 +308,7 @@ mod tests {
         for good in [
             "https://app.example/cb",
             "https://app.example:8443/cb?a=1",
+            "https://app.example/code?State=1&xcode=code&a=b?iss=c",
             "http://127.0.0.1/cb",
             "http://[::1]:9000/cb",
             "http://localhost/cb",
@@ -310,6 +344,11 @@ mod tests {
             ("https://app.example:000000080000000000000000/cb", E::Port),
             ("https://app.example/c b", E::NotAUri),
             ("https://app.example/\r\nx", E::NotAUri),
+            ("https://app.example/cb?a=1&code=1", E::ResponseParameter),
+            ("https://app.example/cb?iss", E::ResponseParameter),
+            ("https://app.example/cb?%73tate=q", E::ResponseParameter),
+            ("http://127.0.0.1/cb?response=x", E::ResponseParameter),
+            ("com.example.app:/cb?id_token=x", E::ResponseParameter),
         ] {
             assert_eq!(RedirectUri::register(bad), Err(why), "{bad}");
         }

@@ -38,6 +38,7 @@ pub struct ClientBuilder {
     state: ClientState,
     self_registration: Option<Box<SelfRegistration>>,
     owner: Option<String>,
+    is_stored: bool,
 }
 
 impl ClientBuilder {
@@ -52,6 +53,7 @@ impl ClientBuilder {
             state: ClientState::default(),
             self_registration: None,
             owner: None,
+            is_stored: false,
         }
     }
 
@@ -288,6 +290,11 @@ impl ClientBuilder {
         builder.state(current.state).owned_by(current.owner.clone())
     }
 
+    /// What an earlier version registered must be read, although it could not be registered now.
+    pub(super) fn stored(self) -> Self {
+        Self { is_stored: true, ..self }
+    }
+
     pub(super) fn revision(mut self, revision: u64) -> Self {
         self.revision = revision;
         self
@@ -346,8 +353,8 @@ impl ClientBuilder {
     /// Every mistake, not only the first.
     pub fn build(self) -> Result<Client, ClientErrors> {
         let mut errors = Vec::new();
-        let Self { id, mut metadata, scope, mut secrets, issued, revision, state, self_registration, owner } =
-            self;
+        let Self { id, mut metadata, scope, mut secrets, issued, revision, state, .. } = self;
+        let Self { self_registration, owner, is_stored, .. } = self;
 
         let id = id.unwrap_or_else(|| ClientId::new(""));
         if id.as_str().is_empty() || !id.as_str().bytes().all(|b| matches!(b, 0x20..=0x7E)) {
@@ -362,8 +369,12 @@ impl ClientBuilder {
         let schemes = metadata.redirect_schemes.as_deref().unwrap_or_default();
         let refused = schemes.iter().filter(|scheme| !may_be_named(scheme));
         errors.extend(refused.map(|scheme| ClientError::RedirectScheme(scheme.clone())));
+        let check = match is_stored {
+            true => RedirectUri::stored_with::<String>,
+            false => RedirectUri::register_with::<String>,
+        };
         for uri in &metadata.redirect_uris {
-            match RedirectUri::register_with(uri, schemes) {
+            match check(uri, schemes) {
                 Ok(uri) => redirect_uris.push(uri),
                 Err(why) => errors.push(ClientError::RedirectUri { uri: uri.clone(), why }),
             }

@@ -58,7 +58,8 @@ impl Client {
     /// Reads what [`encode`](Self::encode) wrote, in this version or an earlier one, and checks it again.
     ///
     /// # Errors
-    /// A body that is damaged, was written by a later version, or violates the current rules.
+    /// A body that is damaged, was written by a later version, or violates the current rules. A redirect URI
+    /// from before may have parameters of the response in its query.
     pub fn decode(body: &serde_json::Value) -> Result<Self, ClientDecodeError> {
         let Version { v } = Version::deserialize(body)?;
         if v != VERSION {
@@ -68,7 +69,7 @@ impl Client {
         let builder = Client::builder(body.client_id.as_str()).metadata(body.metadata);
         let builder = builder.secrets(body.secrets).issued(body.client_id_issued_at);
         let builder = builder.revision(body.revision).state(body.state).owned_by(body.owner);
-        Ok(builder.self_registration(body.self_registration).build()?)
+        Ok(builder.self_registration(body.self_registration).stored().build()?)
     }
 }
 

@@ -36,7 +36,7 @@ impl LogoutUris<'_> {
     pub(crate) fn mistakes(&self) -> Vec<LogoutUriError> {
         let schemes = self.0.redirect_schemes.as_deref().unwrap_or_default();
         let after = self.0.post_logout_redirect_uris.iter();
-        let wrong = after.clone().filter(|uri| RedirectUri::register_with(uri, schemes).is_err());
+        let wrong = after.clone().filter(|uri| RedirectUri::stored_with(uri, schemes).is_err());
         let mut mistakes: Vec<_> = wrong.cloned().map(LogoutUriError::PostLogoutRedirect).collect();
         mistakes.extend(after.skip(MAX_POST_LOGOUT_URIS).cloned().map(LogoutUriError::PostLogoutRedirect));
         if self.0.backchannel_logout_uri.as_deref().is_some_and(|uri| !is_address(uri)) {
@@ -85,7 +85,7 @@ impl Client {
         let any_port = self.metadata.localhost_any_port.unwrap_or(profile.switches().localhost_any_port);
         let schemes = self.metadata.redirect_schemes.as_deref().unwrap_or_default();
         let registered = self.metadata.post_logout_redirect_uris.iter();
-        let mut registered = registered.filter_map(|uri| RedirectUri::register_with(uri, schemes).ok());
+        let mut registered = registered.filter_map(|uri| RedirectUri::stored_with(uri, schemes).ok());
         registered.find_map(|registered| registered.covers(asked, any_port))
     }
 }

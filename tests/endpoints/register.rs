@@ -57,6 +57,7 @@ async fn rg_01_a_redirect_uri_is_https_loopback_or_a_private_scheme() {
         "http://127.0.0.1.evil.example/cb",
         "http://2130706433/cb",
         "https://app.example/cb#f",
+        "https://app.example/cb?code=1&iss=x&state=q",
         "https://user@app.example/cb",
         "https://*.example/cb",
         "https:///cb",

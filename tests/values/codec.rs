@@ -67,6 +67,15 @@ fn every_golden_client_is_read_and_written_back_to_the_same_bytes() {
     }
 }
 
+#[test]
+fn a_client_from_before_keeps_a_redirect_uri_that_could_not_be_registered_now() {
+    let uri = "com.example.app:/cb?code=1&state=q";
+    let stored = client(&golden("public_client").replace("com.example.app:/cb", uri)).unwrap();
+    assert_eq!(stored.redirect_uris()[0].as_str(), uri);
+    assert_eq!(Client::decode(&stored.encode()).unwrap(), stored);
+    assert!(Client::builder("phone").metadata(stored.metadata().clone()).build().is_err());
+}
+
 /// Earlier bodies keep the digests of spent refresh tokens whole, and more of them.
 #[test]
 fn ft_01_a_body_with_whole_digests_of_spent_tokens_is_read() {

@@ -260,7 +260,7 @@ fn refused_for(uri: &str, why: RedirectUriError) {
 async fn az_06_a_redirect_uri_keeps_its_query_and_has_no_fragment() {
     for (registered, start) in [
         ("https://app.example/cb?a=1", "https://app.example/cb?a=1&code="),
-        ("https://app.example/cb?a=1&state=mine", "https://app.example/cb?a=1&state=mine&code="),
+        ("https://app.example/cb?a=1&tab=mine", "https://app.example/cb?a=1&tab=mine&code="),
         ("https://app.example", "https://app.example?code="),
         ("com.example.app:/cb?a=%20", "com.example.app:/cb?a=%20&code="),
     ] {
@@ -271,6 +271,9 @@ async fn az_06_a_redirect_uri_keeps_its_query_and_has_no_fragment() {
     }
     for bad in ["https://app.example/cb#", "https://app.example/cb#f", "https://app.example/cb?a#b"] {
         refused_for(bad, RedirectUriError::Fragment);
+    }
+    for repeated in ["?code=1&iss=x&state=q", "?a=1&%65rror=access_denied", "?session_state"] {
+        refused_for(&format!("https://app.example/cb{repeated}"), RedirectUriError::ResponseParameter);
     }
     for bad in
         ["/cb", "cb", "", "//app.example/cb", "https://app.example/a b", "https://app.example/é", "http:"]
