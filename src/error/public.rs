@@ -167,6 +167,7 @@ impl Reason {
             R::SubjectTokenInvalid => (E::InvalidRequest, "the subject token is unknown, expired or revoked"),
             R::ActorTokenInvalid => (E::InvalidRequest, "the actor token is unknown, expired or revoked"),
             R::ActorTokenMissing => (E::InvalidRequest, "actor_token_type was sent without actor_token"),
+            R::TokenTypeWrong => (E::InvalidRequest, "a token is not of the type that the request gives it"),
             R::TokenTypeUnsupported => (E::InvalidRequest, "only access tokens can be exchanged, and only for access tokens"),
             R::ActorsTooMany => (E::InvalidRequest, "the delegation chain is too long"),
             R::ExchangeDenied => (E::InvalidTarget, "the client may not exchange this token for that target"),

@@ -163,6 +163,8 @@ pub enum Reason {
     ActorTokenMissing,
     /// A token type that cannot be exchanged or issued here.
     TokenTypeUnsupported,
+    /// A token that is not a JWT, with the token type of one (RFC 8693 section 2.1).
+    TokenTypeWrong,
     /// The delegation chain is too long.
     ActorsTooMany,
     /// The host does not allow this exchange.

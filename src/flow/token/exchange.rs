@@ -33,11 +33,11 @@ impl Exchanged {
     /// RFC 8693 section 2.1. This server accepts only its own access tokens.
     pub(super) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         let need = |name| form.one(name)?.ok_or(Reason::ParameterMissing);
-        let subject = SecretText::new(need("subject_token")?);
-        check_type(need("subject_token_type")?)?;
+        let subject = need("subject_token")?;
+        check_type(need("subject_token_type")?, subject)?;
         let actor = match (form.one("actor_token")?, form.one("actor_token_type")?) {
             (Some(token), Some(kind)) => {
-                check_type(kind)?;
+                check_type(kind, token)?;
                 Some(SecretText::new(token))
             }
             (None, None) => None,
@@ -48,13 +48,17 @@ impl Exchanged {
             None | Some(ACCESS_TOKEN) => {}
             Some(_) => return Err(Reason::TokenTypeUnsupported),
         }
+        let subject = SecretText::new(subject);
         Ok(Self { subject, actor, audiences: ResourceIndicators::parse(form.all("audience"))? })
     }
 }
 
-fn check_type(kind: &str) -> Result<(), Reason> {
+/// An opaque access token is not a JWT (RFC 8693 section 3).
+fn check_type(kind: &str, token: &str) -> Result<(), Reason> {
     match kind {
-        ACCESS_TOKEN | JWT => Ok(()),
+        ACCESS_TOKEN => Ok(()),
+        JWT if token.split('.').count() == 3 => Ok(()),
+        JWT => Err(Reason::TokenTypeWrong),
         _ => Err(Reason::TokenTypeUnsupported),
     }
 }

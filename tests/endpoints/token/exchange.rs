@@ -17,6 +17,7 @@ use crate::support::{Answer, CALLBACK, Fixture, SECRET, clients, request};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ORDERS: &str = "https://orders.example";
 const BILLING: &str = "https://billing.example";
 
@@ -340,6 +341,33 @@ async fn signed_tokens_are_exchanged_and_name_their_actors() {
     let access = bench.fixture.server.check(&again).await.unwrap();
     assert!(access.actor().unwrap().act.is_some());
     assert_eq!(answer.json()["issued_token_type"], ACCESS_TOKEN);
+}
+
+#[tokio::test]
+async fn tx_02_only_a_signed_token_is_a_jwt() {
+    for (bench, is_jwt) in both_formats().iter().zip([false, true]) {
+        let token = bench.subject_token("read").await;
+        let subject =
+            [("grant_type", EXCHANGE), ("subject_token", token.as_str()), ("subject_token_type", JWT)];
+        let actor = [
+            ("grant_type", EXCHANGE),
+            ("subject_token", token.as_str()),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("actor_token", token.as_str()),
+            ("actor_token_type", JWT),
+        ];
+        for form in [&subject[..], &actor] {
+            let form = [form, &[("resource", BILLING)]].concat();
+            let answer = bench.fixture.token("orders", &form).await;
+            match is_jwt {
+                true => assert_eq!(answer.status(), 200, "{}", answer.json()),
+                false => {
+                    assert_eq!(answer.error(), (400, "invalid_request".into()));
+                    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::TokenTypeWrong));
+                }
+            }
+        }
+    }
 }
 
 /// Opaque and signed.
