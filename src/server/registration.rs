@@ -18,15 +18,15 @@ use crate::registration::{Allowance, Registration, Review, StatementError};
 
 impl AuthorizationServer {
     /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration
-    /// access token a client reads (`GET`), replaces (`PUT`) or deletes (`DELETE`) itself.
+    /// access token a client reads (`GET` or `HEAD`), replaces (`PUT`) or deletes (`DELETE`) itself.
     pub async fn registration(&self, request: &Request) -> Response {
         let id = claimed_id(request);
         let answer = match request.method {
             Method::Post => self.register_itself(request).await,
-            Method::Get => self.read_itself(request).await,
+            Method::Get | Method::Head => self.read_itself(request).await,
             Method::Put => self.change_itself(request).await,
             Method::Delete => self.delete_itself(request).await,
-            Method::Head | Method::Options | Method::Other(_) => Err(Reason::MethodWrong.into()),
+            Method::Options | Method::Other(_) => Err(Reason::MethodWrong.into()),
         };
         let about = EventSubject { client: id.as_ref(), peer: request.peer, ..EventSubject::default() };
         answer.unwrap_or_else(|refusal| self.refuse(refusal, Endpoint::Registration, about))

@@ -52,6 +52,8 @@ async fn rg_08_a_client_reads_itself() {
         assert_eq!(&told[name], value, "{name}");
     }
     assert_eq!(server.get(&own).await.json(), told, "reading changes nothing");
+    let head = server.send(own.asks(Request::new(Method::Head))).await;
+    assert_eq!((head.status(), head.0.header("cache-control")), (200, Some("no-store")));
 }
 
 #[tokio::test]

@@ -246,7 +246,7 @@ async fn rg_04_the_body_is_json_in_a_post() {
     let form = server.send(Request::post_form("redirect_uris=x")).await;
     assert_eq!(form.error(), (400, METADATA.to_owned()));
     let patch = send(&server.fixture.server, bare("PATCH", "/register")).await;
-    assert_eq!((patch.status, patch.header("allow")), (405, Some("POST, GET, PUT, DELETE")));
+    assert_eq!((patch.status, patch.header("allow")), (405, Some("POST, GET, HEAD, PUT, DELETE")));
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ const HOST: &[Method] = &[];
 const POST: &[Method] = &[Method::Post];
 const GET: &[Method] = &[Method::Get, Method::Head];
 const READ: &[Method] = &[Method::Get, Method::Head, Method::Post];
-const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Put, Method::Delete];
+const CRUD: &[Method] = &[Method::Post, Method::Get, Method::Head, Method::Put, Method::Delete];
 
 /// In the order of the variants of [`Endpoint`].
 #[rustfmt::skip]
