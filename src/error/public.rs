@@ -303,6 +303,7 @@ impl Reason {
                 (E::UnapprovedSoftwareStatement, "the issuer of the software statement is not trusted"),
             R::InitialTokenMissing => (E::InvalidToken, "an initial access token is required"),
             R::InitialTokenWrong => (E::InvalidToken, "the initial access token is not valid"),
+            R::RegistrationTokenMissing => (E::InvalidToken, "a registration access token is required"),
             R::RegistrationTokenWrong => (E::InvalidToken, "the registration access token is not valid for this client"),
             R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
             R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations: try again later"),

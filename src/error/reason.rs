@@ -415,6 +415,8 @@ pub enum Reason {
     InitialTokenMissing,
     /// Not one of the initial access tokens.
     InitialTokenWrong,
+    /// No registration access token was sent.
+    RegistrationTokenMissing,
     /// The registration access token is wrong, or there is no such client (RFC 7592 section 2).
     RegistrationTokenWrong,
     /// The host's policy denies it.

@@ -78,11 +78,16 @@ impl AwaitClient {
     /// Reads the `client_id` of the configuration URI, and the registration access token.
     ///
     /// # Errors
-    /// One of them is missing or malformed; the response is the same as for a wrong token.
+    /// One of them is missing or malformed; the response is the same as for a wrong token, unless there is no
+    /// token at all.
     pub fn parse(request: &Request) -> Result<Self, Refusal> {
         let query = Form::parse(request.query.as_deref().unwrap_or_default().as_bytes())?;
+        let token = match presented(request) {
+            Ok(token) => RegistrationToken::parse(token),
+            Err(Reason::TokenMissing) => return Err(Reason::RegistrationTokenMissing.into()),
+            Err(_) => None,
+        };
         let id = query.one("client_id")?.ok_or(Reason::RegistrationTokenWrong)?;
-        let token = presented(request).ok().and_then(RegistrationToken::parse);
         Ok(Self { id: ClientId::new(id), token: token.ok_or(Reason::RegistrationTokenWrong)? })
     }
 

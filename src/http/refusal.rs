@@ -31,7 +31,9 @@ impl Refusal {
     /// The challenge of a 401: for a client's credentials, or for a bearer token (RFC 6750 section 3).
     fn challenge(&self) -> Cow<'static, str> {
         let is_about_a_token = self.code() == ErrorCode::InvalidToken;
-        match (is_about_a_token, self.reason() == Reason::InitialTokenMissing) {
+        let is_missing =
+            matches!(self.reason(), Reason::InitialTokenMissing | Reason::RegistrationTokenMissing);
+        match (is_about_a_token, is_missing) {
             (true, true) => BEARER,
             (true, false) => BEARER_INVALID,
             (false, _) => BASIC,

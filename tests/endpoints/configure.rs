@@ -171,13 +171,20 @@ async fn rg_09_a_wrong_token_and_an_unknown_client_are_answered_alike() {
             answers.push(server.send(request.header("authorization", format!("Bearer {token}"))).await);
         }
     }
-    let mut bare = Request::new(Method::Get);
-    bare.query = Some(format!("client_id={}", own.id()));
-    answers.push(server.send(bare).await);
     assert!(answers.iter().all(|answer| answer.error() == unauthorized()));
     let challenge = |answer: &crate::support::Answer| answer.0.header("www-authenticate").map(str::to_owned);
-    assert!(answers.iter().all(|a| challenge(a).is_some_and(|c| c.starts_with("Bearer "))));
+    let invalid = Some("Bearer realm=\"oauth\", error=\"invalid_token\"".to_owned());
+    assert!(answers.iter().all(|answer| challenge(answer) == invalid));
     assert!(answers.iter().all(|answer| answer.0.body == answers[0].0.body));
+    for query in [None, Some(format!("client_id={}", own.id()))] {
+        for method in [Method::Get, Method::Put, Method::Delete] {
+            let mut bare = Request::new(method);
+            bare.query.clone_from(&query);
+            let answer = server.send(bare).await;
+            assert_eq!(answer.error(), unauthorized());
+            assert_eq!(challenge(&answer).as_deref(), Some("Bearer realm=\"oauth\""), "RFC 6750 section 3.1");
+        }
+    }
     assert_eq!(server.get(&own).await.status(), 200);
 }
 
