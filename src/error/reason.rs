@@ -360,7 +360,7 @@ pub enum Reason {
     // Registrations.
     /// The content type is not JSON.
     RegistrationNotJson,
-    /// Not a JSON object, or one with a duplicate member.
+    /// Not a JSON object in UTF-8, or one with a duplicate member.
     RegistrationMalformed,
     /// A member that cannot be registered.
     RegistrationMember(MetadataFlaw),

@@ -88,11 +88,13 @@ pub(crate) struct MetadataBody {
 
 impl MetadataBody {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Reason> {
+        // Serde checks the encoding only of the strings that it keeps (RFC 8259 section 8.1).
+        let json = std::str::from_utf8(body).map_err(|_| Reason::RegistrationMalformed)?;
         // Serde would also accept an array with the values in the order of these fields.
-        let is_object = body.trim_ascii_start().starts_with(b"{");
+        let is_object = json.trim_start().starts_with('{');
         let read = || {
-            let (wire, openid) = (serde_json::from_slice(body).ok()?, serde_json::from_slice(body).ok()?);
-            Some(Self { openid, logout: serde_json::from_slice(body).ok()?, ..wire })
+            let (wire, openid) = (serde_json::from_str(json).ok()?, serde_json::from_str(json).ok()?);
+            Some(Self { openid, logout: serde_json::from_str(json).ok()?, ..wire })
         };
         is_object.then(read).flatten().ok_or(Reason::RegistrationMalformed)
     }

@@ -239,6 +239,12 @@ async fn rg_04_the_body_is_json_in_a_post() {
     }
     let twice = format!("{{\"redirect_uris\":[\"{CALLBACK}\"],\"redirect_uris\":[\"{CALLBACK}\"]}}");
     assert_eq!(server.send(Request::json(Method::Post, twice)).await.error().1, METADATA);
+    let latin = [app().to_string().trim_end_matches('}').as_bytes(), b",\"x\":\"\xE9\"}"].concat();
+    let utf_16: Vec<u8> = app().to_string().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for body in [latin, utf_16] {
+        let answer = server.send(Request::json(Method::Post, body)).await;
+        assert_eq!(answer.error(), (400, METADATA.to_owned()), "not UTF-8");
+    }
     let (open, close) = ("[".repeat(30_000), "]".repeat(30_000));
     let deep = format!("{{\"redirect_uris\":[\"{CALLBACK}\"],\"x\":{open}{close}}}");
     let ignored = server.send(Request::json(Method::Post, deep)).await;
