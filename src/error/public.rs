@@ -259,6 +259,7 @@ impl Reason {
             R::RegistrationNotJson => (E::InvalidClientMetadata, "the content type must be application/json"),
             R::RegistrationMalformed =>
                 (E::InvalidClientMetadata, "the body must be a JSON object of client metadata, in UTF-8 and without duplicate members"),
+            R::RegistrationTooLarge => (E::InvalidClientMetadata, "the metadata to register must have at most 16 KiB"),
             R::RegistrationMember(flaw) => flaw.public(),
             R::RegistrationRedirectUri =>
                 (E::InvalidRedirectUri, "at least one of redirect_uris must be https, http on a loopback address, or a private-use scheme with a dot, without fragment, user name or wildcard"),

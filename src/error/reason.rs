@@ -362,6 +362,8 @@ pub enum Reason {
     RegistrationNotJson,
     /// Not a JSON object in UTF-8, or one with a duplicate member.
     RegistrationMalformed,
+    /// Metadata of more than 16 KiB.
+    RegistrationTooLarge,
     /// A member that cannot be registered.
     RegistrationMember(MetadataFlaw),
     /// None of the redirect URIs can be registered.

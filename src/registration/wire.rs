@@ -26,6 +26,8 @@ use crate::issuance::Rules;
 const MAX_REDIRECT_URIS: usize = 16;
 /// The maximum length of a software statement, in bytes.
 const MAX_STATEMENT: usize = 16 * 1024;
+/// The most that is kept of the metadata of one client, in bytes of JSON, without its scope.
+const MAX_METADATA: usize = 16 * 1024;
 
 /// The body of a request. Other members are ignored, `null` is absent (RFC 7592 section 2.2), and a duplicate
 /// member is an error.
@@ -352,12 +354,17 @@ impl RequestedMetadata {
         if metadata.redirect_uris.is_empty() && !response_types.is_empty() {
             return Err(Reason::RegistrationRedirectUriMissing);
         }
-        metadata.scope = Some(scope(metadata.scope, terms, allowance, rules)?);
+        let scope = scope(metadata.scope.take(), terms, allowance, rules)?;
         metadata.authorization_details_types = metadata
             .authorization_details_types
             .map(|types| types.into_iter().filter(|name| rules.detail_types.knows(name)).collect());
         metadata.grant_types = Some(grant_types);
         metadata.response_types = Some(response_types);
+        if !serde_json::to_vec(&metadata).is_ok_and(|json| json.len() <= MAX_METADATA) {
+            return Err(Reason::RegistrationTooLarge);
+        }
+        // Not counted, because it is at most what the host's terms have.
+        metadata.scope = Some(scope);
         metadata.localhost_any_port = terms.localhost_any_port.then_some(true);
         Ok(metadata)
     }

@@ -6,7 +6,7 @@ use grantor::http::Method;
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::server::ConfigError;
 use grantor::{
-    AuthorizationServer, BackendError, GrantType, MemoryRegistry, MemoryStore, Profile, Registration,
+    AuthorizationServer, BackendError, GrantType, MemoryRegistry, MemoryStore, Profile, Reason, Registration,
     Request, Scope, async_trait,
 };
 use serde_json::json;
@@ -101,6 +101,23 @@ async fn rg_07_a_host_decides_about_each_registration() {
     );
     assert_eq!(server.get(&own).await.status(), 401, "what has run out is gone");
     assert_eq!(server.delete(&own).await.status(), 204);
+}
+
+#[tokio::test]
+async fn rg_07_what_is_kept_of_a_client_has_a_limit() {
+    let server = Registering::on(Registration::open());
+    let with = |uris: usize| {
+        let uri = |n: usize| format!("https://app.example/{n}/{}", "a".repeat(2000));
+        let uris: Vec<String> = (0..uris).map(uri).collect();
+        app_with(json!({ "redirect_uris": uris, "scope": format!("read {}", "x".repeat(20_000)) }))
+    };
+    let own = server.registered(&with(7)).await;
+    assert_eq!(own.text("scope"), "read", "what is dropped does not count");
+    for answer in [server.post(&with(9)).await, server.put(&own, &with(9)).await] {
+        assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()));
+    }
+    assert_eq!(server.fixture.log.last_reason(), Some(Reason::RegistrationTooLarge));
+    assert_eq!(server.get(&own).await.json()["redirect_uris"], own.0["redirect_uris"]);
 }
 
 #[tokio::test]
