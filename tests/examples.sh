@@ -75,6 +75,8 @@ expect "mcp_server: the challenge" "$(curl -si -X POST "$program_address/mcp")" 
     "resource_metadata=\"$program_address/.well-known/oauth-protected-resource/mcp\""
 expect "mcp_server: its metadata" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
     '"client_id_metadata_document_supported":true'
+expect "mcp_server: the resource offers the least scope" \
+    "$(curl -s "$program_address/.well-known/oauth-protected-resource/mcp")" '"scopes_supported":\["notes:read"\]'
 # One decision a consent page, and none without the token of its session.
 mcp() { curl -s -b "$work/cookies" -c "$work/cookies" "$@"; }
 value() { sed -n "s/.*name=\"$1\" value=\"\([^\"]*\)\".*/\1/p" | sed 's/&amp;/\&/g'; }

@@ -62,6 +62,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let guard = Guard::builder(&resource)
         .allow_http_loopback()
         .local(server.clone())
+        .scopes(["notes:read"]) // what a client asks for first; the challenge of a tool names the rest
         .scope_implies("notes:write", ["notes:read"])
         .build()?;
 
