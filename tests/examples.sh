@@ -75,6 +75,8 @@ expect "mcp_server: the challenge" "$(curl -si -X POST "$program_address/mcp")" 
     "resource_metadata=\"$program_address/.well-known/oauth-protected-resource/mcp\""
 expect "mcp_server: its metadata" "$(curl -s "$program_address/.well-known/oauth-authorization-server")" \
     '"client_id_metadata_document_supported":true'
+expect "mcp_server: the resource offers the least scope" \
+    "$(curl -s "$program_address/.well-known/oauth-protected-resource/mcp")" '"scopes_supported":\["notes:read"\]'
 # One decision a consent page, and none without the token of its session.
 mcp() { curl -s -b "$work/cookies" -c "$work/cookies" "$@"; }
 value() { sed -n "s/.*name=\"$1\" value=\"\([^\"]*\)\".*/\1/p" | sed 's/&amp;/\&/g'; }
@@ -92,6 +94,10 @@ location() { decide "$csrf" "$shown" | grep -i '^location: ' || true; }
 first=$(location)
 expect "mcp_server: a code" "$first" 'http://127.0.0.1:1/cb\?code='
 expect "mcp_server: a second press repeats it" "$(location)" "$(sed -E "s/.*[?&](code=[^&[:space:]]*).*/\1/" <<<"$first")"
+guess() { curl -si -d username=bob -d password=guess -d query= "$program_address/login"; }
+for _ in {1..10}; do guess >"$work/output"; done
+expect "mcp_server: a wrong password" "$(cat "$work/output")" '^HTTP/1.1 303'
+expect "mcp_server: guesses are limited" "$(guess)" '^HTTP/1.1 429.*retry-after: [1-6]'
 expect "mcp_server: a cookie for each port" "$(cat "$work/cookies")" "notes-session-${program_address##*:}"
 stop_program
 

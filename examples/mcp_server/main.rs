@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
@@ -24,6 +24,7 @@ use rmcp::handler::server::{common::Extension, wrapper::Parameters};
 use rmcp::transport::streamable_http_server::{StreamableHttpService, session::local::LocalSessionManager};
 use rmcp::{schemars, tool, tool_router};
 use serde_json::Value;
+use tokio::time::timeout;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -61,6 +62,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let guard = Guard::builder(&resource)
         .allow_http_loopback()
         .local(server.clone())
+        .scopes(["notes:read"]) // what a client asks for first; the challenge of a tool names the rest
         .scope_implies("notes:write", ["notes:read"])
         .build()?;
 
@@ -83,25 +85,38 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// Every request needs a token, and the tool that writes needs an additional scope: the challenge names it,
-/// and the client retries with it. The service gets the call as it was parsed here, so it cannot parse the
-/// body as a different call.
+/// and the client retries with it.
 async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match admitted(&guard, request).await {
+        Ok(request) => next.run(request).await,
+        Err(answer) => answer,
+    }
+}
+
+/// The token is checked before the body is read, so strangers cannot fill the memory. The service gets the
+/// call as it was parsed here, so it cannot parse the body as a different call.
+async fn admitted(guard: &Guard, request: Request) -> Result<Request, Response> {
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, 1 << 20).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
+    let (head, reads) = (read_parts(&parts), Requirement::scopes(["notes:read"]));
+    let mut access = guard.check(&head, &reads).await.map_err(IntoResponse::into_response)?;
+    let body = read_body(body, BODY_DEADLINE).await.map_err(IntoResponse::into_response)?;
     let call: Option<Value> = serde_json::from_slice(&body).ok();
     let writes = call.as_ref().is_some_and(|call| call.is_array() || call["params"]["name"] == "add_note");
-    let needed = Requirement::scopes([if writes { "notes:write" } else { "notes:read" }]);
-    match guard.check(&read_parts(&parts), &needed).await {
-        Ok(access) => {
-            parts.extensions.insert(access);
-            parts.headers.remove("content-length");
-            let body = call.map_or_else(Body::empty, |call| Body::from(call.to_string()));
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(challenge) => challenge.into_response(),
+    if writes && !guard.permits(&access, "notes:write") {
+        let needed = Requirement::scopes(["notes:write"]);
+        access = guard.check(&head, &needed).await.map_err(IntoResponse::into_response)?;
     }
+    parts.extensions.insert(access);
+    parts.headers.remove("content-length");
+    let body = call.map_or_else(Body::empty, |call| Body::from(call.to_string()));
+    Ok(Request::from_parts(parts, body))
+}
+
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+async fn read_body(body: Body, deadline: Duration) -> Result<Bytes, StatusCode> {
+    let read = timeout(deadline, to_bytes(body, 1 << 20)).await;
+    read.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// The tools: each user has their own notes.
@@ -148,4 +163,21 @@ fn outbound(mapped: impl Iterator<Item = String>) -> Result<HttpOutbound, Box<dy
         outbound = outbound.map(origin, address.parse::<SocketAddr>()?);
     }
     Ok(outbound.build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+        let read = read_body(endless, Duration::from_millis(1)).await;
+        assert_eq!(read, Err(StatusCode::REQUEST_TIMEOUT));
+        let long = read_body(Body::from(vec![0_u8; (1 << 20) + 1]), BODY_DEADLINE).await;
+        assert_eq!(long, Err(StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(read_body(Body::from("{}"), BODY_DEADLINE).await.unwrap(), "{}");
+    }
 }

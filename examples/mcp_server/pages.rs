@@ -15,6 +15,7 @@ use axum::extract::{ConnectInfo, Form, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use grantor::server::{RateLimiter, Throttled};
 use grantor::{
     AuthorizationServer, Client, Consent, Entropy, Login, LoginReason, LoginRequired, Request, ShowLogin,
     SignedIn, SystemEntropy,
@@ -28,6 +29,8 @@ struct App {
     cookie: Arc<str>,
     /// The sessions of the browsers where alice is signed in, by cookie.
     sessions: Arc<Mutex<HashMap<String, Arc<Session>>>>,
+    /// Wrong passwords.
+    guesses: Arc<RateLimiter>,
 }
 
 struct Session {
@@ -46,7 +49,9 @@ pub(crate) fn routes(server: AuthorizationServer) -> Router {
     let issuer = server.rules().issuer.to_string();
     let port = issuer.rsplit_once(':').map(|(_, port)| port.trim_end_matches('/'));
     let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or("443");
-    let app = App { cookie: format!("notes-session-{port}").into(), sessions: Arc::default(), server };
+    let cookie = format!("notes-session-{port}").into();
+    let guesses = Arc::new(RateLimiter::per_minute(10));
+    let app = App { server, cookie, sessions: Arc::default(), guesses };
     routes.route("/consent", post(decide)).with_state(app)
 }
 
@@ -76,13 +81,23 @@ struct Credentials {
 }
 
 /// `POST /login`: redirects back to where the user came from.
-async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Response {
+async fn login(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Form(form): Form<Credentials>,
+) -> Response {
+    let attempt = match app.guesses.begin(Some(peer.ip()), &form.username, SystemTime::now().into()) {
+        Ok(attempt) => attempt,
+        Err(throttled) => return too_many(throttled),
+    };
     // A header cannot contain other characters; a query that is changed by this gets an error page.
     let query: String = form.query.chars().filter(char::is_ascii_graphic).collect();
     let back = Redirect::to(&format!("/authorize?{query}"));
     if (form.username.as_str(), form.password.as_str()) != ("alice", "wonderland") {
+        attempt.keep();
         return back.into_response();
     }
+    attempt.give_back();
     let id = random();
     let session = Session {
         since: SystemTime::now(),
@@ -97,6 +112,12 @@ async fn login(State(app): State<App>, Form(form): Form<Credentials>) -> Respons
     // Lax keeps the cookie from forms on other sites; behind https add `Secure`.
     let cookie = format!("{}={id}; HttpOnly; SameSite=Lax; Path=/", app.cookie);
     ([(header::SET_COOKIE, cookie)], back).into_response()
+}
+
+fn too_many(throttled: Throttled) -> Response {
+    let seconds = throttled.retry_after();
+    let page = page(&format!("<h1>Too many attempts. Try again in {seconds} seconds.</h1>"));
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], page).into_response()
 }
 
 /// 128 secret random bits, in hexadecimal.

@@ -44,6 +44,8 @@ mod layers;
 mod screen;
 mod tenants;
 
+use std::time::Duration;
+
 use actix_web::body::BoxBody;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
@@ -56,8 +58,11 @@ pub use layers::{CrossOriginLayer, ForwardedCertificateLayer, GuardLayer, PeerLa
 pub use screen::Screened;
 pub use tenants::{Tenant, tenant_routes};
 
+use super::BODY_DEADLINE;
 use super::header_fields::copy_header_fields;
 pub use super::{AnyToken, Authorized, Required};
+use crate::audit::Endpoint;
+use crate::base::time::in_time;
 use crate::http::{MAX_BODY, Method, Request, Response};
 use crate::resource::Guard;
 use crate::server::{AuthorizationServer, ErrorPage};
@@ -71,12 +76,23 @@ pub fn routes(server: AuthorizationServer) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         for (endpoint, path) in server.routes() {
             let server = server.clone();
-            let serve = move |request: HttpRequest, payload: web::Payload| {
-                let server = server.clone();
-                async move { server.handle(endpoint, &read(&request, payload).await).await }
+            let answer = move |request: HttpRequest, payload: web::Payload| {
+                serve(server.clone(), endpoint, request, payload)
             };
-            config.route(&path, web::to(serve));
+            config.route(&path, web::to(answer));
         }
+    }
+}
+
+async fn serve(
+    server: AuthorizationServer,
+    endpoint: Endpoint,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Response {
+    match read_in_time(&request, payload, BODY_DEADLINE).await {
+        Ok(request) => server.handle(endpoint, &request).await,
+        Err(answer) => answer,
     }
 }
 
@@ -96,15 +112,31 @@ pub fn guard_routes(guards: impl IntoIterator<Item = Guard>) -> impl FnOnce(&mut
 }
 
 /// Copies the parts of a request that the protocol reads. A body that is too long is cut just after the
-/// limit, so the core refuses it; an incomplete body is empty.
+/// limit, so the core refuses it; an incomplete body is empty, and so is one that takes longer than 10 s.
 pub async fn read(request: &HttpRequest, payload: web::Payload) -> Request {
     let mut read = read_head(request);
-    read.body = match payload.to_bytes_limited(MAX_BODY).await {
+    read.body = read_body(payload, BODY_DEADLINE).await.unwrap_or_default();
+    read
+}
+
+/// Like [`read`], for an endpoint: the error is its response to a body that takes too long.
+async fn read_in_time(
+    request: &HttpRequest,
+    payload: web::Payload,
+    deadline: Duration,
+) -> Result<Request, Response> {
+    let mut read = read_head(request);
+    read.body = read_body(payload, deadline).await.ok_or_else(|| Response::empty(408))?;
+    Ok(read)
+}
+
+/// `None` if it takes too long.
+async fn read_body(payload: web::Payload, deadline: Duration) -> Option<Vec<u8>> {
+    Some(match in_time(payload.to_bytes_limited(MAX_BODY), deadline).await? {
         Ok(Ok(body)) => body.into(),
         Ok(Err(_)) => Vec::new(),
         Err(_) => vec![0; MAX_BODY + 1],
-    };
-    read
+    })
 }
 
 /// Like [`read`], without the body. The client certificate is the one that a [`ForwardedCertificateLayer`]
@@ -163,5 +195,26 @@ impl From<Response> for Error {
 impl From<ErrorPage> for Error {
     fn from(page: ErrorPage) -> Self {
         page.into_response().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::FromRequest as _;
+    use actix_web::dev::Payload;
+    use actix_web::error::PayloadError;
+    use actix_web::test::TestRequest;
+    use futures_util::stream::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let request = TestRequest::post().uri("/token").to_http_request();
+        let endless = pending::<Result<web::Bytes, PayloadError>>();
+        let mut endless: Payload = Payload::Stream { payload: Box::pin(endless) };
+        let payload = web::Payload::from_request(&request, &mut endless).await.unwrap();
+        let answer = read_in_time(&request, payload, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!((answer.status, answer.body), (408, Vec::new()));
     }
 }

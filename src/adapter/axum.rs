@@ -28,6 +28,8 @@ pub use tenants::{Tenant, tenant_router};
 #[cfg(feature = "axum-tls")]
 pub use tls::TlsListener;
 
+use super::BODY_DEADLINE;
+use super::http::read_in_time;
 pub use super::http::{CrossOriginLayer, CrossOriginService, GuardLayer, Guarded, Peer, PeerLayer, WithPeer};
 pub use super::http::{ForwardedCertificateLayer, WithForwardedCertificate};
 pub use super::http::{read, read_parts};
@@ -50,8 +52,10 @@ pub fn router<S: Clone + Send + Sync + 'static>(server: AuthorizationServer) -> 
 }
 
 async fn serve(server: AuthorizationServer, endpoint: Endpoint, request: HttpRequest<Body>) -> Response {
-    let request = read(request).await;
-    server.handle(endpoint, &request).await
+    match read_in_time(request, BODY_DEADLINE).await {
+        Ok(request) => server.handle(endpoint, &request).await,
+        Err(answer) => answer,
+    }
 }
 
 impl IntoResponse for Response {

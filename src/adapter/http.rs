@@ -50,6 +50,7 @@ mod service;
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::time::Duration;
 
 use ::http::header::HOST;
 use ::http::request::Parts;
@@ -64,9 +65,11 @@ pub use peer::{Peer, PeerLayer, WithPeer};
 pub use screen::Screened;
 pub use service::EndpointService;
 
+use super::BODY_DEADLINE;
 #[cfg(feature = "axum")]
 use super::axum::connection;
 use super::header_fields::copy_header_fields;
+use crate::base::time::in_time;
 use crate::http::{MAX_BODY, Method, Request, Response};
 use crate::tenants::Destination;
 
@@ -74,7 +77,7 @@ use crate::tenants::Destination;
 type BodyError = Box<dyn Error + Send + Sync>;
 
 /// Copies the parts of a request that the protocol reads. A body that is too long is cut just after the
-/// limit, so the core refuses it; an incomplete body is empty.
+/// limit, so the core refuses it; an incomplete body is empty, and so is one that takes longer than 10 s.
 pub async fn read<B>(request: ::http::Request<B>) -> Request
 where
     B: Body,
@@ -82,12 +85,36 @@ where
 {
     let (parts, body) = request.into_parts();
     let mut read = read_parts(&parts);
-    read.body = match Limited::new(body, MAX_BODY).collect().await {
+    read.body = read_body(body, BODY_DEADLINE).await.unwrap_or_default();
+    read
+}
+
+/// Like [`read`], for an endpoint: the error is its response to a body that takes too long.
+pub(super) async fn read_in_time<B>(
+    request: ::http::Request<B>,
+    deadline: Duration,
+) -> Result<Request, Response>
+where
+    B: Body,
+    B::Error: Into<BodyError>,
+{
+    let (parts, body) = request.into_parts();
+    let mut read = read_parts(&parts);
+    read.body = read_body(body, deadline).await.ok_or_else(|| Response::empty(408))?;
+    Ok(read)
+}
+
+/// `None` if it takes too long.
+async fn read_body<B>(body: B, deadline: Duration) -> Option<Vec<u8>>
+where
+    B: Body,
+    B::Error: Into<BodyError>,
+{
+    Some(match in_time(Limited::new(body, MAX_BODY).collect(), deadline).await? {
         Ok(collected) => collected.to_bytes().into(),
         Err(error) if is_too_long(&*error) => vec![0; MAX_BODY + 1],
         Err(_) => Vec::new(),
-    };
-    read
+    })
 }
 
 /// Like [`read`], without the body. The client certificate is the one that a [`ForwardedCertificateLayer`]

@@ -86,8 +86,15 @@ mod proxy;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(any(feature = "actix", feature = "http"))]
+use std::time::Duration;
+
 pub use authorized::{AnyToken, Authorized, Required};
 pub use forwarded_certificate::{ForwardedCertificateError, ForwardedCertificates};
 pub use proxy::{ProxyError, TrustedProxies};
 #[cfg(feature = "tls")]
 pub use tls::{CertificateRequest, server_config};
+
+/// How long to wait for the body of a request: its sender may never end it.
+#[cfg(any(feature = "actix", feature = "http"))]
+const BODY_DEADLINE: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, FromRequest, HttpRequest};
 
 use super::extract::{Extracted, missing};
-use super::read;
+use super::serve;
 use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::tenants::{Destination, Tenants};
@@ -27,7 +27,7 @@ pub fn tenant_routes(tenants: Arc<dyn Tenants>) -> impl FnOnce(&mut ServiceConfi
 
 async fn answer(tenants: Arc<dyn Tenants>, request: HttpRequest, payload: web::Payload) -> Response {
     match tenants.endpoint(&destination(&request)).await {
-        Ok((server, endpoint)) => server.handle(endpoint, &read(&request, payload).await).await,
+        Ok((server, endpoint)) => serve(server, endpoint, request, payload).await,
         Err(answer) => answer,
     }
 }

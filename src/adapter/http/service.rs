@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::http::{Request as HttpRequest, Response as HttpResponse};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-use super::{BodyError, Peer, destination, read, read_parts};
+use super::{BODY_DEADLINE, BodyError, Peer, destination, read_in_time, read_parts};
 use crate::http::Response;
 use crate::resource::Guard;
 use crate::server::AuthorizationServer;
@@ -80,7 +81,7 @@ impl EndpointService {
         Self { peer: Some(peer), ..self }
     }
 
-    async fn answer<B>(self, mut request: HttpRequest<B>) -> Response
+    async fn answer<B>(self, mut request: HttpRequest<B>, deadline: Duration) -> Response
     where
         B: Body,
         B::Error: Into<BodyError>,
@@ -101,8 +102,10 @@ impl EndpointService {
         };
         match found {
             Ok((server, endpoint)) => {
-                let request = read(HttpRequest::from_parts(parts, body)).await;
-                server.handle(endpoint, &request).await
+                match read_in_time(HttpRequest::from_parts(parts, body), deadline).await {
+                    Ok(request) => server.handle(endpoint, &request).await,
+                    Err(answer) => answer,
+                }
             }
             Err(answer) => answer,
         }
@@ -125,12 +128,36 @@ where
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request).await.into()) })
+        Box::pin(async move { Ok(this.answer(request, BODY_DEADLINE).await.into()) })
     }
 }
 
 impl fmt::Debug for EndpointService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointService").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::pending;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::{MemoryRegistry, MemoryStore};
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let server = AuthorizationServer::builder("https://as.example")
+            .clients(MemoryRegistry::default())
+            .store(MemoryStore::new())
+            .authorization_endpoint("/authorize")
+            .build()
+            .unwrap();
+        let endless = StreamBody::new(pending::<Result<Frame<Bytes>, Infallible>>());
+        let request = HttpRequest::post("/token").body(endless).unwrap();
+        let answer = EndpointService::new(server).answer(request, Duration::from_millis(1)).await;
+        assert_eq!((answer.status, answer.body), (408, Vec::new()));
     }
 }

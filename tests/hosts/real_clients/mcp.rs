@@ -1,6 +1,10 @@
 //! The official Rust MCP SDK, which no one here wrote, against `examples/mcp_server`. Those of other
 //! languages are in `tests/clients`.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use rmcp::model::{CallToolRequestParams, CallToolResult};
 use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -104,4 +108,16 @@ async fn the_rust_sdk_registers_itself() {
     names.sort_unstable();
     assert_eq!(names, ["add_note", "list_notes"]);
     assert_eq!(documents.calls(), 0);
+}
+
+#[test]
+fn a_stranger_is_refused_before_the_body_is_read() {
+    let server = Server::of("grantor-mcp-server", &["127.0.0.1:0"]);
+    let mut connection = TcpStream::connect(server.address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let head = format!("POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-length: 1048576\r\n\r\n", server.address);
+    connection.write_all(head.as_bytes()).unwrap();
+    let mut status = String::new();
+    BufReader::new(connection).read_line(&mut status).unwrap();
+    assert!(status.starts_with("HTTP/1.1 401 "), "{status}");
 }
