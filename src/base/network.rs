@@ -4,21 +4,22 @@ use std::net::IpAddr;
 
 /// An address of IPv4, or a network of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network {
+pub(crate) struct Network {
     bits: u128,
     prefix: u8,
 }
 
-/// An IPv6 subscriber has at least a /64, often a /56, and a site has a /48. The limit of each is this
-/// multiple of the limit of an address.
-const OF_IPV6: [(u8, u32); 3] = [(64, 1), (56, 4), (48, 16)];
-const OF_IPV4: [(u8, u32); 1] = [(128, 1)];
+/// Prefix lengths of IPv6, each with its multiple of the limit of one address. A subscriber has at least a
+/// /64, often a /56, and a site has a /48.
+pub(crate) type Ipv6Prefixes = [(u8, u32)];
+
+const OF_IPV4: &Ipv6Prefixes = &[(128, 1)];
 
 /// The networks of an address, each with its multiple of the limit of one address.
-pub(super) fn networks(peer: IpAddr) -> impl Iterator<Item = (Network, u32)> {
+pub(crate) fn networks(peer: IpAddr, of_ipv6: &'static Ipv6Prefixes) -> impl Iterator<Item = (Network, u32)> {
     let (bits, prefixes) = match peer.to_canonical() {
-        IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), &OF_IPV4[..]),
-        IpAddr::V6(v6) => (v6.to_bits(), &OF_IPV6[..]),
+        IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), OF_IPV4),
+        IpAddr::V6(v6) => (v6.to_bits(), of_ipv6),
     };
     prefixes.iter().map(move |(prefix, times)| {
         let mask = u128::MAX << (128 - u32::from(*prefix));
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Vec<(Network, u32)> {
-        networks(text.parse().unwrap()).collect()
+        networks(text.parse().unwrap(), &[(64, 1), (56, 4), (48, 16)]).collect()
     }
 
     #[test]
