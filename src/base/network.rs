@@ -9,6 +9,13 @@ pub(crate) struct Network {
     prefix: u8,
 }
 
+impl Network {
+    /// Whether this address is in it.
+    pub(crate) fn has(self, peer: IpAddr) -> bool {
+        bits(peer) & mask(self.prefix) == self.bits
+    }
+}
+
 /// Prefix lengths of IPv6, each with its multiple of the limit of one address. A subscriber has at least a
 /// /64, often a /56, and a site has a /48.
 pub(crate) type Ipv6Prefixes = [(u8, u32)];
@@ -17,14 +24,22 @@ const OF_IPV4: &Ipv6Prefixes = &[(128, 1)];
 
 /// The networks of an address, each with its multiple of the limit of one address.
 pub(crate) fn networks(peer: IpAddr, of_ipv6: &'static Ipv6Prefixes) -> impl Iterator<Item = (Network, u32)> {
-    let (bits, prefixes) = match peer.to_canonical() {
-        IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), OF_IPV4),
-        IpAddr::V6(v6) => (v6.to_bits(), of_ipv6),
-    };
-    prefixes.iter().map(move |(prefix, times)| {
-        let mask = u128::MAX << (128 - u32::from(*prefix));
-        (Network { bits: bits & mask, prefix: *prefix }, *times)
-    })
+    let prefixes = if peer.to_canonical().is_ipv4() { OF_IPV4 } else { of_ipv6 };
+    prefixes
+        .iter()
+        .map(move |(prefix, times)| (Network { bits: bits(peer) & mask(*prefix), prefix: *prefix }, *times))
+}
+
+fn bits(peer: IpAddr) -> u128 {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+/// The prefix has at least one bit.
+fn mask(prefix: u8) -> u128 {
+    u128::MAX << (128 - u32::from(prefix))
 }
 
 #[cfg(test)]
@@ -53,5 +68,8 @@ mod tests {
         assert_ne!(a[1], site[1]);
         assert_eq!(a[2], site[2], "one /48");
         assert_ne!(a[2], of("2001:db8:2::1")[2]);
+        let has = |at: usize, text: &str| a[at].0.has(text.parse().unwrap());
+        assert_eq!([has(1, "2001:db8:1:1ff::1"), has(1, "2001:db8:1:ff00::1")], [true, false]);
+        assert_eq!([has(2, "2001:db8:1:ff00::1"), has(2, "192.0.2.1")], [true, false]);
     }
 }
