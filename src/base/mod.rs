@@ -11,6 +11,7 @@ pub(crate) mod distinguished_name;
 pub(crate) mod fresh_secrets;
 pub(crate) mod handle;
 pub(crate) mod https_url;
+pub(crate) mod network;
 pub(crate) mod numeric_date;
 pub mod pkce;
 #[cfg(any(feature = "jwt", feature = "sqlite"))]

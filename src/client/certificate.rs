@@ -111,11 +111,18 @@ pub struct ShownCertificate<'a> {
     /// What is expected. If it is `None` because the client is unknown, read the certificate nevertheless and
     /// refuse: the response must take the same time.
     pub expected: Option<ExpectedCertificate<'a>>,
+    /// Whether the client registered itself, or has a metadata document; as in
+    /// [`SignedText::by_stranger`](super::SignedText::by_stranger).
+    pub by_stranger: bool,
 }
 
 impl<'a> ShownCertificate<'a> {
-    pub(crate) fn new(certificate: &'a Certificate, expected: Option<ExpectedCertificate<'a>>) -> Self {
-        Self { certificate, expected }
+    pub(crate) fn new(
+        certificate: &'a Certificate,
+        expected: Option<ExpectedCertificate<'a>>,
+        by_stranger: bool,
+    ) -> Self {
+        Self { certificate, expected, by_stranger }
     }
 }
 

@@ -12,7 +12,7 @@ use x509_parser::public_key::PublicKey;
 
 use crate::error::{CertificateFlaw, Reason};
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
-use crate::trust::kept::{Answer, DEADLINE, Freshness, RemoteValue};
+use crate::trust::kept::{Answer, DEADLINE, Freshness, NoAnswer, RemoteValue};
 
 /// A public key, in comparable form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,13 +155,15 @@ impl FetchedCertificateKeys {
         Ok(newer.unwrap_or(keys).has(shown))
     }
 
-    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<CertificateKeys>>, Reason> {
+    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<CertificateKeys>>, NoAnswer> {
         let request = OutboundRequest::get(&*self.url, ChosenBy::Client)
             .header("accept", "application/jwk-set+json, application/json")
             .limits(MAX_BYTES, DEADLINE);
         let answer = outbound::ask(&*self.outbound, &request).await;
-        let response = answer.ok().filter(|response| response.status() == 200);
-        let response = response.ok_or(Reason::ClientKeysUnavailable)?;
+        let response = answer.map_err(|error| NoAnswer::of(error, Reason::ClientKeysUnavailable))?;
+        if response.status() != 200 {
+            return Err(Reason::ClientKeysUnavailable.into());
+        }
         let keys = CertificateKeys::parse(response.body()).ok_or(Reason::ClientKeysUnavailable)?;
         Ok(Freshness::default().of(Arc::new(keys), &response, now))
     }

@@ -13,7 +13,7 @@ use crate::error::AssertionFlaw as Flaw;
 use crate::jose::{Algorithm, HS256, Jwk, Jws, JwsError, MacText, Unverified, VerifyingKey};
 use crate::outbound::{ChosenBy, Outbound};
 use crate::trust::{
-    FetchedKeys, Few, KeySource, Recent, SignatureMissing, StaticKeys, TrustedKeys, signed_claims,
+    ClientSets, FetchedKeys, KeySource, Recent, SignatureMissing, StaticKeys, TrustedKeys, signed_claims,
 };
 
 /// Verifies what clients sign, with their registered keys: `private_key_jwt` (RFC 7523, OpenID Connect Core
@@ -23,7 +23,8 @@ use crate::trust::{
 /// [`Outbound`], which must reach only public addresses, and is cached as its response says, within bounds;
 /// concurrent requests share one fetch. An assertion with an unknown key causes another fetch, at most once
 /// in 30 seconds. While the URL cannot be reached, the last set is used for an hour; without one the response
-/// is 503, which says nothing about the client. At most 16 sets are fetched at once, 4 of them from one host.
+/// is 503, which says nothing about the client. At most 16 sets are fetched at once, 4 of them from one host;
+/// those of clients that registered themselves or have a metadata document are counted and cached apart.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -50,32 +51,30 @@ use crate::trust::{
 /// ```
 #[must_use]
 pub struct ClientJwts {
-    outbound: Option<Arc<dyn Outbound>>,
+    remote: Option<ClientSets<FetchedKeys>>,
     algorithms: Vec<Algorithm>,
     decoys: Vec<VerifyingKey>,
     parsed: Recent<[u8; 32], TrustedKeys>,
-    fetched: Recent<Arc<str>, Arc<FetchedKeys>>,
 }
 
-/// The most key sets of either kind that are cached; the least used are evicted first.
+/// The most key sets by value that are cached; the least used are evicted first.
 const KEPT: usize = 1000;
 
 impl ClientJwts {
     /// With keys that clients registered by value (`jwks`).
     pub fn new() -> Self {
         Self {
-            outbound: None,
+            remote: None,
             algorithms: Algorithm::ALL.to_vec(),
             decoys: decoys(),
             parsed: Recent::new(KEPT),
-            fetched: Recent::new(KEPT),
         }
     }
 
     /// Like [`new`](Self::new), and also with keys at a `jwks_uri`, which are fetched through this
     /// `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
-        Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
+        Self { remote: Some(ClientSets::over(outbound)), ..Self::new() }
     }
 
     /// Only these algorithms; by default all of them. The symmetric one of `client_secret_jwt` is separate.
@@ -84,7 +83,7 @@ impl ClientJwts {
     }
 
     /// The keys of a client; `None` without an `Outbound` for its `jwks_uri`.
-    fn source(&self, keys: &ClientKeys) -> Option<Arc<dyn KeySource>> {
+    fn source(&self, keys: &ClientKeys, by_stranger: bool) -> Option<Arc<dyn KeySource>> {
         match keys {
             ClientKeys::Set(set) => {
                 let parse = || TrustedKeys::parse(set.json().as_bytes()).unwrap_or_default();
@@ -92,10 +91,10 @@ impl ClientJwts {
                 Some(Arc::new(StaticKeys::of(keys)))
             }
             ClientKeys::At(url) => {
-                let outbound = self.outbound.as_ref()?;
-                let fresh =
-                    || Arc::new(FetchedKeys::new(&**url, Arc::clone(outbound)).chosen_by(ChosenBy::Client));
-                Some(self.fetched.get_or_insert(Arc::clone(url), fresh))
+                let keys = self.remote.as_ref()?.at(url, by_stranger, |outbound| {
+                    FetchedKeys::new(&**url, outbound).chosen_by(ChosenBy::Client)
+                });
+                Some(keys)
             }
         }
     }
@@ -116,7 +115,7 @@ impl ClientJwts {
         if !jws.is_untyped() && !signed.types.iter().any(|typ| jws.has_typ(typ)) {
             return Err(Unchecked::AtOnce(Flaw::TypeWrong));
         }
-        let source = self.source(keys).ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
+        let source = self.source(keys, signed.by_stranger).ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
         let signed = signed_claims(&*source, jws, now).await;
         signed.map(|signed| signed.claims).map_err(|missing| match missing {
             SignatureMissing::NoKey => Unchecked::AtOnce(Flaw::SignatureWrong),
@@ -205,7 +204,7 @@ impl ClientSignatures for ClientJwts {
     }
 
     fn fetches(&self) -> bool {
-        self.outbound.is_some()
+        self.remote.is_some()
     }
 }
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::ClientMetadata;
+use super::{Client, ClientMetadata};
 use crate::base::{Algorithm, Digest, HttpsUrl, SecretText};
 use crate::error::{AssertionFlaw, Reason};
 
@@ -196,6 +196,9 @@ pub struct SignedText<'a> {
     pub algorithms: &'static [Algorithm],
     /// The values that an optional `typ` may have.
     pub types: &'static [&'static str],
+    /// Whether the client registered itself, or has a metadata document. Anyone can have any number of such
+    /// clients, so what is done for them must not hold up the others.
+    pub by_stranger: bool,
 }
 
 impl<'a> SignedText<'a> {
@@ -205,12 +208,17 @@ impl<'a> SignedText<'a> {
         algorithm: Option<&'a str>,
         types: &'static [&'static str],
     ) -> Self {
-        Self { text, keys, algorithm, algorithms: Algorithm::ALL, types }
+        Self { text, keys, algorithm, algorithms: Algorithm::ALL, types, by_stranger: false }
     }
 
     /// Limits the text to these algorithms.
     pub(crate) fn within(self, algorithms: &'static [Algorithm]) -> Self {
         Self { algorithms, ..self }
+    }
+
+    /// The same, of this client.
+    pub(crate) fn by(self, client: Option<&Client>) -> Self {
+        Self { by_stranger: client.is_some_and(Client::is_stranger), ..self }
     }
 }
 

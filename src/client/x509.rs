@@ -18,7 +18,7 @@ use super::{CertificateSubject, ClientCertificates, ClientKeys, ExpectedCertific
 use crate::base::{Attribute, DistinguishedName};
 use crate::error::CertificateFlaw as Flaw;
 use crate::outbound::Outbound;
-use crate::trust::{Few, Recent};
+use crate::trust::{ClientSets, Recent};
 
 /// Reads client certificates for `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705 section 2).
 ///
@@ -50,29 +50,29 @@ use crate::trust::{Few, Recent};
 /// ```
 #[must_use]
 pub struct X509Certificates {
-    outbound: Option<Arc<dyn Outbound>>,
+    remote: Option<ClientSets<FetchedCertificateKeys>>,
     parsed: Recent<[u8; 32], Arc<CertificateKeys>>,
-    fetched: Recent<Arc<str>, Arc<FetchedCertificateKeys>>,
 }
 
-/// The most key sets of either kind that are cached; the least used are evicted first.
+/// The most key sets by value that are cached; the least used are evicted first.
 const KEPT: usize = 1000;
 
 impl X509Certificates {
     /// Checks names, and keys that clients registered by value (`jwks`).
     pub fn new() -> Self {
-        Self { outbound: None, parsed: Recent::new(KEPT), fetched: Recent::new(KEPT) }
+        Self { remote: None, parsed: Recent::new(KEPT) }
     }
 
     /// Like [`new`](Self::new), and also checks keys at a `jwks_uri`, which are fetched through this
     /// `Outbound`.
     pub fn over(outbound: impl Outbound + 'static) -> Self {
-        Self { outbound: Some(Arc::new(Few::of(outbound))), ..Self::new() }
+        Self { remote: Some(ClientSets::over(outbound)), ..Self::new() }
     }
 
     async fn is_of(
         &self,
         keys: &ClientKeys,
+        by_stranger: bool,
         shown: &CertificateKey,
         now: DateTime<Utc>,
     ) -> Result<bool, Flaw> {
@@ -82,9 +82,9 @@ impl X509Certificates {
                 Ok(self.parsed.get_or_insert(*set.digest().expose(), parse).has(shown))
             }
             ClientKeys::At(url) => {
-                let outbound = self.outbound.as_ref().ok_or(Flaw::KeyWrong)?;
-                let fresh = || Arc::new(FetchedCertificateKeys::new(Arc::clone(url), Arc::clone(outbound)));
-                self.fetched.get_or_insert(Arc::clone(url), fresh).has(shown, now).await
+                let remote = self.remote.as_ref().ok_or(Flaw::KeyWrong)?;
+                let new = |outbound| FetchedCertificateKeys::new(Arc::clone(url), outbound);
+                remote.at(url, by_stranger, new).has(shown, now).await
             }
         }
     }
@@ -110,11 +110,11 @@ impl ClientCertificates for X509Certificates {
                 }
             }
         };
-        if self.is_of(key.0, &key.1, now).await? { Ok(()) } else { Err(Flaw::KeyWrong) }
+        if self.is_of(key.0, shown.by_stranger, &key.1, now).await? { Ok(()) } else { Err(Flaw::KeyWrong) }
     }
 
     fn fetches(&self) -> bool {
-        self.outbound.is_some()
+        self.remote.is_some()
     }
 }
 

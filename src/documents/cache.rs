@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -10,14 +11,15 @@ use std::task::{Context, Poll, Waker};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::document::is_outage;
-use super::peers::{Peers, network};
+use super::hosts::SlowHosts;
+use super::peers::{Peers, is_crowded};
 use crate::client::{Client, ClientId};
 use crate::error::{Reason, Refusal};
 
 /// Documents fetched at once from one host; twice as many for known clients.
 const FETCHES_OF_ONE_HOST: usize = 4;
 
-/// Documents of unknown clients fetched at once for one address.
+/// Documents of unknown clients fetched at once for one address; twice as many for a /48 of IPv6.
 const FETCHES_OF_ONE_PEER: usize = 4;
 
 /// Requests that may wait for another request's fetch.
@@ -48,12 +50,12 @@ pub(crate) struct Requester {
 impl Requester {
     /// A request that begins something, such as an authorization.
     pub(crate) fn beginning(peer: Option<IpAddr>) -> Self {
-        Self { peer: peer.map(network), continues: false }
+        Self { peer, continues: false }
     }
 
     /// A request of the client itself, which continues an existing grant.
     pub(crate) fn continuing(peer: Option<IpAddr>) -> Self {
-        Self { peer: peer.map(network), continues: true }
+        Self { peer, continues: true }
     }
 }
 
@@ -89,6 +91,7 @@ struct State {
     failures: HashMap<ClientId, Failure>,
     /// Only a few, so a list is searched faster than a map.
     fetches: Vec<Fetch>,
+    slow_hosts: SlowHosts,
     peers: Peers,
     /// Numbers fetches and waiting requests.
     last_number: u64,
@@ -144,6 +147,7 @@ impl DocumentCache {
             known: HashMap::new(),
             failures: HashMap::new(),
             fetches: Vec::new(),
+            slow_hosts: SlowHosts::default(),
             peers: Peers::default(),
             last_number: 0,
         };
@@ -238,7 +242,8 @@ impl State {
         self.documents.get(id).filter(|document| goes_on || now < document.kept.stale_until)
     }
 
-    /// Whether one more document may be fetched. Some fetches are reserved for known clients.
+    /// Whether one more document may be fetched. Some fetches are reserved for known clients, and some of the
+    /// others for networks without a recent failure.
     fn room(
         &self,
         id: &ClientId,
@@ -254,14 +259,20 @@ impl State {
             return if fits { Ok(()) } else { Err(Reason::DocumentsBusy.into()) };
         }
         let peer = requester.peer;
-        let of_peer = self.fetches.iter().filter(|fetch| peer.is_some() && fetch.peer == peer).count();
-        if of_peer >= FETCHES_OF_ONE_PEER {
+        let served = self.fetches.iter().filter_map(|fetch| fetch.peer);
+        if peer.is_some_and(|peer| is_crowded(peer, FETCHES_OF_ONE_PEER, served)) {
             return Err(Reason::DocumentsThrottled.into());
         }
         if let Some(wait) = peer.and_then(|peer| self.peers.until_room(peer, per_minute, now)) {
             return Err(Refusal::throttled(Reason::DocumentsThrottled, wait));
         }
-        match all < at_once && of_host < FETCHES_OF_ONE_HOST {
+        if self.slow_hosts.is_paused(host, now) {
+            return Err(Reason::DocumentTimeout.into());
+        }
+        let has_failed = peer.is_some_and(|peer| self.peers.has_failed(peer, now));
+        let at_once = if has_failed { at_once - at_once / 4 } else { at_once };
+        let of_one_host = if self.slow_hosts.is_on_trial(host) { 1 } else { FETCHES_OF_ONE_HOST };
+        match all < at_once && of_host < of_one_host {
             true => Ok(()),
             false => Err(Reason::DocumentsBusy.into()),
         }
@@ -271,10 +282,9 @@ impl State {
         let waiting = |of: &Fetch| of.waiting.len();
         let all = self.fetches.iter().map(waiting).sum::<usize>();
         let here = self.fetches.iter().filter(|fetch| fetch.host == host).map(waiting).sum::<usize>();
-        let peer = requester.peer;
-        let waiting = self.fetches.iter().flat_map(|fetch| &fetch.waiting);
-        let of_peer = waiting.filter(|waiting| peer.is_some() && waiting.peer == peer).count();
-        all < WAITING && here < WAITING_FOR_ONE_HOST && of_peer < WAITING_OF_ONE_PEER
+        let waiting = self.fetches.iter().flat_map(|fetch| &fetch.waiting).filter_map(|waiting| waiting.peer);
+        let crowds = requester.peer.is_some_and(|peer| is_crowded(peer, WAITING_OF_ONE_PEER, waiting));
+        all < WAITING && here < WAITING_FOR_ONE_HOST && !crowds
     }
 
     fn begin(&mut self, id: &ClientId, host: &str, requester: Requester, now: DateTime<Utc>) -> u64 {
@@ -321,11 +331,11 @@ impl Failure {
 }
 
 /// Evicts the least entries until there is room for one more.
-fn make_room<T, K: Ord>(
-    map: &mut HashMap<ClientId, T>,
-    id: &ClientId,
+pub(super) fn make_room<Id: Eq + Hash + Clone, T, K: Ord>(
+    map: &mut HashMap<Id, T>,
+    id: &Id,
     entries: usize,
-    worth: impl Fn(&ClientId, &T) -> K,
+    worth: impl Fn(&Id, &T) -> K,
 ) {
     while map.len() >= entries.max(1) && !map.contains_key(id) {
         let least = map.iter().min_by_key(|(id, entry)| worth(id, entry)).map(|(id, _)| id.clone());
@@ -358,7 +368,8 @@ impl<'a> Waiter<'a> {
             Next::Fail(refusal) => Poll::Ready(Lookup::Fail(refusal)),
             Next::Fetch => {
                 let number = state.begin(id, host, requester, now);
-                Poll::Ready(Lookup::Fetch(InFlight { cache: self.cache, requester, number }))
+                let in_flight = InFlight { cache: self.cache, requester, number, began: now, arrived: false };
+                Poll::Ready(Lookup::Fetch(in_flight))
             }
             Next::Wait(fetch) => {
                 let number = *self.number.get_or_insert_with(|| state.number());
@@ -390,20 +401,27 @@ pub(super) struct InFlight<'a> {
     cache: &'a DocumentCache,
     requester: Requester,
     number: u64,
+    began: DateTime<Utc>,
+    arrived: bool,
 }
 
 impl InFlight<'_> {
     /// Records the outcome of the fetch.
     pub(super) fn settle(
-        self,
+        mut self,
         answer: Result<Kept, Reason>,
         now: DateTime<Utc>,
     ) -> Result<Arc<Client>, Reason> {
         let mut state = self.cache.state();
         let fetch = state.fetches.iter().find(|fetch| fetch.number == self.number);
-        let Some(id) = fetch.map(|fetch| fetch.id.clone()) else {
+        let Some((id, host)) = fetch.map(|fetch| (fetch.id.clone(), fetch.host.clone())) else {
             return answer.map(|kept| kept.client);
         };
+        match &answer {
+            Err(Reason::DocumentTimeout) => state.slow_hosts.timed_out(host, now),
+            Ok(_) | Err(_) => state.slow_hosts.answered(&host),
+        }
+        self.arrived = answer.is_ok();
         match answer {
             Ok(kept) => {
                 let client = Arc::clone(&kept.client);
@@ -423,8 +441,13 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let mut state = self.cache.state();
         let at = state.fetches.iter().position(|fetch| fetch.number == self.number);
-        let waiting = at.map(|at| state.fetches.swap_remove(at).waiting).unwrap_or_default();
+        let Some(fetch) = at.map(|at| state.fetches.swap_remove(at)) else { return };
+        // A requester that hung up counts like one whose document did not arrive.
+        let failed = !self.arrived && !state.known.contains_key(&fetch.id);
+        if let Some(peer) = fetch.peer.filter(|_| failed) {
+            state.peers.failed(peer, self.began);
+        }
         drop(state);
-        waiting.into_iter().for_each(|waiting| waiting.waker.wake());
+        fetch.waiting.into_iter().for_each(|waiting| waiting.waker.wake());
     }
 }

@@ -103,7 +103,9 @@ pub(super) fn unanswered(error: OutboundError) -> Reason {
         OutboundError::UrlRefused => Reason::DocumentUrlRefused,
         OutboundError::AddressRefused => Reason::DocumentAddressRefused,
         OutboundError::NameUnknown => Reason::DocumentNameUnknown,
-        OutboundError::Unreachable | OutboundError::Interrupted => Reason::DocumentUnreachable,
+        OutboundError::Unreachable | OutboundError::Interrupted | OutboundError::Busy => {
+            Reason::DocumentUnreachable
+        }
         OutboundError::Timeout => Reason::DocumentTimeout,
         OutboundError::TooLarge => Reason::DocumentTooLarge,
         OutboundError::Redirected => Reason::DocumentRedirected,

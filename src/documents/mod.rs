@@ -28,8 +28,11 @@
 //! Anyone can name any number of URLs, including those of slow hosts. So requests for one document share a
 //! fetch; at most 16 fetches run at once, 4 of them to one host and 4 for one address
 //! ([`Request::peer`](crate::Request::peer)), which may name 30 unknown documents a minute; at most 256
-//! requests wait, 64 for one host and 32 from one address. A request beyond these limits gets an error and
-//! may be retried.
+//! requests wait, 64 for one host and 32 from one address. An IPv6 network of 56 bits counts as one address,
+//! and one of 48 bits as two. A quarter of the fetches are only for networks without a failed fetch in the
+//! last minute; a requester that hangs up counts as failed. After three consecutive timeouts, nothing is
+//! fetched from a host for 10 seconds, and each further one doubles the pause, up to about five minutes. A
+//! request beyond these limits gets an error and may be retried.
 //!
 //! A client with a grant of a user is *known*: its document is evicted last, and a quarter more fetches are
 //! reserved for known clients. The server remembers them, and after a restart the grant of a presented code
@@ -43,6 +46,7 @@
 mod cache;
 mod document;
 mod fetch;
+mod hosts;
 mod peers;
 
 use std::fmt;
@@ -137,8 +141,8 @@ impl MetadataDocuments {
         self
     }
 
-    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. A quarter more
-    /// are reserved for known clients.
+    /// How many documents may be fetched at once; by default 16, and 4 of them from one host. A quarter of
+    /// them are only for networks without a recent failure, and a quarter more for known clients.
     pub fn at_once(mut self, requests: usize) -> Self {
         self.at_once = requests;
         self
@@ -146,7 +150,7 @@ impl MetadataDocuments {
 
     /// How many documents of clients without any grant may be fetched for one address in a minute; by default
     /// 30, and 0 is no limit. It needs [`Request::peer`](crate::Request::peer); an IPv6 network of 56 bits
-    /// counts as one address.
+    /// counts as one address, and one of 48 bits as two.
     pub fn per_minute(mut self, limit: u32) -> Self {
         self.per_minute = limit;
         self

@@ -131,7 +131,7 @@ impl<R: AwaitsClient> AwaitSignature<R> {
     pub fn question(&self) -> SignedText<'_> {
         let Self { claims, algorithms, .. } = self;
         let signed = SignedText::new(claims.assertion(), claims.keys(), claims.algorithm(), ASSERTION_TYPES);
-        signed.within(algorithms)
+        signed.within(algorithms).by(claims.client())
     }
 
     /// The client, if its assertion has a MAC instead of a signature: open its secrets, and verify with them.

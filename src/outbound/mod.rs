@@ -64,6 +64,9 @@ pub enum OutboundError {
     /// The deadline has passed.
     #[error("the response took too long")]
     Timeout,
+    /// Too many requests are in progress; nothing was sent.
+    #[error("too many requests are in progress")]
+    Busy,
     /// The response exceeded the size limit.
     #[error("the response is too large")]
     TooLarge,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::Reason;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
-use crate::trust::kept::{Answer, DEADLINE, Freshness, RemoteValue};
+use crate::trust::kept::{Answer, DEADLINE, Freshness, NoAnswer, RemoteValue};
 
 /// Finds the endpoints of an issuer by its identifier. Cheap to clone; clones share the cached metadata.
 ///
@@ -57,7 +57,7 @@ impl Discovery {
         self.0.kept.latest(false, now, self.fetch(now)).await
     }
 
-    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<Published>>, Reason> {
+    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<Published>>, NoAnswer> {
         for place in places(&self.0.issuer) {
             let request = OutboundRequest::get(place, ChosenBy::Host)
                 .header("accept", "application/json")
@@ -70,10 +70,11 @@ impl Discovery {
                 // The document is not here: try the next URL. Any other failure counts as an outage of the
                 // issuer.
                 Ok(response) if matches!(response.status(), 400 | 401 | 403 | 404 | 405 | 410) => {}
-                Ok(_) | Err(_) => return Err(Reason::IssuerUnavailable),
+                Ok(_) => break,
+                Err(error) => return Err(NoAnswer::of(error, Reason::IssuerUnavailable)),
             }
         }
-        Err(Reason::IssuerUnavailable)
+        Err(Reason::IssuerUnavailable.into())
     }
 
     /// RFC 8414 section 3.3.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::kept::{Answer, DEADLINE, Freshness, RemoteValue};
+use super::kept::{Answer, DEADLINE, Freshness, NoAnswer, RemoteValue};
 use super::key_source::{KeySource, TrustedKeys};
 use crate::error::BackendError;
 use crate::error::Reason;
@@ -63,13 +63,15 @@ impl FetchedKeys {
         self
     }
 
-    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<TrustedKeys>, Reason> {
+    async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<TrustedKeys>, NoAnswer> {
         let request = OutboundRequest::get(self.url.as_str(), self.chosen_by)
             .header("accept", "application/jwk-set+json, application/json")
             .limits(JwkSet::MAX_BYTES, DEADLINE);
         let answer = outbound::ask(&*self.outbound, &request).await;
-        let response = answer.ok().filter(|response| response.status() == 200);
-        let response = response.ok_or(Reason::IssuerUnavailable)?;
+        let response = answer.map_err(|error| NoAnswer::of(error, Reason::IssuerUnavailable))?;
+        if response.status() != 200 {
+            return Err(Reason::IssuerUnavailable.into());
+        }
         let keys = TrustedKeys::parse(response.body()).map_err(|_| Reason::IssuerUnavailable)?;
         Ok(self.freshness.of(keys, &response, now))
     }

@@ -59,7 +59,7 @@ impl<O: Outbound> Outbound for Few<O> {
         let uri = Uri::parse(request.url()).ok();
         let host =
             uri.as_ref().and_then(Uri::authority).map(|authority| authority.host().to_ascii_lowercase());
-        let _turn = self.enter(host.ok_or(OutboundError::UrlRefused)?).ok_or(OutboundError::Timeout)?;
+        let _turn = self.enter(host.ok_or(OutboundError::UrlRefused)?).ok_or(OutboundError::Busy)?;
         self.outbound.send(request).await
     }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::base::after;
 use crate::error::Reason;
-use crate::outbound::OutboundResponse;
+use crate::outbound::{OutboundError, OutboundResponse};
 
 /// A cached remote value.
 ///
@@ -38,6 +38,30 @@ pub(crate) struct Answer<T> {
     pub(crate) fresh_until: DateTime<Utc>,
     /// The end of its use during an outage.
     pub(crate) stale_until: DateTime<Utc>,
+}
+
+/// Why there is no answer.
+pub(crate) enum NoAnswer {
+    /// The fetch failed.
+    Failed(Reason),
+    /// Nothing was fetched, for lack of room: that says nothing about the other server, so no pause follows.
+    NotAsked(Reason),
+}
+
+impl NoAnswer {
+    /// The failure of a request, with the reason for callers.
+    pub(crate) fn of(error: OutboundError, reason: Reason) -> Self {
+        match error {
+            OutboundError::Busy => Self::NotAsked(reason),
+            _ => Self::Failed(reason),
+        }
+    }
+}
+
+impl From<Reason> for NoAnswer {
+    fn from(reason: Reason) -> Self {
+        Self::Failed(reason)
+    }
 }
 
 struct State<T> {
@@ -68,11 +92,11 @@ impl<T> RemoteValue<T> {
 impl<T: Clone> RemoteValue<T> {
     /// The cached value, or else the result of `ask`, which is polled only if it is this caller's turn.
     /// `renew` says that the cached value was not sufficient.
-    pub(crate) async fn latest(
+    pub(crate) async fn latest<E: Into<NoAnswer>>(
         &self,
         renew: bool,
         now: DateTime<Utc>,
-        ask: impl Future<Output = Result<Answer<T>, Reason>>,
+        ask: impl Future<Output = Result<Answer<T>, E>>,
     ) -> Result<T, Reason> {
         let turn = poll_fn(|context| {
             let mut state = self.state();
@@ -91,7 +115,7 @@ impl<T: Clone> RemoteValue<T> {
         }
         let asking = Asking { state: &self.state, settled: false };
         let answer = ask.await;
-        asking.settle(answer, renew, now)
+        asking.settle(answer.map_err(E::into), renew, now)
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -146,22 +170,29 @@ struct Asking<'a, T> {
 impl<T: Clone> Asking<'_, T> {
     fn settle(
         mut self,
-        answer: Result<Answer<T>, Reason>,
+        answer: Result<Answer<T>, NoAnswer>,
         renew: bool,
         now: DateTime<Utc>,
     ) -> Result<T, Reason> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.settled = true;
         state.asking = false;
-        state.failed = answer.as_ref().err().copied();
-        match answer {
+        let reason = match answer {
             Ok(answer) => {
                 let value = answer.value.clone();
-                state.answer = Some(answer);
-                Ok(value)
+                (state.answer, state.failed) = (Some(answer), None);
+                return Ok(value);
             }
-            Err(reason) => state.usable(now).filter(|_| !renew).ok_or(reason),
-        }
+            Err(NoAnswer::Failed(reason)) => {
+                state.failed = Some(reason);
+                reason
+            }
+            Err(NoAnswer::NotAsked(reason)) => {
+                state.asked = None;
+                reason
+            }
+        };
+        state.usable(now).filter(|_| !renew).ok_or(reason)
     }
 }
 

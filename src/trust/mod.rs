@@ -1,6 +1,8 @@
 //! Trust in signatures: the keys of issuers, clients and proofs, and the validity periods of signed texts.
 
 #[cfg(feature = "jwt")]
+mod client_sets;
+#[cfg(feature = "jwt")]
 mod dpop;
 #[cfg(feature = "jwt")]
 mod fetched;
@@ -19,11 +21,11 @@ mod signed;
 pub(crate) mod times;
 
 #[cfg(feature = "jwt")]
+pub(crate) use client_sets::ClientSets;
+#[cfg(feature = "jwt")]
 pub use dpop::DpopProofs;
 #[cfg(feature = "jwt")]
 pub use fetched::FetchedKeys;
-#[cfg(feature = "jwt")]
-pub(crate) use few::Few;
 #[cfg(feature = "jwt")]
 pub use file::FileKeys;
 #[cfg(feature = "jwt")]

@@ -1,7 +1,7 @@
 //! Strangers name URLs without end and hosts that never answer; clients that users granted something notice
 //! nothing.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundRespon
 use grantor::{ErrorPage, MemoryStore, Reason, Request, async_trait};
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::support::site::{DOCUMENT, JSON, Site, document};
 use crate::support::{Answer, CALLBACK, Fixture, VERIFIER, code_query, encode};
@@ -186,25 +187,112 @@ async fn ft_10_one_address_names_so_many_unknown_documents_a_minute() {
     assert_eq!(again, Some(Reason::DocumentStatusWrong));
 }
 
+/// Names a document of another slow host from each of these addresses, and waits until so many are fetched.
+async fn naming_slow_hosts(
+    web: &Web,
+    fixture: &Fixture,
+    peers: Vec<IpAddr>,
+    fetched: usize,
+) -> JoinHandle<Vec<Option<Reason>>> {
+    let (fixture, calls) = (fixture.clone(), web.site.calls());
+    let held = tokio::spawn(async move {
+        let named = peers.iter().enumerate().map(|(n, peer)| (format!("https://slow{n}.example/id"), *peer));
+        let named: Vec<_> = named.collect();
+        join_all(named.iter().map(|(url, peer)| outcome(&fixture, url, Some(*peer)))).await
+    });
+    while web.site.calls() < calls + fetched {
+        tokio::task::yield_now().await;
+    }
+    held
+}
+
 #[tokio::test]
 async fn ft_10_one_address_holds_few_turns() {
     let web = Web::new();
     let fixture = served(&web, |terms| terms);
-    let held = tokio::spawn({
-        let fixture = fixture.clone();
-        async move {
-            let urls: Vec<String> = (0..10).map(|n| format!("https://slow{n}.example/id")).collect();
-            join_all(urls.iter().map(|url| outcome(&fixture, url, Some(address(1))))).await
-        }
-    });
-    while web.site.calls() < 4 {
-        tokio::task::yield_now().await;
-    }
+    let held = naming_slow_hosts(&web, &fixture, vec![address(1); 10], 4).await;
     assert_eq!(outcome(&fixture, DOCUMENT, Some(address(2))).await, None);
     web.slow.add_permits(100);
     let outcomes = held.await.unwrap();
     let throttled = outcomes.iter().filter(|reason| **reason == Some(Reason::DocumentsThrottled));
     assert_eq!((throttled.count(), web.site.calls()), (6, 5));
+}
+
+#[tokio::test]
+async fn ft_10_a_site_of_ipv6_holds_as_many_turns_as_two_addresses() {
+    let web = Web::new();
+    let fixture = served(&web, |terms| terms);
+    let subnet = |n: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, n << 8, 0, 0, 0, 1));
+    let held = naming_slow_hosts(&web, &fixture, (0..16).map(subnet).collect(), 8).await;
+    assert_eq!(outcome(&fixture, DOCUMENT, Some(address(1))).await, None);
+    web.slow.add_permits(100);
+    let outcomes = held.await.unwrap();
+    let throttled = outcomes.iter().filter(|reason| **reason == Some(Reason::DocumentsThrottled));
+    assert_eq!((throttled.count(), web.site.calls()), (8, 9));
+}
+
+#[tokio::test]
+async fn ft_10_some_turns_are_only_for_networks_without_a_recent_failure() {
+    let web = Web::new();
+    let fixture = served(&web, |terms| terms);
+    let peers: Vec<IpAddr> = (1..=4).map(address).collect();
+    for peer in &peers {
+        let reason = outcome(&fixture, &format!("https://cheap.example/{peer}"), Some(*peer)).await;
+        assert_eq!(reason, Some(Reason::DocumentStatusWrong));
+    }
+    let held = naming_slow_hosts(&web, &fixture, peers.repeat(4), 12).await;
+    assert_eq!(outcome(&fixture, DOCUMENT, Some(address(9))).await, None);
+    web.slow.add_permits(100);
+    let outcomes = held.await.unwrap();
+    assert_eq!(outcomes.iter().filter(|reason| **reason == Some(Reason::DocumentsBusy)).count(), 4);
+}
+
+#[tokio::test]
+async fn ft_10_a_requester_that_hangs_up_has_a_recent_failure() {
+    let web = Web::new();
+    let fixture = served(&web, |terms| terms);
+    let peers: Vec<IpAddr> = (1..=4).map(address).collect();
+    let held = naming_slow_hosts(&web, &fixture, peers.clone(), 4).await;
+    held.abort();
+    assert!(held.await.is_err());
+    let held = naming_slow_hosts(&web, &fixture, peers.repeat(4), 12).await;
+    assert_eq!(outcome(&fixture, DOCUMENT, Some(address(9))).await, None);
+    web.slow.add_permits(100);
+    held.await.unwrap();
+}
+
+#[tokio::test]
+async fn ft_10_a_host_whose_documents_are_late_is_not_asked_for_longer_each_time() {
+    let web = Web::new();
+    let fixture = served(&web, |terms| terms);
+    let late = async |n: usize| {
+        let (id, calls) = (format!("https://late.example/id{n}"), web.site.calls());
+        web.site.fail(&id, OutboundError::Timeout);
+        assert_eq!(outcome(&fixture, &id, None).await, Some(Reason::DocumentTimeout));
+        web.site.calls() > calls
+    };
+    let plan = [
+        (0, true),
+        (0, true),
+        (0, true),
+        (9, false),
+        (1, true),
+        (19, false),
+        (1, true),
+        (39, false),
+        (1, true),
+    ];
+    for (n, (seconds, is_asked)) in plan.into_iter().enumerate() {
+        fixture.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(late(n).await, is_asked, "{n}");
+    }
+    fixture.clock.advance(2 * MINUTE);
+    let id = "https://late.example/good";
+    web.site.put(id, document(id));
+    assert_eq!(outcome(&fixture, id, None).await, None);
+    for n in 20..23 {
+        assert!(late(n).await, "an answer ends it");
+    }
 }
 
 #[tokio::test]

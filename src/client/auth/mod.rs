@@ -359,7 +359,7 @@ impl AwaitCertificate {
         let keys = client.filter(by_key).and_then(Client::keys);
         let named = self.subject.as_ref().map(ExpectedCertificate::Named);
         let expected = named.or(keys.map(ExpectedCertificate::OfKey));
-        ShownCertificate::new(&self.certificate, expected)
+        ShownCertificate::new(&self.certificate, expected, client.is_some_and(Client::is_stranger))
     }
 
     /// Continues with the answer.

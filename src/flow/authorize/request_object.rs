@@ -56,7 +56,8 @@ impl AwaitRequestObject {
     #[must_use]
     pub fn question(&self) -> SignedText<'_> {
         let algorithm = self.client.metadata().request_object_signing_alg.as_deref();
-        SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES).within(self.algorithms)
+        let signed = SignedText::new(self.object.reveal(), self.client.keys(), algorithm, TYPES);
+        signed.within(self.algorithms).by(Some(&self.client))
     }
 
     /// Takes the claims. An expired object is accepted while its user may still sign in, because it is sent

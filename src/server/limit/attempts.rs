@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::network::networks;
+use super::networks;
 use super::table::{Attempt, Key, Place, Rule, Table, digest_of};
 use crate::error::{Reason, Refusal};
 use crate::grant::BrowserSession;

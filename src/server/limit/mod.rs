@@ -12,11 +12,21 @@
 //! An IPv6 address counts with its /64, /56 and /48 network, each with a higher limit than the smaller one.
 
 mod attempts;
-mod network;
 mod rate;
 mod table;
+
+use std::net::IpAddr;
 
 pub(super) use attempts::AttemptLimiter;
 pub(super) use rate::RegistrationLimiter;
 pub use rate::{RateLimiter, Throttled};
 pub use table::Attempt;
+
+use crate::base::network::{self, Ipv6Prefixes, Network};
+
+const OF_IPV6: &Ipv6Prefixes = &[(64, 1), (56, 4), (48, 16)];
+
+/// The networks that an address is counted with, each with its multiple of the limit of one address.
+fn networks(peer: IpAddr) -> impl Iterator<Item = (Network, u32)> {
+    network::networks(peer, OF_IPV6)
+}

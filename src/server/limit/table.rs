@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::network::Network;
+use crate::base::network::Network;
 
 /// How many counters are kept at a time. Beyond that, the least used ones are dropped.
 const CAPACITY: usize = 64 * 1024;

@@ -136,7 +136,8 @@ fn outcome(answer: Result<u16, OutboundError>) -> Delivery {
             OutboundError::NameUnknown
             | OutboundError::Unreachable
             | OutboundError::Interrupted
-            | OutboundError::Timeout,
+            | OutboundError::Timeout
+            | OutboundError::Busy,
         ) => Delivery::Later,
         Err(
             OutboundError::UrlRefused

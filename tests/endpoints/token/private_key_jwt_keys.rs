@@ -2,14 +2,17 @@
 //! registered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use grantor::client::{ClientError, ClientJwts, ClientKeysError};
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
 use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
-use grantor::{AuthMethod, Client, ClientMetadata, MemoryStore, Reason, Request};
+use grantor::{AuthMethod, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason, Request};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::support::asserting::{Asserting, KEYS_AT, by_assertion, claims, jwks, set_of, signing};
 use crate::support::guarded::forged;
@@ -229,6 +232,16 @@ impl Outbound for Pages {
     }
 }
 
+/// The document of a client with this id, with these further members.
+fn keyed_document(id: &str, more: Value) -> Value {
+    let mut document = json!({
+        "client_id": id, "client_name": "App", "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "private_key_jwt",
+    });
+    document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    document
+}
+
 #[tokio::test]
 async fn ca_42_a_document_with_keys_makes_a_confidential_client() {
     const BY_VALUE: &str = "https://value.example/client.json";
@@ -236,19 +249,11 @@ async fn ca_42_a_document_with_keys_makes_a_confidential_client() {
     const SHARED: &str = "https://shared.example/client.json";
     const NO_KEYS: &str = "https://none.example/client.json";
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
-    let document = |id: &str, more: Value| {
-        let mut document = json!({
-            "client_id": id, "client_name": "App", "redirect_uris": [CALLBACK],
-            "token_endpoint_auth_method": "private_key_jwt",
-        });
-        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        document
-    };
     let pages = Pages(Arc::new(vec![
-        (BY_VALUE, document(BY_VALUE, json!({ "jwks": set_of(&key) }))),
-        (BY_ADDRESS, document(BY_ADDRESS, json!({ "jwks_uri": KEYS_AT }))),
-        (SHARED, document(SHARED, json!({ "token_endpoint_auth_method": "client_secret_jwt" }))),
-        (NO_KEYS, document(NO_KEYS, json!({}))),
+        (BY_VALUE, keyed_document(BY_VALUE, json!({ "jwks": set_of(&key) }))),
+        (BY_ADDRESS, keyed_document(BY_ADDRESS, json!({ "jwks_uri": KEYS_AT }))),
+        (SHARED, keyed_document(SHARED, json!({ "token_endpoint_auth_method": "client_secret_jwt" }))),
+        (NO_KEYS, keyed_document(NO_KEYS, json!({}))),
         (KEYS_AT, set_of(&key)),
     ]));
     let store = Arc::new(MemoryStore::new());
@@ -272,4 +277,65 @@ async fn ca_42_a_document_with_keys_makes_a_confidential_client() {
         let asked = fixture.server.authorize(&Request::get(encode(&code_query(id, "read")))).await;
         assert_eq!(asked.err().map(|page| page.code()), Some("invalid_client"), "{id}");
     }
+}
+
+/// Any number of hosts, each with a client document `/id` and the key set `/keys`. Those of the hosts `slow…`
+/// wait until they are let go.
+#[derive(Clone)]
+struct Hosts {
+    keys: Value,
+    held: Arc<AtomicUsize>,
+    gate: Arc<Semaphore>,
+}
+
+#[grantor::async_trait]
+impl Outbound for Hosts {
+    async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        let url = request.url();
+        let body = match url.strip_suffix("/id") {
+            Some(host) => keyed_document(url, json!({ "jwks_uri": format!("{host}/keys") })),
+            None => self.keys.clone(),
+        };
+        if url.starts_with("https://slow") && url.ends_with("/keys") {
+            self.held.fetch_add(1, Ordering::SeqCst);
+            let _turn = self.gate.acquire().await.unwrap();
+        }
+        Ok(OutboundResponse::new(200, body.to_string()).header("content-type", "application/json"))
+    }
+}
+
+#[tokio::test]
+async fn ca_33_slow_keys_of_strangers_stop_no_client_of_the_host() {
+    const STRANGER: &str = "https://app.example/id";
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let hosts = Hosts { keys: set_of(&key), held: Arc::default(), gate: Arc::clone(&gate) };
+    let store = Arc::new(MemoryStore::new());
+    let registry = MemoryRegistry::new([signing("far").jwks_uri(KEYS_AT).build().unwrap()]);
+    let fixture = Fixture::on(store.clone(), store.clone(), |builder| {
+        let builder = builder.clients(registry).client_id_metadata_documents(hosts.clone());
+        let builder = builder.replay_guard(store).client_signatures(ClientJwts::over(hosts.clone()));
+        builder.device_verification("/device")
+    });
+    let asks = |id: &str| {
+        let assertion = forged(&key, r#"{"alg":"ES256"}"#, &claims(id, json!({})).to_string());
+        let request = by_assertion(&assertion, &[("grant_type", "client_credentials")]);
+        let server = fixture.server.clone();
+        async move { Answer(server.token(&request).await) }
+    };
+    let slow = (0..16).map(|n| asks(&format!("https://slow{n}.example/id")));
+    let slow = tokio::spawn(join_all(slow.collect::<Vec<_>>()));
+    while hosts.held.load(Ordering::SeqCst) < 16 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asks(STRANGER).await.error(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(asks("far").await.status(), 200, "its keys have their own turns");
+    gate.add_permits(16);
+    slow.await.unwrap();
+    let answer = asks(STRANGER).await;
+    assert_eq!(
+        answer.error(),
+        (400, "unauthorized_client".to_owned()),
+        "no pause follows what was not fetched"
+    );
 }
