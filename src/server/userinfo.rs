@@ -1,6 +1,6 @@
 //! The UserInfo endpoint (OpenID Connect Core section 5.3), and reading a user's claims.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -23,6 +23,8 @@ use crate::resource::{Guard, Requirement, TokenVerifier};
 use crate::signing::Unsigned;
 use crate::token::Access;
 
+static NEEDED: LazyLock<Requirement> = LazyLock::new(|| Requirement::scopes([OPENID]));
+
 impl AuthorizationServer {
     /// Answers a UserInfo request: the claims about the user of an access token. It is guarded like any
     /// resource, and needs the scope `openid` and a token for the server's own audience.
@@ -30,19 +32,19 @@ impl AuthorizationServer {
         let Some(guard) = self.userinfo_guard() else {
             return self.refuse(Reason::NotConfigured.into(), Endpoint::UserInfo, EventSubject::default());
         };
-        let needed = Requirement::scopes([OPENID]);
+        let needed = &*NEEDED;
         let refused = |refusal: Refusal, access: Option<&Access>| {
             let about = access.map(about).unwrap_or_default().peer(request.peer);
             let reason = refusal.reason();
             // Only audited here: the response is the guard's, with the right challenge.
             drop(self.refuse(refusal, Endpoint::UserInfo, about));
-            guard.answer(reason, &needed, request)
+            guard.answer(reason, needed, request)
         };
         let of_form = match token_of_form(request) {
             Ok(of_form) => of_form,
             Err(reason) => return refused(reason.into(), None),
         };
-        let access = match guard.pass(of_form.as_ref().unwrap_or(request), &needed).await {
+        let access = match guard.pass(of_form.as_ref().unwrap_or(request), needed).await {
             Ok(access) => access,
             Err((refusal, access)) => return refused(refusal, access.as_deref()),
         };

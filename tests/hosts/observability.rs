@@ -122,7 +122,8 @@ async fn what_begins_a_grant_names_the_address_that_it_began_from() {
     }
     let texts = fixture.log.texts();
     for what in ["TokensIssued", "CodeIssued", "DeviceClaimed", "DeviceApproved", "DeviceDenied"] {
-        let of_kind: Vec<&String> = texts.iter().filter(|text| text.contains(&format!(": {what} "))).collect();
+        let of_kind: Vec<&String> =
+            texts.iter().filter(|text| text.contains(&format!(": {what} "))).collect();
         assert!(!of_kind.is_empty(), "{what}: {texts:?}");
         assert!(of_kind.iter().all(|text| text.contains(" peer=192.0.2.7")), "{of_kind:?}");
     }
