@@ -4,13 +4,14 @@ use fluent_uri::Uri;
 
 use super::redirect_uri::LOOPBACK_HOSTS;
 
-/// An https URL with a host, without user information and fragment, and with a port that exists.
+/// An https URL with a host, without user information and fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HttpsUrl<'a> {
     /// The scheme, host and port.
     pub(crate) origin: &'a str,
     pub(crate) path: &'a str,
-    pub(crate) has_query: bool,
+    has_query: bool,
+    has_port_that_exists: bool,
 }
 
 /// Why a text is not such a URL.
@@ -32,10 +33,6 @@ impl<'a> HttpsUrl<'a> {
         let uri = Uri::parse(text).map_err(|_| HttpsUrlError::NotAUrl)?;
         let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none());
         let authority = authority.ok_or(HttpsUrlError::NotAUrl)?;
-        let port = authority.port().map(|port| port.as_str()).unwrap_or_default();
-        if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return Err(HttpsUrlError::NotAUrl);
-        }
         if uri.has_fragment() {
             return Err(HttpsUrlError::Query);
         }
@@ -46,13 +43,18 @@ impl<'a> HttpsUrl<'a> {
             _ => return Err(HttpsUrlError::NotHttps),
         }
         let origin = &text[..scheme.len() + "://".len() + authority.as_str().len()];
-        Ok(Self { origin, path: uri.path().as_str(), has_query: uri.has_query() })
+        let port = authority.port().map(|port| port.as_str()).unwrap_or_default();
+        let has_port_that_exists = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
+        Ok(Self { origin, path: uri.path().as_str(), has_query: uri.has_query(), has_port_that_exists })
     }
 
-    /// Reads the URL of an issuer (RFC 8414 section 2) or a resource (RFC 9728 section 1.2): it has no query,
-    /// and a router reads its path as it is.
+    /// Reads the URL of an issuer (RFC 8414 section 2) or a resource (RFC 9728 section 1.2): its port exists,
+    /// it has no query, and a router reads its path as it is.
     pub(crate) fn parse_identifier(text: &'a str, loopback: bool) -> Result<Self, HttpsUrlError> {
         let url = Self::parse(text, loopback)?;
+        if !url.has_port_that_exists {
+            return Err(HttpsUrlError::NotAUrl);
+        }
         if url.has_query {
             return Err(HttpsUrlError::Query);
         }
@@ -75,7 +77,7 @@ mod tests {
             ("https://as.example:8443/a/b", "https://as.example:8443", "/a/b"),
             ("http://[::1]:9400/a", "http://[::1]:9400", "/a"),
         ] {
-            let expected = HttpsUrl { origin, path, has_query: false };
+            let expected = HttpsUrl { origin, path, has_query: false, has_port_that_exists: true };
             assert_eq!(HttpsUrl::parse_identifier(text, true), Ok(expected), "{text}");
         }
     }
@@ -101,5 +103,6 @@ mod tests {
         }
         assert_eq!(HttpsUrl::parse("http://127.0.0.1", false), Err(E::NotHttps));
         assert!(HttpsUrl::parse("https://as.example/keys?v=1", false).is_ok_and(|url| url.has_query));
+        assert!(HttpsUrl::parse("https://as.example:0/keys", false).is_ok(), "stored clients have such");
     }
 }

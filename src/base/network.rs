@@ -12,7 +12,9 @@ pub(crate) struct Network {
 impl Network {
     /// Whether this address is in it.
     pub(crate) fn has(self, peer: IpAddr) -> bool {
-        bits(peer) & mask(self.prefix) == self.bits
+        // Only an IPv4 address is alone; `::/48` would hold them all.
+        let is_of_family = peer.to_canonical().is_ipv4() == (self.prefix == 128);
+        is_of_family && bits(peer) & mask(self.prefix) == self.bits
     }
 }
 
@@ -71,5 +73,6 @@ mod tests {
         let has = |at: usize, text: &str| a[at].0.has(text.parse().unwrap());
         assert_eq!([has(1, "2001:db8:1:1ff::1"), has(1, "2001:db8:1:ff00::1")], [true, false]);
         assert_eq!([has(2, "2001:db8:1:ff00::1"), has(2, "192.0.2.1")], [true, false]);
+        assert!(!of("::1")[2].0.has("192.0.2.1".parse().unwrap()));
     }
 }

@@ -74,7 +74,7 @@ pub enum ClientKeysError {
     /// An RSA key of less than 2048 bits.
     #[error("jwks holds an RSA key of less than 2048 bits")]
     Weak,
-    /// Not an https URL with a host, without user name or fragment, and with a port that exists.
+    /// Not an https URL with a host and without user name or fragment.
     #[error("jwks_uri is not an https URL")]
     Uri,
 }

@@ -15,7 +15,7 @@ use crate::base::{
 use crate::client::auth::{AssertionRules, CertificateRules};
 use crate::client::{Client, ClientErrors, GrantType, MessageSigning, Profile, RequestObjects, Switches};
 use crate::error::{ProofFlaw, Reason};
-use crate::openid::{OpenIdRules, is_of_login, is_of_user};
+use crate::openid::{OPENID, OpenIdRules, is_of_login, is_of_user};
 
 /// The rules of a server, for every decision.
 #[derive(Clone, Debug)]
@@ -310,22 +310,26 @@ impl Rules {
     /// does not have to list.
     pub(crate) fn scope_for(&self, audience: Option<&ResourceId>, scope: Scope) -> Scope {
         match self.own_scope(audience) {
-            Some(own) => scope.filtered(|token| self.keeps(audience, own, token)),
+            Some(own) => {
+                let for_userinfo = self.is_for_userinfo(audience, &scope);
+                scope.filtered(|token| keeps(own, for_userinfo, token))
+            }
             None => scope,
         }
     }
 
-    /// Whether a token for an audience with these scopes has this one. UserInfo reads the scope of a token for
-    /// the default audience, even if that is the only resource.
-    fn keeps(&self, audience: Option<&ResourceId>, own: &Scope, token: &str) -> bool {
-        let is_for_userinfo = || audience.is_none() && self.openid.is_some() && is_of_user(token);
-        own.contains(token) || is_of_login(token) || is_for_userinfo()
+    /// Whether UserInfo takes a token for this audience with this scope, and so reads it.
+    fn is_for_userinfo(&self, audience: Option<&ResourceId>, scope: &Scope) -> bool {
+        audience.is_none() && self.openid.is_some() && scope.contains(OPENID)
     }
 
     /// Whether a token for this audience has any of a scope.
     pub(crate) fn has_scope_for(&self, audience: Option<&ResourceId>, scope: &Scope) -> bool {
         match self.own_scope(audience) {
-            Some(own) => scope.iter().any(|token| self.keeps(audience, own, token)),
+            Some(own) => {
+                let for_userinfo = self.is_for_userinfo(audience, scope);
+                scope.iter().any(|token| keeps(own, for_userinfo, token))
+            }
             None => !scope.is_empty(),
         }
     }
@@ -384,6 +388,11 @@ impl Rules {
             Some(_) | None => Cow::Borrowed(&self.scope),
         }
     }
+}
+
+/// Whether a token for an audience with these scopes of its own has this one.
+fn keeps(own: &Scope, for_userinfo: bool, token: &str) -> bool {
+    own.contains(token) || is_of_login(token) || for_userinfo && is_of_user(token)
 }
 
 /// Whether a predicate holds for one of these resources or, if there are none, for the default audience.

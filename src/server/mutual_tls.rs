@@ -32,7 +32,7 @@ impl MutualTls {
     }
 
     pub(super) fn mistake(&self) -> Option<ConfigError> {
-        let is_base = |base: &String| HttpsUrl::parse(base, false).is_ok_and(|url| !url.has_query);
+        let is_base = |base: &String| HttpsUrl::parse_identifier(base, false).is_ok();
         self.aliases.as_ref().is_some_and(|base| !is_base(base)).then_some(ConfigError::MtlsAliases)
     }
 }

@@ -59,8 +59,9 @@ impl AuthorizationServer {
             }
             Authenticated::Grant(_) | Authenticated::FreshSecrets(_) | Authenticated::Exchange(_) => None,
         };
-        self.use_assertion(assertion).await?;
-        self.use_proof(proven.as_ref()).await?;
+        if let Err(refusal) = self.use_up(assertion, proven.as_ref()).await {
+            return judge(counted, Err(refusal));
+        }
         match state {
             Authenticated::Grant(flow) => self.redeem(&flow, request.peer).await,
             Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow, request.peer).await,

@@ -41,6 +41,8 @@ async fn userinfo_reads_the_scopes_of_a_login_where_the_only_resource_lists_othe
     assert_eq!(provider.claims(&answer.access_token()).await["email"], "alice@example.com");
     let again = provider.fixture.refresh("other", &answer.refresh_token()).await;
     assert_eq!(provider.claims(&again.access_token()).await["email"], "alice@example.com");
+    let answer = provider.tokens("other", "email read", &[]).await;
+    assert_eq!(answer.text("scope"), "read", "without a login, UserInfo does not take the token");
     let plain = Fixture::with(|builder| with_api(builder.scopes(["read", "email"])));
     let answer = plain.tokens("other", "read email").await;
     assert_eq!(answer.text("scope"), "read", "without OpenID Connect, it is a scope like any other");

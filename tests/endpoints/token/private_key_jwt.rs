@@ -409,6 +409,10 @@ async fn what_a_limit_refuses_spends_no_assertion() {
     assert_eq!((log_in("1", "wrong").await.status(), log_in("2", "wonderland").await.status()), (400, 429));
     server.fixture.after(60);
     assert_eq!((begin("2").await.status(), log_in("2", "wonderland").await.status()), (200, 200));
+    for _ in 0..3 {
+        assert_eq!(log_in("2", "wonderland").await.error(), refused(), "a replay is no guess");
+    }
+    assert_eq!(log_in("3", "wonderland").await.status(), 200);
 }
 
 #[test]

@@ -168,14 +168,7 @@ fn what_a_client_with_keys_registers_fits_together() {
     assert_eq!(errors(signing("x").jwks(set_of(&key)).secret(SECRET)), [ClientError::KeysAndSecret]);
     let twice = signing("x").jwks(set_of(&key)).jwks_uri(KEYS_AT);
     assert_eq!(errors(twice), [ClientError::Keys(ClientKeysError::Twice)]);
-    for uri in [
-        "http://a.example/k",
-        "https://u@a.example/k",
-        "https://a.example/k#x",
-        "https://a.example:65536/k",
-        "/k",
-        "file:///k",
-    ] {
+    for uri in ["http://a.example/k", "https://u@a.example/k", "https://a.example/k#x", "/k", "file:///k"] {
         assert_eq!(errors(signing("x").jwks_uri(uri)), [ClientError::Keys(ClientKeysError::Uri)], "{uri}");
     }
     for set in [json!({}), json!({ "keys": [] }), json!({ "keys": ["x"] }), json!([])] {
