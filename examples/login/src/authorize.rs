@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response, Result};
 use grantor::{Consent, Login, LoginReason, LoginRequired, Request, SignedIn, Unasked};
 use serde::Deserialize;
 
-use crate::sessions::Visitor;
+use crate::sessions::{Session, Visitor};
 
 /// `GET /authorize`: the sign-in page, and after it the consent page.
 pub(crate) async fn authorize(visitor: Visitor) -> Result<Response> {
@@ -13,10 +13,15 @@ pub(crate) async fn authorize(visitor: Visitor) -> Result<Response> {
     // page.
     match judge(&visitor).await?.approve_remembered().await {
         Unasked::Answered(answer) => {
-            visitor.keep_answered().await?;
+            visitor.keep_answer("", None).await?;
             Ok(answer.into_response())
         }
-        Unasked::Ask(consent) => Ok(visitor.consent_page(&consent).into_response()),
+        Unasked::Ask(consent) => {
+            if visitor.session.as_ref().is_some_and(|session| session.is_answered) {
+                visitor.keep_answer("", None).await?; // a new page is a new decision
+            }
+            Ok(visitor.consent_page(&consent).into_response())
+        }
     }
 }
 
@@ -28,17 +33,27 @@ pub(crate) struct Pressed {
     shown: String,
 }
 
-/// `POST /consent`: the request is checked again, so it does not have to be stored and cannot be forged. A
-/// second press of a button is answered like the first, with a code of its own.
+/// `POST /consent`: the request is checked again, so it does not have to be stored and cannot be forged.
 pub(crate) async fn decide(visitor: Visitor, Form(pressed): Form<Pressed>) -> Result<Response> {
+    if let Some(Session { is_answered: true, .. }) = &visitor.session {
+        return Ok(visitor.first_answer().await?.into_response());
+    }
     let consent = judge(&visitor).await?;
     let allows = pressed.decision == "approve";
     // The consent is not the one that the user saw: the application may have changed its registration since.
     if allows && pressed.shown != consent.fingerprint() {
         return Ok(visitor.consent_page(&consent).into_response());
     }
-    visitor.keep_answered().await?;
+    if !visitor.is_first().await? {
+        return Ok(visitor.first_answer().await?.into_response());
+    }
     let answer = if allows { consent.approve().await } else { consent.deny().await };
+    let location = answer.header("location").unwrap_or("/");
+    // The response is sent even if this fails; then a second press leads to the start page.
+    let _ = match answer.status < 500 {
+        true => visitor.keep_answer(&visitor.query, Some(location)).await,
+        false => visitor.keep_answer("", None).await, // the next press tries again
+    };
     Ok(answer.into_response())
 }
 

@@ -4,6 +4,6 @@ CREATE TABLE IF NOT EXISTS sessions (
     id BLOB PRIMARY KEY, -- the digest of the cookie
     user TEXT NOT NULL,
     since INTEGER NOT NULL, -- in milliseconds
-    request TEXT NOT NULL, -- the query of the authorization request that the user signed in for
-    is_answered INTEGER NOT NULL DEFAULT FALSE -- whether that request was answered
+    request TEXT NOT NULL, -- the query of the authorization request that the user signed in for or answered
+    answer TEXT -- where its answer led
 ) STRICT;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -32,8 +33,10 @@ pub(crate) struct Visitor {
 pub(crate) struct Session {
     pub(crate) user: String,
     pub(crate) since: DateTime<Utc>,
-    /// Whether the user signed in for this request.
+    /// Whether the user signed in for this request and has not answered it yet.
     pub(crate) is_for_this: bool,
+    /// Whether it was answered, or the answer is under way.
+    pub(crate) is_answered: bool,
 }
 
 impl FromRequestParts<Arc<App>> for Visitor {
@@ -43,15 +46,15 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let cookies = CookieJar::from_headers(&parts.headers);
         let session_id = digest(cookies.get(&cookie_name(&app.issuer)).map_or("", Cookie::value));
-        let found = sqlx::query_as(
-            "SELECT user, since, request, is_answered FROM sessions WHERE id = ? AND since > ?",
-        );
+        let found =
+            sqlx::query_as("SELECT user, since, request, answer FROM sessions WHERE id = ? AND since > ?");
         let found = found.bind(&session_id).bind(Utc::now().timestamp_millis() - LIFETIME);
-        let found: Option<(String, i64, String, bool)> = found.fetch_optional(&app.pool).await?;
-        let session = found.map(|(user, since, request, is_answered)| Session {
+        let found: Option<(String, i64, String, Option<String>)> = found.fetch_optional(&app.pool).await?;
+        let session = found.map(|(user, since, request, answer)| Session {
             user,
             since: DateTime::from_timestamp_millis(since).unwrap_or_default(),
-            is_for_this: request == query && !(is_answered && parts.method.is_safe()),
+            is_for_this: request == query && answer.is_none(),
+            is_answered: request == query && answer.is_some(),
         });
         Ok(Self { app: Arc::clone(app), peer: Peer::of(&parts.extensions).0, query, session, session_id })
     }
@@ -82,15 +85,39 @@ impl Visitor {
         Ok(())
     }
 
+    /// Returns whether this is the first press of a button. From now on, the request counts as answered.
+    pub(crate) async fn is_first(&self) -> Result<bool> {
+        let first = sqlx::query(
+            "UPDATE sessions SET request = ?, answer = '/' WHERE id = ? AND (request <> ? OR answer IS NULL)",
+        );
+        let first = first.bind(&self.query).bind(&self.session_id).bind(&self.query);
+        Ok(first.execute(&self.app.pool).await?.rows_affected() > 0)
+    }
+
+    /// The redirect of the first press. That may be under way: after two seconds, the start page.
+    pub(crate) async fn first_answer(&self) -> Result<Redirect> {
+        for _ in 0..40 {
+            let answer = "SELECT answer FROM sessions WHERE id = ? AND request = ? AND answer <> '/'";
+            let answer = sqlx::query_scalar(answer).bind(&self.session_id).bind(&self.query);
+            let answer: Option<String> = answer.fetch_optional(&self.app.pool).await?;
+            match answer {
+                Some(answer) => return Ok(Redirect::to(&answer)),
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        Ok(Redirect::to("/"))
+    }
+
     pub(crate) fn consent_page<'a>(&'a self, consent: &'a Consent) -> Page<'a> {
         let user = self.session.as_ref().map_or("", |session| session.user.as_str());
         Page::Consent { consent, user, query: &self.query }
     }
 
-    /// The next time that the application sends the same request, the sign-in does not count as new for it.
-    pub(crate) async fn keep_answered(&self) -> Result<()> {
-        let answered = sqlx::query("UPDATE sessions SET is_answered = TRUE WHERE id = ? AND request = ?");
-        answered.bind(&self.session_id).bind(&self.query).execute(&self.app.pool).await?;
+    /// Records that `request` led to `answer`, which a second press repeats. The sign-in no longer counts as
+    /// new for it.
+    pub(crate) async fn keep_answer(&self, request: &str, answer: Option<&str>) -> Result<()> {
+        let kept = sqlx::query("UPDATE sessions SET request = ?, answer = ? WHERE id = ?");
+        kept.bind(request).bind(answer).bind(&self.session_id).execute(&self.app.pool).await?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Complete user journeys, without a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -196,25 +196,36 @@ async fn a_user_signs_up_allows_an_application_and_disconnects_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_press_is_answered_like_the_first_and_a_new_page_is_a_new_decision() {
+async fn a_second_press_leads_where_the_first_did_and_a_new_page_is_a_new_decision() {
     let mut browser = Browser::new("twice").await;
     browser.open_consent("alice").await;
-    let (action, mut fields) = (browser.page.action(), browser.page.hidden());
-    fields.push(("decision".to_owned(), "approve".to_owned()));
-    let press = || {
-        let request = Request::post(&action).header("content-type", "application/x-www-form-urlencoded");
-        let request = request.header(browser.sent_by.0, browser.sent_by.1);
-        let request = browser.request(request, serde_urlencoded::to_string(&fields).unwrap());
-        tokio::spawn(browser.site.clone().oneshot(request))
-    };
-    for pressed in [press(), press()] {
-        let answer = pressed.await.unwrap().unwrap();
-        let place = answer.headers()["location"].to_str().unwrap();
-        assert!(place.contains("code="), "{place}");
-    }
+    let (consent, press) = (browser.page.action(), [("decision", "approve")]);
+    let first = browser.submit(&press).await.parameter("code").expect("a code");
+    assert_eq!(browser.post(&consent, &press).await.parameter("code").as_ref(), Some(&first));
     browser.get(&request("")).await;
     let denied = browser.submit(&[("decision", "deny")]).await;
     assert_eq!(denied.parameter("error").as_deref(), Some("access_denied"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_presses_at_once_lead_to_one_code() {
+    for round in 0..20 {
+        let mut browser = Browser::new(&format!("double-{round}")).await;
+        browser.open_consent("alice").await;
+        let (action, mut fields) = (browser.page.action(), browser.page.hidden());
+        fields.push(("decision".to_owned(), "approve".to_owned()));
+        let press = || {
+            let request = Request::post(&action).header("content-type", "application/x-www-form-urlencoded");
+            let request = request.header(browser.sent_by.0, browser.sent_by.1);
+            let request = browser.request(request, serde_urlencoded::to_string(&fields).unwrap());
+            tokio::spawn(browser.site.clone().oneshot(request))
+        };
+        let (one, two) = (press(), press());
+        let answers = [one.await.unwrap().unwrap(), two.await.unwrap().unwrap()];
+        let places: BTreeSet<_> = answers.iter().map(|answer| answer.headers()["location"].clone()).collect();
+        assert_eq!(places.len(), 1, "{places:?}");
+        assert!(places.iter().all(|place| place.to_str().unwrap().contains("code=")), "{places:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,12 +275,9 @@ async fn prompt_login_asks_for_the_password_once_more_and_then_no_more() {
     browser.follow().await;
     browser.sign_in("ALICE", PASSWORD).await;
     assert!(browser.follow().await.body.contains("<b>Demo</b> asks for"), "{}", browser.page.body);
-    let (consent, hidden) = (browser.page.action(), browser.page.hidden());
-    let shown = hidden[0].1.as_str();
-    for press in ["the first press", "the second press"] {
-        browser.post(&consent, &[("decision", "approve"), ("shown", shown)]).await;
-        assert!(browser.page.parameter("code").is_some(), "{press}: {}", browser.page.body);
-    }
+    let (consent, press) = (browser.page.action(), [("decision", "approve")]);
+    let first = browser.submit(&press).await.parameter("code").expect("a code");
+    assert_eq!(browser.post(&consent, &press).await.parameter("code"), Some(first), "a second press");
     browser.get(&again).await;
     assert!(browser.page.location.starts_with("/sign-in?"), "a sign-in is new for one answer");
 }
