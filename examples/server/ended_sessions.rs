@@ -75,7 +75,10 @@ pub(crate) async fn end_all(app: &App) {
     };
     let _ = tokio::time::timeout(LAST_SESSIONS, ending).await;
     if left > 0 {
-        tracing::error!(left, "the store failed or was too slow: the grants of some sessions were not ended");
+        tracing::error!(
+            left,
+            "the store failed, or it or an application was too slow: the grants of some sessions may live on"
+        );
     }
 }
 

@@ -110,7 +110,11 @@ async fn finish(app: &App, session: Option<&Session>, end: LogoutEnd) -> Respons
     if let (Some(gone), 500..) = (gone, answer.status) {
         try_again(app, gone);
     }
-    forgetting(app, answer.into_response())
+    // Without the session's cookie, the form may come from another site.
+    match session {
+        Some(_) => forgetting(app, answer.into_response()),
+        None => answer.into_response(),
+    }
 }
 
 async fn without_session(app: &App, request: &Request, is_unknown: bool) -> Response {
