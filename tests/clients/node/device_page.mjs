@@ -25,7 +25,7 @@ export async function connectTelevisions({ issuer, check, visitor, signIn, harde
   await hardened('device', await page.goto(first.verification_uri), page)
   check.equal('device: #user_code has a label', await page.locator('label[for="user_code"]').count(), 1)
   check.equal('device: and is empty', await page.inputValue('#user_code'), '')
-  check.matches('device: it warns of codes that were sent', await page.textContent('main'), /Whoever sent you a code/)
+  check.matches('device: it warns of codes that were sent', await page.textContent('main'), /If somebody sent you a code/)
   await page.fill('#user_code', WRONG)
   await page.click('#device-submit')
   check.matches('device: a wrong code', await page.textContent('#device-message'), /^No device is waiting/)
@@ -61,7 +61,7 @@ export async function connectTelevisions({ issuer, check, visitor, signIn, harde
   check.matches("device: another browser's code", await other.textContent('#device-message'), /^No device is waiting/)
   await other.context().close()
   await page.click('#consent-deny')
-  check.matches('device: refused', await page.textContent('#device-done'), /^Television gets nothing/)
+  check.matches('device: refused', await page.textContent('#device-done'), /^Television gets no access/)
   check.equal('device: and is told so', await refusal, 'access_denied')
   await page.context().close()
 }
