@@ -29,12 +29,11 @@ pub use tenants::{Tenant, tenant_router};
 pub use tls::TlsListener;
 
 use super::BODY_DEADLINE;
-use super::http::read_in_time;
+use super::http::serve;
 pub use super::http::{CrossOriginLayer, CrossOriginService, GuardLayer, Guarded, Peer, PeerLayer, WithPeer};
 pub use super::http::{ForwardedCertificateLayer, WithForwardedCertificate};
 pub use super::http::{read, read_parts};
 pub use super::{AnyToken, Authorized, Required};
-use crate::audit::Endpoint;
 use crate::http::Response;
 use crate::server::{Authorization, AuthorizationServer, ErrorPage, Logout};
 
@@ -47,15 +46,11 @@ use crate::server::{Authorization, AuthorizationServer, ErrorPage, Logout};
 pub fn router<S: Clone + Send + Sync + 'static>(server: AuthorizationServer) -> Router<S> {
     server.routes().into_iter().fold(Router::new(), |router, (endpoint, path)| {
         let server = server.clone();
-        router.route(&path, routing::any(move |request| serve(server, endpoint, request)))
+        router.route(
+            &path,
+            routing::any(move |request: HttpRequest<Body>| serve(server, endpoint, request, BODY_DEADLINE)),
+        )
     })
-}
-
-async fn serve(server: AuthorizationServer, endpoint: Endpoint, request: HttpRequest<Body>) -> Response {
-    match read_in_time(request, BODY_DEADLINE).await {
-        Ok(request) => server.handle(endpoint, &request).await,
-        Err(answer) => answer,
-    }
 }
 
 impl IntoResponse for Response {

@@ -69,8 +69,10 @@ use super::BODY_DEADLINE;
 #[cfg(feature = "axum")]
 use super::axum::connection;
 use super::header_fields::copy_header_fields;
+use crate::audit::Endpoint;
 use crate::base::time::in_time;
 use crate::http::{MAX_BODY, Method, Request, Response};
+use crate::server::AuthorizationServer;
 use crate::tenants::Destination;
 
 /// An error of a body.
@@ -89,19 +91,24 @@ where
     read
 }
 
-/// Like [`read`], for an endpoint: the error is its response to a body that takes too long.
-pub(super) async fn read_in_time<B>(
+/// The answer of an endpoint; 408 to a body that takes too long.
+pub(super) async fn serve<B>(
+    server: AuthorizationServer,
+    endpoint: Endpoint,
     request: ::http::Request<B>,
     deadline: Duration,
-) -> Result<Request, Response>
+) -> Response
 where
     B: Body,
     B::Error: Into<BodyError>,
 {
     let (parts, body) = request.into_parts();
     let mut read = read_parts(&parts);
-    read.body = read_body(body, deadline).await.ok_or_else(|| Response::empty(408))?;
-    Ok(read)
+    match read_body(body, deadline).await {
+        Some(body) => read.body = body,
+        None => return Response::empty(408),
+    }
+    server.handle(endpoint, &read).await
 }
 
 /// `None` if it takes too long.

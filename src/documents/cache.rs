@@ -417,9 +417,9 @@ impl InFlight<'_> {
         let Some((id, host)) = fetch.map(|fetch| (fetch.id.clone(), fetch.host.clone())) else {
             return answer.map(|kept| kept.client);
         };
-        match &answer {
-            Err(Reason::DocumentTimeout) => state.slow_hosts.timed_out(host, now),
-            Ok(_) | Err(_) => state.slow_hosts.answered(&host),
+        match answer.as_ref().err() == Some(&Reason::DocumentTimeout) {
+            true => state.slow_hosts.timed_out(host, now),
+            false => state.slow_hosts.answered(&host),
         }
         self.arrived = answer.is_ok();
         match answer {

@@ -31,8 +31,8 @@
 //! requests wait, 64 for one host and 32 from one address. An IPv6 network of 56 bits counts as one address,
 //! and one of 48 bits as two. A quarter of the fetches are only for networks without a failed fetch in the
 //! last minute; a requester that hangs up counts as failed. After three consecutive timeouts, nothing is
-//! fetched from a host for 10 seconds (but for known clients), and each further one doubles the pause, up to about five minutes. A
-//! request beyond these limits gets an error and may be retried.
+//! fetched from a host for 10 seconds, except for known clients, and each further one doubles the pause, up
+//! to about five minutes. A request beyond these limits gets an error and may be retried.
 //!
 //! A client with a grant of a user is *known*: its document is evicted last, and a quarter more fetches are
 //! reserved for known clients. The server remembers them, and after a restart the grant of a presented code

@@ -187,7 +187,8 @@ async fn ft_10_one_address_names_so_many_unknown_documents_a_minute() {
     assert_eq!(again, Some(Reason::DocumentStatusWrong));
 }
 
-/// Names a document of another slow host from each of these addresses, and waits until so many are fetched.
+/// From each of these addresses, requests a client whose document is on another slow host. Returns once this
+/// many fetches are in progress.
 async fn naming_slow_hosts(
     web: &Web,
     fixture: &Fixture,

@@ -16,7 +16,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-use super::{BODY_DEADLINE, BodyError, Peer, destination, read_in_time, read_parts};
+use super::{BODY_DEADLINE, BodyError, Peer, destination, read_parts, serve};
 use crate::http::Response;
 use crate::resource::Guard;
 use crate::server::AuthorizationServer;
@@ -102,10 +102,7 @@ impl EndpointService {
         };
         match found {
             Ok((server, endpoint)) => {
-                match read_in_time(HttpRequest::from_parts(parts, body), deadline).await {
-                    Ok(request) => server.handle(endpoint, &request).await,
-                    Err(answer) => answer,
-                }
+                serve(server, endpoint, HttpRequest::from_parts(parts, body), deadline).await
             }
             Err(answer) => answer,
         }
