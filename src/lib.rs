@@ -125,7 +125,7 @@
 //! | a reverse proxy, TLS, client certificates, limits, several nodes, key rotation, a key that leaked, deployment | `manual::production` (features `axum` and `jwt`) |
 //! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `metrics` and `tracing`) |
 //! | WebAssembly, `wasm32-unknown-unknown`, edge workers | [`manual::wasm`] |
-//! | testing your own program | `manual::testing` (feature `testing`) |
+//! | testing your own program | `manual::testing` (features `testing` and `openid`) |
 //! | DPoP, mutual TLS, tokens bound to a key | [`manual::sender_constrained`] |
 //! | FAPI 2.0, banks, open banking, message signing | [`manual::fapi`] |
 //! | SQLite, PostgreSQL, tables and migrations, a database of your own, backups | [`manual::storage`] |

@@ -56,6 +56,6 @@ pub mod sender_constrained {}
 #[doc = include_str!("fapi.md")]
 pub mod fapi {}
 
-#[cfg(feature = "testing")]
+#[cfg(all(feature = "testing", feature = "openid"))]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -39,6 +39,7 @@ pub struct TestServerBuilder {
     clients: Vec<(Client, Option<String>)>,
     resource: String,
     format: AccessTokens,
+    pub(super) algorithms: Vec<Algorithm>,
     configure: Vec<Configure>,
 }
 
@@ -52,6 +53,7 @@ impl TestServerBuilder {
             clients: Vec::new(),
             resource: TestServer::RESOURCE.to_owned(),
             format: AccessTokens::Opaque,
+            algorithms: vec![Algorithm::EdDsa],
             configure: Vec::new(),
         }
     }
@@ -139,8 +141,8 @@ impl TestServerBuilder {
     #[must_use]
     pub fn build(self) -> TestServer {
         let clock = TestClock::default();
-        let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa]);
-        let signer = JwtSigner::new(keys.expect("one algorithm")).expect("keys");
+        let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &self.algorithms);
+        let signer = JwtSigner::new(keys.expect("an algorithm")).expect("keys");
         let builder = AuthorizationServer::builder(TestServer::ISSUER)
             .clients(MemoryRegistry::new(self.clients.iter().map(|(client, _)| client.clone())))
             .store(MemoryStore::new())

@@ -27,6 +27,8 @@
 
 mod builder;
 mod clock;
+#[cfg(feature = "openid")]
+mod openid;
 mod outbound;
 mod tokens;
 
@@ -39,6 +41,8 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use builder::TestServerBuilder;
 pub use clock::TestClock;
+#[cfg(feature = "openid")]
+pub use openid::UserClaims;
 pub use tokens::Tokens;
 
 use crate::base::system::Clock as _;
@@ -150,16 +154,21 @@ impl TestServer {
     /// # Panics
     /// There is no such user or client, or the server refuses.
     pub async fn token(&self, user: &str, client: &str, scope: &str) -> Tokens {
+        self.token_for(user, client, scope, Some(self.resource())).await
+    }
+
+    /// Without a resource, the token is for the server itself.
+    async fn token_for(&self, user: &str, client: &str, scope: &str, resource: Option<&str>) -> Tokens {
         let redirect_uri = self.redirect_uri(client).to_owned();
-        let query = [
+        let mut query = vec![
             ("response_type", "code"),
             ("client_id", client),
             ("redirect_uri", &redirect_uri),
             ("scope", scope),
-            ("resource", self.resource()),
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
+        query.extend(resource.map(|resource| ("resource", resource)));
         let answer = self.approve(user, &encode(&query)).await;
         let code = parameter(&answer, "code");
         let code = code.unwrap_or_else(|| panic!("{client} got no code: {}", told(&answer)));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use grantor::adapter::axum::{Authorized, guard_routes};
 use grantor::resource::{Guard, Requirement};
-use grantor::testing::{TestServer, Tokens};
+use grantor::testing::{TestServer, Tokens, UserClaims};
+use serde_json::json;
 use tower::ServiceExt as _;
 
 async fn status(guard: &Guard, tokens: &Tokens, scope: &str) -> u16 {
@@ -46,6 +47,25 @@ async fn time_passes_when_it_is_told_to() {
     assert_eq!(status(&guard, &second, "write").await, 200);
     server.revoke("web", second.access_token()).await;
     assert_eq!(status(&guard, &second, "write").await, 401);
+}
+
+#[tokio::test]
+async fn an_openid_provider_has_claims_of_its_users_and_gives_each_scope_its_own() {
+    let claims = UserClaims::new()
+        .with("alice", json!({ "email": "alice@example.com", "name": "Alice" }))
+        .with("bob", json!({ "name": "Bob" }));
+    let server = TestServer::builder().users(["alice", "bob", "carol"]).openid(claims);
+    let server = server.public_client("app", "https://app.test/callback").build();
+    assert!(server.token("alice", "app", "openid").await.id_token().is_some());
+    assert!(server.token("alice", "app", "email").await.id_token().is_none());
+    for (user, scope, claims) in [
+        ("alice", "openid", json!({ "sub": "alice" })),
+        ("alice", "openid email", json!({ "sub": "alice", "email": "alice@example.com" })),
+        ("bob", "openid email profile", json!({ "sub": "bob", "name": "Bob" })),
+        ("carol", "openid email profile", json!({ "sub": "carol" })),
+    ] {
+        assert_eq!(server.userinfo(user, "app", scope).await, claims);
+    }
 }
 
 #[tokio::test]
